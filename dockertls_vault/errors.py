@@ -1,0 +1,222 @@
+"""Every way in which a command fails, as one tree.
+
+    DockerTLSError
+    ├── InvalidInput              2  a value that makes no sense; nothing was touched
+    ├── VerificationError        65  a certificate is not what was asked for
+    ├── NameRefused              65  the role does not allow a name that was asked for
+    ├── UnavailableError         69
+    │   ├── VaultUnreachable     69  no answer: refused, timed out, not resolved, not trusted
+    │   ├── NotVault             69  something answered that is not Vault
+    │   ├── VaultError           69  Vault answered with a failure of its own
+    │   ├── DockerUnavailable    69  the daemon does not answer
+    │   └── MissingProgram       69  a program or an optional extra is not installed
+    ├── CannotWrite              73  a directory or a file cannot be written
+    │   └── ForeignFiles         73  files are there that this tool did not write
+    ├── TryAgain                 75
+    │   ├── Locked               75  another process works on the same directory
+    │   ├── VaultSealed          75
+    │   ├── NoLeader             75  a cluster without a leader
+    │   └── RateLimited          75
+    ├── Denied                   77
+    │   ├── PolicyDenied         77  the token's policies lack a path or a capability
+    │   ├── NoToken              77  neither a token nor a way to log in
+    │   ├── TokenRefused         77  expired, revoked, used up or never valid
+    │   ├── LoginRefused         77  Vault did not accept the identity
+    │   └── WrappedSecretUsed    77  unwrapped before: possible theft
+    └── ConfigurationError       78
+        ├── InvalidSetting       78  a setting in the environment or a file
+        ├── UnknownMount         78
+        ├── UnknownRole          78
+        ├── NotInitialized       78  Vault itself was never initialised
+        └── ConflictingState     78  what is there cannot be brought to what was asked
+
+The numbers are the exit statuses (sysexits.h). A message is in lower case and without a
+full stop; ``hint`` says what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DockerTLSError(Exception):
+    """A failure that is understood: what failed and why, a hint, and an exit status."""
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 70
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.default_hint
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong, one by one, where there can be more than one thing."""
+        return ()
+
+
+class InvalidInput(DockerTLSError):
+    code = "invalid-input"
+    exit_status = 2
+
+
+class VerificationError(DockerTLSError):
+    """What Vault returned is not what was asked for; carries all mismatches at once."""
+
+    code = "verification-failed"
+    exit_status = 65
+    default_hint = (
+        "nothing was installed; look at the role and the issuer in Vault, and at who answers there"
+    )
+
+    def __init__(self, message: str, problems: tuple[str, ...], *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self._problems = problems
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return self._problems
+
+
+class NameRefused(DockerTLSError):
+    """The role does not allow a name; ``name`` is the one Vault named, if it named one."""
+
+    code = "name-refused"
+    exit_status = 65
+
+    def __init__(self, message: str, *, name: str | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
+
+
+class UnavailableError(DockerTLSError):
+    code = "unavailable"
+    exit_status = 69
+
+
+class VaultUnreachable(UnavailableError):
+    code = "vault-unreachable"
+    default_hint = "is the address right (VAULT_ADDR, BAO_ADDR) and the server up?"
+
+
+class NotVault(UnavailableError):
+    code = "not-vault"
+    default_hint = "set VAULT_ADDR or BAO_ADDR to the address of Vault or OpenBao itself"
+
+
+class VaultError(UnavailableError):
+    code = "vault-error"
+    default_hint = "look at the server's log"
+
+
+class DockerUnavailable(UnavailableError):
+    code = "docker-unavailable"
+    default_hint = "is dockerd running, and does it listen on this address?"
+
+
+class MissingProgram(UnavailableError):
+    code = "missing-program"
+
+
+class CannotWrite(DockerTLSError):
+    code = "cannot-write"
+    exit_status = 73
+
+
+class ForeignFiles(CannotWrite):
+    code = "foreign-files"
+    default_hint = "give --replace to take their place; they are kept as a backup"
+
+
+class TryAgain(DockerTLSError):
+    code = "try-again"
+    exit_status = 75
+
+
+class Locked(TryAgain):
+    code = "locked"
+    default_hint = "another dockertls-vault works on this directory; try again when it has ended"
+
+
+class VaultSealed(TryAgain):
+    code = "vault-sealed"
+    default_hint = "unseal it (bao operator unseal), or wait for its auto-unseal"
+
+
+class NoLeader(TryAgain):
+    code = "no-leader"
+    default_hint = "the cluster elects a leader within seconds if it has a quorum"
+
+
+class RateLimited(TryAgain):
+    code = "rate-limited"
+    default_hint = "wait, give a longer --timeout, or have the quota raised"
+
+
+class Denied(DockerTLSError):
+    code = "denied"
+    exit_status = 77
+
+
+class PolicyDenied(Denied):
+    code = "policy-denied"
+
+
+class NoToken(Denied):
+    code = "no-token"
+    default_hint = "set VAULT_TOKEN or BAO_TOKEN, or name a way to log in with --auth"
+
+
+class TokenRefused(Denied):
+    code = "token-refused"
+    default_hint = "log in again; `dockertls-vault auth` shows who Vault takes you to be"
+
+
+class LoginRefused(Denied):
+    code = "login-refused"
+
+
+class WrappedSecretUsed(Denied):
+    code = "wrapped-secret-used"
+    default_hint = (
+        "if nobody of yours unwrapped it, treat the secret as stolen: revoke it and ask for another"
+    )
+
+
+class ConfigurationError(DockerTLSError):
+    code = "configuration"
+    exit_status = 78
+
+
+class InvalidSetting(ConfigurationError):
+    code = "invalid-setting"
+
+
+class UnknownMount(ConfigurationError):
+    code = "unknown-mount"
+    default_hint = "name the PKI mount with --mount, or make one with `dockertls-vault ca init`"
+
+
+class UnknownRole(ConfigurationError):
+    code = "unknown-role"
+    default_hint = "name a role with --role, or make them with `dockertls-vault ca init`"
+
+
+class NotInitialized(ConfigurationError):
+    code = "not-initialized"
+    default_hint = "initialise the server first (bao operator init)"
+
+
+class ConflictingState(ConfigurationError):
+    code = "conflicting-state"
+
+
+def error_types() -> tuple[type[DockerTLSError], ...]:
+    """Every error type, parents before children, in the order of the tree above."""
+
+    def below(kind: type[DockerTLSError]) -> list[type[DockerTLSError]]:
+        return [kind, *(found for child in kind.__subclasses__() for found in below(child))]
+
+    return tuple(below(DockerTLSError))
