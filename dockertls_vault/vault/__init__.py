@@ -1,0 +1,1 @@
+"""Talk to HashiCorp Vault or OpenBao."""

@@ -1,0 +1,147 @@
+"""Files, directories and links that are complete and synced, or not there at all.
+
+Everything is done relative to an open directory and follows no symbolic link, so that nobody
+who can write elsewhere can lead a write astray. A uid or gid of KEEP is that of the process,
+as chown(2) has it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEEP = -1
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK_POLL = 0.05  # seconds
+
+
+@contextmanager
+def opened(name: str, within: int | None = None) -> Iterator[int]:
+    """Open the directory ``name``, which must not be a symbolic link."""
+    descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def directory(name: str, mode: int, within: int, *, uid: int = KEEP) -> Iterator[int]:
+    """Open the directory ``name``; if it is not there, make it with exactly ``mode``."""
+    try:
+        with _exactly(mode):
+            os.mkdir(name, mode, dir_fd=within)
+    except FileExistsError:
+        made = False
+    else:
+        made = True
+        os.fsync(within)
+    with opened(name, within) as descriptor:
+        if made and uid != KEEP:
+            os.fchown(descriptor, uid, KEEP)
+        yield descriptor
+
+
+@contextmanager
+def locked(name: str, within: int, *, wait: float, uid: int = KEEP) -> Iterator[None]:
+    """Hold the lock file ``name`` (0600); raises TimeoutError after ``wait`` seconds."""
+    with _exactly(0o600):
+        descriptor = os.open(name, _LOCK, 0o600, dir_fd=within)
+    try:
+        if uid != KEEP:
+            os.fchown(descriptor, uid, KEEP)
+        deadline = time.monotonic() + wait
+        while not _acquired(descriptor):
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(_LOCK_POLL)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def create(
+    name: str, content: bytes, mode: int, within: int, *, uid: int = KEEP, gid: int = KEEP
+) -> None:
+    """Create a file with exactly ``mode`` and its final owner before anything is in it; sync it."""
+    with _exactly(mode):
+        descriptor = os.open(name, _CREATE, mode, dir_fd=within)
+    with os.fdopen(descriptor, "wb") as file:
+        if (uid, gid) != (KEEP, KEEP):
+            os.fchown(descriptor, uid, gid)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def replace(name: str, content: bytes, mode: int, within: int, *, uid: int = KEEP) -> None:
+    """Put a file at ``name`` in one step; whoever reads it sees the old content or the new."""
+    with _staged(name, within) as staged:
+        create(staged, content, mode, within, uid=uid)
+
+
+def point(name: str, target: str, within: int) -> None:
+    """Put a symbolic link to ``target`` at ``name`` in one step, in place of what is there."""
+    with _staged(name, within) as staged:
+        os.symlink(target, staged, dir_fd=within)
+
+
+def target(name: str, within: int) -> str | None:
+    """Return where the symbolic link ``name`` points, None if there is no such link."""
+    try:
+        if not stat.S_ISLNK(os.lstat(name, dir_fd=within).st_mode):
+            return None
+    except FileNotFoundError:
+        return None
+    return os.readlink(name, dir_fd=within)
+
+
+def entries(within: int) -> list[str]:
+    """Return the names in an open directory."""
+    return os.listdir(within)
+
+
+def remove(name: str, within: int) -> None:
+    """Remove the directory ``name`` and the files in it."""
+    with opened(name, within) as descriptor:
+        for file in entries(descriptor):
+            os.unlink(file, dir_fd=descriptor)
+    os.rmdir(name, dir_fd=within)
+
+
+@contextmanager
+def _staged(name: str, within: int) -> Iterator[str]:
+    """Name a place to prepare ``name`` in; what was prepared there then takes its place."""
+    staged = f".{name}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(staged, dir_fd=within)
+    yield staged
+    os.rename(staged, name, src_dir_fd=within, dst_dir_fd=within)
+    os.fsync(within)
+
+
+def _acquired(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _exactly(mode: int) -> Iterator[None]:
+    """Set the umask so that ``mode`` is what a new file gets, whatever the umask was before."""
+    before = os.umask(~mode & 0o777)
+    try:
+        yield
+    finally:
+        os.umask(before)

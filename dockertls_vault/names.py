@@ -1,0 +1,153 @@
+"""Host names, addresses and common names, as certificates hold them (RFC 5280, RFC 6125)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A host name's label: letters, digits and hyphens, no hyphen at either end (RFC 1123).
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_LONGEST_NAME = 253
+# X.520's upper bound (ub-common-name); Vault and OpenSSL refuse more.
+LONGEST_COMMON_NAME = 64
+_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):\d*")
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one certificate's SAN: DNS names and addresses, each once, in given order."""
+
+    dns: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """DNS names first, then addresses."""
+        return self.dns + self.addresses
+
+    def without(self, name: str) -> Names:
+        """Return the names but for ``name``."""
+        return Names(
+            tuple(kept for kept in self.dns if kept != name),
+            tuple(kept for kept in self.addresses if kept != name),
+        )
+
+
+def parse_names(texts: Iterable[str]) -> Names:
+    """Tell host names and addresses apart; raises InvalidInput at the first that is neither."""
+    dns: dict[str, None] = {}
+    addresses: dict[str, None] = {}
+    for text in texts:
+        address = parse_address(text)
+        if address is None:
+            dns[parse_dns_name(text)] = None
+        else:
+            addresses[address] = None
+    return Names(tuple(dns), tuple(addresses))
+
+
+def parse_address(text: str) -> str | None:
+    """Return an IPv4 or IPv6 address in its canonical form, None if ``text`` is not one.
+
+    An IPv4 address mapped into IPv6 is returned as IPv4: Go, and so Docker and Vault, takes
+    the two for the same. An address with a zone (``fe80::1%eth0``) has no place in a
+    certificate and raises InvalidInput.
+    """
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            raise InvalidInput(
+                f"an address with a zone cannot be in a certificate: {text!r}",
+                hint=f"did you mean {bare.partition('%')[0]!r}?",
+            )
+        address = address.ipv4_mapped or address
+    return str(address)
+
+
+def parse_dns_name(text: str) -> str:
+    """Return a host name in lower case, its international labels as A-labels (IDNA 2008).
+
+    A leading ``*.`` is let through: whether a wildcard is allowed is the role's business.
+    Raises InvalidInput, with a suggestion where there is one.
+    """
+    _refuse_what_surrounds_a_name(text)
+    wildcard, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    if "*" in name:
+        raise InvalidInput(
+            f"a wildcard that is not the whole first label: {text!r}",
+            hint="write it as '*.example.com'",
+        )
+    name = _to_ascii(name, text)
+    labels = name.split(".")
+    if len(wildcard + name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
+        raise InvalidInput(
+            f"not a host name: {text!r}",
+            hint="letters, digits and hyphens, 63 to a label, 253 in all",
+        )
+    if labels[-1].isdigit():
+        raise InvalidInput(f"neither a host name nor an IP address: {text!r}")
+    return wildcard + name
+
+
+def parse_common_name(text: str) -> str:
+    """Return ``text`` if it can be a certificate's common name, else raise InvalidInput."""
+    if not text.strip():
+        raise InvalidInput("an empty common name")
+    if text != text.strip() or not text.isprintable():
+        raise InvalidInput(
+            f"a common name with control characters, or white space around it: {text!r}"
+        )
+    if len(text) > LONGEST_COMMON_NAME:
+        raise InvalidInput(
+            f"a common name of {len(text)} characters: {text!r}",
+            hint=f"it has {LONGEST_COMMON_NAME} at most (X.520)",
+        )
+    return text
+
+
+def _refuse_what_surrounds_a_name(text: str) -> None:
+    """Raise InvalidInput for what people put where a name belongs: a URL, a port, a dot."""
+    if not text.strip():
+        raise InvalidInput("an empty name", hint="give a DNS name or an IP address")
+    host = text.partition("://")[2].partition("/")[0] if "://" in text else text.partition("/")[0]
+    for found, what, name in (
+        (text != text.strip(), "white space around a name", text.strip()),
+        ("://" in text, "a URL where a name belongs", _without_port(host)),
+        ("/" in text, "a path where a name belongs", host),
+        (_without_port(text) != text, "a port in a name", _without_port(text)),
+        (text.endswith("."), "a trailing dot in a name", text.rstrip(".")),
+        ("_" in text, "an underscore in a host name", text.replace("_", "-")),
+    ):
+        if found:
+            raise InvalidInput(f"{what}: {text!r}", hint=_mean(name))
+
+
+def _mean(suggestion: str) -> str:
+    return f"did you mean {suggestion!r}?" if suggestion else "give a DNS name or an IP address"
+
+
+def _without_port(text: str) -> str:
+    match = _PORT.fullmatch(text)
+    return match["host"].strip("[]") if match else text
+
+
+def _to_ascii(name: str, original: str) -> str:
+    if name.isascii() and "xn--" not in name.lower():
+        return name.lower()
+    import idna
+
+    try:
+        return idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise InvalidInput(f"not an international host name: {original!r} ({error})") from None

@@ -1,0 +1,163 @@
+"""Keys, certificate signing requests and what a certificate says; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import NameOID
+
+from .errors import VerificationError
+from .request import KeyType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, timedelta
+
+    from .names import Names
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+_RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
+_PUBLIC_EXPONENT = 65537
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a certificate says: ``lifetime`` is from not_before to not_after, both in UTC.
+
+    ``serial`` is in hexadecimal as Vault writes it (``3f:0a:…``), ``fingerprint`` the SHA-256
+    of the DER form as OpenSSL writes it (``3F:0A:…``).
+    """
+
+    subject: str
+    common_name: str | None
+    dns_names: tuple[str, ...]
+    ip_addresses: tuple[str, ...]
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    lifetime: timedelta
+    fingerprint: str
+
+
+def generate_key(key_type: KeyType) -> PrivateKey:
+    """Make a private key; RSA takes from a tenth of a second to some seconds."""
+    if key_type is KeyType.EC_P256:
+        return ec.generate_private_key(ec.SECP256R1())
+    if key_type is KeyType.ED25519:
+        return ed25519.Ed25519PrivateKey.generate()
+    return rsa.generate_private_key(_PUBLIC_EXPONENT, _RSA_BITS[key_type])
+
+
+def private_key_pem(key: PrivateKey) -> bytes:
+    """Return the key as unencrypted PKCS#8, the one form that Go, OpenSSL and Python all read."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def make_csr(key: PrivateKey, common_name: str | None, names: Names) -> str:
+    """Return a CSR in PEM for ``key``, with the names in its SAN extension if there are any."""
+    subject = [] if common_name is None else [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))
+    sans: list[x509.GeneralName] = [x509.DNSName(name) for name in names.dns]
+    sans += [x509.IPAddress(ip_address(address)) for address in names.addresses]
+    if sans:
+        builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=False)
+    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
+    """Return the certificates in ``pem``, at least one; raises VerificationError for anything else.
+
+    Text around the PEM blocks is skipped; a block cut short, or one that is not a certificate,
+    is an error. Each is read in full here, so that nobody meets a broken extension later.
+    """
+    data = pem.encode() if isinstance(pem, str) else pem
+    try:
+        certificates = tuple(x509.load_pem_x509_certificates(data))
+        for certificate in certificates:
+            describe(certificate)
+            certificate.public_key()
+    except (
+        ValueError,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+        UnsupportedAlgorithm,
+    ) as error:
+        raise VerificationError("a certificate cannot be read", (str(error),)) from None
+    if data.count(b"-----BEGIN ") != len(certificates):
+        raise VerificationError(
+            "a certificate cannot be read", ("there is more in the PEM than certificates",)
+        )
+    return certificates
+
+
+def certificates_pem(certificates: Iterable[x509.Certificate]) -> bytes:
+    """Return the certificates as PEM blocks, one after the other."""
+    return b"".join(
+        certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates
+    )
+
+
+def describe(certificate: x509.Certificate) -> Description:
+    """Return what the certificate says."""
+    common_names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    san = subject_alternative_names(certificate)
+    return Description(
+        subject=certificate.subject.rfc4514_string(),
+        common_name=str(common_names[0].value) if common_names else None,
+        dns_names=tuple(san.get_values_for_type(x509.DNSName)) if san else (),
+        ip_addresses=tuple(map(str, san.get_values_for_type(x509.IPAddress))) if san else (),
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=serial_text(certificate),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        lifetime=certificate.not_valid_after_utc - certificate.not_valid_before_utc,
+        fingerprint=fingerprint(certificate),
+    )
+
+
+def subject_alternative_names(
+    certificate: x509.Certificate,
+) -> x509.SubjectAlternativeName | None:
+    """Return the SAN extension, None if there is none."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def serial_text(certificate: x509.Certificate) -> str:
+    """Return the serial number as Vault writes it: ``3f:0a:…``."""
+    text = f"{certificate.serial_number:x}"
+    return bytes.fromhex(text.zfill(len(text) + len(text) % 2)).hex(":")
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 fingerprint as OpenSSL writes it: ``3F:0A:…``."""
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Tell whether the certificate is a root: issued to itself, and signed by its own key."""
+    return certificate.issuer == certificate.subject and is_signed_by(certificate, certificate)
+
+
+def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether ``issuer``'s name and key are those that signed ``certificate``."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True

@@ -1,0 +1,207 @@
+"""A small certificate authority for the tests: any key, names, usage and validity, right or wrong.
+
+ca = Authority.create()
+server = ca.issue("localhost", dns=["localhost"], addresses=["127.0.0.1"], usages=[SERVER_AUTH])
+files = write_credential(directory, ca.pem, server)
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from dockertls_vault.request import KeyType
+from dockertls_vault.x509 import PrivateKey, certificates_pem, generate_key, private_key_pem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
+CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
+
+_BACKDATED = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A leaf with its key; ``chain`` are the intermediates above it, nearest first."""
+
+    certificate: x509.Certificate
+    key: PrivateKey
+    chain: tuple[x509.Certificate, ...] = ()
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The leaf and its intermediates."""
+        return certificates_pem((self.certificate, *self.chain))
+
+    @property
+    def key_pem(self) -> bytes:
+        return private_key_pem(self.key)
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A root or an intermediate; ``path`` are the certificates a leaf of it is sent with."""
+
+    certificate: x509.Certificate
+    key: PrivateKey
+    path: tuple[x509.Certificate, ...] = ()
+
+    @classmethod
+    def create(
+        cls,
+        name: str = "test root",
+        *,
+        key_type: KeyType = KeyType.EC_P256,
+        not_before: datetime | None = None,
+        lifetime: timedelta = timedelta(days=365),
+    ) -> Authority:
+        """Make a self-signed root."""
+        key = generate_key(key_type)
+        builder = _builder(name, _name(name), key, not_before, lifetime)
+        return cls(_sign(_as_ca(builder, key, key), key), key)
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate of this authority."""
+        return certificates_pem([self.certificate])
+
+    def intermediate(
+        self, name: str = "test intermediate", *, key_type: KeyType = KeyType.EC_P256
+    ) -> Authority:
+        """Make an authority under this one."""
+        key = generate_key(key_type)
+        builder = _builder(name, self.certificate.subject, key, None, timedelta(days=180))
+        certificate = _sign(_as_ca(builder, key, self.key), self.key)
+        return Authority(certificate, key, (certificate, *self.path))
+
+    def issue(
+        self,
+        common_name: str | None,
+        *,
+        dns: Sequence[str] = (),
+        addresses: Sequence[str] = (),
+        usages: Sequence[x509.ObjectIdentifier] | None = None,
+        key_type: KeyType = KeyType.EC_P256,
+        key: PrivateKey | None = None,
+        not_before: datetime | None = None,
+        lifetime: timedelta = timedelta(days=7),
+        extra: Sequence[x509.ExtensionType] = (),
+    ) -> Issued:
+        """Make a leaf; ``usages`` None or empty leaves the extended key usage out.
+
+        ``not_before`` is five minutes ago by default, ``lifetime`` counts from it, ``key`` is
+        a new one of ``key_type``, and ``extra`` are further extensions.
+        """
+        key = key or generate_key(key_type)
+        builder = _builder(common_name, self.certificate.subject, key, not_before, lifetime)
+        names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns]
+        names += [x509.IPAddress(ip_address(address)) for address in addresses]
+        extensions = [
+            *extra,
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+        ]
+        if names:
+            extensions.append(x509.SubjectAlternativeName(names))
+        if usages:
+            extensions.append(x509.ExtendedKeyUsage(usages))
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=False)
+        return Issued(_sign(builder, self.key), key, self.path)
+
+    def server(self, *names: str, lifetime: timedelta = timedelta(days=7)) -> Issued:
+        """Make a server's leaf as this project wants it; ``names`` default to this machine's."""
+        names = names or ("localhost", "127.0.0.1", "::1")
+        addresses = [name for name in names if _is_address(name)]
+        dns = [name for name in names if name not in addresses]
+        return self.issue(
+            names[0], dns=dns, addresses=addresses, usages=[SERVER_AUTH], lifetime=lifetime
+        )
+
+    def client(self, name: str = "alice", *, lifetime: timedelta = timedelta(hours=1)) -> Issued:
+        """Make a client's leaf as this project wants it."""
+        return self.issue(name, usages=[CLIENT_AUTH], lifetime=lifetime)
+
+
+def write_credential(directory: Path, ca_pem: bytes, issued: Issued) -> Path:
+    """Write ca.pem, cert.pem and key.pem (0400) into ``directory``, made if missing; return it."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (directory / "ca.pem").write_bytes(ca_pem)
+    (directory / "cert.pem").write_bytes(issued.certificate_pem)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with open(os.open(directory / "key.pem", flags, 0o400), "wb") as file:  # noqa: PTH123 - Path.open takes no descriptor
+        file.write(issued.key_pem)
+    return directory
+
+
+def _name(common_name: str | None) -> x509.Name:
+    if common_name is None:
+        return x509.Name([])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(
+    common_name: str | None,
+    issuer: x509.Name,
+    key: PrivateKey,
+    not_before: datetime | None,
+    lifetime: timedelta,
+) -> x509.CertificateBuilder:
+    start = not_before or datetime.now(UTC) - _BACKDATED
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(common_name))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + lifetime)
+    )
+
+
+def _as_ca(
+    builder: x509.CertificateBuilder, key: PrivateKey, issuer: PrivateKey
+) -> x509.CertificateBuilder:
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    subject_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())
+    return (
+        builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(subject_id, critical=False)
+        .add_extension(issuer_id, critical=False)
+    )
+
+
+def _sign(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certificate:
+    return builder.sign(
+        key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,452 @@
+"""The credential on disk: modes, owners, generations, kills, other people's files."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import pwd
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import durable, placement, store
+from dockertls_vault.errors import (
+    CannotWrite,
+    ConflictingState,
+    ForeignFiles,
+    InvalidInput,
+    Locked,
+)
+from dockertls_vault.names import Names
+from dockertls_vault.request import KeyType, Layout, Purpose, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CLIENT = Request(
+    purpose=Purpose.CLIENT,
+    mount="dockertls",
+    role="client",
+    names=Names(),
+    common_name="alice",
+    ttl=timedelta(hours=1),
+    key_type=KeyType.EC_P256,
+    layout=Layout.DOCKER,
+)
+SERVER = replace(CLIENT, purpose=Purpose.SERVER, role="server", names=Names(("a.example",)))
+NAMES = ("ca.pem", "cert.pem", "key.pem")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077, 0o777], ids="umask-{:03o}".format)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Set the umask of whoever runs the program."""
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Return a directory that is not there yet."""
+    return tmp_path / "certs"
+
+
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """Make a directory that other users can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def put(
+    out: Path, number: int, request: Request = CLIENT, *, replace: bool = False
+) -> store.Installed:
+    """Install credential ``number``, whose files say so."""
+    return store.install(
+        placement.place(request, out),
+        material(number),
+        request,
+        replace=replace,
+        now=NOW + timedelta(hours=number),
+    )
+
+
+def material(number: int) -> store.Material:
+    """Make three files that say which number they have."""
+    ca, cert, key = (f"{name} {number}".encode() for name in NAMES)
+    return store.Material(ca=ca, cert=cert, key=key, serial=f"0{number}:ff")
+
+
+def public(out: Path, names: tuple[str, ...] = NAMES) -> set[str]:
+    """Read the public files; return the numbers that are in them."""
+    return {(out / name).read_text().rpartition(" ")[2] for name in names}
+
+
+def listing(directory: Path) -> list[str]:
+    """Return the names in a directory, sorted."""
+    return sorted(path.name for path in directory.iterdir())
+
+
+def generations(out: Path) -> list[str]:
+    """Return the names of the generations, oldest first."""
+    return listing(out / ".dockertls" / "generations")
+
+
+def test_files_modes_and_links_are_those_of_the_design(out: Path, umask: int) -> None:
+    """Modes are exact from the creation on, whatever the umask is, and the umask stays."""
+    installed = put(out, 1)
+    assert [(file.path.name, file.mode) for file in installed.files] == [
+        ("ca.pem", "0444"),
+        ("cert.pem", "0444"),
+        ("key.pem", "0400"),
+    ]
+    for file in installed.files:
+        assert f"{file.path.stat().st_mode & 0o7777:04o}" == file.mode
+        assert str(file.path.readlink()) == f".dockertls/current/{file.path.name}"
+    for directory in (out, out / ".dockertls", *out.glob(".dockertls/*/")):
+        assert directory.stat().st_mode & 0o7777 == 0o755
+    assert (out / ".dockertls" / "lock").stat().st_mode & 0o7777 == 0o600
+    assert generations(out) == ["20260101T010000.000000Z-01ff"]
+    assert os.umask(umask) == umask
+
+
+def test_the_request_is_kept_without_a_secret(out: Path) -> None:
+    """What is needed to ask for the same again, and nothing of the key."""
+    put(out, 1)
+    kept = json.loads((out / ".dockertls" / "request.json").read_text())
+    assert kept["common_name"] == "alice"
+    assert kept["ttl_seconds"] == 3600
+    assert "key.pem" not in json.dumps(kept)
+
+
+def test_three_generations_stay(out: Path) -> None:
+    """The one in use and the two before it."""
+    for number in range(1, 6):
+        put(out, number)
+    assert [name.partition("T")[2][:2] for name in generations(out)] == ["03", "04", "05"]
+    assert public(out) == {"5"}
+
+
+def test_a_clock_set_back_does_not_remove_what_is_in_use(out: Path) -> None:
+    """The generation in use stays, although others have later names."""
+    for number in (5, 6, 7, 1, 2):
+        put(out, number)
+    assert public(out) == {"2"}
+    assert len(generations(out)) == 3
+
+
+@pytest.mark.parametrize(
+    ("request_", "directory", "names"),
+    [
+        (SERVER, ".", ("ca.pem", "server-cert.pem", "server-key.pem")),
+        (CLIENT, ".", NAMES),
+        (replace(SERVER, layout=Layout.DIND), "server", NAMES),
+        (replace(CLIENT, layout=Layout.DIND), "client", NAMES),
+    ],
+)
+def test_layouts_name_the_files(
+    out: Path, request_: Request, directory: str, names: tuple[str, ...]
+) -> None:
+    """Both layouts for both purposes; what was installed is found again from ``out``."""
+    installed = put(out, 1, request_)
+    assert [file.path for file in installed.files] == [out / directory / name for name in names]
+    found = store.installed(out)
+    assert found.key.read_text() == "key.pem 1"
+    assert found.key.parent.name == "20260101T010000.000000Z-01ff"
+
+
+def test_what_is_found_never_changes(out: Path) -> None:
+    """Paths found before a renewal still lead to the old set after it."""
+    put(out, 1)
+    before = store.installed(out)
+    put(out, 2)
+    assert before.cert.read_text() == "cert.pem 1"
+    assert store.installed(out).cert.read_text() == "cert.pem 2"
+
+
+def test_files_of_others_are_found_as_they_are(tmp_path: Path) -> None:
+    """A directory that somebody filled by hand can be read too; half of one cannot."""
+    with pytest.raises(ConflictingState, match=r"no certificate, key and ca\.pem"):
+        store.installed(tmp_path)
+    for name in NAMES:
+        (tmp_path / name).write_text("by hand")
+    assert store.installed(tmp_path).key == tmp_path / "key.pem"
+
+
+def test_a_server_and_a_client_do_not_share_a_directory(out: Path) -> None:
+    """Their generations and requests would be mixed up."""
+    put(out, 1, SERVER)
+    with pytest.raises(ConflictingState, match="holds a server credential"):
+        put(out, 2, CLIENT)
+    assert public(out, ("ca.pem", "server-cert.pem", "server-key.pem")) == {"1"}
+
+
+def test_files_of_others_are_refused_and_stay(out: Path) -> None:
+    """Without being asked nothing is replaced, and nothing at all is written."""
+    out.mkdir()
+    (out / "key.pem").write_text("by hand")
+    with pytest.raises(ForeignFiles, match=r"key\.pem"):
+        put(out, 1)
+    assert listing(out) == ["key.pem"]
+    assert (out / "key.pem").read_text() == "by hand"
+
+
+def test_files_of_others_are_kept_when_replaced(out: Path) -> None:
+    """A file and a relative link keep their content, mode and name in the backup."""
+    out.mkdir()
+    (out / "real.pem").write_text("ca by hand")
+    (out / "ca.pem").symlink_to("real.pem")
+    (out / "key.pem").write_text("key by hand")
+    (out / "key.pem").chmod(0o600)
+    installed = put(out, 1, replace=True)
+    assert public(out) == {"1"}
+    assert installed.backup is not None
+    assert (installed.backup / "ca.pem").read_text() == "ca by hand"
+    assert (installed.backup / "key.pem").read_text() == "key by hand"
+    assert (installed.backup / "key.pem").stat().st_mode & 0o777 == 0o600
+    assert put(out, 2).backup is None
+
+
+def test_one_foreign_file_among_ours_is_kept_with_the_set(out: Path) -> None:
+    """Somebody who put a file over one of our links finds both afterwards."""
+    put(out, 1)
+    (out / "key.pem").unlink()
+    (out / "key.pem").write_text("by hand")
+    backup = put(out, 2, replace=True).backup
+    assert backup is not None
+    assert [(backup / name).read_text() for name in NAMES] == ["ca.pem 1", "cert.pem 1", "by hand"]
+    assert public(out) == {"2"}
+
+
+def test_a_directory_in_the_place_of_a_file_is_refused(out: Path) -> None:
+    """Docker makes one when it bind-mounts a file that is not there."""
+    (out / "key.pem").mkdir(parents=True)
+    with pytest.raises(CannotWrite, match="neither a file nor a symbolic link"):
+        put(out, 1, replace=True)
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o777, 0o1777])
+def test_a_directory_that_others_can_write_is_refused(out: Path, mode: int) -> None:
+    """Whoever can write in it could put another key there."""
+    out.mkdir()
+    out.chmod(mode)
+    with pytest.raises(CannotWrite, match="others can write in it"):
+        put(out, 1)
+    assert listing(out) == []
+
+
+def test_a_directory_below_one_that_anybody_can_write_is_refused(out: Path) -> None:
+    """Without the sticky bit anybody could rename what is below it."""
+    out.mkdir()
+    out.chmod(0o777)
+    with pytest.raises(CannotWrite, match="anybody can write"):
+        put(out / "certs", 1)
+
+
+@as_root
+def test_a_directory_of_another_user_needs_its_owner_named(out: Path) -> None:
+    """Root does not write into somebody's directory by accident, and does when told so."""
+    nobody = pwd.getpwnam("nobody")
+    out.mkdir()
+    os.chown(out, nobody.pw_uid, -1)
+    with pytest.raises(CannotWrite, match="belongs to another user"):
+        put(out, 1)
+    put(out, 1, replace(CLIENT, owner="nobody"))
+    assert (out / "key.pem").stat().st_uid == nobody.pw_uid
+
+
+@as_root
+def test_another_user_reads_what_was_meant_for_them(everybodys: Path) -> None:
+    """The owner and the group read the key, others the certificates alone."""
+    group = pwd.getpwnam("nobody").pw_gid
+    put(everybodys / "mine", 1)
+    put(everybodys / "owned", 1, replace(CLIENT, owner="nobody"))
+    put(everybodys / "shared", 1, replace(CLIENT, group=str(group)))
+    assert (everybodys / "shared" / "key.pem").stat().st_mode & 0o7777 == 0o440
+
+    def read(path: Path) -> str:
+        return subprocess.run(
+            ["cat", path],
+            user="nobody",
+            group=group,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.strip()
+
+    assert read(everybodys / "mine" / "cert.pem") == "cert.pem 1"
+    assert read(everybodys / "mine" / "key.pem") == ""
+    assert read(everybodys / "owned" / "key.pem") == "key.pem 1"
+    assert read(everybodys / "shared" / "key.pem") == "key.pem 1"
+
+
+def test_owners_and_groups_that_do_not_exist_are_refused(out: Path) -> None:
+    """Before anything is touched."""
+    for request in (replace(CLIENT, owner="no-such-user"), replace(CLIENT, group="no-such-group")):
+        with pytest.raises(InvalidInput, match="no such"):
+            put(out, 1, request)
+    assert not out.exists()
+
+
+def test_a_symbolic_link_to_a_directory_is_followed_once(tmp_path: Path) -> None:
+    """The user may keep ~/.docker elsewhere; what is inside is never followed."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    put(tmp_path / "link", 1)
+    assert public(tmp_path / "real") == {"1"}
+    (tmp_path / "other").mkdir()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "other" / ".dockertls").symlink_to(tmp_path / "target")
+    with pytest.raises(CannotWrite):
+        put(tmp_path / "other", 1)
+    assert listing(tmp_path / "target") == []
+
+
+def test_a_directory_that_another_process_keeps_is_left_alone(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the wait it says that it is locked, and nothing has changed."""
+    put(out, 1)
+    monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
+    with (
+        durable.opened(str(out / ".dockertls")) as private,
+        durable.locked("lock", private, wait=1),
+        pytest.raises(Locked),
+    ):
+        put(out, 2)
+    assert public(out) == {"1"}
+
+
+def test_many_at_once_leave_one_complete_set(out: Path) -> None:
+    """Processes that install at the same time take turns."""
+    code = "import sys; from pathlib import Path; from tests.test_store import put; "
+    code += "put(Path(sys.argv[1]), int(sys.argv[2]))"
+    root = Path(__file__).parent.parent
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, out, str(number)], cwd=root)
+        for number in range(1, 6)
+    ]
+    assert [process.wait() for process in processes] == [0] * 5
+    assert len(public(out)) == 1
+    assert len(generations(out)) == 3
+
+
+def test_a_reader_never_sees_two_sets(out: Path) -> None:
+    """A reader who opens the directory behind the link reads one set, at any time."""
+    put(out, 0)
+    mixed = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            found = store.installed(out)
+            try:
+                texts = [path.read_text() for path in (found.ca, found.cert, found.key)]
+            except FileNotFoundError:  # read so slowly that three renewals went by
+                continue
+            if len({text.rpartition(" ")[2] for text in texts}) != 1:
+                mixed.append(texts)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(1, 40):
+        put(out, number)
+    done.set()
+    reader.join()
+    assert mixed == []
+    assert public(out) == {"39"}
+
+
+class _KilledError(BaseException):
+    """Stands for SIGKILL: nothing that would clean up may run, so all of it is made to fail."""
+
+
+SYSCALLS = ("mkdir", "open", "fsync", "rename", "symlink", "link", "unlink", "rmdir")
+
+
+@pytest.mark.parametrize("before", ["nothing", "ours", "foreign"])
+def test_a_kill_at_any_instant_leaves_a_complete_set(
+    out: Path, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each system call that changes the disk the public set is the old or the new one.
+
+    The run is killed before its first such call, then before its second, and so on until one
+    run gets through; the next run after each kill must succeed.
+    """
+    for survived in itertools.count():
+        directory = out / str(survived)
+        if before == "ours":
+            put(directory, 1)
+        elif before == "foreign":
+            directory.mkdir(parents=True)
+            for name in NAMES:
+                (directory / name).write_text(f"{name} 1")
+        with monkeypatch.context() as patch:
+            _kill_after(survived, patch)
+            try:
+                put(directory, 2, replace=True)
+            except _KilledError:
+                finished = False
+            else:
+                finished = True
+        if before == "nothing":
+            present = [name for name in NAMES if (directory / name).exists()]
+            assert present in ([], list(NAMES))
+        else:
+            assert public(directory) in ({"1"}, {"2"})
+        put(directory, 3, replace=True)
+        assert public(directory) == {"3"}
+        assert not [name for name in generations(directory) if name.startswith(".")]
+        if finished:
+            assert survived > 10
+            return
+
+
+def _kill_after(calls: int, patch: pytest.MonkeyPatch) -> None:
+    """Let ``calls`` changes of the disk happen; every later one fails, as if nothing ran on."""
+    left = iter(range(calls))
+
+    def wrap(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*arguments: object, **options: object) -> object:
+            changes = name != "open" or int(str(arguments[1])) & os.O_CREAT
+            if changes and next(left, None) is None:
+                raise _KilledError
+            return real(*arguments, **options)
+
+        patch.setattr(os, name, call)
+
+    for name in SYSCALLS:
+        wrap(name)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_done(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old set stays, the half-written one is removed, and the words name the cause."""
+    put(out, 1)
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        if "key.pem" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CannotWrite, match="No space left on device"):
+        put(out, 2)
+    assert public(out) == {"1"}
+    assert len(generations(out)) == 1
