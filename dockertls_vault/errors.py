@@ -107,8 +107,17 @@ class NotVault(UnavailableError):
 
 
 class VaultError(UnavailableError):
+    """Vault refused or failed; ``status`` is HTTP's, ``errors`` are Vault's own words."""
+
     code = "vault-error"
     default_hint = "look at the server's log"
+
+    def __init__(
+        self, message: str, *, status: int, errors: tuple[str, ...] = (), hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.errors = errors
 
 
 class DockerUnavailable(UnavailableError):

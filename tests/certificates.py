@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
 SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
 
@@ -68,7 +70,7 @@ class Authority:
     ) -> Authority:
         """Make a self-signed root."""
         key = generate_key(key_type)
-        builder = _builder(name, _name(name), key, not_before, lifetime)
+        builder = _builder(name, _name(name), key.public_key(), not_before, lifetime)
         return cls(_sign(_as_ca(builder, key, key), key), key)
 
     @property
@@ -81,7 +83,8 @@ class Authority:
     ) -> Authority:
         """Make an authority under this one."""
         key = generate_key(key_type)
-        builder = _builder(name, self.certificate.subject, key, None, timedelta(days=180))
+        lifetime = timedelta(days=180)
+        builder = _builder(name, self.certificate.subject, key.public_key(), None, lifetime)
         certificate = _sign(_as_ca(builder, key, self.key), self.key)
         return Authority(certificate, key, (certificate, *self.path))
 
@@ -94,6 +97,7 @@ class Authority:
         usages: Sequence[x509.ObjectIdentifier] | None = None,
         key_type: KeyType = KeyType.EC_P256,
         key: PrivateKey | None = None,
+        public_key: CertificatePublicKeyTypes | None = None,
         not_before: datetime | None = None,
         lifetime: timedelta = timedelta(days=7),
         extra: Sequence[x509.ExtensionType] = (),
@@ -101,10 +105,12 @@ class Authority:
         """Make a leaf; ``usages`` None or empty leaves the extended key usage out.
 
         ``not_before`` is five minutes ago by default, ``lifetime`` counts from it, ``key`` is
-        a new one of ``key_type``, and ``extra`` are further extensions.
+        a new one of ``key_type``, ``public_key`` is another's where a CSR is signed, and
+        ``extra`` are further extensions.
         """
         key = key or generate_key(key_type)
-        builder = _builder(common_name, self.certificate.subject, key, not_before, lifetime)
+        certified = public_key or key.public_key()
+        builder = _builder(common_name, self.certificate.subject, certified, not_before, lifetime)
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns]
         names += [x509.IPAddress(ip_address(address)) for address in addresses]
         extensions = [
@@ -153,7 +159,7 @@ def _name(common_name: str | None) -> x509.Name:
 def _builder(
     common_name: str | None,
     issuer: x509.Name,
-    key: PrivateKey,
+    public_key: CertificatePublicKeyTypes,
     not_before: datetime | None,
     lifetime: timedelta,
 ) -> x509.CertificateBuilder:
@@ -162,7 +168,7 @@ def _builder(
         x509.CertificateBuilder()
         .subject_name(_name(common_name))
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(start + lifetime)

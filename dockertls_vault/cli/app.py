@@ -1,0 +1,96 @@
+"""The program: finds the command, runs it, and turns what it raises into words and a status."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from dockertls_vault import __version__
+from dockertls_vault.errors import DockerTLSError
+
+from . import render, signals
+from .options import Preferences
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
+# A command's module is imported when the command is called, or named in the help.
+COMMANDS = {
+    "issue": "issue",
+    "check": "check",
+    "auth": "auth",
+    "ca": "ca",
+    "dev": "dev",
+}
+EXIT_BUG = 70
+
+
+class _Commands(TyperGroup):
+    """The commands of the table above, each imported at its first use."""
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the signature of the base
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - likewise
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"{__package__}.{COMMANDS[cmd_name]}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=_Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dockertls-vault {__version__}")
+        raise typer.Exit
+
+
+@app.callback(no_args_is_help=True)
+def program(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Short-lived TLS certificates for Docker daemons and their clients, from Vault or OpenBao."""
+
+
+def main() -> None:
+    """Run the program on the arguments of the process, and exit with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program on ``arguments``; return its exit status.
+
+    What is wrong with the command line itself, typer says, and ends with 2.
+    """
+    preferences = Preferences()
+    try:
+        with signals.raised():
+            app(list(arguments), prog_name="dockertls-vault", obj=preferences)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except signals.Terminated as signal:
+        return signal.status
+    except DockerTLSError as error:
+        render.failure(error, preferences)
+        return error.exit_status
+    except Exception:  # noqa: BLE001 - the last resort: a bug is shown whole, under its own status
+        sys.excepthook(*sys.exc_info())
+        return EXIT_BUG
+    return 0

@@ -1,0 +1,247 @@
+"""``dockertls-vault issue server|client``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dockertls_vault.duration import format_duration, parse_duration
+from dockertls_vault.request import KeyType, Layout, Purpose, Request
+
+from . import options, render
+from .options import (
+    AuthOption,
+    MountOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    Preferences,
+    QuietOption,
+    TimeoutOption,
+    TrustMountOption,
+    VerboseOption,
+)
+
+if TYPE_CHECKING:
+    from dockertls_vault.config import Settings
+    from dockertls_vault.issue import Issued
+
+SERVER_DIRECTORY = Path("/etc/docker/tls")
+CLIENT_DIRECTORY = Path("~/.docker")
+
+app = options.commands("Issue a certificate, verify it, and install it.")
+
+TTLOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION", help="How long it lives: 90s, 15m, 1h30m, 7d. [server 7d, client 1h]"
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Where the files go. [server /etc/docker/tls, client ~/.docker]"
+    ),
+]
+LayoutOption = Annotated[
+    Layout, typer.Option(help="Name the files as docker or as docker:dind expects them.")
+]
+KeyTypeOption = Annotated[KeyType, typer.Option(help="The kind of private key.")]
+OwnerOption = Annotated[
+    str | None, typer.Option(metavar="USER", help="Who owns the files; only root can give it.")
+]
+GroupOption = Annotated[
+    str | None, typer.Option(metavar="GROUP", help="A group that may read the key (0440).")
+]
+RoleOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The role in Vault. [server, client]")
+]
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="Take the place of files of others; they are kept.")
+]
+
+
+@app.command()
+def server(
+    ctx: typer.Context,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A DNS name or an IP address that clients dial; repeat it for more. "
+            "[this machine's names and addresses, and localhost]",
+        ),
+    ] = None,
+    ttl: TTLOption = None,
+    out: OutOption = None,
+    layout: LayoutOption = Layout.DOCKER,
+    key_type: KeyTypeOption = KeyType.EC_P256,
+    owner: OwnerOption = None,
+    group: GroupOption = None,
+    replace: ReplaceOption = False,
+    role: RoleOption = None,
+    mount: MountOption = None,
+    trust_mount: TrustMountOption = None,
+    auth: AuthOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = None,
+    output: OutputOption = Output.TABLE,  # noqa: ARG001 - its callback remembers it
+    quiet: QuietOption = False,  # noqa: ARG001 - likewise
+    verbose: VerboseOption = False,  # noqa: ARG001 - likewise
+) -> None:
+    """Issue a daemon's certificate: serverAuth alone, for the names that clients dial."""
+    from dockertls_vault import machine
+    from dockertls_vault.issue import DEFAULT_TTL, server_common_name
+    from dockertls_vault.names import parse_names
+
+    settings = options.settings(
+        mount=mount,
+        trust_mount=trust_mount,
+        server_role=role,
+        auth=auth,
+        namespace=namespace,
+        timeout=timeout,
+    )
+    names = machine.names() if host is None else parse_names(host)
+    request = Request(
+        purpose=Purpose.SERVER,
+        mount=settings.mount,
+        role=settings.server_role,
+        trust_mount=settings.trust_mount,
+        names=names,
+        common_name=server_common_name(names),
+        ttl=DEFAULT_TTL[Purpose.SERVER] if ttl is None else parse_duration(ttl),
+        key_type=key_type,
+        layout=layout,
+        owner=owner,
+        group=group,
+    )
+    _issue(
+        ctx, settings, request, out or SERVER_DIRECTORY, replace=replace, names_found=host is None
+    )
+
+
+@app.command()
+def client(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The common name, which Docker's authorization plugins see as the user. "
+            "[user@host]",
+        ),
+    ] = None,
+    ttl: TTLOption = None,
+    out: OutOption = None,
+    layout: LayoutOption = Layout.DOCKER,
+    key_type: KeyTypeOption = KeyType.EC_P256,
+    owner: OwnerOption = None,
+    group: GroupOption = None,
+    replace: ReplaceOption = False,
+    role: RoleOption = None,
+    mount: MountOption = None,
+    trust_mount: TrustMountOption = None,
+    auth: AuthOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = None,
+    output: OutputOption = Output.TABLE,  # noqa: ARG001 - its callback remembers it
+    quiet: QuietOption = False,  # noqa: ARG001 - likewise
+    verbose: VerboseOption = False,  # noqa: ARG001 - likewise
+) -> None:
+    """Issue a client's certificate: clientAuth alone, for one user or job."""
+    from dockertls_vault import machine
+    from dockertls_vault.issue import DEFAULT_TTL
+    from dockertls_vault.names import Names, parse_common_name
+
+    settings = options.settings(
+        mount=mount,
+        trust_mount=trust_mount,
+        client_role=role,
+        auth=auth,
+        namespace=namespace,
+        timeout=timeout,
+    )
+    request = Request(
+        purpose=Purpose.CLIENT,
+        mount=settings.mount,
+        role=settings.client_role,
+        trust_mount=settings.trust_mount,
+        names=Names(),
+        common_name=machine.user_at_host() if name is None else parse_common_name(name),
+        ttl=DEFAULT_TTL[Purpose.CLIENT] if ttl is None else parse_duration(ttl),
+        key_type=key_type,
+        layout=layout,
+        owner=owner,
+        group=group,
+    )
+    _issue(ctx, settings, request, out or CLIENT_DIRECTORY.expanduser(), replace=replace)
+
+
+def _issue(
+    ctx: typer.Context,
+    settings: Settings,
+    request: Request,
+    out: Path,
+    *,
+    replace: bool,
+    names_found: bool = False,
+) -> None:
+    from dockertls_vault import placement
+    from dockertls_vault.issue import issue
+    from dockertls_vault.vault.pki import PKI
+
+    preferences = ctx.ensure_object(Preferences)
+    place = placement.place(request, out)
+    if names_found:
+        render.note(f"names found on this machine: {', '.join(request.names.all)}", preferences)
+    with options.session(settings, preferences) as session:
+        signer = PKI(session, settings.mount)
+        issued = issue(
+            request,
+            place,
+            signer=signer,
+            trust=PKI(session, settings.trust_mount) if settings.trust_mount else signer,
+            drop_refused_names=names_found,
+            replace_files=replace,
+            clock=lambda: datetime.now(UTC),
+        )
+    if issued.left_out:
+        render.note(
+            f"left out, because the role {issued.role} does not allow them: "
+            f"{', '.join(issued.left_out)}",
+            preferences,
+        )
+    render.show("issued", issued, preferences, words=[_fields(issued)], warnings=_warnings(issued))
+
+
+def _fields(issued: Issued) -> render.Fields:
+    certificate = issued.certificate
+    until = f"{certificate.not_after:%Y-%m-%d %H:%M:%S}"
+    sans = (*certificate.dns_names, *certificate.ip_addresses)
+    return render.Fields(
+        [
+            ("subject", certificate.subject or "(empty)"),
+            ("names", ", ".join(sans) or "(none)"),
+            ("issuer", certificate.issuer),
+            ("serial", certificate.serial),
+            ("valid from", f"{certificate.not_before:%Y-%m-%d %H:%M:%S} UTC"),
+            ("valid until", f"{until} UTC ({format_duration(certificate.lifetime)} in all)"),
+            ("sha256", certificate.fingerprint),
+            ("files", "\n".join(f"{file.mode} {file.path}" for file in issued.files)),
+            *([("backup", str(issued.backup))] if issued.backup else []),
+        ]
+    )
+
+
+def _warnings(issued: Issued) -> list[str]:
+    if not issued.shortened:
+        return list(issued.warnings)
+    shortened = (
+        f"Vault shortened the life of the certificate: {format_duration(issued.asked_ttl)} was "
+        f"asked for, and it ends at {issued.certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    return [shortened, *issued.warnings]

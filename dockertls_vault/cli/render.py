@@ -1,0 +1,173 @@
+"""Turns results and failures into words, tables or JSON; the only place that prints.
+
+Results go to stdout, everything said about them to stderr. JSON is one object, the envelope
+``{"version", "kind", "ok", "data", "warnings"}``, or on failure ``{"version", "kind", "ok",
+"error"}``; ``version`` changes when a field changes its meaning or goes away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TextIO
+
+from .options import Output, Preferences
+
+if TYPE_CHECKING:
+    from dockertls_vault.errors import DockerTLSError
+
+ENVELOPE_VERSION = 1
+# What a row of a table says first decides its colour.
+_STYLES = {"ok": "green", "warning": "yellow", "skipped": "dim", "critical": "bold red"}
+_STYLE_OF_THE_REST = "red"
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Names and values, one pair a line; a value of several lines is indented."""
+
+    pairs: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings; with ``graded`` the first cell of a row decides its colour."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    graded: bool = False
+
+
+Words = str | Fields | Table
+
+
+def show(
+    kind: str,
+    result: object,
+    preferences: Preferences,
+    *,
+    words: Sequence[Words],
+    warnings: Sequence[str] = (),
+    ok: bool = True,
+) -> None:
+    """Print a result: ``words`` for people, or ``result``, a frozen dataclass, as JSON."""
+    if preferences.output is Output.JSON:
+        _print_json({"kind": kind, "ok": ok, "data": to_json(result), "warnings": list(warnings)})
+        return
+    for part in words:
+        if isinstance(part, Table):
+            _print_table(part)
+        else:
+            sys.stdout.write(_lines(part))
+    for warning in warnings:
+        _say("warning", warning)
+
+
+def note(text: str, preferences: Preferences) -> None:
+    """Say a line on stderr, unless ``--quiet`` was given."""
+    if not preferences.quiet:
+        _write(sys.stderr, f"{_printable(text)}\n")
+
+
+def warn(text: str) -> None:
+    """Say a line on stderr that ``--quiet`` does not silence."""
+    _say("warning", text)
+
+
+def failure(error: DockerTLSError, preferences: Preferences) -> None:
+    """Say what failed, why, and what to do next; as JSON too where JSON was asked for."""
+    if preferences.output is Output.JSON:
+        _print_json(
+            {
+                "kind": "error",
+                "ok": False,
+                "error": {
+                    "code": error.code,
+                    "message": error.message,
+                    "hint": error.hint,
+                    "exit_status": error.exit_status,
+                    "problems": list(error.problems),
+                },
+            }
+        )
+    _say("error", error.message)
+    for problem in error.problems:
+        _write(sys.stderr, f"  - {_printable(problem)}\n")
+    if error.hint:
+        _say("hint", error.hint)
+
+
+def to_json(value: object) -> Any:
+    """Return ``value`` as JSON has it: times in UTC (RFC 3339), durations in seconds."""
+    match value:
+        case Enum():
+            return value.value
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case timedelta():
+            return int(value.total_seconds())
+        case PurePath():
+            return str(value)
+        case Mapping():
+            return {str(key): to_json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [to_json(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    return value
+
+
+def _print_json(envelope: dict[str, Any]) -> None:
+    json.dump({"version": ENVELOPE_VERSION, **envelope}, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def _lines(part: str | Fields) -> str:
+    if isinstance(part, str):
+        return _printable(part) + "\n"
+    width = max((len(name) for name, _ in part.pairs), default=0)
+    return "".join(
+        f"{name if first else '':<{width}}  {_printable(line)}".rstrip() + "\n"
+        for name, value in part.pairs
+        for first, line in ((not number, line) for number, line in enumerate(value.split("\n")))
+    )
+
+
+def _print_table(table: Table) -> None:
+    import rich.table
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=sys.stdout)
+    grid = rich.table.Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for column in table.columns:
+        grid.add_column(Text(column), overflow="fold")
+    for row in table.rows:
+        style = _STYLES.get(row[0], _STYLE_OF_THE_REST) if table.graded else None
+        grid.add_row(Text(row[0], style=style or ""), *(Text(_printable(cell)) for cell in row[1:]))
+    console.print(grid)
+
+
+def _say(label: str, text: str) -> None:
+    _write(sys.stderr, f"{label}: {_printable(text)}\n")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()
+
+
+def _printable(text: str) -> str:
+    """Return ``text`` with control characters escaped: what a server says is not to be trusted."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
+        for char in text
+    )

@@ -1,0 +1,169 @@
+"""Issue a credential: make the key, have it signed, check what came back, install it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from . import placement, store, verification, x509
+from .errors import InvalidInput, NameRefused, VerificationError
+from .names import LONGEST_COMMON_NAME
+from .request import KeyType, Layout, Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from cryptography.x509 import Certificate
+
+    from .names import Names
+    from .placement import Placement
+    from .request import Request
+    from .vault.pki import PKI, Signed
+
+DEFAULT_TTL = {Purpose.SERVER: timedelta(days=7), Purpose.CLIENT: timedelta(hours=1)}
+# A life this much shorter than asked for is the network's doing; more is Vault's.
+_SHORTENED_BY = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What was issued and installed.
+
+    ``left_out`` are names that were found on this machine and that the role does not allow;
+    ``shortened`` says that Vault gave less than ``asked_ttl``; ``backup`` is where files of
+    others are kept that this credential replaced; ``trusted`` describes the roots in ca.pem.
+    """
+
+    purpose: Purpose
+    key_type: KeyType
+    mount: str
+    role: str
+    certificate: x509.Description
+    asked_ttl: timedelta
+    shortened: bool
+    left_out: tuple[str, ...]
+    directory: Path
+    files: tuple[store.InstalledFile, ...]
+    backup: Path | None
+    trusted: tuple[x509.Description, ...]
+    warnings: tuple[str, ...]
+
+
+def server_common_name(names: Names) -> str | None:
+    """Return the first DNS name that fits into a common name; nothing but people reads it."""
+    return next((name for name in names.dns if len(name) <= LONGEST_COMMON_NAME), None)
+
+
+def issue(
+    request: Request,
+    place: Placement,
+    *,
+    signer: PKI,
+    trust: PKI,
+    drop_refused_names: bool,
+    replace_files: bool,
+    clock: Callable[[], datetime],
+) -> Issued:
+    """Issue the credential that ``request`` describes into ``place``.
+
+    ``signer`` is the mount that signs, ``trust`` the one whose roots go into ca.pem, most often
+    the same; ``clock`` gives the time in UTC. With ``drop_refused_names`` a name that the role
+    does not allow is left out, as long as one is left. Raises what the parts raise; then
+    nothing was installed.
+    """
+    _refuse_dind_with_two_mounts(request)
+    placement.check(place, request, replace=replace_files)
+    own_roots = _roots(signer, clock())
+    trusted_roots = own_roots if trust is signer else _roots(trust, clock())
+    if not trusted_roots:
+        raise VerificationError(
+            f"the mount {trust.mount} has no current root certificate",
+            (),
+            hint="import the root of its intermediate there, or name the mount that has it "
+            "with --trust-mount",
+        )
+    key = x509.generate_key(request.key_type)
+    signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
+    now = clock()
+    verified = verification.verify(
+        signed.certificate,
+        signed.chain,
+        roots=(*own_roots, *trusted_roots),
+        request=granted,
+        public_key=key.public_key(),
+        now=now,
+    )
+    # docker:dind verifies the server's certificate with ca.pem alone, so that holds the chain.
+    inner = verified.intermediates if request.layout is Layout.DIND else ()
+    description = x509.describe(verified.leaf)
+    installed = store.install(
+        place,
+        store.Material(
+            ca=x509.certificates_pem((*inner, *trusted_roots)),
+            cert=x509.certificates_pem((verified.leaf, *verified.intermediates)),
+            key=x509.private_key_pem(key),
+            serial=description.serial,
+        ),
+        granted,
+        replace=replace_files,
+        now=now,
+    )
+    return Issued(
+        purpose=request.purpose,
+        key_type=request.key_type,
+        mount=request.mount,
+        role=request.role,
+        certificate=description,
+        asked_ttl=request.ttl,
+        shortened=description.not_after - now < request.ttl - _SHORTENED_BY,
+        left_out=tuple(name for name in request.names.all if name not in granted.names.all),
+        directory=place.directory,
+        files=installed.files,
+        backup=installed.backup,
+        trusted=tuple(map(x509.describe, trusted_roots)),
+        warnings=signed.warnings,
+    )
+
+
+def _sign(
+    request: Request, key: x509.PrivateKey, signer: PKI, *, drop_refused_names: bool
+) -> tuple[Signed, Request]:
+    """Have the key signed; return the answer, and the request with the names that were left."""
+    while True:
+        try:
+            signed = signer.sign(
+                request.role,
+                x509.make_csr(key, request.common_name, request.names),
+                common_name=request.common_name,
+                dns_names=request.names.dns,
+                ip_addresses=request.names.addresses,
+                ttl=request.ttl,
+            )
+        except NameRefused as refused:
+            names = request.names.without(refused.name or "")
+            if not drop_refused_names or names == request.names or not names:
+                raise
+            request = replace(request, names=names, common_name=server_common_name(names))
+        else:
+            return signed, request
+
+
+def _roots(pki: PKI, now: datetime) -> tuple[Certificate, ...]:
+    found = (certificate for pem in pki.issuers() for certificate in x509.load_certificates(pem))
+    return verification.current_roots(tuple(found), now)
+
+
+def _refuse_dind_with_two_mounts(request: Request) -> None:
+    if (
+        request.layout is Layout.DIND
+        and request.purpose is Purpose.SERVER
+        and request.trust_mount not in (None, request.mount)
+    ):
+        raise InvalidInput(
+            "docker:dind checks its certificate against its own ca.pem, so another mount's "
+            "roots cannot be there alone",
+            hint="leave out --trust-mount, or --layout dind",
+        )

@@ -1,0 +1,171 @@
+"""The program around the commands: help, statuses, errors as words and as JSON, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dockertls_vault import __version__
+from dockertls_vault.cli import app, render, signals
+from dockertls_vault.cli.options import Output, Preferences
+from dockertls_vault.errors import (
+    DockerTLSError,
+    ForeignFiles,
+    InvalidInput,
+    VerificationError,
+    error_types,
+)
+
+
+def test_the_program_runs_as_a_module_and_says_its_version() -> None:
+    """The one test that starts a real process for what the others do in this one."""
+    run = subprocess.run(
+        [sys.executable, "-m", "dockertls_vault", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == f"dockertls-vault {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["issue", "--help"], ["check", "--help"]])
+def test_help_is_quick_to_load(arguments: list[str]) -> None:
+    """Neither hvac nor rich nor cryptography is imported to say what a command does."""
+    code = (
+        "import sys; from dockertls_vault.cli.app import run; status = run(sys.argv[1:]); "
+        "heavy = {'hvac', 'requests', 'rich', 'cryptography'} & set(sys.modules); "
+        "sys.exit(f'imported: {heavy}' if heavy else status)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "Usage: dockertls-vault" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--no-such-option"], ["no-such-command"], ["issue", "client", "--layout", "x"]]
+)
+def test_a_wrong_command_line_ends_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Usage errors go to stderr and leave stdout empty."""
+    assert app.run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Error" in captured.err
+
+
+def test_a_bug_stays_a_traceback_without_locals(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unknown exception is shown whole, under status 70, and shows no variable's value."""
+
+    def broken(*_arguments: object, **_options: object) -> None:
+        secret = "s.secret"
+        raise RuntimeError(f"a bug after {len(secret)} characters")
+
+    monkeypatch.setattr(app, "app", broken)
+    assert app.run([]) == app.EXIT_BUG
+    captured = capsys.readouterr().err
+    assert "Traceback" in captured
+    assert "RuntimeError: a bug after 8 characters" in captured
+
+
+@pytest.mark.parametrize("error", error_types(), ids=lambda error: error.code)
+def test_each_error_ends_with_its_own_status(
+    error: type[DockerTLSError],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What a command raises decides the exit status; its words and hint go to stderr."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise (
+            error("went wrong", ("one", "two"), hint="do this")
+            if issubclass(error, VerificationError)
+            else error("went wrong", hint="do this")
+        )
+
+    monkeypatch.setattr(app, "app", fail)
+    assert app.run([]) == error.exit_status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: went wrong\n")
+    assert captured.err.endswith("hint: do this\n")
+
+
+def test_error_codes_are_unique() -> None:
+    """A program that reads JSON tells errors apart by their code."""
+    codes = [error.code for error in error_types()]
+    assert len(codes) == len(set(codes))
+
+
+def test_a_failure_as_json_has_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    """The envelope of a failure; the words are on stderr all the same."""
+    error = VerificationError("refused", ("no name", "no key"))
+    render.failure(error, Preferences(output=Output.JSON))
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {
+        "version": 1,
+        "kind": "error",
+        "ok": False,
+        "error": {
+            "code": "verification-failed",
+            "message": "refused",
+            "hint": error.hint,
+            "exit_status": 65,
+            "problems": ["no name", "no key"],
+        },
+    }
+    assert "  - no name\n  - no key\n" in captured.err
+
+
+def test_a_failure_after_o_json_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """The option counts for whatever goes wrong after the command line was read."""
+    assert app.run(["issue", "client", "--name", "", "-o", "json"]) == InvalidInput.exit_status
+    envelope = json.loads(capsys.readouterr().out)
+    assert envelope["error"]["code"] == "invalid-input"
+
+
+def test_what_a_server_says_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences in an error's words are shown, not sent."""
+    render.failure(ForeignFiles("\x1b]0;title\x07 and \u202e more"), Preferences())
+    assert "\x1b" not in (err := capsys.readouterr().err)
+    assert "\u202e" not in err
+    assert "\\x1b]0;title\\x07" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_unwinds_and_ends_with_its_status(number: signal.Signals) -> None:
+    """SIGTERM and SIGHUP raise, so that what has to be cleaned up is."""
+    cleaned = []
+
+    def unwind() -> None:
+        with signals.raised():
+            try:
+                os.kill(os.getpid(), number)
+            finally:
+                cleaned.append(number)
+
+    with pytest.raises(signals.Terminated) as terminated:
+        unwind()
+    assert cleaned == [number]
+    assert terminated.value.status == 128 + number
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    """Under nohup a hang-up does not end the program."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.raised():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
