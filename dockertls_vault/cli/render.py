@@ -60,13 +60,15 @@ def show(
     if preferences.output is Output.JSON:
         _print_json({"kind": kind, "ok": ok, "data": to_json(result), "warnings": list(warnings)})
         return
-    for part in words:
-        if isinstance(part, Table):
-            _print_table(part)
-        else:
-            sys.stdout.write(_lines(part))
+    _print_words(words)
     for warning in warnings:
         _say("warning", warning)
+
+
+def words(parts: Sequence[Words], preferences: Preferences) -> None:
+    """Print what comes before a result; JSON has it in the result itself."""
+    if preferences.output is Output.TABLE:
+        _print_words(parts)
 
 
 def note(text: str, preferences: Preferences) -> None:
@@ -128,6 +130,14 @@ def to_json(value: object) -> Any:
 def _print_json(envelope: dict[str, Any]) -> None:
     json.dump({"version": ENVELOPE_VERSION, **envelope}, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def _print_words(parts: Sequence[Words]) -> None:
+    for part in parts:
+        if isinstance(part, Table):
+            _print_table(part)
+        else:
+            _write(sys.stdout, _lines(part))
 
 
 def _lines(part: str | Fields) -> str:

@@ -78,6 +78,8 @@ class PKI:
             )
         except UnknownRole:
             raise self._unknown_role(role) from None
+        except UnknownMount:
+            raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
         except VaultError as error:
             raise _name_refused(error, role) or error from None
         data = _data(body, "certificate")

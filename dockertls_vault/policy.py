@@ -1,0 +1,80 @@
+"""What each person's token has to be allowed to do in Vault, and no more; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Person(StrEnum):
+    """Whom a policy is for."""
+
+    SERVER = "server"
+    CLIENT = "client"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A path and what is done there; ``denied`` are parameters that a request may not have."""
+
+    path: str
+    capabilities: tuple[str, ...]
+    why: str
+    denied: tuple[str, ...] = ()
+
+
+# Every token has these through Vault's default policy, unless it was made without that.
+OWN_TOKEN = (
+    Rule("auth/token/lookup-self", ("read",), "say who it is"),
+    Rule("auth/token/revoke-self", ("update",), "end with the command that logged in"),
+    Rule("sys/capabilities-self", ("update",), "say what it may do"),
+)
+
+
+def rules(person: Person, mount: str, role: str) -> tuple[Rule, ...]:
+    """Return what ``person`` needs for their commands; ``role`` is the one they issue with.
+
+    The trust bundle needs no rule: Vault shows a mount's issuers to everybody.
+    """
+    if person is Person.ADMIN:
+        return _admin(mount)
+    # not_after would get past the role's max_ttl, where nothing else bounds it.
+    sign = Rule(f"{mount}/sign/{role}", ("update",), f"issue {person.value}", denied=("not_after",))
+    return (sign, *OWN_TOKEN)
+
+
+def to_hcl(found: tuple[Rule, ...]) -> str:
+    """Return the rules as a policy in HCL, ready for ``bao policy write NAME -``."""
+    return "\n".join(map(_block, found))
+
+
+def _admin(mount: str) -> tuple[Rule, ...]:
+    write = ("create", "read", "update")
+    return (
+        Rule(f"sys/mounts/{mount}", write, "ca init: enable the PKI engine"),
+        Rule(f"sys/mounts/{mount}/tune", ("read", "update"), "ca init: raise its longest life"),
+        Rule(f"{mount}/issuers", ("list",), "ca init: see which issuers there are"),
+        Rule(f"{mount}/issuer/+", ("read",), "ca init: see which of them have a key"),
+        Rule(f"{mount}/issuers/generate/root/internal", ("update",), "ca init: make the root"),
+        Rule(f"{mount}/config/issuers", write, "ca init: set the default issuer"),
+        Rule(f"{mount}/roles", ("list",), "name the roles there are"),
+        Rule(f"{mount}/roles/+", write, "ca init: write the roles"),
+        *OWN_TOKEN,
+    )
+
+
+def _block(rule: Rule) -> str:
+    capabilities = ", ".join(f'"{name}"' for name in rule.capabilities)
+    lines = [
+        f"# {rule.why}",
+        f'path "{rule.path}" {{',
+        f"  capabilities = [{capabilities}]",
+    ]
+    if rule.denied:
+        lines += [
+            "  denied_parameters = {",
+            *(f'    "{name}" = []' for name in rule.denied),
+            "  }",
+        ]
+    return "\n".join([*lines, "}", ""])

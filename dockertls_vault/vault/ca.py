@@ -1,0 +1,142 @@
+"""A PKI mount as its operator sees it: the mount itself, its issuers and its roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.duration import to_seconds
+from dockertls_vault.errors import NotVault, VaultError
+
+from .pki import warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dockertls_vault.roles import Role
+
+    from .session import Session
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """An issuer of the mount; one without a key can verify and not sign."""
+
+    id: str
+    name: str
+    has_key: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """What is there: ``mount_type`` None where nothing is mounted, ``default`` an issuer's id."""
+
+    mount_type: str | None = None
+    max_lease: timedelta | None = None
+    issuers: tuple[Issuer, ...] = ()
+    default: str | None = None
+    follows_latest: bool = False
+    roles: Mapping[str, Role | None] = field(default_factory=dict)
+
+
+class CertificateAuthority:
+    """The mount at ``mount``; every write returns Vault's warnings."""
+
+    def __init__(self, session: Session, mount: str) -> None:
+        self.mount = mount
+        self._session = session
+        self._adapter = session.client.adapter
+
+    def state(self, roles: tuple[str, ...]) -> State:
+        """Read what is there, of the roles those that are named."""
+        mounted = self._read(f"sys/mounts/{self.mount}")
+        if mounted is None:
+            return State(roles=dict.fromkeys(roles))
+        if mounted["type"] != "pki":
+            return State(mount_type=mounted["type"])
+        issuers = self._issuers()
+        config = self._read(f"{self.mount}/config/issuers") or {}
+        return State(
+            mount_type="pki",
+            max_lease=timedelta(seconds=mounted["config"]["max_lease_ttl"]),
+            issuers=issuers,
+            default=config.get("default") or None,
+            follows_latest=bool(config.get("default_follows_latest_issuer")),
+            roles={name: self.role(name) for name in roles},
+        )
+
+    def role(self, name: str) -> Role | None:
+        """Return a role's parameters as Vault has them, None if there is no such role."""
+        return self._read(f"{self.mount}/roles/{name}")
+
+    def enable(self, max_lease: timedelta) -> tuple[str, ...]:
+        config = {"max_lease_ttl": to_seconds(max_lease)}
+        description = "Docker's TLS certificates (dockertls-vault)"
+        body = {"type": "pki", "description": description, "config": config}
+        return self._write(f"sys/mounts/{self.mount}", body)
+
+    def tune(self, max_lease: timedelta) -> tuple[str, ...]:
+        body = {"max_lease_ttl": to_seconds(max_lease)}
+        return self._write(f"sys/mounts/{self.mount}/tune", body)
+
+    def generate_root(self, common_name: str, issuer: str, ttl: timedelta) -> tuple[str, ...]:
+        """Make an EC P-256 root whose key never leaves Vault, and that signs leaves alone."""
+        body = {
+            "common_name": common_name,
+            "issuer_name": issuer,
+            "key_name": issuer,
+            "key_type": "ec",
+            "key_bits": 256,
+            "ttl": to_seconds(ttl),
+            "max_path_length": 0,
+            # Else the common name would become a name of the CA itself.
+            "exclude_cn_from_sans": True,
+        }
+        with self._session.once():
+            return self._write(f"{self.mount}/issuers/generate/root/internal", body)
+
+    def set_default(self, issuer: str) -> tuple[str, ...]:
+        """Let ``issuer`` sign for roles that name none, and go on doing so when others come."""
+        body = {"default": issuer, "default_follows_latest_issuer": False}
+        return self._write(f"{self.mount}/config/issuers", body)
+
+    def write_role(self, name: str, role: Role) -> tuple[str, ...]:
+        return self._write(f"{self.mount}/roles/{name}", dict(role))
+
+    def _issuers(self) -> tuple[Issuer, ...]:
+        try:
+            body = self._adapter.list(f"/v1/{self.mount}/issuers")
+        except VaultError as error:
+            if error.status == 404:
+                return ()
+            raise
+        found = _data(body)["key_info"]
+        return tuple(
+            Issuer(key, info.get("issuer_name") or "", self._has_key(key, info))
+            for key, info in found.items()
+        )
+
+    def _has_key(self, issuer: str, info: Mapping[str, Any]) -> bool:
+        if "key_id" in info:
+            return bool(info["key_id"])
+        return bool((self._read(f"{self.mount}/issuer/{issuer}") or {}).get("key_id"))
+
+    def _read(self, path: str) -> dict[str, Any] | None:
+        try:
+            return _data(self._adapter.get(f"/v1/{path}"))
+        except VaultError as error:
+            # A mount that is not there is a 400 in so many words, everything else a 404.
+            if error.status == 404 or "No secret engine mount" in " ".join(error.errors):
+                return None
+            raise
+
+    def _write(self, path: str, body: dict[str, Any]) -> tuple[str, ...]:
+        return warnings(self._adapter.post(f"/v1/{path}", json=body))
+
+
+def _data(body: Any) -> dict[str, Any]:
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, dict):
+        raise NotVault("the answer has no data, as Vault's would")
+    return data
