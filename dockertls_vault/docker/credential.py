@@ -1,0 +1,170 @@
+"""Our own side of a check: the client's certificate, its key and the trust bundle."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from dockertls_vault.duration import format_duration
+from dockertls_vault.errors import VerificationError
+from dockertls_vault.verification import extended_key_usages
+from dockertls_vault.x509 import certificates_pem, load_certificates
+
+from .probe import tls_context
+from .report import Severity, Step
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from cryptography.x509 import Certificate
+
+READ = "read our own files"
+_CLIENT_USAGES = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+_ISSUE_AGAIN = "issue it again: dockertls-vault issue client"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What the three files hold, as far as they can be used; ``step`` says how far.
+
+    ``context`` presents the certificate and verifies nothing; it is None where the certificate
+    or the key cannot be used. ``verifying`` verifies the server with ca.pem, and presents the
+    certificate if it can; it is None, and ``roots`` empty, where ca.pem cannot be used.
+    """
+
+    certificate: Certificate | None
+    roots: tuple[Certificate, ...]
+    context: ssl.SSLContext | None
+    verifying: ssl.SSLContext | None
+    step: Step
+
+
+class _Unusable(Exception):
+    """What is wrong with a file, and what to do."""
+
+    def __init__(self, happened: str, todo: str = _ISSUE_AGAIN) -> None:
+        super().__init__(happened)
+        self.happened = happened
+        self.todo = todo
+
+
+def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
+    """Read the three files; never raises: what is wrong is in the step."""
+    certificate: Certificate | None = None
+    roots: tuple[Certificate, ...] = ()
+    context: ssl.SSLContext | None = None
+    verifying: ssl.SSLContext | None = None
+    problems: list[_Unusable] = []
+    try:
+        certificate = _load_certificates(cert)[0]
+        _check_key(cert, key, certificate)
+        context = _context(cert, key, None)
+    except _Unusable as problem:
+        problems.append(problem)
+    try:
+        roots = _load_certificates(ca)
+        pem = certificates_pem(roots).decode()
+        verifying = _context(cert, key, pem) if context else tls_context(roots=pem)
+    except _Unusable as problem:
+        problems.append(problem)
+    if certificate is not None and not problems:
+        step = _judge(certificate, now)
+    else:
+        step = Step(
+            "credential",
+            Severity.ERROR,
+            READ,
+            "; ".join(problem.happened for problem in problems),
+            why="docker itself cannot use them either",
+            todo=problems[0].todo,
+        )
+    return Credential(certificate, roots, context, verifying, step)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except PermissionError:
+        raise _Unusable(
+            f"{path} may not be read", "run as the user that owns it, or as one of its group"
+        ) from None
+    except OSError as error:
+        raise _Unusable(f"{path} cannot be read ({error.strerror})") from None
+
+
+def _load_certificates(path: Path) -> tuple[Certificate, ...]:
+    try:
+        return load_certificates(_read(path))
+    except VerificationError as error:
+        raise _Unusable(f"{path} holds no certificate ({'; '.join(error.problems)})") from None
+
+
+def _check_key(cert: Path, key: Path, certificate: Certificate) -> None:
+    try:
+        # Read here first, because OpenSSL would ask the terminal for an encrypted key's password.
+        private_key = load_pem_private_key(_read(key), password=None)
+    except TypeError:
+        raise _Unusable(f"{key} is encrypted, which docker refuses") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise _Unusable(f"{key} holds no private key") from None
+    if private_key.public_key() != certificate.public_key():
+        raise _Unusable(f"the key in {key} does not belong to the certificate in {cert}")
+
+
+def _context(cert: Path, key: Path, roots: str | None) -> ssl.SSLContext:
+    try:
+        return tls_context(certificate=cert, key=key, roots=roots)
+    except ssl.SSLError as error:
+        raise _Unusable(f"OpenSSL cannot use {cert} ({error.reason})") from None
+
+
+def _judge(certificate: Certificate, now: datetime) -> Step:
+    """Judge a certificate that can be read and has its key."""
+    subject = certificate.subject.rfc4514_string() or "the certificate"
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    usages = extended_key_usages(certificate)
+
+    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
+        return Step("credential", severity, READ, f"{subject} {happened}", why, todo)
+
+    if end <= now:
+        return step(
+            Severity.ERROR,
+            f"expired {format_duration(now - end)} ago: valid until {end:%Y-%m-%d %H:%M:%S} UTC",
+            "the daemon answers an expired certificate with 'expired certificate'",
+            _ISSUE_AGAIN,
+        )
+    if now < start:
+        return step(
+            Severity.ERROR,
+            f"is not valid for another {format_duration(start - now)}",
+            "this machine's clock is behind that of the CA, or it was issued for later",
+            "compare the clocks of this machine, of the daemon's and of Vault's",
+        )
+    if usages and not usages & _CLIENT_USAGES:
+        return step(
+            Severity.ERROR,
+            "is not a client's: clientAuth is missing",
+            "the daemon answers a server's certificate with 'bad certificate'",
+            "name the directory of a client's credential with --certs",
+        )
+    if usages != {ExtendedKeyUsageOID.CLIENT_AUTH}:
+        return step(
+            Severity.WARNING,
+            "is more than a client's",
+            "it has no extended key usage, or others than clientAuth: with it one can pose as a "
+            "daemon",
+            "have the role in Vault issue clientAuth alone (server_flag=false), then "
+            + _ISSUE_AGAIN,
+        )
+    return step(
+        Severity.OK,
+        f"of {certificate.issuer.rfc4514_string()} is valid for {format_duration(end - now)}, "
+        f"until {end:%Y-%m-%d %H:%M:%S} UTC",
+    )

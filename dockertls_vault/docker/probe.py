@@ -1,0 +1,259 @@
+"""One question to a port: connect, speak TLS or not, ask for ``/version``, say what came back.
+
+In TLS 1.3 a server judges the client's certificate only after the client takes the handshake
+for done (RFC 8446, section 4.4.2.4), so a handshake proves nothing: only an answer does. A
+server that refuses sends an alert and closes; a request written meanwhile is answered with a
+reset, which can mask the alert. So after the handshake the probe first listens for a moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import select
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from typing import TYPE_CHECKING, Any, cast
+
+from dockertls_vault.errors import DockerUnavailable
+
+from .outcome import (
+    DENIED_BY_PLUGIN,
+    Alerted,
+    Answered,
+    Closed,
+    Distrusted,
+    Exchange,
+    NotHTTP,
+    NotTLS,
+    Silent,
+    Version,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+    from pathlib import Path
+
+    from .endpoint import Endpoint
+    from .outcome import Outcome
+
+# How long a server may take to send its alert or its session tickets before we write, in
+# seconds. The second is for when the first was too short and a reset masked the alert.
+_PATIENCE = (0.25, 2.0)
+# Zero would mean "do not block" to a socket.
+_SHORTEST = 0.01
+_LONGEST_ANSWER = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An endpoint and the one of its addresses that answered."""
+
+    endpoint: Endpoint
+    family: int
+    address: tuple[Any, ...]
+
+    @property
+    def ip(self) -> str:
+        """The IP address."""
+        return str(self.address[0])
+
+
+def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
+    """Find the first address of ``endpoint`` that takes a connection; raise DockerUnavailable.
+
+    ``timeout`` is for all the addresses together, each having its share of what is left; the
+    resolver's own limit comes on top.
+    """
+    try:
+        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise DockerUnavailable(
+            f"the name {endpoint.host!r} cannot be resolved ({error.strerror})",
+            hint="is the name right? try the daemon's IP address",
+        ) from None
+    deadline = time.monotonic() + timeout.total_seconds()
+    failures = []
+    for number, (family, _, _, _, address) in enumerate(found):
+        share = max(_SHORTEST, (deadline - time.monotonic()) / (len(found) - number))
+        peer = Peer(endpoint, family, tuple(address))
+        try:
+            _open(peer, share).close()
+        except OSError as error:
+            failures.append(f"{peer.ip}: {error.strerror or 'no answer'}")
+        else:
+            return peer
+    raise DockerUnavailable(f"no connection to {endpoint.authority} ({'; '.join(failures)})")
+
+
+def tls_context(
+    *, certificate: Path | None = None, key: Path | None = None, roots: str | None = None
+) -> ssl.SSLContext:
+    """Return a client's TLS 1.2 or later, verifying the server against ``roots`` (PEM) alone.
+
+    Without ``roots`` it verifies nothing. A certificate in ``roots`` that is not self-signed is
+    trusted as well, as Go does. Raises ssl.SSLError or OSError where OpenSSL cannot use a file.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if roots is None:
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context.load_verify_locations(cadata=roots)
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+def ask(peer: Peer, context: ssl.SSLContext | None, timeout: timedelta) -> Exchange:
+    """Ask ``peer`` for ``/version``, over TLS if there is a ``context``; never raises.
+
+    ``timeout`` is for the whole exchange, and for the second one where the first was reset.
+    """
+    exchange = _ask(peer, context, timeout, _PATIENCE[0])
+    if context is not None and isinstance(exchange.outcome, Closed):
+        return _ask(peer, context, timeout, _PATIENCE[1])
+    return exchange
+
+
+def _ask(
+    peer: Peer, context: ssl.SSLContext | None, timeout: timedelta, patience: float
+) -> Exchange:
+    deadline = time.monotonic() + timeout.total_seconds()
+    certificate: bytes | None = None
+    try:
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(_open(peer, timeout.total_seconds()))
+            if context is not None:
+                tls = stack.enter_context(_shake_hands(connection, peer, context))
+                certificate = tls.getpeercert(binary_form=True)
+                connection = tls
+                _hear_an_alert(tls, min(patience, timeout.total_seconds()))
+            return Exchange(_read_version(connection, peer, deadline), certificate)
+    except OSError as error:
+        return Exchange(_classify(error), certificate)
+
+
+def _open(peer: Peer, timeout: float) -> socket.socket:
+    connection = socket.socket(peer.family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(peer.address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _shake_hands(connection: socket.socket, peer: Peer, context: ssl.SSLContext) -> ssl.SSLSocket:
+    # RFC 6066 allows names only, no addresses, in the server name indication.
+    name = None if peer.endpoint.is_address else peer.endpoint.host
+    return context.wrap_socket(connection, server_hostname=name)
+
+
+def _hear_an_alert(connection: ssl.SSLSocket, seconds: float) -> None:
+    """Wait for the server to speak first, and raise its alert, if it is one, as ssl.SSLError.
+
+    What else it sends unasked are session tickets, which OpenSSL keeps to itself. (Of a server
+    that talks first, and so is not Docker, the first byte is lost.)
+    """
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    if poll.poll(seconds * 1000):
+        connection.setblocking(False)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            connection.recv(1)
+
+
+def _read_version(connection: socket.socket, peer: Peer, deadline: float) -> Outcome:
+    request = (
+        f"GET /version HTTP/1.1\r\nHost: {peer.endpoint.authority}\r\n"
+        "User-Agent: dockertls-vault\r\nConnection: close\r\n\r\n"
+    )
+    connection.settimeout(max(_SHORTEST, deadline - time.monotonic()))
+    # Where the server has gone already, what it said before is still to be read.
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(request.encode())
+    data = _read(connection, deadline)
+    return _parse_answer(data) if data else Closed()
+
+
+def _read(connection: socket.socket, deadline: float) -> bytes:
+    """Return what the server sends until it closes, or what there is when the time is over."""
+    data = b""
+    while len(data) < _LONGEST_ANSWER:
+        connection.settimeout(max(_SHORTEST, deadline - time.monotonic()))
+        try:
+            part = connection.recv(_LONGEST_ANSWER)
+        except (TimeoutError, ConnectionResetError):
+            if not data:
+                raise
+            break
+        if not part:
+            break
+        data += part
+    return data
+
+
+def _parse_answer(data: bytes) -> Outcome:
+    response = HTTPResponse(cast("socket.socket", _Received(data)))
+    try:
+        response.begin()
+        body = response.read()
+    except IncompleteRead as error:
+        body = error.partial
+    except (HTTPException, ValueError):
+        return NotHTTP(data[:80])
+    text = body.decode("utf-8", "replace")
+    version = _parse_version(text)
+    from_docker = (
+        version is not None
+        or response.headers.get("Api-Version") is not None
+        or DENIED_BY_PLUGIN in text
+    )
+    return Answered(response.status, response.reason, text, from_docker, version)
+
+
+class _Received:
+    """Bytes in the place of a socket, for http.client to parse."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+def _parse_version(text: str) -> Version | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):  # the latter for brackets, thousands deep
+        return None
+    if not isinstance(found, dict) or "ApiVersion" not in found:
+        return None
+    keys: Sequence[str] = ("Version", "ApiVersion", "Os", "Arch")
+    return Version(*(str(found.get(key, "")) for key in keys))
+
+
+def _classify(error: OSError) -> Outcome:
+    """Say what an exchange that failed means; the reasons are OpenSSL's own names."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return Distrusted(error.verify_code, error.verify_message)
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionError():
+            return Closed()
+        case TimeoutError():
+            return Silent()
+        case ssl.SSLError(reason=str(reason)):
+            _, found, alert = reason.partition("_ALERT_")
+            if found:
+                return Alerted(alert.replace("_", " ").lower())
+            return NotTLS(reason.replace("_", " ").lower())
+    return Closed()

@@ -1,0 +1,195 @@
+"""What is to be said of the certificate that a daemon shows on the wire; pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from dockertls_vault.duration import format_duration
+from dockertls_vault.names import parse_address
+from dockertls_vault.verification import extended_key_usages
+from dockertls_vault.x509 import describe, fingerprint, is_signed_by
+
+from .outcome import Alerted, Distrusted
+from .report import Severity, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from cryptography.x509 import Certificate
+
+    from .endpoint import Endpoint
+    from .outcome import Exchange
+
+# A certificate is renewed when a third of its life is left; one with less was forgotten. Of a
+# life of years, a month is early enough.
+WARN_AT_SHARE = 1 / 3
+WARN_AT_MOST = timedelta(days=30)
+
+NAME = "find the name in the certificate"
+CHAIN = "verify the chain with our ca.pem"
+LIFETIME = "look at its life"
+USAGE = "look at its extended key usage"
+_ISSUE_AGAIN = (
+    "issue the server's certificate again (dockertls-vault issue server) and restart dockerd, "
+    "which reads it at its start only"
+)
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED: the chain was built before.
+_TIME_CODES = {9, 10}
+# OpenSSL's X509_V_ERR_INVALID_PURPOSE.
+_PURPOSE_CODE = 26
+
+
+def judge_name(endpoint: Endpoint, certificate: Certificate) -> Step:
+    """Tell whether the name dialled is among the SANs, as Go compares: the CN does not count."""
+    description = describe(certificate)
+    names = (*description.dns_names, *description.ip_addresses)
+    if endpoint.is_address:
+        found = endpoint.host in map(parse_address, description.ip_addresses)
+    else:
+        found = any(_matches(endpoint.host, name) for name in description.dns_names)
+    if found:
+        return Step(
+            "name", Severity.OK, NAME, f"{endpoint.host} is there, among {', '.join(names)}"
+        )
+    dialable = [name for name in names if "*" not in name][:3]
+    again = f"issue the server's certificate again with --host {endpoint.host}"
+    return Step(
+        "name",
+        Severity.ERROR,
+        NAME,
+        f"{endpoint.host} is not there; the names are {', '.join(names)}"
+        if names
+        else "it has no names at all",
+        why="docker refuses a daemon under a name that its certificate does not have, and does "
+        "not look at the common name",
+        todo=f"dial {' or '.join(dialable)}, or {again}" if dialable else again,
+    )
+
+
+def judge_chain(
+    exchange: Exchange, certificate: Certificate, roots: Sequence[Certificate], now: datetime
+) -> Step:
+    """Tell whether the chain leads to ca.pem; ``exchange`` verified it with ``roots``.
+
+    A life that is over is the business of another step.
+    """
+    ours = "; ".join(f"{root.subject.rfc4514_string()} {fingerprint(root)}" for root in roots)
+    match exchange.outcome:
+        case Distrusted(code=code) if code in _TIME_CODES and not _is_valid(certificate, now):
+            pass
+        case Distrusted(code=code) if code == _PURPOSE_CODE:
+            return Step("chain", Severity.SKIPPED, CHAIN, "it is not a server's certificate")
+        case Distrusted(reason=reason):
+            return Step(
+                "chain",
+                Severity.ERROR,
+                CHAIN,
+                f"{reason}\non the wire: {fingerprint(certificate)}, issued by "
+                f"{certificate.issuer.rfc4514_string()}\nin ca.pem: {ours}",
+                why=_why_distrusted(certificate, roots, reason),
+                todo="is this the daemon you mean? then bring its root into ca.pem: "
+                "dockertls-vault issue client, with its mount",
+            )
+        case outcome if exchange.certificate is None and not isinstance(outcome, Alerted):
+            return Step("chain", Severity.SKIPPED, CHAIN, "the handshake came to no end")
+    return Step("chain", Severity.OK, CHAIN, f"it leads to {ours}")
+
+
+def judge_lifetime(certificate: Certificate, now: datetime) -> Step:
+    """Tell whether the certificate is valid, and will be while somebody can still act."""
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    left = end - now
+    until = f"until {end:%Y-%m-%d %H:%M:%S} UTC"
+    if left <= timedelta(0):
+        return Step(
+            "lifetime",
+            Severity.ERROR,
+            LIFETIME,
+            f"it expired {format_duration(-left)} ago: valid {until}",
+            why="dockerd goes on serving an expired certificate, and each client refuses it",
+            todo=_ISSUE_AGAIN,
+        )
+    if now < start:
+        return Step(
+            "lifetime",
+            Severity.ERROR,
+            LIFETIME,
+            f"it is not valid for another {format_duration(start - now)}",
+            why="this machine's clock is behind that of the CA, or it was issued for later",
+            todo="compare the clocks of this machine, of the daemon's and of Vault's",
+        )
+    happened = f"{format_duration(left)} of {format_duration(end - start)} left, {until}"
+    if left < min((end - start) * WARN_AT_SHARE, WARN_AT_MOST):
+        return Step(
+            "lifetime",
+            Severity.WARNING,
+            LIFETIME,
+            happened,
+            why="it should have been renewed by now, or it was and dockerd has not been restarted",
+            todo=_ISSUE_AGAIN,
+        )
+    return Step("lifetime", Severity.OK, LIFETIME, happened)
+
+
+def judge_usage(certificate: Certificate) -> Step:
+    """Tell whether it is a server's certificate and nothing else."""
+    usages = extended_key_usages(certificate)
+    if usages == {ExtendedKeyUsageOID.SERVER_AUTH}:
+        return Step("usage", Severity.OK, USAGE, "serverAuth alone")
+    if not usages:
+        return _dual("it has none, and so passes as a server's and as a client's")
+    if usages & {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} and (
+        usages != {ExtendedKeyUsageOID.CLIENT_AUTH}
+    ):
+        return _dual("it is a client's too")
+    if ExtendedKeyUsageOID.SERVER_AUTH in usages:
+        return Step("usage", Severity.OK, USAGE, "serverAuth, and others that docker ignores")
+    return Step(
+        "usage",
+        Severity.ERROR,
+        USAGE,
+        "it is not a server's: serverAuth is missing",
+        why="docker refuses a daemon with such a certificate",
+        todo=_ISSUE_AGAIN,
+    )
+
+
+def _dual(happened: str) -> Step:
+    return Step(
+        "usage",
+        Severity.WARNING,
+        USAGE,
+        happened,
+        why="a dual-EKU server certificate is a Docker root credential: whoever reads its key is "
+        "root on each host that trusts its CA",
+        todo="have the role in Vault issue serverAuth alone (client_flag=false), then "
+        + _ISSUE_AGAIN,
+    )
+
+
+def _is_valid(certificate: Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Tell whether a SAN matches: a ``*`` stands for the whole first label (RFC 6125)."""
+    pattern = pattern.lower()
+    if pattern.startswith("*."):
+        return name.partition(".")[2] == pattern[2:]
+    return name == pattern
+
+
+def _why_distrusted(certificate: Certificate, roots: Sequence[Certificate], reason: str) -> str:
+    namesakes = [root for root in roots if root.subject == certificate.issuer]
+    if not namesakes:
+        return (
+            "its issuer is not among our roots: it is of another CA, or dockerd's tlscert lacks "
+            "an intermediate"
+        )
+    if not any(is_signed_by(certificate, root) for root in namesakes):
+        return "the CA has the name of one of our roots and another key: it was made anew"
+    return f"the root is one of ours, but a certificate of the chain is not accepted ({reason})"

@@ -1,0 +1,167 @@
+"""``check`` as a user runs it: rows for people, JSON for programs, a status for scripts."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.check import STEPS
+from dockertls_vault.cli.app import run
+from dockertls_vault.cli.check import default_directory
+from tests.certificates import Authority, write_credential
+from tests.docker import servers
+from tests.dockerd import dockerd, needs_dockerd, tls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    """Return the CA of both ends."""
+    return Authority.create("check root")
+
+
+@pytest.fixture(scope="module")
+def daemon(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Run a daemon as it should be; its port."""
+    directory = tmp_path_factory.mktemp("daemon")
+    credential = write_credential(directory / "tls", authority.pem, authority.server())
+    with dockerd(directory, "--tlsverify", *tls(credential)) as port:
+        yield port
+
+
+@pytest.fixture
+def client(authority: Authority, tmp_path: Path) -> Path:
+    """Return the directory of a client's credential."""
+    return write_credential(tmp_path / "client", authority.pem, authority.client())
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """Return a port at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@needs_dockerd
+def test_a_good_daemon_is_a_table_and_status_0(
+    daemon: int, client: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every step is a row, and the versions and the certificate are below."""
+    status = run(["check", f"tcp://127.0.0.1:{daemon}", "--certs", str(client)])
+    captured = capsys.readouterr()
+    assert status == 0
+    rows = [line for line in captured.out.splitlines() if line.startswith("ok ")]
+    assert len(rows) == len(STEPS)
+    assert f"tcp://127.0.0.1:{daemon} at 127.0.0.1" in captured.out
+    assert "CN=check root" in captured.out
+    assert captured.err == f"our certificate is {client / 'cert.pem'}\n"
+
+
+@needs_dockerd
+def test_a_good_daemon_is_an_envelope_of_json(
+    daemon: int, client: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fields are part of the contract with programs."""
+    status = run(["check", f"localhost:{daemon}", "--certs", str(client), "-o", "json", "-q"])
+    captured = capsys.readouterr()
+    envelope = json.loads(captured.out)
+    assert (status, envelope["kind"], envelope["ok"], captured.err) == (0, "check", True, "")
+    data = envelope["data"]
+    assert set(data) == {"endpoint", "address", "severity", "steps", "certificate", "docker"}
+    assert [step["name"] for step in data["steps"]] == list(STEPS)
+    for step in data["steps"]:
+        assert set(step) == {"name", "severity", "tried", "happened", "why", "todo"}
+    assert set(data["docker"]) == {"version", "api_version", "os", "arch"}
+    assert data["certificate"]["dns_names"] == ["localhost"]
+    assert data["severity"] == "ok"
+
+
+@needs_dockerd
+def test_a_stranger_let_in_is_critical_and_named(
+    authority: Authority, client: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 76, and the row says so."""
+    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    with dockerd(tmp_path, "--tlsverify=false", *tls(credential)) as port:
+        status = run(["check", f"127.0.0.1:{port}", "--certs", str(client)])
+    captured = capsys.readouterr()
+    assert status == 76
+    assert "critical" in captured.out
+    assert "Docker lets a stranger in" in " ".join(captured.out.split())
+
+
+def test_a_closed_port_ends_with_69(
+    closed_port: int, client: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The JSON is not ok, and is a report all the same."""
+    status = run(["check", f"127.0.0.1:{closed_port}", "--certs", str(client), "-o", "json"])
+    envelope = json.loads(capsys.readouterr().out)
+    assert (status, envelope["ok"], envelope["data"]["severity"]) == (69, False, "unreachable")
+    assert envelope["data"]["docker"] is None
+
+
+def test_the_timeout_bounds_a_hung_port(client: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A port that takes connections and never answers ends with 69."""
+    with servers.silent() as port:
+        status = run(["check", f"127.0.0.1:{port}", "--certs", str(client), "--timeout", "1s"])
+    assert status == 69
+    assert "no answer in the time allowed" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["unix:///var/run/docker.sock"], "not an address to check TLS at"),
+        (["localhost:port"], "not a port"),
+        (["localhost", "--timeout", "soon"], "not a duration"),
+    ],
+)
+def test_a_wrong_input_ends_with_2(
+    arguments: list[str], words: str, client: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused before anything is dialled."""
+    assert run(["check", *arguments, "--certs", str(client)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert words in captured.err
+
+
+def test_a_missing_credential_ends_with_78(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing to check with, and the hint says how to get it."""
+    assert run(["check", "localhost", "--certs", str(tmp_path)]) == 78
+    assert "dockertls-vault issue client" in capsys.readouterr().err
+
+
+def test_the_directory_is_where_docker_looks(
+    closed_port: int,
+    client: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """DOCKER_CERT_PATH counts where --certs is not given."""
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(client))
+    assert run(["check", f"127.0.0.1:{closed_port}"]) == 69
+    assert str(client / "cert.pem") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environ", "directory"),
+    [
+        ({}, "~/.docker"),
+        ({"DOCKER_CERT_PATH": "", "DOCKER_CONFIG": ""}, "~/.docker"),
+        ({"DOCKER_CONFIG": "/c"}, "/c"),
+        ({"DOCKER_CONFIG": "/c", "DOCKER_CERT_PATH": "/p"}, "/p"),
+    ],
+)
+def test_the_default_directory(environ: dict[str, str], directory: str) -> None:
+    """As the docker CLI has it: DOCKER_CERT_PATH, then its configuration directory."""
+    assert default_directory(environ) == Path(directory)

@@ -1,0 +1,116 @@
+"""The table of what a daemon answers and what it means."""
+
+from __future__ import annotations
+
+import pytest
+
+from dockertls_vault.docker.answers import judge_no_certificate, judge_ours, judge_plaintext
+from dockertls_vault.docker.outcome import (
+    Alerted,
+    Answered,
+    Closed,
+    NotHTTP,
+    NotTLS,
+    Outcome,
+    Silent,
+    Version,
+)
+from dockertls_vault.docker.report import Severity, Step, worst
+
+VERSION = Answered(200, "OK", "{}", from_docker=True, version=Version("28.5.1", "1.51", "", ""))
+PLUGIN = Answered(
+    403, "Forbidden", "authorization denied by plugin opa: no", from_docker=True, version=None
+)
+DOCKER_ERROR = Answered(500, "Oops", "{}", from_docker=True, version=None)
+GOOD = Step("credential", Severity.OK, "read", "good")
+EXPIRED = Step("credential", Severity.ERROR, "read", "it expired", todo="renew it")
+
+
+def http(status: int, body: str = "") -> Answered:
+    """Return an HTTP answer of something that is not Docker."""
+    return Answered(status, "Reason", body, from_docker=False, version=None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "severity"),
+    [
+        (VERSION, Severity.CRITICAL),
+        (PLUGIN, Severity.CRITICAL),
+        (DOCKER_ERROR, Severity.CRITICAL),
+        (http(400, "Client sent an HTTP request to an HTTPS server."), Severity.OK),
+        (http(404), Severity.ERROR),
+        (http(200), Severity.ERROR),
+        (NotHTTP(b"\x15\x03\x01\x00\x02\x02\x46"), Severity.OK),
+        (NotHTTP(b"SSH-2.0"), Severity.OK),
+        (Closed(), Severity.OK),
+        (Silent(), Severity.OK),
+    ],
+)
+def test_plaintext(outcome: Outcome, severity: Severity) -> None:
+    """Docker in plaintext is critical whatever it says, and anything but an answer is a refusal."""
+    assert judge_plaintext(outcome).severity is severity
+
+
+@pytest.mark.parametrize(
+    ("outcome", "severity"),
+    [
+        (VERSION, Severity.CRITICAL),
+        (PLUGIN, Severity.CRITICAL),
+        (DOCKER_ERROR, Severity.CRITICAL),
+        (http(400, "No required SSL certificate was sent"), Severity.OK),
+        (http(401), Severity.OK),
+        (http(403), Severity.OK),
+        (http(200), Severity.ERROR),
+        (http(404), Severity.ERROR),
+        (Alerted("certificate required"), Severity.OK),
+        (Alerted("bad certificate"), Severity.OK),
+        (Alerted("protocol version"), Severity.ERROR),
+        (Closed(), Severity.OK),
+        (NotTLS("wrong version number"), Severity.ERROR),
+        (NotHTTP(b"* OK IMAP4"), Severity.ERROR),
+        (Silent(), Severity.UNREACHABLE),
+    ],
+)
+def test_a_stranger(outcome: Outcome, severity: Severity) -> None:
+    """Getting past TLS is critical, also where a plugin then says no."""
+    assert judge_no_certificate(outcome).severity is severity
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (PLUGIN, "accepted by TLS, refused by an authorization plugin"),
+        (DOCKER_ERROR, "no version came"),
+        (http(200, "<h1>hello</h1>"), "not Docker that answers: 200 Reason: <h1>hello</h1>"),
+        (Alerted("unknown ca"), "unknown certificate authority"),
+        (Alerted("unknown ca"), "made anew"),
+        (Alerted("bad certificate"), "tlscacert"),
+        (Alerted("certificate required"), "no certificate of a CA that it knows"),
+        (Alerted("certificate expired"), "by the daemon's clock"),
+        (Alerted("access denied"), "does not accept our certificate"),
+        (Alerted("protocol version"), "TLS 1.2"),
+        (Closed(), "a reset can mask the reason"),
+        (NotTLS("wrong version number"), "no TLS handshake: wrong version number"),
+        (NotHTTP(b"* OK IMAP4"), "not HTTP"),
+    ],
+)
+def test_we_are_not_let_in(outcome: Outcome, words: str) -> None:
+    """Each refusal has its cause."""
+    step = judge_ours(outcome, GOOD)
+    assert step.severity is Severity.ERROR
+    assert words in f"{step.happened} {step.why} {step.todo}"
+    assert step.why or step.todo
+
+
+@pytest.mark.parametrize("outcome", [Alerted("bad certificate"), Closed()])
+def test_what_is_wrong_with_our_certificate_is_the_cause(outcome: Outcome) -> None:
+    """An old daemon has one alert for all, and a reset has none: but we know."""
+    step = judge_ours(outcome, EXPIRED)
+    assert (step.why, step.todo) == ("it expired", "renew it")
+
+
+def test_the_worst_counts() -> None:
+    """Critical is worse than unreachable, that than an error; what was skipped is nothing."""
+    steps = [Step("s", severity, "tried", "happened") for severity in Severity]
+    found = [worst(tuple(steps[: number + 1])).exit_status for number in range(len(steps))]
+    assert found == [0, 0, 1, 65, 69, 76]

@@ -1,0 +1,97 @@
+"""Our own files are judged before anything is dialled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
+
+from dockertls_vault.docker.credential import Credential, load
+from dockertls_vault.docker.report import Severity
+from tests.certificates import Authority, write_credential
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROOT = Authority.create()
+
+
+def load_from(directory: Path) -> Credential:
+    """Load ca.pem, cert.pem and key.pem."""
+    ca, cert, key = (directory / f"{name}.pem" for name in ("ca", "cert", "key"))
+    return load(ca, cert, key, datetime.now(UTC))
+
+
+@contextlib.contextmanager
+def somebody_else(directory: Path) -> Iterator[None]:
+    """Run as a user who may not enter ``directory``."""
+    directory.chmod(0)
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        directory.chmod(0o700)
+
+
+def test_a_good_credential_can_be_used(tmp_path: Path) -> None:
+    """It says who we are, by whom, and for how long."""
+    credential = load_from(write_credential(tmp_path, ROOT.pem, ROOT.client("alice")))
+    assert credential.step.severity is Severity.OK
+    assert "CN=alice of CN=test root is valid for 54m" in credential.step.happened
+    assert credential.context is not None
+    assert credential.verifying is not None
+    assert credential.roots == (ROOT.certificate,)
+
+
+def test_an_encrypted_key_is_refused_without_a_question(tmp_path: Path) -> None:
+    """Docker refuses it too; nobody is asked for the password."""
+    issued = ROOT.client()
+    write_credential(tmp_path, ROOT.pem, issued)
+    (tmp_path / "key.pem").unlink()
+    encryption = BestAvailableEncryption(b"secret")
+    (tmp_path / "key.pem").write_bytes(
+        issued.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    )
+    credential = load_from(tmp_path)
+    assert (credential.step.severity, credential.context) == (Severity.ERROR, None)
+    assert "encrypted" in credential.step.happened
+    assert credential.verifying is not None
+
+
+def test_what_is_no_key_is_said(tmp_path: Path) -> None:
+    """An empty file, say."""
+    write_credential(tmp_path, ROOT.pem, ROOT.client())
+    (tmp_path / "key.pem").unlink()
+    (tmp_path / "key.pem").touch()
+    assert "key.pem holds no private key" in load_from(tmp_path).step.happened
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    """A certificate that is not there, and a bundle cut short."""
+    write_credential(tmp_path, ROOT.pem[:100], ROOT.client())
+    (tmp_path / "cert.pem").unlink()
+    credential = load_from(tmp_path)
+    assert credential.step.severity is Severity.ERROR
+    assert "cert.pem cannot be read (No such file" in credential.step.happened
+    assert "ca.pem holds no certificate" in credential.step.happened
+    assert (credential.context, credential.verifying, credential.roots) == (None, None, ())
+
+
+def test_files_of_somebody_else_are_named(tmp_path: Path) -> None:
+    """A user who may not read them is told who may."""
+    write_credential(tmp_path, ROOT.pem, ROOT.client())
+    with somebody_else(tmp_path):
+        credential = load_from(tmp_path)
+    assert credential.step.severity is Severity.ERROR
+    assert "may not be read" in credential.step.happened
+    assert "as the user that owns it" in credential.step.todo

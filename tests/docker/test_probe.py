@@ -1,0 +1,284 @@
+"""One question to a port, and what is made of whatever comes back."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.docker import probe
+from dockertls_vault.docker.endpoint import Endpoint
+from dockertls_vault.docker.outcome import (
+    Alerted,
+    Answered,
+    Closed,
+    Distrusted,
+    Exchange,
+    NotHTTP,
+    NotTLS,
+    Silent,
+    Version,
+)
+from dockertls_vault.errors import DockerUnavailable
+from tests.certificates import Authority, write_credential
+
+from . import servers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG = timedelta(seconds=30)
+SHORT = timedelta(milliseconds=300)
+VERSION = {"Version": "28.5.1", "ApiVersion": "1.51", "Os": "linux", "Arch": "amd64"}
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    """Return the CA of both ends."""
+    return Authority.create()
+
+
+@pytest.fixture(scope="module")
+def server(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a server's credential."""
+    return write_credential(tmp_path_factory.mktemp("server"), authority.pem, authority.server())
+
+
+@pytest.fixture(scope="module")
+def client(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a client's credential."""
+    return write_credential(tmp_path_factory.mktemp("client"), authority.pem, authority.client())
+
+
+def with_certificate(client: Path) -> ssl.SSLContext:
+    """Return a context that presents the client's certificate."""
+    return probe.tls_context(certificate=client / "cert.pem", key=client / "key.pem")
+
+
+def ask(port: int, context: ssl.SSLContext | None = None, timeout: timedelta = LONG) -> Exchange:
+    """Ask a port of this machine for its version."""
+    peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
+    return probe.ask(peer, context, timeout)
+
+
+def test_a_closed_port_is_unavailable() -> None:
+    """The address that refused is in the message."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(DockerUnavailable, match=r"127\.0\.0\.1: Connection refused"):
+        probe.connect(Endpoint("localhost", port), LONG)
+
+
+def test_a_name_that_does_not_resolve_is_unavailable() -> None:
+    """RFC 6761 reserves .invalid for names that never are."""
+    with pytest.raises(DockerUnavailable, match="cannot be resolved"):
+        probe.connect(Endpoint("docker.invalid", 2376), LONG)
+
+
+def test_the_first_address_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with an address that refuses and one that answers is reached, as docker does."""
+    with servers.silent() as port:
+        found = [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        assert probe.connect(Endpoint("localhost", port), LONG).ip == "127.0.0.1"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_silence_is_bounded(tls: bool) -> None:
+    """A server that takes the connection and says nothing is given up."""
+    with servers.silent() as port:
+        exchange = ask(port, probe.tls_context() if tls else None, SHORT)
+    assert exchange == Exchange(Silent())
+
+
+def test_a_drip_is_bounded() -> None:
+    """A server that sends a byte now and then, forever, does not hold the probe for ever."""
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        while not over.wait(0.02):
+            connection.sendall(b"x")
+
+    with servers.talking(drip) as port:
+        started = time.monotonic()
+        outcome = ask(port, None, SHORT).outcome
+        took = time.monotonic() - started
+        over.set()
+    assert isinstance(outcome, NotHTTP)
+    assert took < servers.LIMIT
+
+
+def test_more_than_enough_is_not_read() -> None:
+    """An endless answer is cut."""
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 65536)
+
+    with servers.talking(flood) as port:
+        outcome = ask(port).outcome
+    assert isinstance(outcome, Answered)
+    assert len(outcome.body) < 1_000_000
+    assert not outcome.from_docker
+
+
+@pytest.mark.parametrize(
+    "body", [json.dumps(VERSION), json.dumps({**VERSION, "Components": ["ü" * 3000]})]
+)
+def test_a_version_is_read(body: str, server: Path) -> None:
+    """What Docker says of itself, short or long."""
+    context = servers.server_context(server)
+    with servers.http(200, body.encode(), context=context) as port:
+        exchange = ask(port, probe.tls_context())
+    assert isinstance(exchange.outcome, Answered)
+    assert exchange.outcome.version == Version("28.5.1", "1.51", "linux", "amd64")
+    assert exchange.certificate is not None
+
+
+def test_a_chunked_answer_is_read() -> None:
+    """Go sends a long answer in chunks."""
+    body = json.dumps(VERSION).encode()
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(answer % (len(body), body))
+
+    with servers.talking(talk) as port:
+        outcome = ask(port).outcome
+    assert isinstance(outcome, Answered)
+    assert outcome.version is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "from_docker"),
+    [
+        (404, b"<h1>Not Found</h1>", {}, False),
+        (200, b'{"Version": "1"}', {}, False),
+        (200, b"[1]", {}, False),
+        (200, b"[" * 50_000, {}, False),
+        (200, b"\xff\xfe", {}, False),
+        (500, b'{"message":"x"}', {"Api-Version": "1.41"}, True),
+        (403, b'{"message":"authorization denied by plugin opa: no"}', {}, True),
+    ],
+)
+def test_docker_is_known_by_its_marks(
+    status: int, body: bytes, headers: dict[str, str], from_docker: bool
+) -> None:
+    """A version, the header of its API, or the words of its authorization; nothing else."""
+    with servers.http(status, body, headers=headers) as port:
+        outcome = ask(port).outcome
+    assert isinstance(outcome, Answered)
+    assert (outcome.status, outcome.from_docker, outcome.version) == (status, from_docker, None)
+    assert outcome.denied_by_plugin == (status == 403)
+
+
+def test_what_is_not_http_is_said_to_be() -> None:
+    """The start of the answer is kept for the words."""
+    banner = b"SSH-2.0-OpenSSH_9.2p1\r\n"
+    with servers.talking(lambda connection: connection.sendall(banner)) as port:
+        assert ask(port).outcome == NotHTTP(banner)
+        assert isinstance(ask(port, probe.tls_context()).outcome, NotTLS)
+
+
+def test_a_plain_http_server_does_not_speak_tls() -> None:
+    """It answers the handshake with an HTTP error."""
+    with servers.http(200, b"") as port:
+        assert isinstance(ask(port, probe.tls_context()).outcome, NotTLS)
+
+
+def test_tls_13_refuses_after_the_handshake(server: Path, client: Path) -> None:
+    """The handshake without a certificate succeeds, and the alert is heard all the same."""
+    context = servers.server_context(server, verify=True)
+    with servers.http(200, json.dumps(VERSION).encode(), context=context) as port:
+        refused = ask(port, probe.tls_context())
+        accepted = ask(port, with_certificate(client))
+    assert refused.outcome == Alerted("certificate required")
+    assert refused.certificate is not None
+    assert isinstance(accepted.outcome, Answered)
+    assert accepted.certificate == refused.certificate
+
+
+def test_tls_12_refuses_within_the_handshake(server: Path, client: Path) -> None:
+    """No certificate is seen then; with our own it is."""
+    context = servers.server_context(server, verify=True)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with servers.http(200, json.dumps(VERSION).encode(), context=context) as port:
+        refused = ask(port, probe.tls_context())
+        accepted = ask(port, with_certificate(client))
+    assert refused == Exchange(Alerted("handshake failure"))
+    assert isinstance(accepted.outcome, Answered)
+    assert accepted.certificate is not None
+
+
+def test_a_foreign_ca_is_an_alert(server: Path, tmp_path: Path) -> None:
+    """OpenSSL's word for a certificate of a CA that it does not know."""
+    stranger = Authority.create()
+    foreign = write_credential(tmp_path, stranger.pem, stranger.client())
+    context = servers.server_context(server, verify=True)
+    with servers.http(200, b"", context=context) as port:
+        assert ask(port, with_certificate(foreign)).outcome == Alerted("unknown ca")
+
+
+def test_a_reset_is_tried_again_and_then_said(server: Path) -> None:
+    """Where no alert comes through, the connection was closed: no more is known."""
+    talk = servers.resetting(servers.server_context(server))
+    asked = []
+
+    def counting(connection: socket.socket) -> None:
+        asked.append(1)
+        talk(connection)
+
+    with servers.talking(counting) as port:
+        peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
+        outcome = probe.ask(peer, probe.tls_context(), LONG).outcome
+    assert outcome == Closed()
+    assert len(asked) == 3  # to connect, to ask, to ask again
+
+
+def test_the_server_is_verified_with_our_roots_alone(server: Path) -> None:
+    """Its own root is accepted, another one is not, and the reason is OpenSSL's."""
+    ours = (server / "ca.pem").read_text()
+    others = Authority.create("another root").pem.decode()
+    with servers.http(200, b"", context=servers.server_context(server)) as port:
+        accepted = ask(port, probe.tls_context(roots=ours))
+        refused = ask(port, probe.tls_context(roots=others))
+    assert isinstance(accepted.outcome, Answered)
+    assert isinstance(refused.outcome, Distrusted)
+    assert "issuer certificate" in refused.outcome.reason
+
+
+def test_an_intermediate_alone_is_trusted_as_go_trusts_it(tmp_path: Path) -> None:
+    """A ca.pem that holds an intermediate and no root works for docker, so it does here."""
+    intermediate = Authority.create().intermediate()
+    credential = write_credential(tmp_path, intermediate.pem, intermediate.server())
+    with servers.http(200, b"", context=servers.server_context(credential)) as port:
+        exchange = ask(port, probe.tls_context(roots=intermediate.pem.decode()))
+    assert isinstance(exchange.outcome, Answered)
+
+
+@pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])
+def test_the_server_name_is_sent_for_names_only(host: str, sent: str | None, server: Path) -> None:
+    """An address has no place in the server name indication (RFC 6066)."""
+    seen: list[str | None] = []
+    context = servers.server_context(server)
+    context.sni_callback = lambda _tls, name, _context: seen.append(name)
+    with servers.http(200, b"", context=context) as port:
+        peer = probe.connect(Endpoint(host, port), LONG)
+        probe.ask(peer, probe.tls_context(), LONG)
+    assert seen == [sent]
+
+
+def test_nothing_older_than_tls_12_is_offered() -> None:
+    """The oldest version in the context is TLS 1.2, whatever the system's policy says."""
+    assert probe.tls_context().minimum_version is ssl.TLSVersion.TLSv1_2

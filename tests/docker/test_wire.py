@@ -1,0 +1,134 @@
+"""What is said of a server's certificate, whoever serves it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from dockertls_vault.docker import wire
+from dockertls_vault.docker.endpoint import parse_endpoint
+from dockertls_vault.docker.outcome import Alerted, Closed, Distrusted, Exchange
+from dockertls_vault.docker.report import Severity
+from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority
+
+if TYPE_CHECKING:
+    from cryptography.x509 import ObjectIdentifier
+
+ROOT = Authority.create("wire root")
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+WEEK = timedelta(days=7)
+YEARS = timedelta(days=825)
+ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+EMAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION
+
+
+@pytest.mark.parametrize(
+    ("host", "there"),
+    [
+        ("docker.example.com", True),
+        ("DOCKER.example.com", True),
+        ("a.wild.example.com", True),
+        ("192.0.2.1", True),
+        ("[2001:db8:0:0::1]", True),
+        ("example.com", False),
+        ("wild.example.com", False),
+        ("a.b.wild.example.com", False),
+        ("192.0.2.2", False),
+        ("common.example.com", False),
+    ],
+)
+def test_the_name_is_compared_as_go_compares(host: str, there: bool) -> None:
+    """A wildcard is one label, an address is no text, and the common name is nothing."""
+    issued = ROOT.issue(
+        "common.example.com",
+        dns=["Docker.example.com", "*.wild.example.com"],
+        addresses=["192.0.2.1", "2001:db8::1"],
+    )
+    step = wire.judge_name(parse_endpoint(host), issued.certificate)
+    assert step.severity is (Severity.OK if there else Severity.ERROR)
+    assert there or "--host" in step.todo
+    assert "dial *" not in step.todo
+
+
+def test_a_certificate_without_names_is_an_error() -> None:
+    """Whatever its common name is."""
+    step = wire.judge_name(parse_endpoint("localhost"), ROOT.issue("localhost").certificate)
+    assert (step.severity, step.happened) == (Severity.ERROR, "it has no names at all")
+    assert "common name" in step.why
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "age", "severity", "words"),
+    [
+        (WEEK, timedelta(days=4), Severity.OK, "3d of 7d left"),
+        (WEEK, timedelta(days=5), Severity.WARNING, "2d of 7d left"),
+        (YEARS, timedelta(days=790), Severity.OK, "35d of 825d left"),
+        (YEARS, timedelta(days=800), Severity.WARNING, "25d of 825d left"),
+        (WEEK, WEEK, Severity.ERROR, "expired 0s ago"),
+        (WEEK, timedelta(days=8), Severity.ERROR, "expired 1d ago"),
+        (WEEK, timedelta(hours=-2), Severity.ERROR, "not valid for another 2h"),
+    ],
+)
+def test_a_life_is_judged(
+    lifetime: timedelta, age: timedelta, severity: Severity, words: str
+) -> None:
+    """A warning with less than a third of it left, or a month where a third is more."""
+    certificate = ROOT.issue("h", not_before=NOW - age, lifetime=lifetime).certificate
+    step = wire.judge_lifetime(certificate, NOW)
+    assert step.severity is severity
+    assert words in step.happened
+
+
+@pytest.mark.parametrize(
+    ("usages", "severity"),
+    [
+        ([SERVER_AUTH], Severity.OK),
+        ([SERVER_AUTH, EMAIL], Severity.OK),
+        ([], Severity.WARNING),
+        ([SERVER_AUTH, CLIENT_AUTH], Severity.WARNING),
+        ([SERVER_AUTH, ANY], Severity.WARNING),
+        ([ANY], Severity.WARNING),
+        ([CLIENT_AUTH], Severity.ERROR),
+        ([EMAIL], Severity.ERROR),
+    ],
+)
+def test_a_usage_is_judged(usages: list[ObjectIdentifier], severity: Severity) -> None:
+    """What passes as a client too is a root credential; what is no server's is refused."""
+    step = wire.judge_usage(ROOT.issue("h", usages=usages).certificate)
+    assert step.severity is severity
+    assert (severity is Severity.WARNING) == ("Docker root credential" in step.why)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "age", "severity"),
+    [
+        (Exchange(Alerted("bad certificate"), b"seen"), timedelta(0), Severity.OK),
+        (Exchange(Alerted("bad certificate")), timedelta(0), Severity.OK),
+        (Exchange(Closed()), timedelta(0), Severity.SKIPPED),
+        (Exchange(Distrusted(20, "no issuer")), timedelta(0), Severity.ERROR),
+        (Exchange(Distrusted(26, "purpose")), timedelta(0), Severity.SKIPPED),
+        (Exchange(Distrusted(10, "expired")), timedelta(days=8), Severity.OK),
+        (Exchange(Distrusted(10, "expired")), timedelta(0), Severity.ERROR),
+    ],
+)
+def test_a_chain_is_judged(exchange: Exchange, age: timedelta, severity: Severity) -> None:
+    """A leaf that has expired is said elsewhere; a CA that has is said here."""
+    certificate = ROOT.issue("h", not_before=NOW - age, lifetime=WEEK).certificate
+    step = wire.judge_chain(exchange, certificate, [ROOT.certificate], NOW)
+    assert step.severity is severity
+
+
+def test_why_a_chain_leads_nowhere() -> None:
+    """Another CA, the same name made anew, or something else above: each has its own words."""
+    refused = Exchange(Distrusted(20, "unable to get local issuer certificate"))
+    certificate = ROOT.server().certificate
+    whys = [
+        wire.judge_chain(refused, certificate, [root.certificate], NOW).why
+        for root in (Authority.create("other root"), Authority.create("wire root"), ROOT)
+    ]
+    assert "not among our roots" in whys[0]
+    assert "made anew" in whys[1]
+    assert "unable to get local issuer certificate" in whys[2]

@@ -1,0 +1,335 @@
+"""A check names what is wrong with a daemon, with us, or between the two."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.check import STEPS, check
+from dockertls_vault.docker.endpoint import Endpoint
+from dockertls_vault.docker.report import Report, Severity
+from dockertls_vault.request import KeyType
+from dockertls_vault.store import CredentialFiles
+
+from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
+from .docker import servers
+from .dockerd import dockerd, needs_dockerd, tls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cryptography.x509 import ObjectIdentifier
+
+LONG = timedelta(seconds=30)
+SHORT = timedelta(milliseconds=300)
+WEEK = timedelta(days=7)
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    """Return the CA of daemons and clients."""
+    return Authority.create("check root")
+
+
+@pytest.fixture(scope="module")
+def daemon(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Run a daemon as it should be, on IPv4 and IPv6; its port."""
+    directory = tmp_path_factory.mktemp("daemon")
+    credential = write_credential(directory / "tls", authority.pem, authority.server())
+    hosts = ("127.0.0.1", "::1")
+    with dockerd(directory, "--tlsverify", *tls(credential), hosts=hosts) as port:
+        yield port
+
+
+@pytest.fixture
+def client(authority: Authority, tmp_path: Path) -> Path:
+    """Return the directory of a good client's credential."""
+    return write_credential(tmp_path / "client", authority.pem, authority.client())
+
+
+def run(
+    port: int, credential: Path, *, host: str = "localhost", timeout: timedelta = LONG
+) -> Report:
+    """Check a port with ca.pem, cert.pem and key.pem of ``credential``."""
+    files = CredentialFiles(*(credential / f"{name}.pem" for name in ("ca", "cert", "key")))
+    report = check(Endpoint(host, port), files, timeout=timeout, now=datetime.now(UTC))
+    assert [step.name for step in report.steps] == list(STEPS)
+    for step in report.steps:
+        assert step.tried
+        assert step.happened
+        assert step.severity in {Severity.OK, Severity.SKIPPED} or step.why or step.todo
+    return report
+
+
+def severities(report: Report) -> dict[str, str]:
+    """Return how each step came out."""
+    return {step.name: step.severity.value for step in report.steps}
+
+
+def words(report: Report, name: str) -> str:
+    """Return all that a step says."""
+    step = next(step for step in report.steps if step.name == name)
+    return f"{step.happened} {step.why} {step.todo}"
+
+
+def all_but(**different: str) -> dict[str, str]:
+    """Return a report in which all is well but for these steps."""
+    return {**dict.fromkeys(STEPS, "ok"), **{k.replace("_", "-"): v for k, v in different.items()}}
+
+
+@needs_dockerd
+@pytest.mark.parametrize(
+    ("host", "address"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("localhost", None)]
+)
+def test_a_daemon_as_it_should_be(
+    daemon: int, client: Path, host: str, address: str | None
+) -> None:
+    """All steps are well, by a name, an IPv4 and an IPv6 address, and it says what Docker it is."""
+    report = run(daemon, client, host=host)
+    assert severities(report) == all_but()
+    assert report.severity.exit_status == 0
+    assert report.docker is not None
+    assert report.docker.api_version
+    assert report.certificate is not None
+    assert report.certificate.common_name == "localhost"
+    assert report.address == address or address is None
+
+
+@needs_dockerd
+@pytest.mark.parametrize("key_type", list(KeyType))
+def test_every_key_type(
+    daemon: int, authority: Authority, tmp_path: Path, key_type: KeyType
+) -> None:
+    """A client's key of each kind is let in."""
+    issued = authority.issue("alice", usages=[CLIENT_AUTH], key_type=key_type)
+    assert severities(run(daemon, write_credential(tmp_path, authority.pem, issued))) == all_but()
+
+
+@needs_dockerd
+def test_a_foreign_ca_is_named_with_both_fingerprints(daemon: int, tmp_path: Path) -> None:
+    """Neither end knows the other, and the reader sees who is who."""
+    foreign = Authority.create("another root")
+    report = run(daemon, write_credential(tmp_path, foreign.pem, foreign.client()))
+    assert severities(report) == all_but(version="error", chain="error")
+    assert report.severity.exit_status == 65
+    assert "tlscacert" in words(report, "version")
+    assert report.certificate is not None
+    assert report.certificate.fingerprint in words(report, "chain")
+    assert "CN=another root" in words(report, "chain")
+
+
+@needs_dockerd
+def test_a_ca_made_anew_under_its_old_name_is_named(daemon: int, tmp_path: Path) -> None:
+    """The names agree and the keys do not: what a rotation without overlap leaves."""
+    anew = Authority.create("check root")
+    report = run(daemon, write_credential(tmp_path, anew.pem, anew.client()))
+    assert severities(report) == all_but(version="error", chain="error")
+    assert "made anew" in words(report, "chain")
+
+
+@needs_dockerd
+def test_a_server_certificate_used_as_a_client_is_named(
+    daemon: int, authority: Authority, tmp_path: Path
+) -> None:
+    """The cause is in the credential, before anything is dialled, and in the refusal."""
+    report = run(daemon, write_credential(tmp_path, authority.pem, authority.server()))
+    assert severities(report) == all_but(credential="error", version="error")
+    assert "clientAuth is missing" in words(report, "credential")
+    assert "clientAuth is missing" in words(report, "version")
+
+
+@needs_dockerd
+@pytest.mark.parametrize(
+    ("not_before", "cause"),
+    [(timedelta(days=-8), "expired 1d"), (timedelta(hours=1), "not valid for another 59m")],
+)
+def test_a_client_out_of_its_time_is_named(
+    daemon: int, authority: Authority, tmp_path: Path, not_before: timedelta, cause: str
+) -> None:
+    """Expired, or from the future."""
+    issued = authority.issue(
+        "alice", usages=[CLIENT_AUTH], not_before=datetime.now(UTC) + not_before, lifetime=WEEK
+    )
+    report = run(daemon, write_credential(tmp_path, authority.pem, issued))
+    assert severities(report) == all_but(credential="error", version="error")
+    assert cause in words(report, "credential")
+    assert cause in words(report, "version")
+
+
+@needs_dockerd
+@pytest.mark.parametrize("usages", [(), (CLIENT_AUTH, SERVER_AUTH)])
+def test_a_client_that_could_pose_as_a_daemon_is_a_warning(
+    daemon: int, authority: Authority, tmp_path: Path, usages: tuple[ObjectIdentifier, ...]
+) -> None:
+    """No extended key usage, or both; the daemon takes it."""
+    issued = authority.issue("alice", usages=usages)
+    report = run(daemon, write_credential(tmp_path, authority.pem, issued))
+    assert severities(report) == all_but(credential="warning")
+    assert report.severity.exit_status == 1
+
+
+@needs_dockerd
+def test_files_that_cannot_be_used_do_not_stop_the_rest(
+    daemon: int, authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """What a stranger sees is checked all the same."""
+    other = write_credential(tmp_path / "other", authority.pem, authority.client())
+    (client / "key.pem").unlink()
+    (client / "key.pem").symlink_to(other / "key.pem")
+    report = run(daemon, client)
+    assert severities(report) == all_but(credential="error", version="skipped")
+    assert "does not belong" in words(report, "credential")
+    (client / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+    (client / "cert.pem").unlink()
+    report = run(daemon, client)
+    assert severities(report) == all_but(credential="error", version="skipped", chain="skipped")
+    assert "No such file" in words(report, "credential")
+
+
+@needs_dockerd
+def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
+    """A daemon without TLS is root for whoever reaches the port, and the rest is skipped."""
+    with dockerd(tmp_path, "--tls=false") as port:
+        report = run(port, client)
+    assert severities(report) == {
+        **dict.fromkeys(STEPS, "skipped"),
+        "credential": "ok",
+        "port": "ok",
+        "plaintext": "critical",
+    }
+    assert report.severity.exit_status == 76
+    assert "plaintext Docker API is root" in words(report, "plaintext")
+
+
+@needs_dockerd
+def test_tls_that_verifies_nobody_is_critical(
+    authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """It lets everybody in, with a forged certificate and with none, and still speaks TLS."""
+    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    with dockerd(tmp_path, "--tlsverify=false", *tls(credential)) as port:
+        report = run(port, client)
+    assert severities(report) == all_but(no_certificate="critical", foreign_certificate="critical")
+    assert report.severity.exit_status == 76
+    assert "tlsverify" in words(report, "no-certificate")
+
+
+@needs_dockerd
+def test_a_server_that_is_expired_and_under_another_name(
+    authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """Both are said, and neither hides that the chain is right and that it lets us in."""
+    issued = authority.issue(
+        "docker.example.com",
+        dns=["docker.example.com", "*.docker.example.com"],
+        addresses=["192.0.2.1"],
+        usages=[SERVER_AUTH],
+        not_before=datetime.now(UTC) - timedelta(days=9),
+        lifetime=WEEK,
+    )
+    credential = write_credential(tmp_path / "tls", authority.pem, issued)
+    with dockerd(tmp_path, "--tlsverify", *tls(credential)) as port:
+        report = run(port, client)
+    assert severities(report) == all_but(name="error", lifetime="error")
+    assert "expired 2d" in words(report, "lifetime")
+    assert "dial docker.example.com or 192.0.2.1, or issue" in words(report, "name")
+    assert "--host localhost" in words(report, "name")
+
+
+@needs_dockerd
+def test_a_chain_with_an_intermediate_and_a_dual_usage(tmp_path: Path) -> None:
+    """The chain is followed; a server that can be a client is a warning."""
+    root = Authority.create("chain root", key_type=KeyType.RSA_2048)
+    intermediate = root.intermediate()
+    server = intermediate.issue(
+        "localhost", dns=["localhost"], usages=[SERVER_AUTH, CLIENT_AUTH], lifetime=WEEK
+    )
+    credential = write_credential(tmp_path / "tls", root.pem, server)
+    good = write_credential(tmp_path / "good", root.pem, intermediate.client())
+    lacking = write_credential(
+        tmp_path / "lacking", root.pem, dataclasses.replace(intermediate.client(), chain=())
+    )
+    with dockerd(tmp_path, "--tlsverify", *tls(credential)) as port:
+        report = run(port, good)
+        without_intermediate = run(port, lacking)
+    assert severities(report) == all_but(usage="warning")
+    assert "Docker root credential" in words(report, "usage")
+    assert severities(without_intermediate) == all_but(version="error", usage="warning")
+    assert "intermediate" in words(without_intermediate, "version")
+
+
+def test_a_closed_port_is_unreachable(client: Path) -> None:
+    """All the rest is skipped, and the credential is judged all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    report = run(port, client)
+    assert severities(report) == {
+        **dict.fromkeys(STEPS, "skipped"),
+        "credential": "ok",
+        "port": "unreachable",
+    }
+    assert report.severity.exit_status == 69
+    assert report.address is None
+
+
+def test_a_port_that_hangs_is_unreachable(client: Path) -> None:
+    """The time is bounded: one limit for plaintext, one for TLS."""
+    with servers.silent() as port:
+        report = run(port, client, timeout=SHORT)
+    assert report.severity is Severity.UNREACHABLE
+    assert severities(report)["no-certificate"] == "unreachable"
+    assert severities(report)["version"] == "skipped"
+
+
+def test_a_plain_http_server_is_not_docker(client: Path) -> None:
+    """A web server that answers in plaintext is not taken for a refusal."""
+    with servers.http(404, b"<h1>Not Found</h1>") as port:
+        report = run(port, client)
+    assert severities(report)["plaintext"] == "error"
+    assert severities(report)["no-certificate"] == "error"
+    assert report.severity is Severity.ERROR
+
+
+def test_a_tls_server_that_is_not_docker(
+    authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """Whatever it answers, it is no success."""
+    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    context = servers.server_context(credential)
+    with servers.http(200, b"<h1>Welcome</h1>", context=context) as port:
+        report = run(port, client)
+    assert severities(report) == all_but(
+        no_certificate="error", foreign_certificate="error", version="error"
+    )
+    assert "not Docker" in words(report, "version")
+    assert report.docker is None
+
+
+def test_a_server_of_tls_12(authority: Authority, client: Path, tmp_path: Path) -> None:
+    """It refuses within the handshake, and its certificate is seen with ours."""
+    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    context = servers.server_context(credential, verify=True)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    body = b'{"Version":"28.5.1","ApiVersion":"1.51"}'
+    with servers.http(200, body, context=context) as port:
+        assert severities(run(port, client)) == all_but()
+
+
+def test_an_authorization_plugin_is_told_from_tls(
+    authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """TLS let us in, and a plugin of the daemon did not."""
+    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    body = b'{"message":"authorization denied by plugin opa: alice may not"}'
+    context = servers.server_context(credential, verify=True)
+    with servers.http(403, body, context=context) as port:
+        report = run(port, client)
+    assert severities(report) == all_but(version="error")
+    assert "authorization plugin" in words(report, "version")
+    assert "alice may not" in words(report, "version")
