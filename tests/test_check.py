@@ -18,7 +18,7 @@ from dockertls_vault.store import CredentialFiles
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
 from .docker import servers
-from .dockerd import dockerd, needs_dockerd, tls
+from .harness.dockerd import dockerd, tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,6 @@ def all_but(**different: str) -> dict[str, str]:
     return {**dict.fromkeys(STEPS, "ok"), **{k.replace("_", "-"): v for k, v in different.items()}}
 
 
-@needs_dockerd
 @pytest.mark.parametrize(
     ("host", "address"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("localhost", None)]
 )
@@ -101,7 +100,6 @@ def test_a_daemon_as_it_should_be(
     assert report.address == address or address is None
 
 
-@needs_dockerd
 @pytest.mark.parametrize("key_type", list(KeyType))
 def test_every_key_type(
     daemon: int, authority: Authority, tmp_path: Path, key_type: KeyType
@@ -111,7 +109,6 @@ def test_every_key_type(
     assert severities(run(daemon, write_credential(tmp_path, authority.pem, issued))) == all_but()
 
 
-@needs_dockerd
 def test_a_foreign_ca_is_named_with_both_fingerprints(daemon: int, tmp_path: Path) -> None:
     """Neither end knows the other, and the reader sees who is who."""
     foreign = Authority.create("another root")
@@ -124,7 +121,6 @@ def test_a_foreign_ca_is_named_with_both_fingerprints(daemon: int, tmp_path: Pat
     assert "CN=another root" in words(report, "chain")
 
 
-@needs_dockerd
 def test_a_ca_made_anew_under_its_old_name_is_named(daemon: int, tmp_path: Path) -> None:
     """The names agree and the keys do not: what a rotation without overlap leaves."""
     anew = Authority.create("check root")
@@ -133,7 +129,6 @@ def test_a_ca_made_anew_under_its_old_name_is_named(daemon: int, tmp_path: Path)
     assert "made anew" in words(report, "chain")
 
 
-@needs_dockerd
 def test_a_server_certificate_used_as_a_client_is_named(
     daemon: int, authority: Authority, tmp_path: Path
 ) -> None:
@@ -144,7 +139,6 @@ def test_a_server_certificate_used_as_a_client_is_named(
     assert "clientAuth is missing" in words(report, "version")
 
 
-@needs_dockerd
 @pytest.mark.parametrize(
     ("not_before", "cause"),
     [(timedelta(days=-8), "expired 1d"), (timedelta(hours=1), "not valid for another 59m")],
@@ -162,7 +156,6 @@ def test_a_client_out_of_its_time_is_named(
     assert cause in words(report, "version")
 
 
-@needs_dockerd
 @pytest.mark.parametrize("usages", [(), (CLIENT_AUTH, SERVER_AUTH)])
 def test_a_client_that_could_pose_as_a_daemon_is_a_warning(
     daemon: int, authority: Authority, tmp_path: Path, usages: tuple[ObjectIdentifier, ...]
@@ -174,7 +167,6 @@ def test_a_client_that_could_pose_as_a_daemon_is_a_warning(
     assert report.severity.exit_status == 1
 
 
-@needs_dockerd
 def test_files_that_cannot_be_used_do_not_stop_the_rest(
     daemon: int, authority: Authority, client: Path, tmp_path: Path
 ) -> None:
@@ -192,7 +184,6 @@ def test_files_that_cannot_be_used_do_not_stop_the_rest(
     assert "No such file" in words(report, "credential")
 
 
-@needs_dockerd
 def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
     """A daemon without TLS is root for whoever reaches the port, and the rest is skipped."""
     with dockerd(tmp_path, "--tls=false") as port:
@@ -207,7 +198,6 @@ def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
     assert "plaintext Docker API is root" in words(report, "plaintext")
 
 
-@needs_dockerd
 def test_tls_that_verifies_nobody_is_critical(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
@@ -220,7 +210,6 @@ def test_tls_that_verifies_nobody_is_critical(
     assert "tlsverify" in words(report, "no-certificate")
 
 
-@needs_dockerd
 def test_a_server_that_is_expired_and_under_another_name(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
@@ -242,7 +231,6 @@ def test_a_server_that_is_expired_and_under_another_name(
     assert "--host localhost" in words(report, "name")
 
 
-@needs_dockerd
 def test_a_chain_with_an_intermediate_and_a_dual_usage(tmp_path: Path) -> None:
     """The chain is followed; a server that can be a client is a warning."""
     root = Authority.create("chain root", key_type=KeyType.RSA_2048)

@@ -173,3 +173,26 @@ def test_an_ignored_signal_stays_ignored() -> None:
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("line", "position", "completion"),
+    [("dockertls-vault iss", 1, "issue"), ("dockertls-vault issue client --layout di", 4, "dind")],
+)
+def test_the_shell_completes_commands_and_choices(
+    line: str, position: int, completion: str
+) -> None:
+    """Bash asks the program itself; commands that are imported late are completed too."""
+    run = subprocess.run(
+        [sys.executable, "-c", "from dockertls_vault.cli.app import run; run([])"],
+        env={
+            **os.environ,
+            "_DOCKERTLS_VAULT_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(position),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.split() == [completion]

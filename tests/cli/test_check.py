@@ -14,7 +14,7 @@ from dockertls_vault.cli.app import run
 from dockertls_vault.cli.check import default_directory
 from tests.certificates import Authority, write_credential
 from tests.docker import servers
-from tests.dockerd import dockerd, needs_dockerd, tls
+from tests.harness.dockerd import dockerd, tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,6 @@ def closed_port() -> int:
     return port
 
 
-@needs_dockerd
 def test_a_good_daemon_is_a_table_and_status_0(
     daemon: int, client: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,7 +63,6 @@ def test_a_good_daemon_is_a_table_and_status_0(
     assert captured.err == f"our certificate is {client / 'cert.pem'}\n"
 
 
-@needs_dockerd
 def test_a_good_daemon_is_an_envelope_of_json(
     daemon: int, client: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,7 +81,6 @@ def test_a_good_daemon_is_an_envelope_of_json(
     assert data["severity"] == "ok"
 
 
-@needs_dockerd
 def test_a_stranger_let_in_is_critical_and_named(
     authority: Authority, client: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

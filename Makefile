@@ -1,0 +1,50 @@
+# Each target sets up what it needs, in .venv and on a bare Debian machine; see CONTRIBUTING.md.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+venv := .venv
+python := $(venv)/bin/python
+# The stamps record what was installed, so that a change of any of these installs again.
+inputs := pyproject.toml constraints.txt $(venv)/.made
+install := $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: $(venv)/.test
+	scripts/install-engine
+	$(venv)/bin/dockertls-vault dev --domain example.internal -- scripts/demo
+
+test: $(venv)/.test
+	scripts/install-engine
+	$(python) -m pytest $(PYTEST_ARGS)
+
+lint: $(venv)/.lint
+	$(venv)/bin/ruff format --check
+	$(venv)/bin/ruff check
+	$(venv)/bin/mypy
+	$(venv)/bin/lint-imports
+
+bench: $(venv)/.test
+	$(python) -m tests.bench
+
+clean:
+	rm -rf $(venv) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site
+	find dockertls_vault tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(venv)/.test: $(inputs)
+	$(install) --editable '.[openbao]' --group test
+	touch $@
+
+$(venv)/.lint: $(inputs)
+	$(install) --editable '.[openbao]' --group lint
+	touch $@
+
+# Debian's python3 has no ensurepip without python3-venv; a pip from outside installs one then.
+# --group came with pip 25.1.
+$(venv)/.made:
+	$(PYTHON) -m venv --clear $(venv) || { \
+		$(PYTHON) -m venv --clear --without-pip $(venv) && \
+		$(PYTHON) -m pip --python $(python) install --quiet pip; }
+	$(python) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	touch $@

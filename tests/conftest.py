@@ -1,0 +1,33 @@
+"""What every test has: nothing of the tester's own environment, and the servers on demand."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+pytest_plugins = [
+    "tests.mounts",
+    "tests.harness.notes",
+    "tests.harness.openbao",
+    "tests.harness.dockerd",
+    "tests.harness.engine",
+    "tests.harness.images",
+    "tests.harness.compose",
+]
+
+# requests lets a bundle of CAs in the environment win over the one that the Docker SDK names.
+_AMBIENT = ("VAULT_", "BAO_", "DOCKERTLS_", "DOCKER_", "ACTIONS_", "REQUESTS_CA_", "CURL_CA_")
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Hide the tester's Vault, Docker and CI job, and give the test an empty home."""
+    for name in list(os.environ):
+        if name.startswith(_AMBIENT):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))

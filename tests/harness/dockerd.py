@@ -1,0 +1,115 @@
+"""A real dockerd on this machine, on TCP ports alone and with no network of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from .missing import missing
+from .process import Server, ServerFailed, free_ports, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_ATTEMPTS = 5  # another process may take the port in between
+# Packages put it where a tester's PATH may not lead.
+SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+
+
+class StartDockerd(Protocol):
+    """Starts a daemon that runs until the test ends, and returns its port."""
+
+    def __call__(
+        self, *options: str, credential: Path | None = None, hosts: Sequence[str] = ("127.0.0.1",)
+    ) -> int: ...
+
+
+@pytest.fixture
+def host_dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartDockerd]:
+    """Return what starts daemons: ``host_dockerd(credential=directory)``.
+
+    ``credential`` is a directory of ca.pem, cert.pem and key.pem, with which it serves TLS and
+    requires it of its clients; ``options`` are dockerd's own.
+    """
+    with ExitStack() as daemons:
+
+        def start(
+            *options: str, credential: Path | None = None, hosts: Sequence[str] = ("127.0.0.1",)
+        ) -> int:
+            if credential is not None:
+                options = ("--tlsverify", *tls(credential), *options)
+            directory = tmp_path_factory.mktemp("dockerd")
+            return daemons.enter_context(dockerd(directory, *options, hosts=hosts))
+
+        yield start
+
+
+@contextmanager
+def dockerd(directory: Path, *options: str, hosts: Sequence[str] = ("127.0.0.1",)) -> Iterator[int]:
+    """Run dockerd with ``options``; yield the port on which it listens at each of ``hosts``.
+
+    Without TLS it waits for 15 s, on purpose, before it listens.
+    """
+    program = find_dockerd()
+    for attempt in range(1, _ATTEMPTS + 1):
+        port = free_ports()
+        command = [program, "--bridge=none", "--iptables=false", "--ip6tables=false"]
+        command += ["--storage-driver=vfs", *places(directory), *options]
+        for host in hosts:
+            command += ["-H", f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"]
+        with serving(command, directory, environ={"PATH": SEARCH_PATH}) as server:
+            try:
+                _wait(server, len(hosts))
+            except ServerFailed:
+                if attempt < _ATTEMPTS and server.says("address already in use"):
+                    continue
+                raise
+            yield port
+            return
+
+
+def tls(credential: Path) -> list[str]:
+    """Return the options for TLS with ca.pem, cert.pem and key.pem in ``credential``."""
+    return [
+        f"--tlscacert={credential / 'ca.pem'}",
+        f"--tlscert={credential / 'cert.pem'}",
+        f"--tlskey={credential / 'key.pem'}",
+    ]
+
+
+def find_dockerd() -> str:
+    """Return the program; where it cannot be started, the test is skipped or fails."""
+    program = shutil.which("dockerd", path=SEARCH_PATH)
+    if program is None:
+        missing("dockerd is not installed (make test installs it, as root on Debian)")
+    if os.geteuid() != 0:
+        missing("only root can start dockerd")
+    return program
+
+
+def places(directory: Path) -> list[str]:
+    """Return the options that keep all of a daemon in ``directory``, and the machine's own out.
+
+    A containerd that runs here already would be used and shared, but for the namespaces.
+    """
+    (directory / "daemon.json").write_text("{}\n")
+    namespace = f"dockertls-{os.getpid()}-{directory.name}"
+    return [
+        f"--config-file={directory / 'daemon.json'}",
+        f"--data-root={directory / 'data'}",
+        f"--exec-root={directory / 'exec'}",
+        f"--pidfile={directory / 'pid'}",
+        f"--containerd-namespace={namespace}",
+        f"--containerd-plugins-namespace={namespace}-plugins",
+    ]
+
+
+def _wait(server: Server, listeners: int) -> None:
+    server.wait_for(
+        lambda: server.log.read_text(errors="replace").count("API listen on") >= listeners
+    )

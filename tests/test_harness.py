@@ -1,0 +1,143 @@
+"""The harness itself: its servers are real, they answer, and nothing of them survives."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .certificates import Authority, write_credential
+from .harness.dockerd import SEARCH_PATH, find_dockerd, tls
+from .harness.engine import private_engine
+from .harness.images import import_image, tree
+from .harness.process import ServerFailed
+
+if TYPE_CHECKING:
+    from .harness.compose import Compose, StartDind
+    from .harness.dockerd import StartDockerd
+    from .harness.engine import Engine
+    from .harness.openbao import DevVault
+
+_ROOT = Path(__file__).parents[1]
+
+
+def test_openbao_answers_to_its_token(openbao: DevVault) -> None:
+    """The shared server knows its root token, which is not in its repr."""
+    assert _policies(openbao) == ["root"]
+    assert openbao.token not in repr(openbao)
+
+
+def test_a_dockerd_of_this_machine_answers_its_client_alone(
+    host_dockerd: StartDockerd, tmp_path: Path
+) -> None:
+    """It has the certificates it was given: the docker CLI accepts it, and is accepted."""
+    authority = Authority.create()
+    server = write_credential(tmp_path / "server", authority.pem, authority.server())
+    client = write_credential(tmp_path / "client", authority.pem, authority.client())
+    port = host_dockerd(credential=server)
+    assert _docker_version(port, "--tlsverify", *tls(client)).returncode == 0
+    assert _docker_version(port, "--tls").returncode != 0
+
+
+def test_the_compose_file_is_valid(compose: Compose) -> None:
+    """The compose command that is here accepts it, and finds both services."""
+    command = f"{compose.command} -f {_ROOT}/docker-compose.test.yml config --services"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - pytest-docker takes a shell's words
+    assert (run.returncode, sorted(run.stdout.split())) == (0, ["dind", "vault"]), run.stderr
+
+
+def test_the_vault_of_compose_answers_to_its_token(compose_vault: DevVault) -> None:
+    """It is initialised, unsealed, and knows the token that the tests use."""
+    assert _policies(compose_vault) == ["root"]
+
+
+def test_a_dind_serves_with_the_certificates_it_is_given(
+    start_dind: StartDind, tmp_path: Path
+) -> None:
+    """The docker CLI on this machine accepts it, and is accepted."""
+    authority = Authority.create()
+    write_credential(tmp_path / "certs" / "server", authority.pem, authority.server())
+    client = write_credential(tmp_path / "client", authority.pem, authority.client())
+    host, port = start_dind(tmp_path / "certs")
+    assert host == "127.0.0.1"
+    assert _docker_version(port, "--tlsverify", *tls(client)).returncode == 0
+    assert _docker_version(port, "--tls").returncode != 0
+
+
+def test_a_dind_that_ends_is_reported_with_its_log(start_dind: StartDind, tmp_path: Path) -> None:
+    """A certificate of another CA than the one in ca.pem stops it; nobody waits for long."""
+    stranger = Authority.create("stranger").server()
+    write_credential(tmp_path / "server", Authority.create().pem, stranger)
+    with pytest.raises(ServerFailed, match="verification failed"):
+        start_dind(tmp_path)
+
+
+def test_a_private_engine_leaves_the_machine_as_it_was() -> None:
+    """It is stopped with a container that runs, a network and a port: all of it goes."""
+    find_dockerd()
+    before, interfaces = _traces(), _interfaces()
+    with private_engine() as engine:
+        directory = _directory(engine)
+        sleep = Path(shutil.which("sleep") or "/bin/sleep")
+        archive = tree({"/bin/sleep": sleep})
+        image = import_image(engine, "sleep", archive, 'ENTRYPOINT ["/bin/sleep"]')
+        engine.docker("network", "create", "a-network")
+        publish = ["--network=a-network", "--publish=127.0.0.1::80"]
+        engine.docker("run", "--detach", *publish, image, "600")
+        added = _interfaces() - interfaces
+        assert added
+        assert _processes(directory)
+    assert not directory.exists()
+    assert _processes(directory) == []
+    assert not added & _interfaces()
+    assert _traces() == before
+
+
+def _directory(engine: Engine) -> Path:
+    return Path(engine.environ["DOCKER_HOST"].removeprefix("unix://")).parent
+
+
+def _processes(directory: Path) -> list[str]:
+    """Return the command lines that name ``directory``."""
+    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in lines.splitlines() if str(directory) in line]
+
+
+def _interfaces() -> set[str]:
+    return {path.name for path in Path("/sys/class/net").iterdir()}
+
+
+def _traces() -> dict[str, object]:
+    """Return what a dockerd changes outside of its own directories, unless it is told not to."""
+    iptables = shutil.which("iptables", path=SEARCH_PATH)
+    rules = (
+        subprocess.run([iptables, "-S"], stdout=subprocess.PIPE, check=True) if iptables else None
+    )
+    return {
+        "iptables": rules and rules.stdout,
+        "ip_forward": Path("/proc/sys/net/ipv4/ip_forward").read_text(),
+        **{
+            folder: sorted(str(path) for path in Path(folder).rglob("*"))
+            for folder in ("/etc/docker", "/run/docker", "/run/containerd")
+        },
+    }
+
+
+def _docker_version(port: int, *options: str) -> subprocess.CompletedProcess[str]:
+    command = ["docker", "-H", f"tcp://127.0.0.1:{port}", *options, "version"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _policies(vault: DevVault) -> list[str]:
+    """Return the policies of the server's token."""
+    request = urllib.request.Request(  # noqa: S310 - the address is http on loopback
+        f"{vault.address}/v1/auth/token/lookup-self", headers={"X-Vault-Token": vault.token}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - likewise
+        policies: list[str] = json.load(answer)["data"]["policies"]
+    return policies

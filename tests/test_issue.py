@@ -1,0 +1,377 @@
+"""Issuing, as a user does it: against a real OpenBao, and against a Vault that lies."""
+
+from __future__ import annotations
+
+import json
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from dockertls_vault.cli import app
+from dockertls_vault.request import KeyType
+from dockertls_vault.verification import extended_key_usages
+
+from . import fake_vault
+from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority
+from .fake_vault import FakeVault, Order, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from .harness.openbao import DevVault
+
+
+@dataclass(frozen=True)
+class Vault:
+    """Where the program finds its Vault."""
+
+    address: str
+    token: str
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeVault]:
+    """Run a Vault that answers as the test wants."""
+    with fake_vault.running() as vault:
+        yield vault
+
+
+@pytest.fixture(params=["fake", "openbao"])
+def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Vault:
+    """Lead the program to the fake, and then to the real server."""
+    if request.param == "fake":
+        found = Vault(request.getfixturevalue("fake").address, fake_vault.TOKEN)
+    else:
+        server = request.getfixturevalue("prepared")
+        found = Vault(server.address, server.token)
+    lead_to(found, monkeypatch)
+    return found
+
+
+def lead_to(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the variables that lead the program to ``vault``."""
+    monkeypatch.setenv("BAO_ADDR", vault.address)
+    monkeypatch.setenv("BAO_TOKEN", vault.token)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run a command that succeeds; return the data of its JSON."""
+    status = app.run([*map(str, arguments), "-o", "json"])
+    captured = capsys.readouterr()
+    assert status == 0, captured.err
+    envelope = json.loads(captured.out)
+    assert envelope["ok"] is True
+    data: dict[str, Any] = envelope["data"]
+    return data
+
+
+def certificate(path: Path) -> x509.Certificate:
+    """Read the first certificate of a file."""
+    return x509.load_pem_x509_certificates(path.read_bytes())[0]
+
+
+def snapshot(directory: Path) -> dict[str, tuple[int, bytes | str]]:
+    """Return everything under a directory but the lock: modes, contents, where links lead."""
+    return {
+        str(path.relative_to(directory)): (
+            path.lstat().st_mode,
+            str(path.readlink())
+            if path.is_symlink()
+            else b""
+            if path.is_dir()
+            else path.read_bytes(),
+        )
+        for path in sorted(directory.rglob("*"))
+        if path.name != "lock"
+    }
+
+
+@pytest.mark.usefixtures("vault")
+def test_a_server_gets_what_it_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names, usage, key, modes and the trust bundle, and JSON that says the same."""
+    out = tmp_path / "tls"
+    arguments = ("--host", "a.example.internal", "--host", "10.1.2.3", "--host", "::1")
+    data = run(capsys, "issue", "server", *arguments, "--out", out)
+    issued = certificate(out / "server-cert.pem")
+    assert extended_key_usages(issued) == {SERVER_AUTH}
+    assert data["certificate"]["dns_names"] == ["a.example.internal"]
+    assert data["certificate"]["ip_addresses"] == ["10.1.2.3", "::1"]
+    assert data["certificate"]["subject"] == "CN=a.example.internal"
+    assert data["asked_ttl"] == 7 * 86400
+    assert data["shortened"] is False
+    assert [file["mode"] for file in data["files"]] == ["0444", "0444", "0400"]
+    assert stat.S_IMODE((out / "server-key.pem").stat().st_mode) == 0o400
+    key = serialization.load_pem_private_key((out / "server-key.pem").read_bytes(), None)
+    assert key.public_key() == issued.public_key()
+    issued.verify_directly_issued_by(certificate(out / "ca.pem"))
+
+
+@pytest.mark.usefixtures("vault")
+def test_a_client_is_its_common_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A client has a name that Docker sees as the user, no host's name, and an hour."""
+    data = run(capsys, "issue", "client", "--name", "alice@ci", "--out", tmp_path / "c")
+    assert data["certificate"]["common_name"] == "alice@ci"
+    assert (data["certificate"]["dns_names"], data["certificate"]["ip_addresses"]) == ([], [])
+    assert extended_key_usages(certificate(tmp_path / "c" / "cert.pem")) == {CLIENT_AUTH}
+    not_after = datetime.fromisoformat(data["certificate"]["not_after"])
+    assert timedelta(0) < not_after - datetime.now(UTC) <= timedelta(hours=1)
+
+
+@pytest.mark.usefixtures("vault")
+@pytest.mark.parametrize("key_type", list(KeyType))
+def test_every_kind_of_key_is_signed(
+    key_type: KeyType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The key on disk is of the kind that was asked for, in PKCS#8."""
+    run(capsys, "issue", "client", "--key-type", key_type.value, "--out", tmp_path / "c")
+    pem = (tmp_path / "c" / "key.pem").read_bytes()
+    key = serialization.load_pem_private_key(pem, None)
+    assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
+    match key_type:
+        case KeyType.EC_P256:
+            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            assert isinstance(key.curve, ec.SECP256R1)
+        case KeyType.ED25519:
+            assert isinstance(key, ed25519.Ed25519PrivateKey)
+        case _:
+            assert isinstance(key, rsa.RSAPrivateKey)
+            assert key.key_size == int(key_type.value.removeprefix("rsa-"))
+
+
+@pytest.mark.usefixtures("vault")
+def test_issuing_again_renews_in_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second run is safe: another generation, another key, and the first one kept."""
+    out = tmp_path / "c"
+    serials = {
+        run(capsys, "issue", "client", "--out", out)["certificate"]["serial"] for _ in range(2)
+    }
+    assert len(serials) == 2
+    assert len(list((out / ".dockertls" / "generations").iterdir())) == 2
+
+
+@pytest.mark.usefixtures("vault")
+def test_the_dind_layout_has_a_directory_for_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As docker:dind expects them under DOCKER_TLS_CERTDIR."""
+    run(capsys, "issue", "server", "--host", "localhost", "--layout", "dind", "--out", tmp_path)
+    run(capsys, "issue", "client", "--layout", "dind", "--out", tmp_path)
+    assert {path.name for path in tmp_path.glob("*/*.pem")} == {"ca.pem", "cert.pem", "key.pem"}
+    assert extended_key_usages(certificate(tmp_path / "server" / "cert.pem")) == {SERVER_AUTH}
+    assert extended_key_usages(certificate(tmp_path / "client" / "cert.pem")) == {CLIENT_AUTH}
+
+
+@pytest.mark.usefixtures("vault")
+def test_words_say_where_the_files_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What people read: subject, names, until when, fingerprint, files with their modes."""
+    out = tmp_path / "c"
+    assert app.run(["issue", "client", "--name", "alice", "--out", str(out)]) == 0
+    words = capsys.readouterr().out
+    assert "subject      CN=alice\n" in words
+    assert f"0400 {out / 'key.pem'}\n" in words
+    assert "PRIVATE KEY" not in words
+
+
+def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without --host a name outside the role's domains is dropped, and it is said."""
+    lead_to(Vault(prepared.address, prepared.token), monkeypatch)
+    monkeypatch.setattr("socket.gethostname", lambda: "host.elsewhere.example")
+    assert app.run(["issue", "server", "--out", str(tmp_path / "s"), "-o", "json"]) == 0
+    captured = capsys.readouterr()
+    data = json.loads(captured.out)["data"]
+    assert data["left_out"] == ["host.elsewhere.example"]
+    assert "localhost" in data["certificate"]["dns_names"]
+    assert {"127.0.0.1", "::1"} <= set(data["certificate"]["ip_addresses"])
+    assert "does not allow them: host.elsewhere.example" in captured.err
+
+
+def test_a_name_asked_for_that_the_role_refuses_is_an_error(
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With --host nothing is dropped: Vault's own words are shown, and nothing is written."""
+    lead_to(Vault(prepared.address, prepared.token), monkeypatch)
+    for name in ("a.elsewhere.example", "*.example.internal"):
+        out = tmp_path / "s"
+        assert app.run(["issue", "server", "--host", name, "--out", str(out)]) == 65
+        assert f"{name} not allowed by this role" in capsys.readouterr().err
+        assert not out.exists()
+
+
+def test_a_life_that_vault_shortened_is_said(
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The role's maximum is a day; a longer wish is cut, and both we and Vault say so."""
+    lead_to(Vault(prepared.address, prepared.token), monkeypatch)
+    command = ["issue", "client", "--ttl", "30d", "--out", str(tmp_path / "c"), "-o", "json"]
+    assert app.run(command) == 0
+    envelope = json.loads(capsys.readouterr().out)
+    assert envelope["data"]["shortened"] is True
+    assert "Vault shortened the life of the certificate: 30d" in envelope["warnings"][0]
+    assert len(envelope["warnings"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--mount", "nowhere"], 78, "no PKI mount 'nowhere'"),
+        (["--role", "nobody"], 78, "there are: client, server"),
+        (["--ttl", "0s"], 2, "out of range"),
+        (["--owner", "no-such-user"], 2, "no such user"),
+        (["--namespace", "nowhere"], 78, "namespace"),
+    ],
+)
+def test_wrong_input_is_refused_before_anything_is_touched(
+    arguments: list[str],
+    status: int,
+    words: str,
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A mount, a role, a TTL or an owner that makes no sense; the directory is not even made."""
+    lead_to(Vault(prepared.address, prepared.token), monkeypatch)
+    assert app.run(["issue", "client", "--out", str(tmp_path / "c"), *arguments]) == status
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+OTHER = Authority.create("another root")
+SAME_NAME = Authority.create("test root")
+A_CA = x509.BasicConstraints(ca=True, path_length=None)
+LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
+    "another key": (
+        lambda order: order.honest(public_key=OTHER.key.public_key()),
+        65,
+        "public key is not the one that was sent",
+    ),
+    "dual EKU": (
+        lambda order: order.honest(usages=[SERVER_AUTH, CLIENT_AUTH]),
+        65,
+        "clientAuth, serverAuth; serverAuth alone",
+    ),
+    "no EKU": (lambda order: order.honest(usages=None), 65, "no extended key usage"),
+    "missing SAN": (lambda order: order.honest(dns=[]), 65, "lacks a name that was asked for"),
+    "added SAN": (
+        lambda order: order.honest(dns=["a.example.internal", "evil.example"]),
+        65,
+        "was not asked for: evil.example",
+    ),
+    "expired": (
+        lambda order: order.honest(not_before=_now() - timedelta(days=30)),
+        65,
+        "it expired at",
+    ),
+    "not yet valid": (
+        lambda order: order.honest(not_before=_now() + timedelta(hours=1)),
+        65,
+        "it is not valid until",
+    ),
+    "too long a life": (
+        lambda order: order.honest(lifetime=timedelta(days=400)),
+        65,
+        "was asked for",
+    ),
+    "wrong chain": (
+        lambda order: signed(order.honest(authority=OTHER), chain=(OTHER.certificate,)),
+        65,
+        "does not lead to a root of the trust bundle",
+    ),
+    "a root of the same name": (
+        lambda order: order.honest(authority=SAME_NAME),
+        65,
+        "does not lead to a root of the trust bundle",
+    ),
+    "CA certificate": (
+        lambda order: order.honest(extra=[A_CA]),
+        65,
+        "it is a CA certificate",
+    ),
+    "truncated PEM": (
+        lambda order: {"data": {"certificate": order.authority.pem.decode()[:300], "ca_chain": []}},
+        65,
+        "a certificate cannot be read",
+    ),
+    "no certificate": (lambda _: {"data": {"certificate": ""}}, 69, "has no 'certificate'"),
+    "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "something that is not JSON"),
+    "another kind of JSON": (lambda _: {"data": [1, 2, 3]}, 69, "has no 'certificate'"),
+    "a list": (lambda _: b"[1, 2, 3]", 69, "something that is not JSON"),
+    "nothing": (lambda _: b"", 69, "has no 'certificate'"),
+}
+
+
+@pytest.mark.parametrize(("lie", "status", "words"), LIES.values(), ids=LIES.keys())
+def test_a_vault_that_lies_is_refused(
+    lie: Callable[[Order], Any],
+    status: int,
+    words: str,
+    fake: FakeVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each lie is named, and what was installed before stays as it was, byte for byte."""
+    lead_to(Vault(fake.address, fake_vault.TOKEN), monkeypatch)
+    command = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path / "s")]
+    assert app.run(command) == 0
+    before = snapshot(tmp_path)
+    fake.answer = lie
+    assert app.run(command) == status
+    assert words in capsys.readouterr().err
+    assert snapshot(tmp_path) == before
+
+
+def test_all_that_is_wrong_is_in_the_json_at_once(
+    fake: FakeVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A program sees each mismatch by itself."""
+    lead_to(Vault(fake.address, fake_vault.TOKEN), monkeypatch)
+    fake.answer = lambda order: order.honest(
+        usages=[SERVER_AUTH, CLIENT_AUTH], dns=["evil.example"], lifetime=timedelta(days=400)
+    )
+    command = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path / "s")]
+    assert app.run([*command, "-o", "json"]) == 65
+    assert len(json.loads(capsys.readouterr().out)["error"]["problems"]) == 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_go_both_ways(
+    fake: FakeVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the CSR and as parameters: a role that reads only one of them drops the other."""
+    lead_to(Vault(fake.address, fake_vault.TOKEN), monkeypatch)
+    names = ["--host", "a.example.internal", "--host", "10.1.2.3"]
+    assert app.run(["issue", "server", *names, "--out", str(tmp_path / "s")]) == 0
+    (order,) = fake.orders
+    san = order.csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert san.get_values_for_type(x509.DNSName) == ["a.example.internal"]
+    assert order.body["alt_names"] == "a.example.internal"
+    assert order.body["ip_sans"] == "10.1.2.3"
+    assert "not_after" not in order.body

@@ -1,0 +1,62 @@
+"""The names of this machine, as a server's certificate gets them by default."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+import pytest
+
+from dockertls_vault import machine
+from dockertls_vault.names import LONGEST_COMMON_NAME, parse_common_name, parse_names
+
+
+def test_this_machine_has_its_own_names_and_the_local_ones() -> None:
+    """What is found can be asked for as it is, and local clients are never forgotten."""
+    names = machine.names()
+    assert parse_names(names.all) == names
+    assert "localhost" in names.dns
+    assert {"127.0.0.1", "::1"} <= set(names.addresses)
+
+
+def test_only_addresses_that_others_can_dial_are_found() -> None:
+    """No link-local address, and none of the loopback but the two everybody uses."""
+    found = set(machine.names().addresses) - {"127.0.0.1", "::1"}
+    for address in map(ipaddress.ip_address, found):
+        assert not address.is_loopback
+        assert not address.is_link_local
+
+
+@pytest.mark.parametrize(
+    ("host", "canonical", "expected"),
+    [
+        ("web1", "web1.example.internal", ["web1", "web1.example.internal", "localhost"]),
+        ("WEB1", "web1", ["web1", "localhost"]),
+        ("my_host", "my_host", ["localhost"]),
+        ("web1", None, ["web1", "localhost"]),
+    ],
+)
+def test_host_name_and_fqdn_are_found(
+    host: str, canonical: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both once; one that no certificate can hold is left out; a resolver may be missing."""
+
+    def resolve(*_arguments: object, **_options: object) -> list[tuple[object, ...]]:
+        if canonical is None:
+            raise socket.gaierror(socket.EAI_AGAIN, "no resolver")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, canonical, ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert list(machine.names().dns) == expected
+
+
+@pytest.mark.parametrize("host", ["web1", "a" * 200])
+def test_the_default_identity_fits_into_a_common_name(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``user@host``, cut where the host name is long."""
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    identity = machine.user_at_host()
+    assert f"@{host}"[:20] in identity
+    assert len(parse_common_name(identity)) <= LONGEST_COMMON_NAME

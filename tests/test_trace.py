@@ -1,0 +1,72 @@
+"""The system calls of one run: a key is never readable by others, not for a moment."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .harness.missing import missing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .harness.openbao import DevVault
+
+# openat(5, "key.pem", O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0400) = 6
+_CREATED = re.compile(r'openat\([^"]*"(?P<name>[^"]*)", (?P<flags>[A-Z_|]+), (?P<mode>0\d+)\) = \d')
+_CHANGES_OF_MODE = re.compile(r"\b(chmod|fchmod|fchmodat|fchmodat2)\(.*\) = 0")
+
+
+@pytest.fixture
+def strace() -> str:
+    """Find the tracer."""
+    return shutil.which("strace") or missing("strace is not installed")
+
+
+def test_a_key_is_created_with_its_final_mode(
+    strace: str, prepared: DevVault, tmp_path: Path
+) -> None:
+    """Created exclusively with 0400 while the umask forbids nothing, and never changed after."""
+    trace = tmp_path / "trace"
+    calls = "openat,creat,open,chmod,fchmod,fchmodat,umask,rename,renameat,renameat2"
+    command = [strace, "-f", "-e", f"trace={calls}", "-o", str(trace), sys.executable]
+    command += ["-m", "dockertls_vault", "issue", "client", "--out", str(tmp_path / "c")]
+    environment = {"BAO_ADDR": prepared.address, "BAO_TOKEN": prepared.token}
+    subprocess.run(command, env={**os.environ, **environment}, umask=0, check=True)
+    lines = trace.read_text().splitlines()
+    keys = [
+        match
+        for line in lines
+        if (match := _CREATED.search(line)) and match["name"].endswith("key.pem")
+    ]
+    assert [match["mode"] for match in keys] == ["0400"]
+    assert "O_EXCL" in keys[0]["flags"]
+    assert "O_NOFOLLOW" in keys[0]["flags"]
+    assert [line for line in lines if _CHANGES_OF_MODE.search(line)] == []
+
+
+def test_a_run_that_is_interrupted_leaves_no_key_behind(
+    prepared: DevVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure between the key and the swap removes what was written."""
+    from dockertls_vault import durable
+    from dockertls_vault.cli import app
+
+    monkeypatch.setenv("BAO_ADDR", prepared.address)
+    monkeypatch.setenv("BAO_TOKEN", prepared.token)
+    real = durable.create
+
+    def interrupted(name: str, *arguments: object, **options: object) -> None:
+        real(name, *arguments, **options)  # type: ignore[arg-type]  # as they came
+        if name == "key.pem":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(durable, "create", interrupted)
+    assert app.run(["issue", "client", "--out", str(tmp_path / "c")]) == 130
+    assert list((tmp_path / "c").rglob("*.pem")) == []
