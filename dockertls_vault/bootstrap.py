@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import roles
 from .duration import format_duration
-from .errors import ConflictingState, InvalidInput
+from .errors import ConflictingState, InvalidInput, InvalidSetting, VaultError
 from .names import parse_dns_name
 from .roles import Change, describe_change, differences
 
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from .vault.ca import CertificateAuthority, State
 
 ROOT_ISSUER = "root-1"
+_REFUSED = 400
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the CA shall be; ``domains`` empty allows servers any name."""
+    """What the CA shall be; ``domains`` empty allows servers any name.
+
+    Raises InvalidSetting if the two roles would be one.
+    """
 
     domains: tuple[str, ...]
     allow_bare_domains: bool = False
@@ -36,6 +40,14 @@ class Wish:
     root_ttl: timedelta = timedelta(days=3650)
     server_role: str = "server"
     client_role: str = "client"
+
+    def __post_init__(self) -> None:
+        if self.server_role == self.client_role:
+            raise InvalidSetting(
+                f"the roles for servers and for clients have one name: {self.server_role!r}",
+                hint="a certificate is for one of the two: set DOCKERTLS_SERVER_ROLE or "
+                "DOCKERTLS_CLIENT_ROLE",
+            )
 
     @property
     def roles(self) -> dict[str, Role]:
@@ -137,6 +149,11 @@ def plan(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
     Raises ConflictingState where something else is mounted, or where it is not clear which
     issuer signs.
     """
+    if state.mounted_at not in (None, mount):
+        raise ConflictingState(
+            f"{mount!r} lies below the mount {state.mounted_at!r}",
+            hint="name another mount with --mount",
+        )
     if state.mount_type not in (None, "pki"):
         raise ConflictingState(
             f"a {state.mount_type} engine is mounted at {mount!r}",
@@ -144,7 +161,7 @@ def plan(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
         )
     return (
         *_mount_steps(mount, state, wish),
-        *_issuer_steps(state, wish),
+        *_issuer_steps(mount, state, wish),
         *(
             WriteRole(
                 f"{'write' if state.roles.get(name) is None else 'put right'} the role {name}",
@@ -159,26 +176,21 @@ def plan(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
 
 
 def apply(ca: CertificateAuthority, steps: tuple[Step, ...]) -> Outcome:
-    """Carry the steps out, read each role back, and report what the server made of it.
+    """Carry the steps out, read back what each wrote, and report what the server made of it.
 
-    Raises ConflictingState when what is read back is not what was written.
+    What another run of it did at the same time counts as done. Raises ConflictingState when
+    what is read back is not what was written.
     """
     ignored: list[str] = []
     warnings: list[str] = []
     for step in steps:
-        match step:
-            case EnableMount():
-                warnings += ca.enable(step.max_lease)
-            case TuneMount():
-                warnings += ca.tune(step.max_lease)
-            case GenerateRoot():
-                warnings += ca.generate_root(step.common_name, ROOT_ISSUER, step.ttl)
-            case SetDefault():
-                warnings += ca.set_default(step.issuer)
-            case WriteRole():
-                warnings += ca.write_role(step.name, step.role)
-                ignored += _read_back(ca, step)
-    _check_default(ca)
+        try:
+            warnings += _carry_out(ca, step)
+        except VaultError as error:
+            # The mount, or an issuer of this name, is there by now: a role is never refused so.
+            if error.status != _REFUSED or not _is_done(step, _state(ca, step)):
+                raise
+        ignored += _read_back(ca, step)
     return Outcome(
         ca.mount,
         steps,
@@ -188,21 +200,70 @@ def apply(ca: CertificateAuthority, steps: tuple[Step, ...]) -> Outcome:
     )
 
 
+def _carry_out(ca: CertificateAuthority, step: Step) -> tuple[str, ...]:
+    match step:
+        case EnableMount():
+            return ca.enable(step.max_lease)
+        case TuneMount():
+            return ca.tune(step.max_lease)
+        case GenerateRoot():
+            return ca.generate_root(step.common_name, ROOT_ISSUER, step.ttl)
+        case SetDefault():
+            return ca.set_default(step.issuer)
+        case WriteRole():
+            return ca.write_role(step.name, step.role)
+
+
+def _state(ca: CertificateAuthority, step: Step) -> State:
+    return ca.state((step.name,) if isinstance(step, WriteRole) else ())
+
+
+def _is_done(step: Step, state: State) -> bool:
+    match step:
+        case EnableMount() | TuneMount():
+            return state.mount_type == "pki" and state.max_lease >= step.max_lease
+        case GenerateRoot():
+            return any(issuer.name == ROOT_ISSUER and issuer.has_key for issuer in state.issuers)
+        case SetDefault():
+            default = next((found for found in state.issuers if found.id == state.default), None)
+            return (
+                default is not None
+                and step.issuer in {default.id, default.name}
+                and not state.follows_latest
+            )
+        case WriteRole():
+            written = state.roles.get(step.name)
+            return written is not None and not differences(written, step.role)
+
+
+def _read_back(ca: CertificateAuthority, step: Step) -> list[str]:
+    """Return the parameters that the server does not know; raise ConflictingState otherwise."""
+    state = _state(ca, step)
+    written = state.roles.get(step.name) if isinstance(step, WriteRole) else None
+    if not _is_done(step, state):
+        left = differences(written, step.role) if isinstance(step, WriteRole) and written else ()
+        raise ConflictingState(
+            f"Vault took this and did not do it: {step.words}"
+            + "".join(f"; {describe_change(change)}" for change in left)
+        )
+    if not isinstance(step, WriteRole) or written is None:
+        return []
+    return [f"{step.name}: {name}" for name in step.role if name not in written]
+
+
 def _mount_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
+    longest = timedelta(seconds=max(role["max_ttl"] for role in wish.roles.values()))
+    needed = longest if state.issuers else max(longest, wish.root_ttl)
     if state.mount_type is None:
-        return (EnableMount(f"enable the PKI engine at {mount}", wish.root_ttl),)
-    if state.issuers or (state.max_lease is not None and state.max_lease >= wish.root_ttl):
+        return (EnableMount(f"enable the PKI engine at {mount}", needed),)
+    if state.max_lease >= needed:
         return ()
-    change = Change(
-        "max_lease_ttl",
-        int((state.max_lease or timedelta(0)).total_seconds()),
-        int(wish.root_ttl.total_seconds()),
-    )
-    return (TuneMount(f"raise the longest life at {mount}", wish.root_ttl, (change,)),)
+    before, after = (int(life.total_seconds()) for life in (state.max_lease, needed))
+    change = Change("max_lease_ttl", before, after)
+    return (TuneMount(f"raise the longest life at {mount}", needed, (change,)),)
 
 
-def _issuer_steps(state: State, wish: Wish) -> tuple[Step, ...]:
-    signing = [issuer for issuer in state.issuers if issuer.has_key]
+def _issuer_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
     if not state.issuers:
         return (
             GenerateRoot(
@@ -213,31 +274,21 @@ def _issuer_steps(state: State, wish: Wish) -> tuple[Step, ...]:
             ),
             SetDefault(f"make {ROOT_ISSUER} the default issuer", ROOT_ISSUER),
         )
-    if state.default is not None and not state.follows_latest:
-        return ()
+    signing = {issuer.id: issuer for issuer in state.issuers if issuer.has_key}
+    hint = f"choose one: bao write {mount}/config/issuers default=NAME"
     if state.default is not None:
+        if state.default not in signing:
+            raise ConflictingState(
+                f"the default issuer of the mount {mount!r} has no key to sign with", hint=hint
+            )
+        if not state.follows_latest:
+            return ()
         return (SetDefault("keep the default issuer when others come", state.default),)
-    if len(signing) == 1:
-        name = signing[0].name or signing[0].id
-        return (SetDefault(f"make {name} the default issuer", signing[0].id),)
-    raise ConflictingState(
-        f"the mount has {len(signing)} issuers with a key and none of them is the default",
-        hint="set one: bao write MOUNT/config/issuers default=NAME",
-    )
-
-
-def _read_back(ca: CertificateAuthority, step: WriteRole) -> list[str]:
-    written = ca.role(step.name)
-    left = differences(written, step.role)
-    if written is None or left:
+    if len(signing) != 1:
         raise ConflictingState(
-            f"the role {step.name} was written and is not as written: "
-            + ("it is not there" if written is None else "; ".join(map(describe_change, left)))
+            f"the mount {mount!r} has {len(signing)} issuers with a key and none of them is the "
+            "default",
+            hint=hint,
         )
-    return [f"{step.name}: {name}" for name in step.role if name not in written]
-
-
-def _check_default(ca: CertificateAuthority) -> None:
-    state = ca.state(())
-    if state.default is None:
-        raise ConflictingState(f"the mount {ca.mount!r} has no default issuer after all")
+    (issuer,) = signing.values()
+    return (SetDefault(f"make {issuer.name or issuer.id} the default issuer", issuer.id),)

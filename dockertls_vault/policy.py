@@ -39,8 +39,12 @@ def rules(person: Person, mount: str, role: str) -> tuple[Rule, ...]:
     """
     if person is Person.ADMIN:
         return _admin(mount)
-    # not_after would get past the role's max_ttl, where nothing else bounds it.
-    sign = Rule(f"{mount}/sign/{role}", ("update",), f"issue {person.value}", denied=("not_after",))
+    sign = Rule(
+        f"{mount}/sign/{role}",
+        ("update",),
+        f"issue {person}; not_after would get past the role's longest life",
+        denied=("not_after",),
+    )
     return (sign, *OWN_TOKEN)
 
 
@@ -53,12 +57,15 @@ def _admin(mount: str) -> tuple[Rule, ...]:
     write = ("create", "read", "update")
     return (
         Rule(f"sys/mounts/{mount}", write, "ca init: enable the PKI engine"),
-        Rule(f"sys/mounts/{mount}/tune", ("read", "update"), "ca init: raise its longest life"),
+        Rule(
+            f"sys/mounts/{mount}/tune",
+            ("read", "update"),
+            "ca init: see and raise its longest life",
+        ),
         Rule(f"{mount}/issuers", ("list",), "ca init: see which issuers there are"),
         Rule(f"{mount}/issuer/+", ("read",), "ca init: see which of them have a key"),
         Rule(f"{mount}/issuers/generate/root/internal", ("update",), "ca init: make the root"),
         Rule(f"{mount}/config/issuers", write, "ca init: set the default issuer"),
-        Rule(f"{mount}/roles", ("list",), "name the roles there are"),
         Rule(f"{mount}/roles/+", write, "ca init: write the roles"),
         *OWN_TOKEN,
     )

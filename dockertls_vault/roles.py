@@ -29,6 +29,8 @@ _DURATIONS = {"ttl", "max_ttl", "not_before_duration", "max_lease_ttl"}
 _BOTH: Mapping[str, Any] = {
     "issuer_ref": "default",
     "key_type": "any",
+    "key_bits": 0,
+    "signature_bits": 0,
     "key_usage": ["DigitalSignature"],
     "ext_key_usage": [],
     "ext_key_usage_oids": [],
@@ -39,12 +41,17 @@ _BOTH: Mapping[str, Any] = {
     "allowed_domains_template": False,
     "allowed_other_sans": [],
     "allowed_uri_sans": [],
+    "allowed_uri_sans_template": False,
+    "allowed_serial_numbers": [],
+    "allowed_user_ids": [],
+    "policy_identifiers": [],
     "basic_constraints_valid_for_non_ca": False,
     "use_csr_common_name": True,
     "use_csr_sans": True,
     "no_store": True,
     "generate_lease": False,
     "not_before_duration": 300,
+    "not_after": "",
     "not_after_bound": "ttl-limited",
 }
 _SERVER: Role = {
@@ -54,6 +61,7 @@ _SERVER: Role = {
     "require_cn": False,
     "allow_ip_sans": True,
     "enforce_hostnames": True,
+    "cn_validations": ["hostname"],
     "ttl": 7 * 86400,
     "max_ttl": 30 * 86400,
 }

@@ -89,13 +89,12 @@ def init(
             outcome = bootstrap.Outcome(settings.mount, steps, applied=False)
         else:
             outcome = bootstrap.apply(ca, steps)
-    ignored = [f"this server ignored a parameter of the role {name}" for name in outcome.ignored]
     render.show(
         "ca-init",
         outcome,
         preferences,
         words=[_summary(outcome)],
-        warnings=[*ignored, *outcome.warnings],
+        warnings=[*map(_ignored, outcome.ignored), *outcome.warnings],
     )
 
 
@@ -126,6 +125,16 @@ def _plan(steps: Sequence[Step]) -> list[str]:
             if change.before is not None or change.parameter in TELLING
         ]
     return lines
+
+
+def _ignored(parameter: str) -> str:
+    bound = (
+        "; there, only a policy that denies not_after keeps a certificate within its role's life "
+        "(`dockertls-vault ca policy`)"
+        if parameter.endswith("not_after_bound")
+        else ""
+    )
+    return f"this server ignored a parameter of the role {parameter}{bound}"
 
 
 def _summary(outcome: Outcome) -> str:

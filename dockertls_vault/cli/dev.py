@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import render, signals
+from dockertls_vault.errors import VaultUnreachable
+
+from . import options, render, signals
 from .options import Preferences, QuietOption
 
 if TYPE_CHECKING:
     from dockertls_vault.dev import DevServer
+
+# As env(1) and docker run have it.
+STATUS_NOT_EXECUTABLE = 126
+STATUS_NOT_FOUND = 127
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -31,46 +37,52 @@ def dev(
     quiet: QuietOption = False,  # noqa: ARG001 - its callback remembers it
 ) -> None:
     """Run an embedded OpenBao with a CA in it, in memory, until a signal or a command ends it."""
+    from dockertls_vault import bootstrap
     from dockertls_vault import dev as embedded
 
     preferences = ctx.ensure_object(Preferences)
+    domains = bootstrap.parse_domains(domain or [], allow_any_name=not domain)
     with embedded.running() as server:
-        _init(server, domain or [], preferences)
+        _init(server, domains, preferences)
         if command:
-            status = embedded.run(command, server.environment(os.environ))
-            if status in (embedded.STATUS_NOT_FOUND, embedded.STATUS_NOT_EXECUTABLE):
-                render.warn(f"the command ended with {status}: {command[0]}")
-            raise typer.Exit(status)
+            raise typer.Exit(_run(command, server))
         for line in _exports(server):
             typer.echo(line)
         render.note("OpenBao runs until this command ends (Ctrl-C)", preferences)
         try:
-            server.process.wait()
+            status = server.process.wait()
         except (KeyboardInterrupt, signals.Terminated):
             return
-        render.warn(f"OpenBao ended by itself, with status {server.process.returncode}")
-        raise typer.Exit(1)
+    raise VaultUnreachable(f"the embedded OpenBao ended by itself, with status {status}")
 
 
-def _init(server: DevServer, domains: list[str], preferences: Preferences) -> None:
+def _run(command: list[str], server: DevServer) -> int:
+    """Return the command's status, or why it has none, as env(1) does."""
+    from dockertls_vault import dev as embedded
+
+    try:
+        return embedded.run(command, server.environment(os.environ))
+    except OSError as error:
+        render.warn(f"cannot run {command[0]!r}: {error.strerror}")
+        not_there = isinstance(error, FileNotFoundError)
+        return STATUS_NOT_FOUND if not_there else STATUS_NOT_EXECUTABLE
+
+
+def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:
+    """Do what `ca init` does."""
     from dockertls_vault import bootstrap, config
     from dockertls_vault.vault.ca import CertificateAuthority
-    from dockertls_vault.vault.session import open_session
 
     environ = server.environment(os.environ)
     settings = config.resolve({}, environ, config.config_files(environ))
     wish = bootstrap.Wish(
-        domains=bootstrap.parse_domains(domains, allow_any_name=not domains),
-        server_role=settings.server_role,
-        client_role=settings.client_role,
+        domains=domains, server_role=settings.server_role, client_role=settings.client_role
     )
-    with open_session(settings, say=render.warn) as session:
+    with options.session(settings, preferences) as session:
         ca = CertificateAuthority(session, settings.mount)
         bootstrap.apply(ca, bootstrap.plan(settings.mount, ca.state(tuple(wish.roles)), wish))
-    names = ", ".join(domains) if domains else "any name"
-    render.note(
-        f"an embedded OpenBao at {server.address}; its servers may have {names}", preferences
-    )
+    names = f"names below {', '.join(domains)}" if domains else "any name (no --domain was given)"
+    render.note(f"an embedded OpenBao at {server.address}; servers get {names}", preferences)
 
 
 def _exports(server: DevServer) -> list[str]:

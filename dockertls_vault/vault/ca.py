@@ -30,10 +30,15 @@ class Issuer:
 
 @dataclass(frozen=True)
 class State:
-    """What is there: ``mount_type`` None where nothing is mounted, ``default`` an issuer's id."""
+    """What is there: ``mount_type`` None where nothing is mounted, ``default`` an issuer's id.
+
+    ``mounted_at`` is the path of the mount, which can be one above that which was asked for.
+    ``max_lease`` is what counts, the server's own where the mount has none.
+    """
 
     mount_type: str | None = None
-    max_lease: timedelta | None = None
+    mounted_at: str | None = None
+    max_lease: timedelta = timedelta(0)
     issuers: tuple[Issuer, ...] = ()
     default: str | None = None
     follows_latest: bool = False
@@ -53,14 +58,16 @@ class CertificateAuthority:
         mounted = self._read(f"sys/mounts/{self.mount}")
         if mounted is None:
             return State(roles=dict.fromkeys(roles))
-        if mounted["type"] != "pki":
-            return State(mount_type=mounted["type"])
-        issuers = self._issuers()
+        where = self._mounted_at()
+        if mounted["type"] != "pki" or where != self.mount:
+            return State(mount_type=mounted["type"], mounted_at=where)
+        tuned = self._read(f"sys/mounts/{self.mount}/tune") or {}
         config = self._read(f"{self.mount}/config/issuers") or {}
         return State(
             mount_type="pki",
-            max_lease=timedelta(seconds=mounted["config"]["max_lease_ttl"]),
-            issuers=issuers,
+            mounted_at=where,
+            max_lease=timedelta(seconds=tuned.get("max_lease_ttl", 0)),
+            issuers=self._issuers(),
             default=config.get("default") or None,
             follows_latest=bool(config.get("default_follows_latest_issuer")),
             roles={name: self.role(name) for name in roles},
@@ -103,6 +110,13 @@ class CertificateAuthority:
 
     def write_role(self, name: str, role: Role) -> tuple[str, ...]:
         return self._write(f"{self.mount}/roles/{name}", dict(role))
+
+    def _mounted_at(self) -> str:
+        """Return the path of the mount: Vault answers for what lies below one as for itself."""
+        if "/" not in self.mount:
+            return self.mount
+        found = self._read(f"sys/internal/ui/mounts/{self.mount}") or {}
+        return str(found.get("path", self.mount)).strip("/")
 
     def _issuers(self) -> tuple[Issuer, ...]:
         try:

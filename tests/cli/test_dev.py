@@ -1,0 +1,280 @@
+"""``dev`` as a user runs it: a process with a terminal, signals and a child."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from dockertls_vault.cli.app import run
+from tests.harness.dockerd import find_dockerd
+from tests.test_dev import LIMIT, is_free, wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+REPOSITORY = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-m", "dockertls_vault"]
+
+
+def port_of(variables: Mapping[str, str]) -> int:
+    """Return the port of the server that variables lead to."""
+    return urlsplit(variables["BAO_ADDR"]).port or 0
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """Run `dev` until it has said all its exports; yield it and the variables."""
+    process = subprocess.Popen(
+        [*PROGRAM, "dev", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            variables: dict[str, str] = {}
+            while "DOCKERTLS_AUTH" not in variables:
+                line = process.stdout.readline()
+                assert line, process.stderr and process.stderr.read()
+                words = shlex.split(line)
+                if words[0] == "export":
+                    name, _, value = words[1].partition("=")
+                    variables[name] = value
+            yield process, variables
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_serves_until_a_signal(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What it prints leads this very program to it, and the CA is there; then it is gone."""
+    with serving("--domain", "example.internal") as (process, variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        issue = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path)]
+        assert run(issue) == 0
+        assert run([*issue[:3], "b.example.org", "--out", str(tmp_path / "b")]) == 65
+        process.send_signal(number)
+        assert process.wait(LIMIT) == 0
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert "names below example.internal" in said
+    assert "Traceback" not in said
+    assert is_free(port_of(variables))
+
+
+def test_a_kill_leaves_nothing() -> None:
+    """Linux ends the server with the process that started it."""
+    with serving() as (process, variables):
+        assert not is_free(port_of(variables))
+        process.kill()
+        process.wait(LIMIT)
+        wait(lambda: is_free(port_of(variables)))
+
+
+def test_a_server_that_ends_by_itself_is_a_failure() -> None:
+    """The status says that there is no Vault any more."""
+    with serving() as (process, _):
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii")
+        os.kill(int(children.split()[0]), signal.SIGKILL)
+        assert process.wait(LIMIT) == 69
+        assert process.stderr is not None
+        assert "ended by itself, with status -9" in process.stderr.read()
+
+
+def test_the_shell_is_led_away_from_other_servers(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Variables that it would go on with are unset, and its command does not see them."""
+    monkeypatch.setenv("VAULT_NAMESPACE", "elsewhere")
+    monkeypatch.setenv("VAULT_ADDR", "https://elsewhere.example")
+    with subprocess.Popen(
+        [*PROGRAM, "dev"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "unset VAULT_NAMESPACE\n"
+        process.terminate()
+        assert "elsewhere" not in process.stdout.read()
+    assert run(["dev", "--", "sh", "-c", "echo $VAULT_NAMESPACE; echo $VAULT_ADDR"]) == 0
+    blank, address = capfd.readouterr().out.splitlines()
+    assert blank == ""
+    assert address.startswith("http://127.0.0.1:")
+
+
+def test_what_a_file_says_of_another_server_does_not_count(tmp_path: Path) -> None:
+    """Neither its address, nor its namespace, nor how to log in there."""
+    file = Path(os.environ["XDG_CONFIG_HOME"]) / "dockertls-vault" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        '[vault]\naddress = "https://elsewhere.example"\nnamespace = "teams"\n'
+        '[auth]\nmethod = "approle"\n[pki]\nmount = "mine"\n'
+    )
+    issue = ["issue", "client", "--name", "alice", "--mount", "mine", "--out", str(tmp_path)]
+    assert run(["dev", "--", *PROGRAM, *issue]) == 0
+    assert (tmp_path / "cert.pem").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [
+        (["sh", "-c", "exit 7"], 7, ""),
+        (["sh", "-c", "exit 127"], 127, ""),
+        (["sh", "-c", "kill -15 $$"], 128 + 15, ""),
+        (["no-such-command"], 127, "warning: cannot run 'no-such-command': No such file"),
+        (["/"], 126, "warning: cannot run '/': Permission denied"),
+    ],
+)
+def test_the_status_is_the_commands(
+    command: list[str], status: int, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of one that cannot be started, env's; and then it says why."""
+    assert run(["dev", "--quiet", "--", *command]) == status
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(words)
+    assert bool(captured.err) == bool(words)
+
+
+def test_the_commands_options_are_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    """Also those that this program has, and without the two hyphens."""
+    assert run(["dev", "--quiet", "echo", "--quiet", "--domain", "x"]) == 0
+    assert capfd.readouterr().out == "--quiet --domain x\n"
+
+
+def test_a_wrong_domain_starts_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is refused first."""
+    assert run(["dev", "--domain", "https://x", "--", "echo", "started"]) == 2
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_the_commands_to_answer(number: signal.Signals, tmp_path: Path) -> None:
+    """It has the time that it takes to end, and its status is the result."""
+    ready = tmp_path / "ready"
+    script = (
+        "trap 'exit 42' INT TERM HUP; echo $BAO_ADDR >$0.new; mv $0.new $0; "
+        "while :; do sleep 0.02; done"
+    )
+    with subprocess.Popen(
+        [*PROGRAM, "dev", "--quiet", "--", "sh", "-c", script, str(ready)], start_new_session=True
+    ) as process:
+        try:
+            wait(ready.exists)
+            process.send_signal(number)
+            assert process.wait(LIMIT) == 42
+        finally:
+            process.kill()
+    assert is_free(port_of({"BAO_ADDR": ready.read_text().strip()}))
+
+
+# Counts what Ctrl-C sends, at once and each time, and ends with 40 more than that.
+COUNTS = """
+import pathlib, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+count = 0
+while True:
+    pathlib.Path(sys.argv[1]).write_text(f"{count} so far")
+    if signal.sigwait({signal.SIGINT, signal.SIGTERM}) == signal.SIGTERM:
+        sys.exit(40 + count)
+    count += 1
+"""
+
+
+def test_a_ctrl_c_reaches_the_command_once(tmp_path: Path) -> None:
+    """The terminal gives it to both, and what the command makes of it is its own business."""
+    told = tmp_path / "told"
+    process, terminal = pty.fork()
+    if process == 0:
+        command = [*PROGRAM, "dev", "-q", "--", sys.executable, "-c", COUNTS, str(told)]
+        os.execv(sys.executable, command)  # noqa: S606 - what forked becomes the program
+    try:
+        wait(lambda: told.exists() and told.read_text() == "0 so far")
+        os.write(terminal, b"\x03")
+        wait(lambda: told.read_text() not in {"", "0 so far"})
+        os.kill(process, signal.SIGTERM)
+        _, status = os.waitpid(process, 0)
+        assert os.waitstatus_to_exitcode(status) == 41
+    finally:
+        os.close(terminal)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a directory whose programs are found first; this one is there."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    add_program(directory / "dockertls-vault", f'exec {shlex.join(PROGRAM)} "$@"')
+    monkeypatch.setenv("PATH", f"{directory}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    return directory
+
+
+def add_program(path: Path, line: str) -> None:
+    """Write a program of one line of shell."""
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+
+
+def demo(scratch: Path) -> str:
+    """Run the demo as `make demo` does; return what it printed. It leaves no file behind."""
+    command = ["dev", "--domain", "example.internal", "--", str(REPOSITORY / "scripts/demo")]
+    done = subprocess.run(
+        [*PROGRAM, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(scratch.iterdir()) == []
+    assert "\n$ dockertls-vault issue server --out " in done.stdout
+    assert "\n$ dockertls-vault issue client --name alice --out " in done.stdout
+    return done.stdout
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """Return a directory near the root: a path of dockerd's sockets may have 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as directory:
+        yield Path(directory)
+
+
+@pytest.mark.usefixtures("programs")
+def test_the_demo_ends_with_a_real_dockerd(scratch: Path) -> None:
+    """Refused without a certificate, accepted with one; the daemon has ended with it."""
+    find_dockerd()
+    printed = demo(scratch)
+    assert "\n$ dockertls-vault check tcp://localhost:" in printed
+    assert printed.endswith(
+        "\nDone with a real dockerd: refused without a certificate, accepted with one.\n"
+    )
+    endpoint = printed.partition("A real dockerd listens on ")[2].split()[0]
+    assert is_free(urlsplit(endpoint).port or 0)
+
+
+def test_the_demo_says_why_there_is_no_dockerd(programs: Path, scratch: Path) -> None:
+    """The two certificates meet all the same."""
+    add_program(programs / "dockerd", "echo no rights here >&2; exit 1")
+    printed = demo(scratch)
+    reason = "it says: no rights here" if os.geteuid() == 0 else "only root can start it"
+    assert f"\nNo dockerd can be started here ({reason}).\n" in printed
+    assert "\nwithout a certificate: refused (" in printed
+    assert "\nwith the client's certificate: accepted\n" in printed
+    assert printed.endswith(
+        "\nDone without dockerd: refused without a certificate, accepted with one.\n"
+    )

