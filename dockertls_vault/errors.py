@@ -4,7 +4,7 @@
     ├── InvalidInput              2  a value that makes no sense; nothing was touched
     ├── VerificationError        65  a certificate is not what was asked for
     ├── NameRefused              65  the role does not allow a name that was asked for
-    ├── UnavailableError         69
+    ├── UnavailableError         69  Vault, Docker or a program is not there
     │   ├── VaultUnreachable     69  no answer: refused, timed out, not resolved, not trusted
     │   ├── NotVault             69  something answered that is not Vault
     │   ├── VaultError           69  Vault answered with a failure of its own
@@ -12,21 +12,21 @@
     │   └── MissingProgram       69  a program or an optional extra is not installed
     ├── CannotWrite              73  a directory or a file cannot be written
     │   └── ForeignFiles         73  files are there that this tool did not write
-    ├── TryAgain                 75
+    ├── TryAgain                 75  the same may work a little later
     │   ├── Locked               75  another process works on the same directory
-    │   ├── VaultSealed          75
+    │   ├── VaultSealed          75  Vault is sealed
     │   ├── NoLeader             75  a cluster without a leader
-    │   └── RateLimited          75
-    ├── Denied                   77
+    │   └── RateLimited          75  too many requests, to the end of the time for them
+    ├── Denied                   77  Vault does not let us
     │   ├── PolicyDenied         77  the token's policies lack a path or a capability
     │   ├── NoToken              77  neither a token nor a way to log in
     │   ├── TokenRefused         77  expired, revoked, used up or never valid
     │   ├── LoginRefused         77  Vault did not accept the identity
     │   └── WrappedSecretUsed    77  unwrapped before: possible theft
-    └── ConfigurationError       78
+    └── ConfigurationError       78  a setting, or what it names in Vault, makes no sense
         ├── InvalidSetting       78  a setting in the environment or a file
-        ├── UnknownMount         78
-        ├── UnknownRole          78
+        ├── UnknownMount         78  no PKI engine is mounted there, or it has no issuer
+        ├── UnknownRole          78  the mount has no such role
         ├── NotInitialized       78  Vault itself was never initialised
         └── ConflictingState     78  what is there cannot be brought to what was asked
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -117,4 +119,19 @@ def session(settings: Settings, preferences: Preferences) -> Session:
     if preferences.verbose:
         for name, origin in settings.origins.items():
             render.note(f"{name}: from {origin}", preferences)
-    return open_session(settings, say=render.warn)
+    return open_session(
+        settings,
+        say=render.warn,
+        explain=(lambda text: render.note(text, preferences)) if preferences.verbose else _ignore,
+        waiting=render.waiting(preferences),
+        ask=_password if sys.stdin.isatty() else None,
+    )
+
+
+def _ignore(_text: str) -> None:
+    """Say nothing: ``--verbose`` was not given."""
+
+
+def _password(prompt: str) -> str:
+    """Ask for a password on the terminal, which does not show it; the prompt goes to stderr."""
+    return getpass.getpass(f"{prompt}: ", stream=sys.stderr)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from .options import Output, Preferences
 
 if TYPE_CHECKING:
+    from rich.status import Status
+    from rich.text import Text
+
     from dockertls_vault.errors import DockerTLSError
 
 ENVELOPE_VERSION = 1
@@ -80,6 +83,13 @@ def note(text: str, preferences: Preferences) -> None:
 def warn(text: str) -> None:
     """Say a line on stderr that ``--quiet`` does not silence."""
     _say("warning", text)
+
+
+def waiting(preferences: Preferences) -> Callable[[str | None], None]:
+    """Return what shows a long wait until it is given None: a spinner, or lines in a log."""
+    if preferences.quiet:
+        return lambda _: None
+    return _spinner() if sys.stderr.isatty() else _lines_of_waiting()
 
 
 def failure(error: DockerTLSError, preferences: Preferences) -> None:
@@ -164,6 +174,42 @@ def _print_table(table: Table) -> None:
         style = _STYLES.get(row[0], _STYLE_OF_THE_REST) if table.graded else None
         grid.add_row(Text(row[0], style=style or ""), *(Text(_printable(cell)) for cell in row[1:]))
     console.print(grid)
+
+
+def _spinner() -> Callable[[str | None], None]:
+    status: Status | None = None
+
+    def show(text: str | None) -> None:
+        nonlocal status
+        if text is None and status is not None:
+            status.stop()
+            status = None
+        elif text is not None and status is not None:
+            status.update(_plain(text))
+        elif text is not None:
+            from rich.console import Console
+
+            status = Console(file=sys.stderr).status(_plain(text))
+            status.start()
+
+    return show
+
+
+def _plain(text: str) -> Text:
+    from rich.text import Text
+
+    return Text(_printable(text))
+
+
+def _lines_of_waiting() -> Callable[[str | None], None]:
+    said: set[str] = set()
+
+    def show(text: str | None) -> None:
+        if text is not None and text not in said:
+            said.add(text)
+            _write(sys.stderr, f"{_printable(text)}\n")
+
+    return show
 
 
 def _say(label: str, text: str) -> None:

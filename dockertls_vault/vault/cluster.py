@@ -6,7 +6,7 @@ here, for every call alike.
 
 from __future__ import annotations
 
-import socket
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,28 +14,31 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
-import urllib3.exceptions
 
 from dockertls_vault.errors import (
     DockerTLSError,
     NoLeader,
     NotInitialized,
+    TryAgain,
     VaultError,
+    VaultSealed,
 )
 
 from . import faults, retry
 from .retry import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from dockertls_vault.config import Settings
+    from dockertls_vault.settings import Settings
 
     from .transport import Answer, Transport
 
-# Seconds; a wait longer than this is said.
+# Seconds; a wait that is going to be longer than this is said.
 _SILENT = 2.0
 _READS = {"GET", "LIST", "HEAD"}
+# Calls that write nothing which a later call could miss.
+_LEAVES_NOTHING = re.compile(r"^auth/|^sys/(wrapping|capabilities-self)|/sign/")
 
 
 @dataclass(frozen=True)
@@ -70,19 +73,18 @@ class Cluster:
         settings: Settings,
         transport: Transport,
         *,
-        say: Callable[[str], None],
+        waiting: Callable[[str | None], None],
         random: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._transport = transport
-        self._say = say
+        self._waiting = waiting
         self._random = random
         self._addresses = list(settings.addresses)
         self._left = settings.timeout.total_seconds()
         self._index: str | None = None
         self._written_at: float | None = None
         self._repeat = True
-        self._said: set[str] = set()
 
     @property
     def address(self) -> str:
@@ -92,11 +94,15 @@ class Cluster:
     @contextmanager
     def once(self) -> Iterator[None]:
         """Within it, a request that a node may have acted on is not sent again."""
-        self._repeat = False
+        before, self._repeat = self._repeat, False
         try:
             yield
         finally:
-            self._repeat = True
+            self._repeat = before
+
+    def allow(self, seconds: float) -> None:
+        """Give what comes next so many seconds, whatever is left of the budget."""
+        self._left = seconds
 
     def send(self, call: Call) -> Answer:
         """Return the answer to ``call``, whatever its status, within what is left of the budget.
@@ -104,27 +110,46 @@ class Cluster:
         Raises the last failure when the budget is used up, when all nodes fail in a way that
         lasts, or when the call may have been acted on and must not be repeated.
         """
-        tries = pauses = 0
         started = time.monotonic()
+        try:
+            return self._send(call, started)
+        finally:
+            self._left -= time.monotonic() - started
+            self._waiting(None)
+
+    def _send(self, call: Call, started: float) -> Answer:
+        tries = pauses = 0
+        if not self._repeat and len(self._addresses) > 1:
+            self._prefer_one_that_answers(started)
         while True:
             failures: list[_Failure] = []
             for address in tuple(self._addresses):
                 outcome = self._try(address, call, started)
                 if not isinstance(outcome, _Failure):
-                    self._left -= time.monotonic() - started
                     return outcome
                 failures.append(outcome)
                 tries += 1
-                if self._is_last(outcome, tries) or self._over(started):
+                if self._is_last(outcome, tries):
                     raise outcome.fault
+                if self._over(started):
+                    raise _most_telling(failures)
                 if outcome.pause:
                     break
             wait = retry.pause(pauses, self._random)
             pauses += 1
             if all(failure.lasting for failure in failures) or self._over(started, wait):
-                raise failures[-1].fault
-            self._say_wait(failures[-1].fault, started)
+                raise _most_telling(failures)
+            if time.monotonic() + wait - started >= _SILENT:
+                self._waiting(f"waiting for Vault: {_most_telling(failures).message}")
             time.sleep(wait)
+
+    def _prefer_one_that_answers(self, started: float) -> None:
+        """Do not spend the only try on a node that hangs."""
+        probe = Call("GET", "sys/leader", {})
+        for address in tuple(self._addresses):
+            if not isinstance(self._ask(address, probe, started, retry.ONE_TRY), _Failure):
+                self._prefer(address)
+                return
 
     def _is_last(self, failure: _Failure, tries: int) -> bool:
         limit = self._settings.max_retries
@@ -132,11 +157,6 @@ class Cluster:
 
     def _over(self, started: float, wait: float = 0.0) -> bool:
         return time.monotonic() + wait - started >= self._left
-
-    def _say_wait(self, fault: DockerTLSError, started: float) -> None:
-        if time.monotonic() - started >= _SILENT and fault.message not in self._said:
-            self._said.add(fault.message)
-            self._say(f"waiting for Vault: {fault.message}")
 
     def _try(self, address: str, call: Call, started: float) -> Answer | _Failure:
         outcome = self._ask(address, call, started)
@@ -150,9 +170,14 @@ class Cluster:
             address = target
         return self._judge(address, call, outcome)
 
-    def _ask(self, address: str, call: Call, started: float) -> Answer | _Failure:
+    def _ask(
+        self, address: str, call: Call, started: float, one_try: float | None = None
+    ) -> Answer | _Failure:
         left = self._left - (time.monotonic() - started)
-        timeout = min(retry.ONE_TRY, self._settings.client_timeout.total_seconds(), max(left, 0.1))
+        if one_try is None:
+            # What must not be sent again may as well take all the time there is.
+            one_try = retry.ONE_TRY if self._repeat else left
+        timeout = max(min(one_try, self._settings.client_timeout.total_seconds(), left), 0.1)
         headers = dict(call.headers)
         if self._index is not None:
             headers["X-Vault-Index"] = self._index
@@ -169,8 +194,8 @@ class Cluster:
         except requests.exceptions.RequestException as error:
             return _Failure(
                 faults.unreachable(address, error, self._settings),
-                sent=_may_have_been_sent(error),
-                lasting=_lasts(error),
+                sent=faults.may_have_been_sent(error),
+                lasting=faults.lasts(error),
             )
 
     def _judge(self, address: str, call: Call, answer: Answer) -> Answer | _Failure:
@@ -184,9 +209,15 @@ class Cluster:
         if verdict is Verdict.REDIRECT:
             return _Failure(NoLeader(f"{address} redirects again after a redirect"))
         fault = faults.refused(call.method, call.path, address, answer)
-        if verdict is Verdict.NEXT_NODE and "sealed" in " ".join(answer.errors):
-            self._refuse_uninitialized(address)
-        return _Failure(fault, pause=verdict is Verdict.BACK_OFF)
+        if isinstance(fault, VaultSealed) and not self._is_initialized(address):
+            return _Failure(
+                NotInitialized(f"Vault at {address} was never initialised"), lasting=True
+            )
+        return _Failure(
+            fault,
+            sent=retry.may_have_acted(answer.status, " ".join(answer.errors)),
+            pause=verdict is Verdict.BACK_OFF,
+        )
 
     def _lagging(self, call: Call, address: str, answer: Answer) -> Answer | _Failure:
         """Wait for a standby that may not know yet what was written; else take its word."""
@@ -198,7 +229,7 @@ class Cluster:
         if call.method in _READS or answer.status >= requests.codes.bad_request:
             return
         self._index = answer.headers.get("X-Vault-Index", self._index)
-        if "/sign/" not in call.path:
+        if not _LEAVES_NOTHING.search(call.path):
             self._written_at = time.monotonic()
 
     def _prefer(self, address: str) -> None:
@@ -226,7 +257,8 @@ class Cluster:
             )
         return f"{location.scheme}://{location.netloc}"
 
-    def _refuse_uninitialized(self, address: str) -> None:
+    def _is_initialized(self, address: str) -> bool:
+        """Tell whether a sealed node has keys at all; if in doubt, it has."""
         try:
             state = self._transport.send(
                 "GET",
@@ -237,23 +269,10 @@ class Cluster:
                 timeout=retry.ONE_TRY,
             )
         except requests.exceptions.RequestException:
-            return  # it was there a moment ago; the next try says more
-        if state.body is not None and state.body.get("initialized") is False:
-            raise NotInitialized(f"Vault at {address} was never initialised")
+            return True
+        return state.body is None or state.body.get("initialized") is not False
 
 
-def _may_have_been_sent(error: requests.exceptions.RequestException) -> bool:
-    """Tell whether the request was on its way when it failed; if in doubt, it was."""
-    return not isinstance(
-        error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError
-    ) and not any(
-        isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in faults.causes(error)
-    )
-
-
-def _lasts(error: requests.exceptions.RequestException) -> bool:
-    """Tell whether trying again could help: not with a certificate, a name or an odd server."""
-    return isinstance(error, requests.exceptions.SSLError) or any(
-        isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
-        for cause in faults.causes(error)
-    )
+def _most_telling(failures: Sequence[_Failure]) -> DockerTLSError:
+    """Return the fault of a node that is there, if one is: the others may just be down."""
+    return max(failures, key=lambda failure: isinstance(failure.fault, TryAgain)).fault

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
+import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import requests
+import urllib3.exceptions
+
 from dockertls_vault.errors import (
     DockerTLSError,
+    LoginRefused,
     NoLeader,
     NotVault,
     PolicyDenied,
@@ -21,16 +27,18 @@ from dockertls_vault.errors import (
     VaultUnreachable,
 )
 
+from . import retry
 from .transport import TooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockertls_vault.config import Settings
+    from dockertls_vault.settings import Settings
 
     from .transport import Answer
 
 _CAPABILITIES = {"GET": "read", "LIST": "list", "DELETE": "delete", "PATCH": "patch"}
+_LOGIN = re.compile(r"auth/.+/login(/[^/]+)?")
 
 
 def unreachable(address: str, error: BaseException, settings: Settings) -> DockerTLSError:
@@ -39,44 +47,63 @@ def unreachable(address: str, error: BaseException, settings: Settings) -> Docke
     for cause in found:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _not_trusted(address, cause, settings)
-        if isinstance(cause, socket.gaierror):
-            return VaultUnreachable(f"the name in {address} cannot be resolved: {cause.strerror}")
-        if isinstance(cause, ConnectionRefusedError):
-            return VaultUnreachable(f"{address} refuses connections")
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
             return _tls_failed(address, cause)
         if isinstance(cause, TooLongError):
             return NotVault(f"the answer of {address} has no end")
+    return VaultUnreachable(f"{address} {reason(error)}")
+
+
+def reason(error: BaseException) -> str:
+    """Return what happened to a connection, to be read after the name of the server."""
+    found = tuple(causes(error))
+    for cause in found:
+        if isinstance(cause, socket.gaierror):
+            return f"has a name that cannot be resolved: {cause.strerror}"
+        if isinstance(cause, ConnectionRefusedError):
+            return "refuses connections"
+    if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in found):
+        return "does not answer in time"
     if any(
-        "timed out" in str(cause).lower() or "Timeout" in type(cause).__name__ for cause in found
+        isinstance(cause, ConnectionError | http.client.HTTPException | ssl.SSLEOFError)
+        for cause in found
     ):
-        return VaultUnreachable(f"{address} does not answer in time")
-    if any(isinstance(cause, ConnectionError) for cause in found):
-        return VaultUnreachable(f"{address} broke the connection off")
+        return "broke the connection off"
     words = next(
         (cause.strerror for cause in found if isinstance(cause, OSError) and cause.strerror), None
     )
-    return VaultUnreachable(f"{address} cannot be reached: {words or type(found[-1]).__name__}")
+    return f"cannot be reached: {words or type(found[-1]).__name__}"
 
 
 def refused(method: str, path: str, address: str, answer: Answer) -> DockerTLSError:
     """Return what an answer that is not a success means; ``path`` is without ``/v1/``."""
-    if answer.body is None and not answer.empty:
-        return NotVault(f"{address} answered with something that is not Vault's ({answer.status})")
     words = "; ".join(" ".join(error.split()) for error in answer.errors) or f"HTTP {answer.status}"
+    if not answer.is_vaults:
+        return _not_vault(address, answer)
     if answer.status == 429:
         return RateLimited(f"Vault has too many requests: {words}")
     if answer.status == 503 and "sealed" in words:
         return VaultSealed(f"Vault at {address} is sealed")
-    if answer.status in {500, 502, 503, 504} and ("active" in words or answer.status != 500):
+    if answer.status in {502, 503, 504} or retry.is_electing(answer.status, words):
         return NoLeader(f"the cluster at {address} has no leader: {words}")
+    if _LOGIN.fullmatch(path):
+        return LoginRefused(f"Vault refused the login at {path}: {words}")
     if answer.status == 403:
         return _denied(method, path, words)
     if answer.status == 404 and "no handler for route" in words:
-        return UnknownMount(f"nothing is mounted in Vault at {path.partition('/')[0]!r}")
+        return UnknownMount(f"nothing is mounted in Vault for {path!r}")
     if answer.status == 400 and "unknown role" in words:
-        return UnknownRole(f"no role {path.rpartition('/')[2]!r} in {path.partition('/')[0]!r}")
+        return UnknownRole(f"Vault knows no role for {path!r}: {words}")
     return VaultError(f"Vault refused {path}: {words}", status=answer.status, errors=answer.errors)
+
+
+def _not_vault(address: str, answer: Answer) -> DockerTLSError:
+    if answer.status in {502, 503, 504}:
+        return VaultUnreachable(
+            f"what answers at {address} does not reach Vault itself (HTTP {answer.status})",
+            hint="is Vault up behind this proxy or load balancer?",
+        )
+    return NotVault(f"{address} answered with something that is not Vault's ({answer.status})")
 
 
 def _denied(method: str, path: str, words: str) -> DockerTLSError:
@@ -144,3 +171,26 @@ def causes(error: BaseException) -> Iterator[BaseException]:
                 *found.args,
             ]
     yield from seen
+
+
+def may_have_been_sent(error: requests.exceptions.RequestException) -> bool:
+    """Tell whether the request was on its way when it failed; if in doubt, it was."""
+    return not (
+        isinstance(error, requests.exceptions.ConnectTimeout)
+        or lasts(error)
+        or any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes(error))
+    )
+
+
+def lasts(error: requests.exceptions.RequestException) -> bool:
+    """Tell whether trying again is of no use: a certificate, a name, an address with a mistake.
+
+    TLS that breaks off in the middle is what a node does that goes down.
+    """
+    if isinstance(error, ValueError):
+        return True
+    return any(
+        (isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError))
+        or (isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME)
+        for cause in causes(error)
+    )

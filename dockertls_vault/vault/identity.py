@@ -1,53 +1,78 @@
-"""The token: found, read again when it was renewed by others, or got by a login and revoked."""
+"""The token: found where it was given, or got by a login; looked for again when it is refused."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import InvalidSetting, NoToken
+from dockertls_vault.errors import LoginRefused, NoToken
+from dockertls_vault.values import Method
+
+from .auth import choose
+from .tokens import given_token
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from dockertls_vault.config import Settings
+    from dockertls_vault.settings import Settings
+
+    from .auth import Authenticator, Login
 
 
 class Identity:
-    """Who we are to Vault; the token is looked for when it is first needed."""
+    """Who we are to Vault; the token is looked for when it is first needed.
 
-    def __init__(self, settings: Settings) -> None:
+    ``explain`` is told which way was chosen, and why.
+    """
+
+    def __init__(
+        self, settings: Settings, authenticator: Authenticator, explain: Callable[[str], None]
+    ) -> None:
         self._settings = settings
+        self._authenticator = authenticator
+        self._explain = explain
+        self._choice = choose(settings)
         self._token: str | None = None
+        self._found = ""
+        self.logins: list[Login] = []
 
     def token(self) -> str:
-        """Return the token; raises NoToken if there is none."""
+        """Return the token; raises NoToken if there is none, and what a login raises."""
         if self._token is None:
             self._token = self._find()
+            self._explain(self._found)
         return self._token
 
+    def found(self) -> str:
+        """Return in words how the token was come by, and why so."""
+        self.token()
+        return self._found
+
     def renew(self) -> bool:
-        """Look for another token after Vault refused this one; tell whether there is one."""
-        if self._settings.token is not None:
-            return False
-        before, self._token = self._token, self._find()
+        """Look for another token, or log in again, after Vault refused this one.
+
+        Tell whether there is another one.
+        """
+        before, self._token = self._token, None
+        try:
+            self._token = self._find()
+        except LoginRefused as error:
+            raise LoginRefused(
+                f"the token of our login is not accepted any more, and then {error.message}",
+                hint=error.hint,
+            ) from None
         return self._token != before
 
     def _find(self) -> str:
-        settings = self._settings
-        if settings.token is not None:
-            return settings.token
-        if settings.token_file is not None:
-            return _read(settings.token_file, settings.origins["token_file"])
-        if settings.home is not None and (settings.home / ".vault-token").exists():
-            return _read(settings.home / ".vault-token", "the token file")
-        raise NoToken("no token for Vault, and no way to log in")
-
-
-def _read(path: Path, origin: str) -> str:
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise InvalidSetting(f"{origin}: no token can be read from {path}: {error}") from None
-    if not text or not text.isprintable() or not text.isascii():
-        raise NoToken(f"no token is in {path}")
-    return text
+        method, why = self._choice.method, self._choice.why
+        if method is not Method.TOKEN:
+            login = self._authenticator.login(method)
+            self.logins.append(login)
+            self._found = f"logged in with {method} at auth/{self._authenticator.mount(method)}"
+            self._found += f", because {why}"
+            return login.token
+        given = given_token(self._settings)
+        if given is None:
+            raise NoToken("no token for Vault, and no way to log in")
+        token, origin = given
+        self._found = f"the token of {origin}"
+        return token

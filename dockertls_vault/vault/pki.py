@@ -100,7 +100,7 @@ class PKI:
         try:
             listed = adapter.list(f"/v1/{self.mount}/issuers")
         except VaultError as error:
-            if error.status != 404:
+            if error.status != 404 or error.errors:
                 raise
             raise UnknownMount(
                 f"the PKI mount {self.mount!r} has no issuer",

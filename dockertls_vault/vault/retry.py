@@ -7,6 +7,7 @@ unless the caller says that it must happen once.
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ ONE_TRY = 5.0
 LAG = 5.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
+# A node that is losing its office, or does not know yet who has it (a 500). Of the second kind,
+# nobody knows whether the others took over what it was told.
+_NO_LEADER = re.compile(r"active cluster node not found|node not active|not the leader")
+_LOST_OFFICE = re.compile(r"leadership lost|leadership transfer|context canceled|forwarding RPC")
 
 
 class Verdict(Enum):
@@ -40,7 +45,7 @@ def classify(status: int, errors: Sequence[str]) -> Verdict:
         return Verdict.BACK_OFF
     if status in {502, 503, 504}:
         return Verdict.NEXT_NODE
-    if status == 500 and ("active cluster node not found" in words or "node not active" in words):
+    if is_electing(status, words):
         return Verdict.NEXT_NODE
     if status == 403 and "error occurred" not in words and "permission denied" in words:
         return Verdict.TOKEN_REFUSED
@@ -49,6 +54,16 @@ def classify(status: int, errors: Sequence[str]) -> Verdict:
     ):
         return Verdict.LAGGING
     return Verdict.DONE
+
+
+def is_electing(status: int, words: str) -> bool:
+    """Tell whether a node said that it has no leader to pass the request on to."""
+    return status == 500 and bool(_NO_LEADER.search(words) or _LOST_OFFICE.search(words))
+
+
+def may_have_acted(status: int, words: str) -> bool:
+    """Tell whether a failure may have come after the deed: in a proxy, or with the office lost."""
+    return status in {502, 504} or bool(_LOST_OFFICE.search(words))
 
 
 def pause(attempt: int, random: Callable[[], float]) -> float:

@@ -11,9 +11,11 @@ import hvac
 import requests
 from hvac.adapters import JSONAdapter
 
-from dockertls_vault.errors import NotVault
+from dockertls_vault.duration import format_duration
+from dockertls_vault.errors import DockerTLSError, NotVault, TokenRefused
 
 from . import faults, retry
+from .auth import Authenticator
 from .cluster import Call, Cluster
 from .identity import Identity
 from .retry import Verdict
@@ -24,9 +26,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from dockertls_vault.config import Settings
+    from dockertls_vault.settings import Settings
 
+    from .auth import Login
     from .transport import Answer
+
+# Seconds for the revocation of our tokens, whatever is left of the time for the rest.
+_REVOKING = 5.0
 
 
 class ClusterAdapter(JSONAdapter):
@@ -83,15 +89,30 @@ class ClusterAdapter(JSONAdapter):
 
 
 class Session:
-    """Vault as one command sees it; a context manager."""
+    """Vault as one command sees it; a context manager.
 
-    def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
+    When it ends, however it ends, the tokens that it logged in for are revoked.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        say: Callable[[str], None],
+        explain: Callable[[str], None],
+        waiting: Callable[[str | None], None],
+        ask: Callable[[str], str] | None,
+    ) -> None:
         self.settings = settings
+        self._say = say
         self._transport = Transport(settings)
-        self._cluster = Cluster(settings, self._transport, say=say, random=random.random)
-        self._identity = Identity(settings)
-        self.client = self._client(self._identity)
+        self._cluster = Cluster(settings, self._transport, waiting=waiting, random=random.random)
         self.anonymous = self._client(None)
+        authenticator = Authenticator(
+            settings, self.anonymous, once=self._cluster.once, ask=ask, random=random.random
+        )
+        self.identity = Identity(settings, authenticator, explain)
+        self.client = self._client(self.identity)
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +123,33 @@ class Session:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._transport.close()
+        try:
+            self._cluster.allow(_REVOKING)
+            for login in self.identity.logins:
+                self._revoke(login)
+        finally:
+            self._transport.close()
+
+    def _revoke(self, login: Login) -> None:
+        """Revoke a token; that it cannot be done is said, and hides no other failure."""
+        if login.batch:
+            return
+        try:
+            self.anonymous.adapter.post(
+                "/v1/auth/token/revoke-self", headers={"X-Vault-Token": login.token}
+            )
+        except TokenRefused:
+            return  # it has expired or is used up
+        except DockerTLSError as error:
+            self._say(
+                f"the token of our login could not be revoked, and lives for "
+                f"{format_duration(login.ttl)} at most: {error.message}"
+            )
+
+    @property
+    def address(self) -> str:
+        """The node that answered last."""
+        return self._cluster.address
 
     def once(self) -> AbstractContextManager[None]:
         """Within it, a request that Vault may have acted on is not sent again."""
@@ -121,8 +168,20 @@ class Session:
         )
 
 
-def open_session(settings: Settings, *, say: Callable[[str], None]) -> Session:
-    """Open a session; a connection that others can read or forge is said aloud."""
+def open_session(
+    settings: Settings,
+    *,
+    say: Callable[[str], None],
+    explain: Callable[[str], None] = lambda _: None,
+    waiting: Callable[[str | None], None] | None = None,
+    ask: Callable[[str], str] | None = None,
+) -> Session:
+    """Open a session; a connection that others can read or forge is said aloud.
+
+    ``say`` is told what the user must know, ``explain`` how the token was come by, ``waiting``
+    what a long wait is for (and None when it is over; without it, ``say`` is told once), and
+    ``ask`` returns the password that it is asked for.
+    """
     for address in settings.addresses:
         parts = urlsplit(address)
         if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
@@ -130,7 +189,18 @@ def open_session(settings: Settings, *, say: Callable[[str], None]) -> Session:
     if settings.skip_verify:
         origin = settings.origins.get("skip_verify", "default")
         say(f"Vault's certificate is not checked ({origin}): anybody on the way can pose as Vault")
-    return Session(settings, say=say)
+    return Session(settings, say=say, explain=explain, waiting=waiting or _say_once(say), ask=ask)
+
+
+def _say_once(say: Callable[[str], None]) -> Callable[[str | None], None]:
+    said: set[str] = set()
+
+    def waiting(text: str | None) -> None:
+        if text is not None and text not in said:
+            said.add(text)
+            say(text)
+
+    return waiting
 
 
 def _is_loopback(host: str) -> bool:

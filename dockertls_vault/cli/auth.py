@@ -1,0 +1,85 @@
+"""``dockertls-vault auth``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from dockertls_vault.duration import format_duration
+
+from . import options, render
+from .options import (
+    AuthOption,
+    MountOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    Preferences,
+    QuietOption,
+    TimeoutOption,
+    VerboseOption,
+)
+
+if TYPE_CHECKING:
+    from dockertls_vault.vault.own_token import Token
+    from dockertls_vault.whoami import Permission, WhoAmI
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def auth(
+    ctx: typer.Context,
+    mount: MountOption = None,
+    auth: AuthOption = None,
+    namespace: NamespaceOption = None,
+    timeout: TimeoutOption = None,
+    output: OutputOption = Output.TABLE,  # noqa: ARG001 - its callback remembers it
+    quiet: QuietOption = False,  # noqa: ARG001 - likewise
+    verbose: VerboseOption = False,  # noqa: ARG001 - likewise
+) -> None:
+    """Show who Vault takes us to be, for how long, and which commands it would let us do."""
+    from dockertls_vault.whoami import who_am_i
+
+    preferences = ctx.ensure_object(Preferences)
+    settings = options.settings(mount=mount, auth=auth, namespace=namespace, timeout=timeout)
+    with options.session(settings, preferences) as session:
+        found = who_am_i(session, settings)
+    render.show("auth", found, preferences, words=[_fields(found), "", _table(found.commands)])
+
+
+def _fields(found: WhoAmI) -> render.Fields:
+    token = found.token
+    return render.Fields(
+        [
+            ("vault", found.address),
+            ("name", token.display_name),
+            ("policies", ", ".join(token.policies) or "(none)"),
+            ("found", found.found),
+            ("life", _life(token)),
+            ("type", f"{token.type}, made at {token.path}"),
+            ("entity", token.entity or "(none)"),
+        ]
+    )
+
+
+def _life(token: Token) -> str:
+    words = ["does not end" if token.ttl is None else format_duration(token.ttl)]
+    if token.renewable:
+        words.append("can be renewed")
+    if token.uses_left is not None:
+        words.append(f"uses left: {token.uses_left}")
+    return ", ".join(words)
+
+
+def _table(commands: tuple[Permission, ...]) -> render.Table:
+    rows = [
+        (
+            "ok" if permission.allowed else "denied",
+            permission.command,
+            "\n".join(permission.missing),
+        )
+        for permission in commands
+    ]
+    return render.Table(("result", "command", "lines that the policy lacks"), rows, graded=True)

@@ -1,0 +1,139 @@
+"""What the value of a setting may be, wherever it was found; pure.
+
+Each function takes what a flag, a variable or a file says, and raises InvalidInput where it
+makes no sense.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from .duration import parse_duration
+from .errors import InvalidInput
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+_TRUE = {"1", "t", "true", "yes", "on"}
+_FALSE = {"0", "f", "false", "no", "off", ""}
+
+
+class Method(StrEnum):
+    """How Vault comes to know who we are: with a token that is there, or by a login."""
+
+    TOKEN = "token"  # noqa: S105 - the name of a method
+    APPROLE = "approle"
+    JWT = "jwt"
+    KUBERNETES = "kubernetes"
+    CERT = "cert"
+    USERPASS = "userpass"
+    LDAP = "ldap"
+
+
+def text(value: object) -> str:
+    """Return a text as it is."""
+    if not isinstance(value, str):
+        raise InvalidInput(f"not a text: {value!r}")
+    return value
+
+
+def boolean(value: object) -> bool:
+    """Return what Go's strconv.ParseBool takes, and yes, no, on, off."""
+    if isinstance(value, bool):
+        return value
+    word = text(value).lower()
+    if word in _TRUE | _FALSE:
+        return word in _TRUE
+    raise InvalidInput(f"neither true nor false: {value!r}")
+
+
+def count(value: object) -> int:
+    """Return a number that is not negative."""
+    digits = str(value)
+    if isinstance(value, bool) or not (digits.isascii() and digits.isdigit()):
+        raise InvalidInput(f"not a number of times: {value!r}")
+    return int(digits)
+
+
+def duration(value: object) -> timedelta:
+    """Return a duration (duration.py)."""
+    return parse_duration(str(value))
+
+
+def path(value: object) -> Path:
+    """Return a path, with ``~`` as the home directory."""
+    return Path(text(value)).expanduser()
+
+
+def mount(value: object) -> str:
+    """Return a path in Vault without slashes around it."""
+    name = text(value).strip("/")
+    if not name or any(not part or part in {".", ".."} for part in name.split("/")):
+        raise InvalidInput(f"not a path in Vault: {value!r}")
+    if not name.isprintable() or set(name) & set(" ?#%*+\\"):
+        raise InvalidInput(f"not a path in Vault: {value!r}")
+    return name
+
+
+def role(value: object) -> str:
+    """Return the name of a role, which is one part of a path."""
+    name = mount(value)
+    if "/" in name:
+        raise InvalidInput(f"not the name of a role: {value!r}")
+    return name
+
+
+def user(value: object) -> str:
+    """Return the name of a user, which becomes one part of a path."""
+    name = text(value)
+    if not name.isprintable() or not name.strip() or set(name) & set("/?#%\\"):
+        raise InvalidInput(f"not the name of a user: {value!r}")
+    return name
+
+
+def variable(value: object) -> str:
+    """Return the name of a variable of the environment."""
+    name = text(value)
+    if not name.isidentifier() or not name.isascii():
+        raise InvalidInput(f"not the name of a variable: {value!r}")
+    return name
+
+
+def method(value: object) -> Method:
+    """Return a way to log in."""
+    try:
+        return Method(text(value).lower())
+    except ValueError:
+        raise InvalidInput(
+            f"no such way to log in: {value!r}", hint=f"there are: {', '.join(Method)}"
+        ) from None
+
+
+def addresses(value: object) -> tuple[str, ...]:
+    """Return addresses, from a list or separated by commas, each once."""
+    parts = value if isinstance(value, list) else text(value).split(",")
+    found = tuple(_address(text(part).strip()) for part in parts)
+    if not found:
+        raise InvalidInput("no address of Vault in the list")
+    return tuple(dict.fromkeys(found))
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise InvalidInput(
+            f"not an address of Vault: {value!r}", hint="write it as https://vault.example.com:8200"
+        )
+    if parts.username is not None or parts.query or parts.fragment:
+        raise InvalidInput(
+            f"an address of Vault with more than a host, a port and a path: "
+            f"{parts.scheme}://{parts.hostname}"
+        )
+    return value.rstrip("/").removesuffix("/v1")

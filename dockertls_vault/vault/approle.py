@@ -1,0 +1,115 @@
+"""AppRole's two halves; a response-wrapped secret_id is unwrapped once, and only if it is ours."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.errors import (
+    DockerTLSError,
+    LoginRefused,
+    NoToken,
+    NotVault,
+    TokenRefused,
+    UnavailableError,
+    VaultError,
+    WrappedSecretUsed,
+)
+
+from .tokens import check_secret, read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import hvac
+
+    from dockertls_vault.settings import Settings
+
+
+def role_id(settings: Settings) -> str:
+    """Return the role_id; raises NoToken if there is none."""
+    found = _either(settings, "role_id", settings.role_id, settings.role_id_file)
+    if found is None:
+        raise NoToken(
+            "no role_id for AppRole", hint="set DOCKERTLS_ROLE_ID or DOCKERTLS_ROLE_ID_FILE"
+        )
+    return found
+
+
+def secret_id(
+    settings: Settings,
+    anonymous: hvac.Client,
+    mount: str,
+    once: Callable[[], AbstractContextManager[None]],
+) -> str | None:
+    """Return the secret_id, or None for a role that asks for none (bind_secret_id=false).
+
+    Raises WrappedSecretUsed if somebody unwrapped it before, LoginRefused if what is wrapped is
+    not a secret_id of ``mount``; it is not unwrapped then.
+    """
+    plain = _either(settings, "secret_id", settings.secret_id, settings.secret_id_file)
+    if plain is not None:
+        return plain
+    wrapping = _either(
+        settings,
+        "wrapped_secret_id",
+        settings.wrapped_secret_id,
+        settings.wrapped_secret_id_file,
+    )
+    if wrapping is None:
+        return None
+    _check_origin(anonymous, wrapping, mount, settings.auth_role)
+    with once():
+        data = _unwrap(anonymous, wrapping)
+    return check_secret(str(data.get("secret_id", "")), "the wrapped secret_id")
+
+
+def _either(settings: Settings, name: str, value: str | None, file: Path | None) -> str | None:
+    if value is not None:
+        return check_secret(value, settings.origins[name])
+    return None if file is None else read_secret(file)
+
+
+def _check_origin(anonymous: hvac.Client, wrapping: str, mount: str, role: str | None) -> None:
+    """Refuse what somebody else wrapped: it could be a secret_id of the attacker's own role."""
+    try:
+        answer = anonymous.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping})
+    except (VaultError, TokenRefused) as error:
+        raise _used(error) from None
+    path = str(_data(answer).get("creation_path", ""))
+    name = "[^/]+" if role is None else re.escape(role)
+    if not re.fullmatch(rf"auth/{re.escape(mount)}/role/{name}/secret-id", path):
+        wanted = f"auth/{mount}/role/{role or 'ROLE'}/secret-id"
+        raise LoginRefused(
+            f"the wrapped secret_id was made at {path!r}, not at {wanted!r}; it was not unwrapped",
+            hint="if nobody of yours made it there, somebody put it in the place of the right one",
+        )
+
+
+def _unwrap(anonymous: hvac.Client, wrapping: str) -> dict[str, Any]:
+    try:
+        # OpenBao wants the token as the caller's; hvac would send it in the body.
+        answer = anonymous.adapter.post(
+            "/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": wrapping}
+        )
+    except (VaultError, TokenRefused) as error:
+        raise _used(error) from None
+    except UnavailableError as error:
+        error.hint = "it may have been unwrapped all the same; ask for another one and try again"
+        raise
+    return _data(answer)
+
+
+def _used(error: DockerTLSError) -> WrappedSecretUsed:
+    return WrappedSecretUsed(
+        f"the wrapped secret_id was unwrapped before, or its time is over: {error.message}"
+    )
+
+
+def _data(answer: Any) -> dict[str, Any]:
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, dict):
+        raise NotVault("the answer has no data, as Vault's would")
+    return data

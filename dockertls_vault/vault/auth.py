@@ -1,0 +1,209 @@
+"""How Vault comes to know who we are: which method, why that one, and the login itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from dockertls_vault.errors import InvalidSetting, LoginRefused, NoToken, NotVault
+from dockertls_vault.values import Method
+
+from . import approle
+from .jwt import find_jwt
+from .tokens import read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    import hvac
+
+    from dockertls_vault.settings import Settings
+
+_T = TypeVar("_T")
+
+# What shows that a method is meant, where none is named; the first one that is there decides.
+_SIGNS = (
+    (Method.TOKEN, ("token", "token_file")),
+    (Method.APPROLE, ("role_id", "role_id_file")),
+    (Method.JWT, ("jwt", "jwt_variable", "jwt_file", "github_url", "gitlab_token")),
+)
+_HINTS = {
+    Method.APPROLE: "is the role_id right, and the secret_id not used up or expired?",
+    Method.JWT: "compare the role's bound_audiences and bound_claims with those of the JWT",
+    Method.KUBERNETES: "does the role allow this service account and this namespace?",
+    Method.CERT: "the certificate must be for clients, and its CA be known to the method",
+    Method.USERPASS: "are the user and the password right?",
+    Method.LDAP: "are the user and the password right?",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method, and the setting that led to it."""
+
+    method: Method
+    why: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """A token that we logged in for; a batch token cannot be revoked and ends by itself."""
+
+    token: str = field(repr=False)
+    batch: bool
+    ttl: timedelta
+
+
+def choose(settings: Settings) -> Choice:
+    """Return how Vault is told who we are: as asked for, or as found out.
+
+    A token in the environment wins over a method in a file: it is nearer to the user.
+    """
+    origins = settings.origins
+    asked = settings.auth
+    if asked is not None and origins["auth"] in {"--auth", "DOCKERTLS_AUTH"}:
+        return Choice(asked, f"{origins['auth']} says so")
+    if settings.token is not None:
+        return Choice(Method.TOKEN, f"{origins['token']} is set")
+    if asked is not None:
+        return Choice(asked, f"{origins['auth']} says so")
+    for method, names in _SIGNS:
+        for name in names:
+            if name in origins:
+                return Choice(method, f"{origins[name]} is set")
+    if settings.auth_role is not None and settings.kubernetes_host is not None:
+        return Choice(Method.KUBERNETES, f"this is a pod, and {origins['auth_role']} is set")
+    return Choice(Method.TOKEN, "nothing else is set")
+
+
+class Authenticator:
+    """Logs in; what can be had once only (a secret_id, a password) is kept for the next time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        anonymous: hvac.Client,
+        *,
+        once: Callable[[], AbstractContextManager[None]],
+        ask: Callable[[str], str] | None,
+        random: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._anonymous = anonymous
+        self._once = once
+        self._ask = ask
+        self._random = random
+        self._secret_id: str | None = None
+        self._password: str | None = None
+        self._methods = {
+            Method.APPROLE: self._approle,
+            Method.JWT: self._jwt,
+            Method.KUBERNETES: self._kubernetes,
+            Method.CERT: self._cert,
+            Method.USERPASS: self._userpass,
+            Method.LDAP: self._ldap,
+        }
+
+    def mount(self, method: Method) -> str:
+        """Return where ``method`` is mounted, below ``auth/``."""
+        return self._settings.auth_mount or method.value
+
+    def login(self, method: Method) -> Login:
+        """Log in by ``method``, which is not TOKEN.
+
+        Raises LoginRefused with Vault's words, NoToken if there is nothing to log in with, and
+        what the cluster raises.
+        """
+        mount = self.mount(method)
+        try:
+            body = self._methods[method](mount)
+        except LoginRefused as error:
+            error.hint = error.hint or (
+                f"{_HINTS[method]} (and is the {method} method enabled at auth/{mount}?)"
+            )
+            raise
+        return _login(body, method)
+
+    def _approle(self, mount: str) -> Any:
+        role_id = approle.role_id(self._settings)
+        if self._secret_id is None:
+            self._secret_id = approle.secret_id(self._settings, self._anonymous, mount, self._once)
+        # The secret_id may be good for one login only.
+        with self._once():
+            return self._anonymous.auth.approle.login(
+                role_id, self._secret_id, use_token=False, mount_point=mount
+            )
+
+    def _jwt(self, mount: str) -> Any:
+        jwt = find_jwt(self._settings, self._random)
+        return self._anonymous.auth.jwt.jwt_login(
+            self._settings.auth_role, jwt, use_token=False, path=mount
+        )
+
+    def _kubernetes(self, mount: str) -> Any:
+        role = _required(self._settings.auth_role, "DOCKERTLS_AUTH_ROLE", "role")
+        return self._anonymous.auth.kubernetes.login(
+            role,
+            read_secret(self._settings.kubernetes_token_file),
+            use_token=False,
+            mount_point=mount,
+        )
+
+    def _cert(self, mount: str) -> Any:
+        certificate = _required(
+            self._settings.client_cert, "VAULT_CLIENT_CERT", "certificate to show"
+        )
+        # The connection shows it; hvac only wants to know that there is one.
+        return self._anonymous.auth.cert.login(
+            name=self._settings.auth_role or "",
+            cert_pem=str(certificate),
+            mount_point=mount,
+            use_token=False,
+        )
+
+    def _userpass(self, mount: str) -> Any:
+        user, password = self._user(Method.USERPASS)
+        return self._anonymous.auth.userpass.login(
+            quote(user), password, use_token=False, mount_point=mount
+        )
+
+    def _ldap(self, mount: str) -> Any:
+        user, password = self._user(Method.LDAP)
+        return self._anonymous.auth.ldap.login(user, password, use_token=False, mount_point=mount)
+
+    def _user(self, method: Method) -> tuple[str, str]:
+        user = _required(self._settings.auth_user, "DOCKERTLS_AUTH_USER", "user")
+        if self._password is None:
+            if self._ask is None:
+                raise NoToken(
+                    f"the password of {user!r} is asked for on a terminal, and there is none",
+                    hint="log in with another method where nobody can type (--auth)",
+                )
+            self._password = self._ask(f"password of {user} ({method})")
+        return user, self._password
+
+
+def _login(body: Any, method: Method) -> Login:
+    auth = body.get("auth") if isinstance(body, dict) else None
+    if not isinstance(auth, dict):
+        raise NotVault(f"the answer to the {method} login has no token, as Vault's would")
+    token = auth.get("client_token")
+    if not token and auth.get("mfa_requirement"):
+        raise LoginRefused(
+            f"Vault wants a second factor for the {method} login",
+            hint="use a method without one for this tool, or a token (VAULT_TOKEN)",
+        )
+    return Login(
+        str(token),
+        batch=auth.get("token_type") == "batch",
+        ttl=timedelta(seconds=int(auth.get("lease_duration") or 0)),
+    )
+
+
+def _required(value: _T | None, variable: str, what: str) -> _T:
+    if value is None:
+        raise InvalidSetting(f"no {what} to log in with", hint=f"set {variable}")
+    return value

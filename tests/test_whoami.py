@@ -1,0 +1,102 @@
+"""What Vault says of us, and which commands it would let us do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import policy
+from dockertls_vault.errors import PolicyDenied, TokenRefused
+from dockertls_vault.policy import Person
+from dockertls_vault.whoami import COMMANDS, Permission, WhoAmI, who_am_i
+
+from .vault.operator import Operator, session
+
+if TYPE_CHECKING:
+    from tests.harness.openbao import DevVault
+
+
+@pytest.fixture
+def operator(openbao: DevVault) -> Operator:
+    """Return the operator of the shared server."""
+    return Operator.of(openbao)
+
+
+def ask(operator: Operator, **variables: str) -> WhoAmI:
+    """Ask who we are."""
+    with session(operator.address, **variables) as opened:
+        return who_am_i(opened, opened.settings)
+
+
+@pytest.mark.parametrize("person", Person)
+def test_the_policy_of_a_person_is_enough_for_their_command(
+    operator: Operator, person: Person
+) -> None:
+    """With what `ca policy` prints and nothing else, that command is allowed, and no other one."""
+    rules = policy.rules(person, "dockertls", person.value)
+    name = operator.policy(policy.to_hcl(rules))
+    token = operator.create_token(policies=[name], no_default_policy=True, ttl="5m")
+    found = ask(operator, VAULT_TOKEN=token)
+    assert found.token.policies == (name,)
+    assert [it.command for it in found.commands if it.allowed] == [COMMANDS[person]]
+
+
+def test_what_is_missing_is_a_line_for_the_policy(operator: Operator) -> None:
+    """With the mount and the role that were asked for, and added to the policy it is enough."""
+    token = operator.create_token(policies=["default"], ttl="5m")
+    variables = {"DOCKERTLS_MOUNT": "team/pki", "DOCKERTLS_SERVER_ROLE": "hosts"}
+    found = ask(operator, VAULT_TOKEN=token, **variables)
+    server = found.commands[0]
+    line = 'path "team/pki/sign/hosts" { capabilities = ["update"] }'
+    assert server == Permission("issue server", allowed=False, missing=(line,))
+    name = operator.policy(line)
+    token = operator.create_token(policies=["default", name], ttl="5m")
+    assert ask(operator, VAULT_TOKEN=token, **variables).commands[0].allowed
+
+
+def test_root_may_do_everything(operator: Operator) -> None:
+    """It does not end, and Vault has no list of what it may do."""
+    found = ask(operator, VAULT_TOKEN=operator.token)
+    assert found.address == operator.address
+    assert found.found == "the token of VAULT_TOKEN"
+    assert (found.token.ttl, found.token.uses_left) == (None, None)
+    assert all(it.allowed and not it.missing for it in found.commands)
+
+
+def test_a_login(operator: Operator) -> None:
+    """How it came to be, for how long it lives, and whose it is."""
+    mount = operator.enable_auth("userpass")
+    user = {"password": "s3cret", "token_ttl": "5m", "token_num_uses": 9}
+    operator.write(f"auth/{mount}/users/alice", user)
+    variables = {
+        "DOCKERTLS_AUTH": "userpass",
+        "DOCKERTLS_AUTH_MOUNT": mount,
+        "DOCKERTLS_AUTH_USER": "alice",
+    }
+    with session(operator.address, None, lambda _: "s3cret", **variables) as opened:
+        found = who_am_i(opened, opened.settings)
+    because = "because DOCKERTLS_AUTH says so"
+    assert found.found == f"logged in with userpass at auth/{mount}, {because}"
+    token = found.token
+    assert (token.display_name, token.type) == (f"{mount}-alice", "service")
+    assert token.path == f"auth/{mount}/login/alice"
+    assert token.ttl is not None
+    assert timedelta() < token.ttl <= timedelta(minutes=5)
+    assert token.entity is not None
+    assert token.uses_left == 8
+
+
+def test_a_token_that_may_not_even_ask(operator: Operator) -> None:
+    """It has no default policy; the line that it lacks is in the hint."""
+    token = operator.create_token(policies=[operator.policy('path "x" {}')], no_default_policy=True)
+    with pytest.raises(PolicyDenied) as caught:
+        ask(operator, VAULT_TOKEN=token)
+    assert "auth/token/lookup-self" in caught.value.hint
+
+
+def test_a_token_that_is_no_token(operator: Operator) -> None:
+    """Vault does not know it."""
+    with pytest.raises(TokenRefused):
+        ask(operator, VAULT_TOKEN="of-somebody-else")

@@ -1,0 +1,264 @@
+"""Nodes that misbehave, with and without a real one beside them."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.errors import (
+    DockerTLSError,
+    NoLeader,
+    NotInitialized,
+    NotVault,
+    RateLimited,
+    UnknownMount,
+    UnknownRole,
+    VaultError,
+    VaultSealed,
+    VaultUnreachable,
+)
+from dockertls_vault.vault.own_token import lookup
+from dockertls_vault.vault.session import open_session
+
+from .misbehaving import Node, misbehaving, rate_limited, response, says
+from .operator import Operator, session, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.harness.openbao import DevVault
+
+    Answer = Callable[[Node, socket.socket], None]
+
+# A server that is never asked again within a test's budget would hang for longer than this.
+BUDGET = {"DOCKERTLS_TIMEOUT": "2s", "VAULT_CLIENT_TIMEOUT": "1s", "VAULT_TOKEN": "a-token"}
+HANGS = 30.0
+
+
+def ignore(_text: str) -> None:
+    """Take what is said about a long wait."""
+
+
+def failure(answer: Answer, **variables: str) -> DockerTLSError:
+    """Return how a call fails that is answered so, which must not take long."""
+    started = time.monotonic()
+    with (
+        misbehaving(answer) as node,
+        session(node.address, ignore, **{**BUDGET, **variables}) as opened,
+        pytest.raises(DockerTLSError) as caught,
+    ):
+        lookup(opened)
+    assert time.monotonic() - started < HANGS
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (Node.hangs, VaultUnreachable, "does not answer in time"),
+        (Node.drips_headers, VaultUnreachable, "does not answer in time"),
+        (Node.drips_body, VaultUnreachable, "does not answer in time"),
+        (Node.closes_mid_body, VaultUnreachable, "broke the connection off"),
+        (Node.answers_garbage, VaultUnreachable, "broke the connection off"),
+        (Node.never_ends, NotVault, "has no end"),
+        (Node.answers_html, NotVault, "not JSON"),
+        (Node.answers_as_another_service, NotVault, "not Vault's (404)"),
+        (Node.redirects_in_a_circle, NoLeader, "redirects again after a redirect"),
+        (rate_limited(10**6), RateLimited, "quota exceeded"),
+        (says("Vault is sealed", status="503 Service Unavailable"), VaultSealed, "is sealed"),
+        (
+            says("local node not active but active cluster node not found", status="500 Oops"),
+            NoLeader,
+            "has no leader",
+        ),
+        (
+            says("1 error occurred: * no reply", status="500 Oops"),
+            VaultError,
+            "1 error occurred: * no reply",
+        ),
+    ],
+)
+def test_what_a_single_node_does(answer: Answer, kind: type[DockerTLSError], words: str) -> None:
+    """Each has words of its own, within the budget."""
+    found = failure(answer)
+    assert type(found) is kind
+    assert words in found.message
+    assert found.hint
+    assert "a-token" not in f"{found.message} {found.hint}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Node.hangs,
+        Node.drips_headers,
+        Node.closes_mid_body,
+        Node.answers_garbage,
+        Node.redirects_in_a_circle,
+        says("Vault is sealed", status="503 Service Unavailable"),
+        says("no active Vault instance found", status="503 Service Unavailable"),
+    ],
+)
+def test_the_next_node_answers(openbao: DevVault, answer: Answer) -> None:
+    """A real server is second in the list, and first from then on."""
+    with misbehaving(answer) as node:
+        addresses = f"{node.address},{openbao.address}"
+        variables = {"VAULT_TOKEN": openbao.token, "VAULT_CLIENT_TIMEOUT": "1s"}
+        with session(addresses, **variables) as opened:
+            assert lookup(opened).policies == ("root",)
+            asked = len(node.paths)
+            assert lookup(opened).policies == ("root",)
+    assert len(node.paths) == asked
+    assert opened.address == openbao.address
+
+
+def test_a_limit_that_is_lifted() -> None:
+    """429 is backed off from and tried again."""
+    with misbehaving(rate_limited(3)) as node, session(node.address, VAULT_TOKEN="t") as opened:
+        assert lookup(opened).display_name == "after all"
+    assert len(node.paths) == 4
+
+
+def test_no_retries_where_none_are_wanted() -> None:
+    """VAULT_MAX_RETRIES=0 is one try."""
+    with (
+        misbehaving(rate_limited(3)) as node,
+        session(node.address, VAULT_TOKEN="t", VAULT_MAX_RETRIES="0") as opened,
+        pytest.raises(RateLimited),
+    ):
+        lookup(opened)
+    assert len(node.paths) == 1
+
+
+def test_the_budget_is_for_all_calls_together() -> None:
+    """A second call gets what the first one left, which is next to nothing."""
+    with misbehaving(Node.hangs) as node, session(node.address, ignore, **BUDGET) as opened:
+        with pytest.raises(VaultUnreachable):
+            lookup(opened)
+        asked = len(node.paths)
+        with pytest.raises(VaultUnreachable):
+            lookup(opened)
+    assert len(node.paths) == asked + 1
+
+
+def test_a_redirect_to_a_dead_leader_falls_back(openbao: DevVault) -> None:
+    """The node that named it is asked again, and knows better by then."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def standby(node: Node, connection: socket.socket) -> None:
+        target = dead if len(node.paths) < 3 else openbao.address
+        location = f"Location: {target}{node.paths[-1]}"
+        connection.sendall(response({}, "307 Temporary Redirect", location))
+
+    with (
+        misbehaving(standby) as node,
+        session(node.address, VAULT_TOKEN=openbao.token) as opened,
+    ):
+        assert lookup(opened).policies == ("root",)
+    assert len(node.paths) == 3
+
+
+@pytest.mark.parametrize(
+    ("variables", "location", "words"),
+    [
+        ({"VAULT_DISABLE_REDIRECTS": "1"}, "http://127.0.0.1:1/", "VAULT_DISABLE_REDIRECTS"),
+        ({}, "ldap://127.0.0.1:1/", "redirects to nowhere"),
+        ({}, "/v1/elsewhere", "redirects to nowhere"),
+    ],
+)
+def test_a_redirect_that_is_not_followed(
+    variables: dict[str, str], location: str, words: str
+) -> None:
+    """It is refused at once."""
+
+    def standby(_node: Node, connection: socket.socket) -> None:
+        connection.sendall(response({}, "307 Temporary Redirect", f"Location: {location}"))
+
+    assert words in failure(standby, **variables).message
+
+
+def test_a_server_that_was_never_initialised() -> None:
+    """It says that it is sealed; sys/init tells."""
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        if node.paths[-1] == "/v1/sys/init":
+            connection.sendall(response({"initialized": False}))
+        else:
+            errors = {"errors": ["Vault is sealed"]}
+            connection.sendall(response(errors, "503 Service Unavailable"))
+
+    started = time.monotonic()
+    found = failure(answer, DOCKERTLS_TIMEOUT="60s")
+    assert isinstance(found, NotInitialized)
+    assert time.monotonic() - started < HANGS
+
+
+def test_the_fault_of_a_node_that_is_there_is_told() -> None:
+    """Of a node that is down and one that is sealed, the sealed one tells more: 75, not 69."""
+    sealed = says("Vault is sealed", status="503 Service Unavailable")
+    with misbehaving(sealed) as node:
+        variables = {**BUDGET, "VAULT_ADDR": f"{node.address},http://127.0.0.1:1"}
+        with (
+            session(node.address, ignore, **variables) as opened,
+            pytest.raises(VaultSealed) as caught,
+        ):
+            lookup(opened)
+    assert caught.value.exit_status == 75
+
+
+def test_a_name_that_does_not_exist_is_not_tried_again() -> None:
+    """It ends at once, with the budget hardly touched."""
+    started = time.monotonic()
+    with (
+        session("http://nowhere.invalid", ignore, VAULT_TOKEN="t") as opened,
+        pytest.raises(VaultUnreachable, match="cannot be resolved"),
+    ):
+        lookup(opened)
+    assert time.monotonic() - started < HANGS
+
+
+def test_a_long_wait_is_said() -> None:
+    """Once for each cause, and it ends."""
+    said: list[str | None] = []
+    environ = {**BUDGET, "DOCKERTLS_TIMEOUT": "8s"}
+    opened = open_session(
+        settings("http://127.0.0.1:1", **environ), say=ignore, waiting=said.append
+    )
+    with opened, pytest.raises(VaultUnreachable):
+        lookup(opened)
+    assert "waiting for Vault: http://127.0.0.1:1 refuses connections" in said
+    assert said[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "words"),
+    [
+        ("nowhere/at/all/sign/server", UnknownMount, "nowhere/at/all/sign/server"),
+        ("{pki}/sign/nobody", UnknownRole, "nobody"),
+    ],
+)
+def test_what_is_missing_is_missing_at_once(
+    openbao: DevVault, path: str, kind: type[DockerTLSError], words: str
+) -> None:
+    """Only what we wrote ourselves may be on its way to a standby: a login is no reason to wait."""
+    operator = Operator.of(openbao)
+    pki = operator.enable_pki()
+    mount = operator.enable_auth("userpass")
+    policy = operator.policy('path "*" { capabilities = ["create", "update", "read", "list"] }')
+    user = {"password": "s3cret", "token_policies": policy, "token_ttl": "5m"}
+    operator.write(f"auth/{mount}/users/alice", user)
+    variables = {
+        "DOCKERTLS_AUTH": "userpass",
+        "DOCKERTLS_AUTH_MOUNT": mount,
+        "DOCKERTLS_AUTH_USER": "alice",
+    }
+    with session(openbao.address, None, lambda _: "s3cret", **variables) as opened:
+        lookup(opened)
+        started = time.monotonic()
+        with pytest.raises(kind, match=words):
+            opened.client.adapter.post(f"/v1/{path.format(pki=pki)}", json={"csr": "x"})
+        assert time.monotonic() - started < 4  # it would wait for 5 s for a standby

@@ -1,0 +1,190 @@
+"""The life of a token: found, refused, got again, revoked; on a real OpenBao."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.errors import LoginRefused, NoToken, PolicyDenied, TokenRefused, UnknownRole
+from dockertls_vault.vault.own_token import lookup
+from dockertls_vault.vault.session import Session, open_session
+
+from .misbehaving import Node, Relay, misbehaving, relaying
+from .operator import LIMIT, Operator, session, settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness.openbao import DevVault
+
+
+@pytest.fixture
+def operator(openbao: DevVault) -> Operator:
+    """Return the operator of the shared server."""
+    return Operator.of(openbao)
+
+
+def approle(operator: Operator, **role: object) -> dict[str, str]:
+    """Make a role; return the variables that log in with it."""
+    mount = operator.enable_auth("approle")
+    operator.write(f"auth/{mount}/role/ci", {"token_policies": "default", **role})
+    secret = operator.write(f"auth/{mount}/role/ci/secret-id")["data"]["secret_id"]
+    return {
+        "DOCKERTLS_AUTH_MOUNT": mount,
+        "DOCKERTLS_ROLE_ID": operator.read(f"auth/{mount}/role/ci/role-id")["role_id"],
+        "DOCKERTLS_SECRET_ID": secret,
+    }
+
+
+def wait_until_dead(operator: Operator, token: str) -> None:
+    """Wait for a token to end by itself."""
+    deadline = time.monotonic() + LIMIT
+    while operator.is_alive(token):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def fail_without_vault(opened: Session, relay: Relay) -> None:
+    """Log in, lose Vault, and fail for another reason."""
+    with opened:
+        lookup(opened)
+        relay.stop()
+        raise UnknownRole("the failure itself")
+
+
+def be_interrupted(opened: Session, operator: Operator) -> None:
+    """Log in, and be stopped by the user."""
+    with opened:
+        lookup(opened)
+        assert operator.is_alive(opened.identity.token())
+        raise KeyboardInterrupt
+
+
+def test_a_login_is_revoked_after_a_failure(operator: Operator) -> None:
+    """However the command ends, a signal included (cli/signals.py raises it)."""
+    opened = session(operator.address, **approle(operator))
+    with pytest.raises(KeyboardInterrupt):
+        be_interrupted(opened, operator)
+    (login,) = opened.identity.logins
+    assert not operator.is_alive(login.token)
+
+
+def test_nothing_happens_where_no_token_was_needed(operator: Operator) -> None:
+    """Nobody logs in only to revoke the token."""
+    with session(operator.address, **approle(operator)) as opened:
+        pass
+    assert opened.identity.logins == []
+
+
+def test_a_given_token_is_never_revoked(operator: Operator) -> None:
+    """It belongs to somebody else."""
+    token = operator.create_token(policies=["default"], ttl="5m")
+    with session(operator.address, VAULT_TOKEN=token) as opened:
+        assert lookup(opened).path == "auth/token/create"
+    assert operator.is_alive(token)
+
+
+def test_a_batch_token_ends_by_itself(operator: Operator) -> None:
+    """It cannot be revoked, and that is no failure: nothing is said."""
+    with session(operator.address, **approle(operator, token_type="batch")) as opened:
+        assert lookup(opened).type == "batch"
+    assert opened.identity.logins[0].batch
+
+
+def test_a_revocation_that_fails_is_said(operator: Operator) -> None:
+    """It hides no other failure, and has seconds of its own where the budget is used up."""
+    said: list[str] = []
+    with relaying(operator.address) as relay:
+        variables = approle(operator) | {"DOCKERTLS_TIMEOUT": "1s"}
+        opened = open_session(settings(relay.address, **variables), say=said.append)
+        with pytest.raises(UnknownRole, match="the failure itself"):
+            fail_without_vault(opened, relay)
+    assert "could not be revoked, and lives for" in said[-1]
+    assert "refuses connections" in said[-1]
+
+
+def test_a_token_that_expired_is_got_again(operator: Operator) -> None:
+    """Between login and signing; the second one is revoked as well."""
+    variables = approle(operator, token_ttl="1s", token_max_ttl="1s")
+    with session(operator.address, **variables) as opened:
+        lookup(opened)
+        first = opened.identity.token()
+        wait_until_dead(operator, first)
+        lookup(opened)
+        second = opened.identity.token()
+    assert first != second
+    assert not operator.is_alive(second)
+
+
+def test_a_token_that_is_used_up_is_got_again(operator: Operator) -> None:
+    """One use for each; the revocation of what is used up is nothing to talk about."""
+    with session(operator.address, **approle(operator, token_num_uses=1)) as opened:
+        lookup(opened)
+        lookup(opened)
+    assert len(opened.identity.logins) == 2
+
+
+def test_a_token_that_cannot_be_got_again(operator: Operator) -> None:
+    """The secret_id was good for one login: both failures are told."""
+    variables = approle(operator, token_num_uses=1, secret_id_num_uses=1)
+    with session(operator.address, **variables) as opened:
+        lookup(opened)
+        with pytest.raises(LoginRefused, match="not accepted any more, and then Vault refused"):
+            lookup(opened)
+
+
+def test_the_sink_of_vault_agent_is_read_again(operator: Operator, tmp_path: Path) -> None:
+    """The agent has put another token there when Vault refuses the one we know."""
+    sink = tmp_path / "sink"
+    first = operator.create_token(policies=["default"], ttl="5m")
+    sink.write_text(first)
+    with session(operator.address, DOCKERTLS_TOKEN_FILE=str(sink)) as opened:
+        lookup(opened)
+        operator.write("auth/token/revoke", {"token": first})
+        with pytest.raises(TokenRefused):
+            lookup(opened)
+        second = operator.create_token(policies=["default"], ttl="5m")
+        sink.write_text(second)
+        lookup(opened)
+    assert operator.is_alive(second)
+
+
+def test_no_token_is_said_before_anything_is_sent() -> None:
+    """No connection is made for it."""
+    with session("http://127.0.0.1:1") as opened, pytest.raises(NoToken):
+        lookup(opened)
+
+
+def test_a_policy_that_lacks_a_path(operator: Operator) -> None:
+    """The words name the path and the capability, and the hint is a line for the policy."""
+    token = operator.create_token(policies=["default"], ttl="5m")
+    with (
+        session(operator.address, VAULT_TOKEN=token) as opened,
+        pytest.raises(PolicyDenied) as caught,
+    ):
+        opened.client.adapter.post("/v1/team/pki/sign/server", json={"csr": "x"})
+    assert "'update' on 'team/pki/sign/server'" in caught.value.message
+    line = 'path "team/pki/sign/server" { capabilities = ["update"] }'
+    assert line in caught.value.hint
+
+
+def test_a_one_use_login_is_not_spent_on_a_node_that_hangs(operator: Operator) -> None:
+    """The first node takes requests and never answers; the only try goes to the second one."""
+    variables = approle(operator, secret_id_num_uses=1)
+    with misbehaving(Node.hangs) as node:
+        variables |= {"VAULT_CLIENT_TIMEOUT": "1s"}
+        with session(f"{node.address},{operator.address}", **variables) as opened:
+            assert lookup(opened).policies == ("default",)
+    assert node.paths == ["/v1/sys/leader"]
+
+
+def test_a_login_that_may_have_worked_is_not_repeated(operator: Operator) -> None:
+    """A one-use secret_id could be used up: it is sent once, and never again."""
+    variables = approle(operator)
+    with misbehaving(Node.closes_mid_body) as node, session(node.address, **variables) as opened:
+        with pytest.raises(Exception, match="broke the connection off"):
+            lookup(opened)
+        logins = [path for path in node.paths if path.endswith("/login")]
+    assert len(logins) == 1

@@ -1,0 +1,115 @@
+"""Where a given token is looked for: as Vault's own command line does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.errors import InvalidSetting, NoToken
+from dockertls_vault.vault.tokens import given_token
+
+from .operator import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADDRESS = "http://127.0.0.1:1"
+
+
+def find(**variables: str) -> tuple[str, str] | None:
+    """Return the token and where it was."""
+    return given_token(settings(ADDRESS, **variables))
+
+
+def helper(file: Path, script: str) -> Path:
+    """Write a token helper."""
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_the_order(tmp_path: Path) -> None:
+    """The environment, then our file, then the helper, then ~/.vault-token."""
+    (tmp_path / ".vault-token").write_text("of-the-home\n")
+    home = {"HOME": str(tmp_path)}
+    assert find(**home) == ("of-the-home", str(tmp_path / ".vault-token"))
+    program = helper(tmp_path / "helper", 'test "$1" = get && printf of-the-helper')
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"\n')
+    assert find(**home) == ("of-the-helper", f"the token helper {program}")
+    (tmp_path / "sink").write_text("of-the-sink")
+    home |= {"DOCKERTLS_TOKEN_FILE": str(tmp_path / "sink")}
+    assert find(**home) == ("of-the-sink", str(tmp_path / "sink"))
+    assert find(**home, VAULT_TOKEN="of-vault") == ("of-vault", "VAULT_TOKEN")
+    assert find(**home, VAULT_TOKEN="x", BAO_TOKEN="of-bao") == ("of-bao", "BAO_TOKEN")
+    assert find() is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'token_helper = "HELPER"',
+        '# ours\ntoken_helper="HELPER"\n',
+        '{"token_helper": "HELPER"}',
+        '{\n  "other": 1,\n  "token_helper": "HELPER"\n}',
+    ],
+)
+@pytest.mark.parametrize("variable", ["VAULT_CONFIG_PATH", "BAO_CONFIG_PATH"])
+def test_a_helper_named_elsewhere(tmp_path: Path, content: str, variable: str) -> None:
+    """HCL and JSON, in the file that the variable names."""
+    program = helper(tmp_path / "helper", "echo of-the-helper")
+    (tmp_path / "config").write_text(content.replace("HELPER", str(program)))
+    found = find(**{variable: str(tmp_path / "config")})
+    assert found == ("of-the-helper", f"the token helper {program}")
+
+
+def test_a_helper_that_has_no_token(tmp_path: Path) -> None:
+    """It wins over ~/.vault-token all the same, as it does for Vault."""
+    (tmp_path / ".vault-token").write_text("old")
+    program = helper(tmp_path / "helper", "exit 0")
+    (tmp_path / ".bao").write_text(f'token_helper = "{program}"')
+    assert find(HOME=str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("echo locked >&2; exit 3", "failed with 3: locked"), (None, "cannot be run: No such file")],
+)
+def test_a_helper_that_fails(tmp_path: Path, script: str | None, words: str) -> None:
+    """Its own words are shown."""
+    program = tmp_path / "helper"
+    if script is not None:
+        helper(program, script)
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
+    with pytest.raises(InvalidSetting, match=words):
+        find(HOME=str(tmp_path))
+
+
+def test_a_helper_without_a_whole_path(tmp_path: Path) -> None:
+    """It could be anything on the PATH."""
+    (tmp_path / ".vault").write_text('token_helper = "helper"')
+    with pytest.raises(InvalidSetting, match="no absolute path"):
+        find(HOME=str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["", " \n", "two words", "a\nb", "schlüssel", "a\x07b"])
+def test_what_is_no_token(tmp_path: Path, content: str) -> None:
+    """It is refused before it is sent, and is not quoted."""
+    file = tmp_path / "token"
+    file.write_text(content)
+    with pytest.raises(NoToken) as caught:
+        find(DOCKERTLS_TOKEN_FILE=str(file))
+    assert str(file) in caught.value.message
+    assert len(content) < 2 or content not in caught.value.message
+
+
+def test_a_token_file_that_is_not_there(tmp_path: Path) -> None:
+    """It was named, so it must be there."""
+    with pytest.raises(InvalidSetting, match="No such file"):
+        find(DOCKERTLS_TOKEN_FILE=str(tmp_path / "token"))
+
+
+def test_a_variable_with_an_odd_token() -> None:
+    """A newline in a header would be an injection."""
+    with pytest.raises(NoToken, match="VAULT_TOKEN"):
+        find(VAULT_TOKEN="a\nX-Vault-Namespace: other")

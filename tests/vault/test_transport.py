@@ -1,0 +1,256 @@
+"""TLS with a real OpenBao: its certificate, ours, and what is said when they do not fit."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from dockertls_vault.errors import InvalidSetting, LoginRefused, VaultError, VaultUnreachable
+from dockertls_vault.vault.own_token import Token, lookup
+from dockertls_vault.vault.session import open_session
+from tests.certificates import Authority, write_credential
+from tests.docker.servers import server_context
+
+from .listening import Listener, tls_openbao
+from .misbehaving import Node, connects, misbehaving, response
+from .operator import session, settings
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
+AUTHORITY = Authority.create("CA of Vault's listener")
+AT_ONCE = 20.0  # seconds, where the budget would be thirty
+
+
+@pytest.fixture(scope="module")
+def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
+    """Run a server for localhost that takes anybody."""
+    certificate = AUTHORITY.server()
+    with tls_openbao(tmp_path_factory.mktemp("tls"), AUTHORITY, certificate) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
+    """Run a server for vault.example that wants a certificate of its clients."""
+    certificate = AUTHORITY.server("vault.example")
+    directory = tmp_path_factory.mktemp("strict")
+    with tls_openbao(directory, AUTHORITY, certificate, verify_clients=True) as found:
+        yield found
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Path:
+    """Return the directory with a certificate to show to Vault."""
+    return write_credential(tmp_path / "client", AUTHORITY.pem, AUTHORITY.client("runner"))
+
+
+def who(listener: Listener, **variables: str) -> Token:
+    """Ask who we are."""
+    with session(listener.address, **{"VAULT_TOKEN": "root", **variables}) as opened:
+        return lookup(opened)
+
+
+def refused(listener: Listener, **variables: str) -> VaultUnreachable:
+    """Return how the connection fails, which it must do at once."""
+    started = time.monotonic()
+    with pytest.raises(VaultUnreachable) as caught:
+        who(listener, **variables)
+    assert time.monotonic() - started < AT_ONCE
+    return caught.value
+
+
+def test_the_ca_from_a_file_a_text_or_a_directory(listener: Listener, tmp_path: Path) -> None:
+    """VAULT_CACERT, VAULT_CACERT_BYTES and VAULT_CAPATH, as Vault's own command line has them."""
+    assert who(listener, VAULT_CACERT=str(listener.ca)).policies == ("root",)
+    assert who(listener, VAULT_CACERT_BYTES=listener.ca.read_text()).policies == ("root",)
+    directory = tmp_path / "cas"
+    directory.mkdir()
+    (directory / "any-name.pem").write_bytes(listener.ca.read_bytes())
+    assert who(listener, VAULT_CAPATH=str(directory)).policies == ("root",)
+
+
+def test_an_unknown_ca(listener: Listener) -> None:
+    """The hint names the variable to set, and what is in use now."""
+    found = refused(listener)
+    assert "not trusted" in found.message
+    assert "VAULT_CACERT" in found.hint
+    assert "the system's CAs" in found.hint
+
+
+def test_nothing_is_read_behind_our_back(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variables of requests and of hvac do not count."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(listener.ca))
+    monkeypatch.setenv("VAULT_CACERT", str(listener.ca))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert "not trusted" in refused(listener).message
+
+
+def test_another_name_in_the_certificate(strict: Listener, client: Path) -> None:
+    """The certificate is for vault.example; VAULT_TLS_SERVER_NAME says so."""
+    variables = {
+        "VAULT_CACERT": str(strict.ca),
+        "VAULT_CLIENT_CERT": str(client / "cert.pem"),
+        "VAULT_CLIENT_KEY": str(client / "key.pem"),
+    }
+    assert "VAULT_TLS_SERVER_NAME" in refused(strict, **variables).hint
+    found = who(strict, **variables, VAULT_TLS_SERVER_NAME="vault.example")
+    assert found.policies == ("root",)
+
+
+def test_no_client_certificate_where_one_is_wanted(strict: Listener) -> None:
+    """In TLS 1.3 the server says so only after the handshake."""
+    found = refused(strict, VAULT_CACERT=str(strict.ca), VAULT_TLS_SERVER_NAME="vault.example")
+    assert "wants a client certificate" in found.message
+    assert "VAULT_CLIENT_CERT" in found.hint
+
+
+def test_an_expired_certificate(tmp_path: Path) -> None:
+    """It is Vault's, and so is the renewal."""
+    certificate = AUTHORITY.server(lifetime=timedelta(minutes=1))  # since five minutes ago
+    with tls_openbao(tmp_path, AUTHORITY, certificate) as listener:
+        found = refused(listener, VAULT_CACERT=str(listener.ca))
+        said: list[str] = []
+        environ = {"VAULT_TOKEN": "root", "VAULT_SKIP_VERIFY": "true"}
+        opened = open_session(settings(listener.address, **environ), say=said.append)
+        with opened:
+            assert lookup(opened).policies == ("root",)
+    assert "expired" in found.message
+    assert "renew the certificate of Vault's listener" in found.hint
+    assert [line.partition(":")[0] for line in said] == [
+        "Vault's certificate is not checked (VAULT_SKIP_VERIFY)"
+    ]
+
+
+def test_tls_where_there_is_none(listener: Listener) -> None:
+    """The hint is the address without it."""
+    plain = Listener(
+        int(listener.operator.address.rpartition(":")[2]), listener.ca, listener.operator
+    )
+    found = refused(plain)
+    assert "does not speak TLS" in found.message
+    assert f"http://127.0.0.1:{plain.port}" in found.hint
+
+
+def test_a_proxy(listener: Listener) -> None:
+    """VAULT_PROXY_ADDR; TLS goes through it, with the name and the CA of Vault."""
+    with misbehaving(connects) as proxy:
+        variables = {"VAULT_CACERT": str(listener.ca), "VAULT_PROXY_ADDR": proxy.address}
+        assert who(listener, **variables).policies == ("root",)
+    assert proxy.paths == [f"127.0.0.1:{listener.port}"]
+
+
+def test_a_redirect_from_https_to_http(listener: Listener) -> None:
+    """It would show the token to everybody, so it is not followed."""
+    seen = []
+
+    def plain(_node: Node, connection: socket.socket) -> None:
+        seen.append(connection)
+
+    def standby(_node: Node, connection: socket.socket) -> None:
+        connection.sendall(response({}, "307 Temporary Redirect", f"Location: {node.address}/v1/"))
+
+    context = server_context(listener.ca.parent)
+    with misbehaving(plain) as node, misbehaving(standby, context) as leader:
+        port = int(leader.address.rpartition(":")[2])
+        with pytest.raises(VaultError, match="from https to http") as caught:
+            who(Listener(port, listener.ca, listener.operator), VAULT_CACERT=str(listener.ca))
+    assert "api_addr" in caught.value.hint
+    assert seen == []
+
+
+def test_an_encrypted_key_is_not_asked_about(listener: Listener, tmp_path: Path) -> None:
+    """OpenSSL would ask for the password on the terminal, and wait for ever elsewhere."""
+    issued = AUTHORITY.client("runner")
+    (tmp_path / "cert.pem").write_bytes(issued.certificate_pem)
+    key = issued.key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"s3cret"),
+    )
+    (tmp_path / "key.pem").write_bytes(key)
+    with pytest.raises(InvalidSetting, match="cannot be read"):
+        who(
+            listener,
+            VAULT_CLIENT_CERT=str(tmp_path / "cert.pem"),
+            VAULT_CLIENT_KEY=str(tmp_path / "key.pem"),
+        )
+
+
+def test_http_beyond_loopback_is_said() -> None:
+    """Each time; on loopback it is nobody's business."""
+    said: list[str] = []
+    open_session(settings("http://vault.example:8200,http://localhost:1"), say=said.append)
+    assert len(said) == 1
+    assert "http://vault.example:8200 is not encrypted" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("variables", "origin"),
+    [
+        ({"VAULT_CACERT": "/nowhere"}, "VAULT_CACERT"),
+        ({"VAULT_CACERT_BYTES": "no PEM"}, "VAULT_CACERT_BYTES"),
+        ({"VAULT_CLIENT_CERT": "/nowhere"}, "VAULT_CLIENT_CERT"),
+    ],
+)
+def test_a_file_that_is_not_there(variables: dict[str, str], origin: str) -> None:
+    """The variable is named."""
+    with pytest.raises(InvalidSetting, match=f"^{origin}: "):
+        session("https://127.0.0.1:1", **variables)
+
+
+class TestLogin:
+    """The certificate that the connection shows is who we are."""
+
+    def test_a_known_certificate(self, strict: Listener, client: Path) -> None:
+        """Vault knows its CA, and the role is named."""
+        mount = strict.operator.enable_auth("cert")
+        role = {"certificate": AUTHORITY.pem.decode(), "token_policies": "default"}
+        strict.operator.write(f"auth/{mount}/certs/runner", {**role, "token_ttl": "5m"})
+        variables = self.variables(strict, client, mount)
+        with session(strict.address, **variables, DOCKERTLS_AUTH_ROLE="runner") as opened:
+            assert lookup(opened).display_name == f"{mount}-runner"
+            token = opened.identity.token()
+        assert not strict.operator.is_alive(token)
+
+    def test_an_unknown_certificate(self, strict: Listener, client: Path) -> None:
+        """The connection is made, and the login refused."""
+        mount = strict.operator.enable_auth("cert")
+        other = Authority.create("another").pem.decode()
+        strict.operator.write(f"auth/{mount}/certs/other", {"certificate": other})
+        with (
+            session(strict.address, **self.variables(strict, client, mount)) as opened,
+            pytest.raises(LoginRefused) as caught,
+        ):
+            lookup(opened)
+        assert "for clients" in caught.value.hint
+
+    def test_no_certificate(self, listener: Listener) -> None:
+        """The hint names the variable."""
+        with (
+            session(
+                listener.address, VAULT_CACERT=str(listener.ca), DOCKERTLS_AUTH="cert"
+            ) as opened,
+            pytest.raises(InvalidSetting) as caught,
+        ):
+            lookup(opened)
+        assert "VAULT_CLIENT_CERT" in caught.value.hint
+
+    def variables(self, listener: Listener, client: Path, mount: str) -> dict[str, str]:
+        """Return what is set for both."""
+        return {
+            "VAULT_CACERT": str(listener.ca),
+            "VAULT_TLS_SERVER_NAME": "vault.example",
+            "VAULT_CLIENT_CERT": str(client / "cert.pem"),
+            "VAULT_CLIENT_KEY": str(client / "key.pem"),
+            "DOCKERTLS_AUTH": "cert",
+            "DOCKERTLS_AUTH_MOUNT": mount,
+        }
