@@ -1,0 +1,177 @@
+"""Write the pages of the reference that the code itself tells: commands, settings, statuses.
+
+``python scripts/reference.py`` writes them; a test compares, so that they are never behind.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from dockertls_vault import errors, settings
+from dockertls_vault.cli.app import app
+from dockertls_vault.docker.report import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DIRECTORY = Path(__file__).parents[1] / "docs" / "reference"
+
+
+def pages() -> dict[str, str]:
+    """Return each page's text by its name."""
+    return {
+        "commands.md": _commands(),
+        "settings.md": _settings(),
+        "exit-statuses.md": _exit_statuses(),
+    }
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Return every command that does something, by its full name."""
+    command = command or typer.main.get_command(app)
+    if not hasattr(command, "list_commands"):
+        yield " ".join(path), command
+        return
+    context = typer.Context(command, info_name=command.name)
+    for name in command.list_commands(context):
+        yield from commands(command.get_command(context, name), (*path, name))
+
+
+def _commands() -> str:
+    root = typer.main.get_command(app)
+    parts = ["# Commands", "", f"{root.help}", ""]
+    parts += ["Options of the program itself, before a command:", "", *_options(root), ""]
+    for name, command in commands():
+        arguments = [found for found in command.params if found.param_type_name == "argument"]
+        usage = " ".join(["dockertls-vault", name, "[OPTIONS]", *map(_argument, arguments)])
+        parts += [f"## {name}", "", f"`{usage}`", "", " ".join(command.help.split()), ""]
+        parts += [f"- `{_argument(found)}`: {found.help}" for found in arguments]
+        parts += [""] if arguments else []
+        parts += [*_options(command), ""]
+    return "\n".join(parts)
+
+
+def _options(command: Any) -> list[str]:
+    rows = ["| option | what it is for | default |", "| --- | --- | --- |"]
+    for option in command.params:
+        if option.param_type_name != "option":
+            continue
+        names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+        metavar = "" if option.is_flag else f" {_metavar(option)}"
+        text, default = _split_default(option.help or "")
+        if not default and not option.is_flag and option.default not in (None, "", []):
+            default = str(getattr(option.default, "value", option.default))
+        rows.append(f"| {names}{_cell(metavar)} | {_cell(text)} | {_cell(default)} |")
+    return rows
+
+
+def _argument(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper())
+
+
+def _metavar(option: Any) -> str:
+    choices = getattr(option.type, "choices", None)
+    if choices:
+        return "|".join(str(getattr(choice, "value", choice)) for choice in choices)
+    return str(option.metavar or option.type.name.upper())
+
+
+def _split_default(text: str) -> tuple[str, str]:
+    """Tell a default that the help has in brackets at its end from the rest."""
+    text = " ".join(text.split())
+    if text.endswith("]") and " [" in text:
+        before, _, default = text.rpartition(" [")
+        return before, default.removesuffix("]")
+    return text, ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("``", "`")
+
+
+def _settings() -> str:
+    defaults = settings.Settings()
+    parts = [
+        "# Settings",
+        "",
+        "A flag wins over a variable, a variable over the user's file",
+        "(`$XDG_CONFIG_HOME/dockertls-vault/config.toml`), that over the system's",
+        "(`/etc/dockertls-vault/config.toml`). Of two variables the first named wins. An empty",
+        "variable is as good as none. `-v` says which settings were found, and where.",
+        "",
+        "The files are TOML; `vault.address` is the key `address` in the table `[vault]`. Secrets",
+        "have no key and no flag: they come from the environment, or from a file that is named.",
+        "",
+        "| setting | flag | variables | key in a file | default | what it is |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, source in settings.sources().items():
+        variables = ", ".join(f"`{variable}`" for variable in source.variables)
+        flag = f"`{source.flag}`" if source.flag else ""
+        key = f"`{source.key}`" if source.key else ""
+        default = _default(getattr(defaults, name))
+        row = (f"`{name}`", flag, variables, key, default, source.doc)
+        parts.append(f"| {' | '.join(map(_cell, row))} |")
+    return "\n".join([*parts, ""])
+
+
+def _default(value: object) -> str:
+    from datetime import timedelta
+
+    from dockertls_vault.duration import format_duration
+
+    if value is None or value is False:
+        return ""
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _exit_statuses() -> str:
+    parts = [
+        "# Exit statuses and errors",
+        "",
+        "0 is success. Each failure says on stderr what failed, why, and what to do; with",
+        "`-o json` it is an object on stdout too, whose `code` is one of these:",
+        "",
+        "| exit status | code | what it means |",
+        "| --- | --- | --- |",
+    ]
+    meanings = _meanings()
+    parts += [
+        *(
+            f"| {error.exit_status} | `{error.code}` | {meanings[error.__name__]} |"
+            for error in errors.error_types()[1:]
+        ),
+        "",
+        "70 is a bug: a traceback, to be reported. 130, 143 and 129 are SIGINT, SIGTERM, SIGHUP.",
+        "A command line that cannot be understood ends with 2, too, before there is JSON.",
+        "`dev -- COMMAND` ends with the status of its command, with 127 if that is not found and",
+        "126 if it cannot be run.",
+        "",
+        "`check` ends with the status of the worst that it found:",
+        "",
+        "| exit status | severity |",
+        "| --- | --- |",
+        *(f"| {found.exit_status} | `{found.value}` |" for found in Severity),
+    ]
+    return "\n".join([*parts, ""])
+
+
+def _meanings() -> dict[str, str]:
+    """Return what the tree at the top of errors.py says of each error."""
+    found = {}
+    for line in (errors.__doc__ or "").splitlines():
+        name, _, rest = line.strip(" │├└─").partition(" ")
+        status, _, meaning = rest.strip().partition(" ")
+        if status.isdigit() and meaning:
+            found[name] = meaning.strip()
+    return found
+
+
+if __name__ == "__main__":
+    for page, text in pages().items():
+        (DIRECTORY / page).write_text(text)

@@ -1,0 +1,153 @@
+"""The docs: nothing of the tool is missing in them, and nothing in them leads nowhere."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import datetime as dt
+import importlib.util
+import pathlib
+import re
+import shlex
+import typing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockertls_vault import bootstrap, issue, roles, settings, store, whoami, x509
+from dockertls_vault.docker import outcome, report
+from dockertls_vault.request import Request
+from dockertls_vault.vault import own_token
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+def _reference() -> ModuleType:
+    """Load the program that writes the reference."""
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+REFERENCE = _reference()
+COMMANDS = dict(REFERENCE.commands())
+
+
+@pytest.mark.parametrize("page", ["commands.md", "settings.md", "exit-statuses.md"])
+def test_the_reference_is_what_the_code_tells(page: str) -> None:
+    """Each command, option, setting and exit status; `python scripts/reference.py` writes it."""
+    assert (ROOT / "docs" / "reference" / page).read_text() == REFERENCE.pages()[page]
+
+
+def test_every_option_and_setting_says_what_it_is_for() -> None:
+    """The reference is made of these texts."""
+    for name, command in COMMANDS.items():
+        for parameter in command.params:
+            assert parameter.help, (name, parameter.name)
+    assert [name for name, source in settings.sources().items() if not source.doc] == []
+
+
+def _fields(kind: Any) -> set[str]:
+    """Return the names of all fields that a result can have in JSON."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind, _names(kind))
+        return {field.name for field in dataclasses.fields(kind)}.union(
+            *(_fields(hints[field.name]) for field in dataclasses.fields(kind))
+        )
+    return set().union(*map(_fields, typing.get_args(kind)))
+
+
+def _names(kind: Any) -> dict[str, Any]:
+    """Return what the annotations of a class may name, also what is imported for them alone."""
+    found: dict[str, Any] = {}
+    for module in (collections.abc, dt, pathlib, outcome, own_token, roles, store, x509):
+        found |= vars(module)
+    found |= vars(importlib.import_module(kind.__module__))
+    return {**found, "x509": x509, "store": store}
+
+
+@pytest.mark.parametrize(
+    ("kind", "section"),
+    [
+        (issue.Issued, "issued"),
+        (bootstrap.Outcome, "ca-init"),
+        (report.Report, "check"),
+        (whoami.WhoAmI, "auth"),
+    ],
+)
+def test_every_field_of_the_json_is_documented(kind: type, section: str) -> None:
+    """In the section of its command, or in that of certificates, which several have."""
+    page = (ROOT / "docs" / "reference" / "json.md").read_text()
+    sections = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE))
+    text = sections[section] + sections["a certificate"]
+    assert [name for name in sorted(_fields(kind)) if f"`{name}`" not in text] == []
+
+
+def test_every_field_of_the_request_is_documented() -> None:
+    """What is kept on disk is told by the page about files."""
+    page = (ROOT / "docs" / "reference" / "files.md").read_text()
+    names = {"version", "dns_names", "ip_addresses", "ttl_seconds"}
+    names |= {field.name for field in dataclasses.fields(Request)} - {"names", "ttl"}
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each relative link names a file, and a heading in it if it says so."""
+    for target in _LINK.findall(page.read_text()):
+        if "://" in target:
+            continue
+        name, _, heading = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        assert path.is_file(), target
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+            slugs = {
+                re.sub(r"[^a-z0-9 -]", "", found.lower()).replace(" ", "-") for found in headings
+            }
+            assert heading in slugs, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_the_docs_exist(page: Path) -> None:
+    """Each line that calls this program names a command, and options that it has."""
+    for line in _calls(page.read_text()):
+        words = shlex.split(line, comments=True)
+        words = words[: words.index("|")] if "|" in words else words
+        name = next((name for name in COMMANDS if words[: len(name.split())] == name.split()), None)
+        if name is None:
+            assert words[0].startswith("--"), line
+            continue
+        known = {
+            option
+            for parameter in COMMANDS[name].params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        used = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"}
+        assert used <= known, line
+
+
+def _calls(text: str) -> list[str]:
+    """Return the arguments of each call of this program in the console blocks of a page."""
+    found = []
+    for block in _CONSOLE.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            before, name, rest = line.partition("dockertls-vault ")
+            if name and before in {"$ ", "$ sudo -E "}:
+                found.append(rest)
+    return found
+
+
+def test_the_readme_is_short() -> None:
+    """It fits into one reading."""
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
