@@ -5,7 +5,7 @@
     ├── VerificationError        65  a certificate is not what was asked for
     ├── NameRefused              65  the role does not allow a name that was asked for
     ├── UnavailableError         69  Vault, Docker or a program is not there
-    │   ├── VaultUnreachable     69  no answer: refused, timed out, not resolved, not trusted
+    │   ├── VaultUnreachable     69  no answer: refused, timed out, not trusted
     │   ├── NotVault             69  something answered that is not Vault
     │   ├── VaultError           69  Vault answered with a failure of its own
     │   ├── DockerUnavailable    69  the daemon does not answer
@@ -25,6 +25,8 @@
     │   └── WrappedSecretUsed    77  unwrapped before: possible theft
     └── ConfigurationError       78  a setting, or what it names in Vault, makes no sense
         ├── InvalidSetting       78  a setting in the environment or a file
+        ├── UnknownAddress       78  the host in Vault's address does not exist
+        ├── UnknownNamespace     78  Vault has no such namespace
         ├── UnknownMount         78  no PKI engine is mounted there, or it has no issuer
         ├── UnknownRole          78  the mount has no such role
         ├── NotInitialized       78  Vault itself was never initialised
@@ -201,6 +203,16 @@ class ConfigurationError(DockerTLSError):
 
 class InvalidSetting(ConfigurationError):
     code = "invalid-setting"
+
+
+class UnknownAddress(ConfigurationError):
+    code = "unknown-address"
+    default_hint = "is the address right (VAULT_ADDR, BAO_ADDR), and does DNS work here?"
+
+
+class UnknownNamespace(ConfigurationError):
+    code = "unknown-namespace"
+    default_hint = "is the namespace right (--namespace, VAULT_NAMESPACE, BAO_NAMESPACE)?"
 
 
 class UnknownMount(ConfigurationError):

@@ -20,7 +20,9 @@ from dockertls_vault.errors import (
     PolicyDenied,
     RateLimited,
     TokenRefused,
+    UnknownAddress,
     UnknownMount,
+    UnknownNamespace,
     UnknownRole,
     VaultError,
     VaultSealed,
@@ -51,6 +53,8 @@ def unreachable(address: str, error: BaseException, settings: Settings) -> Docke
             return _tls_failed(address, cause)
         if isinstance(cause, TooLongError):
             return NotVault(f"the answer of {address} has no end")
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            return UnknownAddress(f"the name in {address} does not exist: {cause.strerror}")
     return VaultUnreachable(f"{address} {reason(error)}")
 
 
@@ -90,6 +94,8 @@ def refused(method: str, path: str, address: str, answer: Answer) -> DockerTLSEr
         return LoginRefused(f"Vault refused the login at {path}: {words}")
     if answer.status == 403:
         return _denied(method, path, words)
+    if answer.status == 404 and "namespace not found" in words:
+        return UnknownNamespace("Vault does not know the namespace")
     if answer.status == 404 and "no handler for route" in words:
         return UnknownMount(f"nothing is mounted in Vault for {path!r}")
     if answer.status == 400 and "unknown role" in words:
