@@ -26,6 +26,7 @@ lint: $(venv)/.lint
 	$(venv)/bin/lint-imports
 
 bench: $(venv)/.test
+	scripts/install-bench-tools
 	$(python) -m tests.bench
 
 clean:

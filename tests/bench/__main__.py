@@ -1,0 +1,88 @@
+"""How fast are we, next to what a user would run instead? ``python -m tests.bench`` says it.
+
+Everything in one run on one machine: the contenders take turns, so that what else the machine
+does falls on all of them. A figure is a median; the first turns are not counted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests import mounts
+from tests.harness.openbao import running_openbao
+
+from . import report, signing
+from .contenders import ISSUING_ROLE, MOUNT, Contender, contenders
+from .gauge import Gauge, Usage, median, running_gauge
+
+if TYPE_CHECKING:
+    from tests.harness.openbao import DevVault
+
+ROUNDS = 20
+WARM_UP = 3
+PROGRAMS = {"ab": "apache2-utils", "jq": "jq", "openssl": "openssl"}
+
+
+def main() -> int:
+    """Measure, print, and return the exit status: 0 however slow it was."""
+    missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
+    if missing:
+        sys.stderr.write(f"the bench needs: {' '.join(missing)} (scripts/install-bench-tools)\n")
+        return 1
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch)
+        (directory / "server").mkdir()
+        with running_openbao(directory / "server") as server:
+            _prepare(server)
+            sys.stdout.write(report.machine() + "\n")
+            runners = contenders(server, os.environ["PATH"], directory)
+            usages = _commands(runners, directory)
+            rivals = [runner.name for runner in runners[1:] if runner.files]
+            sys.stdout.write(report.commands(usages, rivals, ROUNDS) + "\n")
+            sys.stdout.write(report.rates(signing.measure(server, directory)))
+    return 0
+
+
+def _prepare(server: DevVault) -> None:
+    """Do `ca init`, and make the role for keys from Vault: P-256 too, so that neither waits."""
+    mounts.init(server)
+    with mounts.session(server) as session:
+        adapter = session.client.adapter
+        role = adapter.get(f"/v1/{MOUNT}/roles/client")["data"]
+        role |= {"key_type": "ec", "key_bits": 256}
+        adapter.post(f"/v1/{MOUNT}/roles/{ISSUING_ROLE}", json=role)
+
+
+def _commands(runners: tuple[Contender, ...], directory: Path) -> dict[str, Usage]:
+    found: dict[str, list[Usage]] = {runner.name: [] for runner in runners}
+    with running_gauge(directory / "output") as gauge:
+        for turn in range(WARM_UP + ROUNDS):
+            for runner in runners:
+                usage = _run(gauge, runner, directory)
+                if turn >= WARM_UP:
+                    found[runner.name].append(usage)
+    return {name: median(usages) for name, usages in found.items()}
+
+
+def _run(gauge: Gauge, runner: Contender, directory: Path) -> Usage:
+    with tempfile.TemporaryDirectory(dir=directory) as empty:
+        usage = gauge.run(runner.command, runner.environment, Path(empty))
+        if runner.files:
+            _check(runner, Path(empty))
+    return usage
+
+
+def _check(runner: Contender, directory: Path) -> None:
+    """Make sure that the work was done."""
+    for name, mode in (("ca.pem", 0o444), ("cert.pem", 0o444), ("key.pem", 0o400)):
+        if (directory / name).stat().st_mode & 0o777 != mode:
+            raise RuntimeError(f"{runner.name} left {name} with another mode")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

