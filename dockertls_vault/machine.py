@@ -30,9 +30,14 @@ def names() -> Names:
 
 
 def user_at_host() -> str:
-    """Return ``user@host``, cut to what a common name can hold."""
-    user = pwd.getpwuid(os.geteuid()).pw_name
-    return f"{user}@{socket.gethostname()}"[:LONGEST_COMMON_NAME]
+    """Return ``user@host``, cut to what a common name holds; a nameless user is a number."""
+    uid = os.geteuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:  # as in a container that runs under any uid
+        user = str(uid)
+    identity = f"{user}@{socket.gethostname()}".encode()
+    return identity[:LONGEST_COMMON_NAME].decode(errors="ignore")
 
 
 def _host_names() -> tuple[str, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # A host name's label: letters, digits and hyphens, no hyphen at either end (RFC 1123).
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _LONGEST_NAME = 253
-# X.520's upper bound (ub-common-name); Vault and OpenSSL refuse more.
+# X.520's upper bound (ub-common-name), which cryptography counts in bytes of UTF-8.
 LONGEST_COMMON_NAME = 64
 _PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):\d*")
 
@@ -108,9 +108,9 @@ def parse_common_name(text: str) -> str:
         raise InvalidInput(
             f"a common name with control characters, or white space around it: {text!r}"
         )
-    if len(text) > LONGEST_COMMON_NAME:
+    if len(text.encode()) > LONGEST_COMMON_NAME:
         raise InvalidInput(
-            f"a common name of {len(text)} characters: {text!r}",
+            f"a common name of {len(text.encode())} bytes: {text!r}",
             hint=f"it has {LONGEST_COMMON_NAME} at most (X.520)",
         )
     return text

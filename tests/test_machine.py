@@ -60,3 +60,9 @@ def test_the_default_identity_fits_into_a_common_name(
     identity = machine.user_at_host()
     assert f"@{host}"[:20] in identity
     assert len(parse_common_name(identity)) <= LONGEST_COMMON_NAME
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run under uids that nobody has heard of."""
+    monkeypatch.setattr("os.geteuid", lambda: 987654321)
+    assert machine.user_at_host().startswith("987654321@")

@@ -141,7 +141,7 @@ def test_any_text_is_a_clean_name_or_refused(text: str) -> None:
     assert set(names.all[0]) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.*:")
 
 
-@pytest.mark.parametrize("text", ["", " ", " alice", "alice\n", "a\x1b[0m", "a" * 65])
+@pytest.mark.parametrize("text", ["", " ", " alice", "alice\n", "a\x1b[0m", "a" * 65, "é" * 33])
 def test_common_names_that_would_lie_are_refused(text: str) -> None:
     """No control characters, no white space around it, no more than X.520 allows."""
     with pytest.raises(InvalidInput):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockertls_vault.duration import format_duration, parse_duration
+from dockertls_vault.errors import InvalidInput
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
 
 from . import options, render
@@ -41,7 +42,7 @@ TTLOption = Annotated[
     ),
 ]
 OutOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         metavar="DIR", help="Where the files go. [server /etc/docker/tls, client ~/.docker]"
     ),
@@ -120,7 +121,12 @@ def server(
         group=group,
     )
     _issue(
-        ctx, settings, request, out or SERVER_DIRECTORY, replace=replace, names_found=host is None
+        ctx,
+        settings,
+        request,
+        _directory(out, SERVER_DIRECTORY),
+        replace=replace,
+        names_found=host is None,
     )
 
 
@@ -178,7 +184,13 @@ def client(
         owner=owner,
         group=group,
     )
-    _issue(ctx, settings, request, out or CLIENT_DIRECTORY.expanduser(), replace=replace)
+    _issue(ctx, settings, request, _directory(out, CLIENT_DIRECTORY), replace=replace)
+
+
+def _directory(out: str | None, default: Path) -> Path:
+    if out == "":
+        raise InvalidInput("an empty --out", hint="is a variable of the shell not set?")
+    return default.expanduser() if out is None else Path(out)
 
 
 def _issue(

@@ -138,8 +138,8 @@ def to_json(value: object) -> Any:
 
 
 def _print_json(envelope: dict[str, Any]) -> None:
-    json.dump({"version": ENVELOPE_VERSION, **envelope}, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    text = json.dumps({"version": ENVELOPE_VERSION, **envelope}, indent=2, ensure_ascii=False)
+    _write(sys.stdout, f"{text}\n")
 
 
 def _print_words(parts: Sequence[Words]) -> None:
@@ -216,9 +216,11 @@ def _say(label: str, text: str) -> None:
     _write(sys.stderr, f"{label}: {_printable(text)}\n")
 
 
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(text)
-    stream.flush()
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write at once; Python has no stream where the caller closed it, and nobody listens."""
+    if stream is not None:
+        stream.write(text)
+        stream.flush()
 
 
 def _printable(text: str) -> str:

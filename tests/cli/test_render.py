@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from dockertls_vault.cli import render
 from dockertls_vault.cli.options import Output, Preferences
 from dockertls_vault.request import KeyType
-
-if TYPE_CHECKING:
-    import pytest
 
 
 @dataclass(frozen=True)
@@ -92,3 +91,11 @@ def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
 def test_times_are_never_local() -> None:
     """A program that reads the JSON need not know the zone of the machine."""
     assert render.to_json(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("output", list(Output))
+def test_a_closed_stdout_is_no_failure(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under ``>&-`` Python has no stdout; what was done stays done, and ends with 0."""
+    monkeypatch.setattr("sys.stdout", None)
+    render.show("thing", RESULT, Preferences(output=output), words=["done"])
+    assert sys.stdout is None
