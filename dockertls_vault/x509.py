@@ -89,6 +89,7 @@ def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
         for certificate in certificates:
             describe(certificate)
             certificate.public_key()
+            _ = certificate.signature_hash_algorithm
     except (
         ValueError,
         x509.DuplicateExtension,
@@ -158,6 +159,6 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     """Tell whether ``issuer``'s name and key are those that signed ``certificate``."""
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
