@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 STATUS_NOT_EXECUTABLE = 126
 STATUS_NOT_FOUND = 127
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

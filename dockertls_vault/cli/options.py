@@ -99,7 +99,7 @@ NamespaceOption = Annotated[
 
 def commands(text: str) -> typer.Typer:
     """Return a group of commands, or the place for one, with ``text`` as its help."""
-    return typer.Typer(help=text, rich_markup_mode=None, no_args_is_help=True)
+    return typer.Typer(help=text, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 
 def settings(**flags: object) -> Settings:

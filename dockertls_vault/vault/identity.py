@@ -35,6 +35,11 @@ class Identity:
         self._found = ""
         self.logins: list[Login] = []
 
+    def prepare(self) -> None:
+        """Find a token that was given, before Vault is asked anything; a login waits until then."""
+        if self._choice.method is Method.TOKEN:
+            self.token()
+
     def token(self) -> str:
         """Return the token; raises NoToken if there is none, and what a login raises."""
         if self._token is None:

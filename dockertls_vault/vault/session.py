@@ -91,7 +91,8 @@ class ClusterAdapter(JSONAdapter):
 class Session:
     """Vault as one command sees it; a context manager.
 
-    When it ends, however it ends, the tokens that it logged in for are revoked.
+    It begins with NoToken where there is neither a token nor a way to log in. When it ends,
+    however it ends, the tokens that it logged in for are revoked.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Session:
         self.client = self._client(self.identity)
 
     def __enter__(self) -> Self:
+        self.identity.prepare()
         return self
 
     def __exit__(

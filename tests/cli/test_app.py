@@ -196,3 +196,10 @@ def test_the_shell_completes_commands_and_choices(
         check=False,
     )
     assert run.stdout.split() == [completion]
+
+
+def test_only_the_program_itself_installs_completion(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a command the option would complete something that does not exist."""
+    for arguments in (["issue", "--help"], ["dev", "--help"], ["auth", "--help"]):
+        assert app.run(arguments) == 0
+        assert "--install-completion" not in capsys.readouterr().out

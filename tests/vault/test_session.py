@@ -152,9 +152,9 @@ def test_the_sink_of_vault_agent_is_read_again(operator: Operator, tmp_path: Pat
 
 
 def test_no_token_is_said_before_anything_is_sent() -> None:
-    """No connection is made for it."""
-    with session("http://127.0.0.1:1") as opened, pytest.raises(NoToken):
-        lookup(opened)
+    """Not even what needs no token is asked of a server that may not be there."""
+    with pytest.raises(NoToken), session("http://127.0.0.1:1"):
+        pytest.fail("the session began without a token")
 
 
 def test_a_policy_that_lacks_a_path(operator: Operator) -> None:
