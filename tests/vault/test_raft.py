@@ -15,10 +15,11 @@ import pytest
 
 from dockertls_vault import placement
 from dockertls_vault.issue import issue
-from dockertls_vault.names import parse_names
+from dockertls_vault.names import Names, parse_names
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
+from dockertls_vault.x509 import generate_key, load_certificates, make_csr
 from tests.harness.raft import Raft, running_raft, wait
 
 from .operator import Operator, settings
@@ -147,3 +148,31 @@ def in_trouble(work: Work, numbers: range, trouble: Callable[[Raft], None]) -> f
         wait(lambda: sum(future.done() for future in futures) >= BEFORE)
         trouble(work.raft)
         return max(future.result() for future in futures)
+
+
+def test_what_was_just_written_is_there(raft: Raft) -> None:
+    """A role is written through a standby, and used through it at once.
+
+    Without Vault's index on the second request the standby would not know the role yet.
+    """
+    leader = raft.wait_for_leader()
+    operator = Operator(leader.address, raft.token)
+    mount = operator.enable_pki()
+    standby = next(node for node in raft.nodes if node is not leader)
+    wait(lambda: raft.call(standby, "GET", f"{mount}/config/issuers")[0] == 200)
+    csr = make_csr(generate_key(KeyType.EC_P256), "alice", Names())
+    opened = open_session(settings(standby.address, VAULT_TOKEN=raft.token), say=pytest.fail)
+    with opened as session:
+        pki = PKI(session, mount)
+        for number in range(20):
+            role = {"key_type": "any", "allow_any_name": True, "no_store": True}
+            session.client.adapter.post(f"/v1/{mount}/roles/role-{number}", json=role)
+            signed = pki.sign(
+                f"role-{number}",
+                csr,
+                common_name="alice",
+                dns_names=(),
+                ip_addresses=(),
+                ttl=timedelta(minutes=1),
+            )
+            assert load_certificates(signed.certificate)
