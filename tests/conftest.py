@@ -7,6 +7,7 @@ import os
 import pytest
 
 pytest_plugins = [
+    "tests.fake_vault",
     "tests.mounts",
     "tests.harness.notes",
     "tests.harness.openbao",

@@ -1,7 +1,7 @@
 """A Vault that can lie: the PKI endpoints that issuing uses, and an answer of the test's choice.
 
 It stands in where a real server cannot be made to misbehave. ``tests/test_issue.py`` runs its
-honest cases against it and against a real OpenBao alike.
+honest cases against it and against a real OpenBao alike, the lies are in test_hostile_vault.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pytest
 from cryptography import x509
 
 from dockertls_vault.x509 import certificates_pem
@@ -23,7 +24,6 @@ from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TOKEN = "a-token-of-the-fake"
 BACKDATED = timedelta(seconds=30)
 
 
@@ -36,6 +36,7 @@ class FakeVault:
     """
 
     address: str = ""
+    token: str = "a-token-of-the-fake"
     authority: Authority = field(default_factory=Authority.create)
     answer: Callable[[Order], Issued | dict[str, Any] | bytes] | None = None
     orders: list[Order] = field(default_factory=list)
@@ -143,3 +144,10 @@ def running() -> Iterator[FakeVault]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeVault]:
+    """Run a Vault that answers as the test wants."""
+    with running() as vault:
+        yield vault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -61,6 +61,22 @@ def intermediate(server: DevVault, mount: str) -> None:
         keyed = next(issuer for issuer, key in imported["mapping"].items() if key)
         _post(opened, f"{mount}/config/issuers", {"default": keyed})
     init(server, mount)
+
+
+class Server(Protocol):
+    """Whatever has an address and a token: a real server, or the fake."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def token(self) -> str: ...
+
+
+def lead_to(server: Server, patch: pytest.MonkeyPatch) -> None:
+    """Set the variables that lead the program to a server."""
+    patch.setenv("BAO_ADDR", server.address)
+    patch.setenv("BAO_TOKEN", server.token)
 
 
 def session(server: DevVault) -> Session:

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import docker
 import pytest
@@ -21,6 +21,7 @@ from dockertls_vault.request import KeyType
 
 from . import mounts
 from .certificates import Authority, write_credential
+from .mounts import lead_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,12 +58,6 @@ def daemon(
         issue("client", certs, "--layout", "dind", "--name", "alice")
     with compose.dind(certs) as endpoint:
         yield Daemon(endpoint, certs, compose_vault)
-
-
-def lead_to(vault: DevVault, patch: pytest.MonkeyPatch) -> None:
-    """Set the variables that lead the program to a server."""
-    patch.setenv("BAO_ADDR", vault.address)
-    patch.setenv("BAO_TOKEN", vault.token)
 
 
 def succeed(*arguments: object) -> None:
@@ -261,10 +256,21 @@ def out(tmp_path: Path, prepared: DevVault, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
+class Meeting(NamedTuple):
+    """Exit statuses: docker's and `check`'s with our certificate; whether a stranger failed."""
+
+    docker: int
+    check: int
+    stranger_failed: bool
+
+
+WELL = Meeting(0, 0, stranger_failed=True)
+
+
 def meet(
     out: Path, host_dockerd: StartDockerd, host: str, *arguments: str, hosts: tuple[str, ...]
-) -> None:
-    """Issue both with ``arguments``, start dockerd, and be let in under ``host``."""
+) -> Meeting:
+    """Issue both with ``arguments``, start dockerd, and dial it as ``host``."""
     issue("server", out / "s", *arguments)
     issue("client", out / "c", *arguments)
     server = out / "s"
@@ -276,13 +282,14 @@ def meet(
         hosts=hosts,
     )
     url = f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
-    answer = docker_version(url, out / "c")
-    assert answer.returncode == 0, answer.stderr
-    assert app.run(["check", url, "--certs", str(out / "c")]) == 0
     stranger = out / "stranger"
     stranger.mkdir()
     shutil.copy(out / "c" / "ca.pem", stranger)
-    assert docker_version(url, stranger).returncode != 0
+    return Meeting(
+        docker_version(url, out / "c").returncode,
+        app.run(["check", url, "--certs", str(out / "c")]),
+        docker_version(url, stranger).returncode != 0,
+    )
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
@@ -290,12 +297,13 @@ def test_every_kind_of_key_serves_and_is_let_in(
     key_type: KeyType, out: Path, host_dockerd: StartDockerd
 ) -> None:
     """Docker's two ends take each kind that `--key-type` offers."""
-    meet(out, host_dockerd, "localhost", "--key-type", key_type.value, hosts=("127.0.0.1",))
+    arguments = ("--key-type", key_type.value)
+    assert meet(out, host_dockerd, "localhost", *arguments, hosts=("127.0.0.1",)) == WELL
 
 
 def test_a_daemon_is_reached_by_ipv6(out: Path, host_dockerd: StartDockerd) -> None:
     """The certificate of this machine holds ::1, and docker accepts it."""
-    meet(out, host_dockerd, "::1", hosts=("::1",))
+    assert meet(out, host_dockerd, "::1", hosts=("::1",)) == WELL
 
 
 @pytest.mark.parametrize("make", [mounts.rsa_root, mounts.intermediate])
@@ -305,7 +313,7 @@ def test_a_ca_of_an_administrators_making_works(
     """An RSA root, and an intermediate under a root of another mount, by --mount alone."""
     mount = f"made-by-{make.__name__.replace('_', '-')}"
     make(prepared, mount)
-    meet(out, host_dockerd, "127.0.0.1", "--mount", mount, hosts=("127.0.0.1",))
+    assert meet(out, host_dockerd, "127.0.0.1", "--mount", mount, hosts=("127.0.0.1",)) == WELL
 
 
 def test_a_pending_root_is_trusted_before_it_signs(out: Path, prepared: DevVault) -> None:

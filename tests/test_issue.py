@@ -1,10 +1,9 @@
-"""Issuing, as a user does it: against a real OpenBao, and against a Vault that lies."""
+"""Issuing, as a user does it: the same against the fake and against a real OpenBao."""
 
 from __future__ import annotations
 
 import json
 import stat
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,48 +16,20 @@ from dockertls_vault.cli import app
 from dockertls_vault.request import KeyType
 from dockertls_vault.verification import extended_key_usages
 
-from . import fake_vault
-from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority
-from .fake_vault import FakeVault, Order, signed
+from .certificates import CLIENT_AUTH, SERVER_AUTH
+from .mounts import lead_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from .fake_vault import FakeVault
     from .harness.openbao import DevVault
 
 
-@dataclass(frozen=True)
-class Vault:
-    """Where the program finds its Vault."""
-
-    address: str
-    token: str
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeVault]:
-    """Run a Vault that answers as the test wants."""
-    with fake_vault.running() as vault:
-        yield vault
-
-
-@pytest.fixture(params=["fake", "openbao"])
-def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Vault:
+@pytest.fixture(params=["fake", "prepared"])
+def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lead the program to the fake, and then to the real server."""
-    if request.param == "fake":
-        found = Vault(request.getfixturevalue("fake").address, fake_vault.TOKEN)
-    else:
-        server = request.getfixturevalue("prepared")
-        found = Vault(server.address, server.token)
-    lead_to(found, monkeypatch)
-    return found
-
-
-def lead_to(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the variables that lead the program to ``vault``."""
-    monkeypatch.setenv("BAO_ADDR", vault.address)
-    monkeypatch.setenv("BAO_TOKEN", vault.token)
+    lead_to(request.getfixturevalue(request.param), monkeypatch)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
@@ -75,22 +46,6 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any
 def certificate(path: Path) -> x509.Certificate:
     """Read the first certificate of a file."""
     return x509.load_pem_x509_certificates(path.read_bytes())[0]
-
-
-def snapshot(directory: Path) -> dict[str, tuple[int, bytes | str]]:
-    """Return everything under a directory but the lock: modes, contents, where links lead."""
-    return {
-        str(path.relative_to(directory)): (
-            path.lstat().st_mode,
-            str(path.readlink())
-            if path.is_symlink()
-            else b""
-            if path.is_dir()
-            else path.read_bytes(),
-        )
-        for path in sorted(directory.rglob("*"))
-        if path.name != "lock"
-    }
 
 
 @pytest.mark.usefixtures("vault")
@@ -188,7 +143,7 @@ def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Without --host a name outside the role's domains is dropped, and it is said."""
-    lead_to(Vault(prepared.address, prepared.token), monkeypatch)
+    lead_to(prepared, monkeypatch)
     monkeypatch.setattr("socket.gethostname", lambda: "host.elsewhere.example")
     assert app.run(["issue", "server", "--out", str(tmp_path / "s"), "-o", "json"]) == 0
     captured = capsys.readouterr()
@@ -206,7 +161,7 @@ def test_a_name_asked_for_that_the_role_refuses_is_an_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """With --host nothing is dropped: Vault's own words are shown, and nothing is written."""
-    lead_to(Vault(prepared.address, prepared.token), monkeypatch)
+    lead_to(prepared, monkeypatch)
     for name in ("a.elsewhere.example", "*.example.internal"):
         out = tmp_path / "s"
         assert app.run(["issue", "server", "--host", name, "--out", str(out)]) == 65
@@ -221,7 +176,7 @@ def test_a_life_that_vault_shortened_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The role's maximum is a day; a longer wish is cut, and both we and Vault say so."""
-    lead_to(Vault(prepared.address, prepared.token), monkeypatch)
+    lead_to(prepared, monkeypatch)
     command = ["issue", "client", "--ttl", "30d", "--out", str(tmp_path / "c"), "-o", "json"]
     assert app.run(command) == 0
     envelope = json.loads(capsys.readouterr().out)
@@ -251,123 +206,17 @@ def test_wrong_input_is_refused_before_anything_is_touched(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A mount, a role, a TTL or an owner that makes no sense; the directory is not even made."""
-    lead_to(Vault(prepared.address, prepared.token), monkeypatch)
+    lead_to(prepared, monkeypatch)
     assert app.run(["issue", "client", "--out", str(tmp_path / "c"), *arguments]) == status
     assert words in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-OTHER = Authority.create("another root")
-SAME_NAME = Authority.create("test root")
-A_CA = x509.BasicConstraints(ca=True, path_length=None)
-LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
-    "another key": (
-        lambda order: order.honest(public_key=OTHER.key.public_key()),
-        65,
-        "public key is not the one that was sent",
-    ),
-    "dual EKU": (
-        lambda order: order.honest(usages=[SERVER_AUTH, CLIENT_AUTH]),
-        65,
-        "clientAuth, serverAuth; serverAuth alone",
-    ),
-    "no EKU": (lambda order: order.honest(usages=None), 65, "no extended key usage"),
-    "missing SAN": (lambda order: order.honest(dns=[]), 65, "lacks a name that was asked for"),
-    "added SAN": (
-        lambda order: order.honest(dns=["a.example.internal", "evil.example"]),
-        65,
-        "was not asked for: evil.example",
-    ),
-    "expired": (
-        lambda order: order.honest(not_before=_now() - timedelta(days=30)),
-        65,
-        "it expired at",
-    ),
-    "not yet valid": (
-        lambda order: order.honest(not_before=_now() + timedelta(hours=1)),
-        65,
-        "it is not valid until",
-    ),
-    "too long a life": (
-        lambda order: order.honest(lifetime=timedelta(days=400)),
-        65,
-        "was asked for",
-    ),
-    "wrong chain": (
-        lambda order: signed(order.honest(authority=OTHER), chain=(OTHER.certificate,)),
-        65,
-        "does not lead to a root of the trust bundle",
-    ),
-    "a root of the same name": (
-        lambda order: order.honest(authority=SAME_NAME),
-        65,
-        "does not lead to a root of the trust bundle",
-    ),
-    "CA certificate": (
-        lambda order: order.honest(extra=[A_CA]),
-        65,
-        "it is a CA certificate",
-    ),
-    "truncated PEM": (
-        lambda order: {"data": {"certificate": order.authority.pem.decode()[:300], "ca_chain": []}},
-        65,
-        "a certificate cannot be read",
-    ),
-    "no certificate": (lambda _: {"data": {"certificate": ""}}, 69, "has no 'certificate'"),
-    "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "something that is not JSON"),
-    "another kind of JSON": (lambda _: {"data": [1, 2, 3]}, 69, "has no 'certificate'"),
-    "a list": (lambda _: b"[1, 2, 3]", 69, "something that is not JSON"),
-    "nothing": (lambda _: b"", 69, "has no 'certificate'"),
-}
-
-
-@pytest.mark.parametrize(("lie", "status", "words"), LIES.values(), ids=LIES.keys())
-def test_a_vault_that_lies_is_refused(
-    lie: Callable[[Order], Any],
-    status: int,
-    words: str,
-    fake: FakeVault,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Each lie is named, and what was installed before stays as it was, byte for byte."""
-    lead_to(Vault(fake.address, fake_vault.TOKEN), monkeypatch)
-    command = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path / "s")]
-    assert app.run(command) == 0
-    before = snapshot(tmp_path)
-    fake.answer = lie
-    assert app.run(command) == status
-    assert words in capsys.readouterr().err
-    assert snapshot(tmp_path) == before
-
-
-def test_all_that_is_wrong_is_in_the_json_at_once(
-    fake: FakeVault,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """A program sees each mismatch by itself."""
-    lead_to(Vault(fake.address, fake_vault.TOKEN), monkeypatch)
-    fake.answer = lambda order: order.honest(
-        usages=[SERVER_AUTH, CLIENT_AUTH], dns=["evil.example"], lifetime=timedelta(days=400)
-    )
-    command = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path / "s")]
-    assert app.run([*command, "-o", "json"]) == 65
-    assert len(json.loads(capsys.readouterr().out)["error"]["problems"]) == 4
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_names_go_both_ways(
     fake: FakeVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the CSR and as parameters: a role that reads only one of them drops the other."""
-    lead_to(Vault(fake.address, fake_vault.TOKEN), monkeypatch)
+    lead_to(fake, monkeypatch)
     names = ["--host", "a.example.internal", "--host", "10.1.2.3"]
     assert app.run(["issue", "server", *names, "--out", str(tmp_path / "s")]) == 0
     (order,) = fake.orders

@@ -32,7 +32,7 @@ _WHY_REFUSED = {
     "bad certificate": _UNKNOWN_CA,
     "certificate expired": "by the daemon's clock our certificate has expired or is not yet valid",
 }
-_TODO_REFUSED = (
+_ADVICE_REFUSED = (
     "compare tlscacert of the daemon with the issuer of our certificate; dockerd's log has its "
     "own words for it"
 )
@@ -144,13 +144,13 @@ def judge_ours(outcome: Outcome, credential: Step) -> Step:
             return step(Severity.ERROR, _refusal(outcome), credential.happened, credential.todo)
         case Alerted(alert=alert) if alert != "protocol version":
             why = _WHY_REFUSED.get(alert, "the daemon does not accept our certificate")
-            return step(Severity.ERROR, _refusal(outcome), why, _TODO_REFUSED)
+            return step(Severity.ERROR, _refusal(outcome), why, _ADVICE_REFUSED)
         case Closed():
             return step(
                 Severity.ERROR,
                 _refusal(outcome),
                 "a reset can mask the reason, which dockerd's log has",
-                _TODO_REFUSED,
+                _ADVICE_REFUSED,
             )
     severity, happened, why, todo = _no_docker(outcome)
     return step(severity, happened, why, todo)

@@ -1,0 +1,142 @@
+"""A Vault that lies: each lie is refused, and what was installed before stays."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+
+from dockertls_vault.cli import app
+
+from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority
+from .fake_vault import FakeVault, Order, signed
+from .mounts import lead_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def snapshot(directory: Path) -> dict[str, tuple[int, bytes | str]]:
+    """Return everything under a directory but the lock: modes, contents, where links lead."""
+    return {
+        str(path.relative_to(directory)): (
+            path.lstat().st_mode,
+            str(path.readlink())
+            if path.is_symlink()
+            else b""
+            if path.is_dir()
+            else path.read_bytes(),
+        )
+        for path in sorted(directory.rglob("*"))
+        if path.name != "lock"
+    }
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+OTHER = Authority.create("another root")
+SAME_NAME = Authority.create("test root")
+A_CA = x509.BasicConstraints(ca=True, path_length=None)
+LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
+    "another key": (
+        lambda order: order.honest(public_key=OTHER.key.public_key()),
+        65,
+        "public key is not the one that was sent",
+    ),
+    "dual EKU": (
+        lambda order: order.honest(usages=[SERVER_AUTH, CLIENT_AUTH]),
+        65,
+        "clientAuth, serverAuth; serverAuth alone",
+    ),
+    "no EKU": (lambda order: order.honest(usages=None), 65, "no extended key usage"),
+    "missing SAN": (lambda order: order.honest(dns=[]), 65, "lacks a name that was asked for"),
+    "added SAN": (
+        lambda order: order.honest(dns=["a.example.internal", "evil.example"]),
+        65,
+        "was not asked for: evil.example",
+    ),
+    "expired": (
+        lambda order: order.honest(not_before=_now() - timedelta(days=30)),
+        65,
+        "it expired at",
+    ),
+    "not yet valid": (
+        lambda order: order.honest(not_before=_now() + timedelta(hours=1)),
+        65,
+        "it is not valid until",
+    ),
+    "too long a life": (
+        lambda order: order.honest(lifetime=timedelta(days=400)),
+        65,
+        "was asked for",
+    ),
+    "wrong chain": (
+        lambda order: signed(order.honest(authority=OTHER), chain=(OTHER.certificate,)),
+        65,
+        "does not lead to a root of the trust bundle",
+    ),
+    "a root of the same name": (
+        lambda order: order.honest(authority=SAME_NAME),
+        65,
+        "does not lead to a root of the trust bundle",
+    ),
+    "CA certificate": (
+        lambda order: order.honest(extra=[A_CA]),
+        65,
+        "it is a CA certificate",
+    ),
+    "truncated PEM": (
+        lambda order: {"data": {"certificate": order.authority.pem.decode()[:300], "ca_chain": []}},
+        65,
+        "a certificate cannot be read",
+    ),
+    "no certificate": (lambda _: {"data": {"certificate": ""}}, 69, "has no 'certificate'"),
+    "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "something that is not JSON"),
+    "another kind of JSON": (lambda _: {"data": [1, 2, 3]}, 69, "has no 'certificate'"),
+    "a list": (lambda _: b"[1, 2, 3]", 69, "something that is not JSON"),
+    "nothing": (lambda _: b"", 69, "has no 'certificate'"),
+}
+
+
+@pytest.mark.parametrize(("lie", "status", "words"), LIES.values(), ids=LIES.keys())
+def test_a_vault_that_lies_is_refused(
+    lie: Callable[[Order], Any],
+    status: int,
+    words: str,
+    fake: FakeVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each lie is named, and what was installed before stays as it was, byte for byte."""
+    lead_to(fake, monkeypatch)
+    command = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path / "s")]
+    assert app.run(command) == 0
+    before = snapshot(tmp_path)
+    fake.answer = lie
+    assert app.run(command) == status
+    assert words in capsys.readouterr().err
+    assert snapshot(tmp_path) == before
+
+
+def test_all_that_is_wrong_is_in_the_json_at_once(
+    fake: FakeVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A program sees each mismatch by itself."""
+    lead_to(fake, monkeypatch)
+    fake.answer = lambda order: order.honest(
+        usages=[SERVER_AUTH, CLIENT_AUTH], dns=["evil.example"], lifetime=timedelta(days=400)
+    )
+    command = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path / "s")]
+    assert app.run([*command, "-o", "json"]) == 65
+    assert len(json.loads(capsys.readouterr().out)["error"]["problems"]) == 4
+    assert list(tmp_path.iterdir()) == []
