@@ -1,0 +1,62 @@
+"""A credential to install whose files say which one it is, and what is to be read afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from dockertls_vault import placement, store
+from dockertls_vault.names import Names
+from dockertls_vault.request import KeyType, Layout, Purpose, Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CLIENT = Request(
+    purpose=Purpose.CLIENT,
+    mount="dockertls",
+    role="client",
+    names=Names(),
+    common_name="alice",
+    ttl=timedelta(hours=1),
+    key_type=KeyType.EC_P256,
+    layout=Layout.DOCKER,
+)
+SERVER = replace(CLIENT, purpose=Purpose.SERVER, role="server", names=Names(("a.example",)))
+NAMES = ("ca.pem", "cert.pem", "key.pem")
+
+
+def put(
+    out: Path, number: int, request: Request = CLIENT, *, replace: bool = False
+) -> store.Installed:
+    """Install credential ``number``, whose files say so."""
+    return store.install(
+        placement.place(request, out),
+        material(number),
+        request,
+        replace=replace,
+        now=NOW + timedelta(hours=number),
+    )
+
+
+def material(number: int) -> store.Material:
+    """Make three files that say which number they have."""
+    ca, cert, key = (f"{name} {number}".encode() for name in NAMES)
+    return store.Material(ca=ca, cert=cert, key=key, serial=f"0{number}:ff")
+
+
+def public(out: Path, names: tuple[str, ...] = NAMES) -> set[str]:
+    """Read the public files; return the numbers that are in them."""
+    return {(out / name).read_text().rpartition(" ")[2] for name in names}
+
+
+def listing(directory: Path) -> list[str]:
+    """Return the names in a directory, sorted."""
+    return sorted(path.name for path in directory.iterdir())
+
+
+def generations(out: Path) -> list[str]:
+    """Return the names of the generations, oldest first."""
+    return listing(out / ".dockertls" / "generations")
