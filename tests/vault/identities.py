@@ -14,7 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from tests.docker.servers import talking
+
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
 
@@ -109,3 +112,24 @@ def token_review(jwt: str, namespace: str, account: str) -> Iterator[str]:
 
     with answering_json(answer) as address:
         yield address
+
+
+@contextmanager
+def ldap(user: str, password: str) -> Iterator[str]:
+    """Be a directory that lets one user bind (RFC 4511), and has nothing else; yield the address.
+
+    Vault binds as the user and asks for no group unless it is told where groups are.
+    """
+
+    def talk(connection: socket.socket) -> None:
+        while message := connection.recv(4096):
+            if message[5] != 0x60:  # it takes its leave (UnbindRequest)
+                return
+            right = user.encode() in message and message.endswith(password.encode())
+            result = 0 if right else 49  # invalidCredentials
+            identifier = message[2:5]
+            answer = b"\x61\x07\x0a\x01" + bytes([result]) + b"\x04\x00\x04\x00"
+            connection.sendall(b"\x30" + bytes([len(identifier + answer)]) + identifier + answer)
+
+    with talking(talk) as port:
+        yield f"ldap://127.0.0.1:{port}"

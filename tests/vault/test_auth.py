@@ -19,7 +19,7 @@ from dockertls_vault.vault import auth
 from dockertls_vault.vault.own_token import Token, lookup
 from tests.certificates import Authority
 
-from .identities import Signer, github, token_review
+from .identities import Signer, github, ldap, token_review
 from .operator import Operator, session, settings
 
 if TYPE_CHECKING:
@@ -291,13 +291,17 @@ class TestPasswords:
         with pytest.raises(LoginRefused, match="invalid username or password"):
             log_in(operator, lambda _: "wrong", DOCKERTLS_AUTH="userpass", **variables)
 
-    def test_what_ldap_sends(self, operator: Operator) -> None:
-        """The request of an LDAP login is that of userpass; OpenBao 2.7 has LDAP no more."""
-        mount = operator.enable_auth("userpass")
-        operator.write(f"auth/{mount}/users/bob", {"password": "s3cret", "token_ttl": "5m"})
+    def test_ldap(self, older_openbao: DevVault) -> None:
+        """A directory knows the user; OpenBao 2.7 has no LDAP, so it is asked by 2.6."""
+        operator = Operator.of(older_openbao)
+        mount = operator.enable_auth("ldap")
         variables = {"DOCKERTLS_AUTH_MOUNT": mount, "DOCKERTLS_AUTH_USER": "bob"}
-        found = log_in(operator, lambda _: "s3cret", DOCKERTLS_AUTH="ldap", **variables)
-        assert found.path == f"auth/{mount}/login/bob"
+        with ldap("cn=bob,dc=example", "s3cret") as url:
+            operator.write(f"auth/{mount}/config", {"url": url, "userdn": "dc=example"})
+            found = log_in(operator, lambda _: "s3cret", DOCKERTLS_AUTH="ldap", **variables)
+            assert found.path == f"auth/{mount}/login/bob"
+            with pytest.raises(LoginRefused, match="ldap"):
+                log_in(operator, lambda _: "wrong", DOCKERTLS_AUTH="ldap", **variables)
 
     @pytest.mark.parametrize("method", ["userpass", "ldap"])
     def test_nobody_is_there_to_ask(self, operator: Operator, method: str) -> None:
