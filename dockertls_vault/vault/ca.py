@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import NotVault, VaultError
+from dockertls_vault.roles import BACKDATED
 
 from .pki import warnings
 
@@ -96,6 +97,7 @@ class CertificateAuthority:
             "key_type": "ec",
             "key_bits": 256,
             "ttl": to_seconds(ttl),
+            "not_before_duration": to_seconds(BACKDATED),
             "max_path_length": 0,
             # Else the common name would become a name of the CA itself.
             "exclude_cn_from_sans": True,
