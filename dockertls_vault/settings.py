@@ -167,7 +167,8 @@ class Settings:
     )
     auth: Method | None = _setting(
         None,
-        "How Vault comes to know who we are; found out by default.",
+        "How to log in to Vault: token, approle, jwt, kubernetes, cert, userpass or ldap; found "
+        "out by default.",
         parse=values.method,
         variables=("DOCKERTLS_AUTH",),
         key="auth.method",

@@ -55,16 +55,17 @@ def _commands() -> str:
 
 
 def _options(command: Any) -> list[str]:
-    rows = ["| option | what it is for | default |", "| --- | --- | --- |"]
+    rows = ["| option | what it is for | variables | default |", "| --- | --- | --- | --- |"]
     for option in command.params:
         if option.param_type_name != "option":
             continue
         names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
         metavar = "" if option.is_flag else f" {_metavar(option)}"
-        text, default = _split_default(option.help or "")
+        text, variables, default = _split(option.help or "")
         if not default and not option.is_flag and option.default not in (None, "", []):
             default = str(getattr(option.default, "value", option.default))
-        rows.append(f"| {names}{_cell(metavar)} | {_cell(text)} | {_cell(default)} |")
+        cells = (_cell(text), ", ".join(f"`{name}`" for name in variables), _cell(default))
+        rows.append(f"| {names}{_cell(metavar)} | {' | '.join(cells)} |")
     return rows
 
 
@@ -79,13 +80,12 @@ def _metavar(option: Any) -> str:
     return str(option.metavar or option.type.name.upper())
 
 
-def _split_default(text: str) -> tuple[str, str]:
-    """Tell a default that the help has in brackets at its end from the rest."""
-    text = " ".join(text.split())
-    if text.endswith("]") and " [" in text:
-        before, _, default = text.rpartition(" [")
-        return before, default.removesuffix("]")
-    return text, ""
+def _split(text: str) -> tuple[str, list[str], str]:
+    """Return what an option is for, its variables and its default (options.described())."""
+    text, _, told = " ".join(text.split()).removesuffix("]").partition(" [")
+    parts = dict(part.split(": ", 1) for part in told.split("; ") if part)
+    variables = parts.get("env var", "")
+    return text, variables.split(", ") if variables else [], parts.get("default", "")
 
 
 def _cell(text: str) -> str:

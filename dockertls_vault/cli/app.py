@@ -6,16 +6,16 @@ import gc
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from dockertls_vault import __version__
 from dockertls_vault.errors import DockerTLSError
 
 from . import render, signals
-from .options import Preferences
+from .options import Preferences, examples
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -36,10 +36,12 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 class _Commands(TyperGroup):
     """The commands of the table above, each imported at its first use."""
 
-    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the signature of the base
-        return list(COMMANDS)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # Where a name is mistyped, typer suggests one of these; they do nothing else.
+        self.commands = {name: TyperCommand(name) for name in COMMANDS}
 
-    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - likewise
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - the signature of the base
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"{__package__}.{COMMANDS[cmd_name]}")
@@ -53,6 +55,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "dockertls-vault dev --domain example.internal",
+        "dockertls-vault issue server --help",
+    ),
 )
 
 
@@ -84,6 +90,17 @@ def main() -> None:
     sys.exit(status)
 
 
+def _in_options(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with ``help [COMMAND…]`` and ``version`` as the options they are for."""
+    match list(arguments):
+        case ["help", *command]:
+            return [*command, "--help"]
+        case ["version"]:
+            return ["--version"]
+        case others:
+            return others
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the program on ``arguments``; return its exit status.
 
@@ -92,7 +109,7 @@ def run(arguments: Sequence[str]) -> int:
     preferences = Preferences()
     try:
         with signals.raised():
-            app(list(arguments), prog_name="dockertls-vault", obj=preferences)
+            app(_in_options(arguments), prog_name="dockertls-vault", obj=preferences)
     except SystemExit as end:
         return int(end.code or 0)
     except signals.Terminated as signal:

@@ -19,6 +19,7 @@ from .options import (
     QuietOption,
     TimeoutOption,
     VerboseOption,
+    examples,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
+@app.command(epilog=examples("dockertls-vault auth", "dockertls-vault auth --auth jwt -o json"))
 def auth(
     ctx: typer.Context,
     mount: MountOption = None,
@@ -39,7 +40,7 @@ def auth(
     quiet: QuietOption = False,  # noqa: ARG001 - likewise
     verbose: VerboseOption = False,  # noqa: ARG001 - likewise
 ) -> None:
-    """Show who Vault takes us to be, for how long, and which commands it would let us do."""
+    """Show who Vault takes us to be, and what it would let us do."""
     from dockertls_vault.whoami import who_am_i
 
     preferences = ctx.ensure_object(Preferences)

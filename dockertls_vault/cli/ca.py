@@ -22,6 +22,8 @@ from .options import (
     QuietOption,
     TimeoutOption,
     VerboseOption,
+    described,
+    examples,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +34,12 @@ if TYPE_CHECKING:
 app = options.commands("Set up the CA in Vault, and see what it takes to use it.")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "dockertls-vault ca init --domain example.internal --dry-run",
+        "dockertls-vault ca init --allow-any-name --mount team/docker",
+    )
+)
 def init(
     ctx: typer.Context,
     domain: Annotated[
@@ -66,7 +73,7 @@ def init(
     quiet: QuietOption = False,  # noqa: ARG001 - likewise
     verbose: VerboseOption = False,  # noqa: ARG001 - likewise
 ) -> None:
-    """Make the PKI mount, its root and the roles server and client, or put them right."""
+    """Make the PKI mount, its root and its roles, or put them right."""
     from dockertls_vault import bootstrap
     from dockertls_vault.vault.ca import CertificateAuthority
 
@@ -98,15 +105,30 @@ def init(
     )
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "dockertls-vault ca policy server | bao policy write docker-host -",
+        "dockertls-vault ca policy client --role ci",
+    )
+)
 def policy(
-    person: Annotated[Person, typer.Argument(help="Whom the policy is for.")],
+    person: Annotated[
+        Person, typer.Argument(metavar="server|client|admin", help="Whom the policy is for.")
+    ],
     mount: MountOption = None,
     role: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The role in Vault. [server, client]")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=described(
+                "The role that is issued with.",
+                variables=["DOCKERTLS_SERVER_ROLE", "DOCKERTLS_CLIENT_ROLE"],
+                default="server or client",
+            ),
+        ),
     ] = None,
 ) -> None:
-    """Print the policy (HCL) that suffices for a person's commands, and for nothing else."""
+    """Print the policy (HCL) that a person's commands need, and no more."""
     from dockertls_vault.policy import rules, to_hcl
 
     settings = options.settings(mount=mount, server_role=role, client_role=role)

@@ -13,7 +13,7 @@ import typer
 from dockertls_vault.duration import parse_duration
 
 from . import render
-from .options import Output, OutputOption, Preferences, QuietOption
+from .options import Output, OutputOption, Preferences, QuietOption, described, examples
 
 if TYPE_CHECKING:
     from dockertls_vault.docker.report import Report, Step
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "dockertls-vault check tcp://docker1.example.internal:2376",
+        "dockertls-vault check 192.0.2.10 --certs ./client -o json",
+    )
+)
 def check(
     ctx: typer.Context,
     host: Annotated[
@@ -35,7 +40,11 @@ def check(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Where our certificate, key and ca.pem are. [DOCKER_CERT_PATH, or ~/.docker]",
+            help=described(
+                "The directory of our certificate, key and ca.pem.",
+                variables=["DOCKER_CERT_PATH"],
+                default="~/.docker",
+            ),
         ),
     ] = None,
     timeout: Annotated[
@@ -44,7 +53,7 @@ def check(
     output: OutputOption = Output.TABLE,  # noqa: ARG001 - its callback remembers it
     quiet: QuietOption = False,  # noqa: ARG001 - likewise
 ) -> None:
-    """Check a daemon: strangers are kept out, we are let in, its certificate is right.
+    """Check that a daemon keeps strangers out, and lets us in.
 
     The exit status is that of the worst that was found: 0 all is well, 1 a warning, 65 an error,
     69 no answer, 76 a stranger is let in.

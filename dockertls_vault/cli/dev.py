@@ -11,7 +11,7 @@ import typer
 from dockertls_vault.errors import VaultUnreachable
 
 from . import options, render, signals
-from .options import Preferences, QuietOption
+from .options import Preferences, QuietOption, examples
 
 if TYPE_CHECKING:
     from dockertls_vault.dev import DevServer
@@ -23,7 +23,13 @@ STATUS_NOT_FOUND = 127
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog=examples(
+        "dockertls-vault dev --domain example.internal",
+        "dockertls-vault dev -- sh -c 'dockertls-vault issue server --out ./server'",
+    ),
+)
 def dev(
     ctx: typer.Context,
     command: Annotated[
@@ -36,7 +42,10 @@ def dev(
     ] = None,
     quiet: QuietOption = False,  # noqa: ARG001 - its callback remembers it
 ) -> None:
-    """Run an embedded OpenBao with a CA in it, in memory, until a signal or a command ends it."""
+    """Run an embedded OpenBao in memory, with a CA in it.
+
+    It ends with a signal (Ctrl-C), or with COMMAND.
+    """
     from dockertls_vault import bootstrap
     from dockertls_vault import dev as embedded
 

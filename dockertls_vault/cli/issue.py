@@ -24,9 +24,14 @@ from .options import (
     TimeoutOption,
     TrustMountOption,
     VerboseOption,
+    described,
+    examples,
+    of_setting,
 )
 
 if TYPE_CHECKING:
+    from typer.models import OptionInfo
+
     from dockertls_vault.config import Settings
     from dockertls_vault.issue import Issued
 
@@ -35,18 +40,25 @@ CLIENT_DIRECTORY = Path("~/.docker")
 
 app = options.commands("Issue a certificate, verify it, and install it.")
 
-TTLOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DURATION", help="How long it lives: 90s, 15m, 1h30m, 7d. [server 7d, client 1h]"
-    ),
-]
-OutOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR", help="Where the files go. [server /etc/docker/tls, client ~/.docker]"
-    ),
-]
+
+def _ttl(default: str) -> OptionInfo:
+    text = "How long the certificate is valid: 90s, 15m, 1h30m, 7d."
+    option: OptionInfo = typer.Option(metavar="DURATION", help=described(text, default=default))
+    return option
+
+
+def _out(default: Path) -> OptionInfo:
+    text = described("The directory for the files.", default=str(default))
+    option: OptionInfo = typer.Option(metavar="DIR", help=text)
+    return option
+
+
+ServerTTLOption = Annotated[str | None, _ttl("7d")]
+ClientTTLOption = Annotated[str | None, _ttl("1h")]
+ServerOutOption = Annotated[str | None, _out(SERVER_DIRECTORY)]
+ClientOutOption = Annotated[str | None, _out(CLIENT_DIRECTORY)]
+ServerRoleOption = Annotated[str | None, of_setting("server_role", "NAME")]
+ClientRoleOption = Annotated[str | None, of_setting("client_role", "NAME")]
 LayoutOption = Annotated[
     Layout, typer.Option(help="Name the files as docker or as docker:dind expects them.")
 ]
@@ -57,33 +69,37 @@ OwnerOption = Annotated[
 GroupOption = Annotated[
     str | None, typer.Option(metavar="GROUP", help="A group that may read the key (0440).")
 ]
-RoleOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The role in Vault. [server, client]")
-]
 ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Take the place of files of others; they are kept.")
 ]
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "sudo -E dockertls-vault issue server",
+        "dockertls-vault issue server --host docker1.example.internal --ttl 30d",
+    )
+)
 def server(
     ctx: typer.Context,
     host: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A DNS name or an IP address that clients dial; repeat it for more. "
-            "[this machine's names and addresses, and localhost]",
+            help=described(
+                "A DNS name or an IP address that clients dial; repeat it for more.",
+                default="the names and addresses of this machine, and localhost",
+            ),
         ),
     ] = None,
-    ttl: TTLOption = None,
-    out: OutOption = None,
+    ttl: ServerTTLOption = None,
+    out: ServerOutOption = None,
     layout: LayoutOption = Layout.DOCKER,
     key_type: KeyTypeOption = KeyType.EC_P256,
     owner: OwnerOption = None,
     group: GroupOption = None,
     replace: ReplaceOption = False,
-    role: RoleOption = None,
+    role: ServerRoleOption = None,
     mount: MountOption = None,
     trust_mount: TrustMountOption = None,
     auth: AuthOption = None,
@@ -93,7 +109,7 @@ def server(
     quiet: QuietOption = False,  # noqa: ARG001 - likewise
     verbose: VerboseOption = False,  # noqa: ARG001 - likewise
 ) -> None:
-    """Issue a daemon's certificate: serverAuth alone, for the names that clients dial."""
+    """Issue a daemon's certificate, for serverAuth alone."""
     from dockertls_vault import machine
     from dockertls_vault.issue import DEFAULT_TTL, server_common_name
     from dockertls_vault.names import parse_names
@@ -130,25 +146,32 @@ def server(
     )
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "dockertls-vault issue client --name alice",
+        'dockertls-vault issue client --ttl 10m --out "$(mktemp -d)"',
+    )
+)
 def client(
     ctx: typer.Context,
     name: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The common name, which Docker's authorization plugins see as the user. "
-            "[user@host]",
+            help=described(
+                "The common name, which Docker's authorization plugins take for the user.",
+                default="user@host",
+            ),
         ),
     ] = None,
-    ttl: TTLOption = None,
-    out: OutOption = None,
+    ttl: ClientTTLOption = None,
+    out: ClientOutOption = None,
     layout: LayoutOption = Layout.DOCKER,
     key_type: KeyTypeOption = KeyType.EC_P256,
     owner: OwnerOption = None,
     group: GroupOption = None,
     replace: ReplaceOption = False,
-    role: RoleOption = None,
+    role: ClientRoleOption = None,
     mount: MountOption = None,
     trust_mount: TrustMountOption = None,
     auth: AuthOption = None,
@@ -158,7 +181,7 @@ def client(
     quiet: QuietOption = False,  # noqa: ARG001 - likewise
     verbose: VerboseOption = False,  # noqa: ARG001 - likewise
 ) -> None:
-    """Issue a client's certificate: clientAuth alone, for one user or job."""
+    """Issue the certificate of a user or a job, for clientAuth alone."""
     from dockertls_vault import machine
     from dockertls_vault.issue import DEFAULT_TTL
     from dockertls_vault.names import Names, parse_common_name

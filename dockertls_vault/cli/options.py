@@ -6,13 +6,21 @@ import getpass
 import os
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dockertls_vault.duration import format_duration
+from dockertls_vault.settings import Settings, sources
+from dockertls_vault.values import Method
+
 if TYPE_CHECKING:
-    from dockertls_vault.config import Settings
+    from collections.abc import Sequence
+
+    from typer.models import OptionInfo
+
     from dockertls_vault.vault.session import Session
 
 
@@ -73,33 +81,51 @@ VerboseOption = Annotated[
         help="Say on stderr which settings were found, and where.",
     ),
 ]
-MountOption = Annotated[
-    str | None, typer.Option("--mount", metavar="PATH", help="The PKI mount in Vault.")
-]
-TrustMountOption = Annotated[
-    str | None,
-    typer.Option(
-        "--trust-mount",
-        metavar="PATH",
-        help="The mount whose roots go into ca.pem, where it is not the one that signs.",
-    ),
-]
-TimeoutOption = Annotated[
-    str | None,
-    typer.Option("--timeout", metavar="DURATION", help="How long to try to reach Vault, in all."),
-]
-AuthOption = Annotated[
-    str | None,
-    typer.Option("--auth", metavar="METHOD", help="How to log in to Vault; found out by default."),
-]
-NamespaceOption = Annotated[
-    str | None, typer.Option("--namespace", metavar="PATH", help="The namespace in Vault.")
-]
+
+
+def described(text: str, *, variables: Sequence[str] = (), default: str = "") -> str:
+    """Return the help of an option: what it is, its variables and its default, as click has it."""
+    told = [f"env var: {', '.join(variables)}"] if variables else []
+    told += [f"default: {default}"] if default else []
+    return f"{text}  [{'; '.join(told)}]" if told else text
+
+
+def of_setting(name: str, metavar: str, **attributes: Any) -> OptionInfo:
+    """Return the option of a setting, as the table of settings describes it."""
+    source = sources()[name]
+    if source.flag is None:
+        raise ValueError(f"the setting {name!r} has no flag")
+    text = described(source.doc, variables=source.variables, default=_default(name))
+    option: OptionInfo = typer.Option(source.flag, metavar=metavar, help=text, **attributes)
+    return option
+
+
+def _default(setting: str) -> str:
+    value = getattr(Settings(), setting)
+    if value is None:
+        return ""
+    return format_duration(value) if isinstance(value, timedelta) else str(value)
+
+
+def _methods(incomplete: str) -> list[str]:
+    return [method.value for method in Method if method.value.startswith(incomplete)]
+
+
+MountOption = Annotated[str | None, of_setting("mount", "PATH")]
+TrustMountOption = Annotated[str | None, of_setting("trust_mount", "PATH")]
+TimeoutOption = Annotated[str | None, of_setting("timeout", "DURATION")]
+AuthOption = Annotated[str | None, of_setting("auth", "METHOD", autocompletion=_methods)]
+NamespaceOption = Annotated[str | None, of_setting("namespace", "PATH")]
 
 
 def commands(text: str) -> typer.Typer:
-    """Return a group of commands, or the place for one, with ``text`` as its help."""
+    """Return a group of commands with ``text`` as its help."""
     return typer.Typer(help=text, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help; click leaves what follows its mark as it is."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def settings(**flags: object) -> Settings:

@@ -145,6 +145,37 @@ def test_what_a_server_says_cannot_drive_the_terminal(capsys: pytest.CaptureFixt
     assert "\\x1b]0;title\\x07" in err
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(["isue"], "issue"), (["chek", "h"], "check"), (["issue", "serer"], "server")],
+)
+def test_a_mistyped_command_gets_a_suggestion(
+    typed: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the top level as in a group, though no command is imported for it."""
+    assert app.run(typed) == 2
+    assert f"Did you mean {meant!r}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "option"),
+    [
+        (["help"], ["--help"]),
+        (["help", "issue", "client"], ["issue", "client", "--help"]),
+        (["version"], ["--version"]),
+    ],
+)
+def test_help_and_version_may_be_typed_as_commands(
+    typed: list[str], option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many programs have it: the same words as from the option."""
+    said = []
+    for arguments in (typed, option):
+        assert app.run(arguments) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_unwinds_and_ends_with_its_status(number: signal.Signals) -> None:
     """SIGTERM and SIGHUP raise, so that what has to be cleaned up is."""
@@ -177,7 +208,11 @@ def test_an_ignored_signal_stays_ignored() -> None:
 
 @pytest.mark.parametrize(
     ("line", "position", "completion"),
-    [("dockertls-vault iss", 1, "issue"), ("dockertls-vault issue client --layout di", 4, "dind")],
+    [
+        ("dockertls-vault iss", 1, "issue"),
+        ("dockertls-vault issue client --layout di", 4, "dind"),
+        ("dockertls-vault issue client --auth app", 4, "approle"),
+    ],
 )
 def test_the_shell_completes_commands_and_choices(
     line: str, position: int, completion: str

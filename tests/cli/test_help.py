@@ -1,0 +1,101 @@
+"""What `--help` says: all of it on 80 columns, with defaults, variables and examples."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+
+from dockertls_vault.cli import app
+from dockertls_vault.settings import sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ROOT = typer.main.get_command(app.app)
+
+
+def _all(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Return the program, its groups and their commands, with the words that lead there."""
+    yield path, command
+    context = typer.Context(command, info_name=command.name)
+    for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
+        yield from _all(command.get_command(context, name), (*path, name))
+
+
+COMMANDS = dict(_all(_ROOT))
+RUNNABLE = [path for path, command in COMMANDS.items() if not hasattr(command, "list_commands")]
+
+
+def said(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what `--help` prints on a terminal of 80 columns."""
+    assert app.run([*path, "--help"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the width that every terminal has at least."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_nothing_is_cut_off_on_80_columns(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a line that is too long, nor the start of a sentence with dots."""
+    lines = said(path, capsys).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.endswith("...") and "[ARGS]" not in line] == []
+
+
+@pytest.mark.parametrize("path", [(), *RUNNABLE], ids=" ".join)
+def test_each_command_has_two_examples_that_parse(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of this very command, with options that it has."""
+    _, _, examples = said(path, capsys).partition("Examples:\n")
+    lines = examples.strip().splitlines()
+    assert len(lines) >= 2
+    for line in lines:
+        words = shlex.split(line.partition(" | ")[0].strip().removeprefix("sudo -E "))
+        assert words[: 1 + len(path)] == ["dockertls-vault", *path]
+        command = COMMANDS[path or tuple(words[1:2])] if words[1:] != ["--help"] else _ROOT
+        arguments = words[1 + len(path or words[1:2]) :]
+        command.make_context("x", list(arguments), resilient_parsing=True)
+        known = {name for found in command.params for name in (*found.opts, *found.secondary_opts)}
+        own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        assert {word for word in own if word.startswith("-")} <= known | {"--help"}
+
+
+@pytest.mark.parametrize("path", RUNNABLE, ids=" ".join)
+def test_an_option_of_a_setting_names_its_variables(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads the help need not look for them in the reference."""
+    text = " ".join(said(path, capsys).split())
+    flags = {option for found in COMMANDS[path].params for option in found.opts}
+    other_role = {"issue client": "server_role", "issue server": "client_role"}
+    for name, source in sources().items():
+        if source.flag in flags and name != other_role.get(" ".join(path)) and path != ("check",):
+            assert all(variable in text for variable in source.variables), name
+
+
+@pytest.mark.parametrize(
+    ("path", "defaults"),
+    [
+        (("issue", "server"), {"--ttl": "7d", "--out": "/etc/docker/tls", "--role": "server"}),
+        (("issue", "client"), {"--ttl": "1h", "--out": "~/.docker", "--role": "client"}),
+    ],
+    ids=["server", "client"],
+)
+def test_a_default_is_that_of_the_command(
+    path: tuple[str, ...], defaults: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server's for a server, a client's for a client."""
+    text = " ".join(said(path, capsys).split())
+    for option, default in defaults.items():
+        _, _, after = text.partition(f" {option} ")
+        assert after.partition("default: ")[2].startswith(f"{default}]"), option
