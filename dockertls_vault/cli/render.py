@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .options import Output, Preferences
+from .wrapping import wrap
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.measure import Measurement
     from rich.status import Status
     from rich.text import Text
 
@@ -155,10 +159,20 @@ def _lines(part: str | Fields) -> str:
         return _printable(part) + "\n"
     width = max((len(name) for name, _ in part.pairs), default=0)
     return "".join(
-        f"{name if first else '':<{width}}  {_printable(line)}".rstrip() + "\n"
+        f"{name if first else '':<{width}}  {line}".rstrip() + "\n"
         for name, value in part.pairs
-        for first, line in ((not number, line) for number, line in enumerate(value.split("\n")))
+        for first, line in (
+            (not number, line)
+            for number, line in enumerate(_fitting(_printable(value), width + 2).split("\n"))
+        )
     )
+
+
+def _fitting(text: str, indent: int) -> str:
+    """Return ``text`` wrapped beside an ``indent`` on a terminal; in a file, lines stay whole."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return text
+    return wrap(text, max(1, shutil.get_terminal_size().columns - indent))
 
 
 def _print_table(table: Table) -> None:
@@ -168,12 +182,31 @@ def _print_table(table: Table) -> None:
 
     console = Console(file=sys.stdout)
     grid = rich.table.Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for column in table.columns:
-        grid.add_column(Text(column), overflow="fold")
+    for number, column in enumerate(table.columns, 1):
+        # The first is one word, and the last has the most to say.
+        between = 1 < number < len(table.columns)
+        grid.add_column(Text(column), max_width=console.width // 4 if between else None)
     for row in table.rows:
         style = _STYLES.get(row[0], _STYLE_OF_THE_REST) if table.graded else None
-        grid.add_row(Text(row[0], style=style or ""), *(Text(_printable(cell)) for cell in row[1:]))
+        grid.add_row(
+            Text(row[0], style=style or ""), *(_Cell(_printable(cell)) for cell in row[1:])
+        )
     console.print(grid)
+
+
+class _Cell:
+    """Text that ``wrap`` fits into its column; rich itself would cut a long word anywhere."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        from rich.measure import Measurement
+
+        return Measurement.get(console, options, _plain(self._text))
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _plain(wrap(self._text, options.max_width))
 
 
 def _spinner() -> Callable[[str | None], None]:

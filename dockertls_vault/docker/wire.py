@@ -77,7 +77,7 @@ def judge_chain(
 
     A life that is over is the business of another step.
     """
-    ours = "; ".join(f"{root.subject.rfc4514_string()} {fingerprint(root)}" for root in roots)
+    ours = "\n".join(f"{root.subject.rfc4514_string()}\n{fingerprint(root)}" for root in roots)
     match exchange.outcome:
         case Distrusted(code=code) if code in _TIME_CODES and not _is_valid(certificate, now):
             pass
@@ -88,8 +88,8 @@ def judge_chain(
                 "chain",
                 Severity.ERROR,
                 CHAIN,
-                f"{reason}\non the wire: {fingerprint(certificate)}, issued by "
-                f"{certificate.issuer.rfc4514_string()}\nin ca.pem: {ours}",
+                f"{reason}\non the wire, issued by {certificate.issuer.rfc4514_string()}:\n"
+                f"{fingerprint(certificate)}\nin ca.pem:\n{ours}",
                 why=_why_distrusted(certificate, roots, reason),
                 todo="is this the daemon you mean? then bring its root into ca.pem: "
                 "dockertls-vault issue client, with its mount",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from dockertls_vault.check import STEPS
 from dockertls_vault.cli.app import run
@@ -15,6 +16,7 @@ from dockertls_vault.cli.check import default_directory
 from tests.certificates import Authority, write_credential
 from tests.docker import servers
 from tests.harness.dockerd import dockerd, tls
+from tests.harness.terminal import on_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +94,24 @@ def test_a_stranger_let_in_is_critical_and_named(
     assert status == 76
     assert "critical" in captured.out
     assert "Docker lets a stranger in" in " ".join(captured.out.split())
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_fingerprints_and_paths_wrap_where_a_reader_can_go_on(
+    columns: int, daemon: int, tmp_path: Path
+) -> None:
+    """A fingerprint breaks after a colon, a path after a slash; no line is cut by the terminal."""
+    stranger = Authority.create("another root")
+    folder = tmp_path / "a-folder-with-a-long-name" / "and-one-more"
+    files = write_credential(folder, stranger.pem, stranger.client())
+    (files / "key.pem").unlink()
+    (files / "key.pem").touch()
+    lines = on_a_terminal("check", f"127.0.0.1:{daemon}", "--certs", str(files), columns=columns)
+    assert max(map(len, lines)) <= columns
+    text = "\n".join(line.split("  ")[-1].strip() for line in lines)
+    fingerprint = stranger.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    assert fingerprint in text.replace(":\n", ":")
+    assert str(files / "key.pem") in text.replace("/\n", "/").replace("-\n", "-")
 
 
 def test_a_closed_port_ends_with_69(

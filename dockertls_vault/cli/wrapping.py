@@ -1,0 +1,28 @@
+"""Where a line may end: at spaces, and in a word that is too long for one, after ``: / , -``.
+
+So a fingerprint, a path or a URL stays readable in a column that is narrower than it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WORDS = re.compile(r"\S+\s*|\s+")
+_PIECES = re.compile(r"[^:/,-]*[:/,-]+\s*|[^:/,-]+")
+
+
+def wrap(text: str, width: int) -> str:
+    """Return ``text`` with newlines, such that no line is longer than ``width``, at least 1."""
+    return "\n".join("\n".join(_wrap_line(line, width)) for line in text.split("\n"))
+
+
+def _wrap_line(line: str, width: int) -> list[str]:
+    lines = [""]
+    for word in _WORDS.findall(line):
+        for piece in [word] if len(word.rstrip()) <= width else _PIECES.findall(word):
+            if lines[-1] and len(lines[-1] + piece.rstrip()) > width:
+                lines.append("")
+            lines[-1] += piece
+            while len(lines[-1].rstrip()) > width:
+                lines[-1:] = [lines[-1][:width], lines[-1][width:]]
+    return [done.rstrip() for done in lines]
