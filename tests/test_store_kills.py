@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import fcntl
 import itertools
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dockertls_vault import durable, store
-from dockertls_vault.errors import CannotWrite, Locked
+from dockertls_vault.errors import CannotWrite, ForeignFiles, Locked
 
 from .credentials import NAMES, generations, public, put
+
+LIMIT = 60.0  # seconds; far more than any of it takes
 
 
 @pytest.fixture
@@ -36,6 +41,33 @@ def test_a_directory_that_another_process_keeps_is_left_alone(
     ):
         put(out, 2)
     assert public(out) == {"1"}
+
+
+def test_what_comes_while_it_waits_for_the_lock_is_seen(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that somebody puts there in the meantime is theirs, and is refused like any other."""
+    put(out, 1)
+    waits = threading.Event()
+    real = fcntl.flock
+
+    def flock(lock: int, how: int) -> None:
+        waits.set()
+        real(lock, how)
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        with (
+            durable.opened(str(out / ".dockertls")) as private,
+            durable.locked("lock", private, wait=1),
+        ):
+            monkeypatch.setattr(fcntl, "flock", flock)
+            waiting = threads.submit(put, out, 2)
+            assert waits.wait(LIMIT)
+            (out / "key.pem").unlink()
+            (out / "key.pem").write_text("by hand")
+        with pytest.raises(ForeignFiles, match=r"key\.pem"):
+            waiting.result(LIMIT)
+    assert (out / "key.pem").read_text() == "by hand"
 
 
 def test_many_at_once_leave_one_complete_set(out: Path) -> None:
@@ -96,12 +128,7 @@ def test_a_kill_at_any_instant_leaves_a_complete_set(
     """
     for survived in itertools.count():
         directory = out / str(survived)
-        if before == "ours":
-            put(directory, 1)
-        elif before == "foreign":
-            directory.mkdir(parents=True)
-            for name in NAMES:
-                (directory / name).write_text(f"{name} 1")
+        _prepare(directory, before)
         with monkeypatch.context() as patch:
             _kill_after(survived, patch)
             try:
@@ -121,6 +148,64 @@ def test_a_kill_at_any_instant_leaves_a_complete_set(
         if finished:
             assert survived > 10
             return
+
+
+def _prepare(directory: Path, before: str) -> None:
+    """Let a credential of ours, files of others or nothing be there."""
+    if before == "ours":
+        put(directory, 1)
+    elif before == "foreign":
+        directory.mkdir(parents=True)
+        for name in NAMES:
+            (directory / name).write_text(f"{name} 1")
+
+
+@pytest.mark.parametrize("before", ["nothing", "ours", "foreign"])
+def test_what_a_swap_leads_to_is_on_the_disk_before(
+    out: Path, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut the link leads to files that are there, in directories that have them.
+
+    At the time of a swap only the link itself is not synced yet; at the end everything is.
+    """
+    _prepare(out, before)
+    unsynced: set[Path] = set()
+    at_swaps = []
+
+    def path(name: str, within: int | None) -> Path:
+        return Path(name if within is None else f"/proc/self/fd/{within}").resolve() / name
+
+    def watch(call: str, place: str, named: int) -> None:
+        real = getattr(os, call)
+
+        def watched(*arguments: Any, **options: Any) -> object:
+            found = path(arguments[named], options.get(place))
+            if call == "rename" and found.name == "current":
+                at_swaps.append(set(unsynced))
+            result = real(*arguments, **options)
+            if call == "open" and arguments[1] & os.O_CREAT and found.name != "lock":
+                unsynced.update((found, found.parent))
+            elif call != "open":
+                unsynced.add(found.parent)
+            return result
+
+        monkeypatch.setattr(os, call, watched)
+
+    watch("open", "dir_fd", 0)
+    watch("mkdir", "dir_fd", 0)
+    watch("symlink", "dir_fd", 1)
+    watch("link", "dst_dir_fd", 1)
+    watch("rename", "dst_dir_fd", 1)
+    real_fsync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real_fsync(descriptor)
+        unsynced.discard(Path(f"/proc/self/fd/{descriptor}").resolve())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    put(out, 2, replace=True)
+    assert at_swaps == [{out / ".dockertls"}] * (2 if before == "foreign" else 1)
+    assert unsynced == set()
 
 
 def _kill_after(calls: int, patch: pytest.MonkeyPatch) -> None:

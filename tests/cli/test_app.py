@@ -195,6 +195,25 @@ def test_a_signal_unwinds_and_ends_with_its_status(number: signal.Signals) -> No
     assert signal.getsignal(number) is signal.SIG_DFL
 
 
+def test_a_second_signal_does_not_cut_the_cleaning_up_short() -> None:
+    """Whoever stops a job sends SIGTERM, perhaps again, and the terminal's end is a SIGHUP."""
+    cleaned = []
+
+    def unwind() -> None:
+        with signals.raised():
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                for number in (signal.SIGTERM, signal.SIGHUP):
+                    os.kill(os.getpid(), number)
+                    cleaned.append(number)
+
+    with pytest.raises(signals.Terminated, match="SIGTERM"):
+        unwind()
+    assert cleaned == [signal.SIGTERM, signal.SIGHUP]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_an_ignored_signal_stays_ignored() -> None:
     """Under nohup a hang-up does not end the program."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
