@@ -42,7 +42,17 @@ def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[
 
 def _commands() -> str:
     root = typer.main.get_command(app)
-    parts = ["# Commands", "", f"{root.help}", ""]
+    parts = [
+        "# Commands",
+        "",
+        f"{root.help}",
+        "",
+        "Results go to stdout, words about them to stderr. On a terminal errors, warnings, hints",
+        "and tables have colours, unless `NO_COLOR` is set; in a pipe a table is lines with tabs",
+        "between the columns, one line a row. `help COMMAND` and `version` work as `--help` and",
+        "`--version`.",
+        "",
+    ]
     parts += ["Options of the program itself, before a command:", "", *_options(root), ""]
     for name, command in commands():
         arguments = [found for found in command.params if found.param_type_name == "argument"]

@@ -2,13 +2,15 @@
 
 Results go to stdout, everything said about them to stderr. JSON is one object, the envelope
 ``{"version", "kind", "ok", "data", "warnings"}``, or on failure ``{"version", "kind", "ok",
-"error"}``; ``version`` changes when a field changes its meaning or goes away.
+"error"}``; ``version`` changes when a field changes its meaning or goes away. A terminal gets
+colours, unless NO_COLOR is set (no-color.org); elsewhere a table is lines with tabs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +19,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
 
 from .options import Output, Preferences
 from .wrapping import wrap
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from dockertls_vault.errors import DockerTLSError
 
 ENVELOPE_VERSION = 1
+_LABELS = {"error": typer.colors.RED, "warning": typer.colors.YELLOW, "hint": typer.colors.CYAN}
 # What a row of a table says first decides its colour.
 _STYLES = {"ok": "green", "warning": "yellow", "skipped": "dim", "critical": "bold red"}
 _STYLE_OF_THE_REST = "red"
@@ -170,12 +175,16 @@ def _lines(part: str | Fields) -> str:
 
 def _fitting(text: str, indent: int) -> str:
     """Return ``text`` wrapped beside an ``indent`` on a terminal; in a file, lines stay whole."""
-    if sys.stdout is None or not sys.stdout.isatty():
+    if not _is_terminal(sys.stdout):
         return text
     return wrap(text, max(1, shutil.get_terminal_size().columns - indent))
 
 
 def _print_table(table: Table) -> None:
+    if not _is_terminal(sys.stdout):
+        for row in (table.columns, *table.rows):
+            _write(sys.stdout, "\t".join(map(_in_one_line, row)) + "\n")
+        return
     import rich.table
     from rich.console import Console
     from rich.text import Text
@@ -246,7 +255,18 @@ def _lines_of_waiting() -> Callable[[str | None], None]:
 
 
 def _say(label: str, text: str) -> None:
-    _write(sys.stderr, f"{label}: {_printable(text)}\n")
+    coloured = _is_terminal(sys.stderr) and not os.environ.get("NO_COLOR")
+    shown = typer.style(label, fg=_LABELS[label], bold=True) if coloured else label
+    _write(sys.stderr, f"{shown}: {_printable(text)}\n")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _in_one_line(cell: str) -> str:
+    """Return a cell for a line of its own row: what is on lines of its own comes after a ``;``."""
+    return "; ".join(_printable(line) for line in cell.split("\n"))
 
 
 def _write(stream: TextIO | None, text: str) -> None:

@@ -58,7 +58,7 @@ def test_a_good_daemon_is_a_table_and_status_0(
     status = run(["check", f"tcp://127.0.0.1:{daemon}", "--certs", str(client)])
     captured = capsys.readouterr()
     assert status == 0
-    rows = [line for line in captured.out.splitlines() if line.startswith("ok ")]
+    rows = [line for line in captured.out.splitlines() if line.startswith("ok\t")]
     assert len(rows) == len(STEPS)
     assert f"tcp://127.0.0.1:{daemon} at 127.0.0.1" in captured.out
     assert "CN=check root" in captured.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,6 +13,7 @@ import pytest
 
 from dockertls_vault.cli import render
 from dockertls_vault.cli.options import Output, Preferences
+from dockertls_vault.errors import ForeignFiles
 from dockertls_vault.request import KeyType
 
 
@@ -71,21 +73,68 @@ def test_words_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == "a note\n"
 
 
-def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
+ROWS = [("ok", "one", "[red]fine[/red]"), ("critical", "two", "bad\nwhy: so\tit is")]
+TABLE = render.Table(("result", "tried", "found"), ROWS, graded=True)
+
+
+def be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the streams of this test for a terminal with colours."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def test_a_table_shows_every_cell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Graded rows are told by words too, and no markup in a cell is taken for ours."""
-    rows = [("ok", "one", "[red]fine[/red]"), ("critical", "two", "bad")]
-    render.show(
-        "thing",
-        RESULT,
-        Preferences(),
-        words=[render.Table(("result", "tried", "found"), rows, graded=True)],
-    )
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    be_a_terminal(monkeypatch)
+    monkeypatch.setenv("NO_COLOR", "1")
+    render.show("thing", RESULT, Preferences(), words=[TABLE])
+    out = capsys.readouterr().out
+    assert "\x1b[3" not in out
+    lines = [line.split() for line in _without_styles(out).splitlines()]
     assert lines == [
         ["result", "tried", "found"],
         ["ok", "one", "[red]fine[/red]"],
         ["critical", "two", "bad"],
+        ["why:", "so\\tit", "is"],
     ]
+
+
+def _without_styles(text: str) -> str:
+    """Return what is left without bold type, which NO_COLOR says nothing about."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_a_table_in_a_pipe_is_lines_with_tabs(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line a row, for cut and awk: no padding, no wrapping, no colours."""
+    render.show("thing", RESULT, Preferences(), words=[TABLE])
+    assert capsys.readouterr().out == (
+        "result\ttried\tfound\nok\tone\t[red]fine[/red]\ncritical\ttwo\tbad; why: so\\tit is\n"
+    )
+
+
+def test_errors_warnings_and_hints_have_colours_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The label alone; NO_COLOR turns them off, and so does a pipe."""
+    be_a_terminal(monkeypatch)
+    error = ForeignFiles("went wrong")
+    render.failure(error, Preferences())
+    render.warn("mind this")
+    coloured = capsys.readouterr().err
+    assert "\x1b[31m\x1b[1merror\x1b[0m: went wrong\n" in coloured
+    assert "\x1b[36m\x1b[1mhint\x1b[0m: give --replace" in coloured
+    assert "\x1b[33m\x1b[1mwarning\x1b[0m: mind this\n" in coloured
+    monkeypatch.setenv("NO_COLOR", "1")
+    render.failure(error, Preferences())
+    assert capsys.readouterr().err.startswith("error: went wrong\nhint: give --replace")
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    render.warn("mind this")
+    assert capsys.readouterr().err == "warning: mind this\n"
 
 
 def test_times_are_never_local() -> None:
