@@ -52,7 +52,7 @@ class Settings:
         "Addresses of Vault, separated by commas (a list in a file); the next one is tried "
         "when a node is down, hung, sealed or electing.",
         parse=values.addresses,
-        variables=_vault("ADDR"),
+        variables=(*_vault("AGENT_ADDR"), *_vault("ADDR")),
         key="vault.address",
     )
     namespace: str | None = _setting(
@@ -126,9 +126,24 @@ class Settings:
     )
     proxy: str | None = _setting(
         None,
-        "A proxy to reach Vault through.",
-        variables=_vault("PROXY_ADDR"),
+        "A proxy for every request to Vault.",
+        variables=(*_vault("PROXY_ADDR"), *_vault("HTTP_PROXY")),
         key="vault.proxy",
+    )
+    http_proxy: str | None = _setting(
+        None,
+        "A proxy for addresses with http, unless they are loopback's.",
+        variables=("HTTP_PROXY", "http_proxy"),
+    )
+    https_proxy: str | None = _setting(
+        None,
+        "A proxy for addresses with https, unless they are loopback's.",
+        variables=("HTTPS_PROXY", "https_proxy"),
+    )
+    no_proxy: str | None = _setting(
+        None,
+        "Hosts, domains and networks for which these two do not count, separated by commas.",
+        variables=("NO_PROXY", "no_proxy"),
     )
     disable_redirects: bool = _setting(
         False,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import requests
+from urllib3.exceptions import HTTPError
 
 from dockertls_vault.errors import (
     DockerTLSError,
@@ -191,7 +191,7 @@ class Cluster:
                 params=call.params,
                 timeout=timeout,
             )
-        except requests.exceptions.RequestException as error:
+        except HTTPError as error:
             return _Failure(
                 faults.unreachable(address, error, self._settings),
                 sent=faults.may_have_been_sent(error),
@@ -226,7 +226,7 @@ class Cluster:
         return _Failure(faults.refused(call.method, call.path, address, answer), pause=True)
 
     def _note_write(self, call: Call, answer: Answer) -> None:
-        if call.method in _READS or answer.status >= requests.codes.bad_request:
+        if call.method in _READS or answer.status >= 400:
             return
         self._index = answer.headers.get("X-Vault-Index", self._index)
         if not _LEAVES_NOTHING.search(call.path):
@@ -268,7 +268,7 @@ class Cluster:
                 params=None,
                 timeout=retry.ONE_TRY,
             )
-        except requests.exceptions.RequestException:
+        except HTTPError:
             return True
         return state.body is None or state.body.get("initialized") is not False
 

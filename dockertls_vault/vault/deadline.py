@@ -1,27 +1,35 @@
-"""Answers with one deadline for all of them.
+"""Connections that keep to one deadline, for urllib3.
 
-A timeout of ``socket`` is for each read, so that a server which sends a byte a second would
-never exceed it. Here the timeout of a connection is for the whole answer, headers included.
+A timeout of ``socket`` is for each step, so that a server which sends a byte a second would
+never exceed it. Here the timeout of a connection is for all of it: making it (dialing.py), and
+then the whole answer, headers included.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
+
+from . import dialing
 
 if TYPE_CHECKING:
-    import socket
-
     from urllib3 import PoolManager
 
 
 def bound(manager: PoolManager) -> None:
-    """Let the connections of ``manager`` have such answers."""
+    """Let the connections of ``manager`` be such."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
 
@@ -60,9 +68,33 @@ class _Response(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _Response
 
+    def _new_conn(self) -> socket.socket:
+        try:
+            return self._dial(self.timeout or 0.0)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except UnicodeError as error:
+            raise LocationParseError(self.host) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "timed out") from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
 
-class _TLSConnection(HTTPSConnection):
-    response_class = _Response
+    def _dial(self, limit: float) -> socket.socket:
+        return dialing.connect(self._dns_host, self.port, limit)
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _UnixConnection(_Connection):
+    def __init__(self, *args: Any, path: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._path = path
+
+    def _dial(self, limit: float) -> socket.socket:
+        return dialing.connect_unix(self._path, limit)
 
 
 class _Pool(HTTPConnectionPool):
@@ -71,3 +103,12 @@ class _Pool(HTTPConnectionPool):
 
 class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
+
+
+class UnixPool(HTTPConnectionPool):
+    """Connections to the Unix socket at ``path``; its server is called localhost, as by Go's."""
+
+    ConnectionCls = _UnixConnection
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", path=path)

@@ -9,7 +9,6 @@ import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import requests
 import urllib3.exceptions
 
 from dockertls_vault.errors import (
@@ -163,7 +162,7 @@ def _tls_failed(address: str, error: ssl.SSLError) -> DockerTLSError:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Return the error and what lies under it: requests and urllib3 wrap it in several ways."""
+    """Return the error and what lies under it: urllib3 wraps it in several ways."""
     seen: list[BaseException] = []
     pending: list[object] = [error]
     while pending:
@@ -179,16 +178,21 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     yield from seen
 
 
-def may_have_been_sent(error: requests.exceptions.RequestException) -> bool:
+def may_have_been_sent(error: urllib3.exceptions.HTTPError) -> bool:
     """Tell whether the request was on its way when it failed; if in doubt, it was."""
     return not (
-        isinstance(error, requests.exceptions.ConnectTimeout)
-        or lasts(error)
-        or any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes(error))
+        lasts(error)
+        or any(
+            isinstance(
+                cause,
+                urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.NewConnectionError,
+            )
+            for cause in causes(error)
+        )
     )
 
 
-def lasts(error: requests.exceptions.RequestException) -> bool:
+def lasts(error: urllib3.exceptions.HTTPError) -> bool:
     """Tell whether trying again is of no use: a certificate, a name, an address with a mistake.
 
     TLS that breaks off in the middle is what a node does that goes down.

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-import requests
+from urllib3.exceptions import HTTPError
 
 from dockertls_vault.errors import LoginRefused, NoToken, VaultUnreachable
 
@@ -76,7 +76,7 @@ def _ask_github(settings: Settings, url: str, random: Callable[[], float]) -> st
                     params={"audience": settings.jwt_audience} if settings.jwt_audience else None,
                     timeout=retry.ONE_TRY,
                 )
-            except requests.exceptions.RequestException as error:
+            except HTTPError as error:
                 failure = faults.reason(error)
             else:
                 if answer.status < 500:

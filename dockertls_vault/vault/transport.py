@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlencode, urlsplit
 
-import requests
-import urllib3.exceptions
-from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager, ProxyManager
+from urllib3.exceptions import HTTPError
+from urllib3.util import Timeout, make_headers
 
-from dockertls_vault.errors import InvalidSetting
-
-from . import deadline
+from . import deadline, tls
+from .proxies import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from urllib3 import PoolManager, ProxyManager
+    from urllib3 import BaseHTTPResponse
 
     from dockertls_vault.settings import Settings
 
@@ -27,9 +26,10 @@ LONGEST_BODY = 8 * 1024 * 1024
 _CHUNK = 64 * 1024
 # Seconds until a connection is there, the handshake of TLS included.
 _CONNECTING = 5.0
+_UNIX = "unix://"
 
 
-class TooLongError(requests.exceptions.RequestException):
+class TooLongError(HTTPError):
     """A body that has no end."""
 
 
@@ -57,19 +57,17 @@ class Answer:
 
 
 class Transport:
-    """An HTTP session with the connection settings of Vault, and nothing read behind our back."""
+    """Connections with the settings of Vault, and nothing read behind our back."""
 
     def __init__(self, settings: Settings) -> None:
-        self._session = requests.Session()
-        self._session.trust_env = False
-        if settings.proxy is not None:
-            self._session.proxies = {"http": settings.proxy, "https": settings.proxy}
-        self._session.mount("http://", _Adapter())
-        tls = {
-            "ssl_context": _context(settings),
-            "server_hostname": settings.tls_server_name,
+        self._settings = settings
+        self._context = tls.context(settings)
+        self._managers: dict[str | None, PoolManager] = {}
+        self._unix = {
+            address: deadline.UnixPool(address.removeprefix(_UNIX))
+            for address in settings.addresses
+            if address.startswith(_UNIX)
         }
-        self._session.mount("https://", _Adapter(**tls))
 
     def send(
         self,
@@ -83,115 +81,69 @@ class Transport:
     ) -> Answer:
         """Send a request and read the whole answer within ``timeout`` seconds.
 
-        Raises the exceptions of requests; a redirect is an answer like any other.
+        LIST goes as ``GET ?list=true``, as Vault's own command line sends it: proxies know no
+        such verb. Raises HTTPError; a redirect is an answer like any other.
         """
-        with self._session.request(
+        if method == "LIST":
+            method, params = "GET", {**(params or {}), "list": "true"}
+        if params:
+            url += ("&" if urlsplit(url).query else "?") + urlencode(params)
+        pool, target = self._pool(url)
+        with pool.request(
             method,
-            url,
+            target,
             headers=dict(headers),
             json=body,
-            params=params,
-            timeout=(min(timeout, _CONNECTING), timeout),
-            allow_redirects=False,
-            stream=True,
+            timeout=Timeout(total=timeout, connect=min(timeout, _CONNECTING)),
+            retries=False,
+            redirect=False,
+            preload_content=False,
         ) as response:
             raw = _read(response)
-            return Answer(response.status_code, response.headers, _parse(raw), empty=not raw)
+            return Answer(response.status, response.headers, _parse(raw), empty=not raw)
 
     def close(self) -> None:
-        self._session.close()
+        for pool in self._unix.values():
+            pool.close()
+        for manager in self._managers.values():
+            manager.clear()
 
+    def _pool(self, url: str) -> tuple[deadline.UnixPool | PoolManager, str]:
+        """Return the connections for ``url``, and what they call it."""
+        for address, pool in self._unix.items():
+            if url.startswith(f"{address}/"):
+                return pool, url.removeprefix(address)
+        proxy = proxy_for(url, self._settings)
+        if proxy not in self._managers:
+            self._managers[proxy] = self._manager(proxy)
+        return self._managers[proxy], url
 
-class _Adapter(HTTPAdapter):
-    """Makes every connection with these options, instead of what requests finds for itself."""
-
-    def __init__(self, **options: Any) -> None:
-        self._options = options
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **{**kwargs, **self._options})
-        manager: PoolManager = self.poolmanager
-        deadline.bound(manager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
-        manager: ProxyManager = super().proxy_manager_for(proxy, **{**kwargs, **self._options})
+    def _manager(self, proxy: str | None) -> PoolManager:
+        to_vault: dict[str, Any] = {
+            "ssl_context": self._context,
+            "server_hostname": self._settings.tls_server_name,
+        }
+        if proxy is None:
+            manager = PoolManager(**to_vault)
+        else:
+            user, at, _ = urlsplit(proxy).netloc.rpartition("@")
+            manager = ProxyManager(
+                proxy,
+                proxy_headers=make_headers(proxy_basic_auth=unquote(user)) if at else None,
+                proxy_ssl_context=self._context,
+                **to_vault,
+            )
         deadline.bound(manager)
         return manager
 
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Leave the context as it is: requests would add its own bundle of CAs."""
 
-    def build_connection_pool_key_attributes(
-        self, request: Any, verify: Any, cert: Any = None
-    ) -> Any:
-        """Give a pool nothing beyond the context, for the same reason."""
-        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {}
-
-
-def _context(settings: Settings) -> ssl.SSLContext:
-    """Return what Vault's own command line would use: the CAs given, or the system's."""
-    context = ssl.create_default_context(cadata=_cas(settings))
-    if settings.client_cert is not None:
-        try:
-            # Without a password OpenSSL would ask for that of an encrypted key.
-            context.load_cert_chain(settings.client_cert, settings.client_key, password="")
-        except OSError as error:
-            raise InvalidSetting(
-                f"{settings.origins['client_cert']}: the certificate or its key cannot be read: "
-                f"{error}"
-            ) from None
-    if settings.skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        # The session has said so already.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    return context
-
-
-def _cas(settings: Settings) -> str | None:
-    """Return the CAs that were given, PEM: a file wins over a text, a text over a directory.
-
-    OpenSSL wants the files of a directory named by hashes, Vault takes them as they are.
-    """
-    if settings.ca_cert is not None:
-        name, files = "ca_cert", [settings.ca_cert]
-    elif settings.ca_cert_bytes is not None:
-        return _checked_cas(settings.ca_cert_bytes, settings.origins["ca_cert_bytes"])
-    elif settings.ca_path is not None:
-        files = sorted(file for file in settings.ca_path.rglob("*") if file.is_file())
-        name = "ca_path"
-    else:
-        return None
-    origin = settings.origins[name]
-    try:
-        text = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    except (OSError, ValueError) as error:
-        raise InvalidSetting(f"{origin}: no CA certificates can be read there: {error}") from None
-    return _checked_cas(text, origin)
-
-
-def _checked_cas(text: str, origin: str) -> str:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except (ValueError, ssl.SSLError):
-        raise InvalidSetting(f"{origin}: there are no CA certificates in PEM") from None
-    return text
-
-
-def _read(response: requests.Response) -> bytes:
+def _read(response: BaseHTTPResponse) -> bytes:
     """Read the body, unless it is too long to be one of Vault's."""
     raw = bytearray()
-    try:
-        while piece := response.raw.read1(_CHUNK, decode_content=True):
-            raw += piece
-            if len(raw) > LONGEST_BODY:
-                raise TooLongError
-    except urllib3.exceptions.ReadTimeoutError as error:
-        raise requests.exceptions.ReadTimeout(error) from None
-    except urllib3.exceptions.HTTPError as error:
-        raise requests.exceptions.ConnectionError(error) from None
+    while piece := response.read1(_CHUNK, decode_content=True):
+        raw += piece
+        if len(raw) > LONGEST_BODY:
+            raise TooLongError
     return bytes(raw)
 
 

@@ -1,0 +1,92 @@
+"""TLS to Vault as Vault's own command line does it: which CAs are trusted, who we are."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import urllib3
+import urllib3.exceptions
+
+from dockertls_vault.errors import InvalidSetting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dockertls_vault.settings import Settings
+
+
+def context(settings: Settings) -> ssl.SSLContext:
+    """Return the context for connections to Vault; raises InvalidSetting.
+
+    As Go, and whatever Python's version: a certificate that was given is trusted, be it a root,
+    an intermediate or the listener's own; names are looked for in the SANs alone; and what RFC
+    5280 asks of a CA beyond that is not insisted on.
+    """
+    made = ssl.create_default_context(cadata=_cas(settings))
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    made.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    made.hostname_checks_common_name = False
+    _show(made, settings)
+    if settings.skip_verify:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+        # The session has said so already.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return made
+
+
+def _show(made: ssl.SSLContext, settings: Settings) -> None:
+    """Let the context show our certificate, if there is one."""
+    certificate, key = settings.client_cert, settings.client_key
+    if certificate is None and key is None:
+        return
+    if certificate is None or key is None:
+        given = settings.origins["client_key" if certificate is None else "client_cert"]
+        raise InvalidSetting(
+            f"{given}: a certificate to show to Vault needs its key as well",
+            hint="set both VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
+        )
+    try:
+        # Without a password OpenSSL would ask for that of an encrypted key.
+        made.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise InvalidSetting(
+            f"{settings.origins['client_cert']}: the certificate or its key cannot be read: {error}"
+        ) from None
+
+
+def _cas(settings: Settings) -> str | None:
+    """Return the CAs that were given, PEM: a file wins over a text, a text over a directory.
+
+    OpenSSL wants the files of a directory named by hashes, Vault takes them as they are.
+    """
+    if settings.ca_cert is not None:
+        return _read([settings.ca_cert], settings.origins["ca_cert"])
+    if settings.ca_cert_bytes is not None:
+        return _checked(settings.ca_cert_bytes, settings.origins["ca_cert_bytes"])
+    if settings.ca_path is not None:
+        return _read(_files(settings.ca_path), settings.origins["ca_path"])
+    return None
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files in and below a directory, or the file that ``path`` is."""
+    return [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+
+
+def _read(files: list[Path], origin: str) -> str:
+    try:
+        # Between the certificates may be anything, in any encoding.
+        text = "\n".join(file.read_text(encoding="latin-1") for file in files)
+    except OSError as error:
+        raise InvalidSetting(f"{origin}: no CA certificates can be read there: {error}") from None
+    return _checked(text, origin)
+
+
+def _checked(text: str, origin: str) -> str:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ValueError, ssl.SSLError):
+        raise InvalidSetting(f"{origin}: there are no CA certificates in PEM") from None
+    return text
