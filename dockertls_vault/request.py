@@ -23,10 +23,22 @@ class KeyType(StrEnum):
     """The keys that both ends of a Docker connection take."""
 
     EC_P256 = "ec-p256"
+    EC_P384 = "ec-p384"
+    EC_P521 = "ec-p521"
     RSA_2048 = "rsa-2048"
     RSA_3072 = "rsa-3072"
     RSA_4096 = "rsa-4096"
     ED25519 = "ed25519"
+
+    @property
+    def algorithm(self) -> str:
+        """What Vault's roles call it in ``key_type``: ec, rsa or ed25519."""
+        return self.value.partition("-")[0]
+
+    @property
+    def bits(self) -> int:
+        """What Vault's roles call it in ``key_bits``; 0 for Ed25519, which has one size."""
+        return int(self.value.partition("-")[2].removeprefix("p") or 0)
 
 
 class Layout(StrEnum):

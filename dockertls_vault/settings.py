@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import values
+from .request import KeyType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -325,6 +326,15 @@ class Settings:
         variables=("DOCKERTLS_CLIENT_ROLE",),
         key="pki.client_role",
         flag="--role",
+    )
+    key_type: KeyType = _setting(
+        KeyType.EC_P256,
+        "The type of private key: ec-p256, ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096 or "
+        "ed25519.",
+        parse=values.key_type,
+        variables=("DOCKERTLS_KEY_TYPE",),
+        key="pki.key_type",
+        flag="--key-type",
     )
     origins: Mapping[str, str] = field(default_factory=dict)
 

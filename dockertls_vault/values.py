@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from .duration import parse_duration
 from .errors import InvalidInput
+from .request import KeyType
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -109,6 +110,16 @@ def method(value: object) -> Method:
     except ValueError:
         raise InvalidInput(
             f"no such way to log in: {value!r}", hint=f"there are: {', '.join(Method)}"
+        ) from None
+
+
+def key_type(value: object) -> KeyType:
+    """Return a type of private key."""
+    try:
+        return KeyType(text(value).lower())
+    except ValueError:
+        raise InvalidInput(
+            f"no such type of key: {value!r}", hint=f"there are: {', '.join(KeyType)}"
         ) from None
 
 

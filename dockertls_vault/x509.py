@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 
     from .names import Names
 
+Hash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
-_RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
+# Each curve with the hash that is as strong (RFC 5480, section 4).
+_CURVES: dict[int, tuple[ec.EllipticCurve, Hash]] = {
+    256: (ec.SECP256R1(), hashes.SHA256()),
+    384: (ec.SECP384R1(), hashes.SHA384()),
+    521: (ec.SECP521R1(), hashes.SHA512()),
+}
 _PUBLIC_EXPONENT = 65537
 
 
@@ -49,11 +55,12 @@ class Description:
 
 def generate_key(key_type: KeyType) -> PrivateKey:
     """Make a private key; RSA takes from a tenth of a second to some seconds."""
-    if key_type is KeyType.EC_P256:
-        return ec.generate_private_key(ec.SECP256R1())
     if key_type is KeyType.ED25519:
         return ed25519.Ed25519PrivateKey.generate()
-    return rsa.generate_private_key(_PUBLIC_EXPONENT, _RSA_BITS[key_type])
+    if key_type.algorithm == "rsa":
+        return rsa.generate_private_key(_PUBLIC_EXPONENT, key_type.bits)
+    curve, _ = _CURVES[key_type.bits]
+    return ec.generate_private_key(curve)
 
 
 def private_key_pem(key: PrivateKey) -> bytes:
@@ -73,8 +80,16 @@ def make_csr(key: PrivateKey, common_name: str | None, names: Names) -> str:
     sans += [x509.IPAddress(ip_address(address)) for address in names.addresses]
     if sans:
         builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=False)
-    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    return builder.sign(key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
+    return builder.sign(key, _hash_for(key)).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _hash_for(key: PrivateKey) -> Hash | None:
+    """Return the hash to sign with; Ed25519 has its own."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return None
+    if isinstance(key, rsa.RSAPrivateKey):
+        return hashes.SHA256()
+    return _CURVES[key.key_size][1]
 
 
 def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:

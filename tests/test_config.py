@@ -10,6 +10,7 @@ import pytest
 
 from dockertls_vault.config import SYSTEM_FILE, config_files, resolve
 from dockertls_vault.errors import InvalidInput, InvalidSetting
+from dockertls_vault.request import KeyType
 from dockertls_vault.settings import Settings, sources
 from dockertls_vault.values import Method
 
@@ -62,6 +63,7 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "trust_mount": ("roots", "roots"),
     "server_role": ("servers", "servers"),
     "client_role": ("clients", "clients"),
+    "key_type": ("RSA-4096", KeyType.RSA_4096),
 }
 SECRETS = {"token", "secret_id", "wrapped_secret_id", "jwt", "github_token", "gitlab_token"}
 
@@ -165,6 +167,7 @@ def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> No
         ("DOCKERTLS_MOUNT", "/"),
         ("DOCKERTLS_SERVER_ROLE", "a/b"),
         ("DOCKERTLS_AUTH", "kerberos"),
+        ("DOCKERTLS_KEY_TYPE", "dsa-1024"),
         ("DOCKERTLS_AUTH_USER", "../root"),
         ("DOCKERTLS_JWT_VARIABLE", "MY-TOKEN"),
     ],

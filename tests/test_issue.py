@@ -91,15 +91,26 @@ def test_every_kind_of_key_is_signed(
     pem = (tmp_path / "c" / "key.pem").read_bytes()
     key = serialization.load_pem_private_key(pem, None)
     assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
-    match key_type:
-        case KeyType.EC_P256:
+    match key_type.algorithm:
+        case "ec":
             assert isinstance(key, ec.EllipticCurvePrivateKey)
-            assert isinstance(key.curve, ec.SECP256R1)
-        case KeyType.ED25519:
-            assert isinstance(key, ed25519.Ed25519PrivateKey)
-        case _:
+            assert key.curve.name == key_type.value.replace("ec-p", "secp") + "r1"
+        case "rsa":
             assert isinstance(key, rsa.RSAPrivateKey)
             assert key.key_size == int(key_type.value.removeprefix("rsa-"))
+        case _:
+            assert isinstance(key, ed25519.Ed25519PrivateKey)
+
+
+@pytest.mark.usefixtures("vault")
+def test_the_type_of_key_is_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A variable names it for every command on a host; the flag wins."""
+    monkeypatch.setenv("DOCKERTLS_KEY_TYPE", "ec-p384")
+    command = ("issue", "client", "--out", tmp_path / "c")
+    assert run(capsys, *command)["key_type"] == "ec-p384"
+    assert run(capsys, *command, "--key-type", "ed25519")["key_type"] == "ed25519"
 
 
 @pytest.mark.usefixtures("vault")

@@ -48,6 +48,25 @@ def test_openssl_accepts_the_csr_and_the_key(key_type: KeyType, tmp_path: Path) 
     assert openssl("pkey", "-in", pem, "-pubout") == public
 
 
+@pytest.mark.parametrize(
+    ("key_type", "digest"),
+    [
+        (KeyType.EC_P256, "sha256"),
+        (KeyType.EC_P384, "sha384"),
+        (KeyType.EC_P521, "sha512"),
+        (KeyType.RSA_2048, "sha256"),
+        (KeyType.ED25519, None),
+    ],
+)
+def test_a_csr_is_signed_with_a_hash_as_strong_as_its_key(
+    key_type: KeyType, digest: str | None
+) -> None:
+    """A curve of 384 or 521 bits is not weakened by SHA-256."""
+    csr = x509.load_pem_x509_csr(make_csr(generate_key(key_type), "alice", Names()).encode())
+    algorithm = csr.signature_hash_algorithm
+    assert (algorithm.name if algorithm else None) == digest
+
+
 def test_a_csr_without_names_has_no_san() -> None:
     """A client's CSR holds its common name alone; a server's may have an empty subject."""
     csr = x509.load_pem_x509_csr(make_csr(KEY, "alice", Names()).encode())

@@ -62,7 +62,7 @@ ClientRoleOption = Annotated[str | None, of_setting("client_role", "NAME")]
 LayoutOption = Annotated[
     Layout, typer.Option(help="Name the files as docker or as docker:dind expects them.")
 ]
-KeyTypeOption = Annotated[KeyType, typer.Option(help="The kind of private key.")]
+KeyTypeOption = Annotated[KeyType | None, of_setting("key_type", "TYPE")]
 OwnerOption = Annotated[
     str | None, typer.Option(metavar="USER", help="Who owns the files; only root can give it.")
 ]
@@ -95,7 +95,7 @@ def server(
     ttl: ServerTTLOption = None,
     out: ServerOutOption = None,
     layout: LayoutOption = Layout.DOCKER,
-    key_type: KeyTypeOption = KeyType.EC_P256,
+    key_type: KeyTypeOption = None,
     owner: OwnerOption = None,
     group: GroupOption = None,
     replace: ReplaceOption = False,
@@ -118,6 +118,7 @@ def server(
         mount=mount,
         trust_mount=trust_mount,
         server_role=role,
+        key_type=key_type,
         auth=auth,
         namespace=namespace,
         timeout=timeout,
@@ -131,7 +132,7 @@ def server(
         names=names,
         common_name=server_common_name(names),
         ttl=DEFAULT_TTL[Purpose.SERVER] if ttl is None else parse_duration(ttl),
-        key_type=key_type,
+        key_type=settings.key_type,
         layout=layout,
         owner=owner,
         group=group,
@@ -167,7 +168,7 @@ def client(
     ttl: ClientTTLOption = None,
     out: ClientOutOption = None,
     layout: LayoutOption = Layout.DOCKER,
-    key_type: KeyTypeOption = KeyType.EC_P256,
+    key_type: KeyTypeOption = None,
     owner: OwnerOption = None,
     group: GroupOption = None,
     replace: ReplaceOption = False,
@@ -190,6 +191,7 @@ def client(
         mount=mount,
         trust_mount=trust_mount,
         client_role=role,
+        key_type=key_type,
         auth=auth,
         namespace=namespace,
         timeout=timeout,
@@ -202,7 +204,7 @@ def client(
         names=Names(),
         common_name=machine.user_at_host() if name is None else parse_common_name(name),
         ttl=DEFAULT_TTL[Purpose.CLIENT] if ttl is None else parse_duration(ttl),
-        key_type=key_type,
+        key_type=settings.key_type,
         layout=layout,
         owner=owner,
         group=group,
