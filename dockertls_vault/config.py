@@ -44,6 +44,7 @@ def resolve(
     tables = [(file, _read(file)) for file in files]
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    outvoted: dict[str, str] = {}
     for name, source in sources().items():
         for origin, value in _found(name, source, flags, environ, tables):
             try:
@@ -52,11 +53,16 @@ def resolve(
                 kind = InvalidInput if origin == source.flag else InvalidSetting
                 raise kind(f"{origin}: {error.message}", hint=error.hint) from None
             origins[name] = origin
+            outvoted |= {
+                variable: origin
+                for variable in source.variables
+                if origin in source.variables and environ.get(variable, value) not in ("", value)
+            }
             break
     named = str(values.get("jwt_variable", ""))
     if "jwt" not in values and environ.get(named):
         values["jwt"], origins["jwt"] = environ[named], named
-    return Settings(**values, origins=origins)
+    return Settings(**values, origins=origins, outvoted=outvoted)
 
 
 def _found(

@@ -46,7 +46,10 @@ def _setting(default: Any, doc: str, *, secret: bool = False, **source: Any) -> 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that was found; ``origins`` says for each field where."""
+    """Everything that was found; ``origins`` says for each field where.
+
+    ``outvoted`` are variables that say something else than the one that won, with that one.
+    """
 
     addresses: tuple[str, ...] = _setting(
         (DEFAULT_ADDRESS,),
@@ -337,6 +340,7 @@ class Settings:
         flag="--key-type",
     )
     origins: Mapping[str, str] = field(default_factory=dict)
+    outvoted: Mapping[str, str] = field(default_factory=dict)
 
 
 def sources() -> dict[str, Source]:

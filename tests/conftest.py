@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -16,6 +17,9 @@ pytest_plugins = [
     "tests.harness.images",
     "tests.harness.compose",
 ]
+
+# A background job of a shell inherits SIGINT ignored, and so would each program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # requests lets a bundle of CAs in the environment win over the one that the Docker SDK names.
 _AMBIENT = ("VAULT_", "BAO_", "DOCKERTLS_", "DOCKER_", "ACTIONS_", "REQUESTS_CA_", "CURL_CA_")

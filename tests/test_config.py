@@ -194,3 +194,21 @@ def test_the_files() -> None:
     home = Path("/h/.config/dockertls-vault/config.toml")
     assert config_files({"HOME": "/h"}) == (home, SYSTEM_FILE)
     assert config_files({}) == (SYSTEM_FILE,)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "outvoted"),
+    [
+        ({}, {"BAO_ADDR": "https://a", "VAULT_ADDR": "https://b"}, {"VAULT_ADDR": "BAO_ADDR"}),
+        ({}, {"BAO_TOKEN": "a", "VAULT_TOKEN": "b"}, {"VAULT_TOKEN": "BAO_TOKEN"}),
+        ({}, {"BAO_ADDR": "https://a", "VAULT_ADDR": "https://a"}, {}),
+        ({}, {"BAO_ADDR": "https://a", "VAULT_ADDR": ""}, {}),
+        ({}, {"VAULT_ADDR": "https://b"}, {}),
+        ({"namespace": "c"}, {"BAO_NAMESPACE": "a", "VAULT_NAMESPACE": "b"}, {}),
+    ],
+)
+def test_a_variable_that_loses_against_another_is_known(
+    flags: dict[str, object], environ: dict[str, str], outvoted: dict[str, str]
+) -> None:
+    """Only where the two differ, and neither was meant anyway."""
+    assert resolve(flags, environ, ()).outvoted == outvoted

@@ -91,15 +91,19 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
         ca = CertificateAuthority(session, settings.mount)
         bootstrap.apply(ca, bootstrap.plan(settings.mount, ca.state(tuple(wish.roles)), wish))
     names = f"names below {', '.join(domains)}" if domains else "any name (no --domain was given)"
-    render.note(f"an embedded OpenBao at {server.address}; servers get {names}", preferences)
+    render.note(
+        f"an embedded OpenBao at {server.address}, where `ca init` has been run", preferences
+    )
+    render.note(f"servers get {names}", preferences)
 
 
 def _exports(server: DevServer) -> list[str]:
-    """Return the lines that lead a shell to the server, and away from any other."""
+    """Return the lines that lead a shell to the server, and away from any other, and back."""
     from dockertls_vault.dev import is_of_vault
 
     foreign = [name for name in os.environ if is_of_vault(name) and name not in server.variables]
     return [
         *(f"unset {name}" for name in sorted(foreign)),
         *(f"export {name}={shlex.quote(value)}" for name, value in server.variables.items()),
+        f"# afterwards: unset {' '.join(server.variables)}",
     ]

@@ -142,6 +142,11 @@ def session(settings: Settings, preferences: Preferences) -> Session:
 
     from . import render
 
+    for variable, winner in settings.outvoted.items():
+        render.note(
+            f"{winner} wins over {variable}, which differs (unset {winner} to use that)",
+            preferences,
+        )
     if preferences.verbose:
         for name, origin in settings.origins.items():
             render.note(f"{name}: from {origin}", preferences)

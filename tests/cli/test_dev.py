@@ -129,6 +129,20 @@ def test_what_a_file_says_of_another_server_does_not_count(tmp_path: Path) -> No
     assert (tmp_path / "cert.pem").exists()
 
 
+def test_the_way_back_is_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What was exported hides a VAULT_ADDR that is set later: it is said, and how to undo it."""
+    with serving() as (process, variables):
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"# afterwards: unset {' '.join(variables)}\n"
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("VAULT_ADDR", "https://vault.example.internal:8200")
+        assert run(["auth"]) == 0
+    assert "BAO_ADDR wins over VAULT_ADDR, which differs" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("command", "status", "words"),
     [
