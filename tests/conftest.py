@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.mounts",
     "tests.harness.notes",
     "tests.harness.openbao",
+    "tests.harness.dialect.servers",
     "tests.harness.dockerd",
     "tests.harness.engine",
     "tests.harness.images",

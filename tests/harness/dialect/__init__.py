@@ -1,0 +1,42 @@
+"""HashiCorp Vault, as it answers where OpenBao answers otherwise: rules before a real OpenBao.
+
+Vault's own server cannot be had here. Each rule is one difference, taken from Vault's sources and
+release notes; what no rule speaks of is OpenBao's answer, unchanged. tests/test_dialect.py shows
+each of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .headers import ignore_namespaces, refuse_to_forward, state_no_index, state_the_index
+from .intermediates import cut_to_the_issuer
+from .leaves import not_before_the_issuer, within_name_constraints
+from .quotas import LeaseCountQuotas
+from .roles import RoleParameters
+from .roots import constrained_roots
+from .tokens import say_invalid_token
+
+if TYPE_CHECKING:
+    from .exchange import Rule
+
+
+def community() -> tuple[Rule, ...]:
+    """Return the rules of Vault Community."""
+    return (refuse_to_forward, ignore_namespaces, state_no_index, *_both())
+
+
+def enterprise() -> tuple[Rule, ...]:
+    """Return the rules of Vault Enterprise and HCP Vault."""
+    return (refuse_to_forward, state_the_index, LeaseCountQuotas(), *_both())
+
+
+def _both() -> tuple[Rule, ...]:
+    return (
+        say_invalid_token,
+        not_before_the_issuer,
+        within_name_constraints,
+        cut_to_the_issuer,
+        constrained_roots,
+        RoleParameters(),
+    )

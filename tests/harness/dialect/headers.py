@@ -1,0 +1,44 @@
+"""What Vault does with X-Vault-Inconsistent, X-Vault-Index and X-Vault-Namespace."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .exchange import WRITES, refusal
+
+if TYPE_CHECKING:
+    from .exchange import Answer, Forward, Request
+
+_INCONSISTENT = "X-Vault-Inconsistent"
+_INDEX = "X-Vault-Index"
+_NAMESPACE = "X-Vault-Namespace"
+
+
+def refuse_to_forward(request: Request, forward: Forward) -> Answer:
+    """Be without ``allow_forwarding_via_header``, as Community is always."""
+    if request.headers.get(_INCONSISTENT) == "forward-active-node":
+        return refusal(400, f"forwarding via header {_INCONSISTENT} disabled in configuration")
+    return forward(request)
+
+
+def state_the_index(request: Request, forward: Forward) -> Answer:
+    """Say with every write up to where the log goes, as Enterprise and HCP do."""
+    answer = forward(request.without(_INDEX))
+    if request.method not in WRITES or not answer.is_success:
+        return answer
+    index = base64.b64encode(b"v1:cluster:1:0:hmac").decode()
+    return replace(answer, headers={**answer.headers, _INDEX: index})
+
+
+def state_no_index(request: Request, forward: Forward) -> Answer:
+    """Have no index, as Community has none."""
+    answer = forward(request.without(_INDEX))
+    kept = {name: value for name, value in answer.headers.items() if name != _INDEX}
+    return replace(answer, headers=kept)
+
+
+def ignore_namespaces(request: Request, forward: Forward) -> Answer:
+    """Serve the root namespace whichever was asked for, as Community does without a word."""
+    return forward(request.without(_NAMESPACE))
