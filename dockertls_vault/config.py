@@ -38,8 +38,9 @@ def resolve(
 ) -> Settings:
     """Find the settings; ``flags`` are those that were given, by the name of their field.
 
-    An empty variable counts as not set, as it does for Vault. Raises InvalidInput for a flag,
-    InvalidSetting for a variable or a file, each naming where the value is.
+    An empty variable counts as not set, and an empty ``BAO_X`` hides ``VAULT_X``, as for OpenBao's
+    command line. Raises InvalidInput for a flag, InvalidSetting for a variable or a file, each
+    naming where the value is.
     """
     tables = [(file, _read(file)) for file in files]
     values: dict[str, Any] = {}
@@ -75,13 +76,23 @@ def _found(
     """Return each place that has the setting and what it says, the one that wins first."""
     return [
         *([(source.flag or name, flags[name])] if name in flags else []),
-        *((variable, environ[variable]) for variable in source.variables if environ.get(variable)),
+        *((variable, environ[variable]) for variable in _set(source.variables, environ)),
         *(
             (f"{file}: {source.key}", table[source.key])
             for file, table in tables
             if source.key is not None and source.key in table
         ),
     ]
+
+
+def _set(variables: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """Return which of the variables have a value that counts."""
+    hidden = {
+        variable.replace("BAO_", "VAULT_", 1)
+        for variable in variables
+        if variable.startswith("BAO_") and environ.get(variable) == ""
+    }
+    return [variable for variable in variables if environ.get(variable) and variable not in hidden]
 
 
 def _read(file: Path) -> dict[str, object]:

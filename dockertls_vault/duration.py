@@ -1,38 +1,76 @@
-"""Durations as Vault writes them: ``90s``, ``15m``, ``1h30m``, ``7d``, or seconds alone."""
+"""Durations as Go and Vault write them: ``500ms``, ``90s``, ``1.5m``, ``1h30m``, ``7d``, ``2w``.
+
+There is one way to write them. What a number without a unit means is where they differ: seconds
+for a timeout, as Vault's own command line has it, and nothing at all for a TTL, since whoever
+writes ``--ttl 7`` means days.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
+from fractions import Fraction
 
 from .errors import InvalidInput
 
-_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_PART = re.compile(r"(\d{1,11})([dhms])")
+# In seconds; the first are those that we write.
+_WRITTEN = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_UNITS: dict[str, int | Fraction] = {
+    **_WRITTEN,
+    "w": 7 * 86400,
+    "ms": Fraction(1, 10**3),
+    "us": Fraction(1, 10**6),
+    "ns": Fraction(1, 10**9),
+}
+_PART = re.compile(r"(\d{1,11}\.?\d{0,9}|\.\d{1,9})(ms|us|ns|[wdhms])")
 # Vault keeps a TTL in nanoseconds in 64 bits: 292 years.
-_LONGEST = timedelta(days=292 * 365)
+_LONGEST = 292 * 365 * 86400
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration that ``text`` names, in whole seconds and longer than zero.
+    """Return the duration that ``text`` names, longer than zero; a number alone is seconds.
 
-    Raises InvalidInput for anything else, an empty text and zero included.
+    What is shorter than a microsecond is one. Raises InvalidInput for anything else.
     """
     compact = text.strip().lower()
-    if compact.isascii() and compact.isdigit():
-        compact += "s"
-    parts = _PART.findall(compact) if compact.isascii() else []
-    if not parts or "".join(number + unit for number, unit in parts) != compact:
+    seconds = _seconds(f"{compact}s" if _is_number(compact) else compact)
+    if seconds is None:
         raise InvalidInput(
-            f"not a duration: {text!r}", hint="write it as 10m, 1h30m or 7d (units: d, h, m, s)"
+            f"not a duration: {text!r}",
+            hint="write it as 10m, 1h30m or 7d (units: w, d, h, m, s, ms)",
         )
-    seconds = sum(int(number) * _UNITS[unit] for number, unit in parts)
-    if not 0 < seconds <= _LONGEST.total_seconds():
+    if not 0 < seconds <= _LONGEST:
         raise InvalidInput(
             f"a duration out of range: {text!r}",
             hint="it must be longer than zero and shorter than 292 years",
         )
-    return timedelta(seconds=seconds)
+    return timedelta(microseconds=math.ceil(seconds * 10**6))
+
+
+def parse_ttl(text: str) -> timedelta:
+    """Return the TTL that ``text`` names, with its unit and in whole seconds, as Vault counts."""
+    number = text.strip()
+    if _is_number(number) and int(number) > 0:
+        raise InvalidInput(
+            f"a TTL without a unit: {text!r}",
+            hint=f"write {number}d if days were meant, {number}s for seconds",
+        )
+    ttl = parse_duration(text)
+    if ttl.microseconds:
+        raise InvalidInput(f"a TTL with parts of a second: {text!r}", hint="Vault counts seconds")
+    return ttl
+
+
+def _seconds(compact: str) -> Fraction | None:
+    parts = _PART.findall(compact) if compact.isascii() else []
+    if not parts or "".join(number + unit for number, unit in parts) != compact:
+        return None
+    return sum((Fraction(number) * _UNITS[unit] for number, unit in parts), Fraction(0))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def format_duration(duration: timedelta) -> str:
@@ -43,7 +81,7 @@ def format_duration(duration: timedelta) -> str:
     left = int(duration.total_seconds())
     sign, left = ("-", -left) if left < 0 else ("", left)
     text = ""
-    for unit, size in _UNITS.items():
+    for unit, size in _WRITTEN.items():
         count, left = divmod(left, size)
         text += f"{count}{unit}" if count else ""
     return sign + (text or "0s")

@@ -53,8 +53,8 @@ class Settings:
 
     addresses: tuple[str, ...] = _setting(
         (DEFAULT_ADDRESS,),
-        "Addresses of Vault, separated by commas (a list in a file); the next one is tried "
-        "when a node is down, hung, sealed or electing.",
+        "Addresses of Vault, http://, https:// or unix://, separated by commas (a list in a "
+        "file); the next one is tried when a node is down, hung, sealed or electing.",
         parse=values.addresses,
         variables=(*_vault("AGENT_ADDR"), *_vault("ADDR")),
         key="vault.address",
@@ -115,9 +115,9 @@ class Settings:
         key="vault.tls_server_name",
     )
     client_timeout: timedelta = _setting(
-        timedelta(seconds=60),
-        "How long one request may take at most.",
-        parse=values.duration,
+        values.REQUEST_TIMEOUT,
+        "How long one request may take at most; 0 is the default, a negative duration no limit.",
+        parse=values.request_timeout,
         variables=_vault("CLIENT_TIMEOUT"),
         key="vault.client_timeout",
     )

@@ -6,20 +6,22 @@ makes no sense.
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .duration import parse_duration
 from .errors import InvalidInput
 from .request import KeyType
 
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-_TRUE = {"1", "t", "true", "yes", "on"}
-_FALSE = {"0", "f", "false", "no", "off", ""}
+_TRUE = {"1", "t", "T", "true", "True", "TRUE"}
+_FALSE = {"0", "f", "F", "false", "False", "FALSE"}
+_UNIX = "unix://"
+_ZERO = re.compile(r"0+(ns|us|ms|[smhd])?")
+# How long Vault's own command line lets a request take.
+REQUEST_TIMEOUT = timedelta(seconds=60)
 
 
 class Method(StrEnum):
@@ -42,12 +44,11 @@ def text(value: object) -> str:
 
 
 def boolean(value: object) -> bool:
-    """Return what Go's strconv.ParseBool takes, and yes, no, on, off."""
+    """Return what Go's strconv.ParseBool takes, which Vault's own command line calls."""
     if isinstance(value, bool):
         return value
-    word = text(value).lower()
-    if word in _TRUE | _FALSE:
-        return word in _TRUE
+    if text(value) in _TRUE | _FALSE:
+        return value in _TRUE
     raise InvalidInput(f"neither true nor false: {value!r}")
 
 
@@ -62,6 +63,18 @@ def count(value: object) -> int:
 def duration(value: object) -> timedelta:
     """Return a duration (duration.py)."""
     return parse_duration(str(value))
+
+
+def request_timeout(value: object) -> timedelta:
+    """Return how long a request may take, as Vault's own command line reads it.
+
+    Zero is the default, and what is negative means that there is no limit.
+    """
+    written = str(value)
+    if written.startswith("-"):
+        parse_duration(written.removeprefix("-"))
+        return timedelta.max
+    return REQUEST_TIMEOUT if _ZERO.fullmatch(written) else parse_duration(written)
 
 
 def path(value: object) -> Path:
@@ -133,6 +146,8 @@ def addresses(value: object) -> tuple[str, ...]:
 
 
 def _address(value: str) -> str:
+    if value.startswith(_UNIX) and value != _UNIX:
+        return value
     try:
         parts = urlsplit(value)
         port = parts.port

@@ -85,6 +85,29 @@ def test_each_variable(name: str) -> None:
         assert getattr(resolve({}, {variable: ""}, []), name) == default
 
 
+def test_an_empty_variable_of_openbao_hides_that_of_vault() -> None:
+    """So that BAO_X= turns off what is set for both; the file still counts (test_as_bao.py)."""
+    environ = {"BAO_NAMESPACE": "", "VAULT_NAMESPACE": "a", "VAULT_MAX_RETRIES": "3"}
+    found = resolve({}, environ, [])
+    assert (found.namespace, found.max_retries) == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("0", timedelta(minutes=1)),
+        ("0s", timedelta(minutes=1)),
+        ("500ms", timedelta(milliseconds=500)),
+        ("1.5m", timedelta(seconds=90)),
+        ("7", timedelta(seconds=7)),
+        ("-1s", timedelta.max),
+    ],
+)
+def test_how_long_a_request_may_take(text: str, limit: timedelta) -> None:
+    """Zero is the default and less is no limit, as OpenBao's command line has it."""
+    assert resolve({}, {"VAULT_CLIENT_TIMEOUT": text}, []).client_timeout == limit
+
+
 @pytest.mark.parametrize("name", [name for name, source in sources().items() if source.key])
 def test_each_key_of_a_file(name: str, tmp_path: Path) -> None:
     """The same values, under the key of the table."""
@@ -159,9 +182,12 @@ def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> No
         ("VAULT_ADDR", "https://user:password@vault"),
         ("VAULT_ADDR", "https://vault/?x=1"),
         ("VAULT_ADDR", "https://a,,https://b"),
+        ("VAULT_ADDR", "unix://"),
         ("VAULT_SKIP_VERIFY", "maybe"),
+        ("VAULT_SKIP_VERIFY", "yes"),
         ("VAULT_MAX_RETRIES", "-1"),
         ("VAULT_CLIENT_TIMEOUT", "soon"),
+        ("VAULT_CLIENT_TIMEOUT", "-soon"),
         ("VAULT_NAMESPACE", "a/../b"),
         ("DOCKERTLS_MOUNT", "pki?x"),
         ("DOCKERTLS_MOUNT", "/"),

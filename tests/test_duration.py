@@ -8,16 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockertls_vault.duration import format_duration, parse_duration, to_seconds
+from dockertls_vault.duration import format_duration, parse_duration, parse_ttl, to_seconds
 from dockertls_vault.errors import InvalidInput
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90s", 90), ("15m", 900), ("1h30m", 5400), ("7d", 604800), ("90", 90), (" 1H ", 3600)],
+    [
+        ("90s", 90),
+        ("15m", 900),
+        ("1h30m", 5400),
+        ("7d", 604800),
+        ("2w", 1209600),
+        ("1.5m", 90),
+        ("1h1.5s", 3601.5),
+        (".5s", 0.5),
+        ("500ms", 0.5),
+        ("20us", 0.00002),
+        ("1ns", 0.000001),
+        ("90", 90),
+        (" 1H ", 3600),
+    ],
 )
-def test_durations_are_read_as_vault_writes_them(text: str, seconds: int) -> None:
-    """Each unit, several in a row, and seconds without one."""
+def test_durations_are_read_as_go_and_vault_write_them(text: str, seconds: float) -> None:
+    """Each unit, several in a row, fractions, and seconds without a unit."""
     assert parse_duration(text) == timedelta(seconds=seconds)
 
 
@@ -28,10 +42,12 @@ def test_durations_are_read_as_vault_writes_them(text: str, seconds: int) -> Non
         "0",
         "0s",
         "-5m",
-        "1.5h",
+        "0ms",
+        "1.5.5h",
+        ".h",
         "5 m",
         "m",
-        "5w",
+        "5y",
         "h5",
         "\N{ARABIC-INDIC DIGIT FIVE}m",
         "300000d",
@@ -39,10 +55,32 @@ def test_durations_are_read_as_vault_writes_them(text: str, seconds: int) -> Non
     ],
 )
 def test_what_is_not_a_duration_is_refused(text: str) -> None:
-    """Nothing, zero, fractions, other units and lives longer than Vault can count."""
+    """Nothing, zero, other units and what is longer than Vault can count."""
     with pytest.raises(InvalidInput) as refusal:
         parse_duration(text)
     assert refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "hint"),
+    [
+        ("7", "without a unit: '7'", "7d if days were meant, 7s for seconds"),
+        ("0", "out of range", "longer than zero"),
+        ("500ms", "parts of a second", "seconds"),
+        ("soon", "not a duration", "7d"),
+    ],
+)
+def test_what_is_not_a_ttl_is_refused(text: str, words: str, hint: str) -> None:
+    """Above all a number alone, of which nobody knows what it counts."""
+    with pytest.raises(InvalidInput, match=words) as refusal:
+        parse_ttl(text)
+    assert hint in refusal.value.hint
+
+
+def test_a_ttl() -> None:
+    """With a unit, in whole seconds; a week is seven days."""
+    assert parse_ttl("1w") == parse_ttl("7d") == timedelta(days=7)
+    assert parse_ttl("1.5h") == timedelta(minutes=90)
 
 
 @given(st.integers(min_value=1, max_value=10**9))

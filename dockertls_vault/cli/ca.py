@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault.duration import parse_duration
+from dockertls_vault.duration import parse_ttl
 from dockertls_vault.names import parse_common_name
 from dockertls_vault.policy import Person
 from dockertls_vault.roles import TELLING, describe_change
@@ -84,7 +84,7 @@ def init(
         allow_bare_domains=allow_bare_domains,
         allow_localhost=allow_localhost,
         common_name=parse_common_name(common_name),
-        root_ttl=parse_duration(root_ttl),
+        root_ttl=parse_ttl(root_ttl),
         server_role=settings.server_role,
         client_role=settings.client_role,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault.duration import format_duration, parse_duration
+from dockertls_vault.duration import format_duration, parse_ttl
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
 
@@ -131,7 +131,7 @@ def server(
         trust_mount=settings.trust_mount,
         names=names,
         common_name=server_common_name(names),
-        ttl=DEFAULT_TTL[Purpose.SERVER] if ttl is None else parse_duration(ttl),
+        ttl=DEFAULT_TTL[Purpose.SERVER] if ttl is None else parse_ttl(ttl),
         key_type=settings.key_type,
         layout=layout,
         owner=owner,
@@ -203,7 +203,7 @@ def client(
         trust_mount=settings.trust_mount,
         names=Names(),
         common_name=machine.user_at_host() if name is None else parse_common_name(name),
-        ttl=DEFAULT_TTL[Purpose.CLIENT] if ttl is None else parse_duration(ttl),
+        ttl=DEFAULT_TTL[Purpose.CLIENT] if ttl is None else parse_ttl(ttl),
         key_type=settings.key_type,
         layout=layout,
         owner=owner,
