@@ -16,7 +16,8 @@
     │   ├── Locked               75  another process works on the same directory
     │   ├── VaultSealed          75  Vault is sealed
     │   ├── NoLeader             75  a cluster without a leader
-    │   └── RateLimited          75  too many requests, to the end of the time for them
+    │   ├── RateLimited          75  too many requests, to the end of the time for them
+    │   └── LeaseQuotaUsedUp     75  Vault gives no more leases until others end
     ├── Denied                   77  Vault does not let us
     │   ├── PolicyDenied         77  the token's policies lack a path or a capability
     │   ├── NoToken              77  neither a token nor a way to log in
@@ -164,6 +165,14 @@ class NoLeader(TryAgain):
 class RateLimited(TryAgain):
     code = "rate-limited"
     default_hint = "wait, give a longer --timeout, or have the quota raised"
+
+
+class LeaseQuotaUsedUp(TryAgain):
+    code = "lease-quota-used-up"
+    default_hint = (
+        "it clears when leases expire or are revoked; have the lease count quota raised, or "
+        "tokens and certificates made with shorter TTLs"
+    )
 
 
 class Denied(DockerTLSError):

@@ -97,9 +97,9 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
         "a certificate cannot be read",
     ),
     "no certificate": (lambda _: {"data": {"certificate": ""}}, 69, "has no 'certificate'"),
-    "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "something that is not JSON"),
+    "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "something that is not Vault's"),
     "another kind of JSON": (lambda _: {"data": [1, 2, 3]}, 69, "has no 'certificate'"),
-    "a list": (lambda _: b"[1, 2, 3]", 69, "something that is not JSON"),
+    "a list": (lambda _: b"[1, 2, 3]", 69, "something that is not Vault's"),
     "nothing": (lambda _: b"", 69, "has no 'certificate'"),
 }
 

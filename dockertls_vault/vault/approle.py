@@ -5,16 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from dockertls_vault.errors import (
-    DockerTLSError,
-    LoginRefused,
-    NoToken,
-    NotVault,
-    TokenRefused,
-    UnavailableError,
-    VaultError,
-    WrappedSecretUsed,
-)
+from dockertls_vault.errors import LoginRefused, NoToken, NotVault, UnavailableError
 
 from .tokens import check_secret, read_secret
 
@@ -74,10 +65,7 @@ def _either(settings: Settings, name: str, value: str | None, file: Path | None)
 
 def _check_origin(anonymous: hvac.Client, wrapping: str, mount: str, role: str | None) -> None:
     """Refuse what somebody else wrapped: it could be a secret_id of the attacker's own role."""
-    try:
-        answer = anonymous.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping})
-    except (VaultError, TokenRefused) as error:
-        raise _used(error) from None
+    answer = anonymous.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping})
     path = str(_data(answer).get("creation_path", ""))
     name = "[^/]+" if role is None else re.escape(role)
     if not re.fullmatch(rf"auth/{re.escape(mount)}/role/{name}/secret-id", path):
@@ -94,18 +82,10 @@ def _unwrap(anonymous: hvac.Client, wrapping: str) -> dict[str, Any]:
         answer = anonymous.adapter.post(
             "/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": wrapping}
         )
-    except (VaultError, TokenRefused) as error:
-        raise _used(error) from None
     except UnavailableError as error:
         error.hint = "it may have been unwrapped all the same; ask for another one and try again"
         raise
     return _data(answer)
-
-
-def _used(error: DockerTLSError) -> WrappedSecretUsed:
-    return WrappedSecretUsed(
-        f"the wrapped secret_id was unwrapped before, or its time is over: {error.message}"
-    )
 
 
 def _data(answer: Any) -> dict[str, Any]:

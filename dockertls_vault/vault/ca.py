@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.duration import to_seconds
-from dockertls_vault.errors import NotVault, VaultError
+from dockertls_vault.errors import NotVault, UnknownMount, VaultError
 from dockertls_vault.roles import BACKDATED
 
 from .pki import warnings
@@ -141,9 +141,10 @@ class CertificateAuthority:
     def _read(self, path: str) -> dict[str, Any] | None:
         try:
             return _data(self._adapter.get(f"/v1/{path}"))
+        except UnknownMount:
+            return None
         except VaultError as error:
-            # A mount that is not there is a 400 in so many words, everything else a 404.
-            if error.status == 404 or "No secret engine mount" in " ".join(error.errors):
+            if error.status == 404:
                 return None
             raise
 

@@ -6,6 +6,7 @@ here, for every call alike.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from contextlib import contextmanager
@@ -17,21 +18,21 @@ from urllib3.exceptions import HTTPError
 
 from dockertls_vault.errors import (
     DockerTLSError,
-    NoLeader,
     NotInitialized,
     TryAgain,
     VaultError,
     VaultSealed,
 )
 
-from . import faults, retry
-from .retry import Verdict
+from . import answers, faults, retry
+from .meaning import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dockertls_vault.settings import Settings
 
+    from .answers import Meaning
     from .transport import Answer, Transport
 
 # Seconds; a wait that is going to be longer than this is said.
@@ -56,13 +57,15 @@ class Call:
 class _Failure:
     """A try that gave no answer.
 
-    ``sent``: the node may have acted on it. ``lasting``: the next try would end the same way.
+    ``sent``: the node may have acted on it. ``patience``: for how many seconds it makes sense to
+    ask again. ``pause``: the other nodes are not to be asked either, for ``wait`` seconds at least.
     """
 
     fault: DockerTLSError
     sent: bool = False
-    lasting: bool = False
+    patience: float = math.inf
     pause: bool = False
+    wait: float = 0.0
 
 
 class Cluster:
@@ -83,6 +86,7 @@ class Cluster:
         self._addresses = list(settings.addresses)
         self._left = settings.timeout.total_seconds()
         self._index: str | None = None
+        self._forwarding = True
         self._written_at: float | None = None
         self._repeat = True
 
@@ -105,10 +109,11 @@ class Cluster:
         self._left = seconds
 
     def send(self, call: Call) -> Answer:
-        """Return the answer to ``call``, whatever its status, within what is left of the budget.
+        """Return the answer to ``call``, a success, within what is left of the budget.
 
-        Raises the last failure when the budget is used up, when all nodes fail in a way that
-        lasts, or when the call may have been acted on and must not be repeated.
+        Raises what Vault refuses at once; of what may pass the last failure, when the budget is
+        used up, when all nodes fail in a way that lasts, or when the call may have been acted on
+        and must not be repeated.
         """
         started = time.monotonic()
         try:
@@ -135,9 +140,12 @@ class Cluster:
                     raise _most_telling(failures)
                 if outcome.pause:
                     break
-            wait = retry.pause(pauses, self._random)
+            wait = max(retry.pause(pauses, self._random), *(failure.wait for failure in failures))
             pauses += 1
-            if all(failure.lasting for failure in failures) or self._over(started, wait):
+            elapsed = time.monotonic() - started
+            if self._over(started, wait) or all(
+                failure.patience <= elapsed for failure in failures
+            ):
                 raise _most_telling(failures)
             if time.monotonic() + wait - started >= _SILENT:
                 self._waiting(f"waiting for Vault: {_most_telling(failures).message}")
@@ -162,13 +170,17 @@ class Cluster:
         outcome = self._ask(address, call, started)
         if isinstance(outcome, _Failure):
             return outcome
-        if retry.classify(outcome.status, outcome.errors) is Verdict.REDIRECT:
-            target = self._target(address, outcome)
-            outcome = self._ask(target, call, started)
+        meaning = answers.read(call.method, call.path, address, outcome)
+        if meaning.verdict is Verdict.REDIRECT:
+            address = self._target(address, outcome)
+            outcome = self._ask(address, call, started)
             if isinstance(outcome, _Failure):
                 return outcome
-            address = target
-        return self._judge(address, call, outcome)
+            meaning = answers.read(call.method, call.path, address, outcome)
+        if meaning.verdict is Verdict.NO_FORWARDING and self._forwarding:
+            self._forwarding = False
+            return self._try(address, call, started)
+        return self._judge(address, call, outcome, meaning)
 
     def _ask(
         self, address: str, call: Call, started: float, one_try: float | None = None
@@ -181,7 +193,8 @@ class Cluster:
         headers = dict(call.headers)
         if self._index is not None:
             headers["X-Vault-Index"] = self._index
-            headers["X-Vault-Inconsistent"] = "forward-active-node"
+            if self._forwarding:
+                headers["X-Vault-Inconsistent"] = "forward-active-node"
         try:
             return self._transport.send(
                 call.method,
@@ -195,35 +208,34 @@ class Cluster:
             return _Failure(
                 faults.unreachable(address, error, self._settings),
                 sent=faults.may_have_been_sent(error),
-                lasting=faults.lasts(error),
+                patience=0.0 if faults.lasts(error) else math.inf,
             )
 
-    def _judge(self, address: str, call: Call, answer: Answer) -> Answer | _Failure:
-        verdict = retry.classify(answer.status, answer.errors)
-        if verdict in {Verdict.DONE, Verdict.TOKEN_REFUSED}:
+    def _judge(
+        self, address: str, call: Call, answer: Answer, meaning: Meaning
+    ) -> Answer | _Failure:
+        fault, verdict = meaning.fault, meaning.verdict
+        if verdict is Verdict.LAGGING and not self._may_lag():
+            verdict = Verdict.FINAL
+        if fault is None or verdict is Verdict.FINAL:
             self._note_write(call, answer)
             self._prefer(address)
+            if fault is not None:
+                raise fault
             return answer
-        if verdict is Verdict.LAGGING:
-            return self._lagging(call, address, answer)
-        if verdict is Verdict.REDIRECT:
-            return _Failure(NoLeader(f"{address} redirects again after a redirect"))
-        fault = faults.refused(call.method, call.path, address, answer)
         if isinstance(fault, VaultSealed) and not self._is_initialized(address):
-            return _Failure(
-                NotInitialized(f"Vault at {address} was never initialised"), lasting=True
-            )
+            fault = NotInitialized(f"Vault at {address} was never initialised")
         return _Failure(
             fault,
-            sent=retry.may_have_acted(answer.status, " ".join(answer.errors)),
-            pause=verdict is Verdict.BACK_OFF,
+            sent=meaning.acted,
+            patience=_patience(verdict, fault),
+            pause=verdict in {Verdict.BACK_OFF, Verdict.LAGGING},
+            wait=meaning.wait,
         )
 
-    def _lagging(self, call: Call, address: str, answer: Answer) -> Answer | _Failure:
-        """Wait for a standby that may not know yet what was written; else take its word."""
-        if self._written_at is None or time.monotonic() - self._written_at > retry.LAG:
-            return answer
-        return _Failure(faults.refused(call.method, call.path, address, answer), pause=True)
+    def _may_lag(self) -> bool:
+        """Tell whether a standby may not know yet what was written."""
+        return self._written_at is not None and time.monotonic() - self._written_at <= retry.LAG
 
     def _note_write(self, call: Call, answer: Answer) -> None:
         if call.method in _READS or answer.status >= 400:
@@ -271,6 +283,12 @@ class Cluster:
         except HTTPError:
             return True
         return state.body is None or state.body.get("initialized") is not False
+
+
+def _patience(verdict: Verdict, fault: DockerTLSError) -> float:
+    if verdict is Verdict.NEVER_HERE or isinstance(fault, NotInitialized):
+        return 0.0
+    return retry.ELECTION if verdict in {Verdict.BRIEFLY, Verdict.REDIRECT} else math.inf
 
 
 def _most_telling(failures: Sequence[_Failure]) -> DockerTLSError:

@@ -1,9 +1,8 @@
-"""What went wrong between here and Vault, in words, with what to do about it."""
+"""A request that got no answer: what that means, in words, and whether it may have arrived."""
 
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -11,35 +10,14 @@ from urllib.parse import urlsplit
 
 import urllib3.exceptions
 
-from dockertls_vault.errors import (
-    DockerTLSError,
-    LoginRefused,
-    NoLeader,
-    NotVault,
-    PolicyDenied,
-    RateLimited,
-    TokenRefused,
-    UnknownAddress,
-    UnknownMount,
-    UnknownNamespace,
-    UnknownRole,
-    VaultError,
-    VaultSealed,
-    VaultUnreachable,
-)
+from dockertls_vault.errors import DockerTLSError, NotVault, UnknownAddress, VaultUnreachable
 
-from . import retry
 from .transport import TooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dockertls_vault.settings import Settings
-
-    from .transport import Answer
-
-_CAPABILITIES = {"GET": "read", "LIST": "list", "DELETE": "delete", "PATCH": "patch"}
-_LOGIN = re.compile(r"auth/.+/login(/[^/]+)?")
 
 
 def unreachable(address: str, error: BaseException, settings: Settings) -> DockerTLSError:
@@ -76,49 +54,6 @@ def reason(error: BaseException) -> str:
         (cause.strerror for cause in found if isinstance(cause, OSError) and cause.strerror), None
     )
     return f"cannot be reached: {words or type(found[-1]).__name__}"
-
-
-def refused(method: str, path: str, address: str, answer: Answer) -> DockerTLSError:
-    """Return what an answer that is not a success means; ``path`` is without ``/v1/``."""
-    words = "; ".join(" ".join(error.split()) for error in answer.errors) or f"HTTP {answer.status}"
-    if not answer.is_vaults:
-        return _not_vault(address, answer)
-    if answer.status == 429:
-        return RateLimited(f"Vault has too many requests: {words}")
-    if answer.status == 503 and "sealed" in words:
-        return VaultSealed(f"Vault at {address} is sealed")
-    if answer.status in {502, 503, 504} or retry.is_electing(answer.status, words):
-        return NoLeader(f"the cluster at {address} has no leader: {words}")
-    if _LOGIN.fullmatch(path):
-        return LoginRefused(f"Vault refused the login at {path}: {words}")
-    if answer.status == 403:
-        return _denied(method, path, words)
-    if answer.status == 404 and "namespace not found" in words:
-        return UnknownNamespace("Vault does not know the namespace")
-    if answer.status == 404 and "no handler for route" in words:
-        return UnknownMount(f"nothing is mounted in Vault for {path!r}")
-    if answer.status == 400 and "unknown role" in words:
-        return UnknownRole(f"Vault knows no role for {path!r}: {words}")
-    return VaultError(f"Vault refused {path}: {words}", status=answer.status, errors=answer.errors)
-
-
-def _not_vault(address: str, answer: Answer) -> DockerTLSError:
-    if answer.status in {502, 503, 504}:
-        return VaultUnreachable(
-            f"what answers at {address} does not reach Vault itself (HTTP {answer.status})",
-            hint="is Vault up behind this proxy or load balancer?",
-        )
-    return NotVault(f"{address} answered with something that is not Vault's ({answer.status})")
-
-
-def _denied(method: str, path: str, words: str) -> DockerTLSError:
-    if "error occurred" not in words:
-        return TokenRefused(f"Vault does not accept the token: {words}")
-    capability = _CAPABILITIES.get(method, "update")
-    return PolicyDenied(
-        f"the token's policies do not allow {capability!r} on {path!r}",
-        hint=f'the policy needs: path "{path}" {{ capabilities = ["{capability}"] }}',
-    )
 
 
 def _not_trusted(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import (
     DockerTLSError,
-    NameRefused,
     NotVault,
     UnknownMount,
     UnknownRole,
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
 
     from .session import Session
 
-# The words of builtin/logical/pki in both Vault and OpenBao; the name is what they quote.
-_REFUSED_NAME = re.compile(
-    r"(?:subject alternate name|common name|IP Subject Alternative Names? .*provided|"
-    r"IP Subject Alternative Name) \"?(?P<name>[^\s\"]+)\"? (?:is )?not allowed"
-)
 _SENT_BOTH_WAYS = re.compile(r"field was provided but the role is set with \"use_csr_")
 
 
@@ -80,8 +74,6 @@ class PKI:
             raise self._unknown_role(role) from None
         except UnknownMount:
             raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
-        except VaultError as error:
-            raise _name_refused(error, role) or error from None
         data = _data(body, "certificate")
         chain = data.get("ca_chain") or [data.get("issuing_ca")]
         return Signed(
@@ -145,15 +137,3 @@ def _data(body: Any, wanted: str) -> dict[str, Any]:
     if not isinstance(data, dict) or not data.get(wanted):
         raise NotVault(f"the answer has no {wanted!r}, as Vault's would")
     return data
-
-
-def _name_refused(error: VaultError, role: str) -> NameRefused | None:
-    words = " ".join(error.errors)
-    match = _REFUSED_NAME.search(words)
-    if error.status != 400 or match is None:
-        return None
-    return NameRefused(
-        f"the role {role!r} does not allow the name {match['name']!r}: {words}",
-        name=match["name"],
-        hint="ask for another name (--host), or have the role's allowed_domains widened",
-    )

@@ -12,13 +12,11 @@ import requests
 from hvac.adapters import JSONAdapter
 
 from dockertls_vault.duration import format_duration
-from dockertls_vault.errors import DockerTLSError, NotVault, TokenRefused
+from dockertls_vault.errors import DockerTLSError, TokenRefused
 
-from . import faults, retry
 from .auth import Authenticator
 from .cluster import Call, Cluster
 from .identity import Identity
-from .retry import Verdict
 from .transport import Transport
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ class ClusterAdapter(JSONAdapter):
     ) -> Any:
         """Return the JSON of a success, or an empty response; raises DockerTLSError."""
 
-        def send() -> tuple[Call, Answer]:
+        def send() -> Answer:
             call = Call(
                 method.upper(),
                 url.lstrip("/").removeprefix("v1/"),
@@ -61,18 +59,16 @@ class ClusterAdapter(JSONAdapter):
                 kwargs.get("json"),
                 kwargs.get("params"),
             )
-            return call, self._cluster.send(call)
+            return self._cluster.send(call)
 
-        call, answer = send()
-        verdict = retry.classify(answer.status, answer.errors)
-        if verdict is Verdict.TOKEN_REFUSED and self._identity and self._identity.renew():
-            call, answer = send()
-        if not 200 <= answer.status < 300:
-            raise faults.refused(call.method, call.path, self._cluster.address, answer)
+        try:
+            answer = send()
+        except TokenRefused:
+            if self._identity is None or not self._identity.renew():
+                raise
+            answer = send()
         if answer.body is not None:
             return answer.body
-        if not answer.empty:
-            raise NotVault(f"{self._cluster.address} answered with something that is not JSON")
         response = requests.Response()
         response.status_code = answer.status
         return response

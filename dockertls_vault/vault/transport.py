@@ -48,13 +48,6 @@ class Answer:
         found = (self.body or {}).get("errors")
         return tuple(map(str, found)) if isinstance(found, list) else ()
 
-    @property
-    def is_vaults(self) -> bool:
-        """Whether Vault may have sent this: its failures have ``errors``, if an empty list."""
-        if self.body is None:
-            return self.empty and self.status < 400
-        return self.status < 400 or "errors" in self.body or "request_id" in self.body
-
 
 class Transport:
     """Connections with the settings of Vault, and nothing read behind our back."""

@@ -65,9 +65,9 @@ def failure(answer: Answer, **variables: str) -> DockerTLSError:
         (Node.closes_mid_body, VaultUnreachable, "broke the connection off"),
         (Node.answers_garbage, VaultUnreachable, "broke the connection off"),
         (Node.never_ends, NotVault, "has no end"),
-        (Node.answers_html, NotVault, "not JSON"),
-        (Node.answers_as_another_service, NotVault, "not Vault's (404)"),
-        (Node.redirects_in_a_circle, NoLeader, "redirects again after a redirect"),
+        (Node.answers_html, NotVault, "not Vault's (HTTP 200, text/html)"),
+        (Node.answers_as_another_service, NotVault, "not Vault's (HTTP 404)"),
+        (Node.redirects_in_a_circle, VaultError, "redirects again after a redirect"),
         (rate_limited(10**6), RateLimited, "quota exceeded"),
         (says("Vault is sealed", status="503 Service Unavailable"), VaultSealed, "is sealed"),
         (

@@ -1,0 +1,87 @@
+"""What an answer of Vault's can mean, and the shape of a row that says so; pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dockertls_vault.errors import DockerTLSError
+
+
+class Verdict(Enum):
+    """What follows from an answer: whether the request is sent again, and where."""
+
+    FINAL = auto()  # it would be the same the next time, good or bad
+    REDIRECT = auto()  # a standby names the leader
+    NEXT_NODE = auto()  # this node cannot answer now; another one, or this one later, can
+    BRIEFLY = auto()  # the same, but what outlasts an election will not pass by itself
+    NEVER_HERE = auto()  # this address is no Vault; another one may be
+    BACK_OFF = auto()  # too many requests, or a standby that lags behind: all nodes are to be left
+    LAGGING = auto()  # not there, or not there yet if it was written a moment ago
+    NO_FORWARDING = auto()  # a header of ours is forbidden; the request is fine without it
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that is no success, with all that the words of an error are made of.
+
+    ``path`` is without ``/v1/``, ``words`` are the server's in one line, and ``said`` is where
+    a row found its phrase in them.
+    """
+
+    method: str
+    path: str
+    address: str
+    status: int
+    errors: tuple[str, ...]
+    headers: Mapping[str, str]
+    said: re.Match[str] | None = None
+
+    @property
+    def words(self) -> str:
+        joined = "; ".join(" ".join(error.split()) for error in self.errors)
+        return joined or f"HTTP {self.status}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """An answer that is known by its status (any, if none is named), a phrase and the path.
+
+    ``phrase`` and ``path`` are regular expressions, searched for in the server's words and
+    in the path; empty ones fit everything. ``acted``: Vault may have done what it was asked for
+    all the same.
+    """
+
+    statuses: frozenset[int]
+    phrase: str
+    verdict: Verdict
+    error: Callable[[Refusal], DockerTLSError] = field(repr=False)
+    path: str = ""
+    acted: bool = False
+
+    def find(self, refusal: Refusal) -> re.Match[str] | None:
+        """Return where the phrase is, if the row is the right one."""
+        if self.statuses and refusal.status not in self.statuses:
+            return None
+        if not re.search(self.path, refusal.path):
+            return None
+        return re.search(self.phrase, refusal.words)
+
+
+def row(
+    statuses: int | tuple[int, ...],
+    phrase: str,
+    verdict: Verdict,
+    error: Callable[[Refusal], DockerTLSError],
+    *,
+    path: str = "",
+    acted: bool = False,
+) -> Row:
+    """Return a row, written as one reads it."""
+    several = statuses if isinstance(statuses, tuple) else (statuses,)
+    return Row(frozenset(several), phrase, verdict, error, path=path, acted=acted)

@@ -1,0 +1,246 @@
+"""The table of what Vault answers: quoted from both servers, and each row of it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockertls_vault.errors import (
+    DockerTLSError,
+    LeaseQuotaUsedUp,
+    LoginRefused,
+    NameRefused,
+    NoLeader,
+    NotVault,
+    PolicyDenied,
+    RateLimited,
+    TokenRefused,
+    TryAgain,
+    UnknownMount,
+    UnknownNamespace,
+    UnknownRole,
+    VaultError,
+    VaultSealed,
+    VaultUnreachable,
+    WrappedSecretUsed,
+)
+from dockertls_vault.vault import answers
+from dockertls_vault.vault.meaning import Refusal, Row, Verdict
+from dockertls_vault.vault.transport import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIGN = "pki/sign/server"
+LOGIN = "auth/approle/login"
+LOOKUP = "auth/token/lookup-self"
+CAPABILITIES = "sys/capabilities-self"
+EGP = (
+    '2 errors occurred:\n\t* egp standard policy "root/hours" evaluation resulted in denial.'
+    "\n\nThe specific error was:\n<nil>\n\t* permission denied\n\n"
+)
+PREFLIGHT = (
+    "preflight capability check returned 403, please ensure client's policies grant access to "
+    'path "pki/"'
+)
+INCONSISTENT = "forwarding via header X-Vault-Inconsistent disabled in configuration"
+
+
+@dataclass(frozen=True)
+class Example:
+    """An answer, and what it means."""
+
+    path: str
+    status: int
+    said: str | dict[str, Any] | None
+    verdict: Verdict
+    error: type[DockerTLSError]
+    exit_status: int
+    words: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> Answer:
+        """Vault's words stand in ``errors``; None is no JSON at all."""
+        body = {"errors": [self.said]} if isinstance(self.said, str) else self.said
+        return Answer(self.status, self.headers, body, empty=False)
+
+
+F, N, B = Verdict.FINAL, Verdict.NEXT_NODE, Verdict.BACK_OFF
+# The words are OpenBao 2.7.2's as received, or those of HashiCorp Vault's source where it has
+# others ("Vault" in the name).
+EXAMPLES = {
+    "another web server": Example(
+        SIGN, 200, None, Verdict.NEVER_HERE, NotVault, 69, "(HTTP 200, text/html)",
+        headers={"Content-Type": "text/html; charset=utf-8"},
+    ),
+    "another service": Example(
+        SIGN, 200, {"message": "welcome"}, Verdict.NEVER_HERE, NotVault, 69, "(HTTP 200)"
+    ),
+    "another service's failure": Example(
+        SIGN, 404, {"message": "not found"}, Verdict.NEVER_HERE, NotVault, 69, "(HTTP 404)"
+    ),
+    "a load balancer without Vault": Example(
+        SIGN, 503, None, N, VaultUnreachable, 69, "does not reach Vault itself (HTTP 503)"
+    ),
+    "a proxy that wants a password": Example(
+        SIGN, 407, None, Verdict.NEVER_HERE, VaultUnreachable, 69, "wants credentials"
+    ),
+    "a standby": Example(SIGN, 307, {}, Verdict.REDIRECT, VaultError, 69, "redirects again"),
+    "a rate limit": Example(
+        SIGN, 429, 'request path "pki/sign/server": rate limit quota exceeded', B, RateLimited, 75,
+        "rate limit quota exceeded",
+    ),
+    "a lease count quota, Vault": Example(
+        LOGIN, 429, 'request path "auth/approle/login": lease count quota exceeded', F,
+        LeaseQuotaUsedUp, 75, "no more leases",
+    ),
+    "a standby that lags": Example(
+        SIGN, 412, "required index state not present", B, TryAgain, 75, "has not caught up"
+    ),
+    "sealed": Example(SIGN, 503, "Vault is sealed", N, VaultSealed, 75, "is sealed"),
+    "too much work, Vault": Example(
+        SIGN, 503, "overloaded, try again later", B, RateLimited, 75, "is overloaded"
+    ),
+    "no leader": Example(SIGN, 503, "no active Vault instance found", N, NoLeader, 75),
+    "the leader does not answer": Example(SIGN, 502, "bad gateway", N, NoLeader, 75),
+    "an election": Example(
+        SIGN, 500, "local node not active but active cluster node not found", N, NoLeader, 75
+    ),
+    "the office is lost": Example(
+        SIGN, 500, "1 error occurred:\n\t* leadership lost while committing log\n\n", N,
+        NoLeader, 75,
+    ),
+    "a node that shuts down, or OpenBao 2.5.0": Example(
+        SIGN, 500, "context canceled", Verdict.BRIEFLY, VaultError, 69, "cancels pki/sign/server"
+    ),
+    "a forbidden header, Vault": Example(
+        LOOKUP, 400, INCONSISTENT, Verdict.NO_FORWARDING, VaultError, 69
+    ),
+    "a namespace that is not there": Example(
+        LOOKUP, 404, "namespace not found", F, UnknownNamespace, 78
+    ),
+    "a namespace that is not there, at a login": Example(
+        LOGIN, 404, "namespace not found", F, UnknownNamespace, 78
+    ),
+    "a login": Example(LOGIN, 400, "invalid role or secret ID", F, LoginRefused, 77),
+    "a login without a method": Example(LOGIN, 403, "permission denied", F, LoginRefused, 77),
+    "a login by name": Example(
+        "auth/userpass/login/alice", 400, "invalid username or password", F, LoginRefused, 77
+    ),
+    "a login under load": Example(
+        LOGIN, 429, 'request path "auth/approle/login": rate limit quota exceeded', B,
+        RateLimited, 75,
+    ),
+    "a wrapping token": Example(
+        "sys/wrapping/unwrap", 400, "wrapping token is not valid or does not exist", F,
+        WrappedSecretUsed, 77, "was unwrapped before",
+    ),
+    "a failure while unwrapping": Example(
+        "sys/wrapping/unwrap", 500, "internal error", F, VaultError, 69
+    ),
+    "a bad token": Example(LOOKUP, 403, "permission denied", F, TokenRefused, 77),
+    "a bad token, Vault": Example(
+        LOOKUP, 403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n", F,
+        TokenRefused, 77, "does not accept the token",
+    ),
+    "a token at its last use": Example(
+        CAPABILITIES, 400, "1 error occurred:\n\t* invalid token\n\n", F, TokenRefused, 77
+    ),
+    "no token, Vault": Example(LOOKUP, 400, "missing client token", F, TokenRefused, 77),
+    "a policy": Example(
+        SIGN, 403, "1 error occurred:\n\t* permission denied\n\n", F, PolicyDenied, 77,
+        "do not allow 'update' on 'pki/sign/server'",
+    ),
+    "a policy of Sentinel's, Vault": Example(
+        SIGN, 403, EGP, F, PolicyDenied, 77, 'egp standard policy "root/hours"'
+    ),
+    "a policy without anything in a mount": Example(
+        "sys/internal/ui/mounts/pki", 403, PREFLIGHT, F, PolicyDenied, 77, "nothing below 'pki/'"
+    ),
+    "a role": Example(
+        SIGN, 400, "unknown role: server", Verdict.LAGGING, UnknownRole, 78, "pki/sign/server"
+    ),
+    "a mount": Example(
+        SIGN, 404, 'no handler for route "pki/sign/server". route entry not found.',
+        Verdict.LAGGING, UnknownMount, 78,
+    ),
+    "a mount, asked for by name": Example(
+        "sys/mounts/pki", 400, "No secret engine mount at pki/", F, UnknownMount, 78
+    ),
+    "nothing there": Example("pki/roles/x", 404, {"errors": []}, F, VaultError, 69, "HTTP 404"),
+    "a failure of its own": Example(
+        SIGN, 500, "1 error occurred:\n\t* no reply\n\n", F, VaultError, 69, "* no reply"
+    ),
+    # What the PKI engine refuses to sign.
+    "a name": Example(
+        SIGN, 400, "subject alternate name web.example.org not allowed by this role", F,
+        NameRefused, 65, "does not allow the name 'web.example.org'",
+    ),
+    "a common name": Example(
+        SIGN, 400, "common name web.example.org not allowed by this role", F, NameRefused, 65
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_what_an_answer_means(example: Example) -> None:
+    """Whether it is asked again, which error it is, its exit status, and words that help."""
+    meaning = answers.read("POST", example.path, "https://vault:8200", example.answer)
+    fault = meaning.fault
+    assert (meaning.verdict, type(fault)) == (example.verdict, example.error)
+    assert fault is not None
+    assert fault.exit_status == example.exit_status
+    assert example.words in fault.message
+    assert fault.hint or isinstance(fault, LoginRefused | VaultError)
+
+
+def fitting(example: Example) -> Row:
+    """Return the row that decides."""
+    answer = example.answer
+    rows = answers.rows(example.path, answer)
+    refusal = Refusal("POST", example.path, "", answer.status, answer.errors, {})
+    return next(row for row in rows if row.find(refusal))
+
+
+def test_every_row_has_an_example() -> None:
+    """A row that no answer reaches is a mistake, or lacks its proof."""
+    reached = {fitting(example) for example in EXAMPLES.values()}
+    rows = {*answers.NOT_VAULT, *answers.REDIRECTS, *answers.VAULT}
+    assert not rows - reached
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body", "empty"),
+    [
+        (SIGN, 200, {"request_id": "1", "data": {}}, False),
+        (LOGIN, 200, {"auth": {}}, False),
+        ("sys/leader", 200, {"is_self": True}, False),
+        ("pki/config/issuers", 204, None, True),
+    ],
+)
+def test_a_success(path: str, status: int, body: dict[str, Any] | None, empty: bool) -> None:
+    """It is Vault's where it has one of its keys, comes from the system, or is empty."""
+    meaning = answers.read("POST", path, "", Answer(status, {}, body, empty))
+    assert meaning == answers.Meaning(Verdict.FINAL)
+
+
+@pytest.mark.parametrize(("status", "acted"), [(503, False), (502, True), (504, True)], ids=str)
+def test_what_may_have_been_done(status: int, acted: bool) -> None:
+    """After a gateway's failure nobody knows, and what works once is not repeated."""
+    answer = Answer(status, {}, {"errors": ["no active Vault instance found"]}, empty=False)
+    assert answers.read("POST", SIGN, "", answer).acted is acted
+
+
+@pytest.mark.parametrize(
+    ("header", "wait"), [({"Retry-After": "7"}, 7.0), ({"Retry-After": "soon"}, 0.0), ({}, 0.0)]
+)
+def test_how_long_to_wait(header: dict[str, str], wait: float) -> None:
+    """As long as Retry-After says, if a number of seconds is given."""
+    answer = Answer(429, header, {"errors": ["rate limit quota exceeded"]}, empty=False)
+    meaning = answers.read("POST", SIGN, "", answer)
+    assert meaning.wait == wait
+    assert meaning.fault is not None
+    assert ("wait for 7 s" in meaning.fault.hint) is bool(wait)
