@@ -136,6 +136,12 @@ def parse_domains(texts: Sequence[str], *, allow_any_name: bool) -> tuple[str, .
         )
     domains = tuple(dict.fromkeys(map(parse_dns_name, texts)))
     for domain in domains:
+        if "_" in domain:
+            raise InvalidInput(
+                f"an underscore in a domain: {domain!r}",
+                hint="a role that enforces host names (RFC 1123), as this one will, signs no name "
+                "below it",
+            )
         if domain.startswith("*."):
             raise InvalidInput(
                 f"a wildcard for a domain: {domain!r}", hint=f"did you mean {domain[2:]!r}?"

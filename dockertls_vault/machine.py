@@ -12,14 +12,25 @@ from .names import LONGEST_COMMON_NAME, Names, parse_dns_name
 
 LOCAL_NAMES = Names(("localhost",), ("127.0.0.1", "::1"))
 # Interfaces that containers and virtual machines make: nobody reaches this host through them.
-_INNER_INTERFACES = ("docker", "br-", "veth", "virbr", "lxcbr", "lxdbr", "cni", "cali", "flannel")
+_INNER_INTERFACES = (
+    "docker",
+    "br-",
+    "veth",
+    "virbr",
+    "lxcbr",
+    "lxdbr",
+    "podman",
+    "cni",
+    "cali",
+    "flannel",
+)
 
 
 def names() -> Names:
     """Return this machine's host name, FQDN and addresses, and the local ones.
 
     Addresses of the loopback, of links and of container bridges are left out; so is a host
-    name that no certificate can hold (one with an underscore).
+    name that no certificate can hold.
     """
     dns = dict.fromkeys(name for name in _host_names() if _is_dns_name(name))
     addresses = dict.fromkeys(_addresses())

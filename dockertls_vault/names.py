@@ -12,8 +12,9 @@ from .errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# A host name's label: letters, digits and hyphens, no hyphen at either end (RFC 1123).
-_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+# A host name's label: letters, digits and hyphens, no hyphen at either end (RFC 1123); and
+# underscores, which Compose makes and Go's crypto/x509 takes.
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _LONGEST_NAME = 253
 # X.520's upper bound (ub-common-name), which cryptography counts in bytes of UTF-8.
 LONGEST_COMMON_NAME = 64
@@ -78,7 +79,8 @@ def parse_address(text: str) -> str | None:
 def parse_dns_name(text: str) -> str:
     """Return a host name in lower case, its international labels as A-labels (IDNA 2008).
 
-    A leading ``*.`` is let through: whether a wildcard is allowed is the role's business.
+    A leading ``*.`` and underscores are let through: whether they are allowed is the role's
+    business.
     Raises InvalidInput, with a suggestion where there is one.
     """
     _refuse_what_surrounds_a_name(text)
@@ -93,7 +95,7 @@ def parse_dns_name(text: str) -> str:
     if len(wildcard + name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
         raise InvalidInput(
             f"not a host name: {text!r}",
-            hint="letters, digits and hyphens, 63 to a label, 253 in all",
+            hint="letters, digits, hyphens and underscores, 63 to a label, 253 in all",
         )
     if labels[-1].isdigit():
         raise InvalidInput(f"neither a host name nor an IP address: {text!r}")
@@ -127,7 +129,6 @@ def _refuse_what_surrounds_a_name(text: str) -> None:
         ("/" in text, "a path where a name belongs", host),
         (_without_port(text) != text, "a port in a name", _without_port(text)),
         (text.endswith("."), "a trailing dot in a name", text.rstrip(".")),
-        ("_" in text, "an underscore in a host name", text.replace("_", "-")),
     ):
         if found:
             raise InvalidInput(f"{what}: {text!r}", hint=_mean(name))

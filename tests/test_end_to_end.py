@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -22,6 +23,7 @@ from dockertls_vault.request import KeyType
 from . import mounts
 from .certificates import Authority, write_credential
 from .mounts import lead_to
+from .vault.misbehaving import connects, misbehaving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -304,6 +306,42 @@ def test_every_kind_of_key_serves_and_is_let_in(
 def test_a_daemon_is_reached_by_ipv6(out: Path, host_dockerd: StartDockerd) -> None:
     """The certificate of this machine holds ::1, and docker accepts it."""
     assert meet(out, host_dockerd, "::1", hosts=("::1",)) == WELL
+
+
+def test_a_daemon_is_reached_by_a_name_of_compose(
+    out: Path, prepared: DevVault, host_dockerd: StartDockerd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name with underscores, where the role allows them: docker and `check` accept it.
+
+    No resolver knows the name: docker is led to the daemon by a proxy, `check` by a patch.
+    """
+    name = "app_docker_1"
+    mounts.init(prepared, "composed")
+    role = {"allow_any_name": True, "enforce_hostnames": False, "key_type": "ec"}
+    with mounts.session(prepared) as session:
+        session.client.adapter.post(
+            "/v1/composed/roles/server", json={**role, "client_flag": False}
+        )
+    issue("server", out / "s", "--mount", "composed", "--host", name)
+    issue("client", out / "c", "--mount", "composed")
+    options = ("ca.pem", "server-cert.pem", "server-key.pem")
+    ca, certificate, key = (out / "s" / file for file in options)
+    port = host_dockerd(
+        "--tlsverify", f"--tlscacert={ca}", f"--tlscert={certificate}", f"--tlskey={key}"
+    )
+    resolve = socket.getaddrinfo
+
+    def resolve_the_name(host: str, *arguments: Any, **options: Any) -> Any:
+        return resolve("127.0.0.1" if host == name else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_the_name)
+    url = f"tcp://{name}:{port}"
+    assert app.run(["check", url, "--certs", str(out / "c")]) == 0
+    with misbehaving(connects) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.address)
+        answer = docker_version(url, out / "c")
+    assert answer.returncode == 0, answer.stderr
+    assert set(proxy.paths) == {f"{name}:{port}"}
 
 
 @pytest.mark.parametrize("make", [mounts.rsa_root, mounts.intermediate])

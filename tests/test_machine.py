@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+import ifaddr
 import pytest
 
 from dockertls_vault import machine
@@ -28,11 +29,48 @@ def test_only_addresses_that_others_can_dial_are_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("adapter", "reached"),
+    [
+        ("docker0", False),
+        ("docker_gwbridge", False),
+        ("br-3f1c9a0b7d21", False),
+        ("veth1a2b3c4", False),
+        ("virbr0", False),
+        ("lxcbr0", False),
+        ("lxdbr0", False),
+        ("podman0", False),
+        ("cni0", False),
+        ("cali12ab34cd56e", False),
+        ("flannel.1", False),
+        ("eth0", True),
+        ("wlp2s0", True),
+        ("br0", True),
+        ("bond0.100", True),
+        ("wg0", True),
+    ],
+)
+def test_nobody_reaches_this_machine_through_its_containers(
+    adapter: str, reached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bridges that Docker, libvirt, LXC and Kubernetes make are left out; an operator's are not."""
+    addresses = [
+        ifaddr.IP("198.51.100.7", 24, adapter),
+        ifaddr.IP(("2001:db8::7", 0, 0), 64, adapter),
+    ]
+    monkeypatch.setattr(
+        ifaddr, "get_adapters", lambda: [ifaddr.Adapter(adapter, adapter, addresses)]
+    )
+    found = machine.names().addresses
+    assert ("198.51.100.7" in found, "2001:db8::7" in found) == (reached, reached)
+
+
+@pytest.mark.parametrize(
     ("host", "canonical", "expected"),
     [
         ("web1", "web1.example.internal", ["web1", "web1.example.internal", "localhost"]),
         ("WEB1", "web1", ["web1", "localhost"]),
-        ("my_host", "my_host", ["localhost"]),
+        ("my_host", "my_host", ["my_host", "localhost"]),
+        ("my host", "-", ["localhost"]),
         ("web1", None, ["web1", "localhost"]),
     ],
 )

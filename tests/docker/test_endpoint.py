@@ -27,6 +27,7 @@ from dockertls_vault.errors import InvalidInput
         ("2001:DB8:0::1", "2001:db8::1", 2376),
         ("tcp://[2001:db8::1]:2376", "2001:db8::1", 2376),
         ("[::ffff:192.0.2.7]:99", "192.0.2.7", 99),
+        ("app_docker_1:99", "app_docker_1", 99),
         ("bücher.example:99", "xn--bcher-kva.example", 99),
     ],
 )
