@@ -89,10 +89,17 @@ def replace(name: str, content: bytes, mode: int, within: int, *, uid: int = KEE
         create(staged, content, mode, within, uid=uid)
 
 
-def point(name: str, target: str, within: int) -> None:
+def point(name: str, target: str, within: int, *, uid: int = KEEP) -> None:
     """Put a symbolic link to ``target`` at ``name`` in one step, in place of what is there."""
     with _staged(name, within) as staged:
-        os.symlink(target, staged, dir_fd=within)
+        symlink(staged, target, within, uid=uid)
+
+
+def symlink(name: str, target: str, within: int, *, uid: int = KEEP) -> None:
+    """Make a symbolic link to ``target`` at ``name``, where nothing may be yet."""
+    os.symlink(target, name, dir_fd=within)
+    if uid != KEEP:
+        os.chown(name, uid, KEEP, dir_fd=within, follow_symlinks=False)
 
 
 def target(name: str, within: int) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from . import placement, store, verification, x509
+from . import preflight, store, verification, x509
 from .errors import InvalidInput, NameRefused, VerificationError
 from .names import LONGEST_COMMON_NAME
 from .request import KeyType, Layout, Purpose
@@ -75,7 +75,7 @@ def issue(
     nothing was installed.
     """
     _refuse_dind_with_two_mounts(request)
-    placement.check(place, request, replace=replace_files)
+    preflight.check(place, request, replace=replace_files)
     own_roots = _roots(signer, clock())
     trusted_roots = own_roots if trust is signer else _roots(trust, clock())
     if not trusted_roots:

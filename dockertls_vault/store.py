@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from . import durable
 from .errors import ConflictingState, Locked
-from .placement import GENERATION_NAMES, PRIVATE, SERVER_NAMES, check, link, refusals
+from .placement import GENERATION_NAMES, PRIVATE, SERVER_NAMES, link
+from .preflight import check, refusals
 from .request import Purpose
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def install(
 ) -> Installed:
     """Install a credential in one swap, and keep the last three generations.
 
-    ``now`` is in UTC and names the generation. Raises what ``placement.check`` raises, and
+    ``now`` is in UTC and names the generation. Raises what ``preflight.check`` raises, and
     Locked when another process keeps the directory for longer than LOCK_WAIT; what was
     installed before is then as it was.
     """
@@ -106,8 +107,8 @@ def install(
         )
         for public, ours in placement.links:
             if durable.target(public, directory) != ours:
-                durable.point(public, ours, directory)
-        durable.point("current", f"generations/{generation}", private)
+                durable.point(public, ours, directory, uid=placement.uid)
+        durable.point("current", f"generations/{generation}", private, uid=placement.uid)
     return Installed(
         tuple(
             InstalledFile(placement.directory / public, f"{mode:04o}")
@@ -148,7 +149,7 @@ def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
     """Open the directory and its private one, both made if missing, and lock them."""
     path = placement.directory.resolve()
     for missing in [parent for parent in reversed(path.parents) if not parent.exists()]:
-        _make(missing)
+        _make(missing, placement.uid)
     with (
         durable.opened(str(path.parent)) as parent,
         durable.directory(path.name, DIRECTORY_MODE, parent, uid=placement.uid) as directory,
@@ -161,12 +162,12 @@ def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
             raise Locked(f"{placement.directory} is locked") from None
 
 
-def _make(path: Path) -> None:
-    with (
-        durable.opened(str(path.parent)) as parent,
-        durable.directory(path.name, DIRECTORY_MODE, parent),
-    ):
-        pass
+def _make(path: Path, uid: int) -> None:
+    """Make a directory on the way, which is ``uid``'s where the one that it is made in is."""
+    with durable.opened(str(path.parent)) as parent:
+        owner = uid if os.fstat(parent).st_uid == uid else durable.KEEP
+        with durable.directory(path.name, DIRECTORY_MODE, parent, uid=owner):
+            pass
 
 
 def _write(
@@ -181,8 +182,11 @@ def _write(
     contents = (material.ca, material.cert, material.key)
     try:
         with durable.directory(staged, DIRECTORY_MODE, generations, uid=placement.uid) as place:
-            for name, content, mode in zip(GENERATION_NAMES, contents, modes, strict=True):
-                durable.create(name, content, mode, place, uid=placement.uid, gid=placement.gid)
+            groups = (durable.KEEP, durable.KEEP, placement.gid)
+            for name, content, mode, gid in zip(
+                GENERATION_NAMES, contents, modes, groups, strict=True
+            ):
+                durable.create(name, content, mode, place, uid=placement.uid, gid=gid)
             os.fsync(place)
         os.rename(staged, generation, src_dir_fd=generations, dst_dir_fd=generations)
     except BaseException:
@@ -215,17 +219,17 @@ def _adopt(placement: Placement, stamp: str, directory: int, private: int) -> No
         with durable.directory(staged, DIRECTORY_MODE, backups, uid=placement.uid) as backup:
             for (public, ours), name in zip(placement.links, GENERATION_NAMES, strict=True):
                 with suppress(FileNotFoundError):
-                    _keep(public, ours, name, directory, backup)
+                    _keep(public, ours, name, directory, backup, placement.uid)
             os.fsync(backup)
         os.rename(staged, stamp, src_dir_fd=backups, dst_dir_fd=backups)
         os.fsync(backups)
-    durable.point("current", f"backup/{stamp}", private)
+    durable.point("current", f"backup/{stamp}", private, uid=placement.uid)
     for public, ours in placement.links:
         if os.access(public, os.F_OK, dir_fd=directory, follow_symlinks=False):
-            durable.point(public, ours, directory)
+            durable.point(public, ours, directory, uid=placement.uid)
 
 
-def _keep(public: str, ours: str, name: str, directory: int, backup: int) -> None:
+def _keep(public: str, ours: str, name: str, directory: int, backup: int, uid: int) -> None:
     """Link the file at a public name into a backup; a link of others stays a link."""
     found = durable.target(public, directory)
     if found is None or found == ours:
@@ -233,4 +237,4 @@ def _keep(public: str, ours: str, name: str, directory: int, backup: int) -> Non
         os.link(source, name, src_dir_fd=directory, dst_dir_fd=backup)
     else:
         # From .dockertls/backup/<time>/, where a relative link has to lead three levels up.
-        os.symlink(str(Path("../../..") / found), name, dir_fd=backup)
+        durable.symlink(name, str(Path("../../..") / found), backup, uid=uid)

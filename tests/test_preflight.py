@@ -1,0 +1,276 @@
+"""Whether a credential may be written somewhere, and what is said if not."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
+
+from .credentials import CLIENT, SERVER, listing, public, put
+from .harness.missing import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+NOBODY = pwd.getpwnam("nobody").pw_uid
+ANOTHER = "choose another directory with --out"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Return a directory that is not there yet."""
+    return tmp_path / "certs"
+
+
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """Make a directory that other users can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def home(everybodys: Path) -> Path:
+    """Make the home of the user nobody."""
+    (everybodys / "home").mkdir()
+    os.chown(everybodys / "home", NOBODY, -1)
+    return everybodys / "home"
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Be the user nobody for a while."""
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def refused(out: Path, **asked: str) -> tuple[str, str]:
+    """Install a client's credential, which must fail; return the message and the hint."""
+    with pytest.raises(CannotWrite) as caught:
+        put(out, 1, replace(CLIENT, **asked))  # type: ignore[arg-type]  # owner and group
+    return caught.value.message, caught.value.hint
+
+
+def test_a_server_and_a_client_do_not_share_a_directory(out: Path) -> None:
+    """Their generations and requests would be mixed up."""
+    put(out, 1, SERVER)
+    with pytest.raises(ConflictingState, match="holds a server credential"):
+        put(out, 2, CLIENT)
+    assert public(out, ("ca.pem", "server-cert.pem", "server-key.pem")) == {"1"}
+
+
+def test_files_of_others_are_refused_and_stay(out: Path) -> None:
+    """Without being asked nothing is replaced, and nothing at all is written."""
+    out.mkdir()
+    (out / "key.pem").write_text("by hand")
+    with pytest.raises(ForeignFiles, match=r"key\.pem"):
+        put(out, 1)
+    assert listing(out) == ["key.pem"]
+    assert (out / "key.pem").read_text() == "by hand"
+
+
+def test_a_directory_in_the_place_of_a_file_is_refused(out: Path) -> None:
+    """Docker makes one when it bind-mounts a file that is not there."""
+    (out / "key.pem").mkdir(parents=True)
+    with pytest.raises(CannotWrite, match="neither a file nor a symbolic link"):
+        put(out, 1, replace=True)
+
+
+@pytest.mark.parametrize("below", ["", "deeper", "deeper/still"])
+def test_a_path_that_is_a_file_is_called_so(out: Path, below: str) -> None:
+    """Also one that leads through a file."""
+    out.write_text("a file")
+    assert refused(out / below) == (f"{out} is a file", ANOTHER)
+
+
+def test_a_path_that_is_no_file_either(out: Path) -> None:
+    """A socket or a pipe."""
+    os.mkfifo(out)
+    assert refused(out) == (f"{out} is not a directory", ANOTHER)
+
+
+def test_the_top_of_the_file_system() -> None:
+    """Nobody wants a /key.pem."""
+    assert refused(Path("/")) == ("a credential has a directory of its own, not /", ANOTHER)
+
+
+def test_a_link_that_leads_to_itself(out: Path) -> None:
+    """The system's own words, and no traceback."""
+    out.symlink_to(out.name)
+    assert "Too many levels of symbolic links" in refused(out)[0]
+
+
+def test_a_link_that_leads_nowhere_yet(out: Path) -> None:
+    """What it leads to is made."""
+    out.symlink_to("elsewhere/certs")
+    put(out, 1)
+    assert public(out.parent / "elsewhere" / "certs") == {"1"}
+
+
+@as_root
+@pytest.mark.parametrize(("mode", "nearest"), [(0o755, "roots/certs"), (0o700, "roots")])
+def test_a_directory_of_root_is_called_so(everybodys: Path, mode: int, nearest: str) -> None:
+    """Whether it can be looked into or not; what cannot be seen is not spoken of."""
+    out = everybodys / "roots" / "certs"
+    out.mkdir(parents=True)
+    out.parent.chmod(mode)
+    with nobody():
+        expected = (f"{everybodys / nearest} belongs to root", f"run with sudo, or {ANOTHER}")
+        assert refused(out) == expected
+
+
+@as_root
+def test_a_directory_of_another_user_is_called_so(everybodys: Path) -> None:
+    """There sudo would be of no help."""
+    os.chown(everybodys, pwd.getpwnam("daemon").pw_uid, -1)
+    with nobody():
+        assert refused(everybodys / "certs") == (f"{everybodys} belongs to daemon", ANOTHER)
+
+
+@as_root
+def test_ones_own_directory_below_that_of_another_user(home: Path) -> None:
+    """Who is not root is not the one to mind who owns what is above."""
+    os.chown(home.parent, pwd.getpwnam("daemon").pw_uid, -1)
+    with nobody():
+        put(home, 1)
+    assert public(home) == {"1"}
+
+
+@as_root
+def test_ones_own_directory_without_the_right_to_write(home: Path) -> None:
+    """Nobody else is to be named."""
+    home.chmod(0o555)
+    with nobody():
+        assert refused(home / "certs") == (f"no right to write in {home}", ANOTHER)
+
+
+@as_root
+def test_a_read_only_file_system_is_called_so(tmp_path: Path) -> None:
+    """Not even root can write there."""
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "none", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        missing("nothing can be mounted here")
+    try:
+        message = f"{tmp_path} is on a read-only file system"
+        assert refused(tmp_path / "certs") == (message, ANOTHER)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o777])
+def test_a_directory_that_others_can_write_is_refused(out: Path, mode: int) -> None:
+    """Whoever can write in it could put another key there; what holds a credential is mended."""
+    out = out / "of CI"
+    put(out, 1)
+    out.chmod(mode)
+    message = f"others can write in {out}, and so put another key there"
+    assert refused(out) == (message, f"chmod go-w '{out}', or {ANOTHER}")
+    assert public(out) == {"1"}
+
+
+def test_the_directory_of_the_docker_cli_may_be_mended(out: Path) -> None:
+    """It has the CLI's own files in it, and the user's umask may have let the group write."""
+    docker = out / ".docker"
+    docker.mkdir(parents=True)
+    (docker / "config.json").touch()
+    docker.chmod(0o775)
+    assert refused(docker)[1].startswith(f"chmod go-w {docker}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "inside"), [(0o1777, ""), (0o1777, "ca.pem"), (0o777, "of-others"), (0o2775, "x")]
+)
+def test_a_directory_for_everybody_is_left_as_it_is(out: Path, mode: int, inside: str) -> None:
+    """Nobody is led to take the right to write in /tmp from others."""
+    out.mkdir()
+    if inside:
+        (out / inside).touch()
+    out.chmod(mode)
+    message, hint = refused(out)
+    assert "others can write" in message
+    assert hint == f"{ANOTHER}, in which nobody else can write"
+
+
+@as_root
+@pytest.mark.parametrize("directory", ["/tmp", "/var/tmp"])  # noqa: S108 - they are what is meant
+def test_the_directories_that_every_machine_has(directory: str) -> None:
+    """As they are here."""
+    assert "chmod" not in refused(Path(directory))[1]
+
+
+@as_root
+def test_an_empty_directory_of_root_is_left_as_it_is(out: Path) -> None:
+    """It may be /var/local, which its group is meant to write in."""
+    out.mkdir()
+    out.chmod(0o2775)
+    assert "chmod" not in refused(out)[1]
+
+
+def test_a_directory_below_one_that_anybody_can_write_is_refused(out: Path) -> None:
+    """Without the sticky bit anybody could rename what is below it."""
+    out.mkdir()
+    out.chmod(0o777)
+    message = f"anybody can write in {out}, and so replace what is below it"
+    assert refused(out / "certs") == (message, ANOTHER)
+
+
+@as_root
+@pytest.mark.parametrize("below", ["", ".docker", "a/b/c"])
+def test_root_leaves_nothing_of_its_own_with_another_user(home: Path, below: str) -> None:
+    """`sudo -E` keeps HOME: the caller could neither read nor renew what is root's there."""
+    message = f"{home} belongs to nobody, and the files would be root's"
+    assert refused(home / below) == (message, f"give --owner nobody, or {ANOTHER}")
+    assert listing(home) == []
+
+
+@as_root
+def test_root_leaves_nothing_below_what_it_made_there(home: Path) -> None:
+    """The home's owner could rename what root made in it."""
+    (home / "roots").mkdir()
+    assert refused(home / "roots" / "certs")[0].startswith(f"{home} belongs to nobody")
+
+
+@as_root
+def test_with_the_owner_named_all_of_it_is_the_owners(home: Path) -> None:
+    """Directories on the way, links, backup and all; so they can renew it themselves."""
+    out = home / "a" / "b"
+    with nobody():
+        out.mkdir(parents=True)
+    (out / "ca.pem").symlink_to("/dev/null")
+    request = replace(CLIENT, owner="nobody")
+    put(out, 1, request, replace=True)
+    put(home / "c" / "d", 1, request)
+    assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
+    with nobody():
+        put(out, 2)
+    assert public(out) == {"2"}
+
+
+@as_root
+def test_the_owner_named_is_not_the_one_of_the_directory(home: Path) -> None:
+    """Nobody is told to give another --owner than they gave."""
+    message = f"{home} belongs to nobody, and the files would be daemon's"
+    assert refused(home / "certs", owner="daemon") == (message, ANOTHER)
+
+
+@as_root
+def test_an_owner_without_a_name(home: Path) -> None:
+    """The user of a container, whom this machine does not know, goes by a number."""
+    os.chown(home, 54321, -1)
+    assert refused(home)[1] == f"give --owner 54321, or {ANOTHER}"
+    put(home, 1, replace(CLIENT, owner="54321"))
+    assert (home / "key.pem").stat().st_uid == 54321
