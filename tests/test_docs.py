@@ -20,13 +20,13 @@ from dockertls_vault.docker import outcome, report
 from dockertls_vault.request import Request
 from dockertls_vault.vault import own_token
 
+from . import console
+from .console import PAGES, ROOT
+
 if TYPE_CHECKING:
     from types import ModuleType
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
 def _reference() -> ModuleType:
@@ -101,7 +101,7 @@ def test_every_field_of_the_request_is_documented() -> None:
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_links_lead_somewhere(page: Path) -> None:
     """Each relative link names a file, and a heading in it if it says so."""
     for target in _LINK.findall(page.read_text()):
@@ -118,10 +118,10 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert heading in slugs, target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_in_the_docs_exist(page: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_in_the_docs_exist(page: str) -> None:
     """Each line that calls this program names a command, and options that it has."""
-    for line in _calls(page.read_text()):
+    for line in _calls(page):
         words = shlex.split(line, comments=True)
         words = words[: words.index("|")] if "|" in words else words
         name = next((name for name in COMMANDS if words[: len(name.split())] == name.split()), None)
@@ -137,15 +137,14 @@ def test_commands_in_the_docs_exist(page: Path) -> None:
         assert used <= known, line
 
 
-def _calls(text: str) -> list[str]:
-    """Return the arguments of each call of this program in the console blocks of a page."""
-    found = []
-    for block in _CONSOLE.findall(text):
-        for line in block.replace("\\\n", " ").splitlines():
-            before, name, rest = line.partition("dockertls-vault ")
-            if name and before in {"$ ", "$ sudo -E "}:
-                found.append(rest)
-    return found
+def _calls(page: str) -> list[str]:
+    """Return the arguments of each call of this program in a page's commands."""
+    return [
+        line.partition("dockertls-vault ")[2]
+        for shown in console.commands(page)
+        for line in shown.text.replace("\\\n", " ").splitlines()
+        if line.removeprefix("sudo -E ").startswith("dockertls-vault ")
+    ]
 
 
 def test_the_readme_is_short() -> None:

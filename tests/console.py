@@ -1,0 +1,56 @@
+"""The commands that the docs show, as a reader would type them."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    str(page.relative_to(ROOT)): page
+    for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+}
+_PIECE = re.compile(
+    r"^#+ (?P<heading>[^\n]+)$|^(?P<block>[ ]*```console\n.*?\n)[ ]*```$", re.DOTALL | re.MULTILINE
+)
+_PROMPT = "$ "
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command in a page, with the lines that belong to it, below the heading ``section``."""
+
+    page: str
+    section: str
+    text: str
+
+
+def commands(page: str) -> list[Shown]:
+    """Return the commands of the page's console blocks; what a block shows them print is left."""
+    found, section = [], ""
+    for piece in _PIECE.finditer(PAGES[page].read_text(encoding="utf-8")):
+        if piece["heading"] is not None:
+            section = piece["heading"]
+            continue
+        lines = textwrap.dedent(piece["block"]).splitlines()[1:]
+        found += [Shown(page, section, text) for text in _typed(iter(lines))]
+    return found
+
+
+def _typed(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        if not line.startswith(_PROMPT):
+            continue
+        typed = [line.removeprefix(_PROMPT)]
+        while typed[-1].endswith("\\"):
+            typed.append(next(lines))
+        here = re.search(r"<<'(\w+)'", typed[-1])
+        while here and typed[-1] != here[1]:
+            typed.append(next(lines))
+        yield "\n".join(typed)
