@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from dockertls_vault import bootstrap, config
+from dockertls_vault import bootstrap, config, roles
 from dockertls_vault.vault.ca import CertificateAuthority
 from dockertls_vault.vault.session import Session, open_session
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .harness.openbao import DevVault
 
 DOMAIN = "example.internal"
+# As the roles have it: Vault signs nothing that is older than its issuer.
+_BACKDATED = roles.CLIENT["not_before_duration"]
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +23,13 @@ def prepared(openbao: DevVault) -> DevVault:
     """Return the server with the CA of `ca init --domain example.internal`, for all tests."""
     init(openbao)
     return openbao
+
+
+@pytest.fixture(scope="session")
+def prepared_server(vault_server: DevVault) -> DevVault:
+    """Return each of the three servers with the same CA."""
+    init(vault_server)
+    return vault_server
 
 
 def init(server: DevVault, mount: str = "dockertls") -> None:
@@ -54,7 +63,12 @@ def intermediate(server: DevVault, mount: str) -> None:
         signed = _post(
             opened,
             f"{root}/root/sign-intermediate",
-            {"csr": made["csr"], "common_name": f"{mount} intermediate", "ttl": "8760h"},
+            {
+                "csr": made["csr"],
+                "common_name": f"{mount} intermediate",
+                "ttl": "8760h",
+                "not_before_duration": _BACKDATED,
+            },
         )
         bundle = f"{signed['certificate']}\n{pem}\n"
         imported = _post(opened, f"{mount}/issuers/import/cert", {"pem_bundle": bundle})
@@ -91,7 +105,13 @@ def _enable(opened: Session, mount: str) -> None:
 
 
 def _generate_root(opened: Session, mount: str, **key: Any) -> str:
-    body = {"common_name": f"{mount} root", "ttl": "87600h", "exclude_cn_from_sans": True, **key}
+    body = {
+        "common_name": f"{mount} root",
+        "ttl": "87600h",
+        "exclude_cn_from_sans": True,
+        "not_before_duration": _BACKDATED,
+        **key,
+    }
     return str(_post(opened, f"{mount}/issuers/generate/root/internal", body)["certificate"])
 
 

@@ -53,9 +53,11 @@ DONE = State(
 
 
 @pytest.fixture
-def session(openbao: DevVault) -> Iterator[Session]:
+def session(vault_server: DevVault) -> Iterator[Session]:
     """Return a session of the operator's."""
-    settings = config.resolve({}, {"BAO_ADDR": openbao.address, "BAO_TOKEN": openbao.token}, ())
+    settings = config.resolve(
+        {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
+    )
     with open_session(settings, say=pytest.fail) as opened:
         yield opened
 
@@ -210,12 +212,14 @@ def test_one_role_for_both_is_refused() -> None:
 
 
 def test_a_ca_is_made_and_the_second_run_changes_nothing(
-    ca: CertificateAuthority, session: Session
+    ca: CertificateAuthority, session: Session, vault_server: DevVault
 ) -> None:
     """The root is EC P-256, signs leaves alone, and lives for ten years."""
     outcome = bootstrap.apply(ca, planned(ca))
     assert outcome.applied
-    assert outcome.ignored == ()
+    assert outcome.ignored == tuple(
+        f"{role}: {it}" for role in ROLES for it in vault_server.ignores
+    )
     assert any("Max path length" in warning for warning in outcome.warnings)
     root = root_of(ca, session)
     key = root.public_key()
@@ -273,10 +277,12 @@ def test_a_plan_that_another_run_has_overtaken_still_ends_well(
     assert planned(ca) == ()
 
 
-def test_two_runs_at_once_make_one_ca(openbao: DevVault) -> None:
+def test_two_runs_at_once_make_one_ca(vault_server: DevVault) -> None:
     """Each has a session of its own, as two processes have."""
     mount = f"pki-{secrets.token_hex(4)}"
-    settings = config.resolve({}, {"BAO_ADDR": openbao.address, "BAO_TOKEN": openbao.token}, ())
+    settings = config.resolve(
+        {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
+    )
 
     def init(_: int) -> bool:
         with open_session(settings, say=pytest.fail) as own:
@@ -352,7 +358,7 @@ def test_a_parameter_that_the_server_does_not_know_is_reported(ca: CertificateAu
     bootstrap.apply(ca, planned(ca))
     role = {**WISH.roles["server"], "no_such_parameter": "x"}
     outcome = bootstrap.apply(ca, (WriteRole("write the role server", "server", role, ()),))
-    assert outcome.ignored == ("server: no_such_parameter",)
+    assert "server: no_such_parameter" in outcome.ignored
     assert any("no_such_parameter" in warning for warning in outcome.warnings)
     assert planned(ca) == ()
 

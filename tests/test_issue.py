@@ -1,4 +1,4 @@
-"""Issuing, as a user does it: the same against the fake and against a real OpenBao."""
+"""Issuing, as a user does it: the same against the fake, OpenBao, and Vault in its dialects."""
 
 from __future__ import annotations
 
@@ -16,20 +16,35 @@ from dockertls_vault.cli import app
 from dockertls_vault.request import KeyType
 from dockertls_vault.verification import extended_key_usages
 
+from . import fake_vault, mounts
 from .certificates import CLIENT_AUTH, SERVER_AUTH
 from .mounts import lead_to
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .fake_vault import FakeVault
     from .harness.openbao import DevVault
+    from .mounts import Server
 
 
-@pytest.fixture(params=["fake", "prepared"])
-def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lead the program to the fake, and then to the real server."""
-    lead_to(request.getfixturevalue(request.param), monkeypatch)
+@pytest.fixture(scope="module", params=["fake", "openbao", "vault_community", "vault_enterprise"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Return each server in turn, with the CA of `ca init`."""
+    if request.param == "fake":
+        with fake_vault.running() as fake:
+            yield fake
+    else:
+        real: DevVault = request.getfixturevalue(request.param)
+        mounts.init(real)
+        yield real
+
+
+@pytest.fixture
+def vault(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lead the program to a server."""
+    lead_to(server, monkeypatch)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
@@ -148,13 +163,13 @@ def test_words_say_where_the_files_are(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
-    prepared: DevVault,
+    prepared_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Without --host a name outside the role's domains is dropped, and it is said."""
-    lead_to(prepared, monkeypatch)
+    lead_to(prepared_server, monkeypatch)
     monkeypatch.setattr("socket.gethostname", lambda: "host.elsewhere.example")
     assert app.run(["issue", "server", "--out", str(tmp_path / "s"), "-o", "json"]) == 0
     captured = capsys.readouterr()
@@ -166,13 +181,13 @@ def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
 
 
 def test_a_name_asked_for_that_the_role_refuses_is_an_error(
-    prepared: DevVault,
+    prepared_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """With --host nothing is dropped: Vault's own words are shown, and nothing is written."""
-    lead_to(prepared, monkeypatch)
+    lead_to(prepared_server, monkeypatch)
     for name in ("a.elsewhere.example", "*.example.internal"):
         out = tmp_path / "s"
         assert app.run(["issue", "server", "--host", name, "--out", str(out)]) == 65
@@ -181,13 +196,13 @@ def test_a_name_asked_for_that_the_role_refuses_is_an_error(
 
 
 def test_a_life_that_vault_shortened_is_said(
-    prepared: DevVault,
+    prepared_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The role's maximum is a day; a longer wish is cut, and both we and Vault say so."""
-    lead_to(prepared, monkeypatch)
+    lead_to(prepared_server, monkeypatch)
     command = ["issue", "client", "--ttl", "30d", "--out", str(tmp_path / "c"), "-o", "json"]
     assert app.run(command) == 0
     envelope = json.loads(capsys.readouterr().out)
@@ -204,22 +219,33 @@ def test_a_life_that_vault_shortened_is_said(
         (["--ttl", "0s"], 2, "out of range"),
         (["--owner", "no-such-user"], 2, "no such user"),
         (["--out", ""], 2, "an empty --out"),
-        (["--namespace", "nowhere"], 78, "namespace"),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_touched(
     arguments: list[str],
     status: int,
     words: str,
-    prepared: DevVault,
+    prepared_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A mount, a role, a TTL or an owner that makes no sense; the directory is not even made."""
-    lead_to(prepared, monkeypatch)
+    lead_to(prepared_server, monkeypatch)
     assert app.run(["issue", "client", "--out", str(tmp_path / "c"), *arguments]) == status
     assert words in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("server", ["openbao", "vault_enterprise"], indirect=True)
+@pytest.mark.usefixtures("vault")
+def test_a_namespace_that_there_is_not_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there are namespaces: Community ignores them, and `auth` says so."""
+    arguments = ["--out", str(tmp_path / "c"), "--namespace", "nowhere"]
+    assert app.run(["issue", "client", *arguments]) == 78
+    assert "namespace" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
 
 

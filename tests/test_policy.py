@@ -39,20 +39,20 @@ NAMES = {
 
 
 @pytest.fixture
-def connect(openbao: DevVault) -> Callable[[str], AbstractContextManager[Session]]:
+def connect(vault_server: DevVault) -> Callable[[str], AbstractContextManager[Session]]:
     """Return what opens a session with a token."""
 
     def opened(token: str) -> AbstractContextManager[Session]:
-        environ = {"BAO_ADDR": openbao.address, "BAO_TOKEN": token}
+        environ = {"BAO_ADDR": vault_server.address, "BAO_TOKEN": token}
         return open_session(config.resolve({}, environ, ()), say=pytest.fail)
 
     return opened
 
 
 @pytest.fixture
-def root(openbao: DevVault, connect: Callable[[str], Any]) -> Iterator[Session]:
+def root(vault_server: DevVault, connect: Callable[[str], Any]) -> Iterator[Session]:
     """Return a session that may do everything."""
-    with connect(openbao.token) as session:
+    with connect(vault_server.token) as session:
         yield session
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def operator(openbao: DevVault) -> Operator:
+def operator(vault_server: DevVault) -> Operator:
     """Return the operator of the shared server."""
-    return Operator.of(openbao)
+    return Operator.of(vault_server)
 
 
 def ask(operator: Operator, **variables: str) -> WhoAmI:

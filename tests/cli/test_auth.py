@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def operator(openbao: DevVault, monkeypatch: pytest.MonkeyPatch) -> Operator:
+def operator(vault_server: DevVault, monkeypatch: pytest.MonkeyPatch) -> Operator:
     """Return the operator of the shared server, to which the environment leads."""
-    monkeypatch.setenv("VAULT_ADDR", openbao.address)
-    return Operator.of(openbao)
+    monkeypatch.setenv("VAULT_ADDR", vault_server.address)
+    return Operator.of(vault_server)
 
 
 def approle(operator: Operator) -> dict[str, str]:

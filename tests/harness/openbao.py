@@ -24,10 +24,14 @@ _ATTEMPTS = 5  # another process may take the port in between
 
 @dataclass(frozen=True)
 class DevVault:
-    """A server of Vault's API with nothing in it, over HTTP on loopback, and its root token."""
+    """A server of Vault's API with nothing in it, over HTTP on loopback, and its root token.
+
+    ``ignores`` are the parameters of our roles that it does not know.
+    """
 
     address: str
     token: str = field(repr=False)
+    ignores: tuple[str, ...] = ()
 
 
 @pytest.fixture(scope="session")

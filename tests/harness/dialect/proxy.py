@@ -50,6 +50,8 @@ def _through(rule: Rule, forward: Forward) -> Forward:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Else the head and the body of an answer go apart, and wait 40 ms for each other.
+    wbufsize = -1
 
     def __init__(self, forward: Forward, *arguments: Any) -> None:
         self._forward = forward
