@@ -12,7 +12,7 @@ from .names import LONGEST_COMMON_NAME
 from .request import KeyType, Layout, Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -34,7 +34,8 @@ class Issued:
 
     ``left_out`` are names that were found on this machine and that the role does not allow;
     ``shortened`` says that Vault gave less than ``asked_ttl``; ``backup`` is where files of
-    others are kept that this credential replaced; ``trusted`` describes the roots in ca.pem.
+    others are kept that this credential replaced; ``trusted`` describes the roots in ca.pem,
+    and ``no_longer_trusted`` the CAs that were in the ca.pem before.
     """
 
     purpose: Purpose
@@ -49,6 +50,7 @@ class Issued:
     files: tuple[store.InstalledFile, ...]
     backup: Path | None
     trusted: tuple[x509.Description, ...]
+    no_longer_trusted: tuple[x509.Description, ...]
     warnings: tuple[str, ...]
 
 
@@ -65,14 +67,16 @@ def issue(
     trust: PKI,
     drop_refused_names: bool,
     replace_files: bool,
+    announce: Callable[[tuple[x509.Description, ...]], None],
     clock: Callable[[], datetime],
 ) -> Issued:
     """Issue the credential that ``request`` describes into ``place``.
 
     ``signer`` is the mount that signs, ``trust`` the one whose roots go into ca.pem, most often
     the same; ``clock`` gives the time in UTC. With ``drop_refused_names`` a name that the role
-    does not allow is left out, as long as one is left. Raises what the parts raise; then
-    nothing was installed.
+    does not allow is left out, as long as one is left. ``announce`` is told of the CAs that will
+    not be trusted any more, if there are any, before anything is signed; what it raises ends
+    it. Raises what the parts raise; then nothing was installed.
     """
     _refuse_dind_with_two_mounts(request)
     preflight.check(place, request, replace=replace_files)
@@ -85,6 +89,9 @@ def issue(
             hint="import the root of its intermediate there, or name the mount that has it "
             "with --trust-mount",
         )
+    losing = _losing(place, trusted_roots, clock())
+    if losing:
+        announce(losing)
     key = x509.generate_key(request.key_type)
     signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
     now = clock()
@@ -124,6 +131,7 @@ def issue(
         files=installed.files,
         backup=installed.backup,
         trusted=tuple(map(x509.describe, trusted_roots)),
+        no_longer_trusted=losing,
         warnings=signed.warnings,
     )
 
@@ -154,6 +162,25 @@ def _sign(
 def _roots(pki: PKI, now: datetime) -> tuple[Certificate, ...]:
     found = (certificate for pem in pki.issuers() for certificate in x509.load_certificates(pem))
     return verification.current_roots(tuple(found), now)
+
+
+def _losing(
+    place: Placement, roots: Sequence[Certificate], now: datetime
+) -> tuple[x509.Description, ...]:
+    """Describe the CAs of the ca.pem that is there whose certificates the new one refuses.
+
+    One that a new root signed is not lost: who has a certificate of it sends it along. What
+    cannot be read as certificates is of no use to dockerd and docker either.
+    """
+    try:
+        found = x509.load_certificates((place.directory / place.public_names[0]).read_bytes())
+    except (OSError, VerificationError):
+        return ()
+    return tuple(
+        x509.describe(ca)
+        for ca in found
+        if now <= ca.not_valid_after_utc and not any(x509.is_signed_by(ca, root) for root in roots)
+    )
 
 
 def _refuse_dind_with_two_mounts(request: Request) -> None:

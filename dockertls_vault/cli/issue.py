@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from dockertls_vault.config import Settings
     from dockertls_vault.issue import Issued
+    from dockertls_vault.x509 import Description
 
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
@@ -244,6 +245,7 @@ def _issue(
             trust=PKI(session, settings.trust_mount) if settings.trust_mount else signer,
             drop_refused_names=names_found,
             replace_files=replace,
+            announce=lambda lost: _say_who_is_shut_out(request.purpose, lost),
             clock=lambda: datetime.now(UTC),
         )
     if issued.left_out:
@@ -253,6 +255,16 @@ def _issue(
             preferences,
         )
     render.show("issued", issued, preferences, words=[_fields(issued)], warnings=_warnings(issued))
+
+
+def _say_who_is_shut_out(purpose: Purpose, lost: tuple[Description, ...]) -> None:
+    for ca in lost:
+        consequence = (
+            "once dockerd restarts, it refuses clients with a certificate of this CA"
+            if purpose is Purpose.SERVER
+            else "servers with a certificate of this CA are not trusted any more"
+        )
+        render.warn(f"the new ca.pem lacks {ca.subject} (SHA-256 {ca.fingerprint}): {consequence}")
 
 
 def _fields(issued: Issued) -> render.Fields:

@@ -74,6 +74,7 @@ class Work:
                 trust=pki,
                 drop_refused_names=False,
                 replace_files=False,
+                announce=lambda lost: pytest.fail(str(lost)),
                 clock=lambda: datetime.now(UTC),
             )
         assert issued.certificate.dns_names == (f"host-{number}.example",)

@@ -1,0 +1,153 @@
+"""Who is shut out by a new ca.pem: said before it happens."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+
+from dockertls_vault.cli import app, render
+from dockertls_vault.x509 import certificates_pem
+
+from .certificates import Authority
+from .mounts import init, intermediate, lead_to
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .fake_vault import FakeVault
+    from .harness.openbao import DevVault
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """Run a command that succeeds; return the data of its JSON."""
+    assert app.run([*map(str, arguments), "-o", "json"]) == 0
+    data: dict[str, Any] = json.loads(capsys.readouterr().out)["data"]
+    return data
+
+
+def by_hand(out: Path, *bundle: x509.Certificate, names: tuple[str, str]) -> None:
+    """Write what somebody made with a CA of their own."""
+    out.mkdir(parents=True)
+    (out / "ca.pem").write_bytes(certificates_pem(bundle))
+    for name in names:
+        (out / name).write_text("by hand")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names", "consequence"),
+    [
+        (
+            ["server", "--host", "localhost"],
+            ("server-cert.pem", "server-key.pem"),
+            "once dockerd restarts, it refuses clients with a certificate of this CA",
+        ),
+        (
+            ["client"],
+            ("cert.pem", "key.pem"),
+            "servers with a certificate of this CA are not trusted any more",
+        ),
+    ],
+)
+def test_who_is_shut_out_by_another_ca_is_said(
+    arguments: list[str],
+    names: tuple[str, str],
+    consequence: str,
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each CA that the new ca.pem lacks, but those that nobody can use any more; --quiet or not."""
+    lead_to(prepared, monkeypatch)
+    old, other = (Authority.create(name) for name in ("by hand", "of another team"))
+    long_ago = datetime.now(UTC) - timedelta(days=10)
+    expired = Authority.create("old", not_before=long_ago, lifetime=timedelta(days=1))
+    bundle = (old.certificate, expired.certificate, other.certificate)
+    by_hand(tmp_path / "d", *bundle, names=names)
+    command = ["issue", *arguments, "--out", str(tmp_path / "d"), "--replace", "-q", "-o", "json"]
+    assert app.run(command) == 0
+    captured = capsys.readouterr()
+    lost = json.loads(captured.out)["data"]["no_longer_trusted"]
+    assert [ca["subject"] for ca in lost] == ["CN=by hand", "CN=of another team"]
+    warned = [line for line in captured.err.splitlines() if line.startswith("warning: the new ca")]
+    assert warned == [
+        f"warning: the new ca.pem lacks {ca['subject']} (SHA-256 {ca['fingerprint']}): "
+        f"{consequence}"
+        for ca in lost
+    ]
+    # The second time it is ours that is replaced, and nobody is shut out.
+    assert app.run(command) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["data"]["no_longer_trusted"] == []
+    assert "lacks" not in captured.err
+
+
+def test_who_is_shut_out_is_said_before_anything_happens(
+    fake: FakeVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is signed and nothing is replaced by then."""
+    lead_to(fake, monkeypatch)
+    by_hand(tmp_path / "d", Authority.create().certificate, names=("cert.pem", "key.pem"))
+    there: list[str] = []
+
+    def interrupted(_text: str) -> None:
+        there.extend(path.name for path in (tmp_path / "d").iterdir())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(render, "warn", interrupted)
+    assert app.run(["issue", "client", "--out", str(tmp_path / "d"), "--replace"]) == 130
+    assert sorted(there) == ["ca.pem", "cert.pem", "key.pem"]
+    assert fake.orders == []
+
+
+def test_a_ca_of_ours_that_another_mount_does_not_have(
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without --replace as well: the mount is another one, and with it who may come in."""
+    lead_to(prepared, monkeypatch)
+    init(prepared, "another")
+    first = run(capsys, "issue", "client", "--out", tmp_path / "c")
+    second = run(capsys, "issue", "client", "--mount", "another", "--out", tmp_path / "c")
+    assert second["no_longer_trusted"] == first["trusted"]
+
+
+@pytest.mark.parametrize("content", ["", "no PEM", None])
+def test_a_ca_pem_that_says_nothing(
+    content: str | None,
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody was let in by it, so nobody is shut out: empty, damaged, or a link to nothing."""
+    lead_to(prepared, monkeypatch)
+    (tmp_path / "c").mkdir()
+    if content is None:
+        (tmp_path / "c" / "ca.pem").symlink_to("nowhere")
+    else:
+        (tmp_path / "c" / "ca.pem").write_text(content)
+    issued = run(capsys, "issue", "client", "--out", tmp_path / "c", "--replace")
+    assert issued["no_longer_trusted"] == []
+
+
+def test_an_intermediate_below_a_root_that_stays(
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever has a certificate of it sends it along, and is let in as before."""
+    lead_to(prepared, monkeypatch)
+    intermediate(prepared, "below")
+    run(capsys, "issue", "server", "--host", "localhost", "--mount", "below", "--out", tmp_path)
+    chain = x509.load_pem_x509_certificates((tmp_path / "server-cert.pem").read_bytes())
+    by_hand(tmp_path / "c", chain[1], names=("cert.pem", "key.pem"))
+    arguments = ("--mount", "below", "--out", tmp_path / "c", "--replace")
+    assert run(capsys, "issue", "client", *arguments)["no_longer_trusted"] == []
