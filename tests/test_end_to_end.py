@@ -46,20 +46,31 @@ class Daemon:
         return f"tcp://{host}:{self.endpoint.port}"
 
 
+@pytest.fixture(
+    scope="module",
+    params=["compose_vault", "vault_community", "vault_enterprise"],
+    ids=["openbao", "community", "enterprise"],
+)
+def vault(request: pytest.FixtureRequest) -> DevVault:
+    """Return each of the three servers in turn, OpenBao as an image."""
+    server: DevVault = request.getfixturevalue(request.param)
+    return server
+
+
 @pytest.fixture(scope="module")
 def daemon(
-    compose: Compose, compose_vault: DevVault, tmp_path_factory: pytest.TempPathFactory
+    compose: Compose, vault: DevVault, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Daemon]:
     """Do as the README says: ca init, issue both in the dind layout, start docker:dind."""
     certs = tmp_path_factory.mktemp("certs")
     certs.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
-        lead_to(compose_vault, patch)
+        lead_to(vault, patch)
         succeed("ca", "init", "--domain", mounts.DOMAIN)
         issue("server", certs, "--layout", "dind")
         issue("client", certs, "--layout", "dind", "--name", "alice")
     with compose.dind(certs) as endpoint:
-        yield Daemon(endpoint, certs, compose_vault)
+        yield Daemon(endpoint, certs, vault)
 
 
 def succeed(*arguments: object) -> None:
@@ -346,12 +357,17 @@ def test_a_daemon_is_reached_by_a_name_of_compose(
 
 @pytest.mark.parametrize("make", [mounts.rsa_root, mounts.intermediate])
 def test_a_ca_of_an_administrators_making_works(
-    make: Callable[[DevVault, str], None], out: Path, prepared: DevVault, host_dockerd: StartDockerd
+    make: Callable[[DevVault, str], None],
+    tmp_path: Path,
+    vault_server: DevVault,
+    host_dockerd: StartDockerd,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An RSA root, and an intermediate under a root of another mount, by --mount alone."""
+    lead_to(vault_server, monkeypatch)
     mount = f"made-by-{make.__name__.replace('_', '-')}"
-    make(prepared, mount)
-    assert meet(out, host_dockerd, "127.0.0.1", "--mount", mount, hosts=("127.0.0.1",)) == WELL
+    make(vault_server, mount)
+    assert meet(tmp_path, host_dockerd, "127.0.0.1", "--mount", mount, hosts=("127.0.0.1",)) == WELL
 
 
 def test_a_pending_root_is_trusted_before_it_signs(out: Path, prepared: DevVault) -> None:
