@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import policy
 from .policy import Person
+from .vault import namespace
 from .vault.own_token import Token, capabilities, lookup
 
 if TYPE_CHECKING:
@@ -33,9 +34,14 @@ class Permission:
 
 @dataclass(frozen=True)
 class WhoAmI:
-    """The token, how it was come by, and what it may do; ``address`` is the node that said so."""
+    """The token, how it was come by, and what it may do; ``address`` is the node that said so.
+
+    ``namespace`` is the one that was asked for; ``namespace_ignored``: the server has none.
+    """
 
     address: str
+    namespace: str | None
+    namespace_ignored: bool
     found: str
     token: Token
     commands: tuple[Permission, ...]
@@ -52,6 +58,8 @@ def who_am_i(session: Session, settings: Settings) -> WhoAmI:
     has = capabilities(session, tuple(paths))
     return WhoAmI(
         address=session.address,
+        namespace=settings.namespace,
+        namespace_ignored=namespace.is_ignored(session),
         found=found,
         token=looked_up,
         commands=tuple(_permission(COMMANDS[person], rules[person], has) for person in rules),

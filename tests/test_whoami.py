@@ -65,6 +65,28 @@ def test_root_may_do_everything(operator: Operator) -> None:
     assert all(it.allowed and not it.missing for it in found.commands)
 
 
+@pytest.mark.parametrize(
+    ("server", "namespace", "ignored"),
+    [
+        ("openbao", "team", False),
+        ("vault_enterprise", "team", False),
+        ("vault_community", "team", True),
+        ("vault_community", "team/docker", True),
+        ("vault_community", "root", False),
+        ("vault_community", None, False),
+    ],
+)
+def test_a_namespace_that_the_server_ignores(
+    server: str, namespace: str | None, ignored: bool, request: pytest.FixtureRequest
+) -> None:
+    """Who has none says nothing; who has some never answers for one that there is not."""
+    operator = Operator.of(request.getfixturevalue(server))
+    operator.call("POST", "sys/namespaces/team")
+    variables = {} if namespace is None else {"VAULT_NAMESPACE": namespace}
+    found = ask(operator, VAULT_TOKEN=operator.token, **variables)
+    assert (found.namespace, found.namespace_ignored) == (namespace, ignored)
+
+
 def test_a_login(operator: Operator) -> None:
     """How it came to be, for how long it lives, and whose it is."""
     mount = operator.enable_auth("userpass")

@@ -47,7 +47,13 @@ def auth(
     settings = options.settings(mount=mount, auth=auth, namespace=namespace, timeout=timeout)
     with options.session(settings, preferences) as session:
         found = who_am_i(session, settings)
-    render.show("auth", found, preferences, words=[_fields(found), "", _table(found.commands)])
+    render.show(
+        "auth",
+        found,
+        preferences,
+        words=[_fields(found), "", _table(found.commands)],
+        warnings=[_ignored(found.namespace)] if found.namespace_ignored else [],
+    )
 
 
 def _fields(found: WhoAmI) -> render.Fields:
@@ -55,6 +61,7 @@ def _fields(found: WhoAmI) -> render.Fields:
     return render.Fields(
         [
             ("vault", found.address),
+            ("namespace", _namespace(found)),
             ("name", token.display_name),
             ("policies", ", ".join(token.policies) or "(none)"),
             ("found", found.found),
@@ -62,6 +69,19 @@ def _fields(found: WhoAmI) -> render.Fields:
             ("type", f"{token.type}, made at {token.path}"),
             ("entity", token.entity or "(none)"),
         ]
+    )
+
+
+def _namespace(found: WhoAmI) -> str:
+    if found.namespace is None:
+        return "(none)"
+    return f"{found.namespace} (ignored)" if found.namespace_ignored else found.namespace
+
+
+def _ignored(namespace: str | None) -> str:
+    return (
+        f"this server has no namespaces, as Vault Community has none, and ignores {namespace!r}: "
+        "commands act on all of it"
     )
 
 

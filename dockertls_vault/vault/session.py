@@ -78,7 +78,7 @@ class ClusterAdapter(JSONAdapter):
         if self._identity is not None:
             headers["X-Vault-Token"] = self._identity.token()
         if self.namespace:
-            headers["X-Vault-Namespace"] = self.namespace
+            headers.setdefault("X-Vault-Namespace", self.namespace)
         if wrap_ttl:
             headers["X-Vault-Wrap-TTL"] = str(wrap_ttl)
         return headers

@@ -17,6 +17,7 @@ import pytest
 
 from dockertls_vault.cli.app import run
 from tests.harness.missing import missing
+from tests.mounts import lead_to
 from tests.vault.misbehaving import Node, misbehaving, response
 from tests.vault.operator import LIMIT, Operator
 
@@ -73,7 +74,14 @@ def test_an_envelope_of_json(
     captured = capsys.readouterr()
     envelope = json.loads(captured.out)
     assert (envelope["kind"], envelope["ok"], captured.err) == ("auth", True, "")
-    assert set(envelope["data"]) == {"address", "found", "token", "commands"}
+    assert set(envelope["data"]) == {
+        "address",
+        "namespace",
+        "namespace_ignored",
+        "found",
+        "token",
+        "commands",
+    }
     assert set(envelope["data"]["token"]) == {
         "display_name",
         "type",
@@ -89,6 +97,27 @@ def test_an_envelope_of_json(
         "allowed": True,
         "missing": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("server", "said"), [("openbao", False), ("vault_enterprise", False), ("vault_community", True)]
+)
+def test_a_namespace_that_is_ignored_is_said(
+    server: str,
+    said: bool,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Vault Community works on without a word; ``auth`` has one."""
+    vault: DevVault = request.getfixturevalue(server)
+    Operator.of(vault).call("POST", "sys/namespaces/team")
+    lead_to(vault, monkeypatch)
+    assert run(["auth", "--namespace", "team"]) == 0
+    captured = capsys.readouterr()
+    assert ("team (ignored)" in captured.out) == said
+    assert ("this server has no namespaces" in captured.err) == said
+    assert ("warning: " in captured.err) == said
 
 
 def test_a_login_by_flag(
