@@ -73,18 +73,16 @@ def _matches(entry: str, host: str, port: int, address: IPv4Address | IPv6Addres
     named = _address(name)
     if named is not None or address is not None:
         return named == address
-    name = name.removeprefix("*")
-    return host.endswith(f".{name.removeprefix('.')}") or host == name
+    domain = name.removeprefix("*") if name.startswith("*.") else name
+    return host == domain or host.endswith(f".{domain.removeprefix('.')}")
 
 
 def _split_port(entry: str) -> tuple[str, str]:
-    if entry.startswith("["):
-        name, _, port = entry[1:].partition("]")
-        return name, port.removeprefix(":")
-    if entry.count(":") == 1:
-        name, _, port = entry.partition(":")
-        return name, port
-    return entry, ""
+    """Tell the port from the name before it; an IPv6 address with one is in brackets."""
+    name, colon, port = entry.rpartition(":")
+    if name.startswith("[") and name.endswith("]"):
+        return name[1:-1], port
+    return (name, port) if colon and ":" not in name else (entry, "")
 
 
 def _in_network(address: IPv4Address | IPv6Address, entry: str) -> bool:

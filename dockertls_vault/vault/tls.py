@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dockertls_vault.settings import Settings
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def context(settings: Settings) -> ssl.SSLContext:
@@ -57,36 +60,46 @@ def _show(made: ssl.SSLContext, settings: Settings) -> None:
 
 
 def _cas(settings: Settings) -> str | None:
-    """Return the CAs that were given, PEM: a file wins over a text, a text over a directory.
+    """Return the CAs that were given, PEM: the file's and the directory's, else the text's.
 
-    OpenSSL wants the files of a directory named by hashes, Vault takes them as they are.
+    OpenSSL wants the files of a directory named by hashes, Vault takes them as they are. The
+    system's CAs count only where none are given, as for HashiCorp's command line.
     """
+    origins, text, read = settings.origins, settings.ca_cert_bytes, ""
+    if text is not None:
+        text = _certificates(text, origins["ca_cert_bytes"])
     if settings.ca_cert is not None:
-        return _read([settings.ca_cert], settings.origins["ca_cert"])
-    if settings.ca_cert_bytes is not None:
-        return _checked(settings.ca_cert_bytes, settings.origins["ca_cert_bytes"])
+        origin = origins["ca_cert"]
+        read = _certificates(_read([settings.ca_cert], origin), origin)
     if settings.ca_path is not None:
-        return _read(_files(settings.ca_path), settings.origins["ca_path"])
-    return None
+        origin = origins["ca_path"]
+        read = _certificates(read + _read(_files(settings.ca_path), origin), origin)
+    return read or text
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the files in and below a directory, or the file that ``path`` is."""
-    return [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    """Return the files in and below a directory, or ``path`` itself if there are none."""
+    return sorted(file for file in path.rglob("*") if file.is_file()) or [path]
 
 
 def _read(files: list[Path], origin: str) -> str:
     try:
-        # Between the certificates may be anything, in any encoding.
-        text = "\n".join(file.read_text(encoding="latin-1") for file in files)
+        return "".join(file.read_text(encoding="ascii", errors="ignore") for file in files)
     except OSError as error:
         raise InvalidSetting(f"{origin}: no CA certificates can be read there: {error}") from None
-    return _checked(text, origin)
 
 
-def _checked(text: str, origin: str) -> str:
+def _certificates(text: str, origin: str) -> str:
+    """Return the certificates in ``text``, whatever is between them; a broken one is left out."""
+    found = "".join(f"{block}\n" for block in _PEM.findall(text) if _is_certificate(block))
+    if not found:
+        raise InvalidSetting(f"{origin}: there are no CA certificates in PEM")
+    return found
+
+
+def _is_certificate(block: str) -> bool:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=block)
     except (ValueError, ssl.SSLError):
-        raise InvalidSetting(f"{origin}: there are no CA certificates in PEM") from None
-    return text
+        return False
+    return True

@@ -1,0 +1,184 @@
+"""Servers that write down what arrives: Vault, an agent, a proxy and a Unix socket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import socketserver
+import ssl
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_LIMIT = 30.0  # seconds; far more than anything here takes
+_HEADERS = ("Host", "X-Vault-Token", "X-Vault-Namespace", "X-Vault-Request", "Proxy-Authorization")
+_TUNNEL_HEADERS = ("Proxy-Authorization",)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A request, by what matters: ``door`` is the server that it came to."""
+
+    door: str
+    request: str
+    headers: tuple[tuple[str, str], ...]
+    server_name: str | None = None
+    client: str | None = None
+
+
+@dataclass
+class Recorder:
+    """The addresses of the servers by their names, and what arrived at them."""
+
+    addresses: dict[str, str] = field(default_factory=dict)
+    arrivals: list[Arrival] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def recording(directory: Path, credentials: Mapping[str, Path]) -> Iterator[Recorder]:
+    """Run the servers; each of ``credentials`` is a TLS server, which asks for a certificate.
+
+    ``vault`` and ``agent`` speak HTTP, ``proxy`` too; a tunnel through it ends at the first of
+    the TLS servers, whatever host is asked for. ``unix`` is a socket in ``directory``.
+    """
+    found = Recorder()
+    first = next(iter(credentials))
+    doors = [
+        *((name, None) for name in ("vault", "agent", "proxy")),
+        *credentials.items(),
+    ]
+    with contextlib.ExitStack() as running:
+        for name, credential in doors:
+            server = _Server(("127.0.0.1", 0), found, name, credential, credentials[first])
+            running.enter_context(_serving(server))
+            scheme = "http" if credential is None else "https"
+            found.addresses[name] = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+        path = directory / "vault.sock"
+        running.enter_context(_serving(_UnixServer(str(path), found, "unix", None, None)))
+        found.addresses["unix"] = f"unix://{path}"
+        yield found
+
+
+class _Recording:
+    """What each server knows: its name, its certificate, and where a tunnel ends."""
+
+    daemon_threads = True
+
+    def __init__(
+        self, address: Any, found: Recorder, name: str, own: Path | None, tunnel: Path | None
+    ) -> None:
+        self.found = found
+        self.name = name
+        self.own = own
+        self.tunnel = tunnel
+        super().__init__(address, _Handler)  # type: ignore[call-arg]  # socketserver's
+
+    def handle_error(self, *_: object) -> None:
+        """Be quiet: clients that break off are what is tested."""
+
+
+class _Server(_Recording, socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+
+
+class _UnixServer(_Recording, socketserver.ThreadingUnixStreamServer):
+    pass
+
+
+@contextlib.contextmanager
+def _serving(server: _Server | _UnixServer) -> Iterator[None]:
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join(_LIMIT)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server | _UnixServer
+
+    def setup(self) -> None:
+        self.request.settimeout(_LIMIT)
+        self._door = self.server.name
+        self._server_name: str | None = None
+        if self.server.own is not None:
+            self._start_tls(self.server.own)
+        super().setup()
+
+    def do_GET(self) -> None:
+        self._record()
+        raw = json.dumps({"data": {"keys": ["one"]}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    do_POST = do_PUT = do_LIST = do_GET  # noqa: N815 - named by http.server
+
+    def do_CONNECT(self) -> None:
+        self._record(_TUNNEL_HEADERS)  # what else there is, is up to the version of HTTP
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = False
+        assert self.server.tunnel is not None
+        self._door = "tunnel"
+        self._start_tls(self.server.tunnel)
+        super().setup()
+
+    def address_string(self) -> str:
+        return self._door
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
+
+    def _record(self, names: tuple[str, ...] = _HEADERS) -> None:
+        # A slash after a namespace is nothing to Vault.
+        headers = tuple(
+            (name, self.headers[name].strip("/")) for name in names if name in self.headers
+        )
+        request = f"{self.command} {self.path}"
+        self.server.found.arrivals.append(
+            Arrival(self._door, request, headers, self._server_name, self._client())
+        )
+
+    def _start_tls(self, credential: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(credential / "cert.pem", credential / "key.pem")
+        context.load_verify_locations(credential / "ca.pem")
+        context.verify_mode = ssl.CERT_OPTIONAL
+
+        def note(_connection: object, name: str | None, _context: object) -> None:
+            self._server_name = name
+
+        context.sni_callback = note
+        self.request = context.wrap_socket(self.request, server_side=True)
+
+    def _client(self) -> str | None:
+        """Return the common name of the client's certificate."""
+        if not isinstance(self.request, ssl.SSLSocket):
+            return None
+        der = self.request.getpeercert(binary_form=True)
+        if der is None:
+            return None
+        names = x509.load_der_x509_certificate(der).subject
+        return str(names.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+def unused_port() -> int:
+    """Return a loopback port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
