@@ -161,6 +161,24 @@ def test_failures(
     assert captured.err.count("hint: ") == 1
 
 
+def test_a_quota_on_leases_is_told_from_one_on_requests(
+    vault_enterprise: DevVault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Waiting is of no use where only revoking helps: it ends at once, and says what clears it."""
+    operator = Operator.of(vault_enterprise)
+    monkeypatch.setenv("VAULT_ADDR", vault_enterprise.address)
+    variables = approle(operator)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    mount = variables["DOCKERTLS_AUTH_MOUNT"]
+    quota = {"path": f"auth/{mount}/", "max_leases": 0}
+    operator.write(f"sys/quotas/lease-count/{mount}", quota)
+    assert run(["auth"]) == 75
+    words = capsys.readouterr().err
+    assert "lease count quota exceeded" in words
+    assert "it clears when leases expire or are revoked" in words
+
+
 def test_a_password_is_typed_and_not_shown(operator: Operator, tmp_path: Path) -> None:
     """On a real terminal: the prompt is there, the password is not."""
     mount = operator.enable_auth("userpass")
