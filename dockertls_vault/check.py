@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from .docker import answers, credential, probe, wire
+from .docker import answers, authorities, credential, probe, trust, wire
 from .docker.intruder import foreign_context
 from .docker.outcome import Answered, NotTLS, Silent
 from .docker.probe import tls_context
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from .docker.endpoint import Endpoint
-    from .docker.outcome import Exchange, Version
+    from .docker.outcome import Version
     from .store import CredentialFiles
 
 _CONNECT = "connect"
@@ -34,6 +34,7 @@ STEPS = {
     "plaintext": answers.PLAINTEXT,
     "no-certificate": answers.NO_CERTIFICATE,
     "foreign-certificate": answers.FOREIGN,
+    "trust": trust.TRUST,
     "version": answers.OURS,
     "name": wire.NAME,
     "chain": wire.CHAIN,
@@ -43,20 +44,22 @@ STEPS = {
 
 
 def check(
-    endpoint: Endpoint, files: CredentialFiles, *, timeout: timedelta, now: datetime
+    endpoint: Endpoint, files: CredentialFiles | None, *, timeout: timedelta, now: datetime
 ) -> Report:
     """Try ``endpoint`` with the credential in ``files``; never raises for what it finds.
 
-    ``timeout`` is for each answer that is waited for, ``now`` the time in UTC.
+    Without ``files``, or where they cannot be used, it is tried as a stranger. ``timeout`` is
+    for each answer that is waited for, ``now`` the time in UTC.
     """
-    ours = credential.load(files.ca, files.cert, files.key, now)
+    ours = credential.load(files.ca, files.cert, files.key, now) if files else credential.NONE
     try:
         peer = probe.connect(endpoint, timeout)
     except DockerUnavailable as error:
         port = Step("port", Severity.UNREACHABLE, _CONNECT, error.message, todo=error.hint)
         return _report(endpoint, [ours.step, port], "the port does not answer")
     port = Step("port", Severity.OK, _CONNECT, f"{peer.ip} answers at port {endpoint.port}")
-    plaintext = answers.judge_plaintext(probe.ask(peer, None, timeout).outcome)
+    in_the_clear = probe.ask(peer, None, timeout).outcome
+    plaintext = answers.judge_plaintext(in_the_clear)
     steps = [ours.step, port, plaintext]
     if plaintext.severity is Severity.CRITICAL:
         return _report(endpoint, steps, "the port speaks plaintext", address=peer.ip)
@@ -65,23 +68,33 @@ def check(
     steps.append(answers.judge_no_certificate(stranger.outcome))
     if stranger.certificate is None and isinstance(stranger.outcome, NotTLS | Silent):
         return _report(endpoint, steps, "no TLS handshake was possible", address=peer.ip)
-    foreign = probe.ask(peer, foreign_context(ours.certificate, now), timeout)
-    steps.append(answers.judge_foreign(foreign.outcome))
+    greeting = authorities.greet(peer, timeout)
+    named = greeting.authorities
+    forged = foreign_context(ours.certificate, named or (), now)
+    steps += [
+        answers.judge_foreign(probe.ask(peer, forged, timeout).outcome),
+        trust.judge_trust(
+            named,
+            in_the_clear,
+            ours={certificate.issuer for certificate in ours.chain},
+            public=authorities.public_authorities(),
+        ),
+    ]
+    certificate = _load(greeting.certificate)
     known = probe.ask(peer, ours.context, timeout) if ours.context else None
+    cause = trust.explain_refusal(named, ours.chain, ours.roots, certificate)
     steps.append(
-        answers.judge_ours(known.outcome, ours.step)
+        answers.judge_ours(known.outcome, ours.step, cause)
         if known
-        else _skipped("version", "our certificate or key cannot be used")
+        else _skipped("version", "we have no certificate and key that can be used")
     )
-
-    certificate = _on_the_wire(stranger, foreign, known)
     if certificate is not None:
         steps.append(wire.judge_name(endpoint, certificate))
         verifying = ours.verifying
         steps.append(
             wire.judge_chain(probe.ask(peer, verifying, timeout), certificate, ours.roots, now)
             if verifying
-            else _skipped("chain", "our ca.pem cannot be used")
+            else _skipped("chain", "we have no ca.pem that can be used")
         )
         steps += [wire.judge_lifetime(certificate, now), wire.judge_usage(certificate)]
     return _report(
@@ -94,15 +107,14 @@ def check(
     )
 
 
-def _on_the_wire(*exchanges: Exchange | None) -> Certificate | None:
-    """Return the server's certificate from the first exchange that came to see it."""
-    for exchange in exchanges:
-        if exchange is not None and exchange.certificate is not None:
-            try:
-                return load_certificates(ssl.DER_cert_to_PEM_cert(exchange.certificate))[0]
-            except VerificationError:
-                return None
-    return None
+def _load(der: bytes | None) -> Certificate | None:
+    """Read the certificate that the server showed; None also where it cannot be read."""
+    if der is None:
+        return None
+    try:
+        return load_certificates(ssl.DER_cert_to_PEM_cert(der))[0]
+    except VerificationError:
+        return None
 
 
 def _skipped(name: str, reason: str) -> Step:

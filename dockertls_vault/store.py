@@ -121,10 +121,12 @@ def install(
 def installed(directory: Path) -> CredentialFiles:
     """Return the files of the credential in ``directory``, of this tool's making or another's.
 
+    Of a directory of docker:dind's, with ``client`` and ``server`` in it, it is the client's.
     Where it is this tool's, the paths are those inside the generation, so that three reads
     cannot see two credentials. Raises ConflictingState if there is none, or a part of one.
     """
-    for candidate in (directory, *(directory / purpose.value for purpose in Purpose)):
+    purposes = (Purpose.CLIENT, Purpose.SERVER)
+    for candidate in (directory, *(directory / purpose.value for purpose in purposes)):
         for names in (GENERATION_NAMES, SERVER_NAMES):
             paths = [candidate / name for name in names]
             if not all(os.path.lexists(path) for path in paths):

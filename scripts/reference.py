@@ -58,7 +58,7 @@ def _commands() -> str:
         arguments = [found for found in command.params if found.param_type_name == "argument"]
         usage = " ".join(["dockertls-vault", name, "[OPTIONS]", *map(_argument, arguments)])
         parts += [f"## {name}", "", f"`{usage}`", "", " ".join(command.help.split()), ""]
-        parts += [f"- `{_argument(found)}`: {found.help}" for found in arguments]
+        parts += [f"- `{_argument(found)}`: {' '.join(found.help.split())}" for found in arguments]
         parts += [""] if arguments else []
         parts += [*_options(command), ""]
     return "\n".join(parts)

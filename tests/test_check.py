@@ -6,8 +6,10 @@ import dataclasses
 import socket
 import ssl
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import certifi
 import pytest
 
 from dockertls_vault.check import STEPS, check
@@ -22,7 +24,6 @@ from .harness.dockerd import dockerd, tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from cryptography.x509 import ObjectIdentifier
 
@@ -54,10 +55,11 @@ def client(authority: Authority, tmp_path: Path) -> Path:
 
 
 def run(
-    port: int, credential: Path, *, host: str = "localhost", timeout: timedelta = LONG
+    port: int, credential: Path | None, *, host: str = "localhost", timeout: timedelta = LONG
 ) -> Report:
-    """Check a port with ca.pem, cert.pem and key.pem of ``credential``."""
-    files = CredentialFiles(*(credential / f"{name}.pem" for name in ("ca", "cert", "key")))
+    """Check a port with ca.pem, cert.pem and key.pem of ``credential``, or as a stranger."""
+    names = ("ca.pem", "cert.pem", "key.pem")
+    files = CredentialFiles(*(credential / name for name in names)) if credential else None
     report = check(Endpoint(host, port), files, timeout=timeout, now=datetime.now(UTC))
     assert [step.name for step in report.steps] == list(STEPS)
     for step in report.steps:
@@ -78,9 +80,19 @@ def words(report: Report, name: str) -> str:
     return f"{step.happened} {step.why} {step.todo}"
 
 
+def todo(report: Report, name: str) -> str:
+    """Return what a step says is to be done."""
+    return next(step.todo for step in report.steps if step.name == name)
+
+
 def all_but(**different: str) -> dict[str, str]:
     """Return a report in which all is well but for these steps."""
     return {**dict.fromkeys(STEPS, "ok"), **{k.replace("_", "-"): v for k, v in different.items()}}
+
+
+def as_a_stranger(**different: str) -> dict[str, str]:
+    """Return the report of whoever has no credential, in which all else is well but for these."""
+    return all_but(credential="warning", version="skipped", chain="skipped", **different)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +127,9 @@ def test_a_foreign_ca_is_named_with_both_fingerprints(daemon: int, tmp_path: Pat
     report = run(daemon, write_credential(tmp_path, foreign.pem, foreign.client()))
     assert severities(report) == all_but(version="error", chain="error")
     assert report.severity.exit_status == 65
-    assert "tlscacert" in words(report, "version")
+    assert "clients of CN=check root; our certificate is of CN=another root" in words(
+        report, "version"
+    )
     assert report.certificate is not None
     assert report.certificate.fingerprint in words(report, "chain")
     assert "CN=another root" in words(report, "chain")
@@ -181,7 +195,85 @@ def test_files_that_cannot_be_used_do_not_stop_the_rest(
     (client / "cert.pem").unlink()
     report = run(daemon, client)
     assert severities(report) == all_but(credential="error", version="skipped", chain="skipped")
-    assert "No such file" in words(report, "credential")
+    assert "cert.pem does not exist" in words(report, "credential")
+
+
+def test_a_stranger_sees_what_strangers_see(daemon: int) -> None:
+    """Without a credential all is tried that needs none, and the report says what was not."""
+    report = run(daemon, None)
+    assert severities(report) == as_a_stranger()
+    assert report.severity.exit_status == 1
+    assert "what a stranger sees" in words(report, "credential")
+    assert "clients of CN=check root alone" in words(report, "trust")
+    assert report.certificate is not None
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_trust_that_is_too_wide_is_critical(
+    authority: Authority, client: Path, tmp_path: Path, explicit: bool
+) -> None:
+    """Our root among a hundred public ones: of the machine, or in tlscacert itself.
+
+    Without tlscacert in its daemon.json dockerd trusts whatever its machine trusts. It keeps out
+    every stranger that a check can be, and lets in each certificate of a public CA.
+    """
+    server = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(Path(certifi.where()).read_bytes() + authority.pem)
+    config = {
+        "tlsverify": True,
+        "tlscert": str(server / "cert.pem"),
+        "tlskey": str(server / "key.pem"),
+        **({"tlscacert": str(bundle)} if explicit else {}),
+    }
+    with dockerd(tmp_path, config=config, system_roots=bundle) as port:
+        report = run(port, client)
+        stranger = run(port, None)
+    assert severities(report) == all_but(trust="critical")
+    assert severities(stranger) == as_a_stranger(trust="critical")
+    assert report.severity.exit_status == 76
+    assert ("clients of public CAs" if explicit else "names no CA") in words(report, "trust")
+
+
+def test_all_cas_of_a_rotation_are_named(
+    authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """Two CAs of one's own are right while one of them goes, and said."""
+    server = write_credential(
+        tmp_path / "tls", authority.pem + Authority.create("next root").pem, authority.server()
+    )
+    with dockerd(tmp_path, "--tlsverify", *tls(server)) as port:
+        report = run(port, client)
+    assert severities(report) == all_but()
+    assert "clients of CN=check root, which is ours; CN=next root" in words(report, "trust")
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+def test_a_restart_that_was_forgotten_after_a_rotation_is_the_first_cause(
+    tmp_path: Path, renamed: bool
+) -> None:
+    """The files on the daemon's host are new, and what it serves and trusts is old."""
+    month_ago, week_ago = (datetime.now(UTC) - timedelta(days=days) for days in (30, 7))
+    old = Authority.create("old root", not_before=month_ago)
+    new = Authority.create("new root" if renamed else "old root", not_before=week_ago)
+    served = old.issue(
+        "localhost",
+        dns=["localhost"],
+        usages=[SERVER_AUTH],
+        not_before=month_ago,
+        lifetime=timedelta(days=90),
+    )
+    server = write_credential(tmp_path / "tls", old.pem, served)
+    overlapping = write_credential(tmp_path / "both", old.pem + new.pem, new.client())
+    with dockerd(tmp_path, "--tlsverify", *tls(server)) as port:
+        report = run(port, overlapping)
+        (tmp_path / "both" / "ca.pem").write_bytes(new.pem)
+        afterwards = run(port, overlapping)
+    assert severities(report) == all_but(version="error")
+    assert severities(afterwards) == all_but(version="error", chain="error")
+    assert todo(report, "version").startswith("restart dockerd")
+    assert "restart dockerd" in todo(afterwards, "version")
+    assert renamed or todo(afterwards, "chain").startswith("restart dockerd")
 
 
 def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
@@ -195,7 +287,7 @@ def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
         "plaintext": "critical",
     }
     assert report.severity.exit_status == 76
-    assert "plaintext Docker API is root" in words(report, "plaintext")
+    assert "whoever reaches the port is root" in words(report, "plaintext")
 
 
 def test_tls_that_verifies_nobody_is_critical(
@@ -205,7 +297,9 @@ def test_tls_that_verifies_nobody_is_critical(
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     with dockerd(tmp_path, "--tlsverify=false", *tls(credential)) as port:
         report = run(port, client)
-    assert severities(report) == all_but(no_certificate="critical", foreign_certificate="critical")
+    assert severities(report) == all_but(
+        no_certificate="critical", foreign_certificate="critical", trust="skipped"
+    )
     assert report.severity.exit_status == 76
     assert "tlsverify" in words(report, "no-certificate")
 
@@ -293,7 +387,7 @@ def test_a_tls_server_that_is_not_docker(
     with servers.http(200, b"<h1>Welcome</h1>", context=context) as port:
         report = run(port, client)
     assert severities(report) == all_but(
-        no_certificate="error", foreign_certificate="error", version="error"
+        no_certificate="error", foreign_certificate="error", trust="skipped", version="error"
     )
     assert "not Docker" in words(report, "version")
     assert report.docker is None
@@ -306,7 +400,8 @@ def test_a_server_of_tls_12(authority: Authority, client: Path, tmp_path: Path) 
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     body = b'{"Version":"28.5.1","ApiVersion":"1.51"}'
     with servers.http(200, body, context=context) as port:
-        assert severities(run(port, client)) == all_but()
+        assert severities(run(port, client)) == all_but(trust="warning")
+        assert severities(run(port, None)) == as_a_stranger(trust="warning")
 
 
 def test_an_authorization_plugin_is_told_from_tls(
@@ -318,6 +413,6 @@ def test_an_authorization_plugin_is_told_from_tls(
     context = servers.server_context(credential, verify=True)
     with servers.http(403, body, context=context) as port:
         report = run(port, client)
-    assert severities(report) == all_but(version="error")
+    assert severities(report) == all_but(version="error", trust="warning")
     assert "authorization plugin" in words(report, "version")
     assert "alice may not" in words(report, "version")

@@ -114,6 +114,13 @@ def test_layouts_name_the_files(
     assert found.key.parent.name == "20260101T010000.000000Z-01ff"
 
 
+def test_a_client_looks_for_the_clients_files(out: Path) -> None:
+    """Of docker:dind's directory, with both in it, whichever was made last."""
+    put(out, 1, replace(CLIENT, layout=Layout.DIND))
+    put(out, 2, replace(SERVER, layout=Layout.DIND))
+    assert store.installed(out).cert.read_text() == "cert.pem 1"
+
+
 def test_what_is_found_never_changes(out: Path) -> None:
     """Paths found before a renewal still lead to the old set after it."""
     put(out, 1)

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockertls_vault.duration import parse_duration
+from dockertls_vault.errors import ConflictingState, InvalidInput
 
 from . import render
 from .options import Output, OutputOption, Preferences, QuietOption, described, examples
 
 if TYPE_CHECKING:
+    from dockertls_vault.docker.endpoint import Endpoint
     from dockertls_vault.docker.report import Report, Step
+    from dockertls_vault.store import CredentialFiles
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -30,12 +33,14 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def check(
     ctx: typer.Context,
     host: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="HOST",
-            help="The daemon as DOCKER_HOST has it: tcp://h:2376, h:2376, h or [::1]:2376.",
+            metavar="[HOST]",
+            help=described(
+                "The daemon: tcp://h:2376, h:2376, h or [::1]:2376.", variables=["DOCKER_HOST"]
+            ),
         ),
-    ],
+    ] = None,
     certs: Annotated[
         Path | None,
         typer.Option(
@@ -56,17 +61,20 @@ def check(
     """Check that a daemon keeps strangers out, and lets us in.
 
     The exit status is that of the worst that was found: 0 all is well, 1 a warning, 65 an error,
-    69 no answer, 76 a stranger is let in.
+    69 no answer, 76 a stranger is let in, or could be.
     """
-    from dockertls_vault import store
     from dockertls_vault.check import check as check_endpoint
-    from dockertls_vault.docker.endpoint import parse_endpoint
 
     preferences = ctx.ensure_object(Preferences)
-    endpoint = parse_endpoint(host)
+    endpoint = _endpoint(host, os.environ)
     limit = parse_duration(timeout)
-    files = store.installed((certs or default_directory(os.environ)).expanduser())
-    render.note(f"our certificate is {files.cert}", preferences)
+    files = _credential(certs, os.environ)
+    render.note(
+        f"our certificate is {files.cert}"
+        if files
+        else f"there is no credential in {default_directory(os.environ)}: trying as a stranger",
+        preferences,
+    )
     report = check_endpoint(endpoint, files, timeout=limit, now=datetime.now(UTC))
     render.show(
         "check",
@@ -76,6 +84,37 @@ def check(
         ok=report.severity.exit_status == 0,
     )
     raise typer.Exit(report.severity.exit_status)
+
+
+def _endpoint(host: str | None, environ: Mapping[str, str]) -> Endpoint:
+    """Return where the daemon is that was named, or the one of the docker CLI."""
+    from dockertls_vault.docker.endpoint import parse_endpoint
+
+    if host is not None:
+        return parse_endpoint(host)
+    if found := environ.get("DOCKER_HOST"):
+        try:
+            return parse_endpoint(found)
+        except InvalidInput as error:
+            raise InvalidInput(f"DOCKER_HOST: {error.message}", hint=error.hint) from None
+    raise InvalidInput(
+        "no daemon to check: neither HOST nor DOCKER_HOST was given",
+        hint="name it: dockertls-vault check tcp://docker.example.com:2376",
+    )
+
+
+def _credential(certs: Path | None, environ: Mapping[str, str]) -> CredentialFiles | None:
+    """Return the files to check with; None where nobody named any and docker would find none."""
+    from dockertls_vault import store
+    from dockertls_vault.placement import GENERATION_NAMES
+
+    directory = (certs or default_directory(environ)).expanduser()
+    try:
+        return store.installed(directory)
+    except ConflictingState:
+        paths = [directory / name for name in GENERATION_NAMES]
+    named = certs is not None or environ.get("DOCKER_CERT_PATH")
+    return store.CredentialFiles(*paths) if named or any(map(os.path.lexists, paths)) else None
 
 
 def default_directory(environ: Mapping[str, str]) -> Path:
@@ -98,7 +137,12 @@ def _found(step: Step) -> str:
 def _fields(report: Report) -> render.Fields:
     pairs = [("daemon", report.endpoint + (f" at {report.address}" if report.address else ""))]
     if report.docker:
-        pairs.append(("docker", f"{report.docker.version}, API {report.docker.api_version}"))
+        pairs.append(
+            (
+                report.docker.engine.lower(),
+                f"{report.docker.version}, API {report.docker.api_version}",
+            )
+        )
     if report.certificate:
         certificate = report.certificate
         pairs += [

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .outcome import Alerted, Answered, Closed, Distrusted, NotHTTP, NotTLS, Silent
+from .outcome import Alerted, Answered, Closed, Distrusted, Engine, NotHTTP, NotTLS, Silent
 from .report import Severity, Step
 
 if TYPE_CHECKING:
     from .outcome import Outcome
+    from .trust import Cause
 
 PLAINTEXT = "ask in plaintext"
 NO_CERTIFICATE = "ask without a certificate"
@@ -32,6 +33,8 @@ _WHY_REFUSED = {
     "bad certificate": _UNKNOWN_CA,
     "certificate expired": "by the daemon's clock our certificate has expired or is not yet valid",
 }
+# The alerts that can be about the CA of our certificate.
+_OF_THE_CA = {"certificate required", "unknown ca", "bad certificate"}
 _ADVICE_REFUSED = (
     "compare tlscacert of the daemon with the issuer of our certificate; dockerd's log has its "
     "own words for it"
@@ -40,10 +43,21 @@ _TLS_HEADER = b"\x15\x03"
 _BAD_REQUEST = 400
 # With these a proxy in front of Docker refuses; 495 and 496 are nginx's own.
 _REFUSALS = {_BAD_REQUEST, 401, 403, 495, 496}
-_TLSVERIFY = (
-    "set tlsverify to true, and tlscacert to the CA of your clients (without it any certificate "
-    "of the system's roots is let in), and restart dockerd"
-)
+_LET_IN_TODO = {
+    Engine.DOCKER: "set tlsverify to true, and tlscacert to the CA of your clients (without it any "
+    "certificate of the system's roots is let in), and restart dockerd",
+    Engine.PODMAN: "start Podman's service with --tls-client-ca, the CA of your clients",
+}
+_WHO_REACHES = {
+    Engine.DOCKER: "whoever reaches the port is root on that host",
+    Engine.PODMAN: "whoever reaches the port is the user on that host who runs Podman, often root",
+}
+_PLAINTEXT_TODO = {
+    Engine.DOCKER: "set tls, tlsverify, tlscacert, tlscert and tlskey (a socket of systemd's, "
+    "-H fd://, has no warning for it) and restart dockerd",
+    Engine.PODMAN: "reach Podman over SSH, or start its service with --tls-cert, --tls-key and "
+    "--tls-client-ca (Podman 5.7 and later)",
+}
 _NOT_DOCKER = "something else than Docker listens there, or a proxy that hides it"
 
 
@@ -54,13 +68,12 @@ def judge_plaintext(outcome: Outcome) -> Step:
         return Step("plaintext", severity, PLAINTEXT, happened, why, todo)
 
     match outcome:
-        case Answered(from_docker=True):
+        case Answered(engine=Engine() as engine):
             return step(
                 Severity.CRITICAL,
-                f"Docker answers in plaintext: {_shown(outcome)}",
-                "a plaintext Docker API is root on that host for whoever reaches the port",
-                "close the port now; then set tls, tlsverify, tlscacert, tlscert and tlskey "
-                "(a socket of systemd's, -H fd://, has no warning for it) and restart dockerd",
+                f"{engine} answers in plaintext: {_shown(outcome)}",
+                f"a plaintext API: {_WHO_REACHES[engine]}",
+                f"close the port now; then {_PLAINTEXT_TODO[engine]}",
             )
         case Answered(status=status) if status == _BAD_REQUEST:
             return step(Severity.OK, f"refused: {_shown(outcome)}")
@@ -99,14 +112,14 @@ def _judge_stranger(name: str, tried: str, outcome: Outcome) -> Step:
                 Severity.CRITICAL,
                 f"TLS let a stranger in; an authorization plugin refused: {_shown(outcome)}",
                 "nothing but the plugin is between a stranger and root on that host",
-                _TLSVERIFY,
+                _LET_IN_TODO[Engine.DOCKER],
             )
-        case Answered(from_docker=True):
+        case Answered(engine=Engine() as engine):
             return step(
                 Severity.CRITICAL,
-                f"Docker lets a stranger in: {_shown(outcome)}",
-                "whoever reaches the port is root on that host",
-                _TLSVERIFY,
+                f"{engine} lets a stranger in: {_shown(outcome)}",
+                _WHO_REACHES[engine],
+                _LET_IN_TODO[engine],
             )
         case Answered(status=status) if status in _REFUSALS:
             return step(Severity.OK, f"refused: {_shown(outcome)}")
@@ -118,8 +131,12 @@ def _judge_stranger(name: str, tried: str, outcome: Outcome) -> Step:
     return step(severity, happened, why, todo)
 
 
-def judge_ours(outcome: Outcome, credential: Step) -> Step:
-    """Tell whether we are let in; ``credential`` is what was found of our certificate."""
+def judge_ours(outcome: Outcome, credential: Step, cause: Cause | None = None) -> Step:
+    """Tell whether we are let in.
+
+    ``credential`` is what was found of our certificate, ``cause`` what the daemon's CAs tell
+    about a refusal.
+    """
 
     def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
         return Step("version", severity, OURS, happened, why, todo)
@@ -134,14 +151,18 @@ def judge_ours(outcome: Outcome, credential: Step) -> Step:
                 "the plugin takes our certificate's common name for the user",
                 "have the plugin allow this user to call /version",
             )
-        case Answered(from_docker=True):
+        case Answered(engine=Engine() as engine):
             return step(
                 Severity.ERROR,
                 f"accepted by TLS, and no version came: {_shown(outcome)}",
-                todo="look at dockerd's log",
+                todo=f"look at {engine}'s log",
             )
         case Alerted() | Closed() if credential.severity is Severity.ERROR:
             return step(Severity.ERROR, _refusal(outcome), credential.happened, credential.todo)
+        case Alerted(alert=alert) if cause and alert in _OF_THE_CA:
+            return step(Severity.ERROR, _refusal(outcome), cause.why, cause.todo)
+        case Closed() if cause:
+            return step(Severity.ERROR, _refusal(outcome), cause.why, cause.todo)
         case Alerted(alert=alert) if alert != "protocol version":
             why = _WHY_REFUSED.get(alert, "the daemon does not accept our certificate")
             return step(Severity.ERROR, _refusal(outcome), why, _ADVICE_REFUSED)
@@ -195,7 +216,8 @@ def _refusal(outcome: Alerted | Closed) -> str:
 def _shown(answer: Answered) -> str:
     """Return an answer in one line."""
     if answer.version is not None:
-        version = answer.version
-        return f"Docker {version.version}, API {version.api_version}, {version.os}/{version.arch}"
+        found = answer.version
+        engine = f"{found.engine} {found.version}"
+        return f"{engine}, API {found.api_version}, {found.os}/{found.arch}"
     line = " ".join(answer.body.split())
     return f"{answer.status} {answer.reason}: {line:.160}" if line else f"{answer.status}"

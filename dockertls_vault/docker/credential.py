@@ -33,16 +33,39 @@ _ISSUE_AGAIN = "issue it again: dockertls-vault issue client"
 class Credential:
     """What the three files hold, as far as they can be used; ``step`` says how far.
 
-    ``context`` presents the certificate and verifies nothing; it is None where the certificate
-    or the key cannot be used. ``verifying`` verifies the server with ca.pem, and presents the
-    certificate if it can; it is None, and ``roots`` empty, where ca.pem cannot be used.
+    ``chain`` is our certificate and the intermediates in its file. ``context`` presents it and
+    verifies nothing; it is None where the certificate or the key cannot be used. ``verifying``
+    verifies the server with ca.pem, and presents the certificate if it can; it is None, and
+    ``roots`` empty, where ca.pem cannot be used.
     """
 
-    certificate: Certificate | None
+    chain: tuple[Certificate, ...]
     roots: tuple[Certificate, ...]
     context: ssl.SSLContext | None
     verifying: ssl.SSLContext | None
     step: Step
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """Our certificate."""
+        return self.chain[0] if self.chain else None
+
+
+# What there is where nobody named a credential and none is where docker looks.
+NONE = Credential(
+    chain=(),
+    roots=(),
+    context=None,
+    verifying=None,
+    step=Step(
+        "credential",
+        Severity.WARNING,
+        READ,
+        "there are none",
+        why="what a stranger sees is tried all the same, and nothing else",
+        todo="make them with dockertls-vault issue client, or name their directory with --certs",
+    ),
+)
 
 
 class _Unusable(Exception):
@@ -56,14 +79,14 @@ class _Unusable(Exception):
 
 def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
     """Read the three files; never raises: what is wrong is in the step."""
-    certificate: Certificate | None = None
+    chain: tuple[Certificate, ...] = ()
     roots: tuple[Certificate, ...] = ()
     context: ssl.SSLContext | None = None
     verifying: ssl.SSLContext | None = None
     problems: list[_Unusable] = []
     try:
-        certificate = _load_certificates(cert)[0]
-        _check_key(cert, key, certificate)
+        chain = _load_certificates(cert)
+        _check_key(cert, key, chain[0])
         context = _context(cert, key, None)
     except _Unusable as problem:
         problems.append(problem)
@@ -73,8 +96,8 @@ def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
         verifying = _context(cert, key, pem) if context else tls_context(roots=pem)
     except _Unusable as problem:
         problems.append(problem)
-    if certificate is not None and not problems:
-        step = _judge(certificate, now)
+    if not problems:
+        step = _judge(chain[0], now)
     else:
         step = Step(
             "credential",
@@ -84,7 +107,7 @@ def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
             why="docker itself cannot use them either",
             todo=problems[0].todo,
         )
-    return Credential(certificate, roots, context, verifying, step)
+    return Credential(chain, roots, context, verifying, step)
 
 
 def _read(path: Path) -> bytes:
@@ -93,6 +116,11 @@ def _read(path: Path) -> bytes:
     except PermissionError:
         raise _Unusable(
             f"{path} may not be read", "run as the user that owns it, or as one of its group"
+        ) from None
+    except FileNotFoundError:
+        raise _Unusable(
+            f"{path} does not exist",
+            "issue it: dockertls-vault issue client, or name another directory with --certs",
         ) from None
     except OSError as error:
         raise _Unusable(f"{path} cannot be read ({error.strerror})") from None

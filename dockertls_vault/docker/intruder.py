@@ -1,4 +1,4 @@
-"""A certificate as an intruder could make it: our name, from a CA that only has our CA's name."""
+"""A certificate as an intruder could make it: our name, from a CA that only has a known name."""
 
 from __future__ import annotations
 
@@ -19,19 +19,25 @@ from .probe import tls_context
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
     from datetime import datetime
 
 _LIFE = timedelta(hours=1)
 _NOBODY = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dockertls-vault check")])
 
 
-def foreign_context(like: x509.Certificate | None, now: datetime) -> ssl.SSLContext:
+def foreign_context(
+    like: x509.Certificate | None, authorities: Sequence[x509.Name], now: datetime
+) -> ssl.SSLContext:
     """Return a context with a client's certificate that has the names of ``like``, forged.
 
-    Only the keys are others. They are in a directory of mode 0700, because OpenSSL reads files
-    only, and gone when this returns.
+    Only the keys are others, and the issuer where it is not one of ``authorities``, the CAs whose
+    clients the server says it lets in: it is then the first of them. The keys are in a directory
+    of mode 0700, because OpenSSL reads files only, and gone when this returns.
     """
     subject, issuer = (like.subject, like.issuer) if like else (_NOBODY, _NOBODY)
+    if authorities and issuer not in authorities:
+        issuer = authorities[0]
     key, ca_key = generate_key(KeyType.EC_P256), generate_key(KeyType.EC_P256)
     certificate = (
         x509.CertificateBuilder()

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 # How Docker begins the message when one of its authorization plugins says no.
 DENIED_BY_PLUGIN = "authorization denied by plugin"
 
 
+class Engine(StrEnum):
+    """Who answers in Docker's API."""
+
+    DOCKER = "Docker"
+    PODMAN = "Podman"
+
+
 @dataclass(frozen=True)
 class Version:
-    """What Docker says of itself at ``/version``."""
+    """What an engine says of itself at ``/version``."""
 
+    engine: Engine
     version: str
     api_version: str
     os: str
@@ -20,12 +29,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Answered:
-    """An HTTP answer; ``from_docker`` also where it holds no version."""
+    """An HTTP answer; ``engine`` is None where it is neither Docker's nor Podman's."""
 
     status: int
     reason: str
     body: str
-    from_docker: bool
+    engine: Engine | None
     version: Version | None
 
     @property

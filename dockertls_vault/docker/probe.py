@@ -27,6 +27,7 @@ from .outcome import (
     Answered,
     Closed,
     Distrusted,
+    Engine,
     Exchange,
     NotHTTP,
     NotTLS,
@@ -48,6 +49,8 @@ _PATIENCE = (0.25, 2.0)
 # Zero would mean "do not block" to a socket.
 _SHORTEST = 0.01
 _LONGEST_ANSWER = 64 * 1024
+# The first of the components that Podman names at /version.
+_PODMAN = "Podman Engine"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class Peer:
     def ip(self) -> str:
         """The IP address."""
         return str(self.address[0])
+
+    @property
+    def server_name(self) -> str | None:
+        """What to send as the server name: RFC 6066 allows names only, no addresses."""
+        return None if self.endpoint.is_address else self.endpoint.host
 
 
 def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
@@ -83,7 +91,7 @@ def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
         share = max(_SHORTEST, (deadline - time.monotonic()) / (len(found) - number))
         peer = Peer(endpoint, family, tuple(address))
         try:
-            _open(peer, share).close()
+            open_connection(peer, share).close()
         except OSError as error:
             failures.append(f"{peer.ip}: {error.strerror or 'no answer'}")
         else:
@@ -130,9 +138,11 @@ def _ask(
     certificate: bytes | None = None
     try:
         with contextlib.ExitStack() as stack:
-            connection = stack.enter_context(_open(peer, timeout.total_seconds()))
+            connection = stack.enter_context(open_connection(peer, timeout.total_seconds()))
             if context is not None:
-                tls = stack.enter_context(_shake_hands(connection, peer, context))
+                tls = stack.enter_context(
+                    context.wrap_socket(connection, server_hostname=peer.server_name)
+                )
                 certificate = tls.getpeercert(binary_form=True)
                 connection = tls
                 _hear_an_alert(tls, min(patience, timeout.total_seconds()))
@@ -141,7 +151,8 @@ def _ask(
         return Exchange(_classify(error), certificate)
 
 
-def _open(peer: Peer, timeout: float) -> socket.socket:
+def open_connection(peer: Peer, timeout: float) -> socket.socket:
+    """Connect to ``peer`` within ``timeout`` seconds; raise OSError."""
     connection = socket.socket(peer.family, socket.SOCK_STREAM)
     try:
         connection.settimeout(timeout)
@@ -150,12 +161,6 @@ def _open(peer: Peer, timeout: float) -> socket.socket:
         connection.close()
         raise
     return connection
-
-
-def _shake_hands(connection: socket.socket, peer: Peer, context: ssl.SSLContext) -> ssl.SSLSocket:
-    # RFC 6066 allows names only, no addresses, in the server name indication.
-    name = None if peer.endpoint.is_address else peer.endpoint.host
-    return context.wrap_socket(connection, server_hostname=name)
 
 
 def _hear_an_alert(connection: ssl.SSLSocket, seconds: float) -> None:
@@ -213,12 +218,17 @@ def _parse_answer(data: bytes) -> Outcome:
         return NotHTTP(data[:80])
     text = body.decode("utf-8", "replace")
     version = _parse_version(text)
-    from_docker = (
-        version is not None
-        or response.headers.get("Api-Version") is not None
-        or DENIED_BY_PLUGIN in text
-    )
-    return Answered(response.status, response.reason, text, from_docker, version)
+    engine = version.engine if version else _engine(response, text)
+    return Answered(response.status, response.reason, text, engine, version)
+
+
+def _engine(response: HTTPResponse, text: str) -> Engine | None:
+    """Tell whose an answer without a version is; Podman sends the header of Docker's API too."""
+    if response.headers.get("Libpod-Api-Version") is not None:
+        return Engine.PODMAN
+    if response.headers.get("Api-Version") is not None or DENIED_BY_PLUGIN in text:
+        return Engine.DOCKER
+    return None
 
 
 class _Received:
@@ -239,7 +249,8 @@ def _parse_version(text: str) -> Version | None:
     if not isinstance(found, dict) or "ApiVersion" not in found:
         return None
     keys: Sequence[str] = ("Version", "ApiVersion", "Os", "Arch")
-    return Version(*(str(found.get(key, "")) for key in keys))
+    engine = Engine.PODMAN if _PODMAN in str(found.get("Components")) else Engine.DOCKER
+    return Version(engine, *(str(found.get(key, "")) for key in keys))
 
 
 def _classify(error: OSError) -> Outcome:

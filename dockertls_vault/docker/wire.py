@@ -14,6 +14,7 @@ from dockertls_vault.x509 import describe, fingerprint, is_signed_by
 
 from .outcome import Alerted, Distrusted
 from .report import Severity, Step
+from .trust import RESTART, is_of_before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,10 @@ USAGE = "look at its extended key usage"
 _ISSUE_AGAIN = (
     "issue the server's certificate again (dockertls-vault issue server) and restart dockerd, "
     "which reads it at its start only"
+)
+_RENEW = (
+    "if the file on that host has another serial, restart dockerd, which reads it at its start "
+    "only; else issue it again (dockertls-vault issue server) and restart"
 )
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED: the chain was built before.
 _TIME_CODES = {9, 10}
@@ -91,12 +96,23 @@ def judge_chain(
                 f"{reason}\non the wire, issued by {certificate.issuer.rfc4514_string()}:\n"
                 f"{fingerprint(certificate)}\nin ca.pem:\n{ours}",
                 why=_why_distrusted(certificate, roots, reason),
-                todo="is this the daemon you mean? then bring its root into ca.pem: "
-                "dockertls-vault issue client, with its mount",
+                todo=_todo_distrusted(certificate, roots),
             )
         case outcome if exchange.certificate is None and not isinstance(outcome, Alerted):
             return Step("chain", Severity.SKIPPED, CHAIN, "the handshake came to no end")
     return Step("chain", Severity.OK, CHAIN, f"it leads to {ours}")
+
+
+def _todo_distrusted(certificate: Certificate, roots: Sequence[Certificate]) -> str:
+    if any(is_of_before(root, certificate, [root]) for root in roots):
+        return (
+            f"{RESTART}; if it then shows the same certificate, issue it again: dockertls-vault "
+            "issue server"
+        )
+    return (
+        "is this the daemon you mean? then bring its root into ca.pem: dockertls-vault issue "
+        "client, with its mount"
+    )
 
 
 def judge_lifetime(certificate: Certificate, now: datetime) -> Step:
@@ -110,8 +126,9 @@ def judge_lifetime(certificate: Certificate, now: datetime) -> Step:
             Severity.ERROR,
             LIFETIME,
             f"it expired {format_duration(-left)} ago: valid {until}",
-            why="dockerd goes on serving an expired certificate, and each client refuses it",
-            todo=_ISSUE_AGAIN,
+            why="dockerd goes on serving an expired certificate, which each client refuses: it was "
+            "not renewed, or it was and dockerd has not been restarted",
+            todo=_RENEW,
         )
     if now < start:
         return Step(
@@ -130,7 +147,7 @@ def judge_lifetime(certificate: Certificate, now: datetime) -> Step:
             LIFETIME,
             happened,
             why="it should have been renewed by now, or it was and dockerd has not been restarted",
-            todo=_ISSUE_AGAIN,
+            todo=_RENEW,
         )
     return Step("lifetime", Severity.OK, LIFETIME, happened)
 

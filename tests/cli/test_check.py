@@ -78,7 +78,7 @@ def test_a_good_daemon_is_an_envelope_of_json(
     assert [step["name"] for step in data["steps"]] == list(STEPS)
     for step in data["steps"]:
         assert set(step) == {"name", "severity", "tried", "happened", "why", "todo"}
-    assert set(data["docker"]) == {"version", "api_version", "os", "arch"}
+    assert set(data["docker"]) == {"engine", "version", "api_version", "os", "arch"}
     assert data["certificate"]["dns_names"] == ["localhost"]
     assert data["severity"] == "ok"
 
@@ -150,12 +150,91 @@ def test_a_wrong_input_ends_with_2(
     assert words in captured.err
 
 
-def test_a_missing_credential_ends_with_78(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_credential_that_was_named_and_is_not_there_ends_with_65(
+    daemon: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """There is nothing to check with, and the hint says how to get it."""
-    assert run(["check", "localhost", "--certs", str(tmp_path)]) == 78
-    assert "dockertls-vault issue client" in capsys.readouterr().err
+    """By --certs or by DOCKER_CERT_PATH; what a stranger sees is tried all the same."""
+    assert run(["check", f"localhost:{daemon}", "--certs", str(tmp_path)]) == 65
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    assert run(["check", f"localhost:{daemon}", "-o", "json"]) == 65
+    table, _, envelope = capsys.readouterr().out.partition("{")
+    found = {step["name"]: step for step in json.loads("{" + envelope)["data"]["steps"]}
+    assert f"{tmp_path / 'cert.pem'} does not exist" in found["credential"]["happened"]
+    assert "dockertls-vault issue client" in found["credential"]["todo"]
+    assert found["no-certificate"]["severity"] == found["trust"]["severity"] == "ok"
+    assert f"{tmp_path / 'cert.pem'} does not exist" in table
+
+
+def test_no_credential_where_docker_looks_ends_with_1(
+    daemon: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody named one: it is tried as a stranger, and said, so that 0 means that we get in."""
+    assert run(["check", f"localhost:{daemon}"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "there is no credential in ~/.docker: trying as a stranger\n"
+    assert "what a stranger sees is tried" in captured.out
+
+
+def test_a_part_of_a_credential_where_docker_looks_ends_with_65(
+    daemon: int, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A ca.pem alone is a credential that was broken, and verifies the chain all the same."""
+    directory = Path.home() / ".docker"
+    directory.mkdir()
+    (directory / "ca.pem").write_bytes(authority.pem)
+    assert run(["check", f"localhost:{daemon}"]) == 65
+    assert "it leads to CN=check root" in capsys.readouterr().out
+
+
+def test_the_daemon_is_that_of_docker_host(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no HOST is given; a HOST wins over it, and a socket in it is called by its name."""
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{closed_port}")
+    assert run(["check"]) == 69
+    assert f"127.0.0.1:{closed_port}" in capsys.readouterr().out
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
+    assert run(["check", f"127.0.0.1:{closed_port}"]) == 69
+    assert run(["check"]) == 2
+    assert "DOCKER_HOST: not an address to check TLS at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("found", [None, ""])
+def test_no_daemon_at_all_ends_with_2(
+    found: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither HOST nor DOCKER_HOST: both are named, with an example."""
+    if found is not None:
+        monkeypatch.setenv("DOCKER_HOST", found)
+    assert run(["check"]) == 2
+    captured = capsys.readouterr()
+    assert "neither HOST nor DOCKER_HOST" in captured.err
+    assert "dockertls-vault check tcp://" in captured.err
+
+
+def test_a_dind_directory_gives_the_clients_credential(
+    daemon: int, authority: Authority, tmp_path: Path
+) -> None:
+    """With ``server`` beside ``client``, ``--certs`` may name the directory of both."""
+    write_credential(tmp_path / "server", authority.pem, authority.server())
+    write_credential(tmp_path / "client", authority.pem, authority.client())
+    assert run(["check", f"localhost:{daemon}", "--certs", str(tmp_path)]) == 0
+
+
+def test_podman_is_called_podman(
+    authority: Authority, client: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behind TLS, by what Podman 4.3.1 answers."""
+    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    context = servers.server_context(credential, verify=True)
+    with servers.http(200, servers.PODMAN, context=context) as port:
+        status = run(["check", f"localhost:{port}", "--certs", str(client)])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert status == 1  # it is not to be seen whose clients the test's server lets in
+    assert ["podman", "4.3.1,", "API", "1.41"] in lines
 
 
 def test_the_directory_is_where_docker_looks(

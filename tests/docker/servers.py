@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -10,10 +11,20 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
+from OpenSSL import SSL
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+# What Podman 4.3.1 answers to GET /version, as its service in Debian 12 does, less the details.
+PODMAN = (
+    b'{"Platform":{"Name":"linux/amd64/debian-12"},"Components":[{"Name":"Podman Engine",'
+    b'"Version":"4.3.1","Details":{"APIVersion":"4.3.1","Arch":"amd64","MinAPIVersion":"4.0.0",'
+    b'"Os":"linux"}},{"Name":"Conmon","Version":"conmon version 2.1.6, commit: unknown",'
+    b'"Details":{"Package":"conmon_2.1.6+ds1-1_amd64"}}],"Version":"4.3.1","ApiVersion":"1.41",'
+    b'"MinAPIVersion":"1.24","GitCommit":"","GoVersion":"go1.19.8","Os":"linux","Arch":"amd64"}'
+)
 LIMIT = 30.0  # seconds; far more than anything here takes
 
 
@@ -61,12 +72,67 @@ def server_context(credential: Path, *, verify: bool = False) -> ssl.SSLContext:
     return context
 
 
+def refusing_late(
+    context: ssl.SSLContext, listening: threading.Event
+) -> Callable[[socket.socket], None]:
+    """Refuse, but not before ``listening``; reset whoever writes on, as dockerd's system does.
+
+    The handshake is kept apart from the socket, so that the alert is sent when we want it to be.
+    """
+
+    def talk(connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        while data := connection.recv(65536):
+            incoming.write(data)
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+            except ssl.SSLError:
+                while not listening.wait(0.01):
+                    if incoming.pending or select.select([connection], [], [], 0)[0]:
+                        connection.setsockopt(
+                            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                        )
+                        return
+                connection.sendall(outgoing.read())
+                return
+
+    return talk
+
+
 def resetting(context: ssl.SSLContext) -> Callable[[socket.socket], None]:
     """Do the handshake, then reset the connection, so that nothing more is heard."""
 
     def talk(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as tls:
             tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return talk
+
+
+def asking(
+    credential: Path, *, authorities: Path | None, maximum: int = SSL.TLS1_3_VERSION
+) -> Callable[[socket.socket], None]:
+    """Ask for a certificate in the handshake, and name the CAs in ``authorities`` (PEM), if any.
+
+    Whoever has none is refused; ``maximum`` is the highest version of TLS that is spoken.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_max_proto_version(maximum)
+    context.use_certificate_chain_file(str(credential / "cert.pem"))
+    context.use_privatekey_file(str(credential / "key.pem"))
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    if authorities is not None:
+        context.load_client_ca(bytes(authorities))
+
+    def talk(connection: socket.socket) -> None:
+        connection.setblocking(True)
+        tls = SSL.Connection(context, connection)
+        tls.set_accept_state()
+        with contextlib.suppress(SSL.Error):
+            tls.do_handshake()
 
     return talk
 

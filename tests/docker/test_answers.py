@@ -9,6 +9,7 @@ from dockertls_vault.docker.outcome import (
     Alerted,
     Answered,
     Closed,
+    Engine,
     NotHTTP,
     NotTLS,
     Outcome,
@@ -17,18 +18,20 @@ from dockertls_vault.docker.outcome import (
 )
 from dockertls_vault.docker.report import Severity, Step, worst
 
-VERSION = Answered(200, "OK", "{}", from_docker=True, version=Version("28.5.1", "1.51", "", ""))
-PLUGIN = Answered(
-    403, "Forbidden", "authorization denied by plugin opa: no", from_docker=True, version=None
+VERSION = Answered(
+    200, "OK", "{}", engine=Engine.DOCKER, version=Version(Engine.DOCKER, "28.5.1", "1.51", "", "")
 )
-DOCKER_ERROR = Answered(500, "Oops", "{}", from_docker=True, version=None)
+PLUGIN = Answered(
+    403, "Forbidden", "authorization denied by plugin opa: no", engine=Engine.DOCKER, version=None
+)
+DOCKER_ERROR = Answered(500, "Oops", "{}", engine=Engine.DOCKER, version=None)
 GOOD = Step("credential", Severity.OK, "read", "good")
 EXPIRED = Step("credential", Severity.ERROR, "read", "it expired", todo="renew it")
 
 
 def http(status: int, body: str = "") -> Answered:
     """Return an HTTP answer of something that is not Docker."""
-    return Answered(status, "Reason", body, from_docker=False, version=None)
+    return Answered(status, "Reason", body, engine=None, version=None)
 
 
 @pytest.mark.parametrize(

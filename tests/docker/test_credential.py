@@ -82,7 +82,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").unlink()
     credential = load_from(tmp_path)
     assert credential.step.severity is Severity.ERROR
-    assert "cert.pem cannot be read (No such file" in credential.step.happened
+    assert "cert.pem does not exist" in credential.step.happened
     assert "ca.pem holds no certificate" in credential.step.happened
     assert (credential.context, credential.verifying, credential.roots) == (None, None, ())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import ssl
 import threading
@@ -19,6 +20,7 @@ from dockertls_vault.docker.outcome import (
     Answered,
     Closed,
     Distrusted,
+    Engine,
     Exchange,
     NotHTTP,
     NotTLS,
@@ -65,6 +67,33 @@ def ask(port: int, context: ssl.SSLContext | None = None, timeout: timedelta = L
     """Ask a port of this machine for its version."""
     peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
     return probe.ask(peer, context, timeout)
+
+
+class Ear:
+    """What stands for select.poll: says when the probe listens, and for how many milliseconds.
+
+    It listens until there is something, so that no alert comes too late.
+    """
+
+    def __init__(self) -> None:
+        self.listening = threading.Event()
+        self.waited: list[float] = []
+
+    def register(self, connection: socket.socket, _events: int) -> None:
+        self._connection = connection
+
+    def poll(self, milliseconds: float) -> bool:
+        self.waited.append(milliseconds)
+        self.listening.set()
+        return bool(select.select([self._connection], [], [], servers.LIMIT)[0])
+
+
+@pytest.fixture
+def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
+    """Return what the probe listens with."""
+    found = Ear()
+    monkeypatch.setattr(select, "poll", lambda: found)
+    return found
 
 
 def test_a_closed_port_is_unavailable() -> None:
@@ -129,7 +158,7 @@ def test_more_than_enough_is_not_read() -> None:
         outcome = ask(port).outcome
     assert isinstance(outcome, Answered)
     assert len(outcome.body) < 1_000_000
-    assert not outcome.from_docker
+    assert outcome.engine is None
 
 
 @pytest.mark.parametrize(
@@ -141,8 +170,17 @@ def test_a_version_is_read(body: str, server: Path) -> None:
     with servers.http(200, body.encode(), context=context) as port:
         exchange = ask(port, probe.tls_context())
     assert isinstance(exchange.outcome, Answered)
-    assert exchange.outcome.version == Version("28.5.1", "1.51", "linux", "amd64")
+    assert exchange.outcome.version == Version(Engine.DOCKER, "28.5.1", "1.51", "linux", "amd64")
     assert exchange.certificate is not None
+
+
+def test_podman_is_told_from_docker() -> None:
+    """It answers in Docker's API, and names itself among its components."""
+    with servers.http(200, servers.PODMAN, headers={"Api-Version": "1.41"}) as port:
+        outcome = ask(port).outcome
+    assert isinstance(outcome, Answered)
+    assert outcome.engine is Engine.PODMAN
+    assert outcome.version == Version(Engine.PODMAN, "4.3.1", "1.41", "linux", "amd64")
 
 
 def test_a_chunked_answer_is_read() -> None:
@@ -161,25 +199,26 @@ def test_a_chunked_answer_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "headers", "from_docker"),
+    ("status", "body", "headers", "engine"),
     [
-        (404, b"<h1>Not Found</h1>", {}, False),
-        (200, b'{"Version": "1"}', {}, False),
-        (200, b"[1]", {}, False),
-        (200, b"[" * 50_000, {}, False),
-        (200, b"\xff\xfe", {}, False),
-        (500, b'{"message":"x"}', {"Api-Version": "1.41"}, True),
-        (403, b'{"message":"authorization denied by plugin opa: no"}', {}, True),
+        (404, b"<h1>Not Found</h1>", {}, None),
+        (200, b'{"Version": "1"}', {}, None),
+        (200, b"[1]", {}, None),
+        (200, b"[" * 50_000, {}, None),
+        (200, b"\xff\xfe", {}, None),
+        (500, b'{"message":"x"}', {"Api-Version": "1.41"}, Engine.DOCKER),
+        (404, b"Not Found", {"Api-Version": "1.41", "Libpod-Api-Version": "4.3.1"}, Engine.PODMAN),
+        (403, b'{"message":"authorization denied by plugin opa: no"}', {}, Engine.DOCKER),
     ],
 )
 def test_docker_is_known_by_its_marks(
-    status: int, body: bytes, headers: dict[str, str], from_docker: bool
+    status: int, body: bytes, headers: dict[str, str], engine: Engine | None
 ) -> None:
     """A version, the header of its API, or the words of its authorization; nothing else."""
     with servers.http(status, body, headers=headers) as port:
         outcome = ask(port).outcome
     assert isinstance(outcome, Answered)
-    assert (outcome.status, outcome.from_docker, outcome.version) == (status, from_docker, None)
+    assert (outcome.status, outcome.engine, outcome.version) == (status, engine, None)
     assert outcome.denied_by_plugin == (status == 403)
 
 
@@ -221,6 +260,18 @@ def test_tls_12_refuses_within_the_handshake(server: Path, client: Path) -> None
     assert accepted.certificate is not None
 
 
+def test_a_refusal_is_heard_before_the_request_is_written(server: Path, ear: Ear) -> None:
+    """The alert of a server that resets whoever writes on is not lost: the probe listens first.
+
+    The server holds its alert back until the probe listens, or has written without listening.
+    """
+    context = servers.server_context(server, verify=True)
+    with servers.talking(servers.refusing_late(context, ear.listening)) as port:
+        outcome = ask(port, probe.tls_context()).outcome
+    assert outcome == Alerted("certificate required")
+    assert ear.waited == [250]
+
+
 def test_a_foreign_ca_is_an_alert(server: Path, tmp_path: Path) -> None:
     """OpenSSL's word for a certificate of a CA that it does not know."""
     stranger = Authority.create()
@@ -230,8 +281,8 @@ def test_a_foreign_ca_is_an_alert(server: Path, tmp_path: Path) -> None:
         assert ask(port, with_certificate(foreign)).outcome == Alerted("unknown ca")
 
 
-def test_a_reset_is_tried_again_and_then_said(server: Path) -> None:
-    """Where no alert comes through, the connection was closed: no more is known."""
+def test_a_reset_is_tried_again_and_then_said(server: Path, ear: Ear) -> None:
+    """Where no alert comes through, with more patience; then no more is known than the end."""
     talk = servers.resetting(servers.server_context(server))
     asked = []
 
@@ -244,6 +295,7 @@ def test_a_reset_is_tried_again_and_then_said(server: Path) -> None:
         outcome = probe.ask(peer, probe.tls_context(), LONG).outcome
     assert outcome == Closed()
     assert len(asked) == 3  # to connect, to ask, to ask again
+    assert ear.waited == [250, 2000]
 
 
 def test_the_server_is_verified_with_our_roots_alone(server: Path) -> None:

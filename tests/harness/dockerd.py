@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ from .missing import missing
 from .process import Server, ServerFailed, free_ports, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _ATTEMPTS = 5  # another process may take the port in between
@@ -50,19 +51,29 @@ def host_dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartDock
 
 
 @contextmanager
-def dockerd(directory: Path, *options: str, hosts: Sequence[str] = ("127.0.0.1",)) -> Iterator[int]:
+def dockerd(
+    directory: Path,
+    *options: str,
+    hosts: Sequence[str] = ("127.0.0.1",),
+    config: Mapping[str, object] | None = None,
+    system_roots: Path | None = None,
+) -> Iterator[int]:
     """Run dockerd with ``options``; yield the port on which it listens at each of ``hosts``.
 
-    Without TLS it waits for 15 s, on purpose, before it listens.
+    ``config`` is what its daemon.json says, ``system_roots`` a bundle that it takes for that of
+    its machine. Without TLS it waits for 15 s, on purpose, before it listens.
     """
     program = find_dockerd()
+    environ = {"PATH": SEARCH_PATH}
+    if system_roots is not None:
+        environ["SSL_CERT_FILE"] = str(system_roots)
     for attempt in range(1, _ATTEMPTS + 1):
         port = free_ports()
         command = [program, "--bridge=none", "--iptables=false", "--ip6tables=false"]
-        command += ["--storage-driver=vfs", *places(directory), *options]
+        command += ["--storage-driver=vfs", *places(directory, config), *options]
         for host in hosts:
             command += ["-H", f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"]
-        with serving(command, directory, environ={"PATH": SEARCH_PATH}) as server:
+        with serving(command, directory, environ=environ) as server:
             try:
                 _wait(server, len(hosts))
             except ServerFailed:
@@ -92,12 +103,13 @@ def find_dockerd() -> str:
     return program
 
 
-def places(directory: Path) -> list[str]:
+def places(directory: Path, config: Mapping[str, object] | None = None) -> list[str]:
     """Return the options that keep all of a daemon in ``directory``, and the machine's own out.
 
-    A containerd that runs here already would be used and shared, but for the namespaces.
+    ``config`` goes into its daemon.json. A containerd that runs here already would be used and
+    shared, but for the namespaces.
     """
-    (directory / "daemon.json").write_text("{}\n")
+    (directory / "daemon.json").write_text(json.dumps(config or {}))
     namespace = f"dockertls-{os.getpid()}-{directory.name}"
     return [
         f"--config-file={directory / 'daemon.json'}",

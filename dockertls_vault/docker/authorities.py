@@ -1,0 +1,95 @@
+"""What a server shows before it judges a client: its certificate, and which CAs it lets in.
+
+The CAs' names are in its CertificateRequest (RFC 5246, section 7.4.4; RFC 8446, section 4.2.4).
+Python's ssl does not tell them, and pyOpenSSL does.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import certifi
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
+
+from .probe import open_connection
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from cryptography.x509 import Name
+
+    from .probe import Peer
+
+# What OpenSSL calls the state in which a client has read a CertificateRequest.
+_WAS_ASKED = b"SSLv3/TLS read server certificate request"
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """The server's certificate (DER), and the CAs whose clients it says it lets in.
+
+    ``authorities`` is empty where it asks for a certificate and names no CA, and None where it
+    does not ask, or the handshake does not get that far.
+    """
+
+    certificate: bytes | None
+    authorities: tuple[Name, ...] | None
+
+
+def greet(peer: Peer, timeout: timedelta) -> Greeting:
+    """Shake hands with ``peer``, without a certificate and verifying nothing; never raises.
+
+    The handshake need not come to its end: in TLS 1.2 it is where a server refuses.
+    """
+    states: set[bytes] = set()
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_info_callback(lambda tls, _where, _code: states.add(tls.get_state_string()))
+    try:
+        with open_connection(peer, timeout.total_seconds()) as connection:
+            connection.setblocking(False)
+            tls = SSL.Connection(context, connection)
+            if (name := peer.server_name) is not None:
+                tls.set_tlsext_host_name(name.encode())
+            tls.set_connect_state()
+            with suppress(SSL.Error):
+                _shake_hands(tls, time.monotonic() + timeout.total_seconds())
+            certificate = tls.get_peer_certificate(as_cryptography=True)
+            authorities = tls.get_client_ca_list(as_cryptography=True)
+    except (OSError, ValueError):  # the latter for a name or a certificate that cannot be read
+        return Greeting(None, None)
+    return Greeting(
+        certificate.public_bytes(Encoding.DER) if certificate else None,
+        tuple(authorities) if _WAS_ASKED in states else None,
+    )
+
+
+def _shake_hands(tls: SSL.Connection, deadline: float) -> None:
+    """Shake hands over a socket that does not block; give up at ``deadline``."""
+    while True:
+        try:
+            tls.do_handshake()
+        except SSL.WantReadError:
+            if not select.select([tls], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                return
+        else:
+            return
+
+
+@cache
+def public_authorities() -> frozenset[Name]:
+    """Return the names of the CAs that Mozilla trusts, and with it most of the world.
+
+    OpenSSL reads them as a server would; cryptography objects to some of these certificates.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.load_client_ca(certifi.where().encode())
+    tls = SSL.Connection(context)
+    tls.set_accept_state()
+    return frozenset(tls.get_client_ca_list(as_cryptography=True))

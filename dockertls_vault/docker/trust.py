@@ -1,0 +1,133 @@
+"""Whose clients a daemon lets in, judged by the CAs that it names in the handshake; pure.
+
+dockerd names the CAs of its tlscacert. Without one it trusts whatever its host trusts, and names
+none: it then keeps out every stranger that a check can be, and lets in who has a certificate of
+a public CA.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockertls_vault.x509 import is_signed_by
+
+from .outcome import Answered
+from .report import Severity, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from cryptography.x509 import Certificate, Name
+
+    from .outcome import Outcome
+
+TRUST = "look whose clients it lets in"
+# How many names make a list that somebody reads.
+_READ = 5
+# Go's own answer to plaintext at a TLS port (net/http); no proxy written in C has these words.
+_GO = "Client sent an HTTP request to an HTTPS server"
+# dockerd has no reload (moby#23936).
+RESTART = "restart dockerd there, which reads its files at its start only"
+_TLSCACERT = "set tlscacert to the CA of your clients alone, and restart dockerd"
+
+
+def judge_trust(
+    authorities: Sequence[Name] | None,
+    plaintext: Outcome,
+    *,
+    ours: Collection[Name],
+    public: Collection[Name],
+) -> Step:
+    """Tell whose clients are let in; ``authorities`` are the names in the handshake.
+
+    ``plaintext`` is what a request without TLS came to: it tells a daemon from a proxy before
+    it, which may keep the names to itself. ``ours`` are the issuers of our own certificate,
+    ``public`` the public CAs.
+    """
+
+    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
+        return Step("trust", severity, TRUST, happened, why, todo)
+
+    if authorities is None:
+        return step(Severity.SKIPPED, "it was not seen to ask for a certificate")
+    if not authorities and isinstance(plaintext, Answered) and _GO in plaintext.body:
+        return step(
+            Severity.CRITICAL,
+            "it asks for a certificate and names no CA",
+            "tlsverify without tlscacert: whoever has a certificate of any CA that its host "
+            "trusts, public ones included, is root on that host",
+            _TLSCACERT,
+        )
+    if not authorities:
+        return step(
+            Severity.WARNING,
+            "it asks for a certificate and names no CA: whose clients it lets in is not to be seen",
+            "a proxy can keep the names to itself (nginx does with ssl_trusted_certificate); "
+            "dockerd names none when it trusts every CA that its host trusts",
+            "see on that host that clients are verified with your own CA alone",
+        )
+    if too_wide := [name for name in authorities if name in public]:
+        return step(
+            Severity.CRITICAL,
+            f"clients of public CAs: {_listed(too_wide)}",
+            "whoever has a client's certificate of a public CA is root on that host",
+            _TLSCACERT,
+        )
+    known = [name for name in authorities if name in ours]
+    others = [name for name in authorities if name not in ours]
+    if known and others:
+        return step(Severity.OK, f"clients of {_listed(known)}, which is ours; {_listed(others)}")
+    return step(Severity.OK, f"clients of {_listed(authorities)} alone")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why our certificate is refused, and what to do."""
+
+    why: str
+    todo: str
+
+
+def explain_refusal(
+    authorities: Sequence[Name] | None,
+    chain: Sequence[Certificate],
+    roots: Sequence[Certificate],
+    on_the_wire: Certificate | None,
+) -> Cause | None:
+    """Say why a daemon refuses our ``chain``, as far as its own CAs and certificate tell.
+
+    A daemon that was not restarted since the CA was rotated still serves a certificate of one
+    of our ``roots`` that is older than the CA of our own. None where nothing of it is to be seen.
+    """
+    if not chain:
+        return None
+    issuer = chain[-1].issuer
+    ca = next((root for root in roots if is_signed_by(chain[-1], root)), None)
+    if ca and on_the_wire and is_of_before(ca, on_the_wire, roots):
+        return Cause(
+            f"the CA was rotated: {issuer.rfc4514_string()}, which signed ours, is newer than the "
+            "certificate that the daemon shows",
+            f"{RESTART}; if it refuses us then, issue its certificate again (dockertls-vault issue "
+            "server)",
+        )
+    if authorities and not {certificate.issuer for certificate in chain} & set(authorities):
+        return Cause(
+            f"it lets in clients of {_listed(authorities)}; our certificate is of "
+            f"{issuer.rfc4514_string()}, or cert.pem lacks an intermediate between the two",
+            f"if tlscacert of the daemon holds that CA already, {RESTART}; else add it there",
+        )
+    return None
+
+
+def is_of_before(ca: Certificate, on_the_wire: Certificate, roots: Sequence[Certificate]) -> bool:
+    """Tell whether a daemon's certificate is of a time before ``ca``, and of a CA in its place."""
+    of_ours = any(root.subject == on_the_wire.issuer for root in roots)
+    return of_ours and on_the_wire.not_valid_before_utc < ca.not_valid_before_utc
+
+
+def _listed(names: Sequence[Name]) -> str:
+    """Return the names in one line, of many the first few."""
+    texts = [name.rfc4514_string() for name in names[:_READ]]
+    rest = len(names) - len(texts)
+    return "; ".join([*texts, f"and {rest} more"] if rest else texts)

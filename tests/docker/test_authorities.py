@@ -1,0 +1,95 @@
+"""What a server tells everybody: its certificate, and whose clients it says it lets in."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
+
+from dockertls_vault.docker import probe
+from dockertls_vault.docker.authorities import Greeting, greet, public_authorities
+from dockertls_vault.docker.endpoint import Endpoint
+from tests.certificates import Authority, write_credential
+
+from . import servers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG = timedelta(seconds=30)
+SHORT = timedelta(milliseconds=300)
+ROOTS = (Authority.create("first root"), Authority.create("second root"))
+SERVER = ROOTS[0].server()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a server's credential, with both roots in its ca.pem."""
+    bundle = b"".join(root.pem for root in ROOTS)
+    return write_credential(tmp_path_factory.mktemp("server"), bundle, SERVER)
+
+
+def greet_port(port: int, timeout: timedelta = LONG, host: str = "127.0.0.1") -> Greeting:
+    """Greet a port of this machine."""
+    return greet(probe.connect(Endpoint(host, port), LONG), timeout)
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+@pytest.mark.parametrize("named", [True, False])
+def test_the_names_are_told_to_whom_it_then_refuses(
+    version: int, named: bool, server: Path
+) -> None:
+    """In both versions of TLS, and though in 1.2 the handshake fails."""
+    authorities = server / "ca.pem" if named else None
+    talk = servers.asking(server, authorities=authorities, maximum=version)
+    with servers.talking(talk) as port:
+        greeting = greet_port(port)
+    names = tuple(root.certificate.subject for root in ROOTS)
+    assert greeting.authorities == (names if named else ())
+    assert greeting.certificate == SERVER.certificate.public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_asks_for_no_certificate_names_nobody(
+    version: ssl.TLSVersion, server: Path
+) -> None:
+    """Which is told from naming none when asking."""
+    context = servers.server_context(server)
+    context.maximum_version = version
+    with servers.http(200, b"", context=context) as port:
+        greeting = greet_port(port)
+    assert greeting.authorities is None
+    assert greeting.certificate is not None
+
+
+def test_what_speaks_no_tls_names_nobody() -> None:
+    """A server of something else, one that says nothing, one that is gone."""
+    nothing = Greeting(None, None)
+    with servers.talking(lambda connection: connection.sendall(b"SSH-2.0\r\n")) as port:
+        peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
+        assert greet(peer, LONG) == nothing
+    assert greet(peer, LONG) == nothing
+    with servers.silent() as port:
+        assert greet_port(port, SHORT) == nothing
+
+
+@pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])
+def test_the_server_name_is_sent_for_names_only(host: str, sent: str | None, server: Path) -> None:
+    """A proxy for many hosts shows the certificate of the right one."""
+    seen: list[str | None] = []
+    context = servers.server_context(server)
+    context.sni_callback = lambda _tls, name, _context: seen.append(name)
+    with servers.http(200, b"", context=context) as port:
+        greet_port(port, host=host)
+    assert seen == [sent]
+
+
+def test_the_public_cas_are_those_of_mozilla() -> None:
+    """Some hundred; one that everybody knows is among them, and none of ours."""
+    names = {name.rfc4514_string() for name in public_authorities()}
+    assert "CN=ISRG Root X1,O=Internet Security Research Group,C=US" in names
+    assert "CN=first root" not in names

@@ -1,0 +1,99 @@
+"""Whose clients a daemon lets in, and why ours is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.docker.outcome import Answered, Closed, Outcome
+from dockertls_vault.docker.report import Severity
+from dockertls_vault.docker.trust import explain_refusal, judge_trust
+from tests.certificates import Authority
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Name
+
+NOW = datetime.now(UTC)
+OLD = Authority.create("our root", not_before=NOW - timedelta(days=90))
+NEW = Authority.create("our root 2", not_before=NOW - timedelta(days=1))
+OTHER = Authority.create("other root", not_before=NOW - timedelta(days=90))
+OURS, THEIRS, PUBLIC = (
+    Authority.create(name).certificate.subject for name in ("ours", "theirs", "public")
+)
+MANY = [Authority.create(f"root {number}").certificate.subject for number in range(9)]
+GO = Answered(400, "Bad Request", "Client sent an HTTP request to an HTTPS server.\n", None, None)
+NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS port", None, None)
+
+
+@pytest.mark.parametrize(
+    ("authorities", "plaintext", "severity", "words"),
+    [
+        (None, GO, Severity.SKIPPED, "not seen to ask"),
+        ([], GO, Severity.CRITICAL, "names no CA"),
+        ([], NGINX, Severity.WARNING, "not to be seen"),
+        ([], Closed(), Severity.WARNING, "not to be seen"),
+        ([OURS], GO, Severity.OK, "clients of CN=ours alone"),
+        ([THEIRS, OURS], GO, Severity.OK, "clients of CN=ours, which is ours; CN=theirs"),
+        ([THEIRS], GO, Severity.OK, "clients of CN=theirs alone"),
+        ([OURS, PUBLIC], GO, Severity.CRITICAL, "clients of public CAs: CN=public"),
+        ([PUBLIC], Closed(), Severity.CRITICAL, "clients of public CAs: CN=public"),
+        (MANY, GO, Severity.OK, "CN=root 4; and 4 more"),
+    ],
+)
+def test_trust_that_is_too_wide(
+    authorities: list[Name] | None, plaintext: Outcome, severity: Severity, words: str
+) -> None:
+    """No names are dockerd's sign of the system's roots; several private CAs are a rotation."""
+    step = judge_trust(authorities, plaintext, ours=[OURS], public=[PUBLIC])
+    assert step.severity is severity
+    assert words in step.happened
+    assert (severity is Severity.CRITICAL) == ("is root on that host" in step.why)
+
+
+def test_a_ca_that_the_daemon_does_not_name_explains_a_refusal() -> None:
+    """Both are named, and the restart comes first."""
+    cause = explain_refusal([OTHER.certificate.subject], [NEW.client().certificate], [], None)
+    assert cause is not None
+    assert "clients of CN=other root; our certificate is of CN=our root 2" in cause.why
+    assert cause.todo.index("restart") < cause.todo.index("add it")
+
+
+@pytest.mark.parametrize("authorities", [None, [], [NEW.certificate.subject]])
+def test_names_that_explain_nothing(authorities: list[Name] | None) -> None:
+    """Not told, or ours is among them; nor is there an explanation for no certificate at all."""
+    assert explain_refusal(authorities, [NEW.client().certificate], [], None) is None
+    assert explain_refusal([OTHER.certificate.subject], [], [], None) is None
+
+
+def test_an_intermediate_of_ours_may_be_unnamed() -> None:
+    """The daemon names the root above it, which the chain in cert.pem leads to."""
+    issued = OLD.intermediate().client()
+    chain = [issued.certificate, *issued.chain]
+    assert explain_refusal([OLD.certificate.subject], chain, [], None) is None
+
+
+@pytest.mark.parametrize(
+    ("server", "roots", "rotated"),
+    [
+        (OLD, [OLD, NEW], True),
+        (NEW, [OLD, NEW], False),
+        (OTHER, [OLD, NEW], False),
+        (OLD, [OLD], False),
+    ],
+)
+def test_a_daemon_that_was_not_restarted_since_a_rotation(
+    server: Authority, roots: list[Authority], rotated: bool
+) -> None:
+    """Its certificate is of a root of ours that is older than the CA of our own certificate."""
+    on_the_wire = server.issue("h", not_before=NOW - timedelta(hours=(1 if server is NEW else 99)))
+    cause = explain_refusal(
+        [OLD.certificate.subject],
+        [NEW.client().certificate],
+        [root.certificate for root in roots],
+        on_the_wire.certificate,
+    )
+    assert cause is not None
+    assert ("the CA was rotated" in cause.why) == rotated
+    assert cause.todo.startswith("restart dockerd") == rotated
