@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from . import preflight, store, verification, x509
+from .clocks import Clocks
 from .errors import InvalidInput, NameRefused, VerificationError
 from .names import LONGEST_COMMON_NAME
 from .request import KeyType, Layout, Purpose
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .vault.pki import PKI, Signed
 
 DEFAULT_TTL = {Purpose.SERVER: timedelta(days=7), Purpose.CLIENT: timedelta(hours=1)}
-# A life this much shorter than asked for is the network's doing; more is Vault's.
+# A validity this much shorter than asked for is the network's doing; more is Vault's.
 _SHORTENED_BY = timedelta(seconds=60)
 
 
@@ -94,14 +95,14 @@ def issue(
         announce(losing)
     key = x509.generate_key(request.key_type)
     signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
-    now = clock()
+    clocks = Clocks(clock(), signed.date)
     verified = verification.verify(
         signed.certificate,
         signed.chain,
         roots=(*own_roots, *trusted_roots),
         request=granted,
         public_key=key.public_key(),
-        now=now,
+        clocks=clocks,
     )
     # docker:dind verifies the server's certificate with ca.pem alone, so that holds the chain.
     inner = verified.intermediates if request.layout is Layout.DIND else ()
@@ -116,7 +117,7 @@ def issue(
         ),
         granted,
         replace=replace_files,
-        now=now,
+        now=clocks.now,
     )
     return Issued(
         purpose=request.purpose,
@@ -125,14 +126,14 @@ def issue(
         role=request.role,
         certificate=description,
         asked_ttl=request.ttl,
-        shortened=description.not_after - now < request.ttl - _SHORTENED_BY,
+        shortened=description.not_after - clocks.earliest < request.ttl - _SHORTENED_BY,
         left_out=tuple(name for name in request.names.all if name not in granted.names.all),
         directory=place.directory,
         files=installed.files,
         backup=installed.backup,
         trusted=tuple(map(x509.describe, trusted_roots)),
         no_longer_trusted=losing,
-        warnings=signed.warnings,
+        warnings=(*signed.warnings, *_clock_warnings(clocks)),
     )
 
 
@@ -157,6 +158,16 @@ def _sign(
             request = replace(request, names=names, common_name=server_common_name(names))
         else:
             return signed, request
+
+
+def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:
+    if clocks.difference is None:
+        return ()
+    warning = (
+        f"this machine's clock is {clocks.difference}: the two ends of a connection may disagree "
+        "on whether a certificate is valid"
+    )
+    return (warning,)
 
 
 def _roots(pki: PKI, now: datetime) -> tuple[Certificate, ...]:

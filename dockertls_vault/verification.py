@@ -1,55 +1,36 @@
 """Is what Vault returned what was asked for? All that is wrong is found at once; pure.
 
-The rules are those of RFC 5280 that Docker's two ends enforce, made stricter: exactly one
-extended key usage, exactly the names asked for, no longer a life than asked for. The chain is
-walked here, and not with ``cryptography.x509.verification``, because that follows the Web PKI
-and refuses Ed25519 keys, which Go and OpenSSL accept.
+Made stricter than what TLS enforces: exactly one extended key usage, exactly the names asked
+for, no longer a validity than asked for. The path to a root is the matter of ``chain``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from cryptography.x509.oid import NameOID
 
+from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES, path_to_a_root
 from .duration import format_duration
 from .errors import VerificationError
 from .names import Names
-from .request import Purpose
-from .x509 import is_self_signed, is_signed_by, load_certificates, subject_alternative_names
+from .x509 import is_self_signed, load_certificates, subject_alternative_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-    from .request import Request
-
-# How far Vault's clock may run ahead of ours before a life counts as too long.
-CLOCK_TOLERANCE = timedelta(seconds=60)
-EXTENDED_KEY_USAGE = {
-    Purpose.SERVER: ExtendedKeyUsageOID.SERVER_AUTH,
-    Purpose.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH,
-}
-_USAGE_NAMES = {
-    ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
-    ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
-    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "anyExtendedKeyUsage",
-}
-# What Go, OpenSSL and Python understand; a critical extension beyond these makes them refuse.
-_UNDERSTOOD = {
-    ExtensionOID.BASIC_CONSTRAINTS,
-    ExtensionOID.KEY_USAGE,
-    ExtensionOID.EXTENDED_KEY_USAGE,
-    ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-    ExtensionOID.NAME_CONSTRAINTS,
-}
-_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+    from .clocks import Clocks
+    from .request import Purpose, Request
+_CLOCK_HINT = (
+    "nothing was installed; set this machine's clock (NTP), and look at the role and the issuer "
+    "in Vault if it is right"
+)
 
 
 @dataclass(frozen=True)
@@ -67,26 +48,34 @@ def verify(
     roots: Sequence[x509.Certificate],
     request: Request,
     public_key: CertificatePublicKeyTypes,
-    now: datetime,
+    clocks: Clocks,
 ) -> Verified:
     """Check a certificate and its chain, both in PEM, against the request and the trusted roots.
 
-    ``now`` is the time the certificate was asked for, in UTC. Raises VerificationError with
-    every mismatch in its ``problems``.
+    Raises VerificationError with every mismatch in its ``problems``.
     """
     leaf, *extra = load_certificates(certificate)
     offered = [*extra, *(found for pem in chain for found in load_certificates(pem))]
-    path = _path_to_a_root(leaf, offered, roots, now)
-    problems = (
+    intermediates: tuple[x509.Certificate, ...] = ()
+    problems = [
         *_key_problems(leaf, public_key),
         *_usage_problems(leaf, request.purpose),
         *_name_problems(leaf, request),
-        *_validity_problems(leaf, request.ttl, now),
-        *((_no_path(leaf, roots),) if path is None else ()),
-    )
+        *_validity_problems(leaf, request.ttl, clocks),
+    ]
+    # Of a leaf that is not valid now, which has been said, the path is still worth telling.
+    at = min(max(clocks.agreed, leaf.not_valid_before_utc), leaf.not_valid_after_utc)
+    try:
+        intermediates = path_to_a_root(leaf, offered, roots=roots, purpose=request.purpose, at=at)
+    except VerificationError as error:
+        problems += error.problems
     if problems:
-        raise VerificationError("the certificate that Vault returned is refused", problems)
-    return Verified(leaf, tuple(path or ()))
+        raise VerificationError(
+            "the certificate that Vault returned is refused",
+            tuple(problems),
+            hint=_CLOCK_HINT if clocks.difference else "",
+        )
+    return Verified(leaf, intermediates)
 
 
 def current_roots(
@@ -118,9 +107,6 @@ def extended_key_usages(certificate: x509.Certificate) -> frozenset[x509.ObjectI
 def _key_problems(leaf: x509.Certificate, public_key: CertificatePublicKeyTypes) -> Iterator[str]:
     if leaf.public_key() != public_key:
         yield "its public key is not the one that was sent"
-    algorithm = leaf.signature_hash_algorithm
-    if algorithm is not None and not isinstance(algorithm, _HASHES):
-        yield f"it is signed with {algorithm.name}, which is weak"
 
 
 def _usage_problems(leaf: x509.Certificate, purpose: Purpose) -> Iterator[str]:
@@ -129,7 +115,7 @@ def _usage_problems(leaf: x509.Certificate, purpose: Purpose) -> Iterator[str]:
     if not found:
         yield f"it has no extended key usage and so would pass as both ends; {_only(wanted)}"
     elif found != {wanted}:
-        names = ", ".join(sorted(_USAGE_NAMES.get(oid, oid.dotted_string) for oid in found))
+        names = ", ".join(sorted(USAGE_NAMES.get(oid, oid.dotted_string) for oid in found))
         yield f"its extended key usage is {names}; {_only(wanted)}"
     if _is_ca(leaf):
         yield "it is a CA certificate"
@@ -138,13 +124,10 @@ def _usage_problems(leaf: x509.Certificate, purpose: Purpose) -> Iterator[str]:
         yield "its key usage lacks digitalSignature, so TLS refuses it"
     if usage is not None and (usage.key_cert_sign or usage.crl_sign):
         yield "its key usage allows it to sign certificates or CRLs"
-    for extension in leaf.extensions:
-        if extension.critical and extension.oid not in _UNDERSTOOD:
-            yield f"it has a critical extension that TLS refuses: {extension.oid.dotted_string}"
 
 
 def _only(wanted: x509.ObjectIdentifier) -> str:
-    return f"{_USAGE_NAMES[wanted]} alone was asked for"
+    return f"{USAGE_NAMES[wanted]} alone was asked for"
 
 
 def _name_problems(leaf: x509.Certificate, request: Request) -> Iterator[str]:
@@ -177,75 +160,21 @@ def _name_problems(leaf: x509.Certificate, request: Request) -> Iterator[str]:
         )
 
 
-def _validity_problems(leaf: x509.Certificate, ttl: timedelta, now: datetime) -> Iterator[str]:
-    if now < leaf.not_valid_before_utc:
-        yield (
-            f"it is not valid until {leaf.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC, "
-            f"{format_duration(leaf.not_valid_before_utc - now)} from now by this machine's clock"
-        )
-    if leaf.not_valid_after_utc <= now:
-        yield (
-            f"it expired at {leaf.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC "
-            "by this machine's clock"
-        )
-    left = leaf.not_valid_after_utc - now
-    if left > ttl + CLOCK_TOLERANCE:
-        yield (
-            f"it lives for {format_duration(left)} from now by this machine's clock, "
-            f"and {format_duration(ttl)} was asked for"
-        )
+def _validity_problems(leaf: x509.Certificate, ttl: timedelta, clocks: Clocks) -> Iterator[str]:
+    if clocks.agreed < leaf.not_valid_before_utc:
+        start = _utc(leaf.not_valid_before_utc)
+        ahead = format_duration(leaf.not_valid_before_utc - clocks.now)
+        yield f"it is not valid until {start}, {ahead} from now by {clocks}"
+    if leaf.not_valid_after_utc < clocks.agreed:
+        yield f"it expired at {_utc(leaf.not_valid_after_utc)} by {clocks}"
+    if leaf.not_valid_after_utc > clocks.latest + ttl:
+        left = format_duration(leaf.not_valid_after_utc - clocks.now)
+        asked = format_duration(ttl)
+        yield f"it is valid for {left} from now by {clocks}, and {asked} was asked for"
 
 
-def _path_to_a_root(
-    leaf: x509.Certificate,
-    offered: Sequence[x509.Certificate],
-    roots: Sequence[x509.Certificate],
-    now: datetime,
-) -> list[x509.Certificate] | None:
-    """Return the intermediates from ``leaf``'s issuer up to below a root, None if there is no path.
-
-    Each certificate offered is tried once, so cross-signed ones cannot send it in circles.
-    """
-    untried = [certificate for certificate in offered if not is_self_signed(certificate)]
-
-    def walk(
-        below: x509.Certificate, path: list[x509.Certificate]
-    ) -> list[x509.Certificate] | None:
-        if any(_may_issue(root, below, len(path), now) for root in roots):
-            return path
-        for candidate in tuple(untried):
-            if candidate in untried and _may_issue(candidate, below, len(path), now):
-                untried.remove(candidate)
-                found = walk(candidate, [*path, candidate])
-                if found is not None:
-                    return found
-        return None
-
-    return walk(leaf, [])
-
-
-def _may_issue(
-    issuer: x509.Certificate, below: x509.Certificate, depth: int, now: datetime
-) -> bool:
-    """Tell whether ``issuer`` signed ``below``, and may, with ``depth`` CAs under it."""
-    if below.issuer != issuer.subject or not _is_ca(issuer):
-        return False
-    usage = _key_usage(issuer)
-    path_length = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
-    return (
-        issuer.not_valid_before_utc <= now <= issuer.not_valid_after_utc
-        and (usage is None or usage.key_cert_sign)
-        and (path_length is None or depth <= path_length)
-        and is_signed_by(below, issuer)
-    )
-
-
-def _no_path(leaf: x509.Certificate, roots: Sequence[x509.Certificate]) -> str:
-    names = "; ".join(root.subject.rfc4514_string() for root in roots)
-    return (
-        f"its issuer {leaf.issuer.rfc4514_string()!r} does not lead to a root of the trust bundle "
-        f"({names or 'which is empty'})"
-    )
+def _utc(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:

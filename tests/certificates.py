@@ -31,6 +31,10 @@ SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
 
 _BACKDATED = timedelta(minutes=5)
+_CRITICAL = (x509.BasicConstraints, x509.KeyUsage, x509.NameConstraints)
+
+# With criticality, or without where RFC 5280 says what it is.
+Extension = x509.ExtensionType | x509.Extension[x509.ExtensionType]
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,20 @@ class Authority:
         name: str = "test root",
         *,
         key_type: KeyType = KeyType.EC_P256,
+        key: PrivateKey | None = None,
         not_before: datetime | None = None,
         lifetime: timedelta = timedelta(days=365),
+        extra: Sequence[Extension] = (),
+        without: Sequence[type[x509.ExtensionType]] = (),
     ) -> Authority:
-        """Make a self-signed root."""
-        key = generate_key(key_type)
+        """Make a self-signed root.
+
+        ``extra`` are extensions added to those of a CA, or in the place of one of them;
+        ``without`` are kinds of extension that are left out.
+        """
+        key = key or generate_key(key_type)
         builder = _builder(name, _name(name), key.public_key(), not_before, lifetime)
-        return cls(_sign(_as_ca(builder, key, key), key), key)
+        return cls(_sign(_extend(builder, _of_a_ca(key, key), extra, without), key), key)
 
     @property
     def pem(self) -> bytes:
@@ -79,13 +90,20 @@ class Authority:
         return certificates_pem([self.certificate])
 
     def intermediate(
-        self, name: str = "test intermediate", *, key_type: KeyType = KeyType.EC_P256
+        self,
+        name: str = "test intermediate",
+        *,
+        key_type: KeyType = KeyType.EC_P256,
+        not_before: datetime | None = None,
+        lifetime: timedelta = timedelta(days=180),
+        extra: Sequence[Extension] = (),
+        without: Sequence[type[x509.ExtensionType]] = (),
     ) -> Authority:
-        """Make an authority under this one."""
+        """Make an authority under this one; ``extra`` and ``without`` as for a root."""
         key = generate_key(key_type)
-        lifetime = timedelta(days=180)
-        builder = _builder(name, self.certificate.subject, key.public_key(), None, lifetime)
-        certificate = _sign(_as_ca(builder, key, self.key), self.key)
+        builder = _builder(name, self.certificate.subject, key.public_key(), not_before, lifetime)
+        extensions = _of_a_ca(key, self.key)
+        certificate = _sign(_extend(builder, extensions, extra, without), self.key)
         return Authority(certificate, key, (certificate, *self.path))
 
     def issue(
@@ -100,29 +118,28 @@ class Authority:
         public_key: CertificatePublicKeyTypes | None = None,
         not_before: datetime | None = None,
         lifetime: timedelta = timedelta(days=7),
-        extra: Sequence[x509.ExtensionType] = (),
+        extra: Sequence[Extension] = (),
+        without: Sequence[type[x509.ExtensionType]] = (),
     ) -> Issued:
         """Make a leaf; ``usages`` None or empty leaves the extended key usage out.
 
         ``not_before`` is five minutes ago by default, ``lifetime`` counts from it, ``key`` is
         a new one of ``key_type``, ``public_key`` is another's where a CSR is signed, and
-        ``extra`` are further extensions.
+        ``extra`` and ``without`` are as for a root.
         """
         key = key or generate_key(key_type)
         certified = public_key or key.public_key()
         builder = _builder(common_name, self.certificate.subject, certified, not_before, lifetime)
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns]
         names += [x509.IPAddress(ip_address(address)) for address in addresses]
-        extensions = [
-            *extra,
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+        extensions: list[Extension] = [
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         ]
         if names:
             extensions.append(x509.SubjectAlternativeName(names))
         if usages:
             extensions.append(x509.ExtendedKeyUsage(usages))
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
+        builder = _extend(builder, extensions, extra, without)
         return Issued(_sign(builder, self.key), key, self.path)
 
     def server(self, *names: str, lifetime: timedelta = timedelta(days=7)) -> Issued:
@@ -137,6 +154,22 @@ class Authority:
     def client(self, name: str = "alice", *, lifetime: timedelta = timedelta(hours=1)) -> Issued:
         """Make a client's leaf as this project wants it."""
         return self.issue(name, usages=[CLIENT_AUTH], lifetime=lifetime)
+
+
+def key_usage(**allowed: bool) -> x509.KeyUsage:
+    """Return a key usage that allows these alone."""
+    usage = {
+        "digital_signature": False,
+        "content_commitment": False,
+        "key_encipherment": False,
+        "data_encipherment": False,
+        "key_agreement": False,
+        "key_cert_sign": False,
+        "crl_sign": False,
+        "encipher_only": False,
+        "decipher_only": False,
+    }
+    return x509.KeyUsage(**(usage | allowed))
 
 
 def write_credential(directory: Path, ca_pem: bytes, issued: Issued) -> Path:
@@ -175,28 +208,29 @@ def _builder(
     )
 
 
-def _as_ca(
-    builder: x509.CertificateBuilder, key: PrivateKey, issuer: PrivateKey
+def _of_a_ca(key: PrivateKey, issuer: PrivateKey) -> list[Extension]:
+    return [
+        x509.BasicConstraints(ca=True, path_length=None),
+        key_usage(key_cert_sign=True, crl_sign=True),
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()),
+    ]
+
+
+def _extend(
+    builder: x509.CertificateBuilder,
+    usual: Sequence[Extension],
+    extra: Sequence[Extension],
+    without: Sequence[type[x509.ExtensionType]],
 ) -> x509.CertificateBuilder:
-    usage = x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    subject_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())
-    return (
-        builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(subject_id, critical=False)
-        .add_extension(issuer_id, critical=False)
-    )
+    """Add the usual extensions but for those replaced or left out, and the extra ones."""
+    replaced = {extension.oid for extension in extra} | {kind.oid for kind in without}
+    for extension in (*(one for one in usual if one.oid not in replaced), *extra):
+        if isinstance(extension, x509.Extension):
+            builder = builder.add_extension(extension.value, extension.critical)
+        else:
+            builder = builder.add_extension(extension, isinstance(extension, _CRITICAL))
+    return builder
 
 
 def _sign(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certificate:

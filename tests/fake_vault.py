@@ -32,7 +32,8 @@ class FakeVault:
     """One mount ``dockertls`` with one issuer and the roles ``server`` and ``client``.
 
     ``answer`` may take the place of what an honest server would return to a signing request:
-    a certificate, another JSON body, or bytes that are no JSON at all.
+    a certificate, another JSON body, or bytes that are no JSON at all. Its clock is ``ahead`` of
+    the test's.
     """
 
     address: str = ""
@@ -40,22 +41,25 @@ class FakeVault:
     authority: Authority = field(default_factory=Authority.create)
     answer: Callable[[Order], Issued | dict[str, Any] | bytes] | None = None
     orders: list[Order] = field(default_factory=list)
+    ahead: timedelta = timedelta(0)
 
     def sign(self, role: str, body: dict[str, Any]) -> Issued | dict[str, Any] | bytes:
         """Answer a signing request, honestly unless told otherwise."""
-        order = Order(self.authority, role, x509.load_pem_x509_csr(body["csr"].encode()), body)
+        csr = x509.load_pem_x509_csr(body["csr"].encode())
+        order = Order(self.authority, role, csr, body, datetime.now(UTC) + self.ahead)
         self.orders.append(order)
         return order.honest() if self.answer is None else self.answer(order)
 
 
 @dataclass(frozen=True)
 class Order:
-    """A signing request, and the authority that is asked."""
+    """A signing request, the authority that is asked, and when by its clock."""
 
     authority: Authority
     role: str
     csr: x509.CertificateSigningRequest
     body: dict[str, Any]
+    now: datetime
 
     def honest(self, **changes: Any) -> Issued:
         """Issue what was asked for, but for ``changes`` (the arguments of Authority.issue)."""
@@ -66,7 +70,7 @@ class Order:
             "addresses": split["ip_sans"],
             "usages": [SERVER_AUTH if self.role == "server" else CLIENT_AUTH],
             "public_key": self.csr.public_key(),
-            "not_before": datetime.now(UTC) - BACKDATED,
+            "not_before": self.now - BACKDATED,
             "lifetime": timedelta(seconds=int(self.body["ttl"].rstrip("s"))) + BACKDATED,
         }
         authority: Authority = changes.pop("authority", self.authority)
@@ -124,6 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return what the Date header says."""
+        now = datetime.now(UTC).timestamp() if timestamp is None else timestamp
+        return super().date_time_string(now + self.vault.ahead.total_seconds())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's signature
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -262,3 +263,55 @@ def test_names_go_both_ways(
     assert order.body["alt_names"] == "a.example.internal"
     assert order.body["ip_sans"] == "10.1.2.3"
     assert "not_after" not in order.body
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (
+            timedelta(minutes=4, seconds=30),
+            "this machine's clock is 4m behind Vault's (its Date header)",
+        ),
+        (
+            timedelta(minutes=-10, seconds=-30),
+            "this machine's clock is 10m ahead of Vault's (its Date header)",
+        ),
+    ],
+)
+def test_a_clock_that_is_a_little_off_is_said(
+    ahead: timedelta,
+    words: str,
+    fake: FakeVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The certificate is installed, and Vault is not said to have shortened it."""
+    lead_to(fake, monkeypatch)
+    fake.ahead = ahead
+    assert app.run(["issue", "client", "--out", str(tmp_path / "c"), "-o", "json"]) == 0
+    envelope = json.loads(capsys.readouterr().out)
+    assert envelope["data"]["shortened"] is False
+    (warning,) = envelope["warnings"]
+    assert _about(words) in _about(warning)
+
+
+def test_a_clock_that_is_far_behind_is_the_reason_given(
+    fake: FakeVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Beyond five minutes nothing is installed, and the hint is to set it."""
+    lead_to(fake, monkeypatch)
+    fake.ahead = timedelta(minutes=10)
+    assert app.run(["issue", "client", "--out", str(tmp_path / "c")]) == 65
+    words = " ".join(capsys.readouterr().err.split())
+    assert "behind Vault's (its Date header), and 1h was asked for" in words
+    assert "set this machine's clock" in words
+    assert not (tmp_path / "c").exists()
+
+
+def _about(words: str) -> str:
+    """Leave the seconds out: a Date header has no parts of them, and a request takes time."""
+    return re.sub(r"(\d+)m(\d+s)?", lambda found: f"{found[1]}m", words)

@@ -17,7 +17,7 @@ from dockertls_vault.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from .session import Session
 
@@ -26,11 +26,12 @@ _SENT_BOTH_WAYS = re.compile(r"field was provided but the role is set with \"use
 
 @dataclass(frozen=True)
 class Signed:
-    """What a mount returned for a CSR, unchecked: PEM, and Vault's warnings."""
+    """What a mount returned for a CSR, unchecked: PEM, Vault's warnings, and its time in UTC."""
 
     certificate: str
     chain: tuple[str, ...]
     warnings: tuple[str, ...]
+    date: datetime | None
 
 
 class PKI:
@@ -80,6 +81,7 @@ class PKI:
             str(data["certificate"]),
             tuple(str(pem) for pem in chain if pem),
             warnings(body),
+            self._session.date,
         )
 
     def issuers(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 import hvac
@@ -22,6 +22,7 @@ from .transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from datetime import datetime
     from types import TracebackType
 
     from dockertls_vault.settings import Settings
@@ -40,6 +41,7 @@ class ClusterAdapter(JSONAdapter):
         super().__init__(base_uri="", token="", session=requests.Session(), namespace=namespace)
         self._cluster = cluster
         self._identity = identity
+        self.date: datetime | None = None
 
     def request(
         self,
@@ -67,6 +69,7 @@ class ClusterAdapter(JSONAdapter):
             if self._identity is None or not self._identity.renew():
                 raise
             answer = send()
+        self.date = answer.date
         if answer.body is not None:
             return answer.body
         response = requests.Response()
@@ -148,6 +151,11 @@ class Session:
     def address(self) -> str:
         """The node that answered last."""
         return self._cluster.address
+
+    @property
+    def date(self) -> datetime | None:
+        """The time by Vault's clock when it answered ``client`` last; None if it did not say."""
+        return cast("ClusterAdapter", self.client.adapter).date
 
     def once(self) -> AbstractContextManager[None]:
         """Within it, a request that Vault may have acted on is not sent again."""

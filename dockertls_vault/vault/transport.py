@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -16,6 +18,7 @@ from .proxies import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from urllib3 import BaseHTTPResponse
 
@@ -47,6 +50,15 @@ class Answer:
         """Vault's own words about what is wrong."""
         found = (self.body or {}).get("errors")
         return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    @property
+    def date(self) -> datetime | None:
+        """When it was answered, in UTC by the clock of who did; None where that is not said."""
+        try:
+            date = parsedate_to_datetime(self.headers.get("Date", ""))
+            return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
 
 
 class Transport:

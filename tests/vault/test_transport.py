@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from dockertls_vault.errors import InvalidSetting, LoginRefused, VaultError, VaultUnreachable
 from dockertls_vault.vault.own_token import Token, lookup
 from dockertls_vault.vault.session import open_session
+from dockertls_vault.vault.transport import Answer
 from tests.certificates import Authority, write_credential
 from tests.docker.servers import server_context
 
@@ -43,6 +44,27 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
     directory = tmp_path_factory.mktemp("strict")
     with tls_openbao(directory, AUTHORITY, certificate, verify_clients=True) as found:
         yield found
+
+
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        ("Thu, 26 Nov 2026 12:00:00 GMT", datetime(2026, 11, 26, 12, tzinfo=UTC)),
+        ("Thu, 26 Nov 2026 12:00:00 -0000", datetime(2026, 11, 26, 12, tzinfo=UTC)),
+        ("Thu, 26 Nov 2026 12:00:00 +0200", datetime(2026, 11, 26, 10, tzinfo=UTC)),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_the_date_of_an_answer(header: str, date: datetime | None) -> None:
+    """It is read in UTC; what is no date is as good as none."""
+    assert Answer(200, {"Date": header}, None, empty=True).date == date
+
+
+def test_an_answer_without_a_date() -> None:
+    """A proxy may have taken it away."""
+    assert Answer(200, {}, None, empty=True).date is None
 
 
 @pytest.fixture

@@ -1,0 +1,160 @@
+"""Does a certificate lead to a trusted root, by CAs that may sign for its purpose? Pure.
+
+The path is found and judged by cryptography's own verifier, whose defaults are the profile of
+the Web PKI. An organisation's CA need not keep that (a root made by ``openssl req -x509`` has no
+key usage, a client no SAN), so the extensions are judged here by RFC 5280 alone, as Go does it.
+docs/explanation/verification.md tells which rule is whose.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509 import verification
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from .errors import VerificationError
+from .request import Purpose
+from .x509 import is_self_signed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+EXTENDED_KEY_USAGE = {
+    Purpose.SERVER: ExtendedKeyUsageOID.SERVER_AUTH,
+    Purpose.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH,
+}
+USAGE_NAMES = {
+    ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
+    ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
+    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "anyExtendedKeyUsage",
+}
+# The kinds of constraint that Go reads. It refuses the others where they are critical, and the
+# verifier does not look at them.
+_CONSTRAINED = (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier)
+_WRAPPED = re.compile(
+    r"validation failed: |(all )?candidates exhausted(: | with no interior errors)|fatal error: |"
+    r"Python extension validator failed: ValueError: | \(encountered processing .*\)"
+)
+_ALGORITHM = re.compile(r"AlgorithmIdentifier \{.* params: (\w+).*\}")
+
+
+def path_to_a_root(
+    leaf: x509.Certificate,
+    offered: Sequence[x509.Certificate],
+    *,
+    roots: Sequence[x509.Certificate],
+    purpose: Purpose,
+    at: datetime,
+) -> tuple[x509.Certificate, ...]:
+    """Return the intermediates from ``leaf``'s issuer up to below one of ``roots``.
+
+    ``at`` is when each certificate of the path must be valid. Raises VerificationError with why
+    there is no path, as one problem.
+    """
+    if not roots:
+        raise _no_path(leaf, roots, "")
+    policy = (
+        verification.PolicyBuilder()
+        .store(verification.Store(list(roots)))
+        .time(at)
+        .extension_policies(ca_policy=_ca_policy(purpose), ee_policy=_policy())
+    )
+    try:
+        # A server's verifier would ask for one name to compare; all are compared elsewhere.
+        verified = policy.build_client_verifier().verify(
+            leaf, [certificate for certificate in offered if not is_self_signed(certificate)]
+        )
+    except verification.VerificationError as error:
+        raise _no_path(leaf, roots, _reason(error)) from None
+    return tuple(verified.chain[1:-1])
+
+
+def _policy() -> verification.ExtensionPolicy:
+    """Return what any certificate of the path must keep to.
+
+    Go cannot read a certificate in which one of these is critical (RFC 5280, 4.2.1 and 4.2.2.1).
+    """
+    never = verification.Criticality.NON_CRITICAL
+    return (
+        verification.ExtensionPolicy.permit_all()
+        .may_be_present(x509.AuthorityKeyIdentifier, never, None)
+        .may_be_present(x509.SubjectKeyIdentifier, never, None)
+        .may_be_present(x509.AuthorityInformationAccess, never, None)
+    )
+
+
+def _ca_policy(purpose: Purpose) -> verification.ExtensionPolicy:
+    """Return what the extensions of each CA in the path must say, the root's included.
+
+    That it is a CA, its path length, its DNS and IP constraints and unknown critical extensions
+    are the verifier's own rules, whatever the policy.
+    """
+    agnostic = verification.Criticality.AGNOSTIC
+    wanted = {EXTENDED_KEY_USAGE[purpose], ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+
+    def signs(
+        _policy: verification.Policy, ca: x509.Certificate, usage: x509.KeyUsage | None
+    ) -> None:
+        if usage is not None and not usage.key_cert_sign:
+            raise ValueError(f"the key usage of {_name(ca)} lacks keyCertSign")
+        # The verifier's own rule, but its words are the dump of a data structure.
+        if not _is_of_the_web_pki(ca.public_key()):
+            raise ValueError(f"the key of {_name(ca)} is not RSA, P-256, P-384 or P-521")
+
+    def nests(
+        _policy: verification.Policy, ca: x509.Certificate, usages: x509.ExtendedKeyUsage | None
+    ) -> None:
+        if usages is not None and not wanted & set(usages):
+            names = ", ".join(USAGE_NAMES.get(oid, oid.dotted_string) for oid in usages)
+            raise ValueError(f"{_name(ca)} may sign for {names} alone")
+
+    def constrains(
+        _policy: verification.Policy, ca: x509.Certificate, names: x509.NameConstraints | None
+    ) -> None:
+        if names is None:
+            return
+        subtrees = (*(names.permitted_subtrees or ()), *(names.excluded_subtrees or ()))
+        kinds = {type(name).__name__ for name in subtrees if not isinstance(name, _CONSTRAINED)}
+        if kinds:
+            raise ValueError(f"{_name(ca)} constrains what is not compared: {', '.join(kinds)}")
+
+    return (
+        _policy()
+        .require_present(x509.BasicConstraints, agnostic, None)
+        .may_be_present(x509.KeyUsage, agnostic, signs)
+        .may_be_present(x509.ExtendedKeyUsage, agnostic, nests)
+        .may_be_present(x509.NameConstraints, agnostic, constrains)
+    )
+
+
+def _is_of_the_web_pki(key: CertificatePublicKeyTypes) -> bool:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1)
+    return isinstance(key, rsa.RSAPublicKey)
+
+
+def _no_path(
+    leaf: x509.Certificate, roots: Sequence[x509.Certificate], reason: str
+) -> VerificationError:
+    bundle = "; ".join(map(_name, roots)) or "which is empty"
+    problem = (
+        f"it does not lead to a root of the trust bundle ({bundle}) by its issuer "
+        f"{leaf.issuer.rfc4514_string()!r}{reason and ': '}{reason}"
+    )
+    return VerificationError("there is no path to a trusted root", (problem,))
+
+
+def _reason(error: verification.VerificationError) -> str:
+    """Return the verifier's innermost reason, none where no certificate fits the issuer's name."""
+    return _ALGORITHM.sub(r"\1", _WRAPPED.sub("", str(error)))
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()

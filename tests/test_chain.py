@@ -1,0 +1,426 @@
+"""The path to a root: our verdict, OpenSSL's and Go's, on the same chains."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+from dockertls_vault.chain import path_to_a_root
+from dockertls_vault.errors import VerificationError
+from dockertls_vault.request import KeyType, Purpose
+
+from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
+from .chains import (
+    Row,
+    beside_a_pending_root,
+    critical,
+    eku,
+    excludes,
+    issue,
+    of_an_unknown_root,
+    of_another_root,
+    of_two_roots_with_one_name,
+    path_length,
+    permits,
+    signed_with_sha1,
+    subtree,
+    uncritical,
+    under,
+    under_a_leaf,
+    unknown,
+    without_its_intermediate,
+)
+from .verdicts import go_refuses, openssl_refuses
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+NOT_PERMITTED = "no permitted name constraints matched"
+EXCLUDED = "excluded name constraint matched"
+A_CA = x509.BasicConstraints(ca=True, path_length=None)
+NO_BASIC_CA = x509.BasicConstraints(ca=False, path_length=None)
+A_CLIENT = {"common_name": "alice", "dns": [], "usages": [CLIENT_AUTH]}
+RSA_1024 = rsa.generate_private_key(65537, 1024)  # noqa: S505 - too short is the point
+ORGANIZATION = x509.DirectoryName(
+    x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "an organisation")])
+)
+OTHER_AKI = x509.AuthorityKeyIdentifier(bytes(20), None, None)
+OTHER_SAN = x509.SubjectAlternativeName([x509.DNSName("ca.other")])
+SKI = x509.SubjectKeyIdentifier(bytes(20))
+AIA = x509.AuthorityInformationAccess(
+    [
+        x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS,
+            x509.UniformResourceIdentifier("http://ca.example/"),
+        )
+    ]
+)
+POLICIES = x509.CertificatePolicies(
+    [x509.PolicyInformation(x509.ObjectIdentifier("2.5.29.32.0"), None)]
+)
+
+
+def verdict(issued: Issued, roots: list[x509.Certificate], purpose: Purpose) -> str | None:
+    """Return why we refuse the chain, None if we do not."""
+    try:
+        path = path_to_a_root(
+            issued.certificate, issued.chain, roots=roots, purpose=purpose, at=datetime.now(UTC)
+        )
+    except VerificationError as error:
+        (problem,) = error.problems
+        return problem
+    assert path == issued.chain
+    return None
+
+
+STRICT = "RFC 5280 asks for it, and -x509_strict alone insists"
+WEB_PKI = "cryptography takes the keys of the Web PKI alone"
+UNLIKELY = "cryptography's limit; no CA of a Docker host is likely to be so"
+NO_CA = "cannot sign this kind of certificate"
+ROWS = {
+    # Nothing is wrong
+    "a root": Row(under()),
+    "a root with path length zero": Row(under(**path_length(0))),
+    "an intermediate": Row(under(intermediates=[{}])),
+    "two intermediates": Row(under(intermediates=[{}, {}])),
+    "path lengths one and zero": Row(under(**path_length(1), intermediates=[path_length(0)])),
+    "two roots of one name": Row(of_two_roots_with_one_name),
+    "a pending root beside it": Row(beside_a_pending_root),
+    "an RSA root": Row(under(key_type=KeyType.RSA_2048)),
+    "a P-384 root": Row(under(key=ec.generate_private_key(ec.SECP384R1()))),
+    "a P-521 root": Row(under(key=ec.generate_private_key(ec.SECP521R1()))),
+    "an Ed25519 leaf": Row(under(leaf={"key_type": KeyType.ED25519})),
+    "an underscore in a name": Row(under(leaf={"dns": ["a.example", "ci__agent_dind"]})),
+    "an extension nobody knows": Row(under(**unknown(critical=False))),
+    # A CA that leaves something out
+    "a root without key usage": Row(
+        under(without=[x509.KeyUsage]),
+        openssl="does not include key usage",
+        why=f"`openssl req -x509` makes it so; {STRICT}",
+    ),
+    "a root without identifiers": Row(
+        under(without=[x509.AuthorityKeyIdentifier, x509.SubjectKeyIdentifier]),
+        openssl="Missing Subject Key Identifier",
+        why=STRICT,
+    ),
+    "a leaf without AKI": Row(
+        under(leaf={"without": [x509.AuthorityKeyIdentifier]}),
+        openssl="Missing Authority Key Identifier",
+        why=STRICT,
+    ),
+    "basic constraints that are not critical": Row(
+        under(extra=[uncritical(A_CA)]), openssl="not marked critical", why=STRICT
+    ),
+    "a leaf with the AKI of another CA": Row(
+        under(leaf={"extra": [OTHER_AKI]}),
+        openssl="unable to get local issuer",
+        why="an AKI helps to choose among issuers; the signature decides, but not for OpenSSL",
+    ),
+    # No path
+    "a root of the same name with another key": Row(
+        of_another_root, "signature does not match", "unable to get local", "unknown authority"
+    ),
+    "a root that is sent along": Row(
+        of_an_unknown_root, "'CN=another root'", "self-signed", "unknown authority"
+    ),
+    "an intermediate that is not sent": Row(
+        without_its_intermediate, "'CN=test intermediate'", "unable to get local", "unknown auth"
+    ),
+    # Who may sign
+    "a leaf as issuer": Row(under_a_leaf, "no basicConstraints", "self-signed", NO_CA),
+    "an intermediate that is no CA": Row(
+        under(intermediates=[{"extra": [NO_BASIC_CA]}]), "cA must be", "invalid CA", NO_CA
+    ),
+    "an intermediate without basic constraints": Row(
+        under(intermediates=[{"without": [x509.BasicConstraints]}]),
+        "no basicConstraints",
+        "invalid CA",
+        NO_CA,
+    ),
+    "a root that is no CA": Row(under(extra=[NO_BASIC_CA]), "cA must be", "invalid CA", NO_CA),
+    "an intermediate without keyCertSign": Row(
+        under(intermediates=[{"extra": [key_usage(crl_sign=True)]}]),
+        "intermediate 0 lacks keyCertSign",
+        "invalid CA",
+        NO_CA,
+    ),
+    "a root without keyCertSign": Row(
+        under(extra=[key_usage(crl_sign=True)]), "root lacks keyCertSign", "invalid CA", NO_CA
+    ),
+    "a root's path length": Row(
+        under(**path_length(0), intermediates=[{}]), "path length", "path length", "too many"
+    ),
+    "an intermediate's path length": Row(
+        under(intermediates=[path_length(0), {}]), "path length", "path length", "too many"
+    ),
+    "eight intermediates": Row(under(intermediates=[{}] * 8)),
+    "nine intermediates": Row(under(intermediates=[{}] * 9), "max depth", why=UNLIKELY),
+    "an expired intermediate": Row(
+        under(intermediates=[{"not_before": NOW - 9 * DAY, "lifetime": DAY}]),
+        "not valid at",
+        "has expired",
+        "has expired",
+    ),
+    "an intermediate that is not yet valid": Row(
+        under(intermediates=[{"not_before": NOW + DAY}]),
+        "not valid at",
+        "not yet valid",
+        "not yet valid",
+    ),
+    "an expired root": Row(
+        under(not_before=NOW - 9 * DAY, lifetime=DAY), "not valid at", "expired", "has expired"
+    ),
+    "a root that is not yet valid": Row(
+        under(not_before=NOW + DAY), "not valid at", "not yet valid", "not yet valid"
+    ),
+    # EKUs nest
+    "an intermediate for serverAuth": Row(under(intermediates=[eku(SERVER_AUTH)])),
+    "an intermediate for both": Row(under(intermediates=[eku(CLIENT_AUTH, SERVER_AUTH)])),
+    "an intermediate for clientAuth alone": Row(
+        under(intermediates=[eku(CLIENT_AUTH)]),
+        "intermediate 0 may sign for clientAuth alone",
+        "unsuitable certificate purpose",
+        "incompatible key usage",
+    ),
+    "the upper intermediate for clientAuth alone": Row(
+        under(intermediates=[eku(CLIENT_AUTH), eku(SERVER_AUTH)]),
+        "intermediate 0 may sign for clientAuth alone",
+        "unsuitable certificate purpose",
+        "incompatible key usage",
+    ),
+    "a root for clientAuth alone": Row(
+        under(**eku(CLIENT_AUTH)),
+        "test root may sign for clientAuth alone",
+        "unsuitable certificate purpose",
+        "incompatible key usage",
+    ),
+    "an intermediate for anyExtendedKeyUsage": Row(
+        under(intermediates=[eku(ANY)]),
+        openssl="unsuitable certificate purpose",
+        why="any is any in RFC 5280, but OpenSSL wants the purpose itself",
+    ),
+    "a client under an intermediate for clientAuth": Row(
+        under(intermediates=[eku(CLIENT_AUTH)], leaf=A_CLIENT), purpose=Purpose.CLIENT
+    ),
+    "a client under an intermediate for serverAuth alone": Row(
+        under(intermediates=[eku(SERVER_AUTH)], leaf=A_CLIENT),
+        "intermediate 0 may sign for serverAuth alone",
+        "unsuitable certificate purpose",
+        "incompatible key usage",
+        purpose=Purpose.CLIENT,
+    ),
+    # Algorithms
+    "a leaf signed with SHA-1": Row(
+        signed_with_sha1(leaf=True),
+        "RsaWithSha1",
+        go="insecure algorithm",
+        why="`openssl verify` sets no security level; TLS does, and then refuses it",
+    ),
+    "an intermediate signed with SHA-1": Row(
+        signed_with_sha1(leaf=False), "RsaWithSha1", go="insecure algorithm", why="likewise"
+    ),
+    "an Ed25519 root": Row(
+        under(key_type=KeyType.ED25519), "not RSA, P-256, P-384 or P-521", why=WEB_PKI
+    ),
+    "an Ed25519 intermediate": Row(
+        under(intermediates=[{"key_type": KeyType.ED25519}]), "intermediate 0 is not", why=WEB_PKI
+    ),
+    "a P-224 root": Row(
+        under(key=ec.generate_private_key(ec.SECP224R1())), "test root is not", why=WEB_PKI
+    ),
+    "an RSA root of 1024 bits": Row(under(key=RSA_1024), "too weak", why=WEB_PKI),
+    # Critical extensions
+    "a leaf with a critical extension nobody knows": Row(
+        under(leaf=unknown(critical=True)), "critical extensions", "unhandled", "unhandled"
+    ),
+    "an intermediate with one": Row(
+        under(intermediates=[unknown(critical=True)]), "critical extens", "unhandled", "unhandled"
+    ),
+    "a root with one": Row(
+        under(**unknown(critical=True)), "critical extensions", "unhandled", "unhandled"
+    ),
+    "a leaf with critical policies": Row(
+        under(leaf={"extra": [critical(POLICIES)]}), "2.5.29.32", why=UNLIKELY
+    ),
+    "a leaf with a critical AKI": Row(
+        under(leaf={"extra": [critical(OTHER_AKI)]}),
+        "2.5.29.35",
+        "unable to get local issuer",
+        "incorrectly marked critical",
+    ),
+    "a leaf with a critical SKI": Row(
+        under(leaf={"extra": [critical(SKI)]}), "2.5.29.14", "critical", "marked critical"
+    ),
+    "an intermediate with a critical SKI": Row(
+        under(intermediates=[{"extra": [critical(SKI)]}]),
+        "2.5.29.14",
+        "get local",
+        "marked critical",
+    ),
+    "a leaf with a critical AIA": Row(
+        under(leaf={"extra": [critical(AIA)]}), "1.3.6.1.5.5.7.1.1", "crit", "marked critical"
+    ),
+    # Name constraints: DNS
+    "a permitted name": Row(under(intermediates=[permits("example")])),
+    "exactly the permitted name": Row(under(**permits("a.example"))),
+    "a name that is not permitted": Row(
+        under(intermediates=[permits("b.example")]), NOT_PERMITTED, "permitted sub", "not permitted"
+    ),
+    "one that the root does not permit": Row(
+        under(**permits("b.example"), intermediates=[{}]),
+        NOT_PERMITTED,
+        "permitted subtree",
+        "not permitted",
+    ),
+    "one that the upper intermediate does not permit": Row(
+        under(intermediates=[permits("b.example"), permits("example")]),
+        NOT_PERMITTED,
+        "permitted subtree",
+        "not permitted",
+    ),
+    "a constraint that is not critical": Row(
+        under(**permits("b.example", critical=False)), NOT_PERMITTED, "permitted", "not permitted"
+    ),
+    "a permitted end of a label": Row(
+        under(**permits("xample")), NOT_PERMITTED, "permitted", "not permitted"
+    ),
+    "an excluded name": Row(
+        under(intermediates=[excludes("example")]), EXCLUDED, "excluded", "excluded"
+    ),
+    "a name beside the excluded one": Row(under(intermediates=[excludes("b.example")])),
+    "a permitted name that is excluded": Row(
+        under(extra=[x509.NameConstraints([subtree("example")], [subtree("a.example")])]),
+        EXCLUDED,
+        "excluded",
+        "excluded",
+    ),
+    "all names excluded": Row(under(**excludes("")), "malformed", "excluded", "excluded"),
+    "all names permitted": Row(
+        under(**permits("")),
+        "malformed",
+        why="cryptography takes no empty constraint; as a permitted one it says nothing",
+    ),
+    "a constraint with a leading dot": Row(
+        under(**permits(".example")),
+        "malformed DNS name constraint: .example",
+        why="RFC 5280 has it without the dot (4.2.1.10), and cryptography insists",
+    ),
+    "a wildcard that is permitted": Row(
+        under(**permits("example"), leaf={"dns": ["a.example", "*.example"]})
+    ),
+    "a wildcard of which one name is permitted": Row(
+        under(**permits("a.example"), leaf={"dns": ["a.example", "*.example"]}),
+        NOT_PERMITTED,
+        "permitted subtree",
+        "not permitted",
+    ),
+    "a wildcard of which one name is excluded": Row(
+        under(**excludes("b.example"), leaf={"dns": ["a.example", "*.example"]}),
+        EXCLUDED,
+        go="excluded",
+        why="OpenSSL compares the wildcard as if it were a name",
+    ),
+    "an underscore under a constraint": Row(
+        under(**permits("example"), leaf={"dns": ["a.example", "a_b.example"]}),
+        "malformed SAN a_b.example",
+        why="RFC 5280 has no such host, and cryptography holds no such name against a constraint",
+    ),
+    "an intermediate's name that is not permitted": Row(
+        under(**permits("example"), intermediates=[{"extra": [OTHER_SAN]}]),
+        NOT_PERMITTED,
+        "permitted subtree",
+        "not permitted",
+    ),
+    "a client without a SAN": Row(
+        under(**permits("b.example"), leaf=A_CLIENT), purpose=Purpose.CLIENT
+    ),
+    "a client whose common name looks like a host": Row(
+        under(**permits("b.example"), leaf={**A_CLIENT, "common_name": "a.example"}),
+        openssl="permitted subtree",
+        purpose=Purpose.CLIENT,
+        why="a common name is no host since Go 1.15, and in RFC 5280; OpenSSL still takes it so",
+    ),
+    # Name constraints: addresses
+    "a permitted address": Row(
+        under(**permits("10.0.0.0/8", "fd00::/8"), leaf={"addresses": ["10.0.0.1", "fd00::1"]})
+    ),
+    "an address that is not permitted": Row(
+        under(intermediates=[permits("10.0.0.0/8")], leaf={"addresses": ["11.0.0.1"]}),
+        NOT_PERMITTED,
+        "permitted subtree",
+        "not permitted",
+    ),
+    "an IPv6 address where IPv4 is permitted": Row(
+        under(**permits("10.0.0.0/8"), leaf={"addresses": ["::1"]}),
+        NOT_PERMITTED,
+        "permitted subtree",
+        "not permitted",
+    ),
+    "an excluded address": Row(
+        under(**excludes("10.0.0.0/8"), leaf={"addresses": ["10.0.0.1"]}),
+        EXCLUDED,
+        "excluded",
+        "excluded",
+    ),
+    "an address where names are constrained": Row(
+        under(**permits("example"), leaf={"addresses": ["10.0.0.1"]})
+    ),
+    # Name constraints: other kinds
+    "mail and URIs constrained": Row(
+        under(**permits(x509.RFC822Name("b.example"), x509.UniformResourceIdentifier("b.example")))
+    ),
+    "directory names constrained": Row(
+        under(**permits(ORGANIZATION)), "DirectoryName", "permitted subtree", "unhandled critical"
+    ),
+    "directory names constrained, not critically": Row(
+        under(**permits(ORGANIZATION, critical=False)),
+        "DirectoryName",
+        "permitted subtree",
+        why="Go ignores it then; whoever uses OpenSSL, as Python does, could not connect",
+    ),
+    "a directory name excluded": Row(
+        under(**excludes(ORGANIZATION)),
+        "DirectoryName",
+        go="unhandled critical",
+        why="OpenSSL compares directory names, and this one is another",
+    ),
+    "registered IDs constrained": Row(
+        under(**permits(x509.RegisteredID(x509.ObjectIdentifier("1.2.3")))),
+        "RegisteredID",
+        go="unhandled critical",
+        why="OpenSSL looks at it where the leaf has such a name alone",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+def test_openssl_and_go_agree_or_we_say_why(row: Row, tmp_path: Path) -> None:
+    """Each of the three accepts, or refuses for the reason that the row has."""
+    issued, authorities = row.chain()
+    roots = [authority.certificate for authority in authorities]
+    verdicts = [
+        (row.ours, verdict(issued, roots, row.purpose)),
+        (row.openssl, openssl_refuses(tmp_path / "openssl", issued, roots, row.purpose)),
+    ]
+    if row.purpose is Purpose.SERVER:
+        verdicts.append((row.go, go_refuses(tmp_path / "go", issued, roots)))
+    for expected, found in verdicts:
+        assert (expected is None) == (found is None), found
+        assert found is None or (expected or "") in found
+    differ = len({reason is None for reason in (row.ours, row.openssl, row.go)}) > 1
+    assert differ == bool(row.why)
+
+
+def test_without_a_root_there_is_no_path() -> None:
+    """An empty trust bundle trusts nobody."""
+    reason = verdict(issue(Authority.create()), [], Purpose.SERVER)
+    assert reason is not None
+    assert "trust bundle (which is empty)" in reason
