@@ -144,7 +144,7 @@ class TestHeadersOfAReplicatedCluster:
         assert (status, headers["X-Vault-Index"]) == (200, None)
 
     def test_community_has_no_index(self, community: Operator) -> None:
-        """Not even with writes."""
+        """Nor has an OpenBao that keeps all in memory, so that no rule is needed."""
         mount = community.enable_auth("userpass")
         assert "X-Vault-Index" not in exchange(community, "POST", f"sys/auth/{mount}/tune")[1]
 

@@ -164,7 +164,7 @@ def test_failures(
 def test_a_quota_on_leases_is_told_from_one_on_requests(
     vault_enterprise: DevVault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Waiting is of no use where only revoking helps: it ends at once, and says what clears it."""
+    """Waiting may be of no use there: what clears it is said."""
     operator = Operator.of(vault_enterprise)
     monkeypatch.setenv("VAULT_ADDR", vault_enterprise.address)
     variables = approle(operator)

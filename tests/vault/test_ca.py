@@ -24,9 +24,11 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def session(openbao: DevVault) -> Iterator[Session]:
+def session(vault_server: DevVault) -> Iterator[Session]:
     """Return a session of the operator's."""
-    settings = config.resolve({}, {"BAO_ADDR": openbao.address, "BAO_TOKEN": openbao.token}, ())
+    settings = config.resolve(
+        {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
+    )
     with open_session(settings, say=pytest.fail) as opened:
         yield opened
 
@@ -163,10 +165,10 @@ def test_a_role_is_read_as_it_was_written(ca: CertificateAuthority) -> None:
     assert (role["ttl"], role["allowed_domains"]) == (90, ["example.internal"])
 
 
-def test_a_token_without_the_right_is_denied(openbao: DevVault, session: Session) -> None:
+def test_a_token_without_the_right_is_denied(vault_server: DevVault, session: Session) -> None:
     """Not to be allowed to look is not the same as nothing there."""
     made = session.client.auth.token.create(policies=["default"], ttl="10m")
-    environ = {"BAO_ADDR": openbao.address, "BAO_TOKEN": made["auth"]["client_token"]}
+    environ = {"BAO_ADDR": vault_server.address, "BAO_TOKEN": made["auth"]["client_token"]}
     with (
         open_session(config.resolve({}, environ, ()), say=pytest.fail) as limited,
         pytest.raises(PolicyDenied, match="sys/mounts/dockertls"),

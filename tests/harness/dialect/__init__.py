@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .headers import ignore_namespaces, refuse_to_forward, state_no_index, state_the_index
+from .headers import ignore_namespaces, refuse_to_forward, state_the_index
 from .intermediates import cut_to_the_issuer
 from .leaves import not_before_the_issuer, within_name_constraints
 from .quotas import LeaseCountQuotas
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def community() -> tuple[Rule, ...]:
     """Return the rules of Vault Community."""
-    return (refuse_to_forward, ignore_namespaces, state_no_index, *_both())
+    return (refuse_to_forward, ignore_namespaces, *_both())
 
 
 def enterprise() -> tuple[Rule, ...]:

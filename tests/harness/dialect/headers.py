@@ -32,13 +32,6 @@ def state_the_index(request: Request, forward: Forward) -> Answer:
     return replace(answer, headers={**answer.headers, _INDEX: index})
 
 
-def state_no_index(request: Request, forward: Forward) -> Answer:
-    """Have no index, as Community has none."""
-    answer = forward(request.without(_INDEX))
-    kept = {name: value for name, value in answer.headers.items() if name != _INDEX}
-    return replace(answer, headers=kept)
-
-
 def ignore_namespaces(request: Request, forward: Forward) -> Answer:
     """Serve the root namespace whichever was asked for, as Community does without a word."""
     return forward(request.without(_NAMESPACE))
