@@ -1,47 +1,80 @@
 """Set up the CA in Vault: inspect what is there, plan, and carry the plan out.
 
-An existing CA is never replaced. A run that was cut short is completed by the next one, and a
-run that finds everything as it should be has an empty plan.
+An existing CA is never replaced, and what others may use is taken away only with consent. A run
+that was cut short is completed by the next one, and a run that finds everything as it should be
+has an empty plan.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from . import roles
+from .changes import Change, describe_change, differences
 from .duration import format_duration
-from .errors import ConflictingState, InvalidInput, InvalidSetting, VaultError
+from .errors import (
+    ConflictingState,
+    ConsentNeeded,
+    InvalidInput,
+    InvalidSetting,
+    UnknownMount,
+    VaultError,
+)
 from .names import parse_dns_name
-from .roles import Change, describe_change, differences
+from .steps import (
+    EnableMount,
+    GenerateRoot,
+    SetDefault,
+    Step,
+    TuneMount,
+    WriteRole,
+    needs_consent,
+)
+from .verification import current_roots
+from .x509 import describe, load_certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from .roles import Role
-    from .vault.ca import CertificateAuthority, State
+    from .vault.ca import CertificateAuthority, Issuer, State
+    from .vault.pki import PKI
+    from .x509 import Description
 
-ROOT_ISSUER = "root-1"
+ROOT_TTL = timedelta(days=3650)
 _REFUSED = 400
+# Another run may write the same role between our writing and our reading.
+_WRITES = 3
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the CA shall be; ``domains`` empty allows servers any name.
+    """What the CA shall be; None leaves what is there, or takes the default where nothing is.
 
-    Raises InvalidSetting if the two roles would be one.
+    Raises InvalidInput for what contradicts itself, InvalidSetting if the two roles would be
+    one.
     """
 
-    domains: tuple[str, ...]
-    allow_bare_domains: bool = False
-    allow_localhost: bool = True
-    common_name: str = "dockertls root 1"
-    root_ttl: timedelta = timedelta(days=3650)
+    domains: tuple[str, ...] = ()
+    remove_domains: tuple[str, ...] = ()
+    allow_any_name: bool = False
+    allow_bare_domains: bool | None = None
+    allow_localhost: bool | None = None
+    common_name: str | None = None
+    root_ttl: timedelta | None = None
     server_role: str = "server"
     client_role: str = "client"
 
     def __post_init__(self) -> None:
+        if self.allow_any_name and self.domains:
+            raise InvalidInput("--domain and --allow-any-name exclude each other")
+        for domain in self.domains:
+            if domain in self.remove_domains:
+                raise InvalidInput(f"the domain {domain!r} is both to be added and to be removed")
         if self.server_role == self.client_role:
             raise InvalidSetting(
                 f"the roles for servers and for clients have one name: {self.server_role!r}",
@@ -51,89 +84,73 @@ class Wish:
 
     @property
     def roles(self) -> dict[str, Role]:
-        """The roles by name, with the parameters as Vault reads them back (TTLs in seconds)."""
-        server = roles.server(
-            self.domains,
+        """The roles by name where there are none yet, as Vault reads them back."""
+        return {name: self.role(name, None) for name in (self.server_role, self.client_role)}
+
+    def role(self, name: str, found: Role | None) -> Role:
+        """Return what the role ``name`` shall be over the one that was ``found``."""
+        if name == self.client_role:
+            return roles.CLIENT
+        return roles.server(
+            found,
+            domains=self.domains,
+            remove_domains=self.remove_domains,
+            allow_any_name=self.allow_any_name,
             allow_bare_domains=self.allow_bare_domains,
             allow_localhost=self.allow_localhost,
         )
-        return {self.server_role: server, self.client_role: roles.CLIENT}
 
 
 @dataclass(frozen=True)
-class EnableMount:
-    """Enable the PKI engine."""
+class Plan:
+    """The steps from what is there to what was wished, none if nothing needs to change.
 
-    words: str
-    max_lease: timedelta
-    changes: tuple[Change, ...] = ()
+    ``without_effect`` says what of the wish changes nothing, and why.
+    """
 
+    mount: str
+    wish: Wish
+    steps: tuple[Step, ...]
+    without_effect: tuple[str, ...] = ()
 
-@dataclass(frozen=True)
-class TuneMount:
-    """Raise the longest life that the mount allows: untuned, a CA gets 32 days."""
-
-    words: str
-    max_lease: timedelta
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True)
-class GenerateRoot:
-    """Make the root."""
-
-    words: str
-    common_name: str
-    ttl: timedelta
-    changes: tuple[Change, ...] = ()
-
-
-@dataclass(frozen=True)
-class SetDefault:
-    """Say which issuer signs; ``issuer`` is its id, or the name of the one to be made."""
-
-    words: str
-    issuer: str
-    changes: tuple[Change, ...] = ()
-
-
-@dataclass(frozen=True)
-class WriteRole:
-    """Make a role, or put it right."""
-
-    words: str
-    name: str
-    role: Role
-    changes: tuple[Change, ...]
-
-
-Step = EnableMount | TuneMount | GenerateRoot | SetDefault | WriteRole
+    @property
+    def needs_consent(self) -> tuple[str, ...]:
+        """What would be taken away without having been asked for, in words."""
+        return tuple(
+            f"{_subject(step)}: {describe_change(change)}"
+            for step in self.steps
+            for change in needs_consent(step)
+        )
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What was planned, whether it was done, and what Vault had to say about it.
 
-    ``ignored`` are parameters that this server does not know; it said so, or left them out
-    when they were read back.
+    ``ignored`` are parameters that this server does not know: they were not there when the role
+    was read back. ``trusted`` are the current roots of ``trust_mount``, which ca.pem will hold.
     """
 
     mount: str
     steps: tuple[Step, ...]
     applied: bool
+    without_effect: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    trust_mount: str = ""
+    trusted: tuple[Description, ...] = ()
 
-
-def parse_domains(texts: Sequence[str], *, allow_any_name: bool) -> tuple[str, ...]:
-    """Return the domains for a Wish; raises InvalidInput unless one of the two is given."""
-    if allow_any_name and texts:
-        raise InvalidInput("--domain and --allow-any-name exclude each other")
-    if not allow_any_name and not texts:
-        raise InvalidInput(
-            "no domain for the names of servers",
-            hint="give --domain example.internal, or say --allow-any-name",
+    @property
+    def has_root(self) -> bool:
+        """Whether there is a root to trust, or the plan has yet to make it."""
+        planned = not self.applied and self.trust_mount == self.mount
+        return bool(self.trusted) or (
+            planned and any(isinstance(step, GenerateRoot) for step in self.steps)
         )
+
+
+def parse_domains(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return domains as certificates have them, each once; raises InvalidInput."""
     domains = tuple(dict.fromkeys(map(parse_dns_name, texts)))
     for domain in domains:
         if "_" in domain:
@@ -149,11 +166,18 @@ def parse_domains(texts: Sequence[str], *, allow_any_name: bool) -> tuple[str, .
     return domains
 
 
-def plan(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
-    """Return the steps from ``state`` to ``wish``, none if nothing needs to change; pure.
+def parse_removals(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return domains to look for in a role, where others may have put what we would not."""
+    return tuple(
+        text.lower() if text.isascii() and text.strip() else parse_dns_name(text) for text in texts
+    )
+
+
+def plan(mount: str, state: State, wish: Wish) -> Plan:
+    """Return the plan that leads from ``state`` to ``wish``; pure.
 
     Raises ConflictingState where something else is mounted, or where it is not clear which
-    issuer signs.
+    issuer signs; InvalidInput where servers would be left without any name.
     """
     if state.mounted_at not in (None, mount):
         raise ConflictingState(
@@ -165,136 +189,191 @@ def plan(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
             f"a {state.mount_type} engine is mounted at {mount!r}",
             hint="name another mount with --mount",
         )
-    return (
-        *_mount_steps(mount, state, wish),
-        *_issuer_steps(mount, state, wish),
-        *(
-            WriteRole(
-                f"{'write' if state.roles.get(name) is None else 'put right'} the role {name}",
-                name,
-                role,
-                differences(state.roles.get(name), role),
-            )
-            for name, role in wish.roles.items()
-            if differences(state.roles.get(name), role)
-        ),
+    issuer_steps = _issuer_steps(mount, state, wish)
+    role_steps = (_role_step(name, state.roles.get(name), wish) for name in wish.roles)
+    steps: tuple[Step, ...] = (
+        *_mount_steps(mount, state, wish, issuer_steps),
+        *issuer_steps,
+        *(step for step in role_steps if step is not None),
     )
+    return Plan(mount, wish, steps, tuple(_without_effect(state, wish, issuer_steps)))
 
 
-def apply(ca: CertificateAuthority, steps: tuple[Step, ...]) -> Outcome:
-    """Carry the steps out, read back what each wrote, and report what the server made of it.
+def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Outcome:
+    """Carry the plan out, read back what each step wrote, and report what the server made of it.
 
-    What another run of it did at the same time counts as done. Raises ConflictingState when
-    what is read back is not what was written.
+    What another run of it did at the same time counts as done. Raises ConsentNeeded, before
+    anything is touched, where something is taken away without ``consent``; ConflictingState
+    when what is read back is not what was written.
     """
+    if plan.needs_consent and not consent:
+        raise ConsentNeeded(
+            "nothing was changed: this takes away what others may use",
+            problems=plan.needs_consent,
+        )
     ignored: list[str] = []
     warnings: list[str] = []
-    for step in steps:
-        try:
+    for step in plan.steps:
+        if isinstance(step, WriteRole):
+            said, written = _write_role(ca, step, plan.wish)
+            warnings += said
+            ignored += [f"{step.name}: {name}" for name in step.role if name not in written]
+        else:
             warnings += _carry_out(ca, step)
-        except VaultError as error:
-            # The mount, or an issuer of this name, is there by now: a role is never refused so.
-            if error.status != _REFUSED or not _is_done(step, _state(ca, step)):
-                raise
-        ignored += _read_back(ca, step)
-    return Outcome(
-        ca.mount,
-        steps,
+    return replace(
+        preview(plan),
         applied=True,
         ignored=tuple(ignored),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
-def _carry_out(ca: CertificateAuthority, step: Step) -> tuple[str, ...]:
-    match step:
-        case EnableMount():
-            return ca.enable(step.max_lease)
-        case TuneMount():
-            return ca.tune(step.max_lease)
-        case GenerateRoot():
-            return ca.generate_root(step.common_name, ROOT_ISSUER, step.ttl)
-        case SetDefault():
-            return ca.set_default(step.issuer)
-        case WriteRole():
-            return ca.write_role(step.name, step.role)
+def preview(plan: Plan) -> Outcome:
+    """Return the outcome of a plan that is not carried out."""
+    return Outcome(plan.mount, plan.steps, applied=False, without_effect=plan.without_effect)
 
 
-def _state(ca: CertificateAuthority, step: Step) -> State:
-    return ca.state((step.name,) if isinstance(step, WriteRole) else ())
+def with_trust(outcome: Outcome, trust: PKI, now: datetime) -> Outcome:
+    """Return the outcome with the roots of the mount ``trust``, as ca.pem would have them."""
+    try:
+        issuers = trust.issuers()
+    except UnknownMount:
+        issuers = ()
+    certificates = tuple(found for pem in issuers for found in load_certificates(pem))
+    trusted = tuple(map(describe, current_roots(certificates, now)))
+    return replace(outcome, trust_mount=trust.mount, trusted=trusted)
 
 
-def _is_done(step: Step, state: State) -> bool:
-    match step:
-        case EnableMount() | TuneMount():
-            return state.mount_type == "pki" and state.max_lease >= step.max_lease
-        case GenerateRoot():
-            return any(issuer.name == ROOT_ISSUER and issuer.has_key for issuer in state.issuers)
-        case SetDefault():
-            default = next((found for found in state.issuers if found.id == state.default), None)
-            return (
-                default is not None
-                and step.issuer in {default.id, default.name}
-                and not state.follows_latest
+def _carry_out(
+    ca: CertificateAuthority, step: EnableMount | TuneMount | GenerateRoot | SetDefault
+) -> tuple[str, ...]:
+    try:
+        warnings = step.carry_out(ca)
+    except VaultError as error:
+        # The mount, or an issuer of this name, is there by now.
+        if error.status != _REFUSED or not step.is_done(ca.state(())):
+            raise
+        return ()
+    if not step.is_done(ca.state(())):
+        raise _not_done(step)
+    return warnings
+
+
+def _write_role(
+    ca: CertificateAuthority, planned: WriteRole, wish: Wish
+) -> tuple[tuple[str, ...], Role]:
+    """Write the role over what is there now, which need not be what was there for the plan.
+
+    Returns what Vault had to say, and the role as it was read back.
+    """
+    warnings: tuple[str, ...] = ()
+    for left in reversed(range(_WRITES + 1)):
+        found = ca.role(planned.name)
+        step = _role_step(planned.name, found, wish)
+        if step is None:
+            break
+        if not left:
+            raise _not_done(replace(planned, changes=step.changes))
+        if any(change not in planned.changes for change in needs_consent(step)):
+            raise ConflictingState(
+                f"somebody else has changed the role {planned.name} in the meantime",
+                hint="run it again, and look at the new plan",
             )
-        case WriteRole():
-            written = state.roles.get(step.name)
-            return written is not None and not differences(written, step.role)
+        warnings += ca.write_role(step.name, step.role)
+    return warnings, found or {}
 
 
-def _read_back(ca: CertificateAuthority, step: Step) -> list[str]:
-    """Return the parameters that the server does not know; raise ConflictingState otherwise."""
-    state = _state(ca, step)
-    written = state.roles.get(step.name) if isinstance(step, WriteRole) else None
-    if not _is_done(step, state):
-        left = differences(written, step.role) if isinstance(step, WriteRole) and written else ()
-        raise ConflictingState(
-            f"Vault took this and did not do it: {step.words}"
-            + "".join(f"; {describe_change(change)}" for change in left)
-        )
-    if not isinstance(step, WriteRole) or written is None:
-        return []
-    return [f"{step.name}: {name}" for name in step.role if name not in written]
+def _not_done(step: Step) -> ConflictingState:
+    left = step.changes if isinstance(step, WriteRole) else ()
+    return ConflictingState(
+        f"Vault took this and did not do it: {step.words}"
+        + "".join(f"; {describe_change(change)}" for change in left)
+    )
 
 
-def _mount_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
+def _subject(step: Step) -> str:
+    return f"the role {step.name}" if isinstance(step, WriteRole) else "the mount"
+
+
+def _mount_steps(
+    mount: str, state: State, wish: Wish, issuer_steps: Sequence[Step]
+) -> tuple[Step, ...]:
     longest = timedelta(seconds=max(role["max_ttl"] for role in wish.roles.values()))
-    needed = longest if state.issuers else max(longest, wish.root_ttl)
+    roots = [step.ttl for step in issuer_steps if isinstance(step, GenerateRoot)]
+    needed = max(longest, *roots) if roots else longest
     if state.mount_type is None:
         return (EnableMount(f"enable the PKI engine at {mount}", needed),)
     if state.max_lease >= needed:
         return ()
-    before, after = (int(life.total_seconds()) for life in (state.max_lease, needed))
+    before, after = (int(ttl.total_seconds()) for ttl in (state.max_lease, needed))
     change = Change("max_lease_ttl", before, after)
-    return (TuneMount(f"raise the longest life at {mount}", needed, (change,)),)
+    return (TuneMount(f"raise the longest TTL at {mount}", needed, (change,)),)
 
 
 def _issuer_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
-    if not state.issuers:
-        return (
-            GenerateRoot(
-                f"generate the root {wish.common_name!r}: EC P-256, its key internal to Vault, "
-                f"for {format_duration(wish.root_ttl)}",
-                wish.common_name,
-                wish.root_ttl,
-            ),
-            SetDefault(f"make {ROOT_ISSUER} the default issuer", ROOT_ISSUER),
-        )
+    follows = Change("default_follows_latest_issuer", before=True, after=False, takes_away=True)
+    changes = (follows,) if state.follows_latest else ()
     signing = {issuer.id: issuer for issuer in state.issuers if issuer.has_key}
-    hint = f"choose one: bao write {mount}/config/issuers default=NAME"
-    if state.default is not None:
-        if state.default not in signing:
-            raise ConflictingState(
-                f"the default issuer of the mount {mount!r} has no key to sign with", hint=hint
-            )
-        if not state.follows_latest:
-            return ()
-        return (SetDefault("keep the default issuer when others come", state.default),)
-    if len(signing) != 1:
+    if not signing:
+        root = _new_root(state.issuers, wish)
+        default = SetDefault(f"make {root.issuer} the default issuer", root.issuer, changes)
+        return (root, default)
+    if state.default is not None and state.default in signing:
+        keep = SetDefault("keep the default issuer when others come", state.default, changes)
+        return (keep,) if state.follows_latest else ()
+    if len(signing) > 1:
         raise ConflictingState(
             f"the mount {mount!r} has {len(signing)} issuers with a key and none of them is the "
             "default",
-            hint=hint,
+            hint=f"choose one: bao write {mount}/config/issuers default=NAME",
         )
     (issuer,) = signing.values()
-    return (SetDefault(f"make {issuer.name or issuer.id} the default issuer", issuer.id),)
+    return (SetDefault(f"make {issuer.name or issuer.id} the default issuer", issuer.id, changes),)
+
+
+def _new_root(issuers: Sequence[Issuer], wish: Wish) -> GenerateRoot:
+    """Return how to make a root, under a name that no issuer has, beside those without a key."""
+    taken = {issuer.name for issuer in issuers}
+    number = next(number for number in itertools.count(1) if f"root-{number}" not in taken)
+    common_name = wish.common_name or f"dockertls root {number}"
+    ttl = wish.root_ttl or ROOT_TTL
+    beside = "; what is there has no key to sign with, and stays" if issuers else ""
+    return GenerateRoot(
+        f"generate the root {common_name!r}: EC P-256, its key internal to Vault, for "
+        f"{format_duration(ttl)}{beside}",
+        f"root-{number}",
+        common_name,
+        ttl,
+    )
+
+
+def _role_step(name: str, found: Role | None, wish: Wish) -> WriteRole | None:
+    """Return how to make the role or to put it right, None if it is as it shall be."""
+    role = wish.role(name, found)
+    if not role["allow_any_name"] and not role["allowed_domains"]:
+        raise InvalidInput(
+            "no domain for the names of servers",
+            hint="give --domain example.internal, or say --allow-any-name",
+        )
+    changes = differences(found, role)
+    if not changes:
+        return None
+    # A write sets what it does not name back to Vault's defaults.
+    kept = {parameter: value for parameter, value in (found or {}).items() if value is not None}
+    verb = "write" if found is None else "put right"
+    return WriteRole(f"{verb} the role {name}", name, {**kept, **role}, changes)
+
+
+def _without_effect(state: State, wish: Wish, issuer_steps: Sequence[Step]) -> Iterator[str]:
+    if not any(isinstance(step, GenerateRoot) for step in issuer_steps):
+        for option, value in (("common-name", wish.common_name), ("root-ttl", wish.root_ttl)):
+            if value is not None:
+                yield f"--{option} has no effect: there is a CA already, and it stays as it is"
+    role = state.roles.get(wish.server_role) or {}
+    has = {name.lower() for name in role.get("allowed_domains") or []}
+    for domain in wish.remove_domains:
+        if domain not in has:
+            yield (
+                f"--remove-domain {domain} has no effect: the role {wish.server_role} does not "
+                "have it"
+            )

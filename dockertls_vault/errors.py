@@ -31,7 +31,8 @@
         ├── UnknownMount         78  no PKI engine is mounted there, or it has no issuer
         ├── UnknownRole          78  the mount has no such role
         ├── NotInitialized       78  Vault itself was never initialised
-        └── ConflictingState     78  what is there cannot be brought to what was asked
+        ├── ConflictingState     78  what is there cannot be brought to what was asked
+        └── ConsentNeeded        78  it would take away what others may use
 
 The numbers are the exit statuses (sysexits.h). A message is in lower case and without a
 full stop; ``hint`` says what to do next.
@@ -43,21 +44,20 @@ from typing import ClassVar
 
 
 class DockerTLSError(Exception):
-    """A failure that is understood: what failed and why, a hint, and an exit status."""
+    """A failure that is understood: what failed and why, a hint, and an exit status.
+
+    ``problems`` are what is wrong, one by one, where there can be more than one thing.
+    """
 
     code: ClassVar[str] = "error"
     exit_status: ClassVar[int] = 70
     default_hint: ClassVar[str] = ""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", problems: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint or self.default_hint
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What is wrong, one by one, where there can be more than one thing."""
-        return ()
+        self.problems = problems
 
 
 class InvalidInput(DockerTLSError):
@@ -75,12 +75,7 @@ class VerificationError(DockerTLSError):
     )
 
     def __init__(self, message: str, problems: tuple[str, ...], *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self._problems = problems
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        return self._problems
+        super().__init__(message, hint=hint, problems=problems)
 
 
 class NameRefused(DockerTLSError):
@@ -241,6 +236,13 @@ class NotInitialized(ConfigurationError):
 
 class ConflictingState(ConfigurationError):
     code = "conflicting-state"
+
+
+class ConsentNeeded(ConfigurationError):
+    """Nothing was touched; ``problems`` are what would have been taken away."""
+
+    code = "consent-needed"
+    default_hint = "give --yes if nobody needs it; --dry-run shows the whole plan"
 
 
 def error_types() -> tuple[type[DockerTLSError], ...]:

@@ -1,13 +1,10 @@
-"""The two roles in Vault, and how one that is there differs from them; pure."""
+"""The two roles in Vault: their parameters, as Vault reads them back; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-
-from .duration import format_duration
 
 Role = Mapping[str, Any]
 
@@ -26,7 +23,6 @@ TELLING = {
     "max_ttl",
 }
 
-_DURATIONS = {"ttl", "max_ttl", "not_before_duration", "max_lease_ttl"}
 # Both roles: one extended key usage, any key that Docker takes, and nothing kept in Vault for
 # each certificate. A bound ``not_after`` is OpenBao's; elsewhere the policy denies it.
 _BOTH: Mapping[str, Any] = {
@@ -87,56 +83,33 @@ CLIENT: Role = {
 }
 
 
-@dataclass(frozen=True)
-class Change:
-    """One parameter that differs; ``before`` is None where it was not there."""
+def server(
+    found: Role | None,
+    *,
+    domains: Sequence[str],
+    remove_domains: Sequence[str],
+    allow_any_name: bool,
+    allow_bare_domains: bool | None,
+    allow_localhost: bool | None,
+) -> Role:
+    """Return the role for servers over the one that was ``found``.
 
-    parameter: str
-    before: object
-    after: object
-
-
-def server(domains: tuple[str, ...], *, allow_bare_domains: bool, allow_localhost: bool) -> Role:
-    """Return the role for servers, limited to ``domains``; if there are none, any name goes."""
+    Domains are added to those that it has; None leaves a switch as it is. Whoever names domains
+    wants no other names, so a role for any name becomes one for those domains.
+    """
+    has = found or {"allow_localhost": True}
+    kept = [name for name in has.get("allowed_domains") or [] if name.lower() not in remove_domains]
+    known = {name.lower() for name in kept}
+    allowed = [*kept, *(name for name in domains if name not in known)]
     return {
         **_SERVER,
-        "allow_any_name": not domains,
-        "allowed_domains": list(domains),
-        "allow_subdomains": bool(domains),
-        "allow_bare_domains": allow_bare_domains,
-        "allow_localhost": allow_localhost,
+        "allow_any_name": allow_any_name or (not domains and bool(has.get("allow_any_name"))),
+        "allowed_domains": allowed,
+        "allow_subdomains": bool(allowed),
+        "allow_bare_domains": _first(allow_bare_domains, has.get("allow_bare_domains")),
+        "allow_localhost": _first(allow_localhost, has.get("allow_localhost")),
     }
 
 
-def differences(before: Role | None, after: Role) -> tuple[Change, ...]:
-    """Return the parameters of ``after`` that a role has otherwise.
-
-    A parameter that the server does not give back is one it does not know, and no difference.
-    """
-    if before is None:
-        return tuple(Change(name, None, value) for name, value in after.items())
-    return tuple(
-        Change(name, before[name], value)
-        for name, value in after.items()
-        if name in before and _comparable(before[name]) != _comparable(value)
-    )
-
-
-def describe_change(change: Change) -> str:
-    """Return a change in words: ``max_ttl: 24h -> 30d``."""
-    after = _value(change.parameter, change.after)
-    if change.before is None:
-        return f"{change.parameter}: {after}"
-    return f"{change.parameter}: {_value(change.parameter, change.before)} -> {after}"
-
-
-def _comparable(value: object) -> object:
-    return sorted(map(str, value)) if isinstance(value, list) else value
-
-
-def _value(parameter: str, value: object) -> str:
-    if isinstance(value, int) and parameter in _DURATIONS:
-        return format_duration(timedelta(seconds=value))
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _first(wanted: bool | None, found: object) -> bool:
+    return bool(found) if wanted is None else wanted

@@ -50,6 +50,12 @@ def rsa_root(server: DevVault, mount: str) -> None:
 
 def intermediate(server: DevVault, mount: str) -> None:
     """Make an intermediate in ``mount`` under a root in another mount, with the roles."""
+    import_certificate(server, mount, intermediate_alone(server, mount))
+    init(server, mount)
+
+
+def intermediate_alone(server: DevVault, mount: str) -> str:
+    """Make an intermediate in ``mount``; its root, which is returned, is in another one only."""
     with session(server) as opened:
         root = f"{mount}-root"
         _enable(opened, root)
@@ -70,11 +76,23 @@ def intermediate(server: DevVault, mount: str) -> None:
                 "not_before_duration": _BACKDATED,
             },
         )
-        bundle = f"{signed['certificate']}\n{pem}\n"
-        imported = _post(opened, f"{mount}/issuers/import/cert", {"pem_bundle": bundle})
-        keyed = next(issuer for issuer, key in imported["mapping"].items() if key)
-        _post(opened, f"{mount}/config/issuers", {"default": keyed})
-    init(server, mount)
+        bundle = {"pem_bundle": signed["certificate"]}
+        imported = _post(opened, f"{mount}/issuers/import/cert", bundle)
+        (issuer,) = imported["mapping"]
+        _post(opened, f"{mount}/config/issuers", {"default": issuer})
+    return pem
+
+
+def empty(server: DevVault, mount: str) -> None:
+    """Enable the engine, and nothing else."""
+    with session(server) as opened:
+        _enable(opened, mount)
+
+
+def import_certificate(server: DevVault, mount: str, pem: str) -> None:
+    """Have a mount hold a certificate whose key it may not have."""
+    with session(server) as opened:
+        _post(opened, f"{mount}/issuers/import/cert", {"pem_bundle": pem})
 
 
 class Server(Protocol):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import bootstrap, issue, roles, settings, store, whoami, x509
+from dockertls_vault import bootstrap, changes, issue, roles, settings, store, whoami, x509
 from dockertls_vault.docker import outcome, report
 from dockertls_vault.request import Request
 from dockertls_vault.vault import own_token
@@ -70,7 +70,7 @@ def _fields(kind: Any) -> set[str]:
 def _names(kind: Any) -> dict[str, Any]:
     """Return what the annotations of a class may name, also what is imported for them alone."""
     found: dict[str, Any] = {}
-    for module in (collections.abc, dt, pathlib, outcome, own_token, roles, store, x509):
+    for module in (collections.abc, dt, pathlib, outcome, own_token, roles, changes, store, x509):
         found |= vars(module)
     found |= vars(importlib.import_module(kind.__module__))
     return {**found, "x509": x509, "store": store}

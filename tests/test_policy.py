@@ -231,8 +231,8 @@ def test_an_admin_sets_up_the_ca_and_finds_it_done(
     ca = CertificateAuthority(holder(to_hcl(rules(Person.ADMIN, mount, "server"))), mount)
 
     def init() -> list[str]:
-        steps = bootstrap.plan(mount, ca.state(tuple(WISH.roles)), WISH)
-        return [step.words for step in bootstrap.apply(ca, steps).steps]
+        plan = bootstrap.plan(mount, ca.state(tuple(WISH.roles)), WISH)
+        return [step.words for step in bootstrap.apply(ca, plan, consent=True).steps]
 
     assert len(init()) == 5
     assert init() == []
@@ -241,7 +241,7 @@ def test_an_admin_sets_up_the_ca_and_finds_it_done(
     default = {"default": "root-1", "default_follows_latest_issuer": True}
     root.client.adapter.post(f"/v1/{mount}/config/issuers", json=default)
     assert init() == [
-        f"raise the longest life at {mount}",
+        f"raise the longest TTL at {mount}",
         "keep the default issuer when others come",
         "put right the role server",
     ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.changes import describe_change
 from dockertls_vault.duration import parse_ttl
+from dockertls_vault.errors import ConflictingState
 from dockertls_vault.names import parse_common_name
 from dockertls_vault.policy import Person
-from dockertls_vault.roles import TELLING, describe_change
+from dockertls_vault.roles import TELLING
+from dockertls_vault.steps import needs_consent
 
 from . import options, render
 from .options import (
@@ -21,6 +25,7 @@ from .options import (
     Preferences,
     QuietOption,
     TimeoutOption,
+    TrustMountOption,
     VerboseOption,
     described,
     examples,
@@ -29,7 +34,14 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dockertls_vault.bootstrap import Outcome, Step
+    from dockertls_vault.bootstrap import Outcome, Plan
+    from dockertls_vault.steps import Step
+
+_AS_IT_IS = "as it is"
+_BOUND = {
+    "not_after_bound": ": only a policy that denies not_after keeps a certificate within its "
+    "role's TTL (`dockertls-vault ca policy`)"
+}
 
 app = options.commands("Set up the CA in Vault, and see what it takes to use it.")
 
@@ -46,26 +58,46 @@ def init(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A domain below which servers get names; repeat it for more.",
+            help="A domain below which servers get names, beside those that they have; repeat it "
+            "for more.",
         ),
     ] = None,
+    remove_domain: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A domain below which servers get no names any more."),
+    ] = None,
     allow_bare_domains: Annotated[
-        bool, typer.Option("--allow-bare-domains", help="The domains themselves are names too.")
-    ] = False,
+        bool | None,
+        typer.Option(help=described("The domains themselves are names too.", default=_AS_IT_IS)),
+    ] = None,
     allow_localhost: Annotated[
-        bool, typer.Option(help="Servers may have the name localhost.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            help=described("Servers may have the name localhost.", default=f"{_AS_IT_IS}, or yes")
+        ),
+    ] = None,
     allow_any_name: Annotated[
         bool, typer.Option("--allow-any-name", help="Servers get any name, instead of --domain.")
     ] = False,
     common_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The common name of the root.")
-    ] = "dockertls root 1",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=described("The common name of a new root.", default="dockertls root 1"),
+        ),
+    ] = None,
     root_ttl: Annotated[
-        str, typer.Option(metavar="DURATION", help="How long the root lives.")
-    ] = "3650d",
+        str | None,
+        typer.Option(
+            metavar="DURATION", help=described("How long a new root is valid.", default="3650d")
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Take away what the plan takes away, unasked.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
     mount: MountOption = None,
+    trust_mount: TrustMountOption = None,
     auth: AuthOption = None,
     namespace: NamespaceOption = None,
     timeout: TimeoutOption = None,
@@ -76,33 +108,48 @@ def init(
     """Make the PKI mount, its root and its roles, or put them right."""
     from dockertls_vault import bootstrap
     from dockertls_vault.vault.ca import CertificateAuthority
+    from dockertls_vault.vault.pki import PKI
 
     preferences = ctx.ensure_object(Preferences)
-    settings = options.settings(mount=mount, auth=auth, namespace=namespace, timeout=timeout)
+    settings = options.settings(
+        mount=mount, trust_mount=trust_mount, auth=auth, namespace=namespace, timeout=timeout
+    )
     wish = bootstrap.Wish(
-        domains=bootstrap.parse_domains(domain or [], allow_any_name=allow_any_name),
+        domains=bootstrap.parse_domains(domain or []),
+        remove_domains=bootstrap.parse_removals(remove_domain or []),
+        allow_any_name=allow_any_name,
         allow_bare_domains=allow_bare_domains,
         allow_localhost=allow_localhost,
-        common_name=parse_common_name(common_name),
-        root_ttl=parse_ttl(root_ttl),
+        common_name=None if common_name is None else parse_common_name(common_name),
+        root_ttl=None if root_ttl is None else parse_ttl(root_ttl),
         server_role=settings.server_role,
         client_role=settings.client_role,
     )
     with options.session(settings, preferences) as session:
         ca = CertificateAuthority(session, settings.mount)
-        steps = bootstrap.plan(settings.mount, ca.state(tuple(wish.roles)), wish)
-        render.words(_plan(steps), preferences)
+        plan = bootstrap.plan(settings.mount, ca.state(tuple(wish.roles)), wish)
+        render.words(_plan(plan.steps), preferences)
         if dry_run:
-            outcome = bootstrap.Outcome(settings.mount, steps, applied=False)
+            outcome = bootstrap.preview(plan)
         else:
-            outcome = bootstrap.apply(ca, steps)
+            outcome = bootstrap.apply(ca, plan, consent=yes or _is_consented_to(plan))
+        trust = PKI(session, settings.trust_mount or settings.mount)
+        outcome = bootstrap.with_trust(outcome, trust, datetime.now(UTC))
     render.show(
         "ca-init",
         outcome,
         preferences,
         words=[_summary(outcome)],
-        warnings=[*map(_ignored, outcome.ignored), *outcome.warnings],
+        warnings=[
+            *outcome.without_effect,
+            *_ignored(outcome),
+            *outcome.warnings,
+            *([] if outcome.has_root else [_no_root(outcome)]),
+        ],
+        ok=outcome.has_root,
     )
+    if not outcome.has_root:
+        raise typer.Exit(ConflictingState.exit_status)
 
 
 @app.command(
@@ -142,26 +189,42 @@ def _plan(steps: Sequence[Step]) -> list[str]:
     for step in steps:
         lines.append(f"- {step.words}")
         lines += [
-            f"    {describe_change(change)}"
+            f"    {'takes away: ' if change.takes_away else ''}{describe_change(change)}"
             for change in step.changes
             if change.before is not None or change.parameter in TELLING
         ]
     return lines
 
 
-def _ignored(parameter: str) -> str:
-    bound = (
-        "; there, only a policy that denies not_after keeps a certificate within its role's life "
-        "(`dockertls-vault ca policy`)"
-        if parameter.endswith("not_after_bound")
-        else ""
+def _is_consented_to(plan: Plan) -> bool:
+    """Ask about what is taken away, if anything is."""
+    asked = ["this takes away what others may use:", *plan.needs_consent]
+    return bool(plan.needs_consent) and render.confirmed(asked)
+
+
+def _ignored(outcome: Outcome) -> list[str]:
+    roles: dict[str, list[str]] = {}
+    for role, _, parameter in (ignored.partition(": ") for ignored in outcome.ignored):
+        roles.setdefault(parameter, []).append(role)
+    return [
+        f"this server has no {parameter} for roles ({', '.join(names)})" + _BOUND.get(parameter, "")
+        for parameter, names in roles.items()
+    ]
+
+
+def _no_root(outcome: Outcome) -> str:
+    return (
+        f"nothing can be issued yet: the mount {outcome.trust_mount} has no current root "
+        f"certificate; import it (bao write {outcome.trust_mount}/issuers/import/cert "
+        "pem_bundle=@root.pem), or name the mount that has it with --trust-mount"
     )
-    return f"this server ignored a parameter of the role {parameter}{bound}"
 
 
 def _summary(outcome: Outcome) -> str:
+    if not outcome.applied:
+        consent = any(needs_consent(step) for step in outcome.steps)
+        return "nothing was changed (--dry-run)" + ("; it needs --yes" if consent else "")
+    state = "ready" if outcome.has_root else "not ready"
     if not outcome.steps:
         return f"nothing needs to change at {outcome.mount}"
-    if not outcome.applied:
-        return "nothing was changed (--dry-run)"
-    return f"the CA at {outcome.mount} is ready"
+    return f"the CA at {outcome.mount} is {state}"

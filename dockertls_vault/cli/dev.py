@@ -50,7 +50,7 @@ def dev(
     from dockertls_vault import dev as embedded
 
     preferences = ctx.ensure_object(Preferences)
-    domains = bootstrap.parse_domains(domain or [], allow_any_name=not domain)
+    domains = bootstrap.parse_domains(domain or [])
     with embedded.running() as server:
         _init(server, domains, preferences)
         if command:
@@ -85,7 +85,10 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
     environ = server.environment(os.environ)
     settings = config.resolve({}, environ, config.config_files(environ))
     wish = bootstrap.Wish(
-        domains=domains, server_role=settings.server_role, client_role=settings.client_role
+        domains=domains,
+        allow_any_name=not domains,
+        server_role=settings.server_role,
+        client_role=settings.client_role,
     )
     with options.session(settings, preferences) as session:
         ca = CertificateAuthority(session, settings.mount)

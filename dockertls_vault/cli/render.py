@@ -94,6 +94,16 @@ def warn(text: str) -> None:
     _say("warning", text)
 
 
+def confirmed(lines: Sequence[str]) -> bool:
+    """Ask on the terminal whether to go on; what is not a yes is a no, and so is no terminal."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
+        return False
+    first, *rest = lines
+    text = "".join([f"{first}\n", *(f"  - {line}\n" for line in rest)])
+    _write(sys.stderr, f"{_printable(text)}go on? [y/N] ")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 def waiting(preferences: Preferences) -> Callable[[str | None], None]:
     """Return what shows a long wait until it is given None: a spinner, or lines in a log."""
     if preferences.quiet:

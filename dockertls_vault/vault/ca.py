@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,17 @@ from dockertls_vault.roles import BACKDATED
 from .pki import warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dockertls_vault.roles import Role
 
     from .session import Session
+
+
+# The words of builtin/logical/pki in both Vault and OpenBao.
+_ASKED_FOR = re.compile(r"Max path length of the generated certificate is zero")
+_NO_AIA = re.compile(r"hasn't configured any authority information access")
+_UNKNOWN_PARAMETERS = re.compile(r"Endpoint ignored these unrecognized parameters")
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,6 @@ class CertificateAuthority:
         body = {
             "common_name": common_name,
             "issuer_name": issuer,
-            "key_name": issuer,
             "key_type": "ec",
             "key_bits": 256,
             "ttl": to_seconds(ttl),
@@ -103,7 +109,8 @@ class CertificateAuthority:
             "exclude_cn_from_sans": True,
         }
         with self._session.once():
-            return self._write(f"{self.mount}/issuers/generate/root/internal", body)
+            said = self._write(f"{self.mount}/issuers/generate/root/internal", body)
+        return tuple(_of_a_root(said))
 
     def set_default(self, issuer: str) -> tuple[str, ...]:
         """Let ``issuer`` sign for roles that name none, and go on doing so when others come."""
@@ -111,7 +118,9 @@ class CertificateAuthority:
         return self._write(f"{self.mount}/config/issuers", body)
 
     def write_role(self, name: str, role: Role) -> tuple[str, ...]:
-        return self._write(f"{self.mount}/roles/{name}", dict(role))
+        """Write a role; which parameters the server does not know is told by reading it back."""
+        said = self._write(f"{self.mount}/roles/{name}", dict(role))
+        return tuple(text for text in said if not _UNKNOWN_PARAMETERS.search(text))
 
     def _mounted_at(self) -> str:
         """Return the path of the mount: Vault answers for what lies below one as for itself."""
@@ -150,6 +159,18 @@ class CertificateAuthority:
 
     def _write(self, path: str, body: dict[str, Any]) -> tuple[str, ...]:
         return warnings(self._adapter.post(f"/v1/{path}", json=body))
+
+
+def _of_a_root(said: tuple[str, ...]) -> Iterator[str]:
+    """Return what is worth saying of a new root: nothing of what was asked for."""
+    for text in said:
+        if _NO_AIA.search(text):
+            yield (
+                "the mount has no URLs for AIA and CRLs (config/urls): nothing to do for Docker, "
+                "which reads neither"
+            )
+        elif not _ASKED_FOR.search(text):
+            yield text
 
 
 def _data(body: Any) -> dict[str, Any]:

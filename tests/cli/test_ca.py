@@ -13,9 +13,14 @@ from dockertls_vault.cli import options
 from dockertls_vault.cli.app import run
 from dockertls_vault.vault.ca import CertificateAuthority, State
 from dockertls_vault.vault.session import open_session
+from dockertls_vault.x509 import load_certificates
+from tests.certificates import Authority
+from tests.harness.terminal import answering
+from tests.mounts import empty, import_certificate, intermediate_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from dockertls_vault.vault.session import Session
     from tests.harness.openbao import DevVault
@@ -46,13 +51,27 @@ def init(mount: str) -> Callable[..., int]:
     return of
 
 
+def ignored_by(server: DevVault) -> str:
+    """Return what is said of the parameter that Vault does not know."""
+    if not server.ignores:
+        return ""
+    return (
+        "warning: this server has no not_after_bound for roles (server, client): only a policy "
+        "that denies not_after keeps a certificate within its role's TTL (`dockertls-vault ca "
+        "policy`)\n"
+    )
+
+
 def state(session: Session, mount: str) -> State:
     """Return what is in Vault."""
     return CertificateAuthority(session, mount).state(("server", "client"))
 
 
 def test_the_plan_comes_before_the_result(
-    init: Callable[..., int], mount: str, capsys: pytest.CaptureFixture[str]
+    init: Callable[..., int],
+    mount: str,
+    vault_server: DevVault,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each step in words, of a role what tells it from others; Vault's warnings on stderr."""
     assert init() == 0
@@ -84,7 +103,10 @@ def test_the_plan_comes_before_the_result(
 the CA at {mount} is ready
 """
     )
-    assert "warning: Max path length" in captured.err
+    assert captured.err == ignored_by(vault_server) + (
+        "warning: the mount has no URLs for AIA and CRLs (config/urls): nothing to do for Docker, "
+        "which reads neither\n"
+    )
 
 
 def test_the_second_run_says_that_nothing_needs_to_change(
@@ -100,23 +122,155 @@ def test_the_second_run_says_that_nothing_needs_to_change(
 def test_a_role_that_drifted_is_shown_as_a_difference(
     init: Callable[..., int], mount: str, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before and after of what differs, also of what a new role would not show."""
+    """Before and after of what differs, also of what a new role would not show.
+
+    What others may use is put right only after a yes.
+    """
     init()
     wanted = state(session, mount)
     role = {**(wanted.roles["server"] or {}), "client_flag": True, "no_store": False}
     session.client.adapter.post(f"/v1/{mount}/roles/server", json=role)
+    drifted = state(session, mount)
     capsys.readouterr()
-    assert init() == 0
-    assert (
-        capsys.readouterr().out
-        == f"""\
+    assert init() == 78
+    plan = """\
 - put right the role server
-    no_store: false -> true
-    client_flag: true -> false
+    takes away: no_store: false -> true
+    takes away: client_flag: true -> false
+"""
+    assert capsys.readouterr() == (
+        plan,
+        """\
+error: nothing was changed: this takes away what others may use
+  - the role server: no_store: false -> true
+  - the role server: client_flag: true -> false
+hint: give --yes if nobody needs it; --dry-run shows the whole plan
+""",
+    )
+    assert init("--dry-run") == 0
+    assert capsys.readouterr().out == f"{plan}nothing was changed (--dry-run); it needs --yes\n"
+    assert state(session, mount) == drifted
+    assert init("--yes") == 0
+    assert capsys.readouterr().out == f"{plan}the CA at {mount} is ready\n"
+    assert state(session, mount) == wanted
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("yes", 0), ("", 78), ("n", 78)])
+def test_on_a_terminal_it_asks(
+    init: Callable[..., int], mount: str, session: Session, answer: str, status: int
+) -> None:
+    """On stderr, so that stdout is the result alone; only a yes is a yes."""
+    init()
+    given, out, shown = answering(
+        answer, "ca", "init", "--mount", mount, "--no-allow-localhost", "-o", "json"
+    )
+    assert given == status
+    assert json.loads(out)["ok"] == (status == 0)
+    assert (
+        "this takes away what others may use:\n"
+        "  - the role server: allow_localhost: true -> false\n"
+        "go on? [y/N] "
+    ) in shown
+    role = state(session, mount).roles["server"] or {}
+    assert role["allow_localhost"] == (status != 0)
+
+
+def test_what_takes_nothing_away_asks_nothing(init: Callable[..., int], mount: str) -> None:
+    """A domain more, or one that is named to be removed."""
+    init()
+    for arguments in (["--domain", "b.test"], ["--remove-domain", "example.internal"]):
+        status, _, shown = answering("n", "ca", "init", "--mount", mount, *arguments)
+        assert status == 0
+        assert "go on?" not in shown
+
+
+def test_a_host_of_the_first_domain_goes_on_after_the_second(
+    mount: str, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Domains are added; without one, the role stays as it is."""
+    for arguments in (["--domain", "a.test"], ["--domain", "b.test"], []):
+        assert run(["ca", "init", "--mount", mount, *arguments]) == 0
+    assert capsys.readouterr().out.endswith(
+        f"""\
+- put right the role server
+    allowed_domains: a.test -> a.test, b.test
 the CA at {mount} is ready
+nothing needs to change at {mount}
 """
     )
-    assert state(session, mount) == wanted
+    role = state(session, mount).roles["server"] or {}
+    assert role["allowed_domains"] == ["a.test", "b.test"]
+
+
+def test_what_has_no_effect_is_said(
+    init: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a root that is there already, and of a domain that is not."""
+    wishes = ["--common-name", "x", "--root-ttl", "1h", "--remove-domain", "b.test"]
+    assert init("--root-ttl", "365d") == 0
+    assert "no effect" not in capsys.readouterr().err
+    assert init(*wishes) == 0
+    assert (
+        capsys.readouterr().err
+        == """\
+warning: --common-name has no effect: there is a CA already, and it stays as it is
+warning: --root-ttl has no effect: there is a CA already, and it stays as it is
+warning: --remove-domain b.test has no effect: the role server does not have it
+"""
+    )
+
+
+def test_an_intermediate_without_its_root_is_not_ready(
+    vault_server: DevVault, init: Callable[..., int], mount: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing could be issued, and so it is said, at each run, until there is a root to trust."""
+    root = intermediate_alone(vault_server, mount)
+    assert init() == 78
+    captured = capsys.readouterr()
+    assert captured.out.endswith(f"\nthe CA at {mount} is not ready\n")
+    assert captured.err == ignored_by(vault_server) + (
+        f"warning: nothing can be issued yet: the mount {mount} has no current root certificate; "
+        f"import it (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or name the "
+        "mount that has it with --trust-mount\n"
+    )
+    assert init("-o", "json") == 78
+    envelope = json.loads(capsys.readouterr().out)
+    assert (envelope["ok"], envelope["data"]["applied"], envelope["data"]["trusted"]) == (
+        False,
+        True,
+        [],
+    )
+    assert init("--trust-mount", f"{mount}-root") == 0
+    capsys.readouterr()
+    import_certificate(vault_server, mount, root)
+    assert init() == 0
+    assert capsys.readouterr() == (f"nothing needs to change at {mount}\n", "")
+
+
+def test_beside_an_old_ca_without_its_key_a_root_is_made(
+    vault_server: DevVault,
+    init: Callable[..., int],
+    mount: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The new one signs, and both are in ca.pem, so that nobody is shut out on the way."""
+    old = Authority.create("an old CA")
+    empty(vault_server, mount)
+    import_certificate(vault_server, mount, old.pem.decode())
+    assert init() == 0
+    captured = capsys.readouterr().out
+    assert "generate the root 'dockertls root 1'" in captured
+    assert captured.endswith(f"\nthe CA at {mount} is ready\n")
+    assert init() == 0
+    assert capsys.readouterr().out == f"nothing needs to change at {mount}\n"
+    out = str(tmp_path / "client")
+    assert run(["issue", "client", "--mount", mount, "--name", "alice", "--out", out]) == 0
+    bundle = load_certificates((tmp_path / "client" / "ca.pem").read_bytes())
+    names = {root.subject.rfc4514_string() for root in bundle}
+    assert names == {"CN=an old CA", "CN=dockertls root 1"}
+    (leaf, *_) = load_certificates((tmp_path / "client" / "cert.pem").read_bytes())
+    assert leaf.issuer.rfc4514_string() == "CN=dockertls root 1"
 
 
 def test_a_dry_run_changes_nothing(
@@ -141,15 +295,25 @@ def test_as_json_it_is_one_envelope(
     captured = capsys.readouterr()
     envelope = json.loads(captured.out)
     assert (envelope["kind"], envelope["ok"], captured.err) == ("ca-init", True, "")
-    assert any("Max path length" in warning for warning in envelope["warnings"])
+    assert envelope["warnings"][-1].startswith("the mount has no URLs for AIA and CRLs")
     data = envelope["data"]
-    assert set(data) == {"mount", "steps", "applied", "ignored", "warnings"}
+    assert set(data) == {
+        "mount",
+        "steps",
+        "applied",
+        "without_effect",
+        "ignored",
+        "warnings",
+        "trust_mount",
+        "trusted",
+    }
     assert (data["mount"], data["applied"]) == (mount, True)
     ignored = [f"{role}: {it}" for role in ("server", "client") for it in vault_server.ignores]
     assert data["ignored"] == ignored
+    assert [root["common_name"] for root in data["trusted"]] == ["dockertls root 1"]
     words = [step["words"] for step in data["steps"]]
     assert words[0] == f"enable the PKI engine at {mount}"
-    change = {"parameter": "client_flag", "before": None, "after": False}
+    change = {"parameter": "client_flag", "before": None, "after": False, "takes_away": False}
     assert change in data["steps"][words.index("write the role server")]["changes"]
 
 
@@ -223,9 +387,8 @@ def test_what_the_server_ignored_is_a_warning(
     """Vault has no not_after_bound: then the policy is what bounds it."""
     assert init() == 0
     warned = capsys.readouterr().err
-    ignored = re.findall(r"ignored a parameter of the role server: (\w+)", warned)
-    assert tuple(ignored) == vault_server.ignores
-    assert ("ca policy" in warned) == bool(ignored)
+    assert re.findall(r"this server has no (\w+) for roles", warned) == [*vault_server.ignores]
+    assert warned.startswith(ignored_by(vault_server))
     assert init() == 0
     assert capsys.readouterr().out.startswith("nothing needs to change")
 

@@ -13,14 +13,36 @@ from contextlib import suppress
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def _program(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dockertls_vault", *arguments]
+
+
+def answering(answer: str, *arguments: str) -> tuple[int, str, str]:
+    """Run ``dockertls-vault`` with a person at its stdin and stderr, who types ``answer``.
+
+    Returns its status, its stdout, and what the terminal shows.
+    """
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        _program(*arguments), stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True
+    )
+    os.close(theirs)
+    os.write(ours, f"{answer}\n".encode())
+    out, _ = process.communicate()
+    shown = b""
+    with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):  # EIO is the end
+        while part := terminal.read(4096):
+            shown += part
+    return process.returncode, out, shown.decode().replace("\r\n", "\n")
+
+
 def on_a_terminal(*arguments: str, columns: int) -> list[str]:
     """Run ``dockertls-vault`` with ``arguments``; return the lines of its stdout, uncoloured."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
-    command = [sys.executable, "-m", "dockertls_vault", *arguments]
     environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     process = subprocess.Popen(
-        command,
+        _program(*arguments),
         env={**environ, "TERM": "xterm"},
         stdin=theirs,
         stdout=theirs,

@@ -1,0 +1,106 @@
+"""How a role that is there differs from the one that is wanted, and what that takes away; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from .duration import format_duration
+
+if TYPE_CHECKING:
+    from .roles import Role
+
+_DURATIONS = {"ttl", "max_ttl", "not_before_duration", "max_lease_ttl"}
+# Turned on, these forbid something; every other switch allows something.
+_LIMITS = {"enforce_hostnames", "require_cn", "no_store"}
+# What they say is nothing to a role with allow_any_name.
+_NAMES = {
+    "allowed_domains",
+    "allow_subdomains",
+    "allow_bare_domains",
+    "allow_glob_domains",
+    "allow_localhost",
+}
+# Ours are the widest: any kind of key, of any size, and the hash that fits the issuer's key.
+_NEVER_LESS = {"key_type", "key_bits", "signature_bits"}
+# OpenBao's, from the one that lets most through; an unknown value lets through more still.
+_BOUNDS = ("permit", "ttl-limited", "forbid")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One parameter that differs; ``before`` is None where it was not there.
+
+    ``takes_away`` says that somebody may lose by it what they have now.
+    """
+
+    parameter: str
+    before: object
+    after: object
+    takes_away: bool = False
+
+
+def differences(before: Role | None, after: Role) -> tuple[Change, ...]:
+    """Return the parameters of ``after`` that a role has otherwise.
+
+    A parameter that the server does not give back is one it does not know, and no difference.
+    """
+    if before is None:
+        return tuple(Change(name, None, value) for name, value in after.items())
+    any_name = bool(after.get("allow_any_name"))
+    return tuple(
+        Change(
+            name,
+            before[name],
+            value,
+            takes_away=not (any_name and name in _NAMES) and _is_less(name, before[name], value),
+        )
+        for name, value in after.items()
+        if name in before and _comparable(before[name]) != _comparable(value)
+    )
+
+
+def describe_change(change: Change) -> str:
+    """Return a change in words: ``max_ttl: 24h -> 30d``."""
+    after = _value(change.parameter, change.after)
+    if change.before is None:
+        return f"{change.parameter}: {after}"
+    return f"{change.parameter}: {_value(change.parameter, change.before)} -> {after}"
+
+
+def _is_less(parameter: str, before: object, after: object) -> bool:
+    """Tell whether ``after`` gives less than ``before``; in doubt it does."""
+    match before, after:
+        case bool(), bool():
+            return before is not (parameter in _LIMITS)
+        case list(), list():
+            return _lists_less(parameter, before, after)
+        case int(), int() if parameter in _DURATIONS:
+            # A TTL of 0 is as long as the mount allows.
+            return before == 0 or 0 < after < before
+    if parameter == "not_after_bound" and {before, after} <= {*_BOUNDS}:
+        return _BOUNDS.index(str(before)) < _BOUNDS.index(str(after))
+    return parameter not in _NEVER_LESS
+
+
+def _lists_less(parameter: str, before: list[object], after: list[object]) -> bool:
+    if parameter == "cn_validations" and "disabled" in after:
+        return False
+    if parameter == "key_usage" and not before:
+        return True  # no key usage at all is every usage (RFC 5280, 4.2.1.3)
+    return not set(map(str, before)) <= set(map(str, after))
+
+
+def _comparable(value: object) -> object:
+    return sorted(map(str, value)) if isinstance(value, list) else value
+
+
+def _value(parameter: str, value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and parameter in _DURATIONS:
+        return format_duration(timedelta(seconds=value))
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)

@@ -1,0 +1,197 @@
+"""What differs between two roles, what a difference takes away, and how it is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from dockertls_vault import roles
+from dockertls_vault.changes import Change, describe_change, differences
+from dockertls_vault.roles import CLIENT
+
+SERVER = roles.server(
+    None,
+    domains=("a.test",),
+    remove_domains=(),
+    allow_any_name=False,
+    allow_bare_domains=None,
+    allow_localhost=None,
+)
+# As OpenBao 2.7 reads back a role that was made of nothing.
+PLAIN: roles.Role = {
+    "allow_any_name": False,
+    "allow_bare_domains": False,
+    "allow_glob_domains": False,
+    "allow_ip_sans": True,
+    "allow_localhost": True,
+    "allow_subdomains": False,
+    "allow_wildcard_certificates": True,
+    "allowed_domains": [],
+    "allowed_domains_template": False,
+    "allowed_other_sans": [],
+    "allowed_serial_numbers": [],
+    "allowed_uri_sans": [],
+    "allowed_uri_sans_template": False,
+    "allowed_user_ids": [],
+    "basic_constraints_valid_for_non_ca": False,
+    "client_flag": True,
+    "cn_validations": ["email", "hostname"],
+    "code_signing_flag": False,
+    "email_protection_flag": False,
+    "enforce_hostnames": True,
+    "ext_key_usage": [],
+    "ext_key_usage_oids": [],
+    "generate_lease": False,
+    "issuer_ref": "default",
+    "key_bits": 2048,
+    "key_type": "rsa",
+    "key_usage": ["DigitalSignature", "KeyAgreement", "KeyEncipherment"],
+    "max_ttl": 0,
+    "no_store": False,
+    "not_after": "",
+    "not_after_bound": "permit",
+    "not_before_duration": 30,
+    "policy_identifiers": [],
+    "require_cn": True,
+    "server_flag": True,
+    "signature_bits": 0,
+    "ttl": 0,
+    "use_csr_common_name": True,
+    "use_csr_sans": True,
+}
+
+
+def test_a_new_role_takes_nothing_away() -> None:
+    """All of it is new."""
+    changes = differences(None, SERVER)
+    assert {change.parameter: change.after for change in changes} == SERVER
+    assert not any(change.before or change.takes_away for change in changes)
+
+
+@pytest.mark.parametrize("role", [SERVER, CLIENT], ids=["server", "client"])
+def test_a_role_differs_from_itself_in_nothing(role: roles.Role) -> None:
+    """Nor if its lists are in another order, or if the server does not know a parameter."""
+    assert differences(role, role) == ()
+    known = {name: value for name, value in role.items() if name != "not_after_bound"}
+    assert differences(known, role) == ()
+    some = {**role, "allowed_domains": ["b", "a"]}
+    assert differences(some, {**role, "allowed_domains": ["a", "b"]}) == ()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "before", "after", "takes_away"),
+    [
+        ("client_flag", True, False, True),
+        ("client_flag", False, True, False),
+        ("allow_localhost", True, False, True),
+        ("allow_bare_domains", False, True, False),
+        ("allow_wildcard_certificates", True, False, True),
+        ("allow_ip_sans", True, False, True),
+        ("generate_lease", True, False, True),
+        ("use_csr_sans", False, True, False),
+        ("enforce_hostnames", False, True, True),
+        ("enforce_hostnames", True, False, False),
+        ("require_cn", False, True, True),
+        ("no_store", False, True, True),
+        ("no_store", True, False, False),
+        ("max_ttl", 86400, 3600, True),
+        ("max_ttl", 3600, 86400, False),
+        ("ttl", 0, 3600, True),
+        ("ttl", 3600, 0, False),
+        ("not_before_duration", 30, 300, False),
+        ("not_before_duration", 600, 300, True),
+        ("allowed_domains", ["a"], ["a", "b"], False),
+        ("allowed_domains", ["a", "b"], ["b", "c"], True),
+        ("ext_key_usage", ["ClientAuth"], [], True),
+        ("key_usage", ["DigitalSignature", "KeyEncipherment"], ["DigitalSignature"], True),
+        ("key_usage", [], ["DigitalSignature"], True),
+        ("cn_validations", ["email", "hostname"], ["hostname"], True),
+        ("cn_validations", ["disabled"], ["hostname"], True),
+        ("cn_validations", ["email", "hostname"], ["disabled"], False),
+        ("not_after_bound", "permit", "ttl-limited", True),
+        ("not_after_bound", "forbid", "ttl-limited", False),
+        ("not_after_bound", "of the future", "ttl-limited", True),
+        ("not_after", "2099-01-01T00:00:00Z", "", True),
+        ("issuer_ref", "intermediate-2", "default", True),
+        ("key_type", "rsa", "any", False),
+        ("key_bits", 4096, 0, False),
+        ("signature_bits", 512, 0, False),
+    ],
+)
+def test_what_narrows_takes_away(
+    parameter: str, before: object, after: object, takes_away: bool
+) -> None:
+    """Whatever gives less, and whatever may; not what gives more."""
+    (change,) = differences({parameter: before}, {parameter: after})
+    assert change == Change(parameter, before, after, takes_away=takes_away)
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "allow_subdomains",
+        "allow_bare_domains",
+        "allow_glob_domains",
+        "allow_localhost",
+    ],
+)
+def test_whoever_gets_any_name_loses_none(parameter: str) -> None:
+    """Such a role does not look at what else it says of names."""
+    before = {"allow_any_name": True, parameter: True}
+    (change,) = differences(before, {"allow_any_name": True, parameter: False})
+    assert not change.takes_away
+    (change, _) = differences(before, {parameter: False, "allow_any_name": False})
+    assert change.takes_away
+
+
+@pytest.mark.parametrize(
+    ("ours", "taken"),
+    [
+        (
+            SERVER,
+            {
+                "client_flag",
+                "allow_wildcard_certificates",
+                "cn_validations",
+                "key_usage",
+                "max_ttl",
+                "no_store",
+                "not_after_bound",
+                "ttl",
+            },
+        ),
+        (
+            CLIENT,
+            {
+                "server_flag",
+                "allow_ip_sans",
+                "allow_wildcard_certificates",
+                "key_usage",
+                "max_ttl",
+                "no_store",
+                "not_after_bound",
+                "ttl",
+            },
+        ),
+    ],
+    ids=["server", "client"],
+)
+def test_a_role_of_somebody_else_is_not_taken_over_in_silence(
+    ours: roles.Role, taken: set[str]
+) -> None:
+    """Here one with Vault's defaults, which are for both ends of a connection."""
+    assert {change.parameter for change in differences(PLAIN, ours) if change.takes_away} == taken
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Change("max_ttl", None, 86400), "max_ttl: 1d"),
+        (Change("max_ttl", 86400, 2592000), "max_ttl: 1d -> 30d"),
+        (Change("client_flag", before=True, after=False), "client_flag: true -> false"),
+        (Change("allowed_domains", ["a", "b"], []), "allowed_domains: a, b -> none"),
+        (Change("key_bits", 2048, 0), "key_bits: 2048 -> 0"),
+    ],
+)
+def test_a_change_is_said_in_words(change: Change, words: str) -> None:
+    """TTLs as people write them."""
+    assert describe_change(change) == words
