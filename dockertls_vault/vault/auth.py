@@ -88,12 +88,14 @@ class Authenticator:
         anonymous: hvac.Client,
         *,
         once: Callable[[], AbstractContextManager[None]],
+        spending: Callable[[], AbstractContextManager[float]],
         ask: Callable[[str], str] | None,
         random: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._anonymous = anonymous
         self._once = once
+        self._spending = spending
         self._ask = ask
         self._random = random
         self._secret_id: str | None = None
@@ -138,7 +140,7 @@ class Authenticator:
             )
 
     def _jwt(self, mount: str) -> Any:
-        jwt = find_jwt(self._settings, self._random)
+        jwt = find_jwt(self._settings, self._spending, self._random)
         return self._anonymous.auth.jwt.jwt_login(
             self._settings.auth_role, jwt, use_token=False, path=mount
         )

@@ -104,6 +104,15 @@ class Cluster:
         finally:
             self._repeat = before
 
+    @contextmanager
+    def spending(self) -> Iterator[float]:
+        """Within it, somebody else is waited for on the same budget; give what is left of it."""
+        started = time.monotonic()
+        try:
+            yield self._left
+        finally:
+            self._left -= time.monotonic() - started
+
     def allow(self, seconds: float) -> None:
         """Give what comes next so many seconds, whatever is left of the budget."""
         self._left = seconds

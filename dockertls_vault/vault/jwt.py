@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
 
-from dockertls_vault.errors import LoginRefused, NoToken, VaultUnreachable
+from dockertls_vault.errors import LoginRefused, NoToken, RateLimited, VaultUnreachable
 
 from . import faults, retry
 from .tokens import check_secret, read_secret
@@ -16,16 +16,28 @@ from .transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
+    from dockertls_vault.errors import DockerTLSError
     from dockertls_vault.settings import Settings
 
     from .transport import Answer
 
 _TRIES = 3
+_SHORTEST = 0.1  # seconds for a try where next to nothing is left
+_NONE = "GitHub gave no JWT for this job"
+_AGAIN = "run the job again a little later; see githubstatus.com"
 
 
-def find_jwt(settings: Settings, random: Callable[[], float]) -> str:
-    """Return the JWT to log in with, as fresh as it can be had; raises NoToken if there is none."""
+def find_jwt(
+    settings: Settings,
+    spending: Callable[[], AbstractContextManager[float]],
+    random: Callable[[], float],
+) -> str:
+    """Return the JWT to log in with, as fresh as it can be had; raises NoToken if there is none.
+
+    ``spending`` gives the seconds that are left for the command, and counts those that pass.
+    """
     if settings.jwt is not None:
         return check_secret(settings.jwt, settings.origins["jwt"])
     if settings.jwt_variable is not None:
@@ -36,7 +48,8 @@ def find_jwt(settings: Settings, random: Callable[[], float]) -> str:
     if settings.jwt_file is not None:
         return read_secret(settings.jwt_file)
     if settings.github_url is not None:
-        return _ask_github(settings, settings.github_url, random)
+        with spending() as left:
+            return _ask_github(settings, settings.github_url, left, random)
     if settings.gitlab_token is not None:
         return check_secret(settings.gitlab_token, settings.origins["gitlab_token"])
     raise NoToken(
@@ -46,25 +59,16 @@ def find_jwt(settings: Settings, random: Callable[[], float]) -> str:
     )
 
 
-def _ask_github(settings: Settings, url: str, random: Callable[[], float]) -> str:
-    """Ask GitHub for a JWT of this job, a few times if it does not answer."""
+def _ask_github(settings: Settings, url: str, left: float, random: Callable[[], float]) -> str:
+    """Ask GitHub for a JWT of this job, a few times within ``left`` seconds if it does not answer.
+
+    Raises RateLimited, LoginRefused if the job may have none, else VaultUnreachable.
+    """
     if settings.github_token is None:
         raise NoToken("ACTIONS_ID_TOKEN_REQUEST_TOKEN is not set, though the URL for it is")
     secret = check_secret(settings.github_token, settings.origins["github_token"])
-    # What is set for the connection to Vault is not meant for GitHub.
-    transport = Transport(
-        dataclasses.replace(
-            settings,
-            ca_cert=None,
-            ca_cert_bytes=None,
-            ca_path=None,
-            client_cert=None,
-            client_key=None,
-            skip_verify=False,
-            tls_server_name=None,
-            proxy=None,
-        )
-    )
+    deadline = time.monotonic() + left
+    transport = Transport(_beyond_vault(settings))
     try:
         for attempt in range(_TRIES):
             try:
@@ -74,27 +78,51 @@ def _ask_github(settings: Settings, url: str, random: Callable[[], float]) -> st
                     headers={"Authorization": f"Bearer {secret}", "Accept": "application/json"},
                     body=None,
                     params={"audience": settings.jwt_audience} if settings.jwt_audience else None,
-                    timeout=retry.ONE_TRY,
+                    timeout=max(min(retry.ONE_TRY, deadline - time.monotonic()), _SHORTEST),
                 )
             except HTTPError as error:
-                failure = faults.reason(error)
+                failure: DockerTLSError = VaultUnreachable(
+                    f"{_NONE}: it {faults.reason(error)}", hint=_AGAIN
+                )
             else:
-                if answer.status < 500:
+                if answer.status < 500 and answer.status != 429:
                     return _value(answer)
-                failure = f"HTTP {answer.status}"
-            time.sleep(retry.pause(attempt, random))
+                failure = _passing(answer.status)
+            pause = retry.pause(attempt, random)
+            if time.monotonic() + pause >= deadline:
+                break
+            time.sleep(pause)
     finally:
         transport.close()
-    raise VaultUnreachable(
-        f"GitHub gave no JWT for this job: {failure}", hint="run the job again; see githubstatus"
+    raise failure
+
+
+def _beyond_vault(settings: Settings) -> Settings:
+    """Return the settings without those that are for the connection to Vault alone."""
+    return dataclasses.replace(
+        settings,
+        ca_cert=None,
+        ca_cert_bytes=None,
+        ca_path=None,
+        client_cert=None,
+        client_key=None,
+        skip_verify=False,
+        tls_server_name=None,
+        proxy=None,
     )
+
+
+def _passing(status: int) -> DockerTLSError:
+    if status == 429:
+        return RateLimited(f"{_NONE}: too many requests (HTTP 429)", hint=_AGAIN)
+    return VaultUnreachable(f"{_NONE}: HTTP {status}", hint=_AGAIN)
 
 
 def _value(answer: Answer) -> str:
     value = (answer.body or {}).get("value")
     if answer.status != 200 or not isinstance(value, str):
         raise LoginRefused(
-            f"GitHub gave no JWT for this job (HTTP {answer.status})",
+            f"{_NONE} (HTTP {answer.status})",
             hint="the job needs `permissions: id-token: write`",
         )
     return check_secret(value, "GitHub's answer")

@@ -109,7 +109,12 @@ class Session:
         self._cluster = Cluster(settings, self._transport, waiting=waiting, random=random.random)
         self.anonymous = self._client(None)
         authenticator = Authenticator(
-            settings, self.anonymous, once=self._cluster.once, ask=ask, random=random.random
+            settings,
+            self.anonymous,
+            once=self._cluster.once,
+            spending=self._cluster.spending,
+            ask=ask,
+            random=random.random,
         )
         self.identity = Identity(settings, authenticator, explain)
         self.client = self._client(self.identity)

@@ -1,4 +1,7 @@
-"""Servers that write down what arrives: Vault, an agent, a proxy and a Unix socket."""
+"""Servers that write down what arrives: Vault, an agent, a proxy and a Unix socket.
+
+Each answers everything with the same list, which is a JWT of GitHub's as well.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._record()
-        raw = json.dumps({"data": {"keys": ["one"]}}).encode()
+        raw = json.dumps({"data": {"keys": ["one"]}, "value": "a.b.c"}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()

@@ -1,0 +1,119 @@
+"""Connecting within a limit: what DNS and addresses that do not answer may take."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.errors import VaultUnreachable
+from dockertls_vault.vault import dialing
+from dockertls_vault.vault.own_token import lookup
+
+from .operator import session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_LIMIT = 60.0  # seconds; nothing here waits that long
+
+
+@pytest.fixture
+def over() -> Iterator[threading.Event]:
+    """Return what ends the waiting of a resolver that swallows questions."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def swallowing(
+    over: threading.Event, then: Callable[[], object] = lambda: None
+) -> Callable[..., list[object]]:
+    """Return a getaddrinfo that does ``then`` and does not answer."""
+
+    def resolve(*_arguments: object, **_options: object) -> list[object]:
+        then()
+        over.wait(_LIMIT)
+        return []
+
+    return resolve
+
+
+def test_dns_that_swallows_questions(
+    monkeypatch: pytest.MonkeyPatch, over: threading.Event
+) -> None:
+    """It is given up when the time is over, and the words name it."""
+    monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
+    with pytest.raises(socket.gaierror, match="DNS does not answer in time"):
+        dialing.resolve("vault.example", 8200, 0.05)
+    assert not over.is_set()
+
+
+def test_a_command_with_such_a_dns(monkeypatch: pytest.MonkeyPatch, over: threading.Event) -> None:
+    """--timeout holds, and the failure is not said to be Vault's."""
+    monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
+    started = time.monotonic()
+    variables = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "200ms"}
+    with (
+        session("http://vault.example:8200", lambda _: None, **variables) as opened,
+        pytest.raises(VaultUnreachable, match="cannot be resolved: DNS does not answer in time"),
+    ):
+        lookup(opened)
+    assert time.monotonic() - started < _LIMIT / 2
+
+
+def test_an_interrupt_while_dns_is_asked(
+    monkeypatch: pytest.MonkeyPatch, over: threading.Event
+) -> None:
+    """Ctrl-C does not wait for the answer."""
+    main = threading.main_thread().ident or 0
+    interrupt = swallowing(over, lambda: signal.pthread_kill(main, signal.SIGINT))
+    monkeypatch.setattr(socket, "getaddrinfo", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        dialing.resolve("vault.example", 8200, _LIMIT)
+    assert not over.is_set()
+
+
+@contextmanager
+def full() -> Iterator[tuple[str, int]]:
+    """Give an address that takes no more connections and refuses none: its queue is full."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+def test_the_addresses_of_a_name_share_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs, as IPv6 without a route does, leaves time for the next one."""
+    with full() as hanging, socket.create_server(("127.0.0.1", 0)) as listener:
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", address)
+            for address in (hanging, listener.getsockname())
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with dialing.connect("vault.example", 8200, 2.0) as connection:
+            assert connection.getpeername() == listener.getsockname()
+            assert 0 < (connection.gettimeout() or 0.0) <= 1.0
+
+
+def test_the_failure_of_the_last_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an empty answer of DNS is one, too."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    with pytest.raises(OSError, match=r"vault\.example has no address"):
+        dialing.connect("vault.example", 8200, 1.0)
+
+
+def test_a_name_that_cannot_be_one() -> None:
+    """A label that is too long for DNS is a mistake in the address, and nothing is asked."""
+    with pytest.raises(UnicodeError):
+        dialing.resolve(f"{'a' * 64}.example", 8200, 1.0)
