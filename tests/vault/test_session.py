@@ -1,4 +1,4 @@
-"""The life of a token: found, refused, got again, revoked; on a real OpenBao."""
+"""The life of a token: found, refused, got again, revoked; on each of the three servers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def operator(openbao: DevVault) -> Operator:
-    """Return the operator of the shared server."""
-    return Operator.of(openbao)
+def operator(vault_server: DevVault) -> Operator:
+    """Return the operator of each of the three servers."""
+    return Operator.of(vault_server)
 
 
 def approle(operator: Operator, **role: object) -> dict[str, str]:
