@@ -3,7 +3,7 @@
     DockerTLSError
     ├── InvalidInput              2  a value that makes no sense; nothing was touched
     ├── VerificationError        65  a certificate is not what was asked for
-    ├── NameRefused              65  the role does not allow a name that was asked for
+    ├── NameRefused              65  the role, or its issuer, does not allow a name
     ├── UnavailableError         69  Vault, Docker or a program is not there
     │   ├── VaultUnreachable     69  no answer: refused, timed out, not trusted
     │   ├── NotVault             69  something answered that is not Vault
@@ -16,6 +16,7 @@
     │   ├── Locked               75  another process works on the same directory
     │   ├── VaultSealed          75  Vault is sealed
     │   ├── NoLeader             75  a cluster without a leader
+    │   ├── IssuerTooYoung       75  Vault signs nothing that is valid before its issuer
     │   ├── RateLimited          75  too many requests, to the end of the time for them
     │   └── LeaseQuotaUsedUp     75  Vault gives no more leases until others end
     ├── Denied                   77  Vault does not let us
@@ -30,6 +31,12 @@
         ├── UnknownNamespace     78  Vault has no such namespace
         ├── UnknownMount         78  no PKI engine is mounted there, or it has no issuer
         ├── UnknownRole          78  the mount has no such role
+        ├── SigningRefused       78  the role or its issuer does not sign what was asked for
+        │   ├── KeyRefused       78  the role takes keys of another type, or longer ones
+        │   ├── NoCommonName     78  the role requires a common name, and there is none
+        │   ├── TTLRefused       78  the issuer ends before the TTL, or the role allows none
+        │   ├── IssuerExpired    78  the issuer, or each root of the mount, has expired
+        │   └── IssuerUnusable   78  no issuer, or one without a key or the usage to sign
         ├── NotInitialized       78  Vault itself was never initialised
         ├── ConflictingState     78  what is there cannot be brought to what was asked
         └── ConsentNeeded        78  it would take away what others may use
@@ -40,7 +47,10 @@ full stop; ``hint`` says what to do next.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class DockerTLSError(Exception):
@@ -79,14 +89,14 @@ class VerificationError(DockerTLSError):
 
 
 class NameRefused(DockerTLSError):
-    """The role does not allow a name; ``name`` is the one Vault named, if it named one."""
+    """The role or its issuer does not allow ``names``; none means every address."""
 
     code = "name-refused"
     exit_status = 65
 
-    def __init__(self, message: str, *, name: str | None = None, hint: str = "") -> None:
+    def __init__(self, message: str, *, names: tuple[str, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.name = name
+        self.names = names
 
 
 class UnavailableError(DockerTLSError):
@@ -155,6 +165,17 @@ class VaultSealed(TryAgain):
 class NoLeader(TryAgain):
     code = "no-leader"
     default_hint = "the cluster elects a leader within seconds if it has a quorum"
+
+
+class IssuerTooYoung(TryAgain):
+    """``asked_at`` is when Vault said so, in UTC by its own clock."""
+
+    code = "issuer-too-young"
+    default_hint = "try again in some minutes"
+
+    def __init__(self, message: str, *, asked_at: datetime | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.asked_at = asked_at
 
 
 class RateLimited(TryAgain):
@@ -227,6 +248,35 @@ class UnknownMount(ConfigurationError):
 class UnknownRole(ConfigurationError):
     code = "unknown-role"
     default_hint = "name a role with --role, or make them with `dockertls-vault ca init`"
+
+
+class SigningRefused(ConfigurationError):
+    code = "signing-refused"
+    default_hint = "look at the role's parameters (bao read MOUNT/roles/ROLE)"
+
+
+class KeyRefused(SigningRefused):
+    code = "key-refused"
+
+
+class NoCommonName(SigningRefused):
+    code = "no-common-name"
+
+
+class TTLRefused(SigningRefused):
+    code = "ttl-refused"
+
+
+class IssuerExpired(SigningRefused):
+    code = "issuer-expired"
+    default_hint = (
+        "make another the default; a root: `bao write MOUNT/root/rotate/internal "
+        "common_name=NAME not_before_duration=5m`, then `bao write -force MOUNT/root/replace`"
+    )
+
+
+class IssuerUnusable(SigningRefused):
+    code = "issuer-unusable"
 
 
 class NotInitialized(ConfigurationError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import preflight, store, verification, x509
 from .clocks import Clocks
-from .errors import InvalidInput, NameRefused, VerificationError
+from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
 from .names import LONGEST_COMMON_NAME
 from .request import KeyType, Layout, Purpose
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from .errors import DockerTLSError
     from .names import Names
     from .placement import Placement
     from .request import Request
@@ -81,15 +82,12 @@ def issue(
     """
     _refuse_dind_with_two_mounts(request)
     preflight.check(place, request, replace=replace_files)
-    own_roots = _roots(signer, clock())
-    trusted_roots = own_roots if trust is signer else _roots(trust, clock())
+    own = _issuers(signer)
+    trusted = own if trust is signer else _issuers(trust)
+    own_roots = verification.current_roots(own, clock())
+    trusted_roots = verification.current_roots(trusted, clock())
     if not trusted_roots:
-        raise VerificationError(
-            f"the mount {trust.mount} has no current root certificate",
-            (),
-            hint="import the root of its intermediate there, or name the mount that has it "
-            "with --trust-mount",
-        )
+        raise _no_root(trust.mount, trusted)
     losing = _losing(place, trusted_roots, clock())
     if losing:
         announce(losing)
@@ -152,7 +150,7 @@ def _sign(
                 ttl=request.ttl,
             )
         except NameRefused as refused:
-            names = request.names.without(refused.name or "")
+            names = request.names.without(*refused.names)
             if not drop_refused_names or names == request.names or not names:
                 raise
             request = replace(request, names=names, common_name=server_common_name(names))
@@ -170,9 +168,23 @@ def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:
     return (warning,)
 
 
-def _roots(pki: PKI, now: datetime) -> tuple[Certificate, ...]:
-    found = (certificate for pem in pki.issuers() for certificate in x509.load_certificates(pem))
-    return verification.current_roots(tuple(found), now)
+def _issuers(pki: PKI) -> tuple[Certificate, ...]:
+    return tuple(found for pem in pki.issuers() for found in x509.load_certificates(pem))
+
+
+def _no_root(mount: str, issuers: tuple[Certificate, ...]) -> DockerTLSError:
+    """Tell roots that have expired from those of an intermediate, which are somewhere else."""
+    ends = [issuer.not_valid_after_utc for issuer in issuers if x509.is_self_signed(issuer)]
+    if ends:
+        return IssuerExpired(
+            f"the root of the mount {mount!r} expired at {max(ends):%Y-%m-%d %H:%M:%S} UTC"
+        )
+    return VerificationError(
+        f"the mount {mount!r} has no root certificate",
+        (),
+        hint="import the root of its intermediate there, or name the mount that has it "
+        "with --trust-mount",
+    )
 
 
 def _losing(

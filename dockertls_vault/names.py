@@ -33,11 +33,11 @@ class Names:
         """DNS names first, then addresses."""
         return self.dns + self.addresses
 
-    def without(self, name: str) -> Names:
-        """Return the names but for ``name``."""
+    def without(self, *names: str) -> Names:
+        """Return the names but for ``names``."""
         return Names(
-            tuple(kept for kept in self.dns if kept != name),
-            tuple(kept for kept in self.addresses if kept != name),
+            tuple(kept for kept in self.dns if kept not in names),
+            tuple(kept for kept in self.addresses if kept not in names),
         )
 
 

@@ -249,11 +249,7 @@ def _issue(
             clock=lambda: datetime.now(UTC),
         )
     if issued.left_out:
-        render.note(
-            f"left out, because the role {issued.role} does not allow them: "
-            f"{', '.join(issued.left_out)}",
-            preferences,
-        )
+        render.note(_left_out(issued), preferences)
     render.show("issued", issued, preferences, words=[_fields(issued)], warnings=_warnings(issued))
 
 
@@ -265,6 +261,13 @@ def _say_who_is_shut_out(purpose: Purpose, lost: tuple[Description, ...]) -> Non
             else "servers with a certificate of this CA are not trusted any more"
         )
         render.warn(f"the new ca.pem lacks {ca.subject} (SHA-256 {ca.fingerprint}): {consequence}")
+
+
+def _left_out(issued: Issued) -> str:
+    names = ", ".join(issued.left_out)
+    limit = " (an underscore needs enforce_hostnames=false in the role)" if "_" in names else ""
+    who = f"the role {issued.role} or its issuer"
+    return f"left out, because {who} does not allow them: {names}{limit}"
 
 
 def _fields(issued: Issued) -> render.Fields:

@@ -57,7 +57,9 @@ class Meaning:
 
 def read(method: str, path: str, address: str, answer: Answer) -> Meaning:
     """Return what ``answer`` means to a request; ``path`` is without ``/v1/``."""
-    refusal = Refusal(method, path, address, answer.status, answer.errors, answer.headers)
+    refusal = Refusal(
+        method, path, address, answer.status, answer.errors, answer.headers, answer.date
+    )
     found = _first(rows(path, answer), refusal)
     if found is None:
         return Meaning(Verdict.FINAL)

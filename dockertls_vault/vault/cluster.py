@@ -117,6 +117,16 @@ class Cluster:
         """Give what comes next so many seconds, whatever is left of the budget."""
         self._left = seconds
 
+    def wait(self, seconds: float, why: str) -> bool:
+        """Wait, which is said, if there is as much left of the budget; tell whether there was."""
+        if seconds >= self._left:
+            return False
+        self._waiting(why)
+        time.sleep(seconds)
+        self._left -= seconds
+        self._waiting(None)
+        return True
+
     def send(self, call: Call) -> Answer:
         """Return the answer to ``call``, a success, within what is left of the budget.
 

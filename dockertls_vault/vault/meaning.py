@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from dockertls_vault.errors import DockerTLSError
 
@@ -30,8 +31,8 @@ class Verdict(Enum):
 class Refusal:
     """An answer that is no success, with all that the words of an error are made of.
 
-    ``path`` is without ``/v1/``, ``words`` are the server's in one line, and ``said`` is where
-    a row found its phrase in them.
+    ``path`` is without ``/v1/``, ``words`` are the server's in one line, ``date`` is the time of
+    the answer in UTC by the server's clock, and ``said`` where a row found its phrase in the words.
     """
 
     method: str
@@ -40,12 +41,17 @@ class Refusal:
     status: int
     errors: tuple[str, ...]
     headers: Mapping[str, str]
+    date: datetime | None = None
     said: re.Match[str] | None = None
 
     @property
     def words(self) -> str:
         joined = "; ".join(" ".join(error.split()) for error in self.errors)
         return joined or f"HTTP {self.status}"
+
+    def group(self, name: str) -> str:
+        """Return the part of the words that the row's phrase calls ``name``."""
+        return self.said[name] if self.said else ""
 
 
 @dataclass(frozen=True)

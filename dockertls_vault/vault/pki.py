@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import (
     DockerTLSError,
+    IssuerTooYoung,
+    NameRefused,
     NotVault,
+    PolicyDenied,
     UnknownMount,
     UnknownRole,
     VaultError,
 )
+
+from .age import wait_until_old_enough
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +26,11 @@ if TYPE_CHECKING:
 
     from .session import Session
 
+_CLIENT_HINT = (
+    "ask for another name (--name), or have allow_any_name=true, enforce_hostnames=false and "
+    "cn_validations=disabled set in the role"
+)
+_AT_ITS_END = "when that expires or is revoked"
 _SENT_BOTH_WAYS = re.compile(r"field was provided but the role is set with \"use_csr_")
 
 
@@ -54,8 +64,9 @@ class PKI:
         """Have a CSR signed by ``role``.
 
         The names go along as parameters too: a role that does not take them from the CSR
-        would drop them without a word. Raises NameRefused, UnknownRole, UnknownMount and what
-        the session raises.
+        would drop them without a word. An issuer that is too young is waited for, within the
+        budget. Raises NameRefused, SigningRefused, IssuerTooYoung, UnknownRole, UnknownMount and
+        what the session raises.
         """
         parameters = {
             "alt_names": ",".join(dns_names),
@@ -64,23 +75,18 @@ class PKI:
             "exclude_cn_from_sans": True,
         }
         try:
-            body = self._session.client.secrets.pki.sign_certificate(  # type: ignore[no-untyped-call]  # so are all of hvac's
-                name=role,
-                csr=csr,
-                common_name=common_name or "",
-                extra_params=parameters,
-                mount_point=self.mount,
-            )
-        except UnknownRole:
-            raise self._unknown_role(role) from None
-        except UnknownMount:
-            raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
+            body = self._sign(role, csr, common_name or "", parameters)
+        except NameRefused as refused:
+            refused.names = refused.names or tuple(ip_addresses)
+            if not (dns_names or ip_addresses):
+                refused.hint = _CLIENT_HINT
+            raise
         data = _data(body, "certificate")
         chain = data.get("ca_chain") or [data.get("issuing_ca")]
         return Signed(
             str(data["certificate"]),
             tuple(str(pem) for pem in chain if pem),
-            warnings(body),
+            (*warnings(body), *self._lease_warnings(role, body)),
             self._session.date,
         )
 
@@ -104,15 +110,50 @@ class PKI:
             if error.exit_status != 77:
                 raise
             raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
-        keys = _data(listed, "keys")["keys"]
-        return tuple(
-            str(
-                _data(adapter.get(f"/v1/{self.mount}/issuer/{key}/json"), "certificate")[
-                    "certificate"
-                ]
-            )
-            for key in keys
+        return tuple(map(self.issuer, _data(listed, "keys")["keys"]))
+
+    def issuer(self, reference: str) -> str:
+        """Return an issuer in PEM, by its id, its name or as ``default``; needs no token."""
+        path = f"/v1/{self.mount}/issuer/{reference}/json"
+        return str(_data(self._session.anonymous.adapter.get(path), "certificate")["certificate"])
+
+    def role(self, name: str) -> dict[str, Any] | None:
+        """Return a role's parameters, None where the token may not read them."""
+        try:
+            body = self._session.client.adapter.get(f"/v1/{self.mount}/roles/{name}")
+        except PolicyDenied:
+            return None
+        return _data(body, "issuer_ref")
+
+    def _sign(self, role: str, csr: str, common_name: str, parameters: dict[str, Any]) -> Any:
+        while True:
+            try:
+                return self._session.client.secrets.pki.sign_certificate(  # type: ignore[no-untyped-call]  # so are all of hvac's
+                    name=role,
+                    csr=csr,
+                    common_name=common_name,
+                    extra_params=parameters,
+                    mount_point=self.mount,
+                )
+            except IssuerTooYoung as young:
+                wait_until_old_enough(self._session, self, role, young)
+            except UnknownRole:
+                raise self._unknown_role(role) from None
+            except UnknownMount:
+                raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
+
+    def _lease_warnings(self, role: str, body: Any) -> tuple[str, ...]:
+        """Say that a lease ends with the token that asked for it, and the certificate with it."""
+        if not body.get("lease_id"):
+            return ()
+        logged_in = any(not login.batch for login in self._session.identity.logins)
+        warning = (
+            f"the role {role!r} makes a lease (generate_lease=true), so Vault revokes the "
+            f"certificate with the token, {'as this command ends' if logged_in else _AT_ITS_END}; "
+            "dockerd reads no CRL, but a TLS front that does refuses it: have "
+            "generate_lease=false set in the role"
         )
+        return (warning,)
 
     def _unknown_role(self, role: str) -> UnknownRole:
         try:

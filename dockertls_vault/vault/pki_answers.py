@@ -1,46 +1,210 @@
 """What the PKI engine refuses to sign, and why: its rows of the table of answers; pure.
 
-The words are those of ``builtin/logical/pki`` in Vault and in OpenBao.
+The words are those of ``builtin/logical/pki`` in Vault and in OpenBao, and of Go's
+``crypto/x509`` where Vault evaluates name constraints. None of it is an outage: whatever a role
+or an issuer refuses once, it refuses each time, but for an issuer that is too young.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import NameRefused, UnknownRole
+from dockertls_vault.duration import format_duration
+from dockertls_vault.errors import (
+    IssuerExpired,
+    IssuerTooYoung,
+    IssuerUnusable,
+    KeyRefused,
+    NameRefused,
+    NoCommonName,
+    SigningRefused,
+    TTLRefused,
+    UnknownRole,
+)
+from dockertls_vault.request import KeyType
 
 from .meaning import Row, Verdict, row
 
 if TYPE_CHECKING:
     from .meaning import Refusal
 
-
-def _name_refused(refusal: Refusal) -> NameRefused:
-    name = refusal.said["name"] if refusal.said else None
-    return NameRefused(
-        f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.words}",
-        name=name,
-        hint="ask for another name (--host), or have the role's allowed_domains widened",
-    )
+# No curve has as many bits, and no RSA key has fewer.
+_SHORTEST_RSA = 1024
 
 
 def _unknown_role(refusal: Refusal) -> UnknownRole:
     return UnknownRole(f"Vault knows no role for {refusal.path!r}: {refusal.words}")
 
 
+def _name_refused(refusal: Refusal) -> NameRefused:
+    name = refusal.group("name")
+    # An underscore is what a role that enforces host names takes offence at, whatever the domain.
+    change = "enforce_hostnames=false set" if "_" in name else "allowed_domains widened"
+    return NameRefused(
+        f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.words}",
+        names=(name,),
+        hint=f"ask for another name (--host), or have {change} in the role",
+    )
+
+
+def _address_refused(refusal: Refusal) -> NameRefused:
+    address = refusal.group("name")
+    return NameRefused(
+        f"the role {_role(refusal)!r} does not allow the address {address}: {refusal.words}",
+        names=(address,),
+        hint="ask for another one (--host), or have allowed_ip_sans_cidr widened in the role",
+    )
+
+
+def _addresses_refused(refusal: Refusal) -> NameRefused:
+    return NameRefused(
+        f"the role {_role(refusal)!r} allows no IP address: {refusal.words}",
+        hint="ask for DNS names (--host), or have allow_ip_sans=true set in the role",
+    )
+
+
+def _constrained(refusal: Refusal) -> NameRefused:
+    name = refusal.group("name")
+    return NameRefused(
+        f"the issuer of the role {_role(refusal)!r} may not sign for {name!r}: {refusal.words}",
+        names=(name,),
+        hint="ask for a name within the issuer's name constraints (--host)",
+    )
+
+
+def _other_key(refusal: Refusal) -> KeyRefused:
+    algorithm = refusal.group("algorithm")
+    (smallest, *_) = (kind for kind in KeyType if kind.algorithm == algorithm)
+    return KeyRefused(
+        f"the role {_role(refusal)!r} takes keys of another type: {refusal.words}",
+        hint=f"give --key-type {smallest}, or have key_type=any set in the role",
+    )
+
+
+def _longer_key(refusal: Refusal) -> KeyRefused:
+    bits = int(refusal.group("bits"))
+    algorithm = "rsa" if bits >= _SHORTEST_RSA else "ec"
+    kinds = [kind for kind in KeyType if kind.algorithm == algorithm]
+    fitting = [kind for kind in kinds if kind.bits >= bits]
+    return KeyRefused(
+        f"the role {_role(refusal)!r} takes longer keys alone: {refusal.words}",
+        hint=f"give --key-type {fitting[0]}, or have key_type=any set in the role"
+        if fitting
+        else f"have key_bits={kinds[-1].bits} set in the role, the most that there is here",
+    )
+
+
+def _no_common_name(refusal: Refusal) -> NoCommonName:
+    return NoCommonName(
+        f"the role {_role(refusal)!r} requires a common name, and no DNS name of at most 64 "
+        f"characters was asked for: {refusal.words}",
+        hint="have require_cn=false set in the role, or give a DNS name as well (--host)",
+    )
+
+
+def _fixed_end(refusal: Refusal) -> TTLRefused:
+    return TTLRefused(
+        f"the role {_role(refusal)!r} has a not_after of its own, next to which there is no TTL: "
+        f"{refusal.words}",
+        hint='have not_after="" set in the role, and a max_ttl in its place',
+    )
+
+
+def _issuer_ends(refusal: Refusal) -> TTLRefused | IssuerExpired:
+    """Tell an issuer that ends before the certificate would from one that has ended."""
+    end, now = _time(refusal.group("end")), refusal.date
+    if end is None or now is None:
+        return TTLRefused(
+            f"the issuer of the role {_role(refusal)!r} ends too soon: {refusal.words}",
+            hint="give a shorter --ttl",
+        )
+    if end <= now:
+        return _expired(refusal, f" at {end:%Y-%m-%d %H:%M:%S} UTC")
+    return TTLRefused(
+        f"the issuer of the role {_role(refusal)!r} ends at {end:%Y-%m-%d %H:%M:%S} UTC, before "
+        f"the certificate would: {refusal.words}",
+        hint=f"give --ttl {format_duration(_longest(end - now))}, or have "
+        "leaf_not_after_behavior=truncate set at the issuer",
+    )
+
+
+def _expired(refusal: Refusal, when: str = "") -> IssuerExpired:
+    return IssuerExpired(
+        f"the issuer of the role {_role(refusal)!r} expired{when}: {refusal.words}"
+    )
+
+
+def _too_young(refusal: Refusal) -> IssuerTooYoung:
+    return IssuerTooYoung(
+        f"the issuer of the role {_role(refusal)!r} is younger than the role dates certificates "
+        f"back: {refusal.words}",
+        asked_at=refusal.date,
+    )
+
+
+def _unusable(refusal: Refusal) -> IssuerUnusable:
+    return IssuerUnusable(
+        f"the role {_role(refusal)!r} has no issuer that can sign: {refusal.words}",
+        hint=f"make one that can the default (`bao write {_mount(refusal)}/config/issuers "
+        "default=NAME`), or have issuer_ref=NAME set in the role",
+    )
+
+
+def _refused(refusal: Refusal) -> SigningRefused:
+    return SigningRefused(f"the role {_role(refusal)!r} does not sign this: {refusal.words}")
+
+
+def _mount(refusal: Refusal) -> str:
+    return refusal.path.partition("/sign/")[0]
+
+
 def _role(refusal: Refusal) -> str:
     return refusal.path.rpartition("/")[2]
 
 
-SIGNING: tuple[Row, ...] = tuple(
-    row(statuses, phrase, verdict, error, path="/sign/")
-    for statuses, phrase, verdict, error in (
-        (400, r"unknown role", Verdict.LAGGING, _unknown_role),
-        (
-            400,
-            r"(?:subject alternate name|common name) \"?(?P<name>[^\s\"]+)\"? (?:is )?not allowed",
-            Verdict.FINAL,
-            _name_refused,
-        ),
+def _time(text: str) -> datetime | None:
+    """Read a time as Go prints it in UTC (RFC 3339, down to nanoseconds)."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _longest(left: timedelta) -> timedelta:
+    """Return the longest TTL in ``left`` that still fits when it has been read and pasted."""
+    fits = left - min(timedelta(minutes=1), left / 10)
+    if fits >= timedelta(days=1):
+        return fits - fits % timedelta(hours=1)
+    if fits >= timedelta(hours=1):
+        return fits - fits % timedelta(minutes=1)
+    return fits
+
+
+_UNUSABLE = (
+    r"no default issuer|unable to find PKI issuer|unable to fetch corresponding key for issuer|"
+    r"requested usage issuing-certificates"
+)
+_REFUSED: tuple[Row, ...] = tuple(
+    row(statuses, phrase, Verdict.FINAL, error, path="/sign/")
+    for statuses, phrase, error in (
+        (400, r"(?:subject alternate|common) name (?P<name>.+) not allowed by", _name_refused),
+        (400, r"alternate name (?P<name>.+) is not a valid DNS name", _name_refused),
+        (400, r"IP Subject Alternative Names are not allowed", _addresses_refused),
+        (400, r'the IP address "(?P<name>[^"]+)" is not allowed', _address_refused),
+        (500, r'sign for this name: (?:DNS name|IP address) "(?P<name>[^"]+)"', _constrained),
+        (400, r"requires keys of type (?P<algorithm>rsa|ec|ed25519)\b", _other_key),
+        (400, r"requires a minimum of a (?P<bits>\d{1,6})-bit key", _longer_key),
+        (400, r"common_name field is required", _no_common_name),
+        (400, r"Either ttl or not_after should be provided", _fixed_end),
+        (400, r"beyond the expiration of the CA certificate at (?P<end>\S+)", _issuer_ends),
+        (400, r"notAfter before notBefore", _expired),
+        (400, r"notBefore before signer's notBefore", _too_young),
+        ((400, 500), _UNUSABLE, _unusable),
+        (400, "", _refused),
     )
+)
+SIGNING = (
+    row(400, r"unknown role", Verdict.LAGGING, _unknown_role, path="/sign/"),
+    *_REFUSED,
 )

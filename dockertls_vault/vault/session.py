@@ -162,6 +162,10 @@ class Session:
         """The time by Vault's clock when it answered ``client`` last; None if it did not say."""
         return cast("ClusterAdapter", self.client.adapter).date
 
+    def wait(self, seconds: float, why: str) -> bool:
+        """Wait, which is said, if there is as much left of the budget; tell whether there was."""
+        return self._cluster.wait(seconds, why)
+
     def once(self) -> AbstractContextManager[None]:
         """Within it, a request that Vault may have acted on is not sent again."""
         return self._cluster.once()

@@ -9,15 +9,22 @@ import pytest
 
 from dockertls_vault.errors import (
     DockerTLSError,
+    IssuerExpired,
+    IssuerTooYoung,
+    IssuerUnusable,
+    KeyRefused,
     LeaseQuotaUsedUp,
     LoginRefused,
     NameRefused,
+    NoCommonName,
     NoLeader,
     NotVault,
     PolicyDenied,
     RateLimited,
+    SigningRefused,
     TokenRefused,
     TryAgain,
+    TTLRefused,
     UnknownMount,
     UnknownNamespace,
     UnknownRole,
@@ -45,6 +52,17 @@ PREFLIGHT = (
     "preflight capability check returned 403, please ensure client's policies grant access to "
     'path "pki/"'
 )
+NO_ADDRESSES = "IP Subject Alternative Names are not allowed in this role, but was provided"
+CONSTRAINED = (
+    "1 error occurred:\n\t* x509: a root or intermediate certificate is not authorized to sign for "
+    "this name:"
+)
+BEYOND = (
+    "cannot satisfy request, as TTL would result in notAfter of 2027-01-01T00:00:00.5Z that is "
+    "beyond the expiration of the CA certificate at"
+)
+NO_CA = "1 error occurred:\n\t* could not fetch the CA certificate (was one set?):"
+DATE = {"Date": "Thu, 26 Nov 2026 22:00:00 GMT"}
 INCONSISTENT = "forwarding via header X-Vault-Inconsistent disabled in configuration"
 
 
@@ -180,7 +198,98 @@ EXAMPLES = {
         NameRefused, 65, "does not allow the name 'web.example.org'",
     ),
     "a common name": Example(
-        SIGN, 400, "common name web.example.org not allowed by this role", F, NameRefused, 65
+        SIGN, 400, "common name Jörg Müller not allowed by this role", F, NameRefused, 65,
+        "does not allow the name 'Jörg Müller'",
+    ),
+    "a name that is none, Vault": Example(
+        SIGN, 400,
+        "subject alternate name a_b is not a valid DNS name and cannot be included as a SAN", F,
+        NameRefused, 65, "does not allow the name 'a_b'",
+    ),
+    "addresses": Example(
+        SIGN, 400, f"{NO_ADDRESSES} via CSR", F, NameRefused, 65, "allows no IP address"
+    ),
+    "addresses, Vault": Example(
+        SIGN, 400, f"{NO_ADDRESSES} some via CSR", F, NameRefused, 65, "allows no IP address"
+    ),
+    "addresses that are parameters, Vault": Example(
+        SIGN, 400, f"{NO_ADDRESSES} [192.0.2.1 ::1]", F, NameRefused, 65, "allows no IP address"
+    ),
+    "an address": Example(
+        SIGN, 400, 'the IP address "192.0.2.1" is not allowed in this role', F, NameRefused, 65,
+        "does not allow the address 192.0.2.1",
+    ),
+    "a name that the CA may not sign, Vault": Example(
+        SIGN, 500, f'{CONSTRAINED} DNS name "a.example" is not permitted by any constraint\n\n', F,
+        NameRefused, 65, "may not sign for 'a.example'",
+    ),
+    "an address that the CA may not sign, Vault": Example(
+        SIGN, 500,
+        f'{CONSTRAINED} IP address "10.1.2.3" is excluded by constraint "10.0.0.0/8"\n\n', F,
+        NameRefused, 65, "may not sign for '10.1.2.3'",
+    ),
+    "a type of key": Example(
+        SIGN, 400, "role requires keys of type rsa", F, KeyRefused, 78, "keys of another type"
+    ),
+    "a size of key": Example(
+        SIGN, 400, "role requires a minimum of a 4096-bit key, but CSR's key is 2048 bits", F,
+        KeyRefused, 78, "longer keys alone",
+    ),
+    "no common name": Example(
+        SIGN, 400,
+        'the common_name field is required, or must be provided in a CSR with '
+        '"use_csr_common_name" set to true, unless "require_cn" is set to false', F,
+        NoCommonName, 78, "requires a common name",
+    ),
+    "an end in the role": Example(
+        SIGN, 400,
+        "Either ttl or not_after should be provided. Both should not be provided in the same "
+        "request.", F, TTLRefused, 78, "has a not_after of its own",
+    ),
+    "an issuer that ends": Example(
+        SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLRefused, 78,
+        "ends at 2026-12-01 00:00:00 UTC", headers=DATE,
+    ),
+    "an issuer that ends, at a time that nobody can read": Example(
+        SIGN, 400, f"{BEYOND} 99999-12-01T00:00:00Z", F, TTLRefused, 78, "ends too soon",
+        headers=DATE,
+    ),
+    "an issuer that ends, without a date": Example(
+        SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLRefused, 78, "ends too soon",
+        headers={"Date": "yesterday"},
+    ),
+    "an issuer that has ended": Example(
+        SIGN, 400, f"{BEYOND} 2026-11-26T21:00:00Z", F, IssuerExpired, 78,
+        "expired at 2026-11-26 21:00:00 UTC", headers=DATE,
+    ),
+    "an issuer that has ended and truncates, Vault": Example(
+        SIGN, 400, "notAfter before notBefore", F, IssuerExpired, 78, "expired: notAfter"
+    ),
+    "an issuer that is too young, Vault": Example(
+        SIGN, 400, "notBefore before signer's notBefore", F, IssuerTooYoung, 75, "younger than"
+    ),
+    "no issuer": Example(
+        SIGN, 500, f"{NO_CA} no default issuer currently configured\n\n", F, IssuerUnusable, 78,
+        "no issuer that can sign",
+    ),
+    "an issuer that is not there": Example(
+        SIGN, 500, f"{NO_CA} unable to find PKI issuer for reference: gone\n\n", F,
+        IssuerUnusable, 78, "no issuer that can sign",
+    ),
+    "an issuer without a key": Example(
+        SIGN, 500,
+        f"{NO_CA} unable to fetch corresponding key for issuer 1; unable to use this issuer for "
+        "signing\n\n", F, IssuerUnusable, 78, "no issuer that can sign",
+    ),
+    "an issuer that may not sign": Example(
+        SIGN, 500,
+        "1 error occurred:\n\t* error fetching CA certificate: error while attempting to use "
+        "issuer 1: requested usage issuing-certificates for issuer [id:1] but only had usage "
+        "crl-signing,read-only\n\n", F, IssuerUnusable, 78, "no issuer that can sign",
+    ),
+    "anything else that a role refuses": Example(
+        SIGN, 400, "user_id alice is not allowed by this role", F, SigningRefused, 78,
+        "does not sign this: user_id alice",
     ),
 }  # fmt: skip
 
@@ -195,6 +304,25 @@ def test_what_an_answer_means(example: Example) -> None:
     assert fault.exit_status == example.exit_status
     assert example.words in fault.message
     assert fault.hint or isinstance(fault, LoginRefused | VaultError)
+
+
+@pytest.mark.parametrize(
+    ("end", "ttl"),
+    [
+        ("2026-12-06T22:30:59Z", "10d"),
+        ("2026-12-06T22:59:59Z", "10d"),
+        ("2026-12-06T23:01:00Z", "10d1h"),
+        ("2026-11-27T00:00:10Z", "1h59m"),
+        ("2026-11-26T22:50:10Z", "49m10s"),
+        ("2026-11-26T22:00:30Z", "27s"),
+    ],
+)
+def test_the_longest_ttl_that_fits(end: str, ttl: str) -> None:
+    """By the server's clock, round, and with time to read and paste it; a minute at most."""
+    answer = Answer(400, DATE, {"errors": [f"{BEYOND} {end}"]}, empty=False)
+    fault = answers.read("POST", SIGN, "", answer).fault
+    assert fault is not None
+    assert fault.hint.startswith(f"give --ttl {ttl}, or ")
 
 
 def fitting(example: Example) -> Row:

@@ -1,0 +1,54 @@
+"""An issuer that is younger than its role dates certificates back: for how long it still is.
+
+Vault (>= 1.21.1) signs nothing that is valid before its issuer; OpenBao does.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from dockertls_vault import roles
+from dockertls_vault.duration import format_duration
+from dockertls_vault.errors import IssuerTooYoung
+from dockertls_vault.x509 import load_certificates
+
+if TYPE_CHECKING:
+    from .pki import PKI
+    from .session import Session
+
+# Seconds until the next try, where nobody says how long the wait is.
+_POLL = 2.0
+
+
+def wait_until_old_enough(session: Session, pki: PKI, role: str, young: IssuerTooYoung) -> None:
+    """Wait until the issuer of ``role``, which was just refused as ``young``, may sign.
+
+    Where the token may not read the role, this is only until the next try. Raises
+    IssuerTooYoung, with the time that is left, where the budget is shorter than that.
+    """
+    parameters = pki.role(role)
+    known = parameters if parameters is not None else {"issuer_ref": "default", **roles.CLIENT}
+    left = _left(
+        pki.issuer(known["issuer_ref"]),
+        timedelta(seconds=known["not_before_duration"]),
+        young.asked_at or datetime.now(UTC),
+    )
+    if parameters is not None:
+        wait = left.total_seconds()
+        told = f"for another {format_duration(left)} {young.message}"
+        hint = f"try again in {format_duration(left)}, or give a longer --timeout"
+    else:
+        wait = _POLL
+        told = f"{young.message}; for how long is not known: the token may not read the role"
+        hint = f"try again in {format_duration(left)}, which is late enough for a role of `ca init`"
+    if not session.wait(wait, f"waiting: {told}"):
+        raise IssuerTooYoung(told, asked_at=young.asked_at, hint=hint)
+
+
+def _left(issuer: str, backdated: timedelta, now: datetime) -> timedelta:
+    """Return for how long ``now - backdated`` is before the issuer: whole seconds, at least one."""
+    (certificate, *_) = load_certificates(issuer)
+    left = certificate.not_valid_before_utc + backdated - now
+    return timedelta(seconds=max(math.ceil(left.total_seconds()), 1))

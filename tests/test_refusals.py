@@ -1,0 +1,430 @@
+"""What a role or an issuer refuses: for good, and with what to do about it; on a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockertls_vault.cli import app
+
+from .mounts import lead_to
+from .vault.operator import Operator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .harness.openbao import DevVault
+
+NAME = "a.example.internal"
+SERVER = {
+    "key_type": "any",
+    "allowed_domains": ["example.internal"],
+    "allow_subdomains": True,
+    "client_flag": False,
+    "require_cn": False,
+    "max_ttl": "720h",
+}
+CLIENT = {"key_type": "any", "server_flag": False, "require_cn": True}
+
+
+@pytest.fixture
+def bao(openbao: DevVault, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    """Return the operator of the server that the program is led to."""
+    lead_to(openbao, monkeypatch)
+    return Operator.of(openbao)
+
+
+@pytest.fixture
+def community(vault_community: DevVault, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    """Return the operator of Vault Community, to which the program is led."""
+    lead_to(vault_community, monkeypatch)
+    return Operator.of(vault_community)
+
+
+def make(operator: Operator, *, root: dict[str, Any] | None = None, **server: Any) -> str:
+    """Make a mount with a root and the roles server and client; return its path."""
+    mount = f"refusing-{secrets.token_hex(4)}"
+    operator.write(f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": "87600h"}})
+    asked = {"common_name": "refusing root", "key_type": "ec", "ttl": "8760h"}
+    operator.write(f"{mount}/issuers/generate/root/internal", {**asked, **(root or {})})
+    operator.write(f"{mount}/roles/server", {**SERVER, **server})
+    operator.write(f"{mount}/roles/client", CLIENT)
+    return mount
+
+
+def change_issuer(operator: Operator, mount: str, **parameters: Any) -> None:
+    """Change the default issuer of a mount."""
+    merge = {"Content_Type": "application/merge-patch+json"}
+    assert operator.call("PATCH", f"{mount}/issuer/default", parameters, **merge)[0] == 200
+
+
+def issue(mount: str, out: Path, *arguments: str) -> int:
+    """Run `issue server` for one name, unless others are given; return its status."""
+    names = () if "--host" in arguments else ("--host", NAME)
+    return app.run(["issue", "server", "--mount", mount, "--out", str(out), *names, *arguments])
+
+
+@pytest.mark.parametrize(
+    ("role", "arguments", "status", "words", "hint"),
+    [
+        (
+            {"key_type": "rsa"},
+            [],
+            78,
+            "'server' takes keys of another type: role requires keys of type rsa",
+            "give --key-type rsa-2048, or have key_type=any set in the role",
+        ),
+        ({"key_type": "rsa", "key_bits": 3072}, ["--key-type", "rsa-3072"], 0, "", ""),
+        (
+            {"key_type": "rsa", "key_bits": 4096},
+            ["--key-type", "rsa-2048"],
+            78,
+            "takes longer keys alone: role requires a minimum of a 4096-bit key",
+            "give --key-type rsa-4096, or have key_type=any set in the role",
+        ),
+        (
+            {"key_type": "rsa", "key_bits": 8192},
+            ["--key-type", "rsa-4096"],
+            78,
+            "takes longer keys alone: role requires a minimum of a 8192-bit key",
+            "have key_bits=4096 set in the role",
+        ),
+        (
+            {"key_type": "ec", "key_bits": 384},
+            [],
+            78,
+            "takes longer keys alone: role requires a minimum of a 384-bit key",
+            "give --key-type ec-p384, or have key_type=any set in the role",
+        ),
+        ({"key_type": "ec", "key_bits": 384}, ["--key-type", "ec-p384"], 0, "", ""),
+        (
+            {"key_type": "ec", "key_bits": 521},
+            ["--key-type", "ec-p384"],
+            78,
+            "takes longer keys alone: role requires a minimum of a 521-bit key",
+            "give --key-type ec-p521, or have key_type=any set in the role",
+        ),
+        (
+            {"key_type": "ec"},
+            ["--key-type", "rsa-2048"],
+            78,
+            "takes keys of another type: role requires keys of type ec",
+            "give --key-type ec-p256, or have key_type=any set in the role",
+        ),
+        (
+            {"key_type": "ed25519"},
+            [],
+            78,
+            "takes keys of another type: role requires keys of type ed25519",
+            "give --key-type ed25519, or have key_type=any set in the role",
+        ),
+        (
+            {"allow_ip_sans": False},
+            ["--host", NAME, "--host", "10.1.2.3"],
+            65,
+            "'server' allows no IP address: IP Subject Alternative Names are not allowed",
+            "ask for DNS names (--host), or have allow_ip_sans=true set in the role",
+        ),
+        (
+            {"allow_ip_sans": False, "use_csr_sans": False},
+            ["--host", "10.1.2.3"],
+            65,
+            "'server' allows no IP address: IP Subject Alternative Names are not allowed",
+            "ask for DNS names (--host), or have allow_ip_sans=true set in the role",
+        ),
+        (
+            {"allowed_ip_sans_cidr": ["10.0.0.0/8"]},
+            ["--host", "10.1.2.3", "--host", "192.0.2.1"],
+            65,
+            "'server' does not allow the address 192.0.2.1",
+            "ask for another one (--host), or have allowed_ip_sans_cidr widened in the role",
+        ),
+        (
+            {},
+            ["--host", "a.elsewhere.example"],
+            65,
+            "'server' does not allow the name 'a.elsewhere.example'",
+            "ask for another name (--host), or have allowed_domains widened in the role",
+        ),
+        (
+            {},
+            ["--host", "app_docker_1.example.internal"],
+            65,
+            "'server' does not allow the name 'app_docker_1.example.internal'",
+            "ask for another name (--host), or have enforce_hostnames=false set in the role",
+        ),
+        (
+            {"enforce_hostnames": False},
+            ["--host", "app_docker_1.example.internal"],
+            0,
+            "",
+            "",
+        ),
+        (
+            {"require_cn": True},
+            ["--host", "10.1.2.3"],
+            78,
+            "'server' requires a common name, and no DNS name of at most 64 characters was asked",
+            "have require_cn=false set in the role, or give a DNS name as well (--host)",
+        ),
+        (
+            {"not_after": "2040-01-01T00:00:00Z"},
+            [],
+            78,
+            "'server' has a not_after of its own",
+            'have not_after="" set in the role, and a max_ttl in its place',
+        ),
+        (
+            {"issuer_ref": "gone"},
+            [],
+            78,
+            "'server' has no issuer that can sign",
+            "default=NAME`), or have issuer_ref=NAME set in the role",
+        ),
+    ],
+)
+def test_what_a_role_refuses(
+    role: dict[str, Any],
+    arguments: list[str],
+    status: int,
+    words: str,
+    hint: str,
+    bao: Operator,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is no outage (69): the status says whose it is to mend, the hint what to write."""
+    assert issue(make(bao, **role), tmp_path / "s", *arguments) == status
+    told = capsys.readouterr().err
+    assert words in told
+    assert hint in told
+    assert (tmp_path / "s").exists() is (status == 0)
+
+
+def test_the_name_of_a_client_that_a_role_for_hosts_refuses(
+    bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has another flag than a host's, and other parameters; and it may have spaces."""
+    command = ["issue", "client", "--mount", make(bao), "--out", str(tmp_path / "c")]
+    assert app.run([*command, "--name", "Jörg Müller"]) == 65
+    told = capsys.readouterr().err
+    assert "does not allow the name 'Jörg Müller'" in told
+    assert "ask for another name (--name), or have allow_any_name=true" in told
+
+
+@pytest.mark.parametrize(
+    ("role", "left_out", "kept"),
+    [
+        ({"allow_ip_sans": False}, {"127.0.0.1", "::1", "198.51.100.7"}, set()),
+        ({"allowed_ip_sans_cidr": ["127.0.0.0/8"]}, {"::1", "198.51.100.7"}, {"127.0.0.1"}),
+    ],
+)
+def test_addresses_that_were_found_are_left_out_where_they_are_refused(
+    role: dict[str, Any],
+    left_out: set[str],
+    kept: set[str],
+    bao: Operator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All of them at once or one by one, as the role has it; and it is said which."""
+    monkeypatch.setattr("dockertls_vault.machine._addresses", lambda: ["198.51.100.7"])
+    monkeypatch.setattr("socket.gethostname", lambda: NAME)
+    command = ["issue", "server", "--mount", make(bao, **role), "--out", str(tmp_path / "s")]
+    assert app.run([*command, "--key-type", "ed25519", "-o", "json"]) == 0
+    captured = capsys.readouterr()
+    data = json.loads(captured.out)["data"]
+    assert set(data["left_out"]) == left_out
+    assert set(data["certificate"]["ip_addresses"]) == kept
+    assert NAME in data["certificate"]["dns_names"]
+    for address in left_out:
+        assert address in captured.err.partition("left out")[2]
+
+
+def test_the_longest_ttl_that_fits_can_be_pasted(
+    bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An issuer that ends in two days signs no week, but what the hint says."""
+    mount = make(bao, root={"ttl": "48h"})
+    assert issue(mount, tmp_path / "s") == 78
+    hint = re.search(r"give --ttl (\S+), or have leaf_not_after", capsys.readouterr().err)
+    assert hint is not None
+    assert hint[1] in {"1d23h", "1d22h"}
+    assert issue(mount, tmp_path / "s", "--ttl", hint[1]) == 0
+
+
+def test_an_issuer_that_has_expired_says_so(
+    bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Below a root that has not: no TTL would fit."""
+    mount = make(bao)
+    below = expired_intermediate(bao, mount)
+    assert issue(below, tmp_path / "s") == 78
+    told = capsys.readouterr().err
+    assert re.search(r"the issuer of the role 'server' expired at \d{4}-\d\d-\d\d", told)
+    assert "make another the default" in told
+
+
+def expired_intermediate(operator: Operator, mount: str) -> str:
+    """Make a mount with the root of ``mount`` and an intermediate that has expired."""
+    below = make(operator)
+    made = operator.write(
+        f"{below}/issuers/generate/intermediate/internal", {"common_name": "b", "key_type": "ec"}
+    )["data"]
+    signed = operator.write(
+        f"{mount}/root/sign-intermediate",
+        {"csr": made["csr"], "common_name": "b", "ttl": "1s", "format": "pem_bundle"},
+    )["data"]
+    pem = {"pem_bundle": signed["certificate"]}
+    mapping = operator.write(f"{below}/issuers/import/cert", pem)["data"]["mapping"]
+    (issuer,) = (found for found, key in mapping.items() if key)
+    operator.write(f"{below}/config/issuers", {"default": issuer})
+    while time.time() <= signed["expiration"]:
+        time.sleep(0.1)
+    return below
+
+
+def test_a_root_that_has_expired_says_so(
+    bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing to trust, so nothing is asked for."""
+    mount = make(bao, root={"ttl": "1s"})
+    time.sleep(2)
+    assert issue(mount, tmp_path / "s") == 78
+    told = capsys.readouterr().err
+    assert re.search(rf"the root of the mount '{mount}' expired at \d{{4}}-", told)
+    assert "bao write MOUNT/root/rotate/internal" in told
+
+
+def test_an_issuer_that_may_not_sign(
+    bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A root that was retired, and is still the default."""
+    mount = make(bao)
+    change_issuer(bao, mount, usage="read-only,crl-signing")
+    assert issue(mount, tmp_path / "s") == 78
+    assert "has no issuer that can sign" in capsys.readouterr().err
+
+
+def test_a_certificate_with_a_lease_goes_with_our_token(
+    bao: Operator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is revoked as the command ends, and that is said."""
+    mount = make(bao, generate_lease=True, no_store=False)
+    auth = bao.enable_auth("approle")
+    policy = bao.policy(f'path "{mount}/sign/server" {{ capabilities = ["update"] }}')
+    bao.write(f"auth/{auth}/role/host", {"token_policies": [policy]})
+    role_id = bao.read(f"auth/{auth}/role/host/role-id")["role_id"]
+    secret_id = bao.write(f"auth/{auth}/role/host/secret-id")["data"]["secret_id"]
+    monkeypatch.delenv("BAO_TOKEN")
+    monkeypatch.setenv("DOCKERTLS_AUTH_MOUNT", auth)
+    monkeypatch.setenv("DOCKERTLS_ROLE_ID", role_id)
+    monkeypatch.setenv("DOCKERTLS_SECRET_ID", secret_id)
+    assert issue(mount, tmp_path / "s", "-o", "json") == 0
+    envelope = json.loads(capsys.readouterr().out)
+    (warning,) = envelope["warnings"]
+    assert "generate_lease=true" in warning
+    assert "revokes the certificate with the token, as this command ends" in warning
+    serial = envelope["data"]["certificate"]["serial"]
+    assert bao.read(f"{mount}/cert/{serial}")["revocation_time"] > 0
+
+
+def test_a_certificate_with_a_lease_goes_with_a_given_token(
+    bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not yet, but when that ends; where nothing is stored there is no lease, and no word."""
+    mount = make(bao, generate_lease=True, no_store=False)
+    assert issue(mount, tmp_path / "s") == 0
+    assert "with the token, when that expires or is revoked" in capsys.readouterr().err
+    bao.write(f"{mount}/roles/server", {**SERVER, "generate_lease": True, "no_store": True})
+    assert issue(mount, tmp_path / "s") == 0
+    assert "lease" not in capsys.readouterr().err
+
+
+class TestAYoungIssuer:
+    """Vault alone: the root was made a moment ago, and dated back for less than its leaves."""
+
+    @pytest.fixture
+    def mount(self, community: Operator) -> str:
+        """Return a mount whose root is 30 s old, with a role that dates back 5 min."""
+        return make(community, not_before_duration="5m")
+
+    @pytest.fixture
+    def slept(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """Return the waits, none of which takes any time."""
+        waits: list[float] = []
+        monkeypatch.setattr("dockertls_vault.vault.cluster.time.sleep", waits.append)
+        return waits
+
+    @pytest.fixture
+    def aging(
+        self, mount: str, slept: list[float], community: Operator, monkeypatch: pytest.MonkeyPatch
+    ) -> list[float]:
+        """Return the waits; after the first one the issuer is old enough for the role."""
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            community.write(f"{mount}/roles/server", {**SERVER, "not_before_duration": "30s"})
+
+        monkeypatch.setattr("dockertls_vault.vault.cluster.time.sleep", sleep)
+        return slept
+
+    @pytest.fixture
+    def _may_only_sign(
+        self, mount: str, community: Operator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Give the program a token that may not read the role."""
+        policy = community.policy(f'path "{mount}/sign/server" {{ capabilities = ["update"] }}')
+        monkeypatch.setenv("BAO_TOKEN", community.create_token(policies=[policy]))
+
+    def test_it_is_waited_for(
+        self, mount: str, aging: list[float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As long as it takes, if the budget lasts; and it is said."""
+        assert issue(mount, tmp_path / "s", "--timeout", "10m") == 0
+        (wait,) = aging
+        assert 0 < wait <= 271
+        told = capsys.readouterr().err
+        assert re.search(
+            r"^waiting: for another (4m)?\d+s the issuer of the role", told, re.MULTILINE
+        )
+
+    def test_it_is_not_waited_for_longer_than_the_budget(
+        self, mount: str, slept: list[float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The seconds are said at once."""
+        assert issue(mount, tmp_path / "s") == 75
+        assert slept == []
+        told = capsys.readouterr().err
+        assert re.search(r"^error: for another (4m)?\d+s the issuer of the role 'server'", told)
+        assert re.search(
+            r"^hint: try again in (4m)?\d+s, or give a longer --timeout", told, re.MULTILINE
+        )
+
+    @pytest.mark.usefixtures("_may_only_sign")
+    def test_it_is_tried_again_where_the_role_may_not_be_read(
+        self, mount: str, aging: list[float], tmp_path: Path
+    ) -> None:
+        """Nobody says for how long it is."""
+        assert issue(mount, tmp_path / "s") == 0
+        assert aging == [2.0]
+
+    @pytest.mark.usefixtures("_may_only_sign")
+    def test_what_is_known_is_said_where_the_role_may_not_be_read(
+        self, mount: str, slept: list[float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """When the budget is over: how old the issuer must be for a role of `ca init`."""
+        assert issue(mount, tmp_path / "s", "--timeout", "20s") == 75
+        assert 0 < sum(slept) <= 20
+        told = capsys.readouterr().err
+        assert "for how long is not known: the token may not read the role" in told
+        assert re.search(r"^hint: try again in (4m)?\d+s, which is late enough", told, re.MULTILINE)
