@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import LoginRefused, NoToken, NotVault, UnavailableError
+from dockertls_vault.errors import LoginRefused, NoToken
 
+from . import wrapping
 from .tokens import check_secret, read_secret
 
 if TYPE_CHECKING:
@@ -43,17 +44,17 @@ def secret_id(
     plain = _either(settings, "secret_id", settings.secret_id, settings.secret_id_file)
     if plain is not None:
         return plain
-    wrapping = _either(
+    token = _either(
         settings,
         "wrapped_secret_id",
         settings.wrapped_secret_id,
         settings.wrapped_secret_id_file,
     )
-    if wrapping is None:
+    if token is None:
         return None
-    _check_origin(anonymous, wrapping, mount, settings.auth_role)
+    _check_origin(anonymous, token, mount, settings.auth_role)
     with once():
-        data = _unwrap(anonymous, wrapping)
+        data = wrapping.unwrap(anonymous, token)
     return check_secret(str(data.get("secret_id", "")), "the wrapped secret_id")
 
 
@@ -63,10 +64,9 @@ def _either(settings: Settings, name: str, value: str | None, file: Path | None)
     return None if file is None else read_secret(file)
 
 
-def _check_origin(anonymous: hvac.Client, wrapping: str, mount: str, role: str | None) -> None:
+def _check_origin(anonymous: hvac.Client, token: str, mount: str, role: str | None) -> None:
     """Refuse what somebody else wrapped: it could be a secret_id of the attacker's own role."""
-    answer = anonymous.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping})
-    path = str(_data(answer).get("creation_path", ""))
+    path = wrapping.creation_path(anonymous, token)
     name = "[^/]+" if role is None else re.escape(role)
     if not re.fullmatch(rf"auth/{re.escape(mount)}/role/{name}/secret-id", path):
         wanted = f"auth/{mount}/role/{role or 'ROLE'}/secret-id"
@@ -74,22 +74,3 @@ def _check_origin(anonymous: hvac.Client, wrapping: str, mount: str, role: str |
             f"the wrapped secret_id was made at {path!r}, not at {wanted!r}; it was not unwrapped",
             hint="if nobody of yours made it there, somebody put it in the place of the right one",
         )
-
-
-def _unwrap(anonymous: hvac.Client, wrapping: str) -> dict[str, Any]:
-    try:
-        # OpenBao wants the token as the caller's; hvac would send it in the body.
-        answer = anonymous.adapter.post(
-            "/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": wrapping}
-        )
-    except UnavailableError as error:
-        error.hint = "it may have been unwrapped all the same; ask for another one and try again"
-        raise
-    return _data(answer)
-
-
-def _data(answer: Any) -> dict[str, Any]:
-    data = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(data, dict):
-        raise NotVault("the answer has no data, as Vault's would")
-    return data

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from dockertls_vault.errors import InvalidSetting, LoginRefused, NoToken, NotVault
 from dockertls_vault.values import Method
 
-from . import approle
+from . import approle, wrapping
 from .jwt import find_jwt
 from .tokens import read_secret
 
@@ -112,6 +112,10 @@ class Authenticator:
     def mount(self, method: Method) -> str:
         """Return where ``method`` is mounted, below ``auth/``."""
         return self._settings.auth_mount or method.value
+
+    def refuse_wrapping(self, token: str, origin: str) -> None:
+        """Raise NoToken for a wrapping token, which the first use as a token would spend."""
+        wrapping.refuse(self._anonymous, token, origin)
 
     def login(self, method: Method) -> Login:
         """Log in by ``method``, which is not TOKEN.

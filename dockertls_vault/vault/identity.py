@@ -32,13 +32,15 @@ class Identity:
         self._explain = explain
         self._choice = choose(settings)
         self._token: str | None = None
+        self._given: tuple[str, str] | None = None
+        self._checked: str | None = None
         self._found = ""
         self.logins: list[Login] = []
 
     def prepare(self) -> None:
         """Find a token that was given, before Vault is asked anything; a login waits until then."""
         if self._choice.method is Method.TOKEN:
-            self.token()
+            self._given = self._look()
 
     def token(self) -> str:
         """Return the token; raises NoToken if there is none, and what a login raises."""
@@ -75,9 +77,16 @@ class Identity:
             self._found = f"logged in with {method} at auth/{self._authenticator.mount(method)}"
             self._found += f", because {why}"
             return login.token
+        (token, origin), self._given = self._given or self._look(), None
+        if token != self._checked:
+            self._authenticator.refuse_wrapping(token, origin)
+            self._checked = token
+        self._found = f"the token of {origin}"
+        return token
+
+    def _look(self) -> tuple[str, str]:
+        """Return the token that was given, and where it was."""
         given = given_token(self._settings)
         if given is None:
             raise NoToken("no token for Vault, and no way to log in")
-        token, origin = given
-        self._found = f"the token of {origin}"
-        return token
+        return given

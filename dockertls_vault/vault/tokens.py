@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import InvalidSetting, NoToken
+
+from .wrapping import wrapped
 
 if TYPE_CHECKING:
     from dockertls_vault.settings import Settings
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 _HELPER_TIMEOUT = 30.0
 # HCL, or the JSON that HCL's parser takes as well.
 _TOKEN_HELPER = re.compile(r'^[\s{]*"?token_helper"?\s*[=:]\s*"(?P<path>[^"\n]*)"', re.MULTILINE)
+# What a shell or a file of variables has: ``export VAULT_TOKEN="hvs.…"``.
+_LINE = re.compile(r"(export\s+)?(VAULT|BAO)_TOKEN=(?P<quote>[\"']?)(?P<token>.*)(?P=quote)")
 
 
 def given_token(settings: Settings) -> tuple[str, str] | None:
@@ -26,17 +31,50 @@ def given_token(settings: Settings) -> tuple[str, str] | None:
     """
     if settings.token is not None:
         origin = settings.origins["token"]
-        return check_secret(settings.token, origin), origin
+        return _token_in(settings.token, origin), origin
     if settings.token_file is not None:
-        return read_secret(settings.token_file), str(settings.token_file)
+        return _of_file(settings.token_file)
     helper = token_helper(settings)
     if helper is not None:
         token = _ask(helper)
-        return (check_secret(token, str(helper)), f"the token helper {helper}") if token else None
+        return (_token_in(token, str(helper)), f"the token helper {helper}") if token else None
     if settings.home is not None and (settings.home / ".vault-token").exists():
-        file = settings.home / ".vault-token"
-        return read_secret(file), str(file)
+        return _of_file(settings.home / ".vault-token")
     return None
+
+
+def _of_file(file: Path) -> tuple[str, str]:
+    return _token_in(_read(file), str(file)), str(file)
+
+
+def _token_in(content: str, origin: str) -> str:
+    """Return the token in ``content``: alone, as a variable's line, or in JSON.
+
+    Raises NoToken, with the name of what is there instead, if it has one.
+    """
+    text = content.strip()
+    if match := _LINE.fullmatch(text):
+        text = match["token"]
+    return check_secret(_in_json(text, origin) if text.startswith("{") else text, origin)
+
+
+def _in_json(text: str, origin: str) -> str:
+    """Return the token in the JSON of a sink of Vault Agent, or of `bao … -format=json`."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise NoToken(f"what is in {origin} is JSON that was damaged") from None
+    match found:
+        case {"encrypted_payload": _}:
+            raise NoToken(
+                f"the token in {origin} was encrypted by Vault Agent",
+                hint="give this tool a sink without dh_type",
+            )
+        case {"token": _, "creation_path": path} | {"wrap_info": {"creation_path": path}}:
+            raise wrapped(origin, str(path))
+        case {"token": str(token)} | {"auth": {"client_token": str(token)}}:
+            return token
+    raise NoToken(f"what is in {origin} is JSON without a token")
 
 
 def token_helper(settings: Settings) -> Path | None:
@@ -62,12 +100,15 @@ def token_helper(settings: Settings) -> Path | None:
 
 def read_secret(file: Path) -> str:
     """Return the one line in ``file``; raises InvalidSetting if it cannot be read."""
+    return check_secret(_read(file), str(file))
+
+
+def _read(file: Path) -> str:
     try:
-        content = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise InvalidSetting(f"{file} cannot be read: {reason}") from None
-    return check_secret(content, str(file))
 
 
 def check_secret(content: str, origin: str) -> str:

@@ -92,6 +92,59 @@ def test_a_helper_without_a_whole_path(tmp_path: Path) -> None:
         find(HOME=str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "VAULT_TOKEN=hvs.x",
+        "BAO_TOKEN=hvs.x\n",
+        'export VAULT_TOKEN="hvs.x"\n',
+        "export  BAO_TOKEN='hvs.x'",
+        '{"token": "hvs.x"}',
+        '\n{"token":"hvs.x","ttl":300}\n',
+        '{"auth": {"client_token": "hvs.x", "policies": []}, "wrap_info": null}',
+    ],
+)
+def test_a_token_in_another_form(tmp_path: Path, content: str) -> None:
+    """A line of a shell, the JSON of a sink or of `bao token create`; in a variable as well."""
+    (tmp_path / "token").write_text(content)
+    file = str(tmp_path / "token")
+    assert find(DOCKERTLS_TOKEN_FILE=file) == ("hvs.x", file)
+    assert find(VAULT_TOKEN=content) == ("hvs.x", "VAULT_TOKEN")
+    (tmp_path / ".vault-token").write_text(content)
+    assert find(HOME=str(tmp_path)) == ("hvs.x", str(tmp_path / ".vault-token"))
+    program = helper(tmp_path / "helper", f"cat {file}")
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"\n')
+    assert find(HOME=str(tmp_path)) == ("hvs.x", f"the token helper {program}")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            '{"token": "hvs.x", "creation_path": "sys/wrapping/wrap", "ttl": 300}',
+            "a wrapping token",
+        ),
+        (
+            '{"wrap_info": {"token": "hvs.x", "creation_path": "auth/token/create"}}',
+            "a wrapping to",
+        ),
+        ('{"curve25519_public_key": "k", "nonce": "n", "encrypted_payload": "hvs.x"}', "encrypted"),
+        ('{"data": {"secret_id": "hvs.x"}}', "JSON without a token"),
+        ('{"token": ["hvs.x"]}', "JSON without a token"),
+        ('{"token": "hvs.x"', "JSON that was damaged"),
+        ('{"token": ""}', "nothing is in"),
+        ("VAULT_TOKEN=", "nothing is in"),
+        ("VAULT_TOKEN=hvs.x\nVAULT_ADDR=a", "spaces or odd characters"),
+    ],
+)
+def test_what_is_called_by_its_name(content: str, words: str) -> None:
+    """It is not sent as a token, and is not quoted either."""
+    with pytest.raises(NoToken, match=words) as caught:
+        find(VAULT_TOKEN=content)
+    assert "VAULT_TOKEN" in caught.value.message
+    assert "hvs.x" not in caught.value.message + caught.value.hint
+
+
 @pytest.mark.parametrize("content", ["", " \n", "two words", "a\nb", "schlüssel", "a\x07b"])
 def test_what_is_no_token(tmp_path: Path, content: str) -> None:
     """It is refused before it is sent, and is not quoted."""

