@@ -64,12 +64,8 @@ def read(method: str, path: str, address: str, answer: Answer) -> Meaning:
     if found is None:
         return Meaning(Verdict.FINAL)
     fitting, refusal = found
-    return Meaning(
-        fitting.verdict,
-        fitting.error(refusal),
-        acted=fitting.acted,
-        wait=_retry_after(refusal),
-    )
+    wait = _retry_after(refusal) if fitting.verdict is Verdict.BACK_OFF else 0.0
+    return Meaning(fitting.verdict, fitting.error(refusal), acted=fitting.acted, wait=wait)
 
 
 def rows(path: str, answer: Answer) -> tuple[Row, ...]:
@@ -236,8 +232,10 @@ REDIRECTS = (row(_ANY, "", Verdict.REDIRECT, _redirects),)
 VAULT = (
     # A node that cannot answer now.
     row(429, r"lease count quota", Verdict.FINAL, _lease_quota),
+    # OpenBao's standbys say so without a word.
+    row(429, r"^HTTP 429$", Verdict.NEXT_NODE, _stale),
+    row(412, "", Verdict.NEXT_NODE, _stale),
     row(429, "", Verdict.BACK_OFF, _rate_limited),
-    row(412, "", Verdict.BACK_OFF, _stale),
     row(503, r"sealed", Verdict.NEXT_NODE, _sealed),
     row(503, r"overloaded", Verdict.BACK_OFF, _overloaded),
     row(503, "", Verdict.NEXT_NODE, _no_leader),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -10,8 +11,15 @@ from urllib.parse import urlsplit
 
 import urllib3.exceptions
 
-from dockertls_vault.errors import DockerTLSError, NotVault, UnknownAddress, VaultUnreachable
+from dockertls_vault.errors import (
+    DockerTLSError,
+    InvalidSetting,
+    NotVault,
+    UnknownAddress,
+    VaultUnreachable,
+)
 
+from .proxies import proxy_for
 from .transport import TooLongError
 
 if TYPE_CHECKING:
@@ -19,10 +27,19 @@ if TYPE_CHECKING:
 
     from dockertls_vault.settings import Settings
 
+# What OpenSSL says of a certificate (X509_V_ERR_*).
+_NOT_YET_VALID = 9
+_EXPIRED = 10
+_OTHER_NAME = {62, 64}  # a name, an IP address
+# http.client's words for what a proxy answers to CONNECT.
+_REFUSED_TUNNEL = re.compile(r"^Tunnel connection failed: (?P<status>.+)$")
+
 
 def unreachable(address: str, error: BaseException, settings: Settings) -> DockerTLSError:
     """Return what it means that a request got no answer."""
     found = tuple(causes(error))
+    if isinstance(error, urllib3.exceptions.ProxyError):
+        return _proxy_failed(address, error, settings)
     for cause in found:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _not_trusted(address, cause, settings)
@@ -32,7 +49,22 @@ def unreachable(address: str, error: BaseException, settings: Settings) -> Docke
             return NotVault(f"the answer of {address} has no end")
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
             return UnknownAddress(f"the name in {address} does not exist: {cause.strerror}")
+    if "addresses" not in settings.origins:
+        return VaultUnreachable(
+            f"no address of Vault is set, and the default, {address}, {reason(error)}",
+            hint="set VAULT_ADDR or BAO_ADDR to the address of Vault",
+        )
     return VaultUnreachable(f"{address} {reason(error)}")
+
+
+def astray(address: str, settings: Settings) -> DockerTLSError:
+    """Return what it means that Vault does not answer below the path of its address."""
+    parts = urlsplit(address)
+    return InvalidSetting(
+        f"{settings.origins['addresses']}: Vault does not answer below the path {parts.path!r} "
+        f"of {address}",
+        hint=f"leave the path out ({parts.scheme}://{parts.netloc}), unless a proxy is there",
+    )
 
 
 def reason(error: BaseException) -> str:
@@ -56,6 +88,25 @@ def reason(error: BaseException) -> str:
     return f"cannot be reached: {words or type(found[-1]).__name__}"
 
 
+def _proxy_failed(
+    address: str, error: urllib3.exceptions.ProxyError, settings: Settings
+) -> DockerTLSError:
+    proxy = urlsplit(proxy_for(address, settings) or "")
+    # Without the credentials that may be in it.
+    name = f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}"
+    refusals = (_REFUSED_TUNNEL.search(str(cause)) for cause in causes(error))
+    refusal = next((found["status"] for found in refusals if found), None)
+    if refusal is not None:
+        return VaultUnreachable(
+            f"the proxy {name} does not let us through to {address}: {refusal}",
+            hint="does it want credentials, and may it reach Vault? see NO_PROXY",
+        )
+    return VaultUnreachable(
+        f"the proxy {name} on the way to {address} {reason(error)}",
+        hint="is the proxy's address right, and must it be used? see NO_PROXY",
+    )
+
+
 def _not_trusted(
     address: str, error: ssl.SSLCertVerificationError, settings: Settings
 ) -> DockerTLSError:
@@ -68,10 +119,12 @@ def _not_trusted(
         "the system's CAs",
     )
     reason = error.verify_message or str(error)
-    if "hostname" in reason.lower() or "ip address" in reason.lower():
+    if error.verify_code in _OTHER_NAME:
         hint = "use a name of its certificate in the address, or VAULT_TLS_SERVER_NAME"
-    elif "expired" in reason:
-        hint = "renew the certificate of Vault's listener"
+    elif error.verify_code == _EXPIRED:
+        hint = "renew the certificate of Vault's listener; or is the clock here ahead?"
+    elif error.verify_code == _NOT_YET_VALID:
+        hint = "is the clock here behind? the certificate of Vault's listener begins later"
     else:
         hint = f"set VAULT_CACERT to the file with the CA of Vault's listener (now: {known})"
     return VaultUnreachable(f"the certificate of {address} is not trusted: {reason}", hint=hint)
@@ -117,6 +170,7 @@ def may_have_been_sent(error: urllib3.exceptions.HTTPError) -> bool:
     """Tell whether the request was on its way when it failed; if in doubt, it was."""
     return not (
         lasts(error)
+        or isinstance(error, urllib3.exceptions.ProxyError)
         or any(
             isinstance(
                 cause,
@@ -138,4 +192,11 @@ def lasts(error: urllib3.exceptions.HTTPError) -> bool:
         (isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError))
         or (isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME)
         for cause in causes(error)
+    )
+
+
+def is_refused(error: urllib3.exceptions.HTTPError) -> bool:
+    """Tell whether nothing listens there, if it was not a proxy that could not be reached."""
+    return not isinstance(error, urllib3.exceptions.ProxyError) and any(
+        isinstance(cause, ConnectionRefusedError) for cause in causes(error)
     )

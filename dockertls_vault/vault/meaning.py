@@ -22,7 +22,7 @@ class Verdict(Enum):
     NEXT_NODE = auto()  # this node cannot answer now; another one, or this one later, can
     BRIEFLY = auto()  # the same, but what outlasts an election will not pass by itself
     NEVER_HERE = auto()  # this address is no Vault; another one may be
-    BACK_OFF = auto()  # too many requests, or a standby that lags behind: all nodes are to be left
+    BACK_OFF = auto()  # too many requests; other nodes are not to be asked either
     LAGGING = auto()  # not there, or not there yet if it was written a moment ago
     NO_FORWARDING = auto()  # a header of ours is forbidden; the request is fine without it
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
@@ -14,8 +13,10 @@ from hvac.adapters import JSONAdapter
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import DockerTLSError, TokenRefused
 
+from .address import is_loopback
 from .auth import Authenticator
-from .cluster import Call, Cluster
+from .cluster import Cluster
+from .courier import Call
 from .identity import Identity
 from .transport import Transport
 
@@ -199,7 +200,7 @@ def open_session(
     """
     for address in settings.addresses:
         parts = urlsplit(address)
-        if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        if parts.scheme == "http" and not is_loopback(address):
             say(f"the connection to {address} is not encrypted: anybody on the way sees the token")
     if settings.skip_verify:
         origin = settings.origins.get("skip_verify", "default")
@@ -216,10 +217,3 @@ def _say_once(say: Callable[[str], None]) -> Callable[[str | None], None]:
             say(text)
 
     return waiting
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -216,6 +216,24 @@ def rate_limited(until: int) -> Callable[[Node, socket.socket], None]:
     return answer
 
 
+def redirects_to(location: str) -> Callable[[Node, socket.socket], None]:
+    """Return a standby's answer, which names the leader."""
+
+    def answer(_node: Node, connection: socket.socket) -> None:
+        connection.sendall(response({}, "307 Temporary Redirect", f"Location: {location}"))
+
+    return answer
+
+
+def says_json(body: object) -> Callable[[Node, socket.socket], None]:
+    """Return a success with this body."""
+
+    def answer(_node: Node, connection: socket.socket) -> None:
+        connection.sendall(response(body))
+
+    return answer
+
+
 def says(*errors: str, status: str) -> Callable[[Node, socket.socket], None]:
     """Return an answer with Vault's own way to fail."""
 

@@ -116,7 +116,10 @@ EXAMPLES = {
         LeaseQuotaUsedUp, 75, "no more leases",
     ),
     "a standby that lags": Example(
-        SIGN, 412, "required index state not present", B, TryAgain, 75, "has not caught up"
+        SIGN, 429, {"errors": []}, N, TryAgain, 75, "has not caught up"
+    ),
+    "a standby that lags, Vault": Example(
+        SIGN, 412, "required index state not present", N, TryAgain, 75, "has not caught up"
     ),
     "sealed": Example(SIGN, 503, "Vault is sealed", N, VaultSealed, 75, "is sealed"),
     "too much work, Vault": Example(
@@ -363,12 +366,17 @@ def test_what_may_have_been_done(status: int, acted: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "wait"), [({"Retry-After": "7"}, 7.0), ({"Retry-After": "soon"}, 0.0), ({}, 0.0)]
+    ("header", "said", "wait"),
+    [
+        ({"Retry-After": "7"}, ["rate limit quota exceeded"], 7.0),
+        ({"Retry-After": "soon"}, ["rate limit quota exceeded"], 0.0),
+        ({}, ["rate limit quota exceeded"], 0.0),
+        ({"Retry-After": "7"}, [], 0.0),
+    ],
 )
-def test_how_long_to_wait(header: dict[str, str], wait: float) -> None:
-    """As long as Retry-After says, if a number of seconds is given."""
-    answer = Answer(429, header, {"errors": ["rate limit quota exceeded"]}, empty=False)
-    meaning = answers.read("POST", SIGN, "", answer)
+def test_how_long_to_wait(header: dict[str, str], said: list[str], wait: float) -> None:
+    """As long as a rate limit's Retry-After says; a standby lags for a tenth of a second."""
+    meaning = answers.read("POST", SIGN, "", Answer(429, header, {"errors": said}, empty=False))
     assert meaning.wait == wait
     assert meaning.fault is not None
     assert ("wait for 7 s" in meaning.fault.hint) is bool(wait)

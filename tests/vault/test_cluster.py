@@ -10,6 +10,7 @@ import pytest
 
 from dockertls_vault.errors import (
     DockerTLSError,
+    LeaseQuotaUsedUp,
     NoLeader,
     NotInitialized,
     NotVault,
@@ -21,10 +22,20 @@ from dockertls_vault.errors import (
     VaultSealed,
     VaultUnreachable,
 )
+from dockertls_vault.vault import courier, retry
+from dockertls_vault.vault.meaning import Verdict
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.session import open_session
 
-from .misbehaving import Node, misbehaving, rate_limited, response, says
+from .misbehaving import (
+    Node,
+    misbehaving,
+    rate_limited,
+    redirects_to,
+    response,
+    says,
+    says_json,
+)
 from .operator import Operator, session, settings
 
 if TYPE_CHECKING:
@@ -68,6 +79,7 @@ def failure(answer: Answer, **variables: str) -> DockerTLSError:
         (Node.answers_html, NotVault, "not Vault's (HTTP 200, text/html)"),
         (Node.answers_as_another_service, NotVault, "not Vault's (HTTP 404)"),
         (Node.redirects_in_a_circle, VaultError, "redirects again after a redirect"),
+        (says("context canceled", status="500 Oops"), VaultError, "cancels auth/token/lookup-self"),
         (rate_limited(10**6), RateLimited, "quota exceeded"),
         (says("Vault is sealed", status="503 Service Unavailable"), VaultSealed, "is sealed"),
         (
@@ -123,6 +135,108 @@ def test_a_limit_that_is_lifted() -> None:
     assert len(node.paths) == 5  # with the question whether the token wraps something
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Node.answers_html,
+        Node.answers_as_another_service,
+        says_json({"message": "welcome"}),
+        redirects_to(""),
+        redirects_to("ldap://127.0.0.1:1/"),
+        redirects_to("http://127.0.0.1:1/v1/auth/token/lookup-self"),
+    ],
+)
+@pytest.mark.parametrize("retries", ["0", "2"])
+def test_what_is_no_vault_is_passed_over(openbao: DevVault, answer: Answer, retries: str) -> None:
+    """The second address is tried at once, and where no repeat is wanted, too."""
+    with misbehaving(answer) as node:
+        addresses = f"{node.address},{openbao.address}"
+        variables = {"VAULT_TOKEN": openbao.token, "VAULT_MAX_RETRIES": retries}
+        with session(addresses, **variables) as opened:
+            assert lookup(opened).policies == ("root",)
+    assert node.paths == ["/v1/auth/token/lookup-self"]
+
+
+def test_a_redirect_that_must_not_be_followed_is_passed_over(openbao: DevVault) -> None:
+    """VAULT_DISABLE_REDIRECTS: the standby is no use, and the second address is."""
+    answer = redirects_to("http://127.0.0.1:1/v1/auth/token/lookup-self")
+    with misbehaving(answer) as node:
+        addresses = f"{node.address},{openbao.address}"
+        variables = {"VAULT_TOKEN": openbao.token, "VAULT_DISABLE_REDIRECTS": "1"}
+        with session(addresses, **variables) as opened:
+            assert lookup(opened).policies == ("root",)
+
+
+@pytest.mark.parametrize("retries", [{}, {"VAULT_MAX_RETRIES": "0"}])
+def test_a_node_that_hangs_has_its_share(openbao: DevVault, retries: dict[str, str]) -> None:
+    """Of a budget shorter than the time for one try, half is left for the second address."""
+    with misbehaving(Node.hangs) as node:
+        addresses = f"{node.address},{openbao.address}"
+        variables = {"VAULT_TOKEN": openbao.token, "DOCKERTLS_TIMEOUT": "3s", **retries}
+        with session(addresses, ignore, **variables) as opened:
+            assert lookup(opened).policies == ("root",)
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_slow_node_is_waited_for(monkeypatch: pytest.MonkeyPatch, nodes: int) -> None:
+    """Alone it has all the time; with others longer in each round, until it is long enough."""
+    monkeypatch.setattr(retry, "ONE_TRY", 0.2)
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        node.over.wait(1.0)
+        connection.sendall(response({"data": {"display_name": "at last"}}))
+
+    with misbehaving(answer) as first, misbehaving(answer) as second:
+        addresses = ",".join([first.address, second.address][:nodes])
+        with session(addresses, ignore, VAULT_TOKEN="t") as opened:
+            assert lookup(opened).display_name == "at last"
+    assert len(first.paths) == 1 or nodes == 2
+
+
+def test_what_passes_with_an_election_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for the whole budget: what lasts longer is no election."""
+    monkeypatch.setitem(courier.PATIENCE, Verdict.REDIRECT, 0.5)
+    found = failure(Node.redirects_in_a_circle, DOCKERTLS_TIMEOUT="300s")
+    assert "api_addr" in found.hint
+
+
+def test_nobody_on_this_machine_is_not_waited_for() -> None:
+    """A refused connection on loopback is final where there is no other address."""
+    started = time.monotonic()
+    variables = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "300s"}
+    with (
+        session("http://127.0.0.1:1", ignore, **variables) as opened,
+        pytest.raises(VaultUnreachable, match="refuses connections"),
+    ):
+        lookup(opened)
+    assert time.monotonic() - started < HANGS
+
+
+def test_as_long_as_retry_after_says() -> None:
+    """A wait that is longer than the budget is not begun."""
+
+    def answer(_node: Node, connection: socket.socket) -> None:
+        errors = {"errors": ["request path quota: rate limit quota exceeded"]}
+        connection.sendall(response(errors, "429 Too Many Requests", "Retry-After: 600"))
+
+    found = failure(answer, DOCKERTLS_TIMEOUT="300s")
+    assert isinstance(found, RateLimited)
+    assert found.hint == "Vault says to wait for 600 s"
+
+
+def test_a_lease_count_quota_is_not_waited_for() -> None:
+    """It clears when leases end, which no retry brings about."""
+    with (
+        misbehaving(
+            says('request path "x": lease count quota exceeded', status="429 Oops")
+        ) as node,
+        session(node.address, ignore, **BUDGET) as opened,
+        pytest.raises(LeaseQuotaUsedUp),
+    ):
+        lookup(opened)
+    assert len(node.paths) == 1
+
+
 def test_no_retries_where_none_are_wanted() -> None:
     """VAULT_MAX_RETRIES=0 is one try."""
     with (
@@ -168,18 +282,14 @@ def test_a_redirect_to_a_dead_leader_falls_back(openbao: DevVault) -> None:
     [
         ({"VAULT_DISABLE_REDIRECTS": "1"}, "http://127.0.0.1:1/", "VAULT_DISABLE_REDIRECTS"),
         ({}, "ldap://127.0.0.1:1/", "redirects to nowhere"),
-        ({}, "/v1/elsewhere", "redirects to nowhere"),
+        ({}, "", "redirects to nowhere"),
     ],
 )
 def test_a_redirect_that_is_not_followed(
     variables: dict[str, str], location: str, words: str
 ) -> None:
     """It is refused at once."""
-
-    def standby(_node: Node, connection: socket.socket) -> None:
-        connection.sendall(response({}, "307 Temporary Redirect", f"Location: {location}"))
-
-    assert words in failure(standby, **variables).message
+    assert words in failure(redirects_to(location), **variables).message
 
 
 def test_a_server_that_was_never_initialised() -> None:
@@ -233,12 +343,26 @@ def test_a_long_wait_is_said() -> None:
     said: list[str | None] = []
     environ = {**BUDGET, "DOCKERTLS_TIMEOUT": "8s"}
     opened = open_session(
-        settings("http://127.0.0.1:1", **environ), say=ignore, waiting=said.append
+        settings("http://127.0.0.1:1,http://127.0.0.1:2", **environ),
+        say=ignore,
+        waiting=said.append,
     )
     with opened, pytest.raises(VaultUnreachable):
         lookup(opened)
     assert "waiting for Vault: http://127.0.0.1:1 refuses connections" in said
     assert said[-1] is None
+
+
+def test_a_node_that_takes_long_is_said() -> None:
+    """Before it has answered: with nobody else to ask, it has all the time there is."""
+    said: list[str | None] = []
+    with misbehaving(Node.hangs) as node:
+        environ = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "3s"}
+        opened = open_session(settings(node.address, **environ), say=ignore, waiting=said.append)
+        with opened, pytest.raises(VaultUnreachable):
+            lookup(opened)
+    assert said == [f"waiting for Vault: {node.address} has not answered yet", None]
+    assert node.paths == ["/v1/auth/token/lookup-self"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,169 @@
+"""One call to one node: sent, followed to where it is redirected, and judged."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from urllib3.exceptions import HTTPError
+
+from dockertls_vault.errors import DockerTLSError, NotInitialized, VaultError, VaultSealed
+
+from . import answers, faults, redirect, retry
+from .address import is_loopback, path_below
+from .meaning import Verdict
+from .own_writes import OwnWrites
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dockertls_vault.settings import Settings
+
+    from .answers import Meaning
+    from .transport import Answer, Transport
+
+# For how many seconds it makes sense to ask again; where nothing is said, as long as there is time.
+PATIENCE = {
+    Verdict.NEVER_HERE: 0.0,
+    Verdict.BRIEFLY: retry.ELECTION,
+    Verdict.REDIRECT: retry.ELECTION,
+}
+# What a server says, too, that knows nothing of a path before Vault's own.
+_ASTRAY = {Verdict.FINAL, Verdict.LAGGING, Verdict.NEVER_HERE}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that any node may answer; ``path`` is without ``/v1/``."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: object = None
+    params: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A try that gave no answer, and that another node, or this one later, may mend.
+
+    ``sent``: the node may have acted on it. ``patience``: for how many seconds it makes sense to
+    ask again. ``pause``: the other nodes are not to be asked either, for ``wait`` seconds at least.
+    """
+
+    fault: DockerTLSError
+    sent: bool = False
+    patience: float = math.inf
+    pause: bool = False
+    wait: float = 0.0
+
+
+class Courier:
+    """Takes calls to nodes, and remembers between them what was written and what was learnt."""
+
+    def __init__(self, settings: Settings, transport: Transport) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._writes = OwnWrites()
+        self._right: set[str] = set()
+
+    def take(self, call: Call, address: str, seconds: float) -> Answer | Failure:
+        """Return the answer, a success, or a failure that may pass; raises what will not.
+
+        The node has ``seconds`` for it, the one that it redirects to included.
+        """
+        url = f"{address}/v1/{call.path}"
+        until = time.monotonic() + seconds
+        outcome = self._send(call, address, url, until)
+        if isinstance(outcome, Failure):
+            return outcome
+        meaning = answers.read(call.method, call.path, address, outcome)
+        if meaning.verdict is Verdict.REDIRECT:
+            try:
+                url = redirect.target(
+                    address, url, outcome, follow=not self._settings.disable_redirects
+                )
+            except VaultError as fault:
+                return Failure(fault, patience=0.0)
+            address = redirect.base(url, call.path)
+            # What was asked for in a query is part of where it leads.
+            outcome = self._send(dataclasses.replace(call, params=None), address, url, until)
+            if isinstance(outcome, Failure):
+                return outcome
+            meaning = answers.read(call.method, call.path, address, outcome)
+        if meaning.verdict is Verdict.NO_FORWARDING and self._writes.forget_forwarding():
+            return self.take(call, address, until - time.monotonic())
+        return self._judge(call, address, outcome, meaning)
+
+    def _send(self, call: Call, address: str, url: str, until: float) -> Answer | Failure:
+        longest = self._settings.client_timeout.total_seconds()
+        try:
+            return self._transport.send(
+                call.method,
+                url,
+                headers={**call.headers, **self._writes.headers()},
+                body=call.body,
+                params=call.params,
+                timeout=max(min(until - time.monotonic(), longest), 0.1),
+            )
+        except HTTPError as error:
+            return Failure(
+                faults.unreachable(address, error, self._settings),
+                sent=faults.may_have_been_sent(error),
+                patience=0.0 if faults.lasts(error) or self._nobody(address, error) else math.inf,
+            )
+
+    def _nobody(self, address: str, error: HTTPError) -> bool:
+        """Tell whether nothing runs on this machine, and there is nobody else to ask."""
+        alone = self._settings.addresses == (address,)
+        return alone and is_loopback(address) and faults.is_refused(error)
+
+    def _judge(
+        self, call: Call, address: str, answer: Answer, meaning: Meaning
+    ) -> Answer | Failure:
+        fault, verdict = meaning.fault, meaning.verdict
+        if fault is None:
+            self._right.add(address)
+            self._writes.note(call.method, call.path, answer.headers)
+            return answer
+        if verdict in _ASTRAY and self._is_astray(address):
+            return Failure(faults.astray(address, self._settings), patience=0.0)
+        if verdict is Verdict.LAGGING and not self._writes.may_be_missing():
+            raise fault
+        if verdict in {Verdict.FINAL, Verdict.NO_FORWARDING}:
+            raise fault
+        if isinstance(fault, VaultSealed) and self._init(address).get("initialized") is False:
+            fault = NotInitialized(f"Vault at {address} was never initialised")
+            return Failure(fault, patience=0.0)
+        return Failure(
+            fault,
+            sent=meaning.acted,
+            patience=PATIENCE.get(verdict, math.inf),
+            pause=verdict in {Verdict.BACK_OFF, Verdict.LAGGING},
+            wait=meaning.wait,
+        )
+
+    def _is_astray(self, address: str) -> bool:
+        """Tell whether the path of ``address`` leads past Vault; if in doubt, it does not."""
+        if not path_below(address) or address in self._right:
+            return False
+        return "initialized" not in self._init(address)
+
+    def _init(self, address: str) -> Mapping[str, object]:
+        """Ask for what Vault tells anybody in any state: whether it is initialised."""
+        try:
+            answer = self._transport.send(
+                "GET",
+                f"{address}/v1/sys/init",
+                headers={},
+                body=None,
+                params=None,
+                timeout=retry.ONE_TRY,
+            )
+        except HTTPError:
+            return {"initialized": None}
+        in_doubt = answer.status >= 500 or answer.status == 429
+        return {"initialized": None} if in_doubt else answer.body or {}

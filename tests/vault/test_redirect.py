@@ -1,0 +1,112 @@
+"""Redirects, as Vault's own command line follows them: to what Location says, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.errors import VaultError
+from dockertls_vault.vault import redirect
+from dockertls_vault.vault.own_token import lookup
+from dockertls_vault.vault.transport import Answer
+
+from .misbehaving import Node, misbehaving, redirects_to, response
+from .operator import session
+
+if TYPE_CHECKING:
+    import socket
+
+    from tests.harness.openbao import DevVault
+
+URL = "https://proxy:8200/vault/v1/pki/sign/server"
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("https://leader:8200/v1/pki/sign/server", "https://leader:8200/v1/pki/sign/server"),
+        ("https://leader/other/v1/pki/sign/server", "https://leader/other/v1/pki/sign/server"),
+        ("https://leader/v1/pki/issuers?list=true", "https://leader/v1/pki/issuers?list=true"),
+        ("//leader:8200/v1/x", "https://leader:8200/v1/x"),
+        ("/v1/pki/sign/server", "https://proxy:8200/v1/pki/sign/server"),
+        ("client", "https://proxy:8200/vault/v1/pki/sign/client"),
+    ],
+)
+def test_where_a_redirect_leads(location: str, target: str) -> None:
+    """To the URL as it stands there; a relative one is taken from the one that was asked."""
+    answer = Answer(307, {"Location": location}, None, empty=True)
+    assert redirect.target("https://proxy:8200/vault", URL, answer, follow=True) == target
+
+
+@pytest.mark.parametrize(
+    ("headers", "follow", "words"),
+    [
+        ({}, True, "redirects to nowhere"),
+        ({"Location": "ldap://leader/"}, True, "redirects to nowhere"),
+        ({"Location": "http:v1/x"}, True, "redirects to nowhere"),
+        ({"Location": "https://[leader/v1/x"}, True, "redirects to nowhere"),
+        ({"Location": "http://leader/v1/x"}, True, "from https to http://leader"),
+        ({"Location": "https://leader/v1/x"}, False, "VAULT_DISABLE_REDIRECTS forbids"),
+    ],
+)
+def test_what_is_not_followed(headers: dict[str, str], follow: bool, words: str) -> None:
+    """Each has words and a hint of its own, with the address that was given."""
+    answer = Answer(307, headers, None, empty=True)
+    with pytest.raises(VaultError, match=f"^https://proxy:8200/vault .*{words}") as caught:
+        redirect.target("https://proxy:8200/vault", URL, answer, follow=follow)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://leader:8200/v1/pki/sign/server?x=y", "https://leader:8200"),
+        ("https://leader/other/v1/pki/sign/server", "https://leader/other"),
+        ("https://leader/elsewhere", "https://leader"),
+    ],
+)
+def test_the_address_of_what_is_redirected_to(url: str, address: str) -> None:
+    """As VAULT_ADDR would have it, with what lies before Vault's own path."""
+    assert redirect.base(url, "pki/sign/server") == address
+
+
+def test_a_redirect_loses_a_prefix(openbao: DevVault) -> None:
+    """A proxy has Vault below /vault, and the leader that a standby names has not."""
+    location = f"{openbao.address}/v1/auth/token/lookup-self"
+    with misbehaving(redirects_to(location)) as standby:
+        address = f"{standby.address}/vault"
+        with session(address, VAULT_TOKEN=openbao.token) as opened:
+            assert lookup(opened).policies == ("root",)
+    assert standby.paths == ["/vault/v1/auth/token/lookup-self"]
+
+
+def test_a_redirect_gains_a_prefix() -> None:
+    """The leader is behind a proxy, and the path below it is part of where the redirect leads."""
+
+    def leader(_node: Node, connection: socket.socket) -> None:
+        connection.sendall(response({"data": {"display_name": "the leader's"}}))
+
+    with misbehaving(leader) as node:
+        location = f"{node.address}/other/v1/auth/token/lookup-self"
+        with (
+            misbehaving(redirects_to(location)) as standby,
+            session(standby.address, VAULT_TOKEN="t") as opened,
+        ):
+            assert lookup(opened).display_name == "the leader's"
+    assert node.paths == ["/other/v1/auth/token/lookup-self"]
+
+
+def test_a_relative_redirect() -> None:
+    """It leads to the same server, and is followed once."""
+
+    def moved(node: Node, connection: socket.socket) -> None:
+        if node.paths[-1] == "/here/v1/auth/token/lookup-self":
+            connection.sendall(response({"data": {"display_name": "moved"}}))
+        else:
+            location = "Location: /here/v1/auth/token/lookup-self"
+            connection.sendall(response(b"", "301 Moved Permanently", location))
+
+    with misbehaving(moved) as node, session(node.address, VAULT_TOKEN="t") as opened:
+        assert lookup(opened).display_name == "moved"
+    assert len(node.paths) == 2
