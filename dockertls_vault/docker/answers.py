@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from .outcome import Alerted, Answered, Closed, Distrusted, Engine, NotHTTP, NotTLS, Silent
 from .report import Severity, Step
+from .trust import Cause
 
 if TYPE_CHECKING:
     from .outcome import Outcome
-    from .trust import Cause
 
 PLAINTEXT = "ask in plaintext"
 NO_CERTIFICATE = "ask without a certificate"
@@ -157,24 +157,35 @@ def judge_ours(outcome: Outcome, credential: Step, cause: Cause | None = None) -
                 f"accepted by TLS, and no version came: {_shown(outcome)}",
                 todo=f"look at {engine}'s log",
             )
-        case Alerted() | Closed() if credential.severity is Severity.ERROR:
-            return step(Severity.ERROR, _refusal(outcome), credential.happened, credential.todo)
-        case Alerted(alert=alert) if cause and alert in _OF_THE_CA:
-            return step(Severity.ERROR, _refusal(outcome), cause.why, cause.todo)
-        case Closed() if cause:
-            return step(Severity.ERROR, _refusal(outcome), cause.why, cause.todo)
-        case Alerted(alert=alert) if alert != "protocol version":
-            why = _WHY_REFUSED.get(alert, "the daemon does not accept our certificate")
-            return step(Severity.ERROR, _refusal(outcome), why, _ADVICE_REFUSED)
-        case Closed():
-            return step(
-                Severity.ERROR,
-                _refusal(outcome),
-                "a reset can mask the reason, which dockerd's log has",
-                _ADVICE_REFUSED,
-            )
+        case Answered(status=status) if status in _REFUSALS:
+            found = _why_refused(outcome, credential, cause)
+            return step(Severity.ERROR, f"refused: {_shown(outcome)}", found.why, found.todo)
+        case Alerted() | Closed() if outcome != Alerted("protocol version"):
+            found = _why_refused(outcome, credential, cause)
+            return step(Severity.ERROR, _refusal(outcome), found.why, found.todo)
     severity, happened, why, todo = _no_docker(outcome)
     return step(severity, happened, why, todo)
+
+
+def _why_refused(
+    outcome: Alerted | Closed | Answered, credential: Step, cause: Cause | None
+) -> Cause:
+    """Choose the cause that is known best: our own, then the CAs', then what the answer says."""
+    if credential.severity is Severity.ERROR:
+        return Cause(credential.happened, credential.todo)
+    if cause and not (isinstance(outcome, Alerted) and outcome.alert not in _OF_THE_CA):
+        return cause
+    match outcome:
+        case Alerted(alert=alert):
+            why = _WHY_REFUSED.get(alert, "the daemon does not accept our certificate")
+            return Cause(why, _ADVICE_REFUSED)
+        case Closed():
+            return Cause("a reset can mask the reason, which dockerd's log has", _ADVICE_REFUSED)
+        case Answered():
+            return Cause(
+                "a proxy before Docker does not accept our certificate",
+                "compare the CAs that it trusts with the issuer of our certificate",
+            )
 
 
 def _no_docker(outcome: Outcome) -> tuple[Severity, str, str, str]:

@@ -35,7 +35,7 @@ class Greeting:
     """The server's certificate (DER), and the CAs whose clients it says it lets in.
 
     ``authorities`` is empty where it asks for a certificate and names no CA, and None where it
-    does not ask, or the handshake does not get that far.
+    does not ask, the handshake does not get that far, or a name cannot be read.
     """
 
     certificate: bytes | None
@@ -60,26 +60,33 @@ def greet(peer: Peer, timeout: timedelta) -> Greeting:
             tls.set_connect_state()
             with suppress(SSL.Error):
                 _shake_hands(tls, time.monotonic() + timeout.total_seconds())
-            certificate = tls.get_peer_certificate(as_cryptography=True)
-            authorities = tls.get_client_ca_list(as_cryptography=True)
-    except (OSError, ValueError):  # the latter for a name or a certificate that cannot be read
+            return Greeting(_certificate(tls), _authorities(tls) if _WAS_ASKED in states else None)
+    except OSError:
         return Greeting(None, None)
-    return Greeting(
-        certificate.public_bytes(Encoding.DER) if certificate else None,
-        tuple(authorities) if _WAS_ASKED in states else None,
-    )
 
 
 def _shake_hands(tls: SSL.Connection, deadline: float) -> None:
     """Shake hands over a socket that does not block; give up at ``deadline``."""
-    while True:
+    while (left := deadline - time.monotonic()) > 0:
         try:
             tls.do_handshake()
         except SSL.WantReadError:
-            if not select.select([tls], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                return
+            select.select([tls], [], [], left)
         else:
             return
+
+
+def _certificate(tls: SSL.Connection) -> bytes | None:
+    with suppress(ValueError):
+        if certificate := tls.get_peer_certificate(as_cryptography=True):
+            return certificate.public_bytes(Encoding.DER)
+    return None
+
+
+def _authorities(tls: SSL.Connection) -> tuple[Name, ...] | None:
+    with suppress(ValueError):
+        return tuple(tls.get_client_ca_list(as_cryptography=True))
+    return None
 
 
 @cache

@@ -70,6 +70,11 @@ class Report:
     docker: Version | None
 
 
+def one_line(text: str) -> str:
+    """Return a text of the other end's such that it cannot pose as a line of ours."""
+    return text.replace("\n", "\\n")
+
+
 def worst(steps: tuple[Step, ...]) -> Severity:
     """Return the worst severity among ``steps``; steps that were skipped do not count."""
     order = list(Severity)

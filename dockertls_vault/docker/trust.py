@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.x509 import is_signed_by
 
 from .outcome import Answered
-from .report import Severity, Step
+from .report import Severity, Step, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -50,7 +50,9 @@ def judge_trust(
         return Step("trust", severity, TRUST, happened, why, todo)
 
     if authorities is None:
-        return step(Severity.SKIPPED, "it was not seen to ask for a certificate")
+        return step(
+            Severity.SKIPPED, "it asks for no certificate, or names CAs that cannot be read"
+        )
     if not authorities and isinstance(plaintext, Answered) and _GO in plaintext.body:
         return step(
             Severity.CRITICAL,
@@ -63,8 +65,8 @@ def judge_trust(
         return step(
             Severity.WARNING,
             "it asks for a certificate and names no CA: whose clients it lets in is not to be seen",
-            "a proxy can keep the names to itself (nginx does with ssl_trusted_certificate); "
-            "dockerd names none when it trusts every CA that its host trusts",
+            "a proxy can keep the names to itself; dockerd names none when it trusts every CA that "
+            "its host trusts",
             "see on that host that clients are verified with your own CA alone",
         )
     if too_wide := [name for name in authorities if name in public]:
@@ -77,13 +79,13 @@ def judge_trust(
     known = [name for name in authorities if name in ours]
     others = [name for name in authorities if name not in ours]
     if known and others:
-        return step(Severity.OK, f"clients of {_listed(known)}, which is ours; {_listed(others)}")
+        return step(Severity.OK, f"clients of {_listed(known)} (ours), and of {_listed(others)}")
     return step(Severity.OK, f"clients of {_listed(authorities)} alone")
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why our certificate is refused, and what to do."""
+    """Why one end does not accept the other's certificate, and what to do."""
 
     why: str
     todo: str
@@ -104,9 +106,9 @@ def explain_refusal(
         return None
     issuer = chain[-1].issuer
     ca = next((root for root in roots if is_signed_by(chain[-1], root)), None)
-    if ca and on_the_wire and is_of_before(ca, on_the_wire, roots):
+    if ca and on_the_wire and _is_of_before(ca, on_the_wire, roots):
         return Cause(
-            f"the CA was rotated: {issuer.rfc4514_string()}, which signed ours, is newer than the "
+            f"the CA was rotated: {_listed([issuer])}, which signed ours, is newer than the "
             "certificate that the daemon shows",
             f"{RESTART}; if it refuses us then, issue its certificate again (dockertls-vault issue "
             "server)",
@@ -114,13 +116,13 @@ def explain_refusal(
     if authorities and not {certificate.issuer for certificate in chain} & set(authorities):
         return Cause(
             f"it lets in clients of {_listed(authorities)}; our certificate is of "
-            f"{issuer.rfc4514_string()}, or cert.pem lacks an intermediate between the two",
+            f"{_listed([issuer])}, or cert.pem lacks an intermediate between the two",
             f"if tlscacert of the daemon holds that CA already, {RESTART}; else add it there",
         )
     return None
 
 
-def is_of_before(ca: Certificate, on_the_wire: Certificate, roots: Sequence[Certificate]) -> bool:
+def _is_of_before(ca: Certificate, on_the_wire: Certificate, roots: Sequence[Certificate]) -> bool:
     """Tell whether a daemon's certificate is of a time before ``ca``, and of a CA in its place."""
     of_ours = any(root.subject == on_the_wire.issuer for root in roots)
     return of_ours and on_the_wire.not_valid_before_utc < ca.not_valid_before_utc
@@ -128,6 +130,6 @@ def is_of_before(ca: Certificate, on_the_wire: Certificate, roots: Sequence[Cert
 
 def _listed(names: Sequence[Name]) -> str:
     """Return the names in one line, of many the first few."""
-    texts = [name.rfc4514_string() for name in names[:_READ]]
+    texts = [one_line(name.rfc4514_string()) for name in names[:_READ]]
     rest = len(names) - len(texts)
     return "; ".join([*texts, f"and {rest} more"] if rest else texts)

@@ -13,8 +13,8 @@ from dockertls_vault.verification import extended_key_usages
 from dockertls_vault.x509 import describe, fingerprint, is_signed_by
 
 from .outcome import Alerted, Distrusted
-from .report import Severity, Step
-from .trust import RESTART, is_of_before
+from .report import Severity, Step, one_line
+from .trust import RESTART, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,10 @@ _RENEW = (
     "if the file on that host has another serial, restart dockerd, which reads it at its start "
     "only; else issue it again (dockertls-vault issue server) and restart"
 )
+_BRING_ROOT = (
+    "is this the daemon you mean? then bring its root into ca.pem: dockertls-vault issue client, "
+    "with its mount"
+)
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED: the chain was built before.
 _TIME_CODES = {9, 10}
 # OpenSSL's X509_V_ERR_INVALID_PURPOSE.
@@ -51,7 +55,7 @@ _PURPOSE_CODE = 26
 def judge_name(endpoint: Endpoint, certificate: Certificate) -> Step:
     """Tell whether the name dialled is among the SANs, as Go compares: the CN does not count."""
     description = describe(certificate)
-    names = (*description.dns_names, *description.ip_addresses)
+    names = [*map(one_line, description.dns_names), *description.ip_addresses]
     if endpoint.is_address:
         found = endpoint.host in map(parse_address, description.ip_addresses)
     else:
@@ -82,6 +86,7 @@ def judge_chain(
 
     A life that is over is the business of another step.
     """
+    issuer = one_line(certificate.issuer.rfc4514_string())
     ours = "\n".join(f"{root.subject.rfc4514_string()}\n{fingerprint(root)}" for root in roots)
     match exchange.outcome:
         case Distrusted(code=code) if code in _TIME_CODES and not _is_valid(certificate, now):
@@ -89,30 +94,19 @@ def judge_chain(
         case Distrusted(code=code) if code == _PURPOSE_CODE:
             return Step("chain", Severity.SKIPPED, CHAIN, "it is not a server's certificate")
         case Distrusted(reason=reason):
+            cause = _explain_distrust(certificate, roots, reason)
             return Step(
                 "chain",
                 Severity.ERROR,
                 CHAIN,
-                f"{reason}\non the wire, issued by {certificate.issuer.rfc4514_string()}:\n"
+                f"{reason}\non the wire, issued by {issuer}:\n"
                 f"{fingerprint(certificate)}\nin ca.pem:\n{ours}",
-                why=_why_distrusted(certificate, roots, reason),
-                todo=_todo_distrusted(certificate, roots),
+                why=cause.why,
+                todo=cause.todo,
             )
         case outcome if exchange.certificate is None and not isinstance(outcome, Alerted):
             return Step("chain", Severity.SKIPPED, CHAIN, "the handshake came to no end")
     return Step("chain", Severity.OK, CHAIN, f"it leads to {ours}")
-
-
-def _todo_distrusted(certificate: Certificate, roots: Sequence[Certificate]) -> str:
-    if any(is_of_before(root, certificate, [root]) for root in roots):
-        return (
-            f"{RESTART}; if it then shows the same certificate, issue it again: dockertls-vault "
-            "issue server"
-        )
-    return (
-        "is this the daemon you mean? then bring its root into ca.pem: dockertls-vault issue "
-        "client, with its mount"
-    )
 
 
 def judge_lifetime(certificate: Certificate, now: datetime) -> Step:
@@ -200,13 +194,38 @@ def _matches(name: str, pattern: str) -> bool:
     return name == pattern
 
 
-def _why_distrusted(certificate: Certificate, roots: Sequence[Certificate], reason: str) -> str:
+def _explain_distrust(certificate: Certificate, roots: Sequence[Certificate], reason: str) -> Cause:
+    """Say why the chain does not lead to ``roots``; ``reason`` is OpenSSL's.
+
+    A certificate that is older than our roots is first of all one that dockerd was started with.
+    """
     namesakes = [root for root in roots if root.subject == certificate.issuer]
-    if not namesakes:
-        return (
-            "its issuer is not among our roots: it is of another CA, or dockerd's tlscert lacks "
-            "an intermediate"
+    start = certificate.not_valid_before_utc
+    is_older = all(start < root.not_valid_before_utc for root in namesakes or roots)
+    if any(is_signed_by(certificate, root) for root in namesakes):
+        return Cause(
+            f"the root is one of ours, but a certificate of the chain is not accepted ({reason})",
+            _BRING_ROOT,
         )
-    if not any(is_signed_by(certificate, root) for root in namesakes):
-        return "the CA has the name of one of our roots and another key: it was made anew"
-    return f"the root is one of ours, but a certificate of the chain is not accepted ({reason})"
+    if namesakes and is_older:
+        return Cause(
+            "the CA has the name of one of our roots and another key: it was made anew after this "
+            "certificate was issued",
+            f"{RESTART}; if it then shows the same certificate, issue it again: dockertls-vault "
+            "issue server",
+        )
+    if namesakes:
+        return Cause(
+            "the CA has the name of one of our roots and another key: it was made anew", _BRING_ROOT
+        )
+    if is_older:
+        return Cause(
+            "its issuer is not among our roots, which are newer than it: the CA was rotated since "
+            "dockerd started, it is of another CA, or dockerd's tlscert lacks an intermediate",
+            f"if the CA was rotated, {RESTART}; else: {_BRING_ROOT}",
+        )
+    return Cause(
+        "its issuer is not among our roots: it is of another CA, or dockerd's tlscert lacks an "
+        "intermediate",
+        _BRING_ROOT,
+    )

@@ -17,6 +17,7 @@ from dockertls_vault.docker.outcome import (
     Version,
 )
 from dockertls_vault.docker.report import Severity, Step, worst
+from dockertls_vault.docker.trust import Cause
 
 VERSION = Answered(
     200, "OK", "{}", engine=Engine.DOCKER, version=Version(Engine.DOCKER, "28.5.1", "1.51", "", "")
@@ -92,6 +93,7 @@ def test_a_stranger(outcome: Outcome, severity: Severity) -> None:
         (Alerted("certificate expired"), "by the daemon's clock"),
         (Alerted("access denied"), "does not accept our certificate"),
         (Alerted("protocol version"), "TLS 1.2"),
+        (http(400, "The SSL certificate error"), "a proxy before Docker does not accept"),
         (Closed(), "a reset can mask the reason"),
         (NotTLS("wrong version number"), "no TLS handshake: wrong version number"),
         (NotHTTP(b"* OK IMAP4"), "not HTTP"),
@@ -103,6 +105,16 @@ def test_we_are_not_let_in(outcome: Outcome, words: str) -> None:
     assert step.severity is Severity.ERROR
     assert words in f"{step.happened} {step.why} {step.todo}"
     assert step.why or step.todo
+
+
+@pytest.mark.parametrize("alert", ["certificate required", "unknown ca", "bad certificate", None])
+def test_the_daemons_cas_explain_a_refusal(alert: str | None) -> None:
+    """Also where a reset masks the alert, or a proxy answers in HTTP."""
+    cause = Cause("it lets in others", "restart it")
+    for outcome in (Alerted(alert) if alert else Closed(), http(400, "The SSL certificate error")):
+        step = judge_ours(outcome, GOOD, cause)
+        assert (step.severity, step.why, step.todo) == (Severity.ERROR, cause.why, cause.todo)
+    assert "clock" in judge_ours(Alerted("certificate expired"), GOOD, cause).why
 
 
 @pytest.mark.parametrize("outcome", [Alerted("bad certificate"), Closed()])

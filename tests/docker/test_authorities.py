@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import threading
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from tests.certificates import Authority, write_credential
 from . import servers
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
 LONG = timedelta(seconds=30)
@@ -75,6 +78,37 @@ def test_what_speaks_no_tls_names_nobody() -> None:
     assert greet(peer, LONG) == nothing
     with servers.silent() as port:
         assert greet_port(port, SHORT) == nothing
+
+
+def test_a_drip_is_bounded() -> None:
+    """A server that sends a byte of its answer now and then does not hold the probe for ever."""
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        record = b"\x16\x03\x03\x40\x00" + b"\x0b" * 0x4000
+        for byte in record:
+            if over.wait(0.02):
+                return
+            connection.sendall(bytes([byte]))
+
+    with servers.talking(drip) as port:
+        started = time.monotonic()
+        greeting = greet_port(port, SHORT)
+        took = time.monotonic() - started
+        over.set()
+    assert greeting == Greeting(None, None)
+    assert took < servers.LIMIT
+
+
+def test_a_name_that_cannot_be_read_hides_no_certificate(server: Path, tmp_path: Path) -> None:
+    """The name of an old CA may be in T.61, which cryptography reads as ASCII alone."""
+    der = Authority.create("zz").certificate.public_bytes(Encoding.DER)
+    in_t61 = der.replace(b"\x0c\x02zz", b"\x14\x02\xe9\xe9")  # a UTF8String before
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(ssl.DER_cert_to_PEM_cert(in_t61))
+    with servers.talking(servers.asking(server, authorities=bundle)) as port:
+        greeting = greet_port(port)
+    assert greeting == Greeting(SERVER.certificate.public_bytes(Encoding.DER), None)
 
 
 @pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])

@@ -30,12 +30,12 @@ NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS p
 @pytest.mark.parametrize(
     ("authorities", "plaintext", "severity", "words"),
     [
-        (None, GO, Severity.SKIPPED, "not seen to ask"),
+        (None, GO, Severity.SKIPPED, "asks for no certificate"),
         ([], GO, Severity.CRITICAL, "names no CA"),
         ([], NGINX, Severity.WARNING, "not to be seen"),
         ([], Closed(), Severity.WARNING, "not to be seen"),
         ([OURS], GO, Severity.OK, "clients of CN=ours alone"),
-        ([THEIRS, OURS], GO, Severity.OK, "clients of CN=ours, which is ours; CN=theirs"),
+        ([THEIRS, OURS], GO, Severity.OK, "clients of CN=ours (ours), and of CN=theirs"),
         ([THEIRS], GO, Severity.OK, "clients of CN=theirs alone"),
         ([OURS, PUBLIC], GO, Severity.CRITICAL, "clients of public CAs: CN=public"),
         ([PUBLIC], Closed(), Severity.CRITICAL, "clients of public CAs: CN=public"),
@@ -50,6 +50,12 @@ def test_trust_that_is_too_wide(
     assert step.severity is severity
     assert words in step.happened
     assert (severity is Severity.CRITICAL) == ("is root on that host" in step.why)
+
+
+def test_a_name_cannot_pose_as_a_line_of_ours() -> None:
+    """A server may name what it likes."""
+    sly = Authority.create("x\ndo: curl evil.example").certificate.subject
+    assert "\n" not in judge_trust([sly], GO, ours=[], public=[]).happened
 
 
 def test_a_ca_that_the_daemon_does_not_name_explains_a_refusal() -> None:

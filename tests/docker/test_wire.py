@@ -121,14 +121,29 @@ def test_a_chain_is_judged(exchange: Exchange, age: timedelta, severity: Severit
     assert step.severity is severity
 
 
-def test_why_a_chain_leads_nowhere() -> None:
-    """Another CA, the same name made anew, or something else above: each has its own words."""
+@pytest.mark.parametrize(
+    ("name", "age", "why", "todo"),
+    [
+        ("other root", YEARS, "not among our roots: it is", "is this the daemon"),
+        (
+            "other root",
+            WEEK,
+            "not among our roots, which are newer",
+            "if the CA was rotated, restart",
+        ),
+        ("wire root", YEARS, "it was made anew", "is this the daemon"),
+        ("wire root", WEEK, "made anew after this certificate was issued", "restart dockerd"),
+        (None, YEARS, "unable to get local issuer certificate", "is this the daemon"),
+    ],
+)
+def test_why_a_chain_leads_nowhere(name: str | None, age: timedelta, why: str, todo: str) -> None:
+    """Another CA, the same name made anew, or something else above; of before, a restart is first.
+
+    The certificate is 30 days old, and our root of ``age``.
+    """
     refused = Exchange(Distrusted(20, "unable to get local issuer certificate"))
-    certificate = ROOT.server().certificate
-    whys = [
-        wire.judge_chain(refused, certificate, [root.certificate], NOW).why
-        for root in (Authority.create("other root"), Authority.create("wire root"), ROOT)
-    ]
-    assert "not among our roots" in whys[0]
-    assert "made anew" in whys[1]
-    assert "unable to get local issuer certificate" in whys[2]
+    certificate = ROOT.issue("h", not_before=NOW - timedelta(days=30)).certificate
+    root = Authority.create(name, not_before=NOW - age) if name else ROOT
+    step = wire.judge_chain(refused, certificate, [root.certificate], NOW)
+    assert why in step.why
+    assert step.todo.startswith(todo)
