@@ -1,4 +1,4 @@
-"""Set up the CA in Vault: inspect what is there, plan, and carry the plan out.
+"""Set up the CA in Vault: carry a plan out, and tell whether certificates can be issued then.
 
 An existing CA is never replaced, and what others may use is taken away only with consent. A run
 that was cut short is completed by the next one, and a run that finds everything as it should be
@@ -7,120 +7,31 @@ has an empty plan.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from . import roles
-from .changes import Change, describe_change, differences
-from .duration import format_duration
-from .errors import (
-    ConflictingState,
-    ConsentNeeded,
-    InvalidInput,
-    InvalidSetting,
-    UnknownMount,
-    VaultError,
-)
-from .names import parse_dns_name
-from .steps import (
-    EnableMount,
-    GenerateRoot,
-    SetDefault,
-    Step,
-    TuneMount,
-    WriteRole,
-    needs_consent,
-)
+from .changes import describe_change
+from .errors import ConflictingState, ConsentNeeded, UnknownMount, VaultError
+from .plan import role_step
+from .steps import EnableMount, GenerateRoot, SetDefault, Step, TuneMount, WriteRole, needs_consent
 from .verification import current_roots
-from .x509 import describe, load_certificates
+from .x509 import describe, is_signed_by, load_certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from cryptography.x509 import Certificate
+
+    from .plan import Plan, Wish
     from .roles import Role
-    from .vault.ca import CertificateAuthority, Issuer, State
+    from .vault.ca import CertificateAuthority
     from .vault.pki import PKI
     from .x509 import Description
 
-ROOT_TTL = timedelta(days=3650)
 _REFUSED = 400
 # Another run may write the same role between our writing and our reading.
 _WRITES = 3
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the CA shall be; None leaves what is there, or takes the default where nothing is.
-
-    Raises InvalidInput for what contradicts itself, InvalidSetting if the two roles would be
-    one.
-    """
-
-    domains: tuple[str, ...] = ()
-    remove_domains: tuple[str, ...] = ()
-    allow_any_name: bool = False
-    allow_bare_domains: bool | None = None
-    allow_localhost: bool | None = None
-    common_name: str | None = None
-    root_ttl: timedelta | None = None
-    server_role: str = "server"
-    client_role: str = "client"
-
-    def __post_init__(self) -> None:
-        if self.allow_any_name and self.domains:
-            raise InvalidInput("--domain and --allow-any-name exclude each other")
-        for domain in self.domains:
-            if domain in self.remove_domains:
-                raise InvalidInput(f"the domain {domain!r} is both to be added and to be removed")
-        if self.server_role == self.client_role:
-            raise InvalidSetting(
-                f"the roles for servers and for clients have one name: {self.server_role!r}",
-                hint="a certificate is for one of the two: set DOCKERTLS_SERVER_ROLE or "
-                "DOCKERTLS_CLIENT_ROLE",
-            )
-
-    @property
-    def roles(self) -> dict[str, Role]:
-        """The roles by name where there are none yet, as Vault reads them back."""
-        return {name: self.role(name, None) for name in (self.server_role, self.client_role)}
-
-    def role(self, name: str, found: Role | None) -> Role:
-        """Return what the role ``name`` shall be over the one that was ``found``."""
-        if name == self.client_role:
-            return roles.CLIENT
-        return roles.server(
-            found,
-            domains=self.domains,
-            remove_domains=self.remove_domains,
-            allow_any_name=self.allow_any_name,
-            allow_bare_domains=self.allow_bare_domains,
-            allow_localhost=self.allow_localhost,
-        )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The steps from what is there to what was wished, none if nothing needs to change.
-
-    ``without_effect`` says what of the wish changes nothing, and why.
-    """
-
-    mount: str
-    wish: Wish
-    steps: tuple[Step, ...]
-    without_effect: tuple[str, ...] = ()
-
-    @property
-    def needs_consent(self) -> tuple[str, ...]:
-        """What would be taken away without having been asked for, in words."""
-        return tuple(
-            f"{_subject(step)}: {describe_change(change)}"
-            for step in self.steps
-            for change in needs_consent(step)
-        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +39,8 @@ class Outcome:
     """What was planned, whether it was done, and what Vault had to say about it.
 
     ``ignored`` are parameters that this server does not know: they were not there when the role
-    was read back. ``trusted`` are the current roots of ``trust_mount``, which ca.pem will hold.
+    was read back. ``trusted`` are the current roots of ``trust_mount``, which ca.pem will hold;
+    ``ready`` says that there is one, and that the default issuer leads to one.
     """
 
     mount: str
@@ -139,64 +51,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     trust_mount: str = ""
     trusted: tuple[Description, ...] = ()
-
-    @property
-    def has_root(self) -> bool:
-        """Whether there is a root to trust, or the plan has yet to make it."""
-        planned = not self.applied and self.trust_mount == self.mount
-        return bool(self.trusted) or (
-            planned and any(isinstance(step, GenerateRoot) for step in self.steps)
-        )
-
-
-def parse_domains(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return domains as certificates have them, each once; raises InvalidInput."""
-    domains = tuple(dict.fromkeys(map(parse_dns_name, texts)))
-    for domain in domains:
-        if "_" in domain:
-            raise InvalidInput(
-                f"an underscore in a domain: {domain!r}",
-                hint="a role that enforces host names (RFC 1123), as this one will, signs no name "
-                "below it",
-            )
-        if domain.startswith("*."):
-            raise InvalidInput(
-                f"a wildcard for a domain: {domain!r}", hint=f"did you mean {domain[2:]!r}?"
-            )
-    return domains
-
-
-def parse_removals(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return domains to look for in a role, where others may have put what we would not."""
-    return tuple(
-        text.lower() if text.isascii() and text.strip() else parse_dns_name(text) for text in texts
-    )
-
-
-def plan(mount: str, state: State, wish: Wish) -> Plan:
-    """Return the plan that leads from ``state`` to ``wish``; pure.
-
-    Raises ConflictingState where something else is mounted, or where it is not clear which
-    issuer signs; InvalidInput where servers would be left without any name.
-    """
-    if state.mounted_at not in (None, mount):
-        raise ConflictingState(
-            f"{mount!r} lies below the mount {state.mounted_at!r}",
-            hint="name another mount with --mount",
-        )
-    if state.mount_type not in (None, "pki"):
-        raise ConflictingState(
-            f"a {state.mount_type} engine is mounted at {mount!r}",
-            hint="name another mount with --mount",
-        )
-    issuer_steps = _issuer_steps(mount, state, wish)
-    role_steps = (_role_step(name, state.roles.get(name), wish) for name in wish.roles)
-    steps: tuple[Step, ...] = (
-        *_mount_steps(mount, state, wish, issuer_steps),
-        *issuer_steps,
-        *(step for step in role_steps if step is not None),
-    )
-    return Plan(mount, wish, steps, tuple(_without_effect(state, wish, issuer_steps)))
+    ready: bool = False
 
 
 def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Outcome:
@@ -233,15 +88,37 @@ def preview(plan: Plan) -> Outcome:
     return Outcome(plan.mount, plan.steps, applied=False, without_effect=plan.without_effect)
 
 
-def with_trust(outcome: Outcome, trust: PKI, now: datetime) -> Outcome:
-    """Return the outcome with the roots of the mount ``trust``, as ca.pem would have them."""
+def with_trust(outcome: Outcome, ca: CertificateAuthority, trust: PKI, now: datetime) -> Outcome:
+    """Return the outcome with the roots of the mount ``trust``, as ca.pem would have them.
+
+    The root that a plan has yet to make counts as there.
+    """
     try:
         issuers = trust.issuers()
     except UnknownMount:
         issuers = ()
-    certificates = tuple(found for pem in issuers for found in load_certificates(pem))
-    trusted = tuple(map(describe, current_roots(certificates, now)))
-    return replace(outcome, trust_mount=trust.mount, trusted=trusted)
+    trusted = current_roots(_load(issuers), now)
+    makes_one = any(isinstance(step, GenerateRoot) for step in outcome.steps)
+    if makes_one and not outcome.applied:
+        ready = bool(trusted) or trust.mount == ca.mount
+    else:
+        ready = bool(trusted) and _leads_to_a_root(_load(ca.default_chain()), trusted, now)
+    return replace(
+        outcome, trust_mount=trust.mount, trusted=tuple(map(describe, trusted)), ready=ready
+    )
+
+
+def _load(pems: Sequence[str]) -> tuple[Certificate, ...]:
+    return tuple(found for pem in pems for found in load_certificates(pem))
+
+
+def _leads_to_a_root(
+    chain: Sequence[Certificate], trusted: Sequence[Certificate], now: datetime
+) -> bool:
+    """Tell whether a chain ends in a current root of its own mount, or below a trusted one."""
+    return bool(current_roots(chain, now)) or any(
+        is_signed_by(certificate, root) for certificate in chain for root in trusted
+    )
 
 
 def _carry_out(
@@ -269,7 +146,7 @@ def _write_role(
     warnings: tuple[str, ...] = ()
     for left in reversed(range(_WRITES + 1)):
         found = ca.role(planned.name)
-        step = _role_step(planned.name, found, wish)
+        step = role_step(planned.name, found, wish)
         if step is None:
             break
         if not left:
@@ -289,91 +166,3 @@ def _not_done(step: Step) -> ConflictingState:
         f"Vault took this and did not do it: {step.words}"
         + "".join(f"; {describe_change(change)}" for change in left)
     )
-
-
-def _subject(step: Step) -> str:
-    return f"the role {step.name}" if isinstance(step, WriteRole) else "the mount"
-
-
-def _mount_steps(
-    mount: str, state: State, wish: Wish, issuer_steps: Sequence[Step]
-) -> tuple[Step, ...]:
-    longest = timedelta(seconds=max(role["max_ttl"] for role in wish.roles.values()))
-    roots = [step.ttl for step in issuer_steps if isinstance(step, GenerateRoot)]
-    needed = max(longest, *roots) if roots else longest
-    if state.mount_type is None:
-        return (EnableMount(f"enable the PKI engine at {mount}", needed),)
-    if state.max_lease >= needed:
-        return ()
-    before, after = (int(ttl.total_seconds()) for ttl in (state.max_lease, needed))
-    change = Change("max_lease_ttl", before, after)
-    return (TuneMount(f"raise the longest TTL at {mount}", needed, (change,)),)
-
-
-def _issuer_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
-    follows = Change("default_follows_latest_issuer", before=True, after=False, takes_away=True)
-    changes = (follows,) if state.follows_latest else ()
-    signing = {issuer.id: issuer for issuer in state.issuers if issuer.has_key}
-    if not signing:
-        root = _new_root(state.issuers, wish)
-        default = SetDefault(f"make {root.issuer} the default issuer", root.issuer, changes)
-        return (root, default)
-    if state.default is not None and state.default in signing:
-        keep = SetDefault("keep the default issuer when others come", state.default, changes)
-        return (keep,) if state.follows_latest else ()
-    if len(signing) > 1:
-        raise ConflictingState(
-            f"the mount {mount!r} has {len(signing)} issuers with a key and none of them is the "
-            "default",
-            hint=f"choose one: bao write {mount}/config/issuers default=NAME",
-        )
-    (issuer,) = signing.values()
-    return (SetDefault(f"make {issuer.name or issuer.id} the default issuer", issuer.id, changes),)
-
-
-def _new_root(issuers: Sequence[Issuer], wish: Wish) -> GenerateRoot:
-    """Return how to make a root, under a name that no issuer has, beside those without a key."""
-    taken = {issuer.name for issuer in issuers}
-    number = next(number for number in itertools.count(1) if f"root-{number}" not in taken)
-    common_name = wish.common_name or f"dockertls root {number}"
-    ttl = wish.root_ttl or ROOT_TTL
-    beside = "; what is there has no key to sign with, and stays" if issuers else ""
-    return GenerateRoot(
-        f"generate the root {common_name!r}: EC P-256, its key internal to Vault, for "
-        f"{format_duration(ttl)}{beside}",
-        f"root-{number}",
-        common_name,
-        ttl,
-    )
-
-
-def _role_step(name: str, found: Role | None, wish: Wish) -> WriteRole | None:
-    """Return how to make the role or to put it right, None if it is as it shall be."""
-    role = wish.role(name, found)
-    if not role["allow_any_name"] and not role["allowed_domains"]:
-        raise InvalidInput(
-            "no domain for the names of servers",
-            hint="give --domain example.internal, or say --allow-any-name",
-        )
-    changes = differences(found, role)
-    if not changes:
-        return None
-    # A write sets what it does not name back to Vault's defaults.
-    kept = {parameter: value for parameter, value in (found or {}).items() if value is not None}
-    verb = "write" if found is None else "put right"
-    return WriteRole(f"{verb} the role {name}", name, {**kept, **role}, changes)
-
-
-def _without_effect(state: State, wish: Wish, issuer_steps: Sequence[Step]) -> Iterator[str]:
-    if not any(isinstance(step, GenerateRoot) for step in issuer_steps):
-        for option, value in (("common-name", wish.common_name), ("root-ttl", wish.root_ttl)):
-            if value is not None:
-                yield f"--{option} has no effect: there is a CA already, and it stays as it is"
-    role = state.roles.get(wish.server_role) or {}
-    has = {name.lower() for name in role.get("allowed_domains") or []}
-    for domain in wish.remove_domains:
-        if domain not in has:
-            yield (
-                f"--remove-domain {domain} has no effect: the role {wish.server_role} does not "
-                "have it"
-            )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from dockertls_vault import bootstrap, config, roles
+from dockertls_vault.plan import Wish, make_plan
 from dockertls_vault.vault.ca import CertificateAuthority
 from dockertls_vault.vault.session import Session, open_session
 
@@ -34,10 +35,10 @@ def prepared_server(vault_server: DevVault) -> DevVault:
 
 def init(server: DevVault, mount: str = "dockertls") -> None:
     """Do what `ca init` does; where there is a CA, it writes the roles alone."""
-    wish = bootstrap.Wish((DOMAIN,))
+    wish = Wish((DOMAIN,))
     with session(server) as opened:
         ca = CertificateAuthority(opened, mount)
-        bootstrap.apply(ca, bootstrap.plan(mount, ca.state(tuple(wish.roles)), wish))
+        bootstrap.apply(ca, make_plan(mount, ca.state(tuple(wish.roles)), wish))
 
 
 def rsa_root(server: DevVault, mount: str) -> None:

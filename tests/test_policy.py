@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dockertls_vault import bootstrap, config
-from dockertls_vault.bootstrap import Wish
 from dockertls_vault.errors import DockerTLSError, PolicyDenied
 from dockertls_vault.names import Names
+from dockertls_vault.plan import Wish, make_plan
 from dockertls_vault.policy import Person, rules, to_hcl
 from dockertls_vault.request import KeyType
 from dockertls_vault.vault.ca import CertificateAuthority
@@ -60,7 +60,7 @@ def root(vault_server: DevVault, connect: Callable[[str], Any]) -> Iterator[Sess
 def ca(root: Session) -> CertificateAuthority:
     """Return a CA of the test's own, as `ca init` leaves it."""
     made = CertificateAuthority(root, f"pki-{secrets.token_hex(4)}")
-    bootstrap.apply(made, bootstrap.plan(made.mount, made.state(tuple(WISH.roles)), WISH))
+    bootstrap.apply(made, make_plan(made.mount, made.state(tuple(WISH.roles)), WISH))
     return made
 
 
@@ -231,7 +231,7 @@ def test_an_admin_sets_up_the_ca_and_finds_it_done(
     ca = CertificateAuthority(holder(to_hcl(rules(Person.ADMIN, mount, "server"))), mount)
 
     def init() -> list[str]:
-        plan = bootstrap.plan(mount, ca.state(tuple(WISH.roles)), WISH)
+        plan = make_plan(mount, ca.state(tuple(WISH.roles)), WISH)
         return [step.words for step in bootstrap.apply(ca, plan, consent=True).steps]
 
     assert len(init()) == 5

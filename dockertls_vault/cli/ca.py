@@ -34,7 +34,8 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dockertls_vault.bootstrap import Outcome, Plan
+    from dockertls_vault.bootstrap import Outcome
+    from dockertls_vault.plan import Plan
     from dockertls_vault.steps import Step
 
 _AS_IT_IS = "as it is"
@@ -107,6 +108,7 @@ def init(
 ) -> None:
     """Make the PKI mount, its root and its roles, or put them right."""
     from dockertls_vault import bootstrap
+    from dockertls_vault.plan import Wish, make_plan, parse_domains, parse_removals
     from dockertls_vault.vault.ca import CertificateAuthority
     from dockertls_vault.vault.pki import PKI
 
@@ -114,9 +116,9 @@ def init(
     settings = options.settings(
         mount=mount, trust_mount=trust_mount, auth=auth, namespace=namespace, timeout=timeout
     )
-    wish = bootstrap.Wish(
-        domains=bootstrap.parse_domains(domain or []),
-        remove_domains=bootstrap.parse_removals(remove_domain or []),
+    wish = Wish(
+        domains=parse_domains(domain or []),
+        remove_domains=parse_removals(remove_domain or []),
         allow_any_name=allow_any_name,
         allow_bare_domains=allow_bare_domains,
         allow_localhost=allow_localhost,
@@ -127,14 +129,14 @@ def init(
     )
     with options.session(settings, preferences) as session:
         ca = CertificateAuthority(session, settings.mount)
-        plan = bootstrap.plan(settings.mount, ca.state(tuple(wish.roles)), wish)
+        plan = make_plan(settings.mount, ca.state(tuple(wish.roles)), wish)
         render.words(_plan(plan.steps), preferences)
         if dry_run:
             outcome = bootstrap.preview(plan)
         else:
             outcome = bootstrap.apply(ca, plan, consent=yes or _is_consented_to(plan))
         trust = PKI(session, settings.trust_mount or settings.mount)
-        outcome = bootstrap.with_trust(outcome, trust, datetime.now(UTC))
+        outcome = bootstrap.with_trust(outcome, ca, trust, datetime.now(UTC))
     render.show(
         "ca-init",
         outcome,
@@ -144,11 +146,11 @@ def init(
             *outcome.without_effect,
             *_ignored(outcome),
             *outcome.warnings,
-            *([] if outcome.has_root else [_no_root(outcome)]),
+            *([] if outcome.ready else [_not_ready(outcome)]),
         ],
-        ok=outcome.has_root,
+        ok=outcome.ready,
     )
-    if not outcome.has_root:
+    if not outcome.ready:
         raise typer.Exit(ConflictingState.exit_status)
 
 
@@ -212,11 +214,16 @@ def _ignored(outcome: Outcome) -> list[str]:
     ]
 
 
-def _no_root(outcome: Outcome) -> str:
+def _not_ready(outcome: Outcome) -> str:
+    why = (
+        f"the default issuer of {outcome.mount} does not lead to a root that is there"
+        if outcome.trusted
+        else f"the mount {outcome.trust_mount} has no current root certificate"
+    )
     return (
-        f"nothing can be issued yet: the mount {outcome.trust_mount} has no current root "
-        f"certificate; import it (bao write {outcome.trust_mount}/issuers/import/cert "
-        "pem_bundle=@root.pem), or name the mount that has it with --trust-mount"
+        f"nothing can be issued yet: {why}; import its root (bao write {outcome.trust_mount}"
+        "/issuers/import/cert pem_bundle=@root.pem), or name the mount that has it with "
+        "--trust-mount"
     )
 
 
@@ -224,7 +231,7 @@ def _summary(outcome: Outcome) -> str:
     if not outcome.applied:
         consent = any(needs_consent(step) for step in outcome.steps)
         return "nothing was changed (--dry-run)" + ("; it needs --yes" if consent else "")
-    state = "ready" if outcome.has_root else "not ready"
+    state = "ready" if outcome.ready else "not ready"
     if not outcome.steps:
         return f"nothing needs to change at {outcome.mount}"
     return f"the CA at {outcome.mount} is {state}"

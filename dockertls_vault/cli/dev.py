@@ -46,11 +46,11 @@ def dev(
 
     It ends with a signal (Ctrl-C), or with COMMAND.
     """
-    from dockertls_vault import bootstrap
     from dockertls_vault import dev as embedded
+    from dockertls_vault.plan import parse_domains
 
     preferences = ctx.ensure_object(Preferences)
-    domains = bootstrap.parse_domains(domain or [])
+    domains = parse_domains(domain or [])
     with embedded.running() as server:
         _init(server, domains, preferences)
         if command:
@@ -80,11 +80,12 @@ def _run(command: list[str], server: DevServer) -> int:
 def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:
     """Do what `ca init` does."""
     from dockertls_vault import bootstrap, config
+    from dockertls_vault.plan import Wish, make_plan
     from dockertls_vault.vault.ca import CertificateAuthority
 
     environ = server.environment(os.environ)
     settings = config.resolve({}, environ, config.config_files(environ))
-    wish = bootstrap.Wish(
+    wish = Wish(
         domains=domains,
         allow_any_name=not domains,
         server_role=settings.server_role,
@@ -92,7 +93,7 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
     )
     with options.session(settings, preferences) as session:
         ca = CertificateAuthority(session, settings.mount)
-        bootstrap.apply(ca, bootstrap.plan(settings.mount, ca.state(tuple(wish.roles)), wish))
+        bootstrap.apply(ca, make_plan(settings.mount, ca.state(tuple(wish.roles)), wish))
     names = f"names below {', '.join(domains)}" if domains else "any name (no --domain was given)"
     render.note(
         f"an embedded OpenBao at {server.address}, where `ca init` has been run", preferences

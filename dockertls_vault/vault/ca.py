@@ -81,6 +81,14 @@ class CertificateAuthority:
             roles={name: self.role(name) for name in roles},
         )
 
+    def default_chain(self) -> tuple[str, ...]:
+        """Return the default issuer and the issuers above it that the mount has, in PEM."""
+        config = self._read(f"{self.mount}/config/issuers") or {}
+        if not config.get("default"):
+            return ()
+        issuer = self._read(f"{self.mount}/issuer/{config['default']}") or {}
+        return tuple(issuer.get("ca_chain") or ())
+
     def role(self, name: str) -> Role | None:
         """Return a role's parameters as Vault has them, None if there is no such role."""
         return self._read(f"{self.mount}/roles/{name}")

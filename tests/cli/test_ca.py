@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -230,14 +231,14 @@ def test_an_intermediate_without_its_root_is_not_ready(
     assert captured.out.endswith(f"\nthe CA at {mount} is not ready\n")
     assert captured.err == ignored_by(vault_server) + (
         f"warning: nothing can be issued yet: the mount {mount} has no current root certificate; "
-        f"import it (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or name the "
-        "mount that has it with --trust-mount\n"
+        f"import its root (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or name "
+        "the mount that has it with --trust-mount\n"
     )
     assert init("-o", "json") == 78
     envelope = json.loads(capsys.readouterr().out)
-    assert (envelope["ok"], envelope["data"]["applied"], envelope["data"]["trusted"]) == (
+    assert (envelope["ok"], envelope["data"]["ready"], envelope["data"]["trusted"]) == (
         False,
-        True,
+        False,
         [],
     )
     assert init("--trust-mount", f"{mount}-root") == 0
@@ -245,6 +246,32 @@ def test_an_intermediate_without_its_root_is_not_ready(
     import_certificate(vault_server, mount, root)
     assert init() == 0
     assert capsys.readouterr() == (f"nothing needs to change at {mount}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("validity", "why"),
+    [
+        (timedelta(days=1), "the default issuer of {mount} does not lead to a root that is there"),
+        (timedelta(minutes=4), "the mount {mount} has no current root certificate"),
+    ],
+    ids=["another CA's", "expired"],
+)
+def test_a_root_that_is_of_no_use_does_not_make_it_ready(
+    vault_server: DevVault,
+    init: Callable[..., int],
+    mount: str,
+    validity: timedelta,
+    why: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One that did not sign the intermediate, or that has expired."""
+    intermediate_alone(vault_server, mount)
+    other = Authority.create("another CA", lifetime=validity)
+    import_certificate(vault_server, mount, other.pem.decode())
+    assert init("--dry-run") == 78
+    assert init() == 78
+    assert f"nothing can be issued yet: {why.format(mount=mount)}; " in capsys.readouterr().err
+    assert init("--trust-mount", f"{mount}-root") == 0
 
 
 def test_beside_an_old_ca_without_its_key_a_root_is_made(
@@ -306,6 +333,7 @@ def test_as_json_it_is_one_envelope(
         "warnings",
         "trust_mount",
         "trusted",
+        "ready",
     }
     assert (data["mount"], data["applied"]) == (mount, True)
     ignored = [f"{role}: {it}" for role in ("server", "client") for it in vault_server.ignores]

@@ -1,0 +1,299 @@
+"""`ca init`: what is planned from what is there, without any server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dockertls_vault.changes import Change
+from dockertls_vault.errors import ConflictingState, InvalidInput, InvalidSetting
+from dockertls_vault.plan import Plan, Wish, make_plan, parse_domains, parse_removals
+from dockertls_vault.steps import (
+    EnableMount,
+    GenerateRoot,
+    SetDefault,
+    Step,
+    TuneMount,
+    WriteRole,
+)
+from dockertls_vault.vault.ca import Issuer, State
+
+WISH = Wish(("example.internal",))
+TEN_YEARS = timedelta(days=3650)
+# A mount as `ca init` leaves it.
+DONE = State(
+    mount_type="pki",
+    mounted_at="pki",
+    max_lease=TEN_YEARS,
+    issuers=(Issuer("id-1", "root-1", has_key=True),),
+    default="id-1",
+    roles=WISH.roles,
+)
+
+
+def steps_from(state: State, wish: Wish = WISH) -> tuple[Step, ...]:
+    """Return what is planned at the mount `pki`."""
+    return make_plan("pki", state, wish).steps
+
+
+def test_from_nothing_all_is_planned() -> None:
+    """Mount, root, default and both roles, in this order."""
+    steps = steps_from(State())
+    assert [type(step) for step in steps] == [
+        EnableMount,
+        GenerateRoot,
+        SetDefault,
+        WriteRole,
+        WriteRole,
+    ]
+    assert [step.words for step in steps] == [
+        "enable the PKI engine at pki",
+        "generate the root 'dockertls root 1': EC P-256, its key internal to Vault, for 3650d",
+        "make root-1 the default issuer",
+        "write the role server",
+        "write the role client",
+    ]
+
+
+def test_what_is_done_needs_nothing() -> None:
+    """The plan is empty, and what was said of a root to be made is said to be without effect."""
+    assert make_plan("pki", DONE, WISH) == Plan("pki", WISH, ())
+    other = replace(WISH, common_name="another", root_ttl=timedelta(days=7300))
+    plan = make_plan("pki", DONE, other)
+    assert plan.steps == ()
+    assert plan.without_effect == (
+        "--common-name has no effect: there is a CA already, and it stays as it is",
+        "--root-ttl has no effect: there is a CA already, and it stays as it is",
+    )
+    assert make_plan("pki", State(), other).without_effect == ()
+
+
+def test_another_kind_of_mount_is_a_conflict() -> None:
+    """Somebody's secrets are not made a CA."""
+    with pytest.raises(ConflictingState, match="a kv engine is mounted at 'pki'"):
+        make_plan("pki", State(mount_type="kv", mounted_at="pki"), WISH)
+
+
+def test_a_place_below_another_mount_is_a_conflict() -> None:
+    """Vault has no mounts within mounts."""
+    with pytest.raises(ConflictingState, match="'pki/docker' lies below the mount 'pki'"):
+        make_plan("pki/docker", State(mount_type="pki", mounted_at="pki"), WISH)
+
+
+@pytest.mark.parametrize(
+    ("issuers", "days", "expected"),
+    [((), 32, 3650), ((), 3650, None), (DONE.issuers, 1, 30), (DONE.issuers, 32, None)],
+)
+def test_the_longest_life_is_raised_and_never_lowered(
+    issuers: tuple[Issuer, ...], days: int, expected: int | None
+) -> None:
+    """Far enough for the root where one is to be made, else for the leaves."""
+    state = replace(DONE, issuers=issuers, max_lease=timedelta(days=days))
+    tuned = [step for step in steps_from(state) if isinstance(step, TuneMount)]
+    if expected is None:
+        assert tuned == []
+        return
+    change = Change("max_lease_ttl", days * 86400, expected * 86400)
+    assert [step.changes for step in tuned] == [(change,)]
+
+
+def test_a_root_of_a_short_life_leaves_room_for_the_roles() -> None:
+    """Otherwise the second run would have something to change."""
+    (step, *_) = steps_from(State(), replace(WISH, root_ttl=timedelta(hours=1)))
+    assert isinstance(step, EnableMount)
+    assert step.max_lease == timedelta(days=30)
+
+
+@pytest.mark.parametrize("default", [None, "id-0"])
+def test_the_one_issuer_with_a_key_becomes_the_default(default: str | None) -> None:
+    """One without a key is there to be verified with, even if somebody made it the default."""
+    issuers = (Issuer("id-0", "", has_key=False), Issuer("id-1", "", has_key=True))
+    (step,) = steps_from(replace(DONE, issuers=issuers, default=default))
+    assert step == SetDefault("make id-1 the default issuer", "id-1")
+
+
+def test_without_a_default_the_choice_is_the_operators() -> None:
+    """Of two issuers that can sign; it is said how to choose."""
+    issuers = tuple(Issuer(f"id-{number}", "", has_key=True) for number in range(2))
+    state = replace(DONE, issuers=(Issuer("bare", "", has_key=False), *issuers), default=None)
+    with pytest.raises(ConflictingState, match="has 2 issuers with a key") as conflict:
+        make_plan("pki", state, WISH)
+    assert "bao write pki/config/issuers default=NAME" in conflict.value.hint
+
+
+@pytest.mark.parametrize(
+    ("names", "default", "expected"),
+    [
+        ([""], None, 1),
+        (["the-old-ca"], "id-0", 1),
+        (["root-1"], None, 2),
+        (["root-2", "root-1", ""], None, 3),
+    ],
+)
+def test_beside_what_has_no_key_a_root_is_made(
+    names: list[str], default: str | None, expected: int
+) -> None:
+    """Under the next name that is free; it signs, and the mount has room for its TTL."""
+    issuers = tuple(Issuer(f"id-{n}", name, has_key=False) for n, name in enumerate(names))
+    state = replace(DONE, issuers=issuers, default=default, max_lease=timedelta(days=32))
+    assert steps_from(state) == (
+        TuneMount(
+            "raise the longest TTL at pki",
+            TEN_YEARS,
+            (Change("max_lease_ttl", 32 * 86400, 3650 * 86400),),
+        ),
+        GenerateRoot(
+            f"generate the root 'dockertls root {expected}': EC P-256, its key internal to Vault, "
+            "for 3650d; what is there has no key to sign with, and stays",
+            f"root-{expected}",
+            f"dockertls root {expected}",
+            TEN_YEARS,
+        ),
+        SetDefault(f"make root-{expected} the default issuer", f"root-{expected}"),
+    )
+
+
+def test_a_default_that_would_change_by_itself_is_fixed() -> None:
+    """A pending root would sign before anybody trusts it; whoever wants that is asked."""
+    plan = make_plan("pki", replace(DONE, follows_latest=True), WISH)
+    change = Change("default_follows_latest_issuer", before=True, after=False, takes_away=True)
+    assert plan.steps == (
+        SetDefault("keep the default issuer when others come", "id-1", (change,)),
+    )
+    assert plan.needs_consent == ("the mount: default_follows_latest_issuer: true -> false",)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty name"),
+        ("https://example.internal", "URL"),
+        ("example.internal:2376", "port"),
+        ("example.internal.", "trailing dot"),
+        ("*.example.internal", "wildcard"),
+        ("192.0.2.1", "neither a host name"),
+    ],
+)
+def test_domains_that_make_no_sense_are_refused(text: str, reason: str) -> None:
+    """With what is wrong about them."""
+    with pytest.raises(InvalidInput, match=reason):
+        parse_domains([text])
+
+
+def test_a_wish_does_not_contradict_itself() -> None:
+    """Any name or some; a domain comes or goes."""
+    with pytest.raises(InvalidInput, match="exclude each other"):
+        Wish(("a.test",), allow_any_name=True)
+    with pytest.raises(InvalidInput, match=r"'a\.test' is both to be added and to be removed"):
+        Wish(("a.test",), ("a.test",))
+
+
+def test_domains_are_as_certificates_have_them() -> None:
+    """In lower case, as A-labels, each once."""
+    texts = ["Example.INTERNAL", "bücher.example", "example.internal"]
+    expected = ("example.internal", "xn--bcher-kva.example")
+    assert parse_domains(texts) == expected
+
+
+def test_one_role_for_both_is_refused() -> None:
+    """The second would take the place of the first."""
+    with pytest.raises(InvalidSetting, match="'docker'"):
+        Wish(server_role="docker", client_role="docker")
+
+
+ANY = Wish(allow_any_name=True)
+A = Wish(("a.test",))
+BOTH = Wish(("a.test", "b.test"))
+BARE = Wish(("a.test",), allow_bare_domains=True)
+
+
+@pytest.mark.parametrize(
+    ("has", "wish", "gives", "takes_away", "asks"),
+    [
+        (A, Wish(), {}, {}, False),
+        (A, A, {}, {}, False),
+        (A, Wish(("b.test",)), {"allowed_domains": ["a.test", "b.test"]}, {}, False),
+        (A, Wish(("A.test".lower(), "b.test")), {"allowed_domains": ["a.test", "b.test"]}, {}, 0),
+        (A, ANY, {"allow_any_name": True}, {}, False),
+        (A, Wish(allow_bare_domains=True), {"allow_bare_domains": True}, {}, False),
+        (A, Wish(allow_bare_domains=False), {}, {}, False),
+        (A, Wish(allow_localhost=True), {}, {}, False),
+        (A, Wish(allow_localhost=False), {}, {"allow_localhost": False}, True),
+        (BARE, A, {}, {}, False),
+        (BARE, Wish(allow_bare_domains=False), {}, {"allow_bare_domains": False}, True),
+        (BOTH, Wish((), ("a.test",)), {}, {"allowed_domains": ["b.test"]}, False),
+        (BOTH, Wish((), ("c.test",)), {}, {}, False),
+        (BOTH, Wish(("c.test",), ("a.test",)), {}, {"allowed_domains": ["b.test", "c.test"]}, 0),
+        (
+            BOTH,
+            Wish((), ("a.test",), allow_localhost=False),
+            {},
+            {"allowed_domains": ["b.test"], "allow_localhost": False},
+            True,
+        ),
+        (ANY, ANY, {}, {}, False),
+        (ANY, Wish(), {}, {}, False),
+        (
+            ANY,
+            A,
+            {"allowed_domains": ["a.test"], "allow_subdomains": True},
+            {"allow_any_name": False},
+            True,
+        ),
+        # To a role for any name, these are nothing.
+        (ANY, Wish(allow_localhost=False), {"allow_localhost": False}, {}, False),
+        (BARE, replace(ANY, allow_bare_domains=False), {"allow_any_name": True}, {}, False),
+    ],
+)
+def test_what_a_wish_does_to_the_role_that_is_there(
+    has: Wish, wish: Wish, gives: dict[str, Any], takes_away: dict[str, Any], asks: bool
+) -> None:
+    """Domains are added, switches stay; what narrows is marked, and needs consent.
+
+    A domain that is named to be removed needs no more than that.
+    """
+    plan = make_plan("pki", replace(DONE, roles=has.roles), wish)
+    changes = [change for step in plan.steps for change in step.changes]
+    assert {c.parameter: c.after for c in changes if c.takes_away} == takes_away
+    given = {c.parameter: c.after for c in changes if not c.takes_away}
+    assert gives.items() <= given.items()
+    assert bool(changes) == bool(gives or takes_away)
+    assert bool(plan.needs_consent) == asks
+
+
+@pytest.mark.parametrize(
+    ("has", "wish"),
+    [
+        (None, Wish()),
+        (None, Wish(allow_localhost=True)),
+        (A, Wish((), ("a.test",))),
+        (BOTH, Wish((), ("b.test", "a.test"))),
+    ],
+)
+def test_servers_are_not_left_without_a_name(has: Wish | None, wish: Wish) -> None:
+    """Any name goes only if that was said."""
+    state = replace(DONE, roles=has.roles if has else {})
+    with pytest.raises(InvalidInput, match="no domain for the names of servers"):
+        make_plan("pki", state, wish)
+
+
+def test_a_domain_to_be_removed_may_be_one_that_only_others_would_write() -> None:
+    """In any case, with a wildcard; one that is not there is said, so that a typo shows."""
+    assert parse_removals(["FTP*.Test", "bücher.example"]) == (
+        "ftp*.test",
+        "xn--bcher-kva.example",
+    )
+    theirs = {**A.roles["server"], "allowed_domains": ["Ftp*.test", "{{x}}", "a.test"]}
+    state = replace(DONE, roles={**A.roles, "server": theirs})
+    plan = make_plan("pki", state, Wish((), ("ftp*.test", "b.test")))
+    (step,) = plan.steps
+    assert isinstance(step, WriteRole)
+    assert step.role["allowed_domains"] == ["{{x}}", "a.test"]
+    assert plan.without_effect == (
+        "--remove-domain b.test has no effect: the role server does not have it",
+    )
+    with pytest.raises(InvalidInput, match="empty name"):
+        parse_removals([" "])
