@@ -49,6 +49,14 @@ def rsa_root(server: DevVault, mount: str) -> None:
     init(server, mount)
 
 
+def constrained_root(server: DevVault, mount: str, **constraints: str) -> None:
+    """Make a mount whose root may not sign for all that its roles allow."""
+    with session(server) as opened:
+        _enable(opened, mount)
+        _generate_root(opened, mount, key_type="ec", key_bits=256, **constraints)
+    init(server, mount)
+
+
 def intermediate(server: DevVault, mount: str) -> None:
     """Make an intermediate in ``mount`` under a root in another mount, with the roles."""
     import_certificate(server, mount, intermediate_alone(server, mount))

@@ -324,6 +324,15 @@ def test_a_root_takes_all_name_constraints(vault: Operator) -> None:
     )
 
 
+def test_the_key_of_such_a_root_is_shown_where_it_was_asked_for(vault: Operator) -> None:
+    """``exported`` gives it, ``internal`` does not."""
+    mount = mounted(vault)
+    root = {"common_name": "other", "key_type": "ec", "permitted_ip_ranges": "10.0.0.0/8"}
+    for kind, shown in (("internal", False), ("exported", True)):
+        made = vault.write(f"{mount}/issuers/generate/root/{kind}", root)["data"]
+        assert ("private_key" in made, "private_key_type" in made) == (shown, shown)
+
+
 def test_openbao_drops_ranges_of_addresses(bao: Operator) -> None:
     """Which is why somebody else has to sign such a root."""
     issuer = bao.read(f"{mounted(bao, permitted_ip_ranges='10.0.0.0/8')}/issuer/root-1")

@@ -49,10 +49,10 @@ class Daemon:
 @pytest.fixture(
     scope="module",
     params=["compose_vault", "vault_community", "vault_enterprise"],
-    ids=["openbao", "community", "enterprise"],
+    ids=["image", "community", "enterprise"],
 )
 def vault(request: pytest.FixtureRequest) -> DevVault:
-    """Return each of the three servers in turn, OpenBao as an image."""
+    """Return the server of docker-compose.test.yml, and then each dialect of Vault."""
     server: DevVault = request.getfixturevalue(request.param)
     return server
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import stat
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -236,6 +237,38 @@ def test_wrong_input_is_refused_before_anything_is_touched(
     assert app.run(["issue", "client", "--out", str(tmp_path / "c"), *arguments]) == status
     assert words in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
+
+
+def test_a_name_that_the_ca_may_not_sign_is_refused(
+    vault_server: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Vault refuses it in Go's words, we what OpenBao signs: 65, and nothing is installed."""
+    lead_to(vault_server, monkeypatch)
+    mount = f"constrained-{secrets.token_hex(4)}"
+    mounts.constrained_root(vault_server, mount, permitted_dns_domains="a.example.internal")
+    command = ["issue", "server", "--mount", mount, "--out", str(tmp_path / "s"), "--host"]
+    assert app.run([*command, "b.example.internal"]) == 65
+    assert re.search("name constraints|'b.example.internal'", capsys.readouterr().err)
+    assert not (tmp_path / "s").exists()
+    assert app.run([*command, "x.a.example.internal"]) == 0
+
+
+@pytest.mark.parametrize("server", ["vault_community", "vault_enterprise"], indirect=True)
+@pytest.mark.usefixtures("vault")
+def test_an_address_that_the_ca_may_not_sign_is_refused(
+    server: DevVault, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only Vault makes a CA that is bound to ranges of addresses."""
+    mount = f"constrained-{secrets.token_hex(4)}"
+    mounts.constrained_root(server, mount, permitted_ip_ranges="10.0.0.0/8")
+    command = ["issue", "server", "--mount", mount, "--out", str(tmp_path / "s"), "--host"]
+    assert app.run([*command, "192.0.2.1"]) == 65
+    assert "192.0.2.1" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+    assert app.run([*command, "10.1.2.3"]) == 0
 
 
 @pytest.mark.parametrize("server", ["openbao", "vault_enterprise"], indirect=True)

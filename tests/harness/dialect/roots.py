@@ -41,10 +41,9 @@ def constrained_roots(request: Request, forward: Forward) -> Answer:
         return made
     pem = _constrained(made, constraints)
     issuer = _put_back(request, forward, mount, made, pem)
-    key = None if request.path.endswith("/internal") else made.data["private_key"]
-    return made.with_data(
-        certificate=pem, issuing_ca=pem, issuer_id=issuer, private_key=key, private_key_type=None
-    )
+    internal = request.path.endswith("/internal")
+    hidden = dict.fromkeys(("private_key", "private_key_type")) if internal else {}
+    return made.with_data(certificate=pem, issuing_ca=pem, issuer_id=issuer, **hidden)
 
 
 def _constrained(made: Answer, constraints: dict[str, Any]) -> str:
