@@ -122,3 +122,12 @@ def test_a_token_that_is_no_token(operator: Operator) -> None:
     """Vault does not know it."""
     with pytest.raises(TokenRefused):
         ask(operator, VAULT_TOKEN="of-somebody-else")
+
+
+@pytest.mark.parametrize("uses", [1, 2])
+def test_a_token_that_is_used_up(operator: Operator, uses: int) -> None:
+    """Before it is asked what it may do, or by that question: no server failed, 77."""
+    token = operator.create_token(policies=["default"], ttl="5m", num_uses=uses)
+    with pytest.raises(TokenRefused) as caught:
+        ask(operator, VAULT_TOKEN=token)
+    assert caught.value.exit_status == 77

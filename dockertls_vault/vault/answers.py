@@ -182,6 +182,14 @@ def _token_refused(refusal: Refusal) -> TokenRefused:
     return TokenRefused(f"Vault does not accept the token: {refusal.words}")
 
 
+def _token_used_up(_refusal: Refusal) -> TokenRefused:
+    # Its last use was this request, which asks about the token itself.
+    return TokenRefused(
+        "the token is used up: this was its last use",
+        hint="use a token with more uses (num_uses), or log in again",
+    )
+
+
 def _not_allowed(refusal: Refusal) -> PolicyDenied:
     capability = _CAPABILITIES.get(refusal.method, "update")
     return PolicyDenied(
@@ -263,8 +271,7 @@ VAULT = (
     row((400, 403, 404), "", Verdict.FINAL, _unwrapped, path=r"^sys/wrapping/"),
     row(403, r"invalid token", Verdict.FINAL, _token_refused),
     row(403, r"^permission denied$", Verdict.FINAL, _token_refused),
-    # The last use of a token was this request, and what it asks about is the token itself.
-    row(400, r"^1 error occurred: \* invalid token$", Verdict.FINAL, _token_refused),
+    row(400, r"^1 error occurred: \* invalid token$", Verdict.FINAL, _token_used_up),
     row(400, r"missing client token", Verdict.FINAL, _token_refused),
     # What we may do; Sentinel has words of its own.
     row(403, r"^1 error occurred: \* permission denied$", Verdict.FINAL, _not_allowed),

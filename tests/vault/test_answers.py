@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +33,7 @@ from dockertls_vault.errors import (
     VaultUnreachable,
     WrappedSecretUsed,
 )
-from dockertls_vault.vault import answers
+from dockertls_vault.vault import answers, pki_answers
 from dockertls_vault.vault.meaning import Refusal, Row, Verdict
 from dockertls_vault.vault.transport import Answer
 
@@ -168,7 +168,8 @@ EXAMPLES = {
         TokenRefused, 77, "does not accept the token",
     ),
     "a token at its last use": Example(
-        CAPABILITIES, 400, "1 error occurred:\n\t* invalid token\n\n", F, TokenRefused, 77
+        CAPABILITIES, 400, "1 error occurred:\n\t* invalid token\n\n", F, TokenRefused, 77,
+        "is used up",
     ),
     "no token, Vault": Example(LOOKUP, 400, "missing client token", F, TokenRefused, 77),
     "a policy": Example(
@@ -192,6 +193,9 @@ EXAMPLES = {
         "sys/mounts/pki", 400, "No secret engine mount at pki/", F, UnknownMount, 78
     ),
     "nothing there": Example("pki/roles/x", 404, {"errors": []}, F, VaultError, 69, "HTTP 404"),
+    "a parameter": Example(
+        "pki/config/issuers", 400, "Failed to parse default: not found", F, VaultError, 69
+    ),
     "a failure of its own": Example(
         SIGN, 500, "1 error occurred:\n\t* no reply\n\n", F, VaultError, 69, "* no reply"
     ),
@@ -297,6 +301,19 @@ EXAMPLES = {
 }  # fmt: skip
 
 
+def fitting(example: Example) -> Row:
+    """Return the row that decides."""
+    answer = example.answer
+    rows = answers.rows(example.path, answer)
+    refusal = Refusal("POST", example.path, "", answer.status, answer.errors, {})
+    return next(row for row in rows if row.find(refusal))
+
+
+SIGNING = {
+    name: example for name, example in EXAMPLES.items() if fitting(example) in pki_answers.SIGNING
+}
+
+
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
 def test_what_an_answer_means(example: Example) -> None:
     """Whether it is asked again, which error it is, its exit status, and words that help."""
@@ -328,19 +345,26 @@ def test_the_longest_ttl_that_fits(end: str, ttl: str) -> None:
     assert fault.hint.startswith(f"give --ttl {ttl}, or ")
 
 
-def fitting(example: Example) -> Row:
-    """Return the row that decides."""
-    answer = example.answer
-    rows = answers.rows(example.path, answer)
-    refusal = Refusal("POST", example.path, "", answer.status, answer.errors, {})
-    return next(row for row in rows if row.find(refusal))
-
-
 def test_every_row_has_an_example() -> None:
     """A row that no answer reaches is a mistake, or lacks its proof."""
     reached = {fitting(example) for example in EXAMPLES.values()}
     rows = {*answers.NOT_VAULT, *answers.REDIRECTS, *answers.VAULT}
     assert not rows - reached
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_words_alone_decide_nothing(example: Example) -> None:
+    """Under another status, and for another path, they are a failure like any other."""
+    answer = replace(example.answer, status=418, body={"errors": list(example.answer.errors)})
+    meaning = answers.read("POST", "kv/data/x", "", answer)
+    assert (meaning.verdict, type(meaning.fault)) == (F, VaultError)
+
+
+@pytest.mark.parametrize("example", SIGNING.values(), ids=SIGNING)
+def test_the_words_of_the_engine_are_about_signing(example: Example) -> None:
+    """Elsewhere somebody else has written them, or a command that asks for something else."""
+    meaning = answers.read("POST", "kv/data/x", "", example.answer)
+    assert type(meaning.fault) is VaultError
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dockertls_vault.errors import (
     InvalidSetting,
     LoginRefused,
     NoToken,
+    UnknownNamespace,
     VaultUnreachable,
     WrappedSecretUsed,
 )
@@ -353,3 +354,14 @@ def test_how_it_is_found_out(variables: dict[str, str], method: Method, why: str
     """The environment shows which method is meant, and ``-v`` says what showed it."""
     found = auth.choose(settings("http://127.0.0.1:1", **variables))
     assert (found.method, found.why) == (method, why)
+
+
+def test_a_namespace_that_does_not_exist(openbao: DevVault) -> None:
+    """The role_id and the secret_id are right, and the namespace is to blame: 78."""
+    variables = {"DOCKERTLS_ROLE_ID": "right", "DOCKERTLS_SECRET_ID": "right"}
+    with (
+        session(openbao.address, VAULT_NAMESPACE="nowhere", **variables) as opened,
+        pytest.raises(UnknownNamespace) as caught,
+    ):
+        lookup(opened)
+    assert "role_id" not in caught.value.hint

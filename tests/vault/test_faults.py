@@ -1,0 +1,184 @@
+"""What stands between us and Vault is called by its name, with what to do about it."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from urllib3.exceptions import NewConnectionError
+
+from dockertls_vault import config
+from dockertls_vault.errors import (
+    DockerTLSError,
+    InvalidSetting,
+    NotVault,
+    UnknownMount,
+    VaultError,
+    VaultUnreachable,
+)
+from dockertls_vault.vault import faults
+from dockertls_vault.vault.own_token import lookup
+from dockertls_vault.vault.pki import PKI
+from tests.certificates import SERVER_AUTH, Authority, write_credential
+from tests.docker.servers import server_context
+from tests.harness.dialect.exchange import Answer
+from tests.harness.dialect.proxy import speaking
+
+from .misbehaving import Node, misbehaving, response, says
+from .operator import session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.harness.dialect.exchange import Forward, Request
+    from tests.harness.openbao import DevVault
+
+
+def failure(address: str, **variables: str) -> DockerTLSError:
+    """Return how a call fails; it is not repeated."""
+    variables = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "0", **variables}
+    with (
+        session(address, lambda _: None, **variables) as opened,
+        pytest.raises(DockerTLSError) as caught,
+    ):
+        lookup(opened)
+    return caught.value
+
+
+def test_no_address_is_set() -> None:
+    """The default is named as such, and what to set."""
+    settings = config.resolve({}, {}, [])
+    error = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # whose it was does not matter
+    error.__cause__ = ConnectionRefusedError()
+    found = faults.unreachable(settings.addresses[0], error, settings)
+    assert found.message == (
+        "no address of Vault is set, and the default, https://127.0.0.1:8200, refuses connections"
+    )
+    assert "VAULT_ADDR" in found.hint
+
+
+@pytest.mark.parametrize("target", ["http://vault.example:8200", "https://vault.example:8200"])
+def test_a_proxy_that_is_down(target: str) -> None:
+    """It is not Vault that refuses; the credentials in the proxy's address are not shown."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    found = failure(target, VAULT_PROXY_ADDR=f"http://me:s3cret@127.0.0.1:{port}")
+    assert type(found) is VaultUnreachable
+    wanted = f"the proxy http://127.0.0.1:{port} on the way to {target} refuses connections"
+    assert found.message == wanted
+    assert "NO_PROXY" in found.hint
+
+
+def test_a_proxy_that_lets_nobody_through() -> None:
+    """Its own words are told, and it is called a proxy."""
+
+    def answer(_node: Node, connection: socket.socket) -> None:
+        connection.sendall(response(b"no", "407 Proxy Authentication Required"))
+
+    with misbehaving(answer) as proxy:
+        found = failure("https://vault.example:8200", VAULT_PROXY_ADDR=proxy.address)
+        plain = failure("http://vault.example:8200", VAULT_PROXY_ADDR=proxy.address)
+    assert found.message == (
+        f"the proxy {proxy.address} does not let us through to https://vault.example:8200: "
+        "407 Proxy Authentication Required"
+    )
+    assert "the proxy on the way to http://vault.example:8200 wants credentials" in plain.message
+
+
+@pytest.mark.parametrize(
+    ("begins", "words", "hint"),
+    [
+        (timedelta(hours=1), "not yet valid", "is the clock here behind?"),
+        (timedelta(days=-30), "expired", "is the clock here ahead?"),
+    ],
+)
+def test_a_certificate_out_of_its_time(
+    tmp_path: Path, begins: timedelta, words: str, hint: str
+) -> None:
+    """The clock or the certificate is to blame, and not VAULT_CACERT."""
+    authority = Authority.create()
+    certificate = authority.issue(
+        "localhost",
+        addresses=["127.0.0.1"],
+        usages=[SERVER_AUTH],
+        not_before=datetime.now(UTC) + begins,
+    )
+    files = write_credential(tmp_path / "tls", authority.pem, certificate)
+    with misbehaving(Node.hangs, server_context(files)) as node:
+        found = failure(node.address, VAULT_CACERT=str(files / "ca.pem"))
+    assert words in found.message
+    assert hint in found.hint
+    assert "VAULT_CACERT" not in found.hint
+
+
+@pytest.mark.parametrize("path", ["/ui", "/ui/", "/v1/sys", "/vault"])
+@pytest.mark.parametrize(
+    "ask", [lookup, lambda opened: PKI(opened, "dockertls").issuers()], ids=["token", "nobody"]
+)
+def test_a_path_that_leads_past_vault(
+    openbao: DevVault, path: str, ask: Callable[..., object]
+) -> None:
+    """The path is to blame, not the mount, the token or the server: the UI's, the API's, a typo."""
+    address = f"{openbao.address}{path}"
+    with (
+        session(address, VAULT_TOKEN=openbao.token) as opened,
+        pytest.raises(InvalidSetting) as caught,
+    ):
+        ask(opened)
+    assert f"VAULT_ADDR: Vault does not answer below the path {path.rstrip('/')!r}" in (
+        caught.value.message
+    )
+    assert f"leave the path out ({openbao.address})" in caught.value.hint
+
+
+def test_a_path_that_leads_past_vault_is_passed_over(openbao: DevVault) -> None:
+    """The next address is asked."""
+    addresses = f"{openbao.address}/ui,{openbao.address}"
+    with session(addresses, VAULT_TOKEN=openbao.token) as opened:
+        assert lookup(opened).policies == ("root",)
+
+
+def below(prefix: str) -> Callable[[Request, Forward], Answer]:
+    """Return a proxy's rule: Vault is below ``prefix``, and nothing is elsewhere."""
+
+    def rule(request: Request, forward: Forward) -> Answer:
+        if not request.target.startswith(f"{prefix}/"):
+            return Answer(404, {"Content-Type": "text/html"}, b"<html>nothing</html>")
+        return forward(_at(request, request.target.removeprefix(prefix)))
+
+    return rule
+
+
+def _at(request: Request, target: str) -> Request:
+    return type(request)(request.method, target, request.headers, request.body)
+
+
+def test_a_path_that_leads_to_vault(openbao: DevVault) -> None:
+    """Behind a proxy it is right, and what is missing there is what Vault says."""
+    with speaking([below("/vault")], openbao.address) as proxy:
+        variables = {"VAULT_TOKEN": openbao.token}
+        with session(f"{proxy}/vault", **variables) as opened:
+            with pytest.raises(UnknownMount, match="nothing is mounted in Vault for 'nowhere/x'"):
+                opened.client.adapter.get("/v1/nowhere/x")
+            assert lookup(opened).policies == ("root",)
+            with pytest.raises(VaultError, match="HTTP 404"):
+                opened.client.adapter.get("/v1/cubbyhole/nothing")
+        with session(proxy, **variables) as opened, pytest.raises(NotVault):
+            lookup(opened)
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_path_is_not_blamed_in_doubt(status: int) -> None:
+    """Who cannot say whether Vault is there has not said that it is not."""
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        if node.paths[-1].endswith("/sys/init"):
+            connection.sendall(response({"errors": []}, f"{status} Oops"))
+        else:
+            says("no such thing", status="404 Not Found")(node, connection)
+
+    with misbehaving(answer) as node:
+        assert "no such thing" in failure(f"{node.address}/vault").message
