@@ -172,6 +172,12 @@ class Settings:
         variables=("DOCKERTLS_TOKEN_FILE",),
         key="vault.token_file",
     )
+    token_path: Path | None = _setting(
+        None,
+        "Where ``vault login`` keeps the token, if not in ``~/.vault-token``.",
+        parse=values.path,
+        variables=_vault("TOKEN_PATH"),
+    )
     token_helper_config: Path | None = _setting(
         None,
         "The file that names a token helper, as Vault's own command line has it.",

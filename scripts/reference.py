@@ -17,6 +17,22 @@ from dockertls_vault.docker.report import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# What tests/vault/test_as_bao.py finds to differ, and why it should.
+_LEFT_OUT = {
+    "`VAULT_WRAP_TTL`": "every answer would be wrapped, and none could be read",
+    "`VAULT_MFA`": "a login that wants a second factor is refused, with words",
+    "`VAULT_CLIENT_CERT_BYTES`, `VAULT_CLIENT_KEY_BYTES`": "a key has no place in the environment",
+    "`VAULT_SRV_LOOKUP`": "several addresses can be named",
+    "`VAULT_RATE_LIMIT`": "a command sends a handful of requests",
+    "`VAULT_FORMAT`, `VAULT_DETAILED`, `VAULT_CLI_NO_COLOR`, `VAULT_LOG_LEVEL`": "they are about "
+    "what `bao` prints; here it is `--output`, `-v` and `NO_COLOR`",
+    "the system's CAs beside those that are given": "whoever names CAs means these, as with "
+    "HashiCorp's command line",
+    "SOCKS proxies": "HTTP proxies alone are spoken to",
+    "a user, a query or a fragment in an address": "addresses are shown, and a password with them",
+    "HTTP/2": "requests are few, and come one after the other",
+}
+
 DIRECTORY = Path(__file__).parents[1] / "docs" / "reference"
 
 
@@ -110,10 +126,14 @@ def _settings() -> str:
         "A flag wins over a variable, a variable over the user's file",
         "(`$XDG_CONFIG_HOME/dockertls-vault/config.toml`), that over the system's",
         "(`/etc/dockertls-vault/config.toml`). Of two variables the first named wins. An empty",
-        "variable is as good as none. `-v` says which settings were found, and where.",
+        "variable is as good as none, and an empty `BAO_X` hides `VAULT_X`. `-v` says which",
+        "settings were found, and where.",
         "",
         "The files are TOML; `vault.address` is the key `address` in the table `[vault]`. Secrets",
         "have no key and no flag: they come from the environment, or from a file that is named.",
+        "",
+        "A duration has units (`w`, `d`, `h`, `m`, `s`, `ms`): `7d`, `1h30m`, `1.5m`, `500ms`. For",
+        "a timeout, a number alone is seconds; a TTL without a unit is refused.",
         "",
         "| setting | flag | variables | key in a file | default | what it is |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -125,7 +145,24 @@ def _settings() -> str:
         default = _default(getattr(defaults, name))
         row = (f"`{name}`", flag, variables, key, default, source.doc)
         parts.append(f"| {' | '.join(map(_cell, row))} |")
-    return "\n".join([*parts, ""])
+    return "\n".join([*parts, "", *_as_bao(), ""])
+
+
+def _as_bao() -> list[str]:
+    return [
+        "## What `bao` reads and this does not",
+        "",
+        "The variables of Vault's and OpenBao's own command lines are read as `bao` reads them: a",
+        "test gives each to both, and the same must arrive at a server. Left out on purpose:",
+        "",
+        "| what | why |",
+        "| --- | --- |",
+        *(f"| {what} | {why} |" for what, why in _LEFT_OUT.items()),
+        "",
+        "And `VAULT_ADDR` takes more: several addresses, and one with `/v1` at its end. A request",
+        "is tried again as long as `--timeout` allows, unless `VAULT_MAX_RETRIES` says how often",
+        "(`bao`: twice).",
+    ]
 
 
 def _default(value: object) -> str:

@@ -38,6 +38,7 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "timeout": ("1m", timedelta(minutes=1)),
     "token": ("hvs.x", "hvs.x"),
     "token_file": ("/sink", Path("/sink")),
+    "token_path": ("/kept", Path("/kept")),
     "token_helper_config": ("/etc/vault", Path("/etc/vault")),
     "home": ("/home/a", Path("/home/a")),
     "auth": ("AppRole", Method.APPROLE),

@@ -38,8 +38,9 @@ def given_token(settings: Settings) -> tuple[str, str] | None:
     if helper is not None:
         token = _ask(helper)
         return (_token_in(token, str(helper)), f"the token helper {helper}") if token else None
-    if settings.home is not None and (settings.home / ".vault-token").exists():
-        return _of_file(settings.home / ".vault-token")
+    file = _kept(settings)
+    if file is not None and file.exists():
+        return _of_file(file)
     return None
 
 
@@ -96,6 +97,13 @@ def token_helper(settings: Settings) -> Path | None:
                 raise InvalidSetting(f"{file}: the token helper is no absolute path: {helper}")
             return helper
     return None
+
+
+def _kept(settings: Settings) -> Path | None:
+    """Return the file in which Vault's command line keeps a token that it logged in for."""
+    if settings.token_path is not None or settings.home is None:
+        return settings.token_path
+    return settings.home / ".vault-token"
 
 
 def read_secret(file: Path) -> str:

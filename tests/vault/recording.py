@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIMIT = 30.0  # seconds; far more than anything here takes
-_HEADERS = ("Host", "X-Vault-Token", "X-Vault-Namespace", "X-Vault-Request", "Proxy-Authorization")
+_HEADERS = (
+    "Host",
+    "Authorization",
+    "Proxy-Authorization",
+    "X-Vault-MFA",
+    "X-Vault-Namespace",
+    "X-Vault-Request",
+    "X-Vault-Token",
+    "X-Vault-Wrap-TTL",
+)
 _TUNNEL_HEADERS = ("Proxy-Authorization",)
 
 

