@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault.cli import app
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
 
 from .credentials import CLIENT, SERVER, listing, public, put
 from .harness.missing import missing
+from .mounts import lead_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .harness.openbao import DevVault
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY = pwd.getpwnam("nobody").pw_uid
@@ -235,6 +239,21 @@ def test_root_leaves_nothing_of_its_own_with_another_user(home: Path, below: str
     message = f"{home} belongs to nobody, and the files would be root's"
     assert refused(home / below) == (message, f"give --owner nobody, or {ANOTHER}")
     assert listing(home) == []
+
+
+@as_root
+def test_a_client_under_sudo_gets_files_of_its_own(
+    prepared: DevVault, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo -E dockertls-vault issue client` is refused, and with --owner it is as without sudo."""
+    lead_to(prepared, monkeypatch)
+    monkeypatch.setenv("HOME", str(home))
+    assert app.run(["issue", "client"]) == CannotWrite.exit_status
+    assert listing(home) == []
+    assert app.run(["issue", "client", "--owner", "nobody"]) == 0
+    assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
+    with nobody():
+        assert (home / ".docker" / "key.pem").read_text().startswith("-----BEGIN PRIVATE KEY-----")
 
 
 @as_root

