@@ -6,14 +6,19 @@ import json
 import re
 import secrets
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dockertls_vault.cli import app
+from dockertls_vault.errors import IssuerTooYoung
+from dockertls_vault.vault.age import wait_until_old_enough
+from dockertls_vault.vault.pki import PKI
+from dockertls_vault.x509 import load_certificates
 
 from .mounts import lead_to
-from .vault.operator import Operator
+from .vault.operator import Operator, session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -247,6 +252,35 @@ def test_addresses_that_were_found_are_left_out_where_they_are_refused(
         assert address in captured.err.partition("left out")[2]
 
 
+def test_a_host_name_with_an_underscore_is_left_out_with_the_limit(
+    bao: Operator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is the machine's own name, so what the role would have to allow is said."""
+    monkeypatch.setattr("socket.gethostname", lambda: "my_host.example.internal")
+    assert app.run(["issue", "server", "--mount", make(bao), "--out", str(tmp_path / "s")]) == 0
+    limit = "my_host.example.internal (an underscore needs enforce_hostnames=false in the role)"
+    assert limit in capsys.readouterr().err
+
+
+def test_names_that_the_issuer_may_not_sign_are_left_out(
+    community: Operator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Vault evaluates name constraints, and names what lies outside."""
+    root = {"permitted_dns_domains": "example.internal", "not_before_duration": "1h"}
+    monkeypatch.setattr("socket.gethostname", lambda: NAME)
+    command = ["issue", "server", "--mount", make(community, root=root)]
+    assert app.run([*command, "--out", str(tmp_path / "s")]) == 0
+    assert "or its issuer does not allow them: localhost" in capsys.readouterr().err
+    assert app.run([*command, "--out", str(tmp_path / "s"), "--host", "localhost"]) == 65
+    assert "may not sign for 'localhost'" in capsys.readouterr().err
+
+
 def test_the_longest_ttl_that_fits_can_be_pasted(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -263,29 +297,30 @@ def test_an_issuer_that_has_expired_says_so(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Below a root that has not: no TTL would fit."""
-    mount = make(bao)
-    below = expired_intermediate(bao, mount)
+    below = make_below(bao, make(bao), "1s", "pem_bundle")
     assert issue(below, tmp_path / "s") == 78
     told = capsys.readouterr().err
     assert re.search(r"the issuer of the role 'server' expired at \d{4}-\d\d-\d\d", told)
     assert "make another the default" in told
 
 
-def expired_intermediate(operator: Operator, mount: str) -> str:
-    """Make a mount with the root of ``mount`` and an intermediate that has expired."""
-    below = make(operator)
-    made = operator.write(
-        f"{below}/issuers/generate/intermediate/internal", {"common_name": "b", "key_type": "ec"}
-    )["data"]
-    signed = operator.write(
-        f"{mount}/root/sign-intermediate",
-        {"csr": made["csr"], "common_name": "b", "ttl": "1s", "format": "pem_bundle"},
-    )["data"]
+def make_below(operator: Operator, mount: str, ttl: str, kind: str) -> str:
+    """Make a mount whose default is an intermediate below ``mount``'s root; wait out a second.
+
+    ``kind`` is "pem" for the intermediate alone, "pem_bundle" with its root.
+    """
+    below = f"{mount}-below"
+    operator.write(f"sys/mounts/{below}", {"type": "pki"})
+    body = {"common_name": "below", "key_type": "ec"}
+    made = operator.write(f"{below}/issuers/generate/intermediate/internal", body)["data"]
+    body = {"csr": made["csr"], "common_name": "below", "ttl": ttl, "format": kind}
+    signed = operator.write(f"{mount}/root/sign-intermediate", body)["data"]
     pem = {"pem_bundle": signed["certificate"]}
     mapping = operator.write(f"{below}/issuers/import/cert", pem)["data"]["mapping"]
     (issuer,) = (found for found, key in mapping.items() if key)
     operator.write(f"{below}/config/issuers", {"default": issuer})
-    while time.time() <= signed["expiration"]:
+    operator.write(f"{below}/roles/server", SERVER)
+    while ttl == "1s" and time.time() <= signed["expiration"]:
         time.sleep(0.1)
     return below
 
@@ -300,6 +335,16 @@ def test_a_root_that_has_expired_says_so(
     told = capsys.readouterr().err
     assert re.search(rf"the root of the mount '{mount}' expired at \d{{4}}-", told)
     assert "bao write MOUNT/root/rotate/internal" in told
+
+
+def test_an_intermediate_without_its_root_is_no_expired_root(
+    bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The root is somewhere else, and the hint says how to name it."""
+    assert issue(make_below(bao, make(bao), "24h", "pem"), tmp_path / "s") == 65
+    told = capsys.readouterr().err
+    assert "has no root certificate" in told
+    assert "--trust-mount" in told
 
 
 def test_an_issuer_that_may_not_sign(
@@ -428,3 +473,29 @@ class TestAYoungIssuer:
         told = capsys.readouterr().err
         assert "for how long is not known: the token may not read the role" in told
         assert re.search(r"^hint: try again in (4m)?\d+s, which is late enough", told, re.MULTILINE)
+
+    @pytest.mark.parametrize(("before", "wait"), [(42, 42), (41.5, 42), (0, 1), (-60, 1)], ids=str)
+    def test_the_wait_is_counted_by_vaults_clock(
+        self, before: float, wait: float, mount: str, community: Operator, slept: list[float]
+    ) -> None:
+        """In whole seconds, and never none: the refusal was a moment ago."""
+        said: list[str] = []
+        variables = {"VAULT_TOKEN": community.token, "DOCKERTLS_TIMEOUT": "5m"}
+        with session(community.address, said.append, **variables) as opened:
+            pki = PKI(opened, mount)
+            (root,) = load_certificates(pki.issuer("default"))
+            old_enough = root.not_valid_before_utc + timedelta(minutes=5)
+            young = IssuerTooYoung("too young", asked_at=old_enough - timedelta(seconds=before))
+            wait_until_old_enough(opened, pki, "server", young)
+        assert slept == [wait]
+        assert said == [f"waiting: for another {wait}s too young"]
+
+    def test_the_wait_is_counted_by_our_clock_where_vault_does_not_tell(
+        self, mount: str, community: Operator
+    ) -> None:
+        """A proxy may have taken the Date header away."""
+        with (
+            session(community.address, VAULT_TOKEN=community.token) as opened,
+            pytest.raises(IssuerTooYoung, match=r"^for another (4m)?\d+s young$"),
+        ):
+            wait_until_old_enough(opened, PKI(opened, mount), "server", IssuerTooYoung("young"))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import (
+    Denied,
     DockerTLSError,
     IssuerTooYoung,
     NameRefused,
     NotVault,
-    PolicyDenied,
     UnknownMount,
     UnknownRole,
     VaultError,
@@ -121,7 +121,7 @@ class PKI:
         """Return a role's parameters, None where the token may not read them."""
         try:
             body = self._session.client.adapter.get(f"/v1/{self.mount}/roles/{name}")
-        except PolicyDenied:
+        except Denied:
             return None
         return _data(body, "issuer_ref")
 
