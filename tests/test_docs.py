@@ -150,3 +150,9 @@ def _calls(page: str) -> list[str]:
 def test_the_readme_is_short() -> None:
     """It fits into one reading."""
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+def test_where_to_clone_from_is_told_once() -> None:
+    """The address of the repository, when it has one, goes into one place."""
+    told = [name for name, page in PAGES.items() for _ in re.findall("git clone", page.read_text())]
+    assert told == ["README.md"]

@@ -33,6 +33,17 @@ def test_no_file_holds(what: str) -> None:
     assert not found
 
 
+@pytest.mark.parametrize(
+    "left", ["server/server-key.pem", "certs/client/key.pem", "ca.pem", "server/.dockertls/lock"]
+)
+def test_git_ignores_what_issue_leaves(left: str) -> None:
+    """A key that somebody makes in a checkout does not get into a commit."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is not a clone")
+    run = subprocess.run(["git", "check-ignore", "--quiet", left], cwd=ROOT, check=False)
+    assert run.returncode == 0
+
+
 def _tracked() -> list[Path]:
     """Return the files that git knows, less those deleted from the working tree."""
     if not (ROOT / ".git").exists():

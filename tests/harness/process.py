@@ -19,6 +19,14 @@ LIMIT = 120.0
 _PAUSE = 0.02
 
 
+def wait_until(done: Callable[[], bool]) -> None:
+    """Return as soon as ``done`` is true; fail after LIMIT."""
+    deadline = time.monotonic() + LIMIT
+    while not done():
+        assert time.monotonic() < deadline, f"not done after {LIMIT:.0f} s"
+        time.sleep(_PAUSE)
+
+
 class ServerFailed(Exception):
     """A server ended, or did not come up in time; the text holds its log."""
 

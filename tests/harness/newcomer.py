@@ -1,0 +1,115 @@
+"""A shell on a machine of its own: what it changes there is gone with it.
+
+A mount namespace of its own has layers over the directories that a reader of the docs writes to,
+so that each command can be run as it stands, as root.
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .dockerd import SEARCH_PATH
+from .process import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
+
+# What is written below these stays in $1, a directory that is empty.
+_LAYERS = """\
+set -e
+layers=$1; shift
+mount -t tmpfs none "$layers"
+for name in etc opt usr/local; do
+    mkdir -p "$layers/$name" "$layers/$name.work"
+    mount -t overlay none -o "lowerdir=/$name,upperdir=$layers/$name,workdir=$layers/$name.work" \
+        "/$name"
+done
+exec "$@"
+"""
+_SHELL = ["bash", "--noprofile", "--norc"]
+
+
+class Newcomer:
+    """Somebody with a shell, which keeps its directory and its variables between two commands."""
+
+    def __init__(self, shell: subprocess.Popen[str], home: Path) -> None:
+        self._shell = shell
+        self.home = home
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Run a command, of several lines perhaps; return its status and all that it prints."""
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        end = secrets.token_hex(8)
+        # Its own stdin is empty; a here-document in the command takes its place.
+        self._shell.stdin.write(f"{{ {command}\n}} </dev/null 2>&1; echo {end} $?\n")
+        self._shell.stdin.flush()
+        printed = ""
+        for line in self._shell.stdout:
+            before, found, status = line.partition(end)
+            printed += before
+            if found:
+                return int(status), printed
+        raise AssertionError(f"the shell ended with {command!r}:\n{printed}")
+
+    def start(self, command: str, until: str) -> str:
+        """Run a command in another terminal; return what it has printed when it says ``until``."""
+        log = self.home / f"{secrets.token_hex(4)}.log"
+        log.touch()
+        self.do(f"{command} >{log} 2>&1 & started+=($!)")
+        wait_until(lambda: until in log.read_text() or not self._runs())
+        printed = log.read_text()
+        assert until in printed, f"$ {command}\n{printed}"
+        return printed
+
+    def stop(self, *, everything: bool = False) -> None:
+        """End what was started last, or all of it."""
+        while self.do("echo ${#started[@]}") != "0\n":
+            self.do('kill "${started[-1]}"; wait "${started[-1]}"; unset "started[-1]"')
+            if not everything:
+                return
+
+    def _runs(self) -> bool:
+        return self.run('kill -0 "${started[-1]}"')[0] == 0
+
+    def do(self, command: str) -> str:
+        """Run a command that must succeed; return what it prints."""
+        status, printed = self.run(command)
+        assert status == 0, f"$ {command}\n{printed}"
+        return printed
+
+
+@contextmanager
+def arriving(checkout: Path) -> Iterator[Newcomer]:
+    """Let a newcomer sit down in ``checkout``, with an empty home."""
+    with tempfile.TemporaryDirectory(prefix="dockertls-") as scratch:
+        home, layers = Path(scratch, "home"), Path(scratch, "layers")
+        home.mkdir()
+        layers.mkdir()
+        # What still runs when the shell ends is killed with it.
+        own = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        command = [*own, "sh", "-c", _LAYERS, "sh", str(layers), *_SHELL]
+        with subprocess.Popen(
+            command,
+            cwd=checkout,
+            env={"PATH": SEARCH_PATH, "HOME": str(home), "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as shell:
+            try:
+                yield Newcomer(shell, home)
+            finally:
+                _close(shell.stdin)
+
+
+def _close(stream: IO[str] | None) -> None:
+    if stream is not None:
+        stream.close()

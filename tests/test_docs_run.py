@@ -1,0 +1,183 @@
+"""The docs, followed to the letter: each command that they show is run, as a newcomer runs it.
+
+On a machine of the newcomer's own (harness/newcomer.py), with each of the three servers. Where a
+machine lacks what a command needs, NOT_RUN says what.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import console, mounts
+from .console import PAGES, ROOT
+from .harness.dialect import community, enterprise
+from .harness.dialect.servers import running_dialect
+from .harness.dockerd import find_dockerd
+from .harness.newcomer import Newcomer, arriving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .console import Shown
+    from .harness.dialect.exchange import Rule
+
+DEV = "dockertls-vault dev --domain example.internal"
+START_DOCKER = "sudo systemctl start docker.service"
+RESTART_DOCKER = "sudo systemctl restart docker.service"
+# How a command begins that is not run, and why.
+NOT_RUN = {
+    "make ": "`make test` runs this test, and the others have tests of their own",
+    "sudo apt install ": "scripts/install-engine has installed what comes from Debian",
+    "sudo systemctl ": "no systemd runs here; where it starts dockerd, the test does",
+    "sudo dockerd --validate ": "Debian 12's dockerd does not know the option",
+    "docker run --privileged ": "tests/test_end_to_end.py runs docker:dind",
+    "dockertls-vault check tcp://localhost:2376 --certs ./certs": "likewise",
+    "bao write auth/jwt/config ": "GitHub cannot be reached from every machine",
+    "bao write auth/gitlab/config ": "there is no such GitLab",
+    "kubectl ": "there is no cluster",
+    "bao delete dockertls/issuer/ID": "the reader puts in which one",
+}
+TUTORIAL = "docs/tutorial/first-light.md"
+HOST = "docs/how-to/secure-a-host.md"
+EXISTING = "docs/how-to/existing-ca.md"
+OTHERS = [
+    page for page in PAGES if page.startswith("docs/") and page not in {TUTORIAL, HOST, EXISTING}
+]
+# What the page about an existing CA takes for granted: mounts with roles, an intermediate that
+# another mount has signed, and, in the section about a move, a CA in files that a client trusts.
+MOUNTS = """\
+set -e
+for mount in servers clients; do
+    dockertls-vault ca init --mount "$mount" --domain example.internal
+done
+DOCKERTLS_SERVER_ROLE=docker-hosts DOCKERTLS_CLIENT_ROLE=docker-users \
+    dockertls-vault ca init --mount pki/docker --domain example.internal
+bao secrets enable -path=root pki
+bao write -field=certificate root/root/generate/internal common_name=root >root.pem
+bao write -field=csr pki/docker/issuers/generate/intermediate/internal common_name=i >i.csr
+bao write -field=certificate root/root/sign-intermediate csr=@i.csr common_name=i >i.pem
+for pem in i root; do cat $pem.pem; echo; done >intermediate-and-root.pem
+set +e
+"""
+MOVE = "From a hand-made CA to one in Vault"
+HAND_MADE = """\
+set -e
+bao secrets disable dockertls
+openssl req -x509 -newkey rsa:2048 -nodes -subj "/CN=old CA" -keyout old-key.pem -out old-ca.pem
+rm -rf ~/.docker && mkdir ~/.docker && cp old-ca.pem ~/.docker/ca.pem
+set +e
+"""
+SERVERS: dict[str, tuple[Rule, ...] | None] = {
+    "openbao": None,
+    "community": community(),
+    "enterprise": enterprise(),
+}
+
+
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    """Return somebody who has a checkout, and has installed the program as README says."""
+    find_dockerd()
+    checkout = tmp_path_factory.mktemp("checkout") / "dockertls-vault"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache"))
+    with arriving(checkout) as somebody:
+        follow(somebody, commands("README.md", "Install"))
+        yield somebody
+
+
+@pytest.fixture(params=SERVERS)
+def vault(request: pytest.FixtureRequest, newcomer: Newcomer, tmp_path: Path) -> Iterator[Newcomer]:
+    """Lead the newcomer to a Vault with nothing in it but the CA; clean up afterwards."""
+    rules = SERVERS[request.param]
+    newcomer.do("cd ~ && mkdir work && cd work")
+    if rules is None:
+        printed = newcomer.start(DEV, until="OpenBao runs until")
+        newcomer.do("\n".join(line for line in printed.splitlines() if line.startswith("export")))
+        yield newcomer
+    else:
+        with running_dialect(tmp_path, rules) as server:
+            mounts.init(server)
+            newcomer.do(f"export VAULT_ADDR={server.address} VAULT_TOKEN={server.token}")
+            yield newcomer
+    newcomer.stop(everything=True)
+    newcomer.do("unset BAO_ADDR BAO_TOKEN VAULT_ADDR VAULT_TOKEN BAO_NAMESPACE DOCKERTLS_AUTH")
+    newcomer.do("cd ~ && rm -rf work ~/.docker /etc/docker /etc/systemd/system/docker*")
+
+
+def commands(page: str, *sections: str) -> list[Shown]:
+    """Return the commands of a page, or of some of its sections."""
+    return [shown for shown in console.commands(page) if not sections or shown.section in sections]
+
+
+def follow(newcomer: Newcomer, shown: list[Shown]) -> None:
+    """Type each command, and look at its status."""
+    for command in shown:
+        text = command.text
+        if text in {START_DOCKER, RESTART_DOCKER}:
+            start_docker(newcomer)
+        elif "/nobody docker" in text:
+            status, printed = newcomer.run(text)
+            assert status != 0
+            assert "tls: " in printed
+        elif text.startswith("sudo dockerd --data-root"):
+            newcomer.start(text, until="API listen on")
+        elif text != DEV and not any(map(text.startswith, NOT_RUN)):
+            newcomer.do(text)
+
+
+def start_docker(newcomer: Newcomer) -> None:
+    """Do what systemd does with the unit and the daemon.json that were just written."""
+    if newcomer.run("test -e ~/docker")[0] == 0:
+        newcomer.stop()
+    newcomer.start(
+        f"{sys.executable} {ROOT}/tests/harness/socket_activation.py "
+        "/etc/systemd/system/docker-tls.socket "
+        "dockerd -H fd:// --data-root ~/docker/data --exec-root ~/docker/run "
+        "--pidfile ~/docker/pid --storage-driver=vfs "
+        "--bridge=none --iptables=false --ip6tables=false",
+        until="API listen on",
+    )
+
+
+def test_every_command_has_a_place_in_this_test() -> None:
+    """What is not run is still shown somewhere, and each page with commands is followed."""
+    shown = [command for page in PAGES for command in commands(page)]
+    followed = {"README.md", TUTORIAL, HOST, EXISTING, *OTHERS}
+    others = [command.text for command in shown if command.page not in followed]
+    assert all(text.startswith("make ") for text in others), others
+    for beginning in NOT_RUN:
+        assert any(command.text.startswith(beginning) for command in shown), beginning
+
+
+def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:
+    """From an installed program to docker over TLS, and then each guide from end to end."""
+    quickstart = commands("README.md", "Quickstart")
+    certificate = [command.text for command in quickstart].index("dockertls-vault issue client")
+    follow(vault, quickstart[:certificate])
+    host = commands(HOST)
+    follow(vault, [command for command in host if command.section[:2] in {"2.", "3."}])
+    follow(vault, quickstart[certificate:])
+    vault.do("echo 127.0.0.1 docker1.example.internal >>/etc/hosts")
+    follow(vault, commands(HOST))
+    follow(vault, commands("README.md", "dockertls-vault"))
+    for page in OTHERS:
+        follow(vault, commands(page))
+    vault.do(MOUNTS)
+    existing = commands(EXISTING)
+    follow(vault, [command for command in existing if command.section != MOVE])
+    vault.do(HAND_MADE)
+    follow(vault, [command for command in existing if command.section == MOVE])
+
+
+def test_the_tutorial(vault: Newcomer) -> None:
+    """From a Vault to the proof and back: nothing is left of it but what was there before."""
+    tutorial = commands(TUTORIAL)
+    follow(vault, [command for command in tutorial if command.section[:2] != "6."])
+    vault.stop(everything=True)
+    follow(vault, [command for command in tutorial if command.section[:2] == "6."])
+    assert vault.do("ls -A") == ""
