@@ -54,7 +54,8 @@ class Settings:
     addresses: tuple[str, ...] = _setting(
         (DEFAULT_ADDRESS,),
         "Addresses of Vault, http://, https:// or unix://, separated by commas (a list in a "
-        "file); the next one is tried when a node is down, hung, sealed or electing.",
+        "file); the next one is tried when a node is down, hung, sealed or electing, or is no "
+        "Vault.",
         parse=values.addresses,
         variables=(*_vault("AGENT_ADDR"), *_vault("ADDR")),
         key="vault.address",
@@ -123,7 +124,8 @@ class Settings:
     )
     max_retries: int | None = _setting(
         None,
-        "How often a request is tried again at most; as often as the timeout allows by default.",
+        "How often a request is tried again at most, at each address; as often as the timeout "
+        "allows by default.",
         parse=values.count,
         variables=_vault("MAX_RETRIES"),
         key="vault.max_retries",

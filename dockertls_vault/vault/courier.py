@@ -150,7 +150,10 @@ class Courier:
         """Tell whether the path of ``address`` leads past Vault; if in doubt, it does not."""
         if not path_below(address) or address in self._right:
             return False
-        return "initialized" not in self._init(address)
+        if "initialized" not in self._init(address):
+            return True
+        self._right.add(address)
+        return False
 
     def _init(self, address: str) -> Mapping[str, object]:
         """Ask for what Vault tells anybody in any state: whether it is initialised."""

@@ -63,7 +63,8 @@ def astray(address: str, settings: Settings) -> DockerTLSError:
     return InvalidSetting(
         f"{settings.origins['addresses']}: Vault does not answer below the path {parts.path!r} "
         f"of {address}",
-        hint=f"leave the path out ({parts.scheme}://{parts.netloc}), unless a proxy is there",
+        hint=f"give the address alone: {parts.scheme}://{parts.netloc}; "
+        "only a proxy before Vault needs a path",
     )
 
 

@@ -17,12 +17,13 @@ from dockertls_vault import placement
 from dockertls_vault.issue import issue
 from dockertls_vault.names import Names, parse_names
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
+from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.x509 import generate_key, load_certificates, make_csr
 from tests.harness.raft import Raft, running_raft, wait
 
-from .operator import Operator, settings
+from .operator import Operator, session, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,3 +178,22 @@ def test_what_was_just_written_is_there(raft: Raft) -> None:
                 ttl=timedelta(minutes=1),
             )
             assert load_certificates(signed.certificate)
+
+
+def test_a_login_is_used_at_once(raft: Raft) -> None:
+    """Through a standby that says that it has not caught up with the login, and is asked again."""
+    leader = raft.wait_for_leader()
+    operator = Operator(leader.address, raft.token)
+    mount = operator.enable_auth("userpass")
+    user = {"password": "s3cret", "token_policies": "default", "token_ttl": "5m"}
+    operator.write(f"auth/{mount}/users/alice", user)
+    standby = next(node for node in raft.nodes if node is not leader)
+    wait(lambda: raft.call(standby, "GET", f"auth/{mount}/users/alice")[0] == 200)
+    variables = {
+        "DOCKERTLS_AUTH": "userpass",
+        "DOCKERTLS_AUTH_MOUNT": mount,
+        "DOCKERTLS_AUTH_USER": "alice",
+    }
+    for _ in range(10):
+        with session(standby.address, None, lambda _: "s3cret", **variables) as opened:
+            assert lookup(opened).policies == ("default",)

@@ -15,6 +15,8 @@ from .misbehaving import Node, Relay, misbehaving, relaying
 from .operator import LIMIT, Operator, session, settings
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.harness.openbao import DevVault
@@ -170,10 +172,13 @@ def test_a_policy_that_lacks_a_path(operator: Operator) -> None:
     assert line in caught.value.hint
 
 
-def test_a_one_use_login_is_not_spent_on_a_node_that_hangs(operator: Operator) -> None:
-    """The first node takes requests and never answers; the only try goes to the second one."""
+@pytest.mark.parametrize("answer", [Node.hangs, Node.answers_html])
+def test_a_one_use_login_is_not_spent_elsewhere(
+    operator: Operator, answer: Callable[[Node, socket.socket], None]
+) -> None:
+    """The first node never answers, or is no Vault; the only try goes to the second one."""
     variables = approle(operator, secret_id_num_uses=1)
-    with misbehaving(Node.hangs) as node:
+    with misbehaving(answer) as node:
         variables |= {"VAULT_CLIENT_TIMEOUT": "1s"}
         with session(f"{node.address},{operator.address}", **variables) as opened:
             assert lookup(opened).policies == ("default",)
