@@ -21,7 +21,7 @@ from .request import Purpose
 from .x509 import is_self_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -72,7 +72,10 @@ def path_to_a_root(
             leaf, [certificate for certificate in offered if not is_self_signed(certificate)]
         )
     except verification.VerificationError as error:
-        raise _no_path(leaf, roots, _reason(error)) from None
+        reason = _reason(error)
+        if "name constraint" in reason:
+            reason += "".join(f"; {words}" for words in _constraints((*offered, *roots)))
+        raise _no_path(leaf, roots, reason) from None
     return tuple(verified.chain[1:-1])
 
 
@@ -154,6 +157,20 @@ def _no_path(
 def _reason(error: verification.VerificationError) -> str:
     """Return the verifier's innermost reason, none where no certificate fits the issuer's name."""
     return _ALGORITHM.sub(r"\1", _WRAPPED.sub("", str(error)))
+
+
+def _constraints(certificates: Iterable[x509.Certificate]) -> Iterator[str]:
+    """Say what CAs permit and exclude: the verifier does not say which name is outside."""
+    for ca in certificates:
+        for found in ca.extensions:
+            if isinstance(found.value, x509.NameConstraints):
+                subtrees = {
+                    "permits": found.value.permitted_subtrees,
+                    "excludes": found.value.excluded_subtrees,
+                }
+                for verb, names in subtrees.items():
+                    if names:
+                        yield f"{_name(ca)} {verb} {', '.join(str(name.value) for name in names)}"
 
 
 def _name(certificate: x509.Certificate) -> str:

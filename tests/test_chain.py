@@ -272,7 +272,10 @@ ROWS = {
     "a permitted name": Row(under(intermediates=[permits("example")])),
     "exactly the permitted name": Row(under(**permits("a.example"))),
     "a name that is not permitted": Row(
-        under(intermediates=[permits("b.example")]), NOT_PERMITTED, "permitted sub", "not permitted"
+        under(intermediates=[permits("b.example")]),
+        f"{NOT_PERMITTED} SAN; CN=intermediate 0 permits b.example",
+        "permitted subtree",
+        "not permitted",
     ),
     "one that the root does not permit": Row(
         under(**permits("b.example"), intermediates=[{}]),
@@ -366,7 +369,7 @@ ROWS = {
     ),
     "an excluded address": Row(
         under(**excludes("10.0.0.0/8"), leaf={"addresses": ["10.0.0.1"]}),
-        EXCLUDED,
+        f"{EXCLUDED} SAN; CN=test root excludes 10.0.0.0/8",
         "excluded",
         "excluded",
     ),

@@ -181,6 +181,20 @@ def test_vaults_time_decides_whether_a_certificate_is_valid_yet() -> None:
     assert "it is valid for 7d2m from now" in long
 
 
+def test_vaults_time_decides_whether_a_certificate_has_expired() -> None:
+    """A short TTL serves a host that is ahead by more than that."""
+    issued = issue(not_before=NOW - timedelta(minutes=9), lifetime=timedelta(minutes=8))
+    assert problems(issued, clocks=Clocks(NOW, NOW - timedelta(minutes=2))) == ()
+    assert "it expired at" in problems(issued, clocks=Clocks(NOW, NOW))[0]
+
+
+def test_vaults_time_decides_whether_an_issuer_is_valid() -> None:
+    """A CA that was made a minute ago signs for a host that is behind by two."""
+    young = ROOT.intermediate(not_before=NOW + timedelta(minutes=1))
+    assert problems(issue(young), clocks=Clocks(NOW, NOW + timedelta(minutes=2))) == ()
+    assert "not valid at" in problems(issue(young), clocks=Clocks(NOW, NOW))[0]
+
+
 @pytest.mark.parametrize(
     ("ahead", "words"),
     [
@@ -264,15 +278,22 @@ def test_what_is_no_certificate_is_refused(pem: str) -> None:
 
 
 def test_the_trust_bundle_holds_current_roots_once() -> None:
-    """Expired ones, intermediates and leaves stay out; a pending root is in."""
+    """Expired ones, intermediates, leaves and what is no CA stay out; a pending root is in."""
     pending = Authority.create("next", not_before=NOW + timedelta(days=1))
-    expired = Authority.create("old", not_before=NOW - timedelta(days=9), lifetime=TTL)
+    ending = Authority.create("ending", not_before=NOW - TTL, lifetime=TTL)
+    expired = Authority.create("old", not_before=NOW - TTL - timedelta(seconds=1), lifetime=TTL)
+    no_ca = Authority.create("no CA", extra=[x509.BasicConstraints(ca=False, path_length=None)])
+    silent = Authority.create("silent", without=[x509.BasicConstraints])
     offered = [
         ROOT.certificate,
         ROOT.certificate,
         pending.certificate,
+        ending.certificate,
         expired.certificate,
+        no_ca.certificate,
+        silent.certificate,
         ROOT.intermediate().certificate,
         issue().certificate,
     ]
-    assert current_roots(offered, NOW) == (ROOT.certificate, pending.certificate)
+    current = (ROOT.certificate, pending.certificate, ending.certificate)
+    assert current_roots(offered, NOW) == current
