@@ -94,6 +94,7 @@ def issue(
     key = x509.generate_key(request.key_type)
     signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
     clocks = Clocks(clock(), signed.date)
+    _refuse_an_expired_issuer(signed, clocks.agreed)
     verified = verification.verify(
         signed.certificate,
         signed.chain,
@@ -166,6 +167,18 @@ def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:
         "on whether a certificate is valid"
     )
     return (warning,)
+
+
+def _refuse_an_expired_issuer(signed: Signed, now: datetime) -> None:
+    """Name the cause, where ``leaf_not_after_behavior`` let a useless certificate be signed."""
+    if not signed.chain:
+        return
+    issuer, *_ = x509.load_certificates(signed.chain[0])
+    if issuer.not_valid_after_utc <= now:
+        raise IssuerExpired(
+            f"the issuer {issuer.subject.rfc4514_string()!r} expired at "
+            f"{issuer.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+        )
 
 
 def _issuers(pki: PKI) -> tuple[Certificate, ...]:

@@ -82,7 +82,7 @@ def issue(mount: str, out: Path, *arguments: str) -> int:
             [],
             78,
             "'server' takes keys of another type: role requires keys of type rsa",
-            "give --key-type rsa-2048, or have key_type=any set in the role",
+            "give --key-type rsa-2048 (or longer: rsa-3072, rsa-4096), or have key_type=any set",
         ),
         ({"key_type": "rsa", "key_bits": 3072}, ["--key-type", "rsa-3072"], 0, "", ""),
         (
@@ -119,7 +119,7 @@ def issue(mount: str, out: Path, *arguments: str) -> int:
             ["--key-type", "rsa-2048"],
             78,
             "takes keys of another type: role requires keys of type ec",
-            "give --key-type ec-p256, or have key_type=any set in the role",
+            "give --key-type ec-p256 (or longer: ec-p384, ec-p521), or have key_type=any set",
         ),
         (
             {"key_type": "ed25519"},
@@ -293,15 +293,18 @@ def test_the_longest_ttl_that_fits_can_be_pasted(
     assert issue(mount, tmp_path / "s", "--ttl", hint[1]) == 0
 
 
+@pytest.mark.parametrize("behavior", ["err", "truncate", "permit"])
 def test_an_issuer_that_has_expired_says_so(
-    bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    behavior: str, bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Below a root that has not: no TTL would fit."""
+    """Below a root that has not: no TTL fits, and what OpenBao signs all the same is no use."""
     below = make_below(bao, make(bao), "1s", "pem_bundle")
+    change_issuer(bao, below, leaf_not_after_behavior=behavior)
     assert issue(below, tmp_path / "s") == 78
     told = capsys.readouterr().err
-    assert re.search(r"the issuer of the role 'server' expired at \d{4}-\d\d-\d\d", told)
+    assert re.search(r"^error: the issuer .* expired at \d{4}-\d\d-\d\d", told)
     assert "make another the default" in told
+    assert not (tmp_path / "s").exists()
 
 
 def make_below(operator: Operator, mount: str, ttl: str, kind: str) -> str:

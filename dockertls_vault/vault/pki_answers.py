@@ -75,10 +75,11 @@ def _constrained(refusal: Refusal) -> NameRefused:
 
 def _other_key(refusal: Refusal) -> KeyRefused:
     algorithm = refusal.group("algorithm")
-    (smallest, *_) = (kind for kind in KeyType if kind.algorithm == algorithm)
+    smallest, *longer = (kind for kind in KeyType if kind.algorithm == algorithm)
+    more = f" (or longer: {', '.join(longer)})" if longer else ""
     return KeyRefused(
         f"the role {_role(refusal)!r} takes keys of another type: {refusal.words}",
-        hint=f"give --key-type {smallest}, or have key_type=any set in the role",
+        hint=f"give --key-type {smallest}{more}, or have key_type=any set in the role",
     )
 
 
