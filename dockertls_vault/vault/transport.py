@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from urllib3 import PoolManager, ProxyManager
 from urllib3.exceptions import HTTPError
@@ -91,9 +91,7 @@ class Transport:
         """
         if method == "LIST":
             method, params = "GET", {**(params or {}), "list": "true"}
-        if params:
-            url += ("&" if urlsplit(url).query else "?") + urlencode(params)
-        pool, target = self._pool(url)
+        pool, target = self._pool(_with(url, params or {}))
         with pool.request(
             method,
             target,
@@ -140,6 +138,14 @@ class Transport:
             )
         deadline.bound(manager)
         return manager
+
+
+def _with(url: str, params: Mapping[str, str]) -> str:
+    """Return ``url`` with these parameters, once: that of a redirect has them already."""
+    address, _, query = url.partition("?")
+    kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in params]
+    query = urlencode([*kept, *params.items()])
+    return f"{address}?{query}" if query else address
 
 
 def _read(response: BaseHTTPResponse) -> bytes:

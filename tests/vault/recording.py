@@ -49,9 +49,14 @@ class Arrival:
 
 @dataclass
 class Recorder:
-    """The addresses of the servers by their names, and what arrived at them."""
+    """The addresses of the servers by their names, and what arrived at them.
+
+    A server in ``redirects`` sends whoever comes to the same path below the URL there, and
+    answers whom it sent to itself, below /moved.
+    """
 
     addresses: dict[str, str] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
 
 
@@ -59,13 +64,13 @@ class Recorder:
 def recording(directory: Path, credentials: Mapping[str, Path]) -> Iterator[Recorder]:
     """Run the servers; each of ``credentials`` is a TLS server, which asks for a certificate.
 
-    ``vault`` and ``agent`` speak HTTP, ``proxy`` too; a tunnel through it ends at the first of
-    the TLS servers, whatever host is asked for. ``unix`` is a socket in ``directory``.
+    ``vault``, ``agent`` and ``standby`` speak HTTP, ``proxy`` too; a tunnel through it ends at the
+    first of the TLS servers, whatever host is asked for. ``unix`` is a socket in ``directory``.
     """
     found = Recorder()
     first = next(iter(credentials))
     doors = [
-        *((name, None) for name in ("vault", "agent", "proxy")),
+        *((name, None) for name in ("vault", "agent", "standby", "proxy")),
         *credentials.items(),
     ]
     with contextlib.ExitStack() as running:
@@ -132,6 +137,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._record()
+        target = self.server.found.redirects.get(self._door)
+        if target is not None and not self.path.startswith("/moved"):
+            self.send_response(307)
+            self.send_header("Location", target + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         raw = json.dumps({"data": {"keys": ["one"]}, "value": "a.b.c"}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(raw)))

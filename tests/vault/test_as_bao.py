@@ -6,6 +6,7 @@ down what comes. ``{name}`` in a row is the address of such a server, or a file.
 
 from __future__ import annotations
 
+import dataclasses
 import ssl
 import subprocess
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ OTHER = Authority.create("another root")
 LIMIT = 60.0  # seconds; far more than a request on loopback takes
 
 _BROKEN = b"-----BEGIN CERTIFICATE-----\ncnViYmlzaA==\n-----END CERTIFICATE-----\n"
+
+# In a row, where its server redirects to; no variable of anybody's.
+REDIRECT = "redirect"
 
 # What is set unless a row says otherwise.
 BASE = {
@@ -141,7 +145,7 @@ def _write_files(directory: Path, found: Recorder, listener: Issued) -> None:
     found.addresses |= {
         name: str(directory / name) for name in ("client", "linked", "hollow", "absent")
     }
-    for name in ("vault", "proxy", "root", "nameless"):
+    for name in ("vault", "standby", "proxy", "root", "nameless"):
         found.addresses[f"{name}_port"] = found.addresses[name].rpartition(":")[2]
     found.addresses["proxy_host"] = found.addresses["proxy"].removeprefix("http://")
     found.addresses["root_pem"] = ROOT.pem.decode()
@@ -191,6 +195,11 @@ def _row(name: str, *parts: Mapping[str, str | None], **variables: str | None) -
     return pytest.param(row | variables, id=name)
 
 
+def _redirect(name: str, target: str, *parts: Mapping[str, str | None], **variables: str) -> object:
+    """Make a row whose server redirects to ``target``."""
+    return _row(name, *parts, variables, {REDIRECT: target})
+
+
 ADDRESSES = [
     _row("VAULT_ADDR"),
     _row("BAO_ADDR", VAULT_ADDR="{dead}", BAO_ADDR="{vault}"),
@@ -236,6 +245,8 @@ PROXIES = [
     _row("BAO_HTTP_PROXY for TLS", AFAR_TLS, BAO_HTTP_PROXY="{proxy}"),
     _row("VAULT_PROXY_ADDR first", VAULT_HTTP_PROXY="{dead}", VAULT_PROXY_ADDR="{proxy}"),
     _row("then BAO_HTTP_PROXY", BAO_HTTP_PROXY="{dead}", VAULT_PROXY_ADDR="{proxy}"),
+    _row("a proxy with TLS", VAULT_PROXY_ADDR="{root}", VAULT_CACERT="{root_ca}"),
+    _row("a proxy with TLS that is not trusted", VAULT_PROXY_ADDR="{root}"),
     _row("VAULT_PROXY_ADDR, NO_PROXY", HERE, VAULT_PROXY_ADDR="{proxy}", NO_PROXY="*"),
     _row("a dead proxy", VAULT_PROXY_ADDR="{dead}"),
     _row("a proxy without a scheme", VAULT_PROXY_ADDR="{proxy_host}"),
@@ -358,6 +369,28 @@ TRUST = [
     _row("VAULT_SKIP_VERIFY and a wrong name", TLS, VAULT_SKIP_VERIFY="1",
          VAULT_TLS_SERVER_NAME="wrong.example"),
 ]  # fmt: skip
+STANDBY = {"VAULT_ADDR": "{standby}"}
+REDIRECTS = [
+    _redirect("an absolute redirect", "{vault}", STANDBY),
+    _redirect("a relative redirect", "/moved", STANDBY),
+    _redirect("a redirect to another path", "{vault}/below", STANDBY),
+    _redirect("a redirect from below a path", "{vault}", VAULT_ADDR="{standby}/above"),
+    _redirect("a relative redirect from below a path", "/moved", VAULT_ADDR="{standby}/above"),
+    _redirect("a redirect to TLS", "{root}", STANDBY, VAULT_CACERT="{root_ca}"),
+    _redirect("a redirect to TLS that is not trusted", "{root}", STANDBY),
+    _redirect("a redirect to another redirect", "{standby}", STANDBY),
+    _redirect("a redirect to nobody", "{dead}", STANDBY),
+    _redirect("a redirect to no web server", "ldap://vault.example", STANDBY),
+    _redirect("VAULT_DISABLE_REDIRECTS=1", "{vault}", STANDBY, VAULT_DISABLE_REDIRECTS="1"),
+    _redirect("VAULT_DISABLE_REDIRECTS=0", "{vault}", STANDBY, VAULT_DISABLE_REDIRECTS="0"),
+    _redirect("VAULT_DISABLE_REDIRECTS=perhaps", "{vault}", STANDBY,
+              VAULT_DISABLE_REDIRECTS="perhaps"),
+    _redirect("BAO_DISABLE_REDIRECTS", "{vault}", STANDBY, VAULT_DISABLE_REDIRECTS="1",
+              BAO_DISABLE_REDIRECTS="false"),
+    _redirect("BAO_DISABLE_REDIRECTS, empty", "{vault}", STANDBY, VAULT_DISABLE_REDIRECTS="1",
+              BAO_DISABLE_REDIRECTS=""),
+    _redirect("a redirect from TLS to none", "{vault}", TLS, VAULT_CACERT="{root_ca}"),
+]  # fmt: skip
 REST = [
     *(
         _row(f"VAULT_CLIENT_TIMEOUT={value!r}", VAULT_CLIENT_TIMEOUT=value)
@@ -372,9 +405,6 @@ REST = [
         for value in ("2", "-1", "many", "1.5")
     ),
     _row("BAO_MAX_RETRIES", VAULT_MAX_RETRIES="many", BAO_MAX_RETRIES="0"),
-    _row("VAULT_DISABLE_REDIRECTS", VAULT_DISABLE_REDIRECTS="1"),
-    _row("VAULT_DISABLE_REDIRECTS, odd", VAULT_DISABLE_REDIRECTS="perhaps"),
-    _row("BAO_DISABLE_REDIRECTS", VAULT_DISABLE_REDIRECTS="perhaps", BAO_DISABLE_REDIRECTS="0"),
     _row("VAULT_FORMAT", VAULT_FORMAT="json"),
 ]  # fmt: skip
 
@@ -416,6 +446,9 @@ def outcomes(
 
     def run(row: Mapping[str, str | None]) -> tuple[Outcome, Outcome]:
         environ = _environment(recorder, row)
+        target = environ.pop(REDIRECT, None)
+        door = "root" if environ["VAULT_ADDR"].startswith("https:") else "standby"
+        recorder.redirects = {} if target is None else {door: target}
         for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):  # OpenSSL reads them by itself
             monkeypatch.setenv(name, environ.get(name, "/nowhere"))
         return _ours(recorder, environ), _bao(recorder, environ)
@@ -431,6 +464,26 @@ def test_the_same_arrives(
     """The same requests, at the same servers, by the same way, and the same end."""
     ours, baos = outcomes(row)
     assert ours == baos
+
+
+@pytest.mark.parametrize("row", REDIRECTS)
+def test_the_same_arrives_after_a_redirect(
+    outcomes: Callable[[Mapping[str, str | None]], tuple[Outcome, Outcome]],
+    row: Mapping[str, str | None],
+) -> None:
+    """But for the Host header: ``bao`` sends that of the first server to the second one, too."""
+    ours, baos = map(_without_host, outcomes(row))
+    assert ours == baos
+
+
+def _without_host(outcome: Outcome) -> Outcome:
+    arrivals = (
+        dataclasses.replace(
+            arrival, headers=tuple(pair for pair in arrival.headers if pair[0] != "Host")
+        )
+        for arrival in outcome.arrivals
+    )
+    return Outcome(tuple(arrivals), outcome.accepted)
 
 
 @pytest.mark.parametrize(("name", "row"), DIFFERENT)
