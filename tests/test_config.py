@@ -180,6 +180,7 @@ def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> No
         ("VAULT_ADDR", "vault.example:8200"),
         ("VAULT_ADDR", "https://"),
         ("VAULT_ADDR", "https://vault:port"),
+        ("VAULT_ADDR", f"https://{'a' * 64}.example"),
         ("VAULT_ADDR", "https://user:password@vault"),
         ("VAULT_ADDR", "https://vault/?x=1"),
         ("VAULT_ADDR", "https://a,,https://b"),

@@ -49,6 +49,8 @@ def unreachable(address: str, error: BaseException, settings: Settings) -> Docke
             return NotVault(f"the answer of {address} has no end")
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
             return UnknownAddress(f"the name in {address} does not exist: {cause.strerror}")
+        if isinstance(cause, socket.gaierror):
+            return VaultUnreachable(f"{address} {reason(error)}", hint=UnknownAddress.default_hint)
     if "addresses" not in settings.origins:
         return VaultUnreachable(
             f"no address of Vault is set, and the default, {address}, {reason(error)}",
