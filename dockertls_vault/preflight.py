@@ -44,6 +44,8 @@ def check(placement: Placement, request: Request, *, replace: bool) -> tuple[str
                 "a credential has a directory of its own, not /", hint=_CHOOSE_ANOTHER
             )
         _refuse_unwritable(*above[0])
+        if (private := _status(real / PRIVATE)) is not None:
+            _refuse_unwritable(real / PRIVATE, private)
         _refuse_grounds_of_others(above, placement)
         _refuse_writable_by_others(above, placement)
         _refuse_another_kind(placement, request)

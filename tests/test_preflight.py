@@ -138,6 +138,18 @@ def test_a_directory_of_root_is_called_so(everybodys: Path, mode: int, nearest: 
 
 
 @as_root
+def test_what_root_left_in_ones_own_directory_is_called_so(home: Path) -> None:
+    """Before anything is signed; also where it is no directory at all."""
+    (home / ".dockertls").mkdir(mode=0o755)
+    with nobody():
+        message = f"{home / '.dockertls'} belongs to root"
+        assert refused(home) == (message, f"run with sudo, or {ANOTHER}")
+    (home / ".dockertls").rmdir()
+    (home / ".dockertls").touch()
+    assert refused(home, owner="nobody") == (f"{home / '.dockertls'} is a file", ANOTHER)
+
+
+@as_root
 def test_a_directory_of_another_user_is_called_so(everybodys: Path) -> None:
     """There sudo would be of no help."""
     os.chown(everybodys, pwd.getpwnam("daemon").pw_uid, -1)
