@@ -49,6 +49,14 @@ def rsa_root(server: DevVault, mount: str) -> None:
     init(server, mount)
 
 
+def ed25519_root(server: DevVault, mount: str) -> None:
+    """Make a mount whose root has an Ed25519 key, with the roles."""
+    with session(server) as opened:
+        _enable(opened, mount)
+        _generate_root(opened, mount, key_type="ed25519")
+    init(server, mount)
+
+
 def constrained_root(server: DevVault, mount: str, **constraints: str) -> None:
     """Make a mount whose root may not sign for all that its roles allow."""
     with session(server) as opened:

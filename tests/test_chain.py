@@ -422,6 +422,14 @@ def test_openssl_and_go_agree_or_we_say_why(row: Row, tmp_path: Path) -> None:
     assert differ == bool(row.why)
 
 
+def test_an_issuer_that_nobody_knows_is_all_there_is_to_say() -> None:
+    """A root of its own that is sent along is not followed round and round."""
+    issued, authorities = of_an_unknown_root()
+    reason = verdict(issued, [root.certificate for root in authorities], Purpose.SERVER)
+    assert reason is not None
+    assert reason.endswith("by its issuer 'CN=another root'")
+
+
 def test_without_a_root_there_is_no_path() -> None:
     """An empty trust bundle trusts nobody."""
     reason = verdict(issue(Authority.create()), [], Purpose.SERVER)

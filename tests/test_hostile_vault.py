@@ -86,6 +86,22 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
         65,
         "does not lead to a root of the trust bundle",
     ),
+    "an intermediate for clients alone": (
+        lambda order: order.honest(
+            authority=order.authority.intermediate(extra=[x509.ExtendedKeyUsage([CLIENT_AUTH])])
+        ),
+        65,
+        "may sign for clientAuth alone",
+    ),
+    "a name outside of the constraints": (
+        lambda order: order.honest(
+            authority=order.authority.intermediate(
+                extra=[x509.NameConstraints([x509.DNSName("b.example.internal")], None)]
+            )
+        ),
+        65,
+        "permits b.example.internal",
+    ),
     "CA certificate": (
         lambda order: order.honest(extra=[A_CA]),
         65,

@@ -348,3 +348,19 @@ def test_a_clock_that_is_far_behind_is_the_reason_given(
 def _about(words: str) -> str:
     """Leave the seconds out: a Date header has no parts of them, and a request takes time."""
     return re.sub(r"(\d+)m(\d+s)?", lambda found: f"{found[1]}m", words)
+
+
+def test_a_ca_whose_key_is_not_verified_is_refused_with_words(
+    openbao: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Vault signs with Ed25519, and Docker would take it."""
+    lead_to(openbao, monkeypatch)
+    mounts.ed25519_root(openbao, "ed25519")
+    out = tmp_path / "c"
+    assert app.run(["issue", "client", "--mount", "ed25519", "--out", str(out)]) == 65
+    words = " ".join(capsys.readouterr().err.split())
+    assert "the key of CN=ed25519 root is not RSA, P-256, P-384 or P-521" in words
+    assert not out.exists()
