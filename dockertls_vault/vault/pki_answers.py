@@ -29,6 +29,7 @@ from .meaning import Row, Verdict, row
 if TYPE_CHECKING:
     from .meaning import Refusal
 
+_LIMITS = (("_", "enforce_hostnames=false set"), ("*", "allow_wildcard_certificates=true set"))
 # No curve has as many bits, and no RSA key has fewer.
 _SHORTEST_RSA = 1024
 
@@ -39,8 +40,8 @@ def _unknown_role(refusal: Refusal) -> UnknownRole:
 
 def _name_refused(refusal: Refusal) -> NameRefused:
     name = refusal.group("name")
-    # An underscore is what a role that enforces host names takes offence at, whatever the domain.
-    change = "enforce_hostnames=false set" if "_" in name else "allowed_domains widened"
+    # An underscore or a wildcard is refused whatever the domain.
+    change = next((change for sign, change in _LIMITS if sign in name), "allowed_domains widened")
     return NameRefused(
         f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.words}",
         names=(name,),
