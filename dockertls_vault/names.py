@@ -144,11 +144,15 @@ def _without_port(text: str) -> str:
 
 
 def _to_ascii(name: str, original: str) -> str:
-    if name.isascii() and "xn--" not in name.lower():
-        return name.lower()
+    return ".".join(_label_to_ascii(label, original) for label in name.split("."))
+
+
+def _label_to_ascii(label: str, original: str) -> str:
+    if label.isascii() and not label.lower().startswith("xn--"):
+        return label.lower()
     import idna
 
     try:
-        return idna.encode(name, uts46=True).decode("ascii")
+        return idna.encode(label, uts46=True).decode("ascii")
     except idna.IDNAError as error:
         raise InvalidInput(f"not an international host name: {original!r} ({error})") from None

@@ -73,6 +73,8 @@ def test_what_is_almost_an_address_is_not_a_name(text: str) -> None:
         ("3com.example", "3com.example"),
         ("App_db_1.compose_default", "app_db_1.compose_default"),
         ("_docker.example", "_docker.example"),
+        ("app_1.bücher.example", "app_1.xn--bcher-kva.example"),
+        ("bücher\u3002example", "xn--bcher-kva.example"),
     ],
 )
 def test_names_are_written_as_certificates_hold_them(text: str, name: str) -> None:
