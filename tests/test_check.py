@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import certifi
 import pytest
 
+import dockertls_vault.check
 from dockertls_vault.check import STEPS, check
 from dockertls_vault.docker.endpoint import Endpoint
+from dockertls_vault.docker.intruder import foreign_context
 from dockertls_vault.docker.report import Report, Severity
 from dockertls_vault.request import KeyType
 from dockertls_vault.store import CredentialFiles
@@ -23,9 +25,9 @@ from .docker import servers
 from .harness.dockerd import dockerd, tls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from cryptography.x509 import ObjectIdentifier
+    from cryptography.x509 import Name, ObjectIdentifier
 
 LONG = timedelta(seconds=30)
 SHORT = timedelta(milliseconds=300)
@@ -198,9 +200,22 @@ def test_files_that_cannot_be_used_do_not_stop_the_rest(
     assert "cert.pem does not exist" in words(report, "credential")
 
 
-def test_a_stranger_sees_what_strangers_see(daemon: int) -> None:
-    """Without a credential all is tried that needs none, and the report says what was not."""
+def test_a_stranger_sees_what_strangers_see(
+    daemon: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a credential all is tried that needs none, and the report says what was not.
+
+    The forged certificate is then of the CA that the daemon names.
+    """
+    forged: list[Sequence[Name]] = []
+
+    def forge(like: None, names: Sequence[Name], now: datetime) -> ssl.SSLContext:
+        forged.append(names)
+        return foreign_context(like, names, now)
+
+    monkeypatch.setattr(dockertls_vault.check, "foreign_context", forge)
     report = run(daemon, None)
+    assert forged == [(authority.certificate.subject,)]
     assert severities(report) == as_a_stranger()
     assert report.severity.exit_status == 1
     assert "what a stranger sees" in words(report, "credential")

@@ -49,7 +49,6 @@ def greet(peer: Peer, timeout: timedelta) -> Greeting:
     """
     states: set[bytes] = set()
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_info_callback(lambda tls, _where, _code: states.add(tls.get_state_string()))
     try:
         with open_connection(peer, timeout.total_seconds()) as connection:
