@@ -87,7 +87,6 @@ def judge_chain(
     A life that is over is the business of another step.
     """
     issuer = one_line(certificate.issuer.rfc4514_string())
-    ours = "\n".join(f"{root.subject.rfc4514_string()}\n{fingerprint(root)}" for root in roots)
     match exchange.outcome:
         case Distrusted(code=code) if code in _TIME_CODES and not _is_valid(certificate, now):
             pass
@@ -100,13 +99,19 @@ def judge_chain(
                 Severity.ERROR,
                 CHAIN,
                 f"{reason}\non the wire, issued by {issuer}:\n"
-                f"{fingerprint(certificate)}\nin ca.pem:\n{ours}",
+                f"{fingerprint(certificate)}\nin ca.pem:\n{_listed(roots)}",
                 why=cause.why,
                 todo=cause.todo,
             )
         case outcome if exchange.certificate is None and not isinstance(outcome, Alerted):
             return Step("chain", Severity.SKIPPED, CHAIN, "the handshake came to no end")
-    return Step("chain", Severity.OK, CHAIN, f"it leads to {ours}")
+    # Above an intermediate it may be any of them.
+    issuers = [root for root in roots if is_signed_by(certificate, root)] or roots
+    return Step("chain", Severity.OK, CHAIN, f"it leads to {_listed(issuers)}")
+
+
+def _listed(roots: Sequence[Certificate]) -> str:
+    return "\n".join(f"{root.subject.rfc4514_string()}\n{fingerprint(root)}" for root in roots)
 
 
 def judge_lifetime(certificate: Certificate, now: datetime) -> Step:

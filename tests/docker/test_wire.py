@@ -121,6 +121,17 @@ def test_a_chain_is_judged(exchange: Exchange, age: timedelta, severity: Severit
     assert step.severity is severity
 
 
+def test_a_chain_names_the_root_that_it_leads_to() -> None:
+    """Of two in ca.pem the one that signed; above an intermediate, whichever it may be."""
+    other = Authority.create("other root")
+    roots = [other.certificate, ROOT.certificate]
+    done = Exchange(Closed(), b"seen")
+    for issued, is_named in ((ROOT.server(), False), (ROOT.intermediate().server(), True)):
+        step = wire.judge_chain(done, issued.certificate, roots, NOW)
+        assert "CN=wire root" in step.happened
+        assert ("CN=other root" in step.happened) == is_named
+
+
 @pytest.mark.parametrize(
     ("name", "age", "why", "todo"),
     [
