@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from dockertls_vault.request import KeyType, Purpose
 
@@ -102,6 +103,25 @@ def critical(extension: x509.ExtensionType) -> x509.Extension[x509.ExtensionType
 def uncritical(extension: x509.ExtensionType) -> x509.Extension[x509.ExtensionType]:
     """Mark an extension as not critical."""
     return x509.Extension(extension.oid, critical=False, value=extension)
+
+
+def by_openssl(*extensions: str) -> Callable[[], tuple[Issued, list[Authority]]]:
+    """Sign by a root that OpenSSL made, with these lines of its configuration."""
+    lines = ["[req]", "distinguished_name=name", "prompt=no", "x509_extensions=ca"]
+    lines += ["[name]", "CN=openssl root", "[ca]", *extensions]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-config", "/dev/stdin", "-keyout", "-"]
+
+    def make() -> tuple[Issued, list[Authority]]:
+        done = subprocess.run(
+            command, input="\n".join(lines).encode(), capture_output=True, check=True
+        )
+        key = serialization.load_pem_private_key(done.stdout, None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        root = Authority(x509.load_pem_x509_certificates(done.stdout)[0], key)
+        return issue(root), [root]
+
+    return make
 
 
 def of_two_roots_with_one_name() -> tuple[Issued, list[Authority]]:

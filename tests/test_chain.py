@@ -18,6 +18,7 @@ from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
 from .chains import (
     Row,
     beside_a_pending_root,
+    by_openssl,
     critical,
     eku,
     excludes,
@@ -101,10 +102,24 @@ ROWS = {
     "an underscore in a name": Row(under(leaf={"dns": ["a.example", "ci__agent_dind"]})),
     "an extension nobody knows": Row(under(**unknown(critical=False))),
     # A CA that leaves something out
-    "a root without key usage": Row(
-        under(without=[x509.KeyUsage]),
+    "a root of `openssl req -x509`": Row(
+        by_openssl(
+            "subjectKeyIdentifier=hash",
+            "authorityKeyIdentifier=keyid:always,issuer",
+            "basicConstraints=critical,CA:true",
+        ),
         openssl="does not include key usage",
-        why=f"`openssl req -x509` makes it so; {STRICT}",
+        why=STRICT,
+    ),
+    "a root of easy-rsa": Row(
+        by_openssl(
+            "subjectKeyIdentifier=hash",
+            "authorityKeyIdentifier=keyid:always,issuer:always",
+            "basicConstraints=CA:true",
+            "keyUsage=cRLSign,keyCertSign",
+        ),
+        openssl="not marked critical",
+        why=STRICT,
     ),
     "a root without identifiers": Row(
         under(without=[x509.AuthorityKeyIdentifier, x509.SubjectKeyIdentifier]),
@@ -418,6 +433,7 @@ def test_openssl_and_go_agree_or_we_say_why(row: Row, tmp_path: Path) -> None:
     for expected, found in verdicts:
         assert (expected is None) == (found is None), found
         assert found is None or (expected or "") in found
+    assert row.go is None or row.ours is not None  # dockerd and the docker CLI are Go
     differ = len({reason is None for reason in (row.ours, row.openssl, row.go)}) > 1
     assert differ == bool(row.why)
 
