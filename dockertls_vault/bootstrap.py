@@ -79,7 +79,7 @@ def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Out
         preview(plan),
         applied=True,
         ignored=tuple(ignored),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(warnings),
     )
 
 
@@ -91,18 +91,19 @@ def preview(plan: Plan) -> Outcome:
 def with_trust(outcome: Outcome, ca: CertificateAuthority, trust: PKI, now: datetime) -> Outcome:
     """Return the outcome with the roots of the mount ``trust``, as ca.pem would have them.
 
-    The root that a plan has yet to make counts as there.
+    What a plan has yet to do counts as done.
     """
     try:
         issuers = trust.issuers()
     except UnknownMount:
         issuers = ()
     trusted = current_roots(_load(issuers), now)
-    makes_one = any(isinstance(step, GenerateRoot) for step in outcome.steps)
-    if makes_one and not outcome.applied:
+    to_do = () if outcome.applied else outcome.steps
+    if any(isinstance(step, GenerateRoot) for step in to_do):
         ready = bool(trusted) or trust.mount == ca.mount
     else:
-        ready = bool(trusted) and _leads_to_a_root(_load(ca.default_chain()), trusted, now)
+        default = [step.issuer for step in to_do if isinstance(step, SetDefault)] or ["default"]
+        ready = bool(trusted) and _leads_to_a_root(_load(ca.chain(*default)), trusted, now)
     return replace(
         outcome, trust_mount=trust.mount, trusted=tuple(map(describe, trusted)), ready=ready
     )

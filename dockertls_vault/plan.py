@@ -220,10 +220,9 @@ def role_step(name: str, found: Role | None, wish: Wish) -> WriteRole | None:
     changes = differences(found, role)
     if not changes:
         return None
-    # A write sets what it does not name back to Vault's defaults.
-    kept = {parameter: value for parameter, value in (found or {}).items() if value is not None}
     verb = "write" if found is None else "put right"
-    return WriteRole(f"{verb} the role {name}", name, {**kept, **role}, changes)
+    # A write sets what it does not name back to Vault's defaults.
+    return WriteRole(f"{verb} the role {name}", name, {**(found or {}), **role}, changes)
 
 
 def _without_effect(state: State, wish: Wish, issuer_steps: Sequence[Step]) -> Iterator[str]:

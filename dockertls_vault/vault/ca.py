@@ -81,13 +81,9 @@ class CertificateAuthority:
             roles={name: self.role(name) for name in roles},
         )
 
-    def default_chain(self) -> tuple[str, ...]:
-        """Return the default issuer and the issuers above it that the mount has, in PEM."""
-        config = self._read(f"{self.mount}/config/issuers") or {}
-        if not config.get("default"):
-            return ()
-        issuer = self._read(f"{self.mount}/issuer/{config['default']}") or {}
-        return tuple(issuer.get("ca_chain") or ())
+    def chain(self, issuer: str) -> tuple[str, ...]:
+        """Return an issuer (``default`` is one) and those above it that the mount has, in PEM."""
+        return tuple((self._read(f"{self.mount}/issuer/{issuer}") or {}).get("ca_chain") or ())
 
     def role(self, name: str) -> Role | None:
         """Return a role's parameters as Vault has them, None if there is no such role."""

@@ -176,6 +176,18 @@ def test_on_a_terminal_it_asks(
     assert role["allow_localhost"] == (status != 0)
 
 
+@pytest.mark.parametrize("at", ["stdin", "stderr"])
+def test_whoever_cannot_read_or_answer_is_not_asked(
+    init: Callable[..., int], mount: str, session: Session, at: str
+) -> None:
+    """A yes in a pipe is none, and neither is one to a question that nobody saw."""
+    init()
+    arguments = ["ca", "init", "--mount", mount, "--no-allow-localhost"]
+    status, _, shown = answering("y", *arguments, at=[at])
+    assert (status, "go on?" in shown) == (78, False)
+    assert (state(session, mount).roles["server"] or {})["allow_localhost"] is True
+
+
 def test_what_takes_nothing_away_asks_nothing(init: Callable[..., int], mount: str) -> None:
     """A domain more, or one that is named to be removed."""
     init()
@@ -272,6 +284,36 @@ def test_a_root_that_is_of_no_use_does_not_make_it_ready(
     assert init() == 78
     assert f"nothing can be issued yet: {why.format(mount=mount)}; " in capsys.readouterr().err
     assert init("--trust-mount", f"{mount}-root") == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["", "dry-run"])
+def test_without_a_root_in_the_mount_for_trust_it_is_not_ready(
+    init: Callable[..., int],
+    mount: str,
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The root is in the mount that signs, and `issue` looks for it in the other."""
+    assert init("--trust-mount", f"{mount}-clients", *arguments) == 78
+    said = capsys.readouterr().err
+    assert f"yet: the mount {mount}-clients has no current root certificate" in said
+    assert init(*arguments) == 0
+    assert init("--trust-mount", f"{mount}-clients", *arguments) == 78
+
+
+def test_a_default_that_is_yet_to_be_chosen_counts(
+    vault_server: DevVault, init: Callable[..., int], mount: str, session: Session
+) -> None:
+    """A dry run tells of what will be: here of a root that only lacks being the default."""
+    init()
+    path = f"/v1/{mount}/config/issuers"
+    import_certificate(vault_server, mount, Authority.create("other").pem.decode())
+    other = next(issuer.id for issuer in state(session, mount).issuers if not issuer.has_key)
+    session.client.adapter.post(path, json={"default": other})
+    session.client.adapter.delete(f"/v1/{mount}/issuer/{other}")
+    assert state(session, mount).default is None
+    assert init("--dry-run") == 0
+    assert init() == 0
 
 
 def test_beside_an_old_ca_without_its_key_a_root_is_made(

@@ -9,6 +9,10 @@ import subprocess
 import sys
 import termios
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -17,18 +21,25 @@ def _program(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "dockertls_vault", *arguments]
 
 
-def answering(answer: str, *arguments: str) -> tuple[int, str, str]:
+def answering(
+    answer: str, *arguments: str, at: Sequence[str] = ("stdin", "stderr")
+) -> tuple[int, str, str]:
     """Run ``dockertls-vault`` with a person at its stdin and stderr, who types ``answer``.
 
-    Returns its status, its stdout, and what the terminal shows.
+    Returns its status, its stdout, and what the terminal shows. With one of the two alone in
+    ``at``, the other is a pipe; a pipe to stdin says the same.
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        _program(*arguments), stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True
+        _program(*arguments),
+        stdin=theirs if "stdin" in at else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=theirs if "stderr" in at else subprocess.PIPE,
+        text=True,
     )
     os.close(theirs)
     os.write(ours, f"{answer}\n".encode())
-    out, _ = process.communicate()
+    out, _ = process.communicate(None if "stdin" in at else f"{answer}\n")
     shown = b""
     with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):  # EIO is the end
         while part := terminal.read(4096):
