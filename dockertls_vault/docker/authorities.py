@@ -66,11 +66,13 @@ def greet(peer: Peer, timeout: timedelta) -> Greeting:
 
 def _shake_hands(tls: SSL.Connection, deadline: float) -> None:
     """Shake hands over a socket that does not block; give up at ``deadline``."""
+    poll = select.poll()
+    poll.register(tls, select.POLLIN)
     while (left := deadline - time.monotonic()) > 0:
         try:
             tls.do_handshake()
         except SSL.WantReadError:
-            select.select([tls], [], [], left)
+            poll.poll(left * 1000)
         else:
             return
 
