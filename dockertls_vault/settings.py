@@ -63,7 +63,7 @@ class Settings:
     namespace: str | None = _setting(
         None,
         "The namespace in Vault.",
-        parse=values.mount,
+        parse=values.namespace,
         variables=_vault("NAMESPACE"),
         key="vault.namespace",
         flag="--namespace",

@@ -92,6 +92,14 @@ def mount(value: object) -> str:
     return name
 
 
+def namespace(value: object) -> str | None:
+    """Return the path of a namespace as Vault's own command line cleans it up; None is the root."""
+    parts = [part for part in text(value).strip().split("/") if part]
+    if {".", ".."}.intersection(parts) or not all(part.isprintable() for part in parts):
+        raise InvalidInput(f"not the path of a namespace: {value!r}")
+    return "/".join(parts) or None
+
+
 def role(value: object) -> str:
     """Return the name of a role, which is one part of a path."""
     name = mount(value)

@@ -191,6 +191,7 @@ def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> No
         ("VAULT_CLIENT_TIMEOUT", "soon"),
         ("VAULT_CLIENT_TIMEOUT", "-soon"),
         ("VAULT_NAMESPACE", "a/../b"),
+        ("VAULT_NAMESPACE", "a\r\nX-Vault-Token: b"),
         ("DOCKERTLS_MOUNT", "pki?x"),
         ("DOCKERTLS_MOUNT", "/"),
         ("DOCKERTLS_SERVER_ROLE", "a/b"),

@@ -95,7 +95,8 @@ class Transport:
         with pool.request(
             method,
             target,
-            headers=dict(headers),
+            # http.client writes Latin-1, and Vault reads UTF-8.
+            headers={name: value.encode().decode("latin-1") for name, value in headers.items()},
             json=body,
             timeout=Timeout(total=timeout, connect=min(timeout, _CONNECTING)),
             retries=False,

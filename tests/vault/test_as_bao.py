@@ -211,6 +211,21 @@ ADDRESSES = [
     _row("no scheme", VAULT_ADDR="127.0.0.1:{vault_port}"),
     _row("another scheme", VAULT_ADDR="ftp://127.0.0.1:{vault_port}"),
     _row("localhost", VAULT_ADDR="http://localhost:{vault_port}"),
+    *(
+        _row(f"VAULT_ADDR={value!r}", VAULT_ADDR=value)
+        for value in (
+            "HTTP://127.0.0.1:{vault_port}",
+            "{vault}//",
+            "{vault}/a%20b",
+            "{vault}/a b",
+            "{vault}/a/../b",
+            "http://",
+            "//127.0.0.1:{vault_port}",
+            "/v1",
+            "http://127.0.0.1:0",
+            "http://127.0.0.1:99999",
+        )
+    ),
     _row("nobody listens", VAULT_ADDR="{dead}"),
     _row("a unix socket", VAULT_ADDR="{unix}"),
     _row("a unix socket, BAO_ADDR", BAO_ADDR="{unix}"),
@@ -233,6 +248,10 @@ IDENTITY = [
     _row("BAO_TOKEN_PATH, empty", VAULT_TOKEN=None, VAULT_TOKEN_PATH="{kept}", BAO_TOKEN_PATH=""),
     _row("a token with spaces around it", VAULT_TOKEN=" a-token "),
     _row("VAULT_NAMESPACE", VAULT_NAMESPACE="team"),
+    *(
+        _row(f"VAULT_NAMESPACE={value!r}", VAULT_NAMESPACE=value)
+        for value in ("/", "root", "team/", "/team", "a//b", " team", "a b", "a?b", "Zürich")
+    ),
     _row("BAO_NAMESPACE", VAULT_NAMESPACE="team", BAO_NAMESPACE="other/team"),
     _row("BAO_NAMESPACE, empty", VAULT_NAMESPACE="team", BAO_NAMESPACE=""),
 ]
@@ -256,6 +275,20 @@ PROXIES = [
     _row("HTTP_PROXY and http_proxy", HERE, HTTP_PROXY="{proxy}", http_proxy="{dead}"),
     _row("HTTP_PROXY, empty", HERE, HTTP_PROXY="", http_proxy="{proxy}"),
     _row("HTTP_PROXY without a scheme", HERE, HTTP_PROXY="{proxy_host}"),
+    *(
+        _row(f"HTTP_PROXY={value!r}", HERE, HTTP_PROXY=value)
+        for value in (
+            "http://127.0.0.1:port", "socks5://{proxy_host}", ":", "http://", "//{proxy_host}",
+            "HTTP://{proxy_host}", "{proxy}/path",
+        )
+    ),
+    *(
+        _row(f"VAULT_PROXY_ADDR={value!r}", VAULT_PROXY_ADDR=value)
+        for value in (
+            "http://127.0.0.1:port", "socks5://{proxy_host}", ":", "http://", "127.0.0.1",
+            "HTTP://{proxy_host}", "{proxy}/path",
+        )
+    ),
     _row("HTTP_PROXY with a user", HERE, HTTP_PROXY="user:pass@{proxy_host}"),
     _row("HTTP_PROXY and loopback", HTTP_PROXY="{proxy}"),
     _row("HTTP_PROXY and localhost", HTTP_PROXY="{proxy}",
