@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from .transport import Answer
 
 _CAPABILITIES = {"GET": "read", "LIST": "list", "DELETE": "delete", "PATCH": "patch"}
-# A success of Vault's has one of these; the system's own answers are bare.
+# A success of Vault's has one of these, but for what it tells anybody of its leader.
 _SUCCESS = {"request_id", "lease_id", "data", "auth", "wrap_info", "errors"}
+_BARE = "sys/leader"
 _LOGIN = r"^auth/.+/login(/[^/]+)?$"
 _ANY = ()
 
@@ -68,9 +69,14 @@ def read(method: str, path: str, address: str, answer: Answer) -> Meaning:
     return Meaning(fitting.verdict, fitting.error(refusal), acted=fitting.acted, wait=wait)
 
 
+def is_redirect(answer: Answer) -> bool:
+    """Tell whether the answer is to be had elsewhere."""
+    return 300 <= answer.status < 400
+
+
 def rows(path: str, answer: Answer) -> tuple[Row, ...]:
     """Return the part of the table that ``answer`` belongs to; none for a success."""
-    if 300 <= answer.status < 400:
+    if is_redirect(answer):
         return REDIRECTS
     if not _is_vaults(path, answer):
         return NOT_VAULT
@@ -90,7 +96,7 @@ def _is_vaults(path: str, answer: Answer) -> bool:
         return answer.empty and answer.status < 400
     if answer.status >= 400:
         return isinstance(answer.body.get("errors"), list)
-    return path.startswith("sys/") or not _SUCCESS.isdisjoint(answer.body)
+    return path == _BARE or not _SUCCESS.isdisjoint(answer.body)
 
 
 def _retry_after(refusal: Refusal) -> float:

@@ -169,7 +169,11 @@ class Cluster:
         """Do not spend the only try on a node that hangs, or on what is no node at all."""
         for address in tuple(self._addresses):
             share = (deadline - time.monotonic()) / (len(self._addresses) + 1)
-            if not isinstance(self._ask(_PROBE, address, min(retry.ONE_TRY, share)), Failure):
+            try:
+                outcome = self._ask(_PROBE, address, min(retry.ONE_TRY, share))
+            except DockerTLSError:
+                return  # it answers; what it says is for the call itself to hear
+            if not isinstance(outcome, Failure):
                 return
 
     def _prefer(self, address: str) -> None:

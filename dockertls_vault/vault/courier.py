@@ -75,28 +75,33 @@ class Courier:
 
         The node has ``seconds`` for it, the one that it redirects to included.
         """
-        url = f"{address}/v1/{call.path}"
         until = time.monotonic() + seconds
+        reached = self._reach(call, address, until)
+        if isinstance(reached, Failure):
+            return reached
+        address, answer = reached
+        meaning = answers.read(call.method, call.path, address, answer)
+        if meaning.verdict is Verdict.NO_FORWARDING and self._writes.forget_forwarding():
+            return self.take(call, address, until - time.monotonic())
+        return self._judge(call, address, answer, meaning)
+
+    def _reach(self, call: Call, address: str, until: float) -> tuple[str, Answer] | Failure:
+        """Send, and follow a redirect once; return the address that answered, and its answer."""
+        url = f"{address}/v1/{call.path}"
         outcome = self._send(call, address, url, until)
         if isinstance(outcome, Failure):
             return outcome
-        meaning = answers.read(call.method, call.path, address, outcome)
-        if meaning.verdict is Verdict.REDIRECT:
-            try:
-                url = redirect.target(
-                    address, url, outcome, follow=not self._settings.disable_redirects
-                )
-            except VaultError as fault:
-                return Failure(fault, patience=0.0)
-            address = redirect.base(url, call.path)
-            # What was asked for in a query is part of where it leads.
-            outcome = self._send(dataclasses.replace(call, params=None), address, url, until)
-            if isinstance(outcome, Failure):
-                return outcome
-            meaning = answers.read(call.method, call.path, address, outcome)
-        if meaning.verdict is Verdict.NO_FORWARDING and self._writes.forget_forwarding():
-            return self.take(call, address, until - time.monotonic())
-        return self._judge(call, address, outcome, meaning)
+        if not answers.is_redirect(outcome):
+            return address, outcome
+        follow = not self._settings.disable_redirects
+        try:
+            url = redirect.target(address, url, outcome, follow=follow)
+        except VaultError as fault:
+            return Failure(fault, patience=0.0)
+        address = redirect.base(url, call.path)
+        # What was asked for in a query is part of where it leads.
+        outcome = self._send(dataclasses.replace(call, params=None), address, url, until)
+        return outcome if isinstance(outcome, Failure) else (address, outcome)
 
     def _send(self, call: Call, address: str, url: str, until: float) -> Answer | Failure:
         longest = self._settings.client_timeout.total_seconds()
@@ -132,7 +137,7 @@ class Courier:
         if verdict in _ASTRAY and self._is_astray(address):
             return Failure(faults.astray(address, self._settings), patience=0.0)
         if verdict is Verdict.LAGGING and not self._writes.may_be_missing():
-            raise fault
+            verdict = Verdict.FINAL
         if verdict in {Verdict.FINAL, Verdict.NO_FORWARDING}:
             raise fault
         if isinstance(fault, VaultSealed) and self._init(address).get("initialized") is False:

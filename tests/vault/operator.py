@@ -112,5 +112,10 @@ def session(
     return open_session(settings(address, **variables), say=say or _unexpected, ask=ask)
 
 
+def ask_as_nobody(opened: Session) -> Any:
+    """Return the data of the answer to one request, which has no token."""
+    return opened.anonymous.adapter.get("/v1/auth/token/lookup-self")["data"]
+
+
 def _unexpected(text: str) -> None:
     raise AssertionError(text)

@@ -97,6 +97,9 @@ EXAMPLES = {
     "another service": Example(
         SIGN, 200, {"message": "welcome"}, Verdict.NEVER_HERE, NotVault, 69, "(HTTP 200)"
     ),
+    "another service, below sys": Example(
+        "sys/wrapping/lookup", 200, {"message": "welcome"}, Verdict.NEVER_HERE, NotVault, 69
+    ),
     "another service's failure": Example(
         SIGN, 404, {"message": "not found"}, Verdict.NEVER_HERE, NotVault, 69, "(HTTP 404)"
     ),
@@ -378,7 +381,7 @@ def test_the_words_of_the_engine_are_about_signing(example: Example) -> None:
     ],
 )
 def test_a_success(path: str, status: int, body: dict[str, Any] | None, empty: bool) -> None:
-    """It is Vault's where it has one of its keys, comes from the system, or is empty."""
+    """It is Vault's where it has one of its keys, tells of the server itself, or is empty."""
     meaning = answers.read("POST", path, "", Answer(status, {}, body, empty))
     assert meaning == answers.Meaning(Verdict.FINAL)
 

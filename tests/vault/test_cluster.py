@@ -36,7 +36,7 @@ from .misbehaving import (
     says,
     says_json,
 )
-from .operator import Operator, session, settings
+from .operator import Operator, ask_as_nobody, session, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def failure(answer: Answer, **variables: str) -> DockerTLSError:
         (Node.answers_html, NotVault, "not Vault's (HTTP 200, text/html)"),
         (Node.answers_as_another_service, NotVault, "not Vault's (HTTP 404)"),
         (Node.redirects_in_a_circle, VaultError, "redirects again after a redirect"),
-        (says("context canceled", status="500 Oops"), VaultError, "cancels auth/token/lookup-self"),
+        (says("context canceled", status="500 Oops"), VaultError, "context canceled"),
         (rate_limited(10**6), RateLimited, "quota exceeded"),
         (says("Vault is sealed", status="503 Service Unavailable"), VaultSealed, "is sealed"),
         (
@@ -154,7 +154,7 @@ def test_what_is_no_vault_is_passed_over(openbao: DevVault, answer: Answer, retr
         variables = {"VAULT_TOKEN": openbao.token, "VAULT_MAX_RETRIES": retries}
         with session(addresses, **variables) as opened:
             assert lookup(opened).policies == ("root",)
-    assert node.paths == ["/v1/auth/token/lookup-self"]
+    assert len(node.paths) == 1
 
 
 def test_a_redirect_that_must_not_be_followed_is_passed_over(openbao: DevVault) -> None:
@@ -189,7 +189,7 @@ def test_a_slow_node_is_waited_for(monkeypatch: pytest.MonkeyPatch, nodes: int) 
     with misbehaving(answer) as first, misbehaving(answer) as second:
         addresses = ",".join([first.address, second.address][:nodes])
         with session(addresses, ignore, VAULT_TOKEN="t") as opened:
-            assert lookup(opened).display_name == "at last"
+            assert ask_as_nobody(opened) == {"display_name": "at last"}
     assert len(first.paths) == 1 or nodes == 2
 
 
@@ -360,7 +360,7 @@ def test_a_node_that_takes_long_is_said() -> None:
         environ = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "3s"}
         opened = open_session(settings(node.address, **environ), say=ignore, waiting=said.append)
         with opened, pytest.raises(VaultUnreachable):
-            lookup(opened)
+            ask_as_nobody(opened)
     assert said == [f"waiting for Vault: {node.address} has not answered yet", None]
     assert node.paths == ["/v1/auth/token/lookup-self"]
 

@@ -11,7 +11,7 @@ from dockertls_vault.errors import LoginRefused, NoToken, PolicyDenied, TokenRef
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.session import Session, open_session
 
-from .misbehaving import Node, Relay, misbehaving, relaying
+from .misbehaving import Node, Relay, misbehaving, relaying, response
 from .operator import LIMIT, Operator, session, settings
 
 if TYPE_CHECKING:
@@ -183,6 +183,23 @@ def test_a_one_use_login_is_not_spent_elsewhere(
         with session(f"{node.address},{operator.address}", **variables) as opened:
             assert lookup(opened).policies == ("default",)
     assert node.paths == ["/v1/sys/leader"]
+
+
+def test_a_one_use_login_goes_where_the_probe_is_refused(operator: Operator) -> None:
+    """Who says no to the question whether it is there is there."""
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        if node.paths[-1] == "/v1/sys/leader":
+            connection.sendall(response({"errors": ["not for you"]}, "403 Forbidden"))
+        else:
+            connection.sendall(response({"auth": {"client_token": "t", "token_type": "batch"}}))
+
+    variables = approle(operator, secret_id_num_uses=1)
+    with misbehaving(answer) as node:
+        addresses = f"{node.address},{operator.address}"
+        with session(addresses, **variables) as opened:
+            assert opened.identity.token() == "t"
+    assert node.paths == ["/v1/sys/leader", f"/v1/auth/{variables['DOCKERTLS_AUTH_MOUNT']}/login"]
 
 
 def test_a_login_that_may_have_worked_is_not_repeated(operator: Operator) -> None:
