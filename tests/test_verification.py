@@ -21,6 +21,7 @@ from dockertls_vault.x509 import certificates_pem, generate_key
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
 
+# However long after this a test runs, its certificates and its clocks go by it.
 NOW = datetime.now(UTC).replace(microsecond=0)
 CLOCKS = Clocks(NOW, NOW)
 KEY = generate_key(KeyType.EC_P256)
@@ -49,6 +50,7 @@ def issue(authority: Authority = ROOT, **changes: Any) -> Issued:
         "addresses": ["10.0.0.1"],
         "usages": [SERVER_AUTH],
         "key": KEY,
+        "not_before": NOW - BACKDATED,
         "lifetime": TTL,
     }
     return authority.issue(**{**arguments, **changes})
@@ -78,7 +80,8 @@ def problems(issued: Issued, request: Request = SERVER, clocks: Clocks = CLOCKS)
 def test_what_was_asked_for_is_accepted() -> None:
     """The server's and the client's certificate as the roles make them."""
     assert problems(issue()) == ()
-    assert problems(ROOT.issue("alice", usages=[CLIENT_AUTH], key=KEY), CLIENT) == ()
+    alice = issue(common_name="alice", dns=[], addresses=[], usages=[CLIENT_AUTH])
+    assert problems(alice, CLIENT) == ()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ def test_a_name_of_another_kind_is_named() -> None:
 
 def test_an_intermediate_leads_to_the_root() -> None:
     """It is installed along with the leaf, whether Vault sends it beside the leaf or with it."""
-    issued = issue(ROOT.intermediate())
+    issued = issue(ROOT.intermediate(not_before=NOW - BACKDATED))
     assert verified(issued).intermediates == issued.chain
     together = verify(
         issued.certificate_pem.decode(),
@@ -154,7 +157,8 @@ def test_an_intermediate_leads_to_the_root() -> None:
 
 def test_a_client_gets_no_names() -> None:
     """A SAN in a client's certificate was not asked for."""
-    found = problems(ROOT.issue("alice", dns=["a.example"], usages=[CLIENT_AUTH], key=KEY), CLIENT)
+    alice = issue(common_name="alice", addresses=[], usages=[CLIENT_AUTH])
+    found = problems(alice, CLIENT)
     assert found == ("it has a name that was not asked for: a.example",)
 
 
