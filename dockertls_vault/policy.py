@@ -63,7 +63,7 @@ def _admin(mount: str) -> tuple[Rule, ...]:
             "ca init: see and raise its longest life",
         ),
         Rule(f"{mount}/issuers", ("list",), "ca init: see which issuers there are"),
-        Rule(f"{mount}/issuer/+", ("read",), "ca init: see which of them have a key"),
+        Rule(f"{mount}/issuer/+", ("read",), "ca init: see which have a key, and a root above"),
         Rule(f"{mount}/issuers/generate/root/internal", ("update",), "ca init: make the root"),
         Rule(f"{mount}/config/issuers", write, "ca init: set the default issuer"),
         Rule(f"{mount}/roles/+", write, "ca init: write the roles"),

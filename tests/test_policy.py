@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -228,11 +228,14 @@ def test_an_admin_sets_up_the_ca_and_finds_it_done(
 ) -> None:
     """The whole of `ca init`: from nothing, again, a drift put right, a mount to be tuned."""
     mount = f"pki-{secrets.token_hex(4)}"
-    ca = CertificateAuthority(holder(to_hcl(rules(Person.ADMIN, mount, "server"))), mount)
+    admin = holder(to_hcl(rules(Person.ADMIN, mount, "server")))
+    ca = CertificateAuthority(admin, mount)
 
     def init() -> list[str]:
         plan = make_plan(mount, ca.state(tuple(WISH.roles)), WISH)
-        return [step.words for step in bootstrap.apply(ca, plan, consent=True).steps]
+        outcome = bootstrap.apply(ca, plan, consent=True)
+        assert bootstrap.with_trust(outcome, ca, PKI(admin, mount), datetime.now(UTC)).ready
+        return [step.words for step in outcome.steps]
 
     assert len(init()) == 5
     assert init() == []

@@ -101,7 +101,10 @@ def confirmed(lines: Sequence[str]) -> bool:
     first, *rest = lines
     text = "".join([f"{first}\n", *(f"  - {line}\n" for line in rest)])
     _write(sys.stderr, f"{_printable(text)}go on? [y/N] ")
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    answer = sys.stdin.readline()
+    if not answer:  # Ctrl-D leaves the cursor beside the question
+        _write(sys.stderr, "\n")
+    return answer.strip().lower() in {"y", "yes"}
 
 
 def waiting(preferences: Preferences) -> Callable[[str | None], None]:

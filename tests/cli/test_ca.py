@@ -176,6 +176,14 @@ def test_on_a_terminal_it_asks(
     assert role["allow_localhost"] == (status != 0)
 
 
+def test_the_end_of_the_input_is_a_no(init: Callable[..., int], mount: str) -> None:
+    """Ctrl-D, after which the error has a line of its own."""
+    init()
+    status, _, shown = answering("\x04", "ca", "init", "--mount", mount, "--no-allow-localhost")
+    assert status == 78
+    assert "go on? [y/N] \n" in shown
+
+
 @pytest.mark.parametrize("at", ["stdin", "stderr"])
 def test_whoever_cannot_read_or_answer_is_not_asked(
     init: Callable[..., int], mount: str, session: Session, at: str
