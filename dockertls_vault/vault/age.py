@@ -29,7 +29,7 @@ def wait_until_old_enough(session: Session, pki: PKI, role: str, young: IssuerTo
     IssuerTooYoung, with the time that is left, where the budget is shorter than that.
     """
     parameters = pki.role(role)
-    known = parameters if parameters is not None else {"issuer_ref": "default", **roles.CLIENT}
+    known = {**roles.CLIENT, **(parameters or {})}
     left = _left(
         pki.issuer(known["issuer_ref"]),
         timedelta(seconds=known["not_before_duration"]),
