@@ -39,7 +39,7 @@ USAGE_NAMES = {
 # verifier does not look at them.
 _CONSTRAINED = (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier)
 _WRAPPED = re.compile(
-    r"validation failed: |(all )?candidates exhausted(: | with no interior errors)|fatal error: |"
+    r"validation failed: |(all )?candidates exhausted(: | with no interior errors)|"
     r"Python extension validator failed: ValueError: | \(encountered processing .*\)"
 )
 _ALGORITHM = re.compile(r"AlgorithmIdentifier \{.* params: (\w+).*\}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+# What its errors have around the reason.
+OF_THE_LIBRARY = re.compile(
+    "validation failed|candidates|interior|AlgorithmIdentifier|Python|ValueError|encountered"
+)
 NOT_PERMITTED = "no permitted name constraints matched"
 EXCLUDED = "excluded name constraint matched"
 A_CA = x509.BasicConstraints(ca=True, path_length=None)
@@ -77,6 +82,7 @@ def verdict(issued: Issued, roots: list[x509.Certificate], purpose: Purpose) -> 
         )
     except VerificationError as error:
         (problem,) = error.problems
+        assert not OF_THE_LIBRARY.search(problem)
         return problem
     assert path == issued.chain
     return None
