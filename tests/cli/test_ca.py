@@ -145,7 +145,8 @@ def test_a_role_that_drifted_is_shown_as_a_difference(
 error: nothing was changed: this takes away what others may use
   - the role server: no_store: false -> true
   - the role server: client_flag: true -> false
-hint: give --yes if nobody needs it; --dry-run shows the whole plan
+hint: give --yes if nobody needs it; to leave that role alone, name another \
+(DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)
 """,
     )
     assert init("--dry-run") == 0
