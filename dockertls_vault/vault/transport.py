@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # A certificate with its chain has some ten thousand bytes; what is longer is not Vault.
 LONGEST_BODY = 8 * 1024 * 1024
 _CHUNK = 64 * 1024
-# Seconds until a connection is there, the handshake of TLS included.
+# Seconds until a connection is there, DNS and the handshake of TLS included.
 _CONNECTING = 5.0
 _UNIX = "unix://"
 
@@ -162,6 +162,6 @@ def _read(response: BaseHTTPResponse) -> bytes:
 def _parse(raw: bytes) -> dict[str, Any] | None:
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from dockertls_vault.errors import InvalidSetting, LoginRefused, VaultError, VaultUnreachable
+from dockertls_vault.errors import (
+    InvalidSetting,
+    LoginRefused,
+    NotVault,
+    VaultError,
+    VaultUnreachable,
+)
 from dockertls_vault.vault.own_token import Token, lookup
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.transport import Answer
@@ -205,6 +211,20 @@ def test_an_encrypted_key_is_not_asked_about(listener: Listener, tmp_path: Path)
             VAULT_CLIENT_CERT=str(tmp_path / "cert.pem"),
             VAULT_CLIENT_KEY=str(tmp_path / "key.pem"),
         )
+
+
+def test_json_without_end() -> None:
+    """Brackets in brackets are somebody else's, and no traceback."""
+
+    def answer(_node: Node, connection: socket.socket) -> None:
+        connection.sendall(response(b"[" * 100_000))
+
+    with (
+        misbehaving(answer) as node,
+        session(node.address, VAULT_TOKEN="t", VAULT_MAX_RETRIES="0") as opened,
+        pytest.raises(NotVault, match="not JSON"),
+    ):
+        lookup(opened)
 
 
 def test_http_beyond_loopback_is_said() -> None:
