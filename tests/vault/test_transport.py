@@ -222,7 +222,7 @@ def test_json_without_end() -> None:
     with (
         misbehaving(answer) as node,
         session(node.address, VAULT_TOKEN="t", VAULT_MAX_RETRIES="0") as opened,
-        pytest.raises(NotVault, match="not JSON"),
+        pytest.raises(NotVault, match="that is not Vault's"),
     ):
         lookup(opened)
 
