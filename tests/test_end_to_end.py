@@ -21,7 +21,7 @@ from dockertls_vault.cli import app
 from dockertls_vault.request import KeyType
 
 from . import mounts
-from .certificates import Authority, write_credential
+from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
 from .mounts import lead_to
 from .vault.misbehaving import connects, misbehaving
 
@@ -368,6 +368,32 @@ def test_a_ca_of_an_administrators_making_works(
     mount = f"made-by-{make.__name__.replace('_', '-')}"
     make(vault_server, mount)
     assert meet(tmp_path, host_dockerd, "127.0.0.1", "--mount", mount, hosts=("127.0.0.1",)) == WELL
+
+
+def test_old_and_new_clients_are_let_in_while_an_old_ca_is_left(
+    out: Path, prepared: DevVault, host_dockerd: StartDockerd
+) -> None:
+    """As the guide says: clients learn the new root, then hosts move, then clients do."""
+    old = Authority.create("a hand-made CA")
+    mounts.empty(prepared, "moving")
+    mounts.import_certificate(prepared, "moving", old.pem.decode())
+    succeed("ca", "init", "--mount", "moving", "--domain", mounts.DOMAIN)
+    with mounts.session(prepared) as session:
+        root = session.client.adapter.get("/v1/moving/issuer/root-1")["data"]["certificate"]
+    not_moved = old.issue("localhost", dns=["localhost"], usages=[SERVER_AUTH])
+    before = host_dockerd(credential=write_credential(out / "before", old.pem, not_moved))
+    alice = old.issue("alice", usages=[CLIENT_AUTH])
+    certs = write_credential(out / "alice", old.pem + root.encode(), alice)
+    assert docker_version(f"tcp://localhost:{before}", certs).returncode == 0
+
+    server = issue("server", out / "s", "--mount", "moving")
+    names = (server / name for name in ("ca.pem", "server-cert.pem", "server-key.pem"))
+    options = ("--tlscacert", "--tlscert", "--tlskey")
+    files = [f"{option}={name}" for option, name in zip(options, names, strict=True)]
+    after = host_dockerd("--tlsverify", *files)
+    assert docker_version(f"tcp://localhost:{after}", certs).returncode == 0
+    certs = issue("client", out / "c", "--mount", "moving")
+    assert docker_version(f"tcp://localhost:{after}", certs).returncode == 0
 
 
 def test_a_pending_root_is_trusted_before_it_signs(out: Path, prepared: DevVault) -> None:
