@@ -88,7 +88,7 @@ def verdict(issued: Issued, roots: list[x509.Certificate], purpose: Purpose) -> 
     return None
 
 
-STRICT = "RFC 5280 asks for it, and -x509_strict alone insists"
+STRICT = "RFC 5280 asks for it, and OpenSSL's strict rules alone insist"
 WEB_PKI = "cryptography takes the keys of the Web PKI alone"
 UNLIKELY = "cryptography's limit; no CA of a Docker host is likely to be so"
 NO_CA = "cannot sign this kind of certificate"
