@@ -94,7 +94,7 @@ def init(
         ),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Take away what the plan takes away, unasked.")
+        bool, typer.Option("--yes", "-y", help="Take away what the plan says, without asking.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
     mount: MountOption = None,
