@@ -72,6 +72,12 @@ openssl req -x509 -newkey rsa:2048 -nodes -subj "/CN=old CA" -keyout old-key.pem
 rm -rf ~/.docker && mkdir ~/.docker && cp old-ca.pem ~/.docker/ca.pem
 set +e
 """
+# What the reader has who unwraps a token: nothing but that one.
+UNWRAP = 'export VAULT_TOKEN="$(bao unwrap -field=token)"'
+WRAPPED = """\
+export VAULT_TOKEN="$(bao token create -wrap-ttl=1m -field=wrapping_token)"
+unset BAO_TOKEN
+"""
 SERVERS: dict[str, tuple[Rule, ...] | None] = {
     "openbao": None,
     "community": community(),
@@ -126,6 +132,8 @@ def follow(newcomer: Newcomer, shown: list[Shown]) -> None:
             assert "tls: " in printed
         elif text.startswith("sudo dockerd --data-root"):
             newcomer.start(text, until="API listen on")
+        elif text == UNWRAP:
+            newcomer.do(WRAPPED + UNWRAP)
         elif text != DEV and not any(map(text.startswith, NOT_RUN)):
             newcomer.do(text)
 
