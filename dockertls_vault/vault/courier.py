@@ -99,8 +99,10 @@ class Courier:
         except VaultError as fault:
             return Failure(fault, patience=0.0)
         address = redirect.base(url, call.path)
-        # What was asked for in a query is part of where it leads.
-        outcome = self._send(dataclasses.replace(call, params=None), address, url, until)
+        # What was asked for in a query, a list by its own, is part of where it leads.
+        method = "GET" if call.method == "LIST" else call.method
+        bare = dataclasses.replace(call, method=method, params=None)
+        outcome = self._send(bare, address, url, until)
         return outcome if isinstance(outcome, Failure) else (address, outcome)
 
     def _send(self, call: Call, address: str, url: str, until: float) -> Answer | Failure:

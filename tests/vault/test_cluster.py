@@ -289,6 +289,7 @@ def test_a_redirect_that_is_not_followed(
     variables: dict[str, str], location: str, words: str
 ) -> None:
     """It is refused at once."""
+    variables = {**variables, "DOCKERTLS_TIMEOUT": "300s"}
     assert words in failure(redirects_to(location), **variables).message
 
 

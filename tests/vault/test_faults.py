@@ -121,10 +121,10 @@ def test_a_certificate_out_of_its_time(
 def test_a_path_that_leads_past_vault(
     openbao: DevVault, path: str, ask: Callable[..., object]
 ) -> None:
-    """The path is to blame, not the mount, the token or the server: the UI's, the API's, a typo."""
+    """The path is to blame, at once, and not the mount, the token or the server."""
     address = f"{openbao.address}{path}"
     with (
-        session(address, VAULT_TOKEN=openbao.token) as opened,
+        session(address, VAULT_TOKEN=openbao.token, DOCKERTLS_TIMEOUT="600s") as opened,
         pytest.raises(InvalidSetting) as caught,
     ):
         ask(opened)

@@ -12,8 +12,8 @@ import pytest
 from dockertls_vault.errors import TryAgain
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.own_writes import OwnWrites
-from tests.harness.dialect import enterprise
-from tests.harness.dialect.exchange import refusal
+from tests.harness.dialect import community, enterprise
+from tests.harness.dialect.exchange import Answer, refusal
 from tests.harness.dialect.headers import state_the_index
 from tests.harness.dialect.proxy import speaking
 
@@ -22,7 +22,7 @@ from .operator import Operator, session
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.harness.dialect.exchange import Answer, Forward, Request, Rule
+    from tests.harness.dialect.exchange import Forward, Request, Rule
     from tests.harness.openbao import DevVault
 
 WRITTEN = "sys/policies/acl/own-writes"
@@ -114,6 +114,31 @@ def test_a_standby_that_lags_is_asked_again(
     ):
         opened.client.adapter.post(f"/v1/{WRITTEN}", json=POLICY)
         assert lookup(opened).policies == ("root",)
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(404, 'no handler for route "x". route entry not found.'), (400, "unknown role: server")],
+)
+def test_what_may_be_on_its_way_is_waited_for(openbao: DevVault, status: int, words: str) -> None:
+    """After a write of our own, a standby that knows no index may not have it yet."""
+    missing = iter([True, True, False])
+
+    def lag(request: Request, forward: Forward) -> Answer:
+        signing = request.path == "pki/sign/server"
+        return refusal(status, words) if signing and next(missing) else forward(request)
+
+    def sign(request: Request, forward: Forward) -> Answer:
+        signing = request.path == "pki/sign/server"
+        return Answer(200, {}, b'{"data": {}}') if signing else forward(request)
+
+    with (
+        recorded([lag, sign, *community()], openbao.address) as (address, seen),
+        session(address, VAULT_TOKEN=openbao.token) as opened,
+    ):
+        opened.client.adapter.post(f"/v1/{WRITTEN}", json=POLICY)
+        opened.client.adapter.post("/v1/pki/sign/server", json={"csr": "x"})
     assert len(seen) == 4
 
 

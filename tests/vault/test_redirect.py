@@ -110,3 +110,20 @@ def test_a_relative_redirect() -> None:
     with misbehaving(moved) as node, session(node.address, VAULT_TOKEN="t") as opened:
         assert ask_as_nobody(opened) == {"display_name": "moved"}
     assert len(node.paths) == 2
+
+
+def test_a_query_is_not_asked_twice() -> None:
+    """It is a part of where the redirect leads; a list is asked for by one."""
+
+    def standby(node: Node, connection: socket.socket) -> None:
+        if len(node.paths) == 1:
+            location = f"Location: {node.address}{node.paths[-1]}"
+            connection.sendall(response(b"", "307 Temporary Redirect", location))
+        else:
+            connection.sendall(response({"data": {"keys": ["one"]}}))
+
+    with misbehaving(standby) as node, session(node.address, VAULT_TOKEN="t") as opened:
+        opened.anonymous.adapter.list("/v1/pki/issuers", params={"after": "none"})
+    asked, followed = node.paths
+    assert sorted(asked.partition("?")[2].split("&")) == ["after=none", "list=true"]
+    assert followed == asked
