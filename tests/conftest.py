@@ -24,15 +24,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # requests lets a bundle of CAs in the environment win over the one that the Docker SDK names.
 _AMBIENT = ("VAULT_", "BAO_", "DOCKERTLS_", "DOCKER_", "ACTIONS_", "REQUESTS_CA_", "CURL_CA_")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 @pytest.fixture(autouse=True)
 def _own_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Hide the tester's Vault, Docker and CI job, and give the test an empty home."""
+    """Hide the tester's Vault, Docker, CI job and proxies, and give the test an empty home."""
     for name in list(os.environ):
-        if name.startswith(_AMBIENT):
+        if name.startswith(_AMBIENT) or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
