@@ -54,11 +54,9 @@ def resolve(
                 kind = InvalidInput if origin == source.flag else InvalidSetting
                 raise kind(f"{origin}: {error.message}", hint=error.hint) from None
             origins[name] = origin
-            outvoted |= {
-                variable: origin
-                for variable in source.variables
-                if origin in source.variables and environ.get(variable, value) not in ("", value)
-            }
+            other = f"VAULT_{origin.removeprefix('BAO_')}"
+            if origin.startswith("BAO_") and environ.get(other, value) not in ("", value):
+                outvoted[other] = origin
             break
     named = str(values.get("jwt_variable", ""))
     if "jwt" not in values and environ.get(named):

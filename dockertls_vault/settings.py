@@ -48,7 +48,7 @@ def _setting(default: Any, doc: str, *, secret: bool = False, **source: Any) -> 
 class Settings:
     """Everything that was found; ``origins`` says for each field where.
 
-    ``outvoted`` are variables that say something else than the one that won, with that one.
+    ``outvoted`` has each VAULT_X that says something else than the BAO_X that won, with that one.
     """
 
     addresses: tuple[str, ...] = _setting(

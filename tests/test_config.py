@@ -233,6 +233,7 @@ def test_the_files() -> None:
         ({}, {"BAO_ADDR": "https://a", "VAULT_ADDR": "https://a"}, {}),
         ({}, {"BAO_ADDR": "https://a", "VAULT_ADDR": ""}, {}),
         ({}, {"VAULT_ADDR": "https://b"}, {}),
+        ({}, {"VAULT_AGENT_ADDR": "https://a", "VAULT_ADDR": "https://b"}, {}),
         ({"namespace": "c"}, {"BAO_NAMESPACE": "a", "VAULT_NAMESPACE": "b"}, {}),
     ],
 )
