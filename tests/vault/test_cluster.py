@@ -212,6 +212,15 @@ def test_nobody_on_this_machine_is_not_waited_for() -> None:
     assert time.monotonic() - started < HANGS
 
 
+def test_a_limit_is_not_evaded() -> None:
+    """Nor are the other nodes asked while one of them has too many requests."""
+    with misbehaving(rate_limited(3)) as node, misbehaving(Node.hangs) as other:
+        addresses = f"{node.address},{other.address}"
+        with session(addresses, VAULT_TOKEN="t") as opened:
+            assert ask_as_nobody(opened) == {"display_name": "after all"}
+    assert (len(node.paths), other.paths) == (4, [])
+
+
 def test_as_long_as_retry_after_says() -> None:
     """A wait that is longer than the budget is not begun."""
 

@@ -157,8 +157,14 @@ def _at(request: Request, target: str) -> Request:
 
 
 def test_a_path_that_leads_to_vault(openbao: DevVault) -> None:
-    """Behind a proxy it is right, and what is missing there is what Vault says."""
-    with speaking([below("/vault")], openbao.address) as proxy:
+    """Behind a proxy it is right, which is asked once, and what is missing is what Vault says."""
+    asked: list[str] = []
+
+    def record(request: Request, forward: Forward) -> Answer:
+        asked.append(request.path)
+        return forward(request)
+
+    with speaking([below("/vault"), record], openbao.address) as proxy:
         variables = {"VAULT_TOKEN": openbao.token}
         with session(f"{proxy}/vault", **variables) as opened:
             with pytest.raises(UnknownMount, match="nothing is mounted in Vault for 'nowhere/x'"):
@@ -166,6 +172,7 @@ def test_a_path_that_leads_to_vault(openbao: DevVault) -> None:
             assert lookup(opened).policies == ("root",)
             with pytest.raises(VaultError, match="HTTP 404"):
                 opened.client.adapter.get("/v1/cubbyhole/nothing")
+        assert asked.count("sys/init") == 1
         with session(proxy, **variables) as opened, pytest.raises(NotVault):
             lookup(opened)
 

@@ -11,7 +11,7 @@ from dockertls_vault.errors import LoginRefused, NoToken, PolicyDenied, TokenRef
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.session import Session, open_session
 
-from .misbehaving import Node, Relay, misbehaving, relaying, response
+from .misbehaving import Node, Relay, misbehaving, relaying, response, says
 from .operator import LIMIT, Operator, session, settings
 
 if TYPE_CHECKING:
@@ -202,11 +202,23 @@ def test_a_one_use_login_goes_where_the_probe_is_refused(operator: Operator) -> 
     assert node.paths == ["/v1/sys/leader", f"/v1/auth/{variables['DOCKERTLS_AUTH_MOUNT']}/login"]
 
 
-def test_a_login_that_may_have_worked_is_not_repeated(operator: Operator) -> None:
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Node.closes_mid_body, "broke the connection off"),
+        (Node.answers_html, "not Vault's"),
+        (says("leadership lost while committing log", status="500 Oops"), "leadership lost"),
+        (says("context canceled", status="500 Oops"), "context canceled"),
+        (says("bad gateway", status="502 Bad Gateway"), "bad gateway"),
+    ],
+)
+def test_a_login_that_may_have_worked_is_not_repeated(
+    operator: Operator, answer: Callable[[Node, socket.socket], None], words: str
+) -> None:
     """A one-use secret_id could be used up: it is sent once, and never again."""
     variables = approle(operator)
-    with misbehaving(Node.closes_mid_body) as node, session(node.address, **variables) as opened:
-        with pytest.raises(Exception, match="broke the connection off"):
+    with misbehaving(answer) as node, session(node.address, **variables) as opened:
+        with pytest.raises(Exception, match=words):
             lookup(opened)
         logins = [path for path in node.paths if path.endswith("/login")]
     assert len(logins) == 1
