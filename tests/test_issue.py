@@ -99,6 +99,7 @@ def test_a_client_is_its_common_name(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.usefixtures("vault")
+@pytest.mark.parametrize("server", ["openbao"], indirect=True)
 @pytest.mark.parametrize("key_type", list(KeyType))
 def test_every_kind_of_key_is_signed(
     key_type: KeyType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
