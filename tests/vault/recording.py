@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIMIT = 30.0  # seconds; far more than anything here takes
+# How a client of SOCKS begins (RFC 1928).
+_SOCKS = b"\x05"
 _HEADERS = (
     "Host",
     "Authorization",
@@ -129,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         self.request.settimeout(_LIMIT)
+        if self.request.recv(1, socket.MSG_PEEK) == _SOCKS:
+            raise ConnectionAbortedError  # http.server would wait for the end of a line
         self._door = self.server.name
         self._server_name: str | None = None
         if self.server.own is not None:
