@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,16 @@ class _Connection(HTTPConnection):
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
-    pass
+    def send(self, data: Any) -> None:
+        """Send, or let urllib3 read why the server has gone, as it does for a broken pipe.
+
+        A server that wants a client's certificate says so after the handshake of TLS 1.3, and
+        may have closed before the request is written: its alert is still to be read.
+        """
+        try:
+            super().send(data)
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError from error
 
 
 class _UnixConnection(_Connection):

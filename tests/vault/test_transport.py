@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from urllib3.exceptions import SSLError
 
 from dockertls_vault.errors import (
     InvalidSetting,
@@ -18,7 +19,7 @@ from dockertls_vault.errors import (
 )
 from dockertls_vault.vault.own_token import Token, lookup
 from dockertls_vault.vault.session import open_session
-from dockertls_vault.vault.transport import Answer
+from dockertls_vault.vault.transport import Answer, Transport
 from tests.certificates import Authority, write_credential
 from tests.docker.servers import server_context
 
@@ -139,6 +140,19 @@ def test_no_client_certificate_where_one_is_wanted(strict: Listener) -> None:
     found = refused(strict, VAULT_CACERT=str(strict.ca), VAULT_TLS_SERVER_NAME="vault.example")
     assert "wants a client certificate" in found.message
     assert "VAULT_CLIENT_CERT" in found.hint
+
+
+def test_an_alert_is_read_also_where_the_server_has_gone(strict: Listener) -> None:
+    """Whether the request or the server's end comes first is a race, and the words are the same."""
+    found = settings(
+        strict.address, VAULT_CACERT=str(strict.ca), VAULT_TLS_SERVER_NAME="vault.example"
+    )
+    url = f"{strict.address}/v1/sys/wrapping/lookup"
+    for _ in range(20):
+        transport = Transport(found)
+        with pytest.raises(SSLError, match="certificate required"):
+            transport.send("POST", url, headers={}, body={}, params=None, timeout=30)
+        transport.close()
 
 
 def test_an_expired_certificate(tmp_path: Path) -> None:
