@@ -202,7 +202,10 @@ class PolicyDenied(Denied):
 
 class NoToken(Denied):
     code = "no-token"
-    default_hint = "set VAULT_TOKEN or BAO_TOKEN, or name a way to log in with --auth"
+    default_hint = (
+        "set VAULT_TOKEN or BAO_TOKEN, let `bao login` or `vault login` keep a token in "
+        "~/.vault-token, or name a way to log in with --auth"
+    )
 
 
 class TokenRefused(Denied):

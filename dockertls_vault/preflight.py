@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .request import Request
 
 _CHOOSE_ANOTHER = "choose another directory with --out"
+_SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 
 
 def check(placement: Placement, request: Request, *, replace: bool) -> tuple[str, ...]:
@@ -84,7 +85,7 @@ def _refuse_unwritable(nearest: Path, status: os.stat_result) -> None:
         raise CannotWrite(f"no right to write in {nearest}", hint=_CHOOSE_ANOTHER)
     raise CannotWrite(
         f"{nearest} belongs to {_name(status.st_uid)}",
-        hint=f"run with sudo, or {_CHOOSE_ANOTHER}" if status.st_uid == 0 else _CHOOSE_ANOTHER,
+        hint=f"{_SUDO}, or {_CHOOSE_ANOTHER}" if status.st_uid == 0 else _CHOOSE_ANOTHER,
     )
 
 
@@ -105,7 +106,10 @@ def _refuse_grounds_of_others(
         can_give = is_root and placement.uid == durable.KEEP
         raise CannotWrite(
             f"{path} belongs to {owner}, and the files would be {files}'s",
-            hint=f"give --owner {owner}, or {_CHOOSE_ANOTHER}" if can_give else _CHOOSE_ANOTHER,
+            # As the owner: a client's common name says who runs it, and root is everybody.
+            hint=f"run it as {owner}, without sudo; or give --owner {owner}, or {_CHOOSE_ANOTHER}"
+            if can_give
+            else _CHOOSE_ANOTHER,
         )
 
 

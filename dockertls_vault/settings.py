@@ -192,6 +192,11 @@ class Settings:
         parse=values.path,
         variables=("HOME",),
     )
+    sudo_user: str | None = _setting(
+        None,
+        "Set by sudo, which drops most other variables: a hint where one is missing.",
+        variables=("SUDO_USER",),
+    )
     auth: Method | None = _setting(
         None,
         "How to log in to Vault: token, approle, jwt, kubernetes, cert, userpass or ldap; found "

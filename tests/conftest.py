@@ -23,7 +23,16 @@ pytest_plugins = [
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # requests lets a bundle of CAs in the environment win over the one that the Docker SDK names.
-_AMBIENT = ("VAULT_", "BAO_", "DOCKERTLS_", "DOCKER_", "ACTIONS_", "REQUESTS_CA_", "CURL_CA_")
+_AMBIENT = (
+    "VAULT_",
+    "BAO_",
+    "DOCKERTLS_",
+    "DOCKER_",
+    "ACTIONS_",
+    "REQUESTS_CA_",
+    "CURL_CA_",
+    "SUDO_",
+)
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 

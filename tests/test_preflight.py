@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY = pwd.getpwnam("nobody").pw_uid
 ANOTHER = "choose another directory with --out"
+SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
+AS_THEM = "run it as {0}, without sudo; or give --owner {0}"
 
 
 @pytest.fixture
@@ -133,7 +135,7 @@ def test_a_directory_of_root_is_called_so(everybodys: Path, mode: int, nearest: 
     out.mkdir(parents=True)
     out.parent.chmod(mode)
     with nobody():
-        expected = (f"{everybodys / nearest} belongs to root", f"run with sudo, or {ANOTHER}")
+        expected = (f"{everybodys / nearest} belongs to root", f"{SUDO}, or {ANOTHER}")
         assert refused(out) == expected
 
 
@@ -143,7 +145,7 @@ def test_what_root_left_in_ones_own_directory_is_called_so(home: Path) -> None:
     (home / ".dockertls").mkdir(mode=0o755)
     with nobody():
         message = f"{home / '.dockertls'} belongs to root"
-        assert refused(home) == (message, f"run with sudo, or {ANOTHER}")
+        assert refused(home) == (message, f"{SUDO}, or {ANOTHER}")
     (home / ".dockertls").rmdir()
     (home / ".dockertls").touch()
     assert refused(home, owner="nobody") == (f"{home / '.dockertls'} is a file", ANOTHER)
@@ -249,7 +251,7 @@ def test_a_directory_below_one_that_anybody_can_write_is_refused(out: Path) -> N
 def test_root_leaves_nothing_of_its_own_with_another_user(home: Path, below: str) -> None:
     """`sudo -E` keeps HOME: the caller could neither read nor renew what is root's there."""
     message = f"{home} belongs to nobody, and the files would be root's"
-    assert refused(home / below) == (message, f"give --owner nobody, or {ANOTHER}")
+    assert refused(home / below) == (message, f"{AS_THEM.format('nobody')}, or {ANOTHER}")
     assert listing(home) == []
 
 
@@ -302,6 +304,6 @@ def test_the_owner_named_is_not_the_one_of_the_directory(home: Path) -> None:
 def test_an_owner_without_a_name(home: Path) -> None:
     """The user of a container, whom this machine does not know, goes by a number."""
     os.chown(home, 54321, -1)
-    assert refused(home)[1] == f"give --owner 54321, or {ANOTHER}"
+    assert refused(home)[1] == f"{AS_THEM.format(54321)}, or {ANOTHER}"
     put(home, 1, replace(CLIENT, owner="54321"))
     assert (home / "key.pem").stat().st_uid == 54321

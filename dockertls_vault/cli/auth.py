@@ -19,7 +19,7 @@ from .options import (
     QuietOption,
     TimeoutOption,
     VerboseOption,
-    examples,
+    of_vault,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command(epilog=examples("dockertls-vault auth", "dockertls-vault auth --auth jwt -o json"))
+@app.command(epilog=of_vault("dockertls-vault auth", "dockertls-vault auth --auth jwt -o json"))
 def auth(
     ctx: typer.Context,
     mount: MountOption = None,

@@ -29,6 +29,7 @@ from .options import (
     VerboseOption,
     described,
     examples,
+    of_vault,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ app = options.commands("Set up the CA in Vault, and see what it takes to use it.
 
 
 @app.command(
-    epilog=examples(
+    epilog=of_vault(
         "dockertls-vault ca init --domain example.internal --dry-run",
         "dockertls-vault ca init --allow-any-name --mount team/docker",
     )

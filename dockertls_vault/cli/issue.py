@@ -25,8 +25,8 @@ from .options import (
     TrustMountOption,
     VerboseOption,
     described,
-    examples,
     of_setting,
+    of_vault,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ ReplaceOption = Annotated[
 
 
 @app.command(
-    epilog=examples(
+    epilog=of_vault(
         "sudo -E dockertls-vault issue server",
         "dockertls-vault issue server --host docker1.example.internal --ttl 30d",
     )
@@ -149,7 +149,7 @@ def server(
 
 
 @app.command(
-    epilog=examples(
+    epilog=of_vault(
         "dockertls-vault issue client --name alice",
         'dockertls-vault issue client --ttl 10m --out "$(mktemp -d)"',
     )

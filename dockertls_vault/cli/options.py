@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from dockertls_vault.vault.session import Session
 
 
+_VAULT = (
+    "The address of Vault is in VAULT_ADDR or BAO_ADDR, and a token in VAULT_TOKEN, BAO_TOKEN or "
+    "~/.vault-token; --auth logs in instead."
+)
+
+
 class Output(StrEnum):
     """How a result is printed."""
 
@@ -126,6 +132,11 @@ def commands(text: str) -> typer.Typer:
 def examples(*lines: str) -> str:
     """Return the end of a command's help; click leaves what follows its mark as it is."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def of_vault(*lines: str) -> str:
+    """Return the end of the help of a command that talks to Vault: where that is, and examples."""
+    return f"{_VAULT}\n\n{examples(*lines)}"
 
 
 def settings(**flags: object) -> Settings:

@@ -21,6 +21,7 @@ from dockertls_vault.errors import (
 
 from .proxies import proxy_for
 from .transport import TooLongError
+from .unset import no_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +53,7 @@ def unreachable(address: str, error: BaseException, settings: Settings) -> Docke
         if isinstance(cause, socket.gaierror):
             return VaultUnreachable(f"{address} {reason(error)}", hint=UnknownAddress.default_hint)
     if "addresses" not in settings.origins:
-        return VaultUnreachable(
-            f"no address of Vault is set, and the default, {address}, {reason(error)}",
-            hint="set VAULT_ADDR or BAO_ADDR to the address of Vault",
-        )
+        return no_address(settings, address, reason(error))
     return VaultUnreachable(f"{address} {reason(error)}")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import LoginRefused, NoToken
+from dockertls_vault.errors import LoginRefused
 from dockertls_vault.values import Method
 
 from .auth import choose
 from .tokens import given_token
+from .unset import no_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,5 +89,5 @@ class Identity:
         """Return the token that was given, and where it was."""
         given = given_token(self._settings)
         if given is None:
-            raise NoToken("no token for Vault, and no way to log in")
+            raise no_token(self._settings)
         return given

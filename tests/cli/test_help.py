@@ -83,6 +83,17 @@ def test_an_option_of_a_setting_names_its_variables(
             assert all(variable in text for variable in source.variables), name
 
 
+@pytest.mark.parametrize("path", RUNNABLE, ids=" ".join)
+def test_a_command_that_talks_to_vault_says_where_it_finds_it(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The variables without which nothing works have no flag of their own to be named at."""
+    text = " ".join(said(path, capsys).split())
+    logs_in = any("--auth" in found.opts for found in COMMANDS[path].params)
+    for name in ("VAULT_ADDR", "BAO_ADDR", "VAULT_TOKEN", "BAO_TOKEN", "~/.vault-token"):
+        assert (f" {name}" in text) is logs_in, name
+
+
 @pytest.mark.parametrize(
     ("path", "defaults"),
     [

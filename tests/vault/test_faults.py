@@ -48,16 +48,19 @@ def failure(address: str, **variables: str) -> DockerTLSError:
     return caught.value
 
 
-def test_no_address_is_set() -> None:
-    """The default is named as such, and what to set."""
-    settings = config.resolve({}, {}, [])
+@pytest.mark.parametrize(
+    ("variables", "hint"), [({}, "set VAULT_ADDR"), ({"SUDO_USER": "alice"}, "use `sudo -E`")]
+)
+def test_no_address_is_set(variables: dict[str, str], hint: str) -> None:
+    """The default is named as such, and what to set; or why what was set did not arrive."""
+    settings = config.resolve({}, variables, [])
     error = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # whose it was does not matter
     error.__cause__ = ConnectionRefusedError()
     found = faults.unreachable(settings.addresses[0], error, settings)
     assert found.message == (
         "no address of Vault is set, and the default, https://127.0.0.1:8200, refuses connections"
     )
-    assert "VAULT_ADDR" in found.hint
+    assert hint in found.hint
 
 
 @pytest.mark.parametrize("target", ["http://vault.example:8200", "https://vault.example:8200"])

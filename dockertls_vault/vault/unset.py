@@ -1,0 +1,38 @@
+"""What was not set that Vault is reached with, told at once; and what sudo has to do with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import NoToken, VaultUnreachable
+
+if TYPE_CHECKING:
+    from dockertls_vault.settings import Settings
+
+# With -E, sudo keeps HOME as well where it may, and so ~/.vault-token.
+_SUDO = "sudo drops variables such as VAULT_ADDR and VAULT_TOKEN: set them, and use `sudo -E`"
+_NEITHER = (
+    "set VAULT_ADDR and VAULT_TOKEN (BAO_ADDR and BAO_TOKEN are as good, and so is the "
+    "~/.vault-token of `bao login` and `vault login`), or name a way to log in with --auth; "
+    "`dockertls-vault dev` starts an OpenBao to try it with"
+)
+
+
+def no_token(settings: Settings) -> NoToken:
+    """Return what to say where there is no token, and of the address if there is none either."""
+    what = "no token for Vault, and no way to log in"
+    if "addresses" not in settings.origins:
+        what += "; no address of Vault is set either"
+    if settings.sudo_user is not None:
+        return NoToken(what, hint=_SUDO)
+    return NoToken(what, hint="" if "addresses" in settings.origins else _NEITHER)
+
+
+def no_address(settings: Settings, address: str, reason: str) -> VaultUnreachable:
+    """Return what to say where nobody is at the default ``address``, for that ``reason``."""
+    return VaultUnreachable(
+        f"no address of Vault is set, and the default, {address}, {reason}",
+        hint="set VAULT_ADDR or BAO_ADDR to the address of Vault"
+        if settings.sudo_user is None
+        else _SUDO,
+    )
