@@ -69,24 +69,28 @@ def check(
     if stranger.certificate is None and isinstance(stranger.outcome, NotTLS | Silent):
         return _report(endpoint, steps, "no TLS handshake was possible", address=peer.ip)
     greeting = authorities.greet(peer, timeout)
-    named = greeting.authorities
-    forged = foreign_context(ours.certificate, named or (), now)
+    named, certificate = greeting.authorities, _load(greeting.certificate)
+    forged = probe.ask(peer, foreign_context(ours.certificate, named or (), now), timeout)
+    known = probe.ask(peer, ours.context, timeout) if ours.context else None
+    cause = trust.explain_refusal(named, ours.chain, ours.roots, certificate)
     steps += [
-        answers.judge_foreign(probe.ask(peer, forged, timeout).outcome),
+        answers.judge_foreign(forged.outcome),
+        answers.judge_ours(known.outcome, ours.step, cause)
+        if known
+        else _skipped("version", "we have no certificate and key that can be used"),
+    ]
+    exchanges = [stranger, forged, *([known] if known else [])]
+    if answers.are_of_another([exchange.outcome for exchange in exchanges]):
+        reason = "it is not Docker that answers"
+        return _report(endpoint, steps, reason, address=peer.ip, certificate=certificate)
+    steps.append(
         trust.judge_trust(
             named,
             in_the_clear,
+            stranger.outcome,
             ours={certificate.issuer for certificate in ours.chain},
             public=authorities.public_authorities(),
-        ),
-    ]
-    certificate = _load(greeting.certificate)
-    known = probe.ask(peer, ours.context, timeout) if ours.context else None
-    cause = trust.explain_refusal(named, ours.chain, ours.roots, certificate)
-    steps.append(
-        answers.judge_ours(known.outcome, ours.step, cause)
-        if known
-        else _skipped("version", "we have no certificate and key that can be used")
+        )
     )
     if certificate is not None:
         steps.append(wire.judge_name(endpoint, certificate))
@@ -131,8 +135,8 @@ def _report(
     docker: Version | None = None,
 ) -> Report:
     """Put the report together; the steps that it did not come to are skipped for ``reason``."""
-    done = {step.name for step in steps}
-    every = (*steps, *(_skipped(name, reason) for name in STEPS if name not in done))
+    done = {step.name: step for step in steps}
+    every = tuple(done.get(name) or _skipped(name, reason) for name in STEPS)
     return Report(
         endpoint=str(endpoint),
         address=address,

@@ -23,6 +23,7 @@ from dockertls_vault.store import CredentialFiles
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
 from .docker import servers
 from .harness.dockerd import dockerd, tls
+from .vault.listening import tls_openbao
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,6 +96,13 @@ def all_but(**different: str) -> dict[str, str]:
 def as_a_stranger(**different: str) -> dict[str, str]:
     """Return the report of whoever has no credential, in which all else is well but for these."""
     return all_but(credential="warning", version="skipped", chain="skipped", **different)
+
+
+def of_another(**different: str) -> dict[str, str]:
+    """Return the report of what is not Docker, and spoke to strangers, but for these."""
+    of_a_daemon = dict.fromkeys(("trust", "name", "chain", "lifetime", "usage"), "skipped")
+    strangers = dict.fromkeys(("no_certificate", "foreign_certificate"), "error")
+    return all_but(**of_a_daemon, **strangers, **different)
 
 
 @pytest.mark.parametrize(
@@ -404,11 +412,41 @@ def test_a_tls_server_that_is_not_docker(
     context = servers.server_context(credential)
     with servers.http(200, b"<h1>Welcome</h1>", context=context) as port:
         report = run(port, client)
-    assert severities(report) == all_but(
-        no_certificate="error", foreign_certificate="error", trust="skipped", version="error"
-    )
+    assert severities(report) == of_another(version="error")
     assert "not Docker" in words(report, "version")
     assert report.docker is None
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_vault_is_not_judged_as_a_daemon(
+    authority: Authority, client: Path, tmp_path: Path, named: bool
+) -> None:
+    """A mistyped port: it is in Go as dockerd is, asks for a certificate, and may name no CA.
+
+    What is wrong with its certificate for a daemon is nobody's business.
+    """
+    dual = authority.issue("vault", dns=["vault"], usages=[SERVER_AUTH, CLIENT_AUTH])
+    with tls_openbao(tmp_path, authority, dual, name_authority=named) as vault:
+        report = run(vault.port, client)
+        stranger = run(vault.port, None)
+    assert severities(report) == of_another(version="error")
+    assert severities(stranger) == of_another(credential="warning", version="skipped")
+    assert report.severity.exit_status == stranger.severity.exit_status == 65
+    assert words(report, "trust").strip() == "it is not Docker that answers"
+    assert report.certificate is not None
+    assert report.certificate.common_name == "vault"
+
+
+def test_a_proxy_whose_daemon_is_down_is_judged(
+    authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """It is before a daemon all the same, and its certificate is the daemon's for whoever dials."""
+    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    context = servers.server_context(credential, verify=True)
+    with servers.http(503, b"<h1>503 Service Unavailable</h1>", context=context) as port:
+        report = run(port, client)
+    assert severities(report) == all_but(version="error", trust="warning")
+    assert "nobody behind it: 503" in words(report, "version")
 
 
 def test_a_server_of_tls_12(authority: Authority, client: Path, tmp_path: Path) -> None:

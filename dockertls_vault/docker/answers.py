@@ -9,6 +9,8 @@ from .report import Severity, Step
 from .trust import Cause
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .outcome import Outcome
 
 PLAINTEXT = "ask in plaintext"
@@ -43,6 +45,8 @@ _TLS_HEADER = b"\x15\x03"
 _BAD_REQUEST = 400
 # With these a proxy in front of Docker refuses; 495 and 496 are nginx's own.
 _REFUSALS = {_BAD_REQUEST, 401, 403, 495, 496}
+# With these it says that the server behind it does not answer.
+_NOBODY_BEHIND = {502, 503, 504}
 _LET_IN_TODO = {
     Engine.DOCKER: "set tlsverify to true, and tlscacert to the CA of your clients (without it any "
     "certificate of the system's roots is let in), and restart dockerd",
@@ -131,6 +135,20 @@ def _judge_stranger(name: str, tried: str, outcome: Outcome) -> Step:
     return step(severity, happened, why, todo)
 
 
+def are_of_another(outcomes: Iterable[Outcome]) -> bool:
+    """Tell whether something else than Docker answered, and Docker itself never.
+
+    A refusal does not tell, nor does a proxy that says that nobody is behind it.
+    """
+    spoken = [outcome for outcome in outcomes if isinstance(outcome, Answered | NotHTTP)]
+    if any(isinstance(outcome, Answered) and outcome.engine for outcome in spoken):
+        return False
+    return any(
+        isinstance(outcome, NotHTTP) or outcome.status not in _REFUSALS | _NOBODY_BEHIND
+        for outcome in spoken
+    )
+
+
 def judge_ours(outcome: Outcome, credential: Step, cause: Cause | None = None) -> Step:
     """Tell whether we are let in.
 
@@ -204,6 +222,13 @@ def _no_docker(outcome: Outcome) -> tuple[Severity, str, str, str]:
                 f"refused: tls: {alert}",
                 "it speaks none of TLS 1.2 and 1.3, and Docker nothing else",
                 "is the port right?",
+            )
+        case Answered(status=status) if status in _NOBODY_BEHIND:
+            return (
+                Severity.ERROR,
+                f"a proxy answers, and nobody behind it: {_shown(outcome)}",
+                "dockerd does not run there, or the proxy looks for it elsewhere",
+                "look at dockerd on that host, and at the address that the proxy has for it",
             )
         case Answered():
             happened = f"it is not Docker that answers: {_shown(outcome)}"

@@ -35,15 +35,16 @@ _TLSCACERT = "set tlscacert to the CA of your clients alone, and restart dockerd
 def judge_trust(
     authorities: Sequence[Name] | None,
     plaintext: Outcome,
+    stranger: Outcome,
     *,
     ours: Collection[Name],
     public: Collection[Name],
 ) -> Step:
     """Tell whose clients are let in; ``authorities`` are the names in the handshake.
 
-    ``plaintext`` is what a request without TLS came to: it tells a daemon from a proxy before
-    it, which may keep the names to itself. ``ours`` are the issuers of our own certificate,
-    ``public`` the public CAs.
+    ``plaintext`` is what a request without TLS came to, ``stranger`` one without a certificate:
+    they tell a daemon, which refuses within TLS, from a proxy before it, which may keep the names
+    to itself. ``ours`` are the issuers of our own certificate, ``public`` the public CAs.
     """
 
     def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
@@ -53,7 +54,7 @@ def judge_trust(
         return step(
             Severity.SKIPPED, "it asks for no certificate, or names CAs that cannot be read"
         )
-    if not authorities and isinstance(plaintext, Answered) and _GO in plaintext.body:
+    if not authorities and _is_of_dockerd(plaintext, stranger):
         return step(
             Severity.CRITICAL,
             "it asks for a certificate and names no CA",
@@ -81,6 +82,12 @@ def judge_trust(
     if known and others:
         return step(Severity.OK, f"clients of {_listed(known)} (ours), and of {_listed(others)}")
     return step(Severity.OK, f"clients of {_listed(authorities)} alone")
+
+
+def _is_of_dockerd(plaintext: Outcome, stranger: Outcome) -> bool:
+    """Tell whether a server that asks for a certificate can be dockerd with tlsverify."""
+    is_go = isinstance(plaintext, Answered) and _GO in plaintext.body
+    return is_go and not isinstance(stranger, Answered)
 
 
 @dataclass(frozen=True)

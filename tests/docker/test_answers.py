@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dockertls_vault.docker.answers import judge_no_certificate, judge_ours, judge_plaintext
+from dockertls_vault.docker.answers import (
+    are_of_another,
+    judge_no_certificate,
+    judge_ours,
+    judge_plaintext,
+)
 from dockertls_vault.docker.outcome import (
     Alerted,
     Answered,
@@ -95,6 +100,7 @@ def test_a_stranger(outcome: Outcome, severity: Severity) -> None:
         (Alerted("protocol version"), "TLS 1.2"),
         (http(400, "The SSL certificate error"), "a proxy before Docker does not accept"),
         (Closed(), "a reset can mask the reason"),
+        (http(503, "no server is available"), "nobody behind it: 503 Reason: no server"),
         (NotTLS("wrong version number"), "no TLS handshake: wrong version number"),
         (NotHTTP(b"* OK IMAP4"), "not HTTP"),
     ],
@@ -105,6 +111,25 @@ def test_we_are_not_let_in(outcome: Outcome, words: str) -> None:
     assert step.severity is Severity.ERROR
     assert words in f"{step.happened} {step.why} {step.todo}"
     assert step.why or step.todo
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "another"),
+    [
+        ([http(404), http(404)], True),
+        ([Alerted("certificate required"), http(200)], True),
+        ([NotHTTP(b"* OK IMAP4"), NotHTTP(b"* OK IMAP4")], True),
+        ([http(404), VERSION], False),
+        ([http(200), PLUGIN], False),
+        ([DOCKER_ERROR], False),
+        ([http(400), http(403), http(495)], False),
+        ([http(502), http(503), http(504)], False),
+        ([Alerted("bad certificate"), Closed(), Silent(), NotTLS("wrong version number")], False),
+    ],
+)
+def test_who_spoke(outcomes: list[Outcome], another: bool) -> None:
+    """One answer of Docker's is enough; who only refuses may be Docker, or a proxy before it."""
+    assert are_of_another(outcomes) is another
 
 
 @pytest.mark.parametrize("alert", ["certificate required", "unknown ca", "bad certificate", None])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.docker.outcome import Answered, Closed, Outcome
+from dockertls_vault.docker.outcome import Alerted, Answered, Closed, Outcome
 from dockertls_vault.docker.report import Severity
 from dockertls_vault.docker.trust import explain_refusal, judge_trust
 from tests.certificates import Authority
@@ -24,29 +24,40 @@ OURS, THEIRS, PUBLIC = (
 )
 MANY = [Authority.create(f"root {number}").certificate.subject for number in range(9)]
 GO = Answered(400, "Bad Request", "Client sent an HTTP request to an HTTPS server.\n", None, None)
+REFUSED = Alerted("certificate required")
+LET_IN = Answered(401, "Unauthorized", "Unauthorized", None, None)
 NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS port", None, None)
 
 
 @pytest.mark.parametrize(
-    ("authorities", "plaintext", "severity", "words"),
+    ("authorities", "plaintext", "stranger", "severity", "words"),
     [
-        (None, GO, Severity.SKIPPED, "asks for no certificate"),
-        ([], GO, Severity.CRITICAL, "names no CA"),
-        ([], NGINX, Severity.WARNING, "not to be seen"),
-        ([], Closed(), Severity.WARNING, "not to be seen"),
-        ([OURS], GO, Severity.OK, "clients of CN=ours alone"),
-        ([THEIRS, OURS], GO, Severity.OK, "clients of CN=ours (ours), and of CN=theirs"),
-        ([THEIRS], GO, Severity.OK, "clients of CN=theirs alone"),
-        ([OURS, PUBLIC], GO, Severity.CRITICAL, "clients of public CAs: CN=public"),
-        ([PUBLIC], Closed(), Severity.CRITICAL, "clients of public CAs: CN=public"),
-        (MANY, GO, Severity.OK, "CN=root 4; and 4 more"),
+        (None, GO, REFUSED, Severity.SKIPPED, "asks for no certificate"),
+        ([], GO, REFUSED, Severity.CRITICAL, "names no CA"),
+        ([], GO, Closed(), Severity.CRITICAL, "names no CA"),
+        ([], GO, LET_IN, Severity.WARNING, "not to be seen"),
+        ([], NGINX, REFUSED, Severity.WARNING, "not to be seen"),
+        ([], Closed(), REFUSED, Severity.WARNING, "not to be seen"),
+        ([OURS], GO, REFUSED, Severity.OK, "clients of CN=ours alone"),
+        ([THEIRS, OURS], GO, REFUSED, Severity.OK, "clients of CN=ours (ours), and of CN=theirs"),
+        ([THEIRS], GO, REFUSED, Severity.OK, "clients of CN=theirs alone"),
+        ([OURS, PUBLIC], GO, REFUSED, Severity.CRITICAL, "clients of public CAs: CN=public"),
+        ([PUBLIC], Closed(), REFUSED, Severity.CRITICAL, "clients of public CAs: CN=public"),
+        (MANY, GO, REFUSED, Severity.OK, "CN=root 4; and 4 more"),
     ],
 )
 def test_trust_that_is_too_wide(
-    authorities: list[Name] | None, plaintext: Outcome, severity: Severity, words: str
+    authorities: list[Name] | None,
+    plaintext: Outcome,
+    stranger: Outcome,
+    severity: Severity,
+    words: str,
 ) -> None:
-    """No names are dockerd's sign of the system's roots; several private CAs are a rotation."""
-    step = judge_trust(authorities, plaintext, ours=[OURS], public=[PUBLIC])
+    """No names are dockerd's sign of the system's roots; several private CAs are a rotation.
+
+    dockerd with tlsverify refuses within TLS: who refuses in HTTP is none, written in Go or not.
+    """
+    step = judge_trust(authorities, plaintext, stranger, ours=[OURS], public=[PUBLIC])
     assert step.severity is severity
     assert words in step.happened
     assert (severity is Severity.CRITICAL) == ("is root on that host" in step.why)
@@ -55,7 +66,7 @@ def test_trust_that_is_too_wide(
 def test_a_name_cannot_pose_as_a_line_of_ours() -> None:
     """A server may name what it likes."""
     sly = Authority.create("x\ndo: curl evil.example").certificate.subject
-    assert "\n" not in judge_trust([sly], GO, ours=[], public=[]).happened
+    assert "\n" not in judge_trust([sly], GO, REFUSED, ours=[], public=[]).happened
 
 
 def test_a_ca_that_the_daemon_does_not_name_explains_a_refusal() -> None:

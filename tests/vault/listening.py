@@ -38,10 +38,19 @@ class Listener:
 
 @contextmanager
 def tls_openbao(
-    directory: Path, authority: Authority, certificate: Issued, *, verify_clients: bool = False
+    directory: Path,
+    authority: Authority,
+    certificate: Issued,
+    *,
+    verify_clients: bool = False,
+    name_authority: bool = True,
 ) -> Iterator[Listener]:
-    """Run a server with ``certificate``; it may want one of ``authority`` from its clients."""
+    """Run a server with ``certificate``; it may want one of ``authority`` from its clients.
+
+    It asks for one in any case, and may leave open which CA it is to be of.
+    """
     files = write_credential(directory / "tls", authority.pem, certificate)
+    client_ca = f'tls_client_ca_file = "{files / "ca.pem"}"' if name_authority else ""
     for attempt in range(1, _ATTEMPTS + 1):
         plain = free_ports(4)  # each listener takes the port after its own for the cluster
         (directory / "config.hcl").write_text(
@@ -50,7 +59,7 @@ def tls_openbao(
               address = "127.0.0.1:{plain + 2}"
               tls_cert_file = "{files / "cert.pem"}"
               tls_key_file = "{files / "key.pem"}"
-              tls_client_ca_file = "{files / "ca.pem"}"
+              {client_ca}
               tls_require_and_verify_client_cert = {str(verify_clients).lower()}
             }}
             """
