@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .errors import MissingProgram, VaultUnreachable
+from .errors import CannotRun, CommandNotFound, MissingProgram, VaultUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +88,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command and return its status as a shell would: 128 + n if signal n ended it.
 
     It gets the signals that this process gets, and decides itself whether it ends. Raises
-    OSError if it cannot be started; to be called in the main thread.
+    CannotRun if it cannot be started; to be called in the main thread.
     """
     waiting: list[int] = []
     process: subprocess.Popen[bytes] | None = None
@@ -110,6 +110,9 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         for number in waiting:
             process.send_signal(number)
         status = process.wait()
+    except OSError as error:
+        kind = CommandNotFound if isinstance(error, FileNotFoundError) else CannotRun
+        raise kind(f"cannot run {command[0]!r}: {error.strerror}") from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

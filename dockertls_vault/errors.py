@@ -25,24 +25,27 @@
     │   ├── TokenRefused         77  expired, revoked, used up or never valid
     │   ├── LoginRefused         77  Vault did not accept the identity
     │   └── WrappedSecretUsed    77  unwrapped before: possible theft
-    └── ConfigurationError       78  a setting, or what it names in Vault, makes no sense
-        ├── InvalidSetting       78  a setting in the environment or a file
-        ├── UnknownAddress       78  the host in Vault's address does not exist
-        ├── UnknownNamespace     78  Vault has no such namespace
-        ├── UnknownMount         78  no PKI engine is mounted there, or it has no issuer
-        ├── UnknownRole          78  the mount has no such role
-        ├── SigningRefused       78  the role or its issuer does not sign what was asked for
-        │   ├── KeyRefused       78  the role takes keys of another type, or longer ones
-        │   ├── NoCommonName     78  the role requires a common name, and there is none
-        │   ├── TTLRefused       78  the issuer ends before the TTL, or the role allows none
-        │   ├── IssuerExpired    78  the issuer, or each root of the mount, has expired
-        │   └── IssuerUnusable   78  no issuer, or one without a key or the usage to sign
-        ├── NotInitialized       78  Vault itself was never initialised
-        ├── ConflictingState     78  what is there cannot be brought to what was asked
-        └── ConsentNeeded        78  it would take away what others may use
+    ├── ConfigurationError       78  a setting, or what it names in Vault, makes no sense
+    │   ├── InvalidSetting       78  a setting in the environment or a file
+    │   ├── UnknownAddress       78  the host in Vault's address does not exist
+    │   ├── UnknownNamespace     78  Vault has no such namespace
+    │   ├── UnknownMount         78  no PKI engine is mounted there, or it has no issuer
+    │   ├── UnknownRole          78  the mount has no such role
+    │   ├── SigningRefused       78  the role or its issuer does not sign what was asked for
+    │   │   ├── KeyRefused       78  the role takes keys of another type, or longer ones
+    │   │   ├── NoCommonName     78  the role requires a common name, and there is none
+    │   │   ├── TTLRefused       78  the issuer ends before the TTL, or the role allows none
+    │   │   ├── IssuerExpired    78  the issuer, or each root of the mount, has expired
+    │   │   └── IssuerUnusable   78  no issuer, or one without a key or the usage to sign
+    │   ├── NotInitialized       78  Vault itself was never initialised
+    │   ├── ConflictingState     78  what is there cannot be brought to what was asked
+    │   └── ConsentNeeded        78  it would take away what others may use
+    └── CannotRun               126  the command to run is there, and cannot be started
+        └── CommandNotFound     127  there is no such command
 
-The numbers are the exit statuses (sysexits.h). A message is in lower case and without a
-full stop; ``hint`` says what to do next.
+The numbers are the exit statuses: sysexits.h's, and for a command that is to be run those of
+env(1) and ``docker run``. A message is in lower case and without a full stop; ``hint`` says what
+to do next.
 """
 
 from __future__ import annotations
@@ -299,6 +302,18 @@ class ConsentNeeded(ConfigurationError):
         "give --yes if nobody needs it; to leave that role alone, name another "
         "(DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)"
     )
+
+
+class CannotRun(DockerTLSError):
+    code = "cannot-run"
+    exit_status = 126
+    default_hint = "is it a program, and may this user execute it?"
+
+
+class CommandNotFound(CannotRun):
+    code = "command-not-found"
+    exit_status = 127
+    default_hint = "is it installed, and its directory in PATH?"
 
 
 def error_types() -> tuple[type[DockerTLSError], ...]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dockertls_vault import config, dev
-from dockertls_vault.errors import MissingProgram, VaultUnreachable
+from dockertls_vault.errors import CannotRun, CommandNotFound, MissingProgram, VaultUnreachable
 from dockertls_vault.vault.session import open_session
 
 if TYPE_CHECKING:
@@ -136,12 +136,13 @@ def test_a_commands_status_is_returned(command: list[str], status: int) -> None:
 
 def test_a_command_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
     """Not there, or not executable."""
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(CommandNotFound):
         dev.run(["no-such-command"], os.environ)
     file = tmp_path / "plain"
     file.touch(0o644)
-    with pytest.raises(PermissionError):
+    with pytest.raises(CannotRun) as not_executable:
         dev.run([str(file)], os.environ)
+    assert not_executable.type is CannotRun
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

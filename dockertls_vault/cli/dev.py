@@ -16,15 +16,11 @@ from .options import Preferences, QuietOption, examples
 if TYPE_CHECKING:
     from dockertls_vault.dev import DevServer
 
-# As env(1) and docker run have it.
-STATUS_NOT_EXECUTABLE = 126
-STATUS_NOT_FOUND = 127
-
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command(
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},
     epilog=examples(
         "dockertls-vault dev --domain example.internal",
         "dockertls-vault dev -- sh -c 'dockertls-vault issue server --out ./server'",
@@ -54,7 +50,7 @@ def dev(
     with embedded.running() as server:
         _init(server, domains, preferences)
         if command:
-            raise typer.Exit(_run(command, server))
+            raise typer.Exit(embedded.run(command, server.environment(os.environ)))
         for line in _exports(server):
             typer.echo(line)
         render.note("OpenBao runs until this command ends (Ctrl-C)", preferences)
@@ -63,18 +59,6 @@ def dev(
         except (KeyboardInterrupt, signals.Terminated):
             return
     raise VaultUnreachable(f"the embedded OpenBao ended by itself, with status {status}")
-
-
-def _run(command: list[str], server: DevServer) -> int:
-    """Return the command's status, or why it has none, as env(1) does."""
-    from dockertls_vault import dev as embedded
-
-    try:
-        return embedded.run(command, server.environment(os.environ))
-    except OSError as error:
-        render.warn(f"cannot run {command[0]!r}: {error.strerror}")
-        not_there = isinstance(error, FileNotFoundError)
-        return STATUS_NOT_FOUND if not_there else STATUS_NOT_EXECUTABLE
 
 
 def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:

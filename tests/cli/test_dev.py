@@ -149,8 +149,8 @@ def test_the_way_back_is_told(
         (["sh", "-c", "exit 7"], 7, ""),
         (["sh", "-c", "exit 127"], 127, ""),
         (["sh", "-c", "kill -15 $$"], 128 + 15, ""),
-        (["no-such-command"], 127, "warning: cannot run 'no-such-command': No such file"),
-        (["/"], 126, "warning: cannot run '/': Permission denied"),
+        (["no-such-command"], 127, "error: cannot run 'no-such-command': No such file"),
+        (["/"], 126, "error: cannot run '/': Permission denied"),
     ],
 )
 def test_the_status_is_the_commands(
@@ -168,6 +168,20 @@ def test_the_commands_options_are_its_own(capfd: pytest.CaptureFixture[str]) -> 
     """Also those that this program has, and without the two hyphens."""
     assert run(["dev", "--quiet", "echo", "--quiet", "--domain", "x"]) == 0
     assert capfd.readouterr().out == "--quiet --domain x\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(["--domian", "example.internal"], "--domain"), (["--quite"], "--quiet")]
+)
+def test_a_mistyped_option_starts_nothing(
+    typed: list[str], meant: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is no command: an OpenBao that signs any name would run for whoever wanted one domain."""
+    assert run(["dev", *typed]) == run(["dev", *typed, "--", "echo", "started"]) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert f"No such option: {typed[0]}" in captured.err
+    assert meant in captured.err
 
 
 def test_a_wrong_domain_starts_nothing(capfd: pytest.CaptureFixture[str]) -> None:
