@@ -28,6 +28,7 @@ lint: $(venv)/.lint
 bench: $(venv)/.test
 	scripts/install-bench-tools
 	$(python) -m tests.bench
+	$(python) -m tests.bench.pairs
 
 clean:
 	rm -rf $(venv) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site
@@ -50,8 +51,8 @@ $(venv)/.lint: $(inputs)
 # Debian's python3 has no ensurepip without python3-venv; a pip from outside installs one then.
 # --group came with pip 25.1.
 $(venv)/.made:
-	$(PYTHON) -m venv --clear $(venv) || { \
+	if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv --clear $(venv); else \
 		$(PYTHON) -m venv --clear --without-pip $(venv) && \
-		$(PYTHON) -m pip --python $(python) install --quiet pip; }
+		$(PYTHON) -m pip --python $(python) install --quiet pip; fi
 	$(python) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	touch $@
