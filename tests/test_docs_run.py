@@ -34,9 +34,11 @@ NOT_RUN = {
     "make ": "`make test` runs this test, and the others have tests of their own",
     "sudo apt install ": "scripts/install-engine has installed what comes from Debian",
     "sudo systemctl ": "no systemd runs here; where it starts dockerd, the test does",
+    "systemctl ": "likewise",
     "sudo dockerd --validate ": "Debian 12's dockerd does not know the option",
     "docker run --privileged ": "tests/test_end_to_end.py runs docker:dind",
     "dockertls-vault check tcp://localhost:2376 --certs ./certs": "likewise",
+    "DOCKER_CERT_PATH=$PWD/certs/client docker ": "likewise",
     "bao write auth/jwt/config ": "GitHub cannot be reached from every machine",
     "bao write auth/gitlab/config ": "there is no such GitLab",
     "kubectl ": "there is no cluster",
@@ -49,7 +51,8 @@ OTHERS = [
     page for page in PAGES if page.startswith("docs/") and page not in {TUTORIAL, HOST, EXISTING}
 ]
 # What the page about an existing CA takes for granted: mounts with roles, an intermediate that
-# another mount has signed, and, in the section about a move, a CA in files that a client trusts.
+# another mount has signed, and, in the section about a move, what Docker's own page leaves: a CA
+# in files, and a daemon and a client with certificates of it.
 MOUNTS = """\
 set -e
 for mount in servers clients; do
@@ -68,10 +71,25 @@ MOVE = "From a hand-made CA to one in Vault"
 HAND_MADE = """\
 set -e
 bao secrets disable dockertls
-openssl req -x509 -newkey rsa:2048 -nodes -subj "/CN=old CA" -keyout old-key.pem -out old-ca.pem
-rm -rf ~/.docker && mkdir ~/.docker && cp old-ca.pem ~/.docker/ca.pem
+rm -rf ~/.docker /etc/docker/tls
+mkdir ~/.docker
+new="openssl req -new -newkey rsa:2048 -nodes"
+sign="openssl x509 -req -CA old-ca.pem -CAkey old-key.pem -CAcreateserial -extfile ext"
+$new -x509 -subj "/CN=old CA" -keyout old-key.pem -out old-ca.pem
+$new -subj /CN=server -keyout /etc/docker/server-key.pem -out csr
+echo "subjectAltName=DNS:docker1.example.internal,DNS:localhost" >ext
+echo "extendedKeyUsage=serverAuth" >>ext
+$sign -in csr -out /etc/docker/server-cert.pem
+$new -subj /CN=client -keyout ~/.docker/key.pem -out csr
+echo "extendedKeyUsage=clientAuth" >ext
+$sign -in csr -out ~/.docker/cert.pem
+cp old-ca.pem ~/.docker/ca.pem
+cp old-ca.pem /etc/docker/ca.pem
+chmod 0444 ~/.docker/ca.pem /etc/docker/ca.pem
+sed -i s,/etc/docker/tls/,/etc/docker/, /etc/docker/daemon.json
 set +e
 """
+UNDO = "To undo it"
 # What the reader has who unwraps a token: nothing but that one.
 UNWRAP = 'export VAULT_TOKEN="$(bao unwrap -field=token)"'
 WRAPPED = """\
@@ -112,7 +130,7 @@ def vault(request: pytest.FixtureRequest, newcomer: Newcomer, tmp_path: Path) ->
             yield newcomer
     newcomer.stop(everything=True)
     newcomer.do("unset BAO_ADDR BAO_TOKEN VAULT_ADDR VAULT_TOKEN BAO_NAMESPACE DOCKERTLS_AUTH")
-    newcomer.do("cd ~ && rm -rf work ~/.docker /etc/docker /etc/systemd/system/docker*")
+    newcomer.do("cd ~ && rm -rf work docker ~/.docker /etc/docker /etc/systemd/system/docker*")
 
 
 def commands(page: str, *sections: str) -> list[Shown]:
@@ -171,7 +189,7 @@ def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:
     follow(vault, [command for command in host if command.section[:2] in {"2.", "3."}])
     follow(vault, quickstart[certificate:])
     vault.do("echo 127.0.0.1 docker1.example.internal >>/etc/hosts")
-    follow(vault, commands(HOST))
+    follow(vault, [command for command in host if command.section != UNDO])
     follow(vault, commands("README.md", "dockertls-vault"))
     for page in OTHERS:
         follow(vault, commands(page))
@@ -179,7 +197,11 @@ def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:
     existing = commands(EXISTING)
     follow(vault, [command for command in existing if command.section != MOVE])
     vault.do(HAND_MADE)
+    start_docker(vault)
     follow(vault, [command for command in existing if command.section == MOVE])
+    follow(
+        vault, [shown for shown in host if shown.section == UNDO and shown.text != RESTART_DOCKER]
+    )
 
 
 def test_the_tutorial(vault: Newcomer) -> None:
