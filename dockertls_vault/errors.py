@@ -212,8 +212,14 @@ class NoToken(Denied):
 
 
 class TokenRefused(Denied):
+    """``whose`` says in words where the token was found, ``why`` are Vault's own words."""
+
     code = "token-refused"
-    default_hint = "log in again; `dockertls-vault auth` shows who Vault takes you to be"
+    default_hint = "log in again"
+
+    def __init__(self, why: str, *, whose: str = "the token", hint: str = "") -> None:
+        super().__init__(f"Vault does not accept {whose}: {why}", hint=hint)
+        self.why = why
 
 
 class LoginRefused(Denied):

@@ -185,13 +185,13 @@ def _unwrapped(refusal: Refusal) -> WrappedSecretUsed:
 
 
 def _token_refused(refusal: Refusal) -> TokenRefused:
-    return TokenRefused(f"Vault does not accept the token: {refusal.words}")
+    return TokenRefused(refusal.words)
 
 
 def _token_used_up(_refusal: Refusal) -> TokenRefused:
     # Its last use was this request, which asks about the token itself.
     return TokenRefused(
-        "the token is used up: this was its last use",
+        "this was its last use",
         hint="use a token with more uses (num_uses), or log in again",
     )
 

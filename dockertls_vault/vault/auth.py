@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -77,6 +78,12 @@ def choose(settings: Settings) -> Choice:
     if settings.auth_role is not None and settings.kubernetes_host is not None:
         return Choice(Method.KUBERNETES, f"this is a pod, and {origins['auth_role']} is set")
     return Choice(Method.TOKEN, "nothing else is set")
+
+
+def without_token(settings: Settings) -> Settings:
+    """Return the settings as they would be without a token in the environment."""
+    origins = {name: origin for name, origin in settings.origins.items() if name != "token"}
+    return dataclasses.replace(settings, token=None, origins=origins)
 
 
 class Authenticator:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import LoginRefused
+from dockertls_vault.errors import LoginRefused, TokenRefused
 from dockertls_vault.values import Method
 
-from .auth import choose
+from .auth import choose, without_token
 from .tokens import given_token
 from .unset import no_token
 
@@ -69,6 +69,29 @@ class Identity:
                 hint=error.hint,
             ) from None
         return self._token != before
+
+    def blamed(self, refused: TokenRefused) -> TokenRefused:
+        """Return the refusal of the token in use with where that was found, and what to do."""
+        whose = self._found
+        if self._choice.method is not Method.TOKEN:
+            whose = f"the token of our login ({self._found})"
+        own_hint = "" if refused.hint == refused.default_hint else refused.hint
+        return TokenRefused(refused.why, whose=whose, hint=own_hint or self._remedy())
+
+    def _remedy(self) -> str:
+        """Return what to do about a token that Vault does not accept, by where it was found."""
+        if self._choice.method is not Method.TOKEN:
+            return "may such a token be used from here (token_bound_cidrs), and often enough?"
+        doubt = "is it expired, revoked, or another server's?"
+        if self._settings.token is not None:
+            variable = self._settings.origins["token"]
+            instead = choose(without_token(self._settings))
+            if instead.method is not Method.TOKEN:
+                return f"{doubt} unset {variable} to log in with {instead.method}: {instead.why}"
+            return f"{doubt} unset {variable}, or log in again and set it to the new one"
+        if self._settings.token_file is not None:
+            return f"{doubt} have another one put there: does the agent that does so still run?"
+        return f"{doubt} log in again with `bao login` or `vault login`"
 
     def _find(self) -> str:
         method, why = self._choice.method, self._choice.why

@@ -62,7 +62,10 @@ class ClusterAdapter(JSONAdapter):
                 kwargs.get("json"),
                 kwargs.get("params"),
             )
-            return self._cluster.send(call)
+            try:
+                return self._cluster.send(call)
+            except TokenRefused as refused:
+                raise self._identity.blamed(refused) if self._identity else refused from None
 
         try:
             answer = send()

@@ -172,7 +172,7 @@ EXAMPLES = {
     ),
     "a token at its last use": Example(
         CAPABILITIES, 400, "1 error occurred:\n\t* invalid token\n\n", F, TokenRefused, 77,
-        "is used up",
+        "its last use",
     ),
     "no token, Vault": Example(LOOKUP, 400, "missing client token", F, TokenRefused, 77),
     "a policy": Example(

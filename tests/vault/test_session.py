@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.errors import LoginRefused, NoToken, PolicyDenied, TokenRefused, UnknownRole
-from dockertls_vault.vault.own_token import lookup
+from dockertls_vault.vault.own_token import capabilities, lookup
 from dockertls_vault.vault.session import Session, open_session
 
 from .misbehaving import Node, Relay, misbehaving, relaying, response, says
@@ -151,6 +151,77 @@ def test_the_sink_of_vault_agent_is_read_again(operator: Operator, tmp_path: Pat
         sink.write_text(second)
         lookup(opened)
     assert operator.is_alive(second)
+
+
+class TestWhoseTokenItIs:
+    """Vault says no more than "permission denied"; which token that was is said here."""
+
+    STALE = "of-somebody-else"
+
+    def refusal(self, operator: Operator, **variables: str) -> TokenRefused:
+        """Be refused."""
+        with (
+            session(operator.address, **variables) as opened,
+            pytest.raises(TokenRefused) as caught,
+        ):
+            lookup(opened)
+        assert self.STALE not in f"{caught.value} {caught.value.hint}"
+        return caught.value
+
+    @pytest.mark.parametrize("variable", ["VAULT_TOKEN", "BAO_TOKEN"])
+    def test_a_variable(self, operator: Operator, variable: str) -> None:
+        """It is the first place where a token is looked for, and is named."""
+        found = self.refusal(operator, **{variable: self.STALE})
+        assert found.message.startswith(f"Vault does not accept the token of {variable}: ")
+        assert f"unset {variable}, or log in again" in found.hint
+
+    @pytest.mark.parametrize(
+        ("others", "instead"),
+        [
+            (
+                {"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_SECRET_ID": "s"},
+                "with approle: DOCKERTLS_ROLE_ID is set",
+            ),
+            ({"VAULT_ID_TOKEN": "j"}, "with jwt: VAULT_ID_TOKEN is set"),
+        ],
+    )
+    def test_a_variable_that_won(
+        self, operator: Operator, others: dict[str, str], instead: str
+    ) -> None:
+        """One that was left over, over the login that was meant."""
+        found = self.refusal(operator, VAULT_TOKEN=self.STALE, **others)
+        assert found.hint.endswith(f"unset VAULT_TOKEN to log in {instead}")
+
+    def test_a_sink(self, operator: Operator, tmp_path: Path) -> None:
+        """Who writes it has stopped, perhaps."""
+        (tmp_path / "sink").write_text(self.STALE)
+        found = self.refusal(operator, DOCKERTLS_TOKEN_FILE=str(tmp_path / "sink"))
+        assert f"the token of {tmp_path / 'sink'}: " in found.message
+        assert "agent" in found.hint
+
+    def test_what_vault_login_kept(self, operator: Operator, tmp_path: Path) -> None:
+        """Of a login of last week, which nobody has in mind."""
+        (tmp_path / ".vault-token").write_text(self.STALE)
+        found = self.refusal(operator, HOME=str(tmp_path))
+        assert f"the token of {tmp_path / '.vault-token'}: " in found.message
+        assert "`vault login`" in found.hint
+
+    def test_a_login_from_elsewhere(self, operator: Operator) -> None:
+        """The role gives tokens that may be used somewhere else: each new one is refused too."""
+        variables = approle(operator, token_bound_cidrs="192.0.2.0/24")
+        found = self.refusal(operator, **variables)
+        assert "the token of our login (logged in with approle at " in found.message
+        assert "token_bound_cidrs" in found.hint
+
+    def test_the_last_use(self, operator: Operator) -> None:
+        """There the way out is another one, wherever it was found."""
+        token = operator.create_token(policies=["default"], ttl="5m", num_uses=1)
+        with (
+            session(operator.address, VAULT_TOKEN=token) as opened,
+            pytest.raises(TokenRefused, match="the token of VAULT_TOKEN: this was its") as caught,
+        ):
+            capabilities(opened, ["x"])
+        assert "num_uses" in caught.value.hint
 
 
 def test_no_token_is_said_before_anything_is_sent() -> None:
