@@ -58,9 +58,8 @@ class Meaning:
 
 def read(method: str, path: str, address: str, answer: Answer) -> Meaning:
     """Return what ``answer`` means to a request; ``path`` is without ``/v1/``."""
-    refusal = Refusal(
-        method, path, address, answer.status, answer.errors, answer.headers, answer.date
-    )
+    words = answer.errors or ((answer.text,) if answer.text else ())
+    refusal = Refusal(method, path, address, answer.status, words, answer.headers, answer.date)
     found = _first(rows(path, answer), refusal)
     if found is None:
         return Meaning(Verdict.FINAL)
@@ -115,6 +114,13 @@ def _not_behind_it(refusal: Refusal) -> VaultUnreachable:
     return VaultUnreachable(
         f"what answers at {refusal.address} does not reach Vault itself (HTTP {refusal.status})",
         hint="is Vault up behind this proxy or load balancer?",
+    )
+
+
+def _speaks_tls(refusal: Refusal) -> VaultUnreachable:
+    return VaultUnreachable(
+        f"{refusal.address} speaks TLS",
+        hint=f"is it {refusal.address.replace('http:', 'https:', 1)}?",
     )
 
 
@@ -238,6 +244,14 @@ def _failed(refusal: Refusal) -> VaultError:
 NOT_VAULT = (
     row((502, 503, 504), "", Verdict.NEXT_NODE, _not_behind_it, acted=True),
     row(407, "", Verdict.NEVER_HERE, _proxy_login),
+    # Go and what is built on it; nginx; Apache.
+    row(
+        400,
+        r"HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port|"
+        r"speaking plain HTTP to an SSL-enabled",
+        Verdict.NEVER_HERE,
+        _speaks_tls,
+    ),
     row(_ANY, "", Verdict.NEVER_HERE, _not_vault, acted=True),
 )
 

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
 
-from dockertls_vault.errors import DockerTLSError, NotInitialized, VaultError, VaultSealed
+from dockertls_vault.errors import (
+    DockerTLSError,
+    NotInitialized,
+    VaultError,
+    VaultSealed,
+    VaultUnreachable,
+)
 
 from . import answers, faults, redirect, retry
 from .address import is_loopback, path_below
@@ -136,7 +142,8 @@ class Courier:
             self._right.add(address)
             self._writes.note(call.method, call.path, answer.headers)
             return answer
-        if verdict in _ASTRAY and self._is_astray(address):
+        is_there = not isinstance(fault, VaultUnreachable)
+        if verdict in _ASTRAY and is_there and self._is_astray(address):
             return Failure(faults.astray(address, self._settings), patience=0.0)
         if verdict is Verdict.LAGGING and not self._writes.may_be_missing():
             verdict = Verdict.FINAL

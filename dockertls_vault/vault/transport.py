@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # A certificate with its chain has some ten thousand bytes; what is longer is not Vault.
 LONGEST_BODY = 8 * 1024 * 1024
 _CHUNK = 64 * 1024
+# Bytes; a web server's page says in its title what is wrong.
+_LONGEST_TEXT = 1024
 # Seconds until a connection is there, DNS and the handshake of TLS included.
 _CONNECTING = 5.0
 _UNIX = "unix://"
@@ -38,12 +40,13 @@ class TooLongError(HTTPError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a node answered; ``body`` is None where it is not JSON."""
+    """What a node answered; ``body`` is None where it is not JSON, and ``text`` begins it then."""
 
     status: int
     headers: Mapping[str, str]
     body: dict[str, Any] | None
     empty: bool
+    text: str = ""
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -104,7 +107,9 @@ class Transport:
             preload_content=False,
         ) as response:
             raw = _read(response)
-            return Answer(response.status, response.headers, _parse(raw), empty=not raw)
+            body = _parse(raw)
+            text = raw[:_LONGEST_TEXT].decode(errors="replace") if body is None else ""
+            return Answer(response.status, response.headers, body, empty=not raw, text=text)
 
     def close(self) -> None:
         for pool in self._unix.values():

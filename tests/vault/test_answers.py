@@ -62,6 +62,13 @@ BEYOND = (
     "beyond the expiration of the CA certificate at"
 )
 NO_CA = "1 error occurred:\n\t* could not fetch the CA certificate (was one set?):"
+# The words of a listener with TLS to plain HTTP.
+SPEAK_TLS = {
+    "Go": "Client sent an HTTP request to an HTTPS server.\n",
+    "nginx": "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title>",
+    "Apache": "<p>Your browser sent a request that this server could not understand.<br />\n"
+    "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
+}
 DATE = {"Date": "Thu, 26 Nov 2026 22:00:00 GMT"}
 INCONSISTENT = "forwarding via header X-Vault-Inconsistent disabled in configuration"
 
@@ -78,12 +85,13 @@ class Example:
     exit_status: int
     words: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
 
     @property
     def answer(self) -> Answer:
-        """Vault's words stand in ``errors``; None is no JSON at all."""
+        """Vault's words stand in ``errors``; None is no JSON at all, but ``text``."""
         body = {"errors": [self.said]} if isinstance(self.said, str) else self.said
-        return Answer(self.status, self.headers, body, empty=False)
+        return Answer(self.status, self.headers, body, empty=False, text=self.text)
 
 
 F, N, B = Verdict.FINAL, Verdict.NEXT_NODE, Verdict.BACK_OFF
@@ -109,6 +117,12 @@ EXAMPLES = {
     "a proxy that wants a password": Example(
         SIGN, 407, None, Verdict.NEVER_HERE, VaultUnreachable, 69, "wants credentials"
     ),
+    **{
+        f"TLS, {server}": Example(
+            SIGN, 400, None, Verdict.NEVER_HERE, VaultUnreachable, 69, "speaks TLS", text=text
+        )
+        for server, text in SPEAK_TLS.items()
+    },
     "a standby": Example(SIGN, 307, {}, Verdict.REDIRECT, VaultError, 69, "redirects again"),
     "a rate limit": Example(
         SIGN, 429, 'request path "pki/sign/server": rate limit quota exceeded', B, RateLimited, 75,
@@ -308,7 +322,8 @@ def fitting(example: Example) -> Row:
     """Return the row that decides."""
     answer = example.answer
     rows = answers.rows(example.path, answer)
-    refusal = Refusal("POST", example.path, "", answer.status, answer.errors, {})
+    words = answer.errors or (answer.text,)
+    refusal = Refusal("POST", example.path, "", answer.status, words, {})
     return next(row for row in rows if row.find(refusal))
 
 
@@ -358,7 +373,9 @@ def test_every_row_has_an_example() -> None:
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
 def test_words_alone_decide_nothing(example: Example) -> None:
     """Under another status they are a failure like any other."""
-    answer = replace(example.answer, status=418, body={"errors": list(example.answer.errors)})
+    answer = replace(
+        example.answer, status=418, body={"errors": list(example.answer.errors)}, text=""
+    )
     meaning = answers.read("POST", example.path, "", answer)
     assert meaning.verdict is F
     assert type(meaning.fault) is (LoginRefused if "/login" in example.path else VaultError)

@@ -182,6 +182,32 @@ def test_tls_where_there_is_none(listener: Listener) -> None:
     assert f"http://127.0.0.1:{plain.port}" in found.hint
 
 
+@pytest.mark.parametrize("path", ["", "/vault"])
+def test_no_tls_where_there_is_some(listener: Listener, path: str) -> None:
+    """Vault answers, and not as Vault: the hint is the address with TLS, whatever its path."""
+    address = f"http://127.0.0.1:{listener.port}"
+    with (
+        session(f"{address}{path}", VAULT_TOKEN="root") as opened,
+        pytest.raises(VaultUnreachable) as caught,
+    ):
+        lookup(opened)
+    assert caught.value.message == f"{address}{path} speaks TLS"
+    assert caught.value.hint == f"is it https://127.0.0.1:{listener.port}{path}?"
+
+
+def test_one_of_several_addresses_lacks_its_tls(listener: Listener) -> None:
+    """The next one is asked; where none is left, what is wrong with the first is said."""
+    wrong = f"http://127.0.0.1:{listener.port}"
+    right = {"VAULT_CACERT": str(listener.ca), "VAULT_TOKEN": "root"}
+    with session(f"{wrong},{listener.address}", **right) as opened:
+        assert lookup(opened).policies == ("root",)
+    with (
+        session(f"{wrong},{wrong}/", VAULT_TOKEN="root") as opened,
+        pytest.raises(VaultUnreachable, match="speaks TLS"),
+    ):
+        lookup(opened)
+
+
 def test_a_proxy(listener: Listener) -> None:
     """VAULT_PROXY_ADDR; TLS goes through it, with the name and the CA of Vault."""
     with misbehaving(connects) as proxy:
