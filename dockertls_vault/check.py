@@ -9,16 +9,19 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+from . import machine, store
 from .docker import answers, authorities, credential, probe, trust, wire
 from .docker.intruder import foreign_context
 from .docker.outcome import Answered, NotTLS, Silent
 from .docker.probe import tls_context
 from .docker.report import Report, Severity, Step, worst
+from .docker.successor import find_successor, restart_instead
 from .errors import DockerUnavailable, VerificationError
 from .x509 import describe, load_certificates
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+    from pathlib import Path
 
     from cryptography.x509 import Certificate
 
@@ -44,12 +47,18 @@ STEPS = {
 
 
 def check(
-    endpoint: Endpoint, files: CredentialFiles | None, *, timeout: timedelta, now: datetime
+    endpoint: Endpoint,
+    files: CredentialFiles | None,
+    *,
+    server: Path | None = None,
+    timeout: timedelta,
+    now: datetime,
 ) -> Report:
     """Try ``endpoint`` with the credential in ``files``; never raises for what it finds.
 
-    Without ``files``, or where they cannot be used, it is tried as a stranger. ``timeout`` is
-    for each answer that is waited for, ``now`` the time in UTC.
+    Without ``files``, or where they cannot be used, it is tried as a stranger. ``server`` is the
+    directory of this host's own server credential, which may be newer than what its daemon
+    serves; ``timeout`` is for each answer that is waited for, ``now`` the time in UTC.
     """
     ours = credential.load(files.ca, files.cert, files.key, now) if files else credential.NONE
     try:
@@ -93,14 +102,14 @@ def check(
         )
     )
     if certificate is not None:
-        steps.append(wire.judge_name(endpoint, certificate))
         verifying = ours.verifying
         steps.append(
             wire.judge_chain(probe.ask(peer, verifying, timeout), certificate, ours.roots, now)
             if verifying
             else _skipped("chain", "we have no ca.pem that can be used")
         )
-        steps += [wire.judge_lifetime(certificate, now), wire.judge_usage(certificate)]
+        successor = _find_successor(certificate, server, peer.ip, now)
+        steps += _judge_certificate(endpoint, certificate, successor, now)
     return _report(
         endpoint,
         steps,
@@ -109,6 +118,31 @@ def check(
         certificate=certificate,
         docker=known.outcome.version if known and isinstance(known.outcome, Answered) else None,
     )
+
+
+def _find_successor(
+    certificate: Certificate, server: Path | None, address: str, now: datetime
+) -> Certificate | None:
+    """Return what is installed in ``server`` in the certificate's place, if dockerd is behind."""
+    try:
+        kept = store.generations(server) if server else ()
+    except OSError:
+        return None
+    if not kept:
+        return None
+    paths = [files.cert for files in kept]
+    return find_successor(certificate, paths, is_here=machine.has_address(address), now=now)
+
+
+def _judge_certificate(
+    endpoint: Endpoint, certificate: Certificate, successor: Certificate | None, now: datetime
+) -> list[Step]:
+    """Judge what the certificate says; ``successor`` comes with the next start of dockerd."""
+    name, usage = wire.judge_name(endpoint, certificate), wire.judge_usage(certificate)
+    if successor is not None:
+        name = restart_instead(name, wire.judge_name(endpoint, successor))
+        usage = restart_instead(usage, wire.judge_usage(successor))
+    return [name, wire.judge_lifetime(certificate, now, successor), usage]
 
 
 def _load(der: bytes | None) -> Certificate | None:

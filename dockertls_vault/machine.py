@@ -6,9 +6,14 @@ import ipaddress
 import os
 import pwd
 import socket
+from typing import TYPE_CHECKING
 
 from .errors import InvalidInput
 from .names import LONGEST_COMMON_NAME, Names, parse_dns_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from ipaddress import IPv4Address, IPv6Address
 
 LOCAL_NAMES = Names(("localhost",), ("127.0.0.1", "::1"))
 # Interfaces that containers and virtual machines make: nobody reaches this host through them.
@@ -67,15 +72,25 @@ def _is_dns_name(text: str) -> bool:
         return False
 
 
+def has_address(address: str) -> bool:
+    """Tell whether an IP address leads to this machine: the loopback's, or an interface's."""
+    wanted = ipaddress.ip_address(address.partition("%")[0])  # a link's names its interface
+    return wanted.is_loopback or any(wanted == ip for _, ip in _interfaces())
+
+
 def _addresses() -> list[str]:
+    return [
+        str(address)
+        for name, address in _interfaces()
+        if not name.startswith(_INNER_INTERFACES)
+        and not (address.is_loopback or address.is_link_local or address.is_unspecified)
+    ]
+
+
+def _interfaces() -> Iterator[tuple[str, IPv4Address | IPv6Address]]:
+    """Yield each address of this machine, with the name of the interface that has it."""
     import ifaddr
 
-    found = []
     for adapter in ifaddr.get_adapters():
-        if adapter.name.startswith(_INNER_INTERFACES):
-            continue
         for ip in adapter.ips:
-            address = ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
-            if not (address.is_loopback or address.is_link_local or address.is_unspecified):
-                found.append(str(address))
-    return found
+            yield adapter.name, ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])

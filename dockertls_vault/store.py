@@ -146,6 +146,26 @@ def installed(directory: Path) -> CredentialFiles:
     )
 
 
+def generations(directory: Path) -> tuple[CredentialFiles, ...]:
+    """Return the current generation in ``directory``, and those of before it, newest first.
+
+    Empty where there is no credential of this tool's making; raises OSError where it may not be
+    read.
+    """
+    private = directory / PRIVATE
+    try:
+        current = (private / "current").readlink()
+    except FileNotFoundError:
+        return ()
+    # The time that a name begins with orders them.
+    places = sorted((private / current.parent).iterdir(), reverse=True)
+    return tuple(
+        CredentialFiles(*(place / name for name in GENERATION_NAMES))
+        for place in places
+        if place.name <= current.name and not place.name.startswith(".")
+    )
+
+
 @contextmanager
 def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
     """Open the directory and its private one, both made if missing, and lock them."""

@@ -13,14 +13,17 @@ import certifi
 import pytest
 
 import dockertls_vault.check
+from dockertls_vault import placement, store
 from dockertls_vault.check import STEPS, check
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.intruder import foreign_context
 from dockertls_vault.docker.report import Report, Severity
 from dockertls_vault.request import KeyType
 from dockertls_vault.store import CredentialFiles
+from dockertls_vault.x509 import serial_text
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
+from .credentials import SERVER
 from .docker import servers
 from .harness.dockerd import dockerd, tls
 from .vault.listening import tls_openbao
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cryptography.x509 import Name, ObjectIdentifier
+
+    from .certificates import Issued
 
 LONG = timedelta(seconds=30)
 SHORT = timedelta(milliseconds=300)
@@ -58,12 +63,18 @@ def client(authority: Authority, tmp_path: Path) -> Path:
 
 
 def run(
-    port: int, credential: Path | None, *, host: str = "localhost", timeout: timedelta = LONG
+    port: int,
+    credential: Path | None,
+    *,
+    host: str = "localhost",
+    timeout: timedelta = LONG,
+    server: Path | None = None,
 ) -> Report:
     """Check a port with ca.pem, cert.pem and key.pem of ``credential``, or as a stranger."""
     names = ("ca.pem", "cert.pem", "key.pem")
     files = CredentialFiles(*(credential / name for name in names)) if credential else None
-    report = check(Endpoint(host, port), files, timeout=timeout, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    report = check(Endpoint(host, port), files, server=server, timeout=timeout, now=now)
     assert [step.name for step in report.steps] == list(STEPS)
     for step in report.steps:
         assert step.tried
@@ -300,6 +311,41 @@ def test_a_restart_that_was_forgotten_after_a_rotation_is_the_first_cause(
         "",
         "if the CA was rotated, ",
     }
+
+
+def test_a_restart_that_was_forgotten_after_an_issue_is_a_warning(
+    authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """The daemon lets us in as before; what was just issued, it has not read.
+
+    Advice that it makes needless gives way to it: here the name has been added.
+    """
+    server = tmp_path / "tls"
+    install(server, authority, authority.server("127.0.0.1"))
+    files = [server / name for name in ("ca.pem", "server-cert.pem", "server-key.pem")]
+    (tmp_path / ".dockertls").touch()  # no directory of ours
+    options = ("--tlscacert", "--tlscert", "--tlskey")
+    tls_options = [f"{option}={file}" for option, file in zip(options, files, strict=True)]
+    with dockerd(tmp_path, "--tlsverify", *tls_options) as port:
+        assert severities(run(port, client, server=server)) == all_but(name="error")
+        install(server, authority, authority.server())
+        report = run(port, client, server=server)
+        others = [run(port, client, server=directory) for directory in (tmp_path, tmp_path / "x")]
+    assert severities(report) == all_but(name="error", lifetime="warning")
+    assert todo(report, "lifetime").startswith("restart dockerd on this host")
+    assert todo(report, "name").startswith("restart dockerd on this host")
+    assert [severities(other) for other in others] == [all_but(name="error")] * 2
+    with dockerd(tmp_path, "--tlsverify", *tls_options) as port:
+        assert severities(run(port, client, server=server)) == all_but()
+
+
+def install(directory: Path, authority: Authority, issued: Issued) -> None:
+    """Install a server's credential as `issue server` does."""
+    material = store.Material(
+        authority.pem, issued.certificate_pem, issued.key_pem, serial_text(issued.certificate)
+    )
+    place = placement.place(SERVER, directory)
+    store.install(place, material, SERVER, replace=False, now=datetime.now(UTC))
 
 
 def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:

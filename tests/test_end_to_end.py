@@ -314,6 +314,33 @@ def test_every_kind_of_key_serves_and_is_let_in(
     assert meet(out, host_dockerd, "localhost", *arguments, hosts=("127.0.0.1",)) == WELL
 
 
+def test_a_restart_that_was_forgotten_is_named(
+    out: Path,
+    host_dockerd: StartDockerd,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`issue server` says that dockerd has to be restarted, and `check` on that host sees it."""
+    monkeypatch.setattr("dockertls_vault.cli.issue.SERVER_DIRECTORY", out / "s")
+    succeed("issue", "server")
+    assert "restart it to serve this certificate (systemctl" in capsys.readouterr().err
+    issue("client", out / "c")
+    assert "restart" not in capsys.readouterr().err
+    names = (out / "s" / name for name in ("ca.pem", "server-cert.pem", "server-key.pem"))
+    options = ("--tlscacert", "--tlscert", "--tlskey")
+    files = [f"{option}={name}" for option, name in zip(options, names, strict=True)]
+    url = f"tcp://localhost:{host_dockerd('--tlsverify', *files)}"
+    assert check(capsys, url, out / "c")[0] == 0
+    succeed("issue", "server")
+    status, steps = check(capsys, url, out / "c")
+    assert status == 1
+    assert "a newer one is installed on this host" in steps["lifetime"]["why"]
+    url = f"tcp://localhost:{host_dockerd('--tlsverify', *files)}"
+    assert check(capsys, url, out / "c")[0] == 0
+    issue("server", out / "certs", "--layout", "dind")
+    assert "restart the container to serve this" in capsys.readouterr().err
+
+
 def test_a_daemon_is_reached_by_ipv6(out: Path, host_dockerd: StartDockerd) -> None:
     """The certificate of this machine holds ::1, and docker accepts it."""
     assert meet(out, host_dockerd, "::1", hosts=("::1",)) == WELL

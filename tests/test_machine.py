@@ -65,6 +65,29 @@ def test_nobody_reaches_this_machine_through_its_containers(
 
 
 @pytest.mark.parametrize(
+    ("address", "ours"),
+    [
+        ("127.0.1.1", True),
+        ("::1", True),
+        ("172.17.0.1", True),
+        ("fe80::7%docker0", True),
+        ("2001:db8::7", True),
+        ("192.0.2.1", False),
+        ("2001:db8::8", False),
+    ],
+)
+def test_an_address_of_this_machine_is_known(
+    address: str, ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the loopback, and those of container bridges too."""
+    addresses = [ifaddr.IP("172.17.0.1", 16, "docker0")]
+    addresses += [ifaddr.IP((ip, 0, 2), 64, "docker0") for ip in ("2001:db8::7", "fe80::7")]
+    adapter = ifaddr.Adapter("docker0", "docker0", addresses)
+    monkeypatch.setattr(ifaddr, "get_adapters", lambda: [adapter])
+    assert machine.has_address(address) is ours
+
+
+@pytest.mark.parametrize(
     ("host", "canonical", "expected"),
     [
         ("web1", "web1.example.internal", ["web1", "web1.example.internal", "localhost"]),

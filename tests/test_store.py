@@ -238,3 +238,20 @@ def test_a_symbolic_link_to_a_directory_is_followed_once(tmp_path: Path) -> None
     with pytest.raises(CannotWrite):
         put(tmp_path / "other", 1)
     assert listing(tmp_path / "target") == []
+
+
+def test_generations_are_told_from_the_current_one_back(out: Path) -> None:
+    """Newest first; where it was set back, those of after it are none of before it."""
+    assert store.generations(out) == ()
+    for number in (1, 2, 3):
+        put(out, number, SERVER)
+    assert [files.cert.read_text() for files in store.generations(out)] == [
+        "cert.pem 3",
+        "cert.pem 2",
+        "cert.pem 1",
+    ]
+    current = out / ".dockertls" / "current"
+    current.unlink()
+    current.symlink_to(f"generations/{generations(out)[1]}")
+    (out / ".dockertls" / "generations" / ".half.new").mkdir()
+    assert [files.key.read_text() for files in store.generations(out)] == ["key.pem 2", "key.pem 1"]

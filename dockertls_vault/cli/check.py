@@ -65,6 +65,8 @@ def check(
     """
     from dockertls_vault.check import check as check_endpoint
 
+    from .issue import SERVER_DIRECTORY
+
     preferences = ctx.ensure_object(Preferences)
     endpoint = _endpoint(host, os.environ)
     limit = parse_duration(timeout)
@@ -75,7 +77,9 @@ def check(
         else f"there is no credential in {default_directory(os.environ)}: trying as a stranger",
         preferences,
     )
-    report = check_endpoint(endpoint, files, timeout=limit, now=datetime.now(UTC))
+    report = check_endpoint(
+        endpoint, files, server=SERVER_DIRECTORY, timeout=limit, now=datetime.now(UTC)
+    )
     render.show(
         "check",
         report,

@@ -38,6 +38,13 @@ if TYPE_CHECKING:
 
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
+# dockerd has no reload (moby#23936).
+_RESTART = {
+    Layout.DOCKER: "dockerd reads these files when it starts: restart it to serve this certificate "
+    "(systemctl restart docker)",
+    Layout.DIND: "dockerd in the container reads these files when it starts: restart the container "
+    "to serve this certificate",
+}
 
 app = options.commands("Issue a certificate, verify it, and install it.")
 
@@ -251,6 +258,8 @@ def _issue(
     if issued.left_out:
         render.note(_left_out(issued), preferences)
     render.show("issued", issued, preferences, words=[_fields(issued)], warnings=_warnings(issued))
+    if request.purpose is Purpose.SERVER:
+        render.note(_RESTART[request.layout], preferences)
 
 
 def _say_who_is_shut_out(purpose: Purpose, lost: tuple[Description, ...]) -> None:

@@ -10,10 +10,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from dockertls_vault.duration import format_duration
 from dockertls_vault.names import parse_address
 from dockertls_vault.verification import extended_key_usages
-from dockertls_vault.x509 import describe, fingerprint, is_signed_by
+from dockertls_vault.x509 import describe, fingerprint, is_signed_by, serial_text
 
 from .outcome import Alerted, Distrusted
 from .report import Severity, Step, one_line
+from .successor import RESTART_HERE
 from .trust import RESTART, Cause
 
 if TYPE_CHECKING:
@@ -114,20 +115,33 @@ def _listed(roots: Sequence[Certificate]) -> str:
     return "\n".join(f"{root.subject.rfc4514_string()}\n{fingerprint(root)}" for root in roots)
 
 
-def judge_lifetime(certificate: Certificate, now: datetime) -> Step:
-    """Tell whether the certificate is valid, and will be while somebody can still act."""
+def judge_lifetime(
+    certificate: Certificate, now: datetime, successor: Certificate | None = None
+) -> Step:
+    """Tell whether the certificate is valid, and will be while somebody can still act.
+
+    ``successor`` is what this host has installed in its place, and dockerd does not serve yet.
+    """
+    waiting = successor and Cause(
+        f"a newer one is installed on this host (serial {serial_text(successor)}), and dockerd has "
+        "not been restarted since",
+        RESTART_HERE,
+    )
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     left = end - now
     until = f"until {end:%Y-%m-%d %H:%M:%S} UTC"
     if left <= timedelta(0):
+        cause = waiting or Cause(
+            "it was not renewed, or it was and dockerd has not been restarted", _RENEW
+        )
         return Step(
             "lifetime",
             Severity.ERROR,
             LIFETIME,
             f"it expired {format_duration(-left)} ago: valid {until}",
-            why="dockerd goes on serving an expired certificate, which each client refuses: it was "
-            "not renewed, or it was and dockerd has not been restarted",
-            todo=_RENEW,
+            why="dockerd goes on serving an expired certificate, which each client refuses: "
+            + cause.why,
+            todo=cause.todo,
         )
     if now < start:
         return Step(
@@ -139,15 +153,12 @@ def judge_lifetime(certificate: Certificate, now: datetime) -> Step:
             todo="compare the clocks of this machine, of the daemon's and of Vault's",
         )
     happened = f"{format_duration(left)} of {format_duration(end - start)} left, {until}"
-    if left < min((end - start) * WARN_AT_SHARE, WARN_AT_MOST):
-        return Step(
-            "lifetime",
-            Severity.WARNING,
-            LIFETIME,
-            happened,
-            why="it should have been renewed by now, or it was and dockerd has not been restarted",
-            todo=_RENEW,
+    if waiting or left < min((end - start) * WARN_AT_SHARE, WARN_AT_MOST):
+        cause = waiting or Cause(
+            "it should have been renewed by now, or it was and dockerd has not been restarted",
+            _RENEW,
         )
+        return Step("lifetime", Severity.WARNING, LIFETIME, happened, cause.why, cause.todo)
     return Step("lifetime", Severity.OK, LIFETIME, happened)
 
 

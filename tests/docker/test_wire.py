@@ -12,6 +12,7 @@ from dockertls_vault.docker import wire
 from dockertls_vault.docker.endpoint import parse_endpoint
 from dockertls_vault.docker.outcome import Alerted, Closed, Distrusted, Exchange
 from dockertls_vault.docker.report import Severity
+from dockertls_vault.x509 import serial_text
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority
 
 if TYPE_CHECKING:
@@ -80,6 +81,19 @@ def test_a_life_is_judged(
     step = wire.judge_lifetime(certificate, NOW)
     assert step.severity is severity
     assert words in step.happened
+
+
+@pytest.mark.parametrize(
+    ("age", "severity"), [(1, Severity.WARNING), (5, Severity.WARNING), (8, Severity.ERROR)]
+)
+def test_a_newer_one_on_this_host_is_named(age: int, severity: Severity) -> None:
+    """It tells what else is a guess: that it was renewed, and dockerd not restarted."""
+    certificate = ROOT.issue("h", not_before=NOW - timedelta(days=age)).certificate
+    successor = ROOT.issue("h", not_before=NOW).certificate
+    step = wire.judge_lifetime(certificate, NOW, successor)
+    assert step.severity is severity
+    assert f"a newer one is installed on this host (serial {serial_text(successor)})" in step.why
+    assert step.todo.startswith("restart dockerd on this host")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""The certificate that a daemon would serve if it were restarted.
+
+dockerd reads its files at its start only (moby#23936), so what is on the wire may be older than
+what is on its host's disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import VerificationError
+from dockertls_vault.x509 import load_certificates, subject_alternative_names
+
+from .report import Severity, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from cryptography.x509 import Certificate
+
+RESTART_HERE = (
+    "restart dockerd on this host, which reads its files at its start only: systemctl restart "
+    "docker"
+)
+
+
+def find_successor(
+    on_the_wire: Certificate, files: Sequence[Path], *, is_here: bool, now: datetime
+) -> Certificate | None:
+    """Return the first of ``files`` if it was installed on this host after ``on_the_wire``.
+
+    ``files``, at least one, are certificates that were installed one after the other, newest first.
+    If the one on the wire is among the earlier ones, there is no doubt. It may be of before those
+    that are kept: where the daemon is on this host (``is_here``), it is so if it has the same
+    issuer, subject and names as the newest, and is older. None if the newest has expired as well,
+    or the files cannot be read.
+    """
+    try:
+        installed = [load_certificates(path.read_bytes())[0] for path in files]
+    except (OSError, VerificationError):
+        return None
+    newest, *earlier = installed
+    if newest.not_valid_after_utc <= now:
+        return None
+    is_known = on_the_wire in earlier
+    return newest if is_known or (is_here and _replaces(newest, on_the_wire)) else None
+
+
+def _replaces(newer: Certificate, older: Certificate) -> bool:
+    return newer.not_valid_before_utc > older.not_valid_before_utc and (
+        _identity(newer) == _identity(older)
+    )
+
+
+def _identity(certificate: Certificate) -> tuple[object, ...]:
+    names = subject_alternative_names(certificate)
+    return certificate.issuer, certificate.subject, frozenset(names or ())
+
+
+def restart_instead(found: Step, after: Step) -> Step:
+    """Return ``found`` with a restart to be done if ``after`` it, with the successor, is well."""
+    if found.severity is Severity.OK or after.severity is not Severity.OK:
+        return found
+    return replace(found, todo=f"{RESTART_HERE} (the newer certificate there mends it)")

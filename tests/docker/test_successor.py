@@ -1,0 +1,107 @@
+"""Whether a daemon serves what is installed on its host, or something from before."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.docker.report import Severity, Step
+from dockertls_vault.docker.successor import RESTART_HERE, find_successor, restart_instead
+from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOT = Authority.create("root")
+OTHER = Authority.create("other root")
+NOW = datetime.now(UTC)
+
+
+def server(
+    age: float, name: str = "a.example", root: Authority = ROOT, *, common_name: str | None = None
+) -> Issued:
+    """Return a server's certificate that is ``age`` days old, of 7."""
+    return root.issue(
+        common_name or name,
+        dns=[name, "localhost"],
+        usages=[SERVER_AUTH],
+        not_before=NOW - timedelta(days=age),
+    )
+
+
+NEWEST = server(1)
+EARLIER = [server(2, "b.example"), server(1, "c.example", OTHER)]
+
+
+def find(on_the_wire: Issued, directory: Path, *installed: Issued, is_here: bool) -> bool:
+    """Tell whether the first of ``installed`` is found to succeed the one on the wire."""
+    paths = [directory / f"{number}.pem" for number in range(len(installed))]
+    for path, issued in zip(paths, installed, strict=True):
+        path.write_bytes(issued.certificate_pem)
+    found = find_successor(on_the_wire.certificate, paths, is_here=is_here, now=NOW)
+    assert found in {None, installed[0].certificate}
+    return found is not None
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+@pytest.mark.parametrize("earlier", EARLIER)
+def test_one_that_was_installed_before_is_known(
+    earlier: Issued, is_here: bool, tmp_path: Path
+) -> None:
+    """Wherever it is seen, with other names, of another CA, and dated the same."""
+    assert find(earlier, tmp_path, NEWEST, *EARLIER, is_here=is_here)
+
+
+@pytest.mark.parametrize(
+    ("on_the_wire", "is_here", "found"),
+    [
+        (server(3), True, True),
+        (server(3), False, False),
+        (NEWEST, True, False),
+        (server(1), True, False),
+        (server(0.5), True, False),
+        (server(3, "b.example"), True, False),
+        (server(3, common_name="b.example"), True, False),
+        (server(3, root=OTHER), True, False),
+        (ROOT.issue("a.example", usages=[CLIENT_AUTH]), True, False),
+    ],
+)
+def test_one_of_before_those_is_taken_for_it_with_care(
+    on_the_wire: Issued, is_here: bool, found: bool, tmp_path: Path
+) -> None:
+    """On this host, older, and the same in all else: not the next best daemon's."""
+    assert find(on_the_wire, tmp_path, NEWEST, *EARLIER, is_here=is_here) is found
+
+
+def test_what_has_expired_itself_succeeds_nothing(tmp_path: Path) -> None:
+    """A restart would not help."""
+    assert not find(server(9), tmp_path, server(8), is_here=True)
+
+
+def test_what_cannot_be_read_succeeds_nothing(tmp_path: Path) -> None:
+    """Another user's file, one that is gone, or no certificate."""
+    wire = server(3).certificate
+    (tmp_path / "text.pem").write_text("text")
+    for path in (tmp_path / "gone.pem", tmp_path, tmp_path / "text.pem"):
+        assert find_successor(wire, [path], is_here=True, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "after", "restarted"),
+    [
+        (Severity.ERROR, Severity.OK, True),
+        (Severity.WARNING, Severity.OK, True),
+        (Severity.ERROR, Severity.ERROR, False),
+        (Severity.OK, Severity.OK, False),
+    ],
+)
+def test_a_restart_is_advised_where_it_helps(
+    found: Severity, after: Severity, restarted: bool
+) -> None:
+    """And not where what is installed has the same fault."""
+    step = Step("name", found, "tried", "happened", "why", "issue it again")
+    advised = restart_instead(step, Step("name", after, "tried", "happened"))
+    assert (RESTART_HERE in advised.todo) is restarted
+    assert (advised.severity, advised.why) == (found, "why")
