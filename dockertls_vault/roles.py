@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+
+from .settings import Settings
 
 Role = Mapping[str, Any]
 
@@ -109,6 +112,28 @@ def server(
         "allow_bare_domains": _first(allow_bare_domains, has.get("allow_bare_domains")),
         "allow_localhost": _first(allow_localhost, has.get("allow_localhost")),
     }
+
+
+def widening(names: Sequence[str], mount: str, role: str) -> str:
+    """Return the operator's command that lets servers have these DNS names beside those allowed.
+
+    It is there to be pasted, and a name may be one that a server says was refused.
+    """
+    variable = "" if role == Settings.server_role else f"DOCKERTLS_SERVER_ROLE={shlex.quote(role)} "
+    options = [option for name in names for option in _options_for(name)]
+    if mount != Settings.mount:
+        options.append(f"--mount {shlex.quote(mount)}")
+    return f"{variable}dockertls-vault ca init {' '.join(dict.fromkeys(options))}"
+
+
+def _options_for(name: str) -> tuple[str, ...]:
+    """Return the options of `ca init` that allow a name: as one below a domain, if it can be."""
+    domain = name.partition(".")[2]
+    if name == "localhost":
+        return ("--allow-localhost",)
+    if "." in domain:
+        return (f"--domain {shlex.quote(domain)}",)
+    return (f"--domain {shlex.quote(name)}", "--allow-bare-domains")
 
 
 def _first(wanted: bool | None, found: object) -> bool:

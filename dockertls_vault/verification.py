@@ -73,7 +73,7 @@ def verify(
         raise VerificationError(
             "the certificate that Vault returned is refused",
             tuple(problems),
-            hint=_CLOCK_HINT if clocks.difference else "",
+            hint=_usage_hint(leaf, request) or (_CLOCK_HINT if clocks.difference else ""),
         )
     return Verified(leaf, intermediates)
 
@@ -124,6 +124,25 @@ def _usage_problems(leaf: x509.Certificate, purpose: Purpose) -> Iterator[str]:
         yield "its key usage lacks digitalSignature, so TLS refuses it"
     if usage is not None and (usage.key_cert_sign or usage.crl_sign):
         yield "its key usage allows it to sign certificates or CRLs"
+
+
+def _usage_hint(leaf: x509.Certificate, request: Request) -> str:
+    """Return what to do about extended key usages, which the role alone decides about."""
+    wanted = EXTENDED_KEY_USAGE[request.purpose]
+    found = extended_key_usages(leaf)
+    role = repr(request.role)
+    if found == {wanted}:
+        return ""
+    if found and wanted not in found:
+        return f"nothing was installed; is {role} a role for {request.purpose}s (--role)?"
+    flags = {oid: f"{purpose}_flag" for purpose, oid in EXTENDED_KEY_USAGE.items()}
+    if not found:
+        change = f"{flags[wanted]}=true"
+    elif found <= flags.keys():
+        change = " and ".join(f"{flags[oid]}=false" for oid in found - {wanted})
+    else:
+        change = f"{flags[wanted]}=true, and no other extended key usage,"
+    return f"nothing was installed; have {change} set in the role {role}"
 
 
 def _only(wanted: x509.ObjectIdentifier) -> str:

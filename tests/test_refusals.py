@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shlex
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import pytest
 
 from dockertls_vault.cli import app
 from dockertls_vault.errors import IssuerTooYoung
+from dockertls_vault.roles import widening
 from dockertls_vault.vault.age import wait_until_old_enough
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.x509 import load_certificates
@@ -123,6 +125,20 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         65,
         "'server' does not allow the name 'a.elsewhere.example'",
         "ask for another name (--host), or have allowed_domains widened in the role",
+    ),
+    "a bare name": (
+        {},
+        ["--host", "docker"],
+        65,
+        "'server' does not allow the name 'docker'",
+        "(`dockertls-vault ca init --domain docker --allow-bare-domains --mount refusing-",
+    ),
+    "the flags that Vault gives a role": (
+        {"client_flag": True},
+        [],
+        65,
+        "is clientAuth, serverAuth; serverAuth alone was asked for",
+        "have client_flag=false set in the role 'server'",
     ),
     "an underscore": (
         {},
@@ -242,7 +258,29 @@ def test_the_name_of_a_client_that_a_role_for_hosts_refuses(
     assert app.run([*command, "--name", "Jörg Müller"]) == 65
     told = capsys.readouterr().err
     assert "does not allow the name 'Jörg Müller'" in told
-    assert "ask for another name (--name), or have allow_any_name=true" in told
+    assert "hint: ask for another name (--name), or have allow_any_name=true" in told
+    assert "but never in one for servers" in told
+
+
+@pytest.mark.parametrize(
+    ("asked", "role", "words"),
+    [
+        (["client"], "server", "is 'server' a role for clients (--role)? if so, "),
+        (["server", "--host", NAME], "client", "is 'client' a role for servers (--role)? if so, "),
+    ],
+)
+def test_a_role_for_the_other_end_is_not_to_be_widened(
+    asked: list[str],
+    role: str,
+    words: str,
+    bao: Operator,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It refuses the name as it should; whether it was the right one is asked first."""
+    out = str(tmp_path / "c")
+    assert app.run(["issue", *asked, "--mount", make(bao), "--role", role, "--out", out]) == 65
+    assert f"hint: {words}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -286,6 +324,62 @@ def test_a_host_name_with_an_underscore_is_left_out_with_the_limit(
     assert app.run(["issue", "server", "--mount", make(bao), "--out", str(tmp_path / "s")]) == 0
     limit = "my_host.example.internal (an underscore needs enforce_hostnames=false in the role)"
     assert limit in capsys.readouterr().err
+
+
+def pasted(said: str) -> list[str]:
+    """Return the arguments of the command that a message has in it."""
+    found = re.search(r"`dockertls-vault ([^`]+)`", said)
+    assert found is not None
+    return shlex.split(found[1])
+
+
+def test_a_bare_name_is_allowed_by_what_is_said(
+    bao: Operator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The one that a machine has by itself, and one that was asked for: what clients dial."""
+    mount, out = f"bare-{secrets.token_hex(4)}", tmp_path / "s"
+    assert bao.address
+    monkeypatch.setattr("socket.gethostname", lambda: "vm")
+    monkeypatch.setattr("dockertls_vault.machine._host_names", lambda: ("vm", NAME))
+    assert app.run(["ca", "init", "--mount", mount, "--domain", "example.internal"]) == 0
+    command = ["issue", "server", "--mount", mount, "--out", str(out)]
+    assert app.run(command) == 0
+    said = capsys.readouterr().err
+    assert "allow them: vm; if clients dial one, have it allowed: `" in said
+    assert app.run(pasted(said)) == 0
+    assert app.run(command) == 0
+    assert "left out" not in capsys.readouterr().err
+    assert issue(mount, out, "--host", "docker") == 65
+    assert app.run(pasted(capsys.readouterr().err)) == 0
+    assert issue(mount, out, "--host", "docker") == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "mount", "role", "command"),
+    [
+        (["a.example.internal"], "dockertls", "server", "ca init --domain example.internal"),
+        (["vm.lan"], "dockertls", "server", "ca init --domain vm.lan --allow-bare-domains"),
+        (
+            ["vm", "vm.lan"],
+            "dockertls",
+            "server",
+            "ca init --domain vm --allow-bare-domains --domain vm.lan",
+        ),
+        (["localhost"], "team/pki", "server", "ca init --allow-localhost --mount team/pki"),
+        (["$(reboot)"], "dockertls", "server", "ca init --domain '$(reboot)' --allow-bare-domains"),
+    ],
+)
+def test_what_allows_names(names: list[str], mount: str, role: str, command: str) -> None:
+    """As few options as do; quoted, for a server may say anything of what it refused."""
+    assert widening(names, mount, role) == f"dockertls-vault {command}"
+
+
+def test_a_role_of_another_name_is_named() -> None:
+    """It is the one that `ca init` is to change."""
+    assert widening(["vm"], "dockertls", "hosts").startswith("DOCKERTLS_SERVER_ROLE=hosts docker")
 
 
 def test_names_that_the_issuer_may_not_sign_are_left_out(

@@ -117,6 +117,30 @@ def test_each_thing_that_is_wrong_is_named(changes: dict[str, Any], words: str) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("usages", "request_", "hint"),
+    [
+        ([SERVER_AUTH, CLIENT_AUTH], SERVER, "have client_flag=false set in the role 'server'"),
+        ([SERVER_AUTH, CLIENT_AUTH], CLIENT, "have server_flag=false set in the role 'client'"),
+        ([CLIENT_AUTH], SERVER, "is 'server' a role for servers (--role)?"),
+        ([SERVER_AUTH], CLIENT, "is 'client' a role for clients (--role)?"),
+        (None, SERVER, "have server_flag=true set in the role 'server'"),
+        (
+            [SERVER_AUTH, ExtendedKeyUsageOID.CODE_SIGNING],
+            SERVER,
+            "have server_flag=true, and no other extended key usage, set in the role 'server'",
+        ),
+    ],
+)
+def test_a_usage_is_mended_in_the_role(usages: Any, request_: Request, hint: str) -> None:
+    """Most often it has Vault's default flags, or is a role for the other end."""
+    alice: dict[str, Any] = {"common_name": "alice", "dns": [], "addresses": []}
+    names = {} if request_ is SERVER else alice
+    with pytest.raises(VerificationError) as caught:
+        verified(issue(usages=usages, **names), request_)
+    assert caught.value.hint == f"nothing was installed; {hint}"
+
+
 def test_all_that_is_wrong_is_named_at_once() -> None:
     """A certificate that is wrong in five ways is refused with five reasons."""
     other = Authority.create("another root")

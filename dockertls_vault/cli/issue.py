@@ -273,10 +273,16 @@ def _say_who_is_shut_out(purpose: Purpose, lost: tuple[Description, ...]) -> Non
 
 
 def _left_out(issued: Issued) -> str:
+    from dockertls_vault.names import parse_address
+    from dockertls_vault.roles import widening
+
     names = ", ".join(issued.left_out)
     limit = " (an underscore needs enforce_hostnames=false in the role)" if "_" in names else ""
     who = f"the role {issued.role} or its issuer"
-    return f"left out, because {who} does not allow them: {names}{limit}"
+    dns = [name for name in issued.left_out if parse_address(name) is None and "_" not in name]
+    allowing = widening(dns, issued.mount, issued.role)
+    way_out = f"; if clients dial one, have it allowed: `{allowing}`" if dns else ""
+    return f"left out, because {who} does not allow them: {names}{limit}{way_out}"
 
 
 def _fields(issued: Issued) -> render.Fields:

@@ -17,6 +17,7 @@ from dockertls_vault.errors import (
     UnknownRole,
     VaultError,
 )
+from dockertls_vault.request import Purpose
 
 from .age import wait_until_old_enough
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _CLIENT_HINT = (
     "ask for another name (--name), or have allow_any_name=true, enforce_hostnames=false and "
-    "cn_validations=disabled set in the role"
+    "cn_validations=disabled set in the role, but never in one for servers"
 )
 _AT_ITS_END = "when that expires or is revoked"
 _SENT_BOTH_WAYS = re.compile(r"field was provided but the role is set with \"use_csr_")
@@ -78,8 +79,12 @@ class PKI:
             body = self._sign(role, csr, common_name or "", parameters)
         except NameRefused as refused:
             refused.names = refused.names or tuple(ip_addresses)
-            if not (dns_names or ip_addresses):
+            purpose = Purpose.SERVER if dns_names or ip_addresses else Purpose.CLIENT
+            if purpose is Purpose.CLIENT:
                 refused.hint = _CLIENT_HINT
+            # Whoever named a role may have named the wrong one, which is not to be widened then.
+            if named := self._session.settings.origins.get(f"{purpose}_role"):
+                refused.hint = f"is {role!r} a role for {purpose}s ({named})? if so, {refused.hint}"
             raise
         data = _data(body, "certificate")
         chain = data.get("ca_chain") or [data.get("issuing_ca")]

@@ -23,6 +23,7 @@ from dockertls_vault.errors import (
     UnknownRole,
 )
 from dockertls_vault.request import KeyType
+from dockertls_vault.roles import widening
 
 from .meaning import Row, Verdict, row
 
@@ -41,11 +42,14 @@ def _unknown_role(refusal: Refusal) -> UnknownRole:
 def _name_refused(refusal: Refusal) -> NameRefused:
     name = refusal.group("name")
     # An underscore or a wildcard is refused whatever the domain.
-    change = next((change for sign, change in _LIMITS if sign in name), "allowed_domains widened")
+    change = next((change for sign, change in _LIMITS if sign in name), None)
     return NameRefused(
         f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.words}",
         names=(name,),
-        hint=f"ask for another name (--host), or have {change} in the role",
+        hint=f"ask for another name (--host), or have {change} in the role"
+        if change
+        else "ask for another name (--host), or have allowed_domains widened in the role"
+        f" (`{widening([name], _mount(refusal), _role(refusal))}`)",
     )
 
 
