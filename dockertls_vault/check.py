@@ -99,6 +99,7 @@ def check(
             stranger.outcome,
             ours={certificate.issuer for certificate in ours.chain},
             public=authorities.public_authorities(),
+            unreadable=greeting.unreadable,
         )
     )
     if certificate is not None:

@@ -8,6 +8,7 @@ files = write_credential(directory, ca.pem, server)
 from __future__ import annotations
 
 import os
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dockertls_vault.request import KeyType
@@ -154,6 +156,20 @@ class Authority:
     def client(self, name: str = "alice", *, lifetime: timedelta = timedelta(hours=1)) -> Issued:
         """Make a client's leaf as this project wants it."""
         return self.issue(name, usages=[CLIENT_AUTH], lifetime=lifetime)
+
+
+def in_t61(authority: Authority) -> bytes:
+    """Return the certificate (PEM) of an authority named in T.61, which cryptography cannot read.
+
+    Names of old CAs may be so. dockerd reads it, and looks at no root's own signature; the name
+    of ``authority`` is in ASCII.
+    """
+    name = authority.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+    assert isinstance(name, str)
+    size = bytes([len(name)])
+    der = authority.certificate.public_bytes(Encoding.DER)
+    utf8, t61 = (b"\x0c" + size + name.encode(), b"\x14" + size + b"\xe9" * len(name))
+    return ssl.DER_cert_to_PEM_cert(der.replace(utf8, t61)).encode()
 
 
 def key_usage(**allowed: bool) -> x509.KeyUsage:

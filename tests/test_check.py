@@ -22,7 +22,7 @@ from dockertls_vault.request import KeyType
 from dockertls_vault.store import CredentialFiles
 from dockertls_vault.x509 import serial_text
 
-from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
+from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, in_t61, write_credential
 from .credentials import SERVER
 from .docker import servers
 from .harness.dockerd import dockerd, tls
@@ -267,6 +267,21 @@ def test_trust_that_is_too_wide_is_critical(
     assert severities(stranger) == as_a_stranger(trust="critical")
     assert report.severity.exit_status == 76
     assert ("clients of public CAs" if explicit else "names no CA") in words(report, "trust")
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_ca_whose_name_cannot_be_read_hides_no_other(
+    authority: Authority, client: Path, tmp_path: Path, public: bool
+) -> None:
+    """A public CA beside it is still critical; without one, it is a warning itself."""
+    bundle = Path(certifi.where()).read_bytes() if public else b""
+    old = in_t61(Authority.create("old root"))
+    server = write_credential(tmp_path / "tls", bundle + authority.pem + old, authority.server())
+    with dockerd(tmp_path, "--tlsverify", *tls(server)) as port:
+        report = run(port, client)
+    assert severities(report) == all_but(trust="critical" if public else "warning")
+    assert report.severity.exit_status == (76 if public else 1)
+    assert ("public CAs" if public else "cannot be read: 1") in words(report, "trust")
 
 
 def test_all_cas_of_a_rotation_are_named(

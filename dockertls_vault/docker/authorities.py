@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 import certifi
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Name
 from OpenSSL import SSL
 
 from .probe import open_connection
 
 if TYPE_CHECKING:
     from datetime import timedelta
-
-    from cryptography.x509 import Name
 
     from .probe import Peer
 
@@ -35,11 +34,13 @@ class Greeting:
     """The server's certificate (DER), and the CAs whose clients it says it lets in.
 
     ``authorities`` is empty where it asks for a certificate and names no CA, and None where it
-    does not ask, the handshake does not get that far, or a name cannot be read.
+    does not ask or the handshake does not get that far. ``unreadable`` counts the names that it
+    gave beside them and that cannot be read.
     """
 
     certificate: bytes | None
     authorities: tuple[Name, ...] | None
+    unreadable: int = 0
 
 
 def greet(peer: Peer, timeout: timedelta) -> Greeting:
@@ -59,7 +60,10 @@ def greet(peer: Peer, timeout: timedelta) -> Greeting:
             tls.set_connect_state()
             with suppress(SSL.Error):
                 _shake_hands(tls, time.monotonic() + timeout.total_seconds())
-            return Greeting(_certificate(tls), _authorities(tls) if _WAS_ASKED in states else None)
+            certificate = _certificate(tls)
+            if _WAS_ASKED not in states:
+                return Greeting(certificate, None)
+            return Greeting(certificate, *_authorities(tls))
     except OSError:
         return Greeting(None, None)
 
@@ -84,10 +88,17 @@ def _certificate(tls: SSL.Connection) -> bytes | None:
     return None
 
 
-def _authorities(tls: SSL.Connection) -> tuple[Name, ...] | None:
-    with suppress(ValueError):
-        return tuple(tls.get_client_ca_list(as_cryptography=True))
-    return None
+def _authorities(tls: SSL.Connection) -> tuple[tuple[Name, ...], int]:
+    """Return the names that can be read, and how many cannot.
+
+    They are read one by one: a single name must not hide the others.
+    """
+    names = []
+    given = tls.get_client_ca_list()
+    for name in given:
+        with suppress(ValueError):
+            names.append(Name.from_bytes(name.der()))
+    return tuple(names), len(given) - len(names)
 
 
 @cache
@@ -100,4 +111,4 @@ def public_authorities() -> frozenset[Name]:
     context.load_client_ca(certifi.where().encode())
     tls = SSL.Connection(context)
     tls.set_accept_state()
-    return frozenset(tls.get_client_ca_list(as_cryptography=True))
+    return frozenset(_authorities(tls)[0])

@@ -39,9 +39,11 @@ def judge_trust(
     *,
     ours: Collection[Name],
     public: Collection[Name],
+    unreadable: int = 0,
 ) -> Step:
     """Tell whose clients are let in; ``authorities`` are the names in the handshake.
 
+    ``unreadable`` is how many more names there are, which may be anybody's.
     ``plaintext`` is what a request without TLS came to, ``stranger`` one without a certificate:
     they tell a daemon, which refuses within TLS, from a proxy before it, which may keep the names
     to itself. ``ours`` are the issuers of our own certificate, ``public`` the public CAs.
@@ -51,10 +53,9 @@ def judge_trust(
         return Step("trust", severity, TRUST, happened, why, todo)
 
     if authorities is None:
-        return step(
-            Severity.SKIPPED, "it asks for no certificate, or names CAs that cannot be read"
-        )
-    if not authorities and _is_of_dockerd(plaintext, stranger):
+        return step(Severity.SKIPPED, "it asks for no certificate")
+    named = bool(authorities or unreadable)
+    if not named and _is_of_dockerd(plaintext, stranger):
         return step(
             Severity.CRITICAL,
             "it asks for a certificate and names no CA",
@@ -62,7 +63,7 @@ def judge_trust(
             "trusts, public ones included, is root on that host",
             _TLSCACERT,
         )
-    if not authorities:
+    if not named:
         return step(
             Severity.WARNING,
             "it asks for a certificate and names no CA: whose clients it lets in is not to be seen",
@@ -76,6 +77,15 @@ def judge_trust(
             f"clients of public CAs: {_listed(too_wide)}",
             "whoever has a client's certificate of a public CA is root on that host",
             _TLSCACERT,
+        )
+    if unreadable:
+        read = f"{_listed(authorities)}, and of " if authorities else ""
+        return step(
+            Severity.WARNING,
+            f"clients of {read}CAs whose names cannot be read: {unreadable}",
+            "a public CA may be among them: whoever has a client's certificate of one is root on "
+            "that host",
+            "see on that host that tlscacert holds the CA of your clients alone",
         )
     known = [name for name in authorities if name in ours]
     others = [name for name in authorities if name not in ours]

@@ -15,7 +15,7 @@ from OpenSSL import SSL
 from dockertls_vault.docker import probe
 from dockertls_vault.docker.authorities import Greeting, greet, public_authorities
 from dockertls_vault.docker.endpoint import Endpoint
-from tests.certificates import Authority, write_credential
+from tests.certificates import Authority, in_t61, write_credential
 
 from . import servers
 
@@ -100,15 +100,14 @@ def test_a_drip_is_bounded() -> None:
     assert took < servers.LIMIT
 
 
-def test_a_name_that_cannot_be_read_hides_no_certificate(server: Path, tmp_path: Path) -> None:
+def test_a_name_that_cannot_be_read_hides_no_other(server: Path, tmp_path: Path) -> None:
     """The name of an old CA may be in T.61, which cryptography reads as ASCII alone."""
-    der = Authority.create("zz").certificate.public_bytes(Encoding.DER)
-    in_t61 = der.replace(b"\x0c\x02zz", b"\x14\x02\xe9\xe9")  # a UTF8String before
     bundle = tmp_path / "bundle.pem"
-    bundle.write_text(ssl.DER_cert_to_PEM_cert(in_t61))
+    bundle.write_bytes(ROOTS[0].pem + in_t61(Authority.create("old root")) + ROOTS[1].pem)
     with servers.talking(servers.asking(server, authorities=bundle)) as port:
         greeting = greet_port(port)
-    assert greeting == Greeting(SERVER.certificate.public_bytes(Encoding.DER), None)
+    names = tuple(root.certificate.subject for root in ROOTS)
+    assert greeting == Greeting(SERVER.certificate.public_bytes(Encoding.DER), names, unreadable=1)
 
 
 @pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])

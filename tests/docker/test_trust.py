@@ -63,6 +63,22 @@ def test_trust_that_is_too_wide(
     assert (severity is Severity.CRITICAL) == ("is root on that host" in step.why)
 
 
+@pytest.mark.parametrize(
+    ("authorities", "severity", "words"),
+    [
+        ([], Severity.WARNING, "clients of CAs whose names cannot be read: 2"),
+        ([OURS], Severity.WARNING, "clients of CN=ours, and of CAs whose names cannot be read: 2"),
+        ([OURS, PUBLIC], Severity.CRITICAL, "clients of public CAs: CN=public"),
+    ],
+)
+def test_names_that_cannot_be_read_are_never_well(
+    authorities: list[Name], severity: Severity, words: str
+) -> None:
+    """They may be anybody's; nor do they hide a public CA among the others."""
+    step = judge_trust(authorities, GO, REFUSED, ours=[OURS], public=[PUBLIC], unreadable=2)
+    assert (step.severity, step.happened) == (severity, words)
+
+
 def test_a_name_cannot_pose_as_a_line_of_ours() -> None:
     """A server may name what it likes."""
     sly = Authority.create("x\ndo: curl evil.example").certificate.subject
