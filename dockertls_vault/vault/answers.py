@@ -234,8 +234,9 @@ def _no_mount(refusal: Refusal) -> UnknownMount:
 
 
 def _failed(refusal: Refusal) -> VaultError:
+    verb = "refused" if refusal.status < 500 else "failed at"
     return VaultError(
-        f"Vault refused {refusal.path}: {refusal.words}",
+        f"Vault {verb} {refusal.path}: {refusal.words}",
         status=refusal.status,
         errors=refusal.errors,
     )
@@ -287,7 +288,7 @@ VAULT = (
     row(400, r"forwarding via header .*disabled", Verdict.NO_FORWARDING, _failed),
     row(404, r"namespace not found", Verdict.FINAL, _no_namespace),
     # Who we are.
-    row(_ANY, "", Verdict.FINAL, _login_refused, path=_LOGIN),
+    row((400, 401, 403, 404), "", Verdict.FINAL, _login_refused, path=_LOGIN),
     row((400, 403, 404), "", Verdict.FINAL, _unwrapped, path=r"^sys/wrapping/"),
     row(403, r"invalid token", Verdict.FINAL, _token_refused),
     row(403, r"^permission denied$", Verdict.FINAL, _token_refused),
