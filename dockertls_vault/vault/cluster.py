@@ -162,8 +162,7 @@ class Cluster:
         left = deadline - time.monotonic()
         if len(self._addresses) == 1 or not self._repeat:
             return left
-        longest: float = retry.ONE_TRY * 2**repeats
-        return min(longest, left / nodes)
+        return min(retry.share(repeats), left / nodes)
 
     def _prefer_one_that_answers(self, deadline: float) -> None:
         """Do not spend the only try on a node that hangs, or on what is no node at all."""
