@@ -77,13 +77,13 @@ class Settings:
     )
     ca_cert_bytes: str | None = _setting(
         None,
-        "The same as PEM text, if there is no file.",
+        "The same as PEM text, where neither `ca_cert` nor `ca_path` is given.",
         variables=_vault("CACERT_BYTES"),
         key="vault.ca_cert_bytes",
     )
     ca_path: Path | None = _setting(
         None,
-        "A directory of such PEM files, if neither of the two is given.",
+        "A directory of such PEM files; together with `ca_cert`, both count.",
         parse=values.path,
         variables=_vault("CAPATH"),
         key="vault.ca_path",
