@@ -70,10 +70,10 @@ def _cas(settings: Settings) -> str | None:
         text = _certificates(text, origins["ca_cert_bytes"])
     if settings.ca_cert is not None:
         origin = origins["ca_cert"]
-        read = _certificates(_read([settings.ca_cert], origin), origin)
+        read = _certificates(_read(settings.ca_cert, origin), origin)
     if settings.ca_path is not None:
         origin = origins["ca_path"]
-        read = _certificates(read + _read(_files(settings.ca_path), origin), origin)
+        read = _certificates(read + _read(settings.ca_path, origin), origin)
     return read or text
 
 
@@ -82,9 +82,9 @@ def _files(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file()) or [path]
 
 
-def _read(files: list[Path], origin: str) -> str:
+def _read(path: Path, origin: str) -> str:
     try:
-        return "".join(file.read_text(encoding="ascii", errors="ignore") for file in files)
+        return "".join(file.read_text(encoding="ascii", errors="ignore") for file in _files(path))
     except OSError as error:
         raise InvalidSetting(f"{origin}: no CA certificates can be read there: {error}") from None
 

@@ -289,6 +289,13 @@ def test_a_file_that_is_not_there(variables: dict[str, str], origin: str) -> Non
         session("https://127.0.0.1:1", **variables)
 
 
+def test_a_directory_of_cas_that_cannot_be_looked_through(tmp_path: Path) -> None:
+    """What the system says of one of its files, here ENAMETOOLONG, is no traceback."""
+    (tmp_path / "ca.pem").symlink_to("x" * 300)
+    with pytest.raises(InvalidSetting, match=r"^VAULT_CAPATH: no CA certificates can be read"):
+        session("https://127.0.0.1:1", VAULT_CAPATH=str(tmp_path))
+
+
 class TestLogin:
     """The certificate that the connection shows is who we are."""
 
