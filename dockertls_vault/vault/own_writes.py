@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _READS = {"GET", "LIST", "HEAD"}
 # Calls that write nothing which a later call could miss; a token is known by its own index.
-_LEAVES_NOTHING = re.compile(r"^auth/|^sys/(wrapping|capabilities-self)|/sign/")
+_LEAVES_NOTHING = re.compile(r"^auth/|^sys/(wrapping|capabilities-self)|/sign/[^/]+$")
 
 
 class OwnWrites:

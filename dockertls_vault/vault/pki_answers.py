@@ -30,6 +30,8 @@ from .meaning import Row, Verdict, row
 if TYPE_CHECKING:
     from .meaning import Refusal
 
+# A mount may have "/sign/" in its own path.
+_SIGN = r"/sign/[^/]+$"
 _LIMITS = (("_", "enforce_hostnames=false set"), ("*", "allow_wildcard_certificates=true set"))
 # No curve has as many bits, and no RSA key has fewer.
 _SHORTEST_RSA = 1024
@@ -162,7 +164,7 @@ def _refused(refusal: Refusal) -> SigningRefused:
 
 
 def _mount(refusal: Refusal) -> str:
-    return refusal.path.partition("/sign/")[0]
+    return refusal.path.rpartition("/sign/")[0]
 
 
 def _role(refusal: Refusal) -> str:
@@ -192,7 +194,7 @@ _UNUSABLE = (
     r"requested usage issuing-certificates"
 )
 _REFUSED: tuple[Row, ...] = tuple(
-    row(statuses, phrase, Verdict.FINAL, error, path="/sign/")
+    row(statuses, phrase, Verdict.FINAL, error, path=_SIGN)
     for statuses, phrase, error in (
         (400, r"(?:subject alternate|common) name (?P<name>.+) not allowed by", _name_refused),
         (400, r"alternate name (?P<name>.+) is not a valid DNS name", _name_refused),
@@ -211,6 +213,6 @@ _REFUSED: tuple[Row, ...] = tuple(
     )
 )
 SIGNING = (
-    row(400, r"unknown role", Verdict.LAGGING, _unknown_role, path="/sign/"),
+    row(400, r"unknown role", Verdict.LAGGING, _unknown_role, path=_SIGN),
     *_REFUSED,
 )

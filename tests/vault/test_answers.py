@@ -396,6 +396,17 @@ def test_the_words_of_the_engine_are_about_signing(example: Example) -> None:
     assert type(meaning.fault) is VaultError
 
 
+def test_a_mount_with_the_word_in_its_path() -> None:
+    """Its roles are not about signing, and the hint has all of its path."""
+    answer = Answer(400, {}, {"errors": ["a parameter of the role"]}, empty=False)
+    assert type(answers.read("POST", "a/sign/b/roles/x", "", answer).fault) is VaultError
+    none = Answer(500, {}, {"errors": [f"{NO_CA} no default issuer currently configured"]}, False)
+    fault = answers.read("POST", "a/sign/b/sign/server", "", none).fault
+    assert fault is not None
+    assert "the role 'server'" in fault.message
+    assert "`bao write a/sign/b/config/issuers " in fault.hint
+
+
 @pytest.mark.parametrize(
     ("path", "status", "body", "empty"),
     [

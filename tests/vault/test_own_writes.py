@@ -147,7 +147,9 @@ def test_what_may_be_on_its_way_is_waited_for(openbao: DevVault, status: int, wo
     [
         ("POST", "pki/roles/server", True),
         ("POST", "sys/mounts/pki", True),
+        ("POST", "a/sign/b/roles/server", True),
         ("POST", "pki/sign/server", False),
+        ("POST", "a/sign/b/sign/server", False),
         ("POST", "auth/approle/login", False),
         ("POST", "sys/capabilities-self", False),
     ],
