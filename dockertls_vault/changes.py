@@ -11,7 +11,9 @@ from .duration import format_duration
 if TYPE_CHECKING:
     from .roles import Role
 
-_DURATIONS = {"ttl", "max_ttl", "not_before_duration", "max_lease_ttl"}
+# 0 is as long as the mount or the server allows.
+_TTLS = {"ttl", "max_ttl", "max_lease_ttl"}
+_DURATIONS = {*_TTLS, "not_before_duration"}
 # Turned on, these forbid something; every other switch allows something.
 _LIMITS = {"enforce_hostnames", "require_cn", "no_store"}
 # What they say is nothing to a role with allow_any_name.
@@ -49,15 +51,20 @@ def differences(before: Role | None, after: Role) -> tuple[Change, ...]:
     if before is None:
         return tuple(Change(name, None, value) for name, value in after.items())
     any_name = bool(after.get("allow_any_name"))
+    both = (
+        (name, _found(before[name], value), value)
+        for name, value in after.items()
+        if name in before
+    )
     return tuple(
         Change(
             name,
-            before[name],
+            found,
             value,
-            takes_away=not (any_name and name in _NAMES) and _is_less(name, before[name], value),
+            takes_away=not (any_name and name in _NAMES) and _is_less(name, found, value),
         )
-        for name, value in after.items()
-        if name in before and _comparable(before[name]) != _comparable(value)
+        for name, found, value in both
+        if _comparable(found) != _comparable(value)
     )
 
 
@@ -76,9 +83,10 @@ def _is_less(parameter: str, before: object, after: object) -> bool:
             return before is not (parameter in _LIMITS)
         case list(), list():
             return _lists_less(parameter, before, after)
-        case int(), int() if parameter in _DURATIONS:
-            # A TTL of 0 is as long as the mount allows.
+        case int(), int() if parameter in _TTLS:
             return before == 0 or 0 < after < before
+        case int(), int() if parameter in _DURATIONS:
+            return after < before
     if parameter == "not_after_bound" and {before, after} <= {*_BOUNDS}:
         return _BOUNDS.index(str(before)) < _BOUNDS.index(str(after))
     return parameter not in _NEVER_LESS
@@ -90,6 +98,11 @@ def _lists_less(parameter: str, before: list[object], after: list[object]) -> bo
     if parameter == "key_usage" and not before:
         return True  # no key usage at all is every usage (RFC 5280, 4.2.1.3)
     return not set(map(str, before)) <= set(map(str, after))
+
+
+def _found(before: object, after: object) -> object:
+    """Return ``before``; a list that was never set may be null (Go's nil)."""
+    return [] if before is None and isinstance(after, list) else before
 
 
 def _comparable(value: object) -> object:

@@ -73,6 +73,9 @@ def test_a_role_differs_from_itself_in_nothing(role: roles.Role) -> None:
     assert differences(role, role) == ()
     known = {name: value for name, value in role.items() if name != "not_after_bound"}
     assert differences(known, role) == ()
+    assert (
+        differences({**role, "policy_identifiers": None}, {**role, "policy_identifiers": []}) == ()
+    )
     some = {**role, "allowed_domains": ["b", "a"]}
     assert differences(some, {**role, "allowed_domains": ["a", "b"]}) == ()
 
@@ -99,11 +102,14 @@ def test_a_role_differs_from_itself_in_nothing(role: roles.Role) -> None:
         ("ttl", 3600, 0, False),
         ("not_before_duration", 30, 300, False),
         ("not_before_duration", 600, 300, True),
+        ("not_before_duration", 0, 300, False),
+        ("not_before_duration", 300, 0, True),
         ("allowed_domains", ["a"], ["a", "b"], False),
         ("allowed_domains", ["a", "b"], ["b", "c"], True),
         ("ext_key_usage", ["ClientAuth"], [], True),
         ("key_usage", ["DigitalSignature", "KeyEncipherment"], ["DigitalSignature"], True),
         ("key_usage", [], ["DigitalSignature"], True),
+        ("allowed_domains", [], ["a"], False),
         ("cn_validations", ["email", "hostname"], ["hostname"], True),
         ("cn_validations", ["disabled"], ["hostname"], True),
         ("cn_validations", ["email", "hostname"], ["disabled"], False),
