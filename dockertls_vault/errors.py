@@ -24,7 +24,7 @@
     │   ├── NoToken              77  neither a token nor a way to log in
     │   ├── TokenRefused         77  expired, revoked, used up or never valid
     │   ├── LoginRefused         77  Vault did not accept the identity
-    │   └── WrappedSecretUsed    77  unwrapped before: possible theft
+    │   └── WrappedSecretUsed    77  expired, or unwrapped before: possible theft
     ├── ConfigurationError       78  a setting, or what it names in Vault, makes no sense
     │   ├── InvalidSetting       78  a setting in the environment or a file
     │   ├── UnknownAddress       78  the host in Vault's address does not exist
@@ -229,7 +229,8 @@ class LoginRefused(Denied):
 class WrappedSecretUsed(Denied):
     code = "wrapped-secret-used"
     default_hint = (
-        "if nobody of yours unwrapped it, treat the secret as stolen: revoke it and ask for another"
+        "has its time passed, or has a command of yours unwrapped it, as `dockertls-vault auth` "
+        "does? ask for another one; if neither, treat the secret as stolen: revoke it first"
     )
 
 

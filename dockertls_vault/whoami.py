@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import policy
+from .errors import UnknownMount, UnknownRole
 from .policy import Person
 from .vault import namespace
 from .vault.own_token import Token, capabilities, lookup
+from .vault.pki import PKI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +27,15 @@ _ANY = "default"
 
 @dataclass(frozen=True)
 class Permission:
-    """Whether a command may do all that it does; ``missing`` are lines for a policy."""
+    """Whether a command may do all that it does; ``missing`` are lines for a policy.
+
+    ``obstacle`` says why it fails although it is allowed, if the mount or the role is not there.
+    """
 
     command: str
     allowed: bool
     missing: tuple[str, ...]
+    obstacle: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class WhoAmI:
     """The token, how it was come by, and what it may do; ``address`` is the node that said so.
 
     ``namespace`` is the one that was asked for; ``namespace_ignored``: the server has none.
+    ``used_up`` is where the wrapping token was that it took to find out.
     """
 
     address: str
@@ -45,6 +52,7 @@ class WhoAmI:
     found: str
     token: Token
     commands: tuple[Permission, ...]
+    used_up: str | None = None
 
 
 def who_am_i(session: Session, settings: Settings) -> WhoAmI:
@@ -56,13 +64,23 @@ def who_am_i(session: Session, settings: Settings) -> WhoAmI:
     looked_up = lookup(session)
     paths = {_path(rule): None for person in rules for rule in rules[person]}
     has = capabilities(session, tuple(paths))
+    permissions = {person: _permission(COMMANDS[person], rules[person], has) for person in rules}
     return WhoAmI(
         address=session.address,
         namespace=settings.namespace,
         namespace_ignored=namespace.is_ignored(session),
         found=found,
         token=looked_up,
-        commands=tuple(_permission(COMMANDS[person], rules[person], has) for person in rules),
+        commands=tuple(
+            permission
+            if person is Person.ADMIN or not permission.allowed
+            else replace(
+                permission,
+                obstacle=_obstacle(session, settings, _role(person, settings), looked_up),
+            )
+            for person, permission in permissions.items()
+        ),
+        used_up=next((login.used_up for login in session.identity.logins), None),
     )
 
 
@@ -83,6 +101,23 @@ def _permission(
         if (lacking := _lacking(rule.capabilities, has.get(_path(rule), frozenset())))
     )
     return Permission(command, allowed=not missing, missing=missing)
+
+
+def _obstacle(session: Session, settings: Settings, role: str, token: Token) -> str | None:
+    """Return what is not there that is needed to issue: root may do everything, also there.
+
+    A token whose uses are counted is not asked to look at the role.
+    """
+    signer = PKI(session, settings.mount)
+    trust = PKI(session, settings.trust_mount or settings.mount)
+    try:
+        for mount in (signer, trust):
+            mount.references()
+        if token.uses_left is None:
+            signer.role(role)
+    except (UnknownMount, UnknownRole) as error:
+        return error.message
+    return None
 
 
 def _lacking(wanted: tuple[str, ...], has: frozenset[str]) -> tuple[str, ...]:

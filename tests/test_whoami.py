@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,47 @@ def test_what_is_missing_is_a_line_for_the_policy(operator: Operator) -> None:
     name = operator.policy(line)
     token = operator.create_token(policies=["default", name], ttl="5m")
     assert ask(operator, VAULT_TOKEN=token, **variables).commands[0].allowed
+
+
+@pytest.mark.parametrize("made", ["nothing", "a mount", "a root", "roles"])
+def test_what_is_allowed_may_fail_all_the_same(operator: Operator, made: str) -> None:
+    """Root may sign everywhere, also where nothing is; who may not look is not told of roles."""
+    mount = f"none-{secrets.token_hex(4)}"
+    if made == "a mount":
+        operator.write(f"sys/mounts/{mount}", {"type": "pki"})
+    elif made != "nothing":
+        mount = operator.enable_pki()
+    role = "server" if made == "roles" else "hosts"
+    variables = {"DOCKERTLS_MOUNT": mount, "DOCKERTLS_SERVER_ROLE": role}
+    rules = policy.rules(Person.SERVER, mount, role)
+    signer = operator.create_token(policies=[operator.policy(policy.to_hcl(rules))], ttl="5m")
+    anywhere = {
+        "nothing": f"no PKI mount {mount!r} in Vault",
+        "a mount": f"the PKI mount {mount!r} has no issuer",
+    }.get(made)
+    no_role = f"no role {role!r} in the mount {mount!r}" if made == "a root" else None
+    by_root = ask(operator, VAULT_TOKEN=operator.token, **variables).commands
+    by_signer = ask(operator, VAULT_TOKEN=signer, **variables).commands
+    assert by_root[0] == Permission("issue server", True, (), anywhere or no_role)
+    assert (by_root[2].command, by_root[2].obstacle) == ("ca init", None)
+    assert by_signer[0] == Permission("issue server", True, (), anywhere)
+    assert [it.obstacle for it in by_signer if not it.allowed] == [None, None]
+
+
+def test_a_token_whose_uses_are_counted_is_not_used_for_a_look(operator: Operator) -> None:
+    """With one use for each question that must be asked it is enough, as before."""
+    token = operator.create_token(policies=["root"], num_uses=3)
+    variables = {"DOCKERTLS_MOUNT": operator.enable_pki(), "DOCKERTLS_SERVER_ROLE": "hosts"}
+    found = ask(operator, VAULT_TOKEN=token, **variables)
+    assert found.token.uses_left == 2
+    assert all(it.allowed and it.obstacle is None for it in found.commands)
+
+
+def test_the_mount_of_the_roots_is_needed_too(operator: Operator) -> None:
+    """What signs is there, and what ca.pem is made of is not."""
+    variables = {"DOCKERTLS_MOUNT": operator.enable_pki(), "DOCKERTLS_TRUST_MOUNT": "no-roots"}
+    found = ask(operator, VAULT_TOKEN=operator.token, **variables)
+    assert found.commands[0].obstacle == "no PKI mount 'no-roots' in Vault"
 
 
 def test_root_may_do_everything(operator: Operator) -> None:

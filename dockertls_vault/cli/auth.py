@@ -52,7 +52,10 @@ def auth(
         found,
         preferences,
         words=[_fields(found), "", _table(found.commands)],
-        warnings=[_ignored(found.namespace)] if found.namespace_ignored else [],
+        warnings=[
+            *([_ignored(found.namespace)] if found.namespace_ignored else []),
+            *([_used_up(found.used_up)] if found.used_up else []),
+        ],
     )
 
 
@@ -85,6 +88,10 @@ def _ignored(namespace: str | None) -> str:
     )
 
 
+def _used_up(where: str) -> str:
+    return f"this used up the wrapping token of {where}: the next command needs another one"
+
+
 def _life(token: Token) -> str:
     words = ["does not end" if token.ttl is None else format_duration(token.ttl)]
     if token.renewable:
@@ -97,10 +104,17 @@ def _life(token: Token) -> str:
 def _table(commands: tuple[Permission, ...]) -> render.Table:
     rows = [
         (
-            "ok" if permission.allowed else "denied",
+            _result(permission),
             permission.command,
-            "\n".join(permission.missing),
+            "\n".join(permission.missing)
+            or (f"allowed, but: {permission.obstacle}" if permission.obstacle else ""),
         )
         for permission in commands
     ]
     return render.Table(("result", "command", "lines that the policy lacks"), rows, graded=True)
+
+
+def _result(permission: Permission) -> str:
+    if not permission.allowed:
+        return "denied"
+    return "warning" if permission.obstacle else "ok"

@@ -186,7 +186,7 @@ def _login_refused(refusal: Refusal) -> LoginRefused:
 
 def _unwrapped(refusal: Refusal) -> WrappedSecretUsed:
     return WrappedSecretUsed(
-        f"what was wrapped was unwrapped before, or its time is over: {refusal.words}"
+        f"the wrapping token has expired, or was unwrapped before: {refusal.words}"
     )
 
 

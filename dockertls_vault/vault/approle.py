@@ -58,6 +58,16 @@ def secret_id(
     return check_secret(str(data.get("secret_id", "")), "the wrapped secret_id")
 
 
+def wrapped_in(settings: Settings) -> str | None:
+    """Return where the wrapping token is that a login unwraps, None if it unwraps none."""
+    if settings.secret_id is not None or settings.secret_id_file is not None:
+        return None
+    if settings.wrapped_secret_id is not None:
+        return settings.origins["wrapped_secret_id"]
+    file = settings.wrapped_secret_id_file
+    return None if file is None else str(file)
+
+
 def _either(settings: Settings, name: str, value: str | None, file: Path | None) -> str | None:
     if value is not None:
         return check_secret(value, settings.origins[name])

@@ -51,11 +51,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Login:
-    """A token that we logged in for; a batch token cannot be revoked and ends by itself."""
+    """A token that we logged in for; a batch token cannot be revoked and ends by itself.
+
+    ``used_up`` says where the wrapping token was that it took, which is of no use any more.
+    """
 
     token: str = field(repr=False)
     batch: bool
     ttl: timedelta
+    used_up: str | None = None
 
 
 def choose(settings: Settings) -> Choice:
@@ -138,7 +142,8 @@ class Authenticator:
                 f"{_HINTS[method]} (and is the {method} method enabled at auth/{mount}?)"
             )
             raise
-        return _login(body, method)
+        used_up = approle.wrapped_in(self._settings) if method is Method.APPROLE else None
+        return dataclasses.replace(_login(body, method), used_up=used_up)
 
     def _approle(self, mount: str) -> Any:
         role_id = approle.role_id(self._settings)

@@ -98,8 +98,14 @@ class PKI:
     def issuers(self) -> tuple[str, ...]:
         """Return every issuer of the mount in PEM, a pending root included; needs no token.
 
-        ``ca_chain`` would tell of the default issuer alone. Raises UnknownMount where there is
-        no such mount, and for a mount without an issuer.
+        ``ca_chain`` would tell of the default issuer alone. Raises what ``references`` raises.
+        """
+        return tuple(map(self.issuer, self.references()))
+
+    def references(self) -> tuple[str, ...]:
+        """Return the id of every issuer of the mount; needs no token.
+
+        Raises UnknownMount where there is no such mount, and for a mount without an issuer.
         """
         adapter = self._session.anonymous.adapter
         try:
@@ -115,7 +121,7 @@ class PKI:
             if error.exit_status != 77:
                 raise
             raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
-        return tuple(map(self.issuer, _data(listed, "keys")["keys"]))
+        return tuple(_data(listed, "keys")["keys"])
 
     def issuer(self, reference: str) -> str:
         """Return an issuer in PEM, by its id, its name or as ``default``; needs no token."""
@@ -123,11 +129,18 @@ class PKI:
         return str(_data(self._session.anonymous.adapter.get(path), "certificate")["certificate"])
 
     def role(self, name: str) -> dict[str, Any] | None:
-        """Return a role's parameters, None where the token may not read them."""
+        """Return a role's parameters, None where the token may not read them.
+
+        Raises UnknownRole.
+        """
         try:
             body = self._session.client.adapter.get(f"/v1/{self.mount}/roles/{name}")
         except Denied:
             return None
+        except VaultError as error:
+            if error.status != 404:
+                raise
+            raise self._unknown_role(name) from None
         return _data(body, "issuer_ref")
 
     def _sign(self, role: str, csr: str, common_name: str, parameters: dict[str, Any]) -> Any:

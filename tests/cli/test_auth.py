@@ -70,7 +70,7 @@ def test_an_envelope_of_json(
 ) -> None:
     """The fields are part of the contract with programs."""
     monkeypatch.setenv("VAULT_TOKEN", operator.token)
-    assert run(["auth", "-o", "json"]) == 0
+    assert run(["auth", "-o", "json", "--mount", operator.enable_pki()]) == 0
     captured = capsys.readouterr()
     envelope = json.loads(captured.out)
     assert (envelope["kind"], envelope["ok"], captured.err) == ("auth", True, "")
@@ -79,6 +79,7 @@ def test_an_envelope_of_json(
         "namespace",
         "namespace_ignored",
         "found",
+        "used_up",
         "token",
         "commands",
     }
@@ -96,7 +97,21 @@ def test_an_envelope_of_json(
         "command": "issue server",
         "allowed": True,
         "missing": [],
+        "obstacle": None,
     }
+
+
+def test_a_mount_that_is_not_there_is_no_ok(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `issue` would say is said beforehand; `ca init` is what makes it."""
+    monkeypatch.setenv("VAULT_TOKEN", operator.token)
+    assert run(["auth", "--mount", "nowhere"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines() if "\t" in line]
+    words = "allowed, but: no PKI mount 'nowhere' in Vault"
+    assert rows[1] == ["warning", "issue server", words]
+    assert rows[2] == ["warning", "issue client", words]
+    assert rows[3] == ["ok", "ca init", ""]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +133,46 @@ def test_a_namespace_that_is_ignored_is_said(
     assert ("team (ignored)" in captured.out) == said
     assert ("this server has no namespaces" in captured.err) == said
     assert ("warning: " in captured.err) == said
+
+
+@pytest.mark.parametrize("place", ["DOCKERTLS_WRAPPED_SECRET_ID", "file"])
+def test_a_wrapping_token_that_it_used_up(
+    place: str,
+    operator: Operator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever looks before a job issues is told that the job needs another one, and then why."""
+    variables = approle(operator)
+    del variables["DOCKERTLS_SECRET_ID"]
+    path = f"auth/{variables['DOCKERTLS_AUTH_MOUNT']}/role/ci/secret-id"
+    wrapping_token = operator.write(path, X_Vault_Wrap_TTL="60")["wrap_info"]["token"]
+    (tmp_path / "file").write_text(wrapping_token)
+    variables |= (
+        {"DOCKERTLS_WRAPPED_SECRET_ID_FILE": str(tmp_path / place)}
+        if place == "file"
+        else {place: wrapping_token}
+    )
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    where = str(tmp_path / place) if place == "file" else place
+    assert run(["auth", "-q"]) == 0
+    assert f"warning: this used up the wrapping token of {where}: " in capsys.readouterr().err
+    assert run(["auth"]) == 77
+    told = capsys.readouterr().err
+    assert "the wrapping token has expired, or was unwrapped before: " in told
+    assert re.search(r"hint: has its time passed, .*`dockertls-vault auth` does\? .* stolen", told)
+
+
+def test_nothing_is_used_up_by_a_plain_secret_id(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It wins over a wrapped one, which stays as it is."""
+    for name, value in (approle(operator) | {"DOCKERTLS_WRAPPED_SECRET_ID": "w"}).items():
+        monkeypatch.setenv(name, value)
+    assert run(["auth"]) == 0
+    assert "used up" not in capsys.readouterr().err
 
 
 def test_a_login_by_flag(
