@@ -64,9 +64,11 @@ def _commands() -> str:
         f"{root.help}",
         "",
         "Results go to stdout, words about them to stderr. On a terminal errors, warnings, hints",
-        "and tables have colours, unless `NO_COLOR` is set; in a pipe a table is lines with tabs",
-        "between the columns, one line a row. `help COMMAND` and `version` work as `--help` and",
-        "`--version`.",
+        "and tables have colours, unless `NO_COLOR` is set; then nothing is styled at all. In a",
+        "pipe a row of a table is one line, with tabs between the columns, and so is a name with",
+        "its value (a value of several lines has the name on each). A reader may go before the",
+        "end, as in `check | head -1`: the exit status stays that of the command. `help COMMAND`",
+        "and `version` work as `--help` and `--version`.",
         "",
     ]
     parts += ["Options of the program itself, before a command:", "", *_options(root), ""]

@@ -160,7 +160,7 @@ def test_words_say_where_the_files_are(tmp_path: Path, capsys: pytest.CaptureFix
     out = tmp_path / "c"
     assert app.run(["issue", "client", "--name", "alice", "--out", str(out)]) == 0
     words = capsys.readouterr().out
-    assert "subject      CN=alice\n" in words
+    assert "subject\tCN=alice\n" in words
     assert f"0400 {out / 'key.pem'}\n" in words
     assert "PRIVATE KEY" not in words
 

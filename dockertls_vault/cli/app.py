@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from dockertls_vault import __version__
 from dockertls_vault.errors import DockerTLSError
 
-from . import render, signals
+from . import render, signals, streams
 from .options import Preferences, examples
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def main() -> None:
     the very end, where the system takes the memory back anyway (docs/reference/performance.md).
     """
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    streams.outlive_readers()
     status = run(sys.argv[1:])
     gc.freeze()
     sys.exit(status)

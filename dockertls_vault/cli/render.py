@@ -3,7 +3,8 @@
 Results go to stdout, everything said about them to stderr. JSON is one object, the envelope
 ``{"version", "kind", "ok", "data", "warnings"}``, or on failure ``{"version", "kind", "ok",
 "error"}``; ``version`` changes when a field changes its meaning or goes away. A terminal gets
-colours, unless NO_COLOR is set (no-color.org); elsewhere a table is lines with tabs.
+colours, unless NO_COLOR is set (no-color.org), and then no escape sequence at all; elsewhere
+tables and fields are lines with tabs.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _STYLE_OF_THE_REST = "red"
 
 @dataclass(frozen=True)
 class Fields:
-    """Names and values, one pair a line; a value of several lines is indented."""
+    """Names and values, one pair a line; a value may have several lines."""
 
     pairs: Sequence[tuple[str, str]]
 
@@ -111,7 +112,7 @@ def waiting(preferences: Preferences) -> Callable[[str | None], None]:
     """Return what shows a long wait until it is given None: a spinner, or lines in a log."""
     if preferences.quiet:
         return lambda _: None
-    return _spinner() if sys.stderr.isatty() else _lines_of_waiting()
+    return _spinner() if _is_styled(sys.stderr) else _lines_of_waiting()
 
 
 def failure(error: DockerTLSError, preferences: Preferences) -> None:
@@ -175,22 +176,17 @@ def _print_words(parts: Sequence[Words]) -> None:
 def _lines(part: str | Fields) -> str:
     if isinstance(part, str):
         return _printable(part) + "\n"
-    width = max((len(name) for name, _ in part.pairs), default=0)
-    return "".join(
-        f"{name if first else '':<{width}}  {line}".rstrip() + "\n"
-        for name, value in part.pairs
-        for first, line in (
-            (not number, line)
-            for number, line in enumerate(_fitting(_printable(value), width + 2).split("\n"))
-        )
-    )
-
-
-def _fitting(text: str, indent: int) -> str:
-    """Return ``text`` wrapped beside an ``indent`` on a terminal; in a file, lines stay whole."""
     if not _is_terminal(sys.stdout):
-        return text
-    return wrap(text, max(1, shutil.get_terminal_size().columns - indent))
+        # Each line has its name, so that one line is enough for grep, cut and awk.
+        pairs = [(name, line) for name, value in part.pairs for line in value.split("\n")]
+        return "".join(f"{name}\t{_printable(line)}\n" for name, line in pairs)
+    width = max((len(name) for name, _ in part.pairs), default=0)
+    columns = max(1, shutil.get_terminal_size().columns - width - 2)
+    return "".join(
+        f"{'' if number else name:<{width}}  {line}".rstrip() + "\n"
+        for name, value in part.pairs
+        for number, line in enumerate(wrap(_printable(value), columns).split("\n"))
+    )
 
 
 def _print_table(table: Table) -> None:
@@ -202,7 +198,7 @@ def _print_table(table: Table) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=sys.stdout)
+    console = Console(file=sys.stdout, color_system="auto" if _is_styled(sys.stdout) else None)
     grid = rich.table.Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for number, column in enumerate(table.columns, 1):
         # The first is one word, and the last has the most to say.
@@ -268,8 +264,8 @@ def _lines_of_waiting() -> Callable[[str | None], None]:
 
 
 def _say(label: str, text: str) -> None:
-    coloured = _is_terminal(sys.stderr) and not os.environ.get("NO_COLOR")
-    shown = typer.style(label, fg=_LABELS[label], bold=True) if coloured else label
+    styled = _is_styled(sys.stderr)
+    shown = typer.style(label, fg=_LABELS[label], bold=True) if styled else label
     _write(sys.stderr, f"{shown}: {_printable(text)}\n")
 
 
@@ -277,9 +273,15 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def _is_styled(stream: TextIO | None) -> bool:
+    """Tell whether the stream gets colours, bold type and a spinner."""
+    return _is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
 def _in_one_line(cell: str) -> str:
-    """Return a cell for a line of its own row: what is on lines of its own comes after a ``;``."""
-    return "; ".join(_printable(line) for line in cell.split("\n"))
+    """Return a cell for one line: what is on a line of its own comes after a ``;`` or a ``:``."""
+    *lines, last = map(_printable, cell.split("\n"))
+    return "".join(line + (" " if line.endswith(":") else "; ") for line in lines) + last
 
 
 def _write(stream: TextIO | None, text: str) -> None:

@@ -67,13 +67,16 @@ def test_words_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture
     render.note("a note", preferences)
     render.show("thing", RESULT, preferences, words=["done", fields], warnings=["mind this"])
     captured = capsys.readouterr()
-    assert captured.out == "done\none    first\n       second\nthree  third\n"
+    assert captured.out == "done\none\tfirst\none\tsecond\nthree\tthird\n"
     assert captured.err == "warning: mind this\n"
     render.note("a note", Preferences())
     assert capsys.readouterr().err == "a note\n"
 
 
-ROWS = [("ok", "one", "[red]fine[/red]"), ("critical", "two", "bad\nwhy: so\tit is")]
+ROWS = [
+    ("ok", "one", "[red]fine[/red]"),
+    ("critical", "two", "bad\non the wire:\nit\nwhy: so\tit is"),
+]
 TABLE = render.Table(("result", "tried", "found"), ROWS, graded=True)
 
 
@@ -85,26 +88,33 @@ def be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
+@pytest.mark.parametrize("styled", [True, False])
 def test_a_table_shows_every_cell(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    styled: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Graded rows are told by words too, and no markup in a cell is taken for ours."""
+    """Graded rows are told by words too, and no markup in a cell is taken for ours.
+
+    With NO_COLOR there is no bold and no dim type either: not one escape sequence.
+    """
     be_a_terminal(monkeypatch)
-    monkeypatch.setenv("NO_COLOR", "1")
+    if not styled:
+        monkeypatch.setenv("NO_COLOR", "1")
     render.show("thing", RESULT, Preferences(), words=[TABLE])
     out = capsys.readouterr().out
-    assert "\x1b[3" not in out
+    assert ("\x1b" in out) is styled
     lines = [line.split() for line in _without_styles(out).splitlines()]
     assert lines == [
         ["result", "tried", "found"],
         ["ok", "one", "[red]fine[/red]"],
         ["critical", "two", "bad"],
+        ["on", "the", "wire:"],
+        ["it"],
         ["why:", "so\\tit", "is"],
     ]
 
 
 def _without_styles(text: str) -> str:
-    """Return what is left without bold type, which NO_COLOR says nothing about."""
+    """Return what is left without colours and bold type."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
@@ -112,8 +122,35 @@ def test_a_table_in_a_pipe_is_lines_with_tabs(capsys: pytest.CaptureFixture[str]
     """One line a row, for cut and awk: no padding, no wrapping, no colours."""
     render.show("thing", RESULT, Preferences(), words=[TABLE])
     assert capsys.readouterr().out == (
-        "result\ttried\tfound\nok\tone\t[red]fine[/red]\ncritical\ttwo\tbad; why: so\\tit is\n"
+        "result\ttried\tfound\nok\tone\t[red]fine[/red]\n"
+        "critical\ttwo\tbad; on the wire: it; why: so\\tit is\n"
     )
+
+
+def test_fields_are_aligned_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Further lines of a value stand below its first."""
+    be_a_terminal(monkeypatch)
+    fields = render.Fields([("one", "first\nsecond"), ("three", "third")])
+    render.show("thing", RESULT, Preferences(), words=[fields])
+    assert capsys.readouterr().out == "one    first\n       second\nthree  third\n"
+
+
+@pytest.mark.parametrize("styled", [True, False])
+def test_a_long_wait_is_a_spinner_where_there_are_styles(
+    styled: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With NO_COLOR it is a line, as in a log."""
+    be_a_terminal(monkeypatch)
+    if not styled:
+        monkeypatch.setenv("NO_COLOR", "1")
+    show = render.waiting(Preferences())
+    show("waiting for it")
+    show(None)
+    err = capsys.readouterr().err
+    assert "waiting for it" in err
+    assert ("\x1b" in err) is styled
 
 
 def test_errors_warnings_and_hints_have_colours_on_a_terminal(
