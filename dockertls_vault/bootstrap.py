@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .x509 import Description
 
 _REFUSED = 400
+_ANOTHER_ROLE = (
+    "; to leave that role alone, name another (DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)"
+)
 # Another run may write the same role between our writing and our reading.
 _WRITES = 3
 
@@ -62,9 +65,11 @@ def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Out
     when what is read back is not what was written.
     """
     if plan.needs_consent and not consent:
+        of_a_role = any(isinstance(step, WriteRole) and needs_consent(step) for step in plan.steps)
         raise ConsentNeeded(
             "nothing was changed: this takes away what others may use",
             problems=plan.needs_consent,
+            hint=ConsentNeeded.default_hint + (_ANOTHER_ROLE if of_a_role else ""),
         )
     ignored: list[str] = []
     warnings: list[str] = []

@@ -305,10 +305,7 @@ class ConsentNeeded(ConfigurationError):
     """Nothing was touched; ``problems`` are what would have been taken away."""
 
     code = "consent-needed"
-    default_hint = (
-        "give --yes if nobody needs it; to leave that role alone, name another "
-        "(DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)"
-    )
+    default_hint = "give --yes if nobody needs it"
 
 
 class CannotRun(DockerTLSError):

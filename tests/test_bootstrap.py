@@ -225,12 +225,28 @@ def test_what_others_use_is_not_taken_away_without_consent(
         "the role server: client_flag: true -> false",
         "the role server: max_ttl: 365d -> 30d",
     )
+    assert "DOCKERTLS_SERVER_ROLE" in refused.value.hint
     assert ca.state(ROLES) == before
     bootstrap.apply(ca, plan, consent=True)
     role = ca.role("server") or {}
     assert (role["client_flag"], role["max_ttl"]) == (False, 86400 * 30)
     assert role["allowed_domains"] == ["example.internal", "b.test"]
     assert planned(ca).steps == ()
+
+
+def test_where_no_role_loses_anything_no_other_role_helps(
+    ca: CertificateAuthority, session: Session
+) -> None:
+    """Here the mount's default issuer is to stay, though a role is to get a domain as well."""
+    bootstrap.apply(ca, planned(ca))
+    post(
+        session, f"{ca.mount}/config/issuers", default="root-1", default_follows_latest_issuer=True
+    )
+    plan = planned(ca, Wish(("b.test",)))
+    assert kinds(plan.steps) == [SetDefault, WriteRole]
+    with pytest.raises(ConsentNeeded) as refused:
+        bootstrap.apply(ca, plan)
+    assert refused.value.hint == "give --yes if nobody needs it"
 
 
 def test_what_a_role_has_beyond_ours_stays(ca: CertificateAuthority, session: Session) -> None:
