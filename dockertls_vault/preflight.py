@@ -8,10 +8,11 @@ import pwd
 import shlex
 import stat
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import durable
+from . import durable, way
 from .errors import CannotWrite, ConflictingState, ForeignFiles
 from .placement import PRIVATE
 
@@ -47,7 +48,11 @@ def check(placement: Placement, request: Request, *, replace: bool) -> tuple[str
         _refuse_unwritable(*above[0])
         if (private := _status(real / PRIVATE)) is not None:
             _refuse_unwritable(real / PRIVATE, private)
-        _refuse_grounds_of_others(above, placement)
+        with way.walked(directory, partial(refuse_step, placement)):
+            pass
+        nearest, status = above[0]
+        if status.st_uid not in {0, os.geteuid(), placement.uid}:
+            raise _belongs_to_another(nearest, status, placement)
         _refuse_writable_by_others(above, placement)
         _refuse_another_kind(placement, request)
         foreign = _foreign(placement)
@@ -89,28 +94,38 @@ def _refuse_unwritable(nearest: Path, status: os.stat_result) -> None:
     )
 
 
-def _refuse_grounds_of_others(
-    above: list[tuple[Path, os.stat_result]], placement: Placement
+def refuse_step(
+    placement: Placement, path: Path, status: os.stat_result, within: os.stat_result
 ) -> None:
-    """Refuse the directory of another user, and to root what lies below one.
+    """Refuse, as root, what another user could lead elsewhere, and what is not the owner's.
 
     Under ``sudo -E`` the home is the caller's, who can neither read nor renew root's files, and
-    who could rename what lies below it.
+    who could rename what lies below it. With an owner named, no link is followed there and all
+    of it is the owner's, so that root does nothing that the owner could not do alone.
     """
-    is_root = os.geteuid() == 0
-    for path, status in above if is_root else above[:1]:
-        if status.st_uid in {0, os.geteuid(), placement.uid}:
-            continue
-        owner = _name(status.st_uid)
-        files = _name(os.geteuid() if placement.uid == durable.KEEP else placement.uid)
-        can_give = is_root and placement.uid == durable.KEEP
+    if os.geteuid() != 0:
+        return
+    if not stat.S_ISLNK(status.st_mode):
+        if status.st_uid != placement.uid and (status.st_uid, within.st_uid) != (0, 0):
+            raise _belongs_to_another(path, status, placement)
+    elif leading := status.st_uid or within.st_uid:
         raise CannotWrite(
-            f"{path} belongs to {owner}, and the files would be {files}'s",
-            # As the owner: a client's common name says who runs it, and root is everybody.
-            hint=f"run it as {owner}, without sudo; or give --owner {owner}, or {_CHOOSE_ANOTHER}"
-            if can_give
-            else _CHOOSE_ANOTHER,
+            f"{path} is a link that {_name(leading)} could lead elsewhere",
+            hint="give --out a path without it",
         )
+
+
+def _belongs_to_another(path: Path, status: os.stat_result, placement: Placement) -> CannotWrite:
+    owner = _name(status.st_uid)
+    files = _name(os.geteuid() if placement.uid == durable.KEEP else placement.uid)
+    can_give = os.geteuid() == 0 and placement.uid == durable.KEEP
+    return CannotWrite(
+        f"{path} belongs to {owner}, and the files would be {files}'s",
+        # As the owner: a client's common name says who runs it, and root is everybody.
+        hint=f"run it as {owner}, without sudo; or give --owner {owner}, or {_CHOOSE_ANOTHER}"
+        if can_give
+        else _CHOOSE_ANOTHER,
+    )
 
 
 def _refuse_writable_by_others(

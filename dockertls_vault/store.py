@@ -16,13 +16,14 @@ import json
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import durable
+from . import durable, way
 from .errors import ConflictingState, Locked
 from .placement import GENERATION_NAMES, PRIVATE, SERVER_NAMES, link
-from .preflight import check, refusals
+from .preflight import check, refusals, refuse_step
 from .request import Purpose
 
 if TYPE_CHECKING:
@@ -169,12 +170,10 @@ def generations(directory: Path) -> tuple[CredentialFiles, ...]:
 @contextmanager
 def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
     """Open the directory and its private one, both made if missing, and lock them."""
-    path = placement.directory.resolve()
-    for missing in [parent for parent in reversed(path.parents) if not parent.exists()]:
-        _make(missing, placement.uid)
+    judge, make = partial(refuse_step, placement), partial(_make, placement)
     with (
-        durable.opened(str(path.parent)) as parent,
-        durable.directory(path.name, DIRECTORY_MODE, parent, uid=placement.uid) as directory,
+        way.walked(placement.directory, judge, make) as reached,
+        durable.opened(".", reached) as directory,
         durable.directory(PRIVATE, DIRECTORY_MODE, directory, uid=placement.uid) as private,
     ):
         try:
@@ -184,11 +183,12 @@ def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
             raise Locked(f"{placement.directory} is locked") from None
 
 
-def _make(path: Path, uid: int) -> None:
-    """Make a directory on the way, which is ``uid``'s where the one that it is made in is."""
-    with durable.opened(str(path.parent)) as parent:
-        owner = uid if os.fstat(parent).st_uid == uid else durable.KEEP
-        with durable.directory(path.name, DIRECTORY_MODE, parent, uid=owner):
+def _make(placement: Placement, name: str, within: int, more: int) -> None:
+    """Make a directory: the last, and any that is made in one of the owner's, is the owner's."""
+    with durable.opened(".", within) as parent:
+        owned = not more or os.fstat(parent).st_uid == placement.uid
+        uid = placement.uid if owned else durable.KEEP
+        with durable.directory(name, DIRECTORY_MODE, parent, uid=uid):
             pass
 
 

@@ -9,10 +9,11 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dockertls_vault import preflight
 from dockertls_vault.cli import app
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
 
@@ -29,6 +30,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become ano
 NOBODY = pwd.getpwnam("nobody").pw_uid
 ANOTHER = "choose another directory with --out"
 SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
+WITHOUT_IT = "give --out a path without it"
 AS_THEM = "run it as {0}, without sudo; or give --owner {0}"
 
 
@@ -298,6 +300,80 @@ def test_the_owner_named_is_not_the_one_of_the_directory(home: Path) -> None:
     """Nobody is told to give another --owner than they gave."""
     message = f"{home} belongs to nobody, and the files would be daemon's"
     assert refused(home / "certs", owner="daemon") == (message, ANOTHER)
+
+
+@pytest.fixture
+def roots(everybodys: Path) -> Path:
+    """Make an empty directory of root's, 0755, beside the home."""
+    (everybodys / "roots").mkdir(mode=0o755)
+    return everybodys / "roots"
+
+
+@as_root
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_root_follows_no_link_of_the_owner(home: Path, roots: Path, below: str) -> None:
+    """It would work where the owner may not, with the right of root."""
+    with nobody():
+        (home / ".docker").symlink_to(roots)
+    message = f"{home / '.docker'} is a link that nobody could lead elsewhere"
+    assert refused(home / ".docker" / below, owner="nobody") == (message, WITHOUT_IT)
+    assert listing(roots) == []
+
+
+@as_root
+def test_root_follows_no_link_of_another_for_itself(home: Path, roots: Path) -> None:
+    """Nor one that is in a directory of root's, as in /tmp."""
+    link = home.parent / "link"
+    link.symlink_to(roots)
+    os.chown(link, NOBODY, -1, follow_symlinks=False)
+    assert refused(link) == (f"{link} is a link that nobody could lead elsewhere", WITHOUT_IT)
+    assert listing(roots) == []
+
+
+@as_root
+def test_a_link_of_root_where_another_user_could_exchange_it(home: Path, roots: Path) -> None:
+    """Who owns the directory can put another of root's links in its place."""
+    (home / ".docker").symlink_to(roots)
+    message = f"{home / '.docker'} is a link that nobody could lead elsewhere"
+    assert refused(home / ".docker", owner="nobody")[0] == message
+
+
+@as_root
+def test_a_directory_of_root_in_that_of_the_owner(home: Path) -> None:
+    """Not the owner's own, and so not a place for what is."""
+    (home / ".docker").mkdir(mode=0o755)
+    message = f"{home / '.docker'} belongs to root, and the files would be nobody's"
+    assert refused(home / ".docker", owner="nobody") == (message, ANOTHER)
+
+
+@as_root
+def test_a_directory_that_is_exchanged_after_the_look(
+    home: Path, roots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root judges what it has opened, and not once more what is at the path."""
+    with nobody():
+        (home / ".docker").mkdir()
+
+    def exchange(*arguments: Any, **options: Any) -> tuple[str, ...]:
+        found = preflight.check(*arguments, **options)
+        with nobody():
+            (home / ".docker").rename(home / "aside")
+            (home / ".docker").symlink_to(roots)
+        return found
+
+    monkeypatch.setattr("dockertls_vault.store.check", exchange)
+    assert "is a link that nobody could" in refused(home / ".docker", owner="nobody")[0]
+    assert listing(roots) == []
+
+
+@as_root
+def test_root_follows_links_of_its_own(home: Path) -> None:
+    """/etc/docker may be one; and what is then made for the owner is the owner's."""
+    link = home.parent / "link"
+    link.symlink_to("home/new")
+    put(link / ".." / "new" / "certs", 1, replace(CLIENT, owner="nobody"))
+    assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
+    assert public(home / "new" / "certs") == {"1"}
 
 
 @as_root
