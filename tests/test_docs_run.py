@@ -7,16 +7,18 @@ machine lacks what a command needs, NOT_RUN says what.
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from . import console, mounts
+from . import console
 from .console import PAGES, ROOT
 from .harness.dialect import community, enterprise
 from .harness.dialect.servers import running_dialect
 from .harness.dockerd import find_dockerd
+from .harness.missing import missing
 from .harness.newcomer import Newcomer, arriving
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from .console import Shown
     from .harness.dialect.exchange import Rule
 
+NAME = "docker1.example.internal"
 DEV = "dockertls-vault dev --domain example.internal"
 START_DOCKER = "sudo systemctl start docker.service"
 RESTART_DOCKER = "sudo systemctl restart docker.service"
@@ -107,16 +110,23 @@ SERVERS: dict[str, tuple[Rule, ...] | None] = {
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     """Return somebody who has a checkout, and has installed the program as README says."""
     find_dockerd()
+    if shutil.which("sudo") is None or not _has_venv("/usr/bin/python3"):
+        missing("sudo or python3-venv is not installed (make test installs it, as root on Debian)")
     checkout = tmp_path_factory.mktemp("checkout") / "dockertls-vault"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache"))
     with arriving(checkout) as somebody:
+        somebody.do(f"hostname {NAME} && echo 127.0.0.1 {NAME} >>/etc/hosts")
         follow(somebody, commands("README.md", "Install"))
         yield somebody
 
 
+def _has_venv(python: str) -> bool:
+    return subprocess.run([python, "-c", "import ensurepip"], check=False).returncode == 0
+
+
 @pytest.fixture(params=SERVERS)
 def vault(request: pytest.FixtureRequest, newcomer: Newcomer, tmp_path: Path) -> Iterator[Newcomer]:
-    """Lead the newcomer to a Vault with nothing in it but the CA; clean up afterwards."""
+    """Lead the newcomer to a Vault with nothing in it (`dev` makes the CA); clean up afterwards."""
     rules = SERVERS[request.param]
     newcomer.do("cd ~ && mkdir work && cd work")
     if rules is None:
@@ -125,7 +135,6 @@ def vault(request: pytest.FixtureRequest, newcomer: Newcomer, tmp_path: Path) ->
         yield newcomer
     else:
         with running_dialect(tmp_path, rules) as server:
-            mounts.init(server)
             newcomer.do(f"export VAULT_ADDR={server.address} VAULT_TOKEN={server.token}")
             yield newcomer
     newcomer.stop(everything=True)
@@ -188,7 +197,6 @@ def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:
     host = commands(HOST)
     follow(vault, [command for command in host if command.section[:2] in {"2.", "3."}])
     follow(vault, quickstart[certificate:])
-    vault.do("echo 127.0.0.1 docker1.example.internal >>/etc/hosts")
     follow(vault, [command for command in host if command.section != UNDO])
     follow(vault, commands("README.md", "dockertls-vault"))
     for page in OTHERS:
@@ -206,6 +214,7 @@ def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:
 
 def test_the_tutorial(vault: Newcomer) -> None:
     """From a Vault to the proof and back: nothing is left of it but what was there before."""
+    vault.do("dockertls-vault ca init --domain example.internal")  # where it is not `dev`
     tutorial = commands(TUTORIAL)
     follow(vault, [command for command in tutorial if command.section[:2] != "6."])
     vault.stop(everything=True)

@@ -6,6 +6,7 @@ so that each command can be run as it stands, as root.
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import tempfile
@@ -33,6 +34,13 @@ done
 exec "$@"
 """
 _SHELL = ["bash", "--noprofile", "--norc"]
+# What leads pip to its packages here, which sudo would take away.
+_NETWORK = {
+    name: value
+    for name, value in os.environ.items()
+    if name.startswith("PIP_") or name.lower().endswith("_proxy")
+}
+_KEEP = "echo 'Defaults env_keep += \"PIP_* *_proxy *_PROXY\"' >/etc/sudoers.d/newcomer"
 
 
 class Newcomer:
@@ -93,19 +101,21 @@ def arriving(checkout: Path) -> Iterator[Newcomer]:
         home.mkdir()
         layers.mkdir()
         # What still runs when the shell ends is killed with it.
-        own = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        own = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
         command = [*own, "sh", "-c", _LAYERS, "sh", str(layers), *_SHELL]
         with subprocess.Popen(
             command,
             cwd=checkout,
-            env={"PATH": SEARCH_PATH, "HOME": str(home), "LC_ALL": "C.UTF-8"},
+            env={"PATH": SEARCH_PATH, "HOME": str(home), "LC_ALL": "C.UTF-8", **_NETWORK},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         ) as shell:
             try:
-                yield Newcomer(shell, home)
+                newcomer = Newcomer(shell, home)
+                newcomer.do(_KEEP)
+                yield newcomer
             finally:
                 _close(shell.stdin)
 
