@@ -200,7 +200,13 @@ class Denied(DockerTLSError):
 
 
 class PolicyDenied(Denied):
+    """``by_policy``: the token's own policies lack something, and nothing else decided it."""
+
     code = "policy-denied"
+
+    def __init__(self, message: str, *, by_policy: bool = True, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.by_policy = by_policy
 
 
 class NoToken(Denied):

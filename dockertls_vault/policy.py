@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
+
+from .settings import Settings
 
 
 class Person(StrEnum):
@@ -46,6 +49,15 @@ def rules(person: Person, mount: str, role: str) -> tuple[Rule, ...]:
         denied=("not_after",),
     )
     return (sign, *OWN_TOKEN)
+
+
+def command(person: Person, mount: str, role: str) -> str:
+    """Return what an operator pastes to write the policy that ``rules`` describes."""
+    options = [] if mount == Settings.mount else ["--mount", mount]
+    if person is not Person.ADMIN and role != person.value:
+        options += ["--role", role]
+    printing = shlex.join(["dockertls-vault", "ca", "policy", person.value, *options])
+    return f"{printing} | bao policy write NAME -"
 
 
 def to_hcl(found: tuple[Rule, ...]) -> str:

@@ -128,7 +128,10 @@ def init(
         server_role=settings.server_role,
         client_role=settings.client_role,
     )
-    with options.session(settings, preferences) as session:
+    with (
+        options.needing(Person.ADMIN, settings.mount, settings.server_role),
+        options.session(settings, preferences) as session,
+    ):
         ca = CertificateAuthority(session, settings.mount)
         plan = make_plan(settings.mount, ca.state(tuple(wish.roles)), wish)
         render.words(_plan(plan.steps), preferences)

@@ -10,6 +10,7 @@ import typer
 
 from dockertls_vault.duration import format_duration, parse_ttl
 from dockertls_vault.errors import InvalidInput
+from dockertls_vault.policy import Person
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
 
 from . import options, render
@@ -243,7 +244,11 @@ def _issue(
     place = placement.place(request, out)
     if names_found:
         render.note(f"names found on this machine: {', '.join(request.names.all)}", preferences)
-    with options.session(settings, preferences) as session:
+    person = Person(request.purpose.value)
+    with (
+        options.needing(person, request.mount, request.role),
+        options.session(settings, preferences) as session,
+    ):
         signer = PKI(session, settings.mount)
         issued = issue(
             request,

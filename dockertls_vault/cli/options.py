@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -12,15 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dockertls_vault import policy
 from dockertls_vault.duration import format_duration
+from dockertls_vault.errors import PolicyDenied
 from dockertls_vault.settings import Settings, sources
 from dockertls_vault.values import Method
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from typer.models import OptionInfo
 
+    from dockertls_vault.policy import Person
     from dockertls_vault.vault.session import Session
 
 
@@ -168,6 +172,21 @@ def session(settings: Settings, preferences: Preferences) -> Session:
         waiting=render.waiting(preferences),
         ask=_password if sys.stdin.isatty() else None,
     )
+
+
+@contextmanager
+def needing(person: Person, mount: str, role: str) -> Iterator[None]:
+    """Where the token's policies lack something, point to a policy that lacks nothing.
+
+    One line for a path would let the next one be found out by the next failure.
+    """
+    try:
+        yield
+    except PolicyDenied as denied:
+        if denied.by_policy:
+            writing = policy.command(person, mount, role)
+            denied.hint = f"`{writing}` writes a policy with all that this command needs"
+        raise
 
 
 def _ignore(_text: str) -> None:

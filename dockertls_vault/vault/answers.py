@@ -221,6 +221,7 @@ def _nothing_below(refusal: Refusal) -> PolicyDenied:
 def _denied(refusal: Refusal) -> PolicyDenied:
     return PolicyDenied(
         f"Vault denies {refusal.method} on {refusal.path!r}: {refusal.words}",
+        by_policy=False,
         hint="more than the token's own policies decides about it; ask whoever runs Vault",
     )
 

@@ -18,6 +18,7 @@ from dockertls_vault.x509 import load_certificates
 from tests.certificates import Authority
 from tests.harness.terminal import answering
 from tests.mounts import empty, import_certificate, intermediate_alone
+from tests.vault.operator import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -492,6 +493,59 @@ def test_a_policy_is_printed_without_vault(
     for path in paths:
         assert f'path "{path}" {{\n' in captured.out
     assert ('"not_after" = []' in captured.out) == (arguments[0] != "admin")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "policy"),
+    [
+        (["ca", "init", "--domain", "a.test"], "admin"),
+        (["issue", "server", "--host", "a.example.internal"], "server"),
+        (["issue", "client", "--role", "client"], "client"),
+    ],
+    ids=["admin", "server", "client"],
+)
+def test_what_a_token_lacks_is_a_policy_to_paste(
+    arguments: list[str],
+    policy: str,
+    init: Callable[..., int],
+    mount: str,
+    vault_server: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All that the command needs, and not one path after the other; and with it, it works."""
+    assert init() == 0
+    operator = Operator.of(vault_server)
+    name = operator.policy('path "nothing/there" { capabilities = ["read"] }')
+    monkeypatch.setenv("BAO_TOKEN", operator.create_token(policies=["default", name], ttl="5m"))
+    out = ["--out", str(tmp_path / "c")] if arguments[0] == "issue" else []
+    command = [*arguments, "--mount", mount, *out]
+    assert run(command) == 77
+    hint = re.search(
+        r"hint: `dockertls-vault (.*) \| bao policy write NAME -`", capsys.readouterr().err
+    )
+    assert hint is not None
+    assert hint[1] == f"ca policy {policy} --mount {mount}"
+    assert run(hint[1].split()) == 0
+    operator.write(f"sys/policies/acl/{name}", {"policy": capsys.readouterr().out})
+    assert run(command) == 0
+
+
+def test_a_role_is_part_of_the_policy_to_paste(
+    mount: str,
+    vault_server: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One for each end may be called otherwise."""
+    operator = Operator.of(vault_server)
+    monkeypatch.setenv("BAO_TOKEN", operator.create_token(policies=["default"], ttl="5m"))
+    place = ["--mount", operator.enable_pki(), "--out", str(tmp_path / "c")]
+    assert mount
+    assert run(["issue", "client", "--role", "ci", *place]) == 77
+    assert f"ca policy client --mount {place[1]} --role ci | bao" in capsys.readouterr().err
 
 
 def test_there_is_no_policy_for_somebody_else(capsys: pytest.CaptureFixture[str]) -> None:
