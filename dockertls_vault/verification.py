@@ -70,10 +70,11 @@ def verify(
     except VerificationError as error:
         problems += error.problems
     if problems:
+        untimely = clocks.difference and _is_untimely(leaf, offered, request.ttl, clocks)
         raise VerificationError(
             "the certificate that Vault returned is refused",
             tuple(problems),
-            hint=_usage_hint(leaf, request) or (_CLOCK_HINT if clocks.difference else ""),
+            hint=_usage_hint(leaf, request) or (_CLOCK_HINT if untimely else ""),
         )
     return Verified(leaf, intermediates)
 
@@ -190,6 +191,15 @@ def _validity_problems(leaf: x509.Certificate, ttl: timedelta, clocks: Clocks) -
         left = format_duration(leaf.not_valid_after_utc - clocks.now)
         asked = format_duration(ttl)
         yield f"it is valid for {left} from now by {clocks}, and {asked} was asked for"
+
+
+def _is_untimely(
+    leaf: x509.Certificate, cas: Sequence[x509.Certificate], ttl: timedelta, clocks: Clocks
+) -> bool:
+    """Tell whether a certificate of the path is not valid by these clocks, or for too long."""
+    return any(_validity_problems(leaf, ttl, clocks)) or any(
+        not ca.not_valid_before_utc <= clocks.agreed <= ca.not_valid_after_utc for ca in cas
+    )
 
 
 def _utc(time: datetime) -> str:

@@ -244,10 +244,31 @@ def test_a_clock_that_is_far_off_is_named(ahead: timedelta, words: str) -> None:
     assert "set this machine's clock" in raised.value.hint
 
 
-def test_the_clock_is_not_blamed_for_what_is_not_its_fault() -> None:
-    """Where both clocks agree, nobody is sent to set one."""
+def test_a_clock_by_which_an_issuer_is_not_valid_yet_is_to_be_set() -> None:
+    """The leaf is dated back for longer than its CA is old."""
+    ahead = timedelta(minutes=2)
+    young = ROOT.intermediate(not_before=NOW + ahead + timedelta(seconds=1))
     with pytest.raises(VerificationError) as raised:
-        verified(issue(usages=[CLIENT_AUTH]))
+        verified(issue(young), clocks=Clocks(NOW, NOW + ahead))
+    assert "set this machine's clock" in raised.value.hint
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=2)])
+@pytest.mark.parametrize(
+    "issued",
+    [
+        issue(usages=[CLIENT_AUTH]),
+        issue(dns=["b.example"]),
+        issue(Authority.create("another root").intermediate()),
+    ],
+    ids=["usage", "names", "path"],
+)
+def test_the_clock_is_not_blamed_for_what_is_not_its_fault(
+    issued: Issued, ahead: timedelta
+) -> None:
+    """Where only something else is wrong, nobody is sent to set one, however far they differ."""
+    with pytest.raises(VerificationError) as raised:
+        verified(issued, clocks=Clocks(NOW, NOW + ahead))
     assert "clock" not in raised.value.hint
 
 
