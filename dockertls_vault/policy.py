@@ -45,7 +45,7 @@ def rules(person: Person, mount: str, role: str) -> tuple[Rule, ...]:
     sign = Rule(
         f"{mount}/sign/{role}",
         ("update",),
-        f"issue {person}; not_after would get past the role's longest life",
+        f"issue {person}; not_after would get past the role's max TTL",
         denied=("not_after",),
     )
     return (sign, *OWN_TOKEN)
@@ -69,11 +69,7 @@ def _admin(mount: str) -> tuple[Rule, ...]:
     write = ("create", "read", "update")
     return (
         Rule(f"sys/mounts/{mount}", write, "ca init: enable the PKI engine"),
-        Rule(
-            f"sys/mounts/{mount}/tune",
-            ("read", "update"),
-            "ca init: see and raise its longest life",
-        ),
+        Rule(f"sys/mounts/{mount}/tune", ("read", "update"), "ca init: see and raise its max TTL"),
         Rule(f"{mount}/issuers", ("list",), "ca init: see which issuers there are"),
         Rule(f"{mount}/issuer/+", ("read",), "ca init: see which have a key, and a root above"),
         Rule(f"{mount}/issuers/generate/root/internal", ("update",), "ca init: make the root"),

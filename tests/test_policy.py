@@ -111,7 +111,7 @@ def test_a_policy_is_hcl_with_a_word_on_each_path() -> None:
     assert (
         to_hcl(rules(Person.SERVER, "pki/docker", "daemon"))
         == """\
-# issue server; not_after would get past the role's longest life
+# issue server; not_after would get past the role's max TTL
 path "pki/docker/sign/daemon" {
   capabilities = ["update"]
   denied_parameters = {
