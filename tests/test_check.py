@@ -191,6 +191,18 @@ def test_a_client_out_of_its_time_is_named(
     assert cause in words(report, "version")
 
 
+def test_what_a_daemon_of_any_age_says_of_an_expired_client_is_foretold(
+    daemon: int, authority: Authority, tmp_path: Path
+) -> None:
+    """The words in the row of our files are those of the refusal in the row below."""
+    expired = authority.issue(
+        "alice", usages=[CLIENT_AUTH], not_before=datetime.now(UTC) - 2 * WEEK, lifetime=WEEK
+    )
+    report = run(daemon, write_credential(tmp_path, authority.pem, expired))
+    refusal = next(step.happened for step in report.steps if step.name == "version")
+    assert refusal.removeprefix("refused: tls: ") in words(report, "credential")
+
+
 @pytest.mark.parametrize("usages", [(), (CLIENT_AUTH, SERVER_AUTH)])
 def test_a_client_that_could_pose_as_a_daemon_is_a_warning(
     daemon: int, authority: Authority, tmp_path: Path, usages: tuple[ObjectIdentifier, ...]

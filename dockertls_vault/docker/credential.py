@@ -165,7 +165,8 @@ def _judge(certificate: Certificate, now: datetime) -> Step:
         return step(
             Severity.ERROR,
             f"expired {format_duration(now - end)} ago: valid until {end:%Y-%m-%d %H:%M:%S} UTC",
-            "the daemon answers an expired certificate with 'expired certificate'",
+            "the daemon refuses an expired certificate; Docker before 23 has no other words for it "
+            "than 'bad certificate'",
             _ISSUE_AGAIN,
         )
     if now < start:
@@ -179,7 +180,7 @@ def _judge(certificate: Certificate, now: datetime) -> Step:
         return step(
             Severity.ERROR,
             "is not a client's: clientAuth is missing",
-            "the daemon answers a server's certificate with 'bad certificate'",
+            "the daemon lets in clients' certificates alone",
             "name the directory of a client's credential with --certs",
         )
     if usages != {ExtendedKeyUsageOID.CLIENT_AUTH}:
