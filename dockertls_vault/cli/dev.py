@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import shlex
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,7 +70,14 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
     from dockertls_vault.vault.ca import CertificateAuthority
 
     environ = server.environment(os.environ)
-    settings = config.resolve({}, environ, config.config_files(environ))
+    theirs = config.resolve({}, environ, config.config_files(environ))
+    # How to reach the user's own Vault is nothing to this one, and its proxy least of all.
+    settings = dataclasses.replace(
+        config.resolve({}, environ, ()),
+        mount=theirs.mount,
+        server_role=theirs.server_role,
+        client_role=theirs.client_role,
+    )
     wish = Wish(
         domains=domains,
         allow_any_name=not domains,
@@ -89,7 +98,12 @@ def _exports(server: DevServer) -> list[str]:
     """Return the lines that lead a shell to the server, and away from any other, and back."""
     from dockertls_vault.dev import is_of_vault
 
-    foreign = [name for name in os.environ if is_of_vault(name) and name not in server.variables]
+    foreign = [
+        name
+        for name in os.environ
+        # What is no name to a shell, it cannot have set, and would take for a command.
+        if is_of_vault(name) and name not in server.variables and re.fullmatch(r"[A-Z0-9_]+", name)
+    ]
     return [
         *(f"unset {name}" for name in sorted(foreign)),
         *(f"export {name}={shlex.quote(value)}" for name, value in server.variables.items()),

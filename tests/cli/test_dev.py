@@ -129,6 +129,33 @@ def test_what_a_file_says_of_another_server_does_not_count(tmp_path: Path) -> No
     assert (tmp_path / "cert.pem").exists()
 
 
+def test_how_to_reach_another_server_is_nothing_to_this_one(tmp_path: Path) -> None:
+    """Neither a file's proxy, which would see the root token, nor its CA or certificate."""
+    file = Path(os.environ["XDG_CONFIG_HOME"]) / "dockertls-vault" / "config.toml"
+    file.parent.mkdir(parents=True)
+    nothing = tmp_path / "nothing.pem"
+    file.write_text(
+        f'[vault]\nproxy = "http://127.0.0.1:1"\nca_cert = "{nothing}"\n'
+        f'client_cert = "{nothing}"\nclient_key = "{nothing}"\n'
+    )
+    assert run(["dev", "--", "true"]) == 0
+
+
+def test_what_is_no_name_to_a_shell_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The lines are pasted: a name with a command in it would be run."""
+    monkeypatch.setenv("VAULT_X;touch pwned;", "1")
+    monkeypatch.setenv("VAULT_NAMESPACE", "elsewhere")
+    with subprocess.Popen(
+        [*PROGRAM, "dev"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "unset VAULT_NAMESPACE\n"
+        process.terminate()
+        assert "pwned" not in process.stdout.read()
+
+
 def test_the_way_back_is_told(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
