@@ -38,19 +38,27 @@ _WRITES = 3
 
 
 @dataclass(frozen=True)
+class Ignored:
+    """A parameter of a role that was not there when the role was read back."""
+
+    role: str
+    parameter: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What was planned, whether it was done, and what Vault had to say about it.
 
-    ``ignored`` are parameters that this server does not know: they were not there when the role
-    was read back. ``trusted`` are the current roots of ``trust_mount``, which ca.pem will hold;
-    ``ready`` says that there is one, and that the default issuer leads to one.
+    ``ignored`` are parameters that this server does not know. ``trusted`` are the current roots of
+    ``trust_mount``, which ca.pem will hold; ``ready`` says that there is one, and that the default
+    issuer leads to one.
     """
 
     mount: str
     steps: tuple[Step, ...]
     applied: bool
     without_effect: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
     warnings: tuple[str, ...] = ()
     trust_mount: str = ""
     trusted: tuple[Description, ...] = ()
@@ -71,13 +79,13 @@ def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Out
             problems=plan.needs_consent,
             hint=ConsentNeeded.default_hint + (_ANOTHER_ROLE if of_a_role else ""),
         )
-    ignored: list[str] = []
+    ignored: list[Ignored] = []
     warnings: list[str] = []
     for step in plan.steps:
         if isinstance(step, WriteRole):
             said, written = _write_role(ca, step, plan.wish)
             warnings += said
-            ignored += [f"{step.name}: {name}" for name in step.role if name not in written]
+            ignored += [Ignored(step.name, name) for name in step.role if name not in written]
         else:
             warnings += _carry_out(ca, step)
     return replace(

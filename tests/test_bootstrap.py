@@ -90,7 +90,7 @@ def test_a_ca_is_made_and_the_second_run_changes_nothing(
     outcome = bootstrap.apply(ca, planned(ca))
     assert outcome.applied
     assert outcome.ignored == tuple(
-        f"{role}: {it}" for role in ROLES for it in vault_server.ignores
+        bootstrap.Ignored(role, parameter) for role in ROLES for parameter in vault_server.ignores
     )
     (warning,) = outcome.warnings
     assert warning.startswith("the mount has no URLs for AIA and CRLs")
@@ -320,7 +320,7 @@ def test_a_parameter_that_the_server_does_not_know_is_reported(ca: CertificateAu
 
     wish = More(WISH.domains)
     outcome = bootstrap.apply(ca, planned(ca, wish))
-    assert "server: no_such_parameter" in outcome.ignored
+    assert bootstrap.Ignored("server", "no_such_parameter") in outcome.ignored
     assert not any("no_such_parameter" in warning for warning in outcome.warnings)
     assert planned(ca, wish).steps == ()
 

@@ -210,8 +210,8 @@ def _is_consented_to(plan: Plan) -> bool:
 
 def _ignored(outcome: Outcome) -> list[str]:
     roles: dict[str, list[str]] = {}
-    for role, _, parameter in (ignored.partition(": ") for ignored in outcome.ignored):
-        roles.setdefault(parameter, []).append(role)
+    for ignored in outcome.ignored:
+        roles.setdefault(ignored.parameter, []).append(ignored.role)
     return [
         f"this server has no {parameter} for roles ({', '.join(names)})" + _BOUND.get(parameter, "")
         for parameter, names in roles.items()

@@ -388,8 +388,11 @@ def test_as_json_it_is_one_envelope(
         "ready",
     }
     assert (data["mount"], data["applied"]) == (mount, True)
-    ignored = [f"{role}: {it}" for role in ("server", "client") for it in vault_server.ignores]
-    assert data["ignored"] == ignored
+    assert data["ignored"] == [
+        {"role": role, "parameter": parameter}
+        for role in ("server", "client")
+        for parameter in vault_server.ignores
+    ]
     assert [root["common_name"] for root in data["trusted"]] == ["dockertls root 1"]
     words = [step["words"] for step in data["steps"]]
     assert words[0] == f"enable the PKI engine at {mount}"
