@@ -74,16 +74,17 @@ def check(
         return _report(endpoint, steps, "the port speaks plaintext", address=peer.ip)
 
     stranger = probe.ask(peer, tls_context(), timeout)
-    steps.append(answers.judge_no_certificate(stranger.outcome))
     if stranger.certificate is None and isinstance(stranger.outcome, NotTLS | Silent):
+        steps.append(answers.judge_no_certificate(stranger.outcome, asks=None))
         return _report(endpoint, steps, "no TLS handshake was possible", address=peer.ip)
     greeting = authorities.greet(peer, timeout)
     named, certificate = greeting.authorities, _load(greeting.certificate)
-    forged = probe.ask(peer, foreign_context(ours.certificate, named or (), now), timeout)
+    forged = probe.ask(peer, foreign_context(ours.certificate, named, now), timeout)
     known = probe.ask(peer, ours.context, timeout) if ours.context else None
     cause = trust.explain_refusal(named, ours.chain, ours.roots, certificate)
     steps += [
-        answers.judge_foreign(forged.outcome),
+        answers.judge_no_certificate(stranger.outcome, asks=greeting.asks),
+        answers.judge_foreign(forged.outcome, asks=greeting.asks),
         answers.judge_ours(known.outcome, ours.step, cause)
         if known
         else _skipped("version", "we have no certificate and key that can be used"),
@@ -94,15 +95,17 @@ def check(
         return _report(endpoint, steps, reason, address=peer.ip, certificate=certificate)
     steps.append(
         trust.judge_trust(
-            named,
+            greeting,
             in_the_clear,
             stranger.outcome,
+            known.outcome if known else None,
             ours={certificate.issuer for certificate in ours.chain},
             public=authorities.public_authorities(),
-            unreadable=greeting.unreadable,
         )
     )
-    if certificate is not None:
+    if certificate is None:
+        steps.append(wire.judge_unseen())
+    else:
         verifying = ours.verifying
         steps.append(
             wire.judge_chain(probe.ask(peer, verifying, timeout), certificate, ours.roots, now)

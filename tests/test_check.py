@@ -545,3 +545,38 @@ def test_an_authorization_plugin_is_told_from_tls(
     assert severities(report) == all_but(version="error", trust="warning")
     assert "authorization plugin" in words(report, "version")
     assert "alice may not" in words(report, "version")
+
+
+@pytest.mark.parametrize("dropped", [{0, 1, 3, 4}, {0, 1, 2, 4, 5}])
+def test_a_server_that_asks_for_no_certificate_is_critical_though_it_drops_strangers(
+    authority: Authority, client: Path, tmp_path: Path, dropped: set[int]
+) -> None:
+    """What limits connections may end those of the strangers, and each is tried twice.
+
+    We are let in, and were not asked who we are: so is everybody.
+    """
+    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    talk = servers.answering(servers.server_context(credential))
+    with servers.talking(servers.dropping(talk, dropped)) as port:
+        report = run(port, client)
+    assert severities(report) == all_but(
+        no_certificate="warning", foreign_certificate="warning", trust="critical"
+    )
+    assert report.severity.exit_status == 76
+    assert "everybody: it asks for no certificate" in words(report, "trust")
+
+
+def test_a_greeting_that_is_dropped_is_no_success(
+    authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """The second and third connections are the greeting's; without it nothing is known.
+
+    Whose clients are let in, and what docker would think of the server's certificate.
+    """
+    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    talk = servers.answering(servers.server_context(credential, verify=True))
+    with servers.talking(servers.dropping(talk, {1, 2})) as port:
+        report = run(port, client)
+    unseen = dict.fromkeys(("name", "lifetime", "usage"), "skipped")
+    assert severities(report) == all_but(trust="warning", chain="warning", **unseen)
+    assert report.severity.exit_status == 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .outcome import Alerted, Answered, Closed, Distrusted, Engine, NotHTTP, NotTLS, Silent
 from .report import Severity, Step
-from .trust import Cause
+from .trust import TRY_AGAIN, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,17 +95,20 @@ def judge_plaintext(outcome: Outcome) -> Step:
     return step(Severity.OK, "refused: it ended the connection")
 
 
-def judge_no_certificate(outcome: Outcome) -> Step:
-    """Tell whether somebody without a certificate is kept out."""
-    return _judge_stranger("no-certificate", NO_CERTIFICATE, outcome)
+def judge_no_certificate(outcome: Outcome, *, asks: bool | None) -> Step:
+    """Tell whether somebody without a certificate is kept out.
+
+    ``asks`` is whether the server asks for one, None where that is not known.
+    """
+    return _judge_stranger("no-certificate", NO_CERTIFICATE, outcome, asks=asks)
 
 
-def judge_foreign(outcome: Outcome) -> Step:
-    """Tell whether somebody with a forged certificate is kept out."""
-    return _judge_stranger("foreign-certificate", FOREIGN, outcome)
+def judge_foreign(outcome: Outcome, *, asks: bool | None) -> Step:
+    """Tell whether somebody with a forged certificate is kept out; ``asks`` likewise."""
+    return _judge_stranger("foreign-certificate", FOREIGN, outcome, asks=asks)
 
 
-def _judge_stranger(name: str, tried: str, outcome: Outcome) -> Step:
+def _judge_stranger(name: str, tried: str, outcome: Outcome, *, asks: bool | None) -> Step:
 
     def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
         return Step(name, severity, tried, happened, why, todo)
@@ -129,8 +132,16 @@ def _judge_stranger(name: str, tried: str, outcome: Outcome) -> Step:
             return step(Severity.OK, f"refused: {_shown(outcome)}")
         case Alerted(alert=alert) if alert != "protocol version":
             return step(Severity.OK, f"refused: tls: {_IN_GO.get(alert, alert)}")
-        case Closed():
+        case Closed() if asks:
             return step(Severity.OK, "refused: it ended the connection without an answer")
+        case Closed():
+            return step(
+                Severity.WARNING,
+                "it ended the connection without an answer, and was not seen to ask for a "
+                "certificate",
+                "that is no refusal: something that limits connections ends them too",
+                TRY_AGAIN,
+            )
     severity, happened, why, todo = _no_docker(outcome)
     return step(severity, happened, why, todo)
 

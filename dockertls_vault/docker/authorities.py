@@ -33,21 +33,28 @@ _WAS_ASKED = b"SSLv3/TLS read server certificate request"
 class Greeting:
     """The server's certificate (DER), and the CAs whose clients it says it lets in.
 
-    ``authorities`` is empty where it asks for a certificate and names no CA, and None where it
-    does not ask or the handshake does not get that far. ``unreadable`` counts the names that it
-    gave beside them and that cannot be read.
+    ``asks`` tells whether it asks for a certificate, and is None where the handshake did not get
+    that far. ``authorities`` is empty where it names no CA; ``unreadable`` counts the names that
+    it gave beside them and that cannot be read.
     """
 
     certificate: bytes | None
-    authorities: tuple[Name, ...] | None
+    asks: bool | None
+    authorities: tuple[Name, ...] = ()
     unreadable: int = 0
 
 
 def greet(peer: Peer, timeout: timedelta) -> Greeting:
     """Shake hands with ``peer``, without a certificate and verifying nothing; never raises.
 
-    The handshake need not come to its end: in TLS 1.2 it is where a server refuses.
+    The handshake need not come to its end: in TLS 1.2 it is where a server refuses. One that
+    does not get as far as that is tried once more, with ``timeout`` again.
     """
+    greeting = _greet(peer, timeout)
+    return _greet(peer, timeout) if greeting.asks is None else greeting
+
+
+def _greet(peer: Peer, timeout: timedelta) -> Greeting:
     states: set[bytes] = set()
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_info_callback(lambda tls, _where, _code: states.add(tls.get_state_string()))
@@ -58,18 +65,17 @@ def greet(peer: Peer, timeout: timedelta) -> Greeting:
             if (name := peer.server_name) is not None:
                 tls.set_tlsext_host_name(name.encode())
             tls.set_connect_state()
-            with suppress(SSL.Error):
-                _shake_hands(tls, time.monotonic() + timeout.total_seconds())
+            is_done = _shake_hands(tls, time.monotonic() + timeout.total_seconds())
             certificate = _certificate(tls)
-            if _WAS_ASKED not in states:
-                return Greeting(certificate, None)
-            return Greeting(certificate, *_authorities(tls))
+            if _WAS_ASKED in states:
+                return Greeting(certificate, True, *_authorities(tls))
+            return Greeting(certificate, asks=False if is_done else None)
     except OSError:
-        return Greeting(None, None)
+        return Greeting(None, asks=None)
 
 
-def _shake_hands(tls: SSL.Connection, deadline: float) -> None:
-    """Shake hands over a socket that does not block; give up at ``deadline``."""
+def _shake_hands(tls: SSL.Connection, deadline: float) -> bool:
+    """Shake hands over a socket that does not block; tell whether it is done by ``deadline``."""
     poll = select.poll()
     poll.register(tls, select.POLLIN)
     while (left := deadline - time.monotonic()) > 0:
@@ -77,8 +83,11 @@ def _shake_hands(tls: SSL.Connection, deadline: float) -> None:
             tls.do_handshake()
         except SSL.WantReadError:
             poll.poll(left * 1000)
+        except SSL.Error:
+            return False
         else:
-            return
+            return True
+    return False
 
 
 def _certificate(tls: SSL.Connection) -> bytes | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.x509 import is_signed_by
 
-from .outcome import Answered
+from .outcome import Alerted, Answered
 from .report import Severity, Step, one_line
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate, Name
 
+    from .authorities import Greeting
     from .outcome import Outcome
 
 TRUST = "look whose clients it lets in"
@@ -29,31 +30,40 @@ _READ = 5
 _GO = "Client sent an HTTP request to an HTTPS server"
 # dockerd has no reload (moby#23936).
 RESTART = "restart dockerd there, which reads its files at its start only"
+TRY_AGAIN = "check again; if it stays so, look for what limits connections to that port"
 _TLSCACERT = "set tlscacert to the CA of your clients alone, and restart dockerd"
 
 
 def judge_trust(
-    authorities: Sequence[Name] | None,
+    greeting: Greeting,
     plaintext: Outcome,
     stranger: Outcome,
+    known: Outcome | None = None,
     *,
     ours: Collection[Name],
     public: Collection[Name],
-    unreadable: int = 0,
 ) -> Step:
-    """Tell whose clients are let in; ``authorities`` are the names in the handshake.
+    """Tell whose clients are let in, by what ``greeting`` tells of the handshake.
 
-    ``unreadable`` is how many more names there are, which may be anybody's.
-    ``plaintext`` is what a request without TLS came to, ``stranger`` one without a certificate:
-    they tell a daemon, which refuses within TLS, from a proxy before it, which may keep the names
-    to itself. ``ours`` are the issuers of our own certificate, ``public`` the public CAs.
+    ``known`` is what came with our certificate, if we have one. ``plaintext`` is what a request
+    without TLS came to, ``stranger`` one without a certificate: they tell a daemon, which refuses
+    within TLS, from a proxy before it, which may keep the names to itself.
+    ``ours`` are the issuers of our own certificate, ``public`` the public CAs.
     """
 
     def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
         return Step("trust", severity, TRUST, happened, why, todo)
 
-    if authorities is None:
-        return step(Severity.SKIPPED, "it asks for no certificate")
+    if greeting.asks is None:
+        return step(
+            Severity.WARNING,
+            "the connection ended before it could ask for a certificate, twice",
+            "whose clients it lets in, and whether it asks for a certificate at all, is not known",
+            TRY_AGAIN,
+        )
+    if not greeting.asks:
+        return _judge_unasked(stranger, known)
+    authorities, unreadable = greeting.authorities, greeting.unreadable
     named = bool(authorities or unreadable)
     if not named and _is_of_dockerd(plaintext, stranger):
         return step(
@@ -87,11 +97,31 @@ def judge_trust(
             "that host",
             "see on that host that tlscacert holds the CA of your clients alone",
         )
-    known = [name for name in authorities if name in ours]
+    of_ours = [name for name in authorities if name in ours]
     others = [name for name in authorities if name not in ours]
-    if known and others:
-        return step(Severity.OK, f"clients of {_listed(known)} (ours), and of {_listed(others)}")
+    if of_ours and others:
+        return step(Severity.OK, f"clients of {_listed(of_ours)} (ours), and of {_listed(others)}")
     return step(Severity.OK, f"clients of {_listed(authorities)} alone")
+
+
+def _judge_unasked(stranger: Outcome, known: Outcome | None) -> Step:
+    """Judge a server that asks for no certificate.
+
+    A stranger whose connection merely ended tells nothing; that we were answered does, because
+    our certificate was not asked for, and so had no part in it.
+    """
+    is_told = isinstance(stranger, Answered | Alerted)
+    if is_told or not (isinstance(known, Answered) and known.engine):
+        return Step("trust", Severity.SKIPPED, TRUST, "it asks for no certificate")
+    return Step(
+        "trust",
+        Severity.CRITICAL,
+        TRUST,
+        f"everybody: it asks for no certificate, and {known.engine} answered us without one",
+        "whoever reaches the port is root on that host; that a stranger's connection ended was "
+        "chance, or something that limits connections",
+        "set tlsverify to true, and tlscacert to the CA of your clients, and restart dockerd",
+    )
 
 
 def _is_of_dockerd(plaintext: Outcome, stranger: Outcome) -> bool:
@@ -109,7 +139,7 @@ class Cause:
 
 
 def explain_refusal(
-    authorities: Sequence[Name] | None,
+    authorities: Sequence[Name],
     chain: Sequence[Certificate],
     roots: Sequence[Certificate],
     on_the_wire: Certificate | None,

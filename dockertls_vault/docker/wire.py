@@ -15,7 +15,7 @@ from dockertls_vault.x509 import describe, fingerprint, is_signed_by, serial_tex
 from .outcome import Alerted, Distrusted
 from .report import Severity, Step, one_line
 from .successor import RESTART_HERE
-from .trust import RESTART, Cause
+from .trust import RESTART, TRY_AGAIN, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,10 +105,29 @@ def judge_chain(
                 todo=cause.todo,
             )
         case outcome if exchange.certificate is None and not isinstance(outcome, Alerted):
-            return Step("chain", Severity.SKIPPED, CHAIN, "the handshake came to no end")
+            return Step(
+                "chain",
+                Severity.WARNING,
+                CHAIN,
+                "the handshake came to no end",
+                "whether docker would trust the daemon is not known",
+                TRY_AGAIN,
+            )
     # Above an intermediate it may be any of them.
     issuers = [root for root in roots if is_signed_by(certificate, root)] or roots
     return Step("chain", Severity.OK, CHAIN, f"it leads to {_listed(issuers)}")
+
+
+def judge_unseen() -> Step:
+    """Warn of a certificate that was not to be seen: nothing is known of what docker looks at."""
+    return Step(
+        "chain",
+        Severity.WARNING,
+        CHAIN,
+        "the server's certificate was not to be seen, or cannot be read",
+        "whether docker would trust the daemon is not known",
+        TRY_AGAIN,
+    )
 
 
 def _listed(roots: Sequence[Certificate]) -> str:

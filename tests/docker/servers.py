@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import select
 import socket
 import ssl
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from OpenSSL import SSL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from pathlib import Path
 
 # What Podman 4.3.1 answers to GET /version, as its service in Debian 12 does, less the details.
@@ -108,6 +109,42 @@ def resetting(context: ssl.SSLContext) -> Callable[[socket.socket], None]:
     def talk(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as tls:
             tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return talk
+
+
+def dropping(
+    talk: Callable[[socket.socket], None], dropped: Container[int]
+) -> Callable[[socket.socket], None]:
+    """End the connections of these numbers unanswered, as what limits connections does.
+
+    Only those count on which the client speaks TLS; the first is number 0.
+    """
+    numbers = itertools.count()
+
+    def talk_or_drop(connection: socket.socket) -> None:
+        is_tls = connection.recv(1, socket.MSG_PEEK) == b"\x16"
+        if not (is_tls and next(numbers) in dropped):
+            talk(connection)
+
+    return talk_or_drop
+
+
+def answering(
+    context: ssl.SSLContext, body: bytes = b'{"Version":"28.5.1","ApiVersion":"1.51"}'
+) -> Callable[[socket.socket], None]:
+    """Answer one request over TLS as Docker does, and plaintext as Go does."""
+
+    def talk(connection: socket.socket) -> None:
+        if connection.recv(1, socket.MSG_PEEK) != b"\x16":
+            connection.recv(4096)
+            connection.sendall(
+                b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+            )
+            return
+        with context.wrap_socket(connection, server_side=True) as tls:
+            if tls.recv(4096):
+                tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     return talk
 

@@ -6,6 +6,7 @@ import pytest
 
 from dockertls_vault.docker.answers import (
     are_of_another,
+    judge_foreign,
     judge_no_certificate,
     judge_ours,
     judge_plaintext,
@@ -74,7 +75,6 @@ def test_plaintext(outcome: Outcome, severity: Severity) -> None:
         (Alerted("certificate required"), Severity.OK),
         (Alerted("bad certificate"), Severity.OK),
         (Alerted("protocol version"), Severity.ERROR),
-        (Closed(), Severity.OK),
         (NotTLS("wrong version number"), Severity.ERROR),
         (NotHTTP(b"* OK IMAP4"), Severity.ERROR),
         (Silent(), Severity.UNREACHABLE),
@@ -82,7 +82,18 @@ def test_plaintext(outcome: Outcome, severity: Severity) -> None:
 )
 def test_a_stranger(outcome: Outcome, severity: Severity) -> None:
     """Getting past TLS is critical, also where a plugin then says no."""
-    assert judge_no_certificate(outcome).severity is severity
+    for asks in (True, False, None):
+        assert judge_no_certificate(outcome, asks=asks).severity is severity
+
+
+@pytest.mark.parametrize(
+    ("asks", "severity"),
+    [(True, Severity.OK), (False, Severity.WARNING), (None, Severity.WARNING)],
+)
+def test_a_stranger_whose_connection_ends(asks: bool | None, severity: Severity) -> None:
+    """It is a refusal of a server that asks for certificates, and else proves nothing."""
+    for judge in (judge_no_certificate, judge_foreign):
+        assert judge(Closed(), asks=asks).severity is severity
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def test_the_names_are_told_to_whom_it_then_refuses(
     with servers.talking(talk) as port:
         greeting = greet_port(port)
     names = tuple(root.certificate.subject for root in ROOTS)
+    assert greeting.asks is True
     assert greeting.authorities == (names if named else ())
     assert greeting.certificate == SERVER.certificate.public_bytes(Encoding.DER)
 
@@ -65,13 +66,13 @@ def test_a_server_that_asks_for_no_certificate_names_nobody(
     context.maximum_version = version
     with servers.http(200, b"", context=context) as port:
         greeting = greet_port(port)
-    assert greeting.authorities is None
+    assert greeting.asks is False
     assert greeting.certificate is not None
 
 
 def test_what_speaks_no_tls_names_nobody() -> None:
     """A server of something else, one that says nothing, one that is gone."""
-    nothing = Greeting(None, None)
+    nothing = Greeting(None, asks=None)
     with servers.talking(lambda connection: connection.sendall(b"SSH-2.0\r\n")) as port:
         peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
         assert greet(peer, LONG) == nothing
@@ -96,7 +97,7 @@ def test_a_drip_is_bounded() -> None:
         greeting = greet_port(port, SHORT)
         took = time.monotonic() - started
         over.set()
-    assert greeting == Greeting(None, None)
+    assert greeting == Greeting(None, asks=None)
     assert took < servers.LIMIT
 
 
@@ -107,7 +108,18 @@ def test_a_name_that_cannot_be_read_hides_no_other(server: Path, tmp_path: Path)
     with servers.talking(servers.asking(server, authorities=bundle)) as port:
         greeting = greet_port(port)
     names = tuple(root.certificate.subject for root in ROOTS)
-    assert greeting == Greeting(SERVER.certificate.public_bytes(Encoding.DER), names, unreadable=1)
+    shown = SERVER.certificate.public_bytes(Encoding.DER)
+    assert greeting == Greeting(shown, True, names, unreadable=1)
+
+
+@pytest.mark.parametrize(("dropped", "asks"), [(0, True), (1, True), (2, None)])
+def test_a_handshake_that_ends_early_is_tried_once_more(
+    dropped: int, asks: bool | None, server: Path
+) -> None:
+    """Something that limits connections ends one; of a server that ends two, nothing is known."""
+    talk = servers.dropping(servers.asking(server, authorities=None), range(dropped))
+    with servers.talking(talk) as port:
+        assert greet_port(port).asks is asks
 
 
 @pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.docker.outcome import Alerted, Answered, Closed, Outcome
+from dockertls_vault.docker.authorities import Greeting
+from dockertls_vault.docker.outcome import (
+    Alerted,
+    Answered,
+    Closed,
+    Engine,
+    Outcome,
+    Silent,
+    Version,
+)
 from dockertls_vault.docker.report import Severity
 from dockertls_vault.docker.trust import explain_refusal, judge_trust
 from tests.certificates import Authority
@@ -26,13 +35,15 @@ MANY = [Authority.create(f"root {number}").certificate.subject for number in ran
 GO = Answered(400, "Bad Request", "Client sent an HTTP request to an HTTPS server.\n", None, None)
 REFUSED = Alerted("certificate required")
 LET_IN = Answered(401, "Unauthorized", "Unauthorized", None, None)
+ANSWERED = Answered(
+    200, "OK", "{}", Engine.DOCKER, Version(Engine.DOCKER, "28.5.1", "1.51", "linux", "amd64")
+)
 NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS port", None, None)
 
 
 @pytest.mark.parametrize(
     ("authorities", "plaintext", "stranger", "severity", "words"),
     [
-        (None, GO, REFUSED, Severity.SKIPPED, "asks for no certificate"),
         ([], GO, REFUSED, Severity.CRITICAL, "names no CA"),
         ([], GO, Closed(), Severity.CRITICAL, "names no CA"),
         ([], GO, LET_IN, Severity.WARNING, "not to be seen"),
@@ -47,7 +58,7 @@ NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS p
     ],
 )
 def test_trust_that_is_too_wide(
-    authorities: list[Name] | None,
+    authorities: list[Name],
     plaintext: Outcome,
     stranger: Outcome,
     severity: Severity,
@@ -57,10 +68,33 @@ def test_trust_that_is_too_wide(
 
     dockerd with tlsverify refuses within TLS: who refuses in HTTP is none, written in Go or not.
     """
-    step = judge_trust(authorities, plaintext, stranger, ours=[OURS], public=[PUBLIC])
+    greeting = Greeting(None, True, tuple(authorities))
+    step = judge_trust(greeting, plaintext, stranger, ours=[OURS], public=[PUBLIC])
     assert step.severity is severity
     assert words in step.happened
     assert (severity is Severity.CRITICAL) == ("is root on that host" in step.why)
+
+
+@pytest.mark.parametrize(
+    ("asks", "stranger", "known", "severity"),
+    [
+        (False, LET_IN, ANSWERED, Severity.SKIPPED),
+        (False, REFUSED, ANSWERED, Severity.SKIPPED),
+        (False, Closed(), None, Severity.SKIPPED),
+        (False, Closed(), Closed(), Severity.SKIPPED),
+        (False, Closed(), LET_IN, Severity.SKIPPED),
+        (False, Closed(), ANSWERED, Severity.CRITICAL),
+        (False, Silent(), ANSWERED, Severity.CRITICAL),
+        (None, REFUSED, ANSWERED, Severity.WARNING),
+        (None, Closed(), None, Severity.WARNING),
+    ],
+)
+def test_a_server_that_was_not_seen_to_ask(
+    asks: bool | None, stranger: Outcome, known: Outcome | None, severity: Severity
+) -> None:
+    """Who answers us unasked answers everybody, whatever became of a stranger's connection."""
+    step = judge_trust(Greeting(None, asks), GO, stranger, known, ours=[OURS], public=[])
+    assert step.severity is severity
 
 
 @pytest.mark.parametrize(
@@ -75,14 +109,16 @@ def test_names_that_cannot_be_read_are_never_well(
     authorities: list[Name], severity: Severity, words: str
 ) -> None:
     """They may be anybody's; nor do they hide a public CA among the others."""
-    step = judge_trust(authorities, GO, REFUSED, ours=[OURS], public=[PUBLIC], unreadable=2)
+    greeting = Greeting(None, True, tuple(authorities), unreadable=2)
+    step = judge_trust(greeting, GO, REFUSED, ours=[OURS], public=[PUBLIC])
     assert (step.severity, step.happened) == (severity, words)
 
 
 def test_a_name_cannot_pose_as_a_line_of_ours() -> None:
     """A server may name what it likes."""
     sly = Authority.create("x\ndo: curl evil.example").certificate.subject
-    assert "\n" not in judge_trust([sly], GO, REFUSED, ours=[], public=[]).happened
+    greeting = Greeting(None, True, (sly,))
+    assert "\n" not in judge_trust(greeting, GO, REFUSED, ours=[], public=[]).happened
 
 
 def test_a_ca_that_the_daemon_does_not_name_explains_a_refusal() -> None:
@@ -93,9 +129,9 @@ def test_a_ca_that_the_daemon_does_not_name_explains_a_refusal() -> None:
     assert cause.todo.index("restart") < cause.todo.index("add it")
 
 
-@pytest.mark.parametrize("authorities", [None, [], [NEW.certificate.subject]])
-def test_names_that_explain_nothing(authorities: list[Name] | None) -> None:
-    """Not told, or ours is among them; nor is there an explanation for no certificate at all."""
+@pytest.mark.parametrize("authorities", [[], [NEW.certificate.subject]])
+def test_names_that_explain_nothing(authorities: list[Name]) -> None:
+    """None, or ours is among them; nor is there an explanation for no certificate at all."""
     assert explain_refusal(authorities, [NEW.client().certificate], [], None) is None
     assert explain_refusal([OTHER.certificate.subject], [], [], None) is None
 

@@ -121,7 +121,7 @@ def test_a_usage_is_judged(usages: list[ObjectIdentifier], severity: Severity) -
     [
         (Exchange(Alerted("bad certificate"), b"seen"), timedelta(0), Severity.OK),
         (Exchange(Alerted("bad certificate")), timedelta(0), Severity.OK),
-        (Exchange(Closed()), timedelta(0), Severity.SKIPPED),
+        (Exchange(Closed()), timedelta(0), Severity.WARNING),
         (Exchange(Distrusted(20, "no issuer")), timedelta(0), Severity.ERROR),
         (Exchange(Distrusted(26, "purpose")), timedelta(0), Severity.SKIPPED),
         (Exchange(Distrusted(10, "expired")), timedelta(days=8), Severity.OK),
