@@ -112,11 +112,28 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
         65,
         "a certificate cannot be read",
     ),
+    "half of a surrogate pair": (
+        lambda _: {"data": {"certificate": "\ud800"}},
+        69,
+        "has no 'certificate'",
+    ),
+    "half of a surrogate pair in the chain": (
+        lambda order: {
+            "data": {"certificate": order.authority.pem.decode(), "ca_chain": ["\ud800"]}
+        },
+        69,
+        "has no 'ca_chain'",
+    ),
+    "a chain that is a number": (
+        lambda order: {"data": {"certificate": order.authority.pem.decode(), "ca_chain": 5}},
+        69,
+        "has no 'ca_chain'",
+    ),
     "no certificate": (lambda _: {"data": {"certificate": ""}}, 69, "has no 'certificate'"),
     "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "something that is not Vault's"),
-    "another kind of JSON": (lambda _: {"data": [1, 2, 3]}, 69, "has no 'certificate'"),
+    "another kind of JSON": (lambda _: {"data": [1, 2, 3]}, 69, "has no data"),
     "a list": (lambda _: b"[1, 2, 3]", 69, "something that is not Vault's"),
-    "nothing": (lambda _: b"", 69, "has no 'certificate'"),
+    "nothing": (lambda _: b"", 69, "has no data"),
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import LoginRefused, NoToken
 
-from . import wrapping
+from . import fields, wrapping
 from .tokens import check_secret, read_secret
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def secret_id(
     _check_origin(anonymous, token, mount, settings.auth_role)
     with once():
         data = wrapping.unwrap(anonymous, token)
-    return check_secret(str(data.get("secret_id", "")), "the wrapped secret_id")
+    return check_secret(fields.text(data, "secret_id"), "the wrapped secret_id")
 
 
 def wrapped_in(settings: Settings) -> str | None:

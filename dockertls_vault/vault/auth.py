@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from dockertls_vault.errors import InvalidSetting, LoginRefused, NoToken, NotVault
 from dockertls_vault.values import Method
 
-from . import approle, wrapping
+from . import approle, fields, wrapping
 from .jwt import find_jwt
-from .tokens import read_secret
+from .tokens import check_secret, read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from datetime import timedelta
 
     import hvac
 
@@ -215,10 +215,18 @@ def _login(body: Any, method: Method) -> Login:
             hint="use a method without one for this tool, or a token (VAULT_TOKEN)",
         )
     return Login(
-        str(token),
+        _token(auth, method),
         batch=auth.get("token_type") == "batch",
-        ttl=timedelta(seconds=int(auth.get("lease_duration") or 0)),
+        ttl=fields.seconds(auth, "lease_duration"),
     )
+
+
+def _token(auth: dict[str, Any], method: Method) -> str:
+    """Return the token of a login, which is going to be sent in a header."""
+    try:
+        return check_secret(fields.text(auth, "client_token"), "Vault's answer")
+    except (NoToken, NotVault):
+        raise NotVault(f"the answer to the {method} login has no token, as Vault's would") from None
 
 
 def _required(value: _T | None, variable: str, what: str) -> _T:

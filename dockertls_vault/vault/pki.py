@@ -12,13 +12,13 @@ from dockertls_vault.errors import (
     DockerTLSError,
     IssuerTooYoung,
     NameRefused,
-    NotVault,
     UnknownMount,
     UnknownRole,
     VaultError,
 )
 from dockertls_vault.request import Purpose
 
+from . import fields
 from .age import wait_until_old_enough
 
 if TYPE_CHECKING:
@@ -86,11 +86,13 @@ class PKI:
             if named := self._session.settings.origins.get(f"{purpose}_role"):
                 refused.hint = f"is {role!r} a role for {purpose}s ({named})? if so, {refused.hint}"
             raise
-        data = _data(body, "certificate")
-        chain = data.get("ca_chain") or [data.get("issuing_ca")]
+        data = fields.data(body)
+        chain = fields.texts(data, "ca_chain")
+        if not chain and data.get("issuing_ca"):
+            chain = (fields.text(data, "issuing_ca"),)
         return Signed(
-            str(data["certificate"]),
-            tuple(str(pem) for pem in chain if pem),
+            fields.text(data, "certificate"),
+            tuple(filter(None, chain)),
             (*warnings(body), *self._lease_warnings(role, body)),
             self._session.date,
         )
@@ -121,12 +123,12 @@ class PKI:
             if error.exit_status != 77:
                 raise
             raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
-        return tuple(_data(listed, "keys")["keys"])
+        return fields.texts(fields.data(listed), "keys")
 
     def issuer(self, reference: str) -> str:
         """Return an issuer in PEM, by its id, its name or as ``default``; needs no token."""
         path = f"/v1/{self.mount}/issuer/{reference}/json"
-        return str(_data(self._session.anonymous.adapter.get(path), "certificate")["certificate"])
+        return fields.text(fields.data(self._session.anonymous.adapter.get(path)), "certificate")
 
     def role(self, name: str) -> dict[str, Any] | None:
         """Return a role's parameters, None where the token may not read them.
@@ -141,7 +143,9 @@ class PKI:
             if error.status != 404:
                 raise
             raise self._unknown_role(name) from None
-        return _data(body, "issuer_ref")
+        role = fields.data(body)
+        fields.text(role, "issuer_ref")
+        return role
 
     def _sign(self, role: str, csr: str, common_name: str, parameters: dict[str, Any]) -> Any:
         while True:
@@ -178,7 +182,7 @@ class PKI:
             listed = self._session.client.secrets.pki.list_roles(  # type: ignore[no-untyped-call]  # likewise
                 mount_point=self.mount
             )
-            names = ", ".join(_data(listed, "keys")["keys"])
+            names = ", ".join(fields.texts(fields.data(listed), "keys"))
         except DockerTLSError:
             names = ""  # they may not be listed, and that is not what failed
         known = f"there are: {names}" if names else ""
@@ -190,11 +194,3 @@ def warnings(body: Any) -> tuple[str, ...]:
     found = body.get("warnings") if isinstance(body, dict) else None
     texts = map(str, found) if isinstance(found, list) else ()
     return tuple(text for text in texts if not _SENT_BOTH_WAYS.search(text))
-
-
-def _data(body: Any, wanted: str) -> dict[str, Any]:
-    """Return the data of an answer, which must hold ``wanted``; anything else is not Vault's."""
-    data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, dict) or not data.get(wanted):
-        raise NotVault(f"the answer has no {wanted!r}, as Vault's would")
-    return data

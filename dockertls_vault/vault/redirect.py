@@ -7,6 +7,8 @@ from urllib.parse import urljoin, urlsplit
 
 from dockertls_vault.errors import VaultError
 
+from .address import is_loopback
+
 if TYPE_CHECKING:
     from .transport import Answer
 
@@ -21,6 +23,7 @@ def target(address: str, url: str, answer: Answer, *, follow: bool) -> str:
     location = answer.headers.get("Location", "")
     try:
         found = urlsplit(urljoin(url, location))
+        _ = found.port  # which may be no number, or none that a port can have
     except ValueError:
         location, found = "", urlsplit("")
     if not location or found.scheme not in {"http", "https"} or not found.netloc:
@@ -35,9 +38,12 @@ def target(address: str, url: str, answer: Answer, *, follow: bool) -> str:
             status=answer.status,
             hint=f"give the address of the leader: {found.scheme}://{found.netloc}",
         )
-    if url.startswith("https:") and found.scheme == "http":
+    before = urlsplit(url).scheme
+    # What comes from a Unix socket may stay on this machine.
+    stays = before == "http" or (before == "unix" and is_loopback(found.geturl()))
+    if found.scheme == "http" and not stays:
         raise VaultError(
-            f"{address} redirects from https to http://{found.netloc}, which would show "
+            f"{address} redirects from {before} to http://{found.netloc}, which would show "
             "the token to everybody on the way",
             status=answer.status,
             hint="set api_addr on the server to its https address",

@@ -38,6 +38,10 @@ class TooLongError(HTTPError):
     """A body that has no end."""
 
 
+class MalformedError(HTTPError):
+    """What cannot be sent, or what was answered and cannot be read."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a node answered; ``body`` is None where it is not JSON, and ``text`` begins it then."""
@@ -92,6 +96,23 @@ class Transport:
         LIST goes as ``GET ?list=true``, as Vault's own command line sends it: proxies know no
         such verb. Raises HTTPError; a redirect is an answer like any other.
         """
+        try:
+            return self._exchange(method, url, headers, body, params, timeout)
+        except HTTPError:
+            raise
+        except (ValueError, TypeError, OverflowError) as error:
+            # http.client quotes a header that it does not send, and with it the token.
+            raise MalformedError(type(error).__name__) from None
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: object,
+        params: Mapping[str, str] | None,
+        timeout: float,
+    ) -> Answer:
         if method == "LIST":
             method, params = "GET", {**(params or {}), "list": "true"}
         pool, target = self._pool(_with(url, params or {}))

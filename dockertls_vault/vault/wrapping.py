@@ -17,6 +17,8 @@ from dockertls_vault.errors import (
     WrappedSecretUsed,
 )
 
+from . import fields
+
 if TYPE_CHECKING:
     import hvac
 
@@ -26,10 +28,7 @@ _SECRET_ID = re.compile(r"auth/.+/role/[^/]+/secret-id")
 def creation_path(anonymous: hvac.Client, token: str) -> str:
     """Return where what ``token`` wraps was made; raises WrappedSecretUsed if it wraps nothing."""
     answer = anonymous.adapter.post("/v1/sys/wrapping/lookup", json={"token": token})
-    path = _data(answer).get("creation_path")
-    if not isinstance(path, str):
-        raise NotVault("the answer has no 'creation_path', as Vault's would")
-    return path
+    return fields.text(fields.data(answer), "creation_path")
 
 
 def unwrap(anonymous: hvac.Client, token: str) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def unwrap(anonymous: hvac.Client, token: str) -> dict[str, Any]:
     except UnavailableError as error:
         error.hint = "it may have been unwrapped all the same; ask for another one and try again"
         raise
-    return _data(answer)
+    return fields.data(answer)
 
 
 def refuse(anonymous: hvac.Client, token: str, origin: str) -> None:
@@ -67,10 +66,3 @@ def wrapped(origin: str, path: str) -> NoToken:
         f"a wrapping token is in {origin}, not a token (made at {path!r}); it was not used",
         hint=hint,
     )
-
-
-def _data(answer: Any) -> dict[str, Any]:
-    data = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(data, dict):
-        raise NotVault("the answer has no data, as Vault's would")
-    return data

@@ -46,6 +46,8 @@ def test_where_a_redirect_leads(location: str, target: str) -> None:
         ({"Location": "ldap://leader/"}, True, "redirects to nowhere"),
         ({"Location": "http:v1/x"}, True, "redirects to nowhere"),
         ({"Location": "https://[leader/v1/x"}, True, "redirects to nowhere"),
+        ({"Location": "https://leader:99999/v1/x"}, True, "redirects to nowhere"),
+        ({"Location": "https://leader:-1/v1/x"}, True, "redirects to nowhere"),
         ({"Location": "http://leader/v1/x"}, True, "from https to http://leader"),
         ({"Location": "https://leader/v1/x"}, False, "VAULT_DISABLE_REDIRECTS forbids"),
     ],
@@ -56,6 +58,25 @@ def test_what_is_not_followed(headers: dict[str, str], follow: bool, words: str)
     with pytest.raises(VaultError, match=f"^https://proxy:8200/vault .*{words}") as caught:
         redirect.target("https://proxy:8200/vault", URL, answer, follow=follow)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("location", "followed"),
+    [
+        ("http://leader/v1/x", False),
+        ("http://127.0.0.1:8200/v1/x", True),
+        ("https://leader/v1/x", True),
+    ],
+)
+def test_a_redirect_from_a_unix_socket(location: str, followed: bool) -> None:
+    """Nobody else reads a socket, so the token is not sent in the clear by a network either."""
+    address = "unix:///run/vault.sock"
+    answer = Answer(307, {"Location": location}, None, empty=True)
+    if followed:
+        assert redirect.target(address, f"{address}/v1/x", answer, follow=True) == location
+        return
+    with pytest.raises(VaultError, match="redirects from unix to http://leader"):
+        redirect.target(address, f"{address}/v1/x", answer, follow=True)
 
 
 @pytest.mark.parametrize(

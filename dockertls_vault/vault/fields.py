@@ -1,0 +1,76 @@
+"""Fields of Vault's answers, each read as what it must be; pure.
+
+What is of another type was not made by Vault, and raises NotVault. Values are not quoted: they
+may be secrets.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.errors import NotVault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Vault keeps a duration in nanoseconds in 64 bits.
+_LONGEST = 2**63 // 10**9
+
+
+def data(body: Any) -> dict[str, Any]:
+    """Return the data of an answer."""
+    found = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(found, dict):
+        raise NotVault("the answer has no data, as Vault's would")
+    return found
+
+
+def text(fields: Mapping[str, Any], name: str) -> str:
+    """Return a text that can be written in UTF-8, unlike half of a surrogate pair."""
+    found = fields.get(name)
+    if not isinstance(found, str) or not found or not _is_utf8(found):
+        raise _wrong(name)
+    return found
+
+
+def texts(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return a list of such texts; none where there is no list, as Go writes an empty one."""
+    found = fields.get(name)
+    if found is None:
+        return ()
+    if not isinstance(found, list):
+        raise _wrong(name)
+    if not all(isinstance(entry, str) and _is_utf8(entry) for entry in found):
+        raise _wrong(name)
+    return tuple(found)
+
+
+def number(fields: Mapping[str, Any], name: str) -> int:
+    """Return a whole number; 0 where there is none."""
+    found = fields.get(name)
+    if found is None:
+        return 0
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise _wrong(name)
+    return found
+
+
+def seconds(fields: Mapping[str, Any], name: str) -> timedelta:
+    """Return a duration that is a number of seconds; 0 where there is none."""
+    found = number(fields, name)
+    if not 0 <= found <= _LONGEST:
+        raise _wrong(name)
+    return timedelta(seconds=found)
+
+
+def _is_utf8(found: str) -> bool:
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _wrong(name: str) -> NotVault:
+    return NotVault(f"the answer has no {name!r}, as Vault's would")
