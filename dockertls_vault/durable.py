@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KEEP = -1
+# Far more than any file of a credential has.
+LARGEST = 1 << 20
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -81,6 +85,19 @@ def create(
         file.write(content)
         file.flush()
         os.fsync(descriptor)
+
+
+def read(path: Path) -> bytes:
+    """Return what is in a regular file of at most LARGEST bytes, links followed.
+
+    Raises ValueError for anything else: a FIFO would be waited for, and a device has no end.
+    """
+    descriptor = os.open(path, _READ)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            raise ValueError(f"neither a credential nor a part of one: {path}")
+        return file.read(LARGEST)
 
 
 def replace(name: str, content: bytes, mode: int, within: int, *, uid: int = KEEP) -> None:

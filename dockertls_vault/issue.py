@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from . import preflight, store, verification, x509
+from . import durable, preflight, store, verification, x509
 from .clocks import Clocks
 from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
 from .names import LONGEST_COMMON_NAME
@@ -209,8 +209,8 @@ def _losing(
     cannot be read as certificates is of no use to dockerd and docker either.
     """
     try:
-        found = x509.load_certificates((place.directory / place.public_names[0]).read_bytes())
-    except (OSError, VerificationError):
+        found = x509.load_certificates(durable.read(place.directory / place.public_names[0]))
+    except (OSError, ValueError, VerificationError):
         return ()
     return tuple(
         x509.describe(ca)

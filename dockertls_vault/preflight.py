@@ -164,7 +164,7 @@ def _is_for_a_credential(path: Path, status: os.stat_result, placement: Placemen
 def _refuse_another_kind(placement: Placement, request: Request) -> None:
     file = placement.directory / PRIVATE / "request.json"
     try:
-        kept = json.loads(file.read_bytes())
+        kept = json.loads(durable.read(file))
         kind = (kept["purpose"], kept["layout"])
     except FileNotFoundError:
         return

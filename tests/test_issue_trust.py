@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .certificates import Authority
 from .mounts import init, intermediate, lead_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .fake_vault import FakeVault
@@ -118,21 +120,46 @@ def test_a_ca_of_ours_that_another_mount_does_not_have(
     assert second["no_longer_trusted"] == first["trusted"]
 
 
-@pytest.mark.parametrize("content", ["", "no PEM", None])
+def empty(path: Path) -> None:
+    """Leave nothing in it."""
+    path.write_text("")
+
+
+def damaged(path: Path) -> None:
+    """Leave something else in it."""
+    path.write_text("no PEM")
+
+
+def a_link_to_nothing(path: Path) -> None:
+    """Lead nowhere."""
+    path.symlink_to("nowhere")
+
+
+def a_link_to_a_fifo(path: Path) -> None:
+    """Lead to what a reader waits at."""
+    os.mkfifo(path.with_name("fifo"))
+    path.symlink_to("fifo")
+
+
+def a_link_to_a_device_without_end(path: Path) -> None:
+    """Lead to what a reader never has read."""
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    "make", [empty, damaged, a_link_to_nothing, a_link_to_a_fifo, a_link_to_a_device_without_end]
+)
 def test_a_ca_pem_that_says_nothing(
-    content: str | None,
+    make: Callable[[Path], None],
     prepared: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Nobody was let in by it, so nobody is shut out: empty, damaged, or a link to nothing."""
+    """Nobody was let in by it, so nobody is shut out; what blocks or has no end is not read."""
     lead_to(prepared, monkeypatch)
     (tmp_path / "c").mkdir()
-    if content is None:
-        (tmp_path / "c" / "ca.pem").symlink_to("nowhere")
-    else:
-        (tmp_path / "c" / "ca.pem").write_text(content)
+    make(tmp_path / "c" / "ca.pem")
     issued = run(capsys, "issue", "client", "--out", tmp_path / "c", "--replace")
     assert issued["no_longer_trusted"] == []
 

@@ -81,6 +81,16 @@ def test_a_server_and_a_client_do_not_share_a_directory(out: Path) -> None:
     assert public(out, ("ca.pem", "server-cert.pem", "server-key.pem")) == {"1"}
 
 
+def test_a_request_that_is_no_file_is_not_waited_for(out: Path) -> None:
+    """A FIFO in the place of request.json would keep root for ever."""
+    put(out, 1)
+    kept = out / ".dockertls" / "request.json"
+    kept.unlink()
+    os.mkfifo(kept)
+    with pytest.raises(ConflictingState, match="was damaged"):
+        put(out, 2)
+
+
 def test_files_of_others_are_refused_and_stay(out: Path) -> None:
     """Without being asked nothing is replaced, and nothing at all is written."""
     out.mkdir()
