@@ -78,10 +78,12 @@ class Cluster:
         """Wait, which is said, if there is as much left of the budget; tell whether there was."""
         if seconds >= self._left:
             return False
-        self._waiting(why)
-        time.sleep(seconds)
+        try:
+            self._waiting(why)
+            time.sleep(seconds)
+        finally:
+            self._waiting(None)
         self._left -= seconds
-        self._waiting(None)
         return True
 
     def send(self, call: Call) -> Answer:

@@ -37,6 +37,7 @@ PATIENCE = {
     Verdict.BRIEFLY: retry.ELECTION,
     Verdict.REDIRECT: retry.ELECTION,
 }
+_SHORTEST = 0.1  # seconds
 # What a server says, too, that knows nothing of a path before Vault's own.
 _ASTRAY = {Verdict.FINAL, Verdict.LAGGING, Verdict.NEVER_HERE}
 
@@ -75,6 +76,7 @@ class Courier:
         self._transport = transport
         self._writes = OwnWrites()
         self._right: set[str] = set()
+        self._initialised: set[str] = set()
 
     def take(self, call: Call, address: str, seconds: float) -> Answer | Failure:
         """Return the answer, a success, or a failure that may pass; raises what will not.
@@ -89,7 +91,7 @@ class Courier:
         meaning = answers.read(call.method, call.path, address, answer)
         if meaning.verdict is Verdict.NO_FORWARDING and self._writes.forget_forwarding():
             return self.take(call, address, until - time.monotonic())
-        return self._judge(call, address, answer, meaning)
+        return self._judge(call, address, answer, meaning, until)
 
     def _reach(self, call: Call, address: str, until: float) -> tuple[str, Answer] | Failure:
         """Send, and follow a redirect once; return the address that answered, and its answer."""
@@ -112,7 +114,6 @@ class Courier:
         return outcome if isinstance(outcome, Failure) else (address, outcome)
 
     def _send(self, call: Call, address: str, url: str, until: float) -> Answer | Failure:
-        longest = self._settings.client_timeout.total_seconds()
         try:
             return self._transport.send(
                 call.method,
@@ -120,7 +121,7 @@ class Courier:
                 headers={**call.headers, **self._writes.headers()},
                 body=call.body,
                 params=call.params,
-                timeout=max(min(until - time.monotonic(), longest), 0.1),
+                timeout=self._left(until),
             )
         except HTTPError as error:
             return Failure(
@@ -129,13 +130,18 @@ class Courier:
                 patience=0.0 if faults.lasts(error) or self._nobody(address, error) else math.inf,
             )
 
+    def _left(self, until: float) -> float:
+        """Return the seconds for one request; a timeout of zero would be none at all."""
+        longest = self._settings.client_timeout.total_seconds()
+        return max(min(until - time.monotonic(), longest), _SHORTEST)
+
     def _nobody(self, address: str, error: HTTPError) -> bool:
         """Tell whether nothing runs on this machine, and there is nobody else to ask."""
         alone = self._settings.addresses == (address,)
         return alone and is_loopback(address) and faults.is_refused(error)
 
     def _judge(
-        self, call: Call, address: str, answer: Answer, meaning: Meaning
+        self, call: Call, address: str, answer: Answer, meaning: Meaning, until: float
     ) -> Answer | Failure:
         fault, verdict = meaning.fault, meaning.verdict
         if fault is None:
@@ -143,13 +149,13 @@ class Courier:
             self._writes.note(call.method, call.path, answer.headers)
             return answer
         is_there = not isinstance(fault, VaultUnreachable)
-        if verdict in _ASTRAY and is_there and self._is_astray(address):
+        if verdict in _ASTRAY and is_there and self._is_astray(address, until):
             return Failure(faults.astray(address, self._settings), patience=0.0)
         if verdict is Verdict.LAGGING and not self._writes.may_be_missing():
             verdict = Verdict.FINAL
         if verdict in {Verdict.FINAL, Verdict.NO_FORWARDING}:
             raise fault
-        if isinstance(fault, VaultSealed) and self._init(address).get("initialized") is False:
+        if isinstance(fault, VaultSealed) and self._is_new(address, until):
             fault = NotInitialized(f"Vault at {address} was never initialised")
             return Failure(fault, patience=0.0)
         return Failure(
@@ -160,16 +166,25 @@ class Courier:
             wait=meaning.wait,
         )
 
-    def _is_astray(self, address: str) -> bool:
+    def _is_new(self, address: str, until: float) -> bool:
+        """Tell whether a sealed node was never initialised; once it was, it stays so."""
+        if address in self._initialised:
+            return False
+        initialised = self._init(address, until).get("initialized")
+        if initialised:
+            self._initialised.add(address)
+        return initialised is False
+
+    def _is_astray(self, address: str, until: float) -> bool:
         """Tell whether the path of ``address`` leads past Vault; if in doubt, it does not."""
         if not path_below(address) or address in self._right:
             return False
-        if "initialized" not in self._init(address):
+        if "initialized" not in self._init(address, until):
             return True
         self._right.add(address)
         return False
 
-    def _init(self, address: str) -> Mapping[str, object]:
+    def _init(self, address: str, until: float) -> Mapping[str, object]:
         """Ask for what Vault tells anybody in any state: whether it is initialised."""
         try:
             answer = self._transport.send(
@@ -178,7 +193,7 @@ class Courier:
                 headers={},
                 body=None,
                 params=None,
-                timeout=retry.ONE_TRY,
+                timeout=min(self._left(until), retry.ONE_TRY),
             )
         except HTTPError:
             return {"initialized": None}

@@ -302,26 +302,59 @@ def test_a_redirect_that_is_not_followed(
     assert words in failure(redirects_to(location), **variables).message
 
 
-def test_a_server_that_was_never_initialised() -> None:
-    """It says that it is sealed; sys/init tells."""
+def sealed(init: Answer) -> Answer:
+    """Return a sealed node's answer to everything; ``init`` is that to sys/init."""
+    refuse = says("Vault is sealed", status="503 Service Unavailable")
 
     def answer(node: Node, connection: socket.socket) -> None:
-        if node.paths[-1] == "/v1/sys/init":
-            connection.sendall(response({"initialized": False}))
-        else:
-            errors = {"errors": ["Vault is sealed"]}
-            connection.sendall(response(errors, "503 Service Unavailable"))
+        (init if node.paths[-1] == "/v1/sys/init" else refuse)(node, connection)
 
-    started = time.monotonic()
-    found = failure(answer, DOCKERTLS_TIMEOUT="60s")
+    return answer
+
+
+def test_a_server_that_was_never_initialised() -> None:
+    """It says that it is sealed; sys/init tells, and it is not waited for."""
+    found = failure(sealed(says_json({"initialized": False})), DOCKERTLS_TIMEOUT="60s")
     assert isinstance(found, NotInitialized)
-    assert time.monotonic() - started < HANGS
+
+
+def test_a_sealed_node_is_asked_once_whether_it_is_initialised() -> None:
+    """It stays so, whatever comes; each try is one request then."""
+    with (
+        misbehaving(sealed(says_json({"initialized": True}))) as node,
+        session(node.address, ignore, VAULT_TOKEN="t", VAULT_MAX_RETRIES="2") as opened,
+        pytest.raises(VaultSealed),
+    ):
+        ask_as_nobody(opened)
+    asked = "/v1/auth/token/lookup-self"
+    assert node.paths == [asked, "/v1/sys/init", asked, asked]
+
+
+def test_a_sealed_node_that_hangs_keeps_to_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked besides has no time of its own."""
+    monkeypatch.setattr(retry, "ONE_TRY", 10 * HANGS)
+    assert isinstance(failure(sealed(Node.hangs)), VaultSealed)
+
+
+def test_an_interrupt_while_an_issuer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait is said to be over: a spinner would leave the cursor hidden."""
+    said: list[str | None] = []
+
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    opened = open_session(
+        settings("http://127.0.0.1:1", VAULT_TOKEN="t"), say=ignore, waiting=said.append
+    )
+    monkeypatch.setattr(time, "sleep", interrupt)
+    with opened, pytest.raises(KeyboardInterrupt):
+        opened.wait(1, "waiting: for the issuer")
+    assert said == ["waiting: for the issuer", None]
 
 
 def test_the_fault_of_a_node_that_is_there_is_told() -> None:
     """Of a node that is down and one that is sealed, the sealed one tells more: 75, not 69."""
-    sealed = says("Vault is sealed", status="503 Service Unavailable")
-    with misbehaving(sealed) as node:
+    with misbehaving(sealed(says_json({"initialized": True}))) as node:
         variables = {**BUDGET, "VAULT_ADDR": f"{node.address},http://127.0.0.1:1"}
         with (
             session(node.address, ignore, **variables) as opened,
