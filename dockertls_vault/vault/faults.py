@@ -45,7 +45,7 @@ def unreachable(address: str, error: BaseException, settings: Settings) -> Docke
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _not_trusted(address, cause, settings)
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
-            return _tls_failed(address, cause)
+            return _tls_failed(address, cause, settings)
         if isinstance(cause, TooLongError):
             return NotVault(f"the answer of {address} has no end")
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
@@ -131,12 +131,14 @@ def _not_trusted(
     return VaultUnreachable(f"the certificate of {address} is not trusted: {reason}", hint=hint)
 
 
-def _tls_failed(address: str, error: ssl.SSLError) -> DockerTLSError:
+def _tls_failed(address: str, error: ssl.SSLError, settings: Settings) -> DockerTLSError:
     reason = (error.reason or str(error)).replace("_", " ").lower()
     if "wrong version number" in reason or "record layer" in reason or "http request" in reason:
+        guess = f"is it http://{urlsplit(address).netloc}?"
+        if "addresses" not in settings.origins:
+            return no_address(settings, address, "does not speak TLS", guess=guess)
         return VaultUnreachable(
-            f"{address} does not speak TLS",
-            hint=f"is it http://{urlsplit(address).netloc}? only loopback should be",
+            f"{address} does not speak TLS", hint=f"{guess} only loopback should be"
         )
     if (
         "certificate required" in reason

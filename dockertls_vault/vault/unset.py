@@ -28,11 +28,15 @@ def no_token(settings: Settings) -> NoToken:
     return NoToken(what, hint="" if "addresses" in settings.origins else _NEITHER)
 
 
-def no_address(settings: Settings, address: str, reason: str) -> VaultUnreachable:
-    """Return what to say where nobody is at the default ``address``, for that ``reason``."""
+def no_address(
+    settings: Settings, address: str, reason: str, *, guess: str = ""
+) -> VaultUnreachable:
+    """Return what to say where nobody is at the default ``address``, for that ``reason``.
+
+    ``guess`` is a question about the address that it may be.
+    """
+    hint = "set VAULT_ADDR or BAO_ADDR to the address of Vault"
     return VaultUnreachable(
         f"no address of Vault is set, and the default, {address}, {reason}",
-        hint="set VAULT_ADDR or BAO_ADDR to the address of Vault"
-        if settings.sudo_user is None
-        else _SUDO,
+        hint=_SUDO if settings.sudo_user is not None else f"{hint}: {guess}" if guess else hint,
     )

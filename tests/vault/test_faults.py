@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from dockertls_vault.errors import (
 from dockertls_vault.vault import faults
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.pki import PKI
+from dockertls_vault.vault.session import open_session
 from tests.certificates import SERVER_AUTH, Authority, write_credential
 from tests.docker.servers import server_context
 from tests.harness.dialect.exchange import Answer
@@ -61,6 +63,31 @@ def test_no_address_is_set(variables: dict[str, str], hint: str) -> None:
         "no address of Vault is set, and the default, https://127.0.0.1:8200, refuses connections"
     )
     assert hint in found.hint
+
+
+@pytest.mark.parametrize(
+    ("variables", "hint"),
+    [
+        ({}, "set VAULT_ADDR or BAO_ADDR to the address of Vault: is it http://{host}?"),
+        ({"SUDO_USER": "alice"}, "use `sudo -E`"),
+    ],
+)
+def test_no_address_is_set_and_vault_is_there_without_tls(
+    openbao: DevVault, variables: dict[str, str], hint: str
+) -> None:
+    """As a dev server is: that nothing is set comes first."""
+    host = openbao.address.removeprefix("http://")
+    default = config.resolve({}, {"VAULT_TOKEN": "t", **variables}, [])
+    unset = replace(default, addresses=(f"https://{host}",))
+    with (
+        open_session(unset, say=lambda _: None) as opened,
+        pytest.raises(VaultUnreachable) as caught,
+    ):
+        lookup(opened)
+    assert caught.value.message == (
+        f"no address of Vault is set, and the default, https://{host}, does not speak TLS"
+    )
+    assert hint.format(host=host) in caught.value.hint
 
 
 @pytest.mark.parametrize("target", ["http://vault.example:8200", "https://vault.example:8200"])
