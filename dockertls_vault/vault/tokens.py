@@ -63,7 +63,7 @@ def _in_json(text: str, origin: str) -> str:
     """Return the token in the JSON of a sink of Vault Agent, or of `bao … -format=json`."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NoToken(f"what is in {origin} is JSON that was damaged") from None
     match found:
         case {"encrypted_payload": _}:

@@ -132,6 +132,7 @@ def test_a_token_in_another_form(tmp_path: Path, content: str) -> None:
         ('{"data": {"secret_id": "hvs.x"}}', "JSON without a token"),
         ('{"token": ["hvs.x"]}', "JSON without a token"),
         ('{"token": "hvs.x"', "JSON that was damaged"),
+        ('{"token": ' * 100_000, "JSON that was damaged"),
         ('{"token": ""}', "nothing is in"),
         ("VAULT_TOKEN=", "nothing is in"),
         ("VAULT_TOKEN=hvs.x\nVAULT_ADDR=a", "spaces or odd characters"),
