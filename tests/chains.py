@@ -25,8 +25,7 @@ class Row:
     """A chain and three verdicts: a part of the reason, None for acceptance.
 
     ``chain`` makes a leaf for a.example with its intermediates, and the trust bundle; ``why`` is
-    said where the verdicts differ. Go is asked for those of servers; of clients it is what
-    crypto/x509 of Go 1.19 said when asked by hand.
+    said where the verdicts differ.
     """
 
     chain: Callable[[], tuple[Issued, list[Authority]]]

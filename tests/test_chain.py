@@ -37,7 +37,7 @@ from .chains import (
     unknown,
     without_its_intermediate,
 )
-from .verdicts import go_refuses, openssl_refuses
+from .verdicts import go_refuses_client, go_refuses_server, openssl_refuses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -430,12 +430,17 @@ def test_openssl_and_go_agree_or_we_say_why(row: Row, tmp_path: Path) -> None:
     """Each of the three accepts, or refuses for the reason that the row has."""
     issued, authorities = row.chain()
     roots = [authority.certificate for authority in authorities]
+    go = tmp_path / "go"
     verdicts = [
         (row.ours, verdict(issued, roots, row.purpose)),
         (row.openssl, openssl_refuses(tmp_path / "openssl", issued, roots, row.purpose)),
+        (
+            row.go,
+            go_refuses_server(go, issued, roots)
+            if row.purpose is Purpose.SERVER
+            else go_refuses_client(go, issued, *authorities),
+        ),
     ]
-    if row.purpose is Purpose.SERVER:
-        verdicts.append((row.go, go_refuses(tmp_path / "go", issued, roots)))
     for expected, found in verdicts:
         assert (expected is None) == (found is None), found
         assert found is None or (expected or "") in found

