@@ -165,6 +165,28 @@ def test_words_say_where_the_files_are(tmp_path: Path, capsys: pytest.CaptureFix
     assert "PRIVATE KEY" not in words
 
 
+@pytest.mark.parametrize(
+    ("ttl", "before", "after"),
+    [("10m", r" \(dated back (5m|4m59s|5m1s)\)", r" \(10m from now\)"), ("30d", "", "")],
+    ids=["as asked for", "cut by the role, which a warning says"],
+)
+def test_how_long_it_is_valid_is_the_ttl(
+    ttl: str,
+    before: str,
+    after: str,
+    prepared_server: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And not what lies between the two times: a role that dates back makes that longer."""
+    lead_to(prepared_server, monkeypatch)
+    assert app.run(["issue", "client", "--ttl", ttl, "--out", str(tmp_path / "c")]) == 0
+    words = capsys.readouterr().out
+    assert re.search(rf"^valid from\t[\d :-]+ UTC{before}$", words, re.MULTILINE)
+    assert re.search(rf"^valid until\t[\d :-]+ UTC{after}$", words, re.MULTILINE)
+
+
 def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
     prepared_server: DevVault,
     tmp_path: Path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -300,13 +300,26 @@ def _fields(issued: Issued) -> render.Fields:
             ("names", ", ".join(sans) or "(none)"),
             ("issuer", certificate.issuer),
             ("serial", certificate.serial),
-            ("valid from", f"{certificate.not_before:%Y-%m-%d %H:%M:%S} UTC"),
-            ("valid until", f"{until} UTC ({format_duration(certificate.lifetime)} in all)"),
+            ("valid from", f"{certificate.not_before:%Y-%m-%d %H:%M:%S} UTC{_back(issued)}"),
+            ("valid until", f"{until} UTC{_from_now(issued)}"),
             ("sha256", certificate.fingerprint),
             ("files", "\n".join(f"{file.mode} {file.path}" for file in issued.files)),
             *([("backup", str(issued.backup))] if issued.backup else []),
         ]
     )
+
+
+def _from_now(issued: Issued) -> str:
+    """Return the TTL beside the time that follows from it; a warning has one that was cut."""
+    return "" if issued.shortened else f" ({format_duration(issued.asked_ttl)} from now)"
+
+
+def _back(issued: Issued) -> str:
+    """Return by how much the role dates certificates back, as far as that can be told."""
+    back = issued.certificate.lifetime - issued.asked_ttl
+    if issued.shortened or back <= timedelta():
+        return ""
+    return f" (dated back {format_duration(back)})"
 
 
 def _warnings(issued: Issued) -> list[str]:

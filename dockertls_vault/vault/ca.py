@@ -14,7 +14,7 @@ from dockertls_vault.roles import BACKDATED
 from .pki import warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from dockertls_vault.roles import Role
 
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 
 # The words of builtin/logical/pki in both Vault and OpenBao.
-_ASKED_FOR = re.compile(r"Max path length of the generated certificate is zero")
-_NO_AIA = re.compile(r"hasn't configured any authority information access")
+# A root's path length is as asked for; and Docker reads neither AIA nor CRLs, so that a mount
+# without URLs for them (config/urls) lacks nothing.
+_NOTHING_TO_DO = re.compile(
+    r"Max path length of the generated certificate is zero|"
+    r"hasn't configured any authority information access"
+)
 _UNKNOWN_PARAMETERS = re.compile(r"Endpoint ignored these unrecognized parameters")
 
 
@@ -114,7 +118,7 @@ class CertificateAuthority:
         }
         with self._session.once():
             said = self._write(f"{self.mount}/issuers/generate/root/internal", body)
-        return tuple(_of_a_root(said))
+        return tuple(text for text in said if not _NOTHING_TO_DO.search(text))
 
     def set_default(self, issuer: str) -> tuple[str, ...]:
         """Let ``issuer`` sign for roles that name none, and go on doing so when others come."""
@@ -163,18 +167,6 @@ class CertificateAuthority:
 
     def _write(self, path: str, body: dict[str, Any]) -> tuple[str, ...]:
         return warnings(self._adapter.post(f"/v1/{path}", json=body))
-
-
-def _of_a_root(said: tuple[str, ...]) -> Iterator[str]:
-    """Return what is worth saying of a new root: nothing of what was asked for."""
-    for text in said:
-        if _NO_AIA.search(text):
-            yield (
-                "the mount has no URLs for AIA and CRLs (config/urls): nothing to do for Docker, "
-                "which reads neither"
-            )
-        elif not _ASKED_FOR.search(text):
-            yield text
 
 
 def _data(body: Any) -> dict[str, Any]:
