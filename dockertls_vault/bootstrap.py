@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from .changes import describe_change
 from .errors import ConflictingState, ConsentNeeded, UnknownMount, VaultError
-from .plan import role_step
-from .steps import EnableMount, GenerateRoot, SetDefault, Step, TuneMount, WriteRole, needs_consent
+from .plan import mount_steps, role_step
+from .steps import EnableMount, GenerateRoot, MountStep, SetDefault, Step, WriteRole, needs_consent
 from .verification import current_roots
 from .x509 import describe, is_signed_by, load_certificates
 
@@ -70,7 +70,7 @@ def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Out
 
     What another run of it did at the same time counts as done. Raises ConsentNeeded, before
     anything is touched, where something is taken away without ``consent``; ConflictingState
-    when what is read back is not what was written.
+    when what is there is no more what the plan was made for, or not what was written.
     """
     if plan.needs_consent and not consent:
         of_a_role = any(isinstance(step, WriteRole) and needs_consent(step) for step in plan.steps)
@@ -79,6 +79,7 @@ def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Out
             problems=plan.needs_consent,
             hint=ConsentNeeded.default_hint + (_ANOTHER_ROLE if of_a_role else ""),
         )
+    _check_the_mount(ca, plan)
     ignored: list[Ignored] = []
     warnings: list[str] = []
     for step in plan.steps:
@@ -135,15 +136,31 @@ def _leads_to_a_root(
     )
 
 
-def _carry_out(
-    ca: CertificateAuthority, step: EnableMount | TuneMount | GenerateRoot | SetDefault
-) -> tuple[str, ...]:
+def _check_the_mount(ca: CertificateAuthority, plan: Plan) -> None:
+    """Raise ConflictingState where a step is neither done by now nor planned as it was shown.
+
+    Minutes may lie between the plan and the consent to it.
+    """
+    state = ca.state(())
+    planned = [(step.words, step.changes) for step in mount_steps(plan.mount, state, plan.wish)]
+    for step in plan.steps:
+        if isinstance(step, WriteRole) or step.is_done(state):
+            continue
+        if (step.words, step.changes) not in planned:
+            raise _changed_meanwhile(f"the mount {plan.mount}")
+
+
+def _carry_out(ca: CertificateAuthority, step: MountStep) -> tuple[str, ...]:
+    if step.is_done(ca.state(())):
+        return ()
     try:
         warnings = step.carry_out(ca)
     except VaultError as error:
-        # The mount, or an issuer of this name, is there by now.
-        if error.status != _REFUSED or not step.is_done(ca.state(())):
+        if error.status != _REFUSED:
             raise
+        # The mount, or an issuer of this name, may be there by now.
+        if not step.is_done(ca.state(())):
+            raise _refused(step, error) from error
         return ()
     if not step.is_done(ca.state(())):
         raise _not_done(step)
@@ -166,12 +183,21 @@ def _write_role(
         if not left:
             raise _not_done(replace(planned, changes=step.changes))
         if any(change not in planned.changes for change in needs_consent(step)):
-            raise ConflictingState(
-                f"somebody else has changed the role {planned.name} in the meantime",
-                hint="run it again, and look at the new plan",
-            )
+            raise _changed_meanwhile(f"the role {planned.name}")
         warnings += ca.write_role(step.name, step.role)
     return warnings, found or {}
+
+
+def _changed_meanwhile(what: str) -> ConflictingState:
+    return ConflictingState(
+        f"somebody else has changed {what} in the meantime",
+        hint="run it again, and look at the new plan",
+    )
+
+
+def _refused(step: MountStep, error: VaultError) -> ConflictingState:
+    elsewhere = "name another mount with --mount" if isinstance(step, EnableMount) else ""
+    return ConflictingState(f"cannot {step.words}: {error}", hint=elsewhere)
 
 
 def _not_done(step: Step) -> ConflictingState:

@@ -15,6 +15,7 @@ from .names import parse_dns_name
 from .steps import (
     EnableMount,
     GenerateRoot,
+    MountStep,
     SetDefault,
     Step,
     TuneMount,
@@ -133,6 +134,14 @@ def make_plan(mount: str, state: State, wish: Wish) -> Plan:
     Raises ConflictingState where something else is mounted, or where it is not clear which
     issuer signs; InvalidInput where servers would be left without any name.
     """
+    for_the_mount = mount_steps(mount, state, wish)
+    for_roles = (role_step(name, state.roles.get(name), wish) for name in wish.roles)
+    steps = (*for_the_mount, *(step for step in for_roles if step is not None))
+    return Plan(mount, wish, steps, tuple(_without_effect(state, wish, for_the_mount)))
+
+
+def mount_steps(mount: str, state: State, wish: Wish) -> tuple[MountStep, ...]:
+    """Return how to make the mount and its issuer, or to put them right."""
     if state.mounted_at not in (None, mount):
         raise ConflictingState(
             f"{mount!r} lies below the mount {state.mounted_at!r}",
@@ -144,22 +153,16 @@ def make_plan(mount: str, state: State, wish: Wish) -> Plan:
             hint="name another mount with --mount",
         )
     issuer_steps = _issuer_steps(mount, state, wish)
-    role_steps = (role_step(name, state.roles.get(name), wish) for name in wish.roles)
-    steps: tuple[Step, ...] = (
-        *_mount_steps(mount, state, wish, issuer_steps),
-        *issuer_steps,
-        *(step for step in role_steps if step is not None),
-    )
-    return Plan(mount, wish, steps, tuple(_without_effect(state, wish, issuer_steps)))
+    return (*_engine_steps(mount, state, wish, issuer_steps), *issuer_steps)
 
 
 def _subject(step: Step) -> str:
     return f"the role {step.name}" if isinstance(step, WriteRole) else "the mount"
 
 
-def _mount_steps(
-    mount: str, state: State, wish: Wish, issuer_steps: Sequence[Step]
-) -> tuple[Step, ...]:
+def _engine_steps(
+    mount: str, state: State, wish: Wish, issuer_steps: Sequence[MountStep]
+) -> tuple[MountStep, ...]:
     longest = timedelta(seconds=max(role["max_ttl"] for role in wish.roles.values()))
     roots = [step.ttl for step in issuer_steps if isinstance(step, GenerateRoot)]
     needed = max(longest, *roots) if roots else longest
@@ -172,7 +175,7 @@ def _mount_steps(
     return (TuneMount(f"raise the longest TTL at {mount}", needed, (change,)),)
 
 
-def _issuer_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
+def _issuer_steps(mount: str, state: State, wish: Wish) -> tuple[MountStep, ...]:
     follows = Change("default_follows_latest_issuer", before=True, after=False, takes_away=True)
     changes = (follows,) if state.follows_latest else ()
     signing = {issuer.id: issuer for issuer in state.issuers if issuer.has_key}
@@ -225,8 +228,8 @@ def role_step(name: str, found: Role | None, wish: Wish) -> WriteRole | None:
     return WriteRole(f"{verb} the role {name}", name, {**(found or {}), **role}, changes)
 
 
-def _without_effect(state: State, wish: Wish, issuer_steps: Sequence[Step]) -> Iterator[str]:
-    if not any(isinstance(step, GenerateRoot) for step in issuer_steps):
+def _without_effect(state: State, wish: Wish, steps: Sequence[MountStep]) -> Iterator[str]:
+    if not any(isinstance(step, GenerateRoot) for step in steps):
         for option, value in (("common-name", wish.common_name), ("root-ttl", wish.root_ttl)):
             if value is not None:
                 yield f"--{option} has no effect: there is a CA already, and it stays as it is"

@@ -90,7 +90,8 @@ class WriteRole:
     changes: tuple[Change, ...]
 
 
-Step = EnableMount | TuneMount | GenerateRoot | SetDefault | WriteRole
+MountStep = EnableMount | TuneMount | GenerateRoot | SetDefault
+Step = MountStep | WriteRole
 
 
 def needs_consent(step: Step) -> tuple[Change, ...]:

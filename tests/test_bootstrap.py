@@ -16,7 +16,6 @@ from dockertls_vault import bootstrap, config
 from dockertls_vault.errors import (
     ConflictingState,
     ConsentNeeded,
-    VaultError,
 )
 from dockertls_vault.names import Names
 from dockertls_vault.plan import Plan, Wish, make_plan
@@ -172,11 +171,65 @@ def test_two_runs_at_once_make_one_ca(vault_server: DevVault) -> None:
 def test_a_mount_that_somebody_else_made_something_of_is_no_success(
     ca: CertificateAuthority, session: Session
 ) -> None:
-    """Vault's refusal counts where what is there is not what was wanted."""
-    steps = planned(ca)
+    """Here before the plan is carried out: it is refused, and nothing is touched."""
+    plan = planned(ca)
     post(session, f"sys/mounts/{ca.mount}", type="kv")
-    with pytest.raises(VaultError, match="already in use"):
-        bootstrap.apply(ca, steps)
+    with pytest.raises(ConflictingState, match="a kv engine is mounted"):
+        bootstrap.apply(ca, plan)
+
+
+def test_a_mount_that_is_taken_at_the_last_moment_is_no_success(
+    ca: CertificateAuthority, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vault's refusal counts where what is there is not what was wanted, and is no outage."""
+    enable = ca.enable
+
+    def overtaken(max_lease: timedelta) -> tuple[str, ...]:
+        post(session, f"sys/mounts/{ca.mount}", type="kv")
+        return enable(max_lease)
+
+    monkeypatch.setattr(ca, "enable", overtaken)
+    with pytest.raises(ConflictingState, match=r"cannot enable the PKI engine .* already in use"):
+        bootstrap.apply(ca, planned(ca))
+
+
+def test_no_mount_is_made_above_another(ca: CertificateAuthority, session: Session) -> None:
+    """Vault refuses it, which no waiting mends: the status is that of a configuration."""
+    post(session, f"sys/mounts/{ca.mount}/below", type="pki")
+    with pytest.raises(ConflictingState, match=f"already in use at {ca.mount}/below/") as refused:
+        bootstrap.apply(ca, planned(ca))
+    assert refused.value.hint == "name another mount with --mount"
+
+
+def test_no_mount_is_made_where_vault_has_its_own(session: Session) -> None:
+    """It lets nobody mount at `auth`."""
+    ca = CertificateAuthority(session, "auth")
+    with pytest.raises(ConflictingState, match="cannot enable the PKI engine at auth"):
+        bootstrap.apply(ca, planned(ca))
+
+
+def test_a_ttl_that_somebody_raises_before_the_consent_stays(ca: CertificateAuthority) -> None:
+    """What is high enough by then is not set to what the plan had."""
+    bootstrap.apply(ca, planned(ca))
+    ca.tune(timedelta(days=10))
+    plan = planned(ca)
+    assert kinds(plan.steps) == [TuneMount]
+    ca.tune(TEN_YEARS)
+    bootstrap.apply(ca, plan)
+    assert ca.state(()).max_lease == TEN_YEARS
+
+
+def test_an_issuer_that_somebody_makes_before_the_consent_stays_the_default(
+    ca: CertificateAuthority, session: Session
+) -> None:
+    """No second root is made beside it, nor anything else of a plan that is out of date."""
+    post(session, f"sys/mounts/{ca.mount}", type="pki")
+    plan = planned(ca)
+    post(session, f"{ca.mount}/issuers/generate/root/internal", common_name="x", issuer_name="org")
+    before = ca.state(ROLES)
+    with pytest.raises(ConflictingState, match="somebody else has changed the mount"):
+        bootstrap.apply(ca, plan)
+    assert ca.state(ROLES) == before
 
 
 def test_a_ca_that_is_there_is_never_replaced(ca: CertificateAuthority, session: Session) -> None:
