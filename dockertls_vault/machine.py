@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .errors import InvalidInput
 from .names import LONGEST_COMMON_NAME, Names, parse_dns_name
+from .resolving import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +32,14 @@ _INNER_INTERFACES = (
 )
 
 
-def names() -> Names:
+def names(limit: float) -> Names:
     """Return this machine's host name, FQDN and addresses, and the local ones.
 
+    DNS has ``limit`` seconds to tell the FQDN, which is left out if it does not.
     Addresses of the loopback, of links and of container bridges are left out; so is a host
     name that no certificate can hold.
     """
-    dns = dict.fromkeys(name for name in _host_names() if _is_dns_name(name))
+    dns = dict.fromkeys(name for name in _host_names(limit) if _is_dns_name(name))
     addresses = dict.fromkeys(_addresses())
     return Names(
         tuple(dict.fromkeys((*dns, *LOCAL_NAMES.dns))),
@@ -56,11 +58,11 @@ def user_at_host() -> str:
     return identity[:LONGEST_COMMON_NAME].decode(errors="ignore")
 
 
-def _host_names() -> tuple[str, ...]:
+def _host_names(limit: float) -> tuple[str, ...]:
     host = socket.gethostname()
     try:
-        found = socket.getaddrinfo(host, None, flags=socket.AI_CANONNAME)
-    except OSError:
+        found = resolve(host, None, limit, socket.AI_CANONNAME)
+    except (OSError, UnicodeError):
         return (host.lower(),)
     return (host.lower(), found[0][3].lower())
 

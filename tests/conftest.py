@@ -10,6 +10,7 @@ import pytest
 pytest_plugins = [
     "tests.fake_vault",
     "tests.mounts",
+    "tests.resolvers",
     "tests.harness.notes",
     "tests.harness.openbao",
     "tests.harness.dialect.servers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from typing import TYPE_CHECKING
 
 import ifaddr
 import pytest
@@ -11,10 +12,15 @@ import pytest
 from dockertls_vault import machine
 from dockertls_vault.names import LONGEST_COMMON_NAME, parse_common_name, parse_names
 
+from .resolvers import LIMIT, swallowing
+
+if TYPE_CHECKING:
+    import threading
+
 
 def test_this_machine_has_its_own_names_and_the_local_ones() -> None:
     """What is found can be asked for as it is, and local clients are never forgotten."""
-    names = machine.names()
+    names = machine.names(LIMIT)
     assert parse_names(names.all) == names
     assert "localhost" in names.dns
     assert {"127.0.0.1", "::1"} <= set(names.addresses)
@@ -22,7 +28,7 @@ def test_this_machine_has_its_own_names_and_the_local_ones() -> None:
 
 def test_only_addresses_that_others_can_dial_are_found() -> None:
     """No link-local address, and none of the loopback but the two everybody uses."""
-    found = set(machine.names().addresses) - {"127.0.0.1", "::1"}
+    found = set(machine.names(LIMIT).addresses) - {"127.0.0.1", "::1"}
     for address in map(ipaddress.ip_address, found):
         assert not address.is_loopback
         assert not address.is_link_local
@@ -60,7 +66,7 @@ def test_nobody_reaches_this_machine_through_its_containers(
     monkeypatch.setattr(
         ifaddr, "get_adapters", lambda: [ifaddr.Adapter(adapter, adapter, addresses)]
     )
-    found = machine.names().addresses
+    found = machine.names(LIMIT).addresses
     assert ("198.51.100.7" in found, "2001:db8::7" in found) == (reached, reached)
 
 
@@ -95,6 +101,7 @@ def test_an_address_of_this_machine_is_known(
         ("my_host", "my_host", ["my_host", "localhost"]),
         ("my host", "-", ["localhost"]),
         ("web1", None, ["web1", "localhost"]),
+        ("a" * 64, "-", ["localhost"]),
     ],
 )
 def test_host_name_and_fqdn_are_found(
@@ -109,7 +116,17 @@ def test_host_name_and_fqdn_are_found(
 
     monkeypatch.setattr(socket, "gethostname", lambda: host)
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    assert list(machine.names().dns) == expected
+    assert list(machine.names(LIMIT).dns) == expected
+
+
+def test_dns_that_swallows_questions_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, over: threading.Event
+) -> None:
+    """The FQDN is left out, and all else is there."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "web1")
+    monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
+    assert machine.names(0.05).dns == ("web1", "localhost")
+    assert not over.is_set()
 
 
 @pytest.mark.parametrize("host", ["web1", "a" * 200])

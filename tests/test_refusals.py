@@ -343,7 +343,7 @@ def test_a_bare_name_is_allowed_by_what_is_said(
     mount, out = f"bare-{secrets.token_hex(4)}", tmp_path / "s"
     assert bao.address
     monkeypatch.setattr("socket.gethostname", lambda: "vm")
-    monkeypatch.setattr("dockertls_vault.machine._host_names", lambda: ("vm", NAME))
+    monkeypatch.setattr("dockertls_vault.machine._host_names", lambda _: ("vm", NAME))
     assert app.run(["ca", "init", "--mount", mount, "--domain", "example.internal"]) == 0
     command = ["issue", "server", "--mount", mount, "--out", str(out)]
     assert app.run(command) == 0

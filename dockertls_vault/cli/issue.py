@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from dockertls_vault.config import Settings
     from dockertls_vault.issue import Issued
+    from dockertls_vault.names import Names
     from dockertls_vault.x509 import Description
 
 SERVER_DIRECTORY = Path("/etc/docker/tls")
@@ -119,7 +122,6 @@ def server(
     verbose: VerboseOption = False,  # noqa: ARG001 - likewise
 ) -> None:
     """Issue a daemon's certificate, for serverAuth alone."""
-    from dockertls_vault import machine
     from dockertls_vault.issue import DEFAULT_TTL, server_common_name
     from dockertls_vault.names import parse_names
 
@@ -132,7 +134,7 @@ def server(
         namespace=namespace,
         timeout=timeout,
     )
-    names = machine.names() if host is None else parse_names(host)
+    names, settings = _find_names(settings) if host is None else (parse_names(host), settings)
     request = Request(
         purpose=Purpose.SERVER,
         mount=settings.mount,
@@ -219,6 +221,19 @@ def client(
         group=group,
     )
     _issue(ctx, settings, request, _directory(out, CLIENT_DIRECTORY), replace=replace)
+
+
+def _find_names(settings: Settings) -> tuple[Names, Settings]:
+    """Return this machine's names, and the settings with the time that is left.
+
+    DNS may take half of it, so that a resolver that hangs costs the FQDN and not the certificate.
+    """
+    from dockertls_vault import machine
+
+    started = time.monotonic()
+    names = machine.names(settings.timeout.total_seconds() / 2)
+    taken = timedelta(seconds=time.monotonic() - started)
+    return names, dataclasses.replace(settings, timeout=settings.timeout - taken)
 
 
 def _directory(out: str | None, default: Path) -> Path:

@@ -20,6 +20,7 @@ from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any, cast
 
 from dockertls_vault.errors import DockerUnavailable
+from dockertls_vault.resolving import resolve
 
 from .outcome import (
     DENIED_BY_PLUGIN,
@@ -75,17 +76,16 @@ class Peer:
 def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
     """Find the first address of ``endpoint`` that takes a connection; raise DockerUnavailable.
 
-    ``timeout`` is for all the addresses together, each having its share of what is left; the
-    resolver's own limit comes on top.
+    ``timeout`` is for DNS and all the addresses together, each having its share of what is left.
     """
+    deadline = time.monotonic() + timeout.total_seconds()
     try:
-        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        found = resolve(endpoint.host, endpoint.port, timeout.total_seconds())
     except OSError as error:
         raise DockerUnavailable(
             f"the name {endpoint.host!r} cannot be resolved ({error.strerror})",
             hint="is the name right? try the daemon's IP address",
         ) from None
-    deadline = time.monotonic() + timeout.total_seconds()
     failures = []
     for number, (family, _, _, _, address) in enumerate(found):
         share = max(_SHORTEST, (deadline - time.monotonic()) / (len(found) - number))

@@ -29,6 +29,7 @@ from dockertls_vault.docker.outcome import (
 )
 from dockertls_vault.errors import DockerUnavailable
 from tests.certificates import Authority, write_credential
+from tests.resolvers import swallowing
 
 from . import servers
 
@@ -108,6 +109,16 @@ def test_a_name_that_does_not_resolve_is_unavailable() -> None:
     """RFC 6761 reserves .invalid for names that never are."""
     with pytest.raises(DockerUnavailable, match="cannot be resolved"):
         probe.connect(Endpoint("docker.invalid", 2376), LONG)
+
+
+def test_dns_that_swallows_questions_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, over: threading.Event
+) -> None:
+    """The resolver takes its part of the same time, and is named."""
+    monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
+    with pytest.raises(DockerUnavailable, match="DNS does not answer in time"):
+        probe.connect(Endpoint("docker.example", 2376), SHORT)
+    assert not over.is_set()
 
 
 def test_the_first_address_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

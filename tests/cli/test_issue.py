@@ -1,0 +1,39 @@
+"""What ``issue`` does before Vault is asked for anything."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from dockertls_vault.cli import app, options
+from dockertls_vault.errors import Locked
+from tests.resolvers import swallowing
+
+if TYPE_CHECKING:
+    import threading
+    from pathlib import Path
+
+    import pytest
+
+    from dockertls_vault.config import Settings
+
+TIMEOUT = timedelta(seconds=2)
+
+
+def test_the_names_of_this_machine_are_found_within_the_budget(
+    monkeypatch: pytest.MonkeyPatch, over: threading.Event, tmp_path: Path
+) -> None:
+    """A resolver that hangs takes half of it, and Vault has what is left."""
+    left = []
+
+    def session(settings: Settings, _preferences: object) -> None:
+        left.append(settings.timeout)
+        raise Locked("enough")
+
+    monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
+    monkeypatch.setattr(options, "session", session)
+    command = ["issue", "server", "--out", str(tmp_path / "s")]
+    assert app.run([*command, "--timeout", f"{TIMEOUT.seconds}s"]) == Locked.exit_status
+    assert not over.is_set()
+    assert left[0] <= TIMEOUT / 2
