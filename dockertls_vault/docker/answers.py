@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .outcome import Alerted, Answered, Closed, Distrusted, Engine, NotHTTP, NotTLS, Silent
 from .report import Severity, Step
-from .trust import TRY_AGAIN, Cause
+from .trust import LET_IN_TODO, TRY_AGAIN, WHO_REACHES, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,15 +47,6 @@ _BAD_REQUEST = 400
 _REFUSALS = {_BAD_REQUEST, 401, 403, 495, 496}
 # With these it says that the server behind it does not answer.
 _NOBODY_BEHIND = {502, 503, 504}
-_LET_IN_TODO = {
-    Engine.DOCKER: "set tlsverify to true, and tlscacert to the CA of your clients (without it any "
-    "certificate of the system's roots is let in), and restart dockerd",
-    Engine.PODMAN: "start Podman's service with --tls-client-ca, the CA of your clients",
-}
-_WHO_REACHES = {
-    Engine.DOCKER: "whoever reaches the port is root on that host",
-    Engine.PODMAN: "whoever reaches the port is the user on that host who runs Podman, often root",
-}
 _PLAINTEXT_TODO = {
     Engine.DOCKER: "set tls, tlsverify, tlscacert, tlscert and tlskey (a socket of systemd's, "
     "-H fd://, has no warning for it) and restart dockerd",
@@ -76,7 +67,7 @@ def judge_plaintext(outcome: Outcome) -> Step:
             return step(
                 Severity.CRITICAL,
                 f"{engine} answers in plaintext: {_shown(outcome)}",
-                f"a plaintext API: {_WHO_REACHES[engine]}",
+                f"a plaintext API: {WHO_REACHES[engine]}",
                 f"close the port now; then {_PLAINTEXT_TODO[engine]}",
             )
         case Answered(status=status) if status == _BAD_REQUEST:
@@ -119,14 +110,14 @@ def _judge_stranger(name: str, tried: str, outcome: Outcome, *, asks: bool | Non
                 Severity.CRITICAL,
                 f"TLS let a stranger in; an authorization plugin refused: {_shown(outcome)}",
                 "nothing but the plugin is between a stranger and root on that host",
-                _LET_IN_TODO[Engine.DOCKER],
+                LET_IN_TODO[Engine.DOCKER],
             )
         case Answered(engine=Engine() as engine):
             return step(
                 Severity.CRITICAL,
                 f"{engine} lets a stranger in: {_shown(outcome)}",
-                _WHO_REACHES[engine],
-                _LET_IN_TODO[engine],
+                WHO_REACHES[engine],
+                LET_IN_TODO[engine],
             )
         case Answered(status=status) if status in _REFUSALS:
             return step(Severity.OK, f"refused: {_shown(outcome)}")

@@ -105,11 +105,13 @@ def tls_context(
     """Return a client's TLS 1.2 or later, verifying the server against ``roots`` (PEM) alone.
 
     Without ``roots`` it verifies nothing. A certificate in ``roots`` that is not self-signed is
-    trusted as well, as Go does. Raises ssl.SSLError or OSError where OpenSSL cannot use a file.
+    trusted as well, as Go does; nor does Go show a certificate that is asked for only after the
+    handshake. Raises ssl.SSLError or OSError where OpenSSL cannot use a file.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
     if roots is None:
         context.verify_mode = ssl.CERT_NONE
     else:

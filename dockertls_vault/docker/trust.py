@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.x509 import is_signed_by
 
-from .outcome import Alerted, Answered
+from .outcome import Answered, Engine
 from .report import Severity, Step, one_line
 
 if TYPE_CHECKING:
@@ -31,6 +31,15 @@ _GO = "Client sent an HTTP request to an HTTPS server"
 # dockerd has no reload (moby#23936).
 RESTART = "restart dockerd there, which reads its files at its start only"
 TRY_AGAIN = "check again; if it stays so, look for what limits connections to that port"
+LET_IN_TODO = {
+    Engine.DOCKER: "set tlsverify to true, and tlscacert to the CA of your clients (without it any "
+    "certificate of the system's roots is let in), and restart dockerd",
+    Engine.PODMAN: "start Podman's service with --tls-client-ca, the CA of your clients",
+}
+WHO_REACHES = {
+    Engine.DOCKER: "whoever reaches the port is root on that host",
+    Engine.PODMAN: "whoever reaches the port is the user on that host who runs Podman, often root",
+}
 _TLSCACERT = "set tlscacert to the CA of your clients alone, and restart dockerd"
 
 
@@ -62,7 +71,7 @@ def judge_trust(
             TRY_AGAIN,
         )
     if not greeting.asks:
-        return _judge_unasked(stranger, known)
+        return _judge_unasked(known)
     authorities, unreadable = greeting.authorities, greeting.unreadable
     named = bool(authorities or unreadable)
     if not named and _is_of_dockerd(plaintext, stranger):
@@ -104,24 +113,22 @@ def judge_trust(
     return step(Severity.OK, f"clients of {_listed(authorities)} alone")
 
 
-def _judge_unasked(stranger: Outcome, known: Outcome | None) -> Step:
-    """Judge a server that asks for no certificate.
+def _judge_unasked(known: Outcome | None) -> Step:
+    """Judge a server that asks for no certificate: whoever it answers, it answers everybody.
 
-    A stranger whose connection merely ended tells nothing; that we were answered does, because
-    our certificate was not asked for, and so had no part in it.
+    Our certificate had no part in it, whatever became of a stranger's connection.
     """
-    is_told = isinstance(stranger, Answered | Alerted)
-    if is_told or not (isinstance(known, Answered) and known.engine):
-        return Step("trust", Severity.SKIPPED, TRUST, "it asks for no certificate")
-    return Step(
-        "trust",
-        Severity.CRITICAL,
-        TRUST,
-        f"everybody: it asks for no certificate, and {known.engine} answered us without one",
-        "whoever reaches the port is root on that host; that a stranger's connection ended was "
-        "chance, or something that limits connections",
-        "set tlsverify to true, and tlscacert to the CA of your clients, and restart dockerd",
-    )
+    match known:
+        case Answered(engine=Engine() as engine):
+            return Step(
+                "trust",
+                Severity.CRITICAL,
+                TRUST,
+                f"everybody: it asks for no certificate, and {engine} answered us without one",
+                WHO_REACHES[engine],
+                LET_IN_TODO[engine],
+            )
+    return Step("trust", Severity.SKIPPED, TRUST, "it asks for no certificate")
 
 
 def _is_of_dockerd(plaintext: Outcome, stranger: Outcome) -> bool:

@@ -103,6 +103,30 @@ def refusing_late(
     return talk
 
 
+def asking_late(credential: Path) -> Callable[[socket.socket], None]:
+    """Ask for a certificate only after a request, as TLS 1.2 allows (a renegotiation)."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    context.use_certificate_chain_file(str(credential / "cert.pem"))
+    context.use_privatekey_file(str(credential / "key.pem"))
+    context.load_verify_locations(str(credential / "ca.pem"))
+    context.set_session_id(b"late")
+
+    def talk(connection: socket.socket) -> None:
+        connection.setblocking(True)
+        tls = SSL.Connection(context, connection)
+        tls.set_accept_state()
+        with contextlib.suppress(SSL.Error):
+            tls.do_handshake()
+            tls.recv(4096)
+            tls.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+            tls.renegotiate()
+            tls.do_handshake()
+            tls.recv(4096)
+
+    return talk
+
+
 def resetting(context: ssl.SSLContext) -> Callable[[socket.socket], None]:
     """Do the handshake, then reset the connection, so that nothing more is heard."""
 

@@ -342,6 +342,12 @@ def test_the_server_name_is_sent_for_names_only(host: str, sent: str | None, ser
     assert seen == [sent]
 
 
+def test_a_certificate_is_not_shown_after_the_handshake(server: Path, client: Path) -> None:
+    """Nor would docker show it: an answer without having been asked is an answer to everybody."""
+    with servers.talking(servers.asking_late(server)) as port:
+        assert ask(port, with_certificate(client)).outcome == Alerted("handshake failure")
+
+
 def test_nothing_older_than_tls_12_is_offered() -> None:
     """The oldest version in the context is TLS 1.2, whatever the system's policy says."""
     assert probe.tls_context().minimum_version is ssl.TLSVersion.TLSv1_2

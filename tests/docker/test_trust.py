@@ -78,8 +78,8 @@ def test_trust_that_is_too_wide(
 @pytest.mark.parametrize(
     ("asks", "stranger", "known", "severity"),
     [
-        (False, LET_IN, ANSWERED, Severity.SKIPPED),
-        (False, REFUSED, ANSWERED, Severity.SKIPPED),
+        (False, LET_IN, ANSWERED, Severity.CRITICAL),
+        (False, REFUSED, ANSWERED, Severity.CRITICAL),
         (False, Closed(), None, Severity.SKIPPED),
         (False, Closed(), Closed(), Severity.SKIPPED),
         (False, Closed(), LET_IN, Severity.SKIPPED),
