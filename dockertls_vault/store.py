@@ -6,8 +6,10 @@
     DIR/.dockertls/backup/<UTC time>/                                  files of others, if replaced
     DIR/ca.pem, … -> .dockertls/current/ca.pem, …
 
-Whoever reads the public paths finds the old set or the new one, also after a kill at any
-instant. Directories are 0755, certificates 0444, the key 0400, or 0440 with a group.
+The public paths lead to the old set or to the new one, also after a kill at any instant. A reader
+who opens the three names one after the other can meet a swap in between; one who opens the
+directory behind ``current`` once cannot. Directories are 0755, certificates 0444, the key 0400, or
+0440 with a group.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ DIRECTORY_MODE = 0o755
 CERTIFICATE_MODE = 0o444
 KEY_MODE = 0o400
 KEY_MODE_WITH_GROUP = 0o440
+_UNFINISHED = ".new"
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,12 @@ def install(
     modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, key_mode)
     with refusals(placement.directory), _locked(placement) as (directory, private):
         foreign = check(placement, request, replace=replace)
+        with suppress(FileNotFoundError), durable.opened("backup", private) as backups:
+            _discard_unfinished(backups)
         with durable.directory(
             "generations", DIRECTORY_MODE, private, uid=placement.uid
         ) as generations:
+            _discard_unfinished(generations)
             _prune(generations, private)
             _write(generation, material, modes, placement, generations)
         if foreign:
@@ -199,34 +205,41 @@ def _write(
     placement: Placement,
     generations: int,
 ) -> None:
-    """Write a generation in full under a name that nobody looks for, sync it, and name it."""
-    staged = f".{generation}.new"
+    """Write a generation in full."""
     contents = (material.ca, material.cert, material.key)
+    groups = (durable.KEEP, durable.KEEP, placement.gid)
+    with _whole(generation, generations, placement.uid) as place:
+        for name, content, mode, gid in zip(GENERATION_NAMES, contents, modes, groups, strict=True):
+            durable.create(name, content, mode, place, uid=placement.uid, gid=gid)
+
+
+@contextmanager
+def _whole(name: str, within: int, uid: int) -> Iterator[int]:
+    """Make a directory under a name that nobody looks for; once filled, sync it and name it."""
+    staged = f".{name}{_UNFINISHED}"
     try:
-        with durable.directory(staged, DIRECTORY_MODE, generations, uid=placement.uid) as place:
-            groups = (durable.KEEP, durable.KEEP, placement.gid)
-            for name, content, mode, gid in zip(
-                GENERATION_NAMES, contents, modes, groups, strict=True
-            ):
-                durable.create(name, content, mode, place, uid=placement.uid, gid=gid)
+        with durable.directory(staged, DIRECTORY_MODE, within, uid=uid) as place:
+            yield place
             os.fsync(place)
-        os.rename(staged, generation, src_dir_fd=generations, dst_dir_fd=generations)
+        os.rename(staged, name, src_dir_fd=within, dst_dir_fd=within)
     except BaseException:
         with suppress(FileNotFoundError):
-            durable.remove(staged, generations)
+            durable.remove(staged, within)
         raise
-    os.fsync(generations)
+    os.fsync(within)
+
+
+def _discard_unfinished(within: int) -> None:
+    """Remove what a killed run left half done, which may hold a key."""
+    for name in durable.entries(within):
+        if name.startswith(".") and name.endswith(_UNFINISHED):
+            durable.remove(name, within)
 
 
 def _prune(generations: int, private: int) -> None:
-    """Make room for one more generation, and remove what a killed run left half written."""
+    """Make room for one more generation."""
     current = durable.target("current", private)
-    others = []
-    for name in durable.entries(generations):
-        if name.startswith("."):
-            durable.remove(name, generations)
-        elif f"generations/{name}" != current:
-            others.append(name)
+    others = [name for name in durable.entries(generations) if f"generations/{name}" != current]
     for name in sorted(others, reverse=True)[KEPT_GENERATIONS - 2 :]:
         durable.remove(name, generations)
 
@@ -236,15 +249,13 @@ def _adopt(placement: Placement, stamp: str, directory: int, private: int) -> No
 
     What a reader finds at the public names stays the same at each step.
     """
-    staged = f".{stamp}.new"
-    with durable.directory("backup", DIRECTORY_MODE, private, uid=placement.uid) as backups:
-        with durable.directory(staged, DIRECTORY_MODE, backups, uid=placement.uid) as backup:
-            for (public, ours), name in zip(placement.links, GENERATION_NAMES, strict=True):
-                with suppress(FileNotFoundError):
-                    _keep(public, ours, name, directory, backup, placement.uid)
-            os.fsync(backup)
-        os.rename(staged, stamp, src_dir_fd=backups, dst_dir_fd=backups)
-        os.fsync(backups)
+    with (
+        durable.directory("backup", DIRECTORY_MODE, private, uid=placement.uid) as backups,
+        _whole(stamp, backups, placement.uid) as backup,
+    ):
+        for (public, ours), name in zip(placement.links, GENERATION_NAMES, strict=True):
+            with suppress(FileNotFoundError):
+                _keep(public, ours, name, directory, backup, placement.uid)
     durable.point("current", f"backup/{stamp}", private, uid=placement.uid)
     for public, ours in placement.links:
         if os.access(public, os.F_OK, dir_fd=directory, follow_symlinks=False):

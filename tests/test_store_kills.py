@@ -144,7 +144,7 @@ def test_a_kill_at_any_instant_leaves_a_complete_set(
             assert public(directory) in ({"1"}, {"2"})
         put(directory, 3, replace=True)
         assert public(directory) == {"3"}
-        assert not [name for name in generations(directory) if name.startswith(".")]
+        assert [path.name for path in directory.rglob(".*")] == [".dockertls"]
         if finished:
             assert survived > 10
             return
@@ -158,6 +158,30 @@ def _prepare(directory: Path, before: str) -> None:
         directory.mkdir(parents=True)
         for name in NAMES:
             (directory / name).write_text(f"{name} 1")
+
+
+def test_a_run_that_replaces_nothing_removes_an_unfinished_backup(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the key of others, who may have moved their files away since the kill."""
+    _prepare(out, "foreign")
+    backups = out / ".dockertls" / "backup"
+    kept = os.link
+
+    def link(*arguments: Any, **options: Any) -> None:
+        kept(*arguments, **options)
+        if arguments[1] == "key.pem":
+            _kill_after(0, monkeypatch)
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(_KilledError):
+        put(out, 2, replace=True)
+    monkeypatch.undo()
+    assert list(backups.glob(".*/key.pem"))
+    for name in NAMES:
+        (out / name).unlink()
+    put(out, 3)
+    assert list(backups.iterdir()) == []
 
 
 @pytest.mark.parametrize("before", ["nothing", "ours", "foreign"])
