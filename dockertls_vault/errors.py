@@ -218,13 +218,13 @@ class NoToken(Denied):
 
 
 class TokenRefused(Denied):
-    """``whose`` says in words where the token was found, ``why`` are Vault's own words."""
+    """Expired, revoked, used up or never valid; ``why`` are Vault's own words."""
 
     code = "token-refused"
     default_hint = "log in again"
 
-    def __init__(self, why: str, *, whose: str = "the token", hint: str = "") -> None:
-        super().__init__(f"Vault does not accept {whose}: {why}", hint=hint)
+    def __init__(self, message: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.why = why
 
 

@@ -122,6 +122,8 @@ def _refuse_what_surrounds_a_name(text: str) -> None:
     """Raise InvalidInput for what people put where a name belongs: a URL, a port, a dot."""
     if not text.strip():
         raise InvalidInput("an empty name", hint="give a DNS name or an IP address")
+    if "," in text:
+        raise InvalidInput(f"several names in one: {text!r}", hint="repeat the option for each")
     host = text.partition("://")[2].partition("/")[0] if "://" in text else text.partition("/")[0]
     for found, what, name in (
         (text != text.strip(), "white space around a name", text.strip()),

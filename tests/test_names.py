@@ -40,6 +40,8 @@ LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filte
         ("a.*.example.com", "'*.example.com'"),
         ("*", "'*.example.com'"),
         ("fe80::1%eth0", "'fe80::1'"),
+        ("a.example,b.example", "repeat the option for each"),
+        ("10.0.0.1,10.0.0.2", "repeat the option for each"),
         ("-a.example.com", "letters, digits, hyphens and underscores"),
         ("a..example.com", "letters, digits, hyphens and underscores"),
         ("a" * 64 + ".example.com", "63 to a label"),

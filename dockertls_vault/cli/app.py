@@ -28,6 +28,17 @@ COMMANDS = {
     "ca": "ca",
     "dev": "dev",
 }
+# What people try that there is not: words that no command line has, and what there is instead.
+NOT_THERE = {
+    (
+        "--token",
+    ): "a flag shows the token to everybody on this machine: set VAULT_TOKEN or BAO_TOKEN",
+    ("issue", "server", "--name"): "the names of a server are given with --host",
+    ("issue", "client", "--host"): "the name of a client is given with --name",
+    ("login",): "each command logs in by itself (--auth), or uses the token of `bao login`",
+    ("renew",): "give the same `dockertls-vault issue` again: it takes the place of the old one",
+}
+EXIT_USAGE = 2
 EXIT_BUG = 70
 # A short command makes some 60,000; Python would look for garbage after each 700 of them.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -102,6 +113,14 @@ def _in_options(arguments: Sequence[str]) -> list[str]:
             return others
 
 
+def _say_what_is_there_instead(arguments: Sequence[str]) -> None:
+    """Add to what typer says, which suggests nothing but what has a similar name."""
+    given = {argument.partition("=")[0] for argument in arguments}
+    for words, instead in NOT_THERE.items():
+        if given.issuperset(words):
+            render.hint(instead)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the program on ``arguments``; return its exit status.
 
@@ -112,7 +131,11 @@ def run(arguments: Sequence[str]) -> int:
         with signals.raised():
             app(_in_options(arguments), prog_name="dockertls-vault", obj=preferences)
     except SystemExit as end:
-        return int(end.code or 0)
+        status = int(end.code or 0)
+        # That of `dev` may be its command's own.
+        if status == EXIT_USAGE and arguments[:1] != ["dev"]:
+            _say_what_is_there_instead(arguments)
+        return status
     except signals.Terminated as signal:
         return signal.status
     except DockerTLSError as error:

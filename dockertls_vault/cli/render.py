@@ -90,6 +90,11 @@ def note(text: str, preferences: Preferences) -> None:
         _write(sys.stderr, f"{_printable(text)}\n")
 
 
+def hint(text: str) -> None:
+    """Say what to do next, where somebody else has said what failed."""
+    _say("hint", text)
+
+
 def warn(text: str) -> None:
     """Say a line on stderr that ``--quiet`` does not silence."""
     _say("warning", text)

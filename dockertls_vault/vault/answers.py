@@ -191,13 +191,14 @@ def _unwrapped(refusal: Refusal) -> WrappedSecretUsed:
 
 
 def _token_refused(refusal: Refusal) -> TokenRefused:
-    return TokenRefused(refusal.words)
+    return TokenRefused(f"Vault does not accept the token: {refusal.words}", why=refusal.words)
 
 
 def _token_used_up(_refusal: Refusal) -> TokenRefused:
     # Its last use was this request, which asks about the token itself.
     return TokenRefused(
-        "this was its last use",
+        "the token is used up: this was its last use",
+        why="this was its last use",
         hint="use a token with more uses (num_uses), or log in again",
     )
 

@@ -76,7 +76,11 @@ class Identity:
         if self._choice.method is not Method.TOKEN:
             whose = f"the token of our login ({self._found})"
         own_hint = "" if refused.hint == refused.default_hint else refused.hint
-        return TokenRefused(refused.why, whose=whose, hint=own_hint or self._remedy())
+        return TokenRefused(
+            f"Vault does not accept {whose}: {refused.why}",
+            why=refused.why,
+            hint=own_hint or self._remedy(),
+        )
 
     def _remedy(self) -> str:
         """Return what to do about a token that Vault does not accept, by where it was found."""

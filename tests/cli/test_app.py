@@ -69,6 +69,48 @@ def test_a_wrong_command_line_ends_with_2(
     assert "Error" in captured.err
 
 
+def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """A usage error like any other, with the help instead of a hint."""
+    assert app.run([]) == 2
+    said = capsys.readouterr()
+    assert "Commands:\n  issue" in said.out + said.err
+    assert "hint: " not in said.err
+
+
+@pytest.mark.parametrize("words", app.NOT_THERE, ids=" ".join)
+def test_what_people_try_has_a_hint(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what has a similar name, which is all that is suggested else, they want nothing."""
+    wanted = f"\nhint: {app.NOT_THERE[words]}\n"
+    *command, last = words
+    given = [*(command or ["auth"]), f"{last}=x"] if last.startswith("-") else [*words]
+    assert app.run(given) == 2
+    captured = capsys.readouterr()
+    assert "No such " in captured.err
+    assert captured.err.endswith(wanted)
+    assert captured.out == ""
+
+
+def test_what_is_wrong_otherwise_has_no_such_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each end has its own option for names, which is not to blame there."""
+    assert app.run(["issue", "client", "--name", "alice", "--tttl", "1h"]) == 2
+    assert "hint: " not in capsys.readouterr().err
+
+
+def test_the_status_of_a_command_under_dev_has_no_such_hint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`bao login` ends with 2 as well where its token is refused."""
+
+    def end(*_arguments: object, **_options: object) -> None:
+        raise SystemExit(app.EXIT_USAGE)
+
+    monkeypatch.setattr(app, "app", end)
+    assert app.run(["dev", "--", "bao", "login"]) == 2
+    assert capsys.readouterr().err == ""
+
+
 def test_a_bug_stays_a_traceback_without_locals(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
