@@ -1,8 +1,8 @@
 """Set up the CA in Vault: carry a plan out, and tell whether certificates can be issued then.
 
-An existing CA is never replaced, and what others may use is taken away only with consent. A run
-that was cut short is completed by the next one, and a run that finds everything as it should be
-has an empty plan.
+An existing CA is never replaced. What others may use is taken away, and what was refused is
+opened, only with consent. A run that was cut short is completed by the next one, and a run that
+finds everything as it should be has an empty plan.
 """
 
 from __future__ import annotations
@@ -69,13 +69,14 @@ def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Out
     """Carry the plan out, read back what each step wrote, and report what the server made of it.
 
     What another run of it did at the same time counts as done. Raises ConsentNeeded, before
-    anything is touched, where something is taken away without ``consent``; ConflictingState
-    when what is there is no more what the plan was made for, or not what was written.
+    anything is touched, where something is taken away or opened without ``consent``;
+    ConflictingState when what is there is no more what the plan was made for, or not what was
+    written.
     """
     if plan.needs_consent and not consent:
         of_a_role = any(isinstance(step, WriteRole) and needs_consent(step) for step in plan.steps)
         raise ConsentNeeded(
-            "nothing was changed: this takes away what others may use",
+            f"nothing was changed: this {plan.consequence}",
             problems=plan.needs_consent,
             hint=ConsentNeeded.default_hint + (_ANOTHER_ROLE if of_a_role else ""),
         )

@@ -1,4 +1,4 @@
-"""How a role that is there differs from the one that is wanted, and what that takes away; pure."""
+"""How a role differs from the one that is wanted: what that takes away, what it opens; pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from .duration import format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from .roles import Role
 
 # 0 is as long as the mount or the server allows.
@@ -24,6 +26,23 @@ _NAMES = {
     "allow_glob_domains",
     "allow_localhost",
 }
+# Who somebody may be with a certificate: its names, its addresses, its extended key usages.
+_IDENTITY = {
+    *_NAMES,
+    "allow_any_name",
+    "allow_wildcard_certificates",
+    "enforce_hostnames",
+    "cn_validations",
+    "allow_ip_sans",
+    "allowed_uri_sans",
+    "allowed_other_sans",
+    "server_flag",
+    "client_flag",
+    "code_signing_flag",
+    "email_protection_flag",
+    "ext_key_usage",
+    "ext_key_usage_oids",
+}
 # Ours are the widest: any kind of key, of any size, and the hash that fits the issuer's key.
 _NEVER_LESS = {"key_type", "key_bits", "signature_bits"}
 # OpenBao's, from the one that lets most through; an unknown value lets through more still.
@@ -34,19 +53,24 @@ _BOUNDS = ("permit", "ttl-limited", "forbid")
 class Change:
     """One parameter that differs; ``before`` is None where it was not there.
 
-    ``takes_away`` says that somebody may lose by it what they have now.
+    ``takes_away`` says that somebody may lose by it what they have now, ``opens`` that somebody
+    may be by it who they could not be before, and that no option has asked for that.
     """
 
     parameter: str
     before: object
     after: object
     takes_away: bool = False
+    opens: bool = False
 
 
-def differences(before: Role | None, after: Role) -> tuple[Change, ...]:
+def differences(
+    before: Role | None, after: Role, asked: AbstractSet[str] = frozenset()
+) -> tuple[Change, ...]:
     """Return the parameters of ``after`` that a role has otherwise.
 
-    A parameter that the server does not give back is one it does not know, and no difference.
+    Those in ``asked`` open what somebody has asked for. A parameter that the server does not give
+    back is one it does not know, and no difference.
     """
     if before is None:
         return tuple(Change(name, None, value) for name, value in after.items())
@@ -62,6 +86,7 @@ def differences(before: Role | None, after: Role) -> tuple[Change, ...]:
             found,
             value,
             takes_away=not (any_name and name in _NAMES) and _is_less(name, found, value),
+            opens=name not in asked and _opens(name, before, after),
         )
         for name, found, value in both
         if _comparable(found) != _comparable(value)
@@ -74,6 +99,24 @@ def describe_change(change: Change) -> str:
     if change.before is None:
         return f"{change.parameter}: {after}"
     return f"{change.parameter}: {_value(change.parameter, change.before)} -> {after}"
+
+
+def announce(change: Change) -> str:
+    """Return a change in words, after what it does: ``opens: allow_any_name: false -> true``."""
+    marks = [
+        word for word, does in (("takes away", change.takes_away), ("opens", change.opens)) if does
+    ]
+    return f"{' and '.join(marks)}: {describe_change(change)}" if marks else describe_change(change)
+
+
+def _opens(parameter: str, before: Role, after: Role) -> bool:
+    """Tell whether certificates are signed for somebody to whom they were refused."""
+    if parameter in _NAMES and (before.get("allow_any_name") or after.get("allow_any_name")):
+        return False
+    if parameter == "allow_subdomains" and not before.get("allowed_domains"):
+        return False
+    value = after[parameter]
+    return parameter in _IDENTITY and _is_less(parameter, value, _found(before[parameter], value))
 
 
 def _is_less(parameter: str, before: object, after: object) -> bool:

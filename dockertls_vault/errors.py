@@ -39,7 +39,7 @@
     │   │   └── IssuerUnusable   78  no issuer, or one without a key or the usage to sign
     │   ├── NotInitialized       78  Vault itself was never initialised
     │   ├── ConflictingState     78  what is there cannot be brought to what was asked
-    │   └── ConsentNeeded        78  it would take away what others may use
+    │   └── ConsentNeeded        78  it would take away or open what nobody asked for
     └── CannotRun               126  the command to run is there, and cannot be started
         └── CommandNotFound     127  there is no such command
 
@@ -308,10 +308,10 @@ class ConflictingState(ConfigurationError):
 
 
 class ConsentNeeded(ConfigurationError):
-    """Nothing was touched; ``problems`` are what would have been taken away."""
+    """Nothing was touched; ``problems`` are what would have been taken away or opened."""
 
     code = "consent-needed"
-    default_hint = "give --yes if nobody needs it"
+    default_hint = "give --yes if all of it is wanted"
 
 
 class CannotRun(DockerTLSError):

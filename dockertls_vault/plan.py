@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from . import roles
-from .changes import Change, describe_change, differences
+from .changes import Change, announce, differences
 from .duration import format_duration
 from .errors import ConflictingState, InvalidInput, InvalidSetting
 from .names import parse_dns_name
@@ -96,12 +96,20 @@ class Plan:
 
     @property
     def needs_consent(self) -> tuple[str, ...]:
-        """What would be taken away without having been asked for, in words."""
+        """What would be taken away or opened without having been asked for, in words."""
         return tuple(
-            f"{_subject(step)}: {describe_change(change)}"
+            f"{_subject(step)}: {announce(change)}"
             for step in self.steps
             for change in needs_consent(step)
         )
+
+    @property
+    def consequence(self) -> str:
+        """What that comes to, in words."""
+        changes = [change for step in self.steps for change in needs_consent(step)]
+        takes = ["takes away what others may use"] if any(c.takes_away for c in changes) else []
+        opens = ["opens what was refused before"] if any(c.opens for c in changes) else []
+        return " and ".join(takes + opens)
 
 
 def parse_domains(texts: Sequence[str]) -> tuple[str, ...]:
@@ -220,7 +228,8 @@ def role_step(name: str, found: Role | None, wish: Wish) -> WriteRole | None:
             "no domain for the names of servers",
             hint="give --domain example.internal, or say --allow-any-name",
         )
-    changes = differences(found, role)
+    asked = roles.ASKED if name == wish.server_role else frozenset()
+    changes = differences(found, role, asked)
     if not changes:
         return None
     verb = "write" if found is None else "put right"

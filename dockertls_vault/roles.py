@@ -26,6 +26,9 @@ TELLING = {
     "max_ttl",
 }
 
+# What opens in a role for servers only by an option; else `server` leaves it as it is.
+ASKED = {"allow_any_name", "allowed_domains", "allow_bare_domains", "allow_localhost"}
+
 # Both roles: one extended key usage, any key that Docker takes, and nothing kept in Vault for
 # each certificate. A bound ``not_after`` is OpenBao's; elsewhere the policy denies it.
 _BOTH: Mapping[str, Any] = {

@@ -95,12 +95,12 @@ Step = MountStep | WriteRole
 
 
 def needs_consent(step: Step) -> tuple[Change, ...]:
-    """Return what a step takes away without having been asked to.
+    """Return what a step takes away or opens without having been asked to.
 
     A domain goes only where it was named with --remove-domain, which says it all.
     """
     return tuple(
         change
         for change in step.changes
-        if change.takes_away and change.parameter != "allowed_domains"
+        if change.opens or (change.takes_away and change.parameter != "allowed_domains")
     )

@@ -274,8 +274,8 @@ def test_what_others_use_is_not_taken_away_without_consent(
     with pytest.raises(ConsentNeeded) as refused:
         bootstrap.apply(ca, plan)
     assert refused.value.problems == (
-        "the role server: client_flag: true -> false",
-        "the role server: max_ttl: 365d -> 30d",
+        "the role server: takes away: client_flag: true -> false",
+        "the role server: takes away: max_ttl: 365d -> 30d",
     )
     assert "DOCKERTLS_SERVER_ROLE" in refused.value.hint
     assert ca.state(ROLES) == before
@@ -298,7 +298,26 @@ def test_where_no_role_loses_anything_no_other_role_helps(
     assert kinds(plan.steps) == [SetDefault, WriteRole]
     with pytest.raises(ConsentNeeded) as refused:
         bootstrap.apply(ca, plan)
-    assert refused.value.hint == "give --yes if nobody needs it"
+    assert refused.value.hint == "give --yes if all of it is wanted"
+
+
+def test_a_role_that_refuses_is_not_opened_without_consent(
+    ca: CertificateAuthority, session: Session
+) -> None:
+    """Both in one question, where something is taken away as well."""
+    bootstrap.apply(ca, planned(ca))
+    theirs = {**WISH.roles["server"], "allow_ip_sans": False, "allow_wildcard_certificates": True}
+    post(session, f"{ca.mount}/roles/server", **theirs)
+    before = ca.state(ROLES)
+    with pytest.raises(ConsentNeeded, match=r"takes away .* and opens ") as refused:
+        bootstrap.apply(ca, planned(ca))
+    assert set(refused.value.problems) == {
+        "the role server: opens: allow_ip_sans: false -> true",
+        "the role server: takes away: allow_wildcard_certificates: true -> false",
+    }
+    assert ca.state(ROLES) == before
+    bootstrap.apply(ca, planned(ca), consent=True)
+    assert planned(ca).steps == ()
 
 
 def test_what_a_role_has_beyond_ours_stays(ca: CertificateAuthority, session: Session) -> None:

@@ -1,11 +1,13 @@
-"""What differs between two roles, what a difference takes away, and how it is said."""
+"""What differs between two roles, what that takes away or opens, and how it is said."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from dockertls_vault import roles
-from dockertls_vault.changes import Change, describe_change, differences
+from dockertls_vault.changes import Change, announce, describe_change, differences
 from dockertls_vault.roles import CLIENT
 
 SERVER = roles.server(
@@ -128,7 +130,7 @@ def test_what_narrows_takes_away(
 ) -> None:
     """Whatever gives less, and whatever may; not what gives more."""
     (change,) = differences({parameter: before}, {parameter: after})
-    assert change == Change(parameter, before, after, takes_away=takes_away)
+    assert replace(change, opens=False) == Change(parameter, before, after, takes_away=takes_away)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +149,63 @@ def test_whoever_gets_any_name_loses_none(parameter: str) -> None:
     assert not change.takes_away
     (change, _) = differences(before, {parameter: False, "allow_any_name": False})
     assert change.takes_away
+
+
+@pytest.mark.parametrize(
+    ("parameter", "before", "after", "opens"),
+    [
+        ("allow_any_name", False, True, True),
+        ("allow_any_name", True, False, False),
+        ("allow_ip_sans", False, True, True),
+        ("allow_localhost", False, True, True),
+        ("allow_wildcard_certificates", True, False, False),
+        ("enforce_hostnames", True, False, True),
+        ("enforce_hostnames", False, True, False),
+        ("server_flag", False, True, True),
+        ("client_flag", False, True, True),
+        ("ext_key_usage", [], ["ClientAuth"], True),
+        ("ext_key_usage", ["ClientAuth"], [], False),
+        ("allowed_domains", ["a"], ["a", "b"], True),
+        ("allowed_domains", ["a", "b"], ["b"], False),
+        ("allowed_domains", None, ["b"], True),
+        ("cn_validations", ["hostname"], ["disabled"], True),
+        ("cn_validations", ["disabled"], ["hostname"], False),
+        ("cn_validations", ["email"], ["hostname"], True),
+        # Longer, of another kind, or without a name: nobody is somebody else by it.
+        ("max_ttl", 3600, 86400, False),
+        ("key_type", "rsa", "any", False),
+        ("key_usage", [], ["DigitalSignature"], False),
+        ("require_cn", True, False, False),
+        ("not_after_bound", "forbid", "ttl-limited", False),
+    ],
+)
+def test_what_lets_somebody_be_another_opens(
+    parameter: str, before: object, after: object, opens: bool
+) -> None:
+    """Names, addresses and extended key usages; not where an option has asked for them."""
+    (change,) = differences({parameter: before}, {parameter: after})
+    assert change.opens == opens
+    (change,) = differences({parameter: before}, {parameter: after}, {parameter})
+    assert not change.opens
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "opened"),
+    [
+        ({"allowed_domains": ["a"]}, {"allowed_domains": ["a"]}, {"allow_subdomains"}),
+        ({"allowed_domains": []}, {"allowed_domains": ["a"]}, {"allowed_domains"}),
+        ({"allow_any_name": True}, {"allow_any_name": False}, set()),
+        ({"allow_any_name": False}, {"allow_any_name": True}, {"allow_any_name"}),
+    ],
+)
+def test_subdomains_open_what_has_domains(
+    before: roles.Role, after: roles.Role, opened: set[str]
+) -> None:
+    """Without one they are nothing, and neither are they to a role for any name."""
+    changes = differences(
+        {**before, "allow_subdomains": False}, {**after, "allow_subdomains": True}
+    )
+    assert {change.parameter for change in changes if change.opens} == opened
 
 
 @pytest.mark.parametrize(
@@ -201,3 +260,17 @@ def test_a_role_of_somebody_else_is_not_taken_over_in_silence(
 def test_a_change_is_said_in_words(change: Change, words: str) -> None:
     """TTLs as people write them."""
     assert describe_change(change) == words
+
+
+@pytest.mark.parametrize(
+    ("takes_away", "opens", "words"),
+    [
+        (False, False, "ttl: 1m"),
+        (True, False, "takes away: ttl: 1m"),
+        (False, True, "opens: ttl: 1m"),
+        (True, True, "takes away and opens: ttl: 1m"),
+    ],
+)
+def test_what_a_change_does_comes_first(takes_away: bool, opens: bool, words: str) -> None:
+    """Both may be true of one list."""
+    assert announce(Change("ttl", None, 60, takes_away, opens)) == words

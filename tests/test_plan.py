@@ -163,7 +163,9 @@ def test_a_default_that_would_change_by_itself_is_fixed() -> None:
     assert plan.steps == (
         SetDefault("keep the default issuer when others come", "id-1", (change,)),
     )
-    assert plan.needs_consent == ("the mount: default_follows_latest_issuer: true -> false",)
+    assert plan.needs_consent == (
+        "the mount: takes away: default_follows_latest_issuer: true -> false",
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault.changes import describe_change
+from dockertls_vault.changes import announce
 from dockertls_vault.duration import parse_ttl
 from dockertls_vault.errors import ConflictingState
 from dockertls_vault.names import parse_common_name
@@ -95,7 +95,8 @@ def init(
         ),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Take away what the plan says, without asking.")
+        bool,
+        typer.Option("--yes", "-y", help="Take away and open what the plan says, without asking."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
     mount: MountOption = None,
@@ -195,7 +196,7 @@ def _plan(steps: Sequence[Step]) -> list[str]:
     for step in steps:
         lines.append(f"- {step.words}")
         lines += [
-            f"    {'takes away: ' if change.takes_away else ''}{describe_change(change)}"
+            f"    {announce(change)}"
             for change in step.changes
             if change.before is not None or change.parameter in TELLING
         ]
@@ -203,8 +204,8 @@ def _plan(steps: Sequence[Step]) -> list[str]:
 
 
 def _is_consented_to(plan: Plan) -> bool:
-    """Ask about what is taken away, if anything is."""
-    asked = ["this takes away what others may use:", *plan.needs_consent]
+    """Ask about what is taken away or opened, if anything is."""
+    asked = [f"this {plan.consequence}:", *plan.needs_consent]
     return bool(plan.needs_consent) and render.confirmed(asked)
 
 

@@ -141,9 +141,9 @@ def test_a_role_that_drifted_is_shown_as_a_difference(
         plan,
         """\
 error: nothing was changed: this takes away what others may use
-  - the role server: no_store: false -> true
-  - the role server: client_flag: true -> false
-hint: give --yes if nobody needs it; to leave that role alone, name another \
+  - the role server: takes away: no_store: false -> true
+  - the role server: takes away: client_flag: true -> false
+hint: give --yes if all of it is wanted; to leave that role alone, name another \
 (DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)
 """,
     )
@@ -152,6 +152,42 @@ hint: give --yes if nobody needs it; to leave that role alone, name another \
     assert state(session, mount) == drifted
     assert init("--yes") == 0
     assert capsys.readouterr().out == f"{plan}the CA at {mount} is ready\n"
+    assert state(session, mount) == wanted
+
+
+def test_what_was_refused_is_not_opened_unasked(
+    init: Callable[..., int], mount: str, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A client's common name is who it is to Docker's plugins for authorization."""
+    assert init() == 0
+    wanted = state(session, mount)
+    closed = {"allow_any_name": False, "allowed_domains": ["ci"], "cn_validations": ["hostname"]}
+    role = {**(wanted.roles["client"] or {}), **closed, "allow_bare_domains": True, "ttl": 60}
+    session.client.adapter.post(f"/v1/{mount}/roles/client", json=role)
+    restricted = state(session, mount)
+    capsys.readouterr()
+    assert run(["ca", "init", "--mount", mount]) == 78
+    captured = capsys.readouterr()
+    assert (
+        captured.out
+        == """\
+- put right the role client
+    opens: allow_any_name: false -> true
+    allowed_domains: ci -> none
+    allow_bare_domains: true -> false
+    opens: cn_validations: hostname -> disabled
+    ttl: 1m -> 1h
+"""
+    )
+    assert captured.err.startswith(
+        """\
+error: nothing was changed: this opens what was refused before
+  - the role client: opens: allow_any_name: false -> true
+  - the role client: opens: cn_validations: hostname -> disabled
+hint: """
+    )
+    assert state(session, mount) == restricted
+    assert run(["ca", "init", "--mount", mount, "--yes"]) == 0
     assert state(session, mount) == wanted
 
 
@@ -168,7 +204,7 @@ def test_on_a_terminal_it_asks(
     assert json.loads(out)["ok"] == (status == 0)
     assert (
         "this takes away what others may use:\n"
-        "  - the role server: allow_localhost: true -> false\n"
+        "  - the role server: takes away: allow_localhost: true -> false\n"
         "go on? [y/N] "
     ) in shown
     role = state(session, mount).roles["server"] or {}
@@ -393,7 +429,13 @@ def test_as_json_it_is_one_envelope(
     assert [root["common_name"] for root in data["trusted"]] == ["dockertls root 1"]
     words = [step["words"] for step in data["steps"]]
     assert words[0] == f"enable the PKI engine at {mount}"
-    change = {"parameter": "client_flag", "before": None, "after": False, "takes_away": False}
+    change = {
+        "parameter": "client_flag",
+        "before": None,
+        "after": False,
+        "takes_away": False,
+        "opens": False,
+    }
     assert change in data["steps"][words.index("write the role server")]["changes"]
 
 
