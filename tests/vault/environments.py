@@ -138,8 +138,9 @@ PROXIES = [
     _row("HTTP_PROXY and localhost", HTTP_PROXY="{proxy}",
          VAULT_ADDR="http://localhost:{vault_port}"),
     _row("HTTP_PROXY and a name", AFAR, HTTP_PROXY="{proxy}"),
+    # Without a zone, a link-local address is refused at once, whatever routes there are.
     _row("HTTP_PROXY and an IPv6 address", HTTP_PROXY="{proxy}",
-         VAULT_ADDR="http://[2001:db8::1]:8200"),
+         VAULT_ADDR="http://[fe80::1]:8200"),
     _row("HTTP_PROXY and TLS", TLS, VAULT_CACERT="{root_ca}", HTTP_PROXY="{dead}"),
     _row("HTTPS_PROXY", AFAR_TLS, HTTPS_PROXY="{proxy}"),
     _row("https_proxy", AFAR_TLS, https_proxy="{proxy_host}"),
@@ -166,10 +167,10 @@ PROXIES = [
         )
     ),
     *(
-        _row(f"NO_PROXY={entry!r} and IPv6", VAULT_ADDR="http://[2001:db8::1]:8200",
+        _row(f"NO_PROXY={entry!r} and IPv6", VAULT_ADDR="http://[fe80::1]:8200",
              HTTP_PROXY="{proxy}", NO_PROXY=entry)
-        for entry in ("2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:8200", "[2001:db8::1]:1",
-                      "2001:db8::/32", "2001:DB8:0::1")
+        for entry in ("fe80::1", "[fe80::1]", "[fe80::1]:8200", "[fe80::1]:1",
+                      "fe80::/10", "FE80:0::1")
     ),
     _row("no_proxy", HERE, HTTP_PROXY="{proxy}", no_proxy=ANY),
 ]  # fmt: skip
