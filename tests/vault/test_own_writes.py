@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -162,6 +163,19 @@ def test_what_a_later_call_could_miss(method: str, path: str, forwarded: bool) -
     assert ("X-Vault-Inconsistent" in writes.headers()) is forwarded
     assert writes.headers()["X-Vault-Index"] == INDEX
     assert writes.may_be_missing() is forwarded
+
+
+@pytest.mark.parametrize(("seconds", "missing"), [(0.0, True), (4.9, True), (5.1, False)])
+def test_for_how_long_it_may_be_missing(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, missing: bool
+) -> None:
+    """A standby that has not got there after five seconds never will."""
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    writes = OwnWrites()
+    writes.note("POST", "pki/roles/server", {})
+    now += seconds
+    assert writes.may_be_missing() is missing
 
 
 def test_a_read_leaves_nothing() -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.errors import LoginRefused, NoToken, PolicyDenied, TokenRefused, UnknownRole
+from dockertls_vault.errors import (
+    LoginRefused,
+    NoToken,
+    PolicyDenied,
+    TokenRefused,
+    UnknownRole,
+    VaultUnreachable,
+)
 from dockertls_vault.vault.own_token import capabilities, lookup
 from dockertls_vault.vault.session import Session, open_session
+from tests.harness.dialect.proxy import speaking
 
 from .misbehaving import Node, Relay, misbehaving, relaying, response, says
 from .operator import LIMIT, Operator, session, settings
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.harness.dialect.exchange import Answer, Forward, Request
     from tests.harness.openbao import DevVault
 
 
@@ -96,15 +106,43 @@ def test_a_batch_token_ends_by_itself(operator: Operator) -> None:
 
 
 def test_a_revocation_that_fails_is_said(operator: Operator) -> None:
-    """It hides no other failure, and has seconds of its own where the budget is used up."""
+    """It hides no other failure."""
     said: list[str] = []
     with relaying(operator.address) as relay:
-        variables = approle(operator) | {"DOCKERTLS_TIMEOUT": "1s"}
+        variables = approle(operator)
         opened = open_session(settings(relay.address, **variables), say=said.append)
         with pytest.raises(UnknownRole, match="the failure itself"):
             fail_without_vault(opened, relay)
     assert "could not be revoked, and lives for" in said[-1]
     assert "refuses connections" in said[-1]
+
+
+def test_a_revocation_has_seconds_of_its_own(openbao: DevVault) -> None:
+    """The budget is used up by what hangs; a server that takes its time revokes all the same."""
+    operator = Operator.of(openbao)
+    over = threading.Event()
+
+    def rule(request: Request, forward: Forward) -> Answer:
+        if request.path == "auth/token/lookup-self":
+            over.wait(LIMIT)
+        if request.path == "auth/token/revoke-self":
+            time.sleep(0.5)
+        return forward(request)
+
+    with speaking([rule], operator.address) as address:
+        variables = approle(operator) | {"DOCKERTLS_TIMEOUT": "2s"}
+        with (
+            session(address, _waiting, **variables) as opened,
+            pytest.raises(VaultUnreachable, match="does not answer in time"),
+        ):
+            lookup(opened)
+        over.set()
+    (login,) = opened.identity.logins
+    assert not operator.is_alive(login.token)
+
+
+def _waiting(text: str) -> None:
+    assert text.startswith("waiting for Vault: ")
 
 
 def test_a_token_that_expired_is_got_again(operator: Operator) -> None:
