@@ -111,7 +111,7 @@ def _table(commands: tuple[Permission, ...]) -> render.Table:
         )
         for permission in commands
     ]
-    return render.Table(("result", "command", "lines that the policy lacks"), rows, graded=True)
+    return render.Table(("result", "command", "what it lacks"), rows, graded=True)
 
 
 def _result(permission: Permission) -> str:
