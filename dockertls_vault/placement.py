@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from .request import Request
 
 PRIVATE = ".dockertls"
+# Of 32 bits all but the highest: that is -1, with which chown(2) changes nothing.
+_HIGHEST_ID = 2**32 - 2
+_DECIMAL = re.compile("[0-9]{1,10}")
 GENERATION_NAMES = ("ca.pem", "cert.pem", "key.pem")
 SERVER_NAMES = ("ca.pem", "server-cert.pem", "server-key.pem")
 
@@ -63,11 +67,17 @@ def place(request: Request, out: Path) -> Placement:
     return Placement(directory, names, uid, gid)
 
 
+def _number(text: str) -> int | None:
+    """Return the uid or gid that ``text`` is, None for a name and for what the kernel has not."""
+    number = int(text) if _DECIMAL.fullmatch(text) else None
+    return number if number is None or number <= _HIGHEST_ID else None
+
+
 def _owner(name: str | None) -> int:
     if name is None:
         return durable.KEEP
     try:
-        uid = int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
+        uid = pwd.getpwnam(name).pw_uid if (number := _number(name)) is None else number
     except KeyError:
         raise InvalidInput(f"no such user: {name!r}") from None
     if os.geteuid() not in (0, uid):
@@ -79,7 +89,7 @@ def _group(name: str | None) -> int:
     if name is None:
         return durable.KEEP
     try:
-        gid = int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+        gid = grp.getgrnam(name).gr_gid if (number := _number(name)) is None else number
     except KeyError:
         raise InvalidInput(f"no such group: {name!r}") from None
     if os.geteuid() != 0 and gid not in (os.getegid(), *os.getgroups()):

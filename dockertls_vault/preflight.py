@@ -168,7 +168,7 @@ def _refuse_another_kind(placement: Placement, request: Request) -> None:
         kind = (kept["purpose"], kept["layout"])
     except FileNotFoundError:
         return
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):  # the last for brackets in brackets
         raise ConflictingState(
             f"{file} was damaged", hint="remove it; it is written anew with the next certificate"
         ) from None

@@ -243,6 +243,7 @@ def test_a_life_that_vault_shortened_is_said(
         (["--role", "nobody"], 78, "there are: client, server"),
         (["--ttl", "0s"], 2, "out of range"),
         (["--owner", "no-such-user"], 2, "no such user"),
+        (["--owner", str(2**32 - 1)], 2, "no such user"),
         (["--out", ""], 2, "an empty --out"),
     ],
 )

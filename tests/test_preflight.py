@@ -91,6 +91,22 @@ def test_a_request_that_is_no_file_is_not_waited_for(out: Path) -> None:
         put(out, 2)
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "1", "{}", '{"purpose": "client"}', "\xff", "[" * 200_000],
+    ids=lambda content: repr(content[:12]),
+)
+def test_a_request_that_was_damaged(out: Path, content: str) -> None:
+    """It may be cut short, of another kind, no text, or nested deeper than Python reads."""
+    put(out, 1)
+    kept = out / ".dockertls" / "request.json"
+    kept.unlink()
+    kept.write_text(content, encoding="latin-1")
+    with pytest.raises(ConflictingState, match=r"request\.json was damaged"):
+        put(out, 2)
+    assert public(out) == {"1"}
+
+
 def test_files_of_others_are_refused_and_stay(out: Path) -> None:
     """Without being asked nothing is replaced, and nothing at all is written."""
     out.mkdir()

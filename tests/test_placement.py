@@ -1,0 +1,35 @@
+"""Where a credential goes, and whose it is to be."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dockertls_vault.errors import InvalidInput
+from dockertls_vault.placement import place
+
+from .credentials import CLIENT
+
+HIGHEST = 2**32 - 2
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+
+
+@as_root
+@pytest.mark.parametrize("number", [0, 1000, HIGHEST])
+def test_a_number_that_the_kernel_has(number: int) -> None:
+    """As an owner and as a group, with a name on this machine or without one."""
+    found = place(replace(CLIENT, owner=str(number), group=str(number)), Path("/certs"))
+    assert (found.uid, found.gid) == (number, number)
+
+
+@pytest.mark.parametrize(
+    "number", [str(HIGHEST + 1), str(HIGHEST + 2), "99999999999", "9" * 5000, "-1", "\u0661", ""]
+)
+@pytest.mark.parametrize(("kind", "word"), [("owner", "user"), ("group", "group")])
+def test_a_number_that_nobody_can_have(kind: str, word: str, number: str) -> None:
+    """One too many for the kernel, -1, which would leave all of it root's, and other digits."""
+    with pytest.raises(InvalidInput, match=f"no such {word}: "):
+        place(replace(CLIENT, **{kind: number}), Path("/certs"))  # type: ignore[arg-type]  # both are text
