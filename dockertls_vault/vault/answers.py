@@ -287,7 +287,12 @@ VAULT = (
     ),
     # The same, or a fault in OpenBao 2.5.0 that stays (openbao#2472).
     row(500, r"context canceled", Verdict.BRIEFLY, _cancelled, acted=True),
-    row(400, r"forwarding via header .*disabled", Verdict.NO_FORWARDING, _failed),
+    row(
+        400,
+        r"^(1 error occurred: \* )?forwarding via header .*disabled",
+        Verdict.NO_FORWARDING,
+        _failed,
+    ),
     row(404, r"namespace not found", Verdict.FINAL, _no_namespace),
     # Who we are.
     row((400, 401, 403, 404), "", Verdict.FINAL, _login_refused, path=_LOGIN),
@@ -295,7 +300,7 @@ VAULT = (
     row(403, r"invalid token", Verdict.FINAL, _token_refused),
     row(403, r"^permission denied$", Verdict.FINAL, _token_refused),
     row(400, r"^1 error occurred: \* invalid token$", Verdict.FINAL, _token_used_up),
-    row(400, r"missing client token", Verdict.FINAL, _token_refused),
+    row(400, r"^(1 error occurred: \* )?missing client token", Verdict.FINAL, _token_refused),
     # What we may do; Sentinel has words of its own.
     row(403, r"^1 error occurred: \* permission denied$", Verdict.FINAL, _not_allowed),
     row(403, r'preflight capability check .*path "(?P<path>[^"]*)"', Verdict.FINAL, _nothing_below),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dockertls_vault.errors import DockerTLSError
+
+# Characters; a longer text takes a phrase that is searched for in it more than its length in time,
+# and it would be no help to anybody.
+_MOST_WORDS = 4096
 
 
 class Verdict(Enum):
@@ -31,8 +36,9 @@ class Verdict(Enum):
 class Refusal:
     """An answer that is no success, with all that the words of an error are made of.
 
-    ``path`` is without ``/v1/``, ``words`` are the server's in one line, ``date`` is the time of
-    the answer in UTC by the server's clock, and ``said`` where a row found its phrase in the words.
+    ``path`` is without ``/v1/``, ``words`` are the first of the server's, in one line, ``date`` is
+    the time of the answer in UTC by the server's clock, and ``said`` where a row found its phrase
+    in the words.
     """
 
     method: str
@@ -44,10 +50,10 @@ class Refusal:
     date: datetime | None = None
     said: re.Match[str] | None = None
 
-    @property
+    @cached_property
     def words(self) -> str:
         joined = "; ".join(" ".join(error.split()) for error in self.errors)
-        return joined or f"HTTP {self.status}"
+        return joined[:_MOST_WORDS] or f"HTTP {self.status}"
 
     def group(self, name: str) -> str:
         """Return the part of the words that the row's phrase calls ``name``."""

@@ -213,6 +213,6 @@ _REFUSED: tuple[Row, ...] = tuple(
     )
 )
 SIGNING = (
-    row(400, r"unknown role", Verdict.LAGGING, _unknown_role, path=_SIGN),
+    row(400, r"^(1 error occurred: \* )?unknown role", Verdict.LAGGING, _unknown_role, path=_SIGN),
     *_REFUSED,
 )

@@ -14,6 +14,7 @@ from dockertls_vault.errors import (
     NoToken,
     NotVault,
     UnavailableError,
+    VaultError,
     WrappedSecretUsed,
 )
 
@@ -45,12 +46,17 @@ def unwrap(anonymous: hvac.Client, token: str) -> dict[str, Any]:
 def refuse(anonymous: hvac.Client, token: str, origin: str) -> None:
     """Raise NoToken for a wrapping token, which is as good afterwards as it was before.
 
-    What answers may be a proxy that lets nothing through but what is needed to sign: then the
-    token is taken for one.
+    What answers may be a proxy that lets nothing through but what is needed to sign, perhaps in
+    Vault's own form (405, 413): then the token is taken for one. Where Vault itself failed, it is
+    not risked.
     """
     try:
         path = creation_path(anonymous, token)
     except (WrappedSecretUsed, NotVault):
+        return
+    except VaultError as error:
+        if error.status >= 500:
+            raise
         return
     raise wrapped(origin, path)
 

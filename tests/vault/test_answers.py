@@ -335,6 +335,8 @@ def fitting(example: Example) -> Row:
     return next(row for row in rows if row.find(refusal))
 
 
+# Each example's words where somebody's name could be.
+QUOTED = [it.said for it in EXAMPLES.values() if isinstance(it.said, str)]
 SIGNING = {
     name: example for name, example in EXAMPLES.items() if fitting(example) in pki_answers.SIGNING
 }
@@ -387,6 +389,33 @@ def test_words_alone_decide_nothing(example: Example) -> None:
     meaning = answers.read("POST", example.path, "", answer)
     assert meaning.verdict is F
     assert type(meaning.fault) is VaultError
+
+
+@pytest.mark.parametrize("example", QUOTED, ids=str)
+def test_a_name_that_reads_like_another_refusal(example: str) -> None:
+    """Vault quotes the common name that it refuses, which may be any text."""
+    said = f"common name {example} not allowed by this role"
+    answer = Answer(400, {}, {"errors": [said]}, empty=False)
+    meaning = answers.read("POST", SIGN, "", answer)
+    assert (meaning.verdict, type(meaning.fault)) == (F, NameRefused)
+
+
+@pytest.mark.parametrize(
+    ("path", "phrase"),
+    [
+        (SIGN, "common name "),
+        (LOOKUP, "forwarding via header "),
+        (LOOKUP, "preflight capability check "),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 403])
+def test_words_without_end(path: str, phrase: str, status: int) -> None:
+    """Some of them are read, so that they cannot keep the search for a phrase busy."""
+    answer = Answer(status, {}, {"errors": [phrase * 10, phrase * 100_000]}, empty=False)
+    fault = answers.read("POST", path, "", answer).fault
+    assert fault is not None
+    assert phrase.strip() in fault.message
+    assert len(fault.message) < 5000
 
 
 @pytest.mark.parametrize("example", SIGNING.values(), ids=SIGNING)

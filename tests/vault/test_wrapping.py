@@ -19,6 +19,7 @@ from .operator import LIMIT, Operator, session
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.harness.openbao import DevVault
@@ -121,12 +122,14 @@ def test_a_vault_that_cannot_tell() -> None:
     assert set(node.paths) == {"/v1/sys/wrapping/lookup"}
 
 
-def only_the_token(node: Node, connection: socket.socket) -> None:
-    """Be a proxy that lets nothing of ``sys/`` through."""
-    if node.paths[-1].startswith("/v1/sys/"):
-        connection.sendall(response(b"<html>no</html>", "403 Forbidden", "Content-Type: text/html"))
-    else:
-        connection.sendall(response({"data": {"policies": ["default"]}, "request_id": "1"}))
+def only_the_token(no: bytes) -> Callable[[Node, socket.socket], None]:
+    """Return the answers of a proxy that lets nothing of ``sys/`` through, but says ``no``."""
+    yes = response({"data": {"policies": ["default"]}, "request_id": "1"})
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        connection.sendall(no if node.paths[-1].startswith("/v1/sys/") else yes)
+
+    return answer
 
 
 def not_accepted(node: Node, connection: socket.socket) -> None:
@@ -137,10 +140,18 @@ def not_accepted(node: Node, connection: socket.socket) -> None:
     connection.sendall(response(body, status))
 
 
-def test_a_proxy_that_lets_only_some_paths_through() -> None:
+@pytest.mark.parametrize(
+    "no",
+    [
+        response(b"<html>no</html>", "403 Forbidden", "Content-Type: text/html"),
+        response({"errors": []}, "405 Method Not Allowed"),
+        response({"errors": ["http: request body too large"]}, "413 Request Entity Too Large"),
+    ],
+)
+def test_a_proxy_that_lets_only_some_paths_through(no: bytes) -> None:
     """A token is asked about once, and used where no answer is to be had."""
     with (
-        misbehaving(only_the_token) as node,
+        misbehaving(only_the_token(no)) as node,
         session(node.address, VAULT_TOKEN="token") as opened,
     ):
         for _ in range(2):
