@@ -107,6 +107,7 @@ def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
             _ = certificate.signature_hash_algorithm
     except (
         ValueError,
+        TypeError,  # a BIT STRING in a name
         x509.DuplicateExtension,
         x509.UnsupportedGeneralNameType,
         UnsupportedAlgorithm,

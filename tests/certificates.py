@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
 
+# Tags of ASN.1 (X.680, section 8.4).
+BIT_STRING, T61 = 3, 20
+
 _BACKDATED = timedelta(minutes=5)
 _CRITICAL = (x509.BasicConstraints, x509.KeyUsage, x509.NameConstraints)
 
@@ -158,18 +161,20 @@ class Authority:
         return self.issue(name, usages=[CLIENT_AUTH], lifetime=lifetime)
 
 
-def in_t61(authority: Authority) -> bytes:
+def in_t61(authority: Authority, *, tag: int = T61) -> bytes:
     """Return the certificate (PEM) of an authority named in T.61, which cryptography cannot read.
 
     Names of old CAs may be so. dockerd reads it, and looks at no root's own signature; the name
-    of ``authority`` is in ASCII.
+    of ``authority`` is in ASCII. With another ``tag`` the name is of that type.
     """
     name = authority.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     assert isinstance(name, str)
     size = bytes([len(name)])
     der = authority.certificate.public_bytes(Encoding.DER)
-    utf8, t61 = (b"\x0c" + size + name.encode(), b"\x14" + size + b"\xe9" * len(name))
-    return ssl.DER_cert_to_PEM_cert(der.replace(utf8, t61)).encode()
+    utf8 = b"\x0c" + size + name.encode()
+    # The zero is for a BIT STRING: how many bits of its last byte are unused.
+    other = bytes([tag]) + size + b"\0" + b"\xe9" * (len(name) - 1)
+    return ssl.DER_cert_to_PEM_cert(der.replace(utf8, other)).encode()
 
 
 def key_usage(**allowed: bool) -> x509.KeyUsage:

@@ -20,9 +20,16 @@ from dockertls_vault.docker.intruder import foreign_context
 from dockertls_vault.docker.report import Report, Severity
 from dockertls_vault.request import KeyType
 from dockertls_vault.store import CredentialFiles
-from dockertls_vault.x509 import serial_text
+from dockertls_vault.x509 import private_key_pem, serial_text
 
-from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, in_t61, write_credential
+from .certificates import (
+    BIT_STRING,
+    CLIENT_AUTH,
+    SERVER_AUTH,
+    Authority,
+    in_t61,
+    write_credential,
+)
 from .credentials import SERVER
 from .docker import servers
 from .harness.dockerd import dockerd, tls
@@ -580,3 +587,20 @@ def test_a_greeting_that_is_dropped_is_no_success(
     unseen = dict.fromkeys(("name", "lifetime", "usage"), "skipped")
     assert severities(report) == all_but(trust="warning", chain="warning", **unseen)
     assert report.severity.exit_status == 1
+
+
+def test_a_server_whose_certificate_cannot_be_read_is_a_warning(
+    authority: Authority, client: Path, tmp_path: Path
+) -> None:
+    """OpenSSL takes a name that is a BIT STRING, and so may a client; all else is tried."""
+    root = Authority.create("an odd root")
+    credential = write_credential(tmp_path / "tls", authority.pem, root.server())
+    key = private_key_pem(root.key)
+    (credential / "cert.pem").write_bytes(in_t61(root, tag=BIT_STRING))
+    (credential / "key.pem").chmod(0o600)
+    (credential / "key.pem").write_bytes(key)
+    talk = servers.answering(servers.server_context(credential, verify=True))
+    with servers.talking(talk) as port:
+        report = run(port, client)
+    assert [severities(report)[name] for name in ("version", "chain")] == ["ok", "warning"]
+    assert "cannot be read" in words(report, "chain")

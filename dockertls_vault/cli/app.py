@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,6 +96,8 @@ def main() -> None:
     Looking for garbage is more than a tenth of a short command's time, and most of it comes at
     the very end, where the system takes the memory back anyway (docs/reference/performance.md).
     """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # a library's, about what a server sent: not for users
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     streams.outlive_readers()
     status = run(sys.argv[1:])

@@ -105,7 +105,7 @@ def _authorities(tls: SSL.Connection) -> tuple[tuple[Name, ...], int]:
     names = []
     given = tls.get_client_ca_list()
     for name in given:
-        with suppress(ValueError):
+        with suppress(ValueError, TypeError):  # the latter for a BIT STRING
             names.append(Name.from_bytes(name.der()))
     return tuple(names), len(given) - len(names)
 

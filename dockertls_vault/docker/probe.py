@@ -35,6 +35,7 @@ from .outcome import (
     Silent,
     Version,
 )
+from .report import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,7 +217,7 @@ def _parse_answer(data: bytes) -> Outcome:
         body = response.read()
     except IncompleteRead as error:
         body = error.partial
-    except (HTTPException, ValueError):
+    except (HTTPException, ValueError, OverflowError):  # the last for a length beyond all memory
         return NotHTTP(data[:80])
     text = body.decode("utf-8", "replace")
     version = _parse_version(text)
@@ -252,7 +253,7 @@ def _parse_version(text: str) -> Version | None:
         return None
     keys: Sequence[str] = ("Version", "ApiVersion", "Os", "Arch")
     engine = Engine.PODMAN if _PODMAN in str(found.get("Components")) else Engine.DOCKER
-    return Version(engine, *(str(found.get(key, "")) for key in keys))
+    return Version(engine, *(one_line(str(found.get(key, ""))) for key in keys))
 
 
 def _classify(error: OSError) -> Outcome:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,10 @@ from tests.harness.terminal import on_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# Types of a name's parts, 2.5.4.3 and 2.5.4.6 (X.520), in DER.
+COMMON_NAME, COUNTRY = b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x06"
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +48,28 @@ def daemon(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> It
 def client(authority: Authority, tmp_path: Path) -> Path:
     """Return the directory of a client's credential."""
     return write_credential(tmp_path / "client", authority.pem, authority.client())
+
+
+def test_what_a_library_says_of_a_servers_names_is_not_for_users(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """Nothing on stderr where cryptography warns: of a CA whose country has more than two letters.
+
+    Warnings are errors in this process: it takes one of its own.
+    """
+    server = write_credential(tmp_path / "tls", authority.pem, authority.server())
+    der = ssl.PEM_cert_to_DER_cert(Authority.create("abc").pem.decode())
+    odd = tmp_path / "odd.pem"
+    odd.write_text(ssl.DER_cert_to_PEM_cert(der.replace(COMMON_NAME, COUNTRY)))
+    with servers.talking(servers.asking(server, authorities=odd)) as port:
+        result = subprocess.run(
+            [sys.executable, "-m", "dockertls_vault", "check", f"127.0.0.1:{port}", "-q"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert result.stderr == ""
+    assert "clients of C=abc alone" in result.stdout
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from OpenSSL import SSL
 from dockertls_vault.docker import probe
 from dockertls_vault.docker.authorities import Greeting, greet, public_authorities
 from dockertls_vault.docker.endpoint import Endpoint
-from tests.certificates import Authority, in_t61, write_credential
+from tests.certificates import BIT_STRING, T61, Authority, in_t61, write_credential
 
 from . import servers
 
@@ -101,10 +101,14 @@ def test_a_drip_is_bounded() -> None:
     assert took < servers.LIMIT
 
 
-def test_a_name_that_cannot_be_read_hides_no_other(server: Path, tmp_path: Path) -> None:
-    """The name of an old CA may be in T.61, which cryptography reads as ASCII alone."""
+@pytest.mark.parametrize("tag", [T61, BIT_STRING])
+def test_a_name_that_cannot_be_read_hides_no_other(server: Path, tmp_path: Path, tag: int) -> None:
+    """The name of an old CA may be in T.61, which cryptography reads as ASCII alone.
+
+    A BIT STRING, which is no name at all, it refuses in another way.
+    """
     bundle = tmp_path / "bundle.pem"
-    bundle.write_bytes(ROOTS[0].pem + in_t61(Authority.create("old root")) + ROOTS[1].pem)
+    bundle.write_bytes(ROOTS[0].pem + in_t61(Authority.create("old root"), tag=tag) + ROOTS[1].pem)
     with servers.talking(servers.asking(server, authorities=bundle)) as port:
         greeting = greet_port(port)
     names = tuple(root.certificate.subject for root in ROOTS)

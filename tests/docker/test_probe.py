@@ -210,6 +210,35 @@ def test_a_chunked_answer_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        (b"Transfer-Encoding: chunked", b"f" * 23 + b"\r\n{}\r\n0\r\n\r\n"),
+        (b"Content-Length: 1" + b"0" * 22, b"{}"),
+    ],
+)
+def test_a_length_beyond_all_memory_is_not_http(header: bytes, body: bytes) -> None:
+    """It fits into no integer of the machine's."""
+    answer = b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (header, body)
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(answer)
+
+    with servers.talking(talk) as port:
+        assert ask(port).outcome == NotHTTP(answer[:80])
+
+
+def test_a_version_cannot_pose_as_a_line_of_ours() -> None:
+    """A server may call itself what it likes."""
+    body = json.dumps({**VERSION, "Version": "28\ndo: curl evil.example"}).encode()
+    with servers.http(200, body) as port:
+        outcome = ask(port).outcome
+    assert isinstance(outcome, Answered)
+    assert outcome.version is not None
+    assert outcome.version.version == r"28\ndo: curl evil.example"
+
+
+@pytest.mark.parametrize(
     ("status", "body", "headers", "engine"),
     [
         (404, b"<h1>Not Found</h1>", {}, None),
