@@ -20,6 +20,8 @@ _TRUE = {"1", "t", "T", "true", "True", "TRUE"}
 _FALSE = {"0", "f", "F", "false", "False", "FALSE"}
 _UNIX = "unix://"
 _ZERO = re.compile(r"0+(ns|us|ms|[smhd])?")
+# GenericNameRegex of Vault's sdk/framework, in Go's ASCII.
+_ROLE = re.compile(r"\w([\w.-]*\w)?", re.ASCII)
 # How long Vault's own command line lets a request take.
 REQUEST_TIMEOUT = timedelta(seconds=60)
 
@@ -101,10 +103,13 @@ def namespace(value: object) -> str | None:
 
 
 def role(value: object) -> str:
-    """Return the name of a role, which is one part of a path."""
-    name = mount(value)
-    if "/" in name:
-        raise InvalidInput(f"not the name of a role: {value!r}")
+    """Return the name of a role, of which Vault has none that is written otherwise."""
+    name = text(value).strip("/")
+    if not _ROLE.fullmatch(name):
+        raise InvalidInput(
+            f"not the name of a role: {value!r}",
+            hint="it has letters, digits and underscores, and between them dashes and dots",
+        )
     return name
 
 

@@ -196,6 +196,7 @@ def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> No
         ("DOCKERTLS_MOUNT", "pki?x"),
         ("DOCKERTLS_MOUNT", "/"),
         ("DOCKERTLS_SERVER_ROLE", "a/b"),
+        ("DOCKERTLS_CLIENT_ROLE", "a:b"),
         ("DOCKERTLS_AUTH", "kerberos"),
         ("DOCKERTLS_KEY_TYPE", "dsa-1024"),
         ("DOCKERTLS_AUTH_USER", "../root"),

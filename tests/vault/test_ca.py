@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
 
-from dockertls_vault import config
-from dockertls_vault.errors import NotVault, PolicyDenied, VaultError
+from dockertls_vault import config, values
+from dockertls_vault.errors import InvalidInput, NotVault, PolicyDenied, VaultError
 from dockertls_vault.vault.ca import CertificateAuthority, Issuer, State
 from dockertls_vault.vault.session import open_session
 
@@ -183,6 +184,22 @@ def test_a_role_is_read_as_it_was_written(ca: CertificateAuthority) -> None:
     role = ca.role("r")
     assert role is not None
     assert (role["ttl"], role["allowed_domains"]) == (90, ["example.internal"])
+
+
+@pytest.mark.parametrize("name", ["a", "_", "7", "a.b", "a-b", "A_b", "a..b-c"])
+def test_a_name_that_a_role_may_have(ca: CertificateAuthority, name: str) -> None:
+    """Whatever Vault takes, we do."""
+    ca.write_role(values.role(name), {})
+    assert ca.role(name) is not None
+
+
+@pytest.mark.parametrize("name", ["a:b", "é", "-x", "x-", ".x", "x.", "a b", "a@b", "a/b", "²"])
+def test_a_name_that_no_role_can_have(ca: CertificateAuthority, name: str) -> None:
+    """It is refused before Vault is asked, whose answer would look like an outage."""
+    with pytest.raises(InvalidInput, match="not the name of a role"):
+        values.role(name)
+    with pytest.raises(VaultError):
+        ca.write_role(quote(name, safe="/"), {})
 
 
 def test_a_token_without_the_right_is_denied(vault_server: DevVault, session: Session) -> None:
