@@ -91,6 +91,13 @@ IDENTITY = [
     _row("BAO_TOKEN_PATH", VAULT_TOKEN=None, VAULT_TOKEN_PATH="{absent}", BAO_TOKEN_PATH="{kept}"),
     _row("BAO_TOKEN_PATH, empty", VAULT_TOKEN=None, VAULT_TOKEN_PATH="{kept}", BAO_TOKEN_PATH=""),
     _row("a token with spaces around it", VAULT_TOKEN=" a-token "),
+    _row("VAULT_CONFIG_PATH", VAULT_TOKEN=None, VAULT_CONFIG_PATH="{helper_config}"),
+    _row("BAO_CONFIG_PATH", VAULT_TOKEN=None, VAULT_CONFIG_PATH="{absent}",
+         BAO_CONFIG_PATH="{helper_config}"),
+    _row("BAO_CONFIG_PATH, empty", VAULT_TOKEN=None, VAULT_CONFIG_PATH="{helper_config}",
+         BAO_CONFIG_PATH=""),
+    _row("a VAULT_CONFIG_PATH that is not there", VAULT_TOKEN=None, VAULT_CONFIG_PATH="{absent}"),
+    _row("a token before a helper", VAULT_CONFIG_PATH="{helper_config}"),
     _row("VAULT_NAMESPACE", VAULT_NAMESPACE="team"),
     *(
         _row(f"VAULT_NAMESPACE={value!r}", VAULT_NAMESPACE=value)
@@ -98,7 +105,7 @@ IDENTITY = [
     ),
     _row("BAO_NAMESPACE", VAULT_NAMESPACE="team", BAO_NAMESPACE="other/team"),
     _row("BAO_NAMESPACE, empty", VAULT_NAMESPACE="team", BAO_NAMESPACE=""),
-]
+]  # fmt: skip
 PROXIES = [
     _row("VAULT_PROXY_ADDR", VAULT_PROXY_ADDR="{proxy}"),
     _row("BAO_PROXY_ADDR", VAULT_PROXY_ADDR="{dead}", BAO_PROXY_ADDR="{proxy}"),
@@ -122,14 +129,14 @@ PROXIES = [
     *(
         _row(f"HTTP_PROXY={value!r}", HERE, HTTP_PROXY=value)
         for value in (
-            "http://127.0.0.1:port", "socks5://{proxy_host}", ":", "http://", "//{proxy_host}",
+            "http://127.0.0.1:port", ":", "http://", "//{proxy_host}",
             "HTTP://{proxy_host}", "{proxy}/path",
         )
     ),
     *(
         _row(f"VAULT_PROXY_ADDR={value!r}", VAULT_PROXY_ADDR=value)
         for value in (
-            "http://127.0.0.1:port", "socks5://{proxy_host}", ":", "http://", "127.0.0.1",
+            "http://127.0.0.1:port", ":", "http://", "127.0.0.1",
             "HTTP://{proxy_host}", "{proxy}/path",
         )
     ),
@@ -269,6 +276,13 @@ REDIRECTS = [
               BAO_DISABLE_REDIRECTS=""),
     _redirect("a redirect from TLS to none", "{vault}", TLS, VAULT_CACERT="{root_ca}"),
 ]  # fmt: skip
+# What only changes what ``bao`` prints.
+PRINTING = {
+    "VAULT_FORMAT": "json",
+    "VAULT_DETAILED": "true",
+    "VAULT_CLI_NO_COLOR": "1",
+    "VAULT_LOG_LEVEL": "trace",
+}
 REST = [
     *(
         _row(f"VAULT_CLIENT_TIMEOUT={value!r}", VAULT_CLIENT_TIMEOUT=value)
@@ -283,7 +297,7 @@ REST = [
         for value in ("2", "-1", "many", "1.5")
     ),
     _row("BAO_MAX_RETRIES", VAULT_MAX_RETRIES="many", BAO_MAX_RETRIES="0"),
-    _row("VAULT_FORMAT", VAULT_FORMAT="json"),
+    *(_row(name, **{name: value}) for name, value in PRINTING.items()),
 ]  # fmt: skip
 
 
@@ -295,9 +309,14 @@ DIFFERENT = [
     ("`VAULT_CLIENT_KEY_BYTES`", {"VAULT_CLIENT_KEY_BYTES": "rubbish"}),
     ("`VAULT_SRV_LOOKUP`", {"VAULT_SRV_LOOKUP": "perhaps"}),
     ("`VAULT_RATE_LIMIT`", {"VAULT_RATE_LIMIT": "many"}),
+    ("`VAULT_FORMAT`", {"VAULT_FORMAT": "rubbish"}),
+    ("SOCKS proxies", {"VAULT_PROXY_ADDR": "socks5://{proxy_host}"}),
+    ("SOCKS proxies", HERE | {"HTTP_PROXY": "socks5://{proxy_host}"}),
+    ("HTTP/2", {"VAULT_ADDR": "{h2}", "VAULT_CACERT": "{root_ca}"}),
     ("the system's CAs", TLS | {"VAULT_CACERT": "{other_ca}", "SSL_CERT_FILE": "{root_ca}"}),
     ("a user", {"VAULT_ADDR": "http://user:password@127.0.0.1:{vault_port}"}),
     ("a query", {"VAULT_ADDR": "{vault}?query"}),
+    ("a fragment", {"VAULT_ADDR": "{vault}#fragment"}),
     ("several addresses", {"VAULT_ADDR": "{dead},{vault}", "VAULT_MAX_RETRIES": "1"}),
     ("`/v1` at its end", {"VAULT_ADDR": "{vault}/v1"}),
 ]

@@ -81,10 +81,13 @@ def write_files(directory: Path) -> dict[str, str]:
         "home/.vault-token": b"token-of-the-home\n",
         "kept": b"token-of-a-login\n",
         "empty/nothing": b"",
+        "helper": b"#!/bin/sh\nprintf token-of-a-helper\n",
+        "helper_config": f'token_helper = "{directory / "helper"}"\n'.encode(),
     }
     for name, content in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_bytes(content)
+    (directory / "helper").chmod(0o700)
     (directory / "linked").mkdir()
     (directory / "linked" / "one.pem").symlink_to(directory / "root_ca")
     (directory / "hollow").mkdir()

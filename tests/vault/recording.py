@@ -1,4 +1,4 @@
-"""Servers that write down what arrives: Vault, an agent, a proxy and a Unix socket.
+"""Servers that write down what arrives: Vault, an agent, proxies and a Unix socket.
 
 Each answers everything with the same list, which is a JWT of GitHub's as well.
 """
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIMIT = 30.0  # seconds; far more than anything here takes
-# How a client of SOCKS begins (RFC 1928).
+# How a client of SOCKS begins, and how long its addresses are by their type (RFC 1928).
 _SOCKS = b"\x05"
+_ADDRESS_LENGTHS = {1: 4, 4: 16}
 _HEADERS = (
     "Host",
     "Authorization",
@@ -67,13 +68,16 @@ def recording(directory: Path, credentials: Mapping[str, Path]) -> Iterator[Reco
     """Run the servers; each of ``credentials`` is a TLS server, which asks for a certificate.
 
     ``vault``, ``agent`` and ``standby`` speak HTTP, ``proxy`` too; a tunnel through it ends at the
-    first of the TLS servers, whatever host is asked for. ``unix`` is a socket in ``directory``.
+    first of the TLS servers, whatever host is asked for. Who speaks SOCKS to any of these comes to
+    ``socks``. ``h2`` is the first of the TLS servers with HTTP/2, of which it sees no more than
+    that it is chosen. ``unix`` is a socket in ``directory``.
     """
     found = Recorder()
     first = next(iter(credentials))
     doors = [
         *((name, None) for name in ("vault", "agent", "standby", "proxy")),
         *credentials.items(),
+        ("h2", credentials[first]),
     ]
     with contextlib.ExitStack() as running:
         for name, credential in doors:
@@ -131,9 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         self.request.settimeout(_LIMIT)
-        if self.request.recv(1, socket.MSG_PEEK) == _SOCKS:
-            raise ConnectionAbortedError  # http.server would wait for the end of a line
         self._door = self.server.name
+        if self.request.recv(1, socket.MSG_PEEK) == _SOCKS:
+            self._speak_socks()
         self._server_name: str | None = None
         if self.server.own is not None:
             self._start_tls(self.server.own)
@@ -182,6 +186,18 @@ class _Handler(BaseHTTPRequestHandler):
             Arrival(self._door, request, headers, self._server_name, self._client())
         )
 
+    def _speak_socks(self) -> None:
+        """Let a client of SOCKS connect to anything, which is here (RFC 1928)."""
+        stream = self.request.makefile("rb", buffering=0)
+        _version, methods = stream.read(2)
+        stream.read(methods)
+        self.request.sendall(_SOCKS + b"\0")
+        kind = stream.read(4)[-1]
+        stream.read(_ADDRESS_LENGTHS.get(kind) or stream.read(1)[0])
+        stream.read(2)
+        self.request.sendall(_SOCKS + b"\0\0\1" + bytes(6))
+        self._door = "socks"
+
     def _start_tls(self, credential: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(credential / "cert.pem", credential / "key.pem")
@@ -192,7 +208,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._server_name = name
 
         context.sni_callback = note
+        if self._door == "h2":
+            context.set_alpn_protocols(["h2"])
         self.request = context.wrap_socket(self.request, server_side=True)
+        if self.request.selected_alpn_protocol() == "h2":
+            self.server.found.arrivals.append(Arrival(self._door, "HTTP/2", ()))
+            raise ConnectionAbortedError
 
     def _client(self) -> str | None:
         """Return the common name of the client's certificate."""
