@@ -32,7 +32,7 @@
     │   ├── UnknownMount         78  no PKI engine is mounted there, or it has no issuer
     │   ├── UnknownRole          78  the mount has no such role
     │   ├── SigningRefused       78  the role or its issuer does not sign what was asked for
-    │   │   ├── KeyRefused       78  the role takes keys of another type, or longer ones
+    │   │   ├── KeyRefused       78  the role requires another type of key, or a larger one
     │   │   ├── NoCommonName     78  the role requires a common name, and there is none
     │   │   ├── TTLRefused       78  the issuer ends before the TTL, or the role allows none
     │   │   ├── IssuerExpired    78  the issuer, or each root of the mount, has expired

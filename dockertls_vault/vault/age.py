@@ -1,4 +1,4 @@
-"""An issuer that is younger than its role dates certificates back: for how long it still is.
+"""An issuer that is too new for certificates backdated by its role: for how long it still is.
 
 Vault (>= 1.21.1) signs nothing that is valid before its issuer; OpenBao does.
 """
@@ -30,20 +30,22 @@ def wait_until_old_enough(session: Session, pki: PKI, role: str, young: IssuerTo
     """
     parameters = pki.role(role)
     known = {**roles.CLIENT, **(parameters or {})}
-    left = _left(
-        pki.issuer(known["issuer_ref"]),
-        timedelta(seconds=known["not_before_duration"]),
-        young.asked_at or datetime.now(UTC),
-    )
+    backdated = timedelta(seconds=known["not_before_duration"])
+    left = _left(pki.issuer(known["issuer_ref"]), backdated, young.asked_at or datetime.now(UTC))
     if parameters is not None:
         wait = left.total_seconds()
-        told = f"for another {format_duration(left)} {young.message}"
+        told = (
+            f"the issuer of the role {role!r} is too new for certificates backdated by "
+            f"{format_duration(backdated)}"
+        )
+        why = f"waiting {format_duration(left)}: {told}"
         hint = f"try again in {format_duration(left)}, or give a longer --timeout"
     else:
         wait = _POLL
         told = f"{young.message}; for how long is not known: the token may not read the role"
+        why = f"waiting: {told}"
         hint = f"try again in {format_duration(left)}, which is late enough for a role of `ca init`"
-    if not session.wait(wait, f"waiting: {told}"):
+    if not session.wait(wait, why):
         raise IssuerTooYoung(told, asked_at=young.asked_at, hint=hint)
 
 

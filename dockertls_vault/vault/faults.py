@@ -47,7 +47,7 @@ def unreachable(address: str, error: BaseException, settings: Settings) -> Docke
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
             return _tls_failed(address, cause, settings)
         if isinstance(cause, TooLongError):
-            return NotVault(f"the answer of {address} has no end")
+            return NotVault(f"the response of {address} is too large")
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
             return UnknownAddress(f"the name in {address} does not exist: {cause.strerror}")
         if isinstance(cause, socket.gaierror):

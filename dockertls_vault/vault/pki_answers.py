@@ -82,21 +82,21 @@ def _constrained(refusal: Refusal) -> NameRefused:
 
 def _other_key(refusal: Refusal) -> KeyRefused:
     algorithm = refusal.group("algorithm")
-    smallest, *longer = (kind for kind in KeyType if kind.algorithm == algorithm)
-    more = f" (or longer: {', '.join(longer)})" if longer else ""
+    smallest, *larger = (kind for kind in KeyType if kind.algorithm == algorithm)
+    more = f" (or larger: {', '.join(larger)})" if larger else ""
     return KeyRefused(
-        f"the role {_role(refusal)!r} takes keys of another type: {refusal.words}",
+        f"the role {_role(refusal)!r} requires another type of key: {refusal.words}",
         hint=f"give --key-type {smallest}{more}, or have key_type=any set in the role",
     )
 
 
-def _longer_key(refusal: Refusal) -> KeyRefused:
+def _larger_key(refusal: Refusal) -> KeyRefused:
     bits = int(refusal.group("bits"))
     algorithm = "rsa" if bits >= _SHORTEST_RSA else "ec"
     kinds = [kind for kind in KeyType if kind.algorithm == algorithm]
     fitting = [kind for kind in kinds if kind.bits >= bits]
     return KeyRefused(
-        f"the role {_role(refusal)!r} takes longer keys alone: {refusal.words}",
+        f"the role {_role(refusal)!r} requires a larger key: {refusal.words}",
         hint=f"give --key-type {fitting[0]}, or have key_type=any set in the role"
         if fitting
         else f"have key_bits={kinds[-1].bits} set in the role, the most that there is here",
@@ -145,8 +145,8 @@ def _expired(refusal: Refusal, when: str = "") -> IssuerExpired:
 
 def _too_young(refusal: Refusal) -> IssuerTooYoung:
     return IssuerTooYoung(
-        f"the issuer of the role {_role(refusal)!r} is younger than the role dates certificates "
-        f"back: {refusal.words}",
+        f"the issuer of the role {_role(refusal)!r} is too new for certificates that the role "
+        f"backdates: {refusal.words}",
         asked_at=refusal.date,
     )
 
@@ -202,7 +202,7 @@ _REFUSED: tuple[Row, ...] = tuple(
         (400, r'the IP address "(?P<name>[^"]+)" is not allowed', _address_refused),
         (500, r'sign for this name: (?:DNS name|IP address) "(?P<name>[^"]+)"', _constrained),
         (400, r"requires keys of type (?P<algorithm>rsa|ec|ed25519)\b", _other_key),
-        (400, r"requires a minimum of a (?P<bits>\d{1,6})-bit key", _longer_key),
+        (400, r"requires a minimum of a (?P<bits>\d{1,6})-bit key", _larger_key),
         (400, r"common_name field is required", _no_common_name),
         (400, r"Either ttl or not_after should be provided", _fixed_end),
         (400, r"beyond the expiration of the CA certificate at (?P<end>\S+)", _issuer_ends),

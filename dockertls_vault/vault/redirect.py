@@ -28,7 +28,7 @@ def target(address: str, url: str, answer: Answer, *, follow: bool) -> str:
         location, found = "", urlsplit("")
     if not location or found.scheme not in {"http", "https"} or not found.netloc:
         raise VaultError(
-            f"{address} redirects to nowhere",
+            f"{address} sent an invalid redirect",
             status=answer.status,
             hint="is api_addr right on the server?",
         )

@@ -35,7 +35,7 @@ _UNIX = "unix://"
 
 
 class TooLongError(HTTPError):
-    """A body that has no end."""
+    """A body that is larger than any of Vault's."""
 
 
 class MalformedError(HTTPError):

@@ -261,11 +261,11 @@ EXAMPLES = {
         NameRefused, 65, "may not sign for '10.1.2.3'",
     ),
     "a type of key": Example(
-        SIGN, 400, "role requires keys of type rsa", F, KeyRefused, 78, "keys of another type"
+        SIGN, 400, "role requires keys of type rsa", F, KeyRefused, 78, "another type of key"
     ),
     "a size of key": Example(
         SIGN, 400, "role requires a minimum of a 4096-bit key, but CSR's key is 2048 bits", F,
-        KeyRefused, 78, "longer keys alone",
+        KeyRefused, 78, "requires a larger key",
     ),
     "no common name": Example(
         SIGN, 400,
@@ -298,7 +298,7 @@ EXAMPLES = {
         SIGN, 400, "notAfter before notBefore", F, IssuerExpired, 78, "expired: notAfter"
     ),
     "an issuer that is too young, Vault": Example(
-        SIGN, 400, "notBefore before signer's notBefore", F, IssuerTooYoung, 75, "younger than"
+        SIGN, 400, "notBefore before signer's notBefore", F, IssuerTooYoung, 75, "too new for"
     ),
     "no issuer": Example(
         SIGN, 500, f"{NO_CA} no default issuer currently configured\n\n", F, IssuerUnusable, 78,

@@ -75,7 +75,7 @@ def failure(answer: Answer, **variables: str) -> DockerTLSError:
         (Node.drips_body, VaultUnreachable, "does not answer in time"),
         (Node.closes_mid_body, VaultUnreachable, "broke the connection off"),
         (Node.answers_garbage, VaultUnreachable, "broke the connection off"),
-        (Node.never_ends, NotVault, "has no end"),
+        (Node.never_ends, NotVault, "is too large"),
         (Node.answers_html, NotVault, "not Vault's (HTTP 200, text/html)"),
         (Node.answers_as_another_service, NotVault, "not Vault's (HTTP 404)"),
         (Node.redirects_in_a_circle, VaultError, "redirects again after a redirect"),
@@ -318,8 +318,8 @@ def test_a_redirect_to_a_dead_leader_falls_back(openbao: DevVault) -> None:
     ("variables", "location", "words"),
     [
         ({"VAULT_DISABLE_REDIRECTS": "1"}, "http://127.0.0.1:1/", "VAULT_DISABLE_REDIRECTS"),
-        ({}, "ldap://127.0.0.1:1/", "redirects to nowhere"),
-        ({}, "", "redirects to nowhere"),
+        ({}, "ldap://127.0.0.1:1/", "invalid redirect"),
+        ({}, "", "invalid redirect"),
     ],
 )
 def test_a_redirect_that_is_not_followed(
