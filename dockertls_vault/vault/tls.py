@@ -12,6 +12,7 @@ import urllib3.exceptions
 from dockertls_vault.errors import InvalidSetting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from dockertls_vault.settings import Settings
@@ -70,21 +71,24 @@ def _cas(settings: Settings) -> str | None:
         text = _certificates(text, origins["ca_cert_bytes"])
     if settings.ca_cert is not None:
         origin = origins["ca_cert"]
-        read = _certificates(_read(settings.ca_cert, origin), origin)
+        read = _certificates(_read([settings.ca_cert], origin), origin)
     if settings.ca_path is not None:
         origin = origins["ca_path"]
-        read = _certificates(read + _read(settings.ca_path, origin), origin)
+        read = _certificates(read + _read(_files(settings.ca_path), origin), origin)
     return read or text
 
 
-def _files(path: Path) -> list[Path]:
-    """Return the files in and below a directory, or ``path`` itself if there are none."""
-    return sorted(file for file in path.rglob("*") if file.is_file()) or [path]
+def _files(path: Path) -> Iterator[Path]:
+    """Yield the files in and below a directory, or ``path`` itself if there are none.
+
+    Raises OSError once it is iterated, where one of its directories cannot be looked through.
+    """
+    yield from sorted(file for file in path.rglob("*") if file.is_file()) or [path]
 
 
-def _read(path: Path, origin: str) -> str:
+def _read(files: Iterable[Path], origin: str) -> str:
     try:
-        return "".join(file.read_text(encoding="ascii", errors="ignore") for file in _files(path))
+        return "".join(file.read_text(encoding="ascii", errors="ignore") for file in files)
     except OSError as error:
         raise InvalidSetting(f"{origin}: no CA certificates can be read there: {error}") from None
 
