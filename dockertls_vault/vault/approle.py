@@ -10,6 +10,9 @@ from dockertls_vault.errors import LoginRefused, NoToken
 from . import fields, wrapping
 from .tokens import check_secret, read_secret
 
+# A JWT, the other form of a wrapping token, has two dots as well.
+_TOKEN = re.compile(r"(?P<prefix>s|hvs)\.[^.]+(\.(?P<namespace>[^.]+))?")
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -39,7 +42,7 @@ def secret_id(
     """Return the secret_id, or None for a role that asks for none (bind_secret_id=false).
 
     Raises WrappedSecretUsed if somebody unwrapped it before, LoginRefused if what is wrapped is
-    not a secret_id of ``mount``; it is not unwrapped then.
+    not a secret_id of ``mount``, or of another namespace; it is not unwrapped then.
     """
     plain = _either(settings, "secret_id", settings.secret_id, settings.secret_id_file)
     if plain is not None:
@@ -52,6 +55,7 @@ def secret_id(
     )
     if token is None:
         return None
+    _check_namespace(settings, token)
     _check_origin(anonymous, token, mount, settings.auth_role)
     with once():
         data = wrapping.unwrap(anonymous, token)
@@ -72,6 +76,30 @@ def _either(settings: Settings, name: str, value: str | None, file: Path | None)
     if value is not None:
         return check_secret(value, settings.origins[name])
     return None if file is None else read_secret(file)
+
+
+def _check_namespace(settings: Settings, token: str) -> None:
+    """Refuse a wrapping token of a namespace where there should be none, and the other way round.
+
+    Vault looks one up, and unwraps it, in whatever namespace it is asked. A token of a namespace
+    ends with an id of that, which nobody can tell from the id of another one. A token without
+    one is judged only in OpenBao's form: HashiCorp Vault (``hvs.``) may have it within.
+    """
+    form = _TOKEN.fullmatch(token)
+    if form is None:
+        return
+    expected = settings.namespace not in {None, "root"}
+    if form["namespace"] and not expected:
+        raise LoginRefused(
+            "the wrapped secret_id was made in a namespace, and none is set; it was not unwrapped",
+            hint="set VAULT_NAMESPACE or BAO_NAMESPACE to the namespace that it was made in",
+        )
+    if form["prefix"] == "s" and not form["namespace"] and expected:
+        raise LoginRefused(
+            f"the wrapped secret_id was made in no namespace, and {settings.origins['namespace']} "
+            f"is {settings.namespace!r}; it was not unwrapped",
+            hint="have it made in that namespace, or do without one here",
+        )
 
 
 def _check_origin(anonymous: hvac.Client, token: str, mount: str, role: str | None) -> None:

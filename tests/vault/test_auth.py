@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -127,6 +128,45 @@ class TestAppRole:
         with pytest.raises(LoginRefused, match=r"role/other/secret-id"):
             log_in(operator, **variables)
         assert operator.is_alive(wrapped)
+
+    @pytest.mark.parametrize(
+        ("made_in", "set_here", "words"),
+        [
+            (True, False, "was made in a namespace, and none is set"),
+            (False, True, "was made in no namespace, and VAULT_NAMESPACE is 'ns-"),
+            (True, True, None),
+        ],
+    )
+    def test_wrapped_in_a_namespace(
+        self, openbao: DevVault, made_in: bool, set_here: bool, words: str | None
+    ) -> None:
+        """Where the namespace is another one it would be lost, so it stays wrapped."""
+        operator = Operator.of(openbao)
+        namespace = f"ns-{secrets.token_hex(4)}"
+        operator.write(f"sys/namespaces/{namespace}")
+        there = {"X_Vault_Namespace": namespace} if made_in else {}
+        mount = f"approle-{secrets.token_hex(4)}"
+        operator.write(f"sys/auth/{mount}", {"type": "approle"}, **there)
+        operator.write(f"auth/{mount}/role/ci", {"token_policies": "default"}, **there)
+        path = f"auth/{mount}/role/ci"
+        _, role_id = operator.call("GET", f"{path}/role-id", **there)
+        wrapped = operator.write(f"{path}/secret-id", X_Vault_Wrap_TTL="60", **there)
+        variables = {
+            "DOCKERTLS_AUTH_MOUNT": mount,
+            "DOCKERTLS_ROLE_ID": role_id["data"]["role_id"],
+            "DOCKERTLS_WRAPPED_SECRET_ID": wrapped["wrap_info"]["token"],
+        }
+        if set_here:
+            variables["VAULT_NAMESPACE"] = namespace
+        with session(openbao.address, **variables) as opened:
+            if words is None:
+                assert lookup(opened).path == f"auth/{mount}/login"
+                return
+            with pytest.raises(LoginRefused, match=words) as caught:
+                lookup(opened)
+        assert "it was not unwrapped" in caught.value.message
+        token = {"token": wrapped["wrap_info"]["token"]}
+        assert operator.call("POST", "sys/wrapping/lookup", token, **there)[0] == 200
 
     def test_refused(self, operator: Operator, mount: str) -> None:
         """Vault's own words are shown, and the secret is not."""
