@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.duration import to_seconds
-from dockertls_vault.errors import NotVault, UnknownMount, VaultError
+from dockertls_vault.errors import UnknownMount, VaultError
 from dockertls_vault.roles import BACKDATED
 
+from . import fields
 from .pki import warnings
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class CertificateAuthority:
             if error.status == 404:
                 return ()
             raise
-        found = _data(body)["key_info"]
+        found = fields.data(body)["key_info"]
         return tuple(
             Issuer(key, info.get("issuer_name") or "", self._has_key(key, info))
             for key, info in found.items()
@@ -157,7 +158,7 @@ class CertificateAuthority:
 
     def _read(self, path: str) -> dict[str, Any] | None:
         try:
-            return _data(self._adapter.get(f"/v1/{path}"))
+            return fields.data(self._adapter.get(f"/v1/{path}"))
         except UnknownMount:
             return None
         except VaultError as error:
@@ -167,10 +168,3 @@ class CertificateAuthority:
 
     def _write(self, path: str, body: dict[str, Any]) -> tuple[str, ...]:
         return warnings(self._adapter.post(f"/v1/{path}", json=body))
-
-
-def _data(body: Any) -> dict[str, Any]:
-    data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, dict):
-        raise NotVault("the answer has no data, as Vault's would")
-    return data
