@@ -18,7 +18,7 @@ from .request import KeyType
 
 _TRUE = {"1", "t", "T", "true", "True", "TRUE"}
 _FALSE = {"0", "f", "F", "false", "False", "FALSE"}
-_UNIX = "unix://"
+UNIX = "unix://"
 _ZERO = re.compile(r"0+(ns|us|ms|[smhd])?")
 # GenericNameRegex of Vault's sdk/framework, in Go's ASCII.
 _ROLE = re.compile(r"\w([\w.-]*\w)?", re.ASCII)
@@ -159,7 +159,7 @@ def addresses(value: object) -> tuple[str, ...]:
 
 
 def _address(value: str) -> str:
-    if value.startswith(_UNIX) and value != _UNIX:
+    if value.startswith(UNIX) and value != UNIX:
         return value
     try:
         parts = urlsplit(value)

@@ -40,6 +40,18 @@ def context(settings: Settings) -> ssl.SSLContext:
     return made
 
 
+def is_given(settings: Settings) -> bool:
+    """Tell whether there is more to it than the system's CAs."""
+    found = (
+        settings.ca_cert,
+        settings.ca_cert_bytes,
+        settings.ca_path,
+        settings.client_cert,
+        settings.client_key,
+    )
+    return any(value is not None for value in found)
+
+
 def _show(made: ssl.SSLContext, settings: Settings) -> None:
     """Let the context show our certificate, if there is one."""
     certificate, key = settings.client_cert, settings.client_key

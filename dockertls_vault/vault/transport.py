@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -13,10 +14,13 @@ from urllib3 import PoolManager, ProxyManager
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout, make_headers
 
+from dockertls_vault.values import UNIX
+
 from . import deadline, tls
 from .proxies import proxy_for
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from datetime import datetime
 
@@ -31,7 +35,6 @@ _CHUNK = 64 * 1024
 _LONGEST_TEXT = 1024
 # Seconds until a connection is there, DNS and the handshake of TLS included.
 _CONNECTING = 5.0
-_UNIX = "unix://"
 
 
 class TooLongError(HTTPError):
@@ -73,13 +76,19 @@ class Transport:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._context = tls.context(settings)
-        self._managers: dict[str | None, PoolManager] = {}
+        self._managers: dict[tuple[str | None, bool], PoolManager] = {}
         self._unix = {
-            address: deadline.UnixPool(address.removeprefix(_UNIX))
+            address: deadline.UnixPool(address.removeprefix(UNIX))
             for address in settings.addresses
-            if address.startswith(_UNIX)
+            if address.startswith(UNIX)
         }
+        if tls.is_given(settings):
+            _ = self._context  # what is wrong with it is said whatever the address
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        """What TLS is spoken with; to read the system's CAs takes longer than a request."""
+        return tls.context(self._settings)
 
     def send(
         self,
@@ -144,13 +153,15 @@ class Transport:
             if url.startswith(f"{address}/"):
                 return pool, url.removeprefix(address)
         proxy = proxy_for(url, self._settings)
-        if proxy not in self._managers:
-            self._managers[proxy] = self._manager(proxy)
-        return self._managers[proxy], url
+        encrypted = any(hop.startswith("https:") for hop in (url, proxy or ""))
+        kind = proxy, encrypted
+        if kind not in self._managers:
+            self._managers[kind] = self._manager(proxy, self._context if encrypted else None)
+        return self._managers[kind], url
 
-    def _manager(self, proxy: str | None) -> PoolManager:
+    def _manager(self, proxy: str | None, context: ssl.SSLContext | None) -> PoolManager:
         to_vault: dict[str, Any] = {
-            "ssl_context": self._context,
+            "ssl_context": context,
             "server_hostname": self._settings.tls_server_name,
         }
         if proxy is None:
@@ -160,7 +171,7 @@ class Transport:
             manager = ProxyManager(
                 proxy,
                 proxy_headers=make_headers(proxy_basic_auth=unquote(user)) if at else None,
-                proxy_ssl_context=self._context,
+                proxy_ssl_context=context,
                 **to_vault,
             )
         deadline.bound(manager)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.harness.openbao import DevVault
 
 AUTHORITY = Authority.create("CA of Vault's listener")
 AT_ONCE = 20.0  # seconds, where the budget would be thirty
@@ -287,6 +290,20 @@ def test_a_file_that_is_not_there(variables: dict[str, str], origin: str) -> Non
     """The variable is named."""
     with pytest.raises(InvalidSetting, match=f"^{origin}: "):
         session("https://127.0.0.1:1", **variables)
+
+
+def test_no_cas_are_read_where_there_is_no_tls(
+    openbao: DevVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's would take twenty milliseconds of each command."""
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: pytest.fail("CAs are read"))
+    with session(openbao.address, VAULT_TOKEN=openbao.token) as opened:
+        assert lookup(opened).policies == ("root",)
+    with (
+        session("unix:///nowhere.sock", VAULT_TOKEN="t", VAULT_MAX_RETRIES="0") as opened,
+        pytest.raises(VaultUnreachable),
+    ):
+        lookup(opened)
 
 
 def test_a_directory_of_cas_that_cannot_be_looked_through(tmp_path: Path) -> None:
