@@ -17,6 +17,7 @@ from dockertls_vault.errors import (
     VaultSealed,
     VaultUnreachable,
 )
+from dockertls_vault.values import UNIX
 
 from . import answers, faults, redirect, retry
 from .address import is_loopback, path_below
@@ -138,7 +139,8 @@ class Courier:
     def _nobody(self, address: str, error: HTTPError) -> bool:
         """Tell whether nothing runs on this machine, and there is nobody else to ask."""
         alone = self._settings.addresses == (address,)
-        return alone and is_loopback(address) and faults.is_refused(error)
+        here = is_loopback(address) or address.startswith(UNIX)
+        return alone and here and faults.is_refused(error)
 
     def _judge(
         self, call: Call, address: str, answer: Answer, meaning: Meaning, until: float

@@ -199,7 +199,12 @@ def lasts(error: urllib3.exceptions.HTTPError) -> bool:
 
 
 def is_refused(error: urllib3.exceptions.HTTPError) -> bool:
-    """Tell whether nothing listens there, if it was not a proxy that could not be reached."""
+    """Tell whether nothing listens there, if it was not a proxy that could not be reached.
+
+    Of a Unix socket there may be no file, or none that can be (its path has 107 bytes at most).
+    """
+    nobody = (ConnectionRefusedError, FileNotFoundError, NotADirectoryError)
     return not isinstance(error, urllib3.exceptions.ProxyError) and any(
-        isinstance(cause, ConnectionRefusedError) for cause in causes(error)
+        isinstance(cause, nobody) or str(cause) == "AF_UNIX path too long"
+        for cause in causes(error)
     )

@@ -15,7 +15,7 @@ from .wrapping import wrapped
 if TYPE_CHECKING:
     from dockertls_vault.settings import Settings
 
-# Seconds that a token helper may take; it may have to ask a keyring.
+# Seconds that a token helper may take at most; it may have to ask a keyring.
 _HELPER_TIMEOUT = 30.0
 # HCL, or the JSON that HCL's parser takes as well.
 _TOKEN_HELPER = re.compile(r'^[\s{]*"?token_helper"?\s*[=:]\s*"(?P<path>[^"\n]*)"', re.MULTILINE)
@@ -36,7 +36,8 @@ def given_token(settings: Settings) -> tuple[str, str] | None:
         return _of_file(settings.token_file)
     helper = token_helper(settings)
     if helper is not None:
-        token = _ask(helper)
+        limit = min(_HELPER_TIMEOUT, settings.timeout.total_seconds())
+        token = _ask(helper, limit)
         return (_token_in(token, str(helper)), f"the token helper {helper}") if token else None
     file = _kept(settings)
     if file is not None and file.exists():
@@ -132,21 +133,21 @@ def check_secret(content: str, origin: str) -> str:
     return secret
 
 
-def _ask(helper: Path) -> str:
-    """Return what ``helper get`` prints; nothing means that it keeps no token."""
+def _ask(helper: Path, limit: float) -> str:
+    """Return what ``helper get`` prints in ``limit`` seconds; nothing if it keeps no token."""
     try:
         answer = subprocess.run(
             [helper, "get"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=_HELPER_TIMEOUT,
+            timeout=limit,
             check=False,
         )
     except OSError as error:
         raise InvalidSetting(f"the token helper {helper} cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
         raise InvalidSetting(
-            f"the token helper {helper} gave no token within {_HELPER_TIMEOUT:.0f} s"
+            f"the token helper {helper} gave no token within {limit:.0f} s"
         ) from None
     if answer.returncode != 0:
         words = " ".join(answer.stderr.decode(errors="replace").split())

@@ -85,6 +85,14 @@ def test_a_helper_that_fails(tmp_path: Path, script: str | None, words: str) -> 
         find(HOME=str(tmp_path))
 
 
+def test_a_helper_keeps_to_the_time_that_there_is(tmp_path: Path) -> None:
+    """One that hangs is given up with the budget, which is shorter than its own limit."""
+    program = helper(tmp_path / "helper", "exec sleep 60")
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
+    with pytest.raises(InvalidSetting, match="gave no token within 1 s"):
+        find(HOME=str(tmp_path), DOCKERTLS_TIMEOUT="1s")
+
+
 def test_a_helper_without_a_whole_path(tmp_path: Path) -> None:
     """It could be anything on the PATH."""
     (tmp_path / ".vault").write_text('token_helper = "helper"')

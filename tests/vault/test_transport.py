@@ -306,6 +306,16 @@ def test_no_cas_are_read_where_there_is_no_tls(
         lookup(opened)
 
 
+@pytest.mark.parametrize("path", ["/nowhere.sock", "/etc/passwd/vault.sock", "/" + "x" * 200])
+def test_a_socket_that_is_not_there(path: str) -> None:
+    """Nobody else can be asked, and waiting makes none: not one second try."""
+    with (
+        session(f"unix://{path}", VAULT_TOKEN="t", DOCKERTLS_TIMEOUT="1h") as opened,
+        pytest.raises(VaultUnreachable, match=path[:20]),
+    ):
+        lookup(opened)
+
+
 def test_a_directory_of_cas_that_cannot_be_looked_through(tmp_path: Path) -> None:
     """What the system says of one of its files, here ENAMETOOLONG, is no traceback."""
     (tmp_path / "ca.pem").symlink_to("x" * 300)
