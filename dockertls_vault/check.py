@@ -100,6 +100,7 @@ def check(
             stranger.outcome,
             known.outcome if known else None,
             ours={certificate.issuer for certificate in ours.chain},
+            roots={root.subject for root in ours.roots},
             public=authorities.public_authorities(),
         )
     )

@@ -306,14 +306,20 @@ def test_a_ca_whose_name_cannot_be_read_hides_no_other(
 def test_all_cas_of_a_rotation_are_named(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """Two CAs of one's own are right while one of them goes, and said."""
-    server = write_credential(
-        tmp_path / "tls", authority.pem + Authority.create("next root").pem, authority.server()
-    )
+    """Two CAs of one's own are right while one of them goes, and said.
+
+    One that ca.pem does not have may be of a public CA's intermediates: the reader sees to it.
+    """
+    bundle = authority.pem + Authority.create("next root").pem
+    server = write_credential(tmp_path / "tls", bundle, authority.server())
+    overlapping = write_credential(tmp_path / "both", bundle, authority.client())
     with dockerd(tmp_path, "--tlsverify", *tls(server)) as port:
-        report = run(port, client)
-    assert severities(report) == all_but()
-    assert "clients of CN=check root (ours), and of CN=next root" in words(report, "trust")
+        report = run(port, overlapping)
+        behind = run(port, client)
+    assert severities(report) == severities(behind) == all_but()
+    both = "clients of CN=check root (ours), and of CN=next root"
+    assert words(report, "trust").strip() == both
+    assert words(behind, "trust").strip() == f"{both} (not in our ca.pem)"
 
 
 @pytest.mark.parametrize("renamed", [True, False])

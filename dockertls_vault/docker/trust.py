@@ -50,6 +50,7 @@ def judge_trust(
     known: Outcome | None = None,
     *,
     ours: Collection[Name],
+    roots: Collection[Name],
     public: Collection[Name],
 ) -> Step:
     """Tell whose clients are let in, by what ``greeting`` tells of the handshake.
@@ -57,7 +58,8 @@ def judge_trust(
     ``known`` is what came with our certificate, if we have one. ``plaintext`` is what a request
     without TLS came to, ``stranger`` one without a certificate: they tell a daemon, which refuses
     within TLS, from a proxy before it, which may keep the names to itself.
-    ``ours`` are the issuers of our own certificate, ``public`` the public CAs.
+    ``ours`` are the issuers of our own certificate, ``roots`` those in our ca.pem, ``public`` the
+    public roots: an intermediate of theirs looks like any other CA.
     """
 
     def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
@@ -108,9 +110,14 @@ def judge_trust(
         )
     of_ours = [name for name in authorities if name in ours]
     others = [name for name in authorities if name not in ours]
-    if of_ours and others:
-        return step(Severity.OK, f"clients of {_listed(of_ours)} (ours), and of {_listed(others)}")
-    return step(Severity.OK, f"clients of {_listed(authorities)} alone")
+    if not (of_ours and others):
+        return step(Severity.OK, f"clients of {_listed(authorities)} alone")
+    groups = (
+        ([name for name in others if name in roots], ""),
+        ([name for name in others if name not in roots], " (not in our ca.pem)"),
+    )
+    also = "".join(f", and of {_listed(group)}{remark}" for group, remark in groups if group)
+    return step(Severity.OK, f"clients of {_listed(of_ours)} (ours){also}")
 
 
 def _judge_unasked(known: Outcome | None) -> Step:

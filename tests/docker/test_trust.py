@@ -28,8 +28,8 @@ NOW = datetime.now(UTC)
 OLD = Authority.create("our root", not_before=NOW - timedelta(days=90))
 NEW = Authority.create("our root 2", not_before=NOW - timedelta(days=1))
 OTHER = Authority.create("other root", not_before=NOW - timedelta(days=90))
-OURS, THEIRS, PUBLIC = (
-    Authority.create(name).certificate.subject for name in ("ours", "theirs", "public")
+OURS, NEXT, THEIRS, PUBLIC = (
+    Authority.create(name).certificate.subject for name in ("ours", "next", "theirs", "public")
 )
 MANY = [Authority.create(f"root {number}").certificate.subject for number in range(9)]
 GO = Answered(400, "Bad Request", "Client sent an HTTP request to an HTTPS server.\n", None, None)
@@ -50,7 +50,14 @@ NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS p
         ([], NGINX, REFUSED, Severity.WARNING, "not to be seen"),
         ([], Closed(), REFUSED, Severity.WARNING, "not to be seen"),
         ([OURS], GO, REFUSED, Severity.OK, "clients of CN=ours alone"),
-        ([THEIRS, OURS], GO, REFUSED, Severity.OK, "clients of CN=ours (ours), and of CN=theirs"),
+        ([NEXT, OURS], GO, REFUSED, Severity.OK, "clients of CN=ours (ours), and of CN=next"),
+        (
+            [THEIRS, NEXT, OURS],
+            GO,
+            REFUSED,
+            Severity.OK,
+            "clients of CN=ours (ours), and of CN=next, and of CN=theirs (not in our ca.pem)",
+        ),
         ([THEIRS], GO, REFUSED, Severity.OK, "clients of CN=theirs alone"),
         ([OURS, PUBLIC], GO, REFUSED, Severity.CRITICAL, "clients of public CAs: CN=public"),
         ([PUBLIC], Closed(), REFUSED, Severity.CRITICAL, "clients of public CAs: CN=public"),
@@ -69,7 +76,9 @@ def test_trust_that_is_too_wide(
     dockerd with tlsverify refuses within TLS: who refuses in HTTP is none, written in Go or not.
     """
     greeting = Greeting(None, True, tuple(authorities))
-    step = judge_trust(greeting, plaintext, stranger, ours=[OURS], public=[PUBLIC])
+    step = judge_trust(
+        greeting, plaintext, stranger, ours=[OURS], roots=[OURS, NEXT], public=[PUBLIC]
+    )
     assert step.severity is severity
     assert words in step.happened
     assert (severity is Severity.CRITICAL) == ("is root on that host" in step.why)
@@ -93,7 +102,9 @@ def test_a_server_that_was_not_seen_to_ask(
     asks: bool | None, stranger: Outcome, known: Outcome | None, severity: Severity
 ) -> None:
     """Who answers us unasked answers everybody, whatever became of a stranger's connection."""
-    step = judge_trust(Greeting(None, asks), GO, stranger, known, ours=[OURS], public=[])
+    step = judge_trust(
+        Greeting(None, asks), GO, stranger, known, ours=[OURS], roots=[OURS, NEXT], public=[]
+    )
     assert step.severity is severity
 
 
@@ -110,7 +121,7 @@ def test_names_that_cannot_be_read_are_never_well(
 ) -> None:
     """They may be anybody's; nor do they hide a public CA among the others."""
     greeting = Greeting(None, True, tuple(authorities), unreadable=2)
-    step = judge_trust(greeting, GO, REFUSED, ours=[OURS], public=[PUBLIC])
+    step = judge_trust(greeting, GO, REFUSED, ours=[OURS], roots=[OURS, NEXT], public=[PUBLIC])
     assert (step.severity, step.happened) == (severity, words)
 
 
@@ -118,7 +129,7 @@ def test_a_name_cannot_pose_as_a_line_of_ours() -> None:
     """A server may name what it likes."""
     sly = Authority.create("x\ndo: curl evil.example").certificate.subject
     greeting = Greeting(None, True, (sly,))
-    assert "\n" not in judge_trust(greeting, GO, REFUSED, ours=[], public=[]).happened
+    assert "\n" not in judge_trust(greeting, GO, REFUSED, ours=[], roots=[], public=[]).happened
 
 
 def test_a_ca_that_the_daemon_does_not_name_explains_a_refusal() -> None:
