@@ -14,6 +14,8 @@ from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import IssuerTooYoung
 from dockertls_vault.x509 import load_certificates
 
+from . import fields
+
 if TYPE_CHECKING:
     from .pki import PKI
     from .session import Session
@@ -30,8 +32,9 @@ def wait_until_old_enough(session: Session, pki: PKI, role: str, young: IssuerTo
     """
     parameters = pki.role(role)
     known = {**roles.CLIENT, **(parameters or {})}
-    backdated = timedelta(seconds=known["not_before_duration"])
-    left = _left(pki.issuer(known["issuer_ref"]), backdated, young.asked_at or datetime.now(UTC))
+    backdated = fields.seconds(known, "not_before_duration")
+    issuer = pki.issuer(fields.text(known, "issuer_ref"))
+    left = _left(issuer, backdated, young.asked_at or datetime.now(UTC))
     if parameters is not None:
         wait = left.total_seconds()
         told = (

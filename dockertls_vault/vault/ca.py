@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import UnknownMount, VaultError
-from dockertls_vault.roles import BACKDATED
+from dockertls_vault.roles import BACKDATED, CLIENT
 
 from . import fields
 from .pki import warnings
@@ -71,28 +71,29 @@ class CertificateAuthority:
         mounted = self._read(f"sys/mounts/{self.mount}")
         if mounted is None:
             return State(roles=dict.fromkeys(roles))
-        where = self._mounted_at()
-        if mounted["type"] != "pki" or where != self.mount:
-            return State(mount_type=mounted["type"], mounted_at=where)
+        where, kind = self._mounted_at(), fields.text(mounted, "type")
+        if kind != "pki" or where != self.mount:
+            return State(mount_type=kind, mounted_at=where)
         tuned = self._read(f"sys/mounts/{self.mount}/tune") or {}
         config = self._read(f"{self.mount}/config/issuers") or {}
         return State(
             mount_type="pki",
             mounted_at=where,
-            max_lease=timedelta(seconds=tuned.get("max_lease_ttl", 0)),
+            max_lease=fields.seconds(tuned, "max_lease_ttl"),
             issuers=self._issuers(),
-            default=config.get("default") or None,
+            default=fields.optional_text(config, "default"),
             follows_latest=bool(config.get("default_follows_latest_issuer")),
             roles={name: self.role(name) for name in roles},
         )
 
     def chain(self, issuer: str) -> tuple[str, ...]:
         """Return an issuer (``default`` is one) and those above it that the mount has, in PEM."""
-        return tuple((self._read(f"{self.mount}/issuer/{issuer}") or {}).get("ca_chain") or ())
+        return fields.texts(self._read(f"{self.mount}/issuer/{issuer}") or {}, "ca_chain")
 
     def role(self, name: str) -> Role | None:
         """Return a role's parameters as Vault has them, None if there is no such role."""
-        return self._read(f"{self.mount}/roles/{name}")
+        found = self._read(f"{self.mount}/roles/{name}")
+        return None if found is None else fields.like(found, CLIENT)
 
     def enable(self, max_lease: timedelta) -> tuple[str, ...]:
         config = {"max_lease_ttl": to_seconds(max_lease)}
@@ -136,7 +137,7 @@ class CertificateAuthority:
         if "/" not in self.mount:
             return self.mount
         found = self._read(f"sys/internal/ui/mounts/{self.mount}") or {}
-        return str(found.get("path", self.mount)).strip("/")
+        return (fields.optional_text(found, "path") or self.mount).strip("/")
 
     def _issuers(self) -> tuple[Issuer, ...]:
         try:
@@ -145,10 +146,9 @@ class CertificateAuthority:
             if error.status == 404:
                 return ()
             raise
-        found = fields.data(body)["key_info"]
         return tuple(
-            Issuer(key, info.get("issuer_name") or "", self._has_key(key, info))
-            for key, info in found.items()
+            Issuer(key, fields.optional_text(info, "issuer_name") or "", self._has_key(key, info))
+            for key, info in fields.rows(fields.data(body), "key_info").items()
         )
 
     def _has_key(self, issuer: str, info: Mapping[str, Any]) -> bool:

@@ -46,6 +46,34 @@ def texts(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def optional_text(fields: Mapping[str, Any], name: str) -> str | None:
+    """Return such a text, None where there is none, as Go writes an empty one or leaves it out."""
+    return text(fields, name) if fields.get(name) else None
+
+
+def rows(fields: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    """Return objects by their names."""
+    found = fields.get(name)
+    if not isinstance(found, dict) or not all(isinstance(row, dict) for row in found.values()):
+        raise _wrong(name)
+    return found
+
+
+def like(fields: dict[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields; what ``template`` has as well is null, or of the same type."""
+    for name, example in template.items():
+        if fields.get(name) is None:
+            continue
+        if isinstance(example, list):
+            texts(fields, name)
+        elif isinstance(example, bool | str):
+            if not isinstance(fields[name], type(example)):
+                raise _wrong(name)
+        else:
+            seconds(fields, name)
+    return fields
+
+
 def number(fields: Mapping[str, Any], name: str) -> int:
     """Return a whole number; 0 where there is none."""
     found = fields.get(name)

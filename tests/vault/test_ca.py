@@ -14,12 +14,15 @@ from dockertls_vault import config, values
 from dockertls_vault.errors import InvalidInput, NotVault, PolicyDenied, VaultError
 from dockertls_vault.vault.ca import CertificateAuthority, Issuer, State
 from dockertls_vault.vault.session import open_session
+from tests import mounts
+from tests.harness.dialect.proxy import speaking
+from tests.harness.openbao import DevVault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dockertls_vault.vault.session import Session
-    from tests.harness.openbao import DevVault
+    from tests.harness.dialect.exchange import Answer, Forward, Request
 
 DAY = timedelta(days=1)
 
@@ -217,3 +220,47 @@ def test_something_that_is_not_vault_is_told(session: Session) -> None:
     """An answer without data is nobody's state: here the server's own health."""
     with pytest.raises(NotVault):
         CertificateAuthority(session, "sys")._read("sys/health")  # noqa: SLF001 - no other way in
+
+
+HUGE = 10**30  # more seconds than there is a time for
+
+
+@pytest.mark.parametrize(
+    ("path", "changed"),
+    [
+        ("roles/server", {"allowed_domains": [1, 2]}),
+        ("roles/server", {"allowed_domains": {"a": 1}}),
+        ("roles/server", {"max_ttl": HUGE}),
+        ("roles/server", {"ttl": "7d"}),
+        ("roles/server", {"not_after_bound": ["x"]}),
+        ("roles/server", {"client_flag": "true"}),
+        ("issuers", {"key_info": [1]}),
+        ("issuers", {"key_info": None}),
+        ("issuers", {"key_info": {"a": None}}),
+        ("issuers", {"key_info": {"a": {"issuer_name": ["x"], "key_id": "k"}}}),
+        ("tune", {"max_lease_ttl": "x"}),
+        ("tune", {"max_lease_ttl": HUGE}),
+        ("sys/mounts/dockertls", {"type": None}),
+        ("sys/mounts/dockertls", {"type": ["pki"]}),
+        ("config/issuers", {"default": ["x"]}),
+        ("issuer/default", {"ca_chain": 5}),
+        ("issuer/default", {"ca_chain": [5]}),
+    ],
+)
+def test_what_vault_would_not_say_is_not_worked_with(
+    path: str, changed: dict[str, Any], prepared: DevVault
+) -> None:
+    """A field of another type is no Vault's, and no traceback; nothing is planned from it."""
+
+    def tamper(request: Request, forward: Forward) -> Answer:
+        answer = forward(request)
+        return answer.with_data(**changed) if request.path.endswith(path) else answer
+
+    with speaking((tamper,), prepared.address) as address:
+        server = DevVault(address, prepared.token)
+        with mounts.session(server) as opened:
+            ca = CertificateAuthority(opened, "dockertls")
+            read = ca.chain if "ca_chain" in changed else ca.state
+            argument: Any = "default" if "ca_chain" in changed else ("server",)
+            with pytest.raises(NotVault):
+                read(argument)
