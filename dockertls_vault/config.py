@@ -99,7 +99,7 @@ def _read(file: Path) -> dict[str, object]:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"{file} cannot be read: {error}") from None
     known = {source.key for source in sources().values() if source.key}
     found = {}

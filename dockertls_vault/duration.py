@@ -24,6 +24,7 @@ _UNITS: dict[str, int | Fraction] = {
     "ns": Fraction(1, 10**9),
 }
 _PART = re.compile(r"(\d{1,11}\.?\d{0,9}|\.\d{1,9})(ms|us|ns|[wdhms])")
+_NUMBER = re.compile(r"[0-9]{1,11}")
 # Vault keeps a TTL in nanoseconds in 64 bits: 292 years.
 _LONGEST = 292 * 365 * 86400
 
@@ -70,7 +71,7 @@ def _seconds(compact: str) -> Fraction | None:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    return _NUMBER.fullmatch(text) is not None
 
 
 def format_duration(duration: timedelta) -> str:

@@ -112,6 +112,7 @@ class Settings:
     tls_server_name: str | None = _setting(
         None,
         "The name to expect in Vault's certificate, and to send as SNI.",
+        parse=values.host,
         variables=_vault("TLS_SERVER_NAME"),
         key="vault.tls_server_name",
     )
@@ -287,6 +288,7 @@ class Settings:
     github_url: str | None = _setting(
         None,
         "Where a job of GitHub Actions with ``id-token: write`` gets its JWT.",
+        parse=values.url,
         variables=("ACTIONS_ID_TOKEN_REQUEST_URL",),
     )
     github_token: str | None = _setting(

@@ -22,6 +22,7 @@ UNIX = "unix://"
 _ZERO = re.compile(r"0+(ns|us|ms|[smhd])?")
 # GenericNameRegex of Vault's sdk/framework, in Go's ASCII.
 _ROLE = re.compile(r"\w([\w.-]*\w)?", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,9}")
 # How long Vault's own command line lets a request take.
 REQUEST_TIMEOUT = timedelta(seconds=60)
 
@@ -39,9 +40,11 @@ class Method(StrEnum):
 
 
 def text(value: object) -> str:
-    """Return a text as it is."""
+    """Return a text as it is; C ends it at a NUL, which only a file can have in it."""
     if not isinstance(value, str):
         raise InvalidInput(f"not a text: {value!r}")
+    if "\0" in value:
+        raise InvalidInput(f"a text with a NUL in it: {value!r}")
     return value
 
 
@@ -56,10 +59,9 @@ def boolean(value: object) -> bool:
 
 def count(value: object) -> int:
     """Return a number that is not negative."""
-    digits = str(value)
-    if isinstance(value, bool) or not (digits.isascii() and digits.isdigit()):
+    if isinstance(value, bool) or not _COUNT.fullmatch(str(value)):
         raise InvalidInput(f"not a number of times: {value!r}")
-    return int(digits)
+    return int(str(value))
 
 
 def duration(value: object) -> timedelta:
@@ -81,7 +83,13 @@ def request_timeout(value: object) -> timedelta:
 
 def path(value: object) -> Path:
     """Return a path, with ``~`` as the home directory."""
-    return Path(text(value)).expanduser()
+    try:
+        return Path(text(value)).expanduser()
+    except RuntimeError:
+        raise InvalidInput(
+            f"a path in a home directory that is not known: {value!r}",
+            hint="set HOME, or write the path in full",
+        ) from None
 
 
 def mount(value: object) -> str:
@@ -149,6 +157,32 @@ def key_type(value: object) -> KeyType:
         ) from None
 
 
+def host(value: object) -> str:
+    """Return the name or the address of a host, as far as it can be looked up and sent as SNI."""
+    name = text(value)
+    try:
+        name.encode("idna")  # a label may be empty, or too long for DNS
+    except UnicodeError:
+        name = ""
+    if not name or not name.isprintable() or " " in name:
+        raise InvalidInput(f"not the name of a host: {value!r}")
+    return name
+
+
+def url(value: object) -> str:
+    """Return an address with http or https, whatever else is in it."""
+    address = text(value)
+    try:
+        parts = urlsplit(address)
+        host(parts.hostname)
+        usable = parts.scheme in {"http", "https"} and parts.port != 0
+    except (ValueError, InvalidInput):
+        usable = False
+    if not usable or not address.isprintable():
+        raise InvalidInput(f"not an address with http:// or https://: {value!r}")
+    return address
+
+
 def addresses(value: object) -> tuple[str, ...]:
     """Return addresses, from a list or separated by commas, each once."""
     parts = value if isinstance(value, list) else text(value).split(",")
@@ -162,15 +196,11 @@ def _address(value: str) -> str:
     if value.startswith(UNIX) and value != UNIX:
         return value
     try:
-        parts = urlsplit(value)
-        port = parts.port
-        (parts.hostname or "").encode("idna")  # a label may be too long for DNS
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        parts = urlsplit(url(value))
+    except InvalidInput:
         raise InvalidInput(
             f"not an address of Vault: {value!r}", hint="write it as https://vault.example.com:8200"
-        )
+        ) from None
     if parts.username is not None or parts.query or parts.fragment:
         raise InvalidInput(
             f"an address of Vault with more than a host, a port and a path: "

@@ -125,7 +125,7 @@ def init(
         allow_bare_domains=allow_bare_domains,
         allow_localhost=allow_localhost,
         common_name=None if common_name is None else parse_common_name(common_name),
-        root_ttl=None if root_ttl is None else parse_ttl(root_ttl),
+        root_ttl=None if root_ttl is None else options.parsed("--root-ttl", parse_ttl, root_ttl),
         server_role=settings.server_role,
         client_role=settings.client_role,
     )

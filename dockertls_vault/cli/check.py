@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault import values
 from dockertls_vault.duration import parse_duration
 from dockertls_vault.errors import ConflictingState, InvalidInput
 
 from . import render
-from .options import Output, OutputOption, Preferences, QuietOption, described, examples
+from .options import Output, OutputOption, Preferences, QuietOption, described, examples, parsed
 
 if TYPE_CHECKING:
     from dockertls_vault.docker.endpoint import Endpoint
@@ -69,7 +70,7 @@ def check(
 
     preferences = ctx.ensure_object(Preferences)
     endpoint = _endpoint(host, os.environ)
-    limit = parse_duration(timeout)
+    limit = parsed("--timeout", parse_duration, timeout)
     files = _credential(certs, os.environ)
     render.note(
         f"our certificate is {files.cert}"
@@ -112,7 +113,7 @@ def _credential(certs: Path | None, environ: Mapping[str, str]) -> CredentialFil
     from dockertls_vault import store
     from dockertls_vault.placement import GENERATION_NAMES
 
-    directory = (certs or default_directory(environ)).expanduser()
+    directory = values.path(str(certs or default_directory(environ)))
     try:
         return store.installed(directory)
     except ConflictingState:

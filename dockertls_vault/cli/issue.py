@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault import values
 from dockertls_vault.duration import format_duration, parse_ttl
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.policy import Person
@@ -142,7 +143,7 @@ def server(
         trust_mount=settings.trust_mount,
         names=names,
         common_name=server_common_name(names),
-        ttl=DEFAULT_TTL[Purpose.SERVER] if ttl is None else parse_ttl(ttl),
+        ttl=DEFAULT_TTL[Purpose.SERVER] if ttl is None else options.parsed("--ttl", parse_ttl, ttl),
         key_type=settings.key_type,
         layout=layout,
         owner=owner,
@@ -214,7 +215,7 @@ def client(
         trust_mount=settings.trust_mount,
         names=Names(),
         common_name=machine.user_at_host() if name is None else parse_common_name(name),
-        ttl=DEFAULT_TTL[Purpose.CLIENT] if ttl is None else parse_ttl(ttl),
+        ttl=DEFAULT_TTL[Purpose.CLIENT] if ttl is None else options.parsed("--ttl", parse_ttl, ttl),
         key_type=settings.key_type,
         layout=layout,
         owner=owner,
@@ -239,7 +240,7 @@ def _find_names(settings: Settings) -> tuple[Names, Settings]:
 def _directory(out: str | None, default: Path) -> Path:
     if out == "":
         raise InvalidInput("an empty --out", hint="is a variable of the shell not set?")
-    return default.expanduser() if out is None else Path(out)
+    return values.path(str(default)) if out is None else Path(out)
 
 
 def _issue(

@@ -15,12 +15,12 @@ import typer
 
 from dockertls_vault import policy
 from dockertls_vault.duration import format_duration
-from dockertls_vault.errors import PolicyDenied
+from dockertls_vault.errors import InvalidInput, PolicyDenied
 from dockertls_vault.settings import Settings, sources
 from dockertls_vault.values import Method
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from typer.models import OptionInfo
 
@@ -141,6 +141,14 @@ def examples(*lines: str) -> str:
 def of_vault(*lines: str) -> str:
     """Return the end of the help of a command that talks to Vault: where that is, and examples."""
     return f"{_VAULT}\n\n{examples(*lines)}"
+
+
+def parsed(flag: str, parse: Callable[[str], timedelta], text: str) -> timedelta:
+    """Return what ``text`` means; where that is nothing, the flag is named, as by config.py."""
+    try:
+        return parse(text)
+    except InvalidInput as error:
+        raise InvalidInput(f"{flag}: {error.message}", hint=error.hint) from None
 
 
 def settings(**flags: object) -> Settings:

@@ -11,7 +11,8 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from dockertls_vault.errors import InvalidSetting
+from dockertls_vault import values
+from dockertls_vault.errors import InvalidInput, InvalidSetting
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -34,16 +35,13 @@ def proxy_for(url: str, settings: Settings) -> str | None:
 
 
 def _checked(proxy: str, origin: str) -> str:
+    """Return ``proxy`` if it is one; what is wrong is not quoted, for it may have a password."""
     try:
-        parts = urlsplit(proxy)
-        usable = parts.scheme in _PORTS and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+        return values.url(proxy)
+    except InvalidInput:
         raise InvalidSetting(
             f"{origin}: not an HTTP proxy", hint="write it as http://proxy.example.com:3128"
-        )
-    return proxy
+        ) from None
 
 
 def _is_direct(url: SplitResult, no_proxy: str) -> bool:

@@ -116,6 +116,6 @@ def _certificates(text: str, origin: str) -> str:
 def _is_certificate(block: str) -> bool:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=block)
-    except (ValueError, ssl.SSLError):
+    except (ValueError, TypeError, ssl.SSLError):
         return False
     return True

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import InvalidSetting, NoToken
+from dockertls_vault import values
+from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken
 
 from .wrapping import wrapped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dockertls_vault.settings import Settings
 
 # Seconds that a token helper may take at most; it may have to ask a keyring.
@@ -93,7 +95,10 @@ def token_helper(settings: Settings) -> Path | None:
         except (OSError, ValueError) as error:
             raise InvalidSetting(f"{file} cannot be read: {error}") from None
         if match and match["path"]:
-            helper = Path(match["path"]).expanduser()
+            try:
+                helper = values.path(match["path"])
+            except InvalidInput as error:
+                raise InvalidSetting(f"{file}: {error.message}", hint=error.hint) from None
             if not helper.is_absolute():
                 raise InvalidSetting(f"{file}: the token helper is no absolute path: {helper}")
             return helper

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urlsplit
 
 from urllib3 import PoolManager, ProxyManager
 from urllib3.exceptions import HTTPError
-from urllib3.util import Timeout, make_headers
+from urllib3.util import Timeout
 
 from dockertls_vault.values import UNIX
 
@@ -167,15 +168,24 @@ class Transport:
         if proxy is None:
             manager = PoolManager(**to_vault)
         else:
-            user, at, _ = urlsplit(proxy).netloc.rpartition("@")
             manager = ProxyManager(
                 proxy,
-                proxy_headers=make_headers(proxy_basic_auth=unquote(user)) if at else None,
+                proxy_headers=_credentials(proxy),
                 proxy_ssl_context=context,
                 **to_vault,
             )
         deadline.bound(manager)
         return manager
+
+
+def _credentials(proxy: str) -> dict[str, str] | None:
+    """Return the header with the user and the password in a proxy's address, as Go sends them.
+
+    urllib3's make_headers knows Latin-1 alone.
+    """
+    user, at, _ = urlsplit(proxy).netloc.rpartition("@")
+    encoded = base64.b64encode(unquote_to_bytes(user)).decode()
+    return {"Proxy-Authorization": f"Basic {encoded}"} if at else None
 
 
 def _with(url: str, params: Mapping[str, str]) -> str:

@@ -299,3 +299,90 @@ def test_only_the_program_itself_installs_completion(capsys: pytest.CaptureFixtu
     for arguments in (["issue", "--help"], ["dev", "--help"], ["auth", "--help"]):
         assert app.run(arguments) == 0
         assert "--install-completion" not in capsys.readouterr().out
+
+
+_DIGITS = "1" * 5000
+_LOST = "~nobody-of-that-name/x"
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "words"),
+    [
+        (["--ttl", _DIGITS], 2, "--ttl: not a duration: "),
+        (["--timeout", _DIGITS], 2, "--timeout: not a duration: "),
+        (["--ttl", "7"], 2, "--ttl: a TTL without a unit: '7'\nhint: write 7d"),
+        (["--owner", _DIGITS], 2, "no such user: "),
+        (["--out", "d\udcff", "--timeout", "1\udcffs"], 2, "--timeout: not a duration: "),
+        ({"VAULT_MAX_RETRIES": _DIGITS}, 78, "VAULT_MAX_RETRIES: not a number of times: "),
+        ({"VAULT_CLIENT_TIMEOUT": _DIGITS}, 78, "VAULT_CLIENT_TIMEOUT: not a duration: "),
+        ({"VAULT_CLIENT_TIMEOUT": f"-{_DIGITS}"}, 78, "VAULT_CLIENT_TIMEOUT: not a duration: "),
+        ({"VAULT_CACERT": _LOST}, 78, "VAULT_CACERT: a path in a home directory that is not known"),
+        (
+            {"VAULT_CACERT_BYTES": "-----BEGIN CERTIFICATE-----\udcff-----END CERTIFICATE-----"},
+            78,
+            "VAULT_CACERT_BYTES: there are no CA certificates in PEM",
+        ),
+        ({"VAULT_TLS_SERVER_NAME": ".foo"}, 78, "VAULT_TLS_SERVER_NAME: not the name of a host: "),
+        (
+            {"VAULT_TLS_SERVER_NAME": "a" * 70},
+            78,
+            "VAULT_TLS_SERVER_NAME: not the name of a host: ",
+        ),
+        (
+            {"VAULT_TLS_SERVER_NAME": "a\udcff"},
+            78,
+            "VAULT_TLS_SERVER_NAME: not the name of a host: ",
+        ),
+        ({"VAULT_PROXY_ADDR": "http://a b:1"}, 78, "VAULT_PROXY_ADDR: not an HTTP proxy"),
+        ({"VAULT_PROXY_ADDR": "http://u:\udcff@p"}, 78, "VAULT_PROXY_ADDR: not an HTTP proxy"),
+        ({"HTTPS_PROXY": "http://a b:1"}, 78, "HTTPS_PROXY: not an HTTP proxy"),
+        ({"HTTPS_PROXY": "a" * 64}, 78, "HTTPS_PROXY: not an HTTP proxy"),
+        ({"HTTPS_PROXY": "http://a\udcff:1"}, 78, "HTTPS_PROXY: not an HTTP proxy"),
+        (
+            {"ACTIONS_ID_TOKEN_REQUEST_URL": "http://[bad"},
+            78,
+            "ACTIONS_ID_TOKEN_REQUEST_URL: not an address with http:// or https://: 'http://[bad'",
+        ),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_no_bug(
+    given: list[str] | dict[str, str],
+    status: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It ends with 2 for a flag and 78 for a variable, says which it is, and shows no traceback."""
+    flags, environ = (given, {}) if isinstance(given, list) else ([], given)
+    environ = {"VAULT_ADDR": "https://vault.invalid", "VAULT_TOKEN": "t", **environ}
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    assert app.run(["issue", "client", "--name", "a", *flags]) == status
+    assert capsys.readouterr().err.startswith(f"error: {words}")
+
+
+@pytest.mark.parametrize(
+    "command", [["ca", "init", "--root-ttl", "soon"], ["check", "localhost", "--timeout", "soon"]]
+)
+def test_the_flag_is_named_whichever_command_has_it(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command may have several durations."""
+    assert app.run(command) == 2
+    assert capsys.readouterr().err.startswith(f"error: {command[-2]}: not a duration: 'soon'")
+
+
+@pytest.mark.parametrize("command", [["issue", "client", "--name", "a"], ["check", "localhost"]])
+def test_a_home_directory_that_nobody_knows_is_no_bug(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container: HOME is not set, and the user is in no /etc/passwd."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert app.run(command) == 2
+    words = "error: a path in a home directory that is not known: '~/.docker'\nhint: set HOME"
+    assert capsys.readouterr().err.startswith(words)

@@ -121,6 +121,8 @@ PROXIES = [
     _row("a dead proxy", VAULT_PROXY_ADDR="{dead}"),
     _row("a proxy without a scheme", VAULT_PROXY_ADDR="{proxy_host}"),
     _row("a proxy with a user", VAULT_PROXY_ADDR="http://us%40er:p%3Ass@{proxy_host}"),
+    _row("a proxy with a password beyond Latin-1",
+         VAULT_PROXY_ADDR="http://us%FFer:%E2%82%AC@{proxy_host}"),
     _row("HTTP_PROXY", HERE, HTTP_PROXY="{proxy}"),
     _row("http_proxy", HERE, http_proxy="{proxy}"),
     _row("HTTP_PROXY and http_proxy", HERE, HTTP_PROXY="{proxy}", http_proxy="{dead}"),

@@ -93,11 +93,20 @@ def test_a_helper_keeps_to_the_time_that_there_is(tmp_path: Path) -> None:
         find(HOME=str(tmp_path), DOCKERTLS_TIMEOUT="1s")
 
 
-def test_a_helper_without_a_whole_path(tmp_path: Path) -> None:
-    """It could be anything on the PATH."""
-    (tmp_path / ".vault").write_text('token_helper = "helper"')
-    with pytest.raises(InvalidSetting, match="no absolute path"):
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("helper", "the token helper is no absolute path"),
+        ("~nobody-of-that-name/helper", "a path in a home directory that is not known"),
+        ("/a\0b", "a text with a NUL in it"),
+    ],
+)
+def test_a_helper_without_a_whole_path(tmp_path: Path, path: str, words: str) -> None:
+    """It could be anything on the PATH; the file that names it is named."""
+    (tmp_path / ".vault").write_text(f'token_helper = "{path}"')
+    with pytest.raises(InvalidSetting) as caught:
         find(HOME=str(tmp_path))
+    assert caught.value.message.startswith(f"{tmp_path / '.vault'}: {words}")
 
 
 @pytest.mark.parametrize(
