@@ -21,6 +21,7 @@ from urllib3.exceptions import (
     LocationParseError,
     NameResolutionError,
     NewConnectionError,
+    ProxyError,
 )
 
 from . import dialing
@@ -86,6 +87,16 @@ class _Connection(HTTPConnection):
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
+    def _tunnel(self) -> None:
+        """Ask the proxy for a way to Vault; what fails until that is there is the proxy's fault.
+
+        urllib3 says so only where the proxy refuses or cannot be reached.
+        """
+        try:
+            super()._tunnel()
+        except (OSError, http.client.HTTPException) as error:
+            raise ProxyError("no way through", error) from error
+
     def send(self, data: Any) -> None:
         """Send, or let urllib3 read why the server has gone, as it does for a broken pipe.
 

@@ -18,6 +18,7 @@ from dockertls_vault.errors import (
     UnknownAddress,
     VaultUnreachable,
 )
+from dockertls_vault.values import UNIX
 
 from .proxies import proxy_for
 from .transport import TooLongError
@@ -54,6 +55,11 @@ def unreachable(address: str, error: BaseException, settings: Settings) -> Docke
             return VaultUnreachable(f"{address} {reason(error)}", hint=UnknownAddress.default_hint)
     if "addresses" not in settings.origins:
         return no_address(settings, address, reason(error))
+    if proxy := _proxy(address, settings):
+        return VaultUnreachable(
+            f"{address}, asked through the proxy {proxy}, {reason(error)}",
+            hint="are both addresses right, and must the proxy be used? see NO_PROXY",
+        )
     return VaultUnreachable(f"{address} {reason(error)}")
 
 
@@ -89,12 +95,19 @@ def reason(error: BaseException) -> str:
     return f"cannot be reached: {words or type(found[-1]).__name__}"
 
 
+def _proxy(address: str, settings: Settings) -> str | None:
+    """Return the proxy on the way to ``address``, without the credentials that may be in it."""
+    proxy = None if address.startswith(UNIX) else proxy_for(address, settings)
+    if proxy is None:
+        return None
+    parts = urlsplit(proxy)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
 def _proxy_failed(
     address: str, error: urllib3.exceptions.ProxyError, settings: Settings
 ) -> DockerTLSError:
-    proxy = urlsplit(proxy_for(address, settings) or "")
-    # Without the credentials that may be in it.
-    name = f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}"
+    name = _proxy(address, settings)
     refusals = (_REFUSED_TUNNEL.search(str(cause)) for cause in causes(error))
     refusal = next((found["status"] for found in refusals if found), None)
     if refusal is not None:

@@ -102,6 +102,61 @@ def test_a_proxy_that_is_down(target: str) -> None:
     assert "NO_PROXY" in found.hint
 
 
+@pytest.mark.parametrize(
+    ("answer", "limit", "words"),
+    [
+        (Node.hangs, "1s", "does not answer in time"),
+        (Node.drips_headers, "1s", "does not answer in time"),
+        (Node.answers_garbage, "30s", "broke the connection off"),
+        (lambda _node, _connection: None, "30s", "broke the connection off"),
+    ],
+)
+def test_a_proxy_that_gives_no_way(
+    answer: Callable[[Node, socket.socket], None], limit: str, words: str
+) -> None:
+    """It is asked for one before anything goes to Vault, which is not to blame."""
+    target = "https://vault.example:8200"
+    with misbehaving(answer) as proxy:
+        address = proxy.address.replace("://", "://me:s3cret@")
+        found = failure(target, HTTPS_PROXY=address, DOCKERTLS_TIMEOUT=limit)
+        assert proxy.paths == ["vault.example:8200"]
+    assert type(found) is VaultUnreachable
+    assert found.message == f"the proxy {proxy.address} on the way to {target} {words}"
+    assert "NO_PROXY" in found.hint
+
+
+def _leads_nowhere(node: Node, connection: socket.socket) -> None:
+    """Say that Vault is there, and pass nothing on."""
+    connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+    node.hangs(connection)
+
+
+@pytest.mark.parametrize(
+    ("target", "answer"),
+    [
+        ("https://vault.example:8200", _leads_nowhere),
+        ("http://vault.example:8200", Node.hangs),
+    ],
+)
+def test_nothing_comes_back_through_a_proxy(
+    target: str, answer: Callable[[Node, socket.socket], None]
+) -> None:
+    """Either of the two may be to blame, so both are named."""
+    with misbehaving(answer) as proxy:
+        address = proxy.address.replace("://", "://me:s3cret@")
+        found = failure(target, VAULT_PROXY_ADDR=address, DOCKERTLS_TIMEOUT="1s")
+    assert type(found) is VaultUnreachable
+    wanted = f"{target}, asked through the proxy {proxy.address}, does not answer in time"
+    assert found.message == wanted
+    assert "NO_PROXY" in found.hint
+
+
+def test_a_proxy_has_no_part_in_a_unix_socket(tmp_path: Path) -> None:
+    """Though VAULT_PROXY_ADDR is for every request, as for `bao`, none to a socket goes there."""
+    target = f"unix://{tmp_path / 'none'}"
+    assert failure(target, VAULT_PROXY_ADDR="http://p:1").message.startswith(f"{target} cannot be")
+
+
 def test_a_proxy_that_lets_nobody_through() -> None:
     """Its own words are told, and it is called a proxy."""
 
