@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "config_files", "resolve"]
 
 SYSTEM_FILE = Path("/etc/dockertls-vault/config.toml")
+_INTEGER = 63  # bits without the sign
 # What somebody may try to keep in a configuration file.
 _SECRETS = {"token", "secret_id", "wrapped_secret_id", "password", "jwt"}
 
@@ -108,8 +109,15 @@ def _read(file: Path) -> dict[str, object]:
             name = f"{table}.{key}".rstrip(".")
             if name not in known:
                 raise _unknown(file, name, known)
+            if any(map(_is_huge, value if isinstance(value, list) else [value])):
+                raise InvalidSetting(f"{file}: {name}: a number of more than TOML's 64 bits")
             found[name] = value
     return found
+
+
+def _is_huge(value: object) -> bool:
+    """Tell whether a number is beyond TOML's, which tomllib takes, and Python may not print."""
+    return isinstance(value, int) and value.bit_length() > _INTEGER
 
 
 def _unknown(file: Path, name: str, known: set[str]) -> DockerTLSError:

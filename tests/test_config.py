@@ -162,6 +162,8 @@ def test_secrets_have_neither_flags_nor_keys_nor_a_repr() -> None:
         ("[vault]\naddress = 1", "vault.address: not a text: 1", ""),
         ("[vault]\naddress = []", "vault.address: no address", ""),
         ("[vault]\nskip_verify = 2", "vault.skip_verify: not a text", ""),
+        (f"[vault]\nmax_retries = 0x{'f' * 5000}", "vault.max_retries: a number of more", ""),
+        (f"[vault]\naddress = [0x{'f' * 5000}]", "vault.address: a number of more", ""),
         (f"[vault]\nmax_retries = {'1' * 5000}", "cannot be read", ""),
         (f"[vault]\nmax_retries = {'[' * 5000}", "cannot be read", ""),
         ('[vault]\nca_cert = "\\u0000"', "vault.ca_cert: a text with a NUL", ""),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import NewConnectionError, ProxyError
 
 from dockertls_vault import config
 from dockertls_vault.errors import (
@@ -23,6 +24,7 @@ from dockertls_vault.vault import faults
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
+from dockertls_vault.vault.transport import Transport
 from tests.certificates import SERVER_AUTH, Authority, write_credential
 from tests.docker.servers import server_context
 from tests.harness.dialect.exchange import Answer
@@ -123,6 +125,17 @@ def test_a_proxy_that_gives_no_way(
     assert type(found) is VaultUnreachable
     assert found.message == f"the proxy {proxy.address} on the way to {target} {words}"
     assert "NO_PROXY" in found.hint
+
+
+def test_what_no_proxy_let_through_was_not_sent() -> None:
+    """So that even what must not be done twice is tried again."""
+    with misbehaving(Node.answers_garbage) as proxy:
+        transport = Transport(config.resolve({}, {"HTTPS_PROXY": proxy.address}, []))
+        with contextlib.closing(transport), pytest.raises(ProxyError) as caught:
+            transport.send(
+                "POST", "https://vault.example/", headers={}, body={}, params=None, timeout=30.0
+            )
+    assert not faults.may_have_been_sent(caught.value)
 
 
 def _leads_nowhere(node: Node, connection: socket.socket) -> None:
