@@ -15,7 +15,7 @@ from . import fields
 from .pki import warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dockertls_vault.roles import Role
 
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 
 
 # The words of builtin/logical/pki in both Vault and OpenBao.
-# A root's path length is as asked for; and Docker reads neither AIA nor CRLs, so that a mount
-# without URLs for them (config/urls) lacks nothing.
-_NOTHING_TO_DO = re.compile(
-    r"Max path length of the generated certificate is zero|"
-    r"hasn't configured any authority information access"
-)
+_ASKED_FOR = re.compile(r"Max path length of the generated certificate is zero")
+_NO_AIA = re.compile(r"hasn't configured any authority information access")
 _UNKNOWN_PARAMETERS = re.compile(r"Endpoint ignored these unrecognized parameters")
 
 
@@ -120,7 +116,7 @@ class CertificateAuthority:
         }
         with self._session.once():
             said = self._write(f"{self.mount}/issuers/generate/root/internal", body)
-        return tuple(text for text in said if not _NOTHING_TO_DO.search(text))
+        return tuple(self._of_a_root(said))
 
     def set_default(self, issuer: str) -> tuple[str, ...]:
         """Let ``issuer`` sign for roles that name none, and go on doing so when others come."""
@@ -131,6 +127,17 @@ class CertificateAuthority:
         """Write a role; which parameters the server does not know is told by reading it back."""
         said = self._write(f"{self.mount}/roles/{name}", dict(role))
         return tuple(text for text in said if not _UNKNOWN_PARAMETERS.search(text))
+
+    def _of_a_root(self, said: tuple[str, ...]) -> Iterator[str]:
+        """Return what is worth saying of a new root: nothing of what was asked for."""
+        for text in said:
+            if _NO_AIA.search(text):
+                yield (
+                    "the mount has no URLs for AIA and CRLs: Docker reads neither; where other "
+                    f"software does, set them in {self.mount}/config/urls"
+                )
+            elif not _ASKED_FOR.search(text):
+                yield text
 
     def _mounted_at(self) -> str:
         """Return the path of the mount: Vault answers for what lies below one as for itself."""

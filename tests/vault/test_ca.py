@@ -159,16 +159,22 @@ def test_warnings_come_with_each_write(ca: CertificateAuthority) -> None:
     assert ca.state(()).max_lease == 600 * DAY
 
 
-def test_a_warning_with_which_there_is_nothing_to_do_is_not_passed_on(
+def test_a_warning_about_what_was_asked_for_is_not_passed_on(
     ca: CertificateAuthority, session: Session
 ) -> None:
-    """The path length is ours, and Docker reads neither AIA nor CRLs."""
+    """The path length is ours; that the mount names no AIA is one line, with what to do."""
     body = {"common_name": "x", "key_type": "ec", "max_path_length": 0}
     made = session.client.adapter.post(f"/v1/{ca.mount}/issuers/generate/root/internal", json=body)
     said = " ".join(made["warnings"])
     assert "Max path length" in said
     assert "authority information access" in said
-    assert ca.generate_root("ours", "root-1", 300 * DAY) == ()
+    (warning,) = ca.generate_root("ours", "root-1", 300 * DAY)
+    assert warning == (
+        "the mount has no URLs for AIA and CRLs: Docker reads neither; where other software does, "
+        f"set them in {ca.mount}/config/urls"
+    )
+    post(session, f"{ca.mount}/config/urls", issuing_certificates="https://vault.test/ca")
+    assert ca.generate_root("ours", "root-2", 300 * DAY) == ()
 
 
 def test_a_parameter_that_is_not_known_is_found_by_reading_the_role(
