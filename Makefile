@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+FUZZ_ARGS ?=
 
 venv := .venv
 python := $(venv)/bin/python
@@ -9,7 +10,7 @@ python := $(venv)/bin/python
 inputs := pyproject.toml constraints.txt $(venv)/.made
 install := $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test fuzz lint bench clean
 
 demo: $(venv)/.test
 	scripts/install-engine
@@ -18,6 +19,10 @@ demo: $(venv)/.test
 test: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine
 	$(python) -m pytest $(PYTEST_ARGS)
+
+# FUZZ_ARGS='--count 1000 answers' for fewer inputs, and one border.
+fuzz: $(venv)/.test
+	$(python) -m tests.fuzz $(FUZZ_ARGS)
 
 lint: $(venv)/.lint
 	$(venv)/bin/ruff format --check

@@ -108,6 +108,7 @@ def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
     except (
         ValueError,
         TypeError,  # a BIT STRING in a name
+        x509.InvalidVersion,
         x509.DuplicateExtension,
         x509.UnsupportedGeneralNameType,
         UnsupportedAlgorithm,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,6 +103,15 @@ def test_a_root_is_told_by_its_signature() -> None:
     root = Authority.create()
     assert is_self_signed(root.certificate)
     assert not is_self_signed(root.intermediate("test root").certificate)
+
+
+def test_a_version_that_there_is_not() -> None:
+    """X.509 has versions 1 to 3; cryptography's error for others is none of ValueError's."""
+    der = Authority.create().certificate.public_bytes(Encoding.DER)
+    eight = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"), 1)
+    with pytest.raises(VerificationError) as caught:
+        load_certificates(ssl.DER_cert_to_PEM_cert(eight))
+    assert caught.value.problems == ("7 is not a valid X509 version",)
 
 
 @given(st.binary(max_size=200))

@@ -167,7 +167,8 @@ def to_json(value: object) -> Any:
 
 def _print_json(envelope: dict[str, Any]) -> None:
     text = json.dumps({"version": ENVELOPE_VERSION, **envelope}, indent=2, ensure_ascii=False)
-    _write(sys.stdout, f"{text}\n")
+    # Half of a surrogate pair has no UTF-8; this writes it as JSON's own escape, \ud800.
+    _write(sys.stdout, text.encode(errors="backslashreplace").decode() + "\n")
 
 
 def _print_words(parts: Sequence[Words]) -> None:

@@ -185,3 +185,9 @@ def test_a_closed_stdout_is_no_failure(output: Output, monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.stdout", None)
     render.show("thing", RESULT, Preferences(output=output), words=["done"])
     assert sys.stdout is None
+
+
+def test_half_of_a_surrogate_pair_is_escaped(capfd: pytest.CaptureFixture[str]) -> None:
+    """A server may send one, and UTF-8 has none; who reads the JSON gets what was sent."""
+    render.show("x", {}, Preferences(Output.JSON), words=[], warnings=["\ud800 é"])
+    assert json.loads(capfd.readouterr().out)["warnings"] == ["\ud800 é"]

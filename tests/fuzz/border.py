@@ -1,0 +1,86 @@
+"""What a fuzz of a border is: inputs drawn from a seed, and what the code makes of each.
+
+Whatever comes in ends as a result or as one of our errors; anything else is a bug, which would be
+status 70. The input with a number is the same in each run with the same seed, so that a number is
+all that a bug needs to be found again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import traceback
+from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from dockertls_vault.cli import render
+from dockertls_vault.cli.options import Output, Preferences
+from dockertls_vault.errors import DockerTLSError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Border(Generic[T]):
+    """``draw`` makes an input of a seeded random, ``cross`` takes it in as the program does.
+
+    ``cross`` returns what a command would print, or raises.
+    """
+
+    name: str
+    draw: Callable[[Random], T]
+    cross: Callable[[T], object]
+
+
+@dataclass
+class Tally:
+    """How often each outcome came: ``result``, or the code of an error; and the bugs by number.
+
+    ``slowest`` is the input that took longest, with the seconds that it took.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    bugs: dict[int, str] = field(default_factory=dict)
+    slowest: tuple[float, int] = (0.0, 0)
+
+
+def fuzz(border: Border[T], numbers: Iterable[int], seed: int) -> Tally:
+    """Take in the inputs with these numbers."""
+    tally = Tally()
+    for number in numbers:
+        drawn = border.draw(Random(f"{seed}/{border.name}/{number}"))  # noqa: S311 - no secret
+        started = time.monotonic()
+        try:
+            outcome = _outcome(border, drawn)
+        except Exception:  # noqa: BLE001 - what the fuzz is looking for
+            outcome = "BUG"
+            tally.bugs[number] = traceback.format_exc()
+        tally.slowest = max(tally.slowest, (time.monotonic() - started, number))
+        tally.outcomes[outcome] += 1
+    return tally
+
+
+def _outcome(border: Border[T], drawn: T) -> str:
+    """Return how an input ends; what is printed of it must be printable everywhere."""
+    try:
+        result = border.cross(drawn)
+    except DockerTLSError as error:
+        _print_failure(error)
+        return error.code
+    json.dumps(render.to_json(result))
+    return "result"
+
+
+def _print_failure(error: DockerTLSError) -> None:
+    for output in Output:
+        # As a terminal or a pipe: UTF-8, strict.
+        stdout, stderr = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        with redirect_stdout(stdout), redirect_stderr(stderr):
+            render.failure(error, Preferences(output))
