@@ -24,8 +24,9 @@ LARGEST = 1 << 20
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK_POLL = 0.05  # seconds
+_OWNERS = 0o700
 
 
 @contextmanager
@@ -42,27 +43,32 @@ def opened(name: str, within: int | None = None) -> Iterator[int]:
 def directory(name: str, mode: int, within: int, *, uid: int = KEEP) -> Iterator[int]:
     """Open the directory ``name``; if it is not there, make it with exactly ``mode``."""
     try:
-        with _exactly(mode):
-            os.mkdir(name, mode, dir_fd=within)
+        os.mkdir(name, mode, dir_fd=within)
     except FileExistsError:
         made = False
     else:
         made = True
-        os.fsync(within)
+        _let_owner_in(name, within)
     with opened(name, within) as descriptor:
-        if made and uid != KEEP:
-            os.fchown(descriptor, uid, KEEP)
+        if made:
+            _give(descriptor, mode, uid, KEEP)
+            os.fsync(within)
         yield descriptor
 
 
 @contextmanager
 def locked(name: str, within: int, *, wait: float, uid: int = KEEP) -> Iterator[None]:
     """Hold the lock file ``name`` (0600); raises TimeoutError after ``wait`` seconds."""
-    with _exactly(0o600):
-        descriptor = os.open(name, _LOCK, 0o600, dir_fd=within)
     try:
-        if uid != KEEP:
-            os.fchown(descriptor, uid, KEEP)
+        descriptor = os.open(name, _CREATE, _OWNERS & 0o600, dir_fd=within)
+    except FileExistsError:
+        descriptor = os.open(name, _LOCK, dir_fd=within)
+        made = False
+    else:
+        made = True
+    try:
+        if made:
+            _give(descriptor, 0o600, uid, KEEP)
         deadline = time.monotonic() + wait
         while not _acquired(descriptor):
             if time.monotonic() > deadline:
@@ -76,12 +82,14 @@ def locked(name: str, within: int, *, wait: float, uid: int = KEEP) -> Iterator[
 def create(
     name: str, content: bytes, mode: int, within: int, *, uid: int = KEEP, gid: int = KEEP
 ) -> None:
-    """Create a file with exactly ``mode`` and its final owner before anything is in it; sync it."""
-    with _exactly(mode):
-        descriptor = os.open(name, _CREATE, mode, dir_fd=within)
+    """Create a file with exactly ``mode`` and its final owner before anything is in it; sync it.
+
+    A group reads nothing before the file is that group's: who opened an empty file can read
+    what comes into it.
+    """
+    descriptor = os.open(name, _CREATE, mode & _OWNERS, dir_fd=within)
     with os.fdopen(descriptor, "wb") as file:
-        if (uid, gid) != (KEEP, KEEP):
-            os.fchown(descriptor, uid, gid)
+        _give(descriptor, mode, uid, gid)
         file.write(content)
         file.flush()
         os.fsync(descriptor)
@@ -161,11 +169,17 @@ def _acquired(lock: int) -> bool:
     return True
 
 
-@contextmanager
-def _exactly(mode: int) -> Iterator[None]:
-    """Set the umask so that ``mode`` is what a new file gets, whatever the umask was before."""
-    before = os.umask(~mode & 0o777)
-    try:
-        yield
-    finally:
-        os.umask(before)
+def _give(made: int, mode: int, uid: int, gid: int) -> None:
+    """Bring what was just made to its owner and its exact mode, whatever the umask left of it.
+
+    The umask itself is the whole process's: to set it is to set it for all threads.
+    """
+    if (uid, gid) != (KEEP, KEEP):
+        os.fchown(made, uid, gid)
+    os.fchmod(made, mode)
+
+
+def _let_owner_in(name: str, within: int) -> None:
+    """Let a directory that was just made be opened, under a umask that forbids even its owner."""
+    if not os.access(name, os.R_OK | os.X_OK, dir_fd=within, effective_ids=True):
+        os.chmod(name, _OWNERS, dir_fd=within, follow_symlinks=False)

@@ -1,0 +1,91 @@
+"""Files and directories get their exact modes, and nothing that all threads share is changed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import dockertls_vault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+# Installs in eight threads, as an ordinary user: what root may do would hide a wrong mode. It
+# becomes one only now, since Python and the package may be where such a user cannot look.
+THREADS = """
+import os, pwd, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tests.credentials import put
+if os.geteuid() == 0:
+    nobody = pwd.getpwnam("nobody")
+    os.setgroups([])
+    os.setgid(nobody.pw_gid)
+    os.setuid(nobody.pw_uid)
+with ThreadPoolExecutor(8) as threads:
+    list(threads.map(lambda number: put(Path(sys.argv[1], str(number)), 1), range(48)))
+print(f"{os.umask(0):03o}")
+"""
+
+
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """Make a directory that any user can write in."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o1777)
+        yield Path(name)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077, 0o277], ids="{:03o}".format)
+def test_threads_of_one_process_get_exact_modes(everybodys: Path, umask: int) -> None:
+    """Eight at a time, as a user whom a wrong mode keeps out; the umask is what it was."""
+    run = subprocess.run(
+        [sys.executable, "-c", THREADS, everybodys / "of" / "all"],
+        cwd=ROOT,
+        umask=umask,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.stdout, run.stderr) == (f"{umask:03o}\n", "")
+    found: dict[str, set[int]] = {}
+    for path in (everybodys / "of").rglob("*"):
+        if not path.is_symlink():
+            kind = "directory" if path.is_dir() else path.name
+            found.setdefault(kind, set()).add(path.stat().st_mode & 0o7777)
+    assert found == {
+        "directory": {0o755},
+        "ca.pem": {0o444},
+        "cert.pem": {0o444},
+        "key.pem": {0o400},
+        "request.json": {0o444},
+        "lock": {0o600},
+    }
+
+
+# Each of them is one for all threads of the process.
+PROCESS_WIDE = re.compile(
+    r"\b(os\.(umask|f?chdir|chroot|putenv|unsetenv|environ|set[a-z]*[ug]ids?|setgroups|nice)"
+    r"|socket\.setdefaulttimeout|locale\.setlocale|resource\.setrlimit|gc\.|tempfile\.tempdir"
+    r"|warnings\.(simple)?filter(warnings)?|sys\.(set\w+|excepthook|std(in|out|err))|time\.tzset"
+    r"|logging\.(basicConfig|disable))\b"
+)
+
+
+def test_the_core_changes_nothing_that_all_threads_share() -> None:
+    """It also runs in the threads of somebody else's program, which counts on its own."""
+    package = Path(dockertls_vault.__file__).parent
+    core = [path for path in package.rglob("*.py") if path.parent.name != "cli"]
+    assert len(core) > 50
+    assert {
+        (path.name, match[0])
+        for path in core
+        for match in PROCESS_WIDE.finditer(path.read_text(encoding="utf-8"))
+    } == set()
