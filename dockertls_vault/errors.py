@@ -12,6 +12,7 @@
     │   └── MissingProgram       69  a program or an optional extra is not installed
     ├── CannotWrite              73  a directory or a file cannot be written
     │   └── ForeignFiles         73  files are there that this tool did not write
+    ├── OutputLost               74  all was done, and stdout took no word of it
     ├── TryAgain                 75  the same may work a little later
     │   ├── Locked               75  another process works on the same directory
     │   ├── VaultSealed          75  Vault is sealed
@@ -148,6 +149,15 @@ class CannotWrite(DockerTLSError):
 class ForeignFiles(CannotWrite):
     code = "foreign-files"
     default_hint = "give --replace to take their place; they are kept as a backup"
+
+
+class OutputLost(DockerTLSError):
+    code = "output-lost"
+    exit_status = 74
+    default_hint = (
+        "what the command does is done, and a certificate that it issued is in use; make room "
+        "where stdout leads"
+    )
 
 
 class TryAgain(DockerTLSError):

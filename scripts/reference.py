@@ -67,8 +67,9 @@ def _commands() -> str:
         "and tables have colours, unless `NO_COLOR` is set; then nothing is styled at all. In a",
         "pipe a row of a table is one line, with tabs between the columns, and so is a name with",
         "its value (a value of several lines has the name on each). A reader may go before the",
-        "end, as in `check | head -1`: the exit status stays that of the command. `help COMMAND`",
-        "and `version` work as `--help` and `--version`.",
+        "end, as in `check | head -1`: the exit status stays that of the command. With stdout on a",
+        "full disk what the command does is done all the same, and instead of 0 it ends with 74.",
+        "`help COMMAND` and `version` work as `--help` and `--version`.",
         "",
     ]
     parts += ["Options of the program itself, before a command:", "", *_options(root), ""]

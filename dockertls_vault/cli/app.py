@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dockertls_vault import __version__
-from dockertls_vault.errors import DockerTLSError
+from dockertls_vault.errors import DockerTLSError, OutputLost
 
 from . import render, signals, streams
 from .options import Preferences, examples
@@ -99,8 +99,12 @@ def main() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # a library's, about what a server sent: not for users
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    streams.outlive_readers()
+    stdout = streams.take_over()
     status = run(sys.argv[1:])
+    if stdout.failure is not None and status == 0:
+        lost = OutputLost(f"the result cannot be written to stdout: {stdout.failure.strerror}")
+        render.failure(lost, Preferences())
+        status = lost.exit_status
     gc.freeze()
     sys.exit(status)
 
@@ -129,6 +133,14 @@ def run(arguments: Sequence[str]) -> int:
 
     What is wrong with the command line itself, typer says, and ends with 2.
     """
+    try:
+        return _run(arguments)
+    except Exception:  # noqa: BLE001 - the last resort: a bug is shown whole, under its own status
+        sys.excepthook(*sys.exc_info())
+        return EXIT_BUG
+
+
+def _run(arguments: Sequence[str]) -> int:
     preferences = Preferences()
     try:
         with signals.raised():
@@ -144,7 +156,4 @@ def run(arguments: Sequence[str]) -> int:
     except DockerTLSError as error:
         render.failure(error, preferences)
         return error.exit_status
-    except Exception:  # noqa: BLE001 - the last resort: a bug is shown whole, under its own status
-        sys.excepthook(*sys.exc_info())
-        return EXIT_BUG
     return 0

@@ -15,7 +15,7 @@ import typer
 
 from dockertls_vault import policy
 from dockertls_vault.duration import format_duration
-from dockertls_vault.errors import InvalidInput, PolicyDenied
+from dockertls_vault.errors import InvalidInput, NoToken, PolicyDenied
 from dockertls_vault.settings import Settings, sources
 from dockertls_vault.values import Method
 
@@ -203,4 +203,7 @@ def _ignore(_text: str) -> None:
 
 def _password(prompt: str) -> str:
     """Ask for a password on the terminal, which does not show it; the prompt goes to stderr."""
-    return getpass.getpass(f"{prompt}: ", stream=sys.stderr)
+    try:
+        return getpass.getpass(f"{prompt}: ", stream=sys.stderr)
+    except (EOFError, UnicodeError):  # Ctrl-D; bytes that are no text
+        raise NoToken("no password was typed", hint="type it, or log in by --auth METHOD") from None

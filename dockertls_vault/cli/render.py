@@ -166,9 +166,13 @@ def to_json(value: object) -> Any:
 
 
 def _print_json(envelope: dict[str, Any]) -> None:
-    text = json.dumps({"version": ENVELOPE_VERSION, **envelope}, indent=2, ensure_ascii=False)
-    # Half of a surrogate pair has no UTF-8; this writes it as JSON's own escape, \ud800.
-    _write(sys.stdout, text.encode(errors="backslashreplace").decode() + "\n")
+    whole = {"version": ENVELOPE_VERSION, **envelope}
+    text = json.dumps(whole, indent=2, ensure_ascii=False)
+    try:
+        text.encode((sys.stdout and sys.stdout.encoding) or "utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair has no encoding at all
+        text = json.dumps(whole, indent=2)
+    _write(sys.stdout, f"{text}\n")
 
 
 def _print_words(parts: Sequence[Words]) -> None:

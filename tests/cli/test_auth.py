@@ -260,6 +260,24 @@ def test_a_password_is_typed_and_not_shown(operator: Operator, tmp_path: Path) -
     assert b"s3cret-word" not in screen
 
 
+@pytest.mark.parametrize("typed", [b"\x04", b"\xff\n"], ids=["Ctrl-D", "no text"])
+def test_no_password_is_typed(typed: bytes, tmp_path: Path) -> None:
+    """What comes from the terminal in its place is refused like what comes from anywhere."""
+    environ = environment("http://127.0.0.1:1", tmp_path) | {"DOCKERTLS_AUTH_USER": "alice"}
+    command = [*PROGRAM, "auth", "--auth", "userpass"]
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(command[0], command, environ)  # noqa: S606 - it is pty that asks for it
+    try:
+        screen = read_until(terminal, b"password of alice (userpass): ", b"")
+        os.write(terminal, typed)
+        read_until(terminal, b": no password was typed", screen)
+    finally:
+        _, status = os.waitpid(process, 0)
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 77
+
+
 def test_a_signal_does_not_keep_a_token_alive(tmp_path: Path) -> None:
     """SIGTERM while Vault hangs: the token is revoked all the same, and the status is 143."""
     asked = threading.Event()

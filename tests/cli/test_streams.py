@@ -1,7 +1,9 @@
-"""Readers that go before the end: a pipe that nobody reads is no failure."""
+"""Streams that are closed, full or read by nobody: the status is still that of the command."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import socket
 import subprocess
@@ -11,9 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault import __version__
+from dockertls_vault.x509 import load_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.fake_vault import FakeVault
 
 PROGRAM = [sys.executable, "-m", "dockertls_vault"]
 
@@ -34,18 +40,18 @@ def closed_port() -> int:
     return port
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status"),
-    [
-        (["--version"], 0),
-        (["check", "--help"], 0),
-        (["ca", "policy", "client"], 0),
-        (["check"], 69),
-        (["check", "-o", "json"], 69),
-        (["check", "--timeout", "soon", "-o", "json"], 2),
-        (["--no-such-option"], 2),
-    ],
-)
+COMMANDS = [
+    (["--version"], 0),
+    (["check", "--help"], 0),
+    (["ca", "policy", "client"], 0),
+    (["check"], 69),
+    (["check", "-o", "json"], 69),
+    (["check", "--timeout", "soon", "-o", "json"], 2),
+    (["--no-such-option"], 2),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status"), COMMANDS)
 @pytest.mark.parametrize("both", [False, True])
 def test_the_status_is_the_commands(
     arguments: Sequence[str], status: int, both: bool, unread: int, closed_port: int
@@ -65,9 +71,99 @@ def test_the_status_is_the_commands(
     assert "roken" not in (done.stderr or "")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize(("arguments", "status"), COMMANDS)
+@pytest.mark.parametrize("redirections", [">/dev/full", ">/dev/full 2>&1"])
+def test_a_full_disk_is_told_from_a_success(
+    arguments: Sequence[str], status: int, redirections: str, closed_port: int
+) -> None:
+    """What failed before has its own status, whether or not that can still be said."""
+    done = _in_a_shell(redirections, *arguments, port=closed_port)
+    assert done.returncode == (status or 74)
+    told = "error: the result cannot be written to stdout: No space left" in done.stderr
+    assert told is (status == 0 and redirections == ">/dev/full")
+
+
+@pytest.mark.parametrize(("arguments", "status"), COMMANDS)
+@pytest.mark.parametrize(
+    "closed", [found for size in (1, 2, 3) for found in itertools.combinations("012", size)]
+)
+def test_what_the_caller_closed_is_not_missed(
+    arguments: Sequence[str], status: int, closed: Sequence[str], closed_port: int
+) -> None:
+    """Under ``<&- >&- 2>&-``: nobody wants to hear it."""
+    redirections = " ".join(f"{number}>&-" for number in closed)
+    done = _in_a_shell(redirections, *arguments, port=closed_port)
+    assert done.returncode == status
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("redirections", [">/dev/full", ">/dev/full 2>&1", "<&- >&- 2>&-"])
+def test_a_set_is_in_use_whatever_can_be_said(
+    redirections: str, fake: FakeVault, tmp_path: Path
+) -> None:
+    """And the files have nothing in them that was to be said."""
+    out = tmp_path / "client"
+    done = _in_a_shell(
+        redirections,
+        *("issue", "client", "--name", "alice", "-o", "json", "--out", str(out)),
+        VAULT_ADDR=fake.address,
+        VAULT_TOKEN=fake.token,
+    )
+    assert done.returncode == (0 if ">&-" in redirections else 74)
+    if redirections == ">/dev/full":
+        assert "a certificate that it issued is in use" in done.stderr
+    (leaf,) = load_certificates((out / "cert.pem").read_bytes())
+    assert leaf.subject.rfc4514_string() == "CN=alice"
+    assert json.loads((out / ".dockertls" / "request.json").read_text())["common_name"] == "alice"
+    assert (out / "key.pem").read_text().count("-----") == 4
+
+
+def test_a_slow_reader_of_a_pipe_that_does_not_block() -> None:
+    """Whoever shares the pipe may have made it non-blocking, as Node.js does."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    while True:
+        try:
+            os.write(writer, b"x" * 65536)
+        except BlockingIOError:
+            break
+    process = subprocess.Popen([*PROGRAM, "--version"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        said = pipe.read()
+    _, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert said.lstrip(b"x") == f"dockertls-vault {__version__}\n".encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
 def test_what_has_a_reader_is_written_as_ever(encoding: str) -> None:
     """In the encoding that Python chose, and nothing is left behind in a buffer."""
     environ = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "80"}
     done = subprocess.run([*PROGRAM, "--version"], capture_output=True, env=environ, check=False)
     assert (done.stdout, done.stderr) == (f"dockertls-vault {__version__}\n".encode(), b"")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_what_an_encoding_cannot_hold_is_escaped(encoding: str) -> None:
+    """In JSON by JSON's own escapes: a program reads what was meant."""
+    environ = {**os.environ, "PYTHONIOENCODING": encoding, "DOCKERTLS_AUTH": "☃"}
+    done = subprocess.run(
+        [*PROGRAM, "auth", "-o", "json"], capture_output=True, env=environ, check=False
+    )
+    assert done.returncode == 78
+    assert "☃" in json.loads(done.stdout.decode(encoding))["error"]["message"]
+    shown = "☃" if encoding == "utf-8" else r"\u2603"
+    assert f"no such way to log in: '{shown}'" in done.stderr.decode(encoding)
+
+
+def _in_a_shell(
+    redirections: str, *arguments: str, port: int = 1, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {redirections}', "sh", *PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{port}", **environ},
+        check=False,
+    )
