@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from .missing import missing
+from .missing import missing, needs_root
 from .process import Server, ServerFailed, free_ports, serving
 
 if TYPE_CHECKING:
@@ -95,11 +95,10 @@ def tls(credential: Path) -> list[str]:
 
 def find_dockerd() -> str:
     """Return the program; where it cannot be started, the test is skipped or fails."""
+    needs_root("only root can start dockerd")
     program = shutil.which("dockerd", path=SEARCH_PATH)
     if program is None:
         missing("dockerd is not installed (make test installs it, as root on Debian)")
-    if os.geteuid() != 0:
-        missing("only root can start dockerd")
     return program
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .dockerd import SEARCH_PATH, find_dockerd, places
-from .missing import missing
+from .missing import missing, needs_root
 from .notes import note
 from .process import Server
 
@@ -80,6 +80,7 @@ class Engine:
 def engine(pytestconfig: pytest.Config) -> Iterator[Engine]:
     """Return the engine that ``docker version`` reaches, or start a private one."""
     if shutil.which("docker", path=SEARCH_PATH) is None:
+        needs_root("no Docker here, and only root can start one")
         missing("docker is not installed (make test installs it, as root on Debian)")
     version = server_version(_ENVIRON)
     if version:

@@ -1,4 +1,4 @@
-"""What to do where a test's server cannot be had."""
+"""What to do where a test's server, or the right to start it, cannot be had."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ def missing(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def needs_root(reason: str) -> None:
+    """Skip the test for everybody but root, as whom it has to run: .ci/run sees to that."""
+    if os.geteuid() != 0:
+        pytest.skip(reason)
