@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 FUZZ_ARGS ?=
+FAULTS_ARGS ?=
 
 venv := .venv
 python := $(venv)/bin/python
@@ -10,7 +11,7 @@ python := $(venv)/bin/python
 inputs := pyproject.toml constraints.txt $(venv)/.made
 install := $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test fuzz lint bench clean
+.PHONY: demo test fuzz faults lint bench clean
 
 demo: $(venv)/.test
 	scripts/install-engine
@@ -23,6 +24,10 @@ test: $(venv)/.test $(venv)/.openbao-2.6
 # FUZZ_ARGS='--count 1000 answers' for fewer inputs, and one border.
 fuzz: $(venv)/.test
 	$(python) -m tests.fuzz $(FUZZ_ARGS)
+
+faults: $(venv)/.test
+	scripts/install-engine
+	$(python) -m tests.faults $(FAULTS_ARGS)
 
 lint: $(venv)/.lint
 	$(venv)/bin/ruff format --check

@@ -1,0 +1,95 @@
+"""What holds when runs are killed, and what a policy gives: counted. `make faults` runs it all.
+
+Usage: python -m tests.faults [--kills N] [--seed N] [kills | reader | policies]…
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.harness.openbao import running_openbao
+
+from . import kills, policies, reader
+from .scenarios import BEFORE, WHO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def main() -> int:
+    """Print what was counted; exit with 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("parts", nargs="*", help=", ".join(PARTS), choices=[[], *PARTS])
+    parser.add_argument("--kills", type=int, default=2000, help="of renewals with a reader")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
+    options = parser.parse_args()
+    wrong = []
+    for part in options.parts or PARTS:
+        start = time.monotonic()
+        wrong += PARTS[part](options)
+        _say(f"  ({time.monotonic() - start:.0f} s)")
+    _say("\n".join(wrong) or "nothing went wrong")
+    return 1 if wrong else 0
+
+
+def _kills(_options: argparse.Namespace) -> list[str]:
+    """Kill at each call in each scenario that this user can run."""
+    counts, wrong = 0, []
+    whos = [who for who in WHO if os.geteuid() == 0 or not WHO[who].owner]
+    for before in BEFORE:
+        for who in whos:
+            with _scratch() as scratch:
+                count, problems = kills.run(before, who, scratch)
+            _say(f"  {count:5} kills: {before}, {who}")
+            counts += count
+            wrong += problems
+    _say(
+        f"{counts} kills, at every system call that changes the disk, in "
+        f"{len(BEFORE) * len(whos)} scenarios: {len(wrong)} left anything wrong"
+    )
+    return wrong
+
+
+def _reader(options: argparse.Namespace) -> list[str]:
+    """Kill renewals at random while two readers read."""
+    with _scratch() as scratch:
+        result = reader.run(scratch / "c", options.kills, options.seed)
+    _say(f"{result.killed} of {result.renewals} renewals killed at random (seed {options.seed})")
+    _say(f"  by the public names: {result.by_name}")
+    _say(f"  by the directory behind the link: {result.by_directory}")
+    return reader.problems(result)
+
+
+def _policies(_options: argparse.Namespace) -> list[str]:
+    """Try each policy at each path that OpenBao tells of."""
+    with _scratch() as scratch, running_openbao(scratch) as server:
+        count, wrong = policies.run(server)
+    _say(f"{count} pairs of a policy and a path: {len(wrong)} of them give too much or too little")
+    return wrong
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Make a directory that every user may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+PARTS = {"kills": _kills, "reader": _reader, "policies": _policies}
+
+if __name__ == "__main__":
+    sys.exit(main())

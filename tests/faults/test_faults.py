@@ -1,0 +1,57 @@
+"""The short form of `make faults`: a part of the kills, a few reads, a part of the paths."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness.missing import needs_root
+
+from . import kills, policies, reader
+from .scenarios import BEFORE, WHO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.harness.openbao import DevVault
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """Make a directory that other users can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("before", BEFORE)
+def test_a_kill_at_a_call_that_changes_the_disk(before: str, who: str, scratch: Path) -> None:
+    """The old set or the new one is left, no key too open, and the next run succeeds.
+
+    Each of the five takes every fifth call, and another one of five: all of them in the end.
+    """
+    if WHO[who].owner:
+        needs_root("only root can give files away")
+    which = slice(list(WHO).index(who), None, len(WHO))
+    killed, wrong = kills.run(before, who, scratch, which=which)
+    assert killed > 2
+    assert wrong == []
+
+
+def test_a_reader_while_renewals_are_killed(scratch: Path) -> None:
+    """Each file is there and whole; behind the link they are of one set."""
+    result = reader.run(scratch / "c", kills=20, seed=1)
+    assert reader.problems(result) == []
+    assert result.by_name.reads > 0
+    assert result.by_directory.reads > 0
+
+
+def test_a_policy_gives_what_it_says_and_nothing_else(openbao: DevVault) -> None:
+    """At the paths that this Vault has, whatever stands for their parameters."""
+    tried, wrong = policies.run(openbao, every=3)
+    assert tried > 1000
+    assert wrong == []
