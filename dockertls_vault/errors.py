@@ -60,7 +60,8 @@ if TYPE_CHECKING:
 class DockerTLSError(Exception):
     """A failure that is understood: what failed and why, a hint, and an exit status.
 
-    ``problems`` are what is wrong, one by one, where there can be more than one thing.
+    ``problems`` are what is wrong, one by one, where there can be more than one thing; ``acted``
+    says that Vault may have done what it was asked for although it failed.
     """
 
     code: ClassVar[str] = "error"
@@ -72,6 +73,7 @@ class DockerTLSError(Exception):
         self.message = message
         self.hint = hint or self.default_hint
         self.problems = problems
+        self.acted = False
 
 
 class InvalidInput(DockerTLSError):
@@ -228,14 +230,19 @@ class NoToken(Denied):
 
 
 class TokenRefused(Denied):
-    """Expired, revoked, used up or never valid; ``why`` are Vault's own words."""
+    """Expired, revoked, used up, never valid, or not to be used from here (token_bound_cidrs).
+
+    ``why`` are Vault's own words. ``gone``: they say that there is no such token, or none any
+    more; OpenBao has the same words for all of these, and its refusals show nothing.
+    """
 
     code = "token-refused"
     default_hint = "log in again"
 
-    def __init__(self, message: str, *, why: str = "", hint: str = "") -> None:
+    def __init__(self, message: str, *, why: str = "", gone: bool = False, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.why = why
+        self.gone = gone
 
 
 class LoginRefused(Denied):

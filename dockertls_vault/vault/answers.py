@@ -194,11 +194,18 @@ def _token_refused(refusal: Refusal) -> TokenRefused:
     return TokenRefused(f"Vault does not accept the token: {refusal.words}", why=refusal.words)
 
 
+def _token_unknown(refusal: Refusal) -> TokenRefused:
+    return TokenRefused(
+        f"Vault does not accept the token: {refusal.words}", why=refusal.words, gone=True
+    )
+
+
 def _token_used_up(_refusal: Refusal) -> TokenRefused:
     # Its last use was this request, which asks about the token itself.
     return TokenRefused(
         "the token is used up: this was its last use",
         why="this was its last use",
+        gone=True,
         hint="use a token with more uses (num_uses), or log in again",
     )
 
@@ -297,7 +304,7 @@ VAULT = (
     # Who we are.
     row((400, 401, 403, 404), "", Verdict.FINAL, _login_refused, path=_LOGIN),
     row((400, 403, 404), "", Verdict.FINAL, _unwrapped, path=r"^sys/wrapping/"),
-    row(403, r"invalid token", Verdict.FINAL, _token_refused),
+    row(403, r"invalid token", Verdict.FINAL, _token_unknown),
     row(403, r"^permission denied$", Verdict.FINAL, _token_refused),
     row(400, r"^1 error occurred: \* invalid token$", Verdict.FINAL, _token_used_up),
     row(400, r"^(1 error occurred: \* )?missing client token", Verdict.FINAL, _token_refused),
@@ -309,5 +316,6 @@ VAULT = (
     *SIGNING,
     row(404, r"no handler for route", Verdict.LAGGING, _no_mount),
     row(400, r"No secret engine mount", Verdict.FINAL, _no_mount),
+    row((500, 502, 504), "", Verdict.FINAL, _failed, acted=True),
     row(_ANY, "", Verdict.FINAL, _failed),
 )

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from dockertls_vault.errors import InvalidSetting, LoginRefused, NoToken, NotVault
+from dockertls_vault.errors import (
+    DockerTLSError,
+    InvalidSetting,
+    LoginRefused,
+    NoToken,
+    NotVault,
+)
 from dockertls_vault.values import Method
 
 from . import approle, fields, wrapping
@@ -53,12 +60,19 @@ class Choice:
 class Login:
     """A token that we logged in for; a batch token cannot be revoked and ends by itself.
 
-    ``used_up`` says where the wrapping token was that it took, which is of no use any more.
+    ``accessor`` names it without being of use as a token, ``ttl`` is from the login on (zero: it
+    never ends), and ``uses`` how often it may be used; all three are None where the answer has
+    none that makes sense, and ``uses`` also where there is no limit. ``since`` is when we had the
+    answer, by the monotonic clock. ``used_up`` says where the wrapping token was that it took,
+    which is of no use any more.
     """
 
     token: str = field(repr=False)
     batch: bool
-    ttl: timedelta
+    accessor: str | None
+    ttl: timedelta | None
+    uses: int | None
+    since: float
     used_up: str | None = None
 
 
@@ -128,11 +142,11 @@ class Authenticator:
         """Raise NoToken for a wrapping token, which the first use as a token would spend."""
         wrapping.refuse(self._anonymous, token, origin)
 
-    def login(self, method: Method) -> Login:
-        """Log in by ``method``, which is not TOKEN.
+    def login(self, method: Method, note: Callable[[Login], None]) -> Login:
+        """Log in by ``method``, which is not TOKEN; ``note`` is told before the answer is judged.
 
         Raises LoginRefused with Vault's words, NoToken if there is nothing to log in with, and
-        what the cluster raises.
+        what the cluster raises; then with what it may have left in Vault, if it may.
         """
         mount = self.mount(method)
         try:
@@ -142,32 +156,54 @@ class Authenticator:
                 f"{_HINTS[method]} (and is the {method} method enabled at auth/{mount}?)"
             )
             raise
+        auth = _auth(body, method)
         used_up = approle.wrapped_in(self._settings) if method is Method.APPROLE else None
-        return dataclasses.replace(_login(body, method), used_up=used_up)
+        login = dataclasses.replace(_noted(auth, method), used_up=used_up)
+        note(login)
+        _judge(auth)
+        return login
+
+    def _send(self, method: Method, log_in: Callable[[], Any]) -> Any:
+        """Send a login, once: each one that Vault acts on makes a token, and may use a secret up.
+
+        Where it may have acted on one that was not answered, nobody knows that token.
+        """
+        try:
+            with self._once():
+                return log_in()
+        except DockerTLSError as error:
+            if error.acted:
+                error.hint = f"{_left_behind(method)} {error.hint}".rstrip()
+            raise
 
     def _approle(self, mount: str) -> Any:
         role_id = approle.role_id(self._settings)
         if self._secret_id is None:
             self._secret_id = approle.secret_id(self._settings, self._anonymous, mount, self._once)
-        # The secret_id may be good for one login only.
-        with self._once():
-            return self._anonymous.auth.approle.login(
+        return self._send(
+            Method.APPROLE,
+            lambda: self._anonymous.auth.approle.login(
                 role_id, self._secret_id, use_token=False, mount_point=mount
-            )
+            ),
+        )
 
     def _jwt(self, mount: str) -> Any:
         jwt = find_jwt(self._settings, self._spending, self._random)
-        return self._anonymous.auth.jwt.jwt_login(
-            self._settings.auth_role, jwt, use_token=False, path=mount
+        return self._send(
+            Method.JWT,
+            lambda: self._anonymous.auth.jwt.jwt_login(
+                self._settings.auth_role, jwt, use_token=False, path=mount
+            ),
         )
 
     def _kubernetes(self, mount: str) -> Any:
         role = _required(self._settings.auth_role, "DOCKERTLS_AUTH_ROLE", "role")
-        return self._anonymous.auth.kubernetes.login(
-            role,
-            read_secret(self._settings.kubernetes_token_file),
-            use_token=False,
-            mount_point=mount,
+        jwt = read_secret(self._settings.kubernetes_token_file)
+        return self._send(
+            Method.KUBERNETES,
+            lambda: self._anonymous.auth.kubernetes.login(
+                role, jwt, use_token=False, mount_point=mount
+            ),
         )
 
     def _cert(self, mount: str) -> Any:
@@ -175,22 +211,33 @@ class Authenticator:
             self._settings.client_cert, "VAULT_CLIENT_CERT", "certificate to show"
         )
         # The connection shows it; hvac only wants to know that there is one.
-        return self._anonymous.auth.cert.login(
-            name=self._settings.auth_role or "",
-            cert_pem=str(certificate),
-            mount_point=mount,
-            use_token=False,
+        return self._send(
+            Method.CERT,
+            lambda: self._anonymous.auth.cert.login(
+                name=self._settings.auth_role or "",
+                cert_pem=str(certificate),
+                mount_point=mount,
+                use_token=False,
+            ),
         )
 
     def _userpass(self, mount: str) -> Any:
         user, password = self._user(Method.USERPASS)
-        return self._anonymous.auth.userpass.login(
-            quote(user), password, use_token=False, mount_point=mount
+        return self._send(
+            Method.USERPASS,
+            lambda: self._anonymous.auth.userpass.login(
+                quote(user), password, use_token=False, mount_point=mount
+            ),
         )
 
     def _ldap(self, mount: str) -> Any:
         user, password = self._user(Method.LDAP)
-        return self._anonymous.auth.ldap.login(user, password, use_token=False, mount_point=mount)
+        return self._send(
+            Method.LDAP,
+            lambda: self._anonymous.auth.ldap.login(
+                user, password, use_token=False, mount_point=mount
+            ),
+        )
 
     def _user(self, method: Method) -> tuple[str, str]:
         user = _required(self._settings.auth_user, "DOCKERTLS_AUTH_USER", "user")
@@ -204,21 +251,53 @@ class Authenticator:
         return user, self._password
 
 
-def _login(body: Any, method: Method) -> Login:
+def _left_behind(method: Method) -> str:
+    spent = "; the secret_id may be spent" if method is Method.APPROLE else ""
+    return (
+        "Vault may have let us in all the same: a token that nobody knows then lives as long as "
+        f"the {method} role lets it (token_ttl; 32d where neither it nor Vault sets less){spent}."
+    )
+
+
+def _auth(body: Any, method: Method) -> dict[str, Any]:
     auth = body.get("auth") if isinstance(body, dict) else None
     if not isinstance(auth, dict):
         raise NotVault(f"the answer to the {method} login has no token, as Vault's would")
-    token = auth.get("client_token")
-    if not token and auth.get("mfa_requirement"):
+    if not auth.get("client_token") and auth.get("mfa_requirement"):
         raise LoginRefused(
             f"Vault wants a second factor for the {method} login",
             hint="use a method without one for this tool, or a token (VAULT_TOKEN)",
         )
+    return auth
+
+
+def _noted(auth: dict[str, Any], method: Method) -> Login:
+    """Return what is to be known to revoke the token, whatever else is wrong with the answer."""
     return Login(
         _token(auth, method),
         batch=auth.get("token_type") == "batch",
-        ttl=fields.seconds(auth, "lease_duration"),
+        accessor=_if_sound(fields.optional_text, auth, "accessor"),
+        ttl=_if_sound(fields.seconds, auth, "lease_duration"),
+        uses=_if_sound(fields.number, auth, "num_uses") or None,
+        since=time.monotonic(),
     )
+
+
+def _if_sound(
+    read: Callable[[dict[str, Any], str], _T], auth: dict[str, Any], name: str
+) -> _T | None:
+    try:
+        return read(auth, name)
+    except NotVault:
+        return None
+
+
+def _judge(auth: dict[str, Any]) -> None:
+    """Raise NotVault for a field of another type than Vault's."""
+    fields.optional_text(auth, "accessor")
+    fields.optional_text(auth, "token_type")
+    fields.seconds(auth, "lease_duration")
+    fields.number(auth, "num_uses")
 
 
 def _token(auth: dict[str, Any], method: Method) -> str:

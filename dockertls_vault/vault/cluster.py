@@ -132,6 +132,7 @@ class Cluster:
             if not isinstance(outcome, Failure):
                 return outcome
             if outcome.sent and not self._repeat:
+                outcome.fault.acted = True
                 raise outcome.fault
             failures.append(outcome)
             if outcome.pause or time.monotonic() >= deadline:

@@ -150,6 +150,7 @@ class Courier:
             self._right.add(address)
             self._writes.note(call.method, call.path, answer.headers)
             return answer
+        fault.acted = meaning.acted
         is_there = not isinstance(fault, VaultUnreachable)
         if verdict in _ASTRAY and is_there and self._is_astray(address, until):
             return Failure(faults.astray(address, self._settings), patience=0.0)

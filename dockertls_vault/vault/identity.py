@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import LoginRefused, TokenRefused
@@ -37,6 +39,7 @@ class Identity:
         self._checked: str | None = None
         self._found = ""
         self.logins: list[Login] = []
+        self._used: Counter[str] = Counter()
 
     def prepare(self) -> None:
         """Find a token that was given, before Vault is asked anything; a login waits until then."""
@@ -49,6 +52,16 @@ class Identity:
             self._token = self._find()
             self._explain(self._found)
         return self._token
+
+    def count(self, token: str) -> None:
+        """Remember that Vault has answered a request with ``token``, which was a use of it."""
+        self._used[token] += 1
+
+    def is_over(self, login: Login) -> bool:
+        """Tell whether the token has ended by itself: by its TTL, or with the last of its uses."""
+        age = time.monotonic() - login.since
+        expired = login.ttl is not None and 0 < login.ttl.total_seconds() < age
+        return expired or (login.uses is not None and self._used[login.token] >= login.uses)
 
     def found(self) -> str:
         """Return in words how the token was come by, and why so."""
@@ -100,8 +113,7 @@ class Identity:
     def _find(self) -> str:
         method, why = self._choice.method, self._choice.why
         if method is not Method.TOKEN:
-            login = self._authenticator.login(method)
-            self.logins.append(login)
+            login = self._authenticator.login(method, self.logins.append)
             self._found = f"logged in with {method} at auth/{self._authenticator.mount(method)}"
             self._found += f", because {why}"
             return login.token

@@ -73,6 +73,8 @@ class ClusterAdapter(JSONAdapter):
             if self._identity is None or not self._identity.renew():
                 raise
             answer = send()
+        if self._identity is not None:
+            self._identity.count(self._identity.token())
         self.date = answer.date
         if answer.body is not None:
             return answer.body
@@ -141,20 +143,17 @@ class Session:
             self._transport.close()
 
     def _revoke(self, login: Login) -> None:
-        """Revoke a token; that it cannot be done is said, and hides no other failure."""
+        """Revoke a token; that it may be there afterwards is said, and hides no other failure."""
         if login.batch:
             return
         try:
             self.anonymous.adapter.post(
                 "/v1/auth/token/revoke-self", headers={"X-Vault-Token": login.token}
             )
-        except TokenRefused:
-            return  # it has expired or is used up
         except DockerTLSError as error:
-            self._say(
-                f"the token of our login could not be revoked, and lives for "
-                f"{format_duration(login.ttl)} at most: {error.message}"
-            )
+            gone = isinstance(error, TokenRefused) and (error.gone or self.identity.is_over(login))
+            if not gone:
+                self._say(_not_revoked(login, error))
 
     @property
     def address(self) -> str:
@@ -185,6 +184,21 @@ class Session:
             verify=True,
             adapter=adapter,  # type: ignore[arg-type]  # hvac only calls it
         )
+
+
+def _not_revoked(login: Login, error: DockerTLSError) -> str:
+    """Return what the user must know to revoke a token that we could not; never the token."""
+    if login.ttl is None:
+        life = "nobody knows for how long it lives"
+    elif login.ttl:
+        life = f"it lives for {format_duration(login.ttl)} from the login on"
+    else:
+        life = "it does not end by itself"
+    accessor = login.accessor or "ACCESSOR"
+    return (
+        f"the token of our login could not be revoked, and {life}: {error.message}; "
+        f"`bao token revoke -accessor {accessor}` (or vault) ends it"
+    )
 
 
 def open_session(

@@ -451,7 +451,9 @@ def test_a_success(path: str, status: int, body: dict[str, Any] | None, empty: b
     assert meaning == answers.Meaning(Verdict.FINAL)
 
 
-@pytest.mark.parametrize(("status", "acted"), [(503, False), (502, True), (504, True)], ids=str)
+@pytest.mark.parametrize(
+    ("status", "acted"), [(503, False), (500, True), (502, True), (504, True)], ids=str
+)
 def test_what_may_have_been_done(status: int, acted: bool) -> None:
     """After a gateway's failure nobody knows, and what works once is not repeated."""
     answer = Answer(status, {}, {"errors": ["no active Vault instance found"]}, empty=False)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import threading
 import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dockertls_vault.errors import (
+    DockerTLSError,
     LoginRefused,
     NoToken,
+    NotVault,
     PolicyDenied,
     TokenRefused,
     UnknownRole,
@@ -18,6 +24,7 @@ from dockertls_vault.errors import (
 )
 from dockertls_vault.vault.own_token import capabilities, lookup
 from dockertls_vault.vault.session import Session, open_session
+from tests.certificates import Authority, write_credential
 from tests.harness.dialect.proxy import speaking
 
 from .misbehaving import Node, Relay, misbehaving, relaying, response, says
@@ -113,8 +120,69 @@ def test_a_revocation_that_fails_is_said(operator: Operator) -> None:
         opened = open_session(settings(relay.address, **variables), say=said.append)
         with pytest.raises(UnknownRole, match="the failure itself"):
             fail_without_vault(opened, relay)
-    assert "could not be revoked, and lives for" in said[-1]
+    (login,) = opened.identity.logins
+    assert "could not be revoked, and it lives for 32d from the login on" in said[-1]
+    assert f"`bao token revoke -accessor {login.accessor}`" in said[-1]
+    assert login.token not in said[-1]
     assert "refuses connections" in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("role", "tokens"),
+    [({"token_bound_cidrs": "192.0.2.0/24"}, 2), ({"token_policies": "no-revocation"}, 1)],
+)
+def test_a_token_that_may_not_revoke_itself(
+    openbao: DevVault, role: dict[str, object], tokens: int
+) -> None:
+    """Refused from our address (it is logged in for again), or by policy: each is said.
+
+    OpenBao refuses a token that may not be used from here as it does one that is gone.
+    """
+    operator = Operator.of(openbao)
+    deny = 'path "auth/token/revoke-self" { capabilities = ["deny"] }'
+    operator.write("sys/policies/acl/no-revocation", {"policy": deny})
+    said: list[str] = []
+    opened = open_session(settings(operator.address, **approle(operator, **role)), say=said.append)
+    with suppress(TokenRefused), opened:
+        lookup(opened)
+    assert len(said) == len(opened.identity.logins) == tokens
+    for login, words in zip(opened.identity.logins, said, strict=True):
+        assert f"-accessor {login.accessor}`" in words
+        operator.write("auth/token/revoke-accessor", {"accessor": login.accessor})
+
+
+_DURATIONS: tuple[object, ...] = ("abc", -1, 1.5, [], {"a": 1}, True, 2**70)
+_TEXTS: tuple[object, ...] = (5, True, {"a": 1}, "\ud800")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *itertools.product(["lease_duration", "num_uses"], _DURATIONS),
+        *itertools.product(["accessor", "token_type"], _TEXTS),
+    ],
+)
+def test_a_token_of_a_malformed_answer_is_revoked(
+    openbao: DevVault, field: str, value: object
+) -> None:
+    """What else is wrong with the answer comes after that, as our own error."""
+    operator = Operator.of(openbao)
+
+    def rule(request: Request, forward: Forward) -> Answer:
+        answer = forward(request)
+        if not request.path.endswith("/login"):
+            return answer
+        tokens.append(answer.json["auth"]["client_token"])
+        body = {**answer.json, "auth": {**answer.json["auth"], field: value}}
+        return replace(answer, body=json.dumps(body).encode())
+
+    tokens: list[str] = []
+    with speaking([rule], operator.address) as address:
+        opened = session(address, **approle(operator))
+        with suppress(NotVault), opened:
+            lookup(opened)
+    (token,) = tokens
+    assert not operator.is_alive(token)
 
 
 def test_a_revocation_has_seconds_of_its_own(openbao: DevVault) -> None:
@@ -197,9 +265,9 @@ class TestWhoseTokenItIs:
     STALE = "of-somebody-else"
 
     def refusal(self, operator: Operator, **variables: str) -> TokenRefused:
-        """Be refused."""
+        """Be refused; that a token could not be revoked is another test's."""
         with (
-            session(operator.address, **variables) as opened,
+            session(operator.address, lambda _: None, **variables) as opened,
             pytest.raises(TokenRefused) as caught,
         ):
             lookup(opened)
@@ -319,15 +387,45 @@ def test_a_one_use_login_goes_where_the_probe_is_refused(operator: Operator) -> 
         (says("leadership lost while committing log", status="500 Oops"), "leadership lost"),
         (says("context canceled", status="500 Oops"), "context canceled"),
         (says("bad gateway", status="502 Bad Gateway"), "bad gateway"),
+        (says("internal error", status="500 Oops"), "internal error"),
     ],
 )
+@pytest.mark.parametrize("method", ["approle", "jwt", "kubernetes", "cert", "userpass", "ldap"])
 def test_a_login_that_may_have_worked_is_not_repeated(
-    operator: Operator, answer: Callable[[Node, socket.socket], None], words: str
+    tmp_path: Path, method: str, answer: Callable[[Node, socket.socket], None], words: str
 ) -> None:
-    """A one-use secret_id could be used up: it is sent once, and never again."""
-    variables = approle(operator)
-    with misbehaving(answer) as node, session(node.address, **variables) as opened:
-        with pytest.raises(Exception, match=words):
-            lookup(opened)
-        logins = [path for path in node.paths if path.endswith("/login")]
-    assert len(logins) == 1
+    """Each leaves a token that nobody knows, and may use a secret_id up: both are said."""
+    (tmp_path / "jwt").write_text("a.b.c")
+    variables = {
+        "DOCKERTLS_AUTH": method,
+        "DOCKERTLS_AUTH_ROLE": "ci",
+        "DOCKERTLS_AUTH_USER": "alice",
+        "DOCKERTLS_ROLE_ID": "r",
+        "DOCKERTLS_SECRET_ID": "s",
+        "DOCKERTLS_KUBERNETES_TOKEN_FILE": str(tmp_path / "jwt"),
+        "DOCKERTLS_JWT_FILE": str(tmp_path / "jwt"),
+    }
+    if method == "cert":
+        authority = Authority.create()
+        write_credential(tmp_path, authority.pem, authority.client())
+        variables["VAULT_CLIENT_CERT"] = str(tmp_path / "cert.pem")
+        variables["VAULT_CLIENT_KEY"] = str(tmp_path / "key.pem")
+    with (
+        misbehaving(answer) as node,
+        session(node.address, None, lambda _: "p", **variables) as opened,
+        pytest.raises(DockerTLSError, match=words) as caught,
+    ):
+        lookup(opened)
+    assert len(node.paths) == 1
+    assert f"lives as long as the {method} role lets it" in caught.value.hint
+    assert ("secret_id may be spent" in caught.value.hint) is (method == "approle")
+
+
+def test_a_login_that_never_arrived_leaves_nothing_to_say() -> None:
+    """Nobody was there to be asked."""
+    with (
+        session("http://127.0.0.1:1", DOCKERTLS_JWT="a.b.c") as opened,
+        pytest.raises(VaultUnreachable) as caught,
+    ):
+        lookup(opened)
+    assert "token" not in caught.value.hint
