@@ -7,12 +7,15 @@ as chown(2) has it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from . import acl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK_POLL = 0.05  # seconds
 _OWNERS = 0o700
+_RENAME_NOREPLACE = 1  # include/uapi/linux/fs.h
 
 
 @contextmanager
@@ -40,7 +44,7 @@ def opened(name: str, within: int | None = None) -> Iterator[int]:
 
 
 @contextmanager
-def directory(name: str, mode: int, within: int, *, uid: int = KEEP) -> Iterator[int]:
+def directory(name: str, mode: int, within: int) -> Iterator[int]:
     """Open the directory ``name``; if it is not there, make it with exactly ``mode``."""
     try:
         os.mkdir(name, mode, dir_fd=within)
@@ -51,13 +55,13 @@ def directory(name: str, mode: int, within: int, *, uid: int = KEEP) -> Iterator
         _let_owner_in(name, within)
     with opened(name, within) as descriptor:
         if made:
-            _give(descriptor, mode, uid, KEEP)
+            _give(descriptor, mode, KEEP, KEEP)
             os.fsync(within)
         yield descriptor
 
 
 @contextmanager
-def locked(name: str, within: int, *, wait: float, uid: int = KEEP) -> Iterator[None]:
+def locked(name: str, within: int, *, wait: float) -> Iterator[None]:
     """Hold the lock file ``name`` (0600); raises TimeoutError after ``wait`` seconds."""
     try:
         descriptor = os.open(name, _CREATE, _OWNERS & 0o600, dir_fd=within)
@@ -68,7 +72,7 @@ def locked(name: str, within: int, *, wait: float, uid: int = KEEP) -> Iterator[
         made = True
     try:
         if made:
-            _give(descriptor, 0o600, uid, KEEP)
+            _give(descriptor, 0o600, KEEP, KEEP)
         deadline = time.monotonic() + wait
         while not _acquired(descriptor):
             if time.monotonic() > deadline:
@@ -95,12 +99,12 @@ def create(
         os.fsync(descriptor)
 
 
-def read(path: Path) -> bytes:
+def read(path: Path | str, within: int | None = None) -> bytes:
     """Return what is in a regular file of at most LARGEST bytes, links followed.
 
     Raises ValueError for anything else: a FIFO would be waited for, and a device has no end.
     """
-    descriptor = os.open(path, _READ)
+    descriptor = os.open(path, _READ, dir_fd=within)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
@@ -108,23 +112,16 @@ def read(path: Path) -> bytes:
         return file.read(LARGEST)
 
 
-def replace(name: str, content: bytes, mode: int, within: int, *, uid: int = KEEP) -> None:
+def replace(name: str, content: bytes, mode: int, within: int) -> None:
     """Put a file at ``name`` in one step; whoever reads it sees the old content or the new."""
     with _staged(name, within) as staged:
-        create(staged, content, mode, within, uid=uid)
+        create(staged, content, mode, within)
 
 
-def point(name: str, target: str, within: int, *, uid: int = KEEP) -> None:
+def point(name: str, target: str, within: int) -> None:
     """Put a symbolic link to ``target`` at ``name`` in one step, in place of what is there."""
     with _staged(name, within) as staged:
-        symlink(staged, target, within, uid=uid)
-
-
-def symlink(name: str, target: str, within: int, *, uid: int = KEEP) -> None:
-    """Make a symbolic link to ``target`` at ``name``, where nothing may be yet."""
-    os.symlink(target, name, dir_fd=within)
-    if uid != KEEP:
-        os.chown(name, uid, KEEP, dir_fd=within, follow_symlinks=False)
+        os.symlink(target, staged, dir_fd=within)
 
 
 def target(name: str, within: int) -> str | None:
@@ -135,6 +132,23 @@ def target(name: str, within: int) -> str | None:
     except FileNotFoundError:
         return None
     return os.readlink(name, dir_fd=within)
+
+
+def rename_new(name: str, new: str, within: int) -> None:
+    """Give a directory its name, in no other's place; sync it.
+
+    Where that cannot be asked of the system, in the place of one with nothing in it (rename(2)).
+    """
+    import ctypes
+
+    names = (within, os.fsencode(name), within, os.fsencode(new))
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None or renameat2(*names, _RENAME_NOREPLACE) != 0:
+        error = ctypes.get_errno() if renameat2 else errno.ENOSYS
+        if error not in {errno.ENOSYS, errno.EINVAL}:
+            raise OSError(error, os.strerror(error), new)
+        os.rename(name, new, src_dir_fd=within, dst_dir_fd=within)
+    os.fsync(within)
 
 
 def entries(within: int) -> list[str]:
@@ -172,8 +186,10 @@ def _acquired(lock: int) -> bool:
 def _give(made: int, mode: int, uid: int, gid: int) -> None:
     """Bring what was just made to its owner and its exact mode, whatever the umask left of it.
 
-    The umask itself is the whole process's: to set it is to set it for all threads.
+    The umask itself is the whole process's: to set it is to set it for all threads. A default
+    ACL of the directory would let others in beside the mode.
     """
+    acl.drop(made)
     if (uid, gid) != (KEEP, KEEP):
         os.fchown(made, uid, gid)
     os.fchmod(made, mode)

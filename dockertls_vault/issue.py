@@ -11,6 +11,7 @@ from .clocks import Clocks
 from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
 from .names import LONGEST_COMMON_NAME
 from .request import KeyType, Layout, Purpose
+from .worker import by_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -208,8 +209,9 @@ def _losing(
     One that a new root signed is not lost: who has a certificate of it sends it along. What
     cannot be read as certificates is of no use to dockerd and docker either.
     """
+    path = place.directory / place.public_names[0]
     try:
-        found = x509.load_certificates(durable.read(place.directory / place.public_names[0]))
+        found = x509.load_certificates(by_worker(place, lambda _: durable.read(path)))
     except (OSError, ValueError, VerificationError):
         return ()
     return tuple(

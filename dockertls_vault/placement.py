@@ -30,14 +30,17 @@ SERVER_NAMES = ("ca.pem", "server-cert.pem", "server-key.pem")
 class Placement:
     """A credential's directory (absolute), and its public names in GENERATION_NAMES' order.
 
-    ``uid`` owns all of it where that is not whoever runs this, and ``gid`` the key alone, which
-    a group that is given may read.
+    ``uid`` owns the files where that is not whoever writes them, and ``gid`` the key alone, which
+    a group that is given may read. The members of the group ``admins`` may write on the way to
+    it. ``worker`` is the user with whose rights it is written, None while that is open.
     """
 
     directory: Path
     public_names: tuple[str, str, str]
     uid: int = durable.KEEP
     gid: int = durable.KEEP
+    admins: int | None = None
+    worker: int | None = None
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
@@ -53,18 +56,28 @@ def link(name: str) -> str:
     return f"{PRIVATE}/current/{name}"
 
 
-def place(request: Request, out: Path) -> Placement:
+def place(request: Request, out: Path, admins: str | None = None) -> Placement:
     """Return where a credential goes under ``out``: itself, or ``out/server`` for docker:dind.
 
     Raises InvalidInput for an owner or a group that does not exist, or that this user cannot
-    give a file to.
+    give a file to, and where the working directory is gone.
     """
-    directory = out.absolute()
-    uid, gid = _owner(request.owner), _group(request.group)
-    if request.layout is Layout.DIND:
-        return Placement(directory / request.purpose.value, GENERATION_NAMES, uid, gid)
+    try:
+        directory = out.absolute()
+    except FileNotFoundError:
+        raise InvalidInput(
+            f"{out} in a working directory that is gone", hint="give --out in full, or cd elsewhere"
+        ) from None
     names = SERVER_NAMES if request.purpose is Purpose.SERVER else GENERATION_NAMES
-    return Placement(directory, names, uid, gid)
+    if request.layout is Layout.DIND:
+        directory, names = directory / request.purpose.value, GENERATION_NAMES
+    return Placement(
+        directory,
+        names,
+        uid=_owner(request.owner),
+        gid=_group_to_read(request.group),
+        admins=None if admins is None else _group(admins),
+    )
 
 
 def _number(text: str) -> int | None:
@@ -85,13 +98,17 @@ def _owner(name: str | None) -> int:
     return uid
 
 
-def _group(name: str | None) -> int:
+def _group_to_read(name: str | None) -> int:
     if name is None:
         return durable.KEEP
-    try:
-        gid = grp.getgrnam(name).gr_gid if (number := _number(name)) is None else number
-    except KeyError:
-        raise InvalidInput(f"no such group: {name!r}") from None
+    gid = _group(name)
     if os.geteuid() != 0 and gid not in (os.getegid(), *os.getgroups()):
         raise InvalidInput(f"only root or a member can give a file to the group {name}")
     return gid
+
+
+def _group(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid if (number := _number(name)) is None else number
+    except KeyError:
+        raise InvalidInput(f"no such group: {name!r}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import shlex
 import stat
 from contextlib import contextmanager, suppress
@@ -15,14 +14,18 @@ from typing import TYPE_CHECKING
 from . import durable, way
 from .errors import CannotWrite, ConflictingState, ForeignFiles
 from .placement import PRIVATE
+from .worker import CHOOSE_ANOTHER, by_worker, refuse_other_writers, refuse_step
+from .writers import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .placement import Placement
     from .request import Request
+    from .way import Reached
 
-_CHOOSE_ANOTHER = "choose another directory with --out"
+_REQUEST = "request.json"
+_FILES = {_REQUEST, "lock"}
 _SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 
 
@@ -32,32 +35,12 @@ def check(placement: Placement, request: Request, *, replace: bool) -> tuple[str
     Raises CannotWrite where there is no right to write or others have one, ConflictingState
     where the directory holds a credential of another kind, and ForeignFiles.
     """
-    directory = placement.directory
-    with refusals(directory):
-        real = Path(os.path.realpath(directory))
-        # The directory and those above it, as far as they are there and can be seen.
-        above = [
-            (path, status)
-            for path in (real, *real.parents)
-            if (status := _status(path)) is not None
-        ]
-        if real == Path("/"):
-            raise CannotWrite(
-                "a credential has a directory of its own, not /", hint=_CHOOSE_ANOTHER
-            )
-        _refuse_unwritable(*above[0])
-        if (private := _status(real / PRIVATE)) is not None:
-            _refuse_unwritable(real / PRIVATE, private)
-        with way.walked(directory, partial(refuse_step, placement)):
-            pass
-        nearest, status = above[0]
-        if status.st_uid not in {0, os.geteuid(), placement.uid}:
-            raise _belongs_to_another(nearest, status, placement)
-        _refuse_writable_by_others(above, placement)
-        _refuse_another_kind(placement, request)
-        foreign = _foreign(placement)
+    with refusals(placement.directory):
+        foreign = by_worker(placement, partial(_look, request))
     if foreign and not replace:
-        raise ForeignFiles(f"not written by dockertls-vault: {', '.join(foreign)} in {directory}")
+        raise ForeignFiles(
+            f"not written by dockertls-vault: {', '.join(foreign)} in {placement.directory}"
+        )
     return foreign
 
 
@@ -71,100 +54,80 @@ def refusals(directory: Path) -> Iterator[None]:
         raise CannotWrite(f"cannot write in {directory}: {error.strerror}{name}") from None
 
 
-def _status(path: Path) -> os.stat_result | None:
-    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-        return path.stat()
-    return None
+def _look(request: Request, placement: Placement) -> tuple[str, ...]:
+    """Look at the way, and at what is in the directory at its end, which is open throughout."""
+    with way.walked(placement.directory, partial(refuse_step, placement)) as reached:
+        if reached.path == Path("/") and not reached.left:
+            raise CannotWrite("a credential has a directory of its own, not /", hint=CHOOSE_ANOTHER)
+        _refuse_unwritable(placement, reached)
+        if reached.left:
+            return ()
+        _refuse_planted(placement, reached.path / PRIVATE, reached.descriptor)
+        _refuse_another_kind(placement, request, reached.descriptor)
+        return _foreign(placement, reached.descriptor)
 
 
-def _refuse_unwritable(nearest: Path, status: os.stat_result) -> None:
-    """Say why nothing can be made in ``nearest``: the directory, or the one to make it in."""
-    if not stat.S_ISDIR(status.st_mode):
-        kind = "a file" if stat.S_ISREG(status.st_mode) else "not a directory"
-        raise CannotWrite(f"{nearest} is {kind}", hint=_CHOOSE_ANOTHER)
-    if os.access(nearest, os.W_OK | os.X_OK):
+def _refuse_unwritable(placement: Placement, reached: Reached) -> None:
+    """Say why nothing can be made in the directory, or in the one to make it in."""
+    path = reached.path
+    # By the rights of this thread, which need not be those of the process.
+    if os.access(".", os.W_OK | os.X_OK, dir_fd=reached.descriptor, effective_ids=True):
         return
-    if os.statvfs(nearest).f_flag & os.ST_RDONLY:
-        raise CannotWrite(f"{nearest} is on a read-only file system", hint=_CHOOSE_ANOTHER)
-    if status.st_uid == os.geteuid():
-        raise CannotWrite(f"no right to write in {nearest}", hint=_CHOOSE_ANOTHER)
+    if os.fstatvfs(reached.descriptor).f_flag & os.ST_RDONLY:
+        raise CannotWrite(f"{path} is on a read-only file system", hint=CHOOSE_ANOTHER)
+    owner = os.fstat(reached.descriptor).st_uid
+    if owner == placement.worker:
+        raise CannotWrite(f"no right to write in {path}", hint=CHOOSE_ANOTHER)
     raise CannotWrite(
-        f"{nearest} belongs to {_name(status.st_uid)}",
-        hint=f"{_SUDO}, or {_CHOOSE_ANOTHER}" if status.st_uid == 0 else _CHOOSE_ANOTHER,
+        f"{path} belongs to {user_name(owner)}",
+        hint=f"{_SUDO}, or {CHOOSE_ANOTHER}"
+        if os.geteuid() == placement.worker
+        else f"{_chown(placement, path)}, or {CHOOSE_ANOTHER}",
     )
 
 
-def refuse_step(
-    placement: Placement, path: Path, status: os.stat_result, within: os.stat_result
-) -> None:
-    """Refuse, as root, what another user could lead elsewhere, and what is not the owner's.
+def _chown(placement: Placement, path: Path) -> str:
+    """Return the command that gives a path to the one who works there."""
+    return f"chown -R {user_name(placement.worker or 0)}: {shlex.quote(str(path))}"
 
-    Under ``sudo -E`` the home is the caller's, who can neither read nor renew root's files, and
-    who could rename what lies below it. With an owner named, no link is followed there and all
-    of it is the owner's, so that root does nothing that the owner could not do alone.
+
+def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int = 2) -> None:
+    """Refuse what is in our place and not the worker's alone, left there or put there by others.
+
+    Each is judged as it is open, for a look, which waits for nothing. ``deeper`` says how many
+    directories further to go: as far as .dockertls/generations/<name>.
     """
-    if os.geteuid() != 0:
-        return
-    if not stat.S_ISLNK(status.st_mode):
-        if status.st_uid != placement.uid and (status.st_uid, within.st_uid) != (0, 0):
-            raise _belongs_to_another(path, status, placement)
-    elif leading := status.st_uid or within.st_uid:
+    with suppress(FileNotFoundError), way.look(path.name, within) as found:
+        status = os.fstat(found)
+        _refuse_one(placement, path, found, status)
+        if not deeper or not stat.S_ISDIR(status.st_mode):
+            return
+        with durable.opened(".", found) as listed:
+            for name in durable.entries(listed):
+                _refuse_planted(placement, path / name, listed, deeper - 1)
+
+
+def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_result) -> None:
+    kind = status.st_mode
+    if path.name == PRIVATE and not stat.S_ISDIR(kind):
+        what = "a file" if stat.S_ISREG(kind) else "not a directory"
+        raise CannotWrite(f"{path} is {what}", hint=CHOOSE_ANOTHER)
+    if status.st_uid != placement.worker:
         raise CannotWrite(
-            f"{path} is a link that {_name(leading)} could lead elsewhere",
-            hint="give --out a path without it",
+            f"{path} belongs to {user_name(status.st_uid)}", hint=_chown(placement, path)
         )
+    if path.name in _FILES and not (stat.S_ISREG(kind) and status.st_nlink <= 1):
+        what = "has another name too" if stat.S_ISREG(kind) else "is no file"
+        raise CannotWrite(f"{path} {what}", hint=f"rm {shlex.quote(str(path))}; it is made anew")
+    if stat.S_ISDIR(kind) or stat.S_ISREG(kind):
+        refuse_other_writers(placement, path, found)
 
 
-def _belongs_to_another(path: Path, status: os.stat_result, placement: Placement) -> CannotWrite:
-    owner = _name(status.st_uid)
-    files = _name(os.geteuid() if placement.uid == durable.KEEP else placement.uid)
-    can_give = os.geteuid() == 0 and placement.uid == durable.KEEP
-    return CannotWrite(
-        f"{path} belongs to {owner}, and the files would be {files}'s",
-        # As the owner: a client's common name says who runs it, and root is everybody.
-        hint=f"run it as {owner}, without sudo; or give --owner {owner}, or {_CHOOSE_ANOTHER}"
-        if can_give
-        else _CHOOSE_ANOTHER,
-    )
-
-
-def _refuse_writable_by_others(
-    above: list[tuple[Path, os.stat_result]], placement: Placement
-) -> None:
-    """Refuse where others could put another key: who can write a directory can rename in it."""
-    real = Path(os.path.realpath(placement.directory))
-    for path, status in above:
-        if path == real and status.st_mode & 0o022:
-            own = _is_for_a_credential(path, status, placement)
-            raise CannotWrite(
-                f"others can write in {path}, and so put another key there",
-                hint=f"chmod go-w {shlex.quote(str(path))}, or {_CHOOSE_ANOTHER}"
-                if own
-                else f"{_CHOOSE_ANOTHER}, in which nobody else can write",
-            )
-        if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
-            raise CannotWrite(
-                f"anybody can write in {path}, and so replace what is below it",
-                hint=_CHOOSE_ANOTHER,
-            )
-
-
-def _is_for_a_credential(path: Path, status: os.stat_result, placement: Placement) -> bool:
-    """Tell whether nothing else is disturbed by a chmod: /tmp and the like are for everybody."""
-    if path.name == ".docker":
-        return True
-    found = {entry.name for entry in path.iterdir()}
-    return (
-        found <= {PRIVATE, *placement.public_names}
-        and (bool(found) or status.st_uid != 0)
-        and not status.st_mode & stat.S_ISVTX
-    )
-
-
-def _refuse_another_kind(placement: Placement, request: Request) -> None:
-    file = placement.directory / PRIVATE / "request.json"
+def _refuse_another_kind(placement: Placement, request: Request, directory: int) -> None:
+    file = placement.directory / PRIVATE / _REQUEST
     try:
-        kept = json.loads(durable.read(file))
+        with durable.opened(PRIVATE, directory) as private:
+            kept = json.loads(durable.read(_REQUEST, private))
         kind = (kept["purpose"], kept["layout"])
     except FileNotFoundError:
         return
@@ -179,22 +142,15 @@ def _refuse_another_kind(placement: Placement, request: Request) -> None:
         )
 
 
-def _foreign(placement: Placement) -> tuple[str, ...]:
+def _foreign(placement: Placement, directory: int) -> tuple[str, ...]:
     found = []
     for public, ours in placement.links:
-        path = placement.directory / public
         with suppress(FileNotFoundError):
-            mode = path.lstat().st_mode
+            mode = os.lstat(public, dir_fd=directory).st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-                raise CannotWrite(f"{path} is neither a file nor a symbolic link")
-            if stat.S_ISREG(mode) or str(path.readlink()) != ours:
+                raise CannotWrite(
+                    f"{placement.directory / public} is neither a file nor a symbolic link"
+                )
+            if durable.target(public, directory) != ours:
                 found.append(public)
     return tuple(found)
-
-
-def _name(uid: int) -> str:
-    """Return the name of a user, or the number of one without a name, as ``--owner`` takes it."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

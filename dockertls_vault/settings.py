@@ -354,6 +354,14 @@ class Settings:
         key="pki.key_type",
         flag="--key-type",
     )
+    admin_group: str | None = _setting(
+        None,
+        "A group of administrators, whose members may write in the directory and in those above "
+        "it: they can replace the key.",
+        variables=("DOCKERTLS_ADMIN_GROUP",),
+        key="files.admin_group",
+        flag="--admin-group",
+    )
     origins: Mapping[str, str] = field(default_factory=dict)
     outvoted: Mapping[str, str] = field(default_factory=dict)
 

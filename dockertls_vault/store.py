@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING
 from . import durable, way
 from .errors import ConflictingState, Locked
 from .placement import GENERATION_NAMES, PRIVATE, SERVER_NAMES, link
-from .preflight import check, refusals, refuse_step
+from .preflight import check, refusals
 from .request import Purpose
+from .worker import DIRECTORY_MODE, by_worker, refuse_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 KEPT_GENERATIONS = 3
 LOCK_WAIT = 10.0  # seconds
-DIRECTORY_MODE = 0o755
 CERTIFICATE_MODE = 0o444
 KEY_MODE = 0o400
 KEY_MODE_WITH_GROUP = 0o440
@@ -92,30 +92,38 @@ def install(
     installed before is then as it was.
     """
     check(placement, request, replace=replace)
+
+    def work(placement: Placement) -> Installed:
+        return _install(placement, material, request, replace=replace, now=now)
+
+    with refusals(placement.directory):
+        return by_worker(placement, work, make=True)
+
+
+def _install(
+    placement: Placement, material: Material, request: Request, *, replace: bool, now: datetime
+) -> Installed:
+    """Install it with the rights of the one who works there."""
     stamp = f"{now:%Y%m%dT%H%M%S}.{now.microsecond:06}Z"
     generation = f"{stamp}-{material.serial.replace(':', '')}"
     key_mode = KEY_MODE if placement.gid == durable.KEEP else KEY_MODE_WITH_GROUP
     modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, key_mode)
-    with refusals(placement.directory), _locked(placement) as (directory, private):
+    with _locked(placement) as (directory, private):
         foreign = check(placement, request, replace=replace)
         with suppress(FileNotFoundError), durable.opened("backup", private) as backups:
             _discard_unfinished(backups)
-        with durable.directory(
-            "generations", DIRECTORY_MODE, private, uid=placement.uid
-        ) as generations:
+        with durable.directory("generations", DIRECTORY_MODE, private) as generations:
             _discard_unfinished(generations)
             _prune(generations, private)
             _write(generation, material, modes, placement, generations)
         if foreign:
             _adopt(placement, stamp, directory, private)
         asked = json.dumps(request.to_json(), indent=2, ensure_ascii=False) + "\n"
-        durable.replace(
-            "request.json", asked.encode(), CERTIFICATE_MODE, private, uid=placement.uid
-        )
+        durable.replace("request.json", asked.encode(), CERTIFICATE_MODE, private)
         for public, ours in placement.links:
             if durable.target(public, directory) != ours:
-                durable.point(public, ours, directory, uid=placement.uid)
-        durable.point("current", f"generations/{generation}", private, uid=placement.uid)
+                durable.point(public, ours, directory)
+        durable.point("current", f"generations/{generation}", private)
     return Installed(
         tuple(
             InstalledFile(placement.directory / public, f"{mode:04o}")
@@ -176,26 +184,24 @@ def generations(directory: Path) -> tuple[CredentialFiles, ...]:
 @contextmanager
 def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
     """Open the directory and its private one, both made if missing, and lock them."""
-    judge, make = partial(refuse_step, placement), partial(_make, placement)
     with (
-        way.walked(placement.directory, judge, make) as reached,
-        durable.opened(".", reached) as directory,
-        durable.directory(PRIVATE, DIRECTORY_MODE, directory, uid=placement.uid) as private,
+        way.walked(placement.directory, partial(refuse_step, placement), _make) as reached,
+        durable.opened(".", reached.descriptor) as directory,
+        durable.directory(PRIVATE, DIRECTORY_MODE, directory) as private,
     ):
         try:
-            with durable.locked("lock", private, wait=LOCK_WAIT, uid=placement.uid):
+            with durable.locked("lock", private, wait=LOCK_WAIT):
                 yield directory, private
         except TimeoutError:
             raise Locked(f"{placement.directory} is locked") from None
 
 
-def _make(placement: Placement, name: str, within: int, more: int) -> None:
-    """Make a directory: the last, and any that is made in one of the owner's, is the owner's."""
-    with durable.opened(".", within) as parent:
-        owned = not more or os.fstat(parent).st_uid == placement.uid
-        uid = placement.uid if owned else durable.KEEP
-        with durable.directory(name, DIRECTORY_MODE, parent, uid=uid):
-            pass
+def _make(name: str, within: int, _left: int) -> None:
+    with (
+        durable.opened(".", within) as parent,
+        durable.directory(name, DIRECTORY_MODE, parent),
+    ):
+        pass
 
 
 def _write(
@@ -208,17 +214,17 @@ def _write(
     """Write a generation in full."""
     contents = (material.ca, material.cert, material.key)
     groups = (durable.KEEP, durable.KEEP, placement.gid)
-    with _whole(generation, generations, placement.uid) as place:
+    with _whole(generation, generations) as place:
         for name, content, mode, gid in zip(GENERATION_NAMES, contents, modes, groups, strict=True):
             durable.create(name, content, mode, place, uid=placement.uid, gid=gid)
 
 
 @contextmanager
-def _whole(name: str, within: int, uid: int) -> Iterator[int]:
+def _whole(name: str, within: int) -> Iterator[int]:
     """Make a directory under a name that nobody looks for; once filled, sync it and name it."""
     staged = f".{name}{_UNFINISHED}"
     try:
-        with durable.directory(staged, DIRECTORY_MODE, within, uid=uid) as place:
+        with durable.directory(staged, DIRECTORY_MODE, within) as place:
             yield place
             os.fsync(place)
         os.rename(staged, name, src_dir_fd=within, dst_dir_fd=within)
@@ -250,19 +256,19 @@ def _adopt(placement: Placement, stamp: str, directory: int, private: int) -> No
     What a reader finds at the public names stays the same at each step.
     """
     with (
-        durable.directory("backup", DIRECTORY_MODE, private, uid=placement.uid) as backups,
-        _whole(stamp, backups, placement.uid) as backup,
+        durable.directory("backup", DIRECTORY_MODE, private) as backups,
+        _whole(stamp, backups) as backup,
     ):
         for (public, ours), name in zip(placement.links, GENERATION_NAMES, strict=True):
             with suppress(FileNotFoundError):
-                _keep(public, ours, name, directory, backup, placement.uid)
-    durable.point("current", f"backup/{stamp}", private, uid=placement.uid)
+                _keep(public, ours, name, directory, backup)
+    durable.point("current", f"backup/{stamp}", private)
     for public, ours in placement.links:
         if os.access(public, os.F_OK, dir_fd=directory, follow_symlinks=False):
-            durable.point(public, ours, directory, uid=placement.uid)
+            durable.point(public, ours, directory)
 
 
-def _keep(public: str, ours: str, name: str, directory: int, backup: int, uid: int) -> None:
+def _keep(public: str, ours: str, name: str, directory: int, backup: int) -> None:
     """Link the file at a public name into a backup; a link of others stays a link."""
     found = durable.target(public, directory)
     if found is None or found == ours:
@@ -270,4 +276,4 @@ def _keep(public: str, ours: str, name: str, directory: int, backup: int, uid: i
         os.link(source, name, src_dir_fd=directory, dst_dir_fd=backup)
     else:
         # From .dockertls/backup/<time>/, where a relative link has to lead three levels up.
-        durable.symlink(name, str(Path("../../..") / found), backup, uid=uid)
+        os.symlink(str(Path("../../..") / found), name, dir_fd=backup)

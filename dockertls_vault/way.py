@@ -10,59 +10,90 @@ import errno
 import os
 import stat
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    # Given the path of a directory or a link, its status, and that of the directory it is in.
-    Judge = Callable[[Path, os.stat_result, os.stat_result], None]
+    Judge = Callable[["Step"], None]
     # Makes the directory of that name in an open one, told how many more are to be made in it.
     Make = Callable[[str, int, int], None]
 
-# With O_PATH, which macOS has not, no right to read is needed on the way.
-_STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# With O_PATH, which macOS has not, no right to read is needed, and nothing is waited for.
+_LOOK = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_LINKS = 40  # as Linux has it, path_resolution(7)
 
 
-@contextmanager
-def walked(directory: Path, judge: Judge, make: Make | None = None) -> Iterator[int]:
-    """Open ``directory``, or without ``make`` the last one on the way to it that is there.
+@dataclass(frozen=True)
+class Step:
+    """A directory on the way, open; or a link or something else there, which is not.
 
-    ``judge`` sees each directory and each link, and raises where the way must not lead. What is
-    given is good for names relative to it, and not to read or sync it.
+    No link is in ``path``, but for its end where that is one. ``left`` is how many parts of the
+    way come after it.
+    """
+
+    path: Path
+    status: os.stat_result
+    descriptor: int | None
+    left: int
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The last directory that is there, open: good for names relative to it, not to read it."""
+
+    path: Path
+    descriptor: int
+    left: int
+
+
+@contextmanager
+def walked(directory: Path, judge: Judge, make: Make | None = None) -> Iterator[Reached]:
+    """Open ``directory``, or without ``make`` the last one on the way to it that can be seen.
+
+    ``judge`` sees all of the way from / on, each directory, each link and whatever else there
+    is, and raises where it must not lead.
     """
     rest = [*reversed(directory.absolute().parts)]
+    path = Path("/")
     links = 0
     with ExitStack() as opened:
-        here, path = opened.enter_context(_step("/")), Path("/")
+        here = opened.enter_context(look("/"))
         while rest:
             # ``path`` has no link in it, so ``..`` means what it says.
-            step = Path(os.path.normpath(path / rest[-1]))
+            step, left = Path(os.path.normpath(path / rest[-1])), len(rest) - 1
             try:
-                if stat.S_ISLNK((status := os.lstat(rest[-1], dir_fd=here)).st_mode):
-                    judge(step, status, os.fstat(here))
-                    rest += reversed(Path(os.readlink(rest.pop(), dir_fd=here)).parts)
-                    links += 1
-                    if links > _MOST_LINKS:
-                        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(step))
-                    continue
-                found = opened.enter_context(_step(rest[-1], here))
+                status = os.lstat(rest[-1], dir_fd=here)
+                if stat.S_ISDIR(status.st_mode):
+                    found = opened.enter_context(look(rest[-1], here, os.O_DIRECTORY))
+            except PermissionError:
+                if make is None:
+                    break
+                raise
             except FileNotFoundError:
                 if make is None:
                     break
-                make(rest[-1], here, len(rest) - 1)
-            else:
-                judge(step, os.fstat(found), os.fstat(here))
+                make(rest[-1], here, left)
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                judge(Step(step, os.fstat(found), found, left))
                 rest.pop()
                 here, path = found, step
-        yield here
+                continue
+            judge(Step(step, status, None, left))
+            rest += reversed(Path(os.readlink(rest.pop(), dir_fd=here)).parts)
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(step))
+        yield Reached(path, here, len(rest))
 
 
 @contextmanager
-def _step(name: str, within: int | None = None) -> Iterator[int]:
-    descriptor = os.open(name, _STEP, dir_fd=within)
+def look(name: str, within: int | None = None, flags: int = 0) -> Iterator[int]:
+    """Open what is at a name, whatever it is, to see what it is and no more."""
+    descriptor = os.open(name, _LOOK | flags, dir_fd=within)
     try:
         yield descriptor
     finally:

@@ -66,6 +66,7 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "server_role": ("servers", "servers"),
     "client_role": ("clients", "clients"),
     "key_type": ("RSA-4096", KeyType.RSA_4096),
+    "admin_group": ("staff", "staff"),
 }
 SECRETS = {"token", "secret_id", "wrapped_secret_id", "jwt", "github_token", "gitlab_token"}
 

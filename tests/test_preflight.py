@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import subprocess
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY = pwd.getpwnam("nobody").pw_uid
+DAEMON = pwd.getpwnam("daemon").pw_uid
 ANOTHER = "choose another directory with --out"
 SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 WITHOUT_IT = "give --out a path without it"
@@ -38,14 +40,6 @@ AS_THEM = "run it as {0}, without sudo; or give --owner {0}"
 def out(tmp_path: Path) -> Path:
     """Return a directory that is not there yet."""
     return tmp_path / "certs"
-
-
-@pytest.fixture
-def everybodys() -> Iterator[Path]:
-    """Make a directory that other users can look into, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 @pytest.fixture
@@ -87,8 +81,7 @@ def test_a_request_that_is_no_file_is_not_waited_for(out: Path) -> None:
     kept = out / ".dockertls" / "request.json"
     kept.unlink()
     os.mkfifo(kept)
-    with pytest.raises(ConflictingState, match="was damaged"):
-        put(out, 2)
+    assert refused(out) == (f"{kept} is no file", f"rm {kept}; it is made anew")
 
 
 @pytest.mark.parametrize(
@@ -173,27 +166,24 @@ def test_what_root_left_in_ones_own_directory_is_called_so(home: Path) -> None:
     (home / ".dockertls").mkdir(mode=0o755)
     with nobody():
         message = f"{home / '.dockertls'} belongs to root"
-        assert refused(home) == (message, f"{SUDO}, or {ANOTHER}")
+        assert refused(home) == (message, f"chown -R nobody: {home / '.dockertls'}")
     (home / ".dockertls").rmdir()
     (home / ".dockertls").touch()
     assert refused(home, owner="nobody") == (f"{home / '.dockertls'} is a file", ANOTHER)
 
 
 @as_root
-def test_a_directory_of_another_user_is_called_so(everybodys: Path) -> None:
-    """There sudo would be of no help."""
-    os.chown(everybodys, pwd.getpwnam("daemon").pw_uid, -1)
+@pytest.mark.parametrize("below", ["", "home", "home/certs"])
+def test_no_step_of_the_way_may_be_another_users(home: Path, below: str) -> None:
+    """Its owner could put another directory there, whoever owns what is below."""
+    above = home.parent
+    os.chown(above, DAEMON, -1)
+    message = f"{above} belongs to daemon, who could put another key there"
     with nobody():
-        assert refused(everybodys / "certs") == (f"{everybodys} belongs to daemon", ANOTHER)
-
-
-@as_root
-def test_ones_own_directory_below_that_of_another_user(home: Path) -> None:
-    """Who is not root is not the one to mind who owns what is above."""
-    os.chown(home.parent, pwd.getpwnam("daemon").pw_uid, -1)
-    with nobody():
-        put(home, 1)
-    assert public(home) == {"1"}
+        assert refused(above / below) == (message, f"chown root: {above}, or {ANOTHER}")
+    message = f"{above} belongs to daemon, and the files would be"
+    assert refused(above / below)[0] == f"{message} root's"
+    assert refused(above / below, owner="nobody") == (f"{message} nobody's", ANOTHER)
 
 
 @as_root
@@ -217,61 +207,37 @@ def test_a_read_only_file_system_is_called_so(tmp_path: Path) -> None:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-@pytest.mark.parametrize("mode", [0o775, 0o777])
-def test_a_directory_that_others_can_write_is_refused(out: Path, mode: int) -> None:
-    """Whoever can write in it could put another key there; what holds a credential is mended."""
-    out = out / "of CI"
-    put(out, 1)
-    out.chmod(mode)
-    message = f"others can write in {out}, and so put another key there"
-    assert refused(out) == (message, f"chmod go-w '{out}', or {ANOTHER}")
-    assert public(out) == {"1"}
+@pytest.mark.parametrize("below", ["", ".docker", "a/b"])
+@pytest.mark.parametrize(("mode", "remedy"), [(0o757, "chmod o-w"), (0o773, "chmod o-w")])
+def test_what_anybody_can_write_is_refused(out: Path, mode: int, remedy: str, below: str) -> None:
+    """The directory, and each above it: who can write in it can rename what is in it."""
+    above = out / "of CI"
+    (above / below).mkdir(parents=True)
+    above.chmod(mode)
+    message = f"anybody can write in {above}, and so put another key there"
+    assert refused(above / below) == (message, f"{remedy} '{above}', or {ANOTHER}")
 
 
-def test_the_directory_of_the_docker_cli_may_be_mended(out: Path) -> None:
-    """It has the CLI's own files in it, and the user's umask may have let the group write."""
-    docker = out / ".docker"
-    docker.mkdir(parents=True)
-    (docker / "config.json").touch()
-    docker.chmod(0o775)
-    assert refused(docker)[1].startswith(f"chmod go-w {docker}")
+@pytest.mark.parametrize("below", ["", ".docker", "a/b"])
+def test_what_is_for_everybody_is_left_as_it_is(out: Path, below: str) -> None:
+    """Nobody is led to take the right to write in the likes of /tmp; what is below it is ours."""
+    (out / below).mkdir(parents=True)
+    out.chmod(0o1777)
+    if below:
+        put(out / below, 1)
+        assert public(out / below) == {"1"}
+    else:
+        message = f"anybody can write in {out}, and so put another key there"
+        assert refused(out) == (message, ANOTHER)
 
 
-@pytest.mark.parametrize(
-    ("mode", "inside"), [(0o1777, ""), (0o1777, "ca.pem"), (0o777, "of-others"), (0o2775, "x")]
-)
-def test_a_directory_for_everybody_is_left_as_it_is(out: Path, mode: int, inside: str) -> None:
-    """Nobody is led to take the right to write in /tmp from others."""
-    out.mkdir()
-    if inside:
-        (out / inside).touch()
-    out.chmod(mode)
-    message, hint = refused(out)
-    assert "others can write" in message
-    assert hint == f"{ANOTHER}, in which nobody else can write"
-
-
-@as_root
 @pytest.mark.parametrize("directory", ["/tmp", "/var/tmp"])  # noqa: S108 - they are what is meant
 def test_the_directories_that_every_machine_has(directory: str) -> None:
-    """As they are here."""
+    """As they are here: not for a key themselves, and good for a directory below them."""
     assert "chmod" not in refused(Path(directory))[1]
-
-
-@as_root
-def test_an_empty_directory_of_root_is_left_as_it_is(out: Path) -> None:
-    """It may be /var/local, which its group is meant to write in."""
-    out.mkdir()
-    out.chmod(0o2775)
-    assert "chmod" not in refused(out)[1]
-
-
-def test_a_directory_below_one_that_anybody_can_write_is_refused(out: Path) -> None:
-    """Without the sticky bit anybody could rename what is below it."""
-    out.mkdir()
-    out.chmod(0o777)
-    message = f"anybody can write in {out}, and so replace what is below it"
-    assert refused(out / "certs") == (message, ANOTHER)
+    with tempfile.TemporaryDirectory(dir=directory) as below:
+        put(Path(below), 1)
+        assert public(Path(below)) == {"1"}
 
 
 @as_root
@@ -337,13 +303,21 @@ def roots(everybodys: Path) -> Path:
 
 @as_root
 @pytest.mark.parametrize("below", ["", "deeper"])
-def test_root_follows_no_link_of_the_owner(home: Path, roots: Path, below: str) -> None:
-    """It would work where the owner may not, with the right of root."""
+def test_a_link_of_the_owner_is_followed_with_their_rights(
+    home: Path, roots: Path, below: str
+) -> None:
+    """Where it leads to root's directory, they can do nothing; where to theirs, it is theirs."""
     with nobody():
         (home / ".docker").symlink_to(roots)
-    message = f"{home / '.docker'} is a link that nobody could lead elsewhere"
-    assert refused(home / ".docker" / below, owner="nobody") == (message, WITHOUT_IT)
+    hint = f"chown -R nobody: {roots}, or {ANOTHER}"
+    refusal = refused(home / ".docker" / below, owner="nobody")
+    assert refusal == (f"{roots} belongs to root", hint)
     assert listing(roots) == []
+    (home / ".docker").unlink()
+    with nobody():
+        (home / ".docker").symlink_to("kept")
+    put(home / ".docker" / below, 1, replace(CLIENT, owner="nobody"))
+    assert public(home / "kept" / below) == {"1"}
 
 
 @as_root
@@ -357,39 +331,43 @@ def test_root_follows_no_link_of_another_for_itself(home: Path, roots: Path) -> 
 
 
 @as_root
-def test_a_link_of_root_where_another_user_could_exchange_it(home: Path, roots: Path) -> None:
-    """Who owns the directory can put another of root's links in its place."""
-    (home / ".docker").symlink_to(roots)
-    message = f"{home / '.docker'} is a link that nobody could lead elsewhere"
-    assert refused(home / ".docker", owner="nobody")[0] == message
-
-
-@as_root
 def test_a_directory_of_root_in_that_of_the_owner(home: Path) -> None:
     """Not the owner's own, and so not a place for what is."""
     (home / ".docker").mkdir(mode=0o755)
-    message = f"{home / '.docker'} belongs to root, and the files would be nobody's"
-    assert refused(home / ".docker", owner="nobody") == (message, ANOTHER)
+    hint = f"chown -R nobody: {home / '.docker'}, or {ANOTHER}"
+    assert refused(home / ".docker", owner="nobody") == (
+        f"{home / '.docker'} belongs to root",
+        hint,
+    )
 
 
 @as_root
+@pytest.mark.parametrize("look", [1, 2])
+@pytest.mark.parametrize("kind", ["link", "root's own directory"])
 def test_a_directory_that_is_exchanged_after_the_look(
-    home: Path, roots: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, roots: Path, look: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root judges what it has opened, and not once more what is at the path."""
+    """Whatever is there at whichever time, it is the owner's rights that it is done with."""
     with nobody():
         (home / ".docker").mkdir()
+    looks = itertools.count(1)
 
     def exchange(*arguments: Any, **options: Any) -> tuple[str, ...]:
         found = preflight.check(*arguments, **options)
-        with nobody():
-            (home / ".docker").rename(home / "aside")
-            (home / ".docker").symlink_to(roots)
+        if next(looks) == look:
+            # As root, which this thread is not while it acts as the owner.
+            put_there = "ln -s" if kind == "link" else "mv"
+            script = f"mv .docker aside && {put_there} {roots} .docker"
+            subprocess.run(["sh", "-c", script], cwd=home, check=True)
         return found
 
     monkeypatch.setattr("dockertls_vault.store.check", exchange)
-    assert "is a link that nobody could" in refused(home / ".docker", owner="nobody")[0]
-    assert listing(roots) == []
+    if look == 1:
+        assert "Permission denied" in refused(home / ".docker", owner="nobody")[0]
+    else:  # it goes on in what is open
+        put(home / ".docker", 1, replace(CLIENT, owner="nobody"))
+        assert public(home / "aside") == {"1"}
+    assert listing(home / ".docker") == []
 
 
 @as_root

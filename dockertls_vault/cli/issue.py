@@ -82,6 +82,7 @@ OwnerOption = Annotated[
 GroupOption = Annotated[
     str | None, typer.Option(metavar="GROUP", help="A group that may read the key (0440).")
 ]
+AdminGroupOption = Annotated[str | None, of_setting("admin_group", "GROUP")]
 ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Take the place of files of others; they are kept.")
 ]
@@ -111,6 +112,7 @@ def server(
     key_type: KeyTypeOption = None,
     owner: OwnerOption = None,
     group: GroupOption = None,
+    admin_group: AdminGroupOption = None,
     replace: ReplaceOption = False,
     role: ServerRoleOption = None,
     mount: MountOption = None,
@@ -131,6 +133,7 @@ def server(
         trust_mount=trust_mount,
         server_role=role,
         key_type=key_type,
+        admin_group=admin_group,
         auth=auth,
         namespace=namespace,
         timeout=timeout,
@@ -183,6 +186,7 @@ def client(
     key_type: KeyTypeOption = None,
     owner: OwnerOption = None,
     group: GroupOption = None,
+    admin_group: AdminGroupOption = None,
     replace: ReplaceOption = False,
     role: ClientRoleOption = None,
     mount: MountOption = None,
@@ -204,6 +208,7 @@ def client(
         trust_mount=trust_mount,
         client_role=role,
         key_type=key_type,
+        admin_group=admin_group,
         auth=auth,
         namespace=namespace,
         timeout=timeout,
@@ -257,7 +262,7 @@ def _issue(
     from dockertls_vault.vault.pki import PKI
 
     preferences = ctx.ensure_object(Preferences)
-    place = placement.place(request, out)
+    place = placement.place(request, out, settings.admin_group)
     if names_found:
         render.note(f"names found on this machine: {', '.join(request.names.all)}", preferences)
     person = Person(request.purpose.value)

@@ -1,0 +1,180 @@
+"""Whose rights a credential is written with: those of the one who owns its directory.
+
+In a directory of another user root would follow, link, read and give away what that user has put
+there. So where an owner is named and the way comes to something of theirs, the work is theirs;
+and nobody else may be able to change a step of the way.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from . import acl, acting, durable, way
+from .errors import CannotWrite, InvalidInput
+from .writers import Trust, group_name, others, user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .placement import Placement
+    from .way import Step
+
+Result = TypeVar("Result")
+
+CHOOSE_ANOTHER = "choose another directory with --out"
+DIRECTORY_MODE = 0o755
+
+
+class _TheirsError(Exception):
+    """Ends a walk: the way came to something of the owner named."""
+
+
+def by_worker(
+    placement: Placement, work: Callable[[Placement], Result], *, make: bool = False
+) -> Result:
+    """Have the work done by the one who is to do it, as ``placement.worker`` then says.
+
+    With ``make``, a directory that is missing in one of root's is made for the owner first.
+    Raises what ``work`` raises, and CannotWrite or InvalidInput where neither root nor the owner
+    could do it.
+    """
+    if placement.worker is not None:
+        return work(placement)
+    me, owner = os.geteuid(), placement.uid
+    if me != 0 or owner in {durable.KEEP, me} or not _is_theirs(placement, make=make):
+        return work(replace(placement, worker=me))
+    # What the owner makes is the owner's.
+    return acting.as_user(owner, partial(work, replace(placement, worker=owner, uid=durable.KEEP)))
+
+
+def refuse_step(placement: Placement, step: Step) -> None:
+    """Refuse what anybody could change who is neither root nor the worker nor an administrator."""
+    kind = step.status.st_mode
+    trusted = step.status.st_uid in _trust(placement).users
+    if stat.S_ISLNK(kind):
+        if not trusted:
+            raise CannotWrite(
+                f"{step.path} is a link that {user_name(step.status.st_uid)} could lead elsewhere",
+                hint="give --out a path without it",
+            )
+        return
+    if step.descriptor is None:
+        what = "a file" if stat.S_ISREG(kind) else "not a directory"
+        raise CannotWrite(f"{step.path} is {what}", hint=CHOOSE_ANOTHER)
+    if not trusted:
+        raise _belongs_to_another(placement, step)
+    # In a sticky directory nobody can rename what is another's: enough for what is judged itself.
+    if not step.left or not kind & stat.S_ISVTX:
+        refuse_other_writers(placement, step.path, step.descriptor)
+
+
+def refuse_other_writers(placement: Placement, path: Path, descriptor: int) -> None:
+    """Refuse a directory, or a file of ours, that is open and that others can write too."""
+    status = os.fstat(descriptor)
+    found = others(status, acl.entries(descriptor), _trust(placement))
+    if not found:
+        return
+    ways_out = [
+        f"give --admin-group {writer.group} if its members may replace the key"
+        for writer in found
+        if writer.group is not None and placement.admins is None
+    ]
+    # The likes of /tmp are for everybody, and are to stay so.
+    if not status.st_mode & stat.S_ISVTX:
+        ways_out += [f"{writer.remedy} {shlex.quote(str(path))}" for writer in found]
+    raise CannotWrite(
+        f"{' and '.join(writer.name for writer in found)} can write in {path}, and so put another "
+        "key there",
+        hint=", or ".join([*ways_out, CHOOSE_ANOTHER]),
+    )
+
+
+def _trust(placement: Placement) -> Trust:
+    if placement.worker is None:
+        raise ValueError("nobody works there yet")
+    return Trust(frozenset({0, placement.worker}), placement.admins)
+
+
+def _belongs_to_another(placement: Placement, step: Step) -> CannotWrite:
+    owner = user_name(step.status.st_uid)
+    if placement.worker != 0:
+        return CannotWrite(
+            f"{step.path} belongs to {owner}, who could put another key there",
+            hint=f"chown root: {shlex.quote(str(step.path))}, or {CHOOSE_ANOTHER}",
+        )
+    given = placement.uid != durable.KEEP
+    files = user_name(placement.uid if given else 0)
+    return CannotWrite(
+        f"{step.path} belongs to {owner}, and the files would be {files}'s",
+        # As the owner: a client's common name says who runs it, and root is everybody.
+        hint=CHOOSE_ANOTHER
+        if given
+        else f"run it as {owner}, without sudo; or give --owner {owner}, or {CHOOSE_ANOTHER}",
+    )
+
+
+def _is_theirs(placement: Placement, *, make: bool) -> bool:
+    """Tell, as root, whether the way comes to something of the owner's; all before it is root's.
+
+    With ``make``, what is missing in directories of root's is made, the last one for the owner.
+    """
+    roots = replace(placement, worker=0)
+
+    def judge(step: Step) -> None:
+        if step.status.st_uid == placement.uid:
+            raise _TheirsError
+        refuse_step(roots, step)
+
+    def make_next(name: str, within: int, left: int) -> None:
+        with durable.opened(".", within) as parent:
+            if left == 0:
+                _hand_over(name, parent, placement.uid)
+                return
+            with durable.directory(name, DIRECTORY_MODE, parent):
+                pass
+
+    try:
+        with way.walked(placement.directory, judge, make_next if make else None) as reached:
+            will_be_theirs = reached.left > 0
+    except _TheirsError:
+        _refuse_group_of_others(placement)
+        return True
+    if will_be_theirs:
+        _refuse_group_of_others(placement)
+    return False
+
+
+def _hand_over(name: str, within: int, uid: int) -> None:
+    """Make a directory of that user's, which is nobody else's at any time that it has its name."""
+    staged = f".{name}.dockertls-vault"
+    with suppress(FileExistsError):  # of a run that was killed, or that is as far as this one
+        os.mkdir(staged, 0o700, dir_fd=within)
+    with durable.opened(staged, within) as made:
+        if os.fstat(made).st_uid not in {0, uid} or durable.entries(made):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), staged)
+        acl.drop(made)
+        os.fchown(made, uid, durable.KEEP)
+        os.fchmod(made, DIRECTORY_MODE)
+        os.fsync(made)
+    # FileNotFoundError: another run had it named already.
+    with suppress(FileExistsError, FileNotFoundError):
+        durable.rename_new(staged, name, within)
+
+
+def _refuse_group_of_others(placement: Placement) -> None:
+    """Refuse to give the key to a group that the owner could not give it to."""
+    if placement.gid != durable.KEEP and placement.gid not in acting.groups(placement.uid):
+        owner, group = user_name(placement.uid), group_name(placement.gid)
+        raise InvalidInput(
+            f"{owner} is not in the group {group}, and in a directory of {owner}'s all is done "
+            "with their rights",
+            hint="add them to it, or choose a directory of root's, or leave out --group",
+        )

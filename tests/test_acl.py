@@ -1,0 +1,79 @@
+"""Which ACL something has, and that what is made has none."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import acl, durable, way
+
+from . import acls
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANYBODY = 12345
+
+
+def test_the_entries_of_what_is_open_for_a_look(tmp_path: Path) -> None:
+    """Which is how the steps of a way are open."""
+    acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), mask=acls.READ)
+    with way.look(str(tmp_path)) as found:
+        entries = acl.entries(found)
+    assert acl.Entry(acl.Tag.USER, 0o7, ANYBODY) in entries
+    assert [entry.permissions for entry in entries if entry.tag == acl.Tag.MASK] == [0o4]
+
+
+def test_what_has_none(tmp_path: Path) -> None:
+    """Also on a file system that knows none."""
+    for path in (tmp_path, "/proc"):
+        with way.look(str(path)) as found:
+            assert acl.entries(found) == ()
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o440, 0o444])
+def test_what_is_made_below_a_default_acl_has_the_mode_alone(tmp_path: Path, mode: int) -> None:
+    """Otherwise a 0440 key could be read by all that the ACL names."""
+    acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
+    with durable.opened(str(tmp_path)) as within:
+        with durable.directory("d", 0o755, within) as made:
+            durable.create("inner", b"", mode, made)
+        durable.create("f", b"", mode, within)
+        durable.replace("r", b"", mode, within)
+        with durable.locked("lock", within, wait=1):
+            pass
+    for path in tmp_path.rglob("*"):
+        assert not [name for name in os.listxattr(path) if "acl" in name]
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*")}
+    assert modes == {"d": 0o755, "inner": mode, "f": mode, "r": mode, "lock": 0o600}
+
+
+def test_nobody_named_can_open_it_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has opened an empty file can read what comes into it later."""
+    acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
+    masks: list[int] = []
+
+    def see(descriptor: int) -> None:
+        found = acl.entries(descriptor)
+        masks.extend(entry.permissions for entry in found if entry.tag == acl.Tag.MASK)
+
+    monkeypatch.setattr(acl, "drop", see)
+    with durable.opened(str(tmp_path)) as within:
+        durable.create("key", b"", 0o440, within)
+    assert masks == [0]
+
+
+def test_an_acl_that_stays_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written where it would be for others than is said."""
+    acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
+    monkeypatch.setattr(os, "removexattr", lambda *_: None)
+    with (
+        durable.opened(str(tmp_path)) as within,
+        pytest.raises(OSError, match="an ACL that cannot be taken off") as caught,
+    ):
+        durable.create("key", b"secret", 0o440, within)
+    assert caught.value.errno == errno.EPERM
+    assert (tmp_path / "key").read_bytes() == b""

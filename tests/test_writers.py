@@ -1,0 +1,135 @@
+"""Who can write beside those who are trusted, by mode, ACL and groups."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+
+import pytest
+
+from dockertls_vault import writers
+from dockertls_vault.acl import Entry, Tag
+
+from .acls import ALL, READ, WRITE, group, user
+
+ALICE, BOB, CAROL, STAFF, SHARED, NAMELESS = 5001, 5002, 5003, 6001, 6002, 7777
+TRUST = writers.Trust(frozenset({0, ALICE}))
+USERS = {"root": (0, 0), "alice": (ALICE, ALICE), "bob": (BOB, BOB), "carol": (CAROL, SHARED)}
+# Nobody need be listed in a group for it to be somebody's first.
+GROUPS = {
+    "root": (0, []),
+    "alice": (ALICE, ["alice"]),
+    "bob": (BOB, []),
+    "staff": (STAFF, []),
+    "shared": (SHARED, ["alice"]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know these users and groups alone."""
+    know(monkeypatch)
+
+
+def know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the system's users and groups be those of the tables."""
+    users = {
+        uid: pwd.struct_passwd((name, "x", uid, gid, "", "/", ""))
+        for name, (uid, gid) in USERS.items()
+    }
+    groups = {
+        gid: grp.struct_group((name, "x", gid, members)) for name, (gid, members) in GROUPS.items()
+    }
+    monkeypatch.setattr(pwd, "getpwuid", users.__getitem__)
+    monkeypatch.setattr(pwd, "getpwall", lambda: list(users.values()))
+    monkeypatch.setattr(grp, "getgrgid", groups.__getitem__)
+
+
+def status(mode: int, gid: int = STAFF) -> os.stat_result:
+    """Return the status of a directory of alice's."""
+    return os.stat_result((0o040000 | mode, 1, 1, 2, ALICE, gid, 0, 0, 0, 0))
+
+
+def names(
+    mode: int, gid: int = STAFF, *entries: Entry, trust: writers.Trust = TRUST
+) -> list[tuple[str, str]]:
+    """Return who can write, and the command against it."""
+    found = writers.others(status(mode, gid), entries, trust)
+    return [(writer.name, writer.remedy) for writer in found]
+
+
+STAFFS = ("the group staff", "chmod g-w")
+ANYBODY = ("anybody", "chmod o-w")
+
+
+@pytest.mark.parametrize(
+    ("mode", "gid", "expected"),
+    [
+        (0o755, STAFF, []),
+        (0o775, STAFF, [STAFFS]),
+        (0o757, STAFF, [ANYBODY]),
+        (0o777, STAFF, [STAFFS, ANYBODY]),
+        (0o775, ALICE, []),
+        (0o775, 0, []),
+        (0o777, ALICE, [ANYBODY]),
+        (0o775, BOB, [("the group bob", "chmod g-w")]),
+        (0o775, SHARED, [("the group shared", "chmod g-w")]),
+        (0o775, NAMELESS, [(f"the group {NAMELESS}", "chmod g-w")]),
+    ],
+)
+def test_the_mode(mode: int, gid: int, expected: list[tuple[str, str]]) -> None:
+    """A group that only a trusted user is in is nobody else: alice's umask may be 002."""
+    assert names(mode, gid) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "members"),
+    [
+        ({"alice": (ALICE, STAFF)}, ["alice"]),
+        ({"carol": (CAROL, ALICE)}, ["alice"]),
+        ({}, ["alice", "carol"]),
+    ],
+    ids=["not her first", "carol's first", "carol as a member"],
+)
+def test_a_group_of_her_name_that_is_not_hers_alone(
+    change: dict[str, tuple[int, int]], members: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever way another has come into it."""
+    monkeypatch.setitem(GROUPS, "alice", (ALICE, members))
+    for name, ids in change.items():
+        monkeypatch.setitem(USERS, name, ids)
+    know(monkeypatch)
+    assert names(0o775, ALICE) == [("the group alice", "chmod g-w")]
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([user(BOB, ALL)], [("bob", "setfacl -x u:bob")]),
+        ([user(NAMELESS, WRITE)], [("7777", "setfacl -x u:7777")]),
+        ([user(BOB, READ)], []),
+        ([user(BOB, ALL), Entry(Tag.MASK, 0o5)], []),
+        ([user(ALICE, ALL), user(0, ALL)], []),
+        ([group(STAFF, ALL)], [("the group staff", "setfacl -x g:staff")]),
+        ([group(ALICE, ALL)], []),
+        ([Entry(Tag.GROUP_OBJ, ALL), Entry(Tag.MASK, ALL)], [STAFFS]),
+        ([Entry(Tag.GROUP_OBJ, 0o5), Entry(Tag.MASK, ALL)], []),
+        (
+            [Entry(Tag.OTHER, 0o5), user(BOB, 0o3), Entry(Tag.MASK, 0o2)],
+            [("bob", "setfacl -x u:bob")],
+        ),
+    ],
+)
+def test_an_acl(entries: list[Entry], expected: list[tuple[str, str]]) -> None:
+    """The mask bounds all but the owner and the others, and the mode shows it as the group's."""
+    assert names(0o775, STAFF, *entries) == expected
+
+
+def test_a_group_of_administrators() -> None:
+    """May write by mode and by ACL, and no other group with it."""
+    trust = writers.Trust(frozenset({0}), group=STAFF)
+    assert names(0o775, STAFF, trust=trust) == []
+    assert names(0o755, 0, group(STAFF, ALL), group(BOB, ALL), trust=trust) == [
+        ("the group bob", "setfacl -x g:bob")
+    ]
