@@ -62,7 +62,8 @@ def resolve(
     named = str(values.get("jwt_variable", ""))
     if "jwt" not in values and environ.get(named):
         values["jwt"], origins["jwt"] = environ[named], named
-    return Settings(**values, origins=origins, outvoted=outvoted)
+    under_sudo = bool(environ.get("SUDO_USER"))
+    return Settings(**values, origins=origins, outvoted=outvoted, under_sudo=under_sudo)
 
 
 def _found(

@@ -48,7 +48,8 @@ def _setting(default: Any, doc: str, *, secret: bool = False, **source: Any) -> 
 class Settings:
     """Everything that was found; ``origins`` says for each field where.
 
-    ``outvoted`` has each VAULT_X that says something else than the BAO_X that won, with that one.
+    ``outvoted`` has each VAULT_X that says something else than the BAO_X that won, with that one;
+    ``under_sudo``, whether sudo runs this, which drops most variables.
     """
 
     addresses: tuple[str, ...] = _setting(
@@ -192,11 +193,6 @@ class Settings:
         "Where ``.bao``, ``.vault`` and ``.vault-token`` are looked for.",
         parse=values.path,
         variables=("HOME",),
-    )
-    sudo_user: str | None = _setting(
-        None,
-        "Set by sudo, which drops most other variables: a hint where one is missing.",
-        variables=("SUDO_USER",),
     )
     auth: Method | None = _setting(
         None,
@@ -364,6 +360,7 @@ class Settings:
     )
     origins: Mapping[str, str] = field(default_factory=dict)
     outvoted: Mapping[str, str] = field(default_factory=dict)
+    under_sudo: bool = False
 
 
 def sources() -> dict[str, Source]:

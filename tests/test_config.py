@@ -41,7 +41,6 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "token_path": ("/kept", Path("/kept")),
     "token_helper_config": ("/etc/vault", Path("/etc/vault")),
     "home": ("/home/a", Path("/home/a")),
-    "sudo_user": ("alice", "alice"),
     "auth": ("AppRole", Method.APPROLE),
     "auth_mount": ("team/jwt", "team/jwt"),
     "auth_role": ("ci", "ci"),

@@ -23,7 +23,7 @@ def no_token(settings: Settings) -> NoToken:
     what = "no token for Vault, and no way to log in"
     if "addresses" not in settings.origins:
         what += "; no address of Vault is set either"
-    if settings.sudo_user is not None:
+    if settings.under_sudo:
         return NoToken(what, hint=_SUDO)
     return NoToken(what, hint="" if "addresses" in settings.origins else _NEITHER)
 
@@ -38,5 +38,5 @@ def no_address(
     hint = "set VAULT_ADDR or BAO_ADDR to the address of Vault"
     return VaultUnreachable(
         f"no address of Vault is set, and the default, {address}, {reason}",
-        hint=_SUDO if settings.sudo_user is not None else f"{hint}: {guess}" if guess else hint,
+        hint=_SUDO if settings.under_sudo else f"{hint}: {guess}" if guess else hint,
     )
