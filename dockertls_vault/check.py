@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from . import machine, store
+from . import machine, reader
 from .docker import answers, authorities, credential, probe, trust, wire
 from .docker.intruder import foreign_context
 from .docker.outcome import Answered, NotTLS, Silent
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .docker.endpoint import Endpoint
     from .docker.outcome import Version
-    from .store import CredentialFiles
+    from .reader import CredentialFiles
 
 _CONNECT = "connect"
 # Every step of a report, in order, with what it tries.
@@ -130,7 +130,7 @@ def _find_successor(
 ) -> Certificate | None:
     """Return what is installed in ``server`` in the certificate's place, if dockerd is behind."""
     try:
-        kept = store.generations(server) if server else ()
+        kept = reader.kept(server) if server else ()
     except OSError:
         return None
     if not kept:

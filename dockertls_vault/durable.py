@@ -12,7 +12,7 @@ import fcntl
 import os
 import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import acl
@@ -54,7 +54,7 @@ def directory(name: str, mode: int, within: int) -> Iterator[int]:
         made = True
         _let_owner_in(name, within)
     with opened(name, within) as descriptor:
-        if made:
+        if made or _was_cut_short(descriptor, mode):
             _give(descriptor, mode, KEEP, KEEP)
             os.fsync(within)
         yield descriptor
@@ -104,24 +104,60 @@ def read(path: Path | str, within: int | None = None) -> bytes:
 
     Raises ValueError for anything else: a FIFO would be waited for, and a device has no end.
     """
+    return read_with_status(path, within)[0]
+
+
+def read_with_status(path: Path | str, within: int | None = None) -> tuple[bytes, os.stat_result]:
+    """Return what ``read`` does, and whose it is."""
     descriptor = os.open(path, _READ, dir_fd=within)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
             raise ValueError(f"neither a credential nor a part of one: {path}")
-        return file.read(LARGEST)
+        return file.read(LARGEST), status
 
 
-def replace(name: str, content: bytes, mode: int, within: int) -> None:
-    """Put a file at ``name`` in one step; whoever reads it sees the old content or the new."""
-    with _staged(name, within) as staged:
-        create(staged, content, mode, within)
+def copy(content: bytes, of: os.stat_result, name: str, within: int) -> None:
+    """Create a file with the mode and the owner ``of`` another, as far as this user can give it.
+
+    A group that cannot be given reads nothing: another would read in its place.
+    """
+    descriptor = os.open(name, _CREATE, 0o600, dir_fd=within)
+    with os.fdopen(descriptor, "wb") as file:
+        acl.drop(descriptor)
+        file.write(content)
+        file.flush()
+        mode = stat.S_IMODE(of.st_mode) & 0o777
+        try:
+            os.fchown(descriptor, of.st_uid, of.st_gid)
+        except PermissionError:
+            mode &= ~stat.S_IRWXG
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
 
 
-def point(name: str, target: str, within: int) -> None:
-    """Put a symbolic link to ``target`` at ``name`` in one step, in place of what is there."""
-    with _staged(name, within) as staged:
-        os.symlink(target, staged, dir_fd=within)
+def replace(name: str, content: bytes, mode: int, within: int, staging: int) -> None:
+    """Put a file at ``name`` in one step; whoever reads it sees the old content or the new.
+
+    It is prepared in ``staging``, a directory of the same file system.
+    """
+    create(name, content, mode, staging)
+    move(name, staging, within)
+
+
+def point(name: str, target: str, within: int, staging: int) -> None:
+    """Put a symbolic link to ``target`` at ``name`` in one step, in place of what is there.
+
+    It is prepared in ``staging``. Not synced: until then a power cut can bring back the old one.
+    """
+    os.symlink(target, name, dir_fd=staging)
+    os.rename(name, name, src_dir_fd=staging, dst_dir_fd=within)
+
+
+def move(name: str, within: int, into: int) -> None:
+    """Take what is complete to its place, over what is at its name there, in one step; sync."""
+    os.rename(name, name, src_dir_fd=within, dst_dir_fd=into)
+    os.fsync(into)
 
 
 def target(name: str, within: int) -> str | None:
@@ -157,22 +193,23 @@ def entries(within: int) -> list[str]:
 
 
 def remove(name: str, within: int) -> None:
-    """Remove the directory ``name`` and the files in it."""
+    """Remove what is at ``name``, of a directory first all that is in it; no link is followed.
+
+    As much as can be is removed, whatever else cannot; raises OSError for the first of that.
+    """
+    if not stat.S_ISDIR(os.lstat(name, dir_fd=within).st_mode):
+        os.unlink(name, dir_fd=within)
+        return
+    failed = []
     with opened(name, within) as descriptor:
-        for file in entries(descriptor):
-            os.unlink(file, dir_fd=descriptor)
+        for entry in entries(descriptor):
+            try:
+                remove(entry, descriptor)
+            except OSError as error:
+                failed.append(error)
+    if failed:
+        raise failed[0]
     os.rmdir(name, dir_fd=within)
-
-
-@contextmanager
-def _staged(name: str, within: int) -> Iterator[str]:
-    """Name a place to prepare ``name`` in; what was prepared there then takes its place."""
-    staged = f".{name}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(staged, dir_fd=within)
-    yield staged
-    os.rename(staged, name, src_dir_fd=within, dst_dir_fd=within)
-    os.fsync(within)
 
 
 def _acquired(lock: int) -> bool:
@@ -197,5 +234,14 @@ def _give(made: int, mode: int, uid: int, gid: int) -> None:
 
 def _let_owner_in(name: str, within: int) -> None:
     """Let a directory that was just made be opened, under a umask that forbids even its owner."""
-    if not os.access(name, os.R_OK | os.X_OK, dir_fd=within, effective_ids=True):
+    if os.lstat(name, dir_fd=within).st_mode & _OWNERS != _OWNERS:
         os.chmod(name, _OWNERS, dir_fd=within, follow_symlinks=False)
+
+
+def _was_cut_short(directory: int, mode: int) -> bool:
+    """Tell whether a directory is of a run that was killed before it could give the mode.
+
+    The umask left less of it then, and nothing is in it.
+    """
+    left = stat.S_IMODE(os.fstat(directory).st_mode)
+    return left != mode and left & ~mode == 0 and not entries(directory)

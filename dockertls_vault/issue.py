@@ -133,7 +133,7 @@ def issue(
         backup=installed.backup,
         trusted=tuple(map(x509.describe, trusted_roots)),
         no_longer_trusted=losing,
-        warnings=(*signed.warnings, *_clock_warnings(clocks)),
+        warnings=(*signed.warnings, *_clock_warnings(clocks), *installed.warnings),
     )
 
 

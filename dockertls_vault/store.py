@@ -4,6 +4,7 @@
     DIR/.dockertls/current -> generations/…                            the only thing swapped
     DIR/.dockertls/request.json                                        what was asked for
     DIR/.dockertls/backup/<UTC time>/                                  files of others, if replaced
+    DIR/.dockertls/unfinished/                                         empty, but while a run works
     DIR/ca.pem, … -> .dockertls/current/ca.pem, …
 
 The public paths lead to the old set or to the new one, also after a kill at any instant. A reader
@@ -16,32 +17,30 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import durable, way
+from . import backup, durable, generations, way
 from .errors import ConflictingState, Locked
-from .placement import GENERATION_NAMES, PRIVATE, SERVER_NAMES, link
+from .placement import GENERATION_NAMES, PRIVATE
 from .preflight import check, refusals
-from .request import Purpose
 from .worker import DIRECTORY_MODE, by_worker, refuse_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from .placement import Placement
     from .request import Request
 
-KEPT_GENERATIONS = 3
 LOCK_WAIT = 10.0  # seconds
 CERTIFICATE_MODE = 0o444
 KEY_MODE = 0o400
 KEY_MODE_WITH_GROUP = 0o440
-_UNFINISHED = ".new"
+STAGING = "unfinished"
 
 
 @dataclass(frozen=True)
@@ -67,19 +66,14 @@ class InstalledFile:
 
 @dataclass(frozen=True)
 class Installed:
-    """The public files, and where the files of others that they replaced are kept."""
+    """The public files, and where the files of others that they replaced are kept.
+
+    ``warnings`` are what failed once they were in use.
+    """
 
     files: tuple[InstalledFile, ...]
     backup: Path | None
-
-
-@dataclass(frozen=True)
-class CredentialFiles:
-    """Three files of one generation, in which nothing ever changes."""
-
-    ca: Path
-    cert: Path
-    key: Path
+    warnings: tuple[str, ...]
 
 
 def install(
@@ -89,7 +83,7 @@ def install(
 
     ``now`` is in UTC and names the generation. Raises what ``preflight.check`` raises, and
     Locked when another process keeps the directory for longer than LOCK_WAIT; what was
-    installed before is then as it was.
+    installed before is then as it was. What fails once the new set is in use is a warning.
     """
     check(placement, request, replace=replace)
 
@@ -104,81 +98,81 @@ def _install(
     placement: Placement, material: Material, request: Request, *, replace: bool, now: datetime
 ) -> Installed:
     """Install it with the rights of the one who works there."""
-    stamp = f"{now:%Y%m%dT%H%M%S}.{now.microsecond:06}Z"
-    generation = f"{stamp}-{material.serial.replace(':', '')}"
+    stamp = generations.stamp(now)
+    name = f"{stamp}-{material.serial.replace(':', '')}"
     key_mode = KEY_MODE if placement.gid == durable.KEEP else KEY_MODE_WITH_GROUP
     modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, key_mode)
-    with _locked(placement) as (directory, private):
+    with _opened(placement) as places:
         foreign = check(placement, request, replace=replace)
-        with suppress(FileNotFoundError), durable.opened("backup", private) as backups:
-            _discard_unfinished(backups)
-        with durable.directory("generations", DIRECTORY_MODE, private) as generations:
-            _discard_unfinished(generations)
-            _prune(generations, private)
-            _write(generation, material, modes, placement, generations)
+        before = generations.in_use(places.private, places.generations)
+        _write(name, material, modes, placement, places)
         if foreign:
-            _adopt(placement, stamp, directory, private)
-        asked = json.dumps(request.to_json(), indent=2, ensure_ascii=False) + "\n"
-        durable.replace("request.json", asked.encode(), CERTIFICATE_MODE, private)
-        for public, ours in placement.links:
-            if durable.target(public, directory) != ours:
-                durable.point(public, ours, directory)
-        durable.point("current", f"generations/{generation}", private)
+            _adopt(placement, stamp, places)
+        asked = (json.dumps(request.to_json(), indent=2, ensure_ascii=False) + "\n").encode()
+        durable.replace("request.json", asked, CERTIFICATE_MODE, places.private, places.staging)
+        spared = {name} if before is None else {name, before}
+        warnings = (
+            *_swap(name, placement, places),
+            *generations.retire(places.generations, places.staging, spared),
+            *generations.discard(places.staging, places.private),
+        )
     return Installed(
         tuple(
             InstalledFile(placement.directory / public, f"{mode:04o}")
             for public, mode in zip(placement.public_names, modes, strict=True)
         ),
-        placement.directory / PRIVATE / "backup" / stamp if foreign else None,
+        placement.directory / PRIVATE / backup.DIRECTORY / stamp if foreign else None,
+        warnings,
     )
 
 
-def installed(directory: Path) -> CredentialFiles:
-    """Return the files of the credential in ``directory``, of this tool's making or another's.
+def use(placement: Placement, request: Request, name: str) -> tuple[str, ...]:
+    """Put the generation ``name`` in use, which is complete; return warnings.
 
-    Of a directory of docker:dind's, with ``client`` and ``server`` in it, it is the client's.
-    Where it is this tool's, the paths are those inside the generation, so that three reads
-    cannot see two credentials. Raises ConflictingState if there is none, or a part of one.
+    ``request`` is that of the credential in use. Raises what ``install`` does.
     """
-    purposes = (Purpose.CLIENT, Purpose.SERVER)
-    for candidate in (directory, *(directory / purpose.value for purpose in purposes)):
-        for names in (GENERATION_NAMES, SERVER_NAMES):
-            paths = [candidate / name for name in names]
-            if not all(os.path.lexists(path) for path in paths):
-                continue
-            if all(
-                path.is_symlink() and str(path.readlink()) == link(name)
-                for path, name in zip(paths, GENERATION_NAMES, strict=True)
-            ):
-                private = candidate.resolve() / PRIVATE
-                with suppress(FileNotFoundError):
-                    generation = private / (private / "current").readlink()
-                    paths = [generation / name for name in GENERATION_NAMES]
-            return CredentialFiles(*paths)
-    raise ConflictingState(
-        f"no certificate, key and ca.pem in {directory}",
-        hint="make them with `dockertls-vault issue client`, or name another directory",
-    )
+    check(placement, request, replace=False)
+
+    def work(placement: Placement) -> tuple[str, ...]:
+        with _opened(placement) as places:
+            check(placement, request, replace=False)
+            if name not in generations.names(places.generations):
+                raise ConflictingState(
+                    f"the generation {name} was removed meanwhile", hint="name another"
+                )
+            return _swap(name, placement, places)
+
+    with refusals(placement.directory):
+        return by_worker(placement, work)
 
 
-def generations(directory: Path) -> tuple[CredentialFiles, ...]:
-    """Return the current generation in ``directory``, and those of before it, newest first.
+@dataclass(frozen=True)
+class _Places:
+    """The directories of a credential, open; all of one file system."""
 
-    Empty where there is no credential of this tool's making; raises OSError where it may not be
-    read.
+    directory: int
+    private: int
+    generations: int
+    staging: int
+
+
+@contextmanager
+def _opened(placement: Placement) -> Iterator[_Places]:
+    """Open and lock the directories, made if missing; what was left unfinished is removed.
+
+    All is prepared in ``staging``, in which nobody looks for anything. It is empty before and
+    after, as far as what is there can be removed.
     """
-    private = directory / PRIVATE
-    try:
-        current = (private / "current").readlink()
-    except FileNotFoundError:
-        return ()
-    # The time that a name begins with orders them.
-    places = sorted((private / current.parent).iterdir(), reverse=True)
-    return tuple(
-        CredentialFiles(*(place / name for name in GENERATION_NAMES))
-        for place in places
-        if place.name <= current.name and not place.name.startswith(".")
-    )
+    with (
+        _locked(placement) as (directory, private),
+        durable.directory(generations.DIRECTORY, DIRECTORY_MODE, private) as kept,
+        durable.directory(STAGING, DIRECTORY_MODE, private) as staging,
+    ):
+        generations.discard(staging, private)
+        try:
+            yield _Places(directory, private, kept, staging)
+        finally:
+            generations.discard(staging, private)
 
 
 @contextmanager
@@ -205,75 +199,57 @@ def _make(name: str, within: int, _left: int) -> None:
 
 
 def _write(
-    generation: str,
+    name: str,
     material: Material,
     modes: tuple[int, int, int],
     placement: Placement,
-    generations: int,
+    places: _Places,
 ) -> None:
-    """Write a generation in full."""
+    """Write a generation in full, and only then give it its name among the others."""
     contents = (material.ca, material.cert, material.key)
     groups = (durable.KEEP, durable.KEEP, placement.gid)
-    with _whole(generation, generations) as place:
-        for name, content, mode, gid in zip(GENERATION_NAMES, contents, modes, groups, strict=True):
-            durable.create(name, content, mode, place, uid=placement.uid, gid=gid)
+    with durable.directory(name, DIRECTORY_MODE, places.staging) as place:
+        for file, content, mode, gid in zip(GENERATION_NAMES, contents, modes, groups, strict=True):
+            durable.create(file, content, mode, place, uid=placement.uid, gid=gid)
+        os.fsync(place)
+    durable.move(name, places.staging, places.generations)
 
 
-@contextmanager
-def _whole(name: str, within: int) -> Iterator[int]:
-    """Make a directory under a name that nobody looks for; once filled, sync it and name it."""
-    staged = f".{name}{_UNFINISHED}"
-    try:
-        with durable.directory(staged, DIRECTORY_MODE, within) as place:
-            yield place
-            os.fsync(place)
-        os.rename(staged, name, src_dir_fd=within, dst_dir_fd=within)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            durable.remove(staged, within)
-        raise
-    os.fsync(within)
-
-
-def _discard_unfinished(within: int) -> None:
-    """Remove what a killed run left half done, which may hold a key."""
-    for name in durable.entries(within):
-        if name.startswith(".") and name.endswith(_UNFINISHED):
-            durable.remove(name, within)
-
-
-def _prune(generations: int, private: int) -> None:
-    """Make room for one more generation."""
-    current = durable.target("current", private)
-    others = [name for name in durable.entries(generations) if f"generations/{name}" != current]
-    for name in sorted(others, reverse=True)[KEPT_GENERATIONS - 2 :]:
-        durable.remove(name, generations)
-
-
-def _adopt(placement: Placement, stamp: str, directory: int, private: int) -> None:
+def _adopt(placement: Placement, stamp: str, places: _Places) -> None:
     """Keep the files of others as a backup, and let the public names lead there by links.
 
     What a reader finds at the public names stays the same at each step.
     """
-    with (
-        durable.directory("backup", DIRECTORY_MODE, private) as backups,
-        _whole(stamp, backups) as backup,
-    ):
-        for (public, ours), name in zip(placement.links, GENERATION_NAMES, strict=True):
-            with suppress(FileNotFoundError):
-                _keep(public, ours, name, directory, backup)
-    durable.point("current", f"backup/{stamp}", private)
+    with durable.directory(stamp, DIRECTORY_MODE, places.staging) as place:
+        backup.fill(placement, places.directory, place)
+        os.fsync(place)
+    with durable.directory(backup.DIRECTORY, DIRECTORY_MODE, places.private) as backups:
+        durable.move(stamp, places.staging, backups)
+    _point(generations.CURRENT, f"{backup.DIRECTORY}/{stamp}", places.private, places)
     for public, ours in placement.links:
-        if os.access(public, os.F_OK, dir_fd=directory, follow_symlinks=False):
-            durable.point(public, ours, directory)
+        if os.access(public, os.F_OK, dir_fd=places.directory, follow_symlinks=False):
+            _point(public, ours, places.directory, places)
 
 
-def _keep(public: str, ours: str, name: str, directory: int, backup: int) -> None:
-    """Link the file at a public name into a backup; a link of others stays a link."""
-    found = durable.target(public, directory)
-    if found is None or found == ours:
-        source = public if found is None else ours
-        os.link(source, name, src_dir_fd=directory, dst_dir_fd=backup)
-    else:
-        # From .dockertls/backup/<time>/, where a relative link has to lead three levels up.
-        os.symlink(str(Path("../../..") / found), name, dir_fd=backup)
+def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
+    """Let the public names lead to a generation; return a warning where that may not last."""
+    for public, ours in placement.links:
+        if durable.target(public, places.directory) != ours:
+            _point(public, ours, places.directory, places)
+    durable.point(
+        generations.CURRENT,
+        f"{generations.DIRECTORY}/{name}",
+        places.private,
+        places.staging,
+    )
+    try:
+        os.fsync(places.private)
+    except OSError as error:
+        warning = "this is in use, but a power cut may bring back what was before"
+        return (f"{warning}: {error.strerror} ({placement.directory / PRIVATE})",)
+    return ()
+
+
+def _point(name: str, target: str, within: int, places: _Places) -> None:
+    durable.point(name, target, within, places.staging)
+    os.fsync(within)

@@ -41,6 +41,13 @@ def put(
     )
 
 
+def swap_by_hand(out: Path, target: str) -> None:
+    """Let ``current`` say something else, as ``ln -sfn`` does."""
+    current = out / ".dockertls" / "current"
+    current.unlink()
+    current.symlink_to(target)
+
+
 def material(number: int) -> store.Material:
     """Make three files that say which number they have."""
     ca, cert, key = (f"{name} {number}".encode() for name in NAMES)

@@ -42,7 +42,7 @@ def test_what_is_made_below_a_default_acl_has_the_mode_alone(tmp_path: Path, mod
         with durable.directory("d", 0o755, within) as made:
             durable.create("inner", b"", mode, made)
         durable.create("f", b"", mode, within)
-        durable.replace("r", b"", mode, within)
+        durable.replace("r", b"", mode, within, within)
         with durable.locked("lock", within, wait=1):
             pass
     for path in tmp_path.rglob("*"):

@@ -18,8 +18,8 @@ from dockertls_vault.check import STEPS, check
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.intruder import foreign_context
 from dockertls_vault.docker.report import Report, Severity
+from dockertls_vault.reader import CredentialFiles
 from dockertls_vault.request import KeyType
-from dockertls_vault.store import CredentialFiles
 from dockertls_vault.x509 import private_key_pem, serial_text
 
 from .certificates import (

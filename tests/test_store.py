@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
@@ -9,11 +10,11 @@ import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import store
+from dockertls_vault import reader
 from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
@@ -109,7 +110,7 @@ def test_layouts_name_the_files(
     """Both layouts for both purposes; what was installed is found again from ``out``."""
     installed = put(out, 1, request_)
     assert [file.path for file in installed.files] == [out / directory / name for name in names]
-    found = store.installed(out)
+    found = reader.installed(out)
     assert found.key.read_text() == "key.pem 1"
     assert found.key.parent.name == "20260101T010000.000000Z-01ff"
 
@@ -118,25 +119,25 @@ def test_a_client_looks_for_the_clients_files(out: Path) -> None:
     """Of docker:dind's directory, with both in it, whichever was made last."""
     put(out, 1, replace(CLIENT, layout=Layout.DIND))
     put(out, 2, replace(SERVER, layout=Layout.DIND))
-    assert store.installed(out).cert.read_text() == "cert.pem 1"
+    assert reader.installed(out).cert.read_text() == "cert.pem 1"
 
 
 def test_what_is_found_never_changes(out: Path) -> None:
     """Paths found before a renewal still lead to the old set after it."""
     put(out, 1)
-    before = store.installed(out)
+    before = reader.installed(out)
     put(out, 2)
     assert before.cert.read_text() == "cert.pem 1"
-    assert store.installed(out).cert.read_text() == "cert.pem 2"
+    assert reader.installed(out).cert.read_text() == "cert.pem 2"
 
 
 def test_files_of_others_are_found_as_they_are(tmp_path: Path) -> None:
     """A directory that somebody filled by hand can be read too; half of one cannot."""
     with pytest.raises(ConflictingState, match=r"no certificate, key and ca\.pem"):
-        store.installed(tmp_path)
+        reader.installed(tmp_path)
     for name in NAMES:
         (tmp_path / name).write_text("by hand")
-    assert store.installed(tmp_path).key == tmp_path / "key.pem"
+    assert reader.installed(tmp_path).key == tmp_path / "key.pem"
 
 
 @pytest.mark.parametrize("request_", [SERVER, CLIENT, replace(SERVER, layout=Layout.DIND)])
@@ -162,30 +163,40 @@ def test_current_has_three_files_for_tools_that_want_no_links(out: Path, request
         assert public(current) == {str(number)}
 
 
-def test_files_of_others_are_kept_when_replaced(out: Path) -> None:
-    """A file and a relative link keep their content, mode and name in the backup."""
+@pytest.mark.parametrize("name", [".ca.pem.new", ".key.pem.new", ".current.new", "unfinished"])
+def test_a_file_of_others_with_any_name_stays(out: Path, name: str) -> None:
+    """What is prepared has a directory of its own, which nobody else has a file in."""
     out.mkdir()
-    (out / "real.pem").write_text("ca by hand")
-    (out / "ca.pem").symlink_to("real.pem")
-    (out / "key.pem").write_text("key by hand")
-    (out / "key.pem").chmod(0o600)
-    installed = put(out, 1, replace=True)
-    assert public(out) == {"1"}
-    assert installed.backup is not None
-    assert (installed.backup / "ca.pem").read_text() == "ca by hand"
-    assert (installed.backup / "key.pem").read_text() == "key by hand"
-    assert (installed.backup / "key.pem").stat().st_mode & 0o777 == 0o600
-    assert put(out, 2).backup is None
-
-
-def test_one_foreign_file_among_ours_is_kept_with_the_set(out: Path) -> None:
-    """Somebody who put a file over one of our links finds both afterwards."""
-    put(out, 1)
-    (out / "key.pem").unlink()
+    (out / name).write_text("theirs")
     (out / "key.pem").write_text("by hand")
-    backup = put(out, 2, replace=True).backup
-    assert backup is not None
-    assert [(backup / name).read_text() for name in NAMES] == ["ca.pem 1", "cert.pem 1", "by hand"]
+    for number in (1, 2, 3, 4):
+        put(out, number, replace=True)
+    assert (out / name).read_text() == "theirs"
+
+
+def test_a_sync_that_fails_after_the_swap_is_a_warning(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new set is in use then, and nothing else would be true."""
+    put(out, 1)
+    real = os.fsync
+    swapped = []
+
+    def rename(name: str, *arguments: Any, **options: Any) -> None:
+        swapped.append(name)
+        renamed(name, *arguments, **options)
+
+    def fsync(descriptor: int) -> None:
+        if swapped[-1:] == ["current"]:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    renamed = os.rename
+    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "fsync", fsync)
+    (warning,) = put(out, 2).warnings
+    assert "is in use, but a power cut may bring back" in warning
+    assert "Input/output error" in warning
     assert public(out) == {"2"}
 
 
@@ -240,12 +251,12 @@ def test_a_symbolic_link_to_a_directory_is_followed_once(tmp_path: Path) -> None
     assert listing(tmp_path / "target") == []
 
 
-def test_generations_are_told_from_the_current_one_back(out: Path) -> None:
-    """Newest first; where it was set back, those of after it are none of before it."""
-    assert store.generations(out) == ()
+def test_the_generation_in_use_comes_first(out: Path) -> None:
+    """Newest first; where it was set back, a daemon may still serve one of those after it."""
+    assert reader.kept(out) == ()
     for number in (1, 2, 3):
         put(out, number, SERVER)
-    assert [files.cert.read_text() for files in store.generations(out)] == [
+    assert [files.cert.read_text() for files in reader.kept(out)] == [
         "cert.pem 3",
         "cert.pem 2",
         "cert.pem 1",
@@ -254,4 +265,8 @@ def test_generations_are_told_from_the_current_one_back(out: Path) -> None:
     current.unlink()
     current.symlink_to(f"generations/{generations(out)[1]}")
     (out / ".dockertls" / "generations" / ".half.new").mkdir()
-    assert [files.key.read_text() for files in store.generations(out)] == ["key.pem 2", "key.pem 1"]
+    assert [files.key.read_text() for files in reader.kept(out)] == [
+        "key.pem 2",
+        "key.pem 3",
+        "key.pem 1",
+    ]

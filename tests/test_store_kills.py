@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import errno
 import fcntl
 import itertools
 import os
@@ -10,14 +11,17 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import durable, store
+from dockertls_vault import durable, reader, store
 from dockertls_vault.errors import CannotWrite, ForeignFiles, Locked
 
-from .credentials import NAMES, generations, public, put
+from .credentials import NAMES, generations, listing, public, put, swap_by_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMIT = 60.0  # seconds; far more than any of it takes
 
@@ -92,7 +96,7 @@ def test_a_reader_never_sees_two_sets(out: Path) -> None:
 
     def read() -> None:
         while not done.is_set():
-            found = store.installed(out)
+            found = reader.installed(out)
             try:
                 texts = [path.read_text() for path in (found.ca, found.cert, found.key)]
             except FileNotFoundError:  # read so slowly that three renewals went by
@@ -100,12 +104,12 @@ def test_a_reader_never_sees_two_sets(out: Path) -> None:
             if len({text.rpartition(" ")[2] for text in texts}) != 1:
                 mixed.append(texts)
 
-    reader = threading.Thread(target=read)
-    reader.start()
+    reading = threading.Thread(target=read)
+    reading.start()
     for number in range(1, 40):
         put(out, number)
     done.set()
-    reader.join()
+    reading.join()
     assert mixed == []
     assert public(out) == {"39"}
 
@@ -114,12 +118,66 @@ class _KilledError(BaseException):
     """Stands for SIGKILL: nothing that would clean up may run, so all of it is made to fail."""
 
 
-SYSCALLS = ("mkdir", "open", "fsync", "rename", "symlink", "link", "unlink", "rmdir")
+SYSCALLS = (
+    *("mkdir", "open", "fchmod", "fchown", "fsync", "rename", "symlink", "link", "unlink", "rmdir"),
+)
 
 
-@pytest.mark.parametrize("before", ["nothing", "ours", "foreign"])
+def _nothing(_: Path) -> None:
+    """Leave a directory that is not there yet."""
+
+
+def _ours(out: Path) -> None:
+    put(out, 1)
+
+
+def _full(out: Path) -> None:
+    """Let there be as many generations as stay, so that the next run removes one."""
+    for number in (-2, -1, 0, 1):
+        put(out, number)
+
+
+def _by_hand(out: Path) -> None:
+    out.mkdir(parents=True)
+    for name in NAMES:
+        (out / name).write_text(f"{name} 1")
+
+
+def _combined(out: Path) -> None:
+    """Have one file for the certificate and its key, and a link of somebody else's to a link."""
+    _by_hand(out)
+    (out / "real.pem").write_text("ca.pem 1")
+    (out / "link.pem").symlink_to("real.pem")
+    (out / "ca.pem").unlink()
+    (out / "ca.pem").symlink_to("link.pem")
+    (out / "key.pem").unlink()
+    (out / "key.pem").symlink_to("cert.pem")
+
+
+def _absolute(out: Path) -> None:
+    """Have our own links written in another way, by whoever copied the directory about."""
+    put(out, 1)
+    for name in NAMES:
+        (out / name).unlink()
+        (out / name).symlink_to(out / ".dockertls" / "current" / name)
+
+
+def _set_back(out: Path) -> None:
+    """Have an old generation in use again, set as a shell completes it."""
+    for number in (1, 2, 3):
+        put(out, number)
+    swap_by_hand(out, f"generations/{generations(out)[0]}/")
+
+
+BEFORE = {
+    found.__name__.strip("_"): found
+    for found in (_nothing, _ours, _full, _by_hand, _combined, _absolute, _set_back)
+}
+
+
+@pytest.mark.parametrize("prepare", BEFORE.values(), ids=BEFORE)
 def test_a_kill_at_any_instant_leaves_a_complete_set(
-    out: Path, before: str, monkeypatch: pytest.MonkeyPatch
+    out: Path, prepare: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After each system call that changes the disk the public set is the old or the new one.
 
@@ -128,44 +186,63 @@ def test_a_kill_at_any_instant_leaves_a_complete_set(
     """
     for survived in itertools.count():
         directory = out / str(survived)
-        _prepare(directory, before)
+        prepare(directory)
         with monkeypatch.context() as patch:
             _kill_after(survived, patch)
             try:
-                put(directory, 2, replace=True)
+                put(directory, 7, replace=True)
             except _KilledError:
                 finished = False
             else:
                 finished = True
-        if before == "nothing":
+        if prepare is _nothing:
             present = [name for name in NAMES if (directory / name).exists()]
             assert present in ([], list(NAMES))
         else:
-            assert public(directory) in ({"1"}, {"2"})
-        put(directory, 3, replace=True)
-        assert public(directory) == {"3"}
+            assert public(directory) in ({"1"}, {"7"})
+        for backup in (directory / ".dockertls" / "backup").glob("*"):
+            assert public(backup) == {"1"}
+        put(directory, 8, replace=True)
+        assert public(directory) == {"8"}
+        assert listing(directory / ".dockertls" / "unfinished") == []
         assert [path.name for path in directory.rglob(".*")] == [".dockertls"]
         if finished:
             assert survived > 10
             return
 
 
-def _prepare(directory: Path, before: str) -> None:
-    """Let a credential of ours, files of others or nothing be there."""
-    if before == "ours":
-        put(directory, 1)
-    elif before == "foreign":
-        directory.mkdir(parents=True)
-        for name in NAMES:
-            (directory / name).write_text(f"{name} 1")
+@pytest.mark.parametrize("prepare", BEFORE.values(), ids=BEFORE)
+def test_a_full_disk_at_any_write_leaves_the_old_set(
+    out: Path, prepare: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One call after the other has no room; before the swap that is said, after it a warning."""
+    for succeeded in itertools.count():
+        directory = out / str(succeeded)
+        prepare(directory)
+        with monkeypatch.context() as patch:
+            failed = _fail_once(succeeded, patch)
+            try:
+                installed = put(directory, 7, replace=True)
+            except CannotWrite as error:
+                said, expected = [error.message], {"1"}
+            else:
+                said, expected = list(installed.warnings), {"7"}
+        # Where a file cannot be linked into the backup, it is copied.
+        told = [] if failed == ["link"] else failed
+        assert ["No space left on device" in text for text in said] == [True] * len(told)
+        assert prepare is _nothing or public(directory) == expected
+        put(directory, 8, replace=True)
+        assert public(directory) == {"8"}
+        if not failed:
+            return
 
 
 def test_a_run_that_replaces_nothing_removes_an_unfinished_backup(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It holds the key of others, who may have moved their files away since the kill."""
-    _prepare(out, "foreign")
-    backups = out / ".dockertls" / "backup"
+    _by_hand(out)
+    unfinished = out / ".dockertls" / "unfinished"
     kept = os.link
 
     def link(*arguments: Any, **options: Any) -> None:
@@ -177,22 +254,22 @@ def test_a_run_that_replaces_nothing_removes_an_unfinished_backup(
     with pytest.raises(_KilledError):
         put(out, 2, replace=True)
     monkeypatch.undo()
-    assert list(backups.glob(".*/key.pem"))
+    assert [path.stat().st_nlink for path in unfinished.glob("*/key.pem")] == [2]
     for name in NAMES:
         (out / name).unlink()
     put(out, 3)
-    assert list(backups.iterdir()) == []
+    assert list(unfinished.iterdir()) == []
 
 
-@pytest.mark.parametrize("before", ["nothing", "ours", "foreign"])
+@pytest.mark.parametrize("prepare", BEFORE.values(), ids=BEFORE)
 def test_what_a_swap_leads_to_is_on_the_disk_before(
-    out: Path, before: str, monkeypatch: pytest.MonkeyPatch
+    out: Path, prepare: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a power cut the link leads to files that are there, in directories that have them.
 
     At the time of a swap only the link itself is not synced yet; at the end everything is.
     """
-    _prepare(out, before)
+    prepare(out)
     unsynced: set[Path] = set()
     at_swaps = []
 
@@ -205,7 +282,7 @@ def test_what_a_swap_leads_to_is_on_the_disk_before(
         def watched(*arguments: Any, **options: Any) -> object:
             found = path(arguments[named], options.get(place))
             if call == "rename" and found.name == "current":
-                at_swaps.append(set(unsynced))
+                at_swaps.append(_looked_at(unsynced))
             result = real(*arguments, **options)
             if call == "open" and arguments[1] & os.O_CREAT and found.name != "lock":
                 unsynced.update((found, found.parent))
@@ -227,9 +304,14 @@ def test_what_a_swap_leads_to_is_on_the_disk_before(
         unsynced.discard(Path(f"/proc/self/fd/{descriptor}").resolve())
 
     monkeypatch.setattr(os, "fsync", fsync)
-    put(out, 2, replace=True)
-    assert at_swaps == [{out / ".dockertls"}] * (2 if before == "foreign" else 1)
-    assert unsynced == set()
+    adopts = put(out, 7, replace=True).backup is not None
+    assert at_swaps == [set()] * (2 if adopts else 1)
+    assert _looked_at(unsynced) == set()
+
+
+def _looked_at(paths: set[Path]) -> set[Path]:
+    """Return those that a reader can come to."""
+    return {path for path in paths if path.name != "unfinished"}
 
 
 def _kill_after(calls: int, patch: pytest.MonkeyPatch) -> None:
@@ -251,20 +333,23 @@ def _kill_after(calls: int, patch: pytest.MonkeyPatch) -> None:
         wrap(name)
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_half_done(
-    out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The old set stays, the half-written one is removed, and the words name the cause."""
-    put(out, 1)
-    real = os.fsync
+def _fail_once(calls: int, patch: pytest.MonkeyPatch) -> list[str]:
+    """Let ``calls`` changes of the disk happen and the next one fail; return which that was."""
+    left = iter(range(calls))
+    failed: list[str] = []
 
-    def full(descriptor: int) -> None:
-        if "key.pem" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
-            raise OSError(28, "No space left on device")
-        real(descriptor)
+    def wrap(name: str) -> None:
+        real = getattr(os, name)
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CannotWrite, match="No space left on device"):
-        put(out, 2)
-    assert public(out) == {"1"}
-    assert len(generations(out)) == 1
+        def call(*arguments: object, **options: object) -> object:
+            changes = name != "open" or int(str(arguments[1])) & os.O_CREAT
+            if changes and not failed and next(left, None) is None:
+                failed.append(name)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **options)
+
+        patch.setattr(os, name, call)
+
+    for name in SYSCALLS:
+        wrap(name)
+    return failed

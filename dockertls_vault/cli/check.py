@@ -20,7 +20,7 @@ from .options import Output, OutputOption, Preferences, QuietOption, described, 
 if TYPE_CHECKING:
     from dockertls_vault.docker.endpoint import Endpoint
     from dockertls_vault.docker.report import Report, Step
-    from dockertls_vault.store import CredentialFiles
+    from dockertls_vault.reader import CredentialFiles
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -110,16 +110,16 @@ def _endpoint(host: str | None, environ: Mapping[str, str]) -> Endpoint:
 
 def _credential(certs: Path | None, environ: Mapping[str, str]) -> CredentialFiles | None:
     """Return the files to check with; None where nobody named any and docker would find none."""
-    from dockertls_vault import store
+    from dockertls_vault import reader
     from dockertls_vault.placement import GENERATION_NAMES
 
     directory = values.path(str(certs or default_directory(environ)))
     try:
-        return store.installed(directory)
+        return reader.installed(directory)
     except ConflictingState:
         paths = [directory / name for name in GENERATION_NAMES]
     named = certs is not None or environ.get("DOCKER_CERT_PATH")
-    return store.CredentialFiles(*paths) if named or any(map(os.path.lexists, paths)) else None
+    return reader.CredentialFiles(*paths) if named or any(map(os.path.lexists, paths)) else None
 
 
 def default_directory(environ: Mapping[str, str]) -> Path:

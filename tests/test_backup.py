@@ -1,0 +1,132 @@
+"""Files of others: what they were stays to be seen, however they were linked."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import durable
+from dockertls_vault.errors import CannotWrite
+
+from .credentials import NAMES, listing, public, put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Return a directory that is not there yet."""
+    return tmp_path / "certs"
+
+
+def test_files_of_others_are_kept_when_replaced(out: Path) -> None:
+    """What was behind the names keeps its content and mode in the backup, and a file its name."""
+    out.mkdir()
+    (out / "real.pem").write_text("ca by hand")
+    (out / "real.pem").chmod(0o640)
+    (out / "ca.pem").symlink_to("real.pem")
+    (out / "key.pem").write_text("key by hand")
+    (out / "key.pem").chmod(0o600)
+    installed = put(out, 1, replace=True)
+    assert public(out) == {"1"}
+    assert installed.backup is not None
+    for name, content, mode in (("ca.pem", "ca by hand", 0o640), ("key.pem", "key by hand", 0o600)):
+        assert (installed.backup / name).read_text() == content
+        assert (installed.backup / name).lstat().st_mode == stat.S_IFREG | mode
+    (out / "real.pem").write_text("another")
+    assert (installed.backup / "ca.pem").read_text() == "ca by hand"
+    assert put(out, 2).backup is None
+
+
+LINKS_OF_OTHERS = {
+    "one combined file": {"key.pem": "cert.pem", "ca.pem": "cert.pem"},
+    "a link to a link": {"ca.pem": "link.pem", "link.pem": "real.pem"},
+    "a circle": {"ca.pem": "key.pem", "key.pem": "ca.pem"},
+    "a link to nothing": {"ca.pem": "gone.pem"},
+    "a link to what comes": {"ca.pem": "key.pem"},
+    "a link to a directory": {"ca.pem": "."},
+    "our links, absolute": {name: f"{{out}}/.dockertls/current/{name}" for name in NAMES},
+    "our links, crossed": {"ca.pem": ".dockertls/current/key.pem"},
+    "a link into a generation": {
+        name: f".dockertls/generations/20260101T010000.000000Z-01ff/{name}" for name in NAMES
+    },
+    "a link to a backup's link": {"ca.pem": ".dockertls/backup/../current/cert.pem"},
+}
+
+
+@pytest.mark.parametrize("links", LINKS_OF_OTHERS.values(), ids=LINKS_OF_OTHERS)
+def test_a_backup_shows_what_was_there_before(out: Path, links: dict[str, str]) -> None:
+    """By content, whatever leads to what, also after all of it was replaced."""
+    put(out, 1)
+    (out / ".dockertls" / "backup").mkdir()
+    (out / "real.pem").write_text("real")
+    if links.keys() != set(NAMES):
+        for name in NAMES:
+            (out / name).unlink()
+        (out / "cert.pem").write_text("by hand")
+    for name, target in links.items():
+        (out / name).unlink(missing_ok=True)
+        (out / name).symlink_to(target.format(out=out))
+    before = {name: _shown(out / name) for name in NAMES}
+    for number in (2, 3, 4, 5):
+        installed = put(out, number, replace=True)
+        if number == 2:
+            assert installed.backup is not None
+            backup = installed.backup
+        assert public(out) == {str(number)}
+        assert {name: _shown(backup / name) for name in NAMES} == before
+
+
+def _shown(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP])
+def test_what_cannot_be_linked_is_copied(
+    out: Path, error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of another user (protected_hardlinks), or a file system without links: FAT, 9p."""
+
+    def link(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    out.mkdir()
+    (out / "key.pem").write_text("by hand")
+    (out / "key.pem").chmod(0o440)
+    owner = (65534, 65533) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(out / "key.pem", *owner)
+    monkeypatch.setattr(os, "link", link)
+    backup = put(out, 1, replace=True).backup
+    assert backup is not None
+    kept = (backup / "key.pem").stat()
+    assert (kept.st_mode & 0o7777, kept.st_uid, kept.st_gid) == (0o440, *owner)
+    assert (backup / "key.pem").read_text() == "by hand"
+
+
+def test_what_is_too_large_for_a_credential_is_no_backup(out: Path) -> None:
+    """It is said, and stays where it is."""
+    out.mkdir()
+    (out / "large").write_bytes(b"-" * (durable.LARGEST + 1))
+    (out / "ca.pem").symlink_to("large")
+    with pytest.raises(CannotWrite, match=r"ca\.pem cannot be kept as a backup: it is larger"):
+        put(out, 1, replace=True)
+    assert listing(out) == [".dockertls", "ca.pem", "large"]
+
+
+def test_one_foreign_file_among_ours_is_kept_with_the_set(out: Path) -> None:
+    """Somebody who put a file over one of our links finds both afterwards."""
+    put(out, 1)
+    (out / "key.pem").unlink()
+    (out / "key.pem").write_text("by hand")
+    backup = put(out, 2, replace=True).backup
+    assert backup is not None
+    assert [(backup / name).read_text() for name in NAMES] == ["ca.pem 1", "cert.pem 1", "by hand"]
+    assert public(out) == {"2"}
