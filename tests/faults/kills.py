@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.console import ROOT
@@ -22,7 +23,6 @@ from .scenarios import BEFORE, WHO, change, found, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # All that makes, fills, names, gives away or removes a file. Those that the kernel or strace has
 # under no such name on this machine are passed over ("?").
@@ -37,15 +37,20 @@ _CALLS = (
 )
 # fmt: on
 # 1234 openat(5</tmp/x>, "key.pem", O_WRONLY|O_CREAT|O_EXCL, 0400) = 6</tmp/x/key.pem>
-_LINE = re.compile(r"(?P<pid>\d+) +(?P<name>\w+)\((?P<arguments>.*)")
+_LINE = re.compile(r"(?P<pid>\d+) +(?P<name>\w+)\((?P<arguments>.*?)\)? += (?P<result>.*)")
+_PLACE = re.compile(r"<(/[^>]*)>")
 _LIMIT = 60.0  # seconds for one run; far more than it takes
 
 
 @dataclass(frozen=True)
 class Call:
-    """The ``nth`` call of that name in a process."""
+    """The ``nth`` call of that name in a thread whose descriptor leads to ``place``.
+
+    strace counts those in each thread alone; but for the place, it would be a thread before it.
+    """
 
     name: str
+    place: Path
     nth: int
 
 
@@ -56,35 +61,43 @@ def run(
     calls = _changing_calls(before, who, scratch / "whole")[which]
     wrong = []
     for number, call in enumerate(calls):
-        out = scratch / str(number)
-        problems = _kill(before, who, out, call)
-        wrong += [f"{before}, {who}, {call.name} {call.nth}: {problem}" for problem in problems]
-        shutil.rmtree(out)
+        problems = _kill(before, who, scratch / str(number), call)
+        wrong += [f"{before}, {who}, {call}: {problem}" for problem in problems]
+        shutil.rmtree(scratch / str(number))
     return len(calls), wrong
 
 
-def _changing_calls(before: str, who: str, out: Path) -> list[Call]:
-    """Let a run get through; return its calls that change the disk below ``out``."""
-    prepare(before, who, out)
+def _changing_calls(before: str, who: str, root: Path) -> list[Call]:
+    """Let a run get through in ``root``; return its calls that change the disk in there."""
+    out = _prepared(before, who, root)
     run = _traced(who, out, [])
     assert run.returncode == 0, run.stderr
     assert found(who, out) == {"2"}
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
     calls: dict[Call, None] = {}
-    for match in _log(out):
-        counts[match["pid"], match["name"]] += 1
-        if _changes(match, out):
-            calls[Call(match["name"], counts[match["pid"], match["name"]])] = None
+    pids = {match["pid"] for match in _log(root)}
+    for match in _log(root):
+        for place in dict.fromkeys(_PLACE.findall(match["arguments"])):
+            counts[match["pid"], match["name"], place] += 1
+        if place := _changes(match, root):
+            nth = counts[match["pid"], match["name"], place]
+            before_it = (counts[pid, match["name"], place] for pid in pids - {match["pid"]})
+            if max(before_it, default=0) >= nth:
+                # Only the lock, which is there already, is opened where another thread was.
+                assert '"lock"' in match["arguments"], match[0]
+                continue
+            calls[Call(match["name"], Path(place).relative_to(root), nth)] = None
     return list(calls)
 
 
-def _kill(before: str, who: str, out: Path, call: Call) -> Iterator[str]:
+def _kill(before: str, who: str, root: Path, call: Call) -> Iterator[str]:
     """Kill a run as it enters ``call``; yield what is wrong with what it leaves."""
-    prepare(before, who, out)
-    _traced(who, out, ["--inject", f"{call.name}:signal=KILL:when={call.nth}"])
-    last = [match for match in _log(out) if match["name"] == call.name][-1]
-    if not _changes(last, out) or not last["arguments"].endswith("= ?"):
-        yield f"killed elsewhere: {last[0]}"
+    out = _prepared(before, who, root)
+    place = str(root / call.place)
+    _traced(who, out, ["-P", place, "--inject", f"{call.name}:signal=KILL:when={call.nth}"])
+    killed = [match for match in _log(root) if match["result"] == "?"]
+    if [(match["name"], _changes(match, root)) for match in killed] != [(call.name, place)]:
+        yield f"killed elsewhere: {killed}"
     public = found(who, out)
     if len(public) != 1 or not public <= BEFORE[before].may_be_read:
         yield f"a reader finds {public}"
@@ -96,33 +109,43 @@ def _kill(before: str, who: str, out: Path, call: Call) -> Iterator[str]:
     change(who, out, 3)
     if (public := found(who, out)) != {"3"}:
         yield f"after the next run a reader finds {public}"
-    hidden = [str(path) for path in out.rglob(".*") if path.name != ".dockertls"]
+    hidden = [str(path) for path in root.rglob(".*") if path.name != ".dockertls"]
     if hidden:
         yield f"the next run leaves {hidden}"
+
+
+def _prepared(before: str, who: str, root: Path) -> Path:
+    """Return the directory of the credential, in ``root`` alone, as it is before the change."""
+    root.mkdir()
+    prepare(before, who, root / "c")
+    return root / "c"
 
 
 def _most(who: str) -> int:
     return 0o440 if WHO[who].group else 0o400
 
 
-def _changes(call: re.Match[str], out: Path) -> bool:
-    opens = call["name"] in {"open", "openat"}
-    return str(out) in call["arguments"] and (not opens or "O_CREAT" in call["arguments"])
+def _changes(call: re.Match[str], root: Path) -> str | None:
+    """Return the place in ``root`` that a call changes something at, or None if it does not."""
+    if call["name"] in {"open", "openat"} and "O_CREAT" not in call["arguments"]:
+        return None
+    places = (place for place in _PLACE.findall(call["arguments"]) if place.startswith(str(root)))
+    return next(places, None)
 
 
-def _log(out: Path) -> list[re.Match[str]]:
-    lines = _log_file(out).read_text(errors="replace").splitlines()
+def _log(root: Path) -> list[re.Match[str]]:
+    lines = _log_file(root).read_text(errors="replace").splitlines()
     return [match for line in lines if (match := _LINE.match(line))]
 
 
-def _log_file(out: Path) -> Path:
-    return out.with_name(f"{out.name}.log")
+def _log_file(root: Path) -> Path:
+    return root.with_name(f"{root.name}.log")
 
 
 def _traced(who: str, out: Path, more: list[str]) -> subprocess.CompletedProcess[str]:
     """Run the change; the calls in the log show what their descriptors are."""
     strace = shutil.which("strace") or missing("strace is not installed")
-    command = [strace, "-f", "-y", "-qq", "-s", "0", "-o", str(_log_file(out))]
+    command = [strace, "-f", "-y", "-qq", "-s", "0", "-o", str(_log_file(out.parent))]
     command += ["-e", "trace=" + ",".join(f"?{call}" for call in _CALLS), *more]
     command += [sys.executable, "-m", "tests.faults.scenarios", who, str(out)]
     # No .pyc is written, so that the calls are the same each time.

@@ -83,10 +83,7 @@ BEFORE = {
 
 
 def prepare(before: str, who: str, out: Path) -> None:
-    """Make ``out`` as it is before the change, in a directory that is the owner's, if there is."""
-    if WHO[who].owner:
-        out.mkdir()
-        _give(out, WHO[who])
+    """Make ``out`` as it is before the change."""
     BEFORE[before].prepare(out, WHO[who])
 
 
