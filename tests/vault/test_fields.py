@@ -38,7 +38,7 @@ def test_a_login_with_what_is_no_token(token: object) -> None:
     assert SECRET not in f"{caught.value} {caught.value.hint}"
 
 
-@pytest.mark.parametrize("ttl", [BEYOND, "30s", -1, 1.5, [1]])
+@pytest.mark.parametrize("ttl", [BEYOND, "30s", -1, 1.5, [1], True])
 def test_a_login_for_how_long_nobody_knows(ttl: object) -> None:
     """A duration that Vault could not keep itself is not its."""
     answer = {"auth": {"client_token": "t", "lease_duration": ttl, "token_type": "batch"}}
@@ -130,3 +130,10 @@ def _after_the_wrapping(body: object) -> Callable[[Node, socket.socket], None]:
         (none if node.paths[-1] == "/v1/sys/wrapping/lookup" else other)(node, connection)
 
     return answer
+
+
+@pytest.mark.parametrize("example", [["a.example"], "2160h", True, 7])
+@pytest.mark.parametrize("found", [{"field": None}, {}])
+def test_a_field_of_a_role_that_is_empty(example: object, found: dict[str, Any]) -> None:
+    """Go writes null for it, or leaves it out: no other type, whatever it would be."""
+    assert fields.like(found, {"field": example}) == found
