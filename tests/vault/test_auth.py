@@ -12,6 +12,7 @@ from dockertls_vault.errors import (
     InvalidSetting,
     LoginRefused,
     NoToken,
+    NotVault,
     UnknownNamespace,
     VaultUnreachable,
     WrappedSecretUsed,
@@ -22,6 +23,7 @@ from dockertls_vault.vault.own_token import Token, lookup
 from tests.certificates import Authority
 
 from .identities import Signer, github, ldap, token_review
+from .misbehaving import misbehaving, says_json
 from .operator import Operator, session, settings
 
 if TYPE_CHECKING:
@@ -167,6 +169,19 @@ class TestAppRole:
         assert "it was not unwrapped" in caught.value.message
         token = {"token": wrapped["wrap_info"]["token"]}
         assert operator.call("POST", "sys/wrapping/lookup", token, **there)[0] == 200
+
+    def test_wrapped_by_hashicorp_vault(self) -> None:
+        """Its tokens need not show their namespace, so one that does not is not refused for it."""
+        data = {"creation_path": "auth/approle/role/ci/secret-id", "secret_id": "s"}
+        variables = {
+            "DOCKERTLS_ROLE_ID": "r",
+            "DOCKERTLS_WRAPPED_SECRET_ID": f"hvs.{'A' * 24}",
+            "VAULT_NAMESPACE": "team",
+        }
+        with misbehaving(says_json({"data": data})) as node:
+            with session(node.address, **variables) as opened, pytest.raises(NotVault):
+                lookup(opened)
+            assert "/v1/auth/approle/login" in node.paths
 
     def test_refused(self, operator: Operator, mount: str) -> None:
         """Vault's own words are shown, and the secret is not."""
