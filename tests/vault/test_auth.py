@@ -170,6 +170,12 @@ class TestAppRole:
         token = {"token": wrapped["wrap_info"]["token"]}
         assert operator.call("POST", "sys/wrapping/lookup", token, **there)[0] == 200
 
+    def test_wrapped_in_the_root_namespace(self, operator: Operator, mount: str) -> None:
+        """It is one that can be named, and is none."""
+        wrapped = self.wrapped(operator, f"auth/{mount}/role/ci/secret-id")
+        variables = self.variables(operator, mount) | {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped}
+        log_in(operator, **variables, VAULT_NAMESPACE="root")
+
     def test_wrapped_by_hashicorp_vault(self) -> None:
         """Its tokens need not show their namespace, so one that does not is not refused for it."""
         data = {"creation_path": "auth/approle/role/ci/secret-id", "secret_id": "s"}
