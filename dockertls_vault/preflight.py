@@ -78,17 +78,14 @@ def _refuse_unwritable(placement: Placement, reached: Reached) -> None:
     owner = os.fstat(reached.descriptor).st_uid
     if owner == placement.worker:
         raise CannotWrite(f"no right to write in {path}", hint=CHOOSE_ANOTHER)
-    raise CannotWrite(
-        f"{path} belongs to {user_name(owner)}",
-        hint=f"{_SUDO}, or {CHOOSE_ANOTHER}"
-        if os.geteuid() == placement.worker
-        else f"{_chown(placement, path)}, or {CHOOSE_ANOTHER}",
-    )
-
-
-def _chown(placement: Placement, path: Path) -> str:
-    """Return the command that gives a path to the one who works there."""
-    return f"chown -R {user_name(placement.worker or 0)}: {shlex.quote(str(path))}"
+    if os.geteuid() != placement.worker:
+        # No command: for root to give away what another user leads it to is what we do not do.
+        files = user_name(placement.worker or 0)
+        raise CannotWrite(
+            f"{path} belongs to {user_name(owner)}, and the files would be {files}'s",
+            hint=CHOOSE_ANOTHER,
+        )
+    raise CannotWrite(f"{path} belongs to {user_name(owner)}", hint=f"{_SUDO}, or {CHOOSE_ANOTHER}")
 
 
 def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int = 2) -> None:
@@ -112,13 +109,17 @@ def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_re
     if path.name == PRIVATE and not stat.S_ISDIR(kind):
         what = "a file" if stat.S_ISREG(kind) else "not a directory"
         raise CannotWrite(f"{path} is {what}", hint=CHOOSE_ANOTHER)
-    if status.st_uid != placement.worker:
-        raise CannotWrite(
-            f"{path} belongs to {user_name(status.st_uid)}", hint=_chown(placement, path)
-        )
+    private = shlex.quote(str(placement.directory / PRIVATE))
+    aside = f"mv {private} {private}.aside; it is made anew"
     if path.name in _FILES and not (stat.S_ISREG(kind) and status.st_nlink <= 1):
         what = "has another name too" if stat.S_ISREG(kind) else "is no file"
-        raise CannotWrite(f"{path} {what}", hint=f"rm {shlex.quote(str(path))}; it is made anew")
+        raise CannotWrite(f"{path} {what}", hint=aside)
+    if status.st_uid != placement.worker:
+        raise CannotWrite(
+            f"{path} belongs to {user_name(status.st_uid)}",
+            # To another user root gives nothing that they may have put there.
+            hint=f"chown -R root: {private}" if placement.worker == 0 else aside,
+        )
     if stat.S_ISDIR(kind) or stat.S_ISREG(kind):
         refuse_other_writers(placement, path, found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -178,3 +179,24 @@ def test_an_intermediate_below_a_root_that_stays(
     by_hand(tmp_path / "c", chain[1], names=("cert.pem", "key.pem"))
     arguments = ("--mount", "below", "--out", tmp_path / "c", "--replace")
     assert run(capsys, "issue", "client", *arguments)["no_longer_trusted"] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can read what others cannot")
+def test_nothing_is_said_of_a_file_that_the_owner_may_not_read(
+    prepared: DevVault,
+    everybodys: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ca.pem of a user may be a link to a file of root's, of which root would tell."""
+    lead_to(prepared, monkeypatch)
+    secret, out = everybodys / "secret.pem", everybodys / "out"
+    out.mkdir()
+    secret.write_bytes(certificates_pem([Authority.create().certificate]))
+    (out / "ca.pem").symlink_to(secret)
+    os.chown(out, pwd.getpwnam("nobody").pw_uid, -1)
+    command = ["issue", "client", "--out", str(out), "--owner", "nobody", "--replace"]
+    for mode, said in ((0o600, False), (0o644, True)):
+        secret.chmod(mode)
+        app.run(command)
+        assert ("the new ca.pem lacks" in capsys.readouterr().err) == said

@@ -25,6 +25,16 @@ def test_a_number_that_the_kernel_has(number: int) -> None:
     assert (found.uid, found.gid) == (number, number)
 
 
+def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows where a relative path leads then."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(InvalidInput, match="in a working directory that is gone"):
+        place(CLIENT, Path("certs"))
+    assert place(CLIENT, Path("/certs")).directory == Path("/certs")
+
+
 @pytest.mark.parametrize(
     "number", [str(HIGHEST + 1), str(HIGHEST + 2), "99999999999", "9" * 5000, "-1", "\u0661", ""]
 )

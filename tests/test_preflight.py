@@ -81,7 +81,10 @@ def test_a_request_that_is_no_file_is_not_waited_for(out: Path) -> None:
     kept = out / ".dockertls" / "request.json"
     kept.unlink()
     os.mkfifo(kept)
-    assert refused(out) == (f"{kept} is no file", f"rm {kept}; it is made anew")
+    assert refused(out) == (
+        f"{kept} is no file",
+        f"mv {kept.parent} {kept.parent}.aside; it is made anew",
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,8 @@ def test_what_root_left_in_ones_own_directory_is_called_so(home: Path) -> None:
     (home / ".dockertls").mkdir(mode=0o755)
     with nobody():
         message = f"{home / '.dockertls'} belongs to root"
-        assert refused(home) == (message, f"chown -R nobody: {home / '.dockertls'}")
+        private = home / ".dockertls"
+        assert refused(home) == (message, f"mv {private} {private}.aside; it is made anew")
     (home / ".dockertls").rmdir()
     (home / ".dockertls").touch()
     assert refused(home, owner="nobody") == (f"{home / '.dockertls'} is a file", ANOTHER)
@@ -309,9 +313,8 @@ def test_a_link_of_the_owner_is_followed_with_their_rights(
     """Where it leads to root's directory, they can do nothing; where to theirs, it is theirs."""
     with nobody():
         (home / ".docker").symlink_to(roots)
-    hint = f"chown -R nobody: {roots}, or {ANOTHER}"
-    refusal = refused(home / ".docker" / below, owner="nobody")
-    assert refusal == (f"{roots} belongs to root", hint)
+    message = f"{roots} belongs to root, and the files would be nobody's"
+    assert refused(home / ".docker" / below, owner="nobody") == (message, ANOTHER)
     assert listing(roots) == []
     (home / ".docker").unlink()
     with nobody():
@@ -334,11 +337,8 @@ def test_root_follows_no_link_of_another_for_itself(home: Path, roots: Path) -> 
 def test_a_directory_of_root_in_that_of_the_owner(home: Path) -> None:
     """Not the owner's own, and so not a place for what is."""
     (home / ".docker").mkdir(mode=0o755)
-    hint = f"chown -R nobody: {home / '.docker'}, or {ANOTHER}"
-    assert refused(home / ".docker", owner="nobody") == (
-        f"{home / '.docker'} belongs to root",
-        hint,
-    )
+    message = f"{home / '.docker'} belongs to root, and the files would be nobody's"
+    assert refused(home / ".docker", owner="nobody") == (message, ANOTHER)
 
 
 @as_root

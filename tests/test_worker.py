@@ -5,9 +5,10 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shlex
 import subprocess
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from . import acls
 from .credentials import CLIENT, NAMES, NOW, SERVER, listing, material, public, put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY, DAEMON, BIN = (pwd.getpwnam(name).pw_uid for name in ("nobody", "daemon", "bin"))
@@ -48,6 +49,16 @@ def roots(everybodys: Path) -> Path:
         (directory / name).write_text(f"{name} of root")
         (directory / name).chmod(0o600)
     return directory
+
+
+@contextmanager
+def being(uid: int) -> Iterator[None]:
+    """Be another user for a while."""
+    os.setresuid(uid, uid, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
 
 
 def refusal(out: Path, request: object = CLIENT, admins: str | None = None) -> tuple[str, str]:
@@ -158,8 +169,11 @@ def test_nothing_of_root_comes_to_the_owner(
 
 
 @as_root
-def test_the_owner_works_in_a_directory_of_theirs(home: Path) -> None:
+def test_the_owner_works_in_a_directory_of_theirs(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of it is theirs, the lock and the groups too, and nothing of it was root's before."""
+    monkeypatch.delattr(os, "fchown")
     put(home / ".docker", 1, OWNED)
     nobody = pwd.getpwuid(NOBODY).pw_gid
     assert {(path.lstat().st_uid, path.lstat().st_gid) for path in home.rglob("*")} == {
@@ -215,6 +229,30 @@ def test_a_directory_for_the_owner_is_never_half_theirs(
 
 
 @as_root
+@pytest.mark.parametrize(("uid", "inside"), [(DAEMON, ""), (0, "something")])
+def test_what_has_the_name_to_make_it_under(everybodys: Path, uid: int, inside: str) -> None:
+    """Another user's, in the likes of /tmp, or somebody's with something in it: it stays theirs."""
+    everybodys.chmod(0o1777)
+    planted = everybodys / ".certs.dockertls-vault"
+    planted.mkdir()
+    if inside:
+        (planted / inside).touch()
+    os.chown(planted, uid, -1)
+    with pytest.raises(CannotWrite, match=f"File exists .*{planted.name}"):
+        put(everybodys / "certs", 1, OWNED)
+    assert planted.stat().st_uid == uid
+    assert listing(everybodys) == [planted.name]
+
+
+@as_root
+def test_a_directory_for_the_owner_has_no_acl(everybodys: Path) -> None:
+    """As everything else that is made."""
+    acls.grant(everybodys, acls.user(DAEMON, 0o5), kind=acl.DEFAULT)
+    put(everybodys / "certs", 1, OWNED)
+    assert not [name for name in os.listxattr(everybodys / "certs") if "acl" in name]
+
+
+@as_root
 def test_a_directory_that_comes_in_the_meantime_is_not_replaced(
     everybodys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,31 +289,54 @@ def test_the_race_of_exchanging_the_directory(home: Path, roots: Path) -> None:
     """Links to root's directory come and go in the place of theirs while root installs."""
     (home / ".docker").mkdir()
     os.chown(home / ".docker", NOBODY, -1)
+    script = (
+        "while [ -e 'goes on' ]; do "
+        f"mv -T .docker d; ln -sT {roots} .docker; rm -rf .docker; mv -T d .docker; done"
+    )
+    goes_on = home / "goes on"
+    goes_on.touch()
     exchange = subprocess.Popen(
-        [
-            "sh",
-            "-c",
-            f"while :; do mv .docker d; ln -s {roots} .docker; rm .docker; mv d .docker; done",
-        ],
+        ["sh", "-c", script],
         cwd=home,
         user=NOBODY,
         group=NOBODY,
         extra_groups=[],
         stderr=subprocess.DEVNULL,
     )
-    try:
-        for number in range(60):
-            with suppress(CannotWrite):
-                put(home / ".docker", number, OWNED)
-    finally:
-        exchange.kill()
-        exchange.wait()
+    for number in range(60):
+        with suppress(CannotWrite):
+            put(home / ".docker", number, OWNED)
+    goes_on.unlink()
+    exchange.wait(60)
     assert listing(roots) == sorted(NAMES)
     assert all((roots / name).read_text() == f"{name} of root" for name in NAMES)
     assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
 
 
 # --- a directory that nobody else can write
+
+
+def test_a_directory_that_becomes_a_link_while_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was looked at is what is opened, or nothing is."""
+    out, elsewhere = tmp_path / "certs", tmp_path / "elsewhere"
+    out.mkdir()
+    elsewhere.mkdir()
+    real = os.lstat
+
+    def lstat(name: str, **where: int) -> os.stat_result:
+        status = real(name, **where)
+        if name == "certs":
+            out.rmdir()
+            out.symlink_to(elsewhere)
+            monkeypatch.undo()
+        return status
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    with pytest.raises(CannotWrite, match="Not a directory"):
+        put(out, 1)
+    assert listing(elsewhere) == []
 
 
 @as_root
@@ -380,7 +441,7 @@ def test_a_link_of_another_user(home: Path, roots: Path, mode: int) -> None:
 
 @as_root
 @pytest.mark.parametrize(
-    "deeper", ["", "lock", "request.json", "current", "generations", "unknown"]
+    "deeper", ["", "lock", "request.json", "current", "generations", "unknown", "generations/x"]
 )
 @pytest.mark.parametrize("worker", ["root", "nobody"])
 def test_what_is_ours_belongs_to_another(home: Path, worker: str, deeper: str) -> None:
@@ -389,14 +450,21 @@ def test_what_is_ours_belongs_to_another(home: Path, worker: str, deeper: str) -
     os.chown(home, uid, -1)
     out = home / "certs"
     put(out, 1, request)
-    path = out / ".dockertls" / deeper
+    private = out / ".dockertls"
+    path = private / deeper
     if deeper == "unknown":
         path.touch()
+    elif deeper == "generations/x":
+        path.mkdir()
     os.chown(path, DAEMON, -1, follow_symlinks=False)
-    assert refusal(out, request) == (f"{path} belongs to daemon", f"chown -R {worker}: {path}")
-    subprocess.run(["chown", "-R", f"{worker}:", path], check=True)
-    if deeper == "current":  # that follows none, and says how for one
-        os.chown(path, uid, -1, follow_symlinks=False)
+    message, hint = refusal(out, request)
+    assert message == f"{path} belongs to daemon"
+    if worker == "root":
+        assert hint == f"chown -R root: {private}"
+    else:
+        assert hint == f"mv {private} {private}.aside; it is made anew"
+    with being(uid):
+        subprocess.run(shlex.split(hint.partition(";")[0]), check=True)
     put(out, 2, request)
     assert public(out) == {"2"}
 
@@ -422,7 +490,10 @@ def test_a_hard_link_in_the_place_of_a_file_of_ours(tmp_path: Path, name: str) -
     put(tmp_path, 1)
     path = tmp_path / ".dockertls" / name
     (tmp_path / "other").hardlink_to(path)
-    assert refusal(tmp_path) == (f"{path} has another name too", f"rm {path}; it is made anew")
+    assert refusal(tmp_path) == (
+        f"{path} has another name too",
+        f"mv {path.parent} {path.parent}.aside; it is made anew",
+    )
     path.unlink()
     put(tmp_path, 2)
 
@@ -448,11 +519,23 @@ def test_what_is_no_file_in_the_place_of_one(tmp_path: Path, name: str, kind: st
 def test_an_ordinary_user_in_a_temporary_directory(everybodys: Path, mode: int) -> None:
     """`mktemp -d` in /tmp is theirs, below one that is sticky; also under a umask of 002."""
     everybodys.chmod(0o1777)
-    os.setresuid(DAEMON, DAEMON, 0)
-    try:
+    with being(DAEMON):
         made = Path(tempfile.mkdtemp(dir=everybodys))
         made.chmod(mode)
         put(made, 1)
         assert public(made) == {"1"}
-    finally:
-        os.setresuid(0, 0, 0)
+
+
+@as_root
+def test_no_hint_gives_a_file_of_root_away(home: Path, roots: Path) -> None:
+    """A hard link of the owner's to one is no file to chown."""
+    _link_lock(home, roots)
+    os.chown(home / ".dockertls", NOBODY, -1)
+    assert refusal(home, OWNED)[0] == f"{home / '.dockertls' / 'lock'} has another name too"
+    (home / ".dockertls" / "lock").unlink()
+    (home / "link").symlink_to(roots)
+    message, hint = refusal(home / "link", OWNED)
+    assert (message, hint) == (
+        f"{roots} belongs to root, and the files would be nobody's",
+        ANOTHER,
+    )

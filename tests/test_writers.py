@@ -103,6 +103,13 @@ def test_a_group_of_her_name_that_is_not_hers_alone(
     assert names(0o775, ALICE) == [("the group alice", "chmod g-w")]
 
 
+def test_a_group_of_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory service need not list who else has it as their first."""
+    monkeypatch.setitem(USERS, "alice", (ALICE, STAFF))
+    know(monkeypatch)
+    assert names(0o775, STAFF) == [STAFFS]
+
+
 @pytest.mark.parametrize(
     ("entries", "expected"),
     [
