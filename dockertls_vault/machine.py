@@ -48,13 +48,18 @@ def names(limit: float) -> Names:
 
 
 def user_at_host() -> str:
-    """Return ``user@host``, cut to what a common name holds; a nameless user is a number."""
+    """Return ``user@host``, cut to what a common name holds; a nameless user is a number.
+
+    A host may be named by any bytes (sethostname(2)); what cannot be printed is a question mark.
+    """
     uid = os.geteuid()
     try:
         user = pwd.getpwuid(uid).pw_name
     except KeyError:  # as in a container that runs under any uid
         user = str(uid)
-    identity = f"{user}@{socket.gethostname()}".encode()
+    identity = "".join(
+        char if char.isprintable() else "?" for char in f"{user}@{socket.gethostname()}"
+    ).encode()
     return identity[:LONGEST_COMMON_NAME].decode(errors="ignore")
 
 
@@ -90,9 +95,16 @@ def _addresses() -> list[str]:
 
 
 def _interfaces() -> Iterator[tuple[str, IPv4Address | IPv6Address]]:
-    """Yield each address of this machine, with the name of the interface that has it."""
+    """Yield each address of this machine, with the name of the interface that has it.
+
+    None where the system does not tell, as in a sandbox without netlink.
+    """
     import ifaddr
 
-    for adapter in ifaddr.get_adapters():
+    try:
+        adapters = list(ifaddr.get_adapters())
+    except OSError:
+        return
+    for adapter in adapters:
         for ip in adapter.ips:
             yield adapter.name, ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])

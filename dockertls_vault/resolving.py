@@ -18,7 +18,8 @@ def resolve(host: str, port: int | None, limit: float, flags: int = 0) -> Sequen
     """Return the addresses of ``host`` within ``limit`` seconds; raises socket.gaierror.
 
     ``getaddrinfo`` heeds neither a timeout nor Ctrl-C (resolv.conf(5): 5 s for each try of each
-    server), so it is left to a thread that nobody waits for. ``flags`` are getaddrinfo's.
+    server), so it is left to a thread that nobody waits for, if there can be one. ``flags`` are
+    getaddrinfo's.
     """
     answers: queue.SimpleQueue[Sequence[Found] | OSError | UnicodeError] = queue.SimpleQueue()
 
@@ -28,7 +29,10 @@ def resolve(host: str, port: int | None, limit: float, flags: int = 0) -> Sequen
         except (OSError, UnicodeError) as error:
             answers.put(error)
 
-    threading.Thread(target=ask, name=f"DNS: {host}", daemon=True).start()
+    try:
+        threading.Thread(target=ask, name=f"DNS: {host}", daemon=True).start()
+    except RuntimeError:  # no more threads are allowed: then it takes as long as it takes
+        ask()
     try:
         found = answers.get(timeout=limit)
     except queue.Empty:

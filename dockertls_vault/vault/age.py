@@ -55,5 +55,6 @@ def wait_until_old_enough(session: Session, pki: PKI, role: str, young: IssuerTo
 def _left(issuer: str, backdated: timedelta, now: datetime) -> timedelta:
     """Return for how long ``now - backdated`` is before the issuer: whole seconds, at least one."""
     (certificate, *_) = load_certificates(issuer)
-    left = certificate.not_valid_before_utc + backdated - now
+    # In this order, since a time after the year 9999 cannot be held.
+    left = certificate.not_valid_before_utc - now + backdated
     return timedelta(seconds=max(math.ceil(left.total_seconds()), 1))

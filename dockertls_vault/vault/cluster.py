@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import DockerTLSError, TryAgain
@@ -144,7 +144,8 @@ class Cluster:
         text = f"waiting for Vault: {address} has not answered yet"
         timer = threading.Timer(_SILENT, self._waiting, [text])
         timer.daemon = True
-        timer.start()
+        with suppress(RuntimeError):  # no more threads are allowed: then the wait is not said
+            timer.start()
         try:
             outcome = self._courier.take(call, address, seconds)
         except DockerTLSError:
@@ -152,7 +153,8 @@ class Cluster:
             raise
         finally:
             timer.cancel()
-            timer.join()  # else it might say so when the wait is over
+            if timer.ident is not None:
+                timer.join()  # else it might say so when the wait is over
         if not isinstance(outcome, Failure):
             self._prefer(address)
         return outcome

@@ -42,9 +42,16 @@ def given_token(settings: Settings) -> tuple[str, str] | None:
         token = _ask(helper, limit)
         return (_token_in(token, str(helper)), f"the token helper {helper}") if token else None
     file = _kept(settings)
-    if file is not None and file.exists():
+    if file is not None and _exists(file):
         return _of_file(file)
     return None
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:  # a directory above it may not be entered
+        raise InvalidSetting(f"{file} cannot be read: {error.strerror}") from None
 
 
 def _of_file(file: Path) -> tuple[str, str]:
