@@ -10,6 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from dockertls_vault import durable
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.verification import extended_key_usages
@@ -112,7 +113,8 @@ def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        # In another user's home it may be a link to a device, or a FIFO.
+        return durable.read(path)
     except PermissionError:
         raise _Unusable(
             f"{path} may not be read", "run as the user that owns it, or as one of its group"
@@ -124,6 +126,8 @@ def _read(path: Path) -> bytes:
         ) from None
     except OSError as error:
         raise _Unusable(f"{path} cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise _Unusable(f"{path} is no file, or far too long for one") from None
 
 
 def _load_certificates(path: Path) -> tuple[Certificate, ...]:

@@ -7,6 +7,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -74,6 +75,28 @@ def test_what_is_no_key_is_said(tmp_path: Path) -> None:
     (tmp_path / "key.pem").unlink()
     (tmp_path / "key.pem").touch()
     assert "key.pem holds no private key" in load_from(tmp_path).step.happened
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["ca.pem", "cert.pem", "key.pem"])
+@pytest.mark.parametrize("kind", ["fifo", "endless", "long"])
+def test_what_is_no_file_is_neither_waited_for_nor_read_to_its_end(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    """Root looks into the homes of others, too."""
+    write_credential(tmp_path, ROOT.pem, ROOT.client())
+    file = tmp_path / name
+    file.unlink()
+    if kind == "fifo":
+        os.mkfifo(file)
+    elif kind == "endless":
+        file.symlink_to("/dev/zero")
+    else:
+        file.touch()
+        os.truncate(file, 1 << 40)
+    credential = load_from(tmp_path)
+    assert credential.step.severity is Severity.ERROR
+    assert f"{name} is no file, or far too long for one" in credential.step.happened
 
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
