@@ -1,6 +1,6 @@
-"""What holds when runs are killed, and what a policy gives: counted. `make faults` runs it all.
+"""What holds when runs are killed and raced, and what a policy gives: counted by `make faults`.
 
-Usage: python -m tests.faults [--kills N] [--seed N] [kills | reader | policies]…
+Usage: python -m tests.faults [--kills N] [--seed N] [--races N] [PART]…
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tests.harness.openbao import running_openbao
 
-from . import kills, policies, reader
+from . import kills, policies, races, reader
 from .scenarios import BEFORE, WHO
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("parts", nargs="*", help=", ".join(PARTS), choices=[[], *PARTS])
     parser.add_argument("--kills", type=int, default=2000, help="of renewals with a reader")
+    parser.add_argument("--races", type=int, default=1000, help="at each place")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
     options = parser.parse_args()
     wrong = []
@@ -68,6 +69,27 @@ def _reader(options: argparse.Namespace) -> list[str]:
     return reader.problems(result)
 
 
+def _races(options: argparse.Namespace) -> list[str]:
+    """Install for a user who exchanges what is on the way."""
+    if os.geteuid() != 0:
+        _say("no races: only root can install for another user")
+        return []
+    wrong = []
+    for place in races.PLACES:
+        with _scratch() as scratch:
+            result = races.run(scratch, place, options.races)
+        _say(
+            f"  {place} exchanged for a link: {options.races} runs as root, {result.installed} "
+            f"installed, {result.refused} refused"
+        )
+        wrong += result.wrong
+    _say(
+        f"{options.races * len(races.PLACES)} runs as root in a directory of another user: "
+        f"{len(wrong)} files of root's changed, or of the user's became root's"
+    )
+    return wrong
+
+
 def _policies(_options: argparse.Namespace) -> list[str]:
     """Try each policy at each path that OpenBao tells of."""
     with _scratch() as scratch, running_openbao(scratch) as server:
@@ -89,7 +111,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-PARTS = {"kills": _kills, "reader": _reader, "policies": _policies}
+PARTS = {"kills": _kills, "reader": _reader, "races": _races, "policies": _policies}
 
 if __name__ == "__main__":
     sys.exit(main())

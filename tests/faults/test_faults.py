@@ -10,7 +10,7 @@ import pytest
 
 from tests.harness.missing import needs_root
 
-from . import kills, policies, reader
+from . import kills, policies, races, reader
 from .scenarios import BEFORE, WHO
 
 if TYPE_CHECKING:
@@ -48,6 +48,15 @@ def test_a_reader_while_renewals_are_killed(scratch: Path) -> None:
     assert reader.problems(result) == []
     assert result.by_name.reads > 0
     assert result.by_directory.reads > 0
+
+
+@pytest.mark.parametrize("place", races.PLACES)
+def test_nothing_of_roots_comes_to_a_user_who_is_quick(place: str, scratch: Path) -> None:
+    """Whatever they exchange for a link to a file of root's, while root installs for them."""
+    needs_root("only root can install for another user")
+    result = races.run(scratch, place, runs=20)
+    assert result.wrong == []
+    assert result.refused > 0
 
 
 def test_a_policy_gives_what_it_says_and_nothing_else(openbao: DevVault) -> None:
