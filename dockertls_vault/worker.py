@@ -106,9 +106,11 @@ def _trust(placement: Placement) -> Trust:
 def _belongs_to_another(placement: Placement, step: Step) -> CannotWrite:
     owner = user_name(step.status.st_uid)
     if placement.worker != 0:
+        # Root is not told to take what another user leads it to.
+        remedy = f"chown root: {shlex.quote(str(step.path))}, or "
         return CannotWrite(
             f"{step.path} belongs to {owner}, who could put another key there",
-            hint=f"chown root: {shlex.quote(str(step.path))}, or {CHOOSE_ANOTHER}",
+            hint=(remedy if placement.worker == os.geteuid() else "") + CHOOSE_ANOTHER,
         )
     given = placement.uid != durable.KEEP
     files = user_name(placement.uid if given else 0)

@@ -21,6 +21,7 @@ from dockertls_vault.request import Layout
 
 from . import acls
 from .credentials import CLIENT, NAMES, NOW, SERVER, listing, material, public, put
+from .harness.missing import missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -424,6 +425,21 @@ def test_the_layout_of_dind_below_a_directory_of_another_user(home: Path, out: s
 
 
 @as_root
+def test_a_mount_on_the_way_is_a_step_like_any_other(home: Path, roots: Path) -> None:
+    """What is mounted counts, and not what it covers."""
+    mount = ["mount", "--bind", str(home), str(roots)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        missing("nothing can be mounted here")
+    try:
+        message = f"{roots} belongs to nobody, and the files would be root's"
+        assert refusal(roots / "certs")[0] == message
+        put(roots / "certs", 1, OWNED)
+    finally:
+        subprocess.run(["umount", str(roots)], check=True)
+    assert public(home / "certs") == {"1"}
+
+
+@as_root
 @pytest.mark.parametrize("mode", [0o755, 0o1777, 0o777])
 def test_a_link_of_another_user(home: Path, roots: Path, mode: int) -> None:
     """In a directory of root's, a sticky one, and one in which it could be anybody's."""
@@ -534,8 +550,8 @@ def test_no_hint_gives_a_file_of_root_away(home: Path, roots: Path) -> None:
     assert refusal(home, OWNED)[0] == f"{home / '.dockertls' / 'lock'} has another name too"
     (home / ".dockertls" / "lock").unlink()
     (home / "link").symlink_to(roots)
-    message, hint = refusal(home / "link", OWNED)
-    assert (message, hint) == (
-        f"{roots} belongs to root, and the files would be nobody's",
-        ANOTHER,
-    )
+    message = f"{roots} belongs to root, and the files would be nobody's"
+    assert refusal(home / "link", OWNED) == (message, ANOTHER)
+    os.chown(roots, DAEMON, -1)
+    message = f"{roots} belongs to daemon, who could put another key there"
+    assert refusal(home / "link", OWNED) == (message, ANOTHER)
