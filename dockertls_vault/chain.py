@@ -9,6 +9,8 @@ docs/explanation/verification.md tells which rule is whose.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -45,6 +47,26 @@ _WRAPPED = re.compile(
 _ALGORITHM = re.compile(r"AlgorithmIdentifier \{.* params: (\w+).*\}")
 
 
+@dataclass(frozen=True)
+class Chain:
+    """A leaf, the intermediates from its issuer upwards, and the root of the trust bundle."""
+
+    leaf: x509.Certificate
+    intermediates: tuple[x509.Certificate, ...]
+    root: x509.Certificate
+
+    @property
+    def first_to_end(self) -> x509.Certificate:
+        """The certificate that ends first: from then on both ends refuse the leaf."""
+        path = (self.leaf, *self.intermediates, self.root)
+        return min(path, key=lambda certificate: certificate.not_valid_after_utc)
+
+    @property
+    def valid_until(self) -> datetime:
+        """The end of the whole chain, in UTC; a leaf may outlive its issuers."""
+        return self.first_to_end.not_valid_after_utc
+
+
 def path_to_a_root(
     leaf: x509.Certificate,
     offered: Sequence[x509.Certificate],
@@ -52,12 +74,34 @@ def path_to_a_root(
     roots: Sequence[x509.Certificate],
     purpose: Purpose,
     at: datetime,
-) -> tuple[x509.Certificate, ...]:
-    """Return the intermediates from ``leaf``'s issuer up to below one of ``roots``.
+) -> Chain:
+    """Return the path from ``leaf`` to one of ``roots``; of several, one that lasts longest.
 
+    There are several where a root was renewed with its key, or an intermediate cross-signed.
     ``at`` is when each certificate of the path must be valid. Raises VerificationError with why
     there is no path, as one problem.
     """
+    found = _a_path(leaf, offered, roots, purpose, at)
+    ends = {ca.not_valid_after_utc for ca in (*offered, *roots)}
+    for end in sorted({min(end, leaf.not_valid_after_utc) for end in ends}, reverse=True):
+        if end <= found.valid_until:
+            break
+        lasting, lasting_roots = (
+            [ca for ca in cas if end <= ca.not_valid_after_utc] for cas in (offered, roots)
+        )
+        with suppress(VerificationError):
+            return _a_path(leaf, lasting, lasting_roots, purpose, at)
+    return found
+
+
+def _a_path(
+    leaf: x509.Certificate,
+    offered: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    purpose: Purpose,
+    at: datetime,
+) -> Chain:
+    """Return the first path that the verifier finds."""
     if not roots:
         raise _no_path(leaf, roots, "")
     policy = (
@@ -76,7 +120,7 @@ def path_to_a_root(
         if "name constraint" in reason:
             reason += "".join(f"; {words}" for words in _constraints((*offered, *roots)))
         raise _no_path(leaf, roots, reason) from None
-    return tuple(verified.chain[1:-1])
+    return Chain(leaf, tuple(verified.chain[1:-1]), verified.chain[-1])
 
 
 def _policy() -> verification.ExtensionPolicy:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from .chain import Chain
     from .errors import DockerTLSError
     from .names import Names
     from .placement import Placement
@@ -35,8 +36,9 @@ _SHORTENED_BY = timedelta(seconds=60)
 class Issued:
     """What was issued and installed.
 
+    ``valid_until`` is the end of the whole chain: the certificate may outlive its issuers.
     ``left_out`` are names that were found on this machine and that the role does not allow;
-    ``shortened`` says that Vault gave less than ``asked_ttl``; ``backup`` is where files of
+    ``shortened`` says that it is valid for less than ``asked_ttl``; ``backup`` is where files of
     others are kept that this credential replaced; ``trusted`` describes the roots in ca.pem,
     and ``no_longer_trusted`` the CAs that were in the ca.pem before.
     """
@@ -46,6 +48,7 @@ class Issued:
     mount: str
     role: str
     certificate: x509.Description
+    valid_until: datetime
     asked_ttl: timedelta
     shortened: bool
     left_out: tuple[str, ...]
@@ -125,15 +128,21 @@ def issue(
         mount=request.mount,
         role=request.role,
         certificate=description,
+        valid_until=verified.valid_until,
         asked_ttl=request.ttl,
-        shortened=description.not_after - clocks.earliest < request.ttl - _SHORTENED_BY,
+        shortened=verified.valid_until - clocks.earliest < request.ttl - _SHORTENED_BY,
         left_out=tuple(name for name in request.names.all if name not in granted.names.all),
         directory=place.directory,
         files=installed.files,
         backup=installed.backup,
         trusted=tuple(map(x509.describe, trusted_roots)),
         no_longer_trusted=losing,
-        warnings=(*signed.warnings, *_clock_warnings(clocks), *installed.warnings),
+        warnings=(
+            *signed.warnings,
+            *_end_warnings(verified),
+            *_clock_warnings(clocks),
+            *installed.warnings,
+        ),
     )
 
 
@@ -158,6 +167,22 @@ def _sign(
             request = replace(request, names=names, common_name=server_common_name(names))
         else:
             return signed, request
+
+
+def _end_warnings(chain: Chain) -> tuple[str, ...]:
+    """Say that a CA ends before its certificate (``leaf_not_after_behavior=permit``)."""
+    first = chain.first_to_end
+    if first is chain.leaf:
+        return ()
+    end, own = (
+        f"{time:%Y-%m-%d %H:%M:%S} UTC"
+        for time in (chain.valid_until, chain.leaf.not_valid_after_utc)
+    )
+    warning = (
+        f"both ends refuse the certificate from {end} on, when {first.subject.rfc4514_string()!r} "
+        f"above it ends; its own end is {own}"
+    )
+    return (warning,)
 
 
 def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # underscores, which Compose makes and Go's crypto/x509 takes.
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _LONGEST_NAME = 253
+# A last label that makes an address of the whole name.
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 # X.520's upper bound (ub-common-name), which cryptography counts in bytes of UTF-8.
 LONGEST_COMMON_NAME = 64
 _PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):\d*")
@@ -97,7 +99,8 @@ def parse_dns_name(text: str) -> str:
             f"not a host name: {text!r}",
             hint="letters, digits, hyphens and underscores, 63 to a label, 253 in all",
         )
-    if labels[-1].isdigit():
+    # However inet_aton or a browser would read it, 0x7f000001 too (WHATWG URL, 3.5).
+    if _NUMBER.fullmatch(labels[-1]):
         raise InvalidInput(f"neither a host name nor an IP address: {text!r}")
     return wildcard + name
 

@@ -6,7 +6,6 @@ for, no longer a validity than asked for. The path to a root is the matter of ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -25,20 +24,13 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
+    from .chain import Chain
     from .clocks import Clocks
     from .request import Purpose, Request
 _CLOCK_HINT = (
     "nothing was installed; set this machine's clock (NTP), and look at the role and the issuer "
     "in Vault if it is right"
 )
-
-
-@dataclass(frozen=True)
-class Verified:
-    """A certificate that is what was asked for, and the intermediates up to a trusted root."""
-
-    leaf: x509.Certificate
-    intermediates: tuple[x509.Certificate, ...]
 
 
 def verify(
@@ -49,14 +41,14 @@ def verify(
     request: Request,
     public_key: CertificatePublicKeyTypes,
     clocks: Clocks,
-) -> Verified:
+) -> Chain:
     """Check a certificate and its chain, both in PEM, against the request and the trusted roots.
 
     Raises VerificationError with every mismatch in its ``problems``.
     """
     leaf, *extra = load_certificates(certificate)
     offered = [*extra, *(found for pem in chain for found in load_certificates(pem))]
-    intermediates: tuple[x509.Certificate, ...] = ()
+    found: Chain | None = None
     problems = [
         *_key_problems(leaf, public_key),
         *_usage_problems(leaf, request.purpose),
@@ -66,17 +58,17 @@ def verify(
     # Of a leaf that is not valid now, which has been said, the path is still worth telling.
     at = min(max(clocks.agreed, leaf.not_valid_before_utc), leaf.not_valid_after_utc)
     try:
-        intermediates = path_to_a_root(leaf, offered, roots=roots, purpose=request.purpose, at=at)
+        found = path_to_a_root(leaf, offered, roots=roots, purpose=request.purpose, at=at)
     except VerificationError as error:
         problems += error.problems
-    if problems:
+    if found is None or problems:
         untimely = clocks.difference and _is_untimely(leaf, offered, request.ttl, clocks)
         raise VerificationError(
             "the certificate that Vault returned is refused",
             tuple(problems),
             hint=_usage_hint(leaf, request) or (_CLOCK_HINT if untimely else ""),
         )
-    return Verified(leaf, intermediates)
+    return found
 
 
 def current_roots(
@@ -157,12 +149,15 @@ def _name_problems(leaf: x509.Certificate, request: Request) -> Iterator[str]:
         tuple(str(name.value) for name in general_names if isinstance(name, x509.DNSName)),
         tuple(str(name.value) for name in general_names if isinstance(name, x509.IPAddress)),
     )
-    for name in request.names.all:
-        if name not in found.all:
+    asked, has = _by_kind(request.names), _by_kind(found)
+    for name, kind in asked:
+        if (name, kind) not in has:
             yield f"it lacks a name that was asked for: {name}"
-    for name in found.all:
-        if name not in request.names.all:
-            yield f"it has a name that was not asked for: {name}"
+    for name, kind in has:
+        if (name, kind) not in asked:
+            # No client looks for an address among the DNS names (RFC 2818, 3.1).
+            as_another = f" as {kind}" if name in request.names.all else ""
+            yield f"it has a name that was not asked for{as_another}: {name}"
     for name in general_names:
         if not isinstance(name, x509.DNSName | x509.IPAddress):
             yield f"it has a name that was not asked for: {name.value}"
@@ -178,6 +173,13 @@ def _name_problems(leaf: x509.Certificate, request: Request) -> Iterator[str]:
             if wanted
             else f"it has a common name that was not asked for: {common_names[0]!r}"
         )
+
+
+def _by_kind(names: Names) -> list[tuple[str, str]]:
+    return [
+        *((name, "a DNS name") for name in names.dns),
+        *((address, "an address") for address in names.addresses),
+    ]
 
 
 def _validity_problems(leaf: x509.Certificate, ttl: timedelta, clocks: Clocks) -> Iterator[str]:

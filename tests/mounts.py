@@ -100,6 +100,16 @@ def intermediate_alone(server: DevVault, mount: str) -> str:
     return pem
 
 
+def change_issuer(server: DevVault, mount: str, **fields: Any) -> None:
+    """Change the default issuer of a mount, and nothing of it besides."""
+    _patch(server, f"{mount}/issuer/default", fields)
+
+
+def change_role(server: DevVault, mount: str, role: str, **fields: Any) -> None:
+    """Change a role, and nothing of it besides."""
+    _patch(server, f"{mount}/roles/{role}", fields)
+
+
 def empty(server: DevVault, mount: str) -> None:
     """Enable the engine, and nothing else."""
     with session(server) as opened:
@@ -148,6 +158,12 @@ def _generate_root(opened: Session, mount: str, **key: Any) -> str:
         **key,
     }
     return str(_post(opened, f"{mount}/issuers/generate/root/internal", body)["certificate"])
+
+
+def _patch(server: DevVault, path: str, fields: dict[str, Any]) -> None:
+    headers = {"Content-Type": "application/merge-patch+json"}
+    with session(server) as opened:
+        opened.client.adapter.request("patch", f"/v1/{path}", json=fields, headers=headers)
 
 
 def _post(opened: Session, path: str, body: dict[str, Any]) -> dict[str, Any]:

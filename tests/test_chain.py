@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
@@ -84,7 +85,7 @@ def verdict(issued: Issued, roots: list[x509.Certificate], purpose: Purpose) -> 
         (problem,) = error.problems
         assert not OF_THE_LIBRARY.search(problem)
         return problem
-    assert path == issued.chain
+    assert path.intermediates == issued.chain
     return None
 
 
@@ -184,6 +185,13 @@ ROWS = {
     ),
     "eight intermediates": Row(under(intermediates=[{}] * 8)),
     "nine intermediates": Row(under(intermediates=[{}] * 9), "max depth", why=UNLIKELY),
+    "three hundred intermediates": Row(
+        under(intermediates=[{}] * 300), "max depth", "too long", "attempts limit reached"
+    ),
+    "an intermediate that ends before the leaf": Row(
+        under(intermediates=[{"lifetime": timedelta(hours=1)}])
+    ),
+    "a root that ends before the leaf": Row(under(lifetime=timedelta(hours=1))),
     "an expired intermediate": Row(
         under(intermediates=[{"not_before": NOW - 9 * DAY, "lifetime": DAY}]),
         "not valid at",
@@ -447,6 +455,48 @@ def test_openssl_and_go_agree_or_we_say_why(row: Row, tmp_path: Path) -> None:
     assert row.go is None or row.ours is not None  # dockerd and the docker CLI are Go
     differ = len({reason is None for reason in (row.ours, row.openssl, row.go)}) > 1
     assert differ == bool(row.why)
+
+
+def renewed(authority: Authority, lifetime: timedelta) -> Authority:
+    """Make a root of the same name and key that ends at another time."""
+    return Authority.create(key=authority.key, lifetime=lifetime)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_paths_the_one_that_lasts_longest_is_taken(order: int) -> None:
+    """A root was renewed with its key, an intermediate too; both of each are there."""
+    root = Authority.create(lifetime=timedelta(hours=2))
+    later = renewed(root, 300 * DAY)
+    below = root.intermediate(lifetime=timedelta(hours=1))
+    again = Authority(renewed_below(later, below), below.key)
+    issued = issue(below, lifetime=3 * DAY)
+    found = path_to_a_root(
+        issued.certificate,
+        [below.certificate, again.certificate][::order],
+        roots=[root.certificate, later.certificate][::order],
+        purpose=Purpose.SERVER,
+        at=datetime.now(UTC),
+    )
+    assert found.intermediates == (again.certificate,)
+    assert found.root == later.certificate
+    assert found.valid_until == issued.certificate.not_valid_after_utc
+
+
+def renewed_below(root: Authority, below: Authority) -> x509.Certificate:
+    """Sign an intermediate again, for longer."""
+    old = below.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(root.certificate.subject)
+        .public_key(old.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(old.not_valid_before_utc)
+        .not_valid_after(old.not_valid_before_utc + 200 * DAY)
+    )
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    return builder.sign(root.key, hashes.SHA256())
 
 
 def test_an_issuer_that_nobody_knows_is_all_there_is_to_say() -> None:

@@ -322,6 +322,37 @@ def test_names_go_both_ways(
     assert "not_after" not in order.body
 
 
+def test_what_outlives_its_root_ends_with_it(
+    vault_server: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As leaf_not_after_behavior=permit allows; the true end is said, and why."""
+    lead_to(vault_server, monkeypatch)
+    mount = f"pki-{secrets.token_hex(4)}"
+    mounts.constrained_root(vault_server, mount, ttl="31d")
+    mounts.change_issuer(vault_server, mount, leaf_not_after_behavior="permit")
+    mounts.change_role(vault_server, mount, "server", max_ttl="90d")
+    command = ["issue", "server", "--mount", mount, "--host", "a.example.internal", "--ttl", "60d"]
+    assert app.run([*command, "--out", str(tmp_path / "s"), "-o", "json"]) == 0
+    envelope = json.loads(capsys.readouterr().out)
+    root = certificate(tmp_path / "s" / "ca.pem")
+    leaf = certificate(tmp_path / "s" / "server-cert.pem")
+    until, certificates = (
+        datetime.fromisoformat(found)
+        for found in (envelope["data"]["valid_until"], envelope["data"]["certificate"]["not_after"])
+    )
+    assert (until, certificates) == (root.not_valid_after_utc, leaf.not_valid_after_utc)
+    assert until < certificates
+    assert envelope["data"]["shortened"] is True
+    (warning,) = [text for text in envelope["warnings"] if "both ends refuse" in text]
+    assert f"from {until:%Y-%m-%d %H:%M:%S} UTC on, when 'CN={mount} root' above it" in warning
+    assert not [text for text in envelope["warnings"] if "Vault shortened" in text]
+    assert app.run([*command, "--out", str(tmp_path / "t")]) == 0
+    assert f"\nvalid until\t{until:%Y-%m-%d %H:%M:%S} UTC\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("ahead", "words"),
     [

@@ -37,6 +37,7 @@ LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filte
         ("docker.example.com/24", "'docker.example.com'"),
         ("10.0.0.0/24", "'10.0.0.0'"),
         ("docker.example.com.", "'docker.example.com'"),
+        ("1.2.3.4.", "'1.2.3.4'"),
         ("a.*.example.com", "'*.example.com'"),
         ("*", "'*.example.com'"),
         ("fe80::1%eth0", "'fe80::1'"),
@@ -57,7 +58,23 @@ def test_refused_names_come_with_a_suggestion(text: str, suggestion: str) -> Non
     assert suggestion in refusal.value.hint
 
 
-@pytest.mark.parametrize("text", ["10.0.0.256", "1.2.3", "300", "host.1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10.0.0.256",
+        "1.2.3",
+        "300",
+        "host.1",
+        "127.1",
+        "0177.0.0.1",
+        "0x7f000001",
+        "0X7F.1",
+        "1.2.0x3",
+        "host.0x",
+        "*.0x1",
+        "１０.０.０.１",  # noqa: RUF001 - full width
+    ],
+)
 def test_what_is_almost_an_address_is_not_a_name(text: str) -> None:
     """A name whose last label is a number could only be a mistyped address."""
     with pytest.raises(InvalidInput, match="neither a host name nor an IP address"):

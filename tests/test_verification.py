@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -16,10 +16,13 @@ from dockertls_vault.errors import VerificationError
 from dockertls_vault.names import Names
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
 from dockertls_vault.roles import BACKDATED
-from dockertls_vault.verification import Verified, current_roots, verify
+from dockertls_vault.verification import current_roots, verify
 from dockertls_vault.x509 import certificates_pem, generate_key
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
+
+if TYPE_CHECKING:
+    from dockertls_vault.chain import Chain
 
 # However long after this a test runs, its certificates and its clocks go by it.
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -56,7 +59,7 @@ def issue(authority: Authority = ROOT, **changes: Any) -> Issued:
     return authority.issue(**{**arguments, **changes})
 
 
-def verified(issued: Issued, request: Request = SERVER, clocks: Clocks = CLOCKS) -> Verified:
+def verified(issued: Issued, request: Request = SERVER, clocks: Clocks = CLOCKS) -> Chain:
     """Verify what was issued as Vault would return it."""
     return verify(
         certificates_pem([issued.certificate]).decode(),
@@ -162,6 +165,36 @@ def test_a_name_of_another_kind_is_named() -> None:
     )
     found = problems(issue(dns=[], addresses=[], extra=[uri]))
     assert found == ("it has a name that was not asked for: spiffe://a",)
+
+
+def test_an_address_is_no_dns_name() -> None:
+    """In either place it reads the same, and clients look for it in one alone."""
+    assert problems(issue(dns=["a.example", "10.0.0.1"], addresses=[])) == (
+        "it lacks a name that was asked for: 10.0.0.1",
+        "it has a name that was not asked for as a DNS name: 10.0.0.1",
+    )
+    assert problems(issue(dns=["a.example", "10.0.0.1"])) == (
+        "it has a name that was not asked for as a DNS name: 10.0.0.1",
+    )
+    unchecked = dataclasses.replace(SERVER, names=Names(("a.example", "10.0.0.1")))
+    assert problems(issue(), unchecked) == (
+        "it lacks a name that was asked for: 10.0.0.1",
+        "it has a name that was not asked for as an address: 10.0.0.1",
+    )
+
+
+def test_a_chain_is_valid_until_its_first_certificate_ends() -> None:
+    """A leaf may outlive its issuers, as leaf_not_after_behavior=permit lets it."""
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    alone = verified(issue())
+    assert (alone.valid_until, alone.first_to_end) == (
+        alone.leaf.not_valid_after_utc,
+        alone.leaf,
+    )
+    below = ROOT.intermediate(not_before=NOW - hour, lifetime=hour + day)
+    under_it = verified(issue(below))
+    assert under_it.valid_until == NOW + day
+    assert under_it.first_to_end == below.certificate
 
 
 def test_an_intermediate_leads_to_the_root() -> None:

@@ -313,7 +313,7 @@ def _left_out(issued: Issued) -> str:
 
 def _fields(issued: Issued) -> render.Fields:
     certificate = issued.certificate
-    until = f"{certificate.not_after:%Y-%m-%d %H:%M:%S}"
+    until = f"{issued.valid_until:%Y-%m-%d %H:%M:%S}"
     sans = (*certificate.dns_names, *certificate.ip_addresses)
     return render.Fields(
         [
@@ -344,7 +344,7 @@ def _back(issued: Issued) -> str:
 
 
 def _warnings(issued: Issued) -> list[str]:
-    if not issued.shortened:
+    if not issued.shortened or issued.valid_until < issued.certificate.not_after:
         return list(issued.warnings)
     shortened = (
         f"Vault shortened the life of the certificate: {format_duration(issued.asked_ttl)} was "
