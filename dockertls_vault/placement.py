@@ -56,6 +56,11 @@ def link(name: str) -> str:
     return f"{PRIVATE}/current/{name}"
 
 
+def public_names(purpose: Purpose) -> tuple[str, str, str]:
+    """Return the names that dockerd's, or the docker CLI's, files have."""
+    return SERVER_NAMES if purpose is Purpose.SERVER else GENERATION_NAMES
+
+
 def place(request: Request, out: Path, admins: str | None = None) -> Placement:
     """Return where a credential goes under ``out``: itself, or ``out/server`` for docker:dind.
 
@@ -68,7 +73,7 @@ def place(request: Request, out: Path, admins: str | None = None) -> Placement:
         raise InvalidInput(
             f"{out} in a working directory that is gone", hint="give --out in full, or cd elsewhere"
         ) from None
-    names = SERVER_NAMES if request.purpose is Purpose.SERVER else GENERATION_NAMES
+    names = public_names(request.purpose)
     if request.layout is Layout.DIND:
         directory, names = directory / request.purpose.value, GENERATION_NAMES
     return Placement(
@@ -76,7 +81,7 @@ def place(request: Request, out: Path, admins: str | None = None) -> Placement:
         names,
         uid=_owner(request.owner),
         gid=_group_to_read(request.group),
-        admins=None if admins is None else _group(admins),
+        admins=None if admins is None else group(admins),
     )
 
 
@@ -101,13 +106,14 @@ def _owner(name: str | None) -> int:
 def _group_to_read(name: str | None) -> int:
     if name is None:
         return durable.KEEP
-    gid = _group(name)
+    gid = group(name)
     if os.geteuid() != 0 and gid not in (os.getegid(), *os.getgroups()):
         raise InvalidInput(f"only root or a member can give a file to the group {name}")
     return gid
 
 
-def _group(name: str) -> int:
+def group(name: str) -> int:
+    """Return the gid of a group by its name or number; raises InvalidInput for none."""
     try:
         return grp.getgrnam(name).gr_gid if (number := _number(name)) is None else number
     except KeyError:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from . import durable, way
 from .errors import CannotWrite, ConflictingState, ForeignFiles
 from .placement import PRIVATE
+from .request import Layout, Purpose
 from .worker import CHOOSE_ANOTHER, by_worker, refuse_other_writers, refuse_step
 from .writers import user_name
 
@@ -29,9 +30,10 @@ _FILES = {_REQUEST, "lock"}
 _SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 
 
-def check(placement: Placement, request: Request, *, replace: bool) -> tuple[str, ...]:
+def check(placement: Placement, request: Request | None, *, replace: bool) -> tuple[str, ...]:
     """Return the public names that files of others have; they are replaced if ``replace``.
 
+    Without a request the credential that is there is of the right kind, whichever that is.
     Raises CannotWrite where there is no right to write or others have one, ConflictingState
     where the directory holds a credential of another kind, and ForeignFiles.
     """
@@ -54,7 +56,7 @@ def refusals(directory: Path) -> Iterator[None]:
         raise CannotWrite(f"cannot write in {directory}: {error.strerror}{name}") from None
 
 
-def _look(request: Request, placement: Placement) -> tuple[str, ...]:
+def _look(request: Request | None, placement: Placement) -> tuple[str, ...]:
     """Look at the way, and at what is in the directory at its end, which is open throughout."""
     with way.walked(placement.directory, partial(refuse_step, placement)) as reached:
         if reached.path == Path("/") and not reached.left:
@@ -63,7 +65,8 @@ def _look(request: Request, placement: Placement) -> tuple[str, ...]:
         if reached.left:
             return ()
         _refuse_planted(placement, reached.path / PRIVATE, reached.descriptor)
-        _refuse_another_kind(placement, request, reached.descriptor)
+        if request is not None:
+            _refuse_another_kind(placement, request, reached.descriptor)
         return _foreign(placement, reached.descriptor)
 
 
@@ -125,22 +128,39 @@ def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_re
 
 
 def _refuse_another_kind(placement: Placement, request: Request, directory: int) -> None:
-    file = placement.directory / PRIVATE / _REQUEST
+    kept = _kind(placement.directory, directory)
+    if kept not in {None, (request.purpose, request.layout)}:
+        purpose, layout = kept
+        raise ConflictingState(
+            f"{placement.directory} holds a {purpose} credential in the {layout} layout",
+            hint="choose another directory with --out",
+        )
+
+
+def kind(directory: Path) -> tuple[Purpose, Layout]:
+    """Return what the credential in ``directory`` is; raises ConflictingState if that is lost."""
+    with durable.opened(str(directory.resolve())) as opened:
+        found = _kind(directory, opened)
+    if found is None:
+        raise ConflictingState(
+            f"{directory / PRIVATE / _REQUEST} is not there, which says what the credential is",
+            hint="issue another certificate; it is written anew with that",
+        )
+    return found
+
+
+def _kind(path: Path, directory: int) -> tuple[Purpose, Layout] | None:
     try:
         with durable.opened(PRIVATE, directory) as private:
             kept = json.loads(durable.read(_REQUEST, private))
-        kind = (kept["purpose"], kept["layout"])
+        return Purpose(kept["purpose"]), Layout(kept["layout"])
     except FileNotFoundError:
-        return
+        return None
     except (ValueError, TypeError, KeyError, RecursionError):  # the last for brackets in brackets
         raise ConflictingState(
-            f"{file} was damaged", hint="remove it; it is written anew with the next certificate"
+            f"{path / PRIVATE / _REQUEST} was damaged",
+            hint="remove it; it is written anew with the next certificate",
         ) from None
-    if kind != (request.purpose.value, request.layout.value):
-        raise ConflictingState(
-            f"{placement.directory} holds a {kind[0]} credential in the {kind[1]} layout",
-            hint="choose another directory with --out",
-        )
 
 
 def _foreign(placement: Placement, directory: int) -> tuple[str, ...]:

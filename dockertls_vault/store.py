@@ -126,16 +126,16 @@ def _install(
     )
 
 
-def use(placement: Placement, request: Request, name: str) -> tuple[str, ...]:
+def use(placement: Placement, name: str) -> tuple[str, ...]:
     """Put the generation ``name`` in use, which is complete; return warnings.
 
-    ``request`` is that of the credential in use. Raises what ``install`` does.
+    Raises what ``install`` does.
     """
-    check(placement, request, replace=False)
+    check(placement, None, replace=False)
 
     def work(placement: Placement) -> tuple[str, ...]:
         with _opened(placement) as places:
-            check(placement, request, replace=False)
+            check(placement, None, replace=False)
             if name not in generations.names(places.generations):
                 raise ConflictingState(
                     f"the generation {name} was removed meanwhile", hint="name another"

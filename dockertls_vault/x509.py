@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
     from .names import Names
 
 Hash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
@@ -165,6 +167,28 @@ def serial_text(certificate: x509.Certificate) -> str:
 def fingerprint(certificate: x509.Certificate) -> str:
     """Return the SHA-256 fingerprint as OpenSSL writes it: ``3F:0A:…``."""
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def public_key_fingerprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of the public key, the same for each certificate of that key."""
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(_public_bytes(certificate.public_key()))
+    return digest.finalize().hex(":").upper()
+
+
+def is_key_of(pem: bytes, certificate: x509.Certificate) -> bool:
+    """Tell whether ``pem`` is the private key of ``certificate``; raises ValueError for no key."""
+    try:
+        key = serialization.load_pem_private_key(pem, None)
+    except (TypeError, UnsupportedAlgorithm) as error:  # the first where it is encrypted
+        raise ValueError(str(error)) from None
+    return _public_bytes(key.public_key()) == _public_bytes(certificate.public_key())
+
+
+def _public_bytes(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import bootstrap, changes, issue, roles, settings, store, whoami, x509
+from dockertls_vault import (
+    bootstrap,
+    changes,
+    issue,
+    roles,
+    rollback,
+    settings,
+    store,
+    whoami,
+    x509,
+)
 from dockertls_vault.docker import outcome, report
 from dockertls_vault.request import Request
 from dockertls_vault.vault import own_token
@@ -80,16 +90,18 @@ def _names(kind: Any) -> dict[str, Any]:
     ("kind", "section"),
     [
         (issue.Issued, "issued"),
+        (rollback.RolledBack, "rollback"),
+        (rollback.Generations, "generations"),
         (bootstrap.Outcome, "ca-init"),
         (report.Report, "check"),
         (whoami.WhoAmI, "auth"),
     ],
 )
 def test_every_field_of_the_json_is_documented(kind: type, section: str) -> None:
-    """In the section of its command, or in that of certificates, which several have."""
+    """In the section of its command, or in one of what several have."""
     page = (ROOT / "docs" / "reference" / "json.md").read_text()
     sections = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE))
-    text = sections[section] + sections["a certificate"]
+    text = sections[section] + sections["a certificate"] + sections["generations"]
     assert [name for name in sorted(_fields(kind)) if f"`{name}`" not in text] == []
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import durable, reader, store
+from dockertls_vault import durable, placement, reader, store
 from dockertls_vault.errors import CannotWrite, ForeignFiles, Locked
 
-from .credentials import NAMES, generations, listing, public, put, swap_by_hand
+from .credentials import CLIENT, NAMES, generations, listing, public, put, swap_by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,6 +208,33 @@ def test_a_kill_at_any_instant_leaves_a_complete_set(
         assert [path.name for path in directory.rglob(".*")] == [".dockertls"]
         if finished:
             assert survived > 10
+            return
+
+
+@pytest.mark.parametrize("breaks", ["_kill_after", "_fail_once"])
+def test_a_rollback_that_is_cut_short_leaves_one_of_the_two(
+    out: Path, breaks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, or without room on the disk, at each call; the next one gets through."""
+    place = placement.place(CLIENT, out)
+    put(out, 1)
+    put(out, 2)
+    first, second = generations(out)
+    for survived in itertools.count():
+        (out / "key.pem").unlink()  # so that a link is made again, too
+        with monkeypatch.context() as patch:
+            globals()[breaks](survived, patch)
+            try:
+                warnings = store.use(place, first)
+            except (_KilledError, CannotWrite):
+                warnings = None
+        assert (out / "cert.pem").read_text() in {"cert.pem 1", "cert.pem 2"}
+        assert warnings is None or public(out) == {"1"}
+        store.use(place, second)
+        assert public(out) == {"2"}
+        assert generations(out) == [first, second]
+        if warnings == ():
+            assert survived > 4
             return
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # A command's module is imported when the command is called, or named in the help.
 COMMANDS = {
     "issue": "issue",
+    "rollback": "rollback",
     "check": "check",
     "auth": "auth",
     "ca": "ca",

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
 # dockerd has no reload (moby#23936).
-_RESTART = {
+RESTART = {
     Layout.DOCKER: "dockerd reads these files when it starts: restart it to serve this certificate "
     "(systemctl restart docker)",
     Layout.DIND: "dockerd in the container reads these files when it starts: restart the container "
@@ -285,7 +285,7 @@ def _issue(
         render.note(_left_out(issued), preferences)
     render.show("issued", issued, preferences, words=[_fields(issued)], warnings=_warnings(issued))
     if request.purpose is Purpose.SERVER:
-        render.note(_RESTART[request.layout], preferences)
+        render.note(RESTART[request.layout], preferences)
 
 
 def _say_who_is_shut_out(purpose: Purpose, lost: tuple[Description, ...]) -> None:

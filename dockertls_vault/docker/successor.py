@@ -30,23 +30,23 @@ RESTART_HERE = (
 def find_successor(
     on_the_wire: Certificate, files: Sequence[Path], *, is_here: bool, now: datetime
 ) -> Certificate | None:
-    """Return the first of ``files`` if it was installed on this host after ``on_the_wire``.
+    """Return the first of ``files`` if it came into use on this host after ``on_the_wire``.
 
-    ``files``, at least one, are certificates that were installed one after the other, newest first.
-    If the one on the wire is among the earlier ones, there is no doubt. It may be of before those
+    ``files``, at least one, are certificates that are kept: the one in use, and then the others.
+    If the one on the wire is among the others, there is no doubt. It may be of before those
     that are kept: where the daemon is on this host (``is_here``), it is so if it has the same
-    issuer, subject and names as the newest, and is older. None if the newest has expired as well,
-    or the files cannot be read.
+    issuer, subject and names as the one in use, and is older. None if the latter has expired as
+    well, or the files cannot be read.
     """
     try:
         installed = [load_certificates(path.read_bytes())[0] for path in files]
     except (OSError, VerificationError):
         return None
-    newest, *earlier = installed
-    if newest.not_valid_after_utc <= now:
+    used, *others = installed
+    if used.not_valid_after_utc <= now:
         return None
-    is_known = on_the_wire in earlier
-    return newest if is_known or (is_here and _replaces(newest, on_the_wire)) else None
+    is_known = on_the_wire in others
+    return used if is_known or (is_here and _replaces(used, on_the_wire)) else None
 
 
 def _replaces(newer: Certificate, older: Certificate) -> bool:
@@ -64,4 +64,4 @@ def restart_instead(found: Step, after: Step) -> Step:
     """Return ``found`` with a restart to be done if ``after`` it, with the successor, is well."""
     if found.severity is Severity.OK or after.severity is not Severity.OK:
         return found
-    return replace(found, todo=f"{RESTART_HERE} (the newer certificate there mends it)")
+    return replace(found, todo=f"{RESTART_HERE} (the certificate in use there mends it)")

@@ -142,7 +142,7 @@ def judge_lifetime(
     ``successor`` is what this host has installed in its place, and dockerd does not serve yet.
     """
     waiting = successor and Cause(
-        f"a newer one is installed on this host (serial {serial_text(successor)}), and dockerd has "
+        f"another one is installed on this host (serial {serial_text(successor)}), and dockerd has "
         "not been restarted since",
         RESTART_HERE,
     )

@@ -92,7 +92,7 @@ def test_a_newer_one_on_this_host_is_named(age: int, severity: Severity) -> None
     successor = ROOT.issue("h", not_before=NOW).certificate
     step = wire.judge_lifetime(certificate, NOW, successor)
     assert step.severity is severity
-    assert f"a newer one is installed on this host (serial {serial_text(successor)})" in step.why
+    assert f"another one is installed on this host (serial {serial_text(successor)})" in step.why
     assert step.todo.startswith("restart dockerd on this host")
 
 

@@ -1,0 +1,108 @@
+"""``dockertls-vault rollback DIR``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dockertls_vault.request import Purpose
+
+from . import options, render
+from .issue import RESTART, AdminGroupOption
+from .options import Output, OutputOption, Preferences, QuietOption, examples
+
+if TYPE_CHECKING:
+    from dockertls_vault.rollback import Generation, Generations, RolledBack
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command(
+    epilog=examples(
+        "dockertls-vault rollback /etc/docker/tls",
+        "dockertls-vault rollback ~/.docker --list",
+    )
+)
+def rollback(
+    ctx: typer.Context,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The directory that the files were issued to.")
+    ],
+    generation: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[GENERATION]",
+            help="The name of one, as --list has it; or the newest that is older than the one in "
+            "use.",
+        ),
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Tell what each generation holds, and change nothing.")
+    ] = False,
+    admin_group: AdminGroupOption = None,
+    output: OutputOption = Output.TABLE,  # noqa: ARG001 - its callback remembers it
+    quiet: QuietOption = False,  # noqa: ARG001 - likewise
+) -> None:
+    """Put an earlier certificate in use again.
+
+    It, its key and its ca.pem change in one step, and what was in use until then is kept.
+    """
+    from dockertls_vault.rollback import find, roll_back
+
+    preferences = ctx.ensure_object(Preferences)
+    if list_:
+        found = find(directory)
+        render.show("generations", found, preferences, words=[_table(found)])
+        return
+    settings = options.settings(admin_group=admin_group)
+    done = roll_back(directory, generation, admins=settings.admin_group, now=datetime.now(UTC))
+    render.show("rollback", done, preferences, words=[_fields(done)], warnings=done.warnings)
+    if done.purpose is Purpose.SERVER:
+        render.note(RESTART[done.layout], preferences)
+
+
+def _table(found: Generations) -> render.Table:
+    columns = ("in use", "generation", "subject", "names", "valid until", "key", "problem")
+    return render.Table(columns, [_row(each) for each in found.generations])
+
+
+def _row(generation: Generation) -> tuple[str, ...]:
+    used = "yes" if generation.in_use else "no"
+    certificate = generation.certificate
+    if certificate is None:
+        return used, generation.name, "", "", "", "", generation.problem or ""
+    return (
+        used,
+        generation.name,
+        certificate.subject or "(empty)",
+        _names(generation),
+        f"{certificate.not_after:%Y-%m-%d %H:%M:%S} UTC",
+        generation.public_key or "",
+        generation.problem or "",
+    )
+
+
+def _names(generation: Generation) -> str:
+    certificate = generation.certificate
+    if certificate is None:
+        return ""
+    return ", ".join((*certificate.dns_names, *certificate.ip_addresses)) or "(none)"
+
+
+def _fields(done: RolledBack) -> render.Fields:
+    pairs = [("in use", done.generation.name)]
+    if done.before is not None:
+        pairs.append(("before", done.before))
+    if certificate := done.generation.certificate:
+        pairs += [
+            ("subject", certificate.subject or "(empty)"),
+            ("names", _names(done.generation)),
+            ("issuer", certificate.issuer),
+            ("serial", certificate.serial),
+            ("valid until", f"{certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"),
+            ("sha256", certificate.fingerprint),
+        ]
+    return render.Fields(pairs)

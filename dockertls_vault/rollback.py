@@ -1,0 +1,209 @@
+"""Go back to an earlier generation of a credential, and tell what each of them holds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from . import durable, generations, placement, preflight, store, x509
+from .errors import CannotWrite, ConflictingState, ForeignFiles, InvalidInput, VerificationError
+from .placement import GENERATION_NAMES, PRIVATE, Placement
+from .request import Layout, Purpose
+from .worker import CHOOSE_ANOTHER, by_worker
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One generation; its name begins with when it was made.
+
+    ``public_key`` is the SHA-256 of the key (the SubjectPublicKeyInfo in DER). Where there is a
+    ``problem``, the generation cannot be used, and there may be no certificate to describe.
+    """
+
+    name: str
+    in_use: bool
+    certificate: x509.Description | None
+    public_key: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Generations:
+    """What is in a directory, newest first."""
+
+    directory: Path
+    purpose: Purpose
+    generations: tuple[Generation, ...]
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """The generation that is in use now, and the name of the one that was ``before``, if any."""
+
+    directory: Path
+    purpose: Purpose
+    layout: Layout
+    before: str | None
+    generation: Generation
+    warnings: tuple[str, ...]
+
+
+def find(directory: Path) -> Generations:
+    """Return the generations in ``directory``, or in the one below it that docker:dind has.
+
+    Raises ConflictingState where there is no credential of this tool's making.
+    """
+    try:
+        return by_worker(_place(directory, None), _find)
+    except OSError as error:
+        raise ConflictingState(
+            f"the generations in {directory} cannot be read: {error.strerror}"
+        ) from None
+
+
+def roll_back(
+    directory: Path, name: str | None, *, admins: str | None, now: datetime
+) -> RolledBack:
+    """Put a generation in use again: ``name``, or the newest that is older than the one in use.
+
+    ``now`` is in UTC, ``admins`` a group whose members may write on the way. Raises InvalidInput
+    for a name that is none, ConflictingState where there is nothing to go back to, and what
+    ``store.use`` raises.
+    """
+    with preflight.refusals(directory):
+        try:
+            place = _place(directory, admins)
+            return by_worker(place, partial(_roll_back, name=name, now=now))
+        except ForeignFiles as error:
+            raise ForeignFiles(
+                error.message, hint="a rollback would not reach them: move them away"
+            ) from None
+        except CannotWrite as error:
+            error.hint = error.hint.removesuffix(CHOOSE_ANOTHER).removesuffix(", or ")
+            raise
+
+
+def _place(directory: Path, admins: str | None) -> Placement:
+    """Return where the credential is; its work is that of the directory's owner, if root may do it.
+
+    The public names are those of docker:dind, until it is known which they are.
+    """
+    whole = directory.absolute()
+    found = [
+        path
+        for path in (whole, *(whole / purpose.value for purpose in Purpose))
+        if (path / PRIVATE).is_dir()
+    ]
+    if found[:1] != [whole] and len(found) > 1:
+        raise InvalidInput(
+            f"two credentials are in {directory}",
+            hint=f"name one of them: {' or '.join(map(str, found))}",
+        )
+    if not found:
+        raise ConflictingState(
+            f"no credential of dockertls-vault's in {directory}",
+            hint="name the directory that was given to `dockertls-vault issue` with --out",
+        )
+    owner = found[0].stat().st_uid
+    return Placement(
+        found[0],
+        GENERATION_NAMES,
+        uid=owner if os.geteuid() == 0 and owner != 0 else durable.KEEP,
+        admins=None if admins is None else placement.group(admins),
+    )
+
+
+def _find(place: Placement) -> Generations:
+    purpose, _ = preflight.kind(place.directory)
+    private = place.directory / PRIVATE
+    with (
+        durable.opened(str(private)) as opened,
+        durable.opened(generations.DIRECTORY, opened) as within,
+    ):
+        names, used = generations.names(within), generations.in_use(opened, within)
+    return Generations(
+        place.directory,
+        purpose,
+        tuple(
+            _described(private / generations.DIRECTORY / name, in_use=name == used)
+            for name in names
+        ),
+    )
+
+
+def _described(path: Path, *, in_use: bool) -> Generation:
+    with os.scandir(path) as entries:
+        there = {entry.name for entry in entries if entry.is_file()}
+    missing = [name for name in GENERATION_NAMES if name not in there]
+    try:
+        leaf, *_ = x509.load_certificates(durable.read(path / "cert.pem"))
+    except (OSError, ValueError, VerificationError):
+        problem = f"without {', '.join(missing)}" if missing else "cert.pem cannot be read"
+        return Generation(path.name, in_use, None, None, problem)
+    return Generation(
+        path.name,
+        in_use,
+        x509.describe(leaf),
+        x509.public_key_fingerprint(leaf),
+        f"without {', '.join(missing)}" if missing else None,
+    )
+
+
+def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBack:
+    purpose, layout = preflight.kind(place.directory)
+    if layout is Layout.DOCKER:
+        place = replace(place, public_names=placement.public_names(purpose))
+    found = _find(place)
+    chosen = _choose(found, name)
+    _refuse_unusable(chosen, place.directory / PRIVATE / generations.DIRECTORY / chosen.name)
+    warnings = store.use(place, chosen.name)
+    if chosen.certificate and chosen.certificate.not_after <= now:
+        expired = f"{chosen.certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
+        warnings = (f"the certificate that is in use now expired at {expired}", *warnings)
+    return RolledBack(
+        place.directory,
+        purpose,
+        layout,
+        next((each.name for each in found.generations if each.in_use), None),
+        replace(chosen, in_use=True),
+        warnings,
+    )
+
+
+def _choose(found: Generations, name: str | None) -> Generation:
+    which = f"`dockertls-vault rollback {found.directory} --list` tells which there are"
+    if name is not None:
+        for generation in found.generations:
+            if generation.name == name:
+                return generation
+        raise InvalidInput(f"no generation {name!r} in {found.directory}", hint=which)
+    used = next((each.name for each in found.generations if each.in_use), None)
+    for generation in found.generations:
+        if used is None or generation.name < used:
+            return generation
+    raise ConflictingState(
+        f"no generation in {found.directory} is older than the one in use", hint=which
+    )
+
+
+def _refuse_unusable(chosen: Generation, path: Path) -> None:
+    """Refuse a generation that is not whole, whoever took something out of it."""
+    problem = chosen.problem
+    if problem is None:
+        try:
+            x509.load_certificates(durable.read(path / "ca.pem"))
+            leaf, *_ = x509.load_certificates(durable.read(path / "cert.pem"))
+            if not x509.is_key_of(durable.read(path / "key.pem"), leaf):
+                problem = "with a key that is not the certificate's"
+        except (OSError, ValueError, VerificationError) as error:
+            problem = f"damaged: {error}"
+    if problem is not None:
+        raise ConflictingState(
+            f"the generation {chosen.name} is {problem}", hint="name another generation"
+        )

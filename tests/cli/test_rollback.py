@@ -1,0 +1,71 @@
+"""``rollback`` as a user runs it: what is said, as a table, as fields and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.cli.app import run
+from tests.credentials import CLIENT, SERVER, generations
+from tests.test_rollback import put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dockertls_vault.request import Request
+
+
+@pytest.mark.parametrize(("request_", "restarts"), [(SERVER, True), (CLIENT, False)])
+def test_it_says_what_is_in_use_and_what_is_to_be_done(
+    tmp_path: Path, request_: Request, restarts: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A daemon has to be restarted, as after `issue server`; a client reads its files each time."""
+    serials = [put(tmp_path, number, request_) for number in (1, 2)]
+    first, second = generations(tmp_path)
+    assert run(["rollback", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    fields = dict(line.split("\t") for line in said.out.splitlines())
+    assert (fields["in use"], fields["before"]) == (first, second)
+    assert fields["serial"] == serials[0]
+    assert ("systemctl restart docker" in said.err) is restarts
+
+
+def test_the_list_has_a_row_for_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The one in use is marked, and nothing is changed."""
+    for number in (1, 2):
+        put(tmp_path, number)
+    first, second = generations(tmp_path)
+    (tmp_path / ".dockertls" / "generations" / first / "cert.pem").unlink()
+    assert run(["rollback", str(tmp_path), "--list"]) == 0
+    head, *rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert head[:3] == ["in use", "generation", "subject"]
+    assert [row[:3] for row in rows] == [["yes", second, "CN=client2"], ["no", first, ""]]
+    assert rows[1][-1] == "without cert.pem"
+
+
+def test_both_have_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the names of the fields that the reference has."""
+    for number in (0, 1):
+        put(tmp_path, number, SERVER)
+    first, second = generations(tmp_path)
+    assert run(["rollback", str(tmp_path), "--list", "-o", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["kind"] == "generations"
+    assert [each["name"] for each in listed["data"]["generations"]] == [second, first]
+    assert run(["rollback", str(tmp_path), first, "-o", "json", "-q"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["kind"], done["ok"]) == ("rollback", True)
+    assert done["data"]["before"] == second
+    assert done["data"]["generation"] == {**listed["data"]["generations"][1], "in_use": True}
+    assert "expired at" in done["warnings"][0]
+
+
+def test_failures_end_with_their_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of ours there, no such generation, none before."""
+    assert run(["rollback", str(tmp_path)]) == 78
+    put(tmp_path, 1)
+    assert run(["rollback", str(tmp_path)]) == 78
+    assert run(["rollback", str(tmp_path), "x"]) == 2
+    assert "rollback" in capsys.readouterr().err

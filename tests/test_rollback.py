@@ -1,0 +1,269 @@
+"""Back to an earlier generation: which one, whether it is whole, and with whose rights."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import durable, placement, reader, store
+from dockertls_vault.errors import ConflictingState, DockerTLSError, ForeignFiles, Locked
+from dockertls_vault.request import Layout, Purpose, Request
+from dockertls_vault.rollback import find, roll_back
+from dockertls_vault.x509 import serial_text
+
+from .certificates import Authority
+from .credentials import CLIENT, NAMES, SERVER, generations, swap_by_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dockertls_vault.rollback import RolledBack
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+ROOT = Authority.create("rollback root")
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Return a directory that is not there yet."""
+    return tmp_path / "certs"
+
+
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """Make a directory that other users can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def put(out: Path, number: int, request: Request = CLIENT) -> str:
+    """Install a certificate for ``client<number>``, an hour younger each; return its serial."""
+    issued = ROOT.issue(
+        f"client{number}", not_before=NOW - timedelta(days=1), lifetime=timedelta(days=1 + number)
+    )
+    serial = serial_text(issued.certificate)
+    store.install(
+        placement.place(request, out),
+        store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, serial),
+        request,
+        replace=False,
+        now=NOW + timedelta(hours=number),
+    )
+    return serial
+
+
+def back(directory: Path, name: str | None = None) -> RolledBack:
+    """Roll back, now."""
+    return roll_back(directory, name, admins=None, now=NOW)
+
+
+def in_use(directory: Path) -> str | None:
+    """Return the serial of what a reader finds."""
+    (used,) = [each for each in find(directory).generations if each.in_use]
+    assert reader.installed(directory).key.parent.name == used.name
+    return used.certificate.serial if used.certificate else None
+
+
+def test_it_goes_to_the_one_before_and_to_one_that_is_named(out: Path) -> None:
+    """One step further each time, and forth again by name; nothing is lost on the way."""
+    first, second, third = (put(out, number) for number in (1, 2, 3))
+    names = generations(out)
+    done = back(out)
+    assert (done.before, done.generation.name, done.warnings) == (names[2], names[1], ())
+    assert in_use(out) == second
+    assert back(out).before == names[1]
+    assert in_use(out) == first
+    with pytest.raises(ConflictingState, match="is older than the one in use"):
+        back(out)
+    assert in_use(out) == first
+    for _ in range(2):
+        assert back(out, names[2]).generation.in_use
+        assert in_use(out) == third
+    assert generations(out) == names
+
+
+def test_generations_are_told(out: Path) -> None:
+    """Each with its certificate and its key's hash, newest first."""
+    serials = [put(out, number) for number in (1, 2)]
+    found = find(out)
+    assert (found.directory, found.purpose) == (out, Purpose.CLIENT)
+    assert [each.name for each in found.generations] == generations(out)[::-1]
+    assert [each.in_use for each in found.generations] == [True, False]
+    assert [each.certificate.serial for each in found.generations if each.certificate] == [
+        *reversed(serials)
+    ]
+    assert [each.problem for each in found.generations] == [None, None]
+    assert len({each.public_key for each in found.generations}) == 2
+
+
+def test_what_a_rollback_put_in_use_is_kept_by_the_next_certificate(out: Path) -> None:
+    """It is the one to go back to, should the next be no better than the last."""
+    for number in (1, 2, 3):
+        put(out, number)
+    oldest, _, newest = generations(out)
+    back(out, oldest)
+    fourth = put(out, 4)
+    assert in_use(out) == fourth
+    assert generations(out)[:2] == [oldest, newest]
+    back(out, oldest)
+    assert reader.kept(out)[0].key.parent.name == oldest
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_directory_of_docker_dind_is_found_below(out: Path, purpose: Purpose) -> None:
+    """As it was named with --out; where there are two, one has to be named."""
+    request = replace(CLIENT if purpose is Purpose.CLIENT else SERVER, layout=Layout.DIND)
+    first = put(out, 1, request)
+    put(out, 2, request)
+    done = back(out)
+    assert (done.directory, done.purpose) == (out / purpose.value, purpose)
+    assert in_use(out / purpose.value) == first
+    put(out, 3, replace(SERVER if purpose is Purpose.CLIENT else CLIENT, layout=Layout.DIND))
+    with pytest.raises(DockerTLSError, match="two credentials are in") as raised:
+        back(out)
+    assert str(out / "server") in raised.value.hint
+
+
+def test_a_server_has_names_of_its_own(out: Path) -> None:
+    """A public name that was removed is there again."""
+    first = put(out, 1, SERVER)
+    put(out, 2, SERVER)
+    (out / "server-key.pem").unlink()
+    assert back(out).purpose is Purpose.SERVER
+    assert in_use(out) == first
+    assert (out / "server-key.pem").is_file()
+    assert not (out / "key.pem").exists()
+
+
+def _remove(name: str) -> Callable[[Path], None]:
+    return lambda oldest: (oldest / name).unlink()
+
+
+def _exchange(name: str, content: bytes) -> Callable[[Path], None]:
+    def exchange(oldest: Path) -> None:
+        (oldest / name).unlink()
+        (oldest / name).write_bytes(content)
+
+    return exchange
+
+
+UNUSABLE = {
+    **{f"without {name}": (_remove(name), f"is without {name}") for name in NAMES},
+    "an empty certificate": (_exchange("cert.pem", b""), "cert.pem cannot be read"),
+    "an empty ca.pem": (_exchange("ca.pem", b""), "is damaged"),
+    "an empty key": (_exchange("key.pem", b""), "is damaged"),
+    "a large key": (_exchange("key.pem", b"-" * (durable.LARGEST + 1)), "is damaged"),
+    "another key": (
+        _exchange("key.pem", ROOT.issue("other").key_pem),
+        "with a key that is not the certificate's",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "words"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_generation_that_is_not_whole_is_refused(
+    out: Path, damage: Callable[[Path], None], words: str
+) -> None:
+    """Whether it was named or comes next; what is in use stays so."""
+    put(out, 1)
+    second = put(out, 2)
+    oldest = generations(out)[0]
+    damage(out / ".dockertls" / "generations" / oldest)
+    for name in (None, oldest):
+        with pytest.raises(ConflictingState, match=words):
+            back(out, name)
+    assert in_use(out) == second
+
+
+def test_what_is_not_there_is_refused(out: Path, tmp_path: Path) -> None:
+    """With words: no such name, nothing of ours, nothing that says what it is."""
+    for name in ("20200101T000000.000000Z-01", "..", "", "notes"):
+        put(out, 1)
+        with pytest.raises(DockerTLSError, match="no generation") as raised:
+            back(out, name)
+        assert "--list" in raised.value.hint
+    (tmp_path / "other").mkdir()
+    for place in (tmp_path / "other", tmp_path / "gone", out / "key.pem"):
+        with pytest.raises(ConflictingState, match="no credential of dockertls-vault's in"):
+            back(place)
+    (out / ".dockertls" / "request.json").unlink()
+    with pytest.raises(ConflictingState, match=r"request\.json is not there"):
+        back(out)
+
+
+def test_files_of_others_are_in_the_way(out: Path) -> None:
+    """A swap would not change what is read there."""
+    put(out, 1)
+    second = put(out, 2)
+    (out / "key.pem").unlink()
+    (out / "key.pem").write_text("by hand")
+    with pytest.raises(ForeignFiles, match=r"key\.pem") as raised:
+        back(out)
+    assert "--replace" not in raised.value.hint
+    used = find(out).generations[0]
+    assert used.in_use
+    assert used.certificate is not None
+    assert used.certificate.serial == second
+
+
+def test_an_expired_certificate_is_put_in_use_with_a_warning(out: Path) -> None:
+    """It may be what makes the difference clear, and it is what was asked for."""
+    put(out, 0)
+    put(out, 1)
+    (warning,) = back(out).warnings
+    assert warning.startswith("the certificate that is in use now expired at ")
+
+
+def test_where_none_is_in_use_it_goes_to_the_newest(out: Path) -> None:
+    """As after a kill in the middle of --replace, or where the link was broken by hand."""
+    put(out, 1)
+    second = put(out, 2)
+    swap_by_hand(out, "generations/gone")
+    assert back(out).before is None
+    assert in_use(out) == second
+
+
+def test_it_takes_the_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing changes under another run."""
+    put(out, 1)
+    put(out, 2)
+    monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
+    with (
+        durable.opened(str(out / ".dockertls")) as private,
+        durable.locked("lock", private, wait=1),
+        pytest.raises(Locked),
+    ):
+        back(out)
+
+
+@as_root
+def test_root_works_in_the_directory_of_another_with_their_rights(everybodys: Path) -> None:
+    """What is made is theirs, and what they cannot read root does not read for them."""
+    owner = pwd.getpwnam("nobody").pw_uid
+    out = everybodys / "certs"
+    out.mkdir()
+    os.chown(out, owner, -1)
+    request = replace(CLIENT, owner="nobody")
+    first = put(out, 1, request)
+    put(out, 2, request)
+    back(out)
+    assert in_use(out) == first
+    assert (out / ".dockertls" / "current").lstat().st_uid == owner
+    second = generations(out)[1]
+    key = out / ".dockertls" / "generations" / second / "key.pem"
+    (everybodys / "secret").write_bytes(key.read_bytes())
+    (everybodys / "secret").chmod(0o600)
+    key.unlink()
+    key.symlink_to(everybodys / "secret")
+    with pytest.raises(DockerTLSError, match="Permission denied"):
+        back(out, second)
+    assert in_use(out) == first
