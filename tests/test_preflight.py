@@ -212,21 +212,21 @@ def test_a_read_only_file_system_is_called_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["", ".docker", "a/b"])
-@pytest.mark.parametrize(("mode", "remedy"), [(0o757, "chmod o-w"), (0o773, "chmod o-w")])
-def test_what_anybody_can_write_is_refused(out: Path, mode: int, remedy: str, below: str) -> None:
+@pytest.mark.parametrize("mode", [0o757, 0o753])
+def test_what_anybody_can_write_is_refused(out: Path, mode: int, below: str) -> None:
     """The directory, and each above it: who can write in it can rename what is in it."""
     above = out / "of CI"
     (above / below).mkdir(parents=True)
     above.chmod(mode)
     message = f"anybody can write in {above}, and so put another key there"
-    assert refused(above / below) == (message, f"{remedy} '{above}', or {ANOTHER}")
+    assert refused(above / below) == (message, f"chmod o-w '{above}', or {ANOTHER}")
 
 
 @pytest.mark.parametrize("below", ["", ".docker", "a/b"])
 def test_what_is_for_everybody_is_left_as_it_is(out: Path, below: str) -> None:
     """Nobody is led to take the right to write in the likes of /tmp; what is below it is ours."""
     (out / below).mkdir(parents=True)
-    out.chmod(0o1777)
+    out.chmod(0o1757)
     if below:
         put(out / below, 1)
         assert public(out / below) == {"1"}
