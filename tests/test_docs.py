@@ -168,3 +168,20 @@ def test_where_to_clone_from_is_told_once() -> None:
     """The address of the repository, when it has one, goes into one place."""
     told = [name for name, page in PAGES.items() for _ in re.findall("git clone", page.read_text())]
     assert told == ["README.md"]
+
+
+@pytest.mark.parametrize("page", ["SECURITY.md", "CONTRIBUTING.md", "docs/explanation/faults.md"])
+def test_the_tests_that_are_named_exist(page: str) -> None:
+    """What is promised is shown by a test, or a folder of tests, which is there."""
+    named = re.findall(r"`(tests/[^`\s]*)`", (ROOT / page).read_text())
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_each_promise_about_security_names_its_test() -> None:
+    """In the tables of SECURITY.md, each row has one; a page may say more."""
+    rows = re.findall(
+        r"^\| (?!---|promised)(.*) \| (.*) \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) > 10
+    assert [promise for promise, shown in rows if "`tests/" not in shown] == []
