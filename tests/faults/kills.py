@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tests.console import ROOT
 from tests.harness.missing import missing
 
-from .scenarios import BEFORE, WHO, change, found, prepare
+from .scenarios import BEFORE, WHO, found, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def run(
 def _changing_calls(before: str, who: str, root: Path) -> list[Call]:
     """Let a run get through in ``root``; return its calls that change the disk in there."""
     out = _prepared(before, who, root)
-    run = _traced(who, out, [])
+    run = _traced(before, who, out, [])
     assert run.returncode == 0, run.stderr
     assert found(who, out) == {"2"}
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -94,19 +94,20 @@ def _kill(before: str, who: str, root: Path, call: Call) -> Iterator[str]:
     """Kill a run as it enters ``call``; yield what is wrong with what it leaves."""
     out = _prepared(before, who, root)
     place = str(root / call.place)
-    _traced(who, out, ["-P", place, "--inject", f"{call.name}:signal=KILL:when={call.nth}"])
+    inject = f"{call.name}:signal=KILL:when={call.nth}"
+    _traced(before, who, out, ["-P", place, "--inject", inject])
     killed = [match for match in _log(root) if match["result"] == "?"]
     if [(match["name"], _changes(match, root)) for match in killed] != [(call.name, place)]:
         yield f"killed elsewhere: {killed}"
     public = found(who, out)
-    if len(public) != 1 or not public <= BEFORE[before].may_be_read:
+    if public not in ({BEFORE[before].old}, {"2"}):
         yield f"a reader finds {public}"
     for path in out.rglob("*key.pem"):
         if path.is_symlink() or path.read_text() not in {"", "key.pem 2"}:
             continue
-        if (mode := path.stat().st_mode & 0o7777) & ~_most(who):
+        if (mode := path.stat().st_mode & 0o7777) & 0o7077 & ~_of_the_group(who):
             yield f"the key {path} has the mode {mode:04o}"
-    change(who, out, 3)
+    install(out, WHO[who], 3)
     if (public := found(who, out)) != {"3"}:
         yield f"after the next run a reader finds {public}"
     hidden = [str(path) for path in root.rglob(".*") if path.name != ".dockertls"]
@@ -117,12 +118,12 @@ def _kill(before: str, who: str, root: Path, call: Call) -> Iterator[str]:
 def _prepared(before: str, who: str, root: Path) -> Path:
     """Return the directory of the credential, in ``root`` alone, as it is before the change."""
     root.mkdir()
-    prepare(before, who, root / "c")
+    BEFORE[before].prepare(root / "c", WHO[who])
     return root / "c"
 
 
-def _most(who: str) -> int:
-    return 0o440 if WHO[who].group else 0o400
+def _of_the_group(who: str) -> int:
+    return 0o040 if WHO[who].group else 0
 
 
 def _changes(call: re.Match[str], root: Path) -> str | None:
@@ -142,12 +143,12 @@ def _log_file(root: Path) -> Path:
     return root.with_name(f"{root.name}.log")
 
 
-def _traced(who: str, out: Path, more: list[str]) -> subprocess.CompletedProcess[str]:
+def _traced(before: str, who: str, out: Path, more: list[str]) -> subprocess.CompletedProcess[str]:
     """Run the change; the calls in the log show what their descriptors are."""
     strace = shutil.which("strace") or missing("strace is not installed")
     command = [strace, "-f", "-y", "-qq", "-s", "0", "-o", str(_log_file(out.parent))]
     command += ["-e", "trace=" + ",".join(f"?{call}" for call in _CALLS), *more]
-    command += [sys.executable, "-m", "tests.faults.scenarios", who, str(out)]
+    command += [sys.executable, "-m", "tests.faults.scenarios", before, who, str(out)]
     # No .pyc is written, so that the calls are the same each time.
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
     return subprocess.run(

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockertls_vault import store
 from dockertls_vault.placement import Placement, place
 from dockertls_vault.request import Layout
-from tests.credentials import CLIENT, SERVER, put
+from tests.credentials import CLIENT, SERVER, generations, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +35,20 @@ WHO = {
 
 @dataclass(frozen=True)
 class Before:
-    """What ``prepare`` leaves in a directory, and the sets that are read there during the change.
+    """What ``prepare`` leaves in a directory, and how it is changed.
 
-    A set is known by its number, the new one has 2; None is no file at all.
+    A set is known by its number: the new one has 2, ``old`` is the one that is there before the
+    change, None for no file at all.
     """
 
     prepare: Callable[[Path, Request], object]
-    may_be_read: frozenset[str | None]
+    change: Callable[[Path, Request], object]
+    old: str | None = "1"
+
+
+def install(out: Path, request: Request, number: int = 2) -> None:
+    """Install a credential in ``out``."""
+    put(out, number, request, replace=True)
 
 
 def _nothing(_out: Path, _request: Request) -> None:
@@ -56,6 +64,16 @@ def _four(out: Path, request: Request) -> None:
         put(out, number, request)
 
 
+def _by_hand(out: Path, request: Request) -> None:
+    """Leave what a user has made of our links: absolute ones."""
+    put(out, 1, request)
+    for path, _ in paths(place(request, out)):
+        target = path.resolve()
+        path.unlink()
+        path.symlink_to(target)
+        _give(path, request)
+
+
 def _foreign(out: Path, request: Request) -> None:
     """Leave files of others, and of the owner-to-be."""
     placement = place(request, out)
@@ -68,28 +86,40 @@ def _foreign(out: Path, request: Request) -> None:
         _give(path, request)
 
 
+def _combined(out: Path, request: Request) -> None:
+    """Leave files of others of which the key is a link to the certificate."""
+    _foreign(out, request)
+    _, (cert, _), (key, _) = paths(place(request, out))
+    key.unlink()
+    key.symlink_to(cert.name)
+    _give(key, request)
+
+
+def _two(out: Path, request: Request) -> None:
+    for number in (2, 1):
+        put(out, number, request)
+
+
+def _go_back(out: Path, request: Request) -> None:
+    (name,) = (name for name in generations(place(request, out).directory) if "-02" in name)
+    store.use(place(request, out), name)
+
+
 def _give(path: Path, request: Request) -> None:
     if request.owner:
         entry = pwd.getpwnam(request.owner)
-        os.chown(path, entry.pw_uid, entry.pw_gid)
+        os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
 
 BEFORE = {
-    "nothing": Before(_nothing, frozenset({None, "2"})),
-    "a credential": Before(_ours, frozenset({"1", "2"})),
-    "four generations": Before(_four, frozenset({"1", "2"})),
-    "files of others": Before(_foreign, frozenset({"1", "2"})),
+    "nothing": Before(_nothing, install, old=None),
+    "a credential": Before(_ours, install),
+    "four generations": Before(_four, install),
+    "our links made absolute": Before(_by_hand, install),
+    "files of others": Before(_foreign, install),
+    "one file of others as key and certificate": Before(_combined, install),
+    "a generation to go back to": Before(_two, _go_back),
 }
-
-
-def prepare(before: str, who: str, out: Path) -> None:
-    """Make ``out`` as it is before the change."""
-    BEFORE[before].prepare(out, WHO[who])
-
-
-def change(who: str, out: Path, number: int = 2) -> None:
-    """Install a credential in ``out``."""
-    put(out, number, WHO[who], replace=True)
 
 
 def paths(placement: Placement) -> list[tuple[Path, str]]:
@@ -114,4 +144,4 @@ def _number(path: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    change(sys.argv[1], Path(sys.argv[2]))
+    BEFORE[sys.argv[1]].change(Path(sys.argv[3]), WHO[sys.argv[2]])

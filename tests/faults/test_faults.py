@@ -29,15 +29,15 @@ def scratch() -> Iterator[Path]:
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("before", BEFORE)
 def test_a_kill_at_a_call_that_changes_the_disk(before: str, who: str, scratch: Path) -> None:
-    """The old set or the new one is left, no key too open, and the next run succeeds.
+    """The old set or the new one is left, no key is open to others, and the next run succeeds.
 
-    Each of the five takes every fifth call, and another one of five: all of them in the end.
+    Each takes every fifteenth call, and another one of them than the next.
     """
     if WHO[who].owner:
         needs_root("only root can give files away")
-    which = slice(list(WHO).index(who), None, len(WHO))
+    which = slice(list(WHO).index(who), None, 3 * len(WHO))
     killed, wrong = kills.run(before, who, scratch, which=which)
-    assert killed > 2
+    assert killed > 0
     assert wrong == []
 
 
