@@ -13,6 +13,7 @@ import os
 import pwd
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -56,7 +57,7 @@ class _User:
 def as_user(uid: int, work: Callable[[], Result]) -> Result:
     """Return what ``work`` returns, or raise what it raises, done with that user's rights.
 
-    It runs to its end whatever signal comes meanwhile. What it imports must be imported
+    Like all else it is stopped only where it looks (stop.py). What it imports must be imported
     before: the user may have no right to read it. Raises CannotWrite where this process cannot
     act as another user.
     """
@@ -68,7 +69,7 @@ def as_user(uid: int, work: Callable[[], Result]) -> Result:
 
     # The thread is never used again, and so has no way back to take.
     with ThreadPoolExecutor(max_workers=1) as threads:
-        return threads.submit(act).result()
+        return threads.submit(copy_context().run, act).result()
 
 
 def groups(uid: int) -> frozenset[int]:

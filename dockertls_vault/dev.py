@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from . import stop
 from .errors import CannotRun, CannotWrite, CommandNotFound, MissingProgram, VaultUnreachable
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _comes_up(process: subprocess.Popen[bytes], port: int, token: str) -> bool:
     while process.poll() is None and time.monotonic() < deadline:
         if _answers(port, token):
             return True
-        time.sleep(_POLL)
+        stop.wait(_POLL)
     return False
 
 

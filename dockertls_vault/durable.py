@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from . import acl
+from . import acl, stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def locked(name: str, within: int, *, wait: float) -> Iterator[None]:
         while not _acquired(descriptor):
             if time.monotonic() > deadline:
                 raise TimeoutError
-            time.sleep(_LOCK_POLL)
+            stop.wait(_LOCK_POLL)
         yield
     finally:
         os.close(descriptor)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from . import durable, preflight, store, verification, x509
+from . import durable, preflight, stop, store, verification, x509
 from .clocks import Clocks
 from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
 from .names import LONGEST_COMMON_NAME
@@ -110,6 +110,7 @@ def issue(
     # docker:dind verifies the server's certificate with ca.pem alone, so that holds the chain.
     inner = verified.intermediates if request.layout is Layout.DIND else ()
     description = x509.describe(verified.leaf)
+    stop.check()  # what is installed then is so in full: it takes milliseconds
     installed = store.install(
         place,
         store.Material(

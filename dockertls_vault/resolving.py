@@ -7,6 +7,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
+from . import stop
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,7 +36,8 @@ def resolve(host: str, port: int | None, limit: float, flags: int = 0) -> Sequen
     except RuntimeError:  # no more threads are allowed: then it takes as long as it takes
         ask()
     try:
-        found = answers.get(timeout=limit)
+        with stop.cutting(lambda: answers.put(InterruptedError())):
+            found = answers.get(timeout=limit)
     except queue.Empty:
         raise socket.gaierror(socket.EAI_AGAIN, "DNS does not answer in time") from None
     if isinstance(found, Exception):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dockertls_vault import __version__
+from dockertls_vault import __version__, stop
 from dockertls_vault.errors import DockerTLSError, OutputLost
 
 from . import render, signals, streams
@@ -132,29 +132,30 @@ def _say_what_is_there_instead(arguments: Sequence[str]) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the program on ``arguments``; return its exit status.
 
-    What is wrong with the command line itself, typer says, and ends with 2.
+    What is wrong with the command line itself, typer says, and ends with 2. A signal ends it with
+    128 and its number; one that comes when the work is done comes too late.
     """
     try:
-        return _run(arguments)
+        with signals.heard() as heard:
+            return _run(arguments, heard)
     except Exception:  # noqa: BLE001 - the last resort: a bug is shown whole, under its own status
         sys.excepthook(*sys.exc_info())
         return EXIT_BUG
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], heard: signals.Heard) -> int:
     preferences = Preferences()
     try:
-        with signals.raised():
-            app(_in_options(arguments), prog_name="dockertls-vault", obj=preferences)
+        app(_in_options(arguments), prog_name="dockertls-vault", obj=preferences)
     except SystemExit as end:
         status = int(end.code or 0)
         # That of `dev` may be its command's own.
         if status == EXIT_USAGE and arguments[:1] != ["dev"]:
             _say_what_is_there_instead(arguments)
         return status
-    except signals.Terminated as signal:
-        return signal.status
+    except stop.Stopped:
+        return heard.status
     except DockerTLSError as error:
         render.failure(error, preferences)
-        return error.exit_status
+        return heard.status or error.exit_status
     return 0

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault import stop
 from dockertls_vault.errors import VaultUnreachable
 
-from . import options, render, signals
+from . import options, render
 from .options import Preferences, QuietOption, examples
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ def dev(
             typer.echo(line)
         render.note("OpenBao runs until this command ends (Ctrl-C)", preferences)
         try:
-            status = server.process.wait()
-        except (KeyboardInterrupt, signals.Terminated):
+            with stop.cutting(server.process.terminate):
+                status = server.process.wait()
+        except stop.Stopped:
             return
     raise VaultUnreachable(f"the embedded OpenBao ended by itself, with status {status}")
 

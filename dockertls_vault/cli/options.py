@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
+import termios
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dockertls_vault import policy
+from dockertls_vault import policy, stop
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import InvalidInput, NoToken, PolicyDenied
 from dockertls_vault.settings import Settings, sources
@@ -32,6 +32,10 @@ _VAULT = (
     "The address of Vault is in VAULT_ADDR or BAO_ADDR, and a token in VAULT_TOKEN, BAO_TOKEN or "
     "~/.vault-token; --auth logs in instead."
 )
+
+
+# What streams.py has Python put in the place of bytes that are no text.
+_REPLACED = "\ufffd"
 
 
 class Output(StrEnum):
@@ -202,8 +206,31 @@ def _ignore(_text: str) -> None:
 
 
 def _password(prompt: str) -> str:
-    """Ask for a password on the terminal, which does not show it; the prompt goes to stderr."""
+    """Ask for a password on the terminal, which does not show it; the prompt goes to stderr.
+
+    Unlike getpass's, the wait for it ends with a signal whose handler raises nothing.
+    """
     try:
-        return getpass.getpass(f"{prompt}: ", stream=sys.stderr)
-    except (EOFError, UnicodeError):  # Ctrl-D; bytes that are no text
-        raise NoToken("no password was typed", hint="type it, or log in by --auth METHOD") from None
+        with _unseen(sys.stdin.fileno()):
+            sys.stderr.write(f"{prompt}: ")
+            sys.stderr.flush()
+            typed = stop.readline(sys.stdin)
+    finally:
+        sys.stderr.write("\n")
+    if not typed or _REPLACED in typed:  # Ctrl-D; bytes that are no text
+        raise NoToken("no password was typed", hint="type it, or log in by --auth METHOD")
+    return typed.removesuffix("\n")
+
+
+@contextmanager
+def _unseen(terminal: int) -> Iterator[None]:
+    """Have the terminal show nothing of what is typed."""
+    before = termios.tcgetattr(terminal)
+    local_modes = before[3]
+    try:
+        termios.tcsetattr(
+            terminal, termios.TCSAFLUSH, [*before[:3], local_modes & ~termios.ECHO, *before[4:]]
+        )
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from dockertls_vault import stop
+
 from .options import Output, Preferences
 from .wrapping import wrap
 
@@ -107,7 +109,7 @@ def confirmed(lines: Sequence[str]) -> bool:
     first, *rest = lines
     text = "".join([f"{first}\n", *(f"  - {line}\n" for line in rest)])
     _write(sys.stderr, f"{_printable(text)}go on? [y/N] ")
-    answer = sys.stdin.readline()
+    answer = stop.readline(sys.stdin)
     if not answer:  # Ctrl-D leaves the cursor beside the question
         _write(sys.stderr, "\n")
     return answer.strip().lower() in {"y", "yes"}

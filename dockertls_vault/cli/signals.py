@@ -1,43 +1,79 @@
-"""Signals that end a process, raised as exceptions so that everything is cleaned up."""
+"""Signals that end a process: heard at any time, heeded between the steps of a command.
+
+A handler only asks for the end (stop.py) and raises nothing. An exception out of it could strike
+between two bytecodes of a login or of its cleaning up, and is lost in the callbacks of imports.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from dockertls_vault import stop
 
-class Terminated(BaseException):
-    """A signal asked the process to end; like KeyboardInterrupt, no ``except Exception`` has it."""
+_HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Seconds: what a login that is under way has to tell its token, and after how many more the
+# process ends where it is. The revocation of tokens has five of them (vault/session.py).
+_PATIENCE = 5.0
+_LAST = 10.0
 
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.status = 128 + number
+
+class Heard:
+    """The first signal that asked for the end, if one did."""
+
+    def __init__(self, asking: stop.Stop) -> None:
+        self._stop = asking
+        self._insisted = False
+        self.number: int | None = None
+
+    @property
+    def status(self) -> int:
+        """The exit status that tells of the signal, 0 if there was none."""
+        return 0 if self.number is None else 128 + self.number
+
+    def hear(self, number: int, _frame: FrameType | None) -> None:
+        """Ask for the end; a second signal cuts short nothing that the first one began."""
+        if self.number is None:
+            self.number = number
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+            self._stop.request()
+
+    def lose_patience(self, _alarm: int, _frame: FrameType | None) -> None:
+        """Cut what was let go on; where the process is still there after that, end it as it is."""
+        if self.number is None:
+            return
+        if not self._insisted:
+            self._insisted = True
+            signal.setitimer(signal.ITIMER_REAL, _LAST)
+            self._stop.insist()
+        else:
+            signal.signal(self.number, signal.SIG_DFL)
+            os.kill(os.getpid(), self.number)
 
 
 @contextmanager
-def raised() -> Iterator[None]:
-    """Raise Terminated where SIGTERM or SIGHUP would have ended the process at once.
+def heard() -> Iterator[Heard]:
+    """Have the command within it asked to end by SIGINT, SIGTERM and SIGHUP.
 
-    A signal that was ignored when the process started (``nohup``) stays ignored. A second
-    signal does not cut the cleaning up short that the first one began.
+    A signal that was ignored when the process started (``nohup``) stays ignored.
     """
-
-    def terminate(number: int, _frame: FrameType | None) -> None:
-        for other in taken:
-            signal.signal(other, signal.SIG_IGN)
-        raise Terminated(number)
-
-    taken = {
-        number: previous
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if (previous := signal.getsignal(number)) is not signal.SIG_IGN
-    }
-    for number in taken:
-        signal.signal(number, terminate)
-    try:
-        yield
-    finally:
-        for number, previous in taken.items():
-            signal.signal(number, previous)
+    with stop.heeded() as asking:
+        found = Heard(asking)
+        before = {
+            number: signal.getsignal(number)
+            for number in _HEARD
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
+        alarm = signal.signal(signal.SIGALRM, found.lose_patience)
+        for number in before:
+            signal.signal(number, found.hear)
+        try:
+            yield found
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.signal(signal.SIGALRM, alarm)

@@ -10,13 +10,15 @@ import select
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import certifi
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Name
 from OpenSSL import SSL
+
+from dockertls_vault import stop
 
 from .probe import open_connection
 
@@ -59,7 +61,10 @@ def _greet(peer: Peer, timeout: timedelta) -> Greeting:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_info_callback(lambda tls, _where, _code: states.add(tls.get_state_string()))
     try:
-        with open_connection(peer, timeout.total_seconds()) as connection:
+        with (
+            open_connection(peer, timeout.total_seconds()) as connection,
+            stop.cutting(partial(stop.shut, connection)),
+        ):
             connection.setblocking(False)
             tls = SSL.Connection(context, connection)
             if (name := peer.server_name) is not None:

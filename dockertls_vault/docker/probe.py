@@ -16,9 +16,11 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any, cast
 
+from dockertls_vault import stop
 from dockertls_vault.errors import DockerUnavailable
 from dockertls_vault.resolving import resolve
 
@@ -142,6 +144,7 @@ def _ask(
     try:
         with contextlib.ExitStack() as stack:
             connection = stack.enter_context(open_connection(peer, timeout.total_seconds()))
+            stack.enter_context(stop.cutting(partial(stop.shut, connection)))
             if context is not None:
                 tls = stack.enter_context(
                     context.wrap_socket(connection, server_hostname=peer.server_name)
@@ -159,7 +162,8 @@ def open_connection(peer: Peer, timeout: float) -> socket.socket:
     connection = socket.socket(peer.family, socket.SOCK_STREAM)
     try:
         connection.settimeout(timeout)
-        connection.connect(peer.address)
+        with stop.cutting(partial(stop.shut, connection)):
+            connection.connect(peer.address)
     except OSError:
         connection.close()
         raise

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
+from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, TryAgain
 
 from . import retry
@@ -54,7 +55,10 @@ class Cluster:
 
     @contextmanager
     def once(self) -> Iterator[None]:
-        """Within it, a request that a node may have acted on is not sent again."""
+        """Within it, a request that a node may have acted on is not sent again.
+
+        Nor is it given up for a signal, for some seconds: its answer may be a token, or a root.
+        """
         before, self._repeat = self._repeat, False
         try:
             yield
@@ -80,7 +84,7 @@ class Cluster:
             return False
         try:
             self._waiting(why)
-            time.sleep(seconds)
+            stop.wait(seconds)
         finally:
             self._waiting(None)
         self._left -= seconds
@@ -120,7 +124,7 @@ class Cluster:
                 raise fault
             if again - started >= _SILENT:
                 self._waiting(f"waiting for Vault: {fault.message}")
-            time.sleep(wait)
+            stop.wait(wait)
             repeats += 1
 
     def _ask_around(self, call: Call, repeats: int, deadline: float) -> Answer | list[Failure]:
@@ -147,7 +151,8 @@ class Cluster:
         with suppress(RuntimeError):  # no more threads are allowed: then the wait is not said
             timer.start()
         try:
-            outcome = self._courier.take(call, address, seconds)
+            with nullcontext() if self._repeat or call is _PROBE else stop.patiently():
+                outcome = self._courier.take(call, address, seconds)
         except DockerTLSError:
             self._prefer(address)
             raise

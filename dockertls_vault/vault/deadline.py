@@ -12,6 +12,7 @@ import io
 import socket
 import ssl
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -23,6 +24,8 @@ from urllib3.exceptions import (
     NewConnectionError,
     ProxyError,
 )
+
+from dockertls_vault import stop
 
 from . import dialing
 
@@ -53,7 +56,8 @@ class _Stream(io.RawIOBase):
         # A connection that was closed in between has no socket left to set anything on.
         if self._socket.fileno() >= 0:
             self._socket.settimeout(left)
-        return self._raw.readinto(buffer)
+        with stop.cutting(partial(stop.shut, self._socket)):
+            return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -69,10 +73,24 @@ class _Response(http.client.HTTPResponse):
 
 class _Connection(HTTPConnection):
     response_class = _Response
+    _raw: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Connect; as long as nothing was sent, there is nothing to be patient for."""
+        with stop.at_once(), stop.cutting(self._cut):
+            super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        with stop.cutting(self._cut):
+            super().request(*args, **kwargs)
+
+    def _cut(self) -> None:
+        if self._raw is not None:
+            stop.shut(self._raw)
 
     def _new_conn(self) -> socket.socket:
         try:
-            return self._dial(self.timeout or 0.0)
+            self._raw = self._dial(self.timeout or 0.0)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:
@@ -81,6 +99,7 @@ class _Connection(HTTPConnection):
             raise ConnectTimeoutError(self, "timed out") from error
         except OSError as error:
             raise NewConnectionError(self, str(error)) from error
+        return self._raw
 
     def _dial(self, limit: float) -> socket.socket:
         return dialing.connect(self._dns_host, self.port, limit)

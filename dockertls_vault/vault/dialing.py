@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
+from functools import partial
 
+from dockertls_vault import stop
 from dockertls_vault.resolving import resolve
 
 # Seconds; a timeout of zero would mean not to wait at all.
@@ -24,7 +26,8 @@ def connect(host: str, port: int, limit: float) -> socket.socket:
         try:
             share = (end - time.monotonic()) / (len(found) - number)
             connection.settimeout(max(share, _SHORTEST))
-            connection.connect(address)
+            with stop.cutting(partial(stop.shut, connection)):
+                connection.connect(address)
         except OSError as error:
             connection.close()
             failure = error

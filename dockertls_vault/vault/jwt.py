@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
 
+from dockertls_vault import stop
 from dockertls_vault.errors import LoginRefused, NoToken, RateLimited, VaultUnreachable
 
 from . import faults, retry
@@ -91,7 +92,7 @@ def _ask_github(settings: Settings, url: str, left: float, random: Callable[[], 
             pause = retry.pause(attempt, random)
             if time.monotonic() + pause >= deadline:
                 break
-            time.sleep(pause)
+            stop.wait(pause)
     finally:
         transport.close()
     raise failure

@@ -10,6 +10,7 @@ import hvac
 import requests
 from hvac.adapters import JSONAdapter
 
+from dockertls_vault import stop
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import DockerTLSError, TokenRefused
 
@@ -137,8 +138,9 @@ class Session:
     ) -> None:
         try:
             self._cluster.allow(_REVOKING)
-            for login in self.identity.logins:
-                self._revoke(login)
+            with stop.shielded():
+                for login in self.identity.logins:
+                    self._revoke(login)
         finally:
             self._transport.close()
 

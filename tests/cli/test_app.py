@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import __version__
+from dockertls_vault import __version__, stop
 from dockertls_vault.cli import app, render, signals
 from dockertls_vault.cli.options import Output, Preferences
 from dockertls_vault.errors import (
@@ -22,6 +22,9 @@ from dockertls_vault.errors import (
     VerificationError,
     error_types,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # What these need besides a message and a hint.
 _ARGUMENTS: dict[type[DockerTLSError], dict[str, Any]] = {
@@ -218,49 +221,57 @@ def test_help_and_version_may_be_typed_as_commands(
     assert said[0] == said[1] != ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_unwinds_and_ends_with_its_status(number: signal.Signals) -> None:
-    """SIGTERM and SIGHUP raise, so that what has to be cleaned up is."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_heeded_where_somebody_looks(number: signal.Signals) -> None:
+    """Not in a callback that swallows exceptions, and not while it is cleaned up, again or not."""
     cleaned = []
 
-    def unwind() -> None:
-        with signals.raised():
-            try:
-                os.kill(os.getpid(), number)
-            finally:
-                cleaned.append(number)
+    class Noisy:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
 
-    with pytest.raises(signals.Terminated) as terminated:
-        unwind()
-    assert cleaned == [number]
-    assert terminated.value.status == 128 + number
-    assert signal.getsignal(number) is signal.SIG_DFL
+    def work() -> None:
+        with signals.heard() as heard:
+            Noisy()
+            assert heard.status == 128 + number
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned.append(heard.status)
+            stop.check()
+
+    before = signal.getsignal(number)
+    with pytest.raises(stop.Stopped):
+        work()
+    assert cleaned == [128 + number]
+    assert signal.getsignal(number) is before
 
 
-def test_a_second_signal_does_not_cut_the_cleaning_up_short() -> None:
-    """Whoever stops a job sends SIGTERM, perhaps again, and the terminal's end is a SIGHUP."""
-    cleaned = []
-
-    def unwind() -> None:
-        with signals.raised():
-            try:
-                os.kill(os.getpid(), signal.SIGTERM)
-            finally:
-                for number in (signal.SIGTERM, signal.SIGHUP):
-                    os.kill(os.getpid(), number)
-                    cleaned.append(number)
-
-    with pytest.raises(signals.Terminated, match="SIGTERM"):
-        unwind()
-    assert cleaned == [signal.SIGTERM, signal.SIGHUP]
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+def test_what_hangs_in_spite_of_all_ends(tmp_path: Path) -> None:
+    """Patience is lost twice: with what leaves something, and then with the process."""
+    code = """
+import os, signal, time
+from dockertls_vault import stop
+from dockertls_vault.cli import signals
+signals._PATIENCE = signals._LAST = 0.1
+with signals.heard(), stop.patiently():
+    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        with stop.cutting(lambda: print("insisted", flush=True)):
+            while True:
+                time.sleep(60)
+    finally:
+        print("never")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGTERM, "insisted\n", "")
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
     """Under nohup a hang-up does not end the program."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with signals.raised():
+        with signals.heard():
             os.kill(os.getpid(), signal.SIGHUP)
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:

@@ -1,6 +1,6 @@
 """What holds when runs are killed and raced, and what a policy gives: counted by `make faults`.
 
-Usage: python -m tests.faults [--kills N] [--seed N] [--races N] [PART]…
+Usage: python -m tests.faults [--kills N] [--races N] [--signals N] [--seed N] [PART]…
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.harness.openbao import running_openbao
+from tests.vault.operator import Operator
 
-from . import kills, policies, races, reader
+from . import kills, policies, races, reader, signals
 from .scenarios import BEFORE, WHO
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", help=", ".join(PARTS), choices=[[], *PARTS])
     parser.add_argument("--kills", type=int, default=2000, help="of renewals with a reader")
     parser.add_argument("--races", type=int, default=1000, help="at each place")
+    parser.add_argument("--signals", type=int, default=1900, help="at random instants of a run")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
     options = parser.parse_args()
     wrong = []
@@ -98,6 +100,17 @@ def _policies(_options: argparse.Namespace) -> list[str]:
     return wrong
 
 
+def _signals(options: argparse.Namespace) -> list[str]:
+    """Send signals to runs that log in, at random instants."""
+    with _scratch() as scratch, running_openbao(scratch) as server:
+        role = signals.Role.make(Operator.of(server))
+        statuses, wrong = signals.at_random(role, scratch, options.signals, options.seed)
+    _say(f"{options.signals} signals at random instants of a login (seed {options.seed})")
+    _say(f"  exit statuses: {statuses}")
+    _say(f"  {len(wrong)} left a token unsaid, half a set, or anything else wrong")
+    return wrong
+
+
 @contextmanager
 def _scratch() -> Iterator[Path]:
     """Make a directory that every user may enter."""
@@ -111,7 +124,13 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-PARTS = {"kills": _kills, "reader": _reader, "races": _races, "policies": _policies}
+PARTS = {
+    "kills": _kills,
+    "reader": _reader,
+    "races": _races,
+    "policies": _policies,
+    "signals": _signals,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

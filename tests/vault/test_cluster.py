@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault import stop
 from dockertls_vault.errors import (
     DockerTLSError,
     LeaseQuotaUsedUp,
@@ -364,19 +365,17 @@ def test_a_sealed_node_that_hangs_keeps_to_the_budget(monkeypatch: pytest.Monkey
     assert isinstance(failure(sealed(Node.hangs)), VaultSealed)
 
 
-def test_an_interrupt_while_an_issuer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_while_an_issuer_is_waited_for() -> None:
     """The wait is said to be over: a spinner would leave the cursor hidden."""
     said: list[str | None] = []
-
-    def interrupt(_seconds: float) -> None:
-        raise KeyboardInterrupt
 
     opened = open_session(
         settings("http://127.0.0.1:1", VAULT_TOKEN="t"), say=ignore, waiting=said.append
     )
-    monkeypatch.setattr(time, "sleep", interrupt)
-    with opened, pytest.raises(KeyboardInterrupt):
-        opened.wait(1, "waiting: for the issuer")
+    with stop.heeded() as asked, opened:
+        asked.request()
+        with pytest.raises(stop.Stopped):
+            opened.wait(1, "waiting: for the issuer")
     assert said == ["waiting: for the issuer", None]
 
 

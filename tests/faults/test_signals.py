@@ -1,0 +1,44 @@
+"""The short form of `make faults`: a signal at each request of a run, and at its answer."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.vault.operator import Operator
+
+from . import signals
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness.openbao import DevVault
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["asked", "answered"])
+def test_no_token_survives_a_signal_unsaid(
+    openbao: DevVault, tmp_path: Path, answered: bool
+) -> None:
+    """At the login, between, at the signature and at the revocation; the files are whole."""
+    role = signals.Role.make(Operator.of(openbao))
+    before = role.accessors()
+    whole = signals.at_request(role, tmp_path / "whole", signal.SIGTERM, None, answered=answered)
+    assert (whole.status, role.accessors()) == (0, before)
+    assert whole.requests > 3
+    for nth, number in zip(range(whole.requests), itertools.cycle(signals.SIGNALS)):
+        home = tmp_path / str(nth)
+        outcome = signals.at_request(role, home, number, nth, answered=answered)
+        assert list(signals.judge(role, before, outcome, home, number)) == []
+        # With the revocation the set is in use, and the signal is too late.
+        assert outcome.status == (0 if nth == whole.requests - 1 else 128 + number)
+
+
+def test_random_instants(openbao: DevVault, tmp_path: Path) -> None:
+    """A few of the many that the long form counts."""
+    role = signals.Role.make(Operator.of(openbao))
+    statuses, wrong = signals.at_random(role, tmp_path, 5, seed=1)
+    assert sum(statuses.values()) == 5
+    assert wrong == []

@@ -1,0 +1,104 @@
+"""Asked to end: what is waited for is cut, and nothing strikes in the middle of a step."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import stop
+from dockertls_vault.resolving import resolve
+from tests.resolvers import swallowing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIMIT = 60.0  # seconds; far more than any of it takes
+
+
+def test_nothing_is_raised_before_somebody_looks() -> None:
+    """A request strikes nowhere; the next look raises."""
+    with stop.heeded() as asked:
+        stop.check()
+        asked.request()
+        with pytest.raises(stop.Stopped):
+            stop.check()
+    stop.check()
+
+
+def receive() -> None:
+    """Wait for what nobody sends."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, stop.cutting(partial(stop.shut, ours)):
+        ours.recv(1)
+
+
+@pytest.mark.parametrize("waiting", [lambda: stop.wait(LIMIT), receive], ids=["sleep", "socket"])
+def test_what_is_waited_for_is_cut(waiting: Callable[[], None]) -> None:
+    """From another thread, as well as from the handler of a signal."""
+    with stop.heeded() as asked:
+        timer = threading.Timer(0.1, asked.request)
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(stop.Stopped):
+            waiting()
+        assert time.monotonic() - started < LIMIT / 2
+        timer.join()
+
+
+def test_what_leaves_something_is_let_go_on() -> None:
+    """A login's answer is waited for until that is insisted on, and tells then how it ended."""
+    with stop.heeded() as asked:
+        ours, theirs = socket.socketpair()
+        with ours, theirs, stop.patiently(), stop.cutting(partial(stop.shut, ours)):
+            asked.request()
+            stop.check()
+            theirs.send(b"t")
+            assert ours.recv(1) == b"t"
+            asked.insist()
+            assert ours.recv(1) == b""
+
+
+def test_nothing_has_begun_yet() -> None:
+    """What connects first is cut at once, and the cleaning up never is."""
+    with stop.heeded() as asked:
+        asked.request()
+        with stop.patiently(), stop.at_once(), pytest.raises(stop.Stopped):
+            stop.check()
+        asked.insist()
+        with stop.shielded():
+            stop.check()
+            with stop.at_once():
+                stop.wait(0)
+
+
+def test_another_thread_is_not_stopped() -> None:
+    """It has asked for nothing to be heeded."""
+    errors: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            stop.check()
+        except stop.Stopped as error:
+            errors.append(error)
+
+    with stop.heeded() as asked:
+        asked.request()
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    assert errors == []
+
+
+def test_dns_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Getaddrinfo heeds nothing; the thread that asks is left alone."""
+    over = threading.Event()
+    with stop.heeded() as asked:
+        monkeypatch.setattr(socket, "getaddrinfo", swallowing(over, asked.request))
+        with pytest.raises(stop.Stopped):
+            resolve("vault.example", None, LIMIT)
+    over.set()
