@@ -122,12 +122,12 @@ def copy(content: bytes, of: os.stat_result, name: str, within: int) -> None:
 
     A group that cannot be given reads nothing: another would read in its place.
     """
-    descriptor = os.open(name, _CREATE, 0o600, dir_fd=within)
+    mode = stat.S_IMODE(of.st_mode) & 0o777
+    descriptor = os.open(name, _CREATE, mode & _OWNERS, dir_fd=within)
     with os.fdopen(descriptor, "wb") as file:
         acl.drop(descriptor)
         file.write(content)
         file.flush()
-        mode = stat.S_IMODE(of.st_mode) & 0o777
         try:
             os.fchown(descriptor, of.st_uid, of.st_gid)
         except PermissionError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -177,7 +178,8 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
 
 
 def _choose(found: Generations, name: str | None) -> Generation:
-    which = f"`dockertls-vault rollback {found.directory} --list` tells which there are"
+    directory = shlex.quote(str(found.directory))
+    which = f"`dockertls-vault rollback {directory} --list` tells which there are"
     if name is not None:
         for generation in found.generations:
             if generation.name == name:
