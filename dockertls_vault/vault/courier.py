@@ -21,6 +21,7 @@ from dockertls_vault.values import UNIX
 
 from . import answers, faults, redirect, retry
 from .address import is_loopback, path_below
+from .masking import mask
 from .meaning import Verdict
 from .own_writes import OwnWrites
 
@@ -89,6 +90,7 @@ class Courier:
         if isinstance(reached, Failure):
             return reached
         address, answer = reached
+        answer = mask(answer, call)
         meaning = answers.read(call.method, call.path, address, answer)
         if meaning.verdict is Verdict.NO_FORWARDING and self._writes.forget_forwarding():
             return self.take(call, address, until - time.monotonic())

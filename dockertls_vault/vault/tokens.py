@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from dockertls_vault import values
+from dockertls_vault import stop, values
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken
 
 from .wrapping import wrapped
@@ -146,24 +150,37 @@ def check_secret(content: str, origin: str) -> str:
 
 
 def _ask(helper: Path, limit: float) -> str:
-    """Return what ``helper get`` prints in ``limit`` seconds; nothing if it keeps no token."""
+    """Return what ``helper get`` prints in ``limit`` seconds; nothing if it keeps no token.
+
+    What it has started is ended with it where it takes too long, or is not waited for.
+    """
     try:
-        answer = subprocess.run(
+        process = subprocess.Popen(
             [helper, "get"],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=limit,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
         )
     except OSError as error:
         raise InvalidSetting(f"the token helper {helper} cannot be run: {error.strerror}") from None
-    except subprocess.TimeoutExpired:
+    with process, stop.cutting(partial(_kill_all, process)):
+        try:
+            printed, said = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            _kill_all(process)
+            raise InvalidSetting(
+                f"the token helper {helper} gave no token within {limit:.0f} s"
+            ) from None
+    if process.returncode != 0:
+        words = " ".join(said.decode(errors="replace").split())
         raise InvalidSetting(
-            f"the token helper {helper} gave no token within {limit:.0f} s"
-        ) from None
-    if answer.returncode != 0:
-        words = " ".join(answer.stderr.decode(errors="replace").split())
-        raise InvalidSetting(
-            f"the token helper {helper} failed with {answer.returncode}: {words or 'no word'}"
+            f"the token helper {helper} failed with {process.returncode}: {words or 'no word'}"
         )
-    return answer.stdout.decode(errors="replace").strip()
+    return printed.decode(errors="replace").strip()
+
+
+def _kill_all(leader: subprocess.Popen[bytes]) -> None:
+    """End a process and what it has started, in its group: they may hold its output open."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGKILL)

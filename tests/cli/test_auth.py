@@ -7,8 +7,10 @@ import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -276,6 +278,52 @@ def test_no_password_is_typed(typed: bytes, tmp_path: Path) -> None:
         _, status = os.waitpid(process, 0)
         os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == 77
+
+
+def test_ctrl_c_at_a_prompt(tmp_path: Path) -> None:
+    """It ends at once, with the status of SIGINT, and the terminal shows again what is typed."""
+    environ = environment("http://127.0.0.1:1", tmp_path) | {"DOCKERTLS_AUTH_USER": "alice"}
+    command = [*PROGRAM, "auth", "--auth", "userpass"]
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(command[0], command, environ)  # noqa: S606 - it is pty that asks for it
+    try:
+        read_until(terminal, b"password of alice (userpass): ", b"")
+        os.write(terminal, b"\x03")
+    finally:
+        _, status = os.waitpid(process, 0)
+        modes = termios.tcgetattr(terminal)
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert modes[3] & termios.ECHO
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_login_that_is_never_answered_is_told_of(tmp_path: Path, number: int) -> None:
+    """It has its seconds to finish; then the user knows that a token may be left."""
+    asked = threading.Event()
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        asked.set()
+        node.hangs(connection)
+
+    with misbehaving(answer) as node:
+        program = subprocess.Popen(
+            [*PROGRAM, "auth"],
+            env=environment(node.address, tmp_path) | {"DOCKERTLS_JWT": "a.b.c"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert asked.wait(LIMIT)
+            program.send_signal(number)
+            program.send_signal(number)
+            _, said = program.communicate(timeout=LIMIT)
+        finally:
+            program.kill()
+            program.wait()
+    assert program.returncode == 128 + number
+    assert "a token that nobody knows then lives as long as the jwt role lets it" in said
 
 
 def test_a_signal_does_not_keep_a_token_alive(tmp_path: Path) -> None:

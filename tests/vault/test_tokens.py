@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault import stop
 from dockertls_vault.errors import InvalidSetting, NoToken
 from dockertls_vault.vault.tokens import given_token
 
@@ -83,6 +86,28 @@ def test_a_helper_that_fails(tmp_path: Path, script: str | None, words: str) -> 
     (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
     with pytest.raises(InvalidSetting, match=words):
         find(HOME=str(tmp_path))
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["too slow", "stopped"])
+def test_a_helper_ends_with_what_it_has_started(tmp_path: Path, stopped: bool) -> None:
+    """A child that keeps its output open is not waited for, and does not stay."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    program = helper(tmp_path / "helper", f"(echo started > {fifo}; exec sleep 600) & wait")
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
+
+    def read() -> None:
+        with fifo.open() as opened:
+            opened.readline()
+            if stopped:
+                asked.request()
+            assert opened.read() == ""  # all who could write to it have gone
+
+    with stop.heeded() as asked, ThreadPoolExecutor() as threads:
+        reading = threads.submit(read)
+        with pytest.raises(stop.Stopped if stopped else InvalidSetting):
+            find(HOME=str(tmp_path), DOCKERTLS_TIMEOUT="60s" if stopped else "1s")
+        reading.result(timeout=60)
 
 
 def test_a_helper_keeps_to_the_time_that_there_is(tmp_path: Path) -> None:
