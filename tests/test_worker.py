@@ -317,6 +317,25 @@ def test_the_race_of_exchanging_the_directory(home: Path, roots: Path) -> None:
 # --- a directory that nobody else can write
 
 
+@as_root
+def test_what_comes_after_the_look_is_judged_as_it_is_opened(
+    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is made in what has become another user's; not even the lock."""
+    out = everybodys / "certs"
+    out.mkdir()
+
+    def exchange(*arguments: Any, **options: Any) -> object:
+        found = preflight.check(*arguments, **options)
+        os.chown(out, DAEMON, -1)
+        return found
+
+    monkeypatch.setattr("dockertls_vault.store.check", exchange)
+    with pytest.raises(CannotWrite, match=f"{out} belongs to daemon"):
+        put(out, 1)
+    assert listing(out) == []
+
+
 def test_a_directory_that_becomes_a_link_while_it_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
