@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from .errors import CannotWrite
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,13 +50,19 @@ class Entry:
 def entries(descriptor: int) -> tuple[Entry, ...]:
     """Return the entries of the access ACL; none where the mode says it all.
 
-    By /proc, because a descriptor with O_PATH has no attributes of its own.
+    By /proc, because a descriptor with O_PATH has no attributes of its own; raises CannotWrite
+    without it.
     """
     if sys.platform != "linux":
         return ()
     packed = b""
-    with _none_is_fine():
-        packed = os.getxattr(f"/proc/self/fd/{descriptor}", ACCESS)
+    try:
+        with _none_is_fine():
+            packed = os.getxattr(f"/proc/self/fd/{descriptor}", ACCESS)
+    except FileNotFoundError:
+        raise CannotWrite(
+            "who else can write cannot be told: /proc is not there", hint="mount it"
+        ) from None
     return tuple(Entry(*found) for found in _ENTRY.iter_unpack(packed[_VERSION.size :]))
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault import acl, durable, way
+from dockertls_vault.errors import CannotWrite
 
 from . import acls
+from .credentials import put
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +27,19 @@ def test_the_entries_of_what_is_open_for_a_look(tmp_path: Path) -> None:
         entries = acl.entries(found)
     assert acl.Entry(acl.Tag.USER, 0o7, ANYBODY) in entries
     assert [entry.permissions for entry in entries if entry.tag == acl.Tag.MASK] == [0o4]
+
+
+def test_a_machine_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be told is not taken for none."""
+    real = os.getxattr
+
+    def getxattr(_path: str, name: str) -> bytes:
+        return real("/nowhere", name)
+
+    monkeypatch.setattr(os, "getxattr", getxattr)
+    with pytest.raises(CannotWrite, match="/proc is not there") as caught:
+        put(tmp_path / "certs", 1)
+    assert caught.value.hint == "mount it"
 
 
 def test_what_has_none(tmp_path: Path) -> None:
