@@ -5,9 +5,8 @@ Whom to ask next, when to ask again and when to give up are decided here, for ev
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
@@ -15,6 +14,7 @@ from dockertls_vault.errors import DockerTLSError, TryAgain
 
 from . import retry
 from .courier import Call, Courier, Failure
+from .watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +42,7 @@ class Cluster:
     ) -> None:
         self._courier = Courier(settings, transport)
         self._waiting = waiting
+        self._watch = Watch(waiting, _SILENT)
         self._random = random
         self._addresses = list(settings.addresses)
         self._max_retries = settings.max_retries
@@ -73,6 +74,10 @@ class Cluster:
             yield self._left
         finally:
             self._left -= time.monotonic() - started
+
+    def close(self) -> None:
+        """Say nothing more of waits."""
+        self._watch.end()
 
     def allow(self, seconds: float) -> None:
         """Give what comes next so many seconds, whatever is left of the budget."""
@@ -146,20 +151,13 @@ class Cluster:
     def _ask(self, call: Call, address: str, seconds: float) -> Answer | Failure:
         """Ask one node, which is asked first from now on if it answers, whatever it says."""
         text = f"waiting for Vault: {address} has not answered yet"
-        timer = threading.Timer(_SILENT, self._waiting, [text])
-        timer.daemon = True
-        with suppress(RuntimeError):  # no more threads are allowed: then the wait is not said
-            timer.start()
+        hold = nullcontext() if self._repeat or call is _PROBE else stop.patiently()
         try:
-            with nullcontext() if self._repeat or call is _PROBE else stop.patiently():
+            with self._watch.waiting(text), hold:
                 outcome = self._courier.take(call, address, seconds)
         except DockerTLSError:
             self._prefer(address)
             raise
-        finally:
-            timer.cancel()
-            if timer.ident is not None:
-                timer.join()  # else it might say so when the wait is over
         if not isinstance(outcome, Failure):
             self._prefer(address)
         return outcome

@@ -142,6 +142,7 @@ class Session:
                 for login in self.identity.logins:
                     self._revoke(login)
         finally:
+            self._cluster.close()
             self._transport.close()
 
     def _revoke(self, login: Login) -> None:

@@ -140,11 +140,13 @@ def judge(role: Role, before: set[str], outcome: Outcome, home: Path, number: in
     present = [name for name in _NAMES if (home / ".docker" / name).exists()]
     if present not in ([], list(_NAMES)):
         yield f"half a set: {present}"
-    # Before it hears them, the system ends it.
+    # Python has words and a status of its own for a SIGINT before it comes to us.
+    if "KeyboardInterrupt" in outcome.said and "dockertls_vault/" not in outcome.said:
+        return
+    # Before we hear them, the system ends the process.
     if outcome.status not in {0, 128 + number, -number}:
         yield f"status {outcome.status}: {outcome.said!r}"
-    # Python itself has one for a SIGINT before it comes to us.
-    if "Traceback" in outcome.said and "dockertls_vault/" in outcome.said:
+    if "Traceback" in outcome.said:
         yield outcome.said
     if "Exception ignored" in outcome.said:
         yield outcome.said
