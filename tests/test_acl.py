@@ -58,12 +58,13 @@ def test_what_is_made_below_a_default_acl_has_the_mode_alone(tmp_path: Path, mod
             durable.create("inner", b"", mode, made)
         durable.create("f", b"", mode, within)
         durable.replace("r", b"", mode, within, within)
+        durable.copy(b"", (tmp_path / "f").stat(), "c", within)
         with durable.locked("lock", within, wait=1):
             pass
     for path in tmp_path.rglob("*"):
         assert not [name for name in os.listxattr(path) if "acl" in name]
     modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*")}
-    assert modes == {"d": 0o755, "inner": mode, "f": mode, "r": mode, "lock": 0o600}
+    assert modes == {"d": 0o755, "inner": mode, "f": mode, "r": mode, "c": mode, "lock": 0o600}
 
 
 def test_nobody_named_can_open_it_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,12 +103,39 @@ def test_what_cannot_be_linked_is_copied(
     (out / "key.pem").chmod(0o440)
     owner = (65534, 65533) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
     os.chown(out / "key.pem", *owner)
+    made_with = []
+
+    def fchmod(descriptor: int, mode: int) -> None:
+        made_with.append((os.fstat(descriptor).st_mode & 0o777, mode))
+        brought(descriptor, mode)
+
+    brought = os.fchmod
     monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(os, "fchmod", fchmod)
     backup = put(out, 1, replace=True).backup
     assert backup is not None
+    assert [made & ~mode for made, mode in made_with] == [0] * len(made_with)
     kept = (backup / "key.pem").stat()
     assert (kept.st_mode & 0o7777, kept.st_uid, kept.st_gid) == (0o440, *owner)
     assert (backup / "key.pem").read_text() == "by hand"
+
+
+def test_a_group_that_cannot_be_given_reads_nothing(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user's copy of another's file would be their own group's to read."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    out.mkdir()
+    (out / "key.pem").write_text("by hand")
+    (out / "key.pem").chmod(0o440)
+    monkeypatch.setattr(os, "link", refused)
+    monkeypatch.setattr(os, "fchown", refused)
+    backup = put(out, 1, replace=True).backup
+    assert backup is not None
+    assert (backup / "key.pem").stat().st_mode & 0o7777 == 0o400
 
 
 def test_what_is_too_large_for_a_credential_is_no_backup(out: Path) -> None:

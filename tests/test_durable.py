@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import dockertls_vault
+from dockertls_vault import durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,23 @@ def test_threads_of_one_process_get_exact_modes(everybodys: Path, umask: int) ->
         "request.json": {0o444},
         "lock": {0o600},
     }
+
+
+@pytest.mark.parametrize(
+    ("found", "inside", "mode"),
+    [(0o700, False, 0o755), (0o775, False, 0o775), (0o700, True, 0o700)],
+)
+def test_a_directory_of_a_run_that_was_killed_gets_its_mode(
+    tmp_path: Path, found: int, inside: bool, mode: int
+) -> None:
+    """Where the umask left less, and nothing was made in it yet; any other stays as it is."""
+    made = tmp_path / "d"
+    made.mkdir()
+    if inside:
+        (made / "file").touch()
+    made.chmod(found)
+    with durable.opened(str(tmp_path)) as within, durable.directory("d", 0o755, within):
+        assert made.stat().st_mode & 0o7777 == mode
 
 
 # Each of them is one for all threads of the process.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault import durable, reader
+from dockertls_vault.errors import CannotWrite
 
 from .credentials import NAMES, generations, listing, public, put, swap_by_hand
 
@@ -115,3 +116,23 @@ def test_what_cannot_be_removed_is_a_warning(
     assert put(out, 5).warnings == ()
     assert listing(out / ".dockertls" / "unfinished") == []
     assert [name[9:11] for name in generations(out)] == ["03", "04", "05"]
+
+
+def test_what_is_in_use_is_no_leftover(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may have found the only whole set among what a kill left, and put that in use."""
+    put(out, 1)
+    private = out / ".dockertls"
+    (private / "generations" / generations(out)[0]).rename(private / "unfinished" / "whole")
+    swap_by_hand(out, "unfinished/whole")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "create", full)
+        with pytest.raises(CannotWrite):
+            put(out, 2)
+    assert public(out) == {"1"}
+    put(out, 2)
+    assert public(out) == {"2"}
+    assert listing(private / "unfinished") == []

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import tempfile
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 
 from dockertls_vault import durable, placement, reader, store
-from dockertls_vault.errors import ConflictingState, DockerTLSError, ForeignFiles, Locked
+from dockertls_vault.errors import (
+    CannotWrite,
+    ConflictingState,
+    DockerTLSError,
+    ForeignFiles,
+    Locked,
+)
 from dockertls_vault.request import Layout, Purpose, Request
 from dockertls_vault.rollback import find, roll_back
 from dockertls_vault.x509 import serial_text
@@ -156,11 +169,15 @@ def _exchange(name: str, content: bytes) -> Callable[[Path], None]:
     return exchange
 
 
+ENCRYPTED = ROOT.issue("other").key.private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+)
 UNUSABLE = {
     **{f"without {name}": (_remove(name), f"is without {name}") for name in NAMES},
     "an empty certificate": (_exchange("cert.pem", b""), "cert.pem cannot be read"),
     "an empty ca.pem": (_exchange("ca.pem", b""), "is damaged"),
     "an empty key": (_exchange("key.pem", b""), "is damaged"),
+    "an encrypted key": (_exchange("key.pem", ENCRYPTED), "is damaged"),
     "a large key": (_exchange("key.pem", b"-" * (durable.LARGEST + 1)), "is damaged"),
     "another key": (
         _exchange("key.pem", ROOT.issue("other").key_pem),
@@ -232,6 +249,26 @@ def test_where_none_is_in_use_it_goes_to_the_newest(out: Path) -> None:
     assert in_use(out) == second
 
 
+def test_where_it_is_refused_no_option_is_named_that_it_has_not(out: Path) -> None:
+    """The directory is judged as for a new certificate, and is not to be chosen here."""
+    put(out, 1)
+    second = put(out, 2)
+    out.chmod(0o777)
+    with pytest.raises(CannotWrite, match="can write in") as raised:
+        back(out)
+    assert "chmod o-w" in raised.value.hint
+    assert "--out" not in raised.value.hint
+    assert in_use(out) == second
+
+
+def test_a_list_that_cannot_be_made_is_said(out: Path) -> None:
+    """Where the generations are gone."""
+    put(out, 1)
+    shutil.rmtree(out / ".dockertls" / "generations")
+    with pytest.raises(ConflictingState, match="cannot be read: No such file"):
+        find(out)
+
+
 def test_it_takes_the_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing changes under another run."""
     put(out, 1)
@@ -243,6 +280,40 @@ def test_it_takes_the_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(Locked),
     ):
         back(out)
+
+
+def _put_a_file_there(out: Path) -> None:
+    (out / "key.pem").unlink()
+    (out / "key.pem").write_text("by hand")
+
+
+def _remove_the_oldest(out: Path) -> None:
+    shutil.rmtree(out / ".dockertls" / "generations" / generations(out)[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(_put_a_file_there, "not written by"), (_remove_the_oldest, "was removed meanwhile")],
+)
+def test_what_comes_while_it_waits_for_the_lock_is_seen(
+    out: Path, change: Callable[[Path], None], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run may have held it."""
+    put(out, 1)
+    put(out, 2)
+    newest = generations(out)[1]
+    locked = durable.locked
+
+    @contextmanager
+    def waited(name: str, within: int, *, wait: float) -> Iterator[None]:
+        change(out)
+        with locked(name, within, wait=wait):
+            yield
+
+    monkeypatch.setattr(durable, "locked", waited)
+    with pytest.raises(DockerTLSError, match=words):
+        back(out)
+    assert (out / ".dockertls" / "current").resolve().name == newest
 
 
 @as_root
