@@ -5,18 +5,24 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import stop
+from dockertls_vault import durable, stop
+from dockertls_vault.check import check
+from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.resolving import resolve
+from tests.docker.servers import silent
 from tests.resolvers import swallowing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+NOW = datetime.now(UTC)
 LIMIT = 60.0  # seconds; far more than any of it takes
 
 
@@ -92,6 +98,32 @@ def test_another_thread_is_not_stopped() -> None:
         thread.start()
         thread.join()
     assert errors == []
+
+
+def test_a_daemon_is_not_waited_for() -> None:
+    """A check asks one after the other, each with a timeout of its own; it ends at once."""
+    with silent() as port, stop.heeded() as asked:
+        timer = threading.Timer(0.2, asked.request)
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(stop.Stopped):
+            check(Endpoint("127.0.0.1", port), None, timeout=timedelta(seconds=LIMIT), now=NOW)
+        assert time.monotonic() - started < LIMIT / 2
+        timer.join()
+
+
+def test_a_lock_is_not_waited_for(tmp_path: Path) -> None:
+    """Another run has it, and may have it for long."""
+    with (
+        stop.heeded() as asked,
+        durable.opened(str(tmp_path)) as directory,
+        durable.locked("lock", directory, wait=1),
+    ):
+        asking = threading.Timer(0.2, asked.request)
+        asking.start()
+        with pytest.raises(stop.Stopped), durable.locked("lock", directory, wait=LIMIT):
+            pytest.fail("it was not locked")
+    asking.join()
 
 
 def test_dns_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
