@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import values
+from .address import Address
 from .request import KeyType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .address import Proxy, Target
     from .values import Method
 
-DEFAULT_ADDRESS = "https://127.0.0.1:8200"
+DEFAULT_ADDRESS = Address("https", "127.0.0.1", 8200)
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -52,7 +54,7 @@ class Settings:
     ``under_sudo``, whether sudo runs this, which drops most variables.
     """
 
-    addresses: tuple[str, ...] = _setting(
+    addresses: tuple[Address, ...] = _setting(
         (DEFAULT_ADDRESS,),
         "Addresses of Vault, http://, https:// or unix://, separated by commas (a list in a "
         "file); the next one is tried when a node is down, hung, sealed or electing, or is no "
@@ -132,20 +134,23 @@ class Settings:
         variables=_vault("MAX_RETRIES"),
         key="vault.max_retries",
     )
-    proxy: str | None = _setting(
+    proxy: Proxy | None = _setting(
         None,
         "A proxy for every request to Vault.",
+        parse=values.proxy,
         variables=(*_vault("PROXY_ADDR"), *_vault("HTTP_PROXY")),
         key="vault.proxy",
     )
     http_proxy: str | None = _setting(
         None,
         "A proxy for addresses with http, unless they are loopback's.",
+        secret=True,
         variables=("HTTP_PROXY", "http_proxy"),
     )
     https_proxy: str | None = _setting(
         None,
         "A proxy for addresses with https, unless they are loopback's.",
+        secret=True,
         variables=("HTTPS_PROXY", "https_proxy"),
     )
     no_proxy: str | None = _setting(
@@ -281,7 +286,7 @@ class Settings:
         variables=("DOCKERTLS_JWT_AUDIENCE",),
         key="auth.jwt_audience",
     )
-    github_url: str | None = _setting(
+    github_url: Target | None = _setting(
         None,
         "Where a job of GitHub Actions with ``id-token: write`` gets its JWT.",
         parse=values.url,

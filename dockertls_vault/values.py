@@ -7,18 +7,18 @@ makes no sense.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from .address import Address, Proxy, Target, parse_host
 from .duration import parse_duration
 from .errors import InvalidInput
 from .request import KeyType
 
 _TRUE = {"1", "t", "T", "true", "True", "TRUE"}
 _FALSE = {"0", "f", "F", "false", "False", "FALSE"}
-UNIX = "unix://"
 _ZERO = re.compile(r"0+(ns|us|ms|[smhd])?")
 # GenericNameRegex of Vault's sdk/framework, in Go's ASCII.
 _ROLE = re.compile(r"\w([\w.-]*\w)?", re.ASCII)
@@ -159,31 +159,25 @@ def key_type(value: object) -> KeyType:
 
 def host(value: object) -> str:
     """Return the name or the address of a host, as far as it can be looked up and sent as SNI."""
-    name = text(value)
-    try:
-        name.encode("idna")  # a label may be empty, or too long for DNS
-    except UnicodeError:
-        name = ""
-    if not name or not name.isprintable() or " " in name:
-        raise InvalidInput(f"not the name of a host: {value!r}")
-    return name
+    return parse_host(text(value))
 
 
-def url(value: object) -> str:
+def url(value: object) -> Target:
     """Return an address with http or https, whatever else is in it."""
-    address = text(value)
+    return Target.parse(text(value))
+
+
+def proxy(value: object) -> Proxy:
+    """Return the address of a proxy; what is wrong is not quoted, for it may have a password."""
     try:
-        parts = urlsplit(address)
-        host(parts.hostname)
-        usable = parts.scheme in {"http", "https"} and parts.port != 0
-    except (ValueError, InvalidInput):
-        usable = False
-    if not usable or not address.isprintable():
-        raise InvalidInput(f"not an address with http:// or https://: {value!r}")
-    return address
+        return Proxy.parse(text(value))
+    except InvalidInput:
+        raise InvalidInput(
+            "not an HTTP proxy", hint="write it as http://proxy.example.com:3128"
+        ) from None
 
 
-def addresses(value: object) -> tuple[str, ...]:
+def addresses(value: object) -> tuple[Address, ...]:
     """Return addresses, from a list or separated by commas, each once."""
     parts = value if isinstance(value, list) else text(value).split(",")
     found = tuple(_address(text(part).strip()) for part in parts)
@@ -192,18 +186,14 @@ def addresses(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _address(value: str) -> str:
-    if value.startswith(UNIX) and value != UNIX:
-        return value
+def _address(value: str) -> Address:
     try:
-        parts = urlsplit(url(value))
-    except InvalidInput:
+        address = Address.parse(value)
+    except InvalidInput as error:
         raise InvalidInput(
-            f"not an address of Vault: {value!r}", hint="write it as https://vault.example.com:8200"
+            f"not an address of Vault: {error.message}",
+            hint="write it as https://vault.example.com:8200",
         ) from None
-    if parts.username is not None or parts.query or parts.fragment:
-        raise InvalidInput(
-            f"an address of Vault with more than a host, a port and a path: "
-            f"{parts.scheme}://{parts.hostname}"
-        )
-    return value.rstrip("/").removesuffix("/v1")
+    if address.is_unix:
+        return address
+    return replace(address, path=address.path.removesuffix("/v1"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dockertls_vault.address import Address, Proxy, Target
 from dockertls_vault.config import SYSTEM_FILE, config_files, resolve
 from dockertls_vault.errors import InvalidInput, InvalidSetting
 from dockertls_vault.request import KeyType
@@ -18,7 +19,7 @@ from dockertls_vault.values import Method
 EXAMPLES: dict[str, tuple[str, Any]] = {
     "addresses": (
         "https://a:8200/, https://b:8200/v1,https://a:8200",
-        ("https://a:8200", "https://b:8200"),
+        (Address.parse("https://a:8200"), Address.parse("https://b:8200")),
     ),
     "namespace": ("/team/a/", "team/a"),
     "ca_cert": ("/ca.pem", Path("/ca.pem")),
@@ -30,7 +31,7 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "tls_server_name": ("vault.example", "vault.example"),
     "client_timeout": ("5s", timedelta(seconds=5)),
     "max_retries": ("0", 0),
-    "proxy": ("http://p:3128", "http://p:3128"),
+    "proxy": ("http://p:3128", Proxy.parse("http://p:3128")),
     "http_proxy": ("p:3128", "p:3128"),
     "https_proxy": ("p:3128", "p:3128"),
     "no_proxy": (".example,10.0.0.0/8", ".example,10.0.0.0/8"),
@@ -55,7 +56,7 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "jwt_file": ("/j", Path("/j")),
     "jwt_variable": ("MY_TOKEN", "MY_TOKEN"),
     "jwt_audience": ("https://vault.example", "https://vault.example"),
-    "github_url": ("https://g/?v=1", "https://g/?v=1"),
+    "github_url": ("https://g/?v=1", Target.parse("https://g/?v=1")),
     "github_token": ("g", "g"),
     "gitlab_token": ("a.b.c", "a.b.c"),
     "kubernetes_host": ("10.0.0.1", "10.0.0.1"),
@@ -129,14 +130,17 @@ def test_who_wins(tmp_path: Path) -> None:
     system.write_text('[vault]\naddress = "https://system"\nnamespace = "system"\n')
     user.write_text('[vault]\naddress = ["https://user", "https://other"]\n')
     files = [user, system]
-    assert resolve({}, {}, []).addresses == ("https://127.0.0.1:8200",)
-    assert resolve({}, {}, [system]).addresses == ("https://system",)
-    assert resolve({}, {}, files).addresses == ("https://user", "https://other")
+    assert resolve({}, {}, []).addresses == (Address.parse("https://127.0.0.1:8200"),)
+    assert resolve({}, {}, [system]).addresses == (Address.parse("https://system"),)
+    assert resolve({}, {}, files).addresses == (
+        Address.parse("https://user"),
+        Address.parse("https://other"),
+    )
     assert resolve({}, {}, files).namespace == "system"
     vault = {"VAULT_ADDR": "https://vault"}
-    assert resolve({}, vault, files).addresses == ("https://vault",)
+    assert resolve({}, vault, files).addresses == (Address.parse("https://vault"),)
     bao = {**vault, "BAO_ADDR": "https://bao"}
-    assert resolve({}, bao, files).addresses == ("https://bao",)
+    assert resolve({}, bao, files).addresses == (Address.parse("https://bao"),)
     found = resolve({"namespace": "flag"}, {"BAO_NAMESPACE": "variable"}, files)
     assert (found.namespace, found.origins["namespace"]) == ("flag", "--namespace")
 

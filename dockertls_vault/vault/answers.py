@@ -32,6 +32,8 @@ from .meaning import Refusal, Row, Verdict, row
 from .pki_answers import SIGNING
 
 if TYPE_CHECKING:
+    from dockertls_vault.address import Address
+
     from .transport import Answer
 
 _CAPABILITIES = {"GET": "read", "LIST": "list", "DELETE": "delete", "PATCH": "patch"}
@@ -56,7 +58,7 @@ class Meaning:
     wait: float = 0.0
 
 
-def read(method: str, path: str, address: str, answer: Answer) -> Meaning:
+def read(method: str, path: str, address: Address, answer: Answer) -> Meaning:
     """Return what ``answer`` means to a request; ``path`` is without ``/v1/``."""
     words = answer.errors or ((answer.text,) if answer.text else ())
     refusal = Refusal(method, path, address, answer.status, words, answer.headers, answer.date)
@@ -120,7 +122,7 @@ def _not_behind_it(refusal: Refusal) -> VaultUnreachable:
 def _speaks_tls(refusal: Refusal) -> VaultUnreachable:
     return VaultUnreachable(
         f"{refusal.address} speaks TLS",
-        hint=f"is it {refusal.address.replace('http:', 'https:', 1)}?",
+        hint=f"is it {dataclasses.replace(refusal.address, scheme='https')}?",
     )
 
 

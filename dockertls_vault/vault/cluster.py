@@ -19,6 +19,7 @@ from .watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from dockertls_vault.address import Address
     from dockertls_vault.settings import Settings
 
     from .transport import Answer, Transport
@@ -37,10 +38,11 @@ class Cluster:
         settings: Settings,
         transport: Transport,
         *,
+        say: Callable[[str], None],
         waiting: Callable[[str | None], None],
         random: Callable[[], float],
     ) -> None:
-        self._courier = Courier(settings, transport)
+        self._courier = Courier(settings, transport, say)
         self._waiting = waiting
         self._watch = Watch(waiting, _SILENT)
         self._random = random
@@ -50,7 +52,7 @@ class Cluster:
         self._repeat = True
 
     @property
-    def address(self) -> str:
+    def address(self) -> Address:
         """The node that answered last."""
         return self._addresses[0]
 
@@ -148,7 +150,7 @@ class Cluster:
                 break
         return failures
 
-    def _ask(self, call: Call, address: str, seconds: float) -> Answer | Failure:
+    def _ask(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
         """Ask one node, which is asked first from now on if it answers, whatever it says."""
         text = f"waiting for Vault: {address} has not answered yet"
         hold = nullcontext() if self._repeat or call is _PROBE else stop.patiently()
@@ -183,7 +185,7 @@ class Cluster:
             if not isinstance(outcome, Failure):
                 return
 
-    def _prefer(self, address: str) -> None:
+    def _prefer(self, address: Address) -> None:
         self._addresses.remove(address)
         self._addresses.insert(0, address)
 

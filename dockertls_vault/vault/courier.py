@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
 
+from dockertls_vault.address import Target
 from dockertls_vault.errors import (
     DockerTLSError,
     NotInitialized,
@@ -17,17 +18,16 @@ from dockertls_vault.errors import (
     VaultSealed,
     VaultUnreachable,
 )
-from dockertls_vault.values import UNIX
 
-from . import answers, faults, redirect, retry
-from .address import is_loopback, path_below
+from . import answers, exposure, faults, redirect, retry
 from .masking import mask
 from .meaning import Verdict
 from .own_writes import OwnWrites
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from dockertls_vault.address import Address
     from dockertls_vault.settings import Settings
 
     from .answers import Meaning
@@ -73,14 +73,18 @@ class Failure:
 class Courier:
     """Takes calls to nodes, and remembers between them what was written and what was learnt."""
 
-    def __init__(self, settings: Settings, transport: Transport) -> None:
+    def __init__(
+        self, settings: Settings, transport: Transport, say: Callable[[str], None]
+    ) -> None:
         self._settings = settings
         self._transport = transport
+        self._say = say
+        self._exposed: set[Address] = set()
         self._writes = OwnWrites()
-        self._right: set[str] = set()
-        self._initialised: set[str] = set()
+        self._right: set[Address] = set()
+        self._initialised: set[Address] = set()
 
-    def take(self, call: Call, address: str, seconds: float) -> Answer | Failure:
+    def take(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
         """Return the answer, a success, or a failure that may pass; raises what will not.
 
         The node has ``seconds`` for it, the one that it redirects to included.
@@ -96,31 +100,40 @@ class Courier:
             return self.take(call, address, until - time.monotonic())
         return self._judge(call, address, answer, meaning, until)
 
-    def _reach(self, call: Call, address: str, until: float) -> tuple[str, Answer] | Failure:
+    def _reach(
+        self, call: Call, address: Address, until: float
+    ) -> tuple[Address, Answer] | Failure:
         """Send, and follow a redirect once; return the address that answered, and its answer."""
-        url = f"{address}/v1/{call.path}"
-        outcome = self._send(call, address, url, until)
+        asked = _of(address, call.path)
+        outcome = self._send(call, address, asked, until)
         if isinstance(outcome, Failure):
             return outcome
         if not answers.is_redirect(outcome):
             return address, outcome
         follow = not self._settings.disable_redirects
         try:
-            url = redirect.target(address, url, outcome, follow=follow)
+            asked = redirect.target(address, asked, outcome, follow=follow)
         except VaultError as fault:
             return Failure(fault, patience=0.0)
-        address = redirect.base(url, call.path)
+        self._tell_exposed(asked.server)
+        address = redirect.base(asked, call.path)
         # What was asked for in a query, a list by its own, is part of where it leads.
         method = "GET" if call.method == "LIST" else call.method
         bare = dataclasses.replace(call, method=method, params=None)
-        outcome = self._send(bare, address, url, until)
+        outcome = self._send(bare, address, asked, until)
         return outcome if isinstance(outcome, Failure) else (address, outcome)
 
-    def _send(self, call: Call, address: str, url: str, until: float) -> Answer | Failure:
+    def _tell_exposed(self, leader: Address) -> None:
+        """Say once of each server that is redirected to what is said of those in the settings."""
+        if leader not in self._exposed and exposure.is_exposed(leader, self._settings):
+            self._exposed.add(leader)
+            self._say(exposure.words(leader))
+
+    def _send(self, call: Call, address: Address, asked: Target, until: float) -> Answer | Failure:
         try:
             return self._transport.send(
                 call.method,
-                url,
+                asked,
                 headers={**call.headers, **self._writes.headers()},
                 body=call.body,
                 params=call.params,
@@ -138,14 +151,13 @@ class Courier:
         longest = self._settings.client_timeout.total_seconds()
         return max(min(until - time.monotonic(), longest), _SHORTEST)
 
-    def _nobody(self, address: str, error: HTTPError) -> bool:
+    def _nobody(self, address: Address, error: HTTPError) -> bool:
         """Tell whether nothing runs on this machine, and there is nobody else to ask."""
         alone = self._settings.addresses == (address,)
-        here = is_loopback(address) or address.startswith(UNIX)
-        return alone and here and faults.is_refused(error)
+        return alone and address.is_loopback and faults.is_refused(error)
 
     def _judge(
-        self, call: Call, address: str, answer: Answer, meaning: Meaning, until: float
+        self, call: Call, address: Address, answer: Answer, meaning: Meaning, until: float
     ) -> Answer | Failure:
         fault, verdict = meaning.fault, meaning.verdict
         if fault is None:
@@ -171,7 +183,7 @@ class Courier:
             wait=meaning.wait,
         )
 
-    def _is_new(self, address: str, until: float) -> bool:
+    def _is_new(self, address: Address, until: float) -> bool:
         """Tell whether a sealed node was never initialised; once it was, it stays so."""
         if address in self._initialised:
             return False
@@ -180,21 +192,21 @@ class Courier:
             self._initialised.add(address)
         return initialised is False
 
-    def _is_astray(self, address: str, until: float) -> bool:
+    def _is_astray(self, address: Address, until: float) -> bool:
         """Tell whether the path of ``address`` leads past Vault; if in doubt, it does not."""
-        if not path_below(address) or address in self._right:
+        if address.is_unix or not address.path or address in self._right:
             return False
         if "initialized" not in self._init(address, until):
             return True
         self._right.add(address)
         return False
 
-    def _init(self, address: str, until: float) -> Mapping[str, object]:
+    def _init(self, address: Address, until: float) -> Mapping[str, object]:
         """Ask for what Vault tells anybody in any state: whether it is initialised."""
         try:
             answer = self._transport.send(
                 "GET",
-                f"{address}/v1/sys/init",
+                _of(address, "sys/init"),
                 headers={},
                 body=None,
                 params=None,
@@ -204,3 +216,9 @@ class Courier:
             return {"initialized": None}
         in_doubt = answer.status >= 500 or answer.status == 429
         return {"initialized": None} if in_doubt else answer.body or {}
+
+
+def _of(address: Address, path: str) -> Target:
+    """Return what Vault at ``address`` has at ``path``; the file of a socket is no part of it."""
+    below = "" if address.is_unix else address.path
+    return Target(address, f"{below}/v1/{path}")

@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import urllib3.exceptions
 
@@ -18,7 +17,6 @@ from dockertls_vault.errors import (
     UnknownAddress,
     VaultUnreachable,
 )
-from dockertls_vault.values import UNIX
 
 from .proxies import proxy_for
 from .transport import TooLongError
@@ -27,6 +25,7 @@ from .unset import no_address
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dockertls_vault.address import Address
     from dockertls_vault.settings import Settings
 
 # What OpenSSL says of a certificate (X509_V_ERR_*).
@@ -37,7 +36,7 @@ _OTHER_NAME = {62, 64}  # a name, an IP address
 _REFUSED_TUNNEL = re.compile(r"^Tunnel connection failed: (?P<status>.+)$")
 
 
-def unreachable(address: str, error: BaseException, settings: Settings) -> DockerTLSError:
+def unreachable(address: Address, error: BaseException, settings: Settings) -> DockerTLSError:
     """Return what it means that a request got no answer."""
     found = tuple(causes(error))
     if isinstance(error, urllib3.exceptions.ProxyError):
@@ -63,14 +62,12 @@ def unreachable(address: str, error: BaseException, settings: Settings) -> Docke
     return VaultUnreachable(f"{address} {reason(error)}")
 
 
-def astray(address: str, settings: Settings) -> DockerTLSError:
+def astray(address: Address, settings: Settings) -> DockerTLSError:
     """Return what it means that Vault does not answer below the path of its address."""
-    parts = urlsplit(address)
     return InvalidSetting(
-        f"{settings.origins['addresses']}: Vault does not answer below the path {parts.path!r} "
+        f"{settings.origins['addresses']}: Vault does not answer below the path {address.path!r} "
         f"of {address}",
-        hint=f"give the address alone: {parts.scheme}://{parts.netloc}; "
-        "only a proxy before Vault needs a path",
+        hint=f"give the address alone: {address.root}; only a proxy before Vault needs a path",
     )
 
 
@@ -95,17 +92,14 @@ def reason(error: BaseException) -> str:
     return f"cannot be reached: {words or type(found[-1]).__name__}"
 
 
-def _proxy(address: str, settings: Settings) -> str | None:
+def _proxy(address: Address, settings: Settings) -> str | None:
     """Return the proxy on the way to ``address``, without the credentials that may be in it."""
-    proxy = None if address.startswith(UNIX) else proxy_for(address, settings)
-    if proxy is None:
-        return None
-    parts = urlsplit(proxy)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    proxy = proxy_for(address, settings)
+    return None if proxy is None else str(proxy.address)
 
 
 def _proxy_failed(
-    address: str, error: urllib3.exceptions.ProxyError, settings: Settings
+    address: Address, error: urllib3.exceptions.ProxyError, settings: Settings
 ) -> DockerTLSError:
     name = _proxy(address, settings)
     refusals = (_REFUSED_TUNNEL.search(str(cause)) for cause in causes(error))
@@ -122,7 +116,7 @@ def _proxy_failed(
 
 
 def _not_trusted(
-    address: str, error: ssl.SSLCertVerificationError, settings: Settings
+    address: Address, error: ssl.SSLCertVerificationError, settings: Settings
 ) -> DockerTLSError:
     known = next(
         (
@@ -134,7 +128,10 @@ def _not_trusted(
     )
     reason = error.verify_message or str(error)
     if error.verify_code in _OTHER_NAME:
-        hint = "use a name of its certificate in the address, or VAULT_TLS_SERVER_NAME"
+        hint = (
+            "use a name of its certificate's SANs in the address, or in VAULT_TLS_SERVER_NAME; "
+            "a common name does not count"
+        )
     elif error.verify_code == _EXPIRED:
         hint = "renew the certificate of Vault's listener; or is the clock here ahead?"
     elif error.verify_code == _NOT_YET_VALID:
@@ -144,10 +141,10 @@ def _not_trusted(
     return VaultUnreachable(f"the certificate of {address} is not trusted: {reason}", hint=hint)
 
 
-def _tls_failed(address: str, error: ssl.SSLError, settings: Settings) -> DockerTLSError:
+def _tls_failed(address: Address, error: ssl.SSLError, settings: Settings) -> DockerTLSError:
     reason = (error.reason or str(error)).replace("_", " ").lower()
     if "wrong version number" in reason or "record layer" in reason or "http request" in reason:
-        guess = f"is it http://{urlsplit(address).netloc}?"
+        guess = f"is it http://{address.authority}?"
         if "addresses" not in settings.origins:
             return no_address(settings, address, "does not speak TLS", guess=guess)
         return VaultUnreachable(

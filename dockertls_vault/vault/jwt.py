@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from dockertls_vault.address import Target
     from dockertls_vault.errors import DockerTLSError
     from dockertls_vault.settings import Settings
 
@@ -60,7 +61,7 @@ def find_jwt(
     )
 
 
-def _ask_github(settings: Settings, url: str, left: float, random: Callable[[], float]) -> str:
+def _ask_github(settings: Settings, url: Target, left: float, random: Callable[[], float]) -> str:
     """Ask GitHub for a JWT of this job, a few times within ``left`` seconds if it does not answer.
 
     Raises RateLimited, LoginRefused if the job may have none, else VaultUnreachable.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from dockertls_vault.address import Address
     from dockertls_vault.errors import DockerTLSError
 
 # Characters; a longer text takes a phrase that is searched for in it more than its length in time,
@@ -43,7 +44,7 @@ class Refusal:
 
     method: str
     path: str
-    address: str
+    address: Address
     status: int
     errors: tuple[str, ...]
     headers: Mapping[str, str]

@@ -7,52 +7,46 @@ and not for what ``NO_PROXY`` lists.
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
 
 from dockertls_vault import values
+from dockertls_vault.address import parse_ip
 from dockertls_vault.errors import InvalidInput, InvalidSetting
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
+    from dockertls_vault.address import Address, Proxy
     from dockertls_vault.settings import Settings
 
-_PORTS = {"http": 80, "https": 443}
 
+def proxy_for(server: Address, settings: Settings) -> Proxy | None:
+    """Return the proxy on the way to ``server``, or None; raises InvalidSetting.
 
-def proxy_for(url: str, settings: Settings) -> str | None:
-    """Return the address of the proxy for ``url``, or None; raises InvalidSetting."""
-    parts = urlsplit(url)
-    if settings.proxy is not None:
-        return _checked(settings.proxy, settings.origins["proxy"])
-    name = f"{parts.scheme}_proxy"
-    proxy = {"http_proxy": settings.http_proxy, "https_proxy": settings.https_proxy}.get(name)
-    if proxy is None or _is_direct(parts, settings.no_proxy or ""):
+    One that is not used may be written as it will.
+    """
+    if server.is_unix:
         return None
-    return _checked(proxy if "://" in proxy else f"http://{proxy}", settings.origins[name])
-
-
-def _checked(proxy: str, origin: str) -> str:
-    """Return ``proxy`` if it is one; what is wrong is not quoted, for it may have a password."""
+    if settings.proxy is not None:
+        return settings.proxy
+    name = f"{server.scheme}_proxy"
+    proxy = {"http_proxy": settings.http_proxy, "https_proxy": settings.https_proxy}[name]
+    if proxy is None or _is_direct(server, settings.no_proxy or ""):
+        return None
     try:
-        return values.url(proxy)
-    except InvalidInput:
+        return values.proxy(proxy if "://" in proxy else f"http://{proxy}")
+    except InvalidInput as error:
         raise InvalidSetting(
-            f"{origin}: not an HTTP proxy", hint="write it as http://proxy.example.com:3128"
+            f"{settings.origins[name]}: {error.message}", hint=error.hint
         ) from None
 
 
-def _is_direct(url: SplitResult, no_proxy: str) -> bool:
-    host = (url.hostname or "").rstrip()
-    port = url.port or _PORTS[url.scheme]
-    address = _address(host)
-    if host == "localhost" or (address is not None and address.is_loopback):
+def _is_direct(server: Address, no_proxy: str) -> bool:
+    host, port, ip = server.host, server.effective_port, server.ip
+    if host == "localhost" or (ip is not None and ip.is_loopback):
         return True
-    return any(
-        _matches(entry.strip().lower(), host, port, address) for entry in no_proxy.split(",")
-    )
+    return any(_matches(entry.strip().lower(), host, port, ip) for entry in no_proxy.split(","))
 
 
 def _matches(entry: str, host: str, port: int, address: IPv4Address | IPv6Address | None) -> bool:
@@ -68,7 +62,7 @@ def _matches(entry: str, host: str, port: int, address: IPv4Address | IPv6Addres
     name, wanted = _split_port(entry)
     if not name or wanted not in {"", str(port)}:
         return False
-    named = _address(name)
+    named = parse_ip(name)
     if named is not None or address is not None:
         return named == address
     domain = name.removeprefix("*") if name.startswith("*.") else name
@@ -88,12 +82,3 @@ def _in_network(address: IPv4Address | IPv6Address, entry: str) -> bool:
         return address in ip_network(entry, strict=False)
     except ValueError:
         return False
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address

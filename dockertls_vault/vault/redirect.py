@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
 
-from dockertls_vault.errors import VaultError
-
-from .address import is_loopback
+from dockertls_vault.errors import InvalidInput, VaultError
 
 if TYPE_CHECKING:
+    from dockertls_vault.address import Address, Target
+
     from .transport import Answer
 
 
-def target(address: str, url: str, answer: Answer, *, follow: bool) -> str:
-    """Return the URL to ask instead of ``url``, which is one of the node at ``address``.
+def target(address: Address, asked: Target, answer: Answer, *, follow: bool) -> Target:
+    """Return what to ask instead of ``asked``, which is one of the node at ``address``.
 
     It may be relative (RFC 9110, 10.2.2), and below another path: what a proxy puts before
     Vault's own path is no business of the leader's. Raises VaultError if it is not to be
@@ -22,11 +22,10 @@ def target(address: str, url: str, answer: Answer, *, follow: bool) -> str:
     """
     location = answer.headers.get("Location", "")
     try:
-        found = urlsplit(urljoin(url, location))
-        _ = found.port  # which may be no number, or none that a port can have
-    except ValueError:
-        location, found = "", urlsplit("")
-    if not location or found.scheme not in {"http", "https"} or not found.netloc:
+        found = asked.join(location) if location else None
+    except InvalidInput:
+        found = None
+    if found is None:
         raise VaultError(
             f"{address} sent an invalid redirect",
             status=answer.status,
@@ -36,23 +35,22 @@ def target(address: str, url: str, answer: Answer, *, follow: bool) -> str:
         raise VaultError(
             f"{address} is a standby and redirects, which VAULT_DISABLE_REDIRECTS forbids",
             status=answer.status,
-            hint=f"give the address of the leader: {found.scheme}://{found.netloc}",
+            hint=f"give the address of the leader: {found.server}",
         )
-    before = urlsplit(url).scheme
     # What comes from a Unix socket may stay on this machine.
-    stays = before == "http" or (before == "unix" and is_loopback(found.geturl()))
-    if found.scheme == "http" and not stays:
+    stays = asked.server.scheme == "http" or (asked.server.is_unix and found.server.is_loopback)
+    if found.server.scheme == "http" and not stays:
         raise VaultError(
-            f"{address} redirects from {before} to http://{found.netloc}, which would show "
+            f"{address} redirects from {asked.server.scheme} to {found.server}, which would show "
             "the token to everybody on the way",
             status=answer.status,
             hint="set api_addr on the server to its https address",
         )
-    return found.geturl()
+    return found
 
 
-def base(url: str, path: str) -> str:
-    """Return the address of the node that ``url`` leads to for ``path``, as VAULT_ADDR has it."""
-    parts = urlsplit(url)
-    prefix = parts.path.removesuffix(f"/v1/{path}") if parts.path.endswith(f"/v1/{path}") else ""
-    return f"{parts.scheme}://{parts.netloc}{prefix}"
+def base(asked: Target, path: str) -> Address:
+    """Return the address of the node that ``asked`` is of, as VAULT_ADDR has it."""
+    end = f"/v1/{path}"
+    prefix = asked.path.removesuffix(end) if asked.path.endswith(end) else ""
+    return dataclasses.replace(asked.server, path=prefix)

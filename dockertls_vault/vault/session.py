@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING, Any, Self, cast
-from urllib.parse import urlsplit
 
 import hvac
 import requests
@@ -14,7 +13,7 @@ from dockertls_vault import stop
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import DockerTLSError, TokenRefused
 
-from .address import is_loopback
+from . import exposure
 from .auth import Authenticator
 from .cluster import Cluster
 from .courier import Call
@@ -113,7 +112,9 @@ class Session:
         self.settings = settings
         self._say = say
         self._transport = Transport(settings)
-        self._cluster = Cluster(settings, self._transport, waiting=waiting, random=random.random)
+        self._cluster = Cluster(
+            settings, self._transport, say=say, waiting=waiting, random=random.random
+        )
         self.anonymous = self._client(None)
         authenticator = Authenticator(
             settings,
@@ -161,7 +162,7 @@ class Session:
     @property
     def address(self) -> str:
         """The node that answered last."""
-        return self._cluster.address
+        return str(self._cluster.address)
 
     @property
     def date(self) -> datetime | None:
@@ -182,7 +183,7 @@ class Session:
 
         # An address and a token that are given keep hvac from the environment.
         return hvac.Client(
-            url=self.settings.addresses[0],
+            url=str(self.settings.addresses[0]),
             token="",
             verify=True,
             adapter=adapter,  # type: ignore[arg-type]  # hvac only calls it
@@ -219,9 +220,8 @@ def open_session(
     ``ask`` returns the password that it is asked for.
     """
     for address in settings.addresses:
-        parts = urlsplit(address)
-        if parts.scheme == "http" and not is_loopback(address):
-            say(f"the connection to {address} is not encrypted: anybody on the way sees the token")
+        if exposure.is_exposed(address, settings):
+            say(exposure.words(address))
     if settings.skip_verify:
         origin = settings.origins.get("skip_verify", "default")
         say(f"Vault's certificate is not checked ({origin}): anybody on the way can pose as Vault")

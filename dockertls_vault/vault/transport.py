@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
 from urllib3 import PoolManager, ProxyManager
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
-
-from dockertls_vault.values import UNIX
 
 from . import deadline, tls
 from .proxies import proxy_for
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse
 
+    from dockertls_vault.address import Proxy, Target
     from dockertls_vault.settings import Settings
 
 # A certificate with its chain has some ten thousand bytes; what is longer is not Vault.
@@ -77,11 +77,11 @@ class Transport:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._managers: dict[tuple[str | None, bool], PoolManager] = {}
+        self._managers: dict[tuple[Proxy | None, bool], PoolManager] = {}
         self._unix = {
-            address: deadline.UnixPool(address.removeprefix(UNIX))
+            address: deadline.UnixPool(address.path)
             for address in settings.addresses
-            if address.startswith(UNIX)
+            if address.is_unix
         }
         if tls.is_given(settings):
             _ = self._context  # what is wrong with it is said whatever the address
@@ -94,7 +94,7 @@ class Transport:
     def send(
         self,
         method: str,
-        url: str,
+        target: Target,
         *,
         headers: Mapping[str, str],
         body: object,
@@ -107,7 +107,7 @@ class Transport:
         such verb. Raises HTTPError; a redirect is an answer like any other.
         """
         try:
-            return self._exchange(method, url, headers, body, params, timeout)
+            return self._exchange(method, target, headers, body, params, timeout)
         except HTTPError:
             raise
         except (ValueError, TypeError, OverflowError) as error:
@@ -117,7 +117,7 @@ class Transport:
     def _exchange(
         self,
         method: str,
-        url: str,
+        target: Target,
         headers: Mapping[str, str],
         body: object,
         params: Mapping[str, str] | None,
@@ -125,10 +125,10 @@ class Transport:
     ) -> Answer:
         if method == "LIST":
             method, params = "GET", {**(params or {}), "list": "true"}
-        pool, target = self._pool(_with(url, params or {}))
+        pool, url = self._pool(_with(target, params or {}))
         with pool.request(
             method,
-            target,
+            url,
             # http.client writes Latin-1, and Vault reads UTF-8.
             headers={name: value.encode().decode("latin-1") for name, value in headers.items()},
             json=body,
@@ -148,19 +148,19 @@ class Transport:
         for manager in self._managers.values():
             manager.clear()
 
-    def _pool(self, url: str) -> tuple[deadline.UnixPool | PoolManager, str]:
-        """Return the connections for ``url``, and what they call it."""
-        for address, pool in self._unix.items():
-            if url.startswith(f"{address}/"):
-                return pool, url.removeprefix(address)
-        proxy = proxy_for(url, self._settings)
-        encrypted = any(hop.startswith("https:") for hop in (url, proxy or ""))
+    def _pool(self, target: Target) -> tuple[deadline.UnixPool | PoolManager, str]:
+        """Return the connections for ``target``, and what they call it."""
+        server = target.server
+        if server.is_unix:
+            return self._unix[server], str(target).removeprefix(server.root)
+        proxy = proxy_for(server, self._settings)
+        encrypted = "https" in {server.scheme, proxy.address.scheme if proxy else ""}
         kind = proxy, encrypted
         if kind not in self._managers:
             self._managers[kind] = self._manager(proxy, self._context if encrypted else None)
-        return self._managers[kind], url
+        return self._managers[kind], str(target)
 
-    def _manager(self, proxy: str | None, context: ssl.SSLContext | None) -> PoolManager:
+    def _manager(self, proxy: Proxy | None, context: ssl.SSLContext | None) -> PoolManager:
         to_vault: dict[str, Any] = {
             "ssl_context": context,
             "server_hostname": self._settings.tls_server_name,
@@ -169,7 +169,7 @@ class Transport:
             manager = PoolManager(**to_vault)
         else:
             manager = ProxyManager(
-                proxy,
+                str(proxy.address),
                 proxy_headers=_credentials(proxy),
                 proxy_ssl_context=context,
                 **to_vault,
@@ -178,22 +178,22 @@ class Transport:
         return manager
 
 
-def _credentials(proxy: str) -> dict[str, str] | None:
-    """Return the header with the user and the password in a proxy's address, as Go sends them.
+def _credentials(proxy: Proxy) -> dict[str, str] | None:
+    """Return the header with the user and the password for a proxy, as Go sends them.
 
     urllib3's make_headers knows Latin-1 alone.
     """
-    user, at, _ = urlsplit(proxy).netloc.rpartition("@")
-    encoded = base64.b64encode(unquote_to_bytes(user)).decode()
-    return {"Proxy-Authorization": f"Basic {encoded}"} if at else None
+    if proxy.credentials is None:
+        return None
+    encoded = base64.b64encode(unquote_to_bytes(proxy.credentials)).decode()
+    return {"Proxy-Authorization": f"Basic {encoded}"}
 
 
-def _with(url: str, params: Mapping[str, str]) -> str:
-    """Return ``url`` with these parameters, once: that of a redirect has them already."""
-    address, _, query = url.partition("?")
-    kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in params]
-    query = urlencode([*kept, *params.items()])
-    return f"{address}?{query}" if query else address
+def _with(target: Target, params: Mapping[str, str]) -> Target:
+    """Return ``target`` with these parameters, once: that of a redirect has them already."""
+    pairs = parse_qsl(target.query, keep_blank_values=True)
+    kept = [pair for pair in pairs if pair[0] not in params]
+    return dataclasses.replace(target, query=urlencode([*kept, *params.items()]))
 
 
 def _read(response: BaseHTTPResponse) -> bytes:

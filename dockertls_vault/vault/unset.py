@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import NoToken, VaultUnreachable
 
 if TYPE_CHECKING:
+    from dockertls_vault.address import Address
     from dockertls_vault.settings import Settings
 
 # With -E, sudo keeps HOME as well where it may, and so ~/.vault-token.
@@ -29,7 +30,7 @@ def no_token(settings: Settings) -> NoToken:
 
 
 def no_address(
-    settings: Settings, address: str, reason: str, *, guess: str = ""
+    settings: Settings, address: Address, reason: str, *, guess: str = ""
 ) -> VaultUnreachable:
     """Return what to say where nobody is at the default ``address``, for that ``reason``.
 

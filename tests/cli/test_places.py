@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault import config
+from dockertls_vault.address import Address
 from tests.harness.missing import missing
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def test_a_home_that_may_not_be_entered(everybodys: Path) -> None:
         try:
             os.setuid(65534)
             found = config.resolve({}, environ, config.config_files(environ))
-            os._exit(0 if found.addresses == ("http://127.0.0.1:1",) else 1)
+            os._exit(0 if found.addresses == (Address.parse("http://127.0.0.1:1"),) else 1)
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

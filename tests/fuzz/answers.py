@@ -250,7 +250,7 @@ def _cross(wrong: _Wrong) -> object:
     """Do all that a command does with Vault's answers but write files."""
     settings = config.resolve({}, _ENVIRON, [])
     with (
-        mock.patch.object(Transport, "_pool", lambda _self, url: (_Pool(wrong), url)),
+        mock.patch.object(Transport, "_pool", lambda _self, target: (_Pool(wrong), str(target))),
         open_session(settings, say=lambda _text: None) as session,
     ):
         return wrong.command(session)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dockertls_vault.address import Address
 from dockertls_vault.errors import (
     DockerTLSError,
     IssuerExpired,
@@ -40,6 +41,7 @@ from dockertls_vault.vault.transport import Answer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+VAULT = Address.parse("https://vault:8200")
 SIGN = "pki/sign/server"
 LOGIN = "auth/approle/login"
 LOOKUP = "auth/token/lookup-self"
@@ -331,7 +333,7 @@ def fitting(example: Example) -> Row:
     answer = example.answer
     rows = answers.rows(example.path, answer)
     words = answer.errors or (answer.text,)
-    refusal = Refusal("POST", example.path, "", answer.status, words, {})
+    refusal = Refusal("POST", example.path, VAULT, answer.status, words, {})
     return next(row for row in rows if row.find(refusal))
 
 
@@ -345,7 +347,7 @@ SIGNING = {
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
 def test_what_an_answer_means(example: Example) -> None:
     """Whether it is asked again, which error it is, its exit status, and words that help."""
-    meaning = answers.read("POST", example.path, "https://vault:8200", example.answer)
+    meaning = answers.read("POST", example.path, VAULT, example.answer)
     fault = meaning.fault
     assert (meaning.verdict, type(fault)) == (example.verdict, example.error)
     assert fault is not None
@@ -368,7 +370,7 @@ def test_what_an_answer_means(example: Example) -> None:
 def test_the_longest_ttl_that_fits(end: str, ttl: str) -> None:
     """By the server's clock, round, and with time to read and paste it; a minute at most."""
     answer = Answer(400, DATE, {"errors": [f"{BEYOND} {end}"]}, empty=False)
-    fault = answers.read("POST", SIGN, "", answer).fault
+    fault = answers.read("POST", SIGN, VAULT, answer).fault
     assert fault is not None
     assert fault.hint.startswith(f"give --ttl {ttl}, or ")
 
@@ -386,7 +388,7 @@ def test_words_alone_decide_nothing(example: Example) -> None:
     answer = replace(
         example.answer, status=418, body={"errors": list(example.answer.errors)}, text=""
     )
-    meaning = answers.read("POST", example.path, "", answer)
+    meaning = answers.read("POST", example.path, VAULT, answer)
     assert meaning.verdict is F
     assert type(meaning.fault) is VaultError
 
@@ -396,7 +398,7 @@ def test_a_name_that_reads_like_another_refusal(example: str) -> None:
     """Vault quotes the common name that it refuses, which may be any text."""
     said = f"common name {example} not allowed by this role"
     answer = Answer(400, {}, {"errors": [said]}, empty=False)
-    meaning = answers.read("POST", SIGN, "", answer)
+    meaning = answers.read("POST", SIGN, VAULT, answer)
     assert (meaning.verdict, type(meaning.fault)) == (F, NameRefused)
 
 
@@ -412,7 +414,7 @@ def test_a_name_that_reads_like_another_refusal(example: str) -> None:
 def test_words_without_end(path: str, phrase: str, status: int) -> None:
     """Some of them are read, so that they cannot keep the search for a phrase busy."""
     answer = Answer(status, {}, {"errors": [phrase * 10, phrase * 100_000]}, empty=False)
-    fault = answers.read("POST", path, "", answer).fault
+    fault = answers.read("POST", path, VAULT, answer).fault
     assert fault is not None
     assert phrase.strip() in fault.message
     assert len(fault.message) < 5000
@@ -421,16 +423,16 @@ def test_words_without_end(path: str, phrase: str, status: int) -> None:
 @pytest.mark.parametrize("example", SIGNING.values(), ids=SIGNING)
 def test_the_words_of_the_engine_are_about_signing(example: Example) -> None:
     """Elsewhere somebody else has written them, or a command that asks for something else."""
-    meaning = answers.read("POST", "kv/data/x", "", example.answer)
+    meaning = answers.read("POST", "kv/data/x", VAULT, example.answer)
     assert type(meaning.fault) is VaultError
 
 
 def test_a_mount_with_the_word_in_its_path() -> None:
     """Its roles are not about signing, and the hint has all of its path."""
     answer = Answer(400, {}, {"errors": ["a parameter of the role"]}, empty=False)
-    assert type(answers.read("POST", "a/sign/b/roles/x", "", answer).fault) is VaultError
+    assert type(answers.read("POST", "a/sign/b/roles/x", VAULT, answer).fault) is VaultError
     none = Answer(500, {}, {"errors": [f"{NO_CA} no default issuer currently configured"]}, False)
-    fault = answers.read("POST", "a/sign/b/sign/server", "", none).fault
+    fault = answers.read("POST", "a/sign/b/sign/server", VAULT, none).fault
     assert fault is not None
     assert "the role 'server'" in fault.message
     assert "`bao write a/sign/b/config/issuers " in fault.hint
@@ -447,7 +449,7 @@ def test_a_mount_with_the_word_in_its_path() -> None:
 )
 def test_a_success(path: str, status: int, body: dict[str, Any] | None, empty: bool) -> None:
     """It is Vault's where it has one of its keys, tells of the server itself, or is empty."""
-    meaning = answers.read("POST", path, "", Answer(status, {}, body, empty))
+    meaning = answers.read("POST", path, VAULT, Answer(status, {}, body, empty))
     assert meaning == answers.Meaning(Verdict.FINAL)
 
 
@@ -457,7 +459,7 @@ def test_a_success(path: str, status: int, body: dict[str, Any] | None, empty: b
 def test_what_may_have_been_done(status: int, acted: bool) -> None:
     """After a gateway's failure nobody knows, and what works once is not repeated."""
     answer = Answer(status, {}, {"errors": ["no active Vault instance found"]}, empty=False)
-    assert answers.read("POST", SIGN, "", answer).acted is acted
+    assert answers.read("POST", SIGN, VAULT, answer).acted is acted
 
 
 @pytest.mark.parametrize(
@@ -471,7 +473,7 @@ def test_what_may_have_been_done(status: int, acted: bool) -> None:
 )
 def test_how_long_to_wait(header: dict[str, str], said: list[str], wait: float) -> None:
     """As long as a rate limit's Retry-After says; a standby lags for a tenth of a second."""
-    meaning = answers.read("POST", SIGN, "", Answer(429, header, {"errors": said}, empty=False))
+    meaning = answers.read("POST", SIGN, VAULT, Answer(429, header, {"errors": said}, empty=False))
     assert meaning.wait == wait
     assert meaning.fault is not None
     assert ("wait for 7 s" in meaning.fault.hint) is bool(wait)

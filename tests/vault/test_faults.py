@@ -12,6 +12,7 @@ import pytest
 from urllib3.exceptions import NewConnectionError, ProxyError
 
 from dockertls_vault import config
+from dockertls_vault.address import Address, Target
 from dockertls_vault.errors import (
     DockerTLSError,
     InvalidSetting,
@@ -80,7 +81,7 @@ def test_no_address_is_set_and_vault_is_there_without_tls(
     """As a dev server is: that nothing is set comes first."""
     host = openbao.address.removeprefix("http://")
     default = config.resolve({}, {"VAULT_TOKEN": "t", **variables}, [])
-    unset = replace(default, addresses=(f"https://{host}",))
+    unset = replace(default, addresses=(Address.parse(f"https://{host}"),))
     with (
         open_session(unset, say=lambda _: None) as opened,
         pytest.raises(VaultUnreachable) as caught,
@@ -133,7 +134,12 @@ def test_what_no_proxy_let_through_was_not_sent() -> None:
         transport = Transport(config.resolve({}, {"HTTPS_PROXY": proxy.address}, []))
         with contextlib.closing(transport), pytest.raises(ProxyError) as caught:
             transport.send(
-                "POST", "https://vault.example/", headers={}, body={}, params=None, timeout=30.0
+                "POST",
+                Target.parse("https://vault.example/"),
+                headers={},
+                body={},
+                params=None,
+                timeout=30.0,
             )
     assert not faults.may_have_been_sent(caught.value)
 

@@ -121,7 +121,9 @@ def test_the_budget_is_that_of_the_command() -> None:
 def test_what_github_takes_is_not_left_for_vault() -> None:
     """The seconds that pass are counted."""
     found = settings("http://127.0.0.1:1", DOCKERTLS_TIMEOUT="10s")
-    cluster = Cluster(found, Transport(found), waiting=lambda _: None, random=lambda: 0.0)
+    cluster = Cluster(
+        found, Transport(found), say=pytest.fail, waiting=lambda _: None, random=lambda: 0.0
+    )
     with cluster.spending() as before:
         time.sleep(0.05)
     with cluster.spending() as after:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.errors import VaultError
+from dockertls_vault.address import Address, Target
+from dockertls_vault.errors import DockerTLSError, VaultError
 from dockertls_vault.vault import redirect
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.transport import Answer
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from tests.harness.openbao import DevVault
 
-URL = "https://proxy:8200/vault/v1/pki/sign/server"
+VAULT = Address.parse("https://proxy:8200/vault")
+ASKED = Target.parse("https://proxy:8200/vault/v1/pki/sign/server")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ URL = "https://proxy:8200/vault/v1/pki/sign/server"
 def test_where_a_redirect_leads(location: str, target: str) -> None:
     """To the URL as it stands there; a relative one is taken from the one that was asked."""
     answer = Answer(307, {"Location": location}, None, empty=True)
-    assert redirect.target("https://proxy:8200/vault", URL, answer, follow=True) == target
+    assert str(redirect.target(VAULT, ASKED, answer, follow=True)) == target
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,12 @@ def test_where_a_redirect_leads(location: str, target: str) -> None:
         ({"Location": "https://leader:99999/v1/x"}, True, "invalid redirect"),
         ({"Location": "https://leader:-1/v1/x"}, True, "invalid redirect"),
         ({"Location": "http://leader/v1/x"}, True, "from https to http://leader"),
+        ({"Location": "HTTP://leader/v1/x"}, True, "from https to http://leader"),
+        ({"Location": "http://["}, True, "invalid redirect"),
+        ({"Location": f"https://{'a' * 64}/v1/x"}, True, "invalid redirect"),
+        ({"Location": "https://a..b/v1/x"}, True, "invalid redirect"),
+        ({"Location": "https://me:s3cret@leader/v1/x"}, True, "invalid redirect"),
+        ({"Location": "unix:///run/vault.sock/v1/x"}, True, "invalid redirect"),
         ({"Location": "https://leader/v1/x"}, False, "VAULT_DISABLE_REDIRECTS forbids"),
     ],
 )
@@ -56,7 +64,7 @@ def test_what_is_not_followed(headers: dict[str, str], follow: bool, words: str)
     """Each has words and a hint of its own, with the address that was given."""
     answer = Answer(307, headers, None, empty=True)
     with pytest.raises(VaultError, match=f"^https://proxy:8200/vault .*{words}") as caught:
-        redirect.target("https://proxy:8200/vault", URL, answer, follow=follow)
+        redirect.target(VAULT, ASKED, answer, follow=follow)
     assert caught.value.hint
 
 
@@ -70,13 +78,14 @@ def test_what_is_not_followed(headers: dict[str, str], follow: bool, words: str)
 )
 def test_a_redirect_from_a_unix_socket(location: str, followed: bool) -> None:
     """Nobody else reads a socket, so the token is not sent in the clear by a network either."""
-    address = "unix:///run/vault.sock"
+    address = Address.parse("unix:///run/vault.sock")
+    asked = Target(address, "/v1/x")
     answer = Answer(307, {"Location": location}, None, empty=True)
     if followed:
-        assert redirect.target(address, f"{address}/v1/x", answer, follow=True) == location
+        assert str(redirect.target(address, asked, answer, follow=True)) == location
         return
     with pytest.raises(VaultError, match="redirects from unix to http://leader"):
-        redirect.target(address, f"{address}/v1/x", answer, follow=True)
+        redirect.target(address, asked, answer, follow=True)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +98,7 @@ def test_a_redirect_from_a_unix_socket(location: str, followed: bool) -> None:
 )
 def test_the_address_of_what_is_redirected_to(url: str, address: str) -> None:
     """As VAULT_ADDR would have it, with what lies before Vault's own path."""
-    assert redirect.base(url, "pki/sign/server") == address
+    assert str(redirect.base(Target.parse(url), "pki/sign/server")) == address
 
 
 def test_a_redirect_loses_a_prefix(openbao: DevVault) -> None:
@@ -148,3 +157,27 @@ def test_a_query_is_not_asked_twice() -> None:
     asked, followed = node.paths
     assert sorted(asked.partition("?")[2].split("&")) == ["after=none", "list=true"]
     assert followed == asked
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("HTTP://Leader.invalid:8200/v1/x", ["http://leader.invalid:8200"]),
+        ("https://leader.invalid/v1/x", []),
+        ("http://localhost:1/v1/x", []),
+    ],
+)
+def test_a_leader_without_tls_is_said(location: str, said: list[str]) -> None:
+    """Once, as it is of an address that was given: the token goes there in the clear."""
+    heard: list[str] = []
+    variables = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "1"}
+    with (
+        misbehaving(redirects_to(location)) as standby,
+        session(standby.address, heard.append, **variables) as opened,
+        pytest.raises(DockerTLSError),
+    ):
+        ask_as_nobody(opened)
+    assert [text for text in heard if "not encrypted" in text] == [
+        f"the connection to {address} is not encrypted: anybody on the way sees the token"
+        for address in said
+    ]

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from urllib3.exceptions import SSLError
 
+from dockertls_vault.address import Target
 from dockertls_vault.errors import (
     InvalidSetting,
     LoginRefused,
@@ -21,7 +22,7 @@ from dockertls_vault.errors import (
 from dockertls_vault.vault.own_token import Token, lookup
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.transport import Answer, Transport
-from tests.certificates import Authority, write_credential
+from tests.certificates import SERVER_AUTH, Authority, write_credential
 from tests.docker.servers import server_context
 
 from .listening import Listener, tls_openbao
@@ -138,6 +139,20 @@ def test_another_name_in_the_certificate(strict: Listener, client: Path) -> None
     assert found.policies == ("root",)
 
 
+def test_a_certificate_with_a_common_name_alone(tmp_path: Path) -> None:
+    """A name is looked for in the SANs (RFC 9525), as Go does, and the hint says so."""
+    issued = AUTHORITY.issue(common_name="localhost", dns=[], usages=[SERVER_AUTH])
+    with (
+        tls_openbao(tmp_path, AUTHORITY, issued) as found,
+        session(
+            f"https://localhost:{found.port}", VAULT_TOKEN="root", VAULT_CACERT=str(found.ca)
+        ) as opened,
+        pytest.raises(VaultUnreachable, match="not valid for 'localhost'") as caught,
+    ):
+        lookup(opened)
+    assert "a common name does not count" in caught.value.hint
+
+
 def test_no_client_certificate_where_one_is_wanted(strict: Listener) -> None:
     """In TLS 1.3 the server says so only after the handshake."""
     found = refused(strict, VAULT_CACERT=str(strict.ca), VAULT_TLS_SERVER_NAME="vault.example")
@@ -150,11 +165,11 @@ def test_an_alert_is_read_also_where_the_server_has_gone(strict: Listener) -> No
     found = settings(
         strict.address, VAULT_CACERT=str(strict.ca), VAULT_TLS_SERVER_NAME="vault.example"
     )
-    url = f"{strict.address}/v1/sys/wrapping/lookup"
+    target = Target.parse(f"{strict.address}/v1/sys/wrapping/lookup")
     for _ in range(20):
         transport = Transport(found)
         with pytest.raises(SSLError, match="certificate required"):
-            transport.send("POST", url, headers={}, body={}, params=None, timeout=30)
+            transport.send("POST", target, headers={}, body={}, params=None, timeout=30)
         transport.close()
 
 
@@ -219,8 +234,9 @@ def test_a_proxy(listener: Listener) -> None:
     assert proxy.paths == [f"127.0.0.1:{listener.port}"]
 
 
-def test_a_redirect_from_https_to_http(listener: Listener) -> None:
-    """It would show the token to everybody, so it is not followed."""
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+def test_a_redirect_from_https_to_http(listener: Listener, scheme: str) -> None:
+    """It would show the token to everybody, so it is not followed, however https was written."""
     seen = []
 
     def plain(_node: Node, connection: socket.socket) -> None:
@@ -232,8 +248,13 @@ def test_a_redirect_from_https_to_http(listener: Listener) -> None:
     context = server_context(listener.ca.parent)
     with misbehaving(plain) as node, misbehaving(standby, context) as leader:
         port = int(leader.address.rpartition(":")[2])
-        with pytest.raises(VaultError, match="from https to http") as caught:
-            who(Listener(port, listener.ca, listener.operator), VAULT_CACERT=str(listener.ca))
+        with (
+            session(
+                f"{scheme}://127.0.0.1:{port}", VAULT_TOKEN="root", VAULT_CACERT=str(listener.ca)
+            ) as opened,
+            pytest.raises(VaultError, match="from https to http") as caught,
+        ):
+            lookup(opened)
     assert "api_addr" in caught.value.hint
     assert seen == []
 

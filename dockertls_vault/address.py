@@ -1,0 +1,200 @@
+"""Where a server is, read and normalised once; pure.
+
+A scheme in capitals, a name in another script, a port that goes without saying: whatever was
+written, one server has one form here. What is decided by an address (is it encrypted, is it this
+machine, may the token go there) is decided by this type and never by its text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Self
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from .errors import InvalidInput
+
+_PORTS = {"http": 80, "https": 443}
+_UNIX = "unix://"
+# What a label is looked up with: DNS itself takes more, and no host has it.
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_LONGEST_NAME = 253
+_ZONE = re.compile(r"[\w.-]+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Address:
+    """A server, and the path below which it is; ``str`` gives it as one writes it.
+
+    ``scheme`` is http, https or unix. ``host`` is a name in lower case, of A-labels, with the dot
+    at its end if that was given (it has DNS look nowhere else), or an IP address without brackets;
+    of a Unix socket it is empty, and ``path`` is the file. ``port`` is None where it is the
+    scheme's own. ``path`` begins with a slash and ends without one, or is empty.
+    """
+
+    scheme: str
+    host: str
+    port: int | None = None
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``http://host:port/path``, ``https://…`` or ``unix:///file``.
+
+        Raises InvalidInput, which quotes no text with an ``@``: a password may be in it.
+        """
+        if text.startswith(_UNIX) and text != _UNIX:
+            return cls("unix", "", path=text.removeprefix(_UNIX))
+        parts, host, port = _split(text)
+        if parts.username is not None or parts.query or parts.fragment:
+            raise InvalidInput(
+                f"an address with more than a host, a port and a path: {parts.scheme}://{host}"
+            )
+        return cls(parts.scheme, host, port, parts.path.rstrip("/"))
+
+    @property
+    def is_unix(self) -> bool:
+        """Whether it is a socket in the file system."""
+        return self.scheme == "unix"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is this machine, as far as the name shows."""
+        if self.is_unix:
+            return True
+        if (ip := self.ip) is not None:
+            return ip.is_loopback
+        return self.name == "localhost" or self.name.endswith(".localhost")
+
+    @property
+    def ip(self) -> IPv4Address | IPv6Address | None:
+        """The host where it is an IP address; one of IPv4 mapped into IPv6 is that of IPv4."""
+        return parse_ip(self.host)
+
+    @property
+    def name(self) -> str:
+        """The host as names are compared: without the dot at its end."""
+        return self.host.removesuffix(".")
+
+    @property
+    def effective_port(self) -> int:
+        """The port, also where it is the scheme's own."""
+        return self.port or _PORTS[self.scheme]
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as a URL has them."""
+        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def root(self) -> str:
+        """The server without a path."""
+        return f"{self.scheme}://{self.authority}"
+
+    def __str__(self) -> str:
+        return f"{self.root}{self.path}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked of a server: ``path`` is all of it, and ``query`` is without its mark."""
+
+    server: Address
+    path: str
+    query: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a whole URL with http or https; raises InvalidInput."""
+        parts, host, port = _split(text)
+        if parts.username is not None:
+            raise InvalidInput(f"an address with a user: {parts.scheme}://{host}")
+        return cls(Address(parts.scheme, host, port), parts.path or "/", parts.query)
+
+    def join(self, location: str) -> Self:
+        """Return what ``location`` means to whoever asked for this (RFC 3986, 5); InvalidInput."""
+        try:
+            return type(self).parse(urljoin(str(self), location))
+        except ValueError:
+            raise InvalidInput("not an address to go to") from None
+
+    def __str__(self) -> str:
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.server.root}{self.path}{query}"
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy, and the ``user:password`` for it, each still percent-encoded."""
+
+    address: Address
+    credentials: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``http://user:password@host:port``; what is wrong is never quoted."""
+        try:
+            parts, host, port = _split(text)
+        except InvalidInput:
+            raise InvalidInput("not an address of a proxy") from None
+        credentials, at, _ = parts.netloc.rpartition("@")
+        return cls(Address(parts.scheme, host, port), credentials if at else None)
+
+
+def parse_host(text: str) -> str:
+    """Return a name or an IP address as an Address has it; raises InvalidInput."""
+    bare, percent, zone = text.partition("%")
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        pass
+    else:
+        zone = zone.removeprefix("25") if percent else ""
+        if percent and (isinstance(address, IPv4Address) or not _ZONE.fullmatch(zone)):
+            raise InvalidInput(f"not the name of a host: {text!r}")
+        return f"{address}%{zone}" if zone else str(address)
+    name = _to_ascii(text)
+    labels = name.removesuffix(".").split(".")
+    if len(name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
+        raise InvalidInput(f"not the name of a host: {text!r}")
+    return name
+
+
+def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the IP address that ``text`` is, that of IPv4 where it is mapped into IPv6."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address
+
+
+def _split(text: str) -> tuple[SplitResult, str, int | None]:
+    """Return the parts of a URL, its host and its port; raises InvalidInput."""
+    quoted = "" if "@" in text else f": {text!r}"
+    refused = InvalidInput(f"not an address with http:// or https://{quoted}")
+    if not text.isprintable() or text != text.strip():  # urlsplit takes some of it away
+        raise refused
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        host = parse_host(parts.hostname or "")
+    except (ValueError, InvalidInput):
+        raise refused from None
+    if parts.scheme not in _PORTS or port == 0:
+        raise refused
+    return parts, host, None if port == _PORTS[parts.scheme] else port
+
+
+def _to_ascii(name: str) -> str:
+    if name.isascii():
+        return name.lower()
+    import idna
+
+    try:
+        return idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        raise InvalidInput(f"not the name of a host: {name!r}") from None

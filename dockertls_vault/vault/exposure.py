@@ -1,0 +1,29 @@
+"""A connection that anybody on the way can read: told by its address, and said in words; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .proxies import proxy_for
+
+if TYPE_CHECKING:
+    from dockertls_vault.address import Address
+    from dockertls_vault.settings import Settings
+
+
+def is_exposed(server: Address, settings: Settings) -> bool:
+    """Tell whether a token for ``server`` leaves this machine unencrypted.
+
+    It does so also on the way to a proxy that is there for loopback as well.
+    """
+    if server.scheme != "http":
+        return False
+    if not server.is_loopback:
+        return True
+    proxy = proxy_for(server, settings)
+    return proxy is not None and not proxy.address.is_loopback
+
+
+def words(server: Address) -> str:
+    """Return what is said of such a connection."""
+    return f"the connection to {server} is not encrypted: anybody on the way sees the token"

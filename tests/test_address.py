@@ -1,0 +1,120 @@
+"""Where a server is: one form for each, whatever was written, and no secret in what is said."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dockertls_vault.address import Address, Proxy, Target, parse_host
+from dockertls_vault.errors import InvalidInput
+
+LONG = "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("https://vault.example:8200", "https://vault.example:8200"),
+        ("HTTPS://Vault.EXAMPLE:8200/", "https://vault.example:8200"),
+        ("https://vault.example:443", "https://vault.example"),
+        ("http://vault.example:80", "http://vault.example"),
+        ("http://vault.example:443", "http://vault.example:443"),
+        ("https://vault.example:", "https://vault.example"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://vault.example.", "https://vault.example."),
+        ("https://my_vault:8200/a%20b//", "https://my_vault:8200/a%20b"),
+        ("http://[::1]:8200", "http://[::1]:8200"),
+        ("http://[0:0:0:0:0:0:0:1]", "http://[::1]"),
+        ("http://[fe80::1%25eth0]:8200", "http://[fe80::1%25eth0]:8200"),
+        ("http://[fe80::1%eth0]", "http://[fe80::1%25eth0]"),
+        ("unix:///run/vault.sock", "unix:///run/vault.sock"),
+    ],
+)
+def test_one_form(text: str, form: str) -> None:
+    """The scheme and the host in lower case, no port that goes without saying; read again, same."""
+    address = Address.parse(text)
+    assert str(address) == form
+    assert Address.parse(form) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "vault.example:8200", "//vault.example", "/v1", "https://", "https://:8200", "unix://",
+        "ftp://vault", "tcp://vault", "https://[", "https://[::1", "https://vault:0",
+        "https://vault:65536", "https://vault:-1", "https://vault:x", f"https://{LONG}",
+        "https://a..b", "https://.a", f"https://{'a.' * 130}", "https://a b", "https://a%41",
+        "https://a\\b", "https://vault/\x1b[2J", "https://vault/\n", "\thttps://vault",
+        " https://vault", "https://vault\u202e", "https://va\u2028ult", "https://vault?query",
+        "https://vault#fragment", "https://user@vault", "https://1.2.3.4%25eth0",
+        "https://[fe80::1%25a/b]",
+    ],
+)  # fmt: skip
+def test_what_is_no_address(text: str) -> None:
+    """Refused where it comes in."""
+    with pytest.raises(InvalidInput):
+        Address.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://me:s3cret@vault", "https://me:s3cret@vault:x", "https://me:s3cret@", "me:s3cret@h",
+        "https://me:s3cret@a..b", "ftp://me:s3cret@vault", "https://me:s3cret@[", "//me:s3cret@h\n",
+    ],
+)  # fmt: skip
+def test_no_secret_is_said(text: str) -> None:
+    """Whatever is wrong with an address, a password in it is not shown; nor is a proxy's."""
+    for parse in (Address.parse, Target.parse, Proxy.parse):
+        try:
+            said = repr(parse(text))
+        except InvalidInput as error:
+            said = f"{error.message} {error.hint}"
+        assert "s3cret" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "loopback"),
+    [
+        ("http://localhost", True),
+        ("HTTP://LOCALHOST.", True),
+        ("http://a.localhost", True),
+        ("http://127.1.2.3", True),
+        ("http://[::1]", True),
+        ("http://[::ffff:127.0.0.1]", True),
+        ("unix:///run/vault.sock", True),
+        ("http://localhost.example", False),
+        ("http://127.0.0.1.example", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_what_is_this_machine(text: str, loopback: bool) -> None:
+    """As far as the name shows, in whatever form it was written."""
+    assert Address.parse(text).is_loopback is loopback
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "credentials"),
+    [
+        ("http://proxy:3128", "http://proxy:3128", None),
+        ("HTTP://me:p%40ss@Proxy:3128/x", "http://proxy:3128", "me:p%40ss"),
+        ("https://me@proxy", "https://proxy", "me"),
+    ],
+)
+def test_a_proxy(text: str, address: str, credentials: str | None) -> None:
+    """Its address, which may be shown, apart from what it is shown."""
+    proxy = Proxy.parse(text)
+    assert (str(proxy.address), proxy.credentials) == (address, credentials)
+
+
+@given(st.text(max_size=80))
+def test_a_host_is_fit_for_a_url(text: str) -> None:
+    """Whatever is typed, what comes out is a name or an address, and the same when read again."""
+    try:
+        host = parse_host(text)
+    except InvalidInput:
+        return
+    assert host.isascii()
+    assert not set(host) & set(" /?#@\\[]\"'")
+    assert parse_host(host) == host
