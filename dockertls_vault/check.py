@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from . import machine, reader
 from .docker import answers, authorities, credential, probe, trust, wire
-from .docker.intruder import foreign_context
-from .docker.outcome import Answered, NotTLS, Silent
-from .docker.probe import tls_context
+from .docker.outcome import Answered
 from .docker.report import Report, Severity, Step, worst
 from .docker.successor import find_successor, restart_instead
+from .docker.visits import of_the_same, visit
 from .errors import DockerUnavailable, VerificationError
 from .x509 import describe, load_certificates
 
@@ -73,27 +72,26 @@ def check(
     if plaintext.severity is Severity.CRITICAL:
         return _report(endpoint, steps, "the port speaks plaintext", address=peer.ip)
 
-    stranger = probe.ask(peer, tls_context(), timeout)
-    if stranger.certificate is None and isinstance(stranger.outcome, NotTLS | Silent):
-        steps.append(answers.judge_no_certificate(stranger.outcome, asks=None))
+    visits = visit(peer, ours, timeout, now)
+    stranger, forged, known = visits.stranger, visits.forged, visits.known
+    if forged is None:
+        steps.append(answers.judge_no_certificate(stranger))
         return _report(endpoint, steps, "no TLS handshake was possible", address=peer.ip)
-    greeting = authorities.greet(peer, timeout)
-    named, certificate = greeting.authorities, _load(greeting.certificate)
-    forged = probe.ask(peer, foreign_context(ours.certificate, named, now), timeout)
-    known = probe.ask(peer, ours.context, timeout) if ours.context else None
-    cause = trust.explain_refusal(named, ours.chain, ours.roots, certificate)
+    decisive = visits.decisive
+    greeting = decisive.greeting
+    certificate = _load(greeting.certificate)
+    cause = trust.explain_refusal(greeting.authorities, ours.chain, ours.roots, certificate)
     steps += [
-        answers.judge_no_certificate(stranger.outcome, asks=greeting.asks),
-        answers.judge_foreign(forged.outcome, asks=greeting.asks),
-        answers.judge_ours(known.outcome, ours.step, cause)
+        of_the_same(answers.judge_no_certificate(stranger), stranger, decisive),
+        of_the_same(answers.judge_foreign(forged), forged, decisive),
+        answers.judge_ours(known, ours.step, cause)
         if known
         else _skipped("version", "we have no certificate and key that can be used"),
     ]
-    exchanges = [stranger, forged, *([known] if known else [])]
-    if answers.are_of_another([exchange.outcome for exchange in exchanges]):
+    if answers.are_of_another(visits.outcomes):
         reason = "it is not Docker that answers"
         return _report(endpoint, steps, reason, address=peer.ip, certificate=certificate)
-    steps.append(
+    steps += [
         trust.judge_trust(
             greeting,
             in_the_clear,
@@ -102,23 +100,16 @@ def check(
             ours={certificate.issuer for certificate in ours.chain},
             roots={root.subject for root in ours.roots},
             public=authorities.public_authorities(),
-        )
-    )
-    if certificate is None:
-        steps.append(wire.judge_unseen())
-    else:
-        verifying = ours.verifying
-        steps.append(
-            wire.judge_chain(probe.ask(peer, verifying, timeout), certificate, ours.roots, now)
-            if verifying
-            else _skipped("chain", "we have no ca.pem that can be used")
-        )
+        ),
+        wire.judge_chain(greeting, certificate, ours.roots, now),
+    ]
+    if certificate is not None:
         successor = _find_successor(certificate, server, peer.ip, now)
         steps += _judge_certificate(endpoint, certificate, successor, now)
     return _report(
         endpoint,
         steps,
-        "the server's certificate was not to be seen",
+        "the server's certificate was not to be seen, or cannot be read",
         address=peer.ip,
         certificate=certificate,
         docker=known.outcome.version if known and isinstance(known.outcome, Answered) else None,

@@ -207,6 +207,10 @@ def _exit_statuses() -> str:
         "| exit status | severity |",
         "| --- | --- |",
         *(f"| {found.exit_status} | `{found.value}` |" for found in Severity),
+        "",
+        "0 means that all its rows were shown to be well. A row that was tried and told nothing is",
+        "`unknown`, one that was not tried `skipped`: nothing bad was found there, nor anything",
+        "good. See [how to read what is found](../how-to/check.md).",
     ]
     return "\n".join([*parts, ""])
 

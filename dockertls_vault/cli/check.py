@@ -61,8 +61,8 @@ def check(
 ) -> None:
     """Check that a daemon keeps strangers out, and lets us in.
 
-    The exit status is that of the worst that was found: 0 all is well, 1 a warning, 65 an error,
-    69 no answer, 76 a stranger is let in, or could be.
+    The exit status is that of the worst that was found: 0 all was shown to be well, 1 a warning,
+    3 it could not be told, 65 an error, 69 no answer, 76 a stranger is let in, or could be.
     """
     from dockertls_vault.check import check as check_endpoint
 

@@ -39,7 +39,13 @@ if TYPE_CHECKING:
 ENVELOPE_VERSION = 1
 _LABELS = {"error": typer.colors.RED, "warning": typer.colors.YELLOW, "hint": typer.colors.CYAN}
 # What a row of a table says first decides its colour.
-_STYLES = {"ok": "green", "warning": "yellow", "skipped": "dim", "critical": "bold red"}
+_STYLES = {
+    "ok": "green",
+    "warning": "yellow",
+    "skipped": "dim",
+    "unknown": "yellow",
+    "critical": "bold red",
+}
 _STYLE_OF_THE_REST = "red"
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .outcome import Alerted, Answered, Closed, Distrusted, Engine, NotHTTP, NotTLS, Silent
+from .outcome import Alerted, Answered, Closed, Engine, NotHTTP, NotTLS, Silent
 from .report import Severity, Step
 from .trust import LET_IN_TODO, TRY_AGAIN, WHO_REACHES, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .outcome import Outcome
+    from .outcome import Exchange, Outcome
 
 PLAINTEXT = "ask in plaintext"
 NO_CERTIFICATE = "ask without a certificate"
@@ -41,6 +41,7 @@ _ADVICE_REFUSED = (
     "compare tlscacert of the daemon with the issuer of our certificate; dockerd's log has its "
     "own words for it"
 )
+_NO_COMMON_VERSION = Alerted("protocol version")
 _TLS_HEADER = b"\x15\x03"
 _BAD_REQUEST = 400
 # With these a proxy in front of Docker refuses; 495 and 496 are nginx's own.
@@ -82,28 +83,36 @@ def judge_plaintext(outcome: Outcome) -> Step:
         case NotHTTP(start=start) if not start.startswith(_TLS_HEADER):
             return step(Severity.OK, f"the answer is not HTTP: {start!r}")
         case Silent():
-            return step(Severity.OK, "no answer")
+            return step(
+                Severity.UNKNOWN,
+                "no answer in the time allowed",
+                "a server of TLS refuses at once",
+                TRY_AGAIN,
+            )
     return step(Severity.OK, "refused: it ended the connection")
 
 
-def judge_no_certificate(outcome: Outcome, *, asks: bool | None) -> Step:
-    """Tell whether somebody without a certificate is kept out.
+def judge_no_certificate(exchange: Exchange) -> Step:
+    """Tell whether somebody without a certificate is kept out."""
+    return _judge_stranger("no-certificate", NO_CERTIFICATE, exchange)
 
-    ``asks`` is whether the server asks for one, None where that is not known.
+
+def judge_foreign(exchange: Exchange) -> Step:
+    """Tell whether somebody with a forged certificate is kept out."""
+    return _judge_stranger("foreign-certificate", FOREIGN, exchange)
+
+
+def _judge_stranger(name: str, tried: str, exchange: Exchange) -> Step:
+    """Take nothing for a refusal but what a server says that has asked for a certificate.
+
+    It has proved by then to have its own certificate's key; before that, anybody can send an
+    alert or end the connection, and what limits connections does.
     """
-    return _judge_stranger("no-certificate", NO_CERTIFICATE, outcome, asks=asks)
-
-
-def judge_foreign(outcome: Outcome, *, asks: bool | None) -> Step:
-    """Tell whether somebody with a forged certificate is kept out; ``asks`` likewise."""
-    return _judge_stranger("foreign-certificate", FOREIGN, outcome, asks=asks)
-
-
-def _judge_stranger(name: str, tried: str, outcome: Outcome, *, asks: bool | None) -> Step:
 
     def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
         return Step(name, severity, tried, happened, why, todo)
 
+    outcome = exchange.outcome
     match outcome:
         case Answered(denied_by_plugin=True):
             return step(
@@ -121,15 +130,19 @@ def _judge_stranger(name: str, tried: str, outcome: Outcome, *, asks: bool | Non
             )
         case Answered(status=status) if status in _REFUSALS:
             return step(Severity.OK, f"refused: {_shown(outcome)}")
-        case Alerted(alert=alert) if alert != "protocol version":
-            return step(Severity.OK, f"refused: tls: {_IN_GO.get(alert, alert)}")
-        case Closed() if asks:
-            return step(Severity.OK, "refused: it ended the connection without an answer")
+        case Alerted() if exchange.greeting.asks:
+            return step(Severity.OK, _refusal(outcome))
+        case Alerted() if outcome != _NO_COMMON_VERSION:
+            return step(
+                Severity.UNKNOWN,
+                f"{_refusal(outcome)}, and it was not seen to ask for a certificate",
+                "that tells nothing of who is let in",
+                TRY_AGAIN,
+            )
         case Closed():
             return step(
-                Severity.WARNING,
-                "it ended the connection without an answer, and was not seen to ask for a "
-                "certificate",
+                Severity.UNKNOWN,
+                f"{_refusal(outcome)}, twice",
                 "that is no refusal: something that limits connections ends them too",
                 TRY_AGAIN,
             )
@@ -151,7 +164,7 @@ def are_of_another(outcomes: Iterable[Outcome]) -> bool:
     )
 
 
-def judge_ours(outcome: Outcome, credential: Step, cause: Cause | None = None) -> Step:
+def judge_ours(exchange: Exchange, credential: Step, cause: Cause | None = None) -> Step:
     """Tell whether we are let in.
 
     ``credential`` is what was found of our certificate, ``cause`` what the daemon's CAs tell
@@ -161,6 +174,7 @@ def judge_ours(outcome: Outcome, credential: Step, cause: Cause | None = None) -
     def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
         return Step("version", severity, OURS, happened, why, todo)
 
+    outcome = exchange.outcome
     match outcome:
         case Answered(version=version) if version is not None:
             return step(Severity.OK, _shown(outcome))
@@ -180,7 +194,14 @@ def judge_ours(outcome: Outcome, credential: Step, cause: Cause | None = None) -
         case Answered(status=status) if status in _REFUSALS:
             found = _why_refused(outcome, credential, cause)
             return step(Severity.ERROR, f"refused: {_shown(outcome)}", found.why, found.todo)
-        case Alerted() | Closed() if outcome != Alerted("protocol version"):
+        case Closed() if exchange.greeting.certificate is None:
+            return step(
+                Severity.UNKNOWN,
+                "it ended the connection within the handshake, twice",
+                "that is no refusal: something that limits connections ends them too",
+                TRY_AGAIN,
+            )
+        case Alerted() | Closed() if outcome != _NO_COMMON_VERSION:
             found = _why_refused(outcome, credential, cause)
             return step(Severity.ERROR, _refusal(outcome), found.why, found.todo)
     severity, happened, why, todo = _no_docker(outcome)
@@ -236,7 +257,7 @@ def _no_docker(outcome: Outcome) -> tuple[Severity, str, str, str]:
             happened = f"it is not Docker that answers: {_shown(outcome)}"
         case NotHTTP(start=start):
             happened = f"the answer is not HTTP: {start!r}"
-        case NotTLS(reason=reason) | Distrusted(reason=reason):
+        case NotTLS(reason=reason):
             happened = f"no TLS handshake: {reason}"
         case Closed():
             happened = _refusal(outcome)

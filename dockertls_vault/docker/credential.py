@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -14,9 +13,9 @@ from dockertls_vault import durable
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.verification import extended_key_usages
-from dockertls_vault.x509 import certificates_pem, load_certificates
+from dockertls_vault.x509 import load_certificates
 
-from .probe import tls_context
+from .channel import Hello, Identity, UnusableIdentity, require_usable
 from .report import Severity, Step
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptography.x509 import Certificate
+
+    from dockertls_vault.x509 import PrivateKey
 
 READ = "read our own files"
 _CLIENT_USAGES = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
@@ -34,17 +35,19 @@ _ISSUE_AGAIN = "issue it again: dockertls-vault issue client"
 class Credential:
     """What the three files hold, as far as they can be used; ``step`` says how far.
 
-    ``chain`` is our certificate and the intermediates in its file. ``context`` presents it and
-    verifies nothing; it is None where the certificate or the key cannot be used. ``verifying``
-    verifies the server with ca.pem, and presents the certificate if it can; it is None, and
-    ``roots`` empty, where ca.pem cannot be used.
+    ``chain`` is our certificate and the intermediates in its file. ``identity`` is None where the
+    certificate or the key cannot be used, and ``roots`` are empty where ca.pem cannot.
     """
 
     chain: tuple[Certificate, ...]
     roots: tuple[Certificate, ...]
-    context: ssl.SSLContext | None
-    verifying: ssl.SSLContext | None
+    identity: Identity | None
     step: Step
+
+    @property
+    def hello(self) -> Hello | None:
+        """How we come with it, if we can."""
+        return Hello(self.identity, self.roots) if self.identity else None
 
     @property
     def certificate(self) -> Certificate | None:
@@ -56,8 +59,7 @@ class Credential:
 NONE = Credential(
     chain=(),
     roots=(),
-    context=None,
-    verifying=None,
+    identity=None,
     step=Step(
         "credential",
         Severity.WARNING,
@@ -82,19 +84,15 @@ def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
     """Read the three files; never raises: what is wrong is in the step."""
     chain: tuple[Certificate, ...] = ()
     roots: tuple[Certificate, ...] = ()
-    context: ssl.SSLContext | None = None
-    verifying: ssl.SSLContext | None = None
+    identity: Identity | None = None
     problems: list[_Unusable] = []
     try:
         chain = _load_certificates(cert)
-        _check_key(cert, key, chain[0])
-        context = _context(cert, key, None)
+        identity = _identity(cert, key, chain)
     except _Unusable as problem:
         problems.append(problem)
     try:
         roots = _load_certificates(ca)
-        pem = certificates_pem(roots).decode()
-        verifying = _context(cert, key, pem) if context else tls_context(roots=pem)
     except _Unusable as problem:
         problems.append(problem)
     if not problems:
@@ -108,7 +106,7 @@ def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
             why="docker itself cannot use them either",
             todo=problems[0].todo,
         )
-    return Credential(chain, roots, context, verifying, step)
+    return Credential(chain, roots, identity, step)
 
 
 def _read(path: Path) -> bytes:
@@ -137,23 +135,22 @@ def _load_certificates(path: Path) -> tuple[Certificate, ...]:
         raise _Unusable(f"{path} holds no certificate ({'; '.join(error.problems)})") from None
 
 
-def _check_key(cert: Path, key: Path, certificate: Certificate) -> None:
+def _identity(cert: Path, key: Path, chain: tuple[Certificate, ...]) -> Identity:
     try:
-        # Read here first, because OpenSSL would ask the terminal for an encrypted key's password.
         private_key = load_pem_private_key(_read(key), password=None)
     except TypeError:
         raise _Unusable(f"{key} is encrypted, which docker refuses") from None
     except (ValueError, UnsupportedAlgorithm):
         raise _Unusable(f"{key} holds no private key") from None
-    if private_key.public_key() != certificate.public_key():
+    if private_key.public_key() != chain[0].public_key():
         raise _Unusable(f"the key in {key} does not belong to the certificate in {cert}")
-
-
-def _context(cert: Path, key: Path, roots: str | None) -> ssl.SSLContext:
+    # Of which kind it is, OpenSSL judges.
+    identity = Identity(chain, cast("PrivateKey", private_key))
     try:
-        return tls_context(certificate=cert, key=key, roots=roots)
-    except ssl.SSLError as error:
-        raise _Unusable(f"OpenSSL cannot use {cert} ({error.reason})") from None
+        require_usable(identity)
+    except UnusableIdentity as error:
+        raise _Unusable(f"OpenSSL cannot use {cert} ({error})") from None
+    return identity
 
 
 def _judge(certificate: Certificate, now: datetime) -> Step:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Name
 
 # How Docker begins the message when one of its authorization plugins says no.
 DENIED_BY_PLUGIN = "authorization denied by plugin"
@@ -51,14 +55,6 @@ class Alerted:
 
 
 @dataclass(frozen=True)
-class Distrusted:
-    """We refused the server's certificate; ``code`` and ``reason`` are OpenSSL's."""
-
-    code: int
-    reason: str
-
-
-@dataclass(frozen=True)
 class Closed:
     """The server ended the connection without an answer."""
 
@@ -82,12 +78,41 @@ class NotHTTP:
     start: bytes
 
 
-Outcome = Answered | Alerted | Distrusted | Closed | Silent | NotTLS | NotHTTP
+Outcome = Answered | Alerted | Closed | Silent | NotTLS | NotHTTP
+
+
+@dataclass(frozen=True)
+class Objection:
+    """What speaks against the certificate at ``depth`` of the server's chain, 0 for its own.
+
+    ``code`` is OpenSSL's, ``reason`` its name in words.
+    """
+
+    depth: int
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What a server showed in a handshake in which it proved to have its certificate's key.
+
+    ``certificate`` (DER) is None where it did not come to that, and ``asks`` as well, which tells
+    whether it asked for a certificate. ``authorities`` are the CAs whose clients it says it lets
+    in, empty where it names none; ``unreadable`` counts the names that it gave beside them and
+    that cannot be read. ``objections`` is None where nothing was verified, for lack of roots.
+    """
+
+    certificate: bytes | None = None
+    asks: bool | None = None
+    authorities: tuple[Name, ...] = ()
+    unreadable: int = 0
+    objections: tuple[Objection, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What one question led to; the server's certificate (DER) where a handshake was done."""
+    """What one question led to, and what the server showed on that very connection."""
 
     outcome: Outcome
-    certificate: bytes | None = None
+    greeting: Greeting = Greeting()

@@ -11,9 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import select
 import socket
-import ssl
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -24,26 +22,25 @@ from dockertls_vault import stop
 from dockertls_vault.errors import DockerUnavailable
 from dockertls_vault.resolving import resolve
 
+from .channel import Channel, ChannelFault
 from .outcome import (
     DENIED_BY_PLUGIN,
-    Alerted,
     Answered,
     Closed,
-    Distrusted,
     Engine,
     Exchange,
+    Greeting,
     NotHTTP,
-    NotTLS,
     Silent,
     Version,
 )
 from .report import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import timedelta
-    from pathlib import Path
 
+    from .channel import Hello
     from .endpoint import Endpoint
     from .outcome import Outcome
 
@@ -102,59 +99,32 @@ def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
     raise DockerUnavailable(f"no connection to {endpoint.authority} ({'; '.join(failures)})")
 
 
-def tls_context(
-    *, certificate: Path | None = None, key: Path | None = None, roots: str | None = None
-) -> ssl.SSLContext:
-    """Return a client's TLS 1.2 or later, verifying the server against ``roots`` (PEM) alone.
+def ask(peer: Peer, hello: Hello | None, timeout: timedelta) -> Exchange:
+    """Ask ``peer`` for ``/version``, over TLS if there is a ``hello``; never raises.
 
-    Without ``roots`` it verifies nothing. A certificate in ``roots`` that is not self-signed is
-    trusted as well, as Go does; nor does Go show a certificate that is asked for only after the
-    handshake. Raises ssl.SSLError or OSError where OpenSSL cannot use a file.
+    A connection that merely ends tells nothing, and is tried once more. ``timeout`` is for each
+    of the two.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    if roots is None:
-        context.verify_mode = ssl.CERT_NONE
-    else:
-        context.load_verify_locations(cadata=roots)
-        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    if certificate is not None:
-        context.load_cert_chain(certificate, key)
-    return context
-
-
-def ask(peer: Peer, context: ssl.SSLContext | None, timeout: timedelta) -> Exchange:
-    """Ask ``peer`` for ``/version``, over TLS if there is a ``context``; never raises.
-
-    ``timeout`` is for the whole exchange, and for the second one where the first was reset.
-    """
-    exchange = _ask(peer, context, timeout, _PATIENCE[0])
-    if context is not None and isinstance(exchange.outcome, Closed):
-        return _ask(peer, context, timeout, _PATIENCE[1])
+    exchange = _ask(peer, hello, timeout, _PATIENCE[0])
+    if isinstance(exchange.outcome, Closed):
+        return _ask(peer, hello, timeout, _PATIENCE[1])
     return exchange
 
 
-def _ask(
-    peer: Peer, context: ssl.SSLContext | None, timeout: timedelta, patience: float
-) -> Exchange:
+def _ask(peer: Peer, hello: Hello | None, timeout: timedelta, patience: float) -> Exchange:
     deadline = time.monotonic() + timeout.total_seconds()
-    certificate: bytes | None = None
     try:
-        with contextlib.ExitStack() as stack:
-            connection = stack.enter_context(open_connection(peer, timeout.total_seconds()))
-            stack.enter_context(stop.cutting(partial(stop.shut, connection)))
-            if context is not None:
-                tls = stack.enter_context(
-                    context.wrap_socket(connection, server_hostname=peer.server_name)
-                )
-                certificate = tls.getpeercert(binary_form=True)
-                connection = tls
-                _hear_an_alert(tls, min(patience, timeout.total_seconds()))
-            return Exchange(_read_version(connection, peer, deadline), certificate)
+        with (
+            open_connection(peer, timeout.total_seconds()) as connection,
+            stop.cutting(partial(stop.shut, connection)),
+        ):
+            if hello is None:
+                return Exchange(_ask_in_the_clear(connection, peer, deadline))
+            channel = Channel(connection, hello, peer.server_name)
+            outcome = _ask_within_tls(channel, peer, deadline, patience)
+            return Exchange(outcome, channel.greeting)
     except OSError as error:
-        return Exchange(_classify(error), certificate)
+        return Exchange(_classify(error), Greeting())
 
 
 def open_connection(peer: Peer, timeout: float) -> socket.socket:
@@ -170,48 +140,51 @@ def open_connection(peer: Peer, timeout: float) -> socket.socket:
     return connection
 
 
-def _hear_an_alert(connection: ssl.SSLSocket, seconds: float) -> None:
-    """Wait for the server to speak first, and raise its alert, if it is one, as ssl.SSLError.
+def _ask_in_the_clear(connection: socket.socket, peer: Peer, deadline: float) -> Outcome:
+    def receive() -> bytes:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(max(_SHORTEST, left))
+        return connection.recv(_LONGEST_ANSWER)
 
-    What else it sends unasked are session tickets, which OpenSSL keeps to itself. (Of a server
-    that talks first, and so is not Docker, the first byte is lost.)
-    """
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    if poll.poll(seconds * 1000):
-        connection.setblocking(False)
-        with contextlib.suppress(ssl.SSLWantReadError):
-            connection.recv(1)
-
-
-def _read_version(connection: socket.socket, peer: Peer, deadline: float) -> Outcome:
-    request = (
-        f"GET /version HTTP/1.1\r\nHost: {peer.endpoint.authority}\r\n"
-        "User-Agent: dockertls-vault\r\nConnection: close\r\n\r\n"
-    )
-    connection.settimeout(max(_SHORTEST, deadline - time.monotonic()))
     # Where the server has gone already, what it said before is still to be read.
     with contextlib.suppress(ConnectionError):
-        connection.sendall(request.encode())
-    data = _read(connection, deadline)
-    return _parse_answer(data) if data else Closed()
+        connection.sendall(_request(peer))
+    return _read_answer(receive)
 
 
-def _read(connection: socket.socket, deadline: float) -> bytes:
-    """Return what the server sends until it closes, or what there is when the time is over."""
+def _ask_within_tls(channel: Channel, peer: Peer, deadline: float, patience: float) -> Outcome:
+    try:
+        channel.shake_hands(deadline)
+        channel.hear_an_alert(min(patience, deadline - time.monotonic()), deadline)
+        channel.sendall(_request(peer), deadline)
+    except OSError as error:
+        return _classify(error)
+    return _read_answer(lambda: channel.receive(deadline))
+
+
+def _request(peer: Peer) -> bytes:
+    return (
+        f"GET /version HTTP/1.1\r\nHost: {peer.endpoint.authority}\r\n"
+        "User-Agent: dockertls-vault\r\nConnection: close\r\n\r\n"
+    ).encode()
+
+
+def _read_answer(receive: Callable[[], bytes]) -> Outcome:
+    """Read what the server sends until it closes, or what there is when the time is over."""
     data = b""
     while len(data) < _LONGEST_ANSWER:
-        connection.settimeout(max(_SHORTEST, deadline - time.monotonic()))
         try:
-            part = connection.recv(_LONGEST_ANSWER)
-        except (TimeoutError, ConnectionResetError):
+            part = receive()
+        except OSError as error:
             if not data:
-                raise
+                return _classify(error)
             break
         if not part:
             break
         data += part
-    return data
+    return _parse_answer(data) if data else Closed()
 
 
 def _parse_answer(data: bytes) -> Outcome:
@@ -261,17 +234,10 @@ def _parse_version(text: str) -> Version | None:
 
 
 def _classify(error: OSError) -> Outcome:
-    """Say what an exchange that failed means; the reasons are OpenSSL's own names."""
+    """Say what an exchange that failed means."""
     match error:
-        case ssl.SSLCertVerificationError():
-            return Distrusted(error.verify_code, error.verify_message)
-        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionError():
-            return Closed()
+        case ChannelFault(outcome=outcome):
+            return outcome
         case TimeoutError():
             return Silent()
-        case ssl.SSLError(reason=str(reason)):
-            _, found, alert = reason.partition("_ALERT_")
-            if found:
-                return Alerted(alert.replace("_", " ").lower())
-            return NotTLS(reason.replace("_", " ").lower())
     return Closed()

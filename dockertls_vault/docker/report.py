@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 
 class Severity(StrEnum):
-    """How bad it is; from the best to the worst."""
+    """How bad it is; from the best to the worst.
+
+    What was tried and told nothing is unknown; what was not tried is skipped.
+    """
 
     OK = "ok"
-    SKIPPED = "skipped"
     WARNING = "warning"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
     ERROR = "error"
     UNREACHABLE = "unreachable"
     CRITICAL = "critical"
@@ -30,8 +34,9 @@ class Severity(StrEnum):
 
 _EXIT_STATUS = {
     Severity.OK: 0,
-    Severity.SKIPPED: 0,
     Severity.WARNING: 1,
+    Severity.SKIPPED: 3,  # with UNKNOWN, as monitoring plugins have it
+    Severity.UNKNOWN: 3,
     Severity.ERROR: 65,  # EX_DATAERR
     Severity.UNREACHABLE: 69,  # EX_UNAVAILABLE
     Severity.CRITICAL: 76,  # EX_PROTOCOL
@@ -59,7 +64,7 @@ class Report:
 
     ``endpoint`` is what was dialled (``tcp://h:2376``), ``address`` the IP address that
     answered, ``certificate`` the one on the wire, ``docker`` what ``/version`` told us with our
-    own certificate; None where it did not come to that.
+    own certificate, on that same connection; None where it did not come to that.
     """
 
     endpoint: str
@@ -76,7 +81,10 @@ def one_line(text: str) -> str:
 
 
 def worst(steps: tuple[Step, ...]) -> Severity:
-    """Return the worst severity among ``steps``; steps that were skipped do not count."""
+    """Return the worst severity among ``steps``, at least one.
+
+    It is ok only where each step was shown to be: one that was skipped leaves the whole unknown.
+    """
     order = list(Severity)
-    found = max((step.severity for step in steps), key=order.index, default=Severity.OK)
-    return Severity.OK if found is Severity.SKIPPED else found
+    found = max((step.severity for step in steps), key=order.index)
+    return Severity.UNKNOWN if found is Severity.SKIPPED else found

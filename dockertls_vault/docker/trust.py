@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate, Name
 
-    from .authorities import Greeting
-    from .outcome import Outcome
+    from .outcome import Greeting, Outcome
 
 TRUST = "look whose clients it lets in"
 # How many names make a list that somebody reads.
@@ -67,8 +66,8 @@ def judge_trust(
 
     if greeting.asks is None:
         return step(
-            Severity.WARNING,
-            "the connection ended before it could ask for a certificate, twice",
+            Severity.UNKNOWN,
+            "the handshake ended before it could ask for a certificate",
             "whose clients it lets in, and whether it asks for a certificate at all, is not known",
             TRY_AGAIN,
         )
@@ -86,7 +85,7 @@ def judge_trust(
         )
     if not named:
         return step(
-            Severity.WARNING,
+            Severity.UNKNOWN,
             "it asks for a certificate and names no CA: whose clients it lets in is not to be seen",
             "a proxy can keep the names to itself; dockerd names none when it trusts every CA that "
             "its host trusts",
@@ -102,7 +101,7 @@ def judge_trust(
     if unreadable:
         read = f"{_listed(authorities)}, and of " if authorities else ""
         return step(
-            Severity.WARNING,
+            Severity.UNKNOWN,
             f"clients of {read}CAs whose names cannot be read: {unreadable}",
             "a public CA may be among them: whoever has a client's certificate of one is root on "
             "that host",

@@ -12,7 +12,6 @@ from dockertls_vault.names import parse_address
 from dockertls_vault.verification import extended_key_usages
 from dockertls_vault.x509 import describe, fingerprint, is_signed_by, serial_text
 
-from .outcome import Alerted, Distrusted
 from .report import Severity, Step, one_line
 from .successor import RESTART_HERE
 from .trust import RESTART, TRY_AGAIN, Cause
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from .endpoint import Endpoint
-    from .outcome import Exchange
+    from .outcome import Greeting, Objection
 
 # A certificate is renewed when a third of its life is left; one with less was forgotten. Of a
 # life of years, a month is early enough.
@@ -47,7 +46,7 @@ _BRING_ROOT = (
     "is this the daemon you mean? then bring its root into ca.pem: dockertls-vault issue client, "
     "with its mount"
 )
-# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED: the chain was built before.
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED.
 _TIME_CODES = {9, 10}
 # OpenSSL's X509_V_ERR_INVALID_PURPOSE.
 _PURPOSE_CODE = 26
@@ -65,6 +64,16 @@ def judge_name(endpoint: Endpoint, certificate: Certificate) -> Step:
         return Step(
             "name", Severity.OK, NAME, f"{endpoint.host} is there, among {', '.join(names)}"
         )
+    if endpoint.is_address and endpoint.host in map(parse_address, description.dns_names):
+        return Step(
+            "name",
+            Severity.ERROR,
+            NAME,
+            f"{endpoint.host} is there as a DNS name only (DNS:{endpoint.host})",
+            why="docker compares an address with the IP addresses in a certificate alone",
+            todo=f"issue the server's certificate again with --host {endpoint.host}, by a role "
+            "that allows IP addresses (allow_ip_sans=true)",
+        )
     dialable = [name for name in names if "*" not in name][:3]
     again = f"issue the server's certificate again with --host {endpoint.host}"
     return Step(
@@ -81,53 +90,71 @@ def judge_name(endpoint: Endpoint, certificate: Certificate) -> Step:
 
 
 def judge_chain(
-    exchange: Exchange, certificate: Certificate, roots: Sequence[Certificate], now: datetime
+    greeting: Greeting,
+    certificate: Certificate | None,
+    roots: Sequence[Certificate],
+    now: datetime,
 ) -> Step:
-    """Tell whether the chain leads to ca.pem; ``exchange`` verified it with ``roots``.
+    """Tell whether the chain in ``greeting`` leads to ``roots``, which are those of our ca.pem.
 
-    A life that is over is the business of another step.
+    ``certificate`` is the server's own, None where it was not to be seen or cannot be read. That
+    its validity is over, or that it is no server's, is the business of other steps.
     """
-    issuer = one_line(certificate.issuer.rfc4514_string())
-    match exchange.outcome:
-        case Distrusted(code=code) if code in _TIME_CODES and not _is_valid(certificate, now):
-            pass
-        case Distrusted(code=code) if code == _PURPOSE_CODE:
-            return Step("chain", Severity.SKIPPED, CHAIN, "it is not a server's certificate")
-        case Distrusted(reason=reason):
-            cause = _explain_distrust(certificate, roots, reason)
-            return Step(
-                "chain",
-                Severity.ERROR,
-                CHAIN,
-                f"{reason}\non the wire, issued by {issuer}:\n"
-                f"{fingerprint(certificate)}\nin ca.pem:\n{_listed(roots)}",
-                why=cause.why,
-                todo=cause.todo,
-            )
-        case outcome if exchange.certificate is None and not isinstance(outcome, Alerted):
-            return Step(
-                "chain",
-                Severity.WARNING,
-                CHAIN,
-                "the handshake came to no end",
-                "whether docker would trust the daemon is not known",
-                TRY_AGAIN,
-            )
+
+    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
+        return Step("chain", severity, CHAIN, happened, why, todo)
+
+    objections = [
+        found
+        for found in greeting.objections or ()
+        if not (certificate and _is_said_elsewhere(found, certificate, now))
+    ]
+    if greeting.certificate is None:
+        return step(
+            Severity.UNKNOWN,
+            "the server's certificate was not to be seen",
+            "whether docker would trust the daemon is not known",
+            TRY_AGAIN,
+        )
+    if certificate is None:
+        return step(
+            Severity.ERROR if objections else Severity.UNKNOWN,
+            "; ".join(["the server's certificate cannot be read", *_reasons(objections)]),
+            "whether docker would trust the daemon is not known",
+            _BRING_ROOT if objections else _ISSUE_AGAIN,
+        )
+    if greeting.objections is None:
+        return step(Severity.SKIPPED, "we have no ca.pem that can be used")
+    if objections:
+        reason = "; ".join(_reasons(objections))
+        cause = _explain_distrust(certificate, roots, reason)
+        issuer = one_line(certificate.issuer.rfc4514_string())
+        return step(
+            Severity.ERROR,
+            f"{reason}\non the wire, issued by {issuer}:\n"
+            f"{fingerprint(certificate)}\nin ca.pem:\n{_listed(roots)}",
+            cause.why,
+            cause.todo,
+        )
     # Above an intermediate it may be any of them.
     issuers = [root for root in roots if is_signed_by(certificate, root)] or roots
-    return Step("chain", Severity.OK, CHAIN, f"it leads to {_listed(issuers)}")
+    return step(Severity.OK, f"it leads to {_listed(issuers)}")
 
 
-def judge_unseen() -> Step:
-    """Warn of a certificate that was not to be seen: nothing is known of what docker looks at."""
-    return Step(
-        "chain",
-        Severity.WARNING,
-        CHAIN,
-        "the server's certificate was not to be seen, or cannot be read",
-        "whether docker would trust the daemon is not known",
-        TRY_AGAIN,
-    )
+def _is_said_elsewhere(objection: Objection, certificate: Certificate, now: datetime) -> bool:
+    """Tell whether an objection is to the server's own validity or usage, each with a step."""
+    if objection.depth > 0:
+        return False
+    if objection.code in _TIME_CODES:
+        return not _is_valid(certificate, now)
+    usages = extended_key_usages(certificate)
+    is_no_server = bool(usages) and ExtendedKeyUsageOID.SERVER_AUTH not in usages
+    return objection.code == _PURPOSE_CODE and is_no_server
+
+
+def _reasons(objections: Sequence[Objection]) -> list[str]:
+    """Return each reason once; OpenSSL may have the same at each depth."""
+    return list(dict.fromkeys(found.reason for found in objections))
 
 
 def _listed(roots: Sequence[Certificate]) -> str:

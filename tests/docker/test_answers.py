@@ -16,6 +16,8 @@ from dockertls_vault.docker.outcome import (
     Answered,
     Closed,
     Engine,
+    Exchange,
+    Greeting,
     NotHTTP,
     NotTLS,
     Outcome,
@@ -36,6 +38,11 @@ GOOD = Step("credential", Severity.OK, "read", "good")
 EXPIRED = Step("credential", Severity.ERROR, "read", "it expired", todo="renew it")
 
 
+def asked(outcome: Outcome) -> Exchange:
+    """Return what came of a connection on which the server asked for a certificate."""
+    return Exchange(outcome, Greeting(b"seen", asks=True))
+
+
 def http(status: int, body: str = "") -> Answered:
     """Return an HTTP answer of something that is not Docker."""
     return Answered(status, "Reason", body, engine=None, version=None)
@@ -53,7 +60,7 @@ def http(status: int, body: str = "") -> Answered:
         (NotHTTP(b"\x15\x03\x01\x00\x02\x02\x46"), Severity.OK),
         (NotHTTP(b"SSH-2.0"), Severity.OK),
         (Closed(), Severity.OK),
-        (Silent(), Severity.OK),
+        (Silent(), Severity.UNKNOWN),
     ],
 )
 def test_plaintext(outcome: Outcome, severity: Severity) -> None:
@@ -74,7 +81,6 @@ def test_plaintext(outcome: Outcome, severity: Severity) -> None:
         (http(404), Severity.ERROR),
         (Alerted("certificate required"), Severity.OK),
         (Alerted("bad certificate"), Severity.OK),
-        (Alerted("protocol version"), Severity.ERROR),
         (NotTLS("wrong version number"), Severity.ERROR),
         (NotHTTP(b"* OK IMAP4"), Severity.ERROR),
         (Silent(), Severity.UNREACHABLE),
@@ -82,18 +88,30 @@ def test_plaintext(outcome: Outcome, severity: Severity) -> None:
 )
 def test_a_stranger(outcome: Outcome, severity: Severity) -> None:
     """Getting past TLS is critical, also where a plugin then says no."""
-    for asks in (True, False, None):
-        assert judge_no_certificate(outcome, asks=asks).severity is severity
+    assert judge_no_certificate(asked(outcome)).severity is severity
 
 
-@pytest.mark.parametrize(
-    ("asks", "severity"),
-    [(True, Severity.OK), (False, Severity.WARNING), (None, Severity.WARNING)],
-)
-def test_a_stranger_whose_connection_ends(asks: bool | None, severity: Severity) -> None:
-    """It is a refusal of a server that asks for certificates, and else proves nothing."""
+@pytest.mark.parametrize("asks", [True, False, None])
+@pytest.mark.parametrize("outcome", [Alerted("certificate required"), Closed()])
+def test_what_is_no_refusal(outcome: Outcome, asks: bool | None) -> None:
+    """An end says nothing, nor does an alert of who has not asked for a certificate."""
     for judge in (judge_no_certificate, judge_foreign):
-        assert judge(Closed(), asks=asks).severity is severity
+        step = judge(Exchange(outcome, Greeting(b"seen", asks=asks)))
+        is_refusal = asks and isinstance(outcome, Alerted)
+        assert step.severity is (Severity.OK if is_refusal else Severity.UNKNOWN)
+
+
+def test_no_common_version_is_an_error() -> None:
+    """It can be no Docker, whoever is let in."""
+    exchange = Exchange(Alerted("protocol version"))
+    for step in (judge_no_certificate(exchange), judge_ours(exchange, GOOD)):
+        assert (step.severity, step.todo) == (Severity.ERROR, "is the port right?")
+
+
+def test_the_end_of_a_handshake_is_no_refusal_of_ours() -> None:
+    """What limits connections ends them before anybody has said who is let in."""
+    assert judge_ours(Exchange(Closed()), GOOD).severity is Severity.UNKNOWN
+    assert judge_ours(asked(Closed()), GOOD).severity is Severity.ERROR
 
 
 @pytest.mark.parametrize(
@@ -118,7 +136,7 @@ def test_a_stranger_whose_connection_ends(asks: bool | None, severity: Severity)
 )
 def test_we_are_not_let_in(outcome: Outcome, words: str) -> None:
     """Each refusal has its cause."""
-    step = judge_ours(outcome, GOOD)
+    step = judge_ours(asked(outcome), GOOD)
     assert step.severity is Severity.ERROR
     assert words in f"{step.happened} {step.why} {step.todo}"
     assert step.why or step.todo
@@ -148,20 +166,21 @@ def test_the_daemons_cas_explain_a_refusal(alert: str | None) -> None:
     """Also where a reset masks the alert, or a proxy answers in HTTP."""
     cause = Cause("it lets in others", "restart it")
     for outcome in (Alerted(alert) if alert else Closed(), http(400, "The SSL certificate error")):
-        step = judge_ours(outcome, GOOD, cause)
+        step = judge_ours(asked(outcome), GOOD, cause)
         assert (step.severity, step.why, step.todo) == (Severity.ERROR, cause.why, cause.todo)
-    assert "clock" in judge_ours(Alerted("certificate expired"), GOOD, cause).why
+    assert "clock" in judge_ours(asked(Alerted("certificate expired")), GOOD, cause).why
 
 
 @pytest.mark.parametrize("outcome", [Alerted("bad certificate"), Closed()])
 def test_what_is_wrong_with_our_certificate_is_the_cause(outcome: Outcome) -> None:
     """An old daemon has one alert for all, and a reset has none: but we know."""
-    step = judge_ours(outcome, EXPIRED)
+    step = judge_ours(asked(outcome), EXPIRED)
     assert (step.why, step.todo) == ("it expired", "renew it")
 
 
 def test_the_worst_counts() -> None:
-    """Critical is worse than unreachable, that than an error; what was skipped is nothing."""
+    """Critical is worse than unreachable, that than an error; what is not known is no success."""
     steps = [Step("s", severity, "tried", "happened") for severity in Severity]
     found = [worst(tuple(steps[: number + 1])).exit_status for number in range(len(steps))]
-    assert found == [0, 0, 1, 65, 69, 76]
+    assert found == [0, 1, 3, 3, 65, 69, 76]
+    assert worst((steps[0], Step("s", Severity.SKIPPED, "", ""))) is Severity.UNKNOWN

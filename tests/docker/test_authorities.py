@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
 from dockertls_vault.docker import probe
-from dockertls_vault.docker.authorities import Greeting, greet, public_authorities
+from dockertls_vault.docker.authorities import public_authorities
+from dockertls_vault.docker.channel import Hello
 from dockertls_vault.docker.endpoint import Endpoint
+from dockertls_vault.docker.outcome import Greeting
 from tests.certificates import BIT_STRING, T61, Authority, in_t61, write_credential
 
 from . import servers
@@ -38,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def greet_port(port: int, timeout: timedelta = LONG, host: str = "127.0.0.1") -> Greeting:
     """Greet a port of this machine."""
-    return greet(probe.connect(Endpoint(host, port), LONG), timeout)
+    return probe.ask(probe.connect(Endpoint(host, port), LONG), Hello(), timeout).greeting
 
 
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
@@ -72,11 +74,11 @@ def test_a_server_that_asks_for_no_certificate_names_nobody(
 
 def test_what_speaks_no_tls_names_nobody() -> None:
     """A server of something else, one that says nothing, one that is gone."""
-    nothing = Greeting(None, asks=None)
+    nothing = Greeting()
     with servers.talking(lambda connection: connection.sendall(b"SSH-2.0\r\n")) as port:
         peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
-        assert greet(peer, LONG) == nothing
-    assert greet(peer, LONG) == nothing
+        assert probe.ask(peer, Hello(), LONG).greeting == nothing
+    assert probe.ask(peer, Hello(), LONG).greeting == nothing
     with servers.silent() as port:
         assert greet_port(port, SHORT) == nothing
 
@@ -97,7 +99,7 @@ def test_a_drip_is_bounded() -> None:
         greeting = greet_port(port, SHORT)
         took = time.monotonic() - started
         over.set()
-    assert greeting == Greeting(None, asks=None)
+    assert greeting == Greeting()
     assert took < servers.LIMIT
 
 

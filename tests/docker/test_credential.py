@@ -49,8 +49,8 @@ def test_a_good_credential_can_be_used(tmp_path: Path) -> None:
     credential = load_from(write_credential(tmp_path, ROOT.pem, ROOT.client("alice")))
     assert credential.step.severity is Severity.OK
     assert "CN=alice of CN=test root is valid for 54m" in credential.step.happened
-    assert credential.context is not None
-    assert credential.verifying is not None
+    assert credential.hello is not None
+    assert credential.hello.roots == (ROOT.certificate,)
     assert credential.roots == (ROOT.certificate,)
 
 
@@ -64,9 +64,9 @@ def test_an_encrypted_key_is_refused_without_a_question(tmp_path: Path) -> None:
         issued.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     )
     credential = load_from(tmp_path)
-    assert (credential.step.severity, credential.context) == (Severity.ERROR, None)
+    assert (credential.step.severity, credential.hello) == (Severity.ERROR, None)
     assert "encrypted" in credential.step.happened
-    assert credential.verifying is not None
+    assert credential.roots
 
 
 def test_what_is_no_key_is_said(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert credential.step.severity is Severity.ERROR
     assert "cert.pem does not exist" in credential.step.happened
     assert "ca.pem holds no certificate" in credential.step.happened
-    assert (credential.context, credential.verifying, credential.roots) == (None, None, ())
+    assert (credential.hello, credential.roots) == (None, ())
 
 
 def test_files_of_somebody_else_are_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import select
 import socket
@@ -12,14 +14,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from OpenSSL import SSL
 
 from dockertls_vault.docker import probe
+from dockertls_vault.docker.channel import Hello, Identity
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.outcome import (
     Alerted,
     Answered,
     Closed,
-    Distrusted,
     Engine,
     Exchange,
     NotHTTP,
@@ -28,7 +31,7 @@ from dockertls_vault.docker.outcome import (
     Version,
 )
 from dockertls_vault.errors import DockerUnavailable
-from tests.certificates import Authority, write_credential
+from tests.certificates import Authority, Issued, write_credential
 from tests.resolvers import swallowing
 
 from . import servers
@@ -54,20 +57,21 @@ def server(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def client(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory of a client's credential."""
-    return write_credential(tmp_path_factory.mktemp("client"), authority.pem, authority.client())
+def client(authority: Authority) -> Issued:
+    """Return a client's certificate."""
+    return authority.client()
 
 
-def with_certificate(client: Path) -> ssl.SSLContext:
-    """Return a context that presents the client's certificate."""
-    return probe.tls_context(certificate=client / "cert.pem", key=client / "key.pem")
+def with_certificate(issued: Issued, *roots: Authority) -> Hello:
+    """Come with a client's certificate, and with ``roots`` to verify the server."""
+    identity = Identity((issued.certificate, *issued.chain), issued.key)
+    return Hello(identity, tuple(root.certificate for root in roots))
 
 
-def ask(port: int, context: ssl.SSLContext | None = None, timeout: timedelta = LONG) -> Exchange:
+def ask(port: int, hello: Hello | None = None, timeout: timedelta = LONG) -> Exchange:
     """Ask a port of this machine for its version."""
     peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
-    return probe.ask(peer, context, timeout)
+    return probe.ask(peer, hello, timeout)
 
 
 class Ear:
@@ -136,7 +140,7 @@ def test_the_first_address_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch
 def test_silence_is_bounded(tls: bool) -> None:
     """A server that takes the connection and says nothing is given up."""
     with servers.silent() as port:
-        exchange = ask(port, probe.tls_context() if tls else None, SHORT)
+        exchange = ask(port, Hello() if tls else None, SHORT)
     assert exchange == Exchange(Silent())
 
 
@@ -179,10 +183,10 @@ def test_a_version_is_read(body: str, server: Path) -> None:
     """What Docker says of itself, short or long."""
     context = servers.server_context(server)
     with servers.http(200, body.encode(), context=context) as port:
-        exchange = ask(port, probe.tls_context())
+        exchange = ask(port, Hello())
     assert isinstance(exchange.outcome, Answered)
     assert exchange.outcome.version == Version(Engine.DOCKER, "28.5.1", "1.51", "linux", "amd64")
-    assert exchange.certificate is not None
+    assert exchange.greeting.certificate is not None
 
 
 def test_podman_is_told_from_docker() -> None:
@@ -267,37 +271,38 @@ def test_what_is_not_http_is_said_to_be() -> None:
     banner = b"SSH-2.0-OpenSSH_9.2p1\r\n"
     with servers.talking(lambda connection: connection.sendall(banner)) as port:
         assert ask(port).outcome == NotHTTP(banner)
-        assert isinstance(ask(port, probe.tls_context()).outcome, NotTLS)
+        assert isinstance(ask(port, Hello()).outcome, NotTLS)
 
 
 def test_a_plain_http_server_does_not_speak_tls() -> None:
     """It answers the handshake with an HTTP error."""
     with servers.http(200, b"") as port:
-        assert isinstance(ask(port, probe.tls_context()).outcome, NotTLS)
+        assert isinstance(ask(port, Hello()).outcome, NotTLS)
 
 
-def test_tls_13_refuses_after_the_handshake(server: Path, client: Path) -> None:
+def test_tls_13_refuses_after_the_handshake(server: Path, client: Issued) -> None:
     """The handshake without a certificate succeeds, and the alert is heard all the same."""
     context = servers.server_context(server, verify=True)
     with servers.http(200, json.dumps(VERSION).encode(), context=context) as port:
-        refused = ask(port, probe.tls_context())
+        refused = ask(port, Hello())
         accepted = ask(port, with_certificate(client))
     assert refused.outcome == Alerted("certificate required")
-    assert refused.certificate is not None
+    assert refused.greeting.certificate is not None
     assert isinstance(accepted.outcome, Answered)
-    assert accepted.certificate == refused.certificate
+    assert accepted.greeting.certificate == refused.greeting.certificate
 
 
-def test_tls_12_refuses_within_the_handshake(server: Path, client: Path) -> None:
-    """No certificate is seen then; with our own it is."""
+def test_tls_12_refuses_within_the_handshake(server: Path, client: Issued) -> None:
+    """The server's certificate is seen all the same, as it has proved by then to have the key."""
     context = servers.server_context(server, verify=True)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with servers.http(200, json.dumps(VERSION).encode(), context=context) as port:
-        refused = ask(port, probe.tls_context())
+        refused = ask(port, Hello())
         accepted = ask(port, with_certificate(client))
-    assert refused == Exchange(Alerted("handshake failure"))
+    assert refused.outcome == Alerted("handshake failure")
     assert isinstance(accepted.outcome, Answered)
-    assert accepted.certificate is not None
+    assert accepted.greeting == refused.greeting
+    assert accepted.greeting.certificate is not None
 
 
 def test_a_refusal_is_heard_before_the_request_is_written(server: Path, ear: Ear) -> None:
@@ -307,15 +312,14 @@ def test_a_refusal_is_heard_before_the_request_is_written(server: Path, ear: Ear
     """
     context = servers.server_context(server, verify=True)
     with servers.talking(servers.refusing_late(context, ear.listening)) as port:
-        outcome = ask(port, probe.tls_context()).outcome
+        outcome = ask(port, Hello()).outcome
     assert outcome == Alerted("certificate required")
     assert ear.waited == [250]
 
 
-def test_a_foreign_ca_is_an_alert(server: Path, tmp_path: Path) -> None:
+def test_a_foreign_ca_is_an_alert(server: Path) -> None:
     """OpenSSL's word for a certificate of a CA that it does not know."""
-    stranger = Authority.create()
-    foreign = write_credential(tmp_path, stranger.pem, stranger.client())
+    foreign = Authority.create().client()
     context = servers.server_context(server, verify=True)
     with servers.http(200, b"", context=context) as port:
         assert ask(port, with_certificate(foreign)).outcome == Alerted("unknown ca")
@@ -332,22 +336,29 @@ def test_a_reset_is_tried_again_and_then_said(server: Path, ear: Ear) -> None:
 
     with servers.talking(counting) as port:
         peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
-        outcome = probe.ask(peer, probe.tls_context(), LONG).outcome
+        outcome = probe.ask(peer, Hello(), LONG).outcome
     assert outcome == Closed()
     assert len(asked) == 3  # to connect, to ask, to ask again
     assert ear.waited == [250, 2000]
 
 
-def test_the_server_is_verified_with_our_roots_alone(server: Path) -> None:
-    """Its own root is accepted, another one is not, and the reason is OpenSSL's."""
-    ours = (server / "ca.pem").read_text()
-    others = Authority.create("another root").pem.decode()
+def test_the_server_is_verified_with_our_roots_alone(
+    server: Path, authority: Authority, client: Issued
+) -> None:
+    """Its own root has no objection, another one does; both let the connection go on."""
+    other = Authority.create("another root")
     with servers.http(200, b"", context=servers.server_context(server)) as port:
-        accepted = ask(port, probe.tls_context(roots=ours))
-        refused = ask(port, probe.tls_context(roots=others))
-    assert isinstance(accepted.outcome, Answered)
-    assert isinstance(refused.outcome, Distrusted)
-    assert "issuer certificate" in refused.outcome.reason
+        trusted = ask(port, with_certificate(client, authority))
+        distrusted = ask(port, with_certificate(client, other))
+        unjudged = ask(port, Hello())
+    assert isinstance(trusted.outcome, Answered)
+    assert isinstance(distrusted.outcome, Answered)
+    assert trusted.greeting.objections == ()
+    assert unjudged.greeting.objections is None
+    assert distrusted.greeting.objections is not None
+    assert "unable to get issuer cert locally" in [
+        found.reason for found in distrusted.greeting.objections
+    ]
 
 
 def test_an_intermediate_alone_is_trusted_as_go_trusts_it(tmp_path: Path) -> None:
@@ -355,8 +366,20 @@ def test_an_intermediate_alone_is_trusted_as_go_trusts_it(tmp_path: Path) -> Non
     intermediate = Authority.create().intermediate()
     credential = write_credential(tmp_path, intermediate.pem, intermediate.server())
     with servers.http(200, b"", context=servers.server_context(credential)) as port:
-        exchange = ask(port, probe.tls_context(roots=intermediate.pem.decode()))
-    assert isinstance(exchange.outcome, Answered)
+        exchange = ask(port, Hello(roots=(intermediate.certificate,)))
+    assert exchange.greeting.objections == ()
+
+
+def test_an_intermediate_in_ca_pem_is_not_shown_as_ours(tmp_path: Path) -> None:
+    """Docker shows cert.pem alone; a chain that OpenSSL completes would pass where docker fails."""
+    root = Authority.create("chain root")
+    intermediate = root.intermediate()
+    server = write_credential(tmp_path, root.pem, root.server())
+    lacking = dataclasses.replace(intermediate.client(), chain=())
+    context = servers.server_context(server, verify=True)
+    with servers.http(200, json.dumps(VERSION).encode(), context=context) as port:
+        exchange = ask(port, with_certificate(lacking, root, intermediate))
+    assert exchange.outcome == Alerted("unknown ca")
 
 
 @pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])
@@ -367,16 +390,30 @@ def test_the_server_name_is_sent_for_names_only(host: str, sent: str | None, ser
     context.sni_callback = lambda _tls, name, _context: seen.append(name)
     with servers.http(200, b"", context=context) as port:
         peer = probe.connect(Endpoint(host, port), LONG)
-        probe.ask(peer, probe.tls_context(), LONG)
+        probe.ask(peer, Hello(), LONG)
     assert seen == [sent]
 
 
-def test_a_certificate_is_not_shown_after_the_handshake(server: Path, client: Path) -> None:
+def test_a_certificate_is_not_shown_after_the_handshake(server: Path, client: Issued) -> None:
     """Nor would docker show it: an answer without having been asked is an answer to everybody."""
     with servers.talking(servers.asking_late(server)) as port:
         assert ask(port, with_certificate(client)).outcome == Alerted("handshake failure")
 
 
-def test_nothing_older_than_tls_12_is_offered() -> None:
-    """The oldest version in the context is TLS 1.2, whatever the system's policy says."""
-    assert probe.tls_context().minimum_version is ssl.TLSVersion.TLSv1_2
+def test_nothing_older_than_tls_12_is_offered(server: Path) -> None:
+    """Docker speaks nothing older either."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_max_proto_version(SSL.TLS1_1_VERSION)
+    context.set_cipher_list(b"ALL:@SECLEVEL=0")
+    context.use_certificate_chain_file(str(server / "cert.pem"))
+    context.use_privatekey_file(str(server / "key.pem"))
+
+    def talk(connection: socket.socket) -> None:
+        connection.setblocking(True)
+        tls = SSL.Connection(context, connection)
+        tls.set_accept_state()
+        with contextlib.suppress(SSL.Error):
+            tls.do_handshake()
+
+    with servers.talking(talk) as port:
+        assert ask(port, Hello()).outcome == Alerted("protocol version")

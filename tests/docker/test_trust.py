@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.docker.authorities import Greeting
 from dockertls_vault.docker.outcome import (
     Alerted,
     Answered,
     Closed,
     Engine,
+    Greeting,
     Outcome,
     Silent,
     Version,
@@ -46,9 +46,9 @@ NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS p
     [
         ([], GO, REFUSED, Severity.CRITICAL, "names no CA"),
         ([], GO, Closed(), Severity.CRITICAL, "names no CA"),
-        ([], GO, LET_IN, Severity.WARNING, "not to be seen"),
-        ([], NGINX, REFUSED, Severity.WARNING, "not to be seen"),
-        ([], Closed(), REFUSED, Severity.WARNING, "not to be seen"),
+        ([], GO, LET_IN, Severity.UNKNOWN, "not to be seen"),
+        ([], NGINX, REFUSED, Severity.UNKNOWN, "not to be seen"),
+        ([], Closed(), REFUSED, Severity.UNKNOWN, "not to be seen"),
         ([OURS], GO, REFUSED, Severity.OK, "clients of CN=ours alone"),
         ([NEXT, OURS], GO, REFUSED, Severity.OK, "clients of CN=ours (ours), and of CN=next"),
         (
@@ -94,8 +94,8 @@ def test_trust_that_is_too_wide(
         (False, Closed(), LET_IN, Severity.SKIPPED),
         (False, Closed(), ANSWERED, Severity.CRITICAL),
         (False, Silent(), ANSWERED, Severity.CRITICAL),
-        (None, REFUSED, ANSWERED, Severity.WARNING),
-        (None, Closed(), None, Severity.WARNING),
+        (None, REFUSED, ANSWERED, Severity.UNKNOWN),
+        (None, Closed(), None, Severity.UNKNOWN),
     ],
 )
 def test_a_server_that_was_not_seen_to_ask(
@@ -111,8 +111,8 @@ def test_a_server_that_was_not_seen_to_ask(
 @pytest.mark.parametrize(
     ("authorities", "severity", "words"),
     [
-        ([], Severity.WARNING, "clients of CAs whose names cannot be read: 2"),
-        ([OURS], Severity.WARNING, "clients of CN=ours, and of CAs whose names cannot be read: 2"),
+        ([], Severity.UNKNOWN, "clients of CAs whose names cannot be read: 2"),
+        ([OURS], Severity.UNKNOWN, "clients of CN=ours, and of CAs whose names cannot be read: 2"),
         ([OURS, PUBLIC], Severity.CRITICAL, "clients of public CAs: CN=public"),
     ],
 )

@@ -10,7 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from dockertls_vault.docker import wire
 from dockertls_vault.docker.endpoint import parse_endpoint
-from dockertls_vault.docker.outcome import Alerted, Closed, Distrusted, Exchange
+from dockertls_vault.docker.outcome import Greeting, Objection
 from dockertls_vault.docker.report import Severity
 from dockertls_vault.x509 import serial_text
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority
@@ -116,32 +116,62 @@ def test_a_usage_is_judged(usages: list[ObjectIdentifier], severity: Severity) -
     assert (severity is Severity.WARNING) == ("Docker root credential" in step.why)
 
 
+def greeting(*objections: tuple[int, int, str]) -> Greeting:
+    """Return a greeting whose certificate was verified, with these objections."""
+    return Greeting(b"seen", asks=True, objections=tuple(Objection(*found) for found in objections))
+
+
 @pytest.mark.parametrize(
-    ("exchange", "age", "severity"),
+    ("shown", "usages", "age", "severity"),
     [
-        (Exchange(Alerted("bad certificate"), b"seen"), timedelta(0), Severity.OK),
-        (Exchange(Alerted("bad certificate")), timedelta(0), Severity.OK),
-        (Exchange(Closed()), timedelta(0), Severity.WARNING),
-        (Exchange(Distrusted(20, "no issuer")), timedelta(0), Severity.ERROR),
-        (Exchange(Distrusted(26, "purpose")), timedelta(0), Severity.SKIPPED),
-        (Exchange(Distrusted(10, "expired")), timedelta(days=8), Severity.OK),
-        (Exchange(Distrusted(10, "expired")), timedelta(0), Severity.ERROR),
+        (greeting(), [SERVER_AUTH], timedelta(0), Severity.OK),
+        (Greeting(), [SERVER_AUTH], timedelta(0), Severity.UNKNOWN),
+        (Greeting(b"seen", asks=True), [SERVER_AUTH], timedelta(0), Severity.SKIPPED),
+        (greeting((0, 20, "no issuer")), [SERVER_AUTH], timedelta(0), Severity.ERROR),
+        (greeting((0, 26, "purpose")), [CLIENT_AUTH], timedelta(0), Severity.OK),
+        (greeting((0, 26, "purpose")), [SERVER_AUTH], timedelta(0), Severity.ERROR),
+        (greeting((1, 26, "purpose")), [CLIENT_AUTH], timedelta(0), Severity.ERROR),
+        (greeting((0, 26, "p"), (0, 20, "no")), [CLIENT_AUTH], timedelta(0), Severity.ERROR),
+        (greeting((0, 10, "expired")), [SERVER_AUTH], timedelta(days=8), Severity.OK),
+        (greeting((0, 10, "expired")), [SERVER_AUTH], timedelta(0), Severity.ERROR),
+        (greeting((1, 10, "expired")), [SERVER_AUTH], timedelta(days=8), Severity.ERROR),
     ],
 )
-def test_a_chain_is_judged(exchange: Exchange, age: timedelta, severity: Severity) -> None:
-    """A leaf that has expired is said elsewhere; a CA that has is said here."""
-    certificate = ROOT.issue("h", not_before=NOW - age, lifetime=WEEK).certificate
-    step = wire.judge_chain(exchange, certificate, [ROOT.certificate], NOW)
+def test_a_chain_is_judged(
+    shown: Greeting, usages: list[ObjectIdentifier], age: timedelta, severity: Severity
+) -> None:
+    """The leaf's validity and usage are said elsewhere, and hide nothing else; a CA's, here."""
+    issued = ROOT.issue("h", usages=usages, not_before=NOW - age, lifetime=WEEK)
+    step = wire.judge_chain(shown, issued.certificate, [ROOT.certificate], NOW)
     assert step.severity is severity
+
+
+@pytest.mark.parametrize(
+    ("shown", "severity"),
+    [(greeting(), Severity.UNKNOWN), (greeting((0, 20, "no issuer")), Severity.ERROR)],
+)
+def test_a_certificate_that_cannot_be_read_is_never_well(
+    shown: Greeting, severity: Severity
+) -> None:
+    """Whatever OpenSSL makes of it: what docker compares is not known."""
+    assert wire.judge_chain(shown, None, [ROOT.certificate], NOW).severity is severity
+
+
+def test_an_address_that_is_there_as_a_dns_name_only_is_named() -> None:
+    """It looks as if it were there, and no client compares it."""
+    certificate = ROOT.issue("h", dns=["192.0.2.1"]).certificate
+    step = wire.judge_name(parse_endpoint("192.0.2.1"), certificate)
+    assert step.severity is Severity.ERROR
+    assert "as a DNS name only" in step.happened
+    assert "allow_ip_sans" in step.todo
 
 
 def test_a_chain_names_the_root_that_it_leads_to() -> None:
     """Of two in ca.pem the one that signed; above an intermediate, whichever it may be."""
     other = Authority.create("other root")
     roots = [other.certificate, ROOT.certificate]
-    done = Exchange(Closed(), b"seen")
     for issued, is_named in ((ROOT.server(), False), (ROOT.intermediate().server(), True)):
-        step = wire.judge_chain(done, issued.certificate, roots, NOW)
+        step = wire.judge_chain(greeting(), issued.certificate, roots, NOW)
         assert "CN=wire root" in step.happened
         assert ("CN=other root" in step.happened) == is_named
 
@@ -166,7 +196,7 @@ def test_why_a_chain_leads_nowhere(name: str | None, age: timedelta, why: str, t
 
     The certificate is 30 days old, and our root of ``age``.
     """
-    refused = Exchange(Distrusted(20, "unable to get local issuer certificate"))
+    refused = greeting((0, 20, "unable to get local issuer certificate"))
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=30)).certificate
     root = Authority.create(name, not_before=NOW - age) if name else ROOT
     step = wire.judge_chain(refused, certificate, [root.certificate], NOW)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import answers
 from dockertls_vault.docker.endpoint import Endpoint
+from dockertls_vault.docker.outcome import Exchange, Greeting
 from dockertls_vault.docker.probe import Peer, ask
 from dockertls_vault.docker.report import Severity, Step
 
@@ -86,11 +87,12 @@ def _cross(said: bytes) -> object:
     address = listener.getsockname()
     peer = Peer(Endpoint(*address), socket.AF_INET, address)
     outcome = ask(peer, None, _LIMIT).outcome
+    exchange = Exchange(outcome, Greeting(b"shown", asks=True))
     credential = Step("credential", Severity.OK, "", "")
     return [
         answers.judge_plaintext(outcome),
-        answers.judge_no_certificate(outcome, asks=True),
-        answers.judge_ours(outcome, credential),
+        answers.judge_no_certificate(exchange),
+        answers.judge_ours(exchange, credential),
     ]
 
 

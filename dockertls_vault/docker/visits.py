@@ -1,0 +1,88 @@
+"""The three visits of a check over TLS: as a stranger, with a forged certificate, with ours.
+
+Each is a connection of its own, and whoever sits between may answer each in another way: what
+one of them shows of the server holds for the others only where its certificate is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from . import probe
+from .channel import Hello
+from .intruder import forge
+from .outcome import NotTLS, Silent
+from .report import Severity, Step
+from .trust import TRY_AGAIN
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from .credential import Credential
+    from .outcome import Exchange, Outcome
+    from .probe import Peer
+
+
+@dataclass(frozen=True)
+class Visits:
+    """What each came to; ``forged`` is None where the port speaks no TLS to a stranger.
+
+    ``known`` is None then, too, and where we have no certificate that can be used.
+    """
+
+    stranger: Exchange
+    forged: Exchange | None = None
+    known: Exchange | None = None
+
+    @property
+    def decisive(self) -> Exchange:
+        """The one whose certificate is judged: that on which we were let in, if there is one."""
+        if self.known and self.known.greeting.certificate:
+            return self.known
+        return self.stranger
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What came of each, in order."""
+        return [visit.outcome for visit in (self.stranger, self.forged, self.known) if visit]
+
+    @property
+    def are_of_one_server(self) -> bool:
+        """Whether all of them that showed a certificate showed the same."""
+        visits = [visit for visit in (self.stranger, self.forged, self.known) if visit]
+        return len({visit.greeting.certificate for visit in visits} - {None}) <= 1
+
+
+def visit(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Visits:
+    """Pay the three visits; once more where the certificate changed on the way, as at a restart."""
+    visits = _visit(peer, ours, timeout, now)
+    return visits if visits.are_of_one_server else _visit(peer, ours, timeout, now)
+
+
+def _visit(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Visits:
+    stranger = probe.ask(peer, Hello(roots=ours.roots), timeout)
+    if stranger.greeting.certificate is None and isinstance(stranger.outcome, NotTLS | Silent):
+        return Visits(stranger)
+    forged = forge(ours.certificate, stranger.greeting.authorities, now)
+    return Visits(
+        stranger,
+        probe.ask(peer, Hello(forged, ours.roots), timeout),
+        probe.ask(peer, ours.hello, timeout) if ours.hello else None,
+    )
+
+
+def of_the_same(step: Step, exchange: Exchange, decisive: Exchange) -> Step:
+    """Return ``step``, about ``exchange``, as unknown where another server was well in it."""
+    if step.severity is not Severity.OK or (
+        exchange.greeting.certificate == decisive.greeting.certificate
+    ):
+        return step
+    return replace(
+        step,
+        severity=Severity.UNKNOWN,
+        happened=f"{step.happened}; but by a server with another certificate",
+        why="several servers answer at this address, or one stands between: what one of them "
+        "refuses tells nothing of the other",
+        todo=f"{TRY_AGAIN}, or divides them among servers: check each by its own address",
+    )
