@@ -8,11 +8,14 @@ finds everything as it should be has an empty plan.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from .changes import describe_change
-from .errors import ConflictingState, ConsentNeeded, UnknownMount, VaultError
+from .duration import format_duration
+from .errors import ConflictingState, ConsentNeeded, IssuerExpired, UnknownMount, VaultError
 from .plan import mount_steps, role_step
+from .roles import LONGEST_DEFAULT
 from .steps import EnableMount, GenerateRoot, MountStep, SetDefault, Step, WriteRole, needs_consent
 from .verification import current_roots
 from .x509 import describe, is_signed_by, load_certificates
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from .plan import Plan, Wish
     from .roles import Role
-    from .vault.ca import CertificateAuthority
+    from .vault.ca import CertificateAuthority, Signer
     from .vault.pki import PKI
     from .x509 import Description
 
@@ -50,8 +53,8 @@ class Outcome:
     """What was planned, whether it was done, and what Vault had to say about it.
 
     ``ignored`` are parameters that this server does not know. ``trusted`` are the current roots of
-    ``trust_mount``, which ca.pem will hold; ``ready`` says that there is one, and that the default
-    issuer leads to one.
+    ``trust_mount``, which ca.pem will hold; ``ready`` says that certificates of the default TTLs
+    can be issued, and ``obstacle`` why not, with what to do.
     """
 
     mount: str
@@ -63,6 +66,7 @@ class Outcome:
     trust_mount: str = ""
     trusted: tuple[Description, ...] = ()
     ready: bool = False
+    obstacle: str | None = None
 
 
 def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Outcome:
@@ -115,12 +119,70 @@ def with_trust(outcome: Outcome, ca: CertificateAuthority, trust: PKI, now: date
     trusted = current_roots(_load(issuers), now)
     to_do = () if outcome.applied else outcome.steps
     if any(isinstance(step, GenerateRoot) for step in to_do):
-        ready = bool(trusted) or trust.mount == ca.mount
+        obstacle = None if trusted or trust.mount == ca.mount else _no_root(trust.mount)
     else:
         default = [step.issuer for step in to_do if isinstance(step, SetDefault)] or ["default"]
-        ready = bool(trusted) and _leads_to_a_root(_load(ca.chain(*default)), trusted, now)
+        obstacle = _obstacle(ca.mount, ca.signer(*default), trust.mount, trusted, now)
     return replace(
-        outcome, trust_mount=trust.mount, trusted=tuple(map(describe, trusted)), ready=ready
+        outcome,
+        trust_mount=trust.mount,
+        trusted=tuple(map(describe, trusted)),
+        ready=obstacle is None,
+        obstacle=obstacle,
+    )
+
+
+def _obstacle(
+    mount: str,
+    signer: Signer | None,
+    trust_mount: str,
+    trusted: Sequence[Certificate],
+    now: datetime,
+) -> str | None:
+    """Say why the default issuer signs nothing that would be installed, and what to do."""
+    chain = _load(signer.chain) if signer else ()
+    if signer is None or not chain:
+        return (
+            f"{mount} has no default issuer; choose one: "
+            f"bao write {mount}/config/issuers default=NAME"
+        )
+    issuer = f"the default issuer of {mount} ({chain[0].subject.rfc4514_string()})"
+    left = chain[0].not_valid_after_utc - now
+    another = IssuerExpired.default_hint.replace("MOUNT", mount)
+    if left <= timedelta():
+        return (
+            f"{issuer} expired at {chain[0].not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC; {another}"
+        )
+    if signer.revoked:
+        return f"{issuer} is revoked; {another}"
+    if not signer.may_sign:
+        usage = ",".join(filter(None, (signer.usage, "issuing-certificates")))
+        return (
+            f"{issuer} may not issue certificates (usage: {signer.usage}); let it: "
+            f"bao patch {mount}/issuer/default usage={usage}, or {another}"
+        )
+    if left < LONGEST_DEFAULT and signer.beyond_its_end == "err":
+        return (
+            f"{issuer} ends in {format_duration(left)}, and the default TTL of servers is "
+            f"{format_duration(LONGEST_DEFAULT)}; {another}"
+        )
+    if not trusted:
+        return _no_root(trust_mount)
+    if not _leads_to_a_root(chain, trusted, now):
+        return _import(
+            f"the default issuer of {mount} does not lead to a root that is there", trust_mount
+        )
+    return None
+
+
+def _no_root(mount: str) -> str:
+    return _import(f"the mount {mount} has no current root certificate", mount)
+
+
+def _import(why: str, mount: str) -> str:
+    return (
+        f"{why}; import its root (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or "
+        "name the mount that has it with --trust-mount"
     )
 
 
@@ -185,7 +247,11 @@ def _write_role(
             raise _not_done(replace(planned, changes=step.changes))
         if any(change not in planned.changes for change in needs_consent(step)):
             raise _changed_meanwhile(f"the role {planned.name}")
-        warnings += ca.write_role(step.name, step.role)
+        if found is None:
+            warnings += ca.write_role(step.name, step.role)
+        else:
+            changed = {change.parameter: change.after for change in step.changes}
+            warnings += ca.change_role(step.name, changed)
     return warnings, found or {}
 
 

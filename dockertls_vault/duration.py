@@ -24,6 +24,8 @@ _UNITS: dict[str, int | Fraction] = {
     "ns": Fraction(1, 10**9),
 }
 _PART = re.compile(r"(\d{1,11}\.?\d{0,9}|\.\d{1,9})(ms|us|ns|[wdhms])")
+# To whoever writes it, not a minute.
+_MONTHS = re.compile(r"\dM(?![sS])")
 _NUMBER = re.compile(r"[0-9]{1,11}")
 # Vault keeps a TTL in nanoseconds in 64 bits: 292 years.
 _LONGEST = 292 * 365 * 86400
@@ -34,6 +36,8 @@ def parse_duration(text: str) -> timedelta:
 
     What is shorter than a microsecond is one. Raises InvalidInput for anything else.
     """
+    if _MONTHS.search(text):
+        raise InvalidInput(f"not a duration: {text!r}", hint="m is a minute; write a month as 30d")
     compact = text.strip().lower()
     seconds = _seconds(f"{compact}s" if _is_number(compact) else compact)
     if seconds is None:

@@ -210,6 +210,13 @@ def _new_root(issuers: Sequence[Issuer], wish: Wish) -> GenerateRoot:
     number = next(number for number in itertools.count(1) if f"root-{number}" not in taken)
     common_name = wish.common_name or f"dockertls root {number}"
     ttl = wish.root_ttl or ROOT_TTL
+    longest = timedelta(seconds=max(role["max_ttl"] for role in wish.roles.values()))
+    if ttl < longest:
+        raise InvalidInput(
+            f"a root of {format_duration(ttl)}: the roles sign for up to {format_duration(longest)}"
+            ", and no certificate may outlive its root",
+            hint=f"give a longer --root-ttl; without it, it is {format_duration(ROOT_TTL)}",
+        )
     beside = "; what is there has no key to sign with, and stays" if issuers else ""
     return GenerateRoot(
         f"generate the root {common_name!r}: EC P-256, its key internal to Vault, for "
@@ -233,8 +240,7 @@ def role_step(name: str, found: Role | None, wish: Wish) -> WriteRole | None:
     if not changes:
         return None
     verb = "write" if found is None else "put right"
-    # A write sets what it does not name back to Vault's defaults.
-    return WriteRole(f"{verb} the role {name}", name, {**(found or {}), **role}, changes)
+    return WriteRole(f"{verb} the role {name}", name, role, changes)
 
 
 def _without_effect(state: State, wish: Wish, steps: Sequence[MountStep]) -> Iterator[str]:

@@ -87,6 +87,8 @@ CLIENT: Role = {
     "ttl": 3600,
     "max_ttl": 86400,
 }
+# How long a certificate is valid where nobody says for how long.
+LONGEST_DEFAULT = timedelta(seconds=max(_SERVER["ttl"], CLIENT["ttl"]))
 
 
 def server(

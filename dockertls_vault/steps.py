@@ -82,7 +82,7 @@ class SetDefault:
 
 @dataclass(frozen=True)
 class WriteRole:
-    """Make a role, or put it right; ``role`` has what it had beyond ours, too."""
+    """Make a role, or change in the one that is there the parameters that ``changes`` names."""
 
     words: str
     name: str

@@ -100,9 +100,13 @@ def test_the_longest_life_is_raised_and_never_lowered(
     assert [step.changes for step in tuned] == [(change,)]
 
 
-def test_a_root_of_a_short_life_leaves_room_for_the_roles() -> None:
-    """Otherwise the second run would have something to change."""
-    (step, *_) = steps_from(State(), replace(WISH, root_ttl=timedelta(hours=1)))
+@pytest.mark.parametrize("ttl", [timedelta(minutes=1), timedelta(minutes=10), timedelta(days=29)])
+def test_a_root_that_ends_before_what_the_roles_sign_is_refused(ttl: timedelta) -> None:
+    """Else the CA would be ready, and sign nothing of the default validity."""
+    with pytest.raises(InvalidInput, match="the roles sign for up to 30d") as refused:
+        make_plan("pki", State(), replace(WISH, root_ttl=ttl))
+    assert "--root-ttl" in refused.value.hint
+    (step, *_) = steps_from(State(), replace(WISH, root_ttl=timedelta(days=30)))
     assert isinstance(step, EnableMount)
     assert step.max_lease == timedelta(days=30)
 

@@ -151,7 +151,7 @@ def init(
             *outcome.without_effect,
             *_ignored(outcome),
             *outcome.warnings,
-            *([] if outcome.ready else [_not_ready(outcome)]),
+            *([f"nothing can be issued yet: {outcome.obstacle}"] if outcome.obstacle else []),
         ],
         ok=outcome.ready,
     )
@@ -219,24 +219,11 @@ def _ignored(outcome: Outcome) -> list[str]:
     ]
 
 
-def _not_ready(outcome: Outcome) -> str:
-    why = (
-        f"the default issuer of {outcome.mount} does not lead to a root that is there"
-        if outcome.trusted
-        else f"the mount {outcome.trust_mount} has no current root certificate"
-    )
-    return (
-        f"nothing can be issued yet: {why}; import its root (bao write {outcome.trust_mount}"
-        "/issuers/import/cert pem_bundle=@root.pem), or name the mount that has it with "
-        "--trust-mount"
-    )
-
-
 def _summary(outcome: Outcome) -> str:
     if not outcome.applied:
         consent = any(needs_consent(step) for step in outcome.steps)
         return "nothing was changed (--dry-run)" + ("; it needs --yes" if consent else "")
     state = "ready" if outcome.ready else "not ready"
-    if not outcome.steps:
+    if outcome.ready and not outcome.steps:
         return f"nothing needs to change at {outcome.mount}"
     return f"the CA at {outcome.mount} is {state}"

@@ -38,6 +38,24 @@ class Issuer:
 
 
 @dataclass(frozen=True)
+class Signer:
+    """An issuer as it signs: ``chain`` in PEM, itself first, then those above it in the mount.
+
+    ``usage`` is what it may do, with commas between; ``beyond_its_end`` what becomes of a
+    certificate that would outlive it (``leaf_not_after_behavior``): err, truncate or permit.
+    """
+
+    chain: tuple[str, ...]
+    revoked: bool
+    usage: str
+    beyond_its_end: str
+
+    @property
+    def may_sign(self) -> bool:
+        return "issuing-certificates" in self.usage.split(",")
+
+
+@dataclass(frozen=True)
 class State:
     """What is there: ``mount_type`` None where nothing is mounted, ``default`` an issuer's id.
 
@@ -82,9 +100,17 @@ class CertificateAuthority:
             roles={name: self.role(name) for name in roles},
         )
 
-    def chain(self, issuer: str) -> tuple[str, ...]:
-        """Return an issuer (``default`` is one) and those above it that the mount has, in PEM."""
-        return fields.texts(self._read(f"{self.mount}/issuer/{issuer}") or {}, "ca_chain")
+    def signer(self, issuer: str) -> Signer | None:
+        """Return what there is to say of an issuer (``default`` is one), None if there is none."""
+        found = self._read(f"{self.mount}/issuer/{issuer}")
+        if found is None:
+            return None
+        return Signer(
+            chain=fields.texts(found, "ca_chain"),
+            revoked=bool(found.get("revoked")),
+            usage=fields.optional_text(found, "usage") or "",
+            beyond_its_end=fields.optional_text(found, "leaf_not_after_behavior") or "err",
+        )
 
     def role(self, name: str) -> Role | None:
         """Return a role's parameters as Vault has them, None if there is no such role."""
@@ -125,8 +151,14 @@ class CertificateAuthority:
 
     def write_role(self, name: str, role: Role) -> tuple[str, ...]:
         """Write a role; which parameters the server does not know is told by reading it back."""
-        said = self._write(f"{self.mount}/roles/{name}", dict(role))
-        return tuple(text for text in said if not _UNKNOWN_PARAMETERS.search(text))
+        return _of_a_role(self._write(f"{self.mount}/roles/{name}", dict(role)))
+
+    def change_role(self, name: str, parameters: Role) -> tuple[str, ...]:
+        """Change these parameters of a role: a write would set all others to Vault's defaults."""
+        path = f"/v1/{self.mount}/roles/{name}"
+        kind = {"Content-Type": "application/merge-patch+json"}
+        body = self._adapter.request("patch", path, json=dict(parameters), headers=kind)
+        return _of_a_role(warnings(body))
 
     def _of_a_root(self, said: tuple[str, ...]) -> Iterator[str]:
         """Return what is worth saying of a new root: nothing of what was asked for."""
@@ -175,3 +207,7 @@ class CertificateAuthority:
 
     def _write(self, path: str, body: dict[str, Any]) -> tuple[str, ...]:
         return warnings(self._adapter.post(f"/v1/{path}", json=body))
+
+
+def _of_a_role(said: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text for text in said if not _UNKNOWN_PARAMETERS.search(text))

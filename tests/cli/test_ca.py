@@ -422,6 +422,7 @@ def test_as_json_it_is_one_envelope(
         "trust_mount",
         "trusted",
         "ready",
+        "obstacle",
     }
     assert (data["mount"], data["applied"]) == (mount, True)
     assert data["ignored"] == [

@@ -1,0 +1,241 @@
+"""`ca init` where an administrator has been: what it changes, what it keeps, when it is ready."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockertls_vault import bootstrap
+from dockertls_vault.cli import app
+from dockertls_vault.plan import Wish, make_plan
+from dockertls_vault.vault.ca import CertificateAuthority
+
+from . import mounts
+from .mounts import lead_to
+from .vault.operator import Operator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .harness.openbao import DevVault
+
+WISH = Wish((mounts.DOMAIN,))
+# What an administrator may have set, beside ours and in the place of ours.
+ROLE: dict[str, Any] = {
+    "allowed_ip_sans_cidr": ["10.0.0.0/8"],
+    "organization": ["Example"],
+    "ou": ["Docker"],
+    "country": ["AQ"],
+    "locality": ["McMurdo"],
+    "province": ["Ross"],
+    "street_address": ["1"],
+    "postal_code": ["96599"],
+    "use_pss": True,
+    "serial_number_source": "json",
+    "no_store_metadata": True,
+    "not_before_bound": "forbid",
+    "allow_globs_in_identity_templates": True,
+    "allowed_domains": ["corp.internal"],
+    "allow_glob_domains": True,
+    "allow_wildcard_certificates": True,
+    "allow_ip_sans": False,
+    "allow_localhost": False,
+    "allowed_uri_sans": ["spiffe://a/*"],
+    "allowed_serial_numbers": ["1"],
+    "client_flag": True,
+    "server_flag": True,
+    "code_signing_flag": True,
+    "ext_key_usage": ["TimeStamping"],
+    "key_usage": ["DigitalSignature", "KeyAgreement"],
+    "key_type": "ec",
+    "key_bits": 384,
+    "signature_bits": 384,
+    "no_store": False,
+    "max_ttl": "800h",
+    "ttl": "2h",
+    "not_before_duration": "1m",
+    "policy_identifiers": ["1.2.3"],
+    "require_cn": True,
+}
+MOUNT: dict[str, dict[str, Any]] = {
+    "config/urls": {"issuing_certificates": ["http://ca.example/ca"]},
+    "config/crl": {"expiry": "100h", "disable": True},
+    "config/issuers": {"default": "root-1", "default_follows_latest_issuer": True},
+}
+TUNED: dict[str, Any] = {
+    "default_lease_ttl": "3h",
+    "max_lease_ttl": "200h",
+    "description": "theirs",
+    "listing_visibility": "unauth",
+}
+ISSUER: dict[str, Any] = {
+    "leaf_not_after_behavior": "truncate",
+    "crl_distribution_points": ["http://ca.example/crl"],
+    "usage": "read-only,issuing-certificates",
+}
+
+
+def some(draw: random.Random, of: dict[str, Any]) -> dict[str, Any]:
+    """Return some of the fields."""
+    return {name: value for name, value in of.items() if draw.random() < 0.4}
+
+
+def everything(operator: Operator, mount: str) -> dict[tuple[str, str], Any]:
+    """Return each field of all that belongs to a mount, by its path."""
+    paths = {path: f"{mount}/{path}" for path in (*MOUNT, "issuer/root-1")}
+    paths |= {f"the role {role}": f"{mount}/roles/{role}" for role in WISH.roles}
+    paths |= {"tune": f"sys/mounts/{mount}/tune"}
+    return {
+        (short, name): value
+        for short, path in paths.items()
+        for name, value in operator.read(path).items()
+    }
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_changes_that_the_plan_does_not_show(vault_server: DevVault, seed: int) -> None:
+    """Whatever was set by others, what is read before and after differs by the plan alone."""
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    operator = Operator.of(vault_server)
+    mount = f"pki-{secrets.token_hex(4)}"
+    mounts.init(vault_server, mount)
+    for role in WISH.roles:
+        mounts.change_role(vault_server, mount, role, **some(draw, ROLE))
+    mounts.change_issuer(vault_server, mount, **some(draw, ISSUER))
+    operator.write(
+        f"sys/mounts/{mount}/tune", {**some(draw, TUNED), "audit_non_hmac_request_keys": ["a"]}
+    )
+    for path, fields in MOUNT.items():
+        if draw.random() < 0.6:
+            operator.write(f"{mount}/{path}", fields)
+    before = everything(operator, mount)
+    with mounts.session(vault_server) as opened:
+        ca = CertificateAuthority(opened, mount)
+        plan = make_plan(mount, ca.state(tuple(WISH.roles)), WISH)
+        bootstrap.apply(ca, plan, consent=True)
+    after = everything(operator, mount)
+    assert before.keys() == after.keys()
+    changed = {
+        name: (before[where, name], after[where, name])
+        for where, name in before
+        if before[where, name] != after[where, name] and not where.startswith("the role")
+    }
+    shown = {
+        change.parameter: (change.before, change.after)
+        for step in plan.steps
+        for change in step.changes
+        if not hasattr(step, "role")
+    }
+    assert changed == shown
+    for role in WISH.roles:
+        where = f"the role {role}"
+        differing = {
+            name: (before[at, name], after[at, name])
+            for at, name in before
+            if at == where and before[at, name] != after[at, name]
+        }
+        steps = [step for step in plan.steps if getattr(step, "name", None) == role]
+        planned = {
+            change.parameter: (change.before, change.after)
+            for step in steps
+            for change in step.changes
+        }
+        assert differing == planned
+
+
+def test_a_restriction_that_is_not_ours_stays(openbao: DevVault) -> None:
+    """A network that addresses must be in; another parameter of the role is put right."""
+    mount = f"pki-{secrets.token_hex(4)}"
+    mounts.init(openbao, mount)
+    mounts.change_role(
+        openbao, mount, "server", allowed_ip_sans_cidr=["10.0.0.0/8"], allow_localhost=False, ttl=60
+    )
+    mounts.init(openbao, mount)
+    role = Operator.of(openbao).read(f"{mount}/roles/server")
+    assert (role["allowed_ip_sans_cidr"], role["ttl"]) == (["10.0.0.0/8"], 7 * 86400)
+
+
+def expired(server: DevVault, mount: str) -> None:
+    """Wait until a root has expired."""
+    mounts.constrained_root(server, mount, ttl="1s")
+    time.sleep(2)
+
+
+def revoked(server: DevVault, mount: str) -> None:
+    """Revoke the root itself."""
+    mounts.init(server, mount)
+    Operator.of(server).write(f"{mount}/issuer/default/revoke")
+
+
+def without_issuance(server: DevVault, mount: str) -> None:
+    """Let the root sign CRLs alone."""
+    mounts.init(server, mount)
+    mounts.change_issuer(server, mount, usage="read-only,crl-signing")
+
+
+def near_its_end(server: DevVault, mount: str, behavior: str = "err") -> None:
+    """Give the root two days, which is less than the default TTL of servers."""
+    mounts.constrained_root(server, mount, ttl="48h")
+    mounts.change_issuer(server, mount, leaf_not_after_behavior=behavior)
+
+
+def near_its_end_and_truncating(server: DevVault, mount: str) -> None:
+    """Have what would outlive the root end with it."""
+    near_its_end(server, mount, "truncate")
+
+
+def deleted(server: DevVault, mount: str) -> None:
+    """Delete the root, whose key stays, under the name that a new one might take."""
+    operator = Operator.of(server)
+    mounts.empty(server, mount)
+    names = {"common_name": "old", "issuer_name": "root-1", "key_name": "root-1", "ttl": "900h"}
+    operator.write(f"{mount}/issuers/generate/root/internal", names)
+    operator.call("DELETE", f"{mount}/issuer/root-1")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (expired, "(CN={mount} root) expired at "),
+        (revoked, "(CN=dockertls root 1) is revoked; "),
+        (without_issuance, "may not issue certificates (usage: crl-signing,read-only); "),
+        (near_its_end, "ends in 1d23h"),
+        (near_its_end_and_truncating, ""),
+        (deleted, ""),
+        (mounts.init, ""),
+        (mounts.intermediate, ""),
+        (mounts.rsa_root, ""),
+    ],
+    ids=lambda found: getattr(found, "__name__", None),
+)
+def test_ready_means_that_certificates_can_be_issued(
+    state: Any,
+    words: str,
+    vault_server: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of the default TTL, for either end; where not, it is said why, and no root is made."""
+    lead_to(vault_server, monkeypatch)
+    mount = f"pki-{secrets.token_hex(4)}"
+    state(vault_server, mount)
+    operator = Operator.of(vault_server)
+    status = 78 if words else 0
+    assert app.run(["ca", "init", "--mount", mount, "--domain", mounts.DOMAIN, "--yes"]) == status
+    issuers = operator.call("LIST", f"{mount}/issuers")
+    capsys.readouterr()
+    assert app.run(["ca", "init", "--mount", mount]) == status
+    told = capsys.readouterr()
+    assert ("nothing needs to change" in told.out) == (not words)
+    assert told.err == "" or "nothing can be issued yet: the default issuer of" in told.err
+    assert words.format(mount=mount) in told.err
+    assert operator.call("LIST", f"{mount}/issuers")[1]["data"] == issuers[1]["data"]
+    server = ["issue", "server", "--host", f"a.{mounts.DOMAIN}", "--out", str(tmp_path / "s")]
+    client = ["issue", "client", "--out", str(tmp_path / "c")]
+    statuses = [app.run([*command, "--mount", mount]) for command in (server, client)]
+    assert (statuses == [0, 0]) == (not words)
