@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 
 from dockertls_vault.duration import format_duration, parse_duration, parse_ttl, to_seconds
 from dockertls_vault.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(
@@ -104,3 +108,12 @@ def test_any_text_is_a_duration_longer_than_zero_or_refused(text: str) -> None:
 def test_negative_durations_are_written_with_a_minus() -> None:
     """An expired certificate has a negative time left; it must not look like a positive one."""
     assert format_duration(timedelta(seconds=-90)) == "-1m30s"
+
+
+@pytest.mark.parametrize("parse", [parse_duration, parse_ttl])
+@pytest.mark.parametrize("text", ["1M", "2h1M", " 3M "])
+def test_a_month_is_not_taken_for_a_minute(parse: Callable[[str], timedelta], text: str) -> None:
+    """Go has no M either; the hint has both."""
+    with pytest.raises(InvalidInput, match="not a duration") as refused:
+        parse(text)
+    assert refused.value.hint == "m is a minute; write a month as 30d"
