@@ -1,0 +1,119 @@
+"""Servers that treat one connection unlike the next: impostors, and what is before a daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING
+
+from OpenSSL import SSL
+
+from . import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+_ALERT = b"\x15\x03\x03\x00\x02\x02"  # fatal, and then which (RFC 8446, section 6)
+_GO = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+_BODY = b'{"Version":"28.5.1","ApiVersion":"1.51","Os":"linux","Arch":"amd64"}'
+VERSION = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
+
+
+def daemon(
+    credential: Path, *, maximum: int = SSL.TLS1_3_VERSION
+) -> Callable[[socket.socket], None]:
+    """Answer the clients of the CA in ``credential`` as dockerd does, and refuse all others."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_max_proto_version(maximum)
+    context.use_certificate_chain_file(str(credential / "cert.pem"))
+    context.use_privatekey_file(str(credential / "key.pem"))
+    context.load_verify_locations(str(credential / "ca.pem"))
+    context.load_client_ca(bytes(credential / "ca.pem"))
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+
+    def talk(connection: socket.socket) -> None:
+        connection.setblocking(True)
+        tls = SSL.Connection(context, connection)
+        tls.set_accept_state()
+        with contextlib.suppress(SSL.Error):
+            tls.do_handshake()
+            tls.recv(4096)
+            tls.sendall(VERSION)
+            tls.shutdown()
+
+    return talk
+
+
+def saying(data: bytes) -> Callable[[socket.socket], None]:
+    """Say this to the client's first words, whatever they are, and end."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(data)
+
+    return talk
+
+
+def alerting(number: int) -> Callable[[socket.socket], None]:
+    """Send an alert in the place of a handshake."""
+    return saying(_ALERT + bytes([number]))
+
+
+def reset(connection: socket.socket) -> None:
+    """End the connection as a firewall does."""
+    connection.recv(65536)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def passing(port: int) -> Callable[[socket.socket], None]:
+    """Pass all on to the genuine daemon, and what it says."""
+
+    def talk(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port), servers.LIMIT) as behind:
+            back = threading.Thread(target=_pump, args=(behind, connection), daemon=True)
+            back.start()
+            _pump(connection, behind)
+            back.join(servers.LIMIT)
+
+    return talk
+
+
+def replaying(port: int, after: bytes) -> Callable[[socket.socket], None]:
+    """Show what a genuine daemon of TLS 1.2 shows, its certificate and all; then say ``after``."""
+
+    def talk(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port), servers.LIMIT) as behind:
+            behind.sendall(connection.recv(65536))
+            shown = behind.recv(65536)
+        connection.sendall(shown + after)
+
+    return talk
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def by_number(
+    usual: Callable[[socket.socket], None],
+    others: Mapping[int, Callable[[socket.socket], None]],
+) -> Callable[[socket.socket], None]:
+    """Treat the TLS connections of these numbers, from 0 on, in another way than ``usual``."""
+    numbers = itertools.count()
+
+    def talk(connection: socket.socket) -> None:
+        first = connection.recv(1, socket.MSG_PEEK)
+        if first == b"\x16":
+            others.get(next(numbers), usual)(connection)
+        elif first:
+            connection.recv(4096)
+            connection.sendall(_GO)
+
+    return talk

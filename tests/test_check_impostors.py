@@ -1,0 +1,171 @@
+"""No impostor gets a 0, whichever of its connections it misbehaves on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from OpenSSL import SSL
+
+from dockertls_vault.check import check
+from dockertls_vault.docker.endpoint import Endpoint
+from dockertls_vault.docker.report import Severity
+from dockertls_vault.reader import CredentialFiles
+from dockertls_vault.x509 import private_key_pem
+
+from .certificates import BIT_STRING, Authority, in_t61, write_credential
+from .docker import impostors, servers
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from dockertls_vault.docker.report import Report
+
+LONG = timedelta(seconds=30)
+ROOT = Authority.create("the root")
+NAMESAKE = Authority.create("the root")
+# A stranger's connection is the first, then that with a forged certificate, then ours.
+VISITS = (0, 1, 2)
+FAULTS = (
+    "alert 40",
+    "alert 42",
+    "alert 116",
+    "end",
+    "reset",
+    "HTTP",
+    "not TLS",
+    "a namesake's certificate",
+    "a certificate that cannot be read",
+    "TLS 1.2 and a namesake's certificate",
+)
+
+
+@pytest.fixture(scope="module")
+def credentials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the genuine daemon's credential, a namesake's, an odd one, and a client's."""
+    directory = tmp_path_factory.mktemp("impostors")
+    odd = write_credential(directory / "odd", ROOT.pem, NAMESAKE.server())
+    (odd / "cert.pem").write_bytes(in_t61(NAMESAKE, tag=BIT_STRING))
+    (odd / "key.pem").chmod(0o600)
+    (odd / "key.pem").write_bytes(private_key_pem(NAMESAKE.key))
+    return {
+        "genuine": write_credential(directory / "genuine", ROOT.pem, ROOT.server()),
+        "namesake": write_credential(directory / "namesake", ROOT.pem, NAMESAKE.server()),
+        "odd": odd,
+        "client": write_credential(directory / "client", ROOT.pem, ROOT.client()),
+    }
+
+
+@pytest.fixture
+def genuine(credentials: dict[str, Path]) -> Iterator[int]:
+    """Run a daemon as it should be; its port."""
+    talk = impostors.daemon(credentials["genuine"])
+    with servers.talking(impostors.by_number(talk, {})) as port:
+        yield port
+
+
+def run(credentials: dict[str, Path], talk: Callable[[socket.socket], None]) -> Report:
+    """Check what talks like this."""
+    names = ("ca.pem", "cert.pem", "key.pem")
+    files = CredentialFiles(*(credentials["client"] / name for name in names))
+    with servers.talking(talk) as port:
+        return check(Endpoint("localhost", port), files, timeout=LONG, now=datetime.now(UTC))
+
+
+def misbehave(fault: str, credentials: dict[str, Path]) -> Callable[[socket.socket], None]:
+    """Return what treats a connection like this."""
+    if fault.startswith("alert "):
+        return impostors.alerting(int(fault.removeprefix("alert ")))
+    return {
+        "end": impostors.saying(b""),
+        "reset": impostors.reset,
+        "HTTP": impostors.saying(impostors.VERSION),
+        "not TLS": impostors.saying(b"SSH-2.0-OpenSSH_9.2p1\r\n"),
+        "a namesake's certificate": impostors.daemon(credentials["namesake"]),
+        "a certificate that cannot be read": impostors.daemon(credentials["odd"]),
+        "TLS 1.2 and a namesake's certificate": impostors.daemon(
+            credentials["namesake"], maximum=SSL.TLS1_2_VERSION
+        ),
+    }[fault]
+
+
+def severity(report: Report, name: str) -> Severity:
+    """Return how a step came out."""
+    return next(step.severity for step in report.steps if step.name == name)
+
+
+@pytest.mark.parametrize("maximum", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_the_genuine_daemon_is_well(maximum: int, credentials: dict[str, Path]) -> None:
+    """In both versions of TLS; else nothing below would prove anything."""
+    talk = impostors.daemon(credentials["genuine"], maximum=maximum)
+    report = run(credentials, impostors.by_number(talk, {}))
+    assert {step.severity for step in report.steps} == {Severity.OK}
+    assert report.severity.exit_status == 0
+
+
+def test_a_proxy_that_passes_all_on_is_the_daemon(
+    genuine: int, credentials: dict[str, Path]
+) -> None:
+    """And what it passes on is what is judged."""
+    report = run(credentials, impostors.by_number(impostors.passing(genuine), {}))
+    assert report.severity is Severity.OK
+
+
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_impostor_with_a_ca_of_the_same_name(
+    fault: str, number: int, credentials: dict[str, Path]
+) -> None:
+    """It is never well, and its chain is never said to lead to our root."""
+    usual = impostors.daemon(credentials["namesake"])
+    other = misbehave(fault, credentials)
+    for numbers in ({number}, set(range(number, 12))):
+        report = run(credentials, impostors.by_number(usual, dict.fromkeys(numbers, other)))
+        assert report.severity.exit_status != 0
+        assert severity(report, "chain") is not Severity.OK
+
+
+@pytest.mark.parametrize("number", VISITS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_proxy_that_answers_some_itself(
+    fault: str, number: int, genuine: int, credentials: dict[str, Path]
+) -> None:
+    """From one visit on, all the rest of the way: what it hides so is not taken for shown."""
+    other = dict.fromkeys(range(number, 12), misbehave(fault, credentials))
+    report = run(credentials, impostors.by_number(impostors.passing(genuine), other))
+    assert report.severity.exit_status != 0
+
+
+@pytest.mark.parametrize("first", ["namesake", "genuine"])
+def test_another_certificate_on_each_connection(
+    first: str, genuine: int, credentials: dict[str, Path]
+) -> None:
+    """A stranger's refusal by one server says nothing of another."""
+    ways = [impostors.daemon(credentials["namesake"]), impostors.passing(genuine)]
+    usual, other = ways if first == "genuine" else reversed(ways)
+    talk = impostors.by_number(usual, dict.fromkeys((0, 1, 3, 4), other))
+    report = run(credentials, talk)
+    assert report.severity.exit_status != 0
+    steps = {step.name: step for step in report.steps}
+    if first == "namesake":
+        assert steps["chain"].severity is Severity.OK
+        assert steps["no-certificate"].severity is Severity.UNKNOWN
+        assert "another certificate" in steps["foreign-certificate"].happened
+
+
+@pytest.mark.parametrize("after", [b"", b"\x15\x03\x03\x00\x02\x02\x28", b"\x00" * 99])
+@pytest.mark.parametrize("number", VISITS)
+def test_a_replay_of_the_genuine_certificate(
+    number: int, after: bytes, credentials: dict[str, Path]
+) -> None:
+    """It is anybody's to show: without its key, nothing is proved."""
+    old = impostors.daemon(credentials["genuine"], maximum=SSL.TLS1_2_VERSION)
+    with servers.talking(old) as port:
+        replay = impostors.replaying(port, after)
+        usual = impostors.daemon(credentials["namesake"])
+        others = dict.fromkeys(range(number, 12), replay)
+        report = run(credentials, impostors.by_number(usual, others))
+    assert report.severity.exit_status != 0
