@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +28,11 @@ class Rule:
     denied: tuple[str, ...] = ()
 
 
+# What who may sign can get as `ca init` makes the roles: names are bound to nobody.
+_GETS = {
+    Person.SERVER: "every name below its domains, every IP address",
+    Person.CLIENT: "any common name",
+}
 # Every token has these through Vault's default policy, unless it was made without that.
 OWN_TOKEN = (
     Rule("auth/token/lookup-self", ("read",), "say who it is"),
@@ -45,7 +51,7 @@ def rules(person: Person, mount: str, role: str) -> tuple[Rule, ...]:
     sign = Rule(
         f"{mount}/sign/{role}",
         ("update",),
-        f"issue {person}; not_after would get past the role's max TTL",
+        f"issue {person}: {_GETS[person]}; not_after would pass its max TTL",
         denied=("not_after",),
     )
     return (sign, *OWN_TOKEN)
@@ -83,7 +89,7 @@ def _block(rule: Rule) -> str:
     capabilities = ", ".join(f'"{name}"' for name in rule.capabilities)
     lines = [
         f"# {rule.why}",
-        f'path "{rule.path}" {{',
+        f"path {_quoted(rule.path)} {{",
         f"  capabilities = [{capabilities}]",
     ]
     if rule.denied:
@@ -93,3 +99,8 @@ def _block(rule: Rule) -> str:
             "  }",
         ]
     return "\n".join([*lines, "}", ""])
+
+
+def _quoted(text: str) -> str:
+    """Return a string of HCL, which knows the escapes of JSON (its scanner is that of both)."""
+    return json.dumps(text, ensure_ascii=False)

@@ -97,7 +97,7 @@ def mount(value: object) -> str:
     name = text(value).strip("/")
     if not name or any(not part or part in {".", ".."} for part in name.split("/")):
         raise InvalidInput(f"not a path in Vault: {value!r}")
-    if not name.isprintable() or set(name) & set(" ?#%*+\\"):
+    if not name.isprintable() or set(name) & set(" ?#%*+\\\"'`${}"):
         raise InvalidInput(f"not a path in Vault: {value!r}")
     return name
 

@@ -16,7 +16,7 @@ from dockertls_vault import bootstrap, config
 from dockertls_vault.errors import DockerTLSError, PolicyDenied
 from dockertls_vault.names import Names
 from dockertls_vault.plan import Wish, make_plan
-from dockertls_vault.policy import Person, rules, to_hcl
+from dockertls_vault.policy import Person, Rule, rules, to_hcl
 from dockertls_vault.request import KeyType
 from dockertls_vault.vault.ca import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
@@ -111,7 +111,7 @@ def test_a_policy_is_hcl_with_a_word_on_each_path() -> None:
     assert (
         to_hcl(rules(Person.SERVER, "pki/docker", "daemon"))
         == """\
-# issue server; not_after would get past the role's max TTL
+# issue server: every name below its domains, every IP address; not_after would pass its max TTL
 path "pki/docker/sign/daemon" {
   capabilities = ["update"]
   denied_parameters = {
@@ -276,3 +276,9 @@ def test_an_admin_may_do_nothing_else(
     ]
     for method, path, body in tried:
         assert isinstance(asked(session, method, path, body), PolicyDenied), (method, path)
+
+
+def test_a_path_is_quoted() -> None:
+    """A quote or a newline in it ends no string, and so begins no rule."""
+    odd = Rule('a" {}\npath "*', ("update",), "odd")
+    assert to_hcl((odd,)).splitlines()[1] == 'path "a\\" {}\\npath \\"*" {'

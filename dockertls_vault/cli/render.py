@@ -95,7 +95,7 @@ def words(parts: Sequence[Words], preferences: Preferences) -> None:
 def note(text: str, preferences: Preferences) -> None:
     """Say a line on stderr, unless ``--quiet`` was given."""
     if not preferences.quiet:
-        _write(sys.stderr, f"{_printable(text)}\n")
+        _write(sys.stderr, f"{_one_line(text)}\n")
 
 
 def hint(text: str) -> None:
@@ -146,7 +146,7 @@ def failure(error: DockerTLSError, preferences: Preferences) -> None:
         )
     _say("error", error.message)
     for problem in error.problems:
-        _write(sys.stderr, f"  - {_printable(problem)}\n")
+        _write(sys.stderr, f"  - {_one_line(problem)}\n")
     if error.hint:
         _say("hint", error.hint)
 
@@ -174,13 +174,9 @@ def to_json(value: object) -> Any:
 
 
 def _print_json(envelope: dict[str, Any]) -> None:
-    whole = {"version": ENVELOPE_VERSION, **envelope}
-    text = json.dumps(whole, indent=2, ensure_ascii=False)
-    try:
-        text.encode((sys.stdout and sys.stdout.encoding) or "utf-8")
-    except UnicodeEncodeError:  # half of a surrogate pair has no encoding at all
-        text = json.dumps(whole, indent=2)
-    _write(sys.stdout, f"{text}\n")
+    # All but ASCII is escaped, and DEL: to a terminal some of it are commands, or turn text round.
+    text = json.dumps({"version": ENVELOPE_VERSION, **envelope}, indent=2)
+    _write(sys.stdout, text.replace("\x7f", "\\u007f") + "\n")
 
 
 def _print_words(parts: Sequence[Words]) -> None:
@@ -276,7 +272,7 @@ def _lines_of_waiting() -> Callable[[str | None], None]:
     def show(text: str | None) -> None:
         if text is not None and text not in said:
             said.add(text)
-            _write(sys.stderr, f"{_printable(text)}\n")
+            _write(sys.stderr, f"{_one_line(text)}\n")
 
     return show
 
@@ -284,7 +280,7 @@ def _lines_of_waiting() -> Callable[[str | None], None]:
 def _say(label: str, text: str) -> None:
     styled = _is_styled(sys.stderr)
     shown = typer.style(label, fg=_LABELS[label], bold=True) if styled else label
-    _write(sys.stderr, f"{shown}: {_printable(text)}\n")
+    _write(sys.stderr, f"{shown}: {_one_line(text)}\n")
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
@@ -315,3 +311,8 @@ def _printable(text: str) -> str:
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def _one_line(text: str) -> str:
+    """Return ``text`` on one line: a newline in it could begin a line that looks like ours."""
+    return _printable(text).replace("\n", "\\n")

@@ -191,3 +191,20 @@ def test_half_of_a_surrogate_pair_is_escaped(capfd: pytest.CaptureFixture[str]) 
     """A server may send one, and UTF-8 has none; who reads the JSON gets what was sent."""
     render.show("x", {}, Preferences(Output.JSON), words=[], warnings=["\ud800 é"])
     assert json.loads(capfd.readouterr().out)["warnings"] == ["\ud800 é"]
+
+
+def test_what_others_say_begins_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A newline in a warning of Vault's is shown as one; it forges no line of ours."""
+    render.warn("odd\nerror: all is lost\nhint: run this")
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["warning: odd\\nerror: all is lost\\nhint: run this"]
+
+
+def test_json_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """C1, DEL, bidi and half of a surrogate pair are escaped; the value stays what it is."""
+    odd = "\x7f\x9b2J\u202e\u2066\u2028\ud800ü"
+    preferences = Preferences(output=Output.JSON)
+    render.show("x", {"odd": odd}, preferences, words=[])
+    text = capsys.readouterr().out
+    assert all(" " <= char <= "~" or char == "\n" for char in text)
+    assert json.loads(text)["data"]["odd"] == odd
