@@ -12,7 +12,7 @@ import pytest
 
 from dockertls_vault import config
 from dockertls_vault.address import Address
-from tests.harness.missing import missing
+from tests.harness.missing import needs_root
 
 if TYPE_CHECKING:
     from tests.fake_vault import FakeVault
@@ -67,8 +67,7 @@ def reaching(fake: FakeVault) -> dict[str, str]:
 @pytest.fixture
 def own_namespaces() -> str:
     """Return how a shell goes into mount and UTS namespaces of its own."""
-    if os.geteuid() != 0:
-        missing("only root makes a mount namespace")
+    needs_root("only root makes a mount namespace")
     return "unshare --mount --uts"
 
 
@@ -205,8 +204,7 @@ def test_no_threads() -> None:
 
 def test_a_home_that_may_not_be_entered(everybodys: Path) -> None:
     """HOME stays another user's under `su` and in containers; all that is needed is elsewhere."""
-    if os.geteuid() != 0:
-        missing("only root becomes another user")
+    needs_root("only root becomes another user")
     home = everybodys / "home"
     home.mkdir(mode=0o700)
     environ = {"HOME": str(home), "VAULT_ADDR": "http://127.0.0.1:1"}
