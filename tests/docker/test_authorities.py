@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -22,7 +23,6 @@ from tests.certificates import BIT_STRING, T61, Authority, in_t61, write_credent
 from . import servers
 
 if TYPE_CHECKING:
-    import socket
     from pathlib import Path
 
 LONG = timedelta(seconds=30)
@@ -144,3 +144,23 @@ def test_the_public_cas_are_those_of_mozilla() -> None:
     names = {name.rfc4514_string() for name in public_authorities()}
     assert "CN=ISRG Root X1,O=Internet Security Research Group,C=US" in names
     assert "CN=first root" not in names
+
+
+def test_a_certificate_without_its_key_was_not_shown(server: Path) -> None:
+    """What a server once said of itself, anybody can say again: it signs another handshake."""
+    recorded: list[bytes] = []
+    genuine = servers.asking(server, authorities=server / "ca.pem", maximum=SSL.TLS1_2_VERSION)
+
+    def replay(connection: socket.socket) -> None:
+        hello = connection.recv(65536)
+        if not recorded:
+            with socket.create_connection(("127.0.0.1", behind), servers.LIMIT) as daemon:
+                daemon.sendall(hello)
+                recorded.append(daemon.recv(65536))
+        connection.sendall(recorded[0])
+        connection.recv(65536)
+
+    with servers.talking(genuine) as behind, servers.talking(replay) as port:
+        live, again = greet_port(port), greet_port(port)
+    assert live.asks
+    assert again == Greeting()
