@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dockertls_vault import durable
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.x509 import load_certificates, subject_alternative_names
 
@@ -39,8 +40,8 @@ def find_successor(
     well, or the files cannot be read.
     """
     try:
-        installed = [load_certificates(path.read_bytes())[0] for path in files]
-    except (OSError, VerificationError):
+        installed = [load_certificates(durable.read(path))[0] for path in files]
+    except (OSError, ValueError, VerificationError):
         return None
     used, *others = installed
     if used.not_valid_after_utc <= now:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -80,11 +81,14 @@ def test_what_has_expired_itself_succeeds_nothing(tmp_path: Path) -> None:
     assert not find(server(9), tmp_path, server(8), is_here=True)
 
 
+@pytest.mark.timeout(60)
 def test_what_cannot_be_read_succeeds_nothing(tmp_path: Path) -> None:
-    """Another user's file, one that is gone, or no certificate."""
+    """One that is gone, no certificate, or no file, which is not waited for either."""
     wire = server(3).certificate
     (tmp_path / "text.pem").write_text("text")
-    for path in (tmp_path / "gone.pem", tmp_path, tmp_path / "text.pem"):
+    os.mkfifo(tmp_path / "fifo.pem")
+    names = ("gone.pem", ".", "text.pem", "fifo.pem")
+    for path in (tmp_path / name for name in names):
         assert find_successor(wire, [path], is_here=True, now=NOW) is None
 
 
