@@ -145,14 +145,14 @@ def _described(path: Path, *, in_use: bool) -> Generation:
     try:
         leaf, *_ = x509.load_certificates(durable.read(path / "cert.pem"))
     except (OSError, ValueError, VerificationError):
-        problem = f"without {', '.join(missing)}" if missing else "cert.pem cannot be read"
+        problem = f"it lacks {', '.join(missing)}" if missing else "cert.pem cannot be read"
         return Generation(path.name, in_use, None, None, problem)
     return Generation(
         path.name,
         in_use,
         x509.describe(leaf),
         x509.public_key_fingerprint(leaf),
-        f"without {', '.join(missing)}" if missing else None,
+        f"it lacks {', '.join(missing)}" if missing else None,
     )
 
 
@@ -202,10 +202,11 @@ def _refuse_unusable(chosen: Generation, path: Path) -> None:
             x509.load_certificates(durable.read(path / "ca.pem"))
             leaf, *_ = x509.load_certificates(durable.read(path / "cert.pem"))
             if not x509.is_key_of(durable.read(path / "key.pem"), leaf):
-                problem = "with a key that is not the certificate's"
+                problem = "its key is not the certificate's"
         except (OSError, ValueError, VerificationError) as error:
-            problem = f"damaged: {error}"
+            problem = f"it is damaged: {error}"
     if problem is not None:
         raise ConflictingState(
-            f"the generation {chosen.name} is {problem}", hint="name another generation"
+            f"the generation {chosen.name} cannot be used: {problem}",
+            hint="name another generation",
         )

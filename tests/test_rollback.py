@@ -173,15 +173,15 @@ ENCRYPTED = ROOT.issue("other").key.private_bytes(
     Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
 )
 UNUSABLE = {
-    **{f"without {name}": (_remove(name), f"is without {name}") for name in NAMES},
-    "an empty certificate": (_exchange("cert.pem", b""), "cert.pem cannot be read"),
-    "an empty ca.pem": (_exchange("ca.pem", b""), "is damaged"),
-    "an empty key": (_exchange("key.pem", b""), "is damaged"),
-    "an encrypted key": (_exchange("key.pem", ENCRYPTED), "is damaged"),
-    "a large key": (_exchange("key.pem", b"-" * (durable.LARGEST + 1)), "is damaged"),
+    **{f"without {name}": (_remove(name), f"cannot be used: it lacks {name}") for name in NAMES},
+    "an empty certificate": (_exchange("cert.pem", b""), "cannot be used: cert.pem cannot be read"),
+    "an empty ca.pem": (_exchange("ca.pem", b""), "it is damaged"),
+    "an empty key": (_exchange("key.pem", b""), "it is damaged"),
+    "an encrypted key": (_exchange("key.pem", ENCRYPTED), "it is damaged"),
+    "a large key": (_exchange("key.pem", b"-" * (durable.LARGEST + 1)), "it is damaged"),
     "another key": (
         _exchange("key.pem", ROOT.issue("other").key_pem),
-        "with a key that is not the certificate's",
+        "its key is not the certificate's",
     ),
 }
 

@@ -42,7 +42,7 @@ def test_the_list_has_a_row_for_each(tmp_path: Path, capsys: pytest.CaptureFixtu
     head, *rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert head[:3] == ["in use", "generation", "subject"]
     assert [row[:3] for row in rows] == [["yes", second, "CN=client2"], ["no", first, ""]]
-    assert rows[1][-1] == "without cert.pem"
+    assert rows[1][-1] == "it lacks cert.pem"
 
 
 def test_both_have_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
