@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import http.client
-import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import stop
-from .errors import CannotRun, CannotWrite, CommandNotFound, MissingProgram, VaultUnreachable
+from .errors import CannotRun, CannotWrite, MissingProgram, VaultUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from types import FrameType
+    from collections.abc import Iterator, Mapping
     from typing import IO
 
 # Seconds; coming up takes one or two.
@@ -28,7 +25,6 @@ START_WAIT = 30.0
 STOP_WAIT = 10.0
 _POLL = 0.02
 _ATTEMPTS = 5
-_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @dataclass(frozen=True)
@@ -83,48 +79,6 @@ def running() -> Iterator[DevServer]:
         raise VaultUnreachable(
             f"the embedded OpenBao does not come up: {lines[-1] if lines else 'it says nothing'}"
         )
-
-
-def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command and return its status as a shell would: 128 + n if signal n ended it.
-
-    It gets the signals that this process gets, and decides itself whether it ends. Raises
-    CannotRun if it cannot be started; to be called in the main thread.
-    """
-    waiting: list[int] = []
-    process: subprocess.Popen[bytes] | None = None
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        if process is None:
-            waiting.append(number)
-        elif number not in {signal.SIGINT, signal.SIGQUIT} or not _in_foreground():
-            process.send_signal(number)
-        # else the key that was pressed sent it to the command as well
-
-    before = {
-        number: signal.signal(number, pass_on)
-        for number in _PASSED_ON
-        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
-    }
-    try:
-        process = subprocess.Popen(command, env=dict(environment))
-        for number in waiting:
-            process.send_signal(number)
-        status = process.wait()
-    except OSError as error:
-        kind = CommandNotFound if isinstance(error, FileNotFoundError) else CannotRun
-        raise kind(f"cannot run {command[0]!r}: {error.strerror}") from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return status if status >= 0 else 128 - status
-
-
-def _in_foreground() -> bool:
-    """Tell whether a terminal sends the signals of its keys to this process and its children."""
-    with suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:  # noqa: PTH123 - a Path has no more to offer here
-        return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
-    return False
 
 
 def _binary() -> str:

@@ -1,13 +1,10 @@
-"""The embedded OpenBao, and a command that runs with it."""
+"""The embedded OpenBao."""
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dockertls_vault import config, dev
-from dockertls_vault.errors import CannotRun, CommandNotFound, MissingProgram, VaultUnreachable
+from dockertls_vault.errors import MissingProgram, VaultUnreachable
 from dockertls_vault.vault.session import open_session
 
 if TYPE_CHECKING:
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     from .harness.openbao import DevVault
 
 LIMIT = 60.0  # seconds; only a hang takes so long
-# Says that it is ready, and ends with 42 when it is told to end.
-TRAPS = 'trap "exit 42" TERM INT HUP; echo ready >"$0"; while :; do sleep 0.02; done'
 
 
 def wait(ready: Callable[[], bool]) -> None:
@@ -123,40 +118,3 @@ def test_what_leads_to_another_server_is_taken_out() -> None:
         "BAO_NAMESPACE": "root",
         "DOCKERTLS_AUTH": "token",
     }
-
-
-@pytest.mark.parametrize(
-    ("command", "status"),
-    [(["true"], 0), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -9 $$"], 128 + 9)],
-)
-def test_a_commands_status_is_returned(command: list[str], status: int) -> None:
-    """As a shell tells it."""
-    assert dev.run(command, os.environ) == status
-
-
-def test_a_command_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
-    """Not there, or not executable."""
-    with pytest.raises(CommandNotFound):
-        dev.run(["no-such-command"], os.environ)
-    file = tmp_path / "plain"
-    file.touch(0o644)
-    with pytest.raises(CannotRun) as not_executable:
-        dev.run([str(file)], os.environ)
-    assert not_executable.type is CannotRun
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_the_commands_to_answer(number: signal.Signals, tmp_path: Path) -> None:
-    """It is passed on, and the command's own status counts; the handlers are put back."""
-    ready = tmp_path / "ready"
-
-    def interrupt() -> None:
-        wait(ready.exists)
-        os.kill(os.getpid(), number)
-
-    before = signal.getsignal(number)
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    assert dev.run(["sh", "-c", TRAPS, str(ready)], os.environ) == 42
-    thread.join()
-    assert signal.getsignal(number) is before

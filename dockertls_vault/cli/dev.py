@@ -13,7 +13,7 @@ import typer
 from dockertls_vault import stop
 from dockertls_vault.errors import VaultUnreachable
 
-from . import options, render
+from . import child, options, render
 from .options import Preferences, QuietOption, examples
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def dev(
     with embedded.running() as server:
         _init(server, domains, preferences)
         if command:
-            raise typer.Exit(embedded.run(command, server.environment(os.environ)))
+            raise typer.Exit(child.run(command, server.environment(os.environ)))
         for line in _exports(server):
             typer.echo(line)
         render.note("OpenBao runs until this command ends (Ctrl-C)", preferences)
