@@ -184,3 +184,13 @@ def test_each_promise_about_security_names_its_test() -> None:
     rows = re.findall(r"^\| (?!---|promised)(.*) \| (.*) \|$", text, re.MULTILINE)
     assert len(rows) > 10
     assert [promise for promise, shown in rows if "`tests/" not in shown] == []
+
+
+def test_each_file_has_its_place_in_the_picture_of_the_house() -> None:
+    """CONTRIBUTING.md names all modules and folders of the package, and no others."""
+    _, picture, _ = (ROOT / "CONTRIBUTING.md").read_text().partition("## The house")[2].split("```")
+    here = Path(bootstrap.__file__).parent
+    there = {path.stem for path in here.iterdir() if path.suffix in {"", ".py"}}
+    # Names are in the first column.
+    named = {name.strip("/") for line in picture.splitlines() for name in line[:40].split()}
+    assert named == {name for name in there if not name.startswith("_")}
