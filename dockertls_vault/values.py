@@ -85,7 +85,7 @@ def path(value: object) -> Path:
     """Return a path, with ``~`` as the home directory."""
     try:
         return Path(text(value)).expanduser()
-    except RuntimeError:
+    except (RuntimeError, UnicodeError):  # the latter for a user whose name is no text
         raise InvalidInput(
             f"a path in a home directory that is not known: {value!r}",
             hint="set HOME, or write the path in full",

@@ -206,6 +206,7 @@ def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> No
         ("VAULT_MAX_RETRIES", "-1"),
         ("VAULT_MAX_RETRIES", "1" * 5000),
         ("VAULT_CACERT", "~nobody-of-that-name/x"),
+        ("VAULT_CACERT", "~\ud800/x"),
         ("VAULT_TLS_SERVER_NAME", "a b"),
         ("VAULT_TLS_SERVER_NAME", ".example"),
         ("VAULT_TLS_SERVER_NAME", "a" * 64),

@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 
 from dockertls_vault.cli import app
+from dockertls_vault.x509 import certificates_pem
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority
 from .fake_vault import FakeVault, Order, signed
@@ -40,8 +41,24 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _with_chain(order: Order, chain: list[str]) -> dict[str, Any]:
+    answer = signed(order.honest(authority=_ONE))
+    return {"data": {**answer["data"], "ca_chain": chain}}
+
+
+def _each_signed_by_the_other() -> list[str]:
+    """Return certificates of two CAs: at each step there are sixteen ways to go on."""
+    pairs = (("one", _ONE, _TWO), ("two", _TWO, _ONE)) * 16
+    found = [
+        issuer.issue(name, public_key=subject.key.public_key(), extra=[A_CA]).certificate
+        for name, subject, issuer in pairs
+    ]
+    return [certificates_pem([certificate]).decode() for certificate in found]
+
+
 OTHER = Authority.create("another root")
 SAME_NAME = Authority.create("test root")
+_ONE, _TWO = Authority.create("one"), Authority.create("two")
 A_CA = x509.BasicConstraints(ca=True, path_length=None)
 LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
     "another key": (
@@ -134,6 +151,34 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
     "another kind of JSON": (lambda _: {"data": [1, 2, 3]}, 69, "has no data"),
     "a list": (lambda _: b"[1, 2, 3]", 69, "something that is not Vault's"),
     "nothing": (lambda _: b"", 69, "has no data"),
+    "a chain of 1,500": (
+        lambda order: _with_chain(order, [order.authority.pem.decode()] * 1500),
+        69,
+        "1500 certificates in 'ca_chain', more than a chain has",
+    ),
+    "a chain of 1,500 in one": (
+        lambda order: _with_chain(order, [order.authority.pem.decode() * 1500]),
+        69,
+        "1500 certificates in 'ca_chain', more than a chain has",
+    ),
+    "CAs that sign each other in more ways than can be tried": (
+        lambda order: _with_chain(order, _each_signed_by_the_other()),
+        65,
+        "Exceeded maximum signature check limit",
+    ),
+    "brackets without end": (lambda _: b"[" * 100_000, 69, "not Vault's"),
+    "objects, 100,000 deep": (
+        lambda _: b'{"data":' * 100_000 + b"1" + b"}" * 100_000,
+        69,
+        "not Vault's",
+    ),
+    "a number of 5,000 digits": (
+        lambda _: b'{"data": {"certificate": ' + b"9" * 5000 + b"}}",
+        69,
+        "not Vault's",
+    ),
+    "what is no number": (lambda _: b'{"data": {"certificate": NaN}}', 69, "not Vault's"),
+    "bytes that are no text": (lambda _: b'{"data": {"certificate": "\xff"}}', 69, "not Vault's"),
 }
 
 

@@ -106,7 +106,7 @@ class CertificateAuthority:
         if found is None:
             return None
         return Signer(
-            chain=fields.texts(found, "ca_chain"),
+            chain=fields.chain(found, "ca_chain"),
             revoked=bool(found.get("revoked")),
             usage=fields.optional_text(found, "usage") or "",
             beyond_its_end=fields.optional_text(found, "leaf_not_after_behavior") or "err",

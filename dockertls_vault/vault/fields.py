@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Vault keeps a duration in nanoseconds in 64 bits.
 _LONGEST = 2**63 // 10**9
+# From a leaf to its root there are three or four, and some more where CAs sign each other.
+_LONGEST_CHAIN = 32
 
 
 def data(body: Any) -> dict[str, Any]:
@@ -49,6 +51,16 @@ def texts(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
 def optional_text(fields: Mapping[str, Any], name: str) -> str | None:
     """Return such a text, None where there is none, as Go writes an empty one or leaves it out."""
     return text(fields, name) if fields.get(name) else None
+
+
+def certificate(fields: Mapping[str, Any], name: str) -> str:
+    """Return PEM, with no more certificates than a chain has."""
+    return _short(name, (text(fields, name),))[0]
+
+
+def chain(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return a list of PEM, with no more certificates in all than a chain has."""
+    return _short(name, texts(fields, name))
 
 
 def rows(fields: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
@@ -90,6 +102,14 @@ def seconds(fields: Mapping[str, Any], name: str) -> timedelta:
     if not 0 <= found <= _LONGEST:
         raise _wrong(name)
     return timedelta(seconds=found)
+
+
+def _short(name: str, pems: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what would take long to read and to find a path in, before that is tried."""
+    count = sum(pem.count("-----BEGIN ") for pem in pems)
+    if count > _LONGEST_CHAIN:
+        raise NotVault(f"the answer has {count} certificates in {name!r}, more than a chain has")
+    return pems
 
 
 def _is_utf8(found: str) -> bool:

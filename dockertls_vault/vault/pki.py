@@ -87,11 +87,11 @@ class PKI:
                 refused.hint = f"is {role!r} a role for {purpose}s ({named})? if so, {refused.hint}"
             raise
         data = fields.data(body)
-        chain = fields.texts(data, "ca_chain")
+        chain = fields.chain(data, "ca_chain")
         if not chain and data.get("issuing_ca"):
-            chain = (fields.text(data, "issuing_ca"),)
+            chain = (fields.certificate(data, "issuing_ca"),)
         return Signed(
-            fields.text(data, "certificate"),
+            fields.certificate(data, "certificate"),
             tuple(filter(None, chain)),
             (*warnings(body), *self._lease_warnings(role, body)),
             self._session.date,
@@ -128,7 +128,8 @@ class PKI:
     def issuer(self, reference: str) -> str:
         """Return an issuer in PEM, by its id, its name or as ``default``; needs no token."""
         path = f"/v1/{self.mount}/issuer/{reference}/json"
-        return fields.text(fields.data(self._session.anonymous.adapter.get(path)), "certificate")
+        answer = self._session.anonymous.adapter.get(path)
+        return fields.certificate(fields.data(answer), "certificate")
 
     def role(self, name: str) -> dict[str, Any] | None:
         """Return a role's parameters, None where the token may not read them.

@@ -206,9 +206,14 @@ def _read(response: BaseHTTPResponse) -> bytes:
     return bytes(raw)
 
 
+def _no_constant(name: str) -> None:
+    """Refuse NaN and infinities, which Python takes for JSON."""
+    raise ValueError(name)
+
+
 def _parse(raw: bytes) -> dict[str, Any] | None:
     try:
-        body = json.loads(raw)
+        body = json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
