@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import dockertls_vault
 from dockertls_vault import durable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 # Installs in eight threads, as an ordinary user: what root may do would hide a wrong mode. It
@@ -36,17 +31,10 @@ print(f"{os.umask(0):03o}")
 """
 
 
-@pytest.fixture
-def everybodys() -> Iterator[Path]:
-    """Make a directory that any user can write in."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o1777)
-        yield Path(name)
-
-
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077, 0o277], ids="{:03o}".format)
 def test_threads_of_one_process_get_exact_modes(everybodys: Path, umask: int) -> None:
     """Eight at a time, as a user whom a wrong mode keeps out; the umask is what it was."""
+    everybodys.chmod(0o1777)
     run = subprocess.run(
         [sys.executable, "-c", THREADS, everybodys / "of" / "all"],
         cwd=ROOT,

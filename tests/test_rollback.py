@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +34,7 @@ from .credentials import CLIENT, NAMES, SERVER, generations, swap_by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from dockertls_vault.rollback import RolledBack
 
@@ -48,14 +47,6 @@ NOW = datetime.now(UTC)
 def out(tmp_path: Path) -> Path:
     """Return a directory that is not there yet."""
     return tmp_path / "certs"
-
-
-@pytest.fixture
-def everybodys() -> Iterator[Path]:
-    """Make a directory that other users can look into, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 def put(out: Path, number: int, request: Request = CLIENT) -> str:

@@ -7,9 +7,7 @@ import json
 import os
 import pwd
 import subprocess
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +24,7 @@ from .credentials import CLIENT, NAMES, SERVER, generations, listing, public, pu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -42,14 +41,6 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 def out(tmp_path: Path) -> Path:
     """Return a directory that is not there yet."""
     return tmp_path / "certs"
-
-
-@pytest.fixture
-def everybodys() -> Iterator[Path]:
-    """Make a directory that other users can look into, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 def test_files_modes_and_links_are_those_of_the_design(out: Path, umask: int) -> None:
