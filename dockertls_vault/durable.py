@@ -28,6 +28,7 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK_MODE = 0o600
 _LOCK_POLL = 0.05  # seconds
 _OWNERS = 0o700
 _RENAME_NOREPLACE = 1  # include/uapi/linux/fs.h
@@ -64,7 +65,7 @@ def directory(name: str, mode: int, within: int) -> Iterator[int]:
 def locked(name: str, within: int, *, wait: float) -> Iterator[None]:
     """Hold the lock file ``name`` (0600); raises TimeoutError after ``wait`` seconds."""
     try:
-        descriptor = os.open(name, _CREATE, _OWNERS & 0o600, dir_fd=within)
+        descriptor = os.open(name, _CREATE, _LOCK_MODE, dir_fd=within)
     except FileExistsError:
         descriptor = os.open(name, _LOCK, dir_fd=within)
         made = False
@@ -72,7 +73,7 @@ def locked(name: str, within: int, *, wait: float) -> Iterator[None]:
         made = True
     try:
         if made:
-            _give(descriptor, 0o600, KEEP, KEEP)
+            _give(descriptor, _LOCK_MODE, KEEP, KEEP)
         deadline = time.monotonic() + wait
         while not _acquired(descriptor):
             if time.monotonic() > deadline:

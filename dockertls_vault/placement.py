@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import durable
+from . import durable, generations
 from .errors import InvalidInput
 from .request import Layout, Purpose
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .request import Request
 
 PRIVATE = ".dockertls"
+REQUEST = "request.json"
+LOCK = "lock"
 # Of 32 bits all but the highest: that is -1, with which chown(2) changes nothing.
 _HIGHEST_ID = 2**32 - 2
 _DECIMAL = re.compile("[0-9]{1,10}")
@@ -53,7 +55,7 @@ class Placement:
 
 def link(name: str) -> str:
     """Return what the public link to the file ``name`` of the current generation says."""
-    return f"{PRIVATE}/current/{name}"
+    return f"{PRIVATE}/{generations.CURRENT}/{name}"
 
 
 def public_names(purpose: Purpose) -> tuple[str, str, str]:

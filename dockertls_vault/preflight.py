@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import durable, way
 from .errors import CannotWrite, ConflictingState, ForeignFiles
-from .placement import PRIVATE
+from .placement import LOCK, PRIVATE, REQUEST
 from .request import Layout, Purpose
 from .worker import CHOOSE_ANOTHER, by_worker, refuse_other_writers, refuse_step
 from .writers import user_name
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from .request import Request
     from .way import Reached
 
-_REQUEST = "request.json"
-_FILES = {_REQUEST, "lock"}
 _SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 
 
@@ -114,7 +112,7 @@ def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_re
         raise CannotWrite(f"{path} is {what}", hint=CHOOSE_ANOTHER)
     private = shlex.quote(str(placement.directory / PRIVATE))
     aside = f"mv {private} {private}.aside; it is made anew"
-    if path.name in _FILES and not (stat.S_ISREG(kind) and status.st_nlink <= 1):
+    if path.name in {REQUEST, LOCK} and not (stat.S_ISREG(kind) and status.st_nlink <= 1):
         what = "has another name too" if stat.S_ISREG(kind) else "is no file"
         raise CannotWrite(f"{path} {what}", hint=aside)
     if status.st_uid != placement.worker:
@@ -143,7 +141,7 @@ def kind(directory: Path) -> tuple[Purpose, Layout]:
         found = _kind(directory, opened)
     if found is None:
         raise ConflictingState(
-            f"{directory / PRIVATE / _REQUEST} is not there, which says what the credential is",
+            f"{directory / PRIVATE / REQUEST} is not there, which says what the credential is",
             hint="issue another certificate; it is written anew with that",
         )
     return found
@@ -152,13 +150,13 @@ def kind(directory: Path) -> tuple[Purpose, Layout]:
 def _kind(path: Path, directory: int) -> tuple[Purpose, Layout] | None:
     try:
         with durable.opened(PRIVATE, directory) as private:
-            kept = json.loads(durable.read(_REQUEST, private))
+            kept = json.loads(durable.read(REQUEST, private))
         return Purpose(kept["purpose"]), Layout(kept["layout"])
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, RecursionError):  # the last for brackets in brackets
         raise ConflictingState(
-            f"{path / PRIVATE / _REQUEST} was damaged",
+            f"{path / PRIVATE / REQUEST} was damaged",
             hint="remove it; it is written anew with the next certificate",
         ) from None
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from . import backup, durable, generations, way
 from .errors import ConflictingState, Locked
-from .placement import GENERATION_NAMES, PRIVATE
+from .placement import GENERATION_NAMES, LOCK, PRIVATE, REQUEST
 from .preflight import check, refusals
 from .worker import DIRECTORY_MODE, by_worker, refuse_step
 
@@ -109,7 +109,7 @@ def _install(
         if foreign:
             _adopt(placement, stamp, places)
         asked = (json.dumps(request.to_json(), indent=2, ensure_ascii=False) + "\n").encode()
-        durable.replace("request.json", asked, CERTIFICATE_MODE, places.private, places.staging)
+        durable.replace(REQUEST, asked, CERTIFICATE_MODE, places.private, places.staging)
         spared = {name} if before is None else {name, before}
         warnings = (
             *_swap(name, placement, places),
@@ -184,7 +184,7 @@ def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
         durable.directory(PRIVATE, DIRECTORY_MODE, directory) as private,
     ):
         try:
-            with durable.locked("lock", private, wait=LOCK_WAIT):
+            with durable.locked(LOCK, private, wait=LOCK_WAIT):
                 yield directory, private
         except TimeoutError:
             raise Locked(f"{placement.directory} is locked") from None
