@@ -16,8 +16,9 @@ from dockertls_vault.errors import InvalidInput
 from dockertls_vault.policy import Person
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
 
-from . import options, render
+from . import options, render, restart
 from .options import (
+    AdminGroupOption,
     AuthOption,
     MountOption,
     NamespaceOption,
@@ -43,13 +44,6 @@ if TYPE_CHECKING:
 
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
-# dockerd has no reload (moby#23936).
-RESTART = {
-    Layout.DOCKER: "dockerd reads these files when it starts: restart it to serve this certificate "
-    "(systemctl restart docker)",
-    Layout.DIND: "dockerd in the container reads these files when it starts: restart the container "
-    "to serve this certificate",
-}
 
 app = options.commands("Issue a certificate, verify it, and install it.")
 
@@ -82,7 +76,6 @@ OwnerOption = Annotated[
 GroupOption = Annotated[
     str | None, typer.Option(metavar="GROUP", help="A group that may read the key (0440).")
 ]
-AdminGroupOption = Annotated[str | None, of_setting("admin_group", "GROUP")]
 ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Take the place of files of others; they are kept.")
 ]
@@ -285,7 +278,7 @@ def _issue(
         render.note(_left_out(issued), preferences)
     render.show("issued", issued, preferences, words=[_fields(issued)], warnings=_warnings(issued))
     if request.purpose is Purpose.SERVER:
-        render.note(RESTART[request.layout], preferences)
+        render.note(restart.words(request.layout), preferences)
 
 
 def _say_who_is_shut_out(purpose: Purpose, lost: tuple[Description, ...]) -> None:

@@ -130,6 +130,7 @@ TrustMountOption = Annotated[str | None, of_setting("trust_mount", "PATH")]
 TimeoutOption = Annotated[str | None, of_setting("timeout", "DURATION")]
 AuthOption = Annotated[str | None, of_setting("auth", "METHOD", autocompletion=_methods)]
 NamespaceOption = Annotated[str | None, of_setting("namespace", "PATH")]
+AdminGroupOption = Annotated[str | None, of_setting("admin_group", "GROUP")]
 
 
 def commands(text: str) -> typer.Typer:

@@ -10,9 +10,15 @@ import typer
 
 from dockertls_vault.request import Purpose
 
-from . import options, render
-from .issue import RESTART, AdminGroupOption
-from .options import Output, OutputOption, Preferences, QuietOption, examples
+from . import options, render, restart
+from .options import (
+    AdminGroupOption,
+    Output,
+    OutputOption,
+    Preferences,
+    QuietOption,
+    examples,
+)
 
 if TYPE_CHECKING:
     from dockertls_vault.rollback import Generation, Generations, RolledBack
@@ -61,7 +67,7 @@ def rollback(
     done = roll_back(directory, generation, admins=settings.admin_group, now=datetime.now(UTC))
     render.show("rollback", done, preferences, words=[_fields(done)], warnings=done.warnings)
     if done.purpose is Purpose.SERVER:
-        render.note(RESTART[done.layout], preferences)
+        render.note(restart.words(done.layout), preferences)
 
 
 def _table(found: Generations) -> render.Table:

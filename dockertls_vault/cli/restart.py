@@ -1,0 +1,18 @@
+"""What is left to do after a swap: dockerd has no reload (moby#23936)."""
+
+from __future__ import annotations
+
+from dockertls_vault.request import Layout
+
+
+def words(layout: Layout) -> str:
+    """Return how to have a daemon serve the certificate that is in use now."""
+    if layout is Layout.DIND:
+        return (
+            "dockerd in the container reads these files when it starts: restart the container to "
+            "serve this certificate"
+        )
+    return (
+        "dockerd reads these files when it starts: restart it to serve this certificate "
+        "(systemctl restart docker)"
+    )
