@@ -35,6 +35,7 @@ class Placement:
     ``uid`` owns the files where that is not whoever writes them, and ``gid`` the key alone, which
     a group that is given may read. The members of the group ``admins`` may write on the way to
     it. ``worker`` is the user with whose rights it is written, None while that is open.
+    ``movable`` says whether it could as well go elsewhere.
     """
 
     directory: Path
@@ -43,6 +44,7 @@ class Placement:
     gid: int = durable.KEEP
     admins: int | None = None
     worker: int | None = None
+    movable: bool = True
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
@@ -51,6 +53,11 @@ class Placement:
             (public, link(name))
             for public, name in zip(self.public_names, GENERATION_NAMES, strict=True)
         )
+
+    def remedy(self, *remedies: str) -> str:
+        """Return the hint of a refusal: one of these, or another directory if that can be."""
+        elsewhere = ("choose another directory with --out",) if self.movable else ()
+        return ", or ".join((*remedies, *elsewhere))
 
 
 def link(name: str) -> str:

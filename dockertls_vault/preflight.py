@@ -15,7 +15,7 @@ from . import durable, way
 from .errors import CannotWrite, ConflictingState, ForeignFiles
 from .placement import LOCK, PRIVATE, REQUEST
 from .request import Layout, Purpose
-from .worker import CHOOSE_ANOTHER, by_worker, refuse_other_writers, refuse_step
+from .worker import by_worker, refuse_other_writers, refuse_step
 from .writers import user_name
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def _look(request: Request | None, placement: Placement) -> tuple[str, ...]:
     """Look at the way, and at what is in the directory at its end, which is open throughout."""
     with way.walked(placement.directory, partial(refuse_step, placement)) as reached:
         if reached.path == Path("/") and not reached.left:
-            raise CannotWrite("a credential has a directory of its own, not /", hint=CHOOSE_ANOTHER)
+            raise CannotWrite(
+                "a credential has a directory of its own, not /", hint=placement.remedy()
+            )
         _refuse_unwritable(placement, reached)
         if reached.left:
             return ()
@@ -75,18 +77,18 @@ def _refuse_unwritable(placement: Placement, reached: Reached) -> None:
     if os.access(".", os.W_OK | os.X_OK, dir_fd=reached.descriptor, effective_ids=True):
         return
     if os.fstatvfs(reached.descriptor).f_flag & os.ST_RDONLY:
-        raise CannotWrite(f"{path} is on a read-only file system", hint=CHOOSE_ANOTHER)
+        raise CannotWrite(f"{path} is on a read-only file system", hint=placement.remedy())
     owner = os.fstat(reached.descriptor).st_uid
     if owner == placement.worker:
-        raise CannotWrite(f"no right to write in {path}", hint=CHOOSE_ANOTHER)
+        raise CannotWrite(f"no right to write in {path}", hint=placement.remedy())
     if os.geteuid() != placement.worker:
         # No command: for root to give away what another user leads it to is what we do not do.
         files = user_name(placement.worker or 0)
         raise CannotWrite(
             f"{path} belongs to {user_name(owner)}, and the files would be {files}'s",
-            hint=CHOOSE_ANOTHER,
+            hint=placement.remedy(),
         )
-    raise CannotWrite(f"{path} belongs to {user_name(owner)}", hint=f"{_SUDO}, or {CHOOSE_ANOTHER}")
+    raise CannotWrite(f"{path} belongs to {user_name(owner)}", hint=placement.remedy(_SUDO))
 
 
 def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int = 2) -> None:
@@ -109,7 +111,7 @@ def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_re
     kind = status.st_mode
     if path.name == PRIVATE and not stat.S_ISDIR(kind):
         what = "a file" if stat.S_ISREG(kind) else "not a directory"
-        raise CannotWrite(f"{path} is {what}", hint=CHOOSE_ANOTHER)
+        raise CannotWrite(f"{path} is {what}", hint=placement.remedy())
     private = shlex.quote(str(placement.directory / PRIVATE))
     aside = f"mv {private} {private}.aside; it is made anew"
     if path.name in {REQUEST, LOCK} and not (stat.S_ISREG(kind) and status.st_nlink <= 1):
@@ -131,7 +133,7 @@ def _refuse_another_kind(placement: Placement, request: Request, directory: int)
         purpose, layout = kept
         raise ConflictingState(
             f"{placement.directory} holds a {purpose} credential in the {layout} layout",
-            hint="choose another directory with --out",
+            hint=placement.remedy(),
         )
 
 

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import durable, generations, placement, preflight, store, x509
-from .errors import CannotWrite, ConflictingState, ForeignFiles, InvalidInput, VerificationError
+from .errors import ConflictingState, ForeignFiles, InvalidInput, VerificationError
 from .placement import GENERATION_NAMES, PRIVATE, Placement
 from .request import Layout, Purpose
-from .worker import CHOOSE_ANOTHER, by_worker
+from .worker import by_worker
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,9 +85,6 @@ def roll_back(
             raise ForeignFiles(
                 error.message, hint="a rollback would not reach them: move them away"
             ) from None
-        except CannotWrite as error:
-            error.hint = error.hint.removesuffix(CHOOSE_ANOTHER).removesuffix(", or ")
-            raise
 
 
 def _place(directory: Path, admins: str | None) -> Placement:
@@ -117,6 +114,7 @@ def _place(directory: Path, admins: str | None) -> Placement:
         GENERATION_NAMES,
         uid=owner if os.geteuid() == 0 and owner != 0 else durable.KEEP,
         admins=None if admins is None else placement.group(admins),
+        movable=False,
     )
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-CHOOSE_ANOTHER = "choose another directory with --out"
 DIRECTORY_MODE = 0o755
 
 
@@ -63,12 +62,12 @@ def refuse_step(placement: Placement, step: Step) -> None:
         if not trusted:
             raise CannotWrite(
                 f"{step.path} is a link that {user_name(step.status.st_uid)} could lead elsewhere",
-                hint="give --out a path without it",
+                hint="give the directory by a path without it",
             )
         return
     if step.descriptor is None:
         what = "a file" if stat.S_ISREG(kind) else "not a directory"
-        raise CannotWrite(f"{step.path} is {what}", hint=CHOOSE_ANOTHER)
+        raise CannotWrite(f"{step.path} is {what}", hint=placement.remedy())
     if not trusted:
         raise _belongs_to_another(placement, step)
     # In a sticky directory nobody can rename what is another's: enough for what is judged itself.
@@ -93,7 +92,7 @@ def refuse_other_writers(placement: Placement, path: Path, descriptor: int) -> N
     raise CannotWrite(
         f"{' and '.join(writer.name for writer in found)} can write in {path}, and so put another "
         "key there",
-        hint=", or ".join([*ways_out, CHOOSE_ANOTHER]),
+        hint=placement.remedy(*ways_out),
     )
 
 
@@ -107,19 +106,19 @@ def _belongs_to_another(placement: Placement, step: Step) -> CannotWrite:
     owner = user_name(step.status.st_uid)
     if placement.worker != 0:
         # Root is not told to take what another user leads it to.
-        remedy = f"chown root: {shlex.quote(str(step.path))}, or "
+        chown = [f"chown root: {shlex.quote(str(step.path))}"]
         return CannotWrite(
             f"{step.path} belongs to {owner}, who could put another key there",
-            hint=(remedy if placement.worker == os.geteuid() else "") + CHOOSE_ANOTHER,
+            hint=placement.remedy(*chown if placement.worker == os.geteuid() else ()),
         )
     given = placement.uid != durable.KEEP
     files = user_name(placement.uid if given else 0)
     return CannotWrite(
         f"{step.path} belongs to {owner}, and the files would be {files}'s",
         # As the owner: a client's common name says who runs it, and root is everybody.
-        hint=CHOOSE_ANOTHER
-        if given
-        else f"run it as {owner}, without sudo; or give --owner {owner}, or {CHOOSE_ANOTHER}",
+        hint=placement.remedy()
+        if given or not placement.movable
+        else placement.remedy(f"run it as {owner}, without sudo; or give --owner {owner}"),
     )
 
 

@@ -32,7 +32,7 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 DAEMON = pwd.getpwnam("daemon").pw_uid
 ANOTHER = "choose another directory with --out"
 SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
-WITHOUT_IT = "give --out a path without it"
+WITHOUT_IT = "give the directory by a path without it"
 AS_THEM = "run it as {0}, without sudo; or give --owner {0}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -240,16 +241,27 @@ def test_where_none_is_in_use_it_goes_to_the_newest(out: Path) -> None:
     assert in_use(out) == second
 
 
-def test_where_it_is_refused_no_option_is_named_that_it_has_not(out: Path) -> None:
+@pytest.mark.parametrize("mode", [0o757, 0o1757])
+def test_where_it_is_refused_no_option_is_named_that_it_has_not(out: Path, mode: int) -> None:
     """The directory is judged as for a new certificate, and is not to be chosen here."""
     put(out, 1)
     second = put(out, 2)
-    out.chmod(0o777)
+    out.chmod(mode)
     with pytest.raises(CannotWrite, match="can write in") as raised:
         back(out)
-    assert "chmod o-w" in raised.value.hint
-    assert "--out" not in raised.value.hint
     assert in_use(out) == second
+    assert raised.value.hint == ("" if mode & stat.S_ISVTX else f"chmod o-w {out}")
+
+
+@as_root
+def test_nor_where_the_way_to_roots_is_anothers(everybodys: Path) -> None:
+    """Root is told neither to give the work to them nor to take their directory."""
+    put(everybodys / "certs", 1)
+    put(everybodys / "certs", 2)
+    os.chown(everybodys, pwd.getpwnam("nobody").pw_uid, -1)
+    with pytest.raises(CannotWrite, match="belongs to nobody") as raised:
+        back(everybodys / "certs")
+    assert raised.value.hint == ""
 
 
 def test_a_list_that_cannot_be_made_is_said(out: Path) -> None:

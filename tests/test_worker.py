@@ -471,7 +471,7 @@ def test_a_link_of_another_user(home: Path, roots: Path, mode: int) -> None:
         assert message.startswith(f"anybody can write in {home}")
     else:
         assert message == f"{home / 'link'} is a link that daemon could lead elsewhere"
-        assert hint == "give --out a path without it"
+        assert hint == "give the directory by a path without it"
 
 
 @as_root
