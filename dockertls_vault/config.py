@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import guarded
 from .errors import DockerTLSError, InvalidInput, InvalidSetting
 from .settings import Settings, Source, sources
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "config_files", "resolve"]
 
 SYSTEM_FILE = Path("/etc/dockertls-vault/config.toml")
+_POWER = guarded.Power(
+    "says where the token goes",
+    f"root's settings belong in {SYSTEM_FILE}, and another user's in a file of theirs: "
+    "XDG_CONFIG_HOME says where",
+)
 _INTEGER = 63  # bits without the sign
 # What somebody may try to keep in a configuration file.
 _SECRETS = {"token", "secret_id", "wrapped_secret_id", "password", "jwt"}
@@ -100,7 +106,7 @@ def _read(file: Path) -> dict[str, object]:
     try:
         if not _is_there(file):
             return {}
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(guarded.read(file, _POWER).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"{file} cannot be read: {error}") from None
     known = {source.key for source in sources().values() if source.key}

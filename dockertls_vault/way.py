@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Make = Callable[[str, int, int], None]
 
 # With O_PATH, which macOS has not, no right to read is needed, and nothing is waited for.
-_LOOK = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
+LOOK = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_CLOEXEC
 _MOST_LINKS = 40  # as Linux has it, path_resolution(7)
 
 
@@ -93,7 +93,7 @@ def walked(directory: Path, judge: Judge, make: Make | None = None) -> Iterator[
 @contextmanager
 def look(name: str, within: int | None = None, flags: int = 0) -> Iterator[int]:
     """Open what is at a name, whatever it is, to see what it is and no more."""
-    descriptor = os.open(name, _LOOK | flags, dir_fd=within)
+    descriptor = os.open(name, LOOK | os.O_NOFOLLOW | flags, dir_fd=within)
     try:
         yield descriptor
     finally:

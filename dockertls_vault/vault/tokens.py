@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dockertls_vault import stop, values
+from dockertls_vault import guarded, stop, values
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken
 
 from .wrapping import wrapped
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _HELPER_TIMEOUT = 30.0
 # HCL, or the JSON that HCL's parser takes as well.
 _TOKEN_HELPER = re.compile(r'^[\s{]*"?token_helper"?\s*[=:]\s*"(?P<path>[^"\n]*)"', re.MULTILINE)
+_INSTEAD = "set VAULT_TOKEN or DOCKERTLS_TOKEN_FILE, which win over a token helper"
+_NAMES_HELPER = guarded.Power("names a program to run", _INSTEAD)
+_IS_HELPER = guarded.Power("is to be run", _INSTEAD)
 # What a shell or a file of variables has: ``export VAULT_TOKEN="hvs.…"``.
 _LINE = re.compile(r"(export\s+)?(VAULT|BAO)_TOKEN=(?P<quote>[\"']?)(?P<token>.*)(?P=quote)")
 
@@ -100,7 +103,7 @@ def token_helper(settings: Settings) -> Path | None:
         files = [settings.home / ".bao", settings.home / ".vault"]
     for file in files:
         try:
-            match = _TOKEN_HELPER.search(file.read_text(encoding="utf-8"))
+            match = _TOKEN_HELPER.search(guarded.read(file, _NAMES_HELPER).decode())
         except (FileNotFoundError, IsADirectoryError):
             continue
         except (OSError, ValueError) as error:
@@ -155,6 +158,7 @@ def _ask(helper: Path, limit: float) -> str:
     What it has started is ended with it where it takes too long, or is not waited for.
     """
     try:
+        guarded.judge(helper, _IS_HELPER)
         process = subprocess.Popen(
             [helper, "get"],
             stdin=subprocess.DEVNULL,

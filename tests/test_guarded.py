@@ -1,0 +1,226 @@
+"""Which files may decide where the token goes, and what is run."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import guarded
+from dockertls_vault.config import SYSTEM_FILE, resolve
+from dockertls_vault.errors import InvalidSetting
+from dockertls_vault.settings import Settings
+from dockertls_vault.vault.tokens import given_token
+
+from . import acls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+GAMES, NOBODY = (pwd.getpwnam(name) for name in ("games", "nobody"))
+POWER = guarded.Power("says where the token goes", "take another")
+
+
+@pytest.fixture
+def file(everybodys: Path) -> Path:
+    """Make a file with a space in its path, in a directory of its own."""
+    directory = everybodys / "a b"
+    directory.mkdir()
+    made = directory / "config.toml"
+    made.write_text('[vault]\naddress = "https://vault.example"\n')
+    return made
+
+
+def refusal(file: Path) -> tuple[str, str]:
+    """Return the message, without the directory and what is said first, and the hint."""
+    with pytest.raises(InvalidSetting) as caught:
+        guarded.read(file, POWER)
+    with pytest.raises(InvalidSetting):
+        guarded.judge(file, POWER)
+    assert caught.value.exit_status == 78
+    before = f"{file} says where the token goes, and "
+    assert caught.value.message.startswith(before)
+    return caught.value.message.removeprefix(before), caught.value.hint
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o400])
+def test_a_file_that_nobody_else_can_write(file: Path, mode: int) -> None:
+    """It may be read by all."""
+    file.chmod(mode)
+    assert guarded.read(file, POWER).startswith(b"[vault]")
+    guarded.judge(file, POWER)
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("mode", "who", "remedy"),
+    [
+        (0o660, "the group games", "chmod g-w"),
+        (0o606, "anybody", "chmod o-w"),
+    ],
+)
+def test_a_file_that_others_can_write(file: Path, mode: int, who: str, remedy: str) -> None:
+    """It is named with who can, and the command that ends it, which a shell takes as it is."""
+    os.chown(file, 0, GAMES.pw_gid)
+    file.chmod(mode)
+    message, hint = refusal(file)
+    assert (message, hint) == (f"can be written by {who}", f"{remedy} '{file}'")
+    subprocess.run(hint, shell=True, check=True)  # noqa: S602 - what a user would paste
+    guarded.read(file, POWER)
+
+
+@as_root
+@pytest.mark.parametrize(("mode", "who"), [(0o775, "the group games"), (0o757, "anybody")])
+def test_a_directory_that_others_can_write(file: Path, mode: int, who: str) -> None:
+    """They could take the file away, or put another in its place."""
+    os.chown(file.parent, 0, GAMES.pw_gid)
+    file.parent.chmod(mode)
+    message, hint = refusal(file)
+    assert message == f"another can be put in its place in {file.parent} by {who}"
+    assert hint.endswith(f"-w '{file.parent}'")
+
+
+def test_a_sticky_directory(file: Path) -> None:
+    """Nobody can put another file in the place of ours there, as in /tmp."""
+    file.parent.chmod(0o1777)
+    guarded.read(file, POWER)
+
+
+@as_root
+def test_a_file_with_an_acl(file: Path) -> None:
+    """The mode of the group is its mask; who is named is said."""
+    acls.grant(file, acls.user(NOBODY.pw_uid, acls.ALL))
+    message, hint = refusal(file)
+    assert (message, hint) == ("can be written by nobody", f"setfacl -x u:nobody '{file}'")
+
+
+@as_root
+@pytest.mark.parametrize("of", ["file", "directory"])
+def test_a_file_of_another_user(file: Path, of: str) -> None:
+    """Root takes no orders from it, as under ``sudo -E``; nor does anybody but root from root's."""
+    os.chown(file if of == "file" else file.parent, NOBODY.pw_uid, -1)
+    message, hint = refusal(file)
+    assert message.removeprefix(f"{file.parent} ") == "belongs to nobody"
+    assert hint == "take another"
+
+
+@as_root
+def test_a_file_that_a_link_leads_to(file: Path, tmp_path: Path) -> None:
+    """The directory of either counts."""
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    guarded.read(link, POWER)
+    file.parent.chmod(0o777)
+    assert refusal(link)[0] == f"another can be put in its place in {file.parent} by anybody"
+
+
+@as_root
+@pytest.mark.parametrize("uid", [GAMES.pw_uid, 54321])
+def test_an_ordinary_user(file: Path, uid: int) -> None:
+    """Their own files are read, and root's; a uid without a name is a user like any other."""
+
+    def reads() -> bytes:
+        os.setresuid(uid, uid, 0)
+        try:
+            return guarded.read(file, POWER)
+        finally:
+            os.setresuid(0, 0, 0)
+
+    assert reads()
+    os.chown(file, uid, uid)
+    os.chown(file.parent, uid, uid)
+    assert reads()
+    os.chown(file, NOBODY.pw_uid, uid)
+    with pytest.raises(InvalidSetting, match="belongs to nobody"):
+        reads()
+
+
+@as_root
+def test_a_private_group_is_nobody_else(file: Path) -> None:
+    """A umask of 002 does no harm."""
+    os.chown(file, 0, 0)
+    file.chmod(0o664)
+    guarded.read(file, POWER)
+
+
+def test_a_read_only_file_system(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes mounts a ConfigMap so, as a directory of the mode 0777."""
+    file.parent.chmod(0o777)
+    real = os.statvfs("/")
+    read_only = os.statvfs_result((*real[:8], os.ST_RDONLY, real[9]))
+    monkeypatch.setattr(os, "fstatvfs", lambda _: read_only)
+    guarded.read(file, POWER)
+
+
+def test_no_file_at_all() -> None:
+    """VAULT_CONFIG_PATH=/dev/null turns the token helper off, though anybody can write there."""
+    assert guarded.read(Path("/dev/null"), POWER) == b""
+
+
+# --- where it counts
+
+
+@as_root
+def test_a_config_file_of_another_user(file: Path) -> None:
+    """Under ``sudo -E`` root is told where its settings belong, and sends nothing anywhere."""
+    os.chown(file, NOBODY.pw_uid, -1)
+    with pytest.raises(InvalidSetting, match="belongs to nobody") as caught:
+        resolve({}, {}, [file])
+    assert caught.value.message.startswith(f"{file} says where the token goes")
+    assert str(SYSTEM_FILE) in caught.value.hint
+
+
+def _config_of_another(home: Path, _helper: Path) -> None:
+    os.chown(home / ".vault", NOBODY.pw_uid, -1)
+
+
+def _config_for_all(home: Path, _helper: Path) -> None:
+    (home / ".vault").chmod(0o666)
+
+
+def _helper_of_another(_home: Path, helper: Path) -> None:
+    os.chown(helper, NOBODY.pw_uid, -1)
+
+
+def _helper_for_all(_home: Path, helper: Path) -> None:
+    helper.chmod(0o777)
+
+
+def _directory_for_all(_home: Path, helper: Path) -> None:
+    helper.parent.chmod(0o777)
+
+
+@as_root
+@pytest.mark.parametrize(
+    "loosen",
+    [
+        _config_of_another,
+        _config_for_all,
+        _helper_of_another,
+        _helper_for_all,
+        _directory_for_all,
+    ],
+)
+def test_a_token_helper_of_others_is_not_run(
+    everybodys: Path, loosen: Callable[[Path, Path], None]
+) -> None:
+    """It would run with our rights; with a token of its own none is asked for."""
+    home, helper, ran = everybodys / "home", everybodys / "bin" / "helper", everybodys / "ran"
+    home.mkdir()
+    helper.parent.mkdir()
+    helper.write_text(f"#!{shutil.which('sh')}\ntouch {ran}; echo hvs.x")
+    helper.chmod(0o755)
+    (home / ".vault").write_text(f'token_helper = "{helper}"')
+    assert given_token(Settings(home=home)) == ("hvs.x", f"the token helper {helper}")
+    ran.unlink()
+    loosen(home, helper)
+    with pytest.raises(InvalidSetting, match=" run") as caught:
+        given_token(Settings(home=home))
+    assert not ran.exists()
+    assert caught.value.hint.startswith(("set VAULT_TOKEN", "chmod"))
