@@ -232,7 +232,7 @@ def test_a_life_that_vault_shortened_is_said(
     assert app.run(command) == 0
     envelope = json.loads(capsys.readouterr().out)
     assert envelope["data"]["shortened"] is True
-    assert "Vault shortened the life of the certificate: 30d" in envelope["warnings"][0]
+    assert "Vault shortened the validity of the certificate: 30d" in envelope["warnings"][0]
     assert len(envelope["warnings"]) == 2
 
 

@@ -68,7 +68,7 @@ def _fields(found: WhoAmI) -> render.Fields:
             ("name", token.display_name),
             ("policies", ", ".join(token.policies) or "(none)"),
             ("found", found.found),
-            ("life", _life(token)),
+            ("ttl", _ttl(token)),
             ("type", f"{token.type}, made at {token.path}"),
             ("entity", token.entity or "(none)"),
         ]
@@ -92,7 +92,7 @@ def _used_up(where: str) -> str:
     return f"this used up the wrapping token of {where}: the next command needs another one"
 
 
-def _life(token: Token) -> str:
+def _ttl(token: Token) -> str:
     words = ["does not end" if token.ttl is None else format_duration(token.ttl)]
     if token.renewable:
         words.append("can be renewed")

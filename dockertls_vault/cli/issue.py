@@ -340,7 +340,7 @@ def _warnings(issued: Issued) -> list[str]:
     if not issued.shortened or issued.valid_until < issued.certificate.not_after:
         return list(issued.warnings)
     shortened = (
-        f"Vault shortened the life of the certificate: {format_duration(issued.asked_ttl)} was "
+        f"Vault shortened the validity of the certificate: {format_duration(issued.asked_ttl)} was "
         f"asked for, and it ends at {issued.certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
     )
     return [shortened, *issued.warnings]

@@ -30,8 +30,8 @@ _UNKNOWN_CA = (
 _WHY_REFUSED = {
     "certificate required": "the daemon was shown no certificate of a CA that it knows",
     "unknown ca": _UNKNOWN_CA,
-    # Docker 20.10 (Go 1.19) has this one alert for everything; of what could be wrong, the life
-    # and the usage of our certificate have been looked at before.
+    # Docker 20.10 (Go 1.19) has this one alert for everything; of what could be wrong, the
+    # validity and the usage of our certificate have been looked at before.
     "bad certificate": _UNKNOWN_CA,
     "certificate expired": "by the daemon's clock our certificate has expired or is not yet valid",
 }

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from .endpoint import Endpoint
     from .outcome import Greeting, Objection
 
-# A certificate is renewed when a third of its life is left; one with less was forgotten. Of a
-# life of years, a month is early enough.
+# A certificate is renewed when a third of its validity is left; one with less was forgotten. Of
+# years, a month is early enough.
 WARN_AT_SHARE = 1 / 3
 WARN_AT_MOST = timedelta(days=30)
 
 NAME = "find the name in the certificate"
 CHAIN = "verify the chain with our ca.pem"
-LIFETIME = "look at its life"
+LIFETIME = "look at its validity"
 USAGE = "look at its extended key usage"
 _ISSUE_AGAIN = (
     "issue the server's certificate again (dockertls-vault issue server) and restart dockerd, "
