@@ -8,27 +8,22 @@ finds everything as it should be has an empty plan.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from . import readiness
 from .changes import describe_change
-from .duration import format_duration
-from .errors import ConflictingState, ConsentNeeded, IssuerExpired, UnknownMount, VaultError
+from .errors import ConflictingState, ConsentNeeded, UnknownMount, VaultError
 from .plan import mount_steps, role_step
-from .roles import LONGEST_DEFAULT
 from .steps import EnableMount, GenerateRoot, MountStep, SetDefault, Step, WriteRole, needs_consent
 from .verification import current_roots
-from .x509 import describe, is_signed_by, load_certificates
+from .x509 import describe, load_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
-
-    from cryptography.x509 import Certificate
 
     from .plan import Plan, Wish
     from .roles import Role
-    from .vault.ca import CertificateAuthority, Signer
+    from .vault.ca import CertificateAuthority
     from .vault.pki import PKI
     from .x509 import Description
 
@@ -116,86 +111,19 @@ def with_trust(outcome: Outcome, ca: CertificateAuthority, trust: PKI, now: date
         issuers = trust.issuers()
     except UnknownMount:
         issuers = ()
-    trusted = current_roots(_load(issuers), now)
+    trusted = current_roots(load_all(issuers), now)
     to_do = () if outcome.applied else outcome.steps
     if any(isinstance(step, GenerateRoot) for step in to_do):
-        obstacle = None if trusted or trust.mount == ca.mount else _no_root(trust.mount)
+        obstacle = None if trusted or trust.mount == ca.mount else readiness.no_root(trust.mount)
     else:
         default = [step.issuer for step in to_do if isinstance(step, SetDefault)] or ["default"]
-        obstacle = _obstacle(ca.mount, ca.signer(*default), trust.mount, trusted, now)
+        obstacle = readiness.obstacle(ca.mount, ca.signer(*default), trust.mount, trusted, now)
     return replace(
         outcome,
         trust_mount=trust.mount,
         trusted=tuple(map(describe, trusted)),
         ready=obstacle is None,
         obstacle=obstacle,
-    )
-
-
-def _obstacle(
-    mount: str,
-    signer: Signer | None,
-    trust_mount: str,
-    trusted: Sequence[Certificate],
-    now: datetime,
-) -> str | None:
-    """Say why the default issuer signs nothing that would be installed, and what to do."""
-    chain = _load(signer.chain) if signer else ()
-    if signer is None or not chain:
-        return (
-            f"{mount} has no default issuer; choose one: "
-            f"bao write {mount}/config/issuers default=NAME"
-        )
-    issuer = f"the default issuer of {mount} ({chain[0].subject.rfc4514_string()})"
-    left = chain[0].not_valid_after_utc - now
-    another = IssuerExpired.default_hint.replace("MOUNT", mount)
-    if left <= timedelta():
-        return (
-            f"{issuer} expired at {chain[0].not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC; {another}"
-        )
-    if signer.revoked:
-        return f"{issuer} is revoked; {another}"
-    if not signer.may_sign:
-        usage = ",".join(filter(None, (signer.usage, "issuing-certificates")))
-        return (
-            f"{issuer} may not issue certificates (usage: {signer.usage}); let it: "
-            f"bao patch {mount}/issuer/default usage={usage}, or {another}"
-        )
-    if left < LONGEST_DEFAULT and signer.beyond_its_end == "err":
-        return (
-            f"{issuer} ends in {format_duration(left)}, and the default TTL of servers is "
-            f"{format_duration(LONGEST_DEFAULT)}; {another}"
-        )
-    if not trusted:
-        return _no_root(trust_mount)
-    if not _leads_to_a_root(chain, trusted, now):
-        return _import(
-            f"the default issuer of {mount} does not lead to a root that is there", trust_mount
-        )
-    return None
-
-
-def _no_root(mount: str) -> str:
-    return _import(f"the mount {mount} has no current root certificate", mount)
-
-
-def _import(why: str, mount: str) -> str:
-    return (
-        f"{why}; import its root (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or "
-        "name the mount that has it with --trust-mount"
-    )
-
-
-def _load(pems: Sequence[str]) -> tuple[Certificate, ...]:
-    return tuple(found for pem in pems for found in load_certificates(pem))
-
-
-def _leads_to_a_root(
-    chain: Sequence[Certificate], trusted: Sequence[Certificate], now: datetime
-) -> bool:
-    """Tell whether a chain ends in a current root of its own mount, or below a trusted one."""
-    return bool(current_roots(chain, now)) or any(
-        is_signed_by(certificate, root) for certificate in chain for root in trusted
     )
 
 

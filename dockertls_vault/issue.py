@@ -86,8 +86,8 @@ def issue(
     """
     _refuse_dind_with_two_mounts(request)
     preflight.check(place, request, replace=replace_files)
-    own = _issuers(signer)
-    trusted = own if trust is signer else _issuers(trust)
+    own = x509.load_all(signer.issuers())
+    trusted = own if trust is signer else x509.load_all(trust.issuers())
     own_roots = verification.current_roots(own, clock())
     trusted_roots = verification.current_roots(trusted, clock())
     if not trusted_roots:
@@ -206,10 +206,6 @@ def _refuse_an_expired_issuer(signed: Signed, now: datetime) -> None:
             f"the issuer {issuer.subject.rfc4514_string()!r} expired at "
             f"{issuer.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
         )
-
-
-def _issuers(pki: PKI) -> tuple[Certificate, ...]:
-    return tuple(found for pem in pki.issuers() for found in x509.load_certificates(pem))
 
 
 def _no_root(mount: str, issuers: tuple[Certificate, ...]) -> DockerTLSError:

@@ -16,7 +16,7 @@ from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES, path_to_a_root
 from .duration import format_duration
 from .errors import VerificationError
 from .names import Names
-from .x509 import is_self_signed, load_certificates, subject_alternative_names
+from .x509 import is_self_signed, load_all, load_certificates, subject_alternative_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ def verify(
     Raises VerificationError with every mismatch in its ``problems``.
     """
     leaf, *extra = load_certificates(certificate)
-    offered = [*extra, *(found for pem in chain for found in load_certificates(pem))]
+    offered = [*extra, *load_all(chain)]
     found: Chain | None = None
     problems = [
         *_key_problems(leaf, public_key),

@@ -123,6 +123,11 @@ def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
     return certificates
 
 
+def load_all(pems: Iterable[str]) -> tuple[x509.Certificate, ...]:
+    """Return the certificates in several texts, in order; raises VerificationError."""
+    return tuple(certificate for pem in pems for certificate in load_certificates(pem))
+
+
 def certificates_pem(certificates: Iterable[x509.Certificate]) -> bytes:
     """Return the certificates as PEM blocks, one after the other."""
     return b"".join(

@@ -1,0 +1,87 @@
+"""Can certificates of the default TTLs be issued by a CA, and if not, why? Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from .duration import format_duration
+from .errors import IssuerExpired
+from .roles import LONGEST_DEFAULT
+from .verification import current_roots
+from .x509 import is_signed_by, load_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from cryptography.x509 import Certificate
+
+    from .vault.ca import Signer
+
+
+def obstacle(
+    mount: str,
+    signer: Signer | None,
+    trust_mount: str,
+    trusted: Sequence[Certificate],
+    now: datetime,
+) -> str | None:
+    """Say why the default issuer signs nothing that would be installed, and what to do.
+
+    ``signer`` is None where there is none; ``trusted`` are the current roots of ``trust_mount``.
+    """
+    chain = load_all(signer.chain) if signer else ()
+    if signer is None or not chain:
+        return (
+            f"{mount} has no default issuer; choose one: "
+            f"bao write {mount}/config/issuers default=NAME"
+        )
+    issuer = f"the default issuer of {mount} ({chain[0].subject.rfc4514_string()})"
+    left = chain[0].not_valid_after_utc - now
+    another = IssuerExpired.default_hint.replace("MOUNT", mount)
+    if left <= timedelta():
+        return (
+            f"{issuer} expired at {chain[0].not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC; {another}"
+        )
+    if signer.revoked:
+        return f"{issuer} is revoked; {another}"
+    if not signer.may_sign:
+        usage = ",".join(filter(None, (signer.usage, "issuing-certificates")))
+        return (
+            f"{issuer} may not issue certificates (usage: {signer.usage}); let it: "
+            f"bao patch {mount}/issuer/default usage={usage}, or {another}"
+        )
+    if left < LONGEST_DEFAULT and signer.beyond_its_end == "err":
+        return (
+            f"{issuer} ends in {format_duration(left)}, and the default TTL of servers is "
+            f"{format_duration(LONGEST_DEFAULT)}; {another}"
+        )
+    if not trusted:
+        return no_root(trust_mount)
+    if not _leads_to_a_root(chain, trusted, now):
+        return _import(
+            f"the default issuer of {mount} does not lead to a root that is there", trust_mount
+        )
+    return None
+
+
+def no_root(mount: str) -> str:
+    """Say that a mount has no root to trust, and what to do."""
+    return _import(f"the mount {mount} has no current root certificate", mount)
+
+
+def _import(why: str, mount: str) -> str:
+    return (
+        f"{why}; import its root (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or "
+        "name the mount that has it with --trust-mount"
+    )
+
+
+def _leads_to_a_root(
+    chain: Sequence[Certificate], trusted: Sequence[Certificate], now: datetime
+) -> bool:
+    """Tell whether a chain ends in a current root of its own mount, or below a trusted one."""
+    return bool(current_roots(chain, now)) or any(
+        is_signed_by(certificate, root) for certificate in chain for root in trusted
+    )
