@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import acl, way
+from . import acl, given, way
 from .errors import InvalidSetting
 from .writers import Trust, others, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,16 @@ class Power:
 
 
 def read(file: Path, power: Power) -> bytes:
-    """Return what is in a file; raises InvalidSetting where others could write it, OSError."""
-    with _opened(file, _OPEN) as descriptor:
+    """Return what is in a file; raises InvalidSetting where others could write it.
+
+    What cannot be read to its end is as for ``given.read``.
+    """
+    with _opened(file, given.OPEN) as descriptor:
         # VAULT_CONFIG_PATH=/dev/null is how a token helper is turned off; anybody can write there.
         if os.path.samestat(os.fstat(descriptor), Path(os.devnull).stat()):
             return b""
         _refuse_others(file, descriptor, power)
-        with os.fdopen(os.dup(descriptor), "rb") as content:
-            return content.read()
+        return given.read_opened(descriptor)
 
 
 def judge(file: Path, power: Power) -> None:

@@ -118,14 +118,20 @@ def wait(seconds: float) -> None:
 
 def readline(stream: TextIO) -> str:
     """Return the next line that somebody types; raises Stopped when the end is asked for."""
+    readable(stream.fileno(), None)
+    return stream.readline()
+
+
+def readable(descriptor: int, seconds: float | None) -> bool:
+    """Wait until there is something to read, or its end; raises Stopped as ``wait`` does."""
     woken, waker = os.pipe()
     try:
         with cutting(lambda: os.write(waker, b"\0")):
-            select.select([stream.fileno(), woken], [], [])
+            ready, _, _ = select.select([descriptor, woken], [], [], seconds)
     finally:
         os.close(woken)
         os.close(waker)
-    return stream.readline()
+    return descriptor in ready
 
 
 def shut(connection: socket.socket) -> None:

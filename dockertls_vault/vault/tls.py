@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import urllib3
 import urllib3.exceptions
 
+from dockertls_vault import given
 from dockertls_vault.errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ def _show(made: ssl.SSLContext, settings: Settings) -> None:
     if certificate is None and key is None:
         return
     if certificate is None or key is None:
-        given = settings.origins["client_key" if certificate is None else "client_cert"]
+        named = settings.origins["client_key" if certificate is None else "client_cert"]
         raise InvalidSetting(
-            f"{given}: a certificate to show to Vault needs its key as well",
+            f"{named}: a certificate to show to Vault needs its key as well",
             hint="set both VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
         )
     try:
@@ -100,8 +101,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _read(files: Iterable[Path], origin: str) -> str:
     try:
-        return "".join(file.read_text(encoding="ascii", errors="ignore") for file in files)
-    except OSError as error:
+        return "".join(given.read(file).decode("ascii", "ignore") for file in files)
+    except (OSError, ValueError) as error:
         raise InvalidSetting(f"{origin}: no CA certificates can be read there: {error}") from None
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dockertls_vault import guarded, stop, values
+from dockertls_vault import given, guarded, stop, values
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken
 
 from .wrapping import wrapped
@@ -133,9 +133,11 @@ def read_secret(file: Path) -> str:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return given.read(file).decode()
+    except UnicodeDecodeError:
+        raise InvalidSetting(f"{file} cannot be read: it is no text") from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidSetting(f"{file} cannot be read: {reason}") from None
 
 
