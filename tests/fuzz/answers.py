@@ -71,6 +71,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "revoke-self": {},
     "issuer/one/json": {"data": {"certificate": _ROOT, "ca_chain": [_ROOT]}},
     "issuer/two/json": {"data": {"certificate": _INTERMEDIATE, "ca_chain": [_INTERMEDIATE, _ROOT]}},
+    "issuer/default/json": {"data": {"certificate": _INTERMEDIATE}},
     "issuer/default": {"data": {"ca_chain": [_INTERMEDIATE, _ROOT]}},
     "dockertls/issuers": {"data": _ISSUERS},
     "config/issuers": {"data": {"default": "one", "default_follows_latest_issuer": False}},
@@ -140,13 +141,17 @@ _ENVIRON = {
 
 
 @dataclass(frozen=True)
-class _Wrong:
-    """The answer to a path (``at`` ends it), and what is done meanwhile."""
-
-    at: str
+class _Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """Answers by the end of the path that they are to, and what is done meanwhile."""
+
+    answers: dict[str, _Answer]
     command: Callable[[Session], object]
 
 
@@ -185,7 +190,10 @@ def _auth(session: Session) -> object:
 
 # What each asks for; the login and the end of its token are of each.
 _COMMANDS: dict[Callable[[Session], object], tuple[str, ...]] = {
-    _issue: ("dockertls/issuers", "issuer/one/json", "issuer/two/json", *["sign/server"] * 4),
+    _issue: (
+        *("dockertls/issuers", "issuer/one/json", "issuer/two/json", *["sign/server"] * 4),
+        *("roles/server", "issuer/default/json"),
+    ),
     _ca: (
         "sys/mounts/dockertls",
         "mounts/dockertls/tune",
@@ -202,8 +210,12 @@ _OF_EACH = ("auth/approle/login", "revoke-self")
 
 def _draw(random: Random) -> _Wrong:
     command = random.choice(list(_COMMANDS))
-    at = random.choice((*_COMMANDS[command], *_OF_EACH))
-    answer = _ANSWERS[at]
+    places = (*_COMMANDS[command], *_OF_EACH)
+    chosen = random.choices(places, k=random.choice((1, 1, 1, 2)))
+    return _Wrong({at: _wrong(random, _ANSWERS[at]) for at in chosen}, command)
+
+
+def _wrong(random: Random, answer: dict[str, Any]) -> _Answer:
     if random.random() < 0.2:
         answer = {"errors": [random.choice(_WORDS)], "warnings": None, "data": {"error": "x"}}
     body = of_json(random, answer)
@@ -223,7 +235,7 @@ def _draw(random: Random) -> _Wrong:
         case "deflate":
             body = of_bytes(random, zlib.compress(body))
     status = 200 if random.random() < 0.6 else random.choice(_STATUSES)
-    return _Wrong(at, status, headers, body, command)
+    return _Answer(status, headers, body)
 
 
 class _Pool:
@@ -235,8 +247,8 @@ class _Pool:
     def request(self, _method: str, url: str, **_options: object) -> HTTPResponse:
         path = url.partition("?")[0]
         at = next((end for end in _ANSWERS if path.endswith(end)), "")
-        if at == self._wrong.at:
-            return _response(self._wrong.status, self._wrong.headers, self._wrong.body)
+        if wrong := self._wrong.answers.get(at):
+            return _response(wrong.status, wrong.headers, wrong.body)
         answer = _ANSWERS.get(at, {"errors": []})
         status = 404 if "errors" in answer else 200 if answer else 204
         return _response(status, {}, json.dumps(answer).encode() if answer else b"")
