@@ -1,0 +1,118 @@
+"""The directory of a credential, in which others can put what they like."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockertls_vault import reader, rollback
+from dockertls_vault.docker import credential
+from dockertls_vault.x509 import certificates_pem, private_key_pem
+
+from .border import Border
+from .mutations import of_bytes, of_json
+from .seeds import INTERMEDIATE, LEAF, NOW, REQUEST, ROOT
+
+if TYPE_CHECKING:
+    from random import Random
+
+_GENERATIONS = ("20270101T000000.000000Z-0d", "20261231T000000.000000Z-0c")
+_PRIVATE = ".dockertls"
+_REQUEST = f"{_PRIVATE}/request.json"
+_FILES = {
+    "ca.pem": certificates_pem([ROOT.certificate]),
+    "cert.pem": certificates_pem([LEAF.certificate, INTERMEDIATE.certificate]),
+    "key.pem": private_key_pem(LEAF.key),
+}
+_LINKS = {
+    f"{_PRIVATE}/current": f"generations/{_GENERATIONS[0]}",
+    "ca.pem": f"{_PRIVATE}/current/ca.pem",
+    "server-cert.pem": f"{_PRIVATE}/current/cert.pem",
+    "server-key.pem": f"{_PRIVATE}/current/key.pem",
+}
+_TARGETS = (".", "..", "ca.pem", "/dev/zero", "/dev/null", "/nonexistent", "x" * 300, "\udcff")
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What is put in the place of a path: another kind of file, or bytes."""
+
+    path: str
+    kind: str
+    content: bytes
+    target: str
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    kept = {
+        f"{_PRIVATE}/generations/{generation}/{name}": content
+        for generation in _GENERATIONS
+        for name, content in _FILES.items()
+    }
+    return {**kept, _REQUEST: b""}
+
+
+def _draw(random: Random) -> list[_Change]:
+    return [_change(random) for _ in range(random.choice((1, 1, 2, 3)))]
+
+
+def _change(random: Random) -> _Change:
+    paths = [*_files(), *_LINKS, _PRIVATE, f"{_PRIVATE}/generations"]
+    path = random.choice((_REQUEST, random.choice(paths)))
+    kinds = ("bytes", "bytes", "bytes", "link", "fifo", "directory", "large", "nothing")
+    was = _files().get(path) or b""
+    content = of_json(random, REQUEST.to_json()) if path == _REQUEST else of_bytes(random, was)
+    return _Change(path, random.choice(kinds), content, random.choice(_TARGETS))
+
+
+def _make(directory: Path) -> None:
+    for name, content in _files().items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(content)
+    for name, target in _LINKS.items():
+        (directory / name).symlink_to(target)
+    (directory / _REQUEST).write_text('{"purpose": "server", "layout": "docker"}')
+
+
+def _put(change: _Change, directory: Path) -> None:
+    path = directory / change.path
+    if not path.is_symlink() and path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    match change.kind:
+        case "bytes":
+            path.write_bytes(change.content)
+        case "link":
+            path.symlink_to(change.target)
+        case "fifo":
+            os.mkfifo(path)
+        case "directory":
+            path.mkdir()
+        case "large":
+            path.touch()
+            os.truncate(path, 1 << 40)
+
+
+def _cross(changes: list[_Change]) -> object:
+    """Find what is installed, judge it, and list what one can go back to; then go back."""
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        _make(directory)
+        for change in changes:
+            with suppress(OSError):  # an earlier one left no place for it
+                _put(change, directory)
+        files = reader.installed(directory)
+        found = credential.load(files.ca, files.cert, files.key, NOW)
+        listed = rollback.find(directory)
+        rolled = rollback.roll_back(directory, None, admins=None, now=NOW)
+    return [found.step, listed.generations, rolled.generation]
+
+
+BORDER = Border("directory", _draw, _cross)
