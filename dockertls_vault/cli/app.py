@@ -7,7 +7,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -41,6 +41,8 @@ NOT_THERE = {
     ("renew",): "give the same `dockertls-vault issue` again: it takes the place of the old one",
 }
 EXIT_USAGE = 2
+# Under whatever name the release of typer has it.
+_UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 EXIT_BUG = 70
 # A short command makes some 60,000; Python would look for garbage after each 700 of them.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -146,16 +148,19 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str], heard: signals.Heard) -> int:
     preferences = Preferences()
     try:
-        app(_in_options(arguments), prog_name="dockertls-vault", obj=preferences)
-    except SystemExit as end:
-        status = int(end.code or 0)
-        # That of `dev` may be its command's own.
-        if status == EXIT_USAGE and arguments[:1] != ["dev"]:
-            _say_what_is_there_instead(arguments)
-        return status
+        status = app(
+            _in_options(arguments),
+            prog_name="dockertls-vault",
+            obj=preferences,
+            standalone_mode=False,
+        )
+    except _UsageError as error:
+        render.usage(error)
+        _say_what_is_there_instead(arguments)
+        return EXIT_USAGE
     except stop.Stopped:
         return heard.status
     except DockerTLSError as error:
         render.failure(error, preferences)
         return heard.status or error.exit_status
-    return 0
+    return status or 0

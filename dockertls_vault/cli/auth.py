@@ -106,7 +106,7 @@ def _table(commands: tuple[Permission, ...]) -> render.Table:
         (
             _result(permission),
             permission.command,
-            "\n".join(permission.missing)
+            permission.missing
             or (f"allowed, but: {permission.obstacle}" if permission.obstacle else ""),
         )
         for permission in commands

@@ -187,7 +187,8 @@ def policy(
 
     settings = options.settings(mount=mount, server_role=role, client_role=role)
     name = settings.client_role if person is Person.CLIENT else settings.server_role
-    typer.echo(to_hcl(rules(person, settings.mount, name)), nl=False)
+    hcl = to_hcl(rules(person, settings.mount, name))
+    render.words(hcl.removesuffix("\n").split("\n"), Preferences())
 
 
 def _plan(steps: Sequence[Step]) -> list[str]:

@@ -132,11 +132,11 @@ def _table(report: Report) -> render.Table:
     return render.Table(("result", "tried", "found"), rows, graded=True)
 
 
-def _found(step: Step) -> str:
-    lines = [step.happened]
+def _found(step: Step) -> list[str]:
+    lines = step.happened.split("\n")
     lines += [f"why: {step.why}"] if step.why else []
     lines += [f"do: {step.todo}"] if step.todo else []
-    return "\n".join(lines)
+    return lines
 
 
 def _fields(report: Report) -> render.Fields:

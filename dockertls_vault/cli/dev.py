@@ -54,8 +54,7 @@ def dev(
         _init(server, domains, preferences)
         if command:
             raise typer.Exit(child.run(command, server.environment(os.environ)))
-        for line in _exports(server):
-            typer.echo(line)
+        render.words(_exports(server), preferences)
         render.note("OpenBao runs until this command ends (Ctrl-C)", preferences)
         try:
             with stop.cutting(server.process.terminate):

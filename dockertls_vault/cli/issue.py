@@ -317,7 +317,7 @@ def _fields(issued: Issued) -> render.Fields:
             ("valid from", f"{certificate.not_before:%Y-%m-%d %H:%M:%S} UTC{_back(issued)}"),
             ("valid until", f"{until} UTC{_from_now(issued)}"),
             ("sha256", certificate.fingerprint),
-            ("files", "\n".join(f"{file.mode} {file.path}" for file in issued.files)),
+            ("files", [f"{file.mode} {file.path}" for file in issued.files]),
             *([("backup", str(issued.backup))] if issued.backup else []),
         ]
     )

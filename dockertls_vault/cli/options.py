@@ -211,10 +211,11 @@ def _password(prompt: str) -> str:
 
     Unlike getpass's, the wait for it ends with a signal whose handler raises nothing.
     """
+    from . import render
+
     try:
         with _unseen(sys.stdin.fileno()):
-            sys.stderr.write(f"{prompt}: ")
-            sys.stderr.flush()
+            render.prompt(prompt)
             typed = stop.readline(sys.stdin)
     finally:
         sys.stderr.write("\n")

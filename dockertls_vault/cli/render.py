@@ -5,6 +5,9 @@ Results go to stdout, everything said about them to stderr. JSON is one object, 
 "error"}``; ``version`` changes when a field changes its meaning or goes away. A terminal gets
 colours, unless NO_COLOR is set (no-color.org), and then no escape sequence at all; elsewhere
 tables and fields are lines with tabs.
+
+What others say, a server or a file name, begins no line and commands no terminal: all that is
+printed is escaped here, and newlines are ours alone.
 """
 
 from __future__ import annotations
@@ -49,11 +52,14 @@ _STYLES = {
 _STYLE_OF_THE_REST = "red"
 
 
+Lines = str | Sequence[str]  # a text for one line, or a text for each of several
+
+
 @dataclass(frozen=True)
 class Fields:
     """Names and values, one pair a line; a value may have several lines."""
 
-    pairs: Sequence[tuple[str, str]]
+    pairs: Sequence[tuple[str, Lines]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Table:
     """Rows under headings; with ``graded`` the first cell of a row decides its colour."""
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Lines]]
     graded: bool = False
 
 
@@ -95,7 +101,7 @@ def words(parts: Sequence[Words], preferences: Preferences) -> None:
 def note(text: str, preferences: Preferences) -> None:
     """Say a line on stderr, unless ``--quiet`` was given."""
     if not preferences.quiet:
-        _write(sys.stderr, f"{_one_line(text)}\n")
+        _write(sys.stderr, _line(text))
 
 
 def hint(text: str) -> None:
@@ -113,12 +119,27 @@ def confirmed(lines: Sequence[str]) -> bool:
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
         return False
     first, *rest = lines
-    text = "".join([f"{first}\n", *(f"  - {line}\n" for line in rest)])
-    _write(sys.stderr, f"{_printable(text)}go on? [y/N] ")
+    text = "".join([_line(first), *(f"  - {_line(line)}" for line in rest)])
+    _write(sys.stderr, f"{text}go on? [y/N] ")
     answer = stop.readline(sys.stdin)
     if not answer:  # Ctrl-D leaves the cursor beside the question
         _write(sys.stderr, "\n")
     return answer.strip().lower() in {"y", "yes"}
+
+
+def prompt(text: str) -> None:
+    """Ask on stderr for what is typed behind it."""
+    _write(sys.stderr, f"{_printable(text)}: ")
+
+
+def usage(error: Any) -> None:
+    """Have typer say what is wrong with the command line, which it quotes as it is.
+
+    Without a command that is its help.
+    """
+    if error.ctx is None or error.message != error.ctx.get_help():
+        error.message = _printable(error.message)
+    error.show()
 
 
 def waiting(preferences: Preferences) -> Callable[[str | None], None]:
@@ -146,7 +167,7 @@ def failure(error: DockerTLSError, preferences: Preferences) -> None:
         )
     _say("error", error.message)
     for problem in error.problems:
-        _write(sys.stderr, f"  - {_one_line(problem)}\n")
+        _write(sys.stderr, f"  - {_line(problem)}")
     if error.hint:
         _say("hint", error.hint)
 
@@ -184,22 +205,20 @@ def _print_words(parts: Sequence[Words]) -> None:
         if isinstance(part, Table):
             _print_table(part)
         else:
-            _write(sys.stdout, _lines(part))
+            _write(sys.stdout, _line(part) if isinstance(part, str) else _fields(part))
 
 
-def _lines(part: str | Fields) -> str:
-    if isinstance(part, str):
-        return _printable(part) + "\n"
+def _fields(part: Fields) -> str:
+    pairs = [(_printable(name), _printable_lines(value)) for name, value in part.pairs]
     if not _is_terminal(sys.stdout):
         # Each line has its name, so that one line is enough for grep, cut and awk.
-        pairs = [(name, line) for name, value in part.pairs for line in value.split("\n")]
-        return "".join(f"{name}\t{_printable(line)}\n" for name, line in pairs)
-    width = max((len(name) for name, _ in part.pairs), default=0)
+        return "".join(f"{name}\t{line}\n" for name, lines in pairs for line in lines)
+    width = max((len(name) for name, _ in pairs), default=0)
     columns = max(1, shutil.get_terminal_size().columns - width - 2)
     return "".join(
         f"{'' if number else name:<{width}}  {line}".rstrip() + "\n"
-        for name, value in part.pairs
-        for number, line in enumerate(wrap(_printable(value), columns).split("\n"))
+        for name, lines in pairs
+        for number, line in enumerate(wrap("\n".join(lines), columns).split("\n"))
     )
 
 
@@ -219,10 +238,9 @@ def _print_table(table: Table) -> None:
         between = 1 < number < len(table.columns)
         grid.add_column(Text(column), max_width=console.width // 4 if between else None)
     for row in table.rows:
-        style = _STYLES.get(row[0], _STYLE_OF_THE_REST) if table.graded else None
-        grid.add_row(
-            Text(row[0], style=style or ""), *(_Cell(_printable(cell)) for cell in row[1:])
-        )
+        first, *rest = ("\n".join(_printable_lines(cell)) for cell in row)
+        style = _STYLES.get(first, _STYLE_OF_THE_REST) if table.graded else ""
+        grid.add_row(Text(first, style=style), *map(_Cell, rest))
     console.print(grid)
 
 
@@ -234,11 +252,14 @@ class _Cell:
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         from rich.measure import Measurement
+        from rich.text import Text
 
-        return Measurement.get(console, options, _plain(self._text))
+        return Measurement.get(console, options, Text(self._text))
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        yield _plain(wrap(self._text, options.max_width))
+        from rich.text import Text
+
+        yield Text(wrap(self._text, options.max_width))
 
 
 def _spinner() -> Callable[[str | None], None]:
@@ -272,7 +293,7 @@ def _lines_of_waiting() -> Callable[[str | None], None]:
     def show(text: str | None) -> None:
         if text is not None and text not in said:
             said.add(text)
-            _write(sys.stderr, f"{_one_line(text)}\n")
+            _write(sys.stderr, _line(text))
 
     return show
 
@@ -280,7 +301,7 @@ def _lines_of_waiting() -> Callable[[str | None], None]:
 def _say(label: str, text: str) -> None:
     styled = _is_styled(sys.stderr)
     shown = typer.style(label, fg=_LABELS[label], bold=True) if styled else label
-    _write(sys.stderr, f"{shown}: {_one_line(text)}\n")
+    _write(sys.stderr, f"{shown}: {_line(text)}")
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
@@ -289,12 +310,13 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _is_styled(stream: TextIO | None) -> bool:
     """Tell whether the stream gets colours, bold type and a spinner."""
-    return _is_terminal(stream) and not os.environ.get("NO_COLOR")
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return _is_terminal(stream) and not plain
 
 
-def _in_one_line(cell: str) -> str:
+def _in_one_line(cell: Lines) -> str:
     """Return a cell for one line: what is on a line of its own comes after a ``;`` or a ``:``."""
-    *lines, last = map(_printable, cell.split("\n"))
+    *lines, last = _printable_lines(cell)
     return "".join(line + (" " if line.endswith(":") else "; ") for line in lines) + last
 
 
@@ -305,14 +327,17 @@ def _write(stream: TextIO | None, text: str) -> None:
         stream.flush()
 
 
+def _line(text: str) -> str:
+    return f"{_printable(text)}\n"
+
+
+def _printable_lines(text: Lines) -> list[str]:
+    """Return each line, at least one."""
+    return [*map(_printable, [text] if isinstance(text, str) else text)] or [""]
+
+
 def _printable(text: str) -> str:
-    """Return ``text`` with control characters escaped: what a server says is not to be trusted."""
+    """Return ``text`` on one line, with what commands a terminal or turns text round escaped."""
     return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
-        for char in text
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
-
-
-def _one_line(text: str) -> str:
-    """Return ``text`` on one line: a newline in it could begin a line that looks like ours."""
-    return _printable(text).replace("\n", "\\n")

@@ -158,7 +158,9 @@ def _reasons(objections: Sequence[Objection]) -> list[str]:
 
 
 def _listed(roots: Sequence[Certificate]) -> str:
-    return "\n".join(f"{root.subject.rfc4514_string()}\n{fingerprint(root)}" for root in roots)
+    return "\n".join(
+        f"{one_line(root.subject.rfc4514_string())}\n{fingerprint(root)}" for root in roots
+    )
 
 
 def judge_lifetime(

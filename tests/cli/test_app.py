@@ -106,8 +106,8 @@ def test_the_status_of_a_command_under_dev_has_no_such_hint(
 ) -> None:
     """`bao login` ends with 2 as well where its token is refused."""
 
-    def end(*_arguments: object, **_options: object) -> None:
-        raise SystemExit(app.EXIT_USAGE)
+    def end(*_arguments: object, **_options: object) -> int:
+        return app.EXIT_USAGE
 
     monkeypatch.setattr(app, "app", end)
     assert app.run(["dev", "--", "bao", "login"]) == 2

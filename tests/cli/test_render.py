@@ -63,7 +63,7 @@ def test_the_envelope_is_versioned_and_plain(capsys: pytest.CaptureFixture[str])
 def test_words_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     """A warning is said even with --quiet; a note is not."""
     preferences = Preferences(quiet=True)
-    fields = render.Fields([("one", "first\nsecond"), ("three", "third")])
+    fields = render.Fields([("one", ["first", "second"]), ("three", "third")])
     render.note("a note", preferences)
     render.show("thing", RESULT, preferences, words=["done", fields], warnings=["mind this"])
     captured = capsys.readouterr()
@@ -75,7 +75,7 @@ def test_words_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture
 
 ROWS = [
     ("ok", "one", "[red]fine[/red]"),
-    ("critical", "two", "bad\non the wire:\nit\nwhy: so\tit is"),
+    ("critical", "two", ["bad", "on the wire:", "it", "why: so\tit is"]),
 ]
 TABLE = render.Table(("result", "tried", "found"), ROWS, graded=True)
 
@@ -132,7 +132,7 @@ def test_fields_are_aligned_on_a_terminal(
 ) -> None:
     """Further lines of a value stand below its first."""
     be_a_terminal(monkeypatch)
-    fields = render.Fields([("one", "first\nsecond"), ("three", "third")])
+    fields = render.Fields([("one", ["first", "second"]), ("three", "third")])
     render.show("thing", RESULT, Preferences(), words=[fields])
     assert capsys.readouterr().out == "one    first\n       second\nthree  third\n"
 

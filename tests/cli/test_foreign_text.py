@@ -1,0 +1,157 @@
+"""What others say reaches a terminal escaped, and begins no line, wherever it is shown."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dockertls_vault.cli import app, render
+from dockertls_vault.cli.options import Output, Preferences
+from dockertls_vault.errors import DockerTLSError
+
+from .test_render import be_a_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What a terminal acts on, what turns text round or ends a line, and what forges a line of ours.
+ODD = [
+    "\nerror: all is lost",
+    "\r\nhint: run this",
+    "\u2028warning: mind this",
+    "\u2029error: x",
+    "\x85error: x",
+    "\x0b\x0c\x1c\x1d\x1eerror: x",
+    "\x1b[2J",
+    "\x9b2J",
+    "\x07\x08\x7f",
+    "\u202e\u2066\u200f\u061c",
+    "\ud800",
+    "[red]x[/red]",
+]
+FOREIGN = st.lists(st.sampled_from(ODD) | st.text(max_size=5), min_size=1, max_size=4).map("".join)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result with a text of others in it."""
+
+    text: str
+
+
+def failure(text: str) -> None:
+    """Fail with their words in each place that a failure has."""
+    error = DockerTLSError(text, hint=f"do {text}")
+    error.problems = (text, text)
+    render.failure(error, Preferences())
+
+
+def asked(text: str) -> None:
+    """Ask about their words; nothing answers."""
+    render.confirmed([text, text])
+
+
+def waited_for(text: str) -> None:
+    """Wait for it, and no more."""
+    show = render.waiting(Preferences())
+    show(text)
+    show(None)
+
+
+PLACES: dict[str, Callable[[str], None]] = {
+    "words": lambda text: render.words([text], Preferences()),
+    "value": lambda text: render.words(
+        [render.Fields([("a", text), ("b", [text])])], Preferences()
+    ),
+    "name": lambda text: render.words([render.Fields([(text, "a")])], Preferences()),
+    "first cell": lambda text: render.words(
+        [render.Table(("a", "b"), [(text, "x")], graded=True)], Preferences()
+    ),
+    "cell": lambda text: render.words(
+        [render.Table(("a", "b"), [("ok", [text, text])])], Preferences()
+    ),
+    "note": lambda text: render.note(text, Preferences()),
+    "warning": render.warn,
+    "hint": render.hint,
+    "failure": failure,
+    "question": asked,
+    "prompt": render.prompt,
+    "waiting": waited_for,
+    "usage": lambda text: _run("check", "--output", f"x{text}"),
+    "option": lambda text: _run("check", f"--x{text}"),
+    "command": lambda text: _run(f"x{text}"),
+}
+
+
+def _run(*arguments: str) -> None:
+    assert app.run(arguments) == 2
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("place", PLACES)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=FOREIGN)
+def test_text_of_others(
+    place: str,
+    terminal: bool,
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All that is printed is printable but newlines, and a label that begins a line is ours."""
+    with monkeypatch.context() as patched:
+        if terminal:
+            be_a_terminal(patched)
+            patched.setenv("NO_COLOR", "1")
+            patched.setattr("dockertls_vault.stop.readline", lambda _: "no\n")
+        PLACES[place](text)
+    shown = "".join(capsys.readouterr())
+    assert not {char for char in shown if _is_a_command(char)} - {"\n", "\t"}
+    ours = {"warning": ["warning: "], "hint": ["hint: "], "failure": ["error: ", "hint: "]}
+    labels = [
+        label
+        for line in shown.splitlines()
+        for label in ("error: ", "hint: ", "warning: ")
+        if line.startswith(label)
+    ]
+    assert labels == ours.get(place, [])
+
+
+def _is_a_command(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=FOREIGN)
+def test_json_holds_what_was_said(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is escaped, and whoever reads it gets the text as it was."""
+    render.show("x", Result(text), Preferences(Output.JSON), words=[], warnings=[text])
+    shown = capsys.readouterr().out
+    assert all(" " <= char <= "~" or char == "\n" for char in shown)
+    found = json.loads(shown)
+    assert (found["data"]["text"], found["warnings"]) == (text, [text])
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
+def test_colours(
+    environ: dict[str, str],
+    coloured: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """NO_COLOR, where it says anything, turns them off, and so does a terminal without them."""
+    be_a_terminal(monkeypatch)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    render.warn("mind this")
+    render.words([render.Table(("a", "b"), [("ok", "x")], graded=True)], Preferences())
+    assert ("\x1b" in "".join(capsys.readouterr())) is coloured
