@@ -73,7 +73,9 @@ def _refuse(descriptor: int, path: Path, can_write: str, belongs: str, power: Po
     if found:
         raise InvalidSetting(
             f"{can_write} {' and '.join(writer.name for writer in found)}",
-            hint=" and ".join(f"{writer.remedy} {shlex.quote(str(path))}" for writer in found),
+            hint=" and ".join(
+                f"{writer.remedy} {shlex.quote(str(path.absolute()))}" for writer in found
+            ),
         )
 
 

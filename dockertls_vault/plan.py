@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from datetime import timedelta
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from . import roles
@@ -198,7 +199,7 @@ def _issuer_steps(mount: str, state: State, wish: Wish) -> tuple[MountStep, ...]
         raise ConflictingState(
             f"the mount {mount!r} has {len(signing)} issuers with a key and none of them is the "
             "default",
-            hint=f"choose one: bao write {mount}/config/issuers default=NAME",
+            hint=f"choose one: bao write {quote(mount)}/config/issuers default=NAME",
         )
     (issuer,) = signing.values()
     return (SetDefault(f"make {issuer.name or issuer.id} the default issuer", issuer.id, changes),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from .duration import format_duration
@@ -35,11 +36,11 @@ def obstacle(
     if signer is None or not chain:
         return (
             f"{mount} has no default issuer; choose one: "
-            f"bao write {mount}/config/issuers default=NAME"
+            f"bao write {quote(mount)}/config/issuers default=NAME"
         )
     issuer = f"the default issuer of {mount} ({chain[0].subject.rfc4514_string()})"
     left = chain[0].not_valid_after_utc - now
-    another = IssuerExpired.default_hint.replace("MOUNT", mount)
+    another = IssuerExpired.default_hint.replace("MOUNT", quote(mount))
     if left <= timedelta():
         return (
             f"{issuer} expired at {chain[0].not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC; {another}"
@@ -50,7 +51,7 @@ def obstacle(
         usage = ",".join(filter(None, (signer.usage, "issuing-certificates")))
         return (
             f"{issuer} may not issue certificates (usage: {signer.usage}); let it: "
-            f"bao patch {mount}/issuer/default usage={usage}, or {another}"
+            f"bao patch {quote(mount)}/issuer/default usage={quote(usage)}, or {another}"
         )
     if left < LONGEST_DEFAULT and signer.beyond_its_end == "err":
         return (
@@ -73,8 +74,8 @@ def no_root(mount: str) -> str:
 
 def _import(why: str, mount: str) -> str:
     return (
-        f"{why}; import its root (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or "
-        "name the mount that has it with --trust-mount"
+        f"{why}; import its root (bao write {quote(mount)}/issuers/import/cert "
+        "pem_bundle=@root.pem), or name the mount that has it with --trust-mount"
     )
 
 

@@ -97,7 +97,8 @@ def mount(value: object) -> str:
     name = text(value).strip("/")
     if not name or any(not part or part in {".", ".."} for part in name.split("/")):
         raise InvalidInput(f"not a path in Vault: {value!r}")
-    if not name.isprintable() or set(name) & set(" ?#%*+\\\"'`${}"):
+    # Words of a policy, a URL or a shell; and a dash begins a flag of `bao`.
+    if not name.isprintable() or name[0] == "-" or set(name) & set(" ?#%*+\\\"'`${}"):
         raise InvalidInput(f"not a path in Vault: {value!r}")
     return name
 

@@ -82,7 +82,7 @@ def refuse_other_writers(placement: Placement, path: Path, descriptor: int) -> N
     if not found:
         return
     ways_out = [
-        f"give --admin-group {writer.group} if its members may replace the key"
+        f"give --admin-group {shlex.quote(writer.group)} if its members may replace the key"
         for writer in found
         if writer.group is not None and placement.admins is None
     ]
@@ -118,7 +118,9 @@ def _belongs_to_another(placement: Placement, step: Step) -> CannotWrite:
         # As the owner: a client's common name says who runs it, and root is everybody.
         hint=placement.remedy()
         if given or not placement.movable
-        else placement.remedy(f"run it as {owner}, without sudo; or give --owner {owner}"),
+        else placement.remedy(
+            f"run it as {owner}, without sudo; or give --owner {shlex.quote(owner)}"
+        ),
     )
 
 

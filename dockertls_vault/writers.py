@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import grp
 import pwd
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,10 +58,12 @@ def others(status: os.stat_result, entries: tuple[Entry, ...], trust: Trust) -> 
             found.append(Writer(f"the group {name}", "chmod g-w", name))
         elif entry.tag == Tag.GROUP and not trust.has_group(entry.id):
             name = group_name(entry.id)
-            found.append(Writer(f"the group {name}", f"setfacl -x g:{name}", name))
+            found.append(
+                Writer(f"the group {name}", f"setfacl -x {shlex.quote(f'g:{name}')}", name)
+            )
         elif entry.tag == Tag.USER and entry.id not in trust.users:
             name = user_name(entry.id)
-            found.append(Writer(name, f"setfacl -x u:{name}"))
+            found.append(Writer(name, f"setfacl -x {shlex.quote(f'u:{name}')}"))
     if status.st_mode & _WRITE:
         found.append(Writer("anybody", "chmod o-w"))
     return tuple(found)

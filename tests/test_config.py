@@ -270,7 +270,9 @@ def test_a_variable_that_loses_against_another_is_known(
     assert resolve(flags, environ, ()).outvoted == outvoted
 
 
-@pytest.mark.parametrize("name", ['a"b', "a'b", "a`b", "${a}", "a\nb", "a*", "+", "a//b", "../b"])
+@pytest.mark.parametrize(
+    "name", ['a"b', "a'b", "a`b", "${a}", "a\nb", "a*", "+", "a//b", "../b", "-b"]
+)
 def test_what_has_no_place_in_a_mount(name: str) -> None:
     """It would mean something else in a policy, a URL or a shell."""
     with pytest.raises(InvalidInput, match="not a path in Vault"):

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import UnknownMount, VaultError
@@ -102,7 +103,7 @@ class CertificateAuthority:
 
     def signer(self, issuer: str) -> Signer | None:
         """Return what there is to say of an issuer (``default`` is one), None if there is none."""
-        found = self._read(f"{self.mount}/issuer/{issuer}")
+        found = self._read(f"{self.mount}/issuer/{quote(issuer, safe='')}")
         if found is None:
             return None
         return Signer(
@@ -193,7 +194,9 @@ class CertificateAuthority:
     def _has_key(self, issuer: str, info: Mapping[str, Any]) -> bool:
         if "key_id" in info:
             return bool(info["key_id"])
-        return bool((self._read(f"{self.mount}/issuer/{issuer}") or {}).get("key_id"))
+        return bool(
+            (self._read(f"{self.mount}/issuer/{quote(issuer, safe='')}") or {}).get("key_id")
+        )
 
     def _read(self, path: str) -> dict[str, Any] | None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import (
@@ -127,7 +128,7 @@ class PKI:
 
     def issuer(self, reference: str) -> str:
         """Return an issuer in PEM, by its id, its name or as ``default``; needs no token."""
-        path = f"/v1/{self.mount}/issuer/{reference}/json"
+        path = f"/v1/{self.mount}/issuer/{quote(reference, safe='')}/json"
         answer = self._session.anonymous.adapter.get(path)
         return fields.certificate(fields.data(answer), "certificate")
 

@@ -8,6 +8,7 @@ or an issuer refuses once, it refuses each time, but for an issuer that is too y
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from dockertls_vault.duration import format_duration
@@ -154,7 +155,7 @@ def _too_young(refusal: Refusal) -> IssuerTooYoung:
 def _unusable(refusal: Refusal) -> IssuerUnusable:
     return IssuerUnusable(
         f"the role {_role(refusal)!r} has no issuer that can sign: {refusal.words}",
-        hint=f"make one that can the default (`bao write {_mount(refusal)}/config/issuers "
+        hint=f"make one that can the default (`bao write {quote(_mount(refusal))}/config/issuers "
         "default=NAME`), or have issuer_ref=NAME set in the role",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import hvac
@@ -198,10 +199,12 @@ def _not_revoked(login: Login, error: DockerTLSError) -> str:
         life = f"it lives for {format_duration(login.ttl)} from the login on"
     else:
         life = "it does not end by itself"
+    # What begins with a dash would be a flag, and is no accessor.
     accessor = login.accessor or "ACCESSOR"
+    named = "ACCESSOR" if accessor.startswith("-") else quote(accessor)
     return (
         f"the token of our login could not be revoked, and {life}: {error.message}; "
-        f"`bao token revoke -accessor {accessor}` (or vault) ends it"
+        f"`bao token revoke -accessor {named}` (or vault) ends it"
     )
 
 

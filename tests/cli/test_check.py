@@ -218,11 +218,15 @@ def test_a_part_of_a_credential_where_docker_looks_ends_with_65(
     assert "it leads to CN=check root" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("scheme", ["tcp", "TCP"])
 def test_the_daemon_is_that_of_docker_host(
-    closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    scheme: str,
+    closed_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Where no HOST is given; a HOST wins over it, and a socket in it is called by its name."""
-    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{closed_port}")
+    monkeypatch.setenv("DOCKER_HOST", f"{scheme}://127.0.0.1:{closed_port}")
     assert run(["check"]) == 69
     assert f"127.0.0.1:{closed_port}" in capsys.readouterr().out
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")

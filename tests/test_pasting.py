@@ -1,0 +1,116 @@
+"""A command in a hint is there to be pasted: what others named is one word of it, or none."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import readiness
+from dockertls_vault.acl import Entry, Tag
+from dockertls_vault.errors import DockerTLSError
+from dockertls_vault.policy import Person, command
+from dockertls_vault.roles import widening
+from dockertls_vault.vault.auth import Login
+from dockertls_vault.vault.ca import Signer
+from dockertls_vault.vault.session import _not_revoked
+from dockertls_vault.writers import Trust, others
+
+from .certificates import Authority
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NASTY = ["a b", "it's", 'say "x"', "x;rm", "$(x)", "`x`", "x|y>z&", "~", "*", "a\\b"]
+NOW = datetime.now(UTC)
+
+
+def unrevoked(text: str) -> str:
+    """Return the warning that names an accessor, which Vault said."""
+    login = Login("t", batch=False, accessor=text, ttl=timedelta(), uses=None, since=0.0)
+    return _between("`", _not_revoked(login, DockerTLSError("refused")))
+
+
+def usage_of(text: str) -> str:
+    """Return what an issuer's usage, which Vault said, leads to."""
+    signer = Signer((PEM,), revoked=False, usage=text, beyond_its_end="err")
+    words = readiness.obstacle("pki", signer, "pki", (), NOW) or ""
+    return words.partition("let it: ")[2].rpartition(", or make")[0]
+
+
+def no_default(text: str) -> str:
+    """Return what a mount without an issuer leads to."""
+    return (readiness.obstacle(text, None, text, (), NOW) or "").partition("choose one: ")[2]
+
+
+def no_root(text: str) -> str:
+    """Return what a mount without a root leads to."""
+    return readiness.no_root(text).partition("import its root (")[2].rpartition("), or")[0]
+
+
+def named_user(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the command against a user of an ACL, of a name that a directory service allows."""
+    entry = pwd.struct_passwd((text, "x", 54321, 54321, "", "/", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
+    return _acl(Tag.USER)
+
+
+def named_group(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the command against a group of an ACL."""
+    monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group((text, "x", 54321, [])))
+    return _acl(Tag.GROUP)
+
+
+def _acl(tag: Tag) -> str:
+    (writer,) = others(Path("/").stat(), (Entry(tag, 0o7, 54321),), Trust(frozenset()))
+    return writer.remedy
+
+
+def _between(mark: str, text: str) -> str:
+    return text.partition(mark)[2].rpartition(mark)[0]
+
+
+PEM = Authority.create().pem.decode()
+COMMANDS: dict[str, tuple[Callable[[str], str], str]] = {
+    "accessor": (unrevoked, "{}"),
+    "usage": (usage_of, "usage={},issuing-certificates"),
+    "mount without issuer": (no_default, "{}/config/issuers"),
+    "mount without root": (no_root, "{}/issuers/import/cert"),
+    "domain": (lambda text: widening([f"h.{text}.example"], "dockertls", "server"), "{}.example"),
+    "mount": (lambda text: widening(["h.a.example"], text, "server"), "{}"),
+    "role": (lambda text: widening(["h.a.example"], "m", text), "DOCKERTLS_SERVER_ROLE={}"),
+    "policy": (lambda text: command(Person.SERVER, text, "server").rpartition(" | ")[0], "{}"),
+}
+
+
+@pytest.mark.parametrize("place", COMMANDS)
+@pytest.mark.parametrize("text", NASTY)
+def test_one_word(place: str, text: str) -> None:
+    """A real shell makes of the command just the words that it has, and runs nothing in them."""
+    make, word = COMMANDS[place]
+    assert word.format(text) in _words(make(text))
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_users_and_groups(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory service has names such as ``domain users``."""
+    with monkeypatch.context() as patched:
+        assert _words(named_user(text, patched))[-1] == f"u:{text}"
+        assert _words(named_group(text, patched))[-1] == f"g:{text}"
+
+
+def _words(pasted: str) -> list[str]:
+    """Return what a shell makes of a command, in which a variable before it is a word as well."""
+    shell = ["sh", "-c", f"printf '%s\\0' {pasted}"]
+    printed = subprocess.run(shell, capture_output=True, text=True, check=True)
+    return printed.stdout.removesuffix("\0").split("\0")
+
+
+def test_no_flag() -> None:
+    """What a server calls an accessor is not a flag of ``bao``."""
+    assert unrevoked("-self").endswith("-accessor ACCESSOR")
