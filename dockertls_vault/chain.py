@@ -37,9 +37,9 @@ USAGE_NAMES = {
     ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "anyExtendedKeyUsage",
 }
-# The kinds of constraint that Go reads. It refuses the others where they are critical, and the
-# verifier does not look at them.
-_CONSTRAINED = (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier)
+# The kinds of name that Go reads, in a SAN and in a constraint. It refuses others where they are
+# critical, and the verifier does not look at them.
+_READ = (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier)
 _WRAPPED = re.compile(
     r"validation failed: |(all )?candidates exhausted(: | with no interior errors)|"
     r"Python extension validator failed: ValueError: | \(encountered processing .*\)"
@@ -108,7 +108,7 @@ def _a_path(
         verification.PolicyBuilder()
         .store(verification.Store(list(roots)))
         .time(at)
-        .extension_policies(ca_policy=_ca_policy(purpose), ee_policy=_policy())
+        .extension_policies(ca_policy=_ca_policy(purpose), ee_policy=_leaf_policy())
     )
     try:
         # A server's verifier would ask for one name to compare; all are compared elsewhere.
@@ -134,7 +134,40 @@ def _policy() -> verification.ExtensionPolicy:
         .may_be_present(x509.AuthorityKeyIdentifier, never, None)
         .may_be_present(x509.SubjectKeyIdentifier, never, None)
         .may_be_present(x509.AuthorityInformationAccess, never, None)
+        .may_be_present(x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, _is_read)
     )
+
+
+def _is_read(
+    _policy: verification.Policy,
+    certificate: x509.Certificate,
+    san: x509.SubjectAlternativeName | None,
+) -> None:
+    """Refuse a critical SAN without a name of the kinds that Go reads: it is unhandled there."""
+    if san is None or any(isinstance(name, _READ) for name in san):
+        return
+    if certificate.extensions.get_extension_for_oid(san.oid).critical:
+        raise ValueError(f"{_name(certificate)} has a critical SAN of which Go reads no name")
+
+
+def _leaf_policy() -> verification.ExtensionPolicy:
+    agnostic = verification.Criticality.AGNOSTIC
+    return _policy().may_be_present(x509.BasicConstraints, agnostic, _asks_for_no_policy)
+
+
+def _asks_for_no_policy(
+    _policy: verification.Policy,
+    certificate: x509.Certificate,
+    _constraints: x509.BasicConstraints | None,
+) -> None:
+    """Refuse policy constraints, which Go enforces even where they are not critical.
+
+    The verifier compares no policies, and refuses the critical ones itself. It is called for an
+    extension that is asked about, present or not.
+    """
+    with suppress(x509.ExtensionNotFound):
+        certificate.extensions.get_extension_for_class(x509.PolicyConstraints)
+        raise ValueError(f"{_name(certificate)} constrains policies, which are not compared")
 
 
 def _ca_policy(purpose: Purpose) -> verification.ExtensionPolicy:
@@ -168,13 +201,13 @@ def _ca_policy(purpose: Purpose) -> verification.ExtensionPolicy:
         if names is None:
             return
         subtrees = (*(names.permitted_subtrees or ()), *(names.excluded_subtrees or ()))
-        kinds = {type(name).__name__ for name in subtrees if not isinstance(name, _CONSTRAINED)}
+        kinds = {type(name).__name__ for name in subtrees if not isinstance(name, _READ)}
         if kinds:
             raise ValueError(f"{_name(ca)} constrains what is not compared: {', '.join(kinds)}")
 
     return (
         _policy()
-        .require_present(x509.BasicConstraints, agnostic, None)
+        .require_present(x509.BasicConstraints, agnostic, _asks_for_no_policy)
         .may_be_present(x509.KeyUsage, agnostic, signs)
         .may_be_present(x509.ExtendedKeyUsage, agnostic, nests)
         .may_be_present(x509.NameConstraints, agnostic, constrains)

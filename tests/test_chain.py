@@ -70,6 +70,7 @@ AIA = x509.AuthorityInformationAccess(
         )
     ]
 )
+NEEDS_A_POLICY = x509.PolicyConstraints(require_explicit_policy=0, inhibit_policy_mapping=None)
 POLICIES = x509.CertificatePolicies(
     [x509.PolicyInformation(x509.ObjectIdentifier("2.5.29.32.0"), None)]
 )
@@ -278,6 +279,30 @@ ROWS = {
     ),
     "a leaf with critical policies": Row(
         under(leaf={"extra": [critical(POLICIES)]}), "2.5.29.32", why=UNLIKELY
+    ),
+    "a leaf with policy constraints": Row(
+        under(leaf={"extra": [uncritical(NEEDS_A_POLICY)]}),
+        "CN=a.example constrains policies",
+        go="invalid policies",
+        why="`openssl verify` looks at policies only where it is asked to",
+    ),
+    "an intermediate with policy constraints": Row(
+        under(intermediates=[{"extra": [uncritical(NEEDS_A_POLICY)]}]),
+        "CN=intermediate 0 constrains policies",
+        go="invalid policies",
+        why="likewise",
+    ),
+    "an intermediate with a critical SAN of a kind of its own": Row(
+        under(intermediates=[{"extra": [critical(x509.SubjectAlternativeName([ORGANIZATION]))]}]),
+        "CN=intermediate 0 has a critical SAN",
+        go="unhandled critical",
+        why="OpenSSL knows directory names",
+    ),
+    "an intermediate with a SAN of that kind": Row(
+        under(intermediates=[{"extra": [x509.SubjectAlternativeName([ORGANIZATION])]}])
+    ),
+    "an intermediate with a critical SAN": Row(
+        under(intermediates=[{"extra": [critical(OTHER_SAN)]}])
     ),
     "a leaf with a critical AKI": Row(
         under(leaf={"extra": [critical(OTHER_AKI)]}),

@@ -514,7 +514,7 @@ def test_a_vault_is_not_judged_as_a_daemon(
     What is wrong with its certificate for a daemon is nobody's business.
     """
     dual = authority.issue("vault", dns=["vault"], usages=[SERVER_AUTH, CLIENT_AUTH])
-    with tls_openbao(tmp_path, authority, dual, name_authority=named) as vault:
+    with tls_openbao(tmp_path, authority.pem, dual, name_authority=named) as vault:
         report = run(vault.port, client)
         stranger = run(vault.port, None)
     assert severities(report) == of_another(version="error")

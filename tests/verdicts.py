@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from dockertls_vault.names import Names
+
     from .certificates import Issued
 
 _PURPOSES = {Purpose.SERVER: "sslserver", Purpose.CLIENT: "sslclient"}
@@ -35,14 +37,24 @@ _HANDSHAKE_FAILED = re.compile(r"TLS handshake error .*tls: failed to verify cer
 
 
 def openssl_refuses(
-    directory: Path, issued: Issued, roots: Sequence[Certificate], purpose: Purpose
+    directory: Path,
+    issued: Issued,
+    roots: Sequence[Certificate],
+    purpose: Purpose,
+    names: Names | None = None,
 ) -> str | None:
-    """Return what ``openssl verify`` finds wrong with its strictest rules, None if nothing."""
+    """Return what ``openssl verify`` finds wrong with its strictest rules, None if nothing.
+
+    The certificate must be good for each of ``names``.
+    """
     credential = write_credential(directory, certificates_pem(roots), issued)
     (directory / "chain.pem").write_bytes(certificates_pem(issued.chain))
     (directory / "leaf.pem").write_bytes(certificates_pem([issued.certificate]))
     command = ["openssl", "verify", "-x509_strict", "-purpose", _PURPOSES[purpose]]
     command += ["-no-CApath", "-no-CAstore", "-CAfile", str(credential / "ca.pem")]
+    if names is not None:
+        command += [f"-verify_hostname={name}" for name in names.dns]
+        command += [f"-verify_ip={address}" for address in names.addresses]
     if issued.chain:
         command += ["-untrusted", str(directory / "chain.pem")]
     done = subprocess.run(
@@ -87,25 +99,42 @@ def go_refuses_server(directory: Path, issued: Issued, roots: Sequence[Certifica
 
 
 def go_refuses_client(directory: Path, issued: Issued, root: Authority) -> str | None:
-    """Return what Go's crypto/x509 finds wrong with a client, None if nothing: OpenBao is Go.
+    """Return what Go's crypto/x509 finds wrong with a client, None if nothing: OpenBao is Go."""
+    (found,) = go_refuses_clients(directory, [issued], [root.certificate])
+    return found
 
-    It tells the client too little, and its log all.
+
+def go_refuses_clients(
+    directory: Path, clients: Sequence[Issued], roots: Sequence[Certificate]
+) -> list[str | None]:
+    """Return the same for several clients, all of which may be of any of the roots.
+
+    Go tells the client too little, and its log all.
     """
     server = Authority.create("a root of servers").server()
-    with tls_openbao(directory, root, server, verify_clients=True) as listener:
-        credential = write_credential(directory / "client", root.pem, issued)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.load_cert_chain(credential / "cert.pem", credential / "key.pem")
-        connection = http.client.HTTPSConnection("127.0.0.1", listener.port, context=context)
-        try:
-            connection.request("GET", "/v1/sys/health")
-            return None if connection.getresponse().status == http.HTTPStatus.OK else "no answer"
-        except OSError:
-            log = directory / "server.log"
-            wait_until(lambda: _HANDSHAKE_FAILED.search(log.read_text()) is not None)
-        finally:
-            connection.close()
-    found = _HANDSHAKE_FAILED.search(log.read_text())
+    with tls_openbao(directory, certificates_pem(roots), server, verify_clients=True) as listener:
+        return [
+            _go_refuses(directory / f"client-{number}", client, listener.port, directory)
+            for number, client in enumerate(clients)
+        ]
+
+
+def _go_refuses(files: Path, client: Issued, port: int, log_directory: Path) -> str | None:
+    log = log_directory / "server.log"
+    said = len(log.read_text())
+    credential = write_credential(files, b"", client)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # OpenSSL would not show what is weak
+    context.load_cert_chain(credential / "cert.pem", credential / "key.pem")
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context)
+    try:
+        connection.request("GET", "/v1/sys/health")
+        return None if connection.getresponse().status == http.HTTPStatus.OK else "no answer"
+    except OSError:
+        wait_until(lambda: _HANDSHAKE_FAILED.search(log.read_text()[said:]) is not None)
+    finally:
+        connection.close()
+    found = _HANDSHAKE_FAILED.search(log.read_text()[said:])
     assert found is not None
     return found[1]

@@ -20,6 +20,8 @@ from .seeds import HOST, INTERMEDIATE, LEAF, NOW, REQUEST, ROOT
 if TYPE_CHECKING:
     from random import Random
 
+    from cryptography.x509 import Certificate
+
 _CONSTRUCTED = 0x20
 _OCTET_STRING = 4
 # Lengths of more than one byte have this bit set, and then how many bytes they have.
@@ -116,6 +118,13 @@ def mutated(random: Random, der: bytes) -> bytes:
             case _:
                 random.shuffle(node.children)
     return root.encode()
+
+
+def signed(certificate: Certificate, tbs: bytes, signature: bytes) -> bytes:
+    """Return the DER of a certificate with another content and signature."""
+    (outer,) = _parse(certificate.public_bytes(Encoding.DER)) or [_Node(0x30)]
+    algorithm = outer.children[1].encode()
+    return _Node(0x30, tbs + algorithm + _Node(3, b"\0" + signature).encode()).encode()
 
 
 def pem(random: Random, der: bytes) -> bytes:

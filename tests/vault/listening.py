@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.certificates import Authority, Issued
+    from tests.certificates import Issued
 
 _ATTEMPTS = 5  # another process may take a port in between
 
@@ -39,17 +39,17 @@ class Listener:
 @contextmanager
 def tls_openbao(
     directory: Path,
-    authority: Authority,
+    ca_pem: bytes,
     certificate: Issued,
     *,
     verify_clients: bool = False,
     name_authority: bool = True,
 ) -> Iterator[Listener]:
-    """Run a server with ``certificate``; it may want one of ``authority`` from its clients.
+    """Run a server with ``certificate``; it may want one of the CAs in ``ca_pem`` from clients.
 
     It asks for one in any case, and may leave open which CA it is to be of.
     """
-    files = write_credential(directory / "tls", authority.pem, certificate)
+    files = write_credential(directory / "tls", ca_pem, certificate)
     client_ca = f'tls_client_ca_file = "{files / "ca.pem"}"' if name_authority else ""
     for attempt in range(1, _ATTEMPTS + 1):
         plain = free_ports(4)  # each listener takes the port after its own for the cluster

@@ -44,7 +44,7 @@ AT_ONCE = 20.0  # seconds, where the budget would be thirty
 def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
     """Run a server for localhost that takes anybody."""
     certificate = AUTHORITY.server()
-    with tls_openbao(tmp_path_factory.mktemp("tls"), AUTHORITY, certificate) as found:
+    with tls_openbao(tmp_path_factory.mktemp("tls"), AUTHORITY.pem, certificate) as found:
         yield found
 
 
@@ -53,7 +53,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
     """Run a server for vault.example that wants a certificate of its clients."""
     certificate = AUTHORITY.server("vault.example")
     directory = tmp_path_factory.mktemp("strict")
-    with tls_openbao(directory, AUTHORITY, certificate, verify_clients=True) as found:
+    with tls_openbao(directory, AUTHORITY.pem, certificate, verify_clients=True) as found:
         yield found
 
 
@@ -143,7 +143,7 @@ def test_a_certificate_with_a_common_name_alone(tmp_path: Path) -> None:
     """A name is looked for in the SANs (RFC 9525), as Go does, and the hint says so."""
     issued = AUTHORITY.issue(common_name="localhost", dns=[], usages=[SERVER_AUTH])
     with (
-        tls_openbao(tmp_path, AUTHORITY, issued) as found,
+        tls_openbao(tmp_path, AUTHORITY.pem, issued) as found,
         session(
             f"https://localhost:{found.port}", VAULT_TOKEN="root", VAULT_CACERT=str(found.ca)
         ) as opened,
@@ -176,7 +176,7 @@ def test_an_alert_is_read_also_where_the_server_has_gone(strict: Listener) -> No
 def test_an_expired_certificate(tmp_path: Path) -> None:
     """It is Vault's, and so is the renewal."""
     certificate = AUTHORITY.server(lifetime=timedelta(minutes=1))  # since five minutes ago
-    with tls_openbao(tmp_path, AUTHORITY, certificate) as listener:
+    with tls_openbao(tmp_path, AUTHORITY.pem, certificate) as listener:
         found = refused(listener, VAULT_CACERT=str(listener.ca))
         said: list[str] = []
         environ = {"VAULT_TOKEN": "root", "VAULT_SKIP_VERIFY": "true"}
