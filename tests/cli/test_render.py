@@ -208,3 +208,17 @@ def test_json_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert all(" " <= char <= "~" or char == "\n" for char in text)
     assert json.loads(text)["data"]["odd"] == odd
+
+
+def test_what_others_say_beside_a_spinner(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rich takes out what commands a terminal, but not what turns text round."""
+    be_a_terminal(monkeypatch)
+    show = render.waiting(Preferences())
+    show("for \u202e")
+    show("for \u2066")
+    show(None)
+    err = capsys.readouterr().err
+    assert not {"\u202e", "\u2066"} & set(err)
+    assert r"\u202e" in err or r"\u2066" in err
