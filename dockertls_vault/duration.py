@@ -2,7 +2,7 @@
 
 There is one way to write them. What a number without a unit means is where they differ: seconds
 for a timeout, as Vault's own command line has it, and nothing at all for a TTL, since whoever
-writes ``--ttl 7`` means days.
+writes ``--ttl 7`` means days. When something ends is written beside how long it lasts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ import math
 import re
 from datetime import timedelta
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from .errors import InvalidInput
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # In seconds; the first are those that we write.
 _WRITTEN = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -90,6 +94,11 @@ def format_duration(duration: timedelta) -> str:
         count, left = divmod(left, size)
         text += f"{count}{unit}" if count else ""
     return sign + (text or "0s")
+
+
+def format_time(time: datetime) -> str:
+    """Return a time in UTC as people read it."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def to_seconds(duration: timedelta) -> str:

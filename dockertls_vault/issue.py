@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import durable, preflight, stop, store, verification, x509
 from .clocks import Clocks
+from .duration import format_time
 from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
 from .names import LONGEST_COMMON_NAME
 from .request import KeyType, Layout, Purpose
@@ -175,10 +176,7 @@ def _end_warnings(chain: Chain) -> tuple[str, ...]:
     first = chain.first_to_end
     if first is chain.leaf:
         return ()
-    end, own = (
-        f"{time:%Y-%m-%d %H:%M:%S} UTC"
-        for time in (chain.valid_until, chain.leaf.not_valid_after_utc)
-    )
+    end, own = map(format_time, (chain.valid_until, chain.leaf.not_valid_after_utc))
     warning = (
         f"both ends refuse the certificate from {end} on, when {first.subject.rfc4514_string()!r} "
         f"above it ends; its own end is {own}"
@@ -204,7 +202,7 @@ def _refuse_an_expired_issuer(signed: Signed, now: datetime) -> None:
     if issuer.not_valid_after_utc <= now:
         raise IssuerExpired(
             f"the issuer {issuer.subject.rfc4514_string()!r} expired at "
-            f"{issuer.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+            f"{format_time(issuer.not_valid_after_utc)}"
         )
 
 
@@ -212,9 +210,7 @@ def _no_root(mount: str, issuers: tuple[Certificate, ...]) -> DockerTLSError:
     """Tell roots that have expired from those of an intermediate, which are somewhere else."""
     ends = [issuer.not_valid_after_utc for issuer in issuers if x509.is_self_signed(issuer)]
     if ends:
-        return IssuerExpired(
-            f"the root of the mount {mount!r} expired at {max(ends):%Y-%m-%d %H:%M:%S} UTC"
-        )
+        return IssuerExpired(f"the root of the mount {mount!r} expired at {format_time(max(ends))}")
     return VerificationError(
         f"the mount {mount!r} has no root certificate",
         (),

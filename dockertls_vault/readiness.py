@@ -6,7 +6,7 @@ from datetime import timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from .duration import format_duration
+from .duration import format_duration, format_time
 from .errors import IssuerExpired
 from .roles import LONGEST_DEFAULT
 from .verification import current_roots
@@ -42,9 +42,7 @@ def obstacle(
     left = chain[0].not_valid_after_utc - now
     another = IssuerExpired.default_hint.replace("MOUNT", quote(mount))
     if left <= timedelta():
-        return (
-            f"{issuer} expired at {chain[0].not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC; {another}"
-        )
+        return f"{issuer} expired at {format_time(chain[0].not_valid_after_utc)}; {another}"
     if signer.revoked:
         return f"{issuer} is revoked; {another}"
     if not signer.may_sign:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import durable, generations, placement, preflight, store, x509
+from .duration import format_time
 from .errors import ConflictingState, ForeignFiles, InvalidInput, VerificationError
 from .placement import GENERATION_NAMES, PRIVATE, Placement
 from .request import Layout, Purpose
@@ -163,7 +164,7 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
     _refuse_unusable(chosen, place.directory / PRIVATE / generations.DIRECTORY / chosen.name)
     warnings = store.use(place, chosen.name)
     if chosen.certificate and chosen.certificate.not_after <= now:
-        expired = f"{chosen.certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
+        expired = format_time(chosen.certificate.not_after)
         warnings = (f"the certificate that is in use now expired at {expired}", *warnings)
     return RolledBack(
         place.directory,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES, path_to_a_root
-from .duration import format_duration
+from .duration import format_duration, format_time
 from .errors import VerificationError
 from .names import Names
 from .x509 import is_self_signed, load_all, load_certificates, subject_alternative_names
@@ -184,11 +184,11 @@ def _by_kind(names: Names) -> list[tuple[str, str]]:
 
 def _validity_problems(leaf: x509.Certificate, ttl: timedelta, clocks: Clocks) -> Iterator[str]:
     if clocks.agreed < leaf.not_valid_before_utc:
-        start = _utc(leaf.not_valid_before_utc)
+        start = format_time(leaf.not_valid_before_utc)
         ahead = format_duration(leaf.not_valid_before_utc - clocks.now)
         yield f"it is not valid until {start}, {ahead} from now by {clocks}"
     if leaf.not_valid_after_utc < clocks.agreed:
-        yield f"it expired at {_utc(leaf.not_valid_after_utc)} by {clocks}"
+        yield f"it expired at {format_time(leaf.not_valid_after_utc)} by {clocks}"
     if leaf.not_valid_after_utc > clocks.latest + ttl:
         left = format_duration(leaf.not_valid_after_utc - clocks.now)
         asked = format_duration(ttl)
@@ -202,10 +202,6 @@ def _is_untimely(
     return any(_validity_problems(leaf, ttl, clocks)) or any(
         not ca.not_valid_before_utc <= clocks.agreed <= ca.not_valid_after_utc for ca in cas
     )
-
-
-def _utc(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockertls_vault import values
-from dockertls_vault.duration import parse_duration
+from dockertls_vault.duration import format_time, parse_duration
 from dockertls_vault.errors import ConflictingState, InvalidInput
 
 from . import render
@@ -154,7 +154,7 @@ def _fields(report: Report) -> render.Fields:
             ("subject", certificate.subject or "(empty)"),
             ("issuer", certificate.issuer),
             ("serial", certificate.serial),
-            ("valid until", f"{certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"),
+            ("valid until", format_time(certificate.not_after)),
             ("sha256", certificate.fingerprint),
         ]
     return render.Fields([*pairs, ("result", report.severity.value)])

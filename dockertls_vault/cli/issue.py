@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockertls_vault import values
-from dockertls_vault.duration import format_duration, parse_ttl
+from dockertls_vault.duration import format_duration, format_time, parse_ttl
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.policy import Person
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
@@ -306,7 +306,6 @@ def _left_out(issued: Issued) -> str:
 
 def _fields(issued: Issued) -> render.Fields:
     certificate = issued.certificate
-    until = f"{issued.valid_until:%Y-%m-%d %H:%M:%S}"
     sans = (*certificate.dns_names, *certificate.ip_addresses)
     return render.Fields(
         [
@@ -314,8 +313,8 @@ def _fields(issued: Issued) -> render.Fields:
             ("names", ", ".join(sans) or "(none)"),
             ("issuer", certificate.issuer),
             ("serial", certificate.serial),
-            ("valid from", f"{certificate.not_before:%Y-%m-%d %H:%M:%S} UTC{_back(issued)}"),
-            ("valid until", f"{until} UTC{_from_now(issued)}"),
+            ("valid from", f"{format_time(certificate.not_before)}{_back(issued)}"),
+            ("valid until", f"{format_time(issued.valid_until)}{_from_now(issued)}"),
             ("sha256", certificate.fingerprint),
             ("files", [f"{file.mode} {file.path}" for file in issued.files]),
             *([("backup", str(issued.backup))] if issued.backup else []),
@@ -341,6 +340,6 @@ def _warnings(issued: Issued) -> list[str]:
         return list(issued.warnings)
     shortened = (
         f"Vault shortened the validity of the certificate: {format_duration(issued.asked_ttl)} was "
-        f"asked for, and it ends at {issued.certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"
+        f"asked for, and it ends at {format_time(issued.certificate.not_after)}"
     )
     return [shortened, *issued.warnings]

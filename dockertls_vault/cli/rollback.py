@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.duration import format_time
 from dockertls_vault.request import Purpose
 
 from . import options, render, restart
@@ -85,7 +86,7 @@ def _row(generation: Generation) -> tuple[str, ...]:
         generation.name,
         certificate.subject or "(empty)",
         _names(generation),
-        f"{certificate.not_after:%Y-%m-%d %H:%M:%S} UTC",
+        format_time(certificate.not_after),
         generation.public_key or "",
         generation.problem or "",
     )
@@ -108,7 +109,7 @@ def _fields(done: RolledBack) -> render.Fields:
             ("names", _names(done.generation)),
             ("issuer", certificate.issuer),
             ("serial", certificate.serial),
-            ("valid until", f"{certificate.not_after:%Y-%m-%d %H:%M:%S} UTC"),
+            ("valid until", format_time(certificate.not_after)),
             ("sha256", certificate.fingerprint),
         ]
     return render.Fields(pairs)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from dockertls_vault import durable
-from dockertls_vault.duration import format_duration
+from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.verification import extended_key_usages
 from dockertls_vault.x509 import load_certificates
@@ -165,7 +165,7 @@ def _judge(certificate: Certificate, now: datetime) -> Step:
     if end <= now:
         return step(
             Severity.ERROR,
-            f"expired {format_duration(now - end)} ago: valid until {end:%Y-%m-%d %H:%M:%S} UTC",
+            f"expired {format_duration(now - end)} ago: valid until {format_time(end)}",
             "the daemon refuses an expired certificate; Docker before 23 has no other words for it "
             "than 'bad certificate'",
             _ISSUE_AGAIN,
@@ -196,5 +196,5 @@ def _judge(certificate: Certificate, now: datetime) -> Step:
     return step(
         Severity.OK,
         f"of {certificate.issuer.rfc4514_string()} is valid for {format_duration(end - now)}, "
-        f"until {end:%Y-%m-%d %H:%M:%S} UTC",
+        f"until {format_time(end)}",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from dockertls_vault.duration import format_duration
+from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.names import parse_address
 from dockertls_vault.verification import extended_key_usages
 from dockertls_vault.x509 import describe, fingerprint, is_signed_by, serial_text
@@ -177,7 +177,7 @@ def judge_lifetime(
     )
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     left = end - now
-    until = f"until {end:%Y-%m-%d %H:%M:%S} UTC"
+    until = f"until {format_time(end)}"
     if left <= timedelta(0):
         cause = waiting or Cause(
             "it was not renewed, or it was and dockerd has not been restarted", _RENEW

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from dockertls_vault.duration import format_duration
+from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import (
     IssuerExpired,
     IssuerTooYoung,
@@ -129,9 +129,9 @@ def _issuer_ends(refusal: Refusal) -> TTLRefused | IssuerExpired:
             hint="give a shorter --ttl",
         )
     if end <= now:
-        return _expired(refusal, f" at {end:%Y-%m-%d %H:%M:%S} UTC")
+        return _expired(refusal, f" at {format_time(end)}")
     return TTLRefused(
-        f"the issuer of the role {_role(refusal)!r} ends at {end:%Y-%m-%d %H:%M:%S} UTC, before "
+        f"the issuer of the role {_role(refusal)!r} ends at {format_time(end)}, before "
         f"the certificate would: {refusal.words}",
         hint=f"give --ttl {format_duration(_longest(end - now))}, or have "
         "leaf_not_after_behavior=truncate set at the issuer",
