@@ -529,7 +529,7 @@ class TestAYoungIssuer:
     def slept(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """Return the waits, none of which takes any time."""
         waits: list[float] = []
-        monkeypatch.setattr("dockertls_vault.vault.cluster.time.sleep", waits.append)
+        monkeypatch.setattr("dockertls_vault.vault.cluster.stop.wait", waits.append)
         return waits
 
     @pytest.fixture
@@ -542,7 +542,7 @@ class TestAYoungIssuer:
             slept.append(seconds)
             community.write(f"{mount}/roles/server", {**SERVER, "not_before_duration": "30s"})
 
-        monkeypatch.setattr("dockertls_vault.vault.cluster.time.sleep", sleep)
+        monkeypatch.setattr("dockertls_vault.vault.cluster.stop.wait", sleep)
         return slept
 
     @pytest.fixture
