@@ -202,3 +202,13 @@ def test_why_a_chain_leads_nowhere(name: str | None, age: timedelta, why: str, t
     step = wire.judge_chain(refused, certificate, [root.certificate], NOW)
     assert why in step.why
     assert step.todo.startswith(todo)
+
+
+def test_a_name_in_ca_pem_begins_no_line() -> None:
+    """It came from Vault: a newline in it is shown as one, whether it is trusted or not."""
+    odd = Authority.create("odd\nerror: x")
+    certificate = odd.issue("h").certificate
+    for shown in (greeting(), greeting((0, 20, "unable to get local issuer certificate"))):
+        step = wire.judge_chain(shown, certificate, [odd.certificate], NOW)
+        assert r"CN=odd\nerror: x" in step.happened
+        assert "\nerror" not in step.happened
