@@ -185,7 +185,7 @@ def _ca_policy(purpose: Purpose) -> verification.ExtensionPolicy:
         if usage is not None and not usage.key_cert_sign:
             raise ValueError(f"the key usage of {_name(ca)} lacks keyCertSign")
         # The verifier's own rule, but its words are the dump of a data structure.
-        if not _is_of_the_web_pki(ca.public_key()):
+        if not is_of_the_web_pki(ca.public_key()):
             raise ValueError(f"the key of {_name(ca)} is not RSA, P-256, P-384 or P-521")
 
     def nests(
@@ -214,7 +214,8 @@ def _ca_policy(purpose: Purpose) -> verification.ExtensionPolicy:
     )
 
 
-def _is_of_the_web_pki(key: CertificatePublicKeyTypes) -> bool:
+def is_of_the_web_pki(key: CertificatePublicKeyTypes) -> bool:
+    """Tell whether the verifier takes such a key for that of a CA; the size of RSA is its own."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         return isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1)
     return isinstance(key, rsa.RSAPublicKey)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from .chain import is_of_the_web_pki
 from .duration import format_duration, format_time
 from .errors import IssuerExpired
 from .roles import LONGEST_DEFAULT
@@ -45,6 +46,12 @@ def obstacle(
         return f"{issuer} expired at {format_time(chain[0].not_valid_after_utc)}; {another}"
     if signer.revoked:
         return f"{issuer} is revoked; {another}"
+    unfit = [ca for ca in chain if not is_of_the_web_pki(ca.public_key())]
+    if unfit:
+        return (
+            f"{issuer} signs what is refused here: the key of "
+            f"{unfit[0].subject.rfc4514_string()} is not RSA, P-256, P-384 or P-521; {another}"
+        )
     if not signer.may_sign:
         usage = ",".join(filter(None, (signer.usage, "issuing-certificates")))
         return (

@@ -57,6 +57,14 @@ def ed25519_root(server: DevVault, mount: str) -> None:
     init(server, mount)
 
 
+def p224_root(server: DevVault, mount: str) -> None:
+    """Make a mount whose root is of a curve that few take, with the roles."""
+    with session(server) as opened:
+        _enable(opened, mount)
+        _generate_root(opened, mount, key_type="ec", key_bits=224)
+    init(server, mount)
+
+
 def constrained_root(server: DevVault, mount: str, **constraints: str) -> None:
     """Make a mount whose root may not sign for all that its roles allow."""
     with session(server) as opened:

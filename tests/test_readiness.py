@@ -65,6 +65,8 @@ def deleted(server: DevVault, mount: str) -> None:
         (revoked, "(CN=dockertls root 1) is revoked; "),
         (without_issuance, "may not issue certificates (usage: crl-signing,read-only); "),
         (near_its_end, "ends in 1d23h"),
+        (mounts.ed25519_root, "the key of CN={mount} root is not RSA, P-256"),
+        (mounts.p224_root, "the key of CN={mount} root is not RSA, P-256"),
         (near_its_end_and_truncating, ""),
         (deleted, ""),
         (mounts.init, ""),
