@@ -190,6 +190,8 @@ TRUST = [
     _row("BAO_CACERT, empty", TLS, VAULT_CACERT="{root_ca}", BAO_CACERT=""),
     _row("another CA", TLS, VAULT_CACERT="{other_ca}"),
     _row("several CAs, and Latin-1 between", TLS, VAULT_CACERT="{both}"),
+    _row("UTF-8 before", TLS, VAULT_CACERT="{utf_8}"),
+    _row("lines as Windows ends them", TLS, VAULT_CACERT="{crlf}"),
     _row("no PEM", TLS, VAULT_CACERT="{rubbish}"),
     _row("a broken certificate before", TLS, VAULT_CACERT="{broken}"),
     _row("a key before", TLS, VAULT_CACERT="{keys}"),

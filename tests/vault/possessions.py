@@ -68,6 +68,8 @@ def write_files(directory: Path) -> dict[str, str]:
         "other_ca": OTHER.pem,
         "leaf": _LEAF.certificate_pem,
         "both": b"# Z\xfcrich\n" + OTHER.pem + ROOT.pem,
+        "utf_8": "# Zürich\n".encode() + ROOT.pem,
+        "crlf": (OTHER.pem + ROOT.pem).replace(b"\n", b"\r\n"),
         "broken": _BROKEN + ROOT.pem,
         "keys": ROOT.client("another").key_pem + ROOT.pem,
         "rubbish": b"\xff\xfe no certificate\n",

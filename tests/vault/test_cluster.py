@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +29,7 @@ from dockertls_vault.vault import cluster, courier, retry
 from dockertls_vault.vault.meaning import Verdict
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.session import open_session
+from dockertls_vault.vault.transport import LONGEST_BODY
 
 from .misbehaving import (
     Node,
@@ -66,6 +69,20 @@ def failure(answer: Answer, **variables: str) -> DockerTLSError:
         lookup(opened)
     assert time.monotonic() - started < HANGS
     return caught.value
+
+
+def test_a_short_answer_that_unpacks_to_a_long_one() -> None:
+    """It is refused as what it unpacks to, of which hardly more is in memory than is allowed."""
+    bomb = response(gzip.compress(b" " * 32 * LONGEST_BODY), "200 OK", "Content-Encoding: gzip")
+    tracemalloc.start()
+    try:
+        found = failure(lambda _, connection: connection.sendall(bomb))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(found, NotVault)
+    assert "is too large" in found.message
+    assert peak < 4 * LONGEST_BODY
 
 
 @pytest.mark.parametrize(
