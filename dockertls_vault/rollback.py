@@ -138,8 +138,12 @@ def _find(place: Placement) -> Generations:
 
 
 def _described(path: Path, *, in_use: bool) -> Generation:
-    with os.scandir(path) as entries:
-        there = {entry.name for entry in entries if entry.is_file()}
+    try:
+        with os.scandir(path) as entries:
+            there = {entry.name for entry in entries if entry.is_file()}
+    except OSError as error:  # no directory, or one that may not be read: the others are to be told
+        problem = f"not to be read: {error.strerror}"
+        return Generation(path.name, in_use, None, None, problem)
     missing = [name for name in GENERATION_NAMES if name not in there]
     try:
         leaf, *_ = x509.load_certificates(durable.read(path / "cert.pem"))

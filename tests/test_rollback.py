@@ -341,3 +341,17 @@ def test_root_works_in_the_directory_of_another_with_their_rights(everybodys: Pa
     with pytest.raises(DockerTLSError, match="Permission denied"):
         back(out, second)
     assert in_use(out) == first
+
+
+def test_what_is_no_generation_is_one_row_of_the_list(out: Path) -> None:
+    """Its name is one; those beside it can be told and used."""
+    for number in (1, 2):
+        put(out, number)
+    first, second = generations(out)
+    stray = out / ".dockertls" / "generations" / "20240101T000000.000000Z-aa"
+    stray.touch()
+    found = {each.name: each.problem for each in find(out).generations}
+    assert found == {first: None, second: None, stray.name: "not to be read: Not a directory"}
+    with pytest.raises(ConflictingState, match=f"{stray.name} cannot be used: not to be read"):
+        roll_back(out, stray.name, admins=None, now=NOW)
+    assert roll_back(out, None, admins=None, now=NOW).generation.name == first

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockertls_vault.duration import format_time
+from dockertls_vault.errors import InvalidInput
 from dockertls_vault.request import Purpose
 
 from . import options, render, restart
@@ -36,7 +37,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def rollback(
     ctx: typer.Context,
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The directory that the files were issued to.")
+        str, typer.Argument(metavar="DIR", help="The directory that the files were issued to.")
     ],
     generation: Annotated[
         str | None,
@@ -59,13 +60,16 @@ def rollback(
     """
     from dockertls_vault.rollback import find, roll_back
 
+    if not directory:
+        raise InvalidInput("an empty DIR", hint="is a variable of the shell not set?")
     preferences = ctx.ensure_object(Preferences)
+    place = Path(directory)
     if list_:
-        found = find(directory)
+        found = find(place)
         render.show("generations", found, preferences, words=[_table(found)])
         return
     settings = options.settings(admin_group=admin_group)
-    done = roll_back(directory, generation, admins=settings.admin_group, now=datetime.now(UTC))
+    done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
     render.show("rollback", done, preferences, words=[_fields(done)], warnings=done.warnings)
     if done.purpose is Purpose.SERVER:
         render.note(restart.words(done.layout), preferences)

@@ -69,3 +69,15 @@ def test_failures_end_with_their_status(tmp_path: Path, capsys: pytest.CaptureFi
     assert run(["rollback", str(tmp_path)]) == 78
     assert run(["rollback", str(tmp_path), "x"]) == 2
     assert "rollback" in capsys.readouterr().err
+
+
+def test_an_empty_directory_is_a_variable_that_is_not_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is done where the shell happens to be."""
+    for number in (1, 2):
+        put(tmp_path, number)
+    monkeypatch.chdir(tmp_path)
+    assert run(["rollback", ""]) == 2
+    assert "an empty DIR" in capsys.readouterr().err
+    assert (tmp_path / ".dockertls" / "current").resolve().name == generations(tmp_path)[1]
