@@ -37,7 +37,8 @@ _SHORTENED_BY = timedelta(seconds=60)
 class Issued:
     """What was issued and installed.
 
-    ``valid_until`` is the end of the whole chain: the certificate may outlive its issuers.
+    ``valid_until`` is when one end refuses the other: the end of the whole chain, for the
+    certificate may outlive its issuers, or of the last root in ca.pem, which may be another's.
     ``left_out`` are names that were found on this machine and that the role does not allow;
     ``shortened`` says that it is valid for less than ``asked_ttl``; ``backup`` is where files of
     others are kept that this credential replaced; ``trusted`` describes the roots in ca.pem,
@@ -108,6 +109,8 @@ def issue(
         public_key=key.public_key(),
         clocks=clocks,
     )
+    last_root = max(trusted_roots, key=lambda root: root.not_valid_after_utc)
+    valid_until = min(verified.valid_until, last_root.not_valid_after_utc)
     # docker:dind verifies the server's certificate with ca.pem alone, so that holds the chain.
     inner = verified.intermediates if request.layout is Layout.DIND else ()
     description = x509.describe(verified.leaf)
@@ -130,9 +133,9 @@ def issue(
         mount=request.mount,
         role=request.role,
         certificate=description,
-        valid_until=verified.valid_until,
+        valid_until=valid_until,
         asked_ttl=request.ttl,
-        shortened=verified.valid_until - clocks.earliest < request.ttl - _SHORTENED_BY,
+        shortened=valid_until - clocks.earliest < request.ttl - _SHORTENED_BY,
         left_out=tuple(name for name in request.names.all if name not in granted.names.all),
         directory=place.directory,
         files=installed.files,
@@ -142,6 +145,7 @@ def issue(
         warnings=(
             *signed.warnings,
             *_end_warnings(verified),
+            *_trust_warnings(last_root, verified),
             *_clock_warnings(clocks),
             *installed.warnings,
         ),
@@ -180,6 +184,17 @@ def _end_warnings(chain: Chain) -> tuple[str, ...]:
     warning = (
         f"both ends refuse the certificate from {end} on, when {first.subject.rfc4514_string()!r} "
         f"above it ends; its own end is {own}"
+    )
+    return (warning,)
+
+
+def _trust_warnings(last_root: Certificate, chain: Chain) -> tuple[str, ...]:
+    """Say that ca.pem ends before the certificate: its roots are those of another mount."""
+    if chain.valid_until <= last_root.not_valid_after_utc:
+        return ()
+    warning = (
+        f"this end trusts nobody from {format_time(last_root.not_valid_after_utc)} on, when the "
+        f"last root in ca.pem ends ({last_root.subject.rfc4514_string()!r})"
     )
     return (warning,)
 

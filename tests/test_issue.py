@@ -353,6 +353,27 @@ def test_what_outlives_its_root_ends_with_it(
     assert f"\nvalid until\t{until:%Y-%m-%d %H:%M:%S} UTC\n" in capsys.readouterr().out
 
 
+def test_a_credential_ends_with_the_last_root_that_it_trusts(
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With two mounts those are not above the certificate; from then on nobody is trusted."""
+    lead_to(prepared, monkeypatch)
+    mount = f"pki-{secrets.token_hex(4)}"
+    mounts.constrained_root(prepared, mount, ttl="48h")
+    command = ["issue", "server", "--host", "a.example.internal", "--trust-mount", mount]
+    assert app.run([*command, "--out", str(tmp_path / "s"), "-o", "json"]) == 0
+    envelope = json.loads(capsys.readouterr().out)
+    end = certificate(tmp_path / "s" / "ca.pem").not_valid_after_utc
+    assert datetime.fromisoformat(envelope["data"]["valid_until"]) == end
+    assert end < certificate(tmp_path / "s" / "server-cert.pem").not_valid_after_utc
+    (warning,) = [text for text in envelope["warnings"] if "trusts nobody" in text]
+    assert f"from {end:%Y-%m-%d %H:%M:%S} UTC on" in warning
+    assert f"'CN={mount} root'" in warning
+
+
 @pytest.mark.parametrize(
     ("ahead", "words"),
     [

@@ -44,6 +44,7 @@ OF_OPENSSL_ALONE = {
     "Missing Subject Key Identifier",
     "Basic Constraints of CA cert not marked critical",
     "CA cert does not include key usage extension",
+    "Path length given without key usage keyCertSign",
     "unsuitable certificate purpose",  # an intermediate for anyExtendedKeyUsage alone
     # An authority key identifier that is another CA's.
     "unable to get local issuer certificate",
