@@ -45,13 +45,16 @@ class Visits:
     @property
     def outcomes(self) -> list[Outcome]:
         """What came of each, in order."""
-        return [visit.outcome for visit in (self.stranger, self.forged, self.known) if visit]
+        return [visit.outcome for visit in self._paid]
 
     @property
     def are_of_one_server(self) -> bool:
         """Whether all of them that showed a certificate showed the same."""
-        visits = [visit for visit in (self.stranger, self.forged, self.known) if visit]
-        return len({visit.greeting.certificate for visit in visits} - {None}) <= 1
+        return len({visit.greeting.certificate for visit in self._paid} - {None}) <= 1
+
+    @property
+    def _paid(self) -> list[Exchange]:
+        return [visit for visit in (self.stranger, self.forged, self.known) if visit]
 
 
 def visit(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Visits:
