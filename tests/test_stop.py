@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault import durable, stop
+from dockertls_vault.address import Target
 from dockertls_vault.check import check
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.resolving import resolve
+from dockertls_vault.vault import transport
 from tests.docker.servers import silent
 from tests.resolvers import swallowing
+from tests.vault.operator import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,3 +137,20 @@ def test_dns_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(stop.Stopped):
             resolve("vault.example", None, LIMIT)
     over.set()
+
+
+def test_a_handshake_with_vault_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was sent yet that could leave something, not even where all is let go on."""
+    monkeypatch.setattr(transport, "_CONNECTING", LIMIT)
+    with silent() as port, stop.heeded() as asked:
+        address = f"https://127.0.0.1:{port}"
+        sender = transport.Transport(settings(address))
+        target = Target.parse(f"{address}/v1/sys/health")
+        timer = threading.Timer(0.5, asked.request)
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(stop.Stopped), stop.patiently():
+            sender.send("GET", target, headers={}, body=None, params=None, timeout=LIMIT)
+        assert time.monotonic() - started < LIMIT / 2
+        timer.join()
+        sender.close()

@@ -73,7 +73,8 @@ class _Response(http.client.HTTPResponse):
 
 class _Connection(HTTPConnection):
     response_class = _Response
-    _raw: socket.socket | None = None
+    # The socket once more, to be cut: TLS takes the other's descriptor before it shakes hands.
+    _own: socket.socket | None = None
 
     def connect(self) -> None:
         """Connect; as long as nothing was sent, there is nothing to be patient for."""
@@ -84,13 +85,20 @@ class _Connection(HTTPConnection):
         with stop.cutting(self._cut):
             super().request(*args, **kwargs)
 
+    def close(self) -> None:
+        super().close()
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
     def _cut(self) -> None:
-        if self._raw is not None:
-            stop.shut(self._raw)
+        if self._own is not None:
+            stop.shut(self._own)
 
     def _new_conn(self) -> socket.socket:
         try:
-            self._raw = self._dial(self.timeout or 0.0)
+            connection = self._dial(self.timeout or 0.0)
+            self._own = connection.dup()
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError as error:
@@ -99,7 +107,7 @@ class _Connection(HTTPConnection):
             raise ConnectTimeoutError(self, "timed out") from error
         except OSError as error:
             raise NewConnectionError(self, str(error)) from error
-        return self._raw
+        return connection
 
     def _dial(self, limit: float) -> socket.socket:
         return dialing.connect(self._dns_host, self.port, limit)
