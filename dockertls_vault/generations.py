@@ -49,8 +49,11 @@ def retire(generations: int, staging: int, spared: Collection[str]) -> tuple[str
     ``spared`` stay, and of the others the newest up to KEPT. Each leaves whole, in one rename to
     ``staging``, where what is left over is removed.
     """
-    others = [name for name in names(generations) if name not in spared]
     problems = []
+    try:
+        others = [name for name in names(generations) if name not in spared]
+    except OSError as error:
+        return (f"which generations are old cannot be told: {error.strerror}",)
     for name in others[max(0, KEPT - len(spared)) :]:
         try:
             os.rename(name, name, src_dir_fd=generations, dst_dir_fd=staging)
@@ -62,7 +65,11 @@ def retire(generations: int, staging: int, spared: Collection[str]) -> tuple[str
 def discard(staging: int, private: int) -> tuple[str, ...]:
     """Remove what is in ``staging`` and not in use; return what could not be removed, and why."""
     problems = []
-    for name in durable.entries(staging):
+    try:
+        left = durable.entries(staging)
+    except OSError as error:
+        return (f"what is left over cannot be told: {error.strerror}",)
+    for name in left:
         if not _is_current(name, staging, private):
             try:
                 durable.remove(name, staging)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import reader
+from dockertls_vault import durable, reader
 from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
@@ -188,6 +188,28 @@ def test_a_sync_that_fails_after_the_swap_is_a_warning(
     (warning,) = put(out, 2).warnings
     assert "is in use, but a power cut may bring back" in warning
     assert "Input/output error" in warning
+    assert public(out) == {"2"}
+
+
+def test_what_cannot_be_cleaned_up_after_the_swap_is_a_warning(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a disk begins to fail: it is not said that nothing was installed."""
+    put(out, 1)
+    current = out / ".dockertls" / "current"
+    before = current.readlink()
+    real = durable.entries
+
+    def entries(within: int) -> list[str]:
+        if current.readlink() != before:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(within)
+
+    monkeypatch.setattr(durable, "entries", entries)
+    assert put(out, 2).warnings == (
+        "which generations are old cannot be told: Input/output error",
+        "what is left over cannot be told: Input/output error",
+    )
     assert public(out) == {"2"}
 
 
