@@ -48,8 +48,15 @@ def by_worker(
     if placement.worker is not None:
         return work(placement)
     me, owner = os.geteuid(), placement.uid
-    if me != 0 or owner in {durable.KEEP, me} or not _is_theirs(placement, make=make):
+    if me != 0 or owner in {durable.KEEP, me}:
         return work(replace(placement, worker=me))
+    if not _is_theirs(placement, make=make):
+        try:
+            return work(replace(placement, worker=me))
+        except CannotWrite:
+            # Another run may have made the directory for them since.
+            if not _is_theirs(placement, make=False):
+                raise
     # What the owner makes is the owner's.
     return acting.as_user(owner, partial(work, replace(placement, worker=owner, uid=durable.KEEP)))
 
@@ -158,6 +165,17 @@ def _is_theirs(placement: Placement, *, make: bool) -> bool:
 def _hand_over(name: str, within: int, uid: int) -> None:
     """Make a directory of that user's, which is nobody else's at any time that it has its name."""
     staged = f".{name}.dockertls-vault"
+    try:
+        _name_handed_over(staged, name, within, uid)
+    except (FileExistsError, FileNotFoundError):
+        # Another run was faster; what this one made has no use then.
+        if not os.access(name, os.F_OK, dir_fd=within, follow_symlinks=False):
+            raise
+        with suppress(OSError):
+            os.rmdir(staged, dir_fd=within)
+
+
+def _name_handed_over(staged: str, name: str, within: int, uid: int) -> None:
     with suppress(FileExistsError):  # of a run that was killed, or that is as far as this one
         os.mkdir(staged, 0o700, dir_fd=within)
     with durable.opened(staged, within) as made:
@@ -167,9 +185,7 @@ def _hand_over(name: str, within: int, uid: int) -> None:
         os.fchown(made, uid, durable.KEEP)
         os.fchmod(made, DIRECTORY_MODE)
         os.fsync(made)
-    # FileNotFoundError: another run had it named already.
-    with suppress(FileExistsError, FileNotFoundError):
-        durable.rename_new(staged, name, within)
+    durable.rename_new(staged, name, within)
 
 
 def _refuse_group_of_others(placement: Placement) -> None:

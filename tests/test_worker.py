@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import acl, durable, placement, preflight, store
+from dockertls_vault import acl, durable, placement, preflight, store, worker
 from dockertls_vault.errors import CannotWrite, InvalidInput
 from dockertls_vault.request import Layout
 
@@ -269,6 +269,50 @@ def test_a_directory_that_comes_in_the_meantime_is_not_replaced(
     put(out, 1, OWNED)
     assert out.stat().st_uid == 0
     assert public(out) == {"1"}
+
+
+@as_root
+def test_runs_at_once_make_one_directory_for_the_owner(
+    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run is through before the other has named what it made, or has even looked at it."""
+    real, out = os.open, everybodys / "certs"
+
+    def faster(name: str, *arguments: Any, **options: Any) -> int:
+        if name == f".{out.name}.dockertls-vault":
+            monkeypatch.undo()
+            put(out, 1, OWNED)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", faster)
+    put(out, 2, OWNED)
+    assert public(out) == {"2"}
+    assert listing(everybodys) == ["certs"]
+
+
+@as_root
+def test_a_directory_that_another_run_makes_meanwhile_is_the_owners(
+    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not there when it was looked at whose work it is, and is when the work begins."""
+    out = everybodys / "certs"
+    real = worker.refuse_step
+    put(out, 1, OWNED)
+    out.rename(everybodys / "aside")
+
+    def refuse_step(*arguments: Any) -> None:
+        real(*arguments)
+        # The second walk of the look: root's own.
+        seen.append(arguments)
+        if len(seen) == once + 1:
+            (everybodys / "aside").rename(out)
+
+    seen: list[Any] = []
+    once = len(Path(everybodys).parts)
+    monkeypatch.setattr(worker, "refuse_step", refuse_step)
+    monkeypatch.setattr(preflight, "refuse_step", refuse_step)
+    put(out, 2, OWNED)
+    assert public(out) == {"2"}
 
 
 @as_root
