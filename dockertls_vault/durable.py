@@ -31,6 +31,7 @@ _LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK_MODE = 0o600
 _LOCK_POLL = 0.05  # seconds
 _OWNERS = 0o700
+_ALL = 0o777
 _RENAME_NOREPLACE = 1  # include/uapi/linux/fs.h
 
 
@@ -114,7 +115,7 @@ def read_with_status(path: Path | str, within: int | None = None) -> tuple[bytes
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            raise ValueError(f"neither a credential nor a part of one: {path}")
+            raise ValueError("it is no file, or one of more than 1 MiB")
         return file.read(LARGEST), status
 
 
@@ -231,6 +232,14 @@ def _give(made: int, mode: int, uid: int, gid: int) -> None:
     if (uid, gid) != (KEEP, KEEP):
         os.fchown(made, uid, gid)
     os.fchmod(made, mode)
+    found = os.fstat(made)
+    # Some that know neither modes nor owners take both without a word: vfat with quiet, CIFS.
+    if (
+        stat.S_IMODE(found.st_mode) & _ALL & ~mode
+        or uid not in {KEEP, found.st_uid}
+        or gid not in {KEEP, found.st_gid}
+    ):
+        raise OSError(errno.EPERM, "this file system does not keep modes and owners")
 
 
 def _let_owner_in(name: str, within: int) -> None:

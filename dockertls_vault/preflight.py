@@ -50,7 +50,7 @@ def refusals(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = f" ({error.filename})" if error.filename else ""
+        name = f" ({error.filename})" if isinstance(error.filename, str) else ""
         raise CannotWrite(f"cannot write in {directory}: {error.strerror}{name}") from None
 
 

@@ -83,11 +83,28 @@ def walked(directory: Path, judge: Judge, make: Make | None = None) -> Iterator[
                 here, path = found, step
                 continue
             judge(Step(step, status, None, left))
-            rest += reversed(Path(os.readlink(rest.pop(), dir_fd=here)).parts)
+            link = rest.pop()
+            target = os.readlink(link, dir_fd=here)
+            if _place(link, here) != _place(target, here):
+                raise OSError(errno.EXDEV, "a link that leads elsewhere than it says", str(step))
+            rest += reversed(Path(target).parts)
             links += 1
             if links > _MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(step))
         yield Reached(path, here, len(rest))
+
+
+def _place(name: str, within: int) -> tuple[int, int] | None:
+    """Return what is at a name, by device and inode.
+
+    The kernel follows a link of /proc without its text, which says where that would be in another
+    mount namespace (proc_pid_root(5)); here that is another place, or none.
+    """
+    try:
+        status = os.stat(name, dir_fd=within)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -95,3 +96,19 @@ def test_the_core_changes_nothing_that_all_threads_share() -> None:
         for path in core
         for match in PROCESS_WIDE.finditer(path.read_text(encoding="utf-8"))
     } == set()
+
+
+@pytest.mark.parametrize(("kept", "uid"), [(0o444, durable.KEEP), (0o400, 1)])
+def test_a_file_system_without_modes_or_owners_gets_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, uid: int
+) -> None:
+    """One that takes a mode or an owner without a word, and does not keep it."""
+    real = os.fchmod
+    monkeypatch.setattr(os, "fchmod", lambda made, _: real(made, kept))
+    monkeypatch.setattr(os, "fchown", lambda *_: None)
+    with (
+        durable.opened(str(tmp_path)) as directory,
+        pytest.raises(OSError, match="does not keep modes and owners"),
+    ):
+        durable.create("key.pem", b"secret", 0o400, directory, uid=uid)
+    assert (tmp_path / "key.pem").read_bytes() == b""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import preflight
+from dockertls_vault import durable, preflight
 from dockertls_vault.cli import app
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
 
@@ -387,3 +387,26 @@ def test_an_owner_without_a_name(home: Path) -> None:
     assert refused(home)[1] == f"{AS_THEM.format(54321)}, or {ANOTHER}"
     put(home, 1, replace(CLIENT, owner="54321"))
     assert (home / "key.pem").stat().st_uid == 54321
+
+
+def test_a_link_of_proc_that_leads_elsewhere_than_it_says(tmp_path: Path) -> None:
+    """As into another mount namespace: by its text it would be another directory of ours."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with durable.opened(str(gone)) as opened:
+        gone.rmdir()
+        with pytest.raises(CannotWrite, match="leads elsewhere than it says"):
+            put(Path(f"/proc/self/fd/{opened}/certs"), 1)
+    assert listing(tmp_path) == []
+
+
+def test_a_descriptor_is_no_name(tmp_path: Path) -> None:
+    """What fails at one has its number where a name would be, which tells nobody anything."""
+    with (
+        durable.opened(str(tmp_path)) as opened,
+        pytest.raises(CannotWrite) as caught,
+        preflight.refusals(tmp_path),
+    ):
+        os.removexattr(opened, "user.none")
+    assert caught.value.message.startswith(f"cannot write in {tmp_path}: ")
+    assert not caught.value.message.endswith(")")
