@@ -26,6 +26,10 @@ if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(nobody.pw_gid)
     os.setuid(nobody.pw_uid)
+os.umask(umask := os.umask(0))
+if umask & 0o700:
+    # A directory that another thread is just making is closed to its owner until it has its mode.
+    put(Path(sys.argv[1], "first"), 1)
 with ThreadPoolExecutor(8) as threads:
     list(threads.map(lambda number: put(Path(sys.argv[1], str(number)), 1), range(48)))
 print(f"{os.umask(0):03o}")
