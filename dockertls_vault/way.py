@@ -94,17 +94,30 @@ def walked(directory: Path, judge: Judge, make: Make | None = None) -> Iterator[
         yield Reached(path, here, len(rest))
 
 
-def _place(name: str, within: int) -> tuple[int, int] | None:
-    """Return what is at a name, by device and inode.
+def _place(name: str, within: int) -> tuple[int, int, str] | None:
+    """Return what is at a name: device, inode, and through which mount it is seen.
 
     The kernel follows a link of /proc without its text, which says where that would be in another
-    mount namespace (proc_pid_root(5)); here that is another place, or none.
+    mount namespace (proc_pid_root(5)); here that is another place, or the same by another mount.
     """
     try:
-        status = os.stat(name, dir_fd=within)
+        found = os.open(name, LOOK & ~os.O_NOFOLLOW, dir_fd=within)
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    try:
+        status = os.fstat(found)
+        return status.st_dev, status.st_ino, _mount(found)
+    finally:
+        os.close(found)
+
+
+def _mount(descriptor: int) -> str:
+    """Return the number of a mount (proc_pid_fdinfo(5)), nothing where it cannot be told."""
+    try:
+        lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if line.startswith("mnt_id:")), "")
 
 
 @contextmanager

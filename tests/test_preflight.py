@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import pwd
+import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -398,6 +399,26 @@ def test_a_link_of_proc_that_leads_elsewhere_than_it_says(tmp_path: Path) -> Non
         with pytest.raises(CannotWrite, match="leads elsewhere than it says"):
             put(Path(f"/proc/self/fd/{opened}/certs"), 1)
     assert listing(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a mount namespace")
+def test_another_mount_namespace(tmp_path: Path) -> None:
+    """Its root is the same directory as ours, and what is mounted below it is not."""
+    unshare = shutil.which("unshare") or missing("unshare is not installed")
+    script = 'mount -t tmpfs none "$0" && mkdir "$0/certs" && echo ready && exec sleep 600'
+    with subprocess.Popen(
+        [unshare, "--mount", "sh", "-c", script, str(tmp_path)], stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            with pytest.raises(CannotWrite, match="leads elsewhere than it says"):
+                put(Path(f"/proc/{process.pid}/root{tmp_path}/certs"), 1)
+        finally:
+            process.kill()
+    assert listing(tmp_path) == []
+    put(Path(f"/proc/self/root{tmp_path}/certs"), 1)
+    assert public(tmp_path / "certs") == {"1"}
 
 
 def test_a_descriptor_is_no_name(tmp_path: Path) -> None:
