@@ -79,11 +79,16 @@ def refuse_step(placement: Placement, step: Step) -> None:
         raise _belongs_to_another(placement, step)
     # In a sticky directory nobody can rename what is another's: enough for what is judged itself.
     if not step.left or not kind & stat.S_ISVTX:
-        refuse_other_writers(placement, step.path, step.descriptor)
+        refuse_other_writers(placement, step.path, step.descriptor, above=bool(step.left))
 
 
-def refuse_other_writers(placement: Placement, path: Path, descriptor: int) -> None:
-    """Refuse a directory, or a file of ours, that is open and that others can write too."""
+def refuse_other_writers(
+    placement: Placement, path: Path, descriptor: int, *, above: bool = False
+) -> None:
+    """Refuse a directory, or a file of ours, that is open and that others can write too.
+
+    With ``above`` it is a step of the way only.
+    """
     status = os.fstat(descriptor)
     found = others(status, acl.entries(descriptor), _trust(placement))
     if not found:
@@ -91,16 +96,23 @@ def refuse_other_writers(placement: Placement, path: Path, descriptor: int) -> N
     ways_out = [
         f"give --admin-group {shlex.quote(writer.group)} if its members may replace the key"
         for writer in found
-        if writer.group is not None and placement.admins is None
+        # One group is given; with a second one, or with anybody, it would not be enough.
+        if writer.group is not None and placement.admins is None and len(found) == 1
     ]
+    message = (
+        f"{' and '.join(writer.name for writer in found)} can write in {path}, and so put another "
+        "key there"
+    )
+    if os.geteuid() not in {0, status.st_uid}:
+        # Such as a volume of a container's, which is root's and for everybody.
+        ways_out += ['give --out "$(mktemp -d)"'] if placement.movable else []
+        raise CannotWrite(message, hint=", or ".join(ways_out))
     # The likes of /tmp are for everybody, and are to stay so.
     if not status.st_mode & stat.S_ISVTX:
-        ways_out += [f"{writer.remedy} {shlex.quote(str(path))}" for writer in found]
-    raise CannotWrite(
-        f"{' and '.join(writer.name for writer in found)} can write in {path}, and so put another "
-        "key there",
-        hint=placement.remedy(*ways_out),
-    )
+        quoted = shlex.quote(str(path))
+        ways_out.append(" and ".join(f"{writer.remedy} {quoted}" for writer in found))
+        ways_out += [f"chmod +t {quoted}"] if above and status.st_mode & stat.S_IWOTH else []
+    raise CannotWrite(message, hint=placement.remedy(*ways_out))
 
 
 def _trust(placement: Placement) -> Trust:

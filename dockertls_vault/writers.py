@@ -71,29 +71,42 @@ def others(status: os.stat_result, entries: tuple[Entry, ...], trust: Trust) -> 
 
 def user_name(uid: int) -> str:
     """Return the name of a user, or the number of one without a name, as ``--owner`` takes it."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    user = _user(uid)
+    return str(uid) if user is None else user.pw_name
 
 
 def group_name(gid: int) -> str:
     """Return the name of a group, or the number of one without a name, as ``--group`` takes it."""
+    group = _group(gid)
+    return str(gid) if group is None else group.gr_name
+
+
+def _user(uid: int) -> pwd.struct_passwd | None:
     try:
-        return grp.getgrgid(gid).gr_name
+        return pwd.getpwuid(uid)
     except KeyError:
-        return str(gid)
+        return None
+
+
+def _group(gid: int) -> grp.struct_group | None:
+    try:
+        return grp.getgrgid(gid)
+    except KeyError:
+        return None
 
 
 def _is_of_one(gid: int, uid: int) -> bool:
     """Tell whether a group is that user's private one: of the same name, and nobody else's.
 
     The name counts because a directory service need not list who else has the group as their
-    first; Debian's OpenSSH looks at it for the same reason.
+    first; Debian's OpenSSH looks at it for the same reason. In a container that runs with the
+    numbers of a user outside (``docker run -u 5001:5001``) neither has a name, and the same number
+    stands for it.
     """
-    try:
-        user, group = pwd.getpwuid(uid), grp.getgrgid(gid)
-    except KeyError:
+    user, group = _user(uid), _group(gid)
+    if user is None and group is None:
+        return uid == gid and all(other.pw_gid != gid for other in pwd.getpwall())
+    if user is None or group is None:
         return False
     return (
         (user.pw_gid, user.pw_name) == (gid, group.gr_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import itertools
 import os
 import pwd
@@ -220,7 +221,24 @@ def test_what_anybody_can_write_is_refused(out: Path, mode: int, below: str) -> 
     (above / below).mkdir(parents=True)
     above.chmod(mode)
     message = f"anybody can write in {above}, and so put another key there"
-    assert refused(above / below) == (message, f"chmod o-w '{above}', or {ANOTHER}")
+    sticky = f"chmod +t '{above}', or " if below else ""
+    assert refused(above / below) == (message, f"chmod o-w '{above}', or {sticky}{ANOTHER}")
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o777, 0o2777, 0o1777])
+def test_a_volume_for_everybody_that_is_roots(everybodys: Path, mode: int) -> None:
+    """An emptyDir of Kubernetes: who may not change its mode is told where else to go."""
+    volume = everybodys / "builds"
+    volume.mkdir()
+    os.chown(volume, 0, DAEMON)
+    volume.chmod(mode)
+    who = f"the group {grp.getgrgid(DAEMON).gr_name} and anybody"
+    with nobody():
+        message = f"{who} can write in {volume}, and so put another key there"
+        assert refused(volume) == (message, 'give --out "$(mktemp -d)"')
+    own = f"chmod g-w {volume} and chmod o-w {volume}, or "
+    assert refused(volume)[1] == ("" if mode & 0o1000 else own) + ANOTHER
 
 
 @pytest.mark.parametrize("below", ["", ".docker", "a/b"])

@@ -103,6 +103,34 @@ def test_a_group_of_her_name_that_is_not_hers_alone(
     assert names(0o775, ALICE) == [("the group alice", "chmod g-w")]
 
 
+@pytest.mark.parametrize(
+    ("uid", "users", "groups", "private"),
+    [
+        (NAMELESS, {}, {}, True),
+        (NAMELESS + 1, {}, {}, False),
+        (NAMELESS, {"dave": (NAMELESS, NAMELESS)}, {}, False),
+        (NAMELESS, {}, {"dave": (NAMELESS, [])}, False),
+        (NAMELESS, {"dave": (5004, NAMELESS)}, {}, False),
+    ],
+    ids=["alike", "another number", "a user's name", "a group's name", "somebody's first"],
+)
+def test_numbers_without_a_name(
+    uid: int,
+    users: dict[str, tuple[int, int]],
+    groups: dict[str, tuple[int, list[str]]],
+    private: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In `docker run -u 7777:7777` both are one user's, unless either is known as another's."""
+    for name, ids in users.items():
+        monkeypatch.setitem(USERS, name, ids)
+    for name, members in groups.items():
+        monkeypatch.setitem(GROUPS, name, members)
+    know(monkeypatch)
+    found = names(0o775, NAMELESS, trust=writers.Trust(frozenset({0, uid})))
+    assert (not found) == private
+
+
 def test_a_group_of_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory service need not list who else has it as their first."""
     monkeypatch.setitem(USERS, "alice", (ALICE, STAFF))
