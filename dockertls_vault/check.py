@@ -14,7 +14,7 @@ from .docker import answers, authorities, credential, probe, trust, wire
 from .docker.outcome import Answered
 from .docker.report import Report, Severity, Step, worst
 from .docker.successor import find_successor, restart_instead
-from .docker.visits import of_the_same, visit
+from .docker.visits import of_nobody_else, of_the_same, visit
 from .errors import DockerUnavailable, VerificationError
 from .x509 import describe, load_certificates
 
@@ -101,7 +101,7 @@ def check(
             roots={root.subject for root in ours.roots},
             public=authorities.public_authorities(),
         ),
-        wire.judge_chain(greeting, certificate, ours.roots, now),
+        of_nobody_else(wire.judge_chain(greeting, certificate, ours.roots, now), visits),
     ]
     if certificate is not None:
         successor = _find_successor(certificate, server, peer.ip, now)

@@ -139,6 +139,27 @@ def test_a_proxy_that_answers_some_itself(
     assert report.severity.exit_status != 0
 
 
+@pytest.mark.parametrize("numbers", [(0,), (1,), (2,), (0, 1), (1, 2)])
+def test_a_proxy_that_answers_some_itself_and_then_no_more(
+    numbers: tuple[int, ...], genuine: int, credentials: dict[str, Path]
+) -> None:
+    """The visits that were paid again were all to the daemon, and whom we met before is said."""
+    other = dict.fromkeys(numbers, impostors.daemon(credentials["namesake"]))
+    report = run(credentials, impostors.by_number(impostors.passing(genuine), other))
+    assert report.severity is Severity.WARNING
+    chain = next(step for step in report.steps if step.name == "chain")
+    assert "another connection led to a server whose does not" in chain.happened
+
+
+def test_a_restart_with_another_certificate_of_the_same_ca(
+    genuine: int, credentials: dict[str, Path], tmp_path: Path
+) -> None:
+    """It is well: both are of our CA."""
+    before = impostors.daemon(write_credential(tmp_path, ROOT.pem, ROOT.server()))
+    talk = impostors.by_number(impostors.passing(genuine), {0: before, 1: before})
+    assert run(credentials, talk).severity is Severity.OK
+
+
 @pytest.mark.parametrize("first", ["namesake", "genuine"])
 def test_another_certificate_on_each_connection(
     first: str, genuine: int, credentials: dict[str, Path]
@@ -151,7 +172,7 @@ def test_another_certificate_on_each_connection(
     assert report.severity.exit_status != 0
     steps = {step.name: step for step in report.steps}
     if first == "namesake":
-        assert steps["chain"].severity is Severity.OK
+        assert steps["chain"].severity is Severity.WARNING
         assert steps["no-certificate"].severity is Severity.UNKNOWN
         assert "another certificate" in steps["foreign-certificate"].happened
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from .credential import Credential
-    from .outcome import Exchange, Outcome
+    from .outcome import Exchange, Greeting, Outcome
     from .probe import Peer
 
 
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 class Visits:
     """What each came to; ``forged`` is None where the port speaks no TLS to a stranger.
 
-    ``known`` is None then, too, and where we have no certificate that can be used.
+    ``known`` is None then, too, and where we have no certificate that can be used. ``earlier`` is
+    what visits that had to be paid again were shown.
     """
 
     stranger: Exchange
     forged: Exchange | None = None
     known: Exchange | None = None
+    earlier: tuple[Greeting, ...] = ()
 
     @property
     def decisive(self) -> Exchange:
@@ -48,9 +50,19 @@ class Visits:
         return [visit.outcome for visit in self._paid]
 
     @property
+    def greetings(self) -> tuple[Greeting, ...]:
+        """What the server showed on each, in order."""
+        return tuple(visit.greeting for visit in self._paid)
+
+    @property
     def are_of_one_server(self) -> bool:
         """Whether all of them that showed a certificate showed the same."""
         return len({visit.greeting.certificate for visit in self._paid} - {None}) <= 1
+
+    @property
+    def met_an_impostor(self) -> bool:
+        """Whether an earlier one was shown a certificate that does not lead to our roots."""
+        return any(greeting.objections for greeting in self.earlier)
 
     @property
     def _paid(self) -> list[Exchange]:
@@ -60,7 +72,9 @@ class Visits:
 def visit(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Visits:
     """Pay the three visits; once more where the certificate changed on the way, as at a restart."""
     visits = _visit(peer, ours, timeout, now)
-    return visits if visits.are_of_one_server else _visit(peer, ours, timeout, now)
+    if visits.are_of_one_server:
+        return visits
+    return replace(_visit(peer, ours, timeout, now), earlier=visits.greetings)
 
 
 def _visit(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Visits:
@@ -72,6 +86,19 @@ def _visit(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> V
         stranger,
         probe.ask(peer, Hello(forged, ours.roots), timeout),
         probe.ask(peer, ours.hello, timeout) if ours.hello else None,
+    )
+
+
+def of_nobody_else(step: Step, visits: Visits) -> Step:
+    """Return ``step``, about the server's chain, as a warning where somebody else answered, too."""
+    if step.severity is not Severity.OK or not visits.met_an_impostor:
+        return step
+    return replace(
+        step,
+        severity=Severity.WARNING,
+        happened=f"{step.happened}; but another connection led to a server whose does not",
+        why="somebody between answers some of the connections, or another server has the address",
+        todo="find out who else answers at this address, and check it again",
     )
 
 
