@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .way import Reached
 
 _SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
+_SUDO_WITHOUT_VAULT = "run it with `sudo`"
 
 
 def check(placement: Placement, request: Request | None, *, replace: bool) -> tuple[str, ...]:
@@ -88,7 +89,9 @@ def _refuse_unwritable(placement: Placement, reached: Reached) -> None:
             f"{path} belongs to {user_name(owner)}, and the files would be {files}'s",
             hint=placement.remedy(),
         )
-    raise CannotWrite(f"{path} belongs to {user_name(owner)}", hint=placement.remedy(_SUDO))
+    # What is there already, and cannot go elsewhere, is changed without Vault.
+    sudo = _SUDO if placement.movable else _SUDO_WITHOUT_VAULT
+    raise CannotWrite(f"{path} belongs to {user_name(owner)}", hint=placement.remedy(sudo))
 
 
 def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int = 2) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import durable, generations, placement, preflight, store, x509
+from . import backup, durable, generations, placement, preflight, store, x509
 from .duration import format_time
 from .errors import ConflictingState, ForeignFiles, InvalidInput, VerificationError
 from .placement import GENERATION_NAMES, PRIVATE, Placement
@@ -74,13 +74,16 @@ def roll_back(
 ) -> RolledBack:
     """Put a generation in use again: ``name``, or the newest that is older than the one in use.
 
-    ``now`` is in UTC, ``admins`` a group whose members may write on the way. Raises InvalidInput
-    for a name that is none, ConflictingState where there is nothing to go back to, and what
-    ``store.use`` raises.
+    ``name`` may be cut short as far as no other begins so. ``now`` is in UTC, ``admins`` a group
+    whose members may write on the way. Raises CannotWrite before it looks at any generation,
+    InvalidInput for a name that is none, ConflictingState where there is nothing to go back to,
+    and what ``store.use`` raises.
     """
     with preflight.refusals(directory):
         try:
             place = _place(directory, admins)
+            # Whoever may not change it is told that, and nothing of what they may not read.
+            preflight.check(place, None, replace=True)
             return by_worker(place, partial(_roll_back, name=name, now=now))
         except ForeignFiles as error:
             raise ForeignFiles(
@@ -184,17 +187,45 @@ def _choose(found: Generations, name: str | None) -> Generation:
     directory = shlex.quote(str(found.directory))
     which = f"`dockertls-vault rollback {directory} --list` tells which there are"
     if name is not None:
-        for generation in found.generations:
-            if generation.name == name:
-                return generation
+        meant = [each for each in found.generations if name and each.name.startswith(name)]
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            raise InvalidInput(f"{len(meant)} generations begin with {name!r}", hint=which)
         raise InvalidInput(f"no generation {name!r} in {found.directory}", hint=which)
     used = next((each.name for each in found.generations if each.in_use), None)
     for generation in found.generations:
         if used is None or generation.name < used:
             return generation
     raise ConflictingState(
-        f"no generation in {found.directory} is older than the one in use", hint=which
+        f"no generation in {found.directory} is older than the one in use",
+        hint=_ways_on(found),
     )
+
+
+def _ways_on(found: Generations) -> str:
+    """Return where to go from the oldest generation: forth again, or to what was there before."""
+    ways = []
+    newest = found.generations[0] if found.generations else None
+    if newest and not newest.in_use:
+        directory = shlex.quote(str(found.directory))
+        ways.append(f"`dockertls-vault rollback {directory} {newest.name}` goes to the newest")
+    if (kept := _backup(found.directory)) is not None:
+        ways.append(
+            f"the files that --replace took the place of are in {kept}, to be copied by hand"
+        )
+    return "; ".join(ways) or "`dockertls-vault issue` makes another"
+
+
+def _backup(directory: Path) -> Path | None:
+    """Return where the files of others are that were replaced last, if any were."""
+    backups = directory / PRIVATE / backup.DIRECTORY
+    try:
+        with durable.opened(str(backups)) as opened:
+            newest = max(durable.entries(opened), default=None)
+    except OSError:
+        return None
+    return None if newest is None else backups / newest
 
 
 def _refuse_unusable(chosen: Generation, path: Path) -> None:
@@ -206,7 +237,9 @@ def _refuse_unusable(chosen: Generation, path: Path) -> None:
             leaf, *_ = x509.load_certificates(durable.read(path / "cert.pem"))
             if not x509.is_key_of(durable.read(path / "key.pem"), leaf):
                 problem = "its key is not the certificate's"
-        except (OSError, ValueError, VerificationError) as error:
+        except OSError as error:
+            problem = f"it cannot be read: {error.strerror}"
+        except (ValueError, VerificationError) as error:
             problem = f"it is damaged: {error}"
     if problem is not None:
         raise ConflictingState(

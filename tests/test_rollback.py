@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from dockertls_vault import durable, placement, reader, store
+from dockertls_vault import acting, durable, placement, reader, store
 from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
@@ -355,3 +355,62 @@ def test_what_is_no_generation_is_one_row_of_the_list(out: Path) -> None:
     with pytest.raises(ConflictingState, match=f"{stray.name} cannot be used: not to be read"):
         roll_back(out, stray.name, admins=None, now=NOW)
     assert roll_back(out, None, admins=None, now=NOW).generation.name == first
+
+
+def test_a_name_may_be_cut_short(out: Path) -> None:
+    """As long as no other begins so."""
+    first = put(out, 1)
+    put(out, 2)
+    name = generations(out)[0]
+    back(out, name.partition("-")[0])
+    assert in_use(out) == first
+    with pytest.raises(DockerTLSError, match="2 generations begin with '20'"):
+        back(out, "20")
+
+
+def test_the_oldest_leads_forth_again_and_to_what_was_there_before(out: Path) -> None:
+    """Once too often, the hint has the newest; and the files of others, where there were any."""
+    out.mkdir()
+    (out / "key.pem").write_text("by hand")
+    request = CLIENT
+    issued = ROOT.issue("alice")
+    store.install(
+        placement.place(request, out),
+        store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, "01"),
+        request,
+        replace=True,
+        now=NOW,
+    )
+    (kept,) = (out / ".dockertls" / "backup").iterdir()
+    with pytest.raises(ConflictingState) as raised:
+        back(out)
+    assert str(kept) in raised.value.hint
+    assert "goes to the newest" not in raised.value.hint
+    put(out, 1)
+    back(out)
+    with pytest.raises(ConflictingState) as raised:
+        back(out)
+    assert f"rollback {out} {generations(out)[-1]}` goes to the newest" in raised.value.hint
+
+
+@as_root
+@pytest.mark.parametrize("count", [1, 2])
+def test_who_may_not_change_it_is_told_whose_it_is(
+    everybodys: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything else, whether there is an older one or not; their key is not damaged."""
+    out = everybodys / "certs"
+    for number in range(count):
+        put(out, number + 1)
+    nobody = pwd.getpwnam("nobody").pw_uid
+
+    def refused() -> CannotWrite:
+        monkeypatch.setattr(os, "geteuid", lambda: nobody)
+        with pytest.raises(CannotWrite) as raised:
+            back(out)
+        return raised.value
+
+    error = acting.as_user(nobody, refused)
+    assert error.exit_status == 73
+    assert error.message == f"{out} belongs to root"
+    assert error.hint == "run it with `sudo`"

@@ -14,7 +14,7 @@ from dockertls_vault import values
 from dockertls_vault.duration import format_time, parse_duration
 from dockertls_vault.errors import ConflictingState, InvalidInput
 
-from . import render
+from . import options, render
 from .options import Output, OutputOption, Preferences, QuietOption, described, examples, parsed
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def check(
         ),
     ] = None,
     certs: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="DIR",
             help=described(
@@ -71,7 +71,7 @@ def check(
     preferences = ctx.ensure_object(Preferences)
     endpoint = _endpoint(host, os.environ)
     limit = parsed("--timeout", parse_duration, timeout)
-    files = _credential(certs, os.environ)
+    files = _credential(None if certs is None else options.directory("--certs", certs), os.environ)
     render.note(
         f"our certificate is {files.cert}"
         if files

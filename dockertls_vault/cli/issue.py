@@ -12,7 +12,6 @@ import typer
 
 from dockertls_vault import values
 from dockertls_vault.duration import format_duration, format_time, parse_ttl
-from dockertls_vault.errors import InvalidInput
 from dockertls_vault.policy import Person
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
 
@@ -236,9 +235,7 @@ def _find_names(settings: Settings) -> tuple[Names, Settings]:
 
 
 def _directory(out: str | None, default: Path) -> Path:
-    if out == "":
-        raise InvalidInput("an empty --out", hint="is a variable of the shell not set?")
-    return values.path(str(default)) if out is None else Path(out)
+    return values.path(str(default)) if out is None else options.directory("--out", out)
 
 
 def _issue(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -146,6 +147,13 @@ def examples(*lines: str) -> str:
 def of_vault(*lines: str) -> str:
     """Return the end of the help of a command that talks to Vault: where that is, and examples."""
     return f"{_VAULT}\n\n{examples(*lines)}"
+
+
+def directory(name: str, text: str) -> Path:
+    """Return a directory that was given; empty it would be wherever the shell happens to be."""
+    if not text:
+        raise InvalidInput(f"an empty {name}", hint="is a variable of the shell not set?")
+    return Path(text)
 
 
 def parsed(flag: str, parse: Callable[[str], timedelta], text: str) -> timedelta:

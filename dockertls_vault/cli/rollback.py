@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +29,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.command(
     epilog=examples(
-        "dockertls-vault rollback /etc/docker/tls",
+        "sudo dockertls-vault rollback /etc/docker/tls",
         "dockertls-vault rollback ~/.docker --list",
     )
 )
@@ -43,8 +42,8 @@ def rollback(
         str | None,
         typer.Argument(
             metavar="[GENERATION]",
-            help="The name of one, as --list has it; or the newest that is older than the one in "
-            "use.",
+            help="Its name, or what only its name begins with, as --list has them; by default the "
+            "newest that is older than the one in use.",
         ),
     ] = None,
     list_: Annotated[
@@ -60,10 +59,12 @@ def rollback(
     """
     from dockertls_vault.rollback import find, roll_back
 
-    if not directory:
-        raise InvalidInput("an empty DIR", hint="is a variable of the shell not set?")
+    place = options.directory("DIR", directory)
     preferences = ctx.ensure_object(Preferences)
-    place = Path(directory)
+    if list_ and generation is not None:
+        raise InvalidInput(
+            "--list tells of all generations", hint="leave out either --list or GENERATION"
+        )
     if list_:
         found = find(place)
         render.show("generations", found, preferences, words=[_table(found)])

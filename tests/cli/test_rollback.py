@@ -81,3 +81,17 @@ def test_an_empty_directory_is_a_variable_that_is_not_set(
     assert run(["rollback", ""]) == 2
     assert "an empty DIR" in capsys.readouterr().err
     assert (tmp_path / ".dockertls" / "current").resolve().name == generations(tmp_path)[1]
+
+
+def test_one_generation_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name beside --list would be taken for a rollback to it, and is no filter."""
+    for number in (1, 2):
+        put(tmp_path, number)
+    assert run(["rollback", str(tmp_path), generations(tmp_path)[0], "--list"]) == 2
+    assert "leave out either" in capsys.readouterr().err
+
+
+def test_check_takes_no_empty_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    """As a rollback and --out: it would be wherever the shell is."""
+    assert run(["check", "localhost:1", "--certs", ""]) == 2
+    assert "an empty --certs" in capsys.readouterr().err
