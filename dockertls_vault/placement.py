@@ -106,7 +106,10 @@ def _owner(name: str | None) -> int:
     try:
         uid = pwd.getpwnam(name).pw_uid if (number := _number(name)) is None else number
     except KeyError:
-        raise InvalidInput(f"no such user: {name!r}") from None
+        raise InvalidInput(
+            f"no such user: {name!r}",
+            hint="give the group that may read the key with --group" if ":" in name else "",
+        ) from None
     if os.geteuid() not in (0, uid):
         raise InvalidInput(f"only root can make {name} the owner", hint="leave out --owner")
     return uid

@@ -132,12 +132,27 @@ def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_re
 
 def _refuse_another_kind(placement: Placement, request: Request, directory: int) -> None:
     kept = _kind(placement.directory, directory)
+    if kept is None and request.layout is Layout.DOCKER:
+        for purpose in Purpose:
+            if _is_for_dind(purpose, placement.directory, directory):
+                raise ConflictingState(
+                    f"{placement.directory / purpose} holds a {purpose} credential in the dind "
+                    "layout, and this would be another one beside it",
+                    hint=placement.remedy("add --layout dind to renew that one"),
+                )
     if kept not in {None, (request.purpose, request.layout)}:
         purpose, layout = kept
         raise ConflictingState(
             f"{placement.directory} holds a {purpose} credential in the {layout} layout",
             hint=placement.remedy(),
         )
+
+
+def _is_for_dind(purpose: Purpose, path: Path, directory: int) -> bool:
+    """Tell whether the directory has one below it where the layout for docker:dind has it."""
+    with suppress(OSError, ConflictingState), durable.opened(purpose.value, directory) as below:
+        return _kind(path / purpose.value, below) == (purpose, Layout.DIND)
+    return False
 
 
 def kind(directory: Path) -> tuple[Purpose, Layout]:

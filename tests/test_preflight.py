@@ -19,6 +19,7 @@ import pytest
 from dockertls_vault import durable, preflight
 from dockertls_vault.cli import app
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
+from dockertls_vault.request import Layout
 
 from .credentials import CLIENT, SERVER, listing, public, put
 from .harness.missing import missing
@@ -26,6 +27,8 @@ from .mounts import lead_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from dockertls_vault.request import Request
 
     from .harness.openbao import DevVault
 
@@ -75,6 +78,27 @@ def test_a_server_and_a_client_do_not_share_a_directory(out: Path) -> None:
     with pytest.raises(ConflictingState, match="holds a server credential"):
         put(out, 2, CLIENT)
     assert public(out, ("ca.pem", "server-cert.pem", "server-key.pem")) == {"1"}
+
+
+@pytest.mark.parametrize("asked", [CLIENT, SERVER])
+@pytest.mark.parametrize("there", [CLIENT, SERVER])
+def test_a_directory_for_dind_is_not_renewed_without_its_layout(
+    out: Path, asked: Request, there: Request
+) -> None:
+    """It would get a second credential, which dind does not read."""
+    put(out, 1, replace(there, layout=Layout.DIND))
+    with pytest.raises(ConflictingState, match=r"holds a .* in the dind layout") as caught:
+        put(out, 2, asked)
+    assert caught.value.hint == f"add --layout dind to renew that one, or {ANOTHER}"
+    assert listing(out) == [there.purpose]
+    put(out, 3, replace(asked, layout=Layout.DIND))
+
+
+def test_a_directory_beside_one_of_its_own_layout(out: Path) -> None:
+    """What is below counts only where it is of dind's layout, or nothing is in DIR itself."""
+    put(out / "client", 1)
+    put(out, 2)
+    assert public(out) == {"2"}
 
 
 def test_a_request_that_is_no_file_is_not_waited_for(out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from dockertls_vault import values
 from dockertls_vault.duration import format_duration, format_time, parse_ttl
+from dockertls_vault.errors import CannotWrite
 from dockertls_vault.policy import Person
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
 
@@ -235,7 +237,26 @@ def _find_names(settings: Settings) -> tuple[Names, Settings]:
 
 
 def _directory(out: str | None, default: Path) -> Path:
-    return values.path(str(default)) if out is None else options.directory("--out", out)
+    if out is not None:
+        return options.directory("--out", out)
+    directory = values.path(str(default))
+    if default == CLIENT_DIRECTORY:
+        _refuse_home_of_another(directory)
+    return directory
+
+
+def _refuse_home_of_another(directory: Path) -> None:
+    """Say so where HOME leads to another user's, as in a container that names no user.
+
+    What is refused later would have root be the way out.
+    """
+    me = os.geteuid()
+    nearest = next(step for step in (directory, *directory.parents) if os.path.lexists(step))
+    if me in {0, nearest.lstat().st_uid} or os.access(nearest, os.W_OK | os.X_OK):
+        return
+    raise CannotWrite(
+        f"HOME is {directory.parent}, which is not yours", hint="set HOME, or give --out"
+    )
 
 
 def _issue(

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dockertls_vault import policy, stop
+from dockertls_vault import placement, policy, stop, values
 from dockertls_vault.duration import format_duration
-from dockertls_vault.errors import InvalidInput, NoToken, PolicyDenied
+from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken, PolicyDenied
 from dockertls_vault.settings import Settings, sources
 from dockertls_vault.values import Method
 
@@ -153,7 +153,7 @@ def directory(name: str, text: str) -> Path:
     """Return a directory that was given; empty it would be wherever the shell happens to be."""
     if not text:
         raise InvalidInput(f"an empty {name}", hint="is a variable of the shell not set?")
-    return Path(text)
+    return values.path(text)
 
 
 def parsed(flag: str, parse: Callable[[str], timedelta], text: str) -> timedelta:
@@ -169,7 +169,19 @@ def settings(**flags: object) -> Settings:
     from dockertls_vault import config
 
     given = {name: value for name, value in flags.items() if value is not None}
-    return config.resolve(given, os.environ, config.config_files(os.environ))
+    found = config.resolve(given, os.environ, config.config_files(os.environ))
+    if "admin_group" in flags and found.admin_group is not None:
+        _refuse_no_group(found.admin_group, found.origins["admin_group"])
+    return found
+
+
+def _refuse_no_group(name: str, origin: str) -> None:
+    """Name the flag, the variable or the file that names a group which does not exist."""
+    try:
+        placement.group(name)
+    except InvalidInput as error:
+        kind = InvalidInput if origin == sources()["admin_group"].flag else InvalidSetting
+        raise kind(f"{origin}: {error.message}", hint=error.hint) from None
 
 
 def session(settings: Settings, preferences: Preferences) -> Session:

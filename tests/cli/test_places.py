@@ -36,6 +36,14 @@ if os.geteuid() == 0:
     os.setuid(65534)
 app.main()
 """
+AS_NOBODY = """
+import os, sys
+from dockertls_vault.cli import app
+import dockertls_vault.config, dockertls_vault.issue, dockertls_vault.machine
+app.run(["issue", "client", "--name", ""])
+os.setuid(65534)
+sys.exit(app.run(sys.argv[1:]))
+"""
 # What a shell does before it runs the program in a mount namespace of its own.
 _NO_PLACE_TO_WRITE = (
     "mount -o remount,ro,bind /; for place in /tmp /var/tmp; do "
@@ -217,3 +225,51 @@ def test_a_home_that_may_not_be_entered(everybodys: Path) -> None:
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_tilde_that_no_shell_has_expanded(fake: FakeVault, tmp_path: Path) -> None:
+    """`--out=~/certs` is where `--out ~/certs` is, and `rollback` finds it there."""
+    home = {**reaching(fake), "HOME": str(tmp_path)}
+    for _ in range(2):
+        assert program(*CLIENT, "--out=~/certs", **home).returncode == 0
+    assert (tmp_path / "certs" / "key.pem").exists()
+    assert program("rollback", "~/certs", **home).returncode == 0
+
+
+@pytest.mark.parametrize("home", ["/", "/root", "/nonexistent"])
+def test_a_home_that_is_another_users(home: str) -> None:
+    """A container's user without a name: nothing is to be done as root."""
+    needs_root("only root can become another user")
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, *CLIENT],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": home},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 73, done.stderr
+    assert f"HOME is {home}, which is not yours\nhint: set HOME, or give --out" in (
+        done.stderr.decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "origin", "status"),
+    [
+        (("--admin-group", "nobodys"), {}, "--admin-group", 2),
+        ((), {"DOCKERTLS_ADMIN_GROUP": "nobodys"}, "DOCKERTLS_ADMIN_GROUP", 78),
+    ],
+)
+def test_where_a_group_that_is_none_was_named(
+    arguments: tuple[str, ...], environ: dict[str, str], origin: str, status: int, tmp_path: Path
+) -> None:
+    """It may be in a file or a variable that nobody thinks of."""
+    done = program(*CLIENT, "--out", str(tmp_path / "x"), *arguments, **environ)
+    assert done.returncode == status
+    assert f"{origin}: no such group: 'nobodys'" in done.stderr.decode()
+
+
+def test_an_owner_with_a_group_behind_it(tmp_path: Path) -> None:
+    """As chown takes it."""
+    done = program(*CLIENT, "--out", str(tmp_path / "x"), "--owner", "root:docker")
+    assert done.returncode == 2
+    assert "with --group" in done.stderr.decode()
