@@ -38,6 +38,9 @@ NOT_THERE = {
     ("issue", "server", "--name"): "the names of a server are given with --host",
     ("issue", "client", "--host"): "the name of a client is given with --name",
     ("login",): "each command logs in by itself (--auth), or uses the token of `bao login`",
+    (
+        "revoke",
+    ): "Docker reads no CRL: a certificate works until it expires, or its CA leaves ca.pem",
     ("renew",): "give the same `dockertls-vault issue` again: it takes the place of the old one",
 }
 EXIT_USAGE = 2
