@@ -239,19 +239,14 @@ def _losing(
 ) -> tuple[x509.Description, ...]:
     """Describe the CAs of the ca.pem that is there whose certificates the new one refuses.
 
-    One that a new root signed is not lost: who has a certificate of it sends it along. What
-    cannot be read as certificates is of no use to dockerd and docker either.
+    What cannot be read as certificates is of no use to dockerd and docker either.
     """
     path = place.directory / place.public_names[0]
     try:
         found = x509.load_certificates(by_worker(place, lambda _: durable.read(path)))
     except (OSError, ValueError, VerificationError):
         return ()
-    return tuple(
-        x509.describe(ca)
-        for ca in found
-        if now <= ca.not_valid_after_utc and not any(x509.is_signed_by(ca, root) for root in roots)
-    )
+    return verification.lacking(found, roots, now)
 
 
 def _refuse_dind_with_two_mounts(request: Request) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import backup, durable, generations, placement, preflight, store, x509
+from . import backup, durable, generations, placement, preflight, store, verification, x509
 from .duration import format_time
 from .errors import ConflictingState, ForeignFiles, InvalidInput, VerificationError
 from .placement import GENERATION_NAMES, PRIVATE, Placement
@@ -18,6 +18,8 @@ from .worker import by_worker
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+    from cryptography.x509 import Certificate
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,19 @@ class Generations:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """The generation that is in use now, and the name of the one that was ``before``, if any."""
+    """The generation that is in use now, and the name of the one that was ``before``, if any.
+
+    ``no_longer_trusted`` are the CAs that were in the ca.pem before, ``trusted_again`` those that
+    were not and are now.
+    """
 
     directory: Path
     purpose: Purpose
     layout: Layout
     before: str | None
     generation: Generation
+    no_longer_trusted: tuple[x509.Description, ...]
+    trusted_again: tuple[x509.Description, ...]
     warnings: tuple[str, ...]
 
 
@@ -169,6 +177,8 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
     found = _find(place)
     chosen = _choose(found, name)
     _refuse_unusable(chosen, place.directory / PRIVATE / generations.DIRECTORY / chosen.name)
+    before = next((each.name for each in found.generations if each.in_use), None)
+    old, new = (_bundle(place, name) for name in (before, chosen.name))
     warnings = store.use(place, chosen.name)
     if chosen.certificate and chosen.certificate.not_after <= now:
         expired = format_time(chosen.certificate.not_after)
@@ -177,10 +187,23 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
         place.directory,
         purpose,
         layout,
-        next((each.name for each in found.generations if each.in_use), None),
+        before,
         replace(chosen, in_use=True),
+        verification.lacking(old, verification.current_roots(new, now), now),
+        verification.lacking(new, verification.current_roots(old, now), now) if old else (),
         warnings,
     )
+
+
+def _bundle(place: Placement, name: str | None) -> tuple[Certificate, ...]:
+    """Return the CAs in a generation's ca.pem; none where nobody can read any there."""
+    if name is None:
+        return ()
+    path = place.directory / PRIVATE / generations.DIRECTORY / name / "ca.pem"
+    try:
+        return tuple(x509.load_certificates(durable.read(path)))
+    except (OSError, ValueError, VerificationError):
+        return ()
 
 
 def _choose(found: Generations, name: str | None) -> Generation:

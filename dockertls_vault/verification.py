@@ -16,7 +16,15 @@ from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES, path_to_a_root
 from .duration import format_duration, format_time
 from .errors import VerificationError
 from .names import Names
-from .x509 import is_self_signed, load_all, load_certificates, subject_alternative_names
+from .x509 import (
+    Description,
+    describe,
+    is_self_signed,
+    is_signed_by,
+    load_all,
+    load_certificates,
+    subject_alternative_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,6 +77,20 @@ def verify(
             hint=_usage_hint(leaf, request) or (_CLOCK_HINT if untimely else ""),
         )
     return found
+
+
+def lacking(
+    bundle: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], now: datetime
+) -> tuple[Description, ...]:
+    """Describe the CAs of ``bundle`` whose certificates are refused where ``roots`` are trusted.
+
+    One that a root signed is not lacking: who has a certificate of it sends it along.
+    """
+    return tuple(
+        describe(ca)
+        for ca in bundle
+        if now <= ca.not_valid_after_utc and not any(is_signed_by(ca, root) for root in roots)
+    )
 
 
 def current_roots(

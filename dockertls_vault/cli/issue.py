@@ -17,7 +17,7 @@ from dockertls_vault.errors import CannotWrite
 from dockertls_vault.policy import Person
 from dockertls_vault.request import KeyType, Layout, Purpose, Request
 
-from . import options, render, restart
+from . import options, render, restart, trust
 from .options import (
     AdminGroupOption,
     AuthOption,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from dockertls_vault.config import Settings
     from dockertls_vault.issue import Issued
     from dockertls_vault.names import Names
-    from dockertls_vault.x509 import Description
 
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
@@ -289,7 +288,7 @@ def _issue(
             trust=PKI(session, settings.trust_mount) if settings.trust_mount else signer,
             drop_refused_names=names_found,
             replace_files=replace,
-            announce=lambda lost: _say_who_is_shut_out(request.purpose, lost),
+            announce=lambda lost: trust.say_who_is_shut_out(request.purpose, lost),
             clock=lambda: datetime.now(UTC),
         )
     if issued.left_out:
@@ -297,16 +296,6 @@ def _issue(
     render.show("issued", issued, preferences, words=[_fields(issued)], warnings=_warnings(issued))
     if request.purpose is Purpose.SERVER:
         render.note(restart.words(request.layout), preferences)
-
-
-def _say_who_is_shut_out(purpose: Purpose, lost: tuple[Description, ...]) -> None:
-    for ca in lost:
-        consequence = (
-            "once dockerd restarts, it refuses clients with a certificate of this CA"
-            if purpose is Purpose.SERVER
-            else "servers with a certificate of this CA are not trusted any more"
-        )
-        render.warn(f"the new ca.pem lacks {ca.subject} (SHA-256 {ca.fingerprint}): {consequence}")
 
 
 def _left_out(issued: Issued) -> str:

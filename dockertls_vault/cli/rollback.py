@@ -11,7 +11,7 @@ from dockertls_vault.duration import format_time
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.request import Purpose
 
-from . import options, render, restart
+from . import options, render, restart, trust
 from .options import (
     AdminGroupOption,
     Output,
@@ -71,6 +71,8 @@ def rollback(
         return
     settings = options.settings(admin_group=admin_group)
     done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
+    trust.say_who_is_shut_out(done.purpose, done.no_longer_trusted)
+    trust.say_who_is_let_in_again(done.trusted_again)
     render.show("rollback", done, preferences, words=[_fields(done)], warnings=done.warnings)
     if done.purpose is Purpose.SERVER:
         render.note(restart.words(done.layout), preferences)

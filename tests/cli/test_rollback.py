@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.cli.app import run
+from tests.certificates import Authority
 from tests.credentials import CLIENT, SERVER, generations
 from tests.test_rollback import put
 
@@ -95,3 +96,20 @@ def test_check_takes_no_empty_directory(capsys: pytest.CaptureFixture[str]) -> N
     """As a rollback and --out: it would be wherever the shell is."""
     assert run(["check", "localhost:1", "--certs", ""]) == 2
     assert "an empty --certs" in capsys.readouterr().err
+
+
+def test_a_ca_that_goes_or_comes_back_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by `issue`; and one that was taken out on purpose is not let in without a word."""
+    put(tmp_path, 1, SERVER)
+    monkeypatch.setattr("tests.test_rollback.ROOT", Authority.create("new root"))
+    put(tmp_path, 2, SERVER)
+    assert run(["rollback", str(tmp_path), "-q", "-o", "json"]) == 0
+    said = capsys.readouterr()
+    data = json.loads(said.out)["data"]
+    assert [ca["subject"] for ca in data["no_longer_trusted"]] == ["CN=new root"]
+    assert [ca["subject"] for ca in data["trusted_again"]] == ["CN=rollback root"]
+    assert "the new ca.pem lacks CN=new root" in said.err
+    assert "has CN=rollback root" in said.err
+    assert "it is trusted again" in said.err
