@@ -236,7 +236,8 @@ def _print_table(table: Table) -> None:
     for number, column in enumerate(table.columns, 1):
         # The first is one word, and the last has the most to say.
         between = 1 < number < len(table.columns)
-        grid.add_column(Text(column), max_width=console.width // 4 if between else None)
+        width = console.width // 4 if between else None
+        grid.add_column(Text(column), max_width=width, no_wrap=number == 1)
     for row in table.rows:
         first, *rest = ("\n".join(_printable_lines(cell)) for cell in row)
         style = _STYLES.get(first, _STYLE_OF_THE_REST) if table.graded else ""

@@ -74,36 +74,43 @@ def rollback(
     trust.say_who_is_shut_out(done.purpose, done.no_longer_trusted)
     trust.say_who_is_let_in_again(done.trusted_again)
     render.show("rollback", done, preferences, words=[_fields(done)], warnings=done.warnings)
-    if done.purpose is Purpose.SERVER:
+    if done.before == done.generation.name:
+        render.note("it was in use already", preferences)
+    elif done.purpose is Purpose.SERVER:
         render.note(restart.words(done.layout), preferences)
 
 
 def _table(found: Generations) -> render.Table:
-    columns = ("in use", "generation", "subject", "names", "valid until", "key", "problem")
-    return render.Table(columns, [_row(each) for each in found.generations])
+    """Return a row a generation, with as much of its name as tells it from the others."""
+    columns = ("generation", "in use", "names", "issuer", "valid until", "problem")
+    rows = [_row(each) for each in found.generations]
+    shown = len(columns) if any(each.problem for each in found.generations) else -1
+    return render.Table(columns[:shown], [row[:shown] for row in rows])
 
 
 def _row(generation: Generation) -> tuple[str, ...]:
+    time, _, _ = generation.name.partition("-")
     used = "yes" if generation.in_use else "no"
     certificate = generation.certificate
     if certificate is None:
-        return used, generation.name, "", "", "", "", generation.problem or ""
+        return time, used, "", "", "", generation.problem or ""
     return (
+        time,
         used,
-        generation.name,
-        certificate.subject or "(empty)",
         _names(generation),
+        certificate.issuer,
         format_time(certificate.not_after),
-        generation.public_key or "",
         generation.problem or "",
     )
 
 
 def _names(generation: Generation) -> str:
+    """Return what a server's certificate is for, or the common name of a client's."""
     certificate = generation.certificate
     if certificate is None:
         return ""
-    return ", ".join((*certificate.dns_names, *certificate.ip_addresses)) or "(none)"
+    names = (*certificate.dns_names, *certificate.ip_addresses)
+    return ", ".join(names) or certificate.subject or "(none)"
 
 
 def _fields(done: RolledBack) -> render.Fields:
@@ -112,7 +119,6 @@ def _fields(done: RolledBack) -> render.Fields:
         pairs.append(("before", done.before))
     if certificate := done.generation.certificate:
         pairs += [
-            ("subject", certificate.subject or "(empty)"),
             ("names", _names(done.generation)),
             ("issuer", certificate.issuer),
             ("serial", certificate.serial),

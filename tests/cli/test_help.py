@@ -60,7 +60,9 @@ def test_each_command_has_two_examples_that_parse(
     lines = examples.strip().splitlines()
     assert len(lines) >= 2
     for line in lines:
-        words = shlex.split(line.partition(" | ")[0].strip().removeprefix("sudo -E ").removeprefix("sudo "))
+        words = shlex.split(
+            line.partition(" | ")[0].strip().removeprefix("sudo -E ").removeprefix("sudo ")
+        )
         assert words[: 1 + len(path)] == ["dockertls-vault", *path]
         command = COMMANDS[path or tuple(words[1:2])] if words[1:] != ["--help"] else _ROOT
         arguments = words[1 + len(path or words[1:2]) :]

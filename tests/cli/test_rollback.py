@@ -41,9 +41,35 @@ def test_the_list_has_a_row_for_each(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / ".dockertls" / "generations" / first / "cert.pem").unlink()
     assert run(["rollback", str(tmp_path), "--list"]) == 0
     head, *rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert head[:3] == ["in use", "generation", "subject"]
-    assert [row[:3] for row in rows] == [["yes", second, "CN=client2"], ["no", first, ""]]
+    assert head == ["generation", "in use", "names", "issuer", "valid until", "problem"]
+    assert [row[:3] for row in rows] == [
+        [second.partition("-")[0], "yes", "CN=client2"],
+        [first.partition("-")[0], "no", ""],
+    ]
     assert rows[1][-1] == "it lacks cert.pem"
+
+
+def test_the_one_in_use_needs_no_restart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing has changed, which is said."""
+    for number in (1, 2):
+        put(tmp_path, number, SERVER)
+    assert run(["rollback", str(tmp_path), generations(tmp_path)[1]]) == 0
+    said = capsys.readouterr().err
+    assert "it was in use already" in said
+    assert "restart" not in said
+
+
+def test_what_the_list_has_can_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its first column is enough of a name, and there is no column for no problem."""
+    for number in (1, 2):
+        put(tmp_path, number)
+    assert run(["rollback", str(tmp_path), "--list"]) == 0
+    head, _, older = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert "problem" not in head
+    assert run(["rollback", str(tmp_path), older[0]]) == 0
+    assert (tmp_path / ".dockertls" / "current").resolve().name == generations(tmp_path)[0]
 
 
 def test_both_have_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
