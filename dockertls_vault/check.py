@@ -52,14 +52,20 @@ def check(
     server: Path | None = None,
     timeout: timedelta,
     now: datetime,
+    issue: str = trust.ISSUE_CLIENT,
 ) -> Report:
     """Try ``endpoint`` with the credential in ``files``; never raises for what it finds.
 
     Without ``files``, or where they cannot be used, it is tried as a stranger. ``server`` is the
     directory of this host's own server credential, which may be newer than what its daemon
-    serves; ``timeout`` is for each answer that is waited for, ``now`` the time in UTC.
+    serves; ``timeout`` is for each answer that is waited for, ``now`` the time in UTC,
+    ``issue`` the command that makes ``files`` anew.
     """
-    ours = credential.load(files.ca, files.cert, files.key, now) if files else credential.NONE
+    ours = (
+        credential.load(files.ca, files.cert, files.key, now, issue)
+        if files
+        else credential.none(issue)
+    )
     try:
         peer = probe.connect(endpoint, timeout)
     except DockerUnavailable as error:
@@ -101,7 +107,7 @@ def check(
             roots={root.subject for root in ours.roots},
             public=authorities.public_authorities(),
         ),
-        of_nobody_else(wire.judge_chain(greeting, certificate, ours.roots, now), visits),
+        of_nobody_else(wire.judge_chain(greeting, certificate, ours.roots, now, issue), visits),
     ]
     if certificate is not None:
         successor = _find_successor(certificate, server, peer.ip, now)

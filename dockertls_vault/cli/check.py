@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,7 +72,8 @@ def check(
     preferences = ctx.ensure_object(Preferences)
     endpoint = _endpoint(host, os.environ)
     limit = parsed("--timeout", parse_duration, timeout)
-    files = _credential(None if certs is None else options.directory("--certs", certs), os.environ)
+    named = None if certs is None else options.directory("--certs", certs)
+    files = _credential(named, os.environ)
     render.note(
         f"our certificate is {files.cert}"
         if files
@@ -79,7 +81,12 @@ def check(
         preferences,
     )
     report = check_endpoint(
-        endpoint, files, server=SERVER_DIRECTORY, timeout=limit, now=datetime.now(UTC)
+        endpoint,
+        files,
+        server=SERVER_DIRECTORY,
+        timeout=limit,
+        now=datetime.now(UTC),
+        issue=_issue_command(_directory(named, os.environ), files),
     )
     render.show(
         "check",
@@ -113,13 +120,34 @@ def _credential(certs: Path | None, environ: Mapping[str, str]) -> CredentialFil
     from dockertls_vault import reader
     from dockertls_vault.placement import GENERATION_NAMES
 
-    directory = values.path(str(certs or default_directory(environ)))
+    directory = _directory(certs, environ)
     try:
         return reader.installed(directory)
     except ConflictingState:
         paths = [directory / name for name in GENERATION_NAMES]
     named = certs is not None or environ.get("DOCKER_CERT_PATH")
     return reader.CredentialFiles(*paths) if named or any(map(os.path.lexists, paths)) else None
+
+
+def _directory(certs: Path | None, environ: Mapping[str, str]) -> Path:
+    return certs or values.path(str(default_directory(environ)))
+
+
+def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
+    """Return the command that makes ``files``, or the first ones, in the directory looked at."""
+    from dockertls_vault.docker.trust import ISSUE_CLIENT
+    from dockertls_vault.request import Layout, Purpose
+
+    from .issue import CLIENT_DIRECTORY
+
+    words = [ISSUE_CLIENT]
+    # Not Path.resolve, which raises for links in a circle.
+    inner = os.path.realpath(directory / Purpose.CLIENT.value)
+    if files and Path(os.path.realpath(files.cert.parent)).is_relative_to(inner):
+        words.append(f"--layout {Layout.DIND.value}")
+    if directory != values.path(str(CLIENT_DIRECTORY)):
+        words.append(f"--out {shlex.quote(str(directory))}")
+    return " ".join(words)
 
 
 def default_directory(environ: Mapping[str, str]) -> Path:

@@ -17,6 +17,7 @@ from dockertls_vault.x509 import load_certificates
 
 from .channel import Hello, Identity, UnusableIdentity, require_usable
 from .report import Severity, Step
+from .trust import ISSUE_CLIENT
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 READ = "read our own files"
 _CLIENT_USAGES = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-_ISSUE_AGAIN = "issue it again: dockertls-vault issue client"
 
 
 @dataclass(frozen=True)
@@ -55,33 +55,36 @@ class Credential:
         return self.chain[0] if self.chain else None
 
 
-# What there is where nobody named a credential and none is where docker looks.
-NONE = Credential(
-    chain=(),
-    roots=(),
-    identity=None,
-    step=Step(
+def none(issue: str = ISSUE_CLIENT) -> Credential:
+    """Return what there is where nobody named a credential and none is where docker looks.
+
+    ``issue`` is the command that puts one there.
+    """
+    step = Step(
         "credential",
         Severity.WARNING,
         READ,
         "there are none",
         why="what a stranger sees is tried all the same, and nothing else",
-        todo="make them with dockertls-vault issue client, or name their directory with --certs",
-    ),
-)
+        todo=f"make them with {issue}, or name their directory with --certs",
+    )
+    return Credential(chain=(), roots=(), identity=None, step=step)
 
 
 class _Unusable(Exception):
-    """What is wrong with a file, and what to do."""
+    """What is wrong with a file, and what to do; ``{issue}`` in it is the command."""
 
-    def __init__(self, happened: str, todo: str = _ISSUE_AGAIN) -> None:
+    def __init__(self, happened: str, todo: str = "issue it again: {issue}") -> None:
         super().__init__(happened)
         self.happened = happened
         self.todo = todo
 
 
-def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
-    """Read the three files; never raises: what is wrong is in the step."""
+def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIENT) -> Credential:
+    """Read the three files; never raises: what is wrong is in the step.
+
+    ``issue`` is the command that makes them anew, for whoever has to.
+    """
     chain: tuple[Certificate, ...] = ()
     roots: tuple[Certificate, ...] = ()
     identity: Identity | None = None
@@ -96,7 +99,7 @@ def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
     except _Unusable as problem:
         problems.append(problem)
     if not problems:
-        step = _judge(chain[0], now)
+        step = _judge(chain[0], now, issue)
     else:
         step = Step(
             "credential",
@@ -104,7 +107,7 @@ def load(ca: Path, cert: Path, key: Path, now: datetime) -> Credential:
             READ,
             "; ".join(problem.happened for problem in problems),
             why="docker itself cannot use them either",
-            todo=problems[0].todo,
+            todo=problems[0].todo.format(issue=issue),
         )
     return Credential(chain, roots, identity, step)
 
@@ -120,7 +123,7 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError:
         raise _Unusable(
             f"{path} does not exist",
-            "issue it: dockertls-vault issue client, or name another directory with --certs",
+            "issue it: {issue}, or name another directory with --certs",
         ) from None
     except OSError as error:
         raise _Unusable(f"{path} cannot be read ({error.strerror})") from None
@@ -153,7 +156,7 @@ def _identity(cert: Path, key: Path, chain: tuple[Certificate, ...]) -> Identity
     return identity
 
 
-def _judge(certificate: Certificate, now: datetime) -> Step:
+def _judge(certificate: Certificate, now: datetime, issue: str) -> Step:
     """Judge a certificate that can be read and has its key."""
     subject = certificate.subject.rfc4514_string() or "the certificate"
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -162,13 +165,21 @@ def _judge(certificate: Certificate, now: datetime) -> Step:
     def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
         return Step("credential", severity, READ, f"{subject} {happened}", why, todo)
 
+    # Before its age: nobody is to put a client's in the place of a server's.
+    if usages and not usages & _CLIENT_USAGES:
+        return step(
+            Severity.ERROR,
+            "is not a client's: clientAuth is missing",
+            "the daemon lets in clients' certificates alone",
+            "name the directory of a client's credential with --certs",
+        )
     if end <= now:
         return step(
             Severity.ERROR,
             f"expired {format_duration(now - end)} ago: valid until {format_time(end)}",
             "the daemon refuses an expired certificate; Docker before 23 has no other words for it "
             "than 'bad certificate'",
-            _ISSUE_AGAIN,
+            f"issue it again: {issue}",
         )
     if now < start:
         return step(
@@ -177,21 +188,14 @@ def _judge(certificate: Certificate, now: datetime) -> Step:
             "this machine's clock is behind that of the CA, or it was issued for later",
             "compare the clocks of this machine, of the daemon's and of Vault's",
         )
-    if usages and not usages & _CLIENT_USAGES:
-        return step(
-            Severity.ERROR,
-            "is not a client's: clientAuth is missing",
-            "the daemon lets in clients' certificates alone",
-            "name the directory of a client's credential with --certs",
-        )
     if usages != {ExtendedKeyUsageOID.CLIENT_AUTH}:
         return step(
             Severity.WARNING,
             "is more than a client's",
             "it has no extended key usage, or others than clientAuth: with it one can pose as a "
             "daemon",
-            "have the role in Vault issue clientAuth alone (server_flag=false), then "
-            + _ISSUE_AGAIN,
+            "have the role in Vault issue clientAuth alone (server_flag=false), then issue "
+            f"it again: {issue}",
         )
     return step(
         Severity.OK,

@@ -30,6 +30,8 @@ _GO = "Client sent an HTTP request to an HTTPS server"
 # dockerd has no reload (moby#23936).
 RESTART = "restart dockerd there, which reads its files at its start only"
 TRY_AGAIN = "check again; if it stays so, look for what limits connections to that port"
+# What makes our own three files, where docker looks for them by itself.
+ISSUE_CLIENT = "dockertls-vault issue client"
 LET_IN_TODO = {
     Engine.DOCKER: "set tlsverify to true, and tlscacert to the CA of your clients (without it any "
     "certificate of the system's roots is let in), and restart dockerd",

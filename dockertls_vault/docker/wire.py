@@ -14,7 +14,7 @@ from dockertls_vault.x509 import describe, fingerprint, is_signed_by, serial_tex
 
 from .report import Severity, Step, one_line
 from .successor import RESTART_HERE
-from .trust import RESTART, TRY_AGAIN, Cause
+from .trust import ISSUE_CLIENT, RESTART, TRY_AGAIN, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,10 +41,6 @@ _ISSUE_AGAIN = (
 _RENEW = (
     "if the file on that host has another serial, restart dockerd, which reads it at its start "
     "only; else issue it again (dockertls-vault issue server) and restart"
-)
-_BRING_ROOT = (
-    "is this the daemon you mean? then bring its root into ca.pem: dockertls-vault issue client, "
-    "with its mount"
 )
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED.
 _TIME_CODES = {9, 10}
@@ -94,8 +90,11 @@ def judge_chain(
     certificate: Certificate | None,
     roots: Sequence[Certificate],
     now: datetime,
+    issue: str = ISSUE_CLIENT,
 ) -> Step:
     """Tell whether the chain in ``greeting`` leads to ``roots``, which are those of our ca.pem.
+
+    ``issue`` is the command that makes our files anew, ca.pem among them.
 
     ``certificate`` is the server's own, None where it was not to be seen or cannot be read. That
     its validity is over, or that it is no server's, is the business of other steps.
@@ -104,6 +103,9 @@ def judge_chain(
     def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
         return Step("chain", severity, CHAIN, happened, why, todo)
 
+    bring_root = (
+        f"is this the daemon you mean? then bring its root into ca.pem: {issue}, with its mount"
+    )
     objections = [
         found
         for found in greeting.objections or ()
@@ -121,13 +123,13 @@ def judge_chain(
             Severity.ERROR if objections else Severity.UNKNOWN,
             "; ".join(["the server's certificate cannot be read", *_reasons(objections)]),
             "whether docker would trust the daemon is not known",
-            _BRING_ROOT if objections else _ISSUE_AGAIN,
+            bring_root if objections else _ISSUE_AGAIN,
         )
     if greeting.objections is None:
         return step(Severity.SKIPPED, "we have no ca.pem that can be used")
     if objections:
         reason = "; ".join(_reasons(objections))
-        cause = _explain_distrust(certificate, roots, reason)
+        cause = _explain_distrust(certificate, roots, reason, bring_root)
         issuer = one_line(certificate.issuer.rfc4514_string())
         return step(
             Severity.ERROR,
@@ -258,7 +260,9 @@ def _matches(name: str, pattern: str) -> bool:
     return name == pattern
 
 
-def _explain_distrust(certificate: Certificate, roots: Sequence[Certificate], reason: str) -> Cause:
+def _explain_distrust(
+    certificate: Certificate, roots: Sequence[Certificate], reason: str, bring_root: str
+) -> Cause:
     """Say why the chain does not lead to ``roots``; ``reason`` is OpenSSL's.
 
     A certificate that is older than our roots is first of all one that dockerd was started with.
@@ -269,7 +273,7 @@ def _explain_distrust(certificate: Certificate, roots: Sequence[Certificate], re
     if any(is_signed_by(certificate, root) for root in namesakes):
         return Cause(
             f"the root is one of ours, but a certificate of the chain is not accepted ({reason})",
-            _BRING_ROOT,
+            bring_root,
         )
     if namesakes and is_older:
         return Cause(
@@ -280,16 +284,16 @@ def _explain_distrust(certificate: Certificate, roots: Sequence[Certificate], re
         )
     if namesakes:
         return Cause(
-            "the CA has the name of one of our roots and another key: it was made anew", _BRING_ROOT
+            "the CA has the name of one of our roots and another key: it was made anew", bring_root
         )
     if is_older:
         return Cause(
             "its issuer is not among our roots, which are newer than it: the CA was rotated since "
             "dockerd started, it is of another CA, or dockerd's tlscert lacks an intermediate",
-            f"if the CA was rotated, {RESTART}; else: {_BRING_ROOT}",
+            f"if the CA was rotated, {RESTART}; else: {bring_root}",
         )
     return Cause(
         "its issuer is not among our roots: it is of another CA, or dockerd's tlscert lacks an "
         "intermediate",
-        _BRING_ROOT,
+        bring_root,
     )

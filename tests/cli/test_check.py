@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from dockertls_vault.check import STEPS
 from dockertls_vault.cli.app import run
 from dockertls_vault.cli.check import default_directory
-from tests.certificates import Authority, write_credential
+from tests.certificates import CLIENT_AUTH, Authority, write_credential
 from tests.docker import servers
 from tests.harness.dockerd import dockerd, tls
 from tests.harness.terminal import on_a_terminal
@@ -195,6 +196,70 @@ def test_a_credential_that_was_named_and_is_not_there_ends_with_65(
     assert "dockertls-vault issue client" in found["credential"]["todo"]
     assert found["no-certificate"]["severity"] == found["trust"]["severity"] == "ok"
     assert f"{tmp_path / 'cert.pem'} does not exist" in table
+
+
+@pytest.mark.parametrize(
+    ("directory", "inner", "variable", "command"),
+    [
+        ("~/.docker", "", None, "issue client"),
+        ("~/.docker", "", "DOCKER_CERT_PATH", "issue client"),
+        ("of alice", "", None, "issue client --out '{directory}'"),
+        ("ci", "", "DOCKER_CERT_PATH", "issue client --out {directory}"),
+        ("ci", "", "DOCKER_CONFIG", "issue client --out {directory}"),
+        ("dind", "client", None, "issue client --layout dind --out {directory}"),
+    ],
+)
+def test_an_expired_credential_is_issued_again_where_it_is(
+    daemon: int,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    directory: str,
+    inner: str,
+    variable: str | None,
+    command: str,
+) -> None:
+    """Without --out the command would renew another credential, in ~/.docker."""
+    place = tmp_path / Path(directory).expanduser()
+    expired = authority.issue(
+        "alice",
+        usages=[CLIENT_AUTH],
+        not_before=datetime.now(UTC) - timedelta(days=2),
+        lifetime=timedelta(days=1),
+    )
+    write_credential(place / inner, authority.pem, expired)
+    named = [] if variable else ["--certs", str(place)]
+    if variable:
+        monkeypatch.setenv(variable, str(place))
+    assert run(["check", f"localhost:{daemon}", *named, "-o", "json"]) == 65
+    todo = json.loads(capsys.readouterr().out)["data"]["steps"][0]["todo"]
+    assert todo == f"issue it again: dockertls-vault {command.format(directory=place)}"
+
+
+@pytest.mark.parametrize("kind", ["missing", "other root", "nothing"])
+def test_each_hint_leads_to_the_directory_that_was_looked_at(
+    daemon: int,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    """A file that is missing, a root to be brought into ca.pem, and no credential at all."""
+    ca = Authority.create("another root") if kind == "other root" else authority
+    place = tmp_path / "config"
+    place.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(place))
+    if kind != "nothing":
+        write_credential(place, ca.pem, authority.client())
+    if kind == "missing":
+        (place / "key.pem").unlink()
+    run(["check", f"localhost:{daemon}", "-o", "json"])
+    steps = json.loads(capsys.readouterr().out)["data"]["steps"]
+    hints = [step["todo"] for step in steps if step["todo"] and "issue client" in step["todo"]]
+    assert hints
+    assert all(f"dockertls-vault issue client --out {place}, " in hint for hint in hints)
 
 
 def test_no_credential_where_docker_looks_ends_with_3(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from dockertls_vault.docker.credential import Credential, load
 from dockertls_vault.docker.report import Severity
-from tests.certificates import Authority, write_credential
+from tests.certificates import SERVER_AUTH, Authority, write_credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,3 +118,16 @@ def test_files_of_somebody_else_are_named(tmp_path: Path) -> None:
     assert credential.step.severity is Severity.ERROR
     assert "may not be read" in credential.step.happened
     assert "as the user that owns it" in credential.step.todo
+
+
+def test_an_expired_certificate_of_a_server_is_not_renewed_as_a_clients(tmp_path: Path) -> None:
+    """The directory is the wrong one; to issue a client's there would harm the daemon's."""
+    expired = ROOT.issue(
+        "docker",
+        usages=[SERVER_AUTH],
+        not_before=datetime.now(UTC) - timedelta(days=2),
+        lifetime=timedelta(days=1),
+    )
+    step = load_from(write_credential(tmp_path, ROOT.pem, expired)).step
+    assert "is not a client's" in step.happened
+    assert "--certs" in step.todo
