@@ -13,6 +13,11 @@ from .tokens import check_secret, read_secret
 # A JWT, the other form of a wrapping token, has two dots as well.
 _TOKEN = re.compile(r"(?P<prefix>s|hvs)\.[^.]+(\.(?P<namespace>[^.]+))?")
 
+NO_SECOND_HALF = (
+    "no secret_id is set: set DOCKERTLS_SECRET_ID, DOCKERTLS_SECRET_ID_FILE or, if it is wrapped, "
+    "DOCKERTLS_WRAPPED_SECRET_ID or DOCKERTLS_WRAPPED_SECRET_ID_FILE"
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -60,6 +65,17 @@ def secret_id(
     with once():
         data = wrapping.unwrap(anonymous, token)
     return check_secret(fields.text(data, "secret_id"), "the wrapped secret_id")
+
+
+def has_secret_id(settings: Settings) -> bool:
+    """Tell whether there is one in the settings, plain or wrapped; not every role asks for it."""
+    given = (
+        settings.secret_id,
+        settings.secret_id_file,
+        settings.wrapped_secret_id,
+        settings.wrapped_secret_id_file,
+    )
+    return any(value is not None for value in given)
 
 
 def wrapped_in(settings: Settings) -> str | None:

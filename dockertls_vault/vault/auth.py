@@ -153,7 +153,7 @@ class Authenticator:
             body = self._methods[method](mount)
         except LoginRefused as error:
             error.hint = error.hint or (
-                f"{_HINTS[method]} (and is the {method} method enabled at auth/{mount}?)"
+                f"{self._hint(method)} (and is the {method} method enabled at auth/{mount}?)"
             )
             raise
         auth = _auth(body, method)
@@ -175,6 +175,11 @@ class Authenticator:
             if error.acted:
                 error.hint = f"{_left_behind(method)} {error.hint}".rstrip()
             raise
+
+    def _hint(self, method: Method) -> str:
+        if method is Method.APPROLE and not approle.has_secret_id(self._settings):
+            return approle.NO_SECOND_HALF
+        return _HINTS[method]
 
     def _approle(self, mount: str) -> Any:
         role_id = approle.role_id(self._settings)

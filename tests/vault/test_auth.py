@@ -84,6 +84,27 @@ class TestAppRole:
         )
         assert (found.path, found.policies) == (f"auth/{mount}/login", ("default",))
 
+    @pytest.mark.parametrize("is_set", [False, True])
+    def test_a_secret_id_that_is_missing_is_asked_for(
+        self, operator: Operator, mount: str, is_set: bool
+    ) -> None:
+        """With the variables it may come in; one that is wrong is another matter."""
+        secret = {"DOCKERTLS_SECRET_ID": "wrong"} if is_set else {}
+        with pytest.raises(LoginRefused) as caught:
+            log_in(operator, **self.variables(operator, mount), **secret)
+        hint = caught.value.hint
+        assert hint.startswith("is the role_id right" if is_set else "no secret_id is set")
+        for form in ("SECRET_ID", "SECRET_ID_FILE", "WRAPPED_SECRET_ID", "WRAPPED_SECRET_ID_FILE"):
+            assert (f"DOCKERTLS_{form}" in hint.replace(",", "").split()) is not is_set
+
+    def test_a_role_that_asks_for_no_secret_id_needs_none(
+        self, operator: Operator, mount: str
+    ) -> None:
+        """Its role_id is enough (bind_secret_id=false), so Vault is asked all the same."""
+        role = {"bind_secret_id": False, "token_bound_cidrs": "127.0.0.0/8"}
+        operator.write(f"auth/{mount}/role/ci", role)
+        assert log_in(operator, **self.variables(operator, mount)).path == f"auth/{mount}/login"
+
     def test_from_files(self, operator: Operator, mount: str, tmp_path: Path) -> None:
         """As a configuration management tool leaves them, with a newline at the end."""
         variables = self.variables(operator, mount)
