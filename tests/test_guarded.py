@@ -72,7 +72,7 @@ def test_a_file_that_others_can_write(file: Path, mode: int, who: str, remedy: s
     message, hint = refusal(file)
     assert (message, hint) == (f"can be written by {who}", f"{remedy} '{file}'")
     subprocess.run(hint, shell=True, check=True)  # noqa: S602 - what a user would paste
-    guarded.read(file, POWER)
+    assert guarded.read(file, POWER).startswith(b"[vault]")
 
 
 @as_root
@@ -89,7 +89,7 @@ def test_a_directory_that_others_can_write(file: Path, mode: int, who: str) -> N
 def test_a_sticky_directory(file: Path) -> None:
     """Nobody can put another file in the place of ours there, as in /tmp."""
     file.parent.chmod(0o1777)
-    guarded.read(file, POWER)
+    assert guarded.read(file, POWER).startswith(b"[vault]")
 
 
 @as_root
@@ -146,7 +146,7 @@ def test_a_private_group_is_nobody_else(file: Path) -> None:
     """A umask of 002 does no harm."""
     os.chown(file, 0, 0)
     file.chmod(0o664)
-    guarded.read(file, POWER)
+    assert guarded.read(file, POWER).startswith(b"[vault]")
 
 
 def test_a_read_only_file_system(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_a_read_only_file_system(file: Path, monkeypatch: pytest.MonkeyPatch) ->
     real = os.statvfs("/")
     read_only = os.statvfs_result((*real[:8], os.ST_RDONLY, real[9]))
     monkeypatch.setattr(os, "fstatvfs", lambda _: read_only)
-    guarded.read(file, POWER)
+    assert guarded.read(file, POWER).startswith(b"[vault]")
 
 
 def test_no_file_at_all() -> None:
