@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import backup, durable, generations, placement, preflight, store, verification, x509
+from . import (
+    backup,
+    durable,
+    generations,
+    placement,
+    preflight,
+    store,
+    verification,
+    writers,
+    x509,
+)
 from .duration import format_time
 from .errors import ConflictingState, ForeignFiles, InvalidInput, VerificationError
 from .placement import GENERATION_NAMES, PRIVATE, Placement
 from .request import Layout, Purpose
+from .store import InstalledFile
 from .worker import by_worker
 
 if TYPE_CHECKING:
@@ -59,6 +71,7 @@ class RolledBack:
     layout: Layout
     before: str | None
     generation: Generation
+    files: tuple[InstalledFile, ...]
     no_longer_trusted: tuple[x509.Description, ...]
     trusted_again: tuple[x509.Description, ...]
     warnings: tuple[str, ...]
@@ -179,7 +192,10 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
     _refuse_unusable(chosen, place.directory / PRIVATE / generations.DIRECTORY / chosen.name)
     before = next((each.name for each in found.generations if each.in_use), None)
     old, new = (_bundle(place, name) for name in (before, chosen.name))
+    was, is_now = (_access(place, each) for each in (before, chosen.name))
     warnings = store.use(place, chosen.name)
+    if was not in {None, is_now}:
+        warnings = (f"the key is {is_now} again; the one in use until now is {was}", *warnings)
     if chosen.certificate and chosen.certificate.not_after <= now:
         expired = format_time(chosen.certificate.not_after)
         warnings = (f"the certificate that is in use now expired at {expired}", *warnings)
@@ -189,10 +205,37 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
         layout,
         before,
         replace(chosen, in_use=True),
+        _files(place, chosen.name),
         verification.lacking(old, verification.current_roots(new, now), now),
         verification.lacking(new, verification.current_roots(old, now), now) if old else (),
         warnings,
     )
+
+
+def _status(place: Placement, name: str, file: str) -> os.stat_result:
+    return (place.directory / PRIVATE / generations.DIRECTORY / name / file).stat()
+
+
+def _files(place: Placement, name: str) -> tuple[InstalledFile, ...]:
+    """Return the public names, each with the mode of the generation's file."""
+    return tuple(
+        InstalledFile(
+            place.directory / public, f"{stat.S_IMODE(_status(place, name, file).st_mode):04o}"
+        )
+        for public, file in zip(place.public_names, GENERATION_NAMES, strict=True)
+    )
+
+
+def _access(place: Placement, name: str | None) -> str | None:
+    """Return whose a generation's key is, and its mode; None where there is none."""
+    if name is None:
+        return None
+    try:
+        status = _status(place, name, "key.pem")
+    except OSError:
+        return None
+    owner, group = writers.user_name(status.st_uid), writers.group_name(status.st_gid)
+    return f"{owner}:{group} {stat.S_IMODE(status.st_mode):04o}"
 
 
 def _bundle(place: Placement, name: str | None) -> tuple[Certificate, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import stat
 from contextlib import contextmanager
@@ -239,6 +240,21 @@ def test_where_none_is_in_use_it_goes_to_the_newest(out: Path) -> None:
     swap_by_hand(out, "generations/gone")
     assert back(out).before is None
     assert in_use(out) == second
+
+
+def test_a_key_that_others_may_read_again_is_said(out: Path) -> None:
+    """A generation keeps the owner, the group and the modes that it was made with."""
+    put(out, 1, replace(CLIENT, group=str(os.getegid())))
+    put(out, 2)
+    done = back(out)
+    assert [file.mode for file in done.files] == ["0444", "0444", "0440"]
+    assert [file.path for file in done.files] == [
+        out / name for name in ("ca.pem", "cert.pem", "key.pem")
+    ]
+    assert len(done.warnings) == 1
+    assert re.fullmatch(
+        r"the key is (\S+) 0440 again; the one in use until now is \1 0400", done.warnings[0]
+    )
 
 
 @pytest.mark.parametrize("mode", [0o757, 0o1757])

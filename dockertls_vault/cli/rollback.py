@@ -114,7 +114,7 @@ def _names(generation: Generation) -> str:
 
 
 def _fields(done: RolledBack) -> render.Fields:
-    pairs = [("in use", done.generation.name)]
+    pairs: list[tuple[str, render.Lines]] = [("in use", done.generation.name)]
     if done.before is not None:
         pairs.append(("before", done.before))
     if certificate := done.generation.certificate:
@@ -125,4 +125,5 @@ def _fields(done: RolledBack) -> render.Fields:
             ("valid until", format_time(certificate.not_after)),
             ("sha256", certificate.fingerprint),
         ]
+    pairs.append(("files", [f"{file.mode} {file.path}" for file in done.files]))
     return render.Fields(pairs)
