@@ -50,9 +50,9 @@ NOT_RUN = {
 TUTORIAL = "docs/tutorial/first-light.md"
 HOST = "docs/how-to/secure-a-host.md"
 EXISTING = "docs/how-to/existing-ca.md"
-OTHERS = [
-    page for page in PAGES if page.startswith("docs/") and page not in {TUTORIAL, HOST, EXISTING}
-]
+ROLL_BACK = "docs/how-to/roll-back.md"
+APART = {TUTORIAL, HOST, EXISTING, ROLL_BACK}
+OTHERS = [page for page in PAGES if page.startswith("docs/") and page not in APART]
 # What the page about an existing CA takes for granted: mounts with roles, an intermediate that
 # another mount has signed, and, in the section about a move, what Docker's own page leaves: a CA
 # in files, and a daemon and a client with certificates of it.
@@ -93,6 +93,19 @@ sed -i s,/etc/docker/tls/,/etc/docker/, /etc/docker/daemon.json
 set +e
 """
 UNDO = "To undo it"
+# What the page about rolling back takes for granted, and what the reader puts in.
+REPLACED = "To the files that were there before"
+REPLACE = """\
+set -e
+rm -f /etc/docker/*.pem
+for name in ca server-cert server-key; do echo $name >/etc/docker/$name.pem; done
+dockertls-vault issue server --out /etc/docker --replace
+set +e
+"""
+CHOSEN = {
+    "20260102T030405.678901Z": "$(ls .dockertls/backup)",
+    "20260102T030405": "$(ls /etc/docker/tls/.dockertls/generations | tail -n 1)",
+}
 # What the reader has who unwraps a token: nothing but that one.
 UNWRAP = 'export VAULT_TOKEN="$(bao unwrap -field=token)"'
 WRAPPED = """\
@@ -151,6 +164,8 @@ def follow(newcomer: Newcomer, shown: list[Shown]) -> None:
     """Type each command, and look at its status."""
     for command in shown:
         text = command.text
+        for example, found in CHOSEN.items():
+            text = text.replace(example, found)
         if text in {START_DOCKER, RESTART_DOCKER}:
             start_docker(newcomer)
         elif "/nobody docker" in text:
@@ -182,7 +197,7 @@ def start_docker(newcomer: Newcomer) -> None:
 def test_every_command_has_a_place_in_this_test() -> None:
     """What is not run is still shown somewhere, and each page with commands is followed."""
     shown = [command for page in PAGES for command in commands(page)]
-    followed = {"README.md", TUTORIAL, HOST, EXISTING, *OTHERS}
+    followed = {"README.md", *APART, *OTHERS}
     others = [command.text for command in shown if command.page not in followed]
     assert all(text.startswith("make ") for text in others), others
     for beginning in NOT_RUN:
@@ -201,6 +216,13 @@ def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:
     follow(vault, commands("README.md", "dockertls-vault"))
     for page in OTHERS:
         follow(vault, commands(page))
+    roll_back = commands(ROLL_BACK)
+    follow(vault, [command for command in roll_back if command.section != REPLACED])
+    vault.do(REPLACE)
+    follow(vault, [command for command in roll_back if command.section == REPLACED])
+    for name in ("ca", "server-cert", "server-key"):
+        assert vault.do(f"cat /etc/docker/{name}.pem").strip() == name
+    vault.do("cd ~/work && rm -rf /etc/docker/*.pem /etc/docker/.dockertls")
     vault.do(MOUNTS)
     existing = commands(EXISTING)
     follow(vault, [command for command in existing if command.section != MOVE])
