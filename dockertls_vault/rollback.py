@@ -193,6 +193,8 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
     before = next((each.name for each in found.generations if each.in_use), None)
     old, new = (_bundle(place, name) for name in (before, chosen.name))
     was, is_now = (_access(place, each) for each in (before, chosen.name))
+    files = _files(place, chosen.name)
+    # From here on it is in use: nothing may fail any more.
     warnings = store.use(place, chosen.name)
     if was not in {None, is_now}:
         warnings = (f"the key is {is_now} again; the one in use until now is {was}", *warnings)
@@ -205,7 +207,7 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
         layout,
         before,
         replace(chosen, in_use=True),
-        _files(place, chosen.name),
+        files,
         verification.lacking(old, verification.current_roots(new, now), now),
         verification.lacking(new, verification.current_roots(old, now), now) if old else (),
         warnings,

@@ -257,6 +257,20 @@ def test_a_key_that_others_may_read_again_is_said(out: Path) -> None:
     )
 
 
+def test_a_failure_is_one_before_the_swap(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said of the files is read before they are in use: 73 means that they are not."""
+
+    def unreadable(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    put(out, 1)
+    second = put(out, 2)
+    monkeypatch.setattr("dockertls_vault.rollback._files", unreadable)
+    with pytest.raises(CannotWrite):
+        back(out)
+    assert in_use(out) == second
+
+
 @pytest.mark.parametrize("mode", [0o757, 0o1757])
 def test_where_it_is_refused_no_option_is_named_that_it_has_not(out: Path, mode: int) -> None:
     """The directory is judged as for a new certificate, and is not to be chosen here."""
