@@ -11,8 +11,8 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from . import durable
 from .errors import CannotWrite
+from .files import atomic
 from .placement import GENERATION_NAMES
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def _keep(public: str, name: str, directory: int, backup: int) -> None:
         try:
             os.link(public, name, src_dir_fd=directory, dst_dir_fd=backup, follow_symlinks=False)
         except OSError:  # of another's file (proc_sys_fs(5)), one link too many, or none at all
-            durable.copy(*durable.read_with_status(public, directory), name, backup)
+            atomic.copy(*atomic.read_with_status(public, directory), name, backup)
     elif _shows_a_file(public, directory):
-        durable.copy(*durable.read_with_status(public, directory), name, backup)
+        atomic.copy(*atomic.read_with_status(public, directory), name, backup)
     else:  # nobody could read anything there, and nobody can in the backup
         os.symlink(os.readlink(public, dir_fd=directory), name, dir_fd=backup)
 

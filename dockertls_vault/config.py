@@ -11,8 +11,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import guarded
 from .errors import DockerTLSError, InvalidInput, InvalidSetting
+from .files import guarded
 from .settings import Settings, Source, sources
 
 if TYPE_CHECKING:

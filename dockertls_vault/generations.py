@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from . import durable
+from .files import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,7 +30,7 @@ def stamp(now: datetime) -> str:
 
 def names(generations: int) -> tuple[str, ...]:
     """Return the names of the generations in their open directory, newest first."""
-    return tuple(sorted(filter(_NAME.fullmatch, durable.entries(generations)), reverse=True))
+    return tuple(sorted(filter(_NAME.fullmatch, atomic.entries(generations)), reverse=True))
 
 
 def in_use(private: int, generations: int) -> str | None:
@@ -66,13 +66,13 @@ def discard(staging: int, private: int) -> tuple[str, ...]:
     """Remove what is in ``staging`` and not in use; return what could not be removed, and why."""
     problems = []
     try:
-        left = durable.entries(staging)
+        left = atomic.entries(staging)
     except OSError as error:
         return (f"what is left over cannot be told: {error.strerror}",)
     for name in left:
         if not _is_current(name, staging, private):
             try:
-                durable.remove(name, staging)
+                atomic.remove(name, staging)
             except OSError as error:
                 problems.append(f"{name} is left over and cannot be removed: {error.strerror}")
     return tuple(problems)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from . import durable, preflight, stop, store, verification, x509
+from . import preflight, stop, store, verification, x509
 from .clocks import Clocks
 from .duration import format_time
 from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
+from .files import atomic
 from .names import LONGEST_COMMON_NAME
 from .request import KeyType, Layout, Purpose
 from .worker import by_worker
@@ -243,7 +244,7 @@ def _losing(
     """
     path = place.directory / place.public_names[0]
     try:
-        found = x509.load_certificates(by_worker(place, lambda _: durable.read(path)))
+        found = x509.load_certificates(by_worker(place, lambda _: atomic.read(path)))
     except (OSError, ValueError, VerificationError):
         return ()
     return verification.lacking(found, roots, now)

@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import durable, generations
+from . import generations
 from .errors import InvalidInput
+from .files import atomic
 from .request import Layout, Purpose
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Placement:
 
     directory: Path
     public_names: tuple[str, str, str]
-    uid: int = durable.KEEP
-    gid: int = durable.KEEP
+    uid: int = atomic.KEEP
+    gid: int = atomic.KEEP
     admins: int | None = None
     worker: int | None = None
     movable: bool = True
@@ -102,7 +103,7 @@ def _number(text: str) -> int | None:
 
 def _owner(name: str | None) -> int:
     if name is None:
-        return durable.KEEP
+        return atomic.KEEP
     try:
         uid = pwd.getpwnam(name).pw_uid if (number := _number(name)) is None else number
     except KeyError:
@@ -117,7 +118,7 @@ def _owner(name: str | None) -> int:
 
 def _group_to_read(name: str | None) -> int:
     if name is None:
-        return durable.KEEP
+        return atomic.KEEP
     gid = group(name)
     if os.geteuid() != 0 and gid not in (os.getegid(), *os.getgroups()):
         raise InvalidInput(f"only root or a member can give a file to the group {name}")

@@ -11,19 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import durable, way
 from .errors import CannotWrite, ConflictingState, ForeignFiles
+from .files import atomic, way
+from .files.writers import user_name
 from .placement import LOCK, PRIVATE, REQUEST
 from .request import Layout, Purpose
 from .worker import by_worker, refuse_other_writers, refuse_step
-from .writers import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .files.way import Reached
     from .placement import Placement
     from .request import Request
-    from .way import Reached
 
 _SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 _SUDO_WITHOUT_VAULT = "run it with `sudo`"
@@ -105,8 +105,8 @@ def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int =
         _refuse_one(placement, path, found, status)
         if not deeper or not stat.S_ISDIR(status.st_mode):
             return
-        with durable.opened(".", found) as listed:
-            for name in durable.entries(listed):
+        with atomic.opened(".", found) as listed:
+            for name in atomic.entries(listed):
                 _refuse_planted(placement, path / name, listed, deeper - 1)
 
 
@@ -150,14 +150,14 @@ def _refuse_another_kind(placement: Placement, request: Request, directory: int)
 
 def _is_for_dind(purpose: Purpose, path: Path, directory: int) -> bool:
     """Tell whether the directory has one below it where the layout for docker:dind has it."""
-    with suppress(OSError, ConflictingState), durable.opened(purpose.value, directory) as below:
+    with suppress(OSError, ConflictingState), atomic.opened(purpose.value, directory) as below:
         return _kind(path / purpose.value, below) == (purpose, Layout.DIND)
     return False
 
 
 def kind(directory: Path) -> tuple[Purpose, Layout]:
     """Return what the credential in ``directory`` is; raises ConflictingState if that is lost."""
-    with durable.opened(str(directory.resolve())) as opened:
+    with atomic.opened(str(directory.resolve())) as opened:
         found = _kind(directory, opened)
     if found is None:
         raise ConflictingState(
@@ -169,8 +169,8 @@ def kind(directory: Path) -> tuple[Purpose, Layout]:
 
 def _kind(path: Path, directory: int) -> tuple[Purpose, Layout] | None:
     try:
-        with durable.opened(PRIVATE, directory) as private:
-            kept = json.loads(durable.read(REQUEST, private))
+        with atomic.opened(PRIVATE, directory) as private:
+            kept = json.loads(atomic.read(REQUEST, private))
         return Purpose(kept["purpose"]), Layout(kept["layout"])
     except FileNotFoundError:
         return None
@@ -190,6 +190,6 @@ def _foreign(placement: Placement, directory: int) -> tuple[str, ...]:
                 raise CannotWrite(
                     f"{placement.directory / public} is neither a file nor a symbolic link"
                 )
-            if durable.target(public, directory) != ours:
+            if atomic.target(public, directory) != ours:
                 found.append(public)
     return tuple(found)

@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import durable, generations
+from . import generations
 from .errors import ConflictingState
+from .files import atomic
 from .placement import GENERATION_NAMES, PRIVATE, SERVER_NAMES
 from .request import Purpose
 
@@ -59,8 +60,8 @@ def kept(directory: Path) -> tuple[CredentialFiles, ...]:
     private = directory / PRIVATE
     try:
         with (
-            durable.opened(str(private)) as opened,
-            durable.opened(generations.DIRECTORY, opened) as places,
+            atomic.opened(str(private)) as opened,
+            atomic.opened(generations.DIRECTORY, opened) as places,
         ):
             used, found = generations.in_use(opened, places), generations.names(places)
     except FileNotFoundError:

@@ -9,19 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import (
-    backup,
-    durable,
-    generations,
-    placement,
-    preflight,
-    store,
-    verification,
-    writers,
-    x509,
-)
+from . import backup, generations, placement, preflight, store, verification, x509
 from .duration import format_time
 from .errors import ConflictingState, ForeignFiles, InvalidInput, VerificationError
+from .files import atomic, writers
 from .placement import GENERATION_NAMES, PRIVATE, Placement
 from .request import Layout, Purpose
 from .store import InstalledFile
@@ -137,7 +128,7 @@ def _place(directory: Path, admins: str | None) -> Placement:
     return Placement(
         found[0],
         GENERATION_NAMES,
-        uid=owner if os.geteuid() == 0 and owner != 0 else durable.KEEP,
+        uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP,
         admins=None if admins is None else placement.group(admins),
         movable=False,
     )
@@ -147,8 +138,8 @@ def _find(place: Placement) -> Generations:
     purpose, _ = preflight.kind(place.directory)
     private = place.directory / PRIVATE
     with (
-        durable.opened(str(private)) as opened,
-        durable.opened(generations.DIRECTORY, opened) as within,
+        atomic.opened(str(private)) as opened,
+        atomic.opened(generations.DIRECTORY, opened) as within,
     ):
         names, used = generations.names(within), generations.in_use(opened, within)
     return Generations(
@@ -170,7 +161,7 @@ def _described(path: Path, *, in_use: bool) -> Generation:
         return Generation(path.name, in_use, None, None, problem)
     missing = [name for name in GENERATION_NAMES if name not in there]
     try:
-        leaf, *_ = x509.load_certificates(durable.read(path / "cert.pem"))
+        leaf, *_ = x509.load_certificates(atomic.read(path / "cert.pem"))
     except (OSError, ValueError, VerificationError):
         problem = f"it lacks {', '.join(missing)}" if missing else "cert.pem cannot be read"
         return Generation(path.name, in_use, None, None, problem)
@@ -246,7 +237,7 @@ def _bundle(place: Placement, name: str | None) -> tuple[Certificate, ...]:
         return ()
     path = place.directory / PRIVATE / generations.DIRECTORY / name / "ca.pem"
     try:
-        return tuple(x509.load_certificates(durable.read(path)))
+        return tuple(x509.load_certificates(atomic.read(path)))
     except (OSError, ValueError, VerificationError):
         return ()
 
@@ -289,8 +280,8 @@ def _backup(directory: Path) -> Path | None:
     """Return where the files of others are that were replaced last, if any were."""
     backups = directory / PRIVATE / backup.DIRECTORY
     try:
-        with durable.opened(str(backups)) as opened:
-            newest = max(durable.entries(opened), default=None)
+        with atomic.opened(str(backups)) as opened:
+            newest = max(atomic.entries(opened), default=None)
     except OSError:
         return None
     return None if newest is None else backups / newest
@@ -301,9 +292,9 @@ def _refuse_unusable(chosen: Generation, path: Path) -> None:
     problem = chosen.problem
     if problem is None:
         try:
-            x509.load_certificates(durable.read(path / "ca.pem"))
-            leaf, *_ = x509.load_certificates(durable.read(path / "cert.pem"))
-            if not x509.is_key_of(durable.read(path / "key.pem"), leaf):
+            x509.load_certificates(atomic.read(path / "ca.pem"))
+            leaf, *_ = x509.load_certificates(atomic.read(path / "cert.pem"))
+            if not x509.is_key_of(atomic.read(path / "key.pem"), leaf):
                 problem = "its key is not the certificate's"
         except OSError as error:
             problem = f"it cannot be read: {error.strerror}"

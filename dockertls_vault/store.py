@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import backup, durable, generations, way
+from . import backup, generations
 from .errors import ConflictingState, Locked
+from .files import atomic, way
 from .placement import GENERATION_NAMES, LOCK, PRIVATE, REQUEST
 from .preflight import check, refusals
 from .worker import DIRECTORY_MODE, by_worker, refuse_step
@@ -100,7 +101,7 @@ def _install(
     """Install it with the rights of the one who works there."""
     stamp = generations.stamp(now)
     name = f"{stamp}-{material.serial.replace(':', '')}"
-    key_mode = KEY_MODE if placement.gid == durable.KEEP else KEY_MODE_WITH_GROUP
+    key_mode = KEY_MODE if placement.gid == atomic.KEEP else KEY_MODE_WITH_GROUP
     modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, key_mode)
     with _opened(placement) as places:
         foreign = check(placement, request, replace=replace)
@@ -109,7 +110,7 @@ def _install(
         if foreign:
             _adopt(placement, stamp, places)
         asked = (json.dumps(request.to_json(), indent=2, ensure_ascii=False) + "\n").encode()
-        durable.replace(REQUEST, asked, CERTIFICATE_MODE, places.private, places.staging)
+        atomic.replace(REQUEST, asked, CERTIFICATE_MODE, places.private, places.staging)
         spared = {name} if before is None else {name, before}
         warnings = (
             *_swap(name, placement, places),
@@ -165,8 +166,8 @@ def _opened(placement: Placement) -> Iterator[_Places]:
     """
     with (
         _locked(placement) as (directory, private),
-        durable.directory(generations.DIRECTORY, DIRECTORY_MODE, private) as kept,
-        durable.directory(STAGING, DIRECTORY_MODE, private) as staging,
+        atomic.directory(generations.DIRECTORY, DIRECTORY_MODE, private) as kept,
+        atomic.directory(STAGING, DIRECTORY_MODE, private) as staging,
     ):
         generations.discard(staging, private)
         try:
@@ -180,11 +181,11 @@ def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
     """Open the directory and its private one, both made if missing, and lock them."""
     with (
         way.walked(placement.directory, partial(refuse_step, placement), _make) as reached,
-        durable.opened(".", reached.descriptor) as directory,
-        durable.directory(PRIVATE, DIRECTORY_MODE, directory) as private,
+        atomic.opened(".", reached.descriptor) as directory,
+        atomic.directory(PRIVATE, DIRECTORY_MODE, directory) as private,
     ):
         try:
-            with durable.locked(LOCK, private, wait=LOCK_WAIT):
+            with atomic.locked(LOCK, private, wait=LOCK_WAIT):
                 yield directory, private
         except TimeoutError:
             raise Locked(f"{placement.directory} is locked") from None
@@ -192,8 +193,8 @@ def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
 
 def _make(name: str, within: int, _left: int) -> None:
     with (
-        durable.opened(".", within) as parent,
-        durable.directory(name, DIRECTORY_MODE, parent),
+        atomic.opened(".", within) as parent,
+        atomic.directory(name, DIRECTORY_MODE, parent),
     ):
         pass
 
@@ -207,12 +208,12 @@ def _write(
 ) -> None:
     """Write a generation in full, and only then give it its name among the others."""
     contents = (material.ca, material.cert, material.key)
-    groups = (durable.KEEP, durable.KEEP, placement.gid)
-    with durable.directory(name, DIRECTORY_MODE, places.staging) as place:
+    groups = (atomic.KEEP, atomic.KEEP, placement.gid)
+    with atomic.directory(name, DIRECTORY_MODE, places.staging) as place:
         for file, content, mode, gid in zip(GENERATION_NAMES, contents, modes, groups, strict=True):
-            durable.create(file, content, mode, place, uid=placement.uid, gid=gid)
+            atomic.create(file, content, mode, place, uid=placement.uid, gid=gid)
         os.fsync(place)
-    durable.move(name, places.staging, places.generations)
+    atomic.move(name, places.staging, places.generations)
 
 
 def _adopt(placement: Placement, stamp: str, places: _Places) -> None:
@@ -220,11 +221,11 @@ def _adopt(placement: Placement, stamp: str, places: _Places) -> None:
 
     What a reader finds at the public names stays the same at each step.
     """
-    with durable.directory(stamp, DIRECTORY_MODE, places.staging) as place:
+    with atomic.directory(stamp, DIRECTORY_MODE, places.staging) as place:
         backup.fill(placement, places.directory, place)
         os.fsync(place)
-    with durable.directory(backup.DIRECTORY, DIRECTORY_MODE, places.private) as backups:
-        durable.move(stamp, places.staging, backups)
+    with atomic.directory(backup.DIRECTORY, DIRECTORY_MODE, places.private) as backups:
+        atomic.move(stamp, places.staging, backups)
     _point(generations.CURRENT, f"{backup.DIRECTORY}/{stamp}", places.private, places)
     for public, ours in placement.links:
         if os.access(public, os.F_OK, dir_fd=places.directory, follow_symlinks=False):
@@ -234,9 +235,9 @@ def _adopt(placement: Placement, stamp: str, places: _Places) -> None:
 def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
     """Let the public names lead to a generation; return a warning where that may not last."""
     for public, ours in placement.links:
-        if durable.target(public, places.directory) != ours:
+        if atomic.target(public, places.directory) != ours:
             _point(public, ours, places.directory, places)
-    durable.point(
+    atomic.point(
         generations.CURRENT,
         f"{generations.DIRECTORY}/{name}",
         places.private,
@@ -251,5 +252,5 @@ def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
 
 
 def _point(name: str, target: str, within: int, places: _Places) -> None:
-    durable.point(name, target, within, places.staging)
+    atomic.point(name, target, within, places.staging)
     os.fsync(within)

@@ -16,16 +16,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from . import acl, acting, durable, way
 from .errors import CannotWrite, InvalidInput
-from .writers import Trust, group_name, others, user_name
+from .files import acl, acting, atomic, way
+from .files.writers import Trust, group_name, others, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from .files.way import Step
     from .placement import Placement
-    from .way import Step
 
 Result = TypeVar("Result")
 
@@ -48,7 +48,7 @@ def by_worker(
     if placement.worker is not None:
         return work(placement)
     me, owner = os.geteuid(), placement.uid
-    if me != 0 or owner in {durable.KEEP, me}:
+    if me != 0 or owner in {atomic.KEEP, me}:
         return work(replace(placement, worker=me))
     if not _is_theirs(placement, make=make):
         try:
@@ -58,7 +58,7 @@ def by_worker(
             if not _is_theirs(placement, make=False):
                 raise
     # What the owner makes is the owner's.
-    return acting.as_user(owner, partial(work, replace(placement, worker=owner, uid=durable.KEEP)))
+    return acting.as_user(owner, partial(work, replace(placement, worker=owner, uid=atomic.KEEP)))
 
 
 def refuse_step(placement: Placement, step: Step) -> None:
@@ -130,7 +130,7 @@ def _belongs_to_another(placement: Placement, step: Step) -> CannotWrite:
             f"{step.path} belongs to {owner}, who could put another key there",
             hint=placement.remedy(*chown if placement.worker == os.geteuid() else ()),
         )
-    given = placement.uid != durable.KEEP
+    given = placement.uid != atomic.KEEP
     files = user_name(placement.uid if given else 0)
     return CannotWrite(
         f"{step.path} belongs to {owner}, and the files would be {files}'s",
@@ -156,11 +156,11 @@ def _is_theirs(placement: Placement, *, make: bool) -> bool:
         refuse_step(roots, step)
 
     def make_next(name: str, within: int, left: int) -> None:
-        with durable.opened(".", within) as parent:
+        with atomic.opened(".", within) as parent:
             if left == 0:
                 _hand_over(name, parent, placement.uid)
                 return
-            with durable.directory(name, DIRECTORY_MODE, parent):
+            with atomic.directory(name, DIRECTORY_MODE, parent):
                 pass
 
     try:
@@ -190,19 +190,19 @@ def _hand_over(name: str, within: int, uid: int) -> None:
 def _name_handed_over(staged: str, name: str, within: int, uid: int) -> None:
     with suppress(FileExistsError):  # of a run that was killed, or that is as far as this one
         os.mkdir(staged, 0o700, dir_fd=within)
-    with durable.opened(staged, within) as made:
-        if os.fstat(made).st_uid not in {0, uid} or durable.entries(made):
+    with atomic.opened(staged, within) as made:
+        if os.fstat(made).st_uid not in {0, uid} or atomic.entries(made):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), staged)
         acl.drop(made)
-        os.fchown(made, uid, durable.KEEP)
+        os.fchown(made, uid, atomic.KEEP)
         os.fchmod(made, DIRECTORY_MODE)
         os.fsync(made)
-    durable.rename_new(staged, name, within)
+    atomic.rename_new(staged, name, within)
 
 
 def _refuse_group_of_others(placement: Placement) -> None:
     """Refuse to give the key to a group that the owner could not give it to."""
-    if placement.gid != durable.KEEP and placement.gid not in acting.groups(placement.uid):
+    if placement.gid != atomic.KEEP and placement.gid not in acting.groups(placement.uid):
         owner, group = user_name(placement.uid), group_name(placement.gid)
         raise InvalidInput(
             f"{owner} is not in the group {group}, and in a directory of {owner}'s all is done "

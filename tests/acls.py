@@ -7,7 +7,7 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
-from dockertls_vault.acl import ACCESS, Entry, Tag
+from dockertls_vault.files.acl import ACCESS, Entry, Tag
 
 from .harness.missing import missing
 

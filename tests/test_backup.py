@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import durable
 from dockertls_vault.errors import CannotWrite
+from dockertls_vault.files import atomic
 
 from .credentials import NAMES, listing, public, put
 
@@ -141,7 +141,7 @@ def test_a_group_that_cannot_be_given_reads_nothing(
 def test_what_is_too_large_for_a_credential_is_no_backup(out: Path) -> None:
     """It is said, and stays where it is."""
     out.mkdir()
-    (out / "large").write_bytes(b"-" * (durable.LARGEST + 1))
+    (out / "large").write_bytes(b"-" * (atomic.LARGEST + 1))
     (out / "ca.pem").symlink_to("large")
     with pytest.raises(CannotWrite, match=r"ca\.pem cannot be kept as a backup: it is larger"):
         put(out, 1, replace=True)

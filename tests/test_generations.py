@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import durable, reader
+from dockertls_vault import reader
 from dockertls_vault.errors import CannotWrite
+from dockertls_vault.files import atomic
 
 from .credentials import NAMES, generations, listing, public, put, swap_by_hand
 
@@ -57,7 +58,7 @@ def test_nothing_is_removed_before_the_new_set_is_in_use(
     for number in (1, 2, 3):
         put(out, number)
     seen: list[list[str]] = []
-    real = durable.point
+    real = atomic.point
 
     def point(name: str, *arguments: Any, **options: Any) -> None:
         if name == "current":
@@ -65,7 +66,7 @@ def test_nothing_is_removed_before_the_new_set_is_in_use(
             seen.extend(listing(kept / generation) for generation in generations(out))
         real(name, *arguments, **options)
 
-    monkeypatch.setattr(durable, "point", point)
+    monkeypatch.setattr(atomic, "point", point)
     put(out, 4)
     assert seen == [list(NAMES)] * 4
     assert len(generations(out)) == 3
@@ -129,7 +130,7 @@ def test_what_is_in_use_is_no_leftover(out: Path, monkeypatch: pytest.MonkeyPatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(durable, "create", full)
+        patch.setattr(atomic, "create", full)
         with pytest.raises(CannotWrite):
             put(out, 2)
     assert public(out) == {"1"}

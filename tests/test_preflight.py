@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import durable, preflight
+from dockertls_vault import preflight
 from dockertls_vault.cli import app
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
+from dockertls_vault.files import atomic
 from dockertls_vault.request import Layout
 
 from .credentials import CLIENT, SERVER, listing, public, put
@@ -436,7 +437,7 @@ def test_a_link_of_proc_that_leads_elsewhere_than_it_says(tmp_path: Path) -> Non
     """As into another mount namespace: by its text it would be another directory of ours."""
     gone = tmp_path / "gone"
     gone.mkdir()
-    with durable.opened(str(gone)) as opened:
+    with atomic.opened(str(gone)) as opened:
         gone.rmdir()
         with pytest.raises(CannotWrite, match="leads elsewhere than it says"):
             put(Path(f"/proc/self/fd/{opened}/certs"), 1)
@@ -466,7 +467,7 @@ def test_another_mount_namespace(tmp_path: Path) -> None:
 def test_a_descriptor_is_no_name(tmp_path: Path) -> None:
     """What fails at one has its number where a name would be, which tells nobody anything."""
     with (
-        durable.opened(str(tmp_path)) as opened,
+        atomic.opened(str(tmp_path)) as opened,
         pytest.raises(CannotWrite) as caught,
         preflight.refusals(tmp_path),
     ):

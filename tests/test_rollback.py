@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from dockertls_vault import acting, durable, placement, reader, store
+from dockertls_vault import placement, reader, store
 from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
@@ -27,6 +27,7 @@ from dockertls_vault.errors import (
     ForeignFiles,
     Locked,
 )
+from dockertls_vault.files import acting, atomic
 from dockertls_vault.request import Layout, Purpose, Request
 from dockertls_vault.rollback import find, roll_back
 from dockertls_vault.x509 import serial_text
@@ -171,7 +172,7 @@ UNUSABLE = {
     "an empty ca.pem": (_exchange("ca.pem", b""), "it is damaged"),
     "an empty key": (_exchange("key.pem", b""), "it is damaged"),
     "an encrypted key": (_exchange("key.pem", ENCRYPTED), "it is damaged"),
-    "a large key": (_exchange("key.pem", b"-" * (durable.LARGEST + 1)), "it is damaged"),
+    "a large key": (_exchange("key.pem", b"-" * (atomic.LARGEST + 1)), "it is damaged"),
     "another key": (
         _exchange("key.pem", ROOT.issue("other").key_pem),
         "its key is not the certificate's",
@@ -308,8 +309,8 @@ def test_it_takes_the_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(out, 2)
     monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
     with (
-        durable.opened(str(out / ".dockertls")) as private,
-        durable.locked("lock", private, wait=1),
+        atomic.opened(str(out / ".dockertls")) as private,
+        atomic.locked("lock", private, wait=1),
         pytest.raises(Locked),
     ):
         back(out)
@@ -335,7 +336,7 @@ def test_what_comes_while_it_waits_for_the_lock_is_seen(
     put(out, 1)
     put(out, 2)
     newest = generations(out)[1]
-    locked = durable.locked
+    locked = atomic.locked
 
     @contextmanager
     def waited(name: str, within: int, *, wait: float) -> Iterator[None]:
@@ -343,7 +344,7 @@ def test_what_comes_while_it_waits_for_the_lock_is_seen(
         with locked(name, within, wait=wait):
             yield
 
-    monkeypatch.setattr(durable, "locked", waited)
+    monkeypatch.setattr(atomic, "locked", waited)
     with pytest.raises(DockerTLSError, match=words):
         back(out)
     assert (out / ".dockertls" / "current").resolve().name == newest

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import durable, stop
+from dockertls_vault import stop
 from dockertls_vault.address import Target
 from dockertls_vault.check import check
 from dockertls_vault.docker.endpoint import Endpoint
+from dockertls_vault.files import atomic
 from dockertls_vault.resolving import resolve
 from dockertls_vault.vault import transport
 from tests.docker.servers import silent
@@ -119,12 +120,12 @@ def test_a_lock_is_not_waited_for(tmp_path: Path) -> None:
     """Another run has it, and may have it for long."""
     with (
         stop.heeded() as asked,
-        durable.opened(str(tmp_path)) as directory,
-        durable.locked("lock", directory, wait=1),
+        atomic.opened(str(tmp_path)) as directory,
+        atomic.locked("lock", directory, wait=1),
     ):
         asking = threading.Timer(0.2, asked.request)
         asking.start()
-        with pytest.raises(stop.Stopped), durable.locked("lock", directory, wait=LIMIT):
+        with pytest.raises(stop.Stopped), atomic.locked("lock", directory, wait=LIMIT):
             pytest.fail("it was not locked")
     asking.join()
 

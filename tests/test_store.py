@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import durable, reader
+from dockertls_vault import reader
 from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
     InvalidInput,
 )
+from dockertls_vault.files import atomic
 from dockertls_vault.request import Layout, Request
 
 from .credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
@@ -198,14 +199,14 @@ def test_what_cannot_be_cleaned_up_after_the_swap_is_a_warning(
     put(out, 1)
     current = out / ".dockertls" / "current"
     before = current.readlink()
-    real = durable.entries
+    real = atomic.entries
 
     def entries(within: int) -> list[str]:
         if current.readlink() != before:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(within)
 
-    monkeypatch.setattr(durable, "entries", entries)
+    monkeypatch.setattr(atomic, "entries", entries)
     assert put(out, 2).warnings == (
         "which generations are old cannot be told: Input/output error",
         "what is left over cannot be told: Input/output error",

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import durable, placement, reader, store
+from dockertls_vault import placement, reader, store
 from dockertls_vault.errors import CannotWrite, ForeignFiles, Locked
+from dockertls_vault.files import atomic
 
 from .credentials import CLIENT, NAMES, generations, listing, public, put, swap_by_hand
 
@@ -39,8 +40,8 @@ def test_a_directory_that_another_process_keeps_is_left_alone(
     put(out, 1)
     monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
     with (
-        durable.opened(str(out / ".dockertls")) as private,
-        durable.locked("lock", private, wait=1),
+        atomic.opened(str(out / ".dockertls")) as private,
+        atomic.locked("lock", private, wait=1),
         pytest.raises(Locked),
     ):
         put(out, 2)
@@ -61,8 +62,8 @@ def test_what_comes_while_it_waits_for_the_lock_is_seen(
 
     with concurrent.futures.ThreadPoolExecutor() as threads:
         with (
-            durable.opened(str(out / ".dockertls")) as private,
-            durable.locked("lock", private, wait=1),
+            atomic.opened(str(out / ".dockertls")) as private,
+            atomic.locked("lock", private, wait=1),
         ):
             monkeypatch.setattr(fcntl, "flock", flock)
             waiting = threads.submit(put, out, 2)

@@ -59,18 +59,18 @@ def test_a_run_that_is_interrupted_leaves_no_key_behind(
     prepared: DevVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failure between the key and the swap removes what was written."""
-    from dockertls_vault import durable
     from dockertls_vault.cli import app
+    from dockertls_vault.files import atomic
 
     monkeypatch.setenv("BAO_ADDR", prepared.address)
     monkeypatch.setenv("BAO_TOKEN", prepared.token)
-    real = durable.create
+    real = atomic.create
 
     def interrupted(name: str, *arguments: object, **options: object) -> None:
         real(name, *arguments, **options)  # type: ignore[arg-type]  # as they came
         if name == "key.pem":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(durable, "create", interrupted)
+    monkeypatch.setattr(atomic, "create", interrupted)
     assert app.run(["issue", "client", "--out", str(tmp_path / "c")]) == 130
     assert list((tmp_path / "c").rglob("*.pem")) == []

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import acl, durable, placement, preflight, store, worker
+from dockertls_vault import placement, preflight, store, worker
 from dockertls_vault.errors import CannotWrite, InvalidInput
+from dockertls_vault.files import acl, atomic
 from dockertls_vault.request import Layout
 
 from . import acls
@@ -259,13 +260,13 @@ def test_a_directory_that_comes_in_the_meantime_is_not_replaced(
 ) -> None:
     """It is judged like any other, and it is root's here."""
     out = everybodys / "certs"
-    real = durable.rename_new
+    real = atomic.rename_new
 
     def rename_new(*arguments: Any) -> None:
         out.mkdir()
         real(*arguments)
 
-    monkeypatch.setattr(durable, "rename_new", rename_new)
+    monkeypatch.setattr(atomic, "rename_new", rename_new)
     put(out, 1, OWNED)
     assert out.stat().st_uid == 0
     assert public(out) == {"1"}

@@ -9,9 +9,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from dockertls_vault import durable
 from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import VerificationError
+from dockertls_vault.files import atomic
 from dockertls_vault.verification import extended_key_usages
 from dockertls_vault.x509 import load_certificates
 
@@ -115,7 +115,7 @@ def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIE
 def _read(path: Path) -> bytes:
     try:
         # In another user's home it may be a link to a device, or a FIFO.
-        return durable.read(path)
+        return atomic.read(path)
     except PermissionError:
         raise _Unusable(
             f"{path} may not be read", "run as the user that owns it, or as one of its group"

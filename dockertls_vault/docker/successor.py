@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dockertls_vault import durable
 from dockertls_vault.errors import VerificationError
+from dockertls_vault.files import atomic
 from dockertls_vault.x509 import load_certificates, subject_alternative_names
 
 from .report import Severity, Step
@@ -40,7 +40,7 @@ def find_successor(
     well, or the files cannot be read.
     """
     try:
-        installed = [load_certificates(durable.read(path))[0] for path in files]
+        installed = [load_certificates(atomic.read(path))[0] for path in files]
     except (OSError, ValueError, VerificationError):
         return None
     used, *others = installed

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import urllib3
 import urllib3.exceptions
 
-from dockertls_vault import given
 from dockertls_vault.errors import InvalidSetting
+from dockertls_vault.files import given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,8 +11,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dockertls_vault import given, guarded, stop, values
+from dockertls_vault import stop, values
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken
+from dockertls_vault.files import given, guarded
 
 from .wrapping import wrapped
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from .errors import CannotWrite
+from dockertls_vault.errors import CannotWrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable

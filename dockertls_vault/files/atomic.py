@@ -15,7 +15,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from . import acl, stop
+from dockertls_vault import stop
+
+from . import acl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from . import stop
+from dockertls_vault import stop
 
 if TYPE_CHECKING:
     from pathlib import Path

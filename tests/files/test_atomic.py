@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import dockertls_vault
-from dockertls_vault import durable
+from dockertls_vault.files import atomic
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 # Installs in eight threads, as an ordinary user: what root may do would hide a wrong mode. It
 # becomes one only now, since Python and the package may be where such a user cannot look.
 THREADS = """
@@ -77,7 +77,7 @@ def test_a_directory_of_a_run_that_was_killed_gets_its_mode(
     if inside:
         (made / "file").touch()
     made.chmod(found)
-    with durable.opened(str(tmp_path)) as within, durable.directory("d", 0o755, within):
+    with atomic.opened(str(tmp_path)) as within, atomic.directory("d", 0o755, within):
         assert made.stat().st_mode & 0o7777 == mode
 
 
@@ -102,7 +102,7 @@ def test_the_core_changes_nothing_that_all_threads_share() -> None:
     } == set()
 
 
-@pytest.mark.parametrize(("kept", "uid"), [(0o444, durable.KEEP), (0o400, 1)])
+@pytest.mark.parametrize(("kept", "uid"), [(0o444, atomic.KEEP), (0o400, 1)])
 def test_a_file_system_without_modes_or_owners_gets_no_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, uid: int
 ) -> None:
@@ -111,8 +111,8 @@ def test_a_file_system_without_modes_or_owners_gets_no_key(
     monkeypatch.setattr(os, "fchmod", lambda made, _: real(made, kept))
     monkeypatch.setattr(os, "fchown", lambda *_: None)
     with (
-        durable.opened(str(tmp_path)) as directory,
+        atomic.opened(str(tmp_path)) as directory,
         pytest.raises(OSError, match="does not keep modes and owners"),
     ):
-        durable.create("key.pem", b"secret", 0o400, directory, uid=uid)
+        atomic.create("key.pem", b"secret", 0o400, directory, uid=uid)
     assert (tmp_path / "key.pem").read_bytes() == b""

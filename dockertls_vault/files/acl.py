@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from .errors import CannotWrite
+from dockertls_vault.errors import CannotWrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import guarded
 from dockertls_vault.config import SYSTEM_FILE, resolve
 from dockertls_vault.errors import InvalidSetting
+from dockertls_vault.files import guarded
 from dockertls_vault.settings import Settings
 from dockertls_vault.vault.tokens import given_token
-
-from . import acls
+from tests import acls
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import given, stop
+from dockertls_vault import stop
+from dockertls_vault.files import given
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import acl, durable, way
 from dockertls_vault.errors import CannotWrite
-
-from . import acls
-from .credentials import put
+from dockertls_vault.files import acl, atomic, way
+from tests import acls
+from tests.credentials import put
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,13 +52,13 @@ def test_what_has_none(tmp_path: Path) -> None:
 def test_what_is_made_below_a_default_acl_has_the_mode_alone(tmp_path: Path, mode: int) -> None:
     """Otherwise a 0440 key could be read by all that the ACL names."""
     acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
-    with durable.opened(str(tmp_path)) as within:
-        with durable.directory("d", 0o755, within) as made:
-            durable.create("inner", b"", mode, made)
-        durable.create("f", b"", mode, within)
-        durable.replace("r", b"", mode, within, within)
-        durable.copy(b"", (tmp_path / "f").stat(), "c", within)
-        with durable.locked("lock", within, wait=1):
+    with atomic.opened(str(tmp_path)) as within:
+        with atomic.directory("d", 0o755, within) as made:
+            atomic.create("inner", b"", mode, made)
+        atomic.create("f", b"", mode, within)
+        atomic.replace("r", b"", mode, within, within)
+        atomic.copy(b"", (tmp_path / "f").stat(), "c", within)
+        with atomic.locked("lock", within, wait=1):
             pass
     for path in tmp_path.rglob("*"):
         assert not [name for name in os.listxattr(path) if "acl" in name]
@@ -77,8 +76,8 @@ def test_nobody_named_can_open_it_before(tmp_path: Path, monkeypatch: pytest.Mon
         masks.extend(entry.permissions for entry in found if entry.tag == acl.Tag.MASK)
 
     monkeypatch.setattr(acl, "drop", see)
-    with durable.opened(str(tmp_path)) as within:
-        durable.create("key", b"", 0o440, within)
+    with atomic.opened(str(tmp_path)) as within:
+        atomic.create("key", b"", 0o440, within)
     assert masks == [0]
 
 
@@ -87,9 +86,9 @@ def test_an_acl_that_stays_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
     acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
     monkeypatch.setattr(os, "removexattr", lambda *_: None)
     with (
-        durable.opened(str(tmp_path)) as within,
+        atomic.opened(str(tmp_path)) as within,
         pytest.raises(OSError, match="an ACL that cannot be taken off") as caught,
     ):
-        durable.create("key", b"secret", 0o440, within)
+        atomic.create("key", b"secret", 0o440, within)
     assert caught.value.errno == errno.EPERM
     assert (tmp_path / "key").read_bytes() == b""

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockertls_vault.errors import InvalidSetting
+
 from . import acl, given, way
-from .errors import InvalidSetting
 from .writers import Trust, others, user_name
 
 if TYPE_CHECKING:

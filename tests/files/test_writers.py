@@ -8,10 +8,9 @@ import pwd
 
 import pytest
 
-from dockertls_vault import writers
-from dockertls_vault.acl import Entry, Tag
-
-from .acls import ALL, READ, WRITE, group, user
+from dockertls_vault.files import writers
+from dockertls_vault.files.acl import Entry, Tag
+from tests.acls import ALL, READ, WRITE, group, user
 
 ALICE, BOB, CAROL, STAFF, SHARED, NAMELESS = 5001, 5002, 5003, 6001, 6002, 7777
 TRUST = writers.Trust(frozenset({0, ALICE}))

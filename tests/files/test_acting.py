@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import acting
 from dockertls_vault.errors import CannotWrite
+from dockertls_vault.files import acting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,11 +135,11 @@ def test_a_machine_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_process_that_may_not(without: str) -> None:
     """As in a container without capabilities, or where they do not go with the user."""
-    code = "import sys; from dockertls_vault import acting; "
+    code = "import sys; from dockertls_vault.files import acting; "
     code += "acting.as_user(int(sys.argv[1]), lambda: print('done'))"
     ended = subprocess.run(
         ["setpriv", without, sys.executable, "-c", code, str(NOBODY.pw_uid)],
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,

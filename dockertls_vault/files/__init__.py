@@ -1,0 +1,1 @@
+"""Files and directories, by open descriptors: which one, who could write to it, written whole."""
