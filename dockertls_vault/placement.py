@@ -57,7 +57,7 @@ class Placement:
 
     def remedy(self, *remedies: str) -> str:
         """Return the hint of a refusal: one of these, or another directory if that can be."""
-        elsewhere = ("choose another directory with --out",) if self.movable else ()
+        elsewhere = ("choose another directory with --dir",) if self.movable else ()
         return ", or ".join((*remedies, *elsewhere))
 
 
@@ -81,7 +81,7 @@ def place(request: Request, out: Path, admins: str | None = None) -> Placement:
         directory = out.absolute()
     except FileNotFoundError:
         raise InvalidInput(
-            f"{out} in a working directory that is gone", hint="give --out in full, or cd elsewhere"
+            f"{out} in a working directory that is gone", hint="give --dir in full, or cd elsewhere"
         ) from None
     names = public_names(request.purpose)
     if request.layout is Layout.DIND:

@@ -122,7 +122,7 @@ def _place(directory: Path, admins: str | None) -> Placement:
     if not found:
         raise ConflictingState(
             f"no credential of dockertls-vault's in {directory}",
-            hint="name the directory that was given to `dockertls-vault issue` with --out",
+            hint="name the directory that was given to `dockertls-vault issue` with --dir",
         )
     owner = found[0].stat().st_uid
     return Placement(

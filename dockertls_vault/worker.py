@@ -105,7 +105,7 @@ def refuse_other_writers(
     )
     if os.geteuid() not in {0, status.st_uid}:
         # Such as a volume of a container's, which is root's and for everybody.
-        ways_out += ['give --out "$(mktemp -d)"'] if placement.movable else []
+        ways_out += ['give --dir "$(mktemp -d)"'] if placement.movable else []
         raise CannotWrite(message, hint=", or ".join(ways_out))
     # The likes of /tmp are for everybody, and are to stay so.
     if not status.st_mode & stat.S_ISVTX:

@@ -99,7 +99,7 @@ REPLACE = """\
 set -e
 rm -f /etc/docker/*.pem
 for name in ca server-cert server-key; do echo $name >/etc/docker/$name.pem; done
-dockertls-vault issue server --out /etc/docker --replace
+dockertls-vault issue server --dir /etc/docker --replace
 set +e
 """
 CHOSEN = {

@@ -80,7 +80,7 @@ def succeed(*arguments: object) -> None:
 
 def issue(purpose: str, out: Path, *arguments: str) -> Path:
     """Issue a certificate into ``out``; return it."""
-    succeed("issue", purpose, "--out", out, *arguments)
+    succeed("issue", purpose, "--dir", out, *arguments)
     return out
 
 

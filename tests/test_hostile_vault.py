@@ -194,7 +194,7 @@ def test_a_vault_that_lies_is_refused(
 ) -> None:
     """Each lie is named, and what was installed before stays as it was, byte for byte."""
     lead_to(fake, monkeypatch)
-    command = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path / "s")]
+    command = ["issue", "server", "--host", "a.example.internal", "--dir", str(tmp_path / "s")]
     assert app.run(command) == 0
     before = snapshot(tmp_path)
     fake.answer = lie
@@ -214,7 +214,7 @@ def test_all_that_is_wrong_is_in_the_json_at_once(
     fake.answer = lambda order: order.honest(
         usages=[SERVER_AUTH, CLIENT_AUTH], dns=["evil.example"], lifetime=timedelta(days=400)
     )
-    command = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path / "s")]
+    command = ["issue", "server", "--host", "a.example.internal", "--dir", str(tmp_path / "s")]
     assert app.run([*command, "-o", "json"]) == 65
     assert len(json.loads(capsys.readouterr().out)["error"]["problems"]) == 4
     assert list(tmp_path.iterdir()) == []

@@ -72,7 +72,7 @@ def test_a_server_gets_what_it_asked_for(
     """Names, usage, key, modes and the trust bundle, and JSON that says the same."""
     out = tmp_path / "tls"
     arguments = ("--host", "a.example.internal", "--host", "10.1.2.3", "--host", "::1")
-    data = run(capsys, "issue", "server", *arguments, "--out", out)
+    data = run(capsys, "issue", "server", *arguments, "--dir", out)
     issued = certificate(out / "server-cert.pem")
     assert extended_key_usages(issued) == {SERVER_AUTH}
     assert data["certificate"]["dns_names"] == ["a.example.internal"]
@@ -90,7 +90,7 @@ def test_a_server_gets_what_it_asked_for(
 @pytest.mark.usefixtures("vault")
 def test_a_client_is_its_common_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A client has a name that Docker sees as the user, no host's name, and an hour."""
-    data = run(capsys, "issue", "client", "--name", "alice@ci", "--out", tmp_path / "c")
+    data = run(capsys, "issue", "client", "--name", "alice@ci", "--dir", tmp_path / "c")
     assert data["certificate"]["common_name"] == "alice@ci"
     assert (data["certificate"]["dns_names"], data["certificate"]["ip_addresses"]) == ([], [])
     assert extended_key_usages(certificate(tmp_path / "c" / "cert.pem")) == {CLIENT_AUTH}
@@ -105,7 +105,7 @@ def test_every_kind_of_key_is_signed(
     key_type: KeyType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The key on disk is of the kind that was asked for, in PKCS#8."""
-    run(capsys, "issue", "client", "--key-type", key_type.value, "--out", tmp_path / "c")
+    run(capsys, "issue", "client", "--key-type", key_type.value, "--dir", tmp_path / "c")
     pem = (tmp_path / "c" / "key.pem").read_bytes()
     key = serialization.load_pem_private_key(pem, None)
     assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
@@ -126,7 +126,7 @@ def test_the_type_of_key_is_a_setting(
 ) -> None:
     """A variable names it for every command on a host; the flag wins."""
     monkeypatch.setenv("DOCKERTLS_KEY_TYPE", "ec-p384")
-    command = ("issue", "client", "--out", tmp_path / "c")
+    command = ("issue", "client", "--dir", tmp_path / "c")
     assert run(capsys, *command)["key_type"] == "ec-p384"
     assert run(capsys, *command, "--key-type", "ed25519")["key_type"] == "ed25519"
 
@@ -136,7 +136,7 @@ def test_issuing_again_renews_in_place(tmp_path: Path, capsys: pytest.CaptureFix
     """A second run is safe: another generation, another key, and the first one kept."""
     out = tmp_path / "c"
     serials = {
-        run(capsys, "issue", "client", "--out", out)["certificate"]["serial"] for _ in range(2)
+        run(capsys, "issue", "client", "--dir", out)["certificate"]["serial"] for _ in range(2)
     }
     assert len(serials) == 2
     assert len(list((out / ".dockertls" / "generations").iterdir())) == 2
@@ -147,8 +147,8 @@ def test_the_dind_layout_has_a_directory_for_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As docker:dind expects them under DOCKER_TLS_CERTDIR."""
-    run(capsys, "issue", "server", "--host", "localhost", "--layout", "dind", "--out", tmp_path)
-    run(capsys, "issue", "client", "--layout", "dind", "--out", tmp_path)
+    run(capsys, "issue", "server", "--host", "localhost", "--layout", "dind", "--dir", tmp_path)
+    run(capsys, "issue", "client", "--layout", "dind", "--dir", tmp_path)
     assert {path.name for path in tmp_path.glob("*/*.pem")} == {"ca.pem", "cert.pem", "key.pem"}
     assert extended_key_usages(certificate(tmp_path / "server" / "cert.pem")) == {SERVER_AUTH}
     assert extended_key_usages(certificate(tmp_path / "client" / "cert.pem")) == {CLIENT_AUTH}
@@ -158,7 +158,7 @@ def test_the_dind_layout_has_a_directory_for_each(
 def test_words_say_where_the_files_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What people read: subject, names, until when, fingerprint, files with their modes."""
     out = tmp_path / "c"
-    assert app.run(["issue", "client", "--name", "alice", "--out", str(out)]) == 0
+    assert app.run(["issue", "client", "--name", "alice", "--dir", str(out)]) == 0
     words = capsys.readouterr().out
     assert "subject\tCN=alice\n" in words
     assert f"0400 {out / 'key.pem'}\n" in words
@@ -181,7 +181,7 @@ def test_how_long_it_is_valid_is_the_ttl(
 ) -> None:
     """And not what lies between the two times: a role that dates back makes that longer."""
     lead_to(prepared_server, monkeypatch)
-    assert app.run(["issue", "client", "--ttl", ttl, "--out", str(tmp_path / "c")]) == 0
+    assert app.run(["issue", "client", "--ttl", ttl, "--dir", str(tmp_path / "c")]) == 0
     words = capsys.readouterr().out
     assert re.search(rf"^valid from\t[\d :-]+ UTC{before}$", words, re.MULTILINE)
     assert re.search(rf"^valid until\t[\d :-]+ UTC{after}$", words, re.MULTILINE)
@@ -196,7 +196,7 @@ def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
     """Without --host a name outside the role's domains is dropped, and it is said."""
     lead_to(prepared_server, monkeypatch)
     monkeypatch.setattr("socket.gethostname", lambda: "host.elsewhere.example")
-    assert app.run(["issue", "server", "--out", str(tmp_path / "s"), "-o", "json"]) == 0
+    assert app.run(["issue", "server", "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
     captured = capsys.readouterr()
     data = json.loads(captured.out)["data"]
     assert data["left_out"] == ["host.elsewhere.example"]
@@ -215,7 +215,7 @@ def test_a_name_asked_for_that_the_role_refuses_is_an_error(
     lead_to(prepared_server, monkeypatch)
     for name in ("a.elsewhere.example", "*.example.internal"):
         out = tmp_path / "s"
-        assert app.run(["issue", "server", "--host", name, "--out", str(out)]) == 65
+        assert app.run(["issue", "server", "--host", name, "--dir", str(out)]) == 65
         assert f"{name} not allowed by this role" in capsys.readouterr().err
         assert not out.exists()
 
@@ -228,7 +228,7 @@ def test_a_life_that_vault_shortened_is_said(
 ) -> None:
     """The role's maximum is a day; a longer wish is cut, and both we and Vault say so."""
     lead_to(prepared_server, monkeypatch)
-    command = ["issue", "client", "--ttl", "30d", "--out", str(tmp_path / "c"), "-o", "json"]
+    command = ["issue", "client", "--ttl", "30d", "--dir", str(tmp_path / "c"), "-o", "json"]
     assert app.run(command) == 0
     envelope = json.loads(capsys.readouterr().out)
     assert envelope["data"]["shortened"] is True
@@ -244,7 +244,7 @@ def test_a_life_that_vault_shortened_is_said(
         (["--ttl", "0s"], 2, "out of range"),
         (["--owner", "no-such-user"], 2, "no such user"),
         (["--owner", str(2**32 - 1)], 2, "no such user"),
-        (["--out", ""], 2, "an empty --out"),
+        (["--dir", ""], 2, "an empty --dir"),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_touched(
@@ -258,7 +258,7 @@ def test_wrong_input_is_refused_before_anything_is_touched(
 ) -> None:
     """A mount, a role, a TTL or an owner that makes no sense; the directory is not even made."""
     lead_to(prepared_server, monkeypatch)
-    assert app.run(["issue", "client", "--out", str(tmp_path / "c"), *arguments]) == status
+    assert app.run(["issue", "client", "--dir", str(tmp_path / "c"), *arguments]) == status
     assert words in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
 
@@ -273,7 +273,7 @@ def test_a_name_that_the_ca_may_not_sign_is_refused(
     lead_to(vault_server, monkeypatch)
     mount = f"constrained-{secrets.token_hex(4)}"
     mounts.constrained_root(vault_server, mount, permitted_dns_domains="a.example.internal")
-    command = ["issue", "server", "--mount", mount, "--out", str(tmp_path / "s"), "--host"]
+    command = ["issue", "server", "--mount", mount, "--dir", str(tmp_path / "s"), "--host"]
     assert app.run([*command, "b.example.internal"]) == 65
     assert re.search("name constraints|'b.example.internal'", capsys.readouterr().err)
     assert not (tmp_path / "s").exists()
@@ -288,7 +288,7 @@ def test_an_address_that_the_ca_may_not_sign_is_refused(
     """Only Vault makes a CA that is bound to ranges of addresses."""
     mount = f"constrained-{secrets.token_hex(4)}"
     mounts.constrained_root(server, mount, permitted_ip_ranges="10.0.0.0/8")
-    command = ["issue", "server", "--mount", mount, "--out", str(tmp_path / "s"), "--host"]
+    command = ["issue", "server", "--mount", mount, "--dir", str(tmp_path / "s"), "--host"]
     assert app.run([*command, "192.0.2.1"]) == 65
     assert "192.0.2.1" in capsys.readouterr().err
     assert not (tmp_path / "s").exists()
@@ -301,7 +301,7 @@ def test_a_namespace_that_there_is_not_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where there are namespaces: Community ignores them, and `auth` says so."""
-    arguments = ["--out", str(tmp_path / "c"), "--namespace", "nowhere"]
+    arguments = ["--dir", str(tmp_path / "c"), "--namespace", "nowhere"]
     assert app.run(["issue", "client", *arguments]) == 78
     assert "namespace" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
@@ -313,7 +313,7 @@ def test_names_go_both_ways(
     """In the CSR and as parameters: a role that reads only one of them drops the other."""
     lead_to(fake, monkeypatch)
     names = ["--host", "a.example.internal", "--host", "10.1.2.3"]
-    assert app.run(["issue", "server", *names, "--out", str(tmp_path / "s")]) == 0
+    assert app.run(["issue", "server", *names, "--dir", str(tmp_path / "s")]) == 0
     (order,) = fake.orders
     san = order.csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert san.get_values_for_type(x509.DNSName) == ["a.example.internal"]
@@ -335,7 +335,7 @@ def test_what_outlives_its_root_ends_with_it(
     mounts.change_issuer(vault_server, mount, leaf_not_after_behavior="permit")
     mounts.change_role(vault_server, mount, "server", max_ttl="90d")
     command = ["issue", "server", "--mount", mount, "--host", "a.example.internal", "--ttl", "60d"]
-    assert app.run([*command, "--out", str(tmp_path / "s"), "-o", "json"]) == 0
+    assert app.run([*command, "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
     envelope = json.loads(capsys.readouterr().out)
     root = certificate(tmp_path / "s" / "ca.pem")
     leaf = certificate(tmp_path / "s" / "server-cert.pem")
@@ -349,7 +349,7 @@ def test_what_outlives_its_root_ends_with_it(
     (warning,) = [text for text in envelope["warnings"] if "both ends refuse" in text]
     assert f"from {until:%Y-%m-%d %H:%M:%S} UTC on, when 'CN={mount} root' above it" in warning
     assert not [text for text in envelope["warnings"] if "Vault shortened" in text]
-    assert app.run([*command, "--out", str(tmp_path / "t")]) == 0
+    assert app.run([*command, "--dir", str(tmp_path / "t")]) == 0
     assert f"\nvalid until\t{until:%Y-%m-%d %H:%M:%S} UTC\n" in capsys.readouterr().out
 
 
@@ -364,7 +364,7 @@ def test_a_credential_ends_with_the_last_root_that_it_trusts(
     mount = f"pki-{secrets.token_hex(4)}"
     mounts.constrained_root(prepared, mount, ttl="48h")
     command = ["issue", "server", "--host", "a.example.internal", "--trust-mount", mount]
-    assert app.run([*command, "--out", str(tmp_path / "s"), "-o", "json"]) == 0
+    assert app.run([*command, "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
     envelope = json.loads(capsys.readouterr().out)
     end = certificate(tmp_path / "s" / "ca.pem").not_valid_after_utc
     assert datetime.fromisoformat(envelope["data"]["valid_until"]) == end
@@ -398,7 +398,7 @@ def test_a_clock_that_is_a_little_off_is_said(
     """The certificate is installed, and Vault is not said to have shortened it."""
     lead_to(fake, monkeypatch)
     fake.ahead = ahead
-    assert app.run(["issue", "client", "--out", str(tmp_path / "c"), "-o", "json"]) == 0
+    assert app.run(["issue", "client", "--dir", str(tmp_path / "c"), "-o", "json"]) == 0
     envelope = json.loads(capsys.readouterr().out)
     assert envelope["data"]["shortened"] is False
     (warning,) = envelope["warnings"]
@@ -414,7 +414,7 @@ def test_a_clock_that_is_far_behind_is_the_reason_given(
     """Beyond five minutes nothing is installed, and the hint is to set it."""
     lead_to(fake, monkeypatch)
     fake.ahead = timedelta(minutes=10)
-    assert app.run(["issue", "client", "--out", str(tmp_path / "c")]) == 65
+    assert app.run(["issue", "client", "--dir", str(tmp_path / "c")]) == 65
     words = " ".join(capsys.readouterr().err.split())
     assert "behind Vault's (its Date header), and 1h was asked for" in words
     assert "set this machine's clock" in words
@@ -436,7 +436,7 @@ def test_a_ca_whose_key_is_not_verified_is_refused_with_words(
     lead_to(openbao, monkeypatch)
     mounts.ed25519_root(openbao, "ed25519")
     out = tmp_path / "c"
-    assert app.run(["issue", "client", "--mount", "ed25519", "--out", str(out)]) == 65
+    assert app.run(["issue", "client", "--mount", "ed25519", "--dir", str(out)]) == 65
     words = " ".join(capsys.readouterr().err.split())
     assert "the key of CN=ed25519 root is not RSA, P-256, P-384 or P-521" in words
     assert not out.exists()

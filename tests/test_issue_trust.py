@@ -71,7 +71,7 @@ def test_who_is_shut_out_by_another_ca_is_said(
     expired = Authority.create("old", not_before=long_ago, lifetime=timedelta(days=1))
     bundle = (old.certificate, expired.certificate, other.certificate)
     by_hand(tmp_path / "d", *bundle, names=names)
-    command = ["issue", *arguments, "--out", str(tmp_path / "d"), "--replace", "-q", "-o", "json"]
+    command = ["issue", *arguments, "--dir", str(tmp_path / "d"), "--replace", "-q", "-o", "json"]
     assert app.run(command) == 0
     captured = capsys.readouterr()
     lost = json.loads(captured.out)["data"]["no_longer_trusted"]
@@ -102,7 +102,7 @@ def test_who_is_shut_out_is_said_before_anything_happens(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(render, "warn", interrupted)
-    assert app.run(["issue", "client", "--out", str(tmp_path / "d"), "--replace"]) == 130
+    assert app.run(["issue", "client", "--dir", str(tmp_path / "d"), "--replace"]) == 130
     assert sorted(there) == ["ca.pem", "cert.pem", "key.pem"]
     assert fake.orders == []
 
@@ -116,8 +116,8 @@ def test_a_ca_of_ours_that_another_mount_does_not_have(
     """Without --replace as well: the mount is another one, and with it who may come in."""
     lead_to(prepared, monkeypatch)
     init(prepared, "another")
-    first = run(capsys, "issue", "client", "--out", tmp_path / "c")
-    second = run(capsys, "issue", "client", "--mount", "another", "--out", tmp_path / "c")
+    first = run(capsys, "issue", "client", "--dir", tmp_path / "c")
+    second = run(capsys, "issue", "client", "--mount", "another", "--dir", tmp_path / "c")
     assert second["no_longer_trusted"] == first["trusted"]
 
 
@@ -161,7 +161,7 @@ def test_a_ca_pem_that_says_nothing(
     lead_to(prepared, monkeypatch)
     (tmp_path / "c").mkdir()
     make(tmp_path / "c" / "ca.pem")
-    issued = run(capsys, "issue", "client", "--out", tmp_path / "c", "--replace")
+    issued = run(capsys, "issue", "client", "--dir", tmp_path / "c", "--replace")
     assert issued["no_longer_trusted"] == []
 
 
@@ -174,10 +174,10 @@ def test_an_intermediate_below_a_root_that_stays(
     """Whoever has a certificate of it sends it along, and is let in as before."""
     lead_to(prepared, monkeypatch)
     intermediate(prepared, "below")
-    run(capsys, "issue", "server", "--host", "localhost", "--mount", "below", "--out", tmp_path)
+    run(capsys, "issue", "server", "--host", "localhost", "--mount", "below", "--dir", tmp_path)
     chain = x509.load_pem_x509_certificates((tmp_path / "server-cert.pem").read_bytes())
     by_hand(tmp_path / "c", chain[1], names=("cert.pem", "key.pem"))
-    arguments = ("--mount", "below", "--out", tmp_path / "c", "--replace")
+    arguments = ("--mount", "below", "--dir", tmp_path / "c", "--replace")
     assert run(capsys, "issue", "client", *arguments)["no_longer_trusted"] == []
 
 
@@ -195,7 +195,7 @@ def test_nothing_is_said_of_a_file_that_the_owner_may_not_read(
     secret.write_bytes(certificates_pem([Authority.create().certificate]))
     (out / "ca.pem").symlink_to(secret)
     os.chown(out, pwd.getpwnam("nobody").pw_uid, -1)
-    command = ["issue", "client", "--out", str(out), "--owner", "nobody", "--replace"]
+    command = ["issue", "client", "--dir", str(out), "--owner", "nobody", "--replace"]
     for mode, said in ((0o600, False), (0o644, True)):
         secret.chmod(mode)
         app.run(command)

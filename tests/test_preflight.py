@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY = pwd.getpwnam("nobody").pw_uid
 DAEMON = pwd.getpwnam("daemon").pw_uid
-ANOTHER = "choose another directory with --out"
+ANOTHER = "choose another directory with --dir"
 SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 WITHOUT_IT = "give the directory by a path without it"
 AS_THEM = "run it as {0}, without sudo; or give --owner {0}"
@@ -261,7 +261,7 @@ def test_a_volume_for_everybody_that_is_roots(everybodys: Path, mode: int) -> No
     who = f"the group {grp.getgrgid(DAEMON).gr_name} and anybody"
     with nobody():
         message = f"{who} can write in {volume}, and so put another key there"
-        assert refused(volume) == (message, 'give --out "$(mktemp -d)"')
+        assert refused(volume) == (message, 'give --dir "$(mktemp -d)"')
     own = f"chmod g-w {volume} and chmod o-w {volume}, or "
     assert refused(volume)[1] == ("" if mode & 0o1000 else own) + ANOTHER
 

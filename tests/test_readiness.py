@@ -98,7 +98,7 @@ def test_ready_means_that_certificates_can_be_issued(
     assert told.err == "" or "nothing can be issued yet: the default issuer of" in told.err
     assert words.format(mount=mount) in told.err
     assert operator.call("LIST", f"{mount}/issuers")[1]["data"] == issuers[1]["data"]
-    server = ["issue", "server", "--host", f"a.{mounts.DOMAIN}", "--out", str(tmp_path / "s")]
-    client = ["issue", "client", "--out", str(tmp_path / "c")]
+    server = ["issue", "server", "--host", f"a.{mounts.DOMAIN}", "--dir", str(tmp_path / "s")]
+    client = ["issue", "client", "--dir", str(tmp_path / "c")]
     statuses = [app.run([*command, "--mount", mount]) for command in (server, client)]
     assert (statuses == [0, 0]) == (not words)

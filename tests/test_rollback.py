@@ -127,7 +127,7 @@ def test_what_a_rollback_put_in_use_is_kept_by_the_next_certificate(out: Path) -
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_directory_of_docker_dind_is_found_below(out: Path, purpose: Purpose) -> None:
-    """As it was named with --out; where there are two, one has to be named."""
+    """As it was named with --dir; where there are two, one has to be named."""
     request = replace(CLIENT if purpose is Purpose.CLIENT else SERVER, layout=Layout.DIND)
     first = put(out, 1, request)
     put(out, 2, request)

@@ -39,7 +39,7 @@ def test_a_key_is_created_with_its_final_mode(
     trace = tmp_path / "trace"
     calls = "openat,creat,open,chmod,fchmod,fchmodat,umask"
     command = [strace, "-f", "-y", "-e", f"trace={calls}", "-o", str(trace), sys.executable]
-    command += ["-m", "dockertls_vault", "issue", "client", "--out", str(tmp_path / "c")]
+    command += ["-m", "dockertls_vault", "issue", "client", "--dir", str(tmp_path / "c")]
     environment = {"BAO_ADDR": prepared.address, "BAO_TOKEN": prepared.token}
     subprocess.run(command, env={**os.environ, **environment}, umask=0, check=True)
     lines = trace.read_text().splitlines()
@@ -72,5 +72,5 @@ def test_a_run_that_is_interrupted_leaves_no_key_behind(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(atomic, "create", interrupted)
-    assert app.run(["issue", "client", "--out", str(tmp_path / "c")]) == 130
+    assert app.run(["issue", "client", "--dir", str(tmp_path / "c")]) == 130
     assert list((tmp_path / "c").rglob("*.pem")) == []

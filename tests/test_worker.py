@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY, DAEMON, BIN = (pwd.getpwnam(name).pw_uid for name in ("nobody", "daemon", "bin"))
 GAMES = grp.getgrnam("games").gr_gid
-ANOTHER = "choose another directory with --out"
+ANOTHER = "choose another directory with --dir"
 OWNED = replace(CLIENT, owner="nobody")
 
 

@@ -146,7 +146,7 @@ def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
     if files and Path(os.path.realpath(files.cert.parent)).is_relative_to(inner):
         words.append(f"--layout {Layout.DIND.value}")
     if directory != values.path(str(CLIENT_DIRECTORY)):
-        words.append(f"--out {shlex.quote(str(directory))}")
+        words.append(f"--dir {shlex.quote(str(directory))}")
     return " ".join(words)
 
 

@@ -26,7 +26,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
     context_settings={"allow_interspersed_args": False},
     epilog=examples(
         "dockertls-vault dev --domain example.internal",
-        "dockertls-vault dev -- sh -c 'dockertls-vault issue server --out ./server'",
+        "dockertls-vault dev -- sh -c 'dockertls-vault issue server --dir ./server'",
     ),
 )
 def dev(

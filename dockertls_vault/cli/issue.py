@@ -54,16 +54,16 @@ def _ttl(default: str) -> OptionInfo:
     return option
 
 
-def _out(default: Path) -> OptionInfo:
+def _directory_option(default: Path) -> OptionInfo:
     text = described("The directory for the files.", default=str(default))
-    option: OptionInfo = typer.Option(metavar="DIR", help=text)
+    option: OptionInfo = typer.Option("--dir", metavar="DIR", help=text)
     return option
 
 
 ServerTTLOption = Annotated[str | None, _ttl("7d")]
 ClientTTLOption = Annotated[str | None, _ttl("1h")]
-ServerOutOption = Annotated[str | None, _out(SERVER_DIRECTORY)]
-ClientOutOption = Annotated[str | None, _out(CLIENT_DIRECTORY)]
+ServerDirectoryOption = Annotated[str | None, _directory_option(SERVER_DIRECTORY)]
+ClientDirectoryOption = Annotated[str | None, _directory_option(CLIENT_DIRECTORY)]
 ServerRoleOption = Annotated[str | None, of_setting("server_role", "NAME")]
 ClientRoleOption = Annotated[str | None, of_setting("client_role", "NAME")]
 LayoutOption = Annotated[
@@ -100,7 +100,7 @@ def server(
         ),
     ] = None,
     ttl: ServerTTLOption = None,
-    out: ServerOutOption = None,
+    directory: ServerDirectoryOption = None,
     layout: LayoutOption = Layout.DOCKER,
     key_type: KeyTypeOption = None,
     owner: OwnerOption = None,
@@ -149,7 +149,7 @@ def server(
         ctx,
         settings,
         request,
-        _directory(out, SERVER_DIRECTORY),
+        _directory(directory, SERVER_DIRECTORY),
         replace=replace,
         names_found=host is None,
     )
@@ -158,7 +158,7 @@ def server(
 @app.command(
     epilog=of_vault(
         "dockertls-vault issue client --name alice",
-        'dockertls-vault issue client --ttl 10m --out "$(mktemp -d)"',
+        'dockertls-vault issue client --ttl 10m --dir "$(mktemp -d)"',
     )
 )
 def client(
@@ -174,7 +174,7 @@ def client(
         ),
     ] = None,
     ttl: ClientTTLOption = None,
-    out: ClientOutOption = None,
+    directory: ClientDirectoryOption = None,
     layout: LayoutOption = Layout.DOCKER,
     key_type: KeyTypeOption = None,
     owner: OwnerOption = None,
@@ -219,7 +219,7 @@ def client(
         owner=owner,
         group=group,
     )
-    _issue(ctx, settings, request, _directory(out, CLIENT_DIRECTORY), replace=replace)
+    _issue(ctx, settings, request, _directory(directory, CLIENT_DIRECTORY), replace=replace)
 
 
 def _find_names(settings: Settings) -> tuple[Names, Settings]:
@@ -235,9 +235,9 @@ def _find_names(settings: Settings) -> tuple[Names, Settings]:
     return names, dataclasses.replace(settings, timeout=settings.timeout - taken)
 
 
-def _directory(out: str | None, default: Path) -> Path:
-    if out is not None:
-        return options.directory("--out", out)
+def _directory(given: str | None, default: Path) -> Path:
+    if given is not None:
+        return options.directory("--dir", given)
     directory = values.path(str(default))
     if default == CLIENT_DIRECTORY:
         _refuse_home_of_another(directory)
@@ -254,7 +254,7 @@ def _refuse_home_of_another(directory: Path) -> None:
     if me in {0, nearest.lstat().st_uid} or os.access(nearest, os.W_OK | os.X_OK):
         return
     raise CannotWrite(
-        f"HOME is {directory.parent}, which is not yours", hint="set HOME, or give --out"
+        f"HOME is {directory.parent}, which is not yours", hint="set HOME, or give --dir"
     )
 
 
@@ -262,7 +262,7 @@ def _issue(
     ctx: typer.Context,
     settings: Settings,
     request: Request,
-    out: Path,
+    directory: Path,
     *,
     replace: bool,
     names_found: bool = False,
@@ -272,7 +272,7 @@ def _issue(
     from dockertls_vault.vault.pki import PKI
 
     preferences = ctx.ensure_object(Preferences)
-    place = placement.place(request, out, settings.admin_group)
+    place = placement.place(request, directory, settings.admin_group)
     if names_found:
         render.note(f"names found on this machine: {', '.join(request.names.all)}", preferences)
     person = Person(request.purpose.value)

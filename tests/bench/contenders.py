@@ -80,7 +80,7 @@ def contenders(server: DevVault, path: str, home: Path) -> tuple[Contender, ...]
     return (
         Contender(
             "dockertls-vault issue client",
-            (str(ours), "issue", "client", "--name", NAME, "--out", "."),
+            (str(ours), "issue", "client", "--name", NAME, "--dir", "."),
             vault,
         ),
         Contender("bao write, jq, chmod", ("/bin/sh", "-c", _BAO), {**vault, **bao}),

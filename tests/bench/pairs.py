@@ -135,7 +135,7 @@ def _agent(server: DevVault, template: str, directory: Path) -> subprocess.Popen
 
 def _renewing(server: DevVault, directory: Path) -> subprocess.Popen[bytes]:
     program = Path(sys.executable).with_name("dockertls-vault")
-    issue = f"{program} issue client --name x --out {directory}"
+    issue = f"{program} issue client --name x --dir {directory}"
     return _Ended(
         ["sh", "-c", f"while {issue}; do sleep {EVERY}; done"],
         env={**os.environ, "BAO_ADDR": server.address, "BAO_TOKEN": server.token},

@@ -323,7 +323,7 @@ _LOST = "~nobody-of-that-name/x"
         (["--timeout", _DIGITS], 2, "--timeout: not a duration: "),
         (["--ttl", "7"], 2, "--ttl: a TTL without a unit: '7'\nhint: write 7d"),
         (["--owner", _DIGITS], 2, "no such user: "),
-        (["--out", "d\udcff", "--timeout", "1\udcffs"], 2, "--timeout: not a duration: "),
+        (["--dir", "d\udcff", "--timeout", "1\udcffs"], 2, "--timeout: not a duration: "),
         ({"VAULT_MAX_RETRIES": _DIGITS}, 78, "VAULT_MAX_RETRIES: not a number of times: "),
         ({"VAULT_CLIENT_TIMEOUT": _DIGITS}, 78, "VAULT_CLIENT_TIMEOUT: not a duration: "),
         ({"VAULT_CLIENT_TIMEOUT": f"-{_DIGITS}"}, 78, "VAULT_CLIENT_TIMEOUT: not a duration: "),

@@ -380,7 +380,7 @@ def test_beside_an_old_ca_without_its_key_a_root_is_made(
     assert init() == 0
     assert capsys.readouterr().out == f"nothing needs to change at {mount}\n"
     out = str(tmp_path / "client")
-    assert run(["issue", "client", "--mount", mount, "--name", "alice", "--out", out]) == 0
+    assert run(["issue", "client", "--mount", mount, "--name", "alice", "--dir", out]) == 0
     bundle = load_certificates((tmp_path / "client" / "ca.pem").read_bytes())
     names = {root.subject.rfc4514_string() for root in bundle}
     assert names == {"CN=an old CA", "CN=dockertls root 1"}
@@ -565,7 +565,7 @@ def test_what_a_token_lacks_is_a_policy_to_paste(
     operator = Operator.of(vault_server)
     name = operator.policy('path "nothing/there" { capabilities = ["read"] }')
     monkeypatch.setenv("BAO_TOKEN", operator.create_token(policies=["default", name], ttl="5m"))
-    out = ["--out", str(tmp_path / "c")] if arguments[0] == "issue" else []
+    out = ["--dir", str(tmp_path / "c")] if arguments[0] == "issue" else []
     command = [*arguments, "--mount", mount, *out]
     assert run(command) == 77
     hint = re.search(
@@ -588,7 +588,7 @@ def test_a_role_is_part_of_the_policy_to_paste(
     """One for each end may be called otherwise."""
     operator = Operator.of(vault_server)
     monkeypatch.setenv("BAO_TOKEN", operator.create_token(policies=["default"], ttl="5m"))
-    place = ["--mount", operator.enable_pki(), "--out", str(tmp_path / "c")]
+    place = ["--mount", operator.enable_pki(), "--dir", str(tmp_path / "c")]
     assert mount
     assert run(["issue", "client", "--role", "ci", *place]) == 77
     assert f"ca policy client --mount {place[1]} --role ci | bao" in capsys.readouterr().err

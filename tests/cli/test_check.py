@@ -203,10 +203,10 @@ def test_a_credential_that_was_named_and_is_not_there_ends_with_65(
     [
         ("~/.docker", "", None, "issue client"),
         ("~/.docker", "", "DOCKER_CERT_PATH", "issue client"),
-        ("of alice", "", None, "issue client --out '{directory}'"),
-        ("ci", "", "DOCKER_CERT_PATH", "issue client --out {directory}"),
-        ("ci", "", "DOCKER_CONFIG", "issue client --out {directory}"),
-        ("dind", "client", None, "issue client --layout dind --out {directory}"),
+        ("of alice", "", None, "issue client --dir '{directory}'"),
+        ("ci", "", "DOCKER_CERT_PATH", "issue client --dir {directory}"),
+        ("ci", "", "DOCKER_CONFIG", "issue client --dir {directory}"),
+        ("dind", "client", None, "issue client --layout dind --dir {directory}"),
     ],
 )
 def test_an_expired_credential_is_issued_again_where_it_is(
@@ -220,7 +220,7 @@ def test_an_expired_credential_is_issued_again_where_it_is(
     variable: str | None,
     command: str,
 ) -> None:
-    """Without --out the command would renew another credential, in ~/.docker."""
+    """Without --dir the command would renew another credential, in ~/.docker."""
     place = tmp_path / Path(directory).expanduser()
     expired = authority.issue(
         "alice",
@@ -259,7 +259,7 @@ def test_each_hint_leads_to_the_directory_that_was_looked_at(
     steps = json.loads(capsys.readouterr().out)["data"]["steps"]
     hints = [step["todo"] for step in steps if step["todo"] and "issue client" in step["todo"]]
     assert hints
-    assert all(f"dockertls-vault issue client --out {place}, " in hint for hint in hints)
+    assert all(f"dockertls-vault issue client --dir {place}, " in hint for hint in hints)
 
 
 def test_no_credential_where_docker_looks_ends_with_3(

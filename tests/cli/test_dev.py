@@ -66,9 +66,9 @@ def test_it_serves_until_a_signal(
     with serving("--domain", "example.internal") as (process, variables):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        issue = ["issue", "server", "--host", "a.example.internal", "--out", str(tmp_path)]
+        issue = ["issue", "server", "--host", "a.example.internal", "--dir", str(tmp_path)]
         assert run(issue) == 0
-        assert run([*issue[:3], "b.example.org", "--out", str(tmp_path / "b")]) == 65
+        assert run([*issue[:3], "b.example.org", "--dir", str(tmp_path / "b")]) == 65
         process.send_signal(number)
         assert process.wait(LIMIT) == 0
         assert process.stderr is not None
@@ -124,7 +124,7 @@ def test_what_a_file_says_of_another_server_does_not_count(tmp_path: Path) -> No
         '[vault]\naddress = "https://elsewhere.example"\nnamespace = "teams"\n'
         '[auth]\nmethod = "approle"\n[pki]\nmount = "mine"\n'
     )
-    issue = ["issue", "client", "--name", "alice", "--mount", "mine", "--out", str(tmp_path)]
+    issue = ["issue", "client", "--name", "alice", "--mount", "mine", "--dir", str(tmp_path)]
     assert run(["dev", "--", *PROGRAM, *issue]) == 0
     assert (tmp_path / "cert.pem").exists()
 
@@ -297,8 +297,8 @@ def demo(scratch: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert list(scratch.iterdir()) == []
-    assert "\n$ dockertls-vault issue server --out " in done.stdout
-    assert "\n$ dockertls-vault issue client --name alice --out " in done.stdout
+    assert "\n$ dockertls-vault issue server --dir " in done.stdout
+    assert "\n$ dockertls-vault issue client --name alice --dir " in done.stdout
     return done.stdout
 
 

@@ -99,8 +99,8 @@ def test_a_command_that_talks_to_vault_says_where_it_finds_it(
 @pytest.mark.parametrize(
     ("path", "defaults"),
     [
-        (("issue", "server"), {"--ttl": "7d", "--out": "/etc/docker/tls", "--role": "server"}),
-        (("issue", "client"), {"--ttl": "1h", "--out": "~/.docker", "--role": "client"}),
+        (("issue", "server"), {"--ttl": "7d", "--dir": "/etc/docker/tls", "--role": "server"}),
+        (("issue", "client"), {"--ttl": "1h", "--dir": "~/.docker", "--role": "client"}),
     ],
     ids=["server", "client"],
 )

@@ -33,7 +33,7 @@ def test_the_names_of_this_machine_are_found_within_the_budget(
 
     monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
     monkeypatch.setattr(options, "session", session)
-    command = ["issue", "server", "--out", str(tmp_path / "s")]
+    command = ["issue", "server", "--dir", str(tmp_path / "s")]
     assert app.run([*command, "--timeout", f"{TIMEOUT.seconds}s"]) == Locked.exit_status
     assert not over.is_set()
     assert left[0] <= TIMEOUT / 2

@@ -98,14 +98,14 @@ def test_a_certificate_is_issued_all_the_same(
 ) -> None:
     """Of the environment nothing else is needed than where Vault is."""
     place = str(tmp_path / "ü")
-    done = program(*CLIENT, "--out", place, **reaching(fake), **environ)
+    done = program(*CLIENT, "--dir", place, **reaching(fake), **environ)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "ü" / "ca.pem").exists()
 
 
 def test_a_directory_whose_name_is_no_text(fake: FakeVault, tmp_path: Path) -> None:
     """A name in a file system is bytes."""
-    done = program(*CLIENT, "-o", "json", "--out", str(tmp_path / BYTES), **reaching(fake))
+    done = program(*CLIENT, "-o", "json", "--dir", str(tmp_path / BYTES), **reaching(fake))
     assert done.returncode == 0
     assert (tmp_path / BYTES / "cert.pem").exists()
     assert rb"\udcff/cert.pem" in done.stdout
@@ -137,7 +137,7 @@ def test_what_is_no_text_is_refused(
     arguments: tuple[str, ...], environ: dict[str, str], status: int, tmp_path: Path
 ) -> None:
     """Arguments and variables are bytes, too, and long ones are arguments."""
-    out = ["--out", str(tmp_path)] if arguments[0] == "issue" else []
+    out = ["--dir", str(tmp_path)] if arguments[0] == "issue" else []
     form = [] if arguments == (BYTES,) else ["-o", "json"]
     found = {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t", **environ}
     assert program(*arguments, *out, *form, **found).returncode == status
@@ -151,7 +151,7 @@ def test_a_host_name_that_is_none(
     """sethostname(2) takes any bytes."""
     inner = f'{own_namespaces} sh -c \'{_HOST}; exec "$@"\' sh "$@" && exit'
     done = program(
-        *command, "--out", str(tmp_path / "x"), before=inner, said=name, **reaching(fake)
+        *command, "--dir", str(tmp_path / "x"), before=inner, said=name, **reaching(fake)
     )
     assert done.returncode == 0, done.stderr
     assert (fake.orders[-1].body.get("common_name") or "").isprintable()
@@ -166,7 +166,7 @@ def test_nowhere_to_write_but_the_directory_itself(
     mounts = f"{_NO_PLACE_TO_WRITE}; mount -t tmpfs none {tmp_path}/volume"
     inner = f'{own_namespaces} sh -c \'cd /; {mounts}; exec "$@"\' sh "$@"; exit'
     issues = command[0] == "issue"
-    out = ["--out", str(tmp_path / "volume" / "x")] if issues else []
+    out = ["--dir", str(tmp_path / "volume" / "x")] if issues else []
     done = program(*command, *out, before=inner, **reaching(fake))
     expected = {"issue": 0, "check": 69, "dev": 73}
     assert done.returncode == expected[command[0]], done.stderr
@@ -176,7 +176,7 @@ def test_a_working_directory_that_is_gone(fake: FakeVault, tmp_path: Path) -> No
     """Who gives a path in full does not need one."""
     gone = f'mkdir "{tmp_path}/gone"; cd "{tmp_path}/gone"; rmdir "{tmp_path}/gone"'
     for out, status in ((str(tmp_path / "x"), 0), ("x", 2)):
-        done = program(*CLIENT, "--out", out, before=gone, **reaching(fake))
+        done = program(*CLIENT, "--dir", out, before=gone, **reaching(fake))
         assert done.returncode == status, done.stderr
 
 
@@ -186,14 +186,14 @@ def test_few_files_at_once(
     command: tuple[str, ...], limit: int, fake: FakeVault, tmp_path: Path
 ) -> None:
     """A limit on open files strikes wherever one is opened, or a connection."""
-    out = ["--out", str(tmp_path / "x")] if command == SERVER else []
+    out = ["--dir", str(tmp_path / "x")] if command == SERVER else []
     done = program(*command, *out, before=f"ulimit -n {limit}", **reaching(fake))
     assert done.returncode in {0, 69, 73}, done.stderr
 
 
 def test_no_file_may_grow(fake: FakeVault, tmp_path: Path) -> None:
     """RLIMIT_FSIZE is SIGXFSZ, which Python ignores, and then an error."""
-    done = program(*CLIENT, "--out", str(tmp_path / "x"), before="ulimit -f 0", **reaching(fake))
+    done = program(*CLIENT, "--dir", str(tmp_path / "x"), before="ulimit -f 0", **reaching(fake))
     assert done.returncode == 73
 
 
@@ -228,10 +228,10 @@ def test_a_home_that_may_not_be_entered(everybodys: Path) -> None:
 
 
 def test_a_tilde_that_no_shell_has_expanded(fake: FakeVault, tmp_path: Path) -> None:
-    """`--out=~/certs` is where `--out ~/certs` is, and `rollback` finds it there."""
+    """`--dir=~/certs` is where `--dir ~/certs` is, and `rollback` finds it there."""
     home = {**reaching(fake), "HOME": str(tmp_path)}
     for _ in range(2):
-        assert program(*CLIENT, "--out=~/certs", **home).returncode == 0
+        assert program(*CLIENT, "--dir=~/certs", **home).returncode == 0
     assert (tmp_path / "certs" / "key.pem").exists()
     assert program("rollback", "~/certs", **home).returncode == 0
 
@@ -247,7 +247,7 @@ def test_a_home_that_is_another_users(home: str) -> None:
         check=False,
     )
     assert done.returncode == 73, done.stderr
-    assert f"HOME is {home}, which is not yours\nhint: set HOME, or give --out" in (
+    assert f"HOME is {home}, which is not yours\nhint: set HOME, or give --dir" in (
         done.stderr.decode()
     )
 
@@ -263,13 +263,13 @@ def test_where_a_group_that_is_none_was_named(
     arguments: tuple[str, ...], environ: dict[str, str], origin: str, status: int, tmp_path: Path
 ) -> None:
     """It may be in a file or a variable that nobody thinks of."""
-    done = program(*CLIENT, "--out", str(tmp_path / "x"), *arguments, **environ)
+    done = program(*CLIENT, "--dir", str(tmp_path / "x"), *arguments, **environ)
     assert done.returncode == status
     assert f"{origin}: no such group: 'nobodys'" in done.stderr.decode()
 
 
 def test_an_owner_with_a_group_behind_it(tmp_path: Path) -> None:
     """As chown takes it."""
-    done = program(*CLIENT, "--out", str(tmp_path / "x"), "--owner", "root:docker")
+    done = program(*CLIENT, "--dir", str(tmp_path / "x"), "--owner", "root:docker")
     assert done.returncode == 2
     assert "with --group" in done.stderr.decode()

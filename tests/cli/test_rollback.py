@@ -119,7 +119,7 @@ def test_one_generation_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_check_takes_no_empty_directory(capsys: pytest.CaptureFixture[str]) -> None:
-    """As a rollback and --out: it would be wherever the shell is."""
+    """As a rollback and --dir: it would be wherever the shell is."""
     assert run(["check", "localhost:1", "--certs", ""]) == 2
     assert "an empty --certs" in capsys.readouterr().err
 

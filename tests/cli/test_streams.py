@@ -105,7 +105,7 @@ def test_a_set_is_in_use_whatever_can_be_said(
     out = tmp_path / "client"
     done = _in_a_shell(
         redirections,
-        *("issue", "client", "--name", "alice", "-o", "json", "--out", str(out)),
+        *("issue", "client", "--name", "alice", "-o", "json", "--dir", str(out)),
         VAULT_ADDR=fake.address,
         VAULT_TOKEN=fake.token,
     )
