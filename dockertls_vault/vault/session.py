@@ -7,7 +7,6 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import hvac
-import requests
 from hvac.adapters import JSONAdapter
 
 from dockertls_vault import stop
@@ -40,7 +39,7 @@ class ClusterAdapter(JSONAdapter):
     """hvac's way to send a request, over the cluster; every fault is one of our own errors."""
 
     def __init__(self, cluster: Cluster, identity: Identity | None, namespace: str | None) -> None:
-        super().__init__(base_uri="", token="", session=requests.Session(), namespace=namespace)
+        super().__init__(base_uri="", token="", namespace=namespace)
         self._cluster = cluster
         self._identity = identity
         self.date: datetime | None = None
@@ -53,7 +52,7 @@ class ClusterAdapter(JSONAdapter):
         raise_exception: bool = True,  # noqa: ARG002 - hvac's signature; a fault always raises
         **kwargs: Any,
     ) -> Any:
-        """Return the JSON of a success, or an empty response; raises DockerTLSError."""
+        """Return the JSON of a success, or None where it has no body; raises DockerTLSError."""
 
         def send() -> Answer:
             call = Call(
@@ -77,11 +76,7 @@ class ClusterAdapter(JSONAdapter):
         if self._identity is not None:
             self._identity.count(self._identity.token())
         self.date = answer.date
-        if answer.body is not None:
-            return answer.body
-        response = requests.Response()
-        response.status_code = answer.status
-        return response
+        return answer.body
 
     def _headers(self, extra: Mapping[str, str] | None, wrap_ttl: object) -> dict[str, str]:
         headers = {**(extra or {}), "X-Vault-Request": "true"}
