@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import readiness
+from .certificate.certificate import describe, load_all
+from .certificate.verify import current_roots
 from .changes import describe_change
 from .errors import ConflictingState, ConsentNeeded, UnknownMount, VaultError
 from .plan import mount_steps, role_step
 from .steps import EnableMount, GenerateRoot, MountStep, SetDefault, Step, WriteRole, needs_consent
-from .verification import current_roots
-from .x509 import describe, load_all
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from .certificate.certificate import Description
     from .plan import Plan, Wish
     from .roles import Role
     from .vault.ca import CertificateAuthority
     from .vault.pki import PKI
-    from .x509 import Description
 
 _REFUSED = 400
 _ANOTHER_ROLE = (

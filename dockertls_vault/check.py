@@ -10,13 +10,13 @@ import ssl
 from typing import TYPE_CHECKING
 
 from . import machine, reader
+from .certificate.certificate import describe, load_certificates
 from .docker import answers, authorities, credential, probe, trust, wire
 from .docker.outcome import Answered
 from .docker.report import Report, Severity, Step, worst
 from .docker.successor import find_successor, restart_instead
 from .docker.visits import of_nobody_else, of_the_same, visit
 from .errors import DockerUnavailable, VerificationError
-from .x509 import describe, load_certificates
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

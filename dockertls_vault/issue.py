@@ -6,13 +6,23 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from . import preflight, stop, store, verification, x509
-from .clocks import Clocks
+from . import preflight, stop, store
+from .certificate import verify
+from .certificate.certificate import (
+    Description,
+    certificates_pem,
+    describe,
+    is_self_signed,
+    load_all,
+    load_certificates,
+)
+from .certificate.clocks import Clocks
+from .certificate.keys import PrivateKey, generate_key, make_csr, private_key_pem
+from .certificate.names import LONGEST_COMMON_NAME
+from .certificate.request import KeyType, Layout, Purpose
 from .duration import format_time
 from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
 from .files import atomic
-from .names import LONGEST_COMMON_NAME
-from .request import KeyType, Layout, Purpose
 from .worker import by_worker
 
 if TYPE_CHECKING:
@@ -22,11 +32,11 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from .chain import Chain
+    from .certificate.chain import Chain
+    from .certificate.names import Names
+    from .certificate.request import Request
     from .errors import DockerTLSError
-    from .names import Names
     from .placement import Placement
-    from .request import Request
     from .vault.pki import PKI, Signed
 
 DEFAULT_TTL = {Purpose.SERVER: timedelta(days=7), Purpose.CLIENT: timedelta(hours=1)}
@@ -50,7 +60,7 @@ class Issued:
     key_type: KeyType
     mount: str
     role: str
-    certificate: x509.Description
+    certificate: Description
     valid_until: datetime
     asked_ttl: timedelta
     shortened: bool
@@ -58,8 +68,8 @@ class Issued:
     directory: Path
     files: tuple[store.InstalledFile, ...]
     backup: Path | None
-    trusted: tuple[x509.Description, ...]
-    no_longer_trusted: tuple[x509.Description, ...]
+    trusted: tuple[Description, ...]
+    no_longer_trusted: tuple[Description, ...]
     warnings: tuple[str, ...]
 
 
@@ -76,7 +86,7 @@ def issue(
     trust: PKI,
     drop_refused_names: bool,
     replace_files: bool,
-    announce: Callable[[tuple[x509.Description, ...]], None],
+    announce: Callable[[tuple[Description, ...]], None],
     clock: Callable[[], datetime],
 ) -> Issued:
     """Issue the credential that ``request`` describes into ``place``.
@@ -89,20 +99,20 @@ def issue(
     """
     _refuse_dind_with_two_mounts(request)
     preflight.check(place, request, replace=replace_files)
-    own = x509.load_all(signer.issuers())
-    trusted = own if trust is signer else x509.load_all(trust.issuers())
-    own_roots = verification.current_roots(own, clock())
-    trusted_roots = verification.current_roots(trusted, clock())
+    own = load_all(signer.issuers())
+    trusted = own if trust is signer else load_all(trust.issuers())
+    own_roots = verify.current_roots(own, clock())
+    trusted_roots = verify.current_roots(trusted, clock())
     if not trusted_roots:
         raise _no_root(trust.mount, trusted)
     losing = _losing(place, trusted_roots, clock())
     if losing:
         announce(losing)
-    key = x509.generate_key(request.key_type)
+    key = generate_key(request.key_type)
     signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
     clocks = Clocks(clock(), signed.date)
     _refuse_an_expired_issuer(signed, clocks.agreed)
-    verified = verification.verify(
+    verified = verify.verify(
         signed.certificate,
         signed.chain,
         roots=(*own_roots, *trusted_roots),
@@ -114,14 +124,14 @@ def issue(
     valid_until = min(verified.valid_until, last_root.not_valid_after_utc)
     # docker:dind verifies the server's certificate with ca.pem alone, so that holds the chain.
     inner = verified.intermediates if request.layout is Layout.DIND else ()
-    description = x509.describe(verified.leaf)
+    description = describe(verified.leaf)
     stop.check()  # what is installed then is so in full: it takes milliseconds
     installed = store.install(
         place,
         store.Material(
-            ca=x509.certificates_pem((*inner, *trusted_roots)),
-            cert=x509.certificates_pem((verified.leaf, *verified.intermediates)),
-            key=x509.private_key_pem(key),
+            ca=certificates_pem((*inner, *trusted_roots)),
+            cert=certificates_pem((verified.leaf, *verified.intermediates)),
+            key=private_key_pem(key),
             serial=description.serial,
         ),
         granted,
@@ -141,7 +151,7 @@ def issue(
         directory=place.directory,
         files=installed.files,
         backup=installed.backup,
-        trusted=tuple(map(x509.describe, trusted_roots)),
+        trusted=tuple(map(describe, trusted_roots)),
         no_longer_trusted=losing,
         warnings=(
             *signed.warnings,
@@ -154,14 +164,14 @@ def issue(
 
 
 def _sign(
-    request: Request, key: x509.PrivateKey, signer: PKI, *, drop_refused_names: bool
+    request: Request, key: PrivateKey, signer: PKI, *, drop_refused_names: bool
 ) -> tuple[Signed, Request]:
     """Have the key signed; return the answer, and the request with the names that were left."""
     while True:
         try:
             signed = signer.sign(
                 request.role,
-                x509.make_csr(key, request.common_name, request.names),
+                make_csr(key, request.common_name, request.names),
                 common_name=request.common_name,
                 dns_names=request.names.dns,
                 ip_addresses=request.names.addresses,
@@ -214,7 +224,7 @@ def _refuse_an_expired_issuer(signed: Signed, now: datetime) -> None:
     """Name the cause, where ``leaf_not_after_behavior`` let a useless certificate be signed."""
     if not signed.chain:
         return
-    issuer, *_ = x509.load_certificates(signed.chain[0])
+    issuer, *_ = load_certificates(signed.chain[0])
     if issuer.not_valid_after_utc <= now:
         raise IssuerExpired(
             f"the issuer {issuer.subject.rfc4514_string()!r} expired at "
@@ -224,7 +234,7 @@ def _refuse_an_expired_issuer(signed: Signed, now: datetime) -> None:
 
 def _no_root(mount: str, issuers: tuple[Certificate, ...]) -> DockerTLSError:
     """Tell roots that have expired from those of an intermediate, which are somewhere else."""
-    ends = [issuer.not_valid_after_utc for issuer in issuers if x509.is_self_signed(issuer)]
+    ends = [issuer.not_valid_after_utc for issuer in issuers if is_self_signed(issuer)]
     if ends:
         return IssuerExpired(f"the root of the mount {mount!r} expired at {format_time(max(ends))}")
     return VerificationError(
@@ -237,17 +247,17 @@ def _no_root(mount: str, issuers: tuple[Certificate, ...]) -> DockerTLSError:
 
 def _losing(
     place: Placement, roots: Sequence[Certificate], now: datetime
-) -> tuple[x509.Description, ...]:
+) -> tuple[Description, ...]:
     """Describe the CAs of the ca.pem that is there whose certificates the new one refuses.
 
     What cannot be read as certificates is of no use to dockerd and docker either.
     """
     path = place.directory / place.public_names[0]
     try:
-        found = x509.load_certificates(by_worker(place, lambda _: atomic.read(path)))
+        found = load_certificates(by_worker(place, lambda _: atomic.read(path)))
     except (OSError, ValueError, VerificationError):
         return ()
-    return verification.lacking(found, roots, now)
+    return verify.lacking(found, roots, now)
 
 
 def _refuse_dind_with_two_mounts(request: Request) -> None:

@@ -8,8 +8,8 @@ import pwd
 import socket
 from typing import TYPE_CHECKING
 
+from .certificate.names import LONGEST_COMMON_NAME, Names, parse_dns_name
 from .errors import InvalidInput
-from .names import LONGEST_COMMON_NAME, Names, parse_dns_name
 from .resolving import resolve
 
 if TYPE_CHECKING:

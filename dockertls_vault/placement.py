@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import generations
+from .certificate.request import Layout, Purpose
 from .errors import InvalidInput
 from .files import atomic
-from .request import Layout, Purpose
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .request import Request
+    from .certificate.request import Request
 
 PRIVATE = ".dockertls"
 REQUEST = "request.json"

@@ -9,10 +9,10 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from . import roles
+from .certificate.names import parse_dns_name
 from .changes import Change, announce, differences
 from .duration import format_duration
 from .errors import ConflictingState, InvalidInput, InvalidSetting
-from .names import parse_dns_name
 from .steps import (
     EnableMount,
     GenerateRoot,

@@ -11,19 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .certificate.request import Layout, Purpose
 from .errors import CannotWrite, ConflictingState, ForeignFiles
 from .files import atomic, way
 from .files.writers import user_name
 from .placement import LOCK, PRIVATE, REQUEST
-from .request import Layout, Purpose
 from .worker import by_worker, refuse_other_writers, refuse_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .certificate.request import Request
     from .files.way import Reached
     from .placement import Placement
-    from .request import Request
 
 _SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 _SUDO_WITHOUT_VAULT = "run it with `sudo`"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import generations
+from .certificate.request import Purpose
 from .errors import ConflictingState
 from .files import atomic
 from .placement import GENERATION_NAMES, PRIVATE, SERVER_NAMES
-from .request import Purpose
 
 if TYPE_CHECKING:
     from pathlib import Path

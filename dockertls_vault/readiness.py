@@ -6,12 +6,12 @@ from datetime import timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from .chain import is_of_the_web_pki
+from .certificate.certificate import is_signed_by, load_all
+from .certificate.chain import is_of_the_web_pki
+from .certificate.verify import current_roots
 from .duration import format_duration, format_time
 from .errors import IssuerExpired
 from .roles import LONGEST_DEFAULT
-from .verification import current_roots
-from .x509 import is_signed_by, load_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import backup, generations, placement, preflight, store, verification, x509
+from . import backup, generations, placement, preflight, store
+from .certificate import verify
+from .certificate.certificate import (
+    Description,
+    describe,
+    load_certificates,
+    public_key_fingerprint,
+)
+from .certificate.keys import is_key_of
+from .certificate.request import Layout, Purpose
 from .duration import format_time
 from .errors import ConflictingState, ForeignFiles, InvalidInput, VerificationError
 from .files import atomic, writers
 from .placement import GENERATION_NAMES, PRIVATE, Placement
-from .request import Layout, Purpose
 from .store import InstalledFile
 from .worker import by_worker
 
@@ -35,7 +43,7 @@ class Generation:
 
     name: str
     in_use: bool
-    certificate: x509.Description | None
+    certificate: Description | None
     public_key: str | None
     problem: str | None
 
@@ -63,8 +71,8 @@ class RolledBack:
     before: str | None
     generation: Generation
     files: tuple[InstalledFile, ...]
-    no_longer_trusted: tuple[x509.Description, ...]
-    trusted_again: tuple[x509.Description, ...]
+    no_longer_trusted: tuple[Description, ...]
+    trusted_again: tuple[Description, ...]
     warnings: tuple[str, ...]
 
 
@@ -161,15 +169,15 @@ def _described(path: Path, *, in_use: bool) -> Generation:
         return Generation(path.name, in_use, None, None, problem)
     missing = [name for name in GENERATION_NAMES if name not in there]
     try:
-        leaf, *_ = x509.load_certificates(atomic.read(path / "cert.pem"))
+        leaf, *_ = load_certificates(atomic.read(path / "cert.pem"))
     except (OSError, ValueError, VerificationError):
         problem = f"it lacks {', '.join(missing)}" if missing else "cert.pem cannot be read"
         return Generation(path.name, in_use, None, None, problem)
     return Generation(
         path.name,
         in_use,
-        x509.describe(leaf),
-        x509.public_key_fingerprint(leaf),
+        describe(leaf),
+        public_key_fingerprint(leaf),
         f"it lacks {', '.join(missing)}" if missing else None,
     )
 
@@ -199,8 +207,8 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
         before,
         replace(chosen, in_use=True),
         files,
-        verification.lacking(old, verification.current_roots(new, now), now),
-        verification.lacking(new, verification.current_roots(old, now), now) if old else (),
+        verify.lacking(old, verify.current_roots(new, now), now),
+        verify.lacking(new, verify.current_roots(old, now), now) if old else (),
         warnings,
     )
 
@@ -237,7 +245,7 @@ def _bundle(place: Placement, name: str | None) -> tuple[Certificate, ...]:
         return ()
     path = place.directory / PRIVATE / generations.DIRECTORY / name / "ca.pem"
     try:
-        return tuple(x509.load_certificates(atomic.read(path)))
+        return tuple(load_certificates(atomic.read(path)))
     except (OSError, ValueError, VerificationError):
         return ()
 
@@ -292,9 +300,9 @@ def _refuse_unusable(chosen: Generation, path: Path) -> None:
     problem = chosen.problem
     if problem is None:
         try:
-            x509.load_certificates(atomic.read(path / "ca.pem"))
-            leaf, *_ = x509.load_certificates(atomic.read(path / "cert.pem"))
-            if not x509.is_key_of(atomic.read(path / "key.pem"), leaf):
+            load_certificates(atomic.read(path / "ca.pem"))
+            leaf, *_ = load_certificates(atomic.read(path / "cert.pem"))
+            if not is_key_of(atomic.read(path / "key.pem"), leaf):
                 problem = "its key is not the certificate's"
         except OSError as error:
             problem = f"it cannot be read: {error.strerror}"

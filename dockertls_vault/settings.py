@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import values
 from .address import Address
-from .request import KeyType
+from .certificate.request import KeyType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from .certificate.request import Request
     from .placement import Placement
-    from .request import Request
 
 LOCK_WAIT = 10.0  # seconds
 CERTIFICATE_MODE = 0o444

@@ -13,9 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from .address import Address, Proxy, Target, parse_host
+from .certificate.request import KeyType
 from .duration import parse_duration
 from .errors import InvalidInput
-from .request import KeyType
 
 _TRUE = {"1", "t", "T", "true", "True", "TRUE"}
 _FALSE = {"0", "f", "F", "false", "False", "FALSE"}

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dockertls_vault.request import KeyType
-from dockertls_vault.x509 import PrivateKey, certificates_pem, generate_key, private_key_pem
+from dockertls_vault.certificate.certificate import certificates_pem
+from dockertls_vault.certificate.keys import PrivateKey, generate_key, private_key_pem
+from dockertls_vault.certificate.request import KeyType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

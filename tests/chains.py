@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from dockertls_vault.request import KeyType, Purpose
+from dockertls_vault.certificate.request import KeyType, Purpose
 
 from .certificates import SERVER_AUTH, Authority, Issued
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dockertls_vault import placement, store
-from dockertls_vault.names import Names
-from dockertls_vault.request import KeyType, Layout, Purpose, Request
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from cryptography import x509
 
-from dockertls_vault.x509 import certificates_pem
+from dockertls_vault.certificate.certificate import certificates_pem
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued
 

@@ -13,13 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dockertls_vault import bootstrap, config
+from dockertls_vault.certificate.keys import generate_key, make_csr
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.errors import (
     ConflictingState,
     ConsentNeeded,
 )
-from dockertls_vault.names import Names
 from dockertls_vault.plan import Plan, Wish, make_plan
-from dockertls_vault.request import KeyType
 from dockertls_vault.roles import BACKDATED, Role
 from dockertls_vault.steps import (
     GenerateRoot,
@@ -31,7 +32,6 @@ from dockertls_vault.steps import (
 from dockertls_vault.vault.ca import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
-from dockertls_vault.x509 import generate_key, make_csr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

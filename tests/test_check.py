@@ -13,14 +13,15 @@ import certifi
 import pytest
 
 from dockertls_vault import placement, store
+from dockertls_vault.certificate.certificate import serial_text
+from dockertls_vault.certificate.keys import private_key_pem
+from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.check import STEPS, check
 from dockertls_vault.docker import visits
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.intruder import forge
 from dockertls_vault.docker.report import Report, Severity
 from dockertls_vault.reader import CredentialFiles
-from dockertls_vault.request import KeyType
-from dockertls_vault.x509 import private_key_pem, serial_text
 
 from .certificates import (
     BIT_STRING,

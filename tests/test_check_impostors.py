@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from OpenSSL import SSL
 
+from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.check import check
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.report import Severity
 from dockertls_vault.reader import CredentialFiles
-from dockertls_vault.x509 import private_key_pem
 
 from .certificates import BIT_STRING, Authority, in_t61, write_credential
 from .docker import impostors, servers

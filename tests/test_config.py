@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dockertls_vault.address import Address, Proxy, Target
+from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.config import SYSTEM_FILE, config_files, resolve
 from dockertls_vault.errors import InvalidInput, InvalidSetting
-from dockertls_vault.request import KeyType
 from dockertls_vault.settings import Settings, sources
 from dockertls_vault.values import Method
 

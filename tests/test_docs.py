@@ -15,19 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import (
-    bootstrap,
-    changes,
-    issue,
-    roles,
-    rollback,
-    settings,
-    store,
-    whoami,
-    x509,
-)
+from dockertls_vault import bootstrap, changes, issue, roles, rollback, settings, store, whoami
+from dockertls_vault.certificate import certificate as certificates
+from dockertls_vault.certificate.request import Request
 from dockertls_vault.docker import outcome, report
-from dockertls_vault.request import Request
 from dockertls_vault.vault import own_token
 
 from . import console
@@ -80,10 +71,20 @@ def _fields(kind: Any) -> set[str]:
 def _names(kind: Any) -> dict[str, Any]:
     """Return what the annotations of a class may name, also what is imported for them alone."""
     found: dict[str, Any] = {}
-    for module in (collections.abc, dt, pathlib, outcome, own_token, roles, changes, store, x509):
+    for module in (
+        collections.abc,
+        dt,
+        pathlib,
+        outcome,
+        own_token,
+        roles,
+        changes,
+        store,
+        certificates,
+    ):
         found |= vars(module)
     found |= vars(importlib.import_module(kind.__module__))
-    return {**found, "x509": x509, "store": store}
+    return {**found, "store": store}
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import pytest
 import requests.exceptions
 from docker.tls import TLSConfig
 
+from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.cli import app
-from dockertls_vault.request import KeyType
 
 from . import mounts
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography import x509
 
+from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.cli import app
-from dockertls_vault.x509 import certificates_pem
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority
 from .fake_vault import FakeVault, Order, signed

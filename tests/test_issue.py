@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from dockertls_vault.certificate.request import KeyType
+from dockertls_vault.certificate.verify import extended_key_usages
 from dockertls_vault.cli import app
-from dockertls_vault.request import KeyType
-from dockertls_vault.verification import extended_key_usages
 
 from . import fake_vault, mounts
 from .certificates import CLIENT_AUTH, SERVER_AUTH

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography import x509
 
+from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.cli import app, render
-from dockertls_vault.x509 import certificates_pem
 
 from .certificates import Authority
 from .mounts import init, intermediate, lead_to

@@ -10,7 +10,7 @@ import ifaddr
 import pytest
 
 from dockertls_vault import machine
-from dockertls_vault.names import LONGEST_COMMON_NAME, parse_common_name, parse_names
+from dockertls_vault.certificate.names import LONGEST_COMMON_NAME, parse_common_name, parse_names
 
 from .resolvers import LIMIT, swallowing
 

@@ -13,15 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dockertls_vault import bootstrap, config
+from dockertls_vault.certificate.keys import generate_key, make_csr
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.errors import DockerTLSError, PolicyDenied
-from dockertls_vault.names import Names
 from dockertls_vault.plan import Wish, make_plan
 from dockertls_vault.policy import Person, Rule, rules, to_hcl
-from dockertls_vault.request import KeyType
 from dockertls_vault.vault.ca import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
-from dockertls_vault.x509 import generate_key, make_csr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault import preflight
+from dockertls_vault.certificate.request import Layout
 from dockertls_vault.cli import app
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
 from dockertls_vault.files import atomic
-from dockertls_vault.request import Layout
 
 from .credentials import CLIENT, SERVER, listing, public, put
 from .harness.missing import missing
@@ -29,7 +29,7 @@ from .mounts import lead_to
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockertls_vault.request import Request
+    from dockertls_vault.certificate.request import Request
 
     from .harness.openbao import DevVault
 

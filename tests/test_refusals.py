@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.cli import app
 from dockertls_vault.errors import IssuerTooYoung
 from dockertls_vault.roles import widening
 from dockertls_vault.vault.age import wait_until_old_enough
 from dockertls_vault.vault.pki import PKI
-from dockertls_vault.x509 import load_certificates
 
 from .mounts import lead_to
 from .vault.operator import Operator, session

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dockertls_vault import placement, reader, store
+from dockertls_vault.certificate.certificate import serial_text
+from dockertls_vault.certificate.request import Layout, Purpose, Request
 from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
@@ -28,9 +30,7 @@ from dockertls_vault.errors import (
     Locked,
 )
 from dockertls_vault.files import acting, atomic
-from dockertls_vault.request import Layout, Purpose, Request
 from dockertls_vault.rollback import find, roll_back
-from dockertls_vault.x509 import serial_text
 
 from .certificates import Authority
 from .credentials import CLIENT, NAMES, SERVER, generations, swap_by_hand

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault import reader
+from dockertls_vault.certificate.request import Layout, Request
 from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
     InvalidInput,
 )
 from dockertls_vault.files import atomic
-from dockertls_vault.request import Layout, Request
 
 from .credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
 

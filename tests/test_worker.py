@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault import placement, preflight, store, worker
+from dockertls_vault.certificate.request import Layout
 from dockertls_vault.errors import CannotWrite, InvalidInput
 from dockertls_vault.files import acl, atomic
-from dockertls_vault.request import Layout
 
 from . import acls
 from .credentials import CLIENT, NAMES, NOW, SERVER, listing, material, public, put

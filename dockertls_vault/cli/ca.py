@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.certificate.names import parse_common_name
 from dockertls_vault.changes import announce
 from dockertls_vault.duration import parse_ttl
 from dockertls_vault.errors import ConflictingState
-from dockertls_vault.names import parse_common_name
 from dockertls_vault.policy import Person
 from dockertls_vault.roles import TELLING
 from dockertls_vault.steps import needs_consent

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockertls_vault import values
+from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
 from dockertls_vault.duration import format_duration, format_time, parse_ttl
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.policy import Person
-from dockertls_vault.request import KeyType, Layout, Purpose, Request
 
 from . import options, render, restart, trust
 from .options import (
@@ -38,9 +38,9 @@ from .options import (
 if TYPE_CHECKING:
     from typer.models import OptionInfo
 
+    from dockertls_vault.certificate.names import Names
     from dockertls_vault.config import Settings
     from dockertls_vault.issue import Issued
-    from dockertls_vault.names import Names
 
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
@@ -118,8 +118,8 @@ def server(
     verbose: VerboseOption = False,  # noqa: ARG001 - likewise
 ) -> None:
     """Issue a daemon's certificate, for serverAuth alone."""
+    from dockertls_vault.certificate.names import parse_names
     from dockertls_vault.issue import DEFAULT_TTL, server_common_name
-    from dockertls_vault.names import parse_names
 
     settings = options.settings(
         mount=mount,
@@ -193,8 +193,8 @@ def client(
 ) -> None:
     """Issue the certificate of a user or a job, for clientAuth alone."""
     from dockertls_vault import machine
+    from dockertls_vault.certificate.names import Names, parse_common_name
     from dockertls_vault.issue import DEFAULT_TTL
-    from dockertls_vault.names import Names, parse_common_name
 
     settings = options.settings(
         mount=mount,
@@ -299,7 +299,7 @@ def _issue(
 
 
 def _left_out(issued: Issued) -> str:
-    from dockertls_vault.names import parse_address
+    from dockertls_vault.certificate.names import parse_address
     from dockertls_vault.roles import widening
 
     names = ", ".join(issued.left_out)

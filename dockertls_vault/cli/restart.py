@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dockertls_vault.request import Layout
+from dockertls_vault.certificate.request import Layout
 
 
 def words(layout: Layout) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.duration import format_time
 from dockertls_vault.errors import InvalidInput
-from dockertls_vault.request import Purpose
 
 from . import options, render, restart, trust
 from .options import (

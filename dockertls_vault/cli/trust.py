@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockertls_vault.request import Purpose
+from dockertls_vault.certificate.request import Purpose
 
 from . import render
 
 if TYPE_CHECKING:
-    from dockertls_vault.x509 import Description
+    from dockertls_vault.certificate.certificate import Description
 
 
 def say_who_is_shut_out(purpose: Purpose, lost: tuple[Description, ...]) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from dockertls_vault.x509 import PrivateKey
+    from dockertls_vault.certificate.keys import PrivateKey
 
     from .outcome import Outcome
 

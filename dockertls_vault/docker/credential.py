@@ -9,11 +9,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from dockertls_vault.certificate.certificate import load_certificates
+from dockertls_vault.certificate.verify import extended_key_usages
 from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import atomic
-from dockertls_vault.verification import extended_key_usages
-from dockertls_vault.x509 import load_certificates
 
 from .channel import Hello, Identity, UnusableIdentity, require_usable
 from .report import Severity, Step
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from dockertls_vault.x509 import PrivateKey
+    from dockertls_vault.certificate.keys import PrivateKey
 
 READ = "read our own files"
 _CLIENT_USAGES = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}

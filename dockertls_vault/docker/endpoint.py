@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from dockertls_vault.certificate.names import parse_address, parse_dns_name
 from dockertls_vault.errors import InvalidInput
-from dockertls_vault.names import parse_address, parse_dns_name
 
 # The port that IANA registered for the Docker API over TLS ("docker-s").
 DEFAULT_PORT = 2376

@@ -9,8 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dockertls_vault.request import KeyType
-from dockertls_vault.x509 import generate_key
+from dockertls_vault.certificate.keys import generate_key
+from dockertls_vault.certificate.request import KeyType
 
 from .channel import Identity
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dockertls_vault.x509 import Description
+    from dockertls_vault.certificate.certificate import Description
 
     from .outcome import Version
 

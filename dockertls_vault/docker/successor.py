@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dockertls_vault.certificate.certificate import load_certificates, subject_alternative_names
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import atomic
-from dockertls_vault.x509 import load_certificates, subject_alternative_names
 
 from .report import Severity, Step
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockertls_vault.x509 import is_signed_by
+from dockertls_vault.certificate.certificate import is_signed_by
 
 from .outcome import Answered, Engine
 from .report import Severity, Step, one_line

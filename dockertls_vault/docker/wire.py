@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from dockertls_vault.certificate.certificate import describe, fingerprint, is_signed_by, serial_text
+from dockertls_vault.certificate.names import parse_address
+from dockertls_vault.certificate.verify import extended_key_usages
 from dockertls_vault.duration import format_duration, format_time
-from dockertls_vault.names import parse_address
-from dockertls_vault.verification import extended_key_usages
-from dockertls_vault.x509 import describe, fingerprint, is_signed_by, serial_text
 
 from .report import Severity, Step, one_line
 from .successor import RESTART_HERE

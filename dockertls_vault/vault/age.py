@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dockertls_vault import roles
+from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import IssuerTooYoung
-from dockertls_vault.x509 import load_certificates
 
 from . import fields
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import (
     Denied,
@@ -17,7 +18,6 @@ from dockertls_vault.errors import (
     UnknownRole,
     VaultError,
 )
-from dockertls_vault.request import Purpose
 
 from . import fields
 from .age import wait_until_old_enough

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import (
     IssuerExpired,
@@ -23,7 +24,6 @@ from dockertls_vault.errors import (
     TTLRefused,
     UnknownRole,
 )
-from dockertls_vault.request import KeyType
 from dockertls_vault.roles import widening
 
 from .meaning import Row, Verdict, row

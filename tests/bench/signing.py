@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dockertls_vault import x509
-from dockertls_vault.names import Names
-from dockertls_vault.request import KeyType
+from dockertls_vault.certificate.keys import generate_key, make_csr
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.vault.pki import PKI
 from tests import mounts
 
@@ -47,7 +47,7 @@ class Rate:
 
 def measure(server: DevVault, directory: Path) -> list[Rate]:
     """Take turns with one CSR; the first turn of each is not counted."""
-    csr = x509.make_csr(x509.generate_key(KeyType.EC_P256), NAME, Names())
+    csr = make_csr(generate_key(KeyType.EC_P256), NAME, Names())
     body = directory / "sign.json"
     body.write_text(json.dumps({"csr": csr, "common_name": NAME, "ttl": 3600}))
     rates = []

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.cli import options
 from dockertls_vault.cli.app import run
 from dockertls_vault.vault.ca import CertificateAuthority, State
 from dockertls_vault.vault.session import open_session
-from dockertls_vault.x509 import load_certificates
 from tests.certificates import Authority
 from tests.harness.terminal import answering
 from tests.mounts import empty, import_certificate, intermediate_alone

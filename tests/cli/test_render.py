@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.cli import render
 from dockertls_vault.cli.options import Output, Preferences
 from dockertls_vault.errors import ForeignFiles
-from dockertls_vault.request import KeyType
 
 
 @dataclass(frozen=True)

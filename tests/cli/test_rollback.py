@@ -15,7 +15,7 @@ from tests.test_rollback import put
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dockertls_vault.request import Request
+    from dockertls_vault.certificate.request import Request
 
 
 @pytest.mark.parametrize(("request_", "restarts"), [(SERVER, True), (CLIENT, False)])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault import __version__
-from dockertls_vault.x509 import load_certificates
+from dockertls_vault.certificate.certificate import load_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

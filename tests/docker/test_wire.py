@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from dockertls_vault.certificate.certificate import serial_text
 from dockertls_vault.docker import wire
 from dockertls_vault.docker.endpoint import parse_endpoint
 from dockertls_vault.docker.outcome import Greeting, Objection
 from dockertls_vault.docker.report import Severity
-from dockertls_vault.x509 import serial_text
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority
 
 if TYPE_CHECKING:

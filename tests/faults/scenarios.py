@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault import store
+from dockertls_vault.certificate.request import Layout
 from dockertls_vault.placement import Placement, place
-from dockertls_vault.request import Layout
 from tests.credentials import CLIENT, SERVER, generations, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dockertls_vault.request import Request
+    from dockertls_vault.certificate.request import Request
 
 OWNER = "nobody"
 # As root, to another's group; anybody else has the own one alone.

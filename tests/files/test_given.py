@@ -28,7 +28,7 @@ def test_a_file(tmp_path: Path) -> None:
 
 def test_a_pipe_of_a_shell() -> None:
     """What a program writes bit by bit into ``<(…)`` is waited for."""
-    reads = "import pathlib, sys; from dockertls_vault import given; "
+    reads = "import pathlib, sys; from dockertls_vault.files import given; "
     reads += "print(given.read(pathlib.Path(sys.argv[1])))"
     command = f"'{sys.executable}' -c '{reads}' <(printf hvs.; sleep 0.3; printf x)"
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=True)

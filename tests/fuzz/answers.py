@@ -17,14 +17,16 @@ from unittest import mock
 from cryptography.hazmat.primitives.serialization import Encoding
 from urllib3 import HTTPResponse
 
-from dockertls_vault import bootstrap, config, plan, verification, whoami
-from dockertls_vault.clocks import Clocks
+from dockertls_vault import bootstrap, config, plan, whoami
+from dockertls_vault.certificate import verify
+from dockertls_vault.certificate.certificate import certificates_pem, describe, load_certificates
+from dockertls_vault.certificate.clocks import Clocks
+from dockertls_vault.certificate.keys import make_csr
 from dockertls_vault.roles import CLIENT
 from dockertls_vault.vault.ca import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.transport import Transport
-from dockertls_vault.x509 import certificates_pem, describe, load_certificates, make_csr
 
 from .border import Border
 from .certificates import mutated, pem
@@ -166,10 +168,10 @@ def _issue(session: Session) -> object:
         ip_addresses=REQUEST.names.addresses,
         ttl=REQUEST.ttl,
     )
-    verified = verification.verify(
+    verified = verify.verify(
         signed.certificate,
         signed.chain,
-        roots=verification.current_roots(issuers, NOW),
+        roots=verify.current_roots(issuers, NOW),
         request=REQUEST,
         public_key=LEAF.key.public_key(),
         clocks=Clocks(NOW, signed.date),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dockertls_vault import verification, x509
-from dockertls_vault.clocks import Clocks
+from dockertls_vault.certificate import verify
+from dockertls_vault.certificate.certificate import describe, load_certificates
+from dockertls_vault.certificate.clocks import Clocks
 from dockertls_vault.docker import wire
 from dockertls_vault.docker.endpoint import Endpoint
 
@@ -149,22 +150,22 @@ def _draw(random: Random) -> list[bytes]:
 def _cross(pems: list[bytes]) -> object:
     """Read, describe, judge and verify, as `issue` and `check` do."""
     leaf, intermediate, root = pems
-    (shown,) = x509.load_certificates(leaf)
-    described = [x509.describe(found) for pem in pems for found in x509.load_certificates(pem)]
+    (shown,) = load_certificates(leaf)
+    described = [describe(found) for pem in pems for found in load_certificates(pem)]
     steps = [
         wire.judge_name(Endpoint(HOST, 2376), shown),
         wire.judge_lifetime(shown, NOW),
         wire.judge_usage(shown),
     ]
-    verified = verification.verify(
+    verified = verify.verify(
         leaf.decode("latin-1"),
         [intermediate.decode("latin-1")],
-        roots=verification.current_roots(x509.load_certificates(root), NOW),
+        roots=verify.current_roots(load_certificates(root), NOW),
         request=REQUEST,
         public_key=LEAF.key.public_key(),
         clocks=Clocks(NOW),
     )
-    return [described, steps, x509.describe(verified.leaf)]
+    return [described, steps, describe(verified.leaf)]
 
 
 BORDER = Border("certificates", _draw, _cross)

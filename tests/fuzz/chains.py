@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dockertls_vault import verification
-from dockertls_vault.clocks import Clocks
-from dockertls_vault.names import Names
-from dockertls_vault.request import KeyType, Layout, Purpose, Request
-from dockertls_vault.x509 import Hash, certificates_pem, describe, load_certificates
+from dockertls_vault.certificate import verify
+from dockertls_vault.certificate.certificate import certificates_pem, describe, load_certificates
+from dockertls_vault.certificate.clocks import Clocks
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Issued, key_usage
 from tests.verdicts import openssl_refuses
 
@@ -32,13 +32,13 @@ from .certificates import mutated, signed
 if TYPE_CHECKING:
     from random import Random
 
-    from dockertls_vault.x509 import PrivateKey
+    from dockertls_vault.certificate.keys import Hash, PrivateKey
 
 HOST, ADDRESS, USER = "a.example", "10.0.0.1", "alice"
 _DAY = timedelta(days=1)
 _NOW = datetime.now(UTC).replace(microsecond=0)
 _KEYS = 12
-# See "Where Go and OpenSSL judge otherwise" in docs/explanation/verification.md.
+# See "Where Go and OpenSSL judge otherwise" in docs/explanation/verify.md.
 OF_OPENSSL_ALONE = {
     "Missing Authority Key Identifier",
     "Missing Subject Key Identifier",
@@ -367,8 +367,8 @@ def accept(
 ) -> tuple[Issued, tuple[x509.Certificate, ...]]:
     """Return what would be installed, and the trust bundle; raises VerificationError."""
     now = datetime.now(UTC)
-    bundle = verification.current_roots(load_certificates(certificates_pem(roots)), now)
-    verified = verification.verify(
+    bundle = verify.current_roots(load_certificates(certificates_pem(roots)), now)
+    verified = verify.verify(
         certificates_pem([issued.certificate]).decode(),
         [certificates_pem([found]).decode() for found in issued.chain],
         roots=bundle,

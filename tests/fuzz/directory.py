@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault import reader, rollback
+from dockertls_vault.certificate.certificate import certificates_pem
+from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.docker import credential
-from dockertls_vault.x509 import certificates_pem, private_key_pem
 
 from .border import Border
 from .mutations import of_bytes, of_json

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from dockertls_vault.names import Names
-from dockertls_vault.request import KeyType, Layout, Purpose, Request
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
 from tests.certificates import SERVER_AUTH, key_usage
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)

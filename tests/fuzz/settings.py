@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault import config
+from dockertls_vault.certificate.names import parse_common_name, parse_names
 from dockertls_vault.docker.endpoint import parse_endpoint
 from dockertls_vault.duration import parse_duration, parse_ttl
-from dockertls_vault.names import parse_common_name, parse_names
 from dockertls_vault.plan import parse_domains
 from dockertls_vault.settings import sources
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import VerificationError
-from dockertls_vault.request import Purpose
 from tests.verdicts import go_refuses_clients, go_refuses_server
 
 from . import chains

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault import placement
+from dockertls_vault.certificate.certificate import load_certificates
+from dockertls_vault.certificate.keys import generate_key, make_csr
+from dockertls_vault.certificate.names import Names, parse_names
+from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
 from dockertls_vault.issue import issue
-from dockertls_vault.names import Names, parse_names
-from dockertls_vault.request import KeyType, Layout, Purpose, Request
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
-from dockertls_vault.x509 import generate_key, load_certificates, make_csr
 from tests.harness.raft import Raft, running_raft, wait
 
 from .operator import Operator, session, settings

@@ -1,38 +1,22 @@
-"""Keys, certificate signing requests and what a certificate says; pure."""
+"""What a certificate says, and who signed it; pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-from .errors import VerificationError
-from .request import KeyType
+from dockertls_vault.errors import VerificationError
+
+from .keys import public_key_der
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
-
-    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-
-    from .names import Names
-
-Hash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
-
-# Each curve with the hash that is as strong (RFC 5480, section 4).
-_CURVES: dict[int, tuple[ec.EllipticCurve, Hash]] = {
-    256: (ec.SECP256R1(), hashes.SHA256()),
-    384: (ec.SECP384R1(), hashes.SHA384()),
-    521: (ec.SECP521R1(), hashes.SHA512()),
-}
-_PUBLIC_EXPONENT = 65537
 
 
 @dataclass(frozen=True)
@@ -53,45 +37,6 @@ class Description:
     not_after: datetime
     lifetime: timedelta
     fingerprint: str
-
-
-def generate_key(key_type: KeyType) -> PrivateKey:
-    """Make a private key; RSA takes from a tenth of a second to some seconds."""
-    if key_type is KeyType.ED25519:
-        return ed25519.Ed25519PrivateKey.generate()
-    if key_type.algorithm == "rsa":
-        return rsa.generate_private_key(_PUBLIC_EXPONENT, key_type.bits)
-    curve, _ = _CURVES[key_type.bits]
-    return ec.generate_private_key(curve)
-
-
-def private_key_pem(key: PrivateKey) -> bytes:
-    """Return the key as unencrypted PKCS#8, the one form that Go, OpenSSL and Python all read."""
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def make_csr(key: PrivateKey, common_name: str | None, names: Names) -> str:
-    """Return a CSR in PEM for ``key``, with the names in its SAN extension if there are any."""
-    subject = [] if common_name is None else [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))
-    sans: list[x509.GeneralName] = [x509.DNSName(name) for name in names.dns]
-    sans += [x509.IPAddress(ip_address(address)) for address in names.addresses]
-    if sans:
-        builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=False)
-    return builder.sign(key, _hash_for(key)).public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _hash_for(key: PrivateKey) -> Hash | None:
-    """Return the hash to sign with; Ed25519 has its own."""
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return None
-    if isinstance(key, rsa.RSAPrivateKey):
-        return hashes.SHA256()
-    return _CURVES[key.key_size][1]
 
 
 def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
@@ -177,23 +122,8 @@ def fingerprint(certificate: x509.Certificate) -> str:
 def public_key_fingerprint(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of the public key, the same for each certificate of that key."""
     digest = hashes.Hash(hashes.SHA256())
-    digest.update(_public_bytes(certificate.public_key()))
+    digest.update(public_key_der(certificate.public_key()))
     return digest.finalize().hex(":").upper()
-
-
-def is_key_of(pem: bytes, certificate: x509.Certificate) -> bool:
-    """Tell whether ``pem`` is the private key of ``certificate``; raises ValueError for no key."""
-    try:
-        key = serialization.load_pem_private_key(pem, None)
-    except (TypeError, UnsupportedAlgorithm) as error:  # the first where it is encrypted
-        raise ValueError(str(error)) from None
-    return _public_bytes(key.public_key()) == _public_bytes(certificate.public_key())
-
-
-def _public_bytes(key: PublicKeyTypes) -> bytes:
-    return key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:

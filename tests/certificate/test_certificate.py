@@ -1,4 +1,4 @@
-"""Keys, CSRs and descriptions."""
+"""What a certificate says."""
 
 from __future__ import annotations
 
@@ -8,75 +8,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockertls_vault.certificate.certificate import describe, is_self_signed, load_certificates
+from dockertls_vault.certificate.keys import generate_key
+from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.errors import VerificationError
-from dockertls_vault.names import Names
-from dockertls_vault.request import KeyType
-from dockertls_vault.x509 import (
-    describe,
-    generate_key,
-    is_self_signed,
-    load_certificates,
-    make_csr,
-    private_key_pem,
-)
-
-from .certificates import SERVER_AUTH, Authority
+from tests.certificates import SERVER_AUTH, Authority
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = generate_key(KeyType.EC_P256)
-
-
-@pytest.mark.parametrize("key_type", list(KeyType))
-def test_openssl_accepts_the_csr_and_the_key(key_type: KeyType, tmp_path: Path) -> None:
-    """Another implementation verifies the CSR's signature and reads the same public key."""
-    key = generate_key(key_type)
-    csr, pem = tmp_path / "csr.pem", tmp_path / "key.pem"
-    csr.write_text(make_csr(key, "a.example", Names(("a.example",), ("::1",))))
-    pem.write_bytes(private_key_pem(key))
-
-    def openssl(*arguments: object) -> str:
-        command = ["openssl", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    openssl("req", "-in", csr, "-verify", "-noout")
-    public = openssl("req", "-in", csr, "-pubkey", "-noout")
-    assert openssl("pkey", "-in", pem, "-pubout") == public
-
-
-@pytest.mark.parametrize(
-    ("key_type", "digest"),
-    [
-        (KeyType.EC_P256, "sha256"),
-        (KeyType.EC_P384, "sha384"),
-        (KeyType.EC_P521, "sha512"),
-        (KeyType.RSA_2048, "sha256"),
-        (KeyType.ED25519, None),
-    ],
-)
-def test_a_csr_is_signed_with_a_hash_as_strong_as_its_key(
-    key_type: KeyType, digest: str | None
-) -> None:
-    """A curve of 384 or 521 bits is not weakened by SHA-256."""
-    csr = x509.load_pem_x509_csr(make_csr(generate_key(key_type), "alice", Names()).encode())
-    algorithm = csr.signature_hash_algorithm
-    assert (algorithm.name if algorithm else None) == digest
-
-
-def test_a_csr_without_names_has_no_san() -> None:
-    """A client's CSR holds its common name alone; a server's may have an empty subject."""
-    csr = x509.load_pem_x509_csr(make_csr(KEY, "alice", Names()).encode())
-    assert csr.subject.rfc4514_string() == "CN=alice"
-    assert list(csr.extensions) == []
-    csr = x509.load_pem_x509_csr(make_csr(KEY, None, Names((), ("10.0.0.1",))).encode())
-    assert csr.subject.rfc4514_string() == ""
-    assert len(csr.extensions) == 1
 
 
 def test_a_description_says_what_openssl_says(tmp_path: Path) -> None:

@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from dockertls_vault.chain import path_to_a_root
+from dockertls_vault.certificate.chain import path_to_a_root
+from dockertls_vault.certificate.request import KeyType, Purpose
 from dockertls_vault.errors import VerificationError
-from dockertls_vault.request import KeyType, Purpose
-
-from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
-from .chains import (
+from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
+from tests.chains import (
     Row,
     beside_a_pending_root,
     by_openssl,
@@ -38,7 +37,7 @@ from .chains import (
     unknown,
     without_its_intermediate,
 )
-from .verdicts import go_refuses_client, go_refuses_server, openssl_refuses
+from tests.verdicts import go_refuses_client, go_refuses_server, openssl_refuses
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockertls_vault.errors import InvalidInput
-from dockertls_vault.names import (
+from dockertls_vault.certificate.names import (
     LONGEST_COMMON_NAME,
     Names,
     parse_address,
@@ -17,6 +16,7 @@ from dockertls_vault.names import (
     parse_dns_name,
     parse_names,
 )
+from dockertls_vault.errors import InvalidInput
 
 LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filter(
     lambda label: not label.startswith("xn--")

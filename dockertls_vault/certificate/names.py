@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import InvalidInput
+from dockertls_vault.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from .duration import format_duration
+from dockertls_vault.duration import format_duration
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,18 +11,18 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from dockertls_vault.clocks import CLOCK_TOLERANCE, Clocks
+from dockertls_vault.certificate.certificate import certificates_pem
+from dockertls_vault.certificate.clocks import CLOCK_TOLERANCE, Clocks
+from dockertls_vault.certificate.keys import generate_key
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
+from dockertls_vault.certificate.verify import current_roots, verify
 from dockertls_vault.errors import VerificationError
-from dockertls_vault.names import Names
-from dockertls_vault.request import KeyType, Layout, Purpose, Request
 from dockertls_vault.roles import BACKDATED
-from dockertls_vault.verification import current_roots, verify
-from dockertls_vault.x509 import certificates_pem, generate_key
-
-from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
+from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
 
 if TYPE_CHECKING:
-    from dockertls_vault.chain import Chain
+    from dockertls_vault.certificate.chain import Chain
 
 # However long after this a test runs, its certificates and its clocks go by it.
 NOW = datetime.now(UTC).replace(microsecond=0)

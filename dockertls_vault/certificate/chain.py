@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from .errors import VerificationError
+from dockertls_vault.errors import VerificationError
+
+from .certificate import is_self_signed
 from .request import Purpose
-from .x509 import is_self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -12,11 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
-from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES, path_to_a_root
-from .duration import format_duration, format_time
-from .errors import VerificationError
-from .names import Names
-from .x509 import (
+from dockertls_vault.duration import format_duration, format_time
+from dockertls_vault.errors import VerificationError
+
+from .certificate import (
     Description,
     describe,
     is_self_signed,
@@ -25,6 +24,8 @@ from .x509 import (
     load_certificates,
     subject_alternative_names,
 )
+from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES, path_to_a_root
+from .names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
