@@ -9,8 +9,9 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from . import machine, reader
+from . import machine
 from .certificate.certificate import describe, load_certificates
+from .credential import reader
 from .docker import answers, authorities, credential, probe, trust, wire
 from .docker.outcome import Answered
 from .docker.report import Report, Severity, Step, worst
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from .credential.reader import CredentialFiles
     from .docker.endpoint import Endpoint
     from .docker.outcome import Version
-    from .reader import CredentialFiles
 
 _CONNECT = "connect"
 # Every step of a report, in order, with what it tries.

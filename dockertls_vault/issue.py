@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from . import preflight, stop, store
+from . import stop
 from .certificate import verify
 from .certificate.certificate import (
     Description,
@@ -20,10 +20,11 @@ from .certificate.clocks import Clocks
 from .certificate.keys import PrivateKey, generate_key, make_csr, private_key_pem
 from .certificate.names import LONGEST_COMMON_NAME
 from .certificate.request import KeyType, Layout, Purpose
+from .credential import preflight, store
+from .credential.worker import by_worker
 from .duration import format_time
 from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
 from .files import atomic
-from .worker import by_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from .certificate.chain import Chain
     from .certificate.names import Names
     from .certificate.request import Request
+    from .credential.layout import Placement
     from .errors import DockerTLSError
-    from .placement import Placement
     from .vault.pki import PKI, Signed
 
 DEFAULT_TTL = {Purpose.SERVER: timedelta(days=7), Purpose.CLIENT: timedelta(hours=1)}

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import backup, generations, placement, preflight, store
 from .certificate import verify
 from .certificate.certificate import (
     Description,
@@ -19,12 +18,13 @@ from .certificate.certificate import (
 )
 from .certificate.keys import is_key_of
 from .certificate.request import Layout, Purpose
+from .credential import backup, generations, preflight, store
+from .credential.layout import GENERATION_NAMES, PRIVATE, Placement, group, public_names
+from .credential.store import InstalledFile
+from .credential.worker import by_worker
 from .duration import format_time
 from .errors import ConflictingState, ForeignFiles, InvalidInput, VerificationError
 from .files import atomic, writers
-from .placement import GENERATION_NAMES, PRIVATE, Placement
-from .store import InstalledFile
-from .worker import by_worker
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -137,7 +137,7 @@ def _place(directory: Path, admins: str | None) -> Placement:
         found[0],
         GENERATION_NAMES,
         uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP,
-        admins=None if admins is None else placement.group(admins),
+        admins=None if admins is None else group(admins),
         movable=False,
     )
 
@@ -185,7 +185,7 @@ def _described(path: Path, *, in_use: bool) -> Generation:
 def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBack:
     purpose, layout = preflight.kind(place.directory)
     if layout is Layout.DOCKER:
-        place = replace(place, public_names=placement.public_names(purpose))
+        place = replace(place, public_names=public_names(purpose))
     found = _find(place)
     chosen = _choose(found, name)
     _refuse_unusable(chosen, place.directory / PRIVATE / generations.DIRECTORY / chosen.name)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dockertls_vault import placement, store
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
+from dockertls_vault.credential import layout, store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def put(
 ) -> store.Installed:
     """Install credential ``number``, whose files say so."""
     return store.install(
-        placement.place(request, out),
+        layout.place(request, out),
         material(number),
         request,
         replace=replace,

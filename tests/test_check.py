@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import certifi
 import pytest
 
-from dockertls_vault import placement, store
 from dockertls_vault.certificate.certificate import serial_text
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.check import STEPS, check
+from dockertls_vault.credential import layout, store
+from dockertls_vault.credential.reader import CredentialFiles
 from dockertls_vault.docker import visits
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.intruder import forge
 from dockertls_vault.docker.report import Report, Severity
-from dockertls_vault.reader import CredentialFiles
 
 from .certificates import (
     BIT_STRING,
@@ -387,7 +387,7 @@ def install(directory: Path, authority: Authority, issued: Issued) -> None:
     material = store.Material(
         authority.pem, issued.certificate_pem, issued.key_pem, serial_text(issued.certificate)
     )
-    place = placement.place(SERVER, directory)
+    place = layout.place(SERVER, directory)
     store.install(place, material, SERVER, replace=False, now=datetime.now(UTC))
 
 

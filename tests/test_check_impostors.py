@@ -10,9 +10,9 @@ from OpenSSL import SSL
 
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.check import check
+from dockertls_vault.credential.reader import CredentialFiles
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.report import Severity
-from dockertls_vault.reader import CredentialFiles
 
 from .certificates import BIT_STRING, Authority, in_t61, write_credential
 from .docker import impostors, servers

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import bootstrap, changes, issue, roles, rollback, settings, store, whoami
+from dockertls_vault import bootstrap, changes, issue, roles, rollback, settings, whoami
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
+from dockertls_vault.credential import store
 from dockertls_vault.docker import outcome, report
 from dockertls_vault.vault import own_token
 

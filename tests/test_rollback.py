@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from dockertls_vault import placement, reader, store
 from dockertls_vault.certificate.certificate import serial_text
 from dockertls_vault.certificate.request import Layout, Purpose, Request
+from dockertls_vault.credential import layout, reader, store
 from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
@@ -59,7 +59,7 @@ def put(out: Path, number: int, request: Request = CLIENT) -> str:
     )
     serial = serial_text(issued.certificate)
     store.install(
-        placement.place(request, out),
+        layout.place(request, out),
         store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, serial),
         request,
         replace=False,
@@ -406,7 +406,7 @@ def test_the_oldest_leads_forth_again_and_to_what_was_there_before(out: Path) ->
     request = CLIENT
     issued = ROOT.issue("alice")
     store.install(
-        placement.place(request, out),
+        layout.place(request, out),
         store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, "01"),
         request,
         replace=True,

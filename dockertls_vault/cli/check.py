@@ -19,9 +19,9 @@ from . import options, render
 from .options import Output, OutputOption, Preferences, QuietOption, described, examples, parsed
 
 if TYPE_CHECKING:
+    from dockertls_vault.credential.reader import CredentialFiles
     from dockertls_vault.docker.endpoint import Endpoint
     from dockertls_vault.docker.report import Report, Step
-    from dockertls_vault.reader import CredentialFiles
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -117,8 +117,8 @@ def _endpoint(host: str | None, environ: Mapping[str, str]) -> Endpoint:
 
 def _credential(certs: Path | None, environ: Mapping[str, str]) -> CredentialFiles | None:
     """Return the files to check with; None where nobody named any and docker would find none."""
-    from dockertls_vault import reader
-    from dockertls_vault.placement import GENERATION_NAMES
+    from dockertls_vault.credential import reader
+    from dockertls_vault.credential.layout import GENERATION_NAMES
 
     directory = _directory(certs, environ)
     try:

@@ -267,12 +267,12 @@ def _issue(
     replace: bool,
     names_found: bool = False,
 ) -> None:
-    from dockertls_vault import placement
+    from dockertls_vault.credential import layout
     from dockertls_vault.issue import issue
     from dockertls_vault.vault.pki import PKI
 
     preferences = ctx.ensure_object(Preferences)
-    place = placement.place(request, directory, settings.admin_group)
+    place = layout.place(request, directory, settings.admin_group)
     if names_found:
         render.note(f"names found on this machine: {', '.join(request.names.all)}", preferences)
     person = Person(request.purpose.value)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dockertls_vault import placement, policy, stop, values
+from dockertls_vault import policy, stop, values
+from dockertls_vault.credential import layout
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken, PolicyDenied
 from dockertls_vault.settings import Settings, sources
@@ -178,7 +179,7 @@ def settings(**flags: object) -> Settings:
 def _refuse_no_group(name: str, origin: str) -> None:
     """Name the flag, the variable or the file that names a group which does not exist."""
     try:
-        placement.group(name)
+        layout.group(name)
     except InvalidInput as error:
         kind = InvalidInput if origin == sources()["admin_group"].flag else InvalidSetting
         raise kind(f"{origin}: {error.message}", hint=error.hint) from None

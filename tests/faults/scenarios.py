@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault import store
 from dockertls_vault.certificate.request import Layout
-from dockertls_vault.placement import Placement, place
+from dockertls_vault.credential import store
+from dockertls_vault.credential.layout import Placement, place
 from tests.credentials import CLIENT, SERVER, generations, put
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault import reader, rollback
+from dockertls_vault import rollback
 from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.certificate.keys import private_key_pem
+from dockertls_vault.credential import reader
 from dockertls_vault.docker import credential
 
 from .border import Border

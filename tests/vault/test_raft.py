@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import placement
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names, parse_names
 from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
+from dockertls_vault.credential import layout
 from dockertls_vault.issue import issue
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.pki import PKI
@@ -71,7 +71,7 @@ class Work:
             pki = PKI(session, self.mount)
             issued = issue(
                 request,
-                placement.place(request, self.directory / f"host-{number}"),
+                layout.place(request, self.directory / f"host-{number}"),
                 signer=pki,
                 trust=pki,
                 drop_refused_names=False,

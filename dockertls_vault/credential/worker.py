@@ -16,16 +16,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from .errors import CannotWrite, InvalidInput
-from .files import acl, acting, atomic, way
-from .files.writers import Trust, group_name, others, user_name
+from dockertls_vault.errors import CannotWrite, InvalidInput
+from dockertls_vault.files import acl, acting, atomic, way
+from dockertls_vault.files.writers import Trust, group_name, others, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from .files.way import Step
-    from .placement import Placement
+    from dockertls_vault.files.way import Step
+
+    from .layout import Placement
 
 Result = TypeVar("Result")
 

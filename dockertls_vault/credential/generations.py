@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from .files import atomic
+from dockertls_vault.files import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -11,12 +11,13 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from .errors import CannotWrite
-from .files import atomic
-from .placement import GENERATION_NAMES
+from dockertls_vault.errors import CannotWrite
+from dockertls_vault.files import atomic
+
+from .layout import GENERATION_NAMES
 
 if TYPE_CHECKING:
-    from .placement import Placement
+    from .layout import Placement
 
 DIRECTORY = "backup"
 

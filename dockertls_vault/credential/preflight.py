@@ -11,19 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .certificate.request import Layout, Purpose
-from .errors import CannotWrite, ConflictingState, ForeignFiles
-from .files import atomic, way
-from .files.writers import user_name
-from .placement import LOCK, PRIVATE, REQUEST
+from dockertls_vault.certificate.request import Layout, Purpose
+from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
+from dockertls_vault.files import atomic, way
+from dockertls_vault.files.writers import user_name
+
+from .layout import LOCK, PRIVATE, REQUEST
 from .worker import by_worker, refuse_other_writers, refuse_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .certificate.request import Request
-    from .files.way import Reached
-    from .placement import Placement
+    from dockertls_vault.certificate.request import Request
+    from dockertls_vault.files.way import Reached
+
+    from .layout import Placement
 
 _SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 _SUDO_WITHOUT_VAULT = "run it with `sudo`"

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import placement, reader, store
+from dockertls_vault.credential import layout, reader, store
 from dockertls_vault.errors import CannotWrite, ForeignFiles, Locked
 from dockertls_vault.files import atomic
-
-from .credentials import CLIENT, NAMES, generations, listing, public, put, swap_by_hand
+from tests.credentials import CLIENT, NAMES, generations, listing, public, put, swap_by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +78,7 @@ def test_many_at_once_leave_one_complete_set(out: Path) -> None:
     """Processes that install at the same time take turns."""
     code = "import sys; from pathlib import Path; from tests.credentials import put; "
     code += "put(Path(sys.argv[1]), int(sys.argv[2]))"
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     processes = [
         subprocess.Popen([sys.executable, "-c", code, out, str(number)], cwd=root)
         for number in range(1, 6)
@@ -217,7 +216,7 @@ def test_a_rollback_that_is_cut_short_leaves_one_of_the_two(
     out: Path, breaks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed, or without room on the disk, at each call; the next one gets through."""
-    place = placement.place(CLIENT, out)
+    place = layout.place(CLIENT, out)
     put(out, 1)
     put(out, 2)
     first, second = generations(out)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import reader
+from dockertls_vault.credential import reader
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.files import atomic
-
-from .credentials import NAMES, generations, listing, public, put, swap_by_hand
+from tests.credentials import NAMES, generations, listing, public, put, swap_by_hand
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dockertls_vault.errors import ConflictingState, Locked
+from dockertls_vault.files import atomic, way
+
 from . import backup, generations
-from .errors import ConflictingState, Locked
-from .files import atomic, way
-from .placement import GENERATION_NAMES, LOCK, PRIVATE, REQUEST
+from .layout import GENERATION_NAMES, LOCK, PRIVATE, REQUEST
 from .preflight import check, refusals
 from .worker import DIRECTORY_MODE, by_worker, refuse_step
 
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from .certificate.request import Request
-    from .placement import Placement
+    from dockertls_vault.certificate.request import Request
+
+    from .layout import Placement
 
 LOCK_WAIT = 10.0  # seconds
 CERTIFICATE_MODE = 0o444

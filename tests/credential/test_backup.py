@@ -11,8 +11,7 @@ import pytest
 
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.files import atomic
-
-from .credentials import NAMES, listing, public, put
+from tests.credentials import NAMES, listing, public, put
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,15 +9,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dockertls_vault.certificate.request import Layout, Purpose
+from dockertls_vault.errors import InvalidInput
+from dockertls_vault.files import atomic
+
 from . import generations
-from .certificate.request import Layout, Purpose
-from .errors import InvalidInput
-from .files import atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .certificate.request import Request
+    from dockertls_vault.certificate.request import Request
 
 PRIVATE = ".dockertls"
 REQUEST = "request.json"

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from dockertls_vault.credential.layout import place
 from dockertls_vault.errors import InvalidInput
-from dockertls_vault.placement import place
-
-from .credentials import CLIENT
+from tests.credentials import CLIENT
 
 HIGHEST = 2**32 - 2
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

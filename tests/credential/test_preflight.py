@@ -16,22 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import preflight
 from dockertls_vault.certificate.request import Layout
 from dockertls_vault.cli import app
+from dockertls_vault.credential import preflight
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
 from dockertls_vault.files import atomic
-
-from .credentials import CLIENT, SERVER, listing, public, put
-from .harness.missing import missing
-from .mounts import lead_to
+from tests.credentials import CLIENT, SERVER, listing, public, put
+from tests.harness.missing import missing
+from tests.mounts import lead_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dockertls_vault.certificate.request import Request
-
-    from .harness.openbao import DevVault
+    from tests.harness.openbao import DevVault
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY = pwd.getpwnam("nobody").pw_uid
@@ -405,7 +403,7 @@ def test_a_directory_that_is_exchanged_after_the_look(
             subprocess.run(["sh", "-c", script], cwd=home, check=True)
         return found
 
-    monkeypatch.setattr("dockertls_vault.store.check", exchange)
+    monkeypatch.setattr("dockertls_vault.credential.store.check", exchange)
     if look == 1:
         assert "Permission denied" in refused(home / ".docker", owner="nobody")[0]
     else:  # it goes on in what is open

@@ -12,16 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import reader
 from dockertls_vault.certificate.request import Layout, Request
-from dockertls_vault.errors import (
-    CannotWrite,
-    ConflictingState,
-    InvalidInput,
-)
+from dockertls_vault.credential import reader
+from dockertls_vault.errors import CannotWrite, ConflictingState, InvalidInput
 from dockertls_vault.files import atomic
-
-from .credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
+from tests.credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import placement, preflight, store, worker
 from dockertls_vault.certificate.request import Layout
+from dockertls_vault.credential import layout, preflight, store, worker
 from dockertls_vault.errors import CannotWrite, InvalidInput
 from dockertls_vault.files import acl, atomic
-
-from . import acls
-from .credentials import CLIENT, NAMES, NOW, SERVER, listing, material, public, put
-from .harness.missing import missing
+from tests import acls
+from tests.credentials import CLIENT, NAMES, NOW, SERVER, listing, material, public, put
+from tests.harness.missing import missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +66,7 @@ def refusal(out: Path, request: object = CLIENT, admins: str | None = None) -> t
     """Look whether a credential may be written, which it may not; return message and hint."""
     before = [*out.parent.rglob("*")]
     with pytest.raises(CannotWrite) as caught:
-        preflight.check(placement.place(request, out, admins), request, replace=True)  # type: ignore[arg-type]  # a request
+        preflight.check(layout.place(request, out, admins), request, replace=True)  # type: ignore[arg-type]  # a request
     assert [*out.parent.rglob("*")] == before
     return caught.value.message, caught.value.hint
 
@@ -322,7 +321,7 @@ def test_a_group_that_the_owner_is_not_in(home: Path, roots: Path) -> None:
     request = replace(OWNED, group="games")
     for out in (home, home / "new", roots / "new"):
         with pytest.raises(InvalidInput, match="nobody is not in the group games"):
-            preflight.check(placement.place(request, out), request, replace=False)
+            preflight.check(layout.place(request, out), request, replace=False)
     own = roots / "own"
     own.mkdir()
     put(own, 1, request)
@@ -375,7 +374,7 @@ def test_what_comes_after_the_look_is_judged_as_it_is_opened(
         os.chown(out, DAEMON, -1)
         return found
 
-    monkeypatch.setattr("dockertls_vault.store.check", exchange)
+    monkeypatch.setattr("dockertls_vault.credential.store.check", exchange)
     with pytest.raises(CannotWrite, match=f"{out} belongs to daemon"):
         put(out, 1)
     assert listing(out) == []
@@ -459,7 +458,7 @@ def test_a_group_of_others_needs_its_name(home: Path) -> None:
     assert refusal(home, admins="staff")[1] == f"chmod g-w {home}, or {ANOTHER}"
     for out in (home / "below", home):
         store.install(
-            placement.place(CLIENT, out, "games"), material(1), CLIENT, replace=False, now=NOW
+            layout.place(CLIENT, out, "games"), material(1), CLIENT, replace=False, now=NOW
         )
         assert public(out) == {"1"}
 

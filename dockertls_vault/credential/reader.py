@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dockertls_vault.certificate.request import Purpose
+from dockertls_vault.errors import ConflictingState
+from dockertls_vault.files import atomic
+
 from . import generations
-from .certificate.request import Purpose
-from .errors import ConflictingState
-from .files import atomic
-from .placement import GENERATION_NAMES, PRIVATE, SERVER_NAMES
+from .layout import GENERATION_NAMES, PRIVATE, SERVER_NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
