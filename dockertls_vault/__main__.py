@@ -7,9 +7,9 @@ def main() -> None:
     """Run it; a Ctrl-C while it is still being imported ends it without a traceback."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from .cli import app
+    from .cli import main as program
 
-    app.main()
+    program.main()
 
 
 if __name__ == "__main__":

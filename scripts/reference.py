@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dockertls_vault import errors, settings
-from dockertls_vault.cli.app import app
+from dockertls_vault.cli.main import app
 from dockertls_vault.docker.report import Severity
 
 if TYPE_CHECKING:

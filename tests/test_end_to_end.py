@@ -18,7 +18,7 @@ import requests.exceptions
 from docker.tls import TLSConfig
 
 from dockertls_vault.certificate.request import KeyType
-from dockertls_vault.cli import app
+from dockertls_vault.cli import main
 
 from . import mounts
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
@@ -75,7 +75,7 @@ def daemon(
 
 def succeed(*arguments: object) -> None:
     """Run a command that has to succeed."""
-    assert app.run(list(map(str, arguments))) == 0
+    assert main.run(list(map(str, arguments))) == 0
 
 
 def issue(purpose: str, out: Path, *arguments: str) -> Path:
@@ -100,7 +100,7 @@ def check(
 ) -> tuple[int, dict[str, dict[str, Any]]]:
     """Run `check`; return its status and its steps by name."""
     capsys.readouterr()
-    status = app.run(["check", url, "--certs", str(certs), "-o", "json"])
+    status = main.run(["check", url, "--certs", str(certs), "-o", "json"])
     steps = json.loads(capsys.readouterr().out)["data"]["steps"]
     return status, {step["name"]: step for step in steps}
 
@@ -300,7 +300,7 @@ def meet(
     shutil.copy(out / "c" / "ca.pem", stranger)
     return Meeting(
         docker_version(url, out / "c").returncode,
-        app.run(["check", url, "--certs", str(out / "c")]),
+        main.run(["check", url, "--certs", str(out / "c")]),
         docker_version(url, stranger).returncode != 0,
     )
 
@@ -374,7 +374,7 @@ def test_a_daemon_is_reached_by_a_name_of_compose(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_the_name)
     url = f"tcp://{name}:{port}"
-    assert app.run(["check", url, "--certs", str(out / "c")]) == 0
+    assert main.run(["check", url, "--certs", str(out / "c")]) == 0
     with misbehaving(connects) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.address)
         answer = docker_version(url, out / "c")

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from dockertls_vault.certificate.certificate import certificates_pem
-from dockertls_vault.cli import app
+from dockertls_vault.cli import main
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority
 from .fake_vault import FakeVault, Order, signed
@@ -195,10 +195,10 @@ def test_a_vault_that_lies_is_refused(
     """Each lie is named, and what was installed before stays as it was, byte for byte."""
     lead_to(fake, monkeypatch)
     command = ["issue", "server", "--host", "a.example.internal", "--dir", str(tmp_path / "s")]
-    assert app.run(command) == 0
+    assert main.run(command) == 0
     before = snapshot(tmp_path)
     fake.answer = lie
-    assert app.run(command) == status
+    assert main.run(command) == status
     assert words in capsys.readouterr().err
     assert snapshot(tmp_path) == before
 
@@ -215,6 +215,6 @@ def test_all_that_is_wrong_is_in_the_json_at_once(
         usages=[SERVER_AUTH, CLIENT_AUTH], dns=["evil.example"], lifetime=timedelta(days=400)
     )
     command = ["issue", "server", "--host", "a.example.internal", "--dir", str(tmp_path / "s")]
-    assert app.run([*command, "-o", "json"]) == 65
+    assert main.run([*command, "-o", "json"]) == 65
     assert len(json.loads(capsys.readouterr().out)["error"]["problems"]) == 4
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.certificate.verify import extended_key_usages
-from dockertls_vault.cli import app
+from dockertls_vault.cli import main
 
 from . import fake_vault, mounts
 from .certificates import CLIENT_AUTH, SERVER_AUTH
@@ -51,7 +51,7 @@ def vault(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
     """Run a command that succeeds; return the data of its JSON."""
-    status = app.run([*map(str, arguments), "-o", "json"])
+    status = main.run([*map(str, arguments), "-o", "json"])
     captured = capsys.readouterr()
     assert status == 0, captured.err
     envelope = json.loads(captured.out)
@@ -158,7 +158,7 @@ def test_the_dind_layout_has_a_directory_for_each(
 def test_words_say_where_the_files_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What people read: subject, names, until when, fingerprint, files with their modes."""
     out = tmp_path / "c"
-    assert app.run(["issue", "client", "--name", "alice", "--dir", str(out)]) == 0
+    assert main.run(["issue", "client", "--name", "alice", "--dir", str(out)]) == 0
     words = capsys.readouterr().out
     assert "subject\tCN=alice\n" in words
     assert f"0400 {out / 'key.pem'}\n" in words
@@ -181,7 +181,7 @@ def test_how_long_it_is_valid_is_the_ttl(
 ) -> None:
     """And not what lies between the two times: a role that dates back makes that longer."""
     lead_to(prepared_server, monkeypatch)
-    assert app.run(["issue", "client", "--ttl", ttl, "--dir", str(tmp_path / "c")]) == 0
+    assert main.run(["issue", "client", "--ttl", ttl, "--dir", str(tmp_path / "c")]) == 0
     words = capsys.readouterr().out
     assert re.search(rf"^valid from\t[\d :-]+ UTC{before}$", words, re.MULTILINE)
     assert re.search(rf"^valid until\t[\d :-]+ UTC{after}$", words, re.MULTILINE)
@@ -196,7 +196,7 @@ def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
     """Without --host a name outside the role's domains is dropped, and it is said."""
     lead_to(prepared_server, monkeypatch)
     monkeypatch.setattr("socket.gethostname", lambda: "host.elsewhere.example")
-    assert app.run(["issue", "server", "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
+    assert main.run(["issue", "server", "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
     captured = capsys.readouterr()
     data = json.loads(captured.out)["data"]
     assert data["left_out"] == ["host.elsewhere.example"]
@@ -215,7 +215,7 @@ def test_a_name_asked_for_that_the_role_refuses_is_an_error(
     lead_to(prepared_server, monkeypatch)
     for name in ("a.elsewhere.example", "*.example.internal"):
         out = tmp_path / "s"
-        assert app.run(["issue", "server", "--host", name, "--dir", str(out)]) == 65
+        assert main.run(["issue", "server", "--host", name, "--dir", str(out)]) == 65
         assert f"{name} not allowed by this role" in capsys.readouterr().err
         assert not out.exists()
 
@@ -229,7 +229,7 @@ def test_a_life_that_vault_shortened_is_said(
     """The role's maximum is a day; a longer wish is cut, and both we and Vault say so."""
     lead_to(prepared_server, monkeypatch)
     command = ["issue", "client", "--ttl", "30d", "--dir", str(tmp_path / "c"), "-o", "json"]
-    assert app.run(command) == 0
+    assert main.run(command) == 0
     envelope = json.loads(capsys.readouterr().out)
     assert envelope["data"]["shortened"] is True
     assert "Vault shortened the validity of the certificate: 30d" in envelope["warnings"][0]
@@ -258,7 +258,7 @@ def test_wrong_input_is_refused_before_anything_is_touched(
 ) -> None:
     """A mount, a role, a TTL or an owner that makes no sense; the directory is not even made."""
     lead_to(prepared_server, monkeypatch)
-    assert app.run(["issue", "client", "--dir", str(tmp_path / "c"), *arguments]) == status
+    assert main.run(["issue", "client", "--dir", str(tmp_path / "c"), *arguments]) == status
     assert words in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
 
@@ -274,10 +274,10 @@ def test_a_name_that_the_ca_may_not_sign_is_refused(
     mount = f"constrained-{secrets.token_hex(4)}"
     mounts.constrained_root(vault_server, mount, permitted_dns_domains="a.example.internal")
     command = ["issue", "server", "--mount", mount, "--dir", str(tmp_path / "s"), "--host"]
-    assert app.run([*command, "b.example.internal"]) == 65
+    assert main.run([*command, "b.example.internal"]) == 65
     assert re.search("name constraints|'b.example.internal'", capsys.readouterr().err)
     assert not (tmp_path / "s").exists()
-    assert app.run([*command, "x.a.example.internal"]) == 0
+    assert main.run([*command, "x.a.example.internal"]) == 0
 
 
 @pytest.mark.parametrize("server", ["vault_community", "vault_enterprise"], indirect=True)
@@ -289,10 +289,10 @@ def test_an_address_that_the_ca_may_not_sign_is_refused(
     mount = f"constrained-{secrets.token_hex(4)}"
     mounts.constrained_root(server, mount, permitted_ip_ranges="10.0.0.0/8")
     command = ["issue", "server", "--mount", mount, "--dir", str(tmp_path / "s"), "--host"]
-    assert app.run([*command, "192.0.2.1"]) == 65
+    assert main.run([*command, "192.0.2.1"]) == 65
     assert "192.0.2.1" in capsys.readouterr().err
     assert not (tmp_path / "s").exists()
-    assert app.run([*command, "10.1.2.3"]) == 0
+    assert main.run([*command, "10.1.2.3"]) == 0
 
 
 @pytest.mark.parametrize("server", ["openbao", "vault_enterprise"], indirect=True)
@@ -302,7 +302,7 @@ def test_a_namespace_that_there_is_not_is_refused(
 ) -> None:
     """Where there are namespaces: Community ignores them, and `auth` says so."""
     arguments = ["--dir", str(tmp_path / "c"), "--namespace", "nowhere"]
-    assert app.run(["issue", "client", *arguments]) == 78
+    assert main.run(["issue", "client", *arguments]) == 78
     assert "namespace" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
 
@@ -313,7 +313,7 @@ def test_names_go_both_ways(
     """In the CSR and as parameters: a role that reads only one of them drops the other."""
     lead_to(fake, monkeypatch)
     names = ["--host", "a.example.internal", "--host", "10.1.2.3"]
-    assert app.run(["issue", "server", *names, "--dir", str(tmp_path / "s")]) == 0
+    assert main.run(["issue", "server", *names, "--dir", str(tmp_path / "s")]) == 0
     (order,) = fake.orders
     san = order.csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert san.get_values_for_type(x509.DNSName) == ["a.example.internal"]
@@ -335,7 +335,7 @@ def test_what_outlives_its_root_ends_with_it(
     mounts.change_issuer(vault_server, mount, leaf_not_after_behavior="permit")
     mounts.change_role(vault_server, mount, "server", max_ttl="90d")
     command = ["issue", "server", "--mount", mount, "--host", "a.example.internal", "--ttl", "60d"]
-    assert app.run([*command, "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
+    assert main.run([*command, "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
     envelope = json.loads(capsys.readouterr().out)
     root = certificate(tmp_path / "s" / "ca.pem")
     leaf = certificate(tmp_path / "s" / "server-cert.pem")
@@ -349,7 +349,7 @@ def test_what_outlives_its_root_ends_with_it(
     (warning,) = [text for text in envelope["warnings"] if "both ends refuse" in text]
     assert f"from {until:%Y-%m-%d %H:%M:%S} UTC on, when 'CN={mount} root' above it" in warning
     assert not [text for text in envelope["warnings"] if "Vault shortened" in text]
-    assert app.run([*command, "--dir", str(tmp_path / "t")]) == 0
+    assert main.run([*command, "--dir", str(tmp_path / "t")]) == 0
     assert f"\nvalid until\t{until:%Y-%m-%d %H:%M:%S} UTC\n" in capsys.readouterr().out
 
 
@@ -364,7 +364,7 @@ def test_a_credential_ends_with_the_last_root_that_it_trusts(
     mount = f"pki-{secrets.token_hex(4)}"
     mounts.constrained_root(prepared, mount, ttl="48h")
     command = ["issue", "server", "--host", "a.example.internal", "--trust-mount", mount]
-    assert app.run([*command, "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
+    assert main.run([*command, "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
     envelope = json.loads(capsys.readouterr().out)
     end = certificate(tmp_path / "s" / "ca.pem").not_valid_after_utc
     assert datetime.fromisoformat(envelope["data"]["valid_until"]) == end
@@ -398,7 +398,7 @@ def test_a_clock_that_is_a_little_off_is_said(
     """The certificate is installed, and Vault is not said to have shortened it."""
     lead_to(fake, monkeypatch)
     fake.ahead = ahead
-    assert app.run(["issue", "client", "--dir", str(tmp_path / "c"), "-o", "json"]) == 0
+    assert main.run(["issue", "client", "--dir", str(tmp_path / "c"), "-o", "json"]) == 0
     envelope = json.loads(capsys.readouterr().out)
     assert envelope["data"]["shortened"] is False
     (warning,) = envelope["warnings"]
@@ -414,7 +414,7 @@ def test_a_clock_that_is_far_behind_is_the_reason_given(
     """Beyond five minutes nothing is installed, and the hint is to set it."""
     lead_to(fake, monkeypatch)
     fake.ahead = timedelta(minutes=10)
-    assert app.run(["issue", "client", "--dir", str(tmp_path / "c")]) == 65
+    assert main.run(["issue", "client", "--dir", str(tmp_path / "c")]) == 65
     words = " ".join(capsys.readouterr().err.split())
     assert "behind Vault's (its Date header), and 1h was asked for" in words
     assert "set this machine's clock" in words
@@ -436,7 +436,7 @@ def test_a_ca_whose_key_is_not_verified_is_refused_with_words(
     lead_to(openbao, monkeypatch)
     mounts.ed25519_root(openbao, "ed25519")
     out = tmp_path / "c"
-    assert app.run(["issue", "client", "--mount", "ed25519", "--dir", str(out)]) == 65
+    assert main.run(["issue", "client", "--mount", "ed25519", "--dir", str(out)]) == 65
     words = " ".join(capsys.readouterr().err.split())
     assert "the key of CN=ed25519 root is not RSA, P-256, P-384 or P-521" in words
     assert not out.exists()

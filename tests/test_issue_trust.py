@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from dockertls_vault.certificate.certificate import certificates_pem
-from dockertls_vault.cli import app, render
+from dockertls_vault.cli import main, render
 
 from .certificates import Authority
 from .mounts import init, intermediate, lead_to
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
     """Run a command that succeeds; return the data of its JSON."""
-    assert app.run([*map(str, arguments), "-o", "json"]) == 0
+    assert main.run([*map(str, arguments), "-o", "json"]) == 0
     data: dict[str, Any] = json.loads(capsys.readouterr().out)["data"]
     return data
 
@@ -72,7 +72,7 @@ def test_who_is_shut_out_by_another_ca_is_said(
     bundle = (old.certificate, expired.certificate, other.certificate)
     by_hand(tmp_path / "d", *bundle, names=names)
     command = ["issue", *arguments, "--dir", str(tmp_path / "d"), "--replace", "-q", "-o", "json"]
-    assert app.run(command) == 0
+    assert main.run(command) == 0
     captured = capsys.readouterr()
     lost = json.loads(captured.out)["data"]["no_longer_trusted"]
     assert [ca["subject"] for ca in lost] == ["CN=by hand", "CN=of another team"]
@@ -83,7 +83,7 @@ def test_who_is_shut_out_by_another_ca_is_said(
         for ca in lost
     ]
     # The second time it is ours that is replaced, and nobody is shut out.
-    assert app.run(command) == 0
+    assert main.run(command) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["data"]["no_longer_trusted"] == []
     assert "lacks" not in captured.err
@@ -102,7 +102,7 @@ def test_who_is_shut_out_is_said_before_anything_happens(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(render, "warn", interrupted)
-    assert app.run(["issue", "client", "--dir", str(tmp_path / "d"), "--replace"]) == 130
+    assert main.run(["issue", "client", "--dir", str(tmp_path / "d"), "--replace"]) == 130
     assert sorted(there) == ["ca.pem", "cert.pem", "key.pem"]
     assert fake.orders == []
 
@@ -198,5 +198,5 @@ def test_nothing_is_said_of_a_file_that_the_owner_may_not_read(
     command = ["issue", "client", "--dir", str(out), "--owner", "nobody", "--replace"]
     for mode, said in ((0o600, False), (0o644, True)):
         secret.chmod(mode)
-        app.run(command)
+        main.run(command)
         assert ("the new ca.pem lacks" in capsys.readouterr().err) == said

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.cli import app
+from dockertls_vault.cli import main
 
 from . import mounts
 from .mounts import lead_to
@@ -89,10 +89,10 @@ def test_ready_means_that_certificates_can_be_issued(
     state(vault_server, mount)
     operator = Operator.of(vault_server)
     status = 78 if words else 0
-    assert app.run(["ca", "init", "--mount", mount, "--domain", mounts.DOMAIN, "--yes"]) == status
+    assert main.run(["ca", "init", "--mount", mount, "--domain", mounts.DOMAIN, "--yes"]) == status
     issuers = operator.call("LIST", f"{mount}/issuers")
     capsys.readouterr()
-    assert app.run(["ca", "init", "--mount", mount]) == status
+    assert main.run(["ca", "init", "--mount", mount]) == status
     told = capsys.readouterr()
     assert ("nothing needs to change" in told.out) == (not words)
     assert told.err == "" or "nothing can be issued yet: the default issuer of" in told.err
@@ -100,5 +100,5 @@ def test_ready_means_that_certificates_can_be_issued(
     assert operator.call("LIST", f"{mount}/issuers")[1]["data"] == issuers[1]["data"]
     server = ["issue", "server", "--host", f"a.{mounts.DOMAIN}", "--dir", str(tmp_path / "s")]
     client = ["issue", "client", "--dir", str(tmp_path / "c")]
-    statuses = [app.run([*command, "--mount", mount]) for command in (server, client)]
+    statuses = [main.run([*command, "--mount", mount]) for command in (server, client)]
     assert (statuses == [0, 0]) == (not words)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.certificate.certificate import load_certificates
-from dockertls_vault.cli import app
+from dockertls_vault.cli import main
 from dockertls_vault.errors import IssuerTooYoung
 from dockertls_vault.roles import widening
 from dockertls_vault.vault.age import wait_until_old_enough
@@ -212,7 +212,7 @@ def change_issuer(operator: Operator, mount: str, **parameters: Any) -> None:
 def issue(mount: str, out: Path, *arguments: str) -> int:
     """Run `issue server` for one name, unless others are given; return its status."""
     names = () if "--host" in arguments else ("--host", NAME)
-    return app.run(["issue", "server", "--mount", mount, "--dir", str(out), *names, *arguments])
+    return main.run(["issue", "server", "--mount", mount, "--dir", str(out), *names, *arguments])
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_the_name_of_a_client_that_a_role_for_hosts_refuses(
 ) -> None:
     """It has another flag than a host's, and other parameters; and it may have spaces."""
     command = ["issue", "client", "--mount", make(bao), "--dir", str(tmp_path / "c")]
-    assert app.run([*command, "--name", "Jörg Müller"]) == 65
+    assert main.run([*command, "--name", "Jörg Müller"]) == 65
     told = capsys.readouterr().err
     assert "does not allow the name 'Jörg Müller'" in told
     assert "hint: ask for another name (--name), or have allow_any_name=true" in told
@@ -279,7 +279,7 @@ def test_a_role_for_the_other_end_is_not_to_be_widened(
 ) -> None:
     """It refuses the name as it should; whether it was the right one is asked first."""
     out = str(tmp_path / "c")
-    assert app.run(["issue", *asked, "--mount", make(bao), "--role", role, "--dir", out]) == 65
+    assert main.run(["issue", *asked, "--mount", make(bao), "--role", role, "--dir", out]) == 65
     assert f"hint: {words}" in capsys.readouterr().err
 
 
@@ -303,7 +303,7 @@ def test_addresses_that_were_found_are_left_out_where_they_are_refused(
     monkeypatch.setattr("dockertls_vault.machine._addresses", lambda: ["198.51.100.7"])
     monkeypatch.setattr("socket.gethostname", lambda: NAME)
     command = ["issue", "server", "--mount", make(bao, **role), "--dir", str(tmp_path / "s")]
-    assert app.run([*command, "--key-type", "ed25519", "-o", "json"]) == 0
+    assert main.run([*command, "--key-type", "ed25519", "-o", "json"]) == 0
     captured = capsys.readouterr()
     data = json.loads(captured.out)["data"]
     assert set(data["left_out"]) == left_out
@@ -321,7 +321,7 @@ def test_a_host_name_with_an_underscore_is_left_out_with_the_limit(
 ) -> None:
     """It is the machine's own name, so what the role would have to allow is said."""
     monkeypatch.setattr("socket.gethostname", lambda: "my_host.example.internal")
-    assert app.run(["issue", "server", "--mount", make(bao), "--dir", str(tmp_path / "s")]) == 0
+    assert main.run(["issue", "server", "--mount", make(bao), "--dir", str(tmp_path / "s")]) == 0
     limit = "my_host.example.internal (an underscore needs enforce_hostnames=false in the role)"
     assert limit in capsys.readouterr().err
 
@@ -344,16 +344,16 @@ def test_a_bare_name_is_allowed_by_what_is_said(
     assert bao.address
     monkeypatch.setattr("socket.gethostname", lambda: "vm")
     monkeypatch.setattr("dockertls_vault.machine._host_names", lambda _: ("vm", NAME))
-    assert app.run(["ca", "init", "--mount", mount, "--domain", "example.internal"]) == 0
+    assert main.run(["ca", "init", "--mount", mount, "--domain", "example.internal"]) == 0
     command = ["issue", "server", "--mount", mount, "--dir", str(out)]
-    assert app.run(command) == 0
+    assert main.run(command) == 0
     said = capsys.readouterr().err
     assert "allow them: vm; if clients dial one, have it allowed: `" in said
-    assert app.run(pasted(said)) == 0
-    assert app.run(command) == 0
+    assert main.run(pasted(said)) == 0
+    assert main.run(command) == 0
     assert "left out" not in capsys.readouterr().err
     assert issue(mount, out, "--host", "docker") == 65
-    assert app.run(pasted(capsys.readouterr().err)) == 0
+    assert main.run(pasted(capsys.readouterr().err)) == 0
     assert issue(mount, out, "--host", "docker") == 0
 
 
@@ -392,9 +392,9 @@ def test_names_that_the_issuer_may_not_sign_are_left_out(
     root = {"permitted_dns_domains": "example.internal", "not_before_duration": "1h"}
     monkeypatch.setattr("socket.gethostname", lambda: NAME)
     command = ["issue", "server", "--mount", make(community, root=root)]
-    assert app.run([*command, "--dir", str(tmp_path / "s")]) == 0
+    assert main.run([*command, "--dir", str(tmp_path / "s")]) == 0
     assert "or its issuer does not allow them: localhost" in capsys.readouterr().err
-    assert app.run([*command, "--dir", str(tmp_path / "s"), "--host", "localhost"]) == 65
+    assert main.run([*command, "--dir", str(tmp_path / "s"), "--host", "localhost"]) == 65
     assert "may not sign for 'localhost'" in capsys.readouterr().err
 
 

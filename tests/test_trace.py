@@ -59,7 +59,7 @@ def test_a_run_that_is_interrupted_leaves_no_key_behind(
     prepared: DevVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failure between the key and the swap removes what was written."""
-    from dockertls_vault.cli import app
+    from dockertls_vault.cli import main
     from dockertls_vault.files import atomic
 
     monkeypatch.setenv("BAO_ADDR", prepared.address)
@@ -72,5 +72,5 @@ def test_a_run_that_is_interrupted_leaves_no_key_behind(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(atomic, "create", interrupted)
-    assert app.run(["issue", "client", "--dir", str(tmp_path / "c")]) == 130
+    assert main.run(["issue", "client", "--dir", str(tmp_path / "c")]) == 130
     assert list((tmp_path / "c").rglob("*.pem")) == []

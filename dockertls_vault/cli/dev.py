@@ -12,8 +12,9 @@ import typer
 
 from dockertls_vault import stop
 from dockertls_vault.errors import VaultUnreachable
+from dockertls_vault.host import process
 
-from . import child, options, render
+from . import options, render, signals
 from .options import Preferences, QuietOption, examples
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def dev(
     with embedded.running() as server:
         _init(server, domains, preferences)
         if command:
-            raise typer.Exit(child.run(command, server.environment(os.environ)))
+            child = process.Child(command, server.environment(os.environ))
+            with signals.passed_on(child.pass_on):
+                raise typer.Exit(child.run())
         render.words(_exports(server), preferences)
         render.note("OpenBao runs until this command ends (Ctrl-C)", preferences)
         try:

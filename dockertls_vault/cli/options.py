@@ -57,17 +57,17 @@ class Preferences:
 
 
 def _remember_output(ctx: typer.Context, value: Output) -> Output:
-    ctx.find_object(Preferences).output = value  # type: ignore[union-attr]  # set in app.run
+    ctx.find_object(Preferences).output = value  # type: ignore[union-attr]  # set in main.run
     return value
 
 
 def _remember_quiet(ctx: typer.Context, value: bool) -> bool:
-    ctx.find_object(Preferences).quiet = value  # type: ignore[union-attr]  # set in app.run
+    ctx.find_object(Preferences).quiet = value  # type: ignore[union-attr]  # set in main.run
     return value
 
 
 def _remember_verbose(ctx: typer.Context, value: bool) -> bool:
-    ctx.find_object(Preferences).verbose = value  # type: ignore[union-attr]  # set in app.run
+    ctx.find_object(Preferences).verbose = value  # type: ignore[union-attr]  # set in main.run
     return value
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 from dockertls_vault import stop
 
 _HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PASSED_ON = (*_HEARD, signal.SIGQUIT)
 # Seconds: what a login that is under way has to tell its token, and after how many more the
 # process ends where it is. The revocation of tokens has five of them (vault/session.py).
 _PATIENCE = 5.0
@@ -56,24 +57,37 @@ class Heard:
 
 @contextmanager
 def heard() -> Iterator[Heard]:
-    """Have the command within it asked to end by SIGINT, SIGTERM and SIGHUP.
-
-    A signal that was ignored when the process started (``nohup``) stays ignored.
-    """
+    """Have the command within it asked to end by SIGINT, SIGTERM and SIGHUP."""
     with stop.heeded() as asking:
         found = Heard(asking)
-        before = {
-            number: signal.getsignal(number)
-            for number in _HEARD
-            if signal.getsignal(number) is not signal.SIG_IGN
-        }
         alarm = signal.signal(signal.SIGALRM, found.lose_patience)
-        for number in before:
-            signal.signal(number, found.hear)
         try:
-            yield found
-        finally:
+            with _handled(_HEARD, found.hear):
+                yield found
+        finally:  # once no signal can set the alarm any more
             signal.setitimer(signal.ITIMER_REAL, 0)
-            for number, handler in before.items():
-                signal.signal(number, handler)
             signal.signal(signal.SIGALRM, alarm)
+
+
+@contextmanager
+def passed_on(receive: Callable[[int], None]) -> Iterator[None]:
+    """Within it, signals are not for us: ``receive`` gets them, as a child that we wait for."""
+    with _handled(_PASSED_ON, lambda number, _frame: receive(number)):
+        yield
+
+
+@contextmanager
+def _handled(
+    numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
+    """Have ``handler`` called for each; what was ignored when we started (``nohup``) stays so."""
+    before = {
+        number: signal.signal(number, handler)
+        for number in numbers
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.cli.app import run
+from dockertls_vault.cli.main import run
 from tests.harness.missing import missing
 from tests.mounts import lead_to
 from tests.vault.misbehaving import Node, misbehaving, response

@@ -15,8 +15,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 
 from dockertls_vault.check import STEPS
-from dockertls_vault.cli.app import run
 from dockertls_vault.cli.check import default_directory
+from dockertls_vault.cli.main import run
 from tests.certificates import CLIENT_AUTH, Authority, write_credential
 from tests.docker import servers
 from tests.harness.dockerd import dockerd, tls

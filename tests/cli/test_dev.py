@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dockertls_vault.cli.app import run
+from dockertls_vault.cli.main import run
 from tests.harness.dockerd import find_dockerd
 from tests.test_dev import LIMIT, is_free, wait
 

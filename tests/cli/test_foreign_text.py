@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dockertls_vault.cli import app, render
+from dockertls_vault.cli import main, render
 from dockertls_vault.cli.options import Output, Preferences
 from dockertls_vault.errors import DockerTLSError
 
@@ -90,7 +90,7 @@ PLACES: dict[str, Callable[[str], None]] = {
 
 
 def _run(*arguments: str) -> None:
-    assert app.run(arguments) == 2
+    assert main.run(arguments) == 2
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from dockertls_vault.cli import app
+from dockertls_vault.cli import main
 from dockertls_vault.settings import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ROOT = typer.main.get_command(app.app)
+_ROOT = typer.main.get_command(main.app)
 
 
 def _all(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -31,7 +31,7 @@ RUNNABLE = [path for path, command in COMMANDS.items() if not hasattr(command, "
 
 def said(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:
     """Return what `--help` prints on a terminal of 80 columns."""
-    assert app.run([*path, "--help"]) == 0
+    assert main.run([*path, "--help"]) == 0
     return capsys.readouterr().out
 
 

@@ -6,7 +6,7 @@ import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dockertls_vault.cli import app, options
+from dockertls_vault.cli import main, options
 from dockertls_vault.errors import Locked
 from tests.resolvers import swallowing
 
@@ -34,6 +34,6 @@ def test_the_names_of_this_machine_are_found_within_the_budget(
     monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
     monkeypatch.setattr(options, "session", session)
     command = ["issue", "server", "--dir", str(tmp_path / "s")]
-    assert app.run([*command, "--timeout", f"{TIMEOUT.seconds}s"]) == Locked.exit_status
+    assert main.run([*command, "--timeout", f"{TIMEOUT.seconds}s"]) == Locked.exit_status
     assert not over.is_set()
     assert left[0] <= TIMEOUT / 2

@@ -27,22 +27,22 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 # the package may be where such a user cannot look.
 WITHOUT_THREADS = """
 import os, pwd, resource, sys
-from dockertls_vault.cli import app
+from dockertls_vault.cli import main
 import dockertls_vault.cli.check, dockertls_vault.check, dockertls_vault.docker.probe
 import encodings.idna, stringprep
 resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
-app.main()
+main.main()
 """
 AS_NOBODY = """
 import os, sys
-from dockertls_vault.cli import app
+from dockertls_vault.cli import main
 import dockertls_vault.config, dockertls_vault.issue, dockertls_vault.machine
-app.run(["issue", "client", "--name", ""])
+main.run(["issue", "client", "--name", ""])
 os.setuid(65534)
-sys.exit(app.run(sys.argv[1:]))
+sys.exit(main.run(sys.argv[1:]))
 """
 # What a shell does before it runs the program in a mount namespace of its own.
 _NO_PLACE_TO_WRITE = (

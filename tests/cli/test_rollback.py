@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.cli.app import run
+from dockertls_vault.cli.main import run
 from tests.certificates import Authority
 from tests.credentials import CLIENT, SERVER, generations
 from tests.test_rollback import put

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.certificate.request import Layout
-from dockertls_vault.cli import app
+from dockertls_vault.cli import main
 from dockertls_vault.credential import preflight
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
 from dockertls_vault.files import atomic
@@ -302,9 +302,9 @@ def test_a_client_under_sudo_gets_files_of_its_own(
     """`sudo -E dockertls-vault issue client` is refused, and with --owner it is as without sudo."""
     lead_to(prepared, monkeypatch)
     monkeypatch.setenv("HOME", str(home))
-    assert app.run(["issue", "client"]) == CannotWrite.exit_status
+    assert main.run(["issue", "client"]) == CannotWrite.exit_status
     assert listing(home) == []
-    assert app.run(["issue", "client", "--owner", "nobody"]) == 0
+    assert main.run(["issue", "client", "--owner", "nobody"]) == 0
     assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
     with nobody():
         assert (home / ".docker" / "key.pem").read_text().startswith("-----BEGIN PRIVATE KEY-----")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault import stop
-from dockertls_vault.cli import child
+from dockertls_vault.cli import signals
 from dockertls_vault.errors import CannotRun, CommandNotFound
+from dockertls_vault.host.process import Child
 from tests.test_dev import wait
 
 if TYPE_CHECKING:
@@ -27,17 +28,17 @@ TRAPS = 'trap "exit 42" TERM INT HUP; echo ready >"$0"; while :; do sleep 0.02; 
 )
 def test_a_commands_status_is_returned(command: list[str], status: int) -> None:
     """As a shell tells it."""
-    assert child.run(command, os.environ) == status
+    assert Child(command, os.environ).run() == status
 
 
 def test_a_command_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
     """Not there, or not executable."""
     with pytest.raises(CommandNotFound):
-        child.run(["no-such-command"], os.environ)
+        Child(["no-such-command"], os.environ).run()
     file = tmp_path / "plain"
     file.touch(0o644)
     with pytest.raises(CannotRun) as not_executable:
-        child.run([str(file)], os.environ)
+        Child([str(file)], os.environ).run()
     assert not_executable.type is CannotRun
 
 
@@ -53,7 +54,9 @@ def test_a_signal_is_the_commands_to_answer(number: signal.Signals, tmp_path: Pa
     before = signal.getsignal(number)
     thread = threading.Thread(target=interrupt)
     thread.start()
-    assert child.run(["sh", "-c", TRAPS, str(ready)], os.environ) == 42
+    child = Child(["sh", "-c", TRAPS, str(ready)], os.environ)
+    with signals.passed_on(child.pass_on):
+        assert child.run() == 42
     thread.join()
     assert signal.getsignal(number) is before
 
@@ -63,5 +66,5 @@ def test_a_signal_of_before_is_no_affair_of_the_commands(tmp_path: Path) -> None
     with stop.heeded() as asking:
         asking.request()
         with pytest.raises(stop.Stopped):
-            child.run(["touch", str(tmp_path / "started")], os.environ)
+            Child(["touch", str(tmp_path / "started")], os.environ).run()
     assert not (tmp_path / "started").exists()

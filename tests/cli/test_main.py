@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault import __version__, stop
-from dockertls_vault.cli import app, render, signals
+from dockertls_vault.cli import main, render, signals
 from dockertls_vault.cli.options import Output, Preferences
 from dockertls_vault.errors import (
     DockerTLSError,
@@ -48,7 +48,7 @@ def test_the_program_runs_as_a_module_and_says_its_version() -> None:
 def test_help_is_quick_to_load(arguments: list[str]) -> None:
     """Neither hvac nor rich nor cryptography is imported to say what a command does."""
     code = (
-        "import sys; from dockertls_vault.cli.app import run; status = run(sys.argv[1:]); "
+        "import sys; from dockertls_vault.cli.main import run; status = run(sys.argv[1:]); "
         "heavy = {'hvac', 'requests', 'rich', 'cryptography'} & set(sys.modules); "
         "sys.exit(f'imported: {heavy}' if heavy else status)"
     )
@@ -66,7 +66,7 @@ def test_a_wrong_command_line_ends_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Usage errors go to stderr and leave stdout empty."""
-    assert app.run(arguments) == 2
+    assert main.run(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "Error" in captured.err
@@ -74,21 +74,21 @@ def test_a_wrong_command_line_ends_with_2(
 
 def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     """A usage error like any other, with the help instead of a hint."""
-    assert app.run([]) == 2
+    assert main.run([]) == 2
     said = capsys.readouterr()
     assert "Commands:\n  issue" in said.out + said.err
     assert "hint: " not in said.err
 
 
-@pytest.mark.parametrize("words", app.NOT_THERE, ids=" ".join)
+@pytest.mark.parametrize("words", main.NOT_THERE, ids=" ".join)
 def test_what_people_try_has_a_hint(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of what has a similar name, which is all that is suggested else, they want nothing."""
-    wanted = f"\nhint: {app.NOT_THERE[words]}\n"
+    wanted = f"\nhint: {main.NOT_THERE[words]}\n"
     *command, last = words
     given = [*(command or ["auth"]), f"{last}=x"] if last.startswith("-") else [*words]
-    assert app.run(given) == 2
+    assert main.run(given) == 2
     captured = capsys.readouterr()
     assert "No such " in captured.err
     assert captured.err.endswith(wanted)
@@ -97,7 +97,7 @@ def test_what_people_try_has_a_hint(
 
 def test_what_is_wrong_otherwise_has_no_such_hint(capsys: pytest.CaptureFixture[str]) -> None:
     """Each end has its own option for names, which is not to blame there."""
-    assert app.run(["issue", "client", "--name", "alice", "--tttl", "1h"]) == 2
+    assert main.run(["issue", "client", "--name", "alice", "--tttl", "1h"]) == 2
     assert "hint: " not in capsys.readouterr().err
 
 
@@ -107,10 +107,10 @@ def test_the_status_of_a_command_under_dev_has_no_such_hint(
     """`bao login` ends with 2 as well where its token is refused."""
 
     def end(*_arguments: object, **_options: object) -> int:
-        return app.EXIT_USAGE
+        return main.EXIT_USAGE
 
-    monkeypatch.setattr(app, "app", end)
-    assert app.run(["dev", "--", "bao", "login"]) == 2
+    monkeypatch.setattr(main, "app", end)
+    assert main.run(["dev", "--", "bao", "login"]) == 2
     assert capsys.readouterr().err == ""
 
 
@@ -123,8 +123,8 @@ def test_a_bug_stays_a_traceback_without_locals(
         secret = "s.secret"
         raise RuntimeError(f"a bug after {len(secret)} characters")
 
-    monkeypatch.setattr(app, "app", broken)
-    assert app.run([]) == app.EXIT_BUG
+    monkeypatch.setattr(main, "app", broken)
+    assert main.run([]) == main.EXIT_BUG
     captured = capsys.readouterr().err
     assert "Traceback" in captured
     assert "RuntimeError: a bug after 8 characters" in captured
@@ -141,8 +141,8 @@ def test_each_error_ends_with_its_own_status(
     def fail(*_arguments: object, **_options: object) -> None:
         raise error("went wrong", hint="do this", **_ARGUMENTS.get(error, {}))
 
-    monkeypatch.setattr(app, "app", fail)
-    assert app.run([]) == error.exit_status
+    monkeypatch.setattr(main, "app", fail)
+    assert main.run([]) == error.exit_status
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("error: went wrong\n")
@@ -177,7 +177,7 @@ def test_a_failure_as_json_has_every_problem(capsys: pytest.CaptureFixture[str])
 
 def test_a_failure_after_o_json_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     """The option counts for whatever goes wrong after the command line was read."""
-    assert app.run(["issue", "client", "--name", "", "-o", "json"]) == InvalidInput.exit_status
+    assert main.run(["issue", "client", "--name", "", "-o", "json"]) == InvalidInput.exit_status
     envelope = json.loads(capsys.readouterr().out)
     assert envelope["error"]["code"] == "invalid-input"
 
@@ -198,7 +198,7 @@ def test_a_mistyped_command_gets_a_suggestion(
     typed: list[str], meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At the top level as in a group, though no command is imported for it."""
-    assert app.run(typed) == 2
+    assert main.run(typed) == 2
     assert f"Did you mean {meant!r}?" in capsys.readouterr().err
 
 
@@ -216,7 +216,7 @@ def test_help_and_version_may_be_typed_as_commands(
     """As many programs have it: the same words as from the option."""
     said = []
     for arguments in (typed, option):
-        assert app.run(arguments) == 0
+        assert main.run(arguments) == 0
         said.append(capsys.readouterr().out)
     assert said[0] == said[1] != ""
 
@@ -291,7 +291,7 @@ def test_the_shell_completes_commands_and_choices(
 ) -> None:
     """Bash asks the program itself; commands that are imported late are completed too."""
     run = subprocess.run(
-        [sys.executable, "-c", "from dockertls_vault.cli.app import run; run([])"],
+        [sys.executable, "-c", "from dockertls_vault.cli.main import run; run([])"],
         env={
             **os.environ,
             "_DOCKERTLS_VAULT_COMPLETE": "complete_bash",
@@ -308,7 +308,7 @@ def test_the_shell_completes_commands_and_choices(
 def test_only_the_program_itself_installs_completion(capsys: pytest.CaptureFixture[str]) -> None:
     """On a command the option would complete something that does not exist."""
     for arguments in (["issue", "--help"], ["dev", "--help"], ["auth", "--help"]):
-        assert app.run(arguments) == 0
+        assert main.run(arguments) == 0
         assert "--install-completion" not in capsys.readouterr().out
 
 
@@ -368,7 +368,7 @@ def test_a_value_that_makes_no_sense_is_no_bug(
     environ = {"VAULT_ADDR": "https://vault.invalid", "VAULT_TOKEN": "t", **environ}
     for variable, value in environ.items():
         monkeypatch.setenv(variable, value)
-    assert app.run(["issue", "client", "--name", "a", *flags]) == status
+    assert main.run(["issue", "client", "--name", "a", *flags]) == status
     assert capsys.readouterr().err.startswith(f"error: {words}")
 
 
@@ -379,7 +379,7 @@ def test_the_flag_is_named_whichever_command_has_it(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A command may have several durations."""
-    assert app.run(command) == 2
+    assert main.run(command) == 2
     assert capsys.readouterr().err.startswith(f"error: {command[-2]}: not a duration: 'soon'")
 
 
@@ -394,6 +394,6 @@ def test_a_home_directory_that_nobody_knows_is_no_bug(
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", unknown)
-    assert app.run(command) == 2
+    assert main.run(command) == 2
     words = "error: a path in a home directory that is not known: '~/.docker'\nhint: set HOME"
     assert capsys.readouterr().err.startswith(words)

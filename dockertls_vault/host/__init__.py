@@ -1,0 +1,1 @@
+"""This machine: what runs on it."""
