@@ -19,7 +19,7 @@ demo: $(venv)/.test
 
 test: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine
-	$(python) -m pytest $(PYTEST_ARGS)
+	$(python) -m pytest --numprocesses auto --dist loadgroup $(PYTEST_ARGS)
 
 # FUZZ_ARGS='--count 1000 answers' for fewer inputs, and one border.
 fuzz: $(venv)/.test

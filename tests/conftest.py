@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.mounts",
     "tests.resolvers",
     "tests.harness.notes",
+    "tests.harness.workers",
     "tests.harness.openbao",
     "tests.harness.dialect.servers",
     "tests.harness.dockerd",
@@ -26,8 +27,11 @@ pytest_plugins = [
     "tests.harness.compose",
 ]
 
-# A background job of a shell inherits SIGINT ignored, and so would each program that a test starts.
+# What the tester ignores, each program that a test starts would ignore, too: SIGINT in the
+# background of a shell, SIGHUP under nohup. A handler is not inherited, and the tester lives on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # requests lets a bundle of CAs in the environment win over the one that the Docker SDK names.
 _AMBIENT = (

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-_NOTES = pytest.StashKey[list[str]]()
+_NOTES = pytest.StashKey[dict[str, None]]()
 
 
 def note(config: pytest.Config, line: str) -> None:
-    """Say ``line`` in the summary of the run."""
-    config.stash.setdefault(_NOTES, []).append(line)
+    """Say ``line`` in the summary of the run, once however many processes say it."""
+    config.stash.setdefault(_NOTES, {})[line] = None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the notes of one of several processes to the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["notes"] = list(session.config.stash.get(_NOTES, {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the notes of a process that has ended; one that crashed has left none."""
+    for line in getattr(node, "workeroutput", {}).get("notes", []):
+        note(node.config, line)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Print the notes."""
-    lines = config.stash.get(_NOTES, [])
+    lines = config.stash.get(_NOTES, {})
     if lines:
         terminalreporter.section("servers")
         for line in lines:
