@@ -15,6 +15,7 @@ from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.cli import main, render
 
 from .certificates import Authority
+from .harness.missing import as_root
 from .mounts import init, intermediate, lead_to
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def test_an_intermediate_below_a_root_that_stays(
     assert run(capsys, "issue", "client", *arguments)["no_longer_trusted"] == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can read what others cannot")
+@as_root
 def test_nothing_is_said_of_a_file_that_the_owner_may_not_read(
     prepared: DevVault,
     everybodys: Path,

@@ -34,6 +34,7 @@ from dockertls_vault.rollback import find, roll_back
 
 from .certificates import Authority
 from .credentials import CLIENT, NAMES, SERVER, generations, swap_by_hand
+from .harness.missing import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     from dockertls_vault.rollback import RolledBack
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 ROOT = Authority.create("rollback root")
 NOW = datetime.now(UTC)
 

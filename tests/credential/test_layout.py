@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import pytest
 from dockertls_vault.credential.layout import place
 from dockertls_vault.errors import InvalidInput
 from tests.credentials import CLIENT
+from tests.harness.missing import as_root
 
 HIGHEST = 2**32 - 2
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 
 
 @as_root

@@ -22,7 +22,7 @@ from dockertls_vault.credential import preflight
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
 from dockertls_vault.files import atomic
 from tests.credentials import CLIENT, SERVER, listing, public, put
-from tests.harness.missing import missing
+from tests.harness.missing import as_root, missing
 from tests.mounts import lead_to
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from dockertls_vault.certificate.request import Request
     from tests.harness.openbao import DevVault
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY = pwd.getpwnam("nobody").pw_uid
 DAEMON = pwd.getpwnam("daemon").pw_uid
 ANOTHER = "choose another directory with --dir"
@@ -442,7 +441,7 @@ def test_a_link_of_proc_that_leads_elsewhere_than_it_says(tmp_path: Path) -> Non
     assert listing(tmp_path) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a mount namespace")
+@as_root
 def test_another_mount_namespace(tmp_path: Path) -> None:
     """Its root is the same directory as ours, and what is mounted below it is not."""
     unshare = shutil.which("unshare") or missing("unshare is not installed")

@@ -17,12 +17,11 @@ from dockertls_vault.credential import reader
 from dockertls_vault.errors import CannotWrite, ConflictingState, InvalidInput
 from dockertls_vault.files import atomic
 from tests.credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
+from tests.harness.missing import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777], ids="umask-{:03o}".format)

@@ -21,12 +21,11 @@ from dockertls_vault.errors import CannotWrite, InvalidInput
 from dockertls_vault.files import acl, atomic
 from tests import acls
 from tests.credentials import CLIENT, NAMES, NOW, SERVER, listing, material, public, put
-from tests.harness.missing import missing
+from tests.harness.missing import as_root, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY, DAEMON, BIN = (pwd.getpwnam(name).pw_uid for name in ("nobody", "daemon", "bin"))
 GAMES = grp.getgrnam("games").gr_gid
 ANOTHER = "choose another directory with --dir"

@@ -14,11 +14,12 @@ import pytest
 
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.files import acting
+from tests.harness.missing import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+pytestmark = as_root
 NOBODY = pwd.getpwnam("nobody")
 NAMELESS = 54321
 

@@ -17,11 +17,11 @@ from dockertls_vault.files import guarded
 from dockertls_vault.settings import Settings
 from dockertls_vault.vault.tokens import given_token
 from tests import acls
+from tests.harness.missing import as_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 GAMES, NOBODY = (pwd.getpwnam(name) for name in ("games", "nobody"))
 POWER = guarded.Power("says where the token goes", "take another")
 

@@ -7,6 +7,10 @@ from typing import NoReturn
 
 import pytest
 
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can become another user or give files away"
+)
+
 
 def missing(reason: str) -> NoReturn:
     """Skip the test; fail it instead where CI is set, which promises that all is there."""

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-_NOTES = pytest.StashKey[dict[str, None]]()
+_NOTES = pytest.StashKey[list[str]]()
 
 
 def note(config: pytest.Config, line: str) -> None:
     """Say ``line`` in the summary of the run, once however many processes say it."""
-    config.stash.setdefault(_NOTES, {})[line] = None
+    notes = config.stash.setdefault(_NOTES, [])
+    if line not in notes:
+        notes.append(line)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand the notes of one of several processes to the one that prints."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["notes"] = list(session.config.stash.get(_NOTES, {}))
+        session.config.workeroutput["notes"] = session.config.stash.get(_NOTES, [])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -31,7 +33,7 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Print the notes."""
-    lines = config.stash.get(_NOTES, {})
+    lines = config.stash.get(_NOTES, [])
     if lines:
         terminalreporter.section("servers")
         for line in lines:
