@@ -1,0 +1,29 @@
+"""What is published as source: whoever packages it can run its tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_the_tests_of_an_sdist_can_be_collected(tmp_path: Path) -> None:
+    """All of them, from nothing but what is in the archive."""
+    build = [sys.executable, "-m", "build", "--sdist", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path, filter="data")
+    collect = [sys.executable, "-m", "pytest", "--collect-only", "--quiet"]
+    unpacked = tmp_path / archive.name.removesuffix(".tar.gz")
+    run = subprocess.run(collect, cwd=unpacked, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
+    collected = {line.partition("::")[0] for line in run.stdout.splitlines() if "::" in line}
+    here = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert collected == here
