@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .settings import Settings
+from .settings.schema import Settings
 
 
 class Person(StrEnum):

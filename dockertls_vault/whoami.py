@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .policy import Rule
-    from .settings import Settings
+    from .settings.schema import Settings
     from .vault.session import Session
 
 # What each person does with the tool.

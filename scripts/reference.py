@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dockertls_vault import errors, settings
+from dockertls_vault import errors
 from dockertls_vault.cli.main import app
 from dockertls_vault.docker.report import Severity
+from dockertls_vault.settings import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +123,7 @@ def _cell(text: str) -> str:
 
 
 def _settings() -> str:
-    defaults = settings.Settings()
+    defaults = schema.Settings()
     parts = [
         "# Settings",
         "",
@@ -148,7 +149,7 @@ def _settings() -> str:
         "| setting | flag | variables | key in a file | default | what it is |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, source in settings.sources().items():
+    for name, source in schema.sources().items():
         variables = ", ".join(f"`{variable}`" for variable in source.variables)
         flag = f"`{source.flag}`" if source.flag else ""
         key = f"`{source.key}`" if source.key else ""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from dockertls_vault import bootstrap, config, roles
+from dockertls_vault import bootstrap, roles
 from dockertls_vault.plan import Wish, make_plan
+from dockertls_vault.settings import resolve
 from dockertls_vault.vault.ca import CertificateAuthority
 from dockertls_vault.vault.session import Session, open_session
 
@@ -149,7 +150,7 @@ def lead_to(server: Server, patch: pytest.MonkeyPatch) -> None:
 def session(server: DevVault) -> Session:
     """Open a session as the server's root."""
     environ = {"BAO_ADDR": server.address, "BAO_TOKEN": server.token}
-    return open_session(config.resolve({}, environ, ()), say=pytest.fail)
+    return open_session(resolve.resolve({}, environ, ()), say=pytest.fail)
 
 
 def _enable(opened: Session, mount: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from dockertls_vault import bootstrap, config
+from dockertls_vault import bootstrap
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
@@ -22,6 +22,7 @@ from dockertls_vault.errors import (
 )
 from dockertls_vault.plan import Plan, Wish, make_plan
 from dockertls_vault.roles import BACKDATED, Role
+from dockertls_vault.settings import resolve
 from dockertls_vault.steps import (
     GenerateRoot,
     SetDefault,
@@ -48,7 +49,7 @@ TEN_YEARS = timedelta(days=3650)
 @pytest.fixture
 def session(vault_server: DevVault) -> Iterator[Session]:
     """Return a session of the operator's."""
-    settings = config.resolve(
+    settings = resolve.resolve(
         {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
     )
     with open_session(settings, say=pytest.fail) as opened:
@@ -153,7 +154,7 @@ def test_a_plan_that_another_run_has_overtaken_still_ends_well(
 def test_two_runs_at_once_make_one_ca(vault_server: DevVault) -> None:
     """Each has a session of its own, as two processes have."""
     mount = f"pki-{secrets.token_hex(4)}"
-    settings = config.resolve(
+    settings = resolve.resolve(
         {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
     )
 

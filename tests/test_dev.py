@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dockertls_vault import config, dev
+from dockertls_vault import dev
 from dockertls_vault.errors import MissingProgram, VaultUnreachable
+from dockertls_vault.settings import resolve
 from dockertls_vault.vault.session import open_session
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def test_it_answers_to_its_token_and_nothing_survives(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     with dev.running() as server:
-        settings = config.resolve({}, server.environment({}), ())
+        settings = resolve.resolve({}, server.environment({}), ())
         with open_session(settings, say=pytest.fail) as session:
             told = session.client.adapter.get("/v1/auth/token/lookup-self")["data"]
         assert told["policies"] == ["root"]

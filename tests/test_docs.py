@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import bootstrap, changes, issue, roles, rollback, settings, whoami
+from dockertls_vault import bootstrap, changes, issue, roles, rollback, whoami
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import store
 from dockertls_vault.docker import outcome, report
+from dockertls_vault.settings import schema
 from dockertls_vault.vault import own_token
 
 from . import console
@@ -56,7 +57,7 @@ def test_every_option_and_setting_says_what_it_is_for() -> None:
     for name, command in COMMANDS.items():
         for parameter in command.params:
             assert parameter.help, (name, parameter.name)
-    assert [name for name, source in settings.sources().items() if not source.doc] == []
+    assert [name for name, source in schema.sources().items() if not source.doc] == []
 
 
 def _fields(kind: Any) -> set[str]:

@@ -12,13 +12,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dockertls_vault import bootstrap, config
+from dockertls_vault import bootstrap
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.errors import DockerTLSError, PolicyDenied
 from dockertls_vault.plan import Wish, make_plan
 from dockertls_vault.policy import Person, Rule, rules, to_hcl
+from dockertls_vault.settings import resolve
 from dockertls_vault.vault.ca import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
@@ -44,7 +45,7 @@ def connect(vault_server: DevVault) -> Callable[[str], AbstractContextManager[Se
 
     def opened(token: str) -> AbstractContextManager[Session]:
         environ = {"BAO_ADDR": vault_server.address, "BAO_TOKEN": token}
-        return open_session(config.resolve({}, environ, ()), say=pytest.fail)
+        return open_session(resolve.resolve({}, environ, ()), say=pytest.fail)
 
     return opened
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault import values
 from dockertls_vault.duration import format_time, parse_duration
 from dockertls_vault.errors import ConflictingState, InvalidInput
+from dockertls_vault.settings import parsers
 
 from . import options, render
 from .options import Output, OutputOption, Preferences, QuietOption, described, examples, parsed
@@ -130,7 +130,7 @@ def _credential(certs: Path | None, environ: Mapping[str, str]) -> CredentialFil
 
 
 def _directory(certs: Path | None, environ: Mapping[str, str]) -> Path:
-    return certs or values.path(str(default_directory(environ)))
+    return certs or parsers.path(str(default_directory(environ)))
 
 
 def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
@@ -145,7 +145,7 @@ def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
     inner = os.path.realpath(directory / Purpose.CLIENT.value)
     if files and Path(os.path.realpath(files.cert.parent)).is_relative_to(inner):
         words.append(f"--layout {Layout.DIND.value}")
-    if directory != values.path(str(CLIENT_DIRECTORY)):
+    if directory != parsers.path(str(CLIENT_DIRECTORY)):
         words.append(f"--dir {shlex.quote(str(directory))}")
     return " ".join(words)
 

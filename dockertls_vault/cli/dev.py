@@ -69,15 +69,16 @@ def dev(
 
 def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:
     """Do what `ca init` does."""
-    from dockertls_vault import bootstrap, config
+    from dockertls_vault import bootstrap
     from dockertls_vault.plan import Wish, make_plan
+    from dockertls_vault.settings import resolve
     from dockertls_vault.vault.ca import CertificateAuthority
 
     environ = server.environment(os.environ)
-    theirs = config.resolve({}, environ, config.config_files(environ))
+    theirs = resolve.resolve({}, environ, resolve.config_files(environ))
     # How to reach the user's own Vault is nothing to this one, and its proxy least of all.
     settings = dataclasses.replace(
-        config.resolve({}, environ, ()),
+        resolve.resolve({}, environ, ()),
         mount=theirs.mount,
         server_role=theirs.server_role,
         client_role=theirs.client_role,

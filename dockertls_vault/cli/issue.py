@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault import values
 from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
 from dockertls_vault.duration import format_duration, format_time, parse_ttl
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.policy import Person
+from dockertls_vault.settings import parsers
 
 from . import options, render, restart, trust
 from .options import (
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from typer.models import OptionInfo
 
     from dockertls_vault.certificate.names import Names
-    from dockertls_vault.config import Settings
     from dockertls_vault.issue import Issued
+    from dockertls_vault.settings.resolve import Settings
 
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
@@ -238,7 +238,7 @@ def _find_names(settings: Settings) -> tuple[Names, Settings]:
 def _directory(given: str | None, default: Path) -> Path:
     if given is not None:
         return options.directory("--dir", given)
-    directory = values.path(str(default))
+    directory = parsers.path(str(default))
     if default == CLIENT_DIRECTORY:
         _refuse_home_of_another(directory)
     return directory

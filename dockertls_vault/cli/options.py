@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dockertls_vault import policy, stop, values
+from dockertls_vault import policy, stop
 from dockertls_vault.credential import layout
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken, PolicyDenied
-from dockertls_vault.settings import Settings, sources
-from dockertls_vault.values import Method
+from dockertls_vault.settings import parsers
+from dockertls_vault.settings.parsers import Method
+from dockertls_vault.settings.schema import Settings, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -154,11 +155,11 @@ def directory(name: str, text: str) -> Path:
     """Return a directory that was given; empty it would be wherever the shell happens to be."""
     if not text:
         raise InvalidInput(f"an empty {name}", hint="is a variable of the shell not set?")
-    return values.path(text)
+    return parsers.path(text)
 
 
 def parsed(flag: str, parse: Callable[[str], timedelta], text: str) -> timedelta:
-    """Return what ``text`` means; where that is nothing, the flag is named, as by config.py."""
+    """Return what ``text`` means; where that is nothing, the flag is named, as by resolve.py."""
     try:
         return parse(text)
     except InvalidInput as error:
@@ -167,10 +168,10 @@ def parsed(flag: str, parse: Callable[[str], timedelta], text: str) -> timedelta
 
 def settings(**flags: object) -> Settings:
     """Resolve the settings from ``flags`` (None: not given), the environment and the files."""
-    from dockertls_vault import config
+    from dockertls_vault.settings import resolve
 
     given = {name: value for name, value in flags.items() if value is not None}
-    found = config.resolve(given, os.environ, config.config_files(os.environ))
+    found = resolve.resolve(given, os.environ, resolve.config_files(os.environ))
     if "admin_group" in flags and found.admin_group is not None:
         _refuse_no_group(found.admin_group, found.origins["admin_group"])
     return found

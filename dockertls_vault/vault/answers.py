@@ -32,7 +32,7 @@ from .meaning import Refusal, Row, Verdict, row
 from .pki_answers import SIGNING
 
 if TYPE_CHECKING:
-    from dockertls_vault.address import Address
+    from dockertls_vault.settings.address import Address
 
     from .transport import Answer
 

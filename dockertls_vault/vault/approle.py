@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import hvac
 
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.schema import Settings
 
 
 def role_id(settings: Settings) -> str:

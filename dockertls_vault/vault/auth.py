@@ -15,7 +15,7 @@ from dockertls_vault.errors import (
     NoToken,
     NotVault,
 )
-from dockertls_vault.values import Method
+from dockertls_vault.settings.parsers import Method
 
 from . import approle, fields, wrapping
 from .jwt import find_jwt
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import hvac
 
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.schema import Settings
 
 _T = TypeVar("_T")
 

@@ -19,8 +19,8 @@ from .watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dockertls_vault.address import Address
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.address import Address
+    from dockertls_vault.settings.schema import Settings
 
     from .transport import Answer, Transport
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
 
-from dockertls_vault.address import Target
 from dockertls_vault.errors import (
     DockerTLSError,
     NotInitialized,
@@ -18,6 +17,7 @@ from dockertls_vault.errors import (
     VaultSealed,
     VaultUnreachable,
 )
+from dockertls_vault.settings.address import Target
 
 from . import answers, exposure, faults, redirect, retry
 from .masking import mask
@@ -27,8 +27,8 @@ from .own_writes import OwnWrites
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dockertls_vault.address import Address
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.address import Address
+    from dockertls_vault.settings.schema import Settings
 
     from .answers import Meaning
     from .transport import Answer, Transport

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from .proxies import proxy_for
 
 if TYPE_CHECKING:
-    from dockertls_vault.address import Address
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.address import Address
+    from dockertls_vault.settings.schema import Settings
 
 
 def is_exposed(server: Address, settings: Settings) -> bool:

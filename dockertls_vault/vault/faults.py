@@ -25,8 +25,8 @@ from .unset import no_address
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockertls_vault.address import Address
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.address import Address
+    from dockertls_vault.settings.schema import Settings
 
 # What OpenSSL says of a certificate (X509_V_ERR_*).
 _NOT_YET_VALID = 9

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import LoginRefused, TokenRefused
-from dockertls_vault.values import Method
+from dockertls_vault.settings.parsers import Method
 
 from .auth import choose, without_token
 from .tokens import given_token
@@ -16,7 +16,7 @@ from .unset import no_token
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.schema import Settings
 
     from .auth import Authenticator, Login
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from dockertls_vault.address import Target
     from dockertls_vault.errors import DockerTLSError
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.address import Target
+    from dockertls_vault.settings.schema import Settings
 
     from .transport import Answer
 

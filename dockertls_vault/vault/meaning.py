@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from dockertls_vault.address import Address
     from dockertls_vault.errors import DockerTLSError
+    from dockertls_vault.settings.address import Address
 
 # Characters; a longer text takes a phrase that is searched for in it more than its length in time,
 # and it would be no help to anybody.

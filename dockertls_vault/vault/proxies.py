@@ -10,15 +10,15 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from dockertls_vault import values
-from dockertls_vault.address import parse_ip
 from dockertls_vault.errors import InvalidInput, InvalidSetting
+from dockertls_vault.settings import parsers
+from dockertls_vault.settings.address import parse_ip
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
-    from dockertls_vault.address import Address, Proxy
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.address import Address, Proxy
+    from dockertls_vault.settings.schema import Settings
 
 
 def proxy_for(server: Address, settings: Settings) -> Proxy | None:
@@ -35,7 +35,7 @@ def proxy_for(server: Address, settings: Settings) -> Proxy | None:
     if proxy is None or _is_direct(server, settings.no_proxy or ""):
         return None
     try:
-        return values.proxy(proxy if "://" in proxy else f"http://{proxy}")
+        return parsers.proxy(proxy if "://" in proxy else f"http://{proxy}")
     except InvalidInput as error:
         raise InvalidSetting(
             f"{settings.origins[name]}: {error.message}", hint=error.hint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import InvalidInput, VaultError
 
 if TYPE_CHECKING:
-    from dockertls_vault.address import Address, Target
+    from dockertls_vault.settings.address import Address, Target
 
     from .transport import Answer
 

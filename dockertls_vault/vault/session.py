@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.schema import Settings
 
     from .auth import Login
     from .transport import Answer

@@ -11,16 +11,17 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dockertls_vault import stop, values
+from dockertls_vault import stop
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken
 from dockertls_vault.files import given, guarded
+from dockertls_vault.settings import parsers
 
 from .wrapping import wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.schema import Settings
 
 # Seconds that a token helper may take at most; it may have to ask a keyring.
 _HELPER_TIMEOUT = 30.0
@@ -111,7 +112,7 @@ def token_helper(settings: Settings) -> Path | None:
             raise InvalidSetting(f"{file} cannot be read: {error}") from None
         if match and match["path"]:
             try:
-                helper = values.path(match["path"])
+                helper = parsers.path(match["path"])
             except InvalidInput as error:
                 raise InvalidSetting(f"{file}: {error.message}", hint=error.hint) from None
             if not helper.is_absolute():

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse
 
-    from dockertls_vault.address import Proxy, Target
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.address import Proxy, Target
+    from dockertls_vault.settings.schema import Settings
 
 # A certificate with its chain has some ten thousand bytes; what is longer is not Vault.
 LONGEST_BODY = 8 * 1024 * 1024

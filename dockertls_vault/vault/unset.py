@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import NoToken, VaultUnreachable
 
 if TYPE_CHECKING:
-    from dockertls_vault.address import Address
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.address import Address
+    from dockertls_vault.settings.schema import Settings
 
 # With -E, sudo keeps HOME as well where it may, and so ~/.vault-token.
 _SUDO = "sudo drops variables such as VAULT_ADDR and VAULT_TOKEN: set them, and use `sudo -E`"

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from dockertls_vault.cli import main
-from dockertls_vault.settings import sources
+from dockertls_vault.settings.schema import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import config
-from dockertls_vault.address import Address
+from dockertls_vault.settings import resolve
+from dockertls_vault.settings.address import Address
 from tests.harness.missing import needs_root
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ main.main()
 AS_NOBODY = """
 import os, sys
 from dockertls_vault.cli import main
-import dockertls_vault.config, dockertls_vault.issue, dockertls_vault.machine
+import dockertls_vault.settings.resolve, dockertls_vault.issue, dockertls_vault.machine
 main.run(["issue", "client", "--name", ""])
 os.setuid(65534)
 sys.exit(main.run(sys.argv[1:]))
@@ -220,7 +220,7 @@ def test_a_home_that_may_not_be_entered(everybodys: Path) -> None:
     if child == 0:
         try:
             os.setuid(65534)
-            found = config.resolve({}, environ, config.config_files(environ))
+            found = resolve.resolve({}, environ, resolve.config_files(environ))
             os._exit(0 if found.addresses == (Address.parse("http://127.0.0.1:1"),) else 1)
         finally:
             os._exit(2)

@@ -17,12 +17,13 @@ from unittest import mock
 from cryptography.hazmat.primitives.serialization import Encoding
 from urllib3 import HTTPResponse
 
-from dockertls_vault import bootstrap, config, plan, whoami
+from dockertls_vault import bootstrap, plan, whoami
 from dockertls_vault.certificate import verify
 from dockertls_vault.certificate.certificate import certificates_pem, describe, load_certificates
 from dockertls_vault.certificate.clocks import Clocks
 from dockertls_vault.certificate.keys import make_csr
 from dockertls_vault.roles import CLIENT
+from dockertls_vault.settings import resolve
 from dockertls_vault.vault.ca import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
@@ -262,7 +263,7 @@ def _response(status: int, headers: dict[str, str], body: bytes) -> HTTPResponse
 
 def _cross(wrong: _Wrong) -> object:
     """Do all that a command does with Vault's answers but write files."""
-    settings = config.resolve({}, _ENVIRON, [])
+    settings = resolve.resolve({}, _ENVIRON, [])
     with (
         mock.patch.object(Transport, "_pool", lambda _self, target: (_Pool(wrong), str(target))),
         open_session(settings, say=lambda _text: None) as session,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault import config
 from dockertls_vault.certificate.names import parse_common_name, parse_names
 from dockertls_vault.docker.endpoint import parse_endpoint
 from dockertls_vault.duration import parse_duration, parse_ttl
 from dockertls_vault.plan import parse_domains
-from dockertls_vault.settings import sources
+from dockertls_vault.settings import resolve
+from dockertls_vault.settings.schema import sources
 
 from .border import Border
 from .mutations import ODD_TEXTS, of_bytes, of_text
@@ -115,9 +115,9 @@ def _draw(random: Random) -> _Found:
 def _cross(found: _Found) -> object:
     """Resolve the settings, and read what else the command line takes."""
     with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "config.toml"
+        file = Path(directory) / "resolve.toml"
         file.write_bytes(found.file)
-        settings = config.resolve(found.flags, found.environ, [file])
+        settings = resolve.resolve(found.flags, found.environ, [file])
     return [str(settings), found.parse(found.text)]
 
 

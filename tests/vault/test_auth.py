@@ -17,7 +17,7 @@ from dockertls_vault.errors import (
     VaultUnreachable,
     WrappedSecretUsed,
 )
-from dockertls_vault.values import Method
+from dockertls_vault.settings.parsers import Method
 from dockertls_vault.vault import auth
 from dockertls_vault.vault.own_token import Token, lookup
 from tests.certificates import Authority

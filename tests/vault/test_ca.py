@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 from cryptography import x509
 
-from dockertls_vault import config, values
 from dockertls_vault.errors import InvalidInput, NotVault, PolicyDenied, VaultError
+from dockertls_vault.settings import parsers, resolve
 from dockertls_vault.vault.ca import CertificateAuthority, Issuer, State
 from dockertls_vault.vault.session import open_session
 from tests import mounts
@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def session(vault_server: DevVault) -> Iterator[Session]:
     """Return a session of the operator's."""
-    settings = config.resolve(
+    settings = resolve.resolve(
         {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
     )
     with open_session(settings, say=pytest.fail) as opened:
@@ -198,7 +198,7 @@ def test_a_role_is_read_as_it_was_written(ca: CertificateAuthority) -> None:
 @pytest.mark.parametrize("name", ["a", "_", "7", "a.b", "a-b", "A_b", "a..b-c"])
 def test_a_name_that_a_role_may_have(ca: CertificateAuthority, name: str) -> None:
     """Whatever Vault takes, we do."""
-    ca.write_role(values.role(name), {})
+    ca.write_role(parsers.role(name), {})
     assert ca.role(name) is not None
 
 
@@ -206,7 +206,7 @@ def test_a_name_that_a_role_may_have(ca: CertificateAuthority, name: str) -> Non
 def test_a_name_that_no_role_can_have(ca: CertificateAuthority, name: str) -> None:
     """It is refused before Vault is asked, whose answer would look like an outage."""
     with pytest.raises(InvalidInput, match="not the name of a role"):
-        values.role(name)
+        parsers.role(name)
     with pytest.raises(VaultError):
         ca.write_role(quote(name, safe="/"), {})
 
@@ -216,7 +216,7 @@ def test_a_token_without_the_right_is_denied(vault_server: DevVault, session: Se
     made = session.client.auth.token.create(policies=["default"], ttl="10m")
     environ = {"BAO_ADDR": vault_server.address, "BAO_TOKEN": made["auth"]["client_token"]}
     with (
-        open_session(config.resolve({}, environ, ()), say=pytest.fail) as limited,
+        open_session(resolve.resolve({}, environ, ()), say=pytest.fail) as limited,
         pytest.raises(PolicyDenied, match="sys/mounts/dockertls"),
     ):
         CertificateAuthority(limited, "dockertls").state(())

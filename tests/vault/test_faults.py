@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 from urllib3.exceptions import NewConnectionError, ProxyError
 
-from dockertls_vault import config
-from dockertls_vault.address import Address, Target
 from dockertls_vault.errors import (
     DockerTLSError,
     InvalidSetting,
@@ -21,6 +19,8 @@ from dockertls_vault.errors import (
     VaultError,
     VaultUnreachable,
 )
+from dockertls_vault.settings import resolve
+from dockertls_vault.settings.address import Address, Target
 from dockertls_vault.vault import faults
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.pki import PKI
@@ -58,7 +58,7 @@ def failure(address: str, **variables: str) -> DockerTLSError:
 )
 def test_no_address_is_set(variables: dict[str, str], hint: str) -> None:
     """The default is named as such, and what to set; or why what was set did not arrive."""
-    settings = config.resolve({}, variables, [])
+    settings = resolve.resolve({}, variables, [])
     error = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # whose it was does not matter
     error.__cause__ = ConnectionRefusedError()
     found = faults.unreachable(settings.addresses[0], error, settings)
@@ -80,7 +80,7 @@ def test_no_address_is_set_and_vault_is_there_without_tls(
 ) -> None:
     """As a dev server is: that nothing is set comes first."""
     host = openbao.address.removeprefix("http://")
-    default = config.resolve({}, {"VAULT_TOKEN": "t", **variables}, [])
+    default = resolve.resolve({}, {"VAULT_TOKEN": "t", **variables}, [])
     unset = replace(default, addresses=(Address.parse(f"https://{host}"),))
     with (
         open_session(unset, say=lambda _: None) as opened,
@@ -131,7 +131,7 @@ def test_a_proxy_that_gives_no_way(
 def test_what_no_proxy_let_through_was_not_sent() -> None:
     """So that even what must not be done twice is tried again."""
     with misbehaving(Node.answers_garbage) as proxy:
-        transport = Transport(config.resolve({}, {"HTTPS_PROXY": proxy.address}, []))
+        transport = Transport(resolve.resolve({}, {"HTTPS_PROXY": proxy.address}, []))
         with contextlib.closing(transport), pytest.raises(ProxyError) as caught:
             transport.send(
                 "POST",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.address import Address, Target
 from dockertls_vault.errors import DockerTLSError, VaultError
+from dockertls_vault.settings.address import Address, Target
 from dockertls_vault.vault import redirect
 from dockertls_vault.vault.own_token import lookup
 from dockertls_vault.vault.transport import Answer

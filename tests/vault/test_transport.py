@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from urllib3.exceptions import SSLError
 
-from dockertls_vault.address import Target
 from dockertls_vault.errors import (
     InvalidSetting,
     LoginRefused,
@@ -19,6 +18,7 @@ from dockertls_vault.errors import (
     VaultError,
     VaultUnreachable,
 )
+from dockertls_vault.settings.address import Target
 from dockertls_vault.vault.own_token import Token, lookup
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.transport import Answer, Transport

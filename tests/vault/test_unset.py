@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dockertls_vault import config
 from dockertls_vault.errors import NoToken
+from dockertls_vault.settings import resolve
 from dockertls_vault.vault.session import open_session
 
 ADDRESS = {"VAULT_ADDR": "http://127.0.0.1:1"}
@@ -15,7 +15,7 @@ NEITHER = "no address of Vault is set either"
 
 def refusal(variables: dict[str, str]) -> NoToken:
     """Begin a session that has nothing to log in with; return what is said."""
-    found = config.resolve({}, variables, [])
+    found = resolve.resolve({}, variables, [])
     with pytest.raises(NoToken) as caught, open_session(found, say=pytest.fail):
         pytest.fail("the session began without a token")
     return caught.value

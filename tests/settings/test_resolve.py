@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from dockertls_vault.address import Address, Proxy, Target
 from dockertls_vault.certificate.request import KeyType
-from dockertls_vault.config import SYSTEM_FILE, config_files, resolve
 from dockertls_vault.errors import InvalidInput, InvalidSetting
-from dockertls_vault.settings import Settings, sources
-from dockertls_vault.values import Method
+from dockertls_vault.settings.address import Address, Proxy, Target
+from dockertls_vault.settings.parsers import Method
+from dockertls_vault.settings.resolve import SYSTEM_FILE, config_files, resolve
+from dockertls_vault.settings.schema import Settings, sources
 
 # For each field: what a variable says, and what that means.
 EXAMPLES: dict[str, tuple[str, Any]] = {

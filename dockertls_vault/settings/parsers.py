@@ -12,10 +12,11 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from dockertls_vault.certificate.request import KeyType
+from dockertls_vault.duration import parse_duration
+from dockertls_vault.errors import InvalidInput
+
 from .address import Address, Proxy, Target, parse_host
-from .certificate.request import KeyType
-from .duration import parse_duration
-from .errors import InvalidInput
 
 _TRUE = {"1", "t", "T", "true", "True", "TRUE"}
 _FALSE = {"0", "f", "F", "false", "False", "FALSE"}

@@ -1,6 +1,6 @@
 """Find the settings, once: flag, environment, file, default.
 
-The table of settings.py says where each may come from. A file is TOML; the user's wins over
+The table of schema.py says where each may come from. A file is TOML; the user's wins over
 the system's.
 """
 
@@ -11,9 +11,10 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import DockerTLSError, InvalidInput, InvalidSetting
-from .files import guarded
-from .settings import Settings, Source, sources
+from dockertls_vault.errors import DockerTLSError, InvalidInput, InvalidSetting
+from dockertls_vault.files import guarded
+
+from .schema import Settings, Source, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockertls_vault.address import Address, Proxy, Target, parse_host
 from dockertls_vault.errors import InvalidInput
+from dockertls_vault.settings.address import Address, Proxy, Target, parse_host
 
 LONG = "a" * 64
 

@@ -13,15 +13,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import values
+from dockertls_vault.certificate.request import KeyType
+
+from . import parsers
 from .address import Address
-from .certificate.request import KeyType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .address import Proxy, Target
-    from .values import Method
+    from .parsers import Method
 
 DEFAULT_ADDRESS = Address("https", "127.0.0.1", 8200)
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -32,7 +33,7 @@ class Source:
     """Where a setting may come from: ``variables`` in order of preference, ``key`` in a file."""
 
     doc: str
-    parse: Callable[[object], object] = values.text
+    parse: Callable[[object], object] = parsers.text
     variables: tuple[str, ...] = ()
     key: str | None = None
     flag: str | None = None
@@ -59,14 +60,14 @@ class Settings:
         "Addresses of Vault, http://, https:// or unix://, separated by commas (a list in a "
         "file); the next one is tried when a node is down, hung, sealed or electing, or is no "
         "Vault.",
-        parse=values.addresses,
+        parse=parsers.addresses,
         variables=(*_vault("AGENT_ADDR"), *_vault("ADDR")),
         key="vault.address",
     )
     namespace: str | None = _setting(
         None,
         "The namespace in Vault.",
-        parse=values.namespace,
+        parse=parsers.namespace,
         variables=_vault("NAMESPACE"),
         key="vault.namespace",
         flag="--namespace",
@@ -74,7 +75,7 @@ class Settings:
     ca_cert: Path | None = _setting(
         None,
         "A PEM file with the CAs that Vault's own certificate is checked against.",
-        parse=values.path,
+        parse=parsers.path,
         variables=_vault("CACERT"),
         key="vault.ca_cert",
     )
@@ -87,42 +88,42 @@ class Settings:
     ca_path: Path | None = _setting(
         None,
         "A directory of such PEM files; together with `ca_cert`, both count.",
-        parse=values.path,
+        parse=parsers.path,
         variables=_vault("CAPATH"),
         key="vault.ca_path",
     )
     client_cert: Path | None = _setting(
         None,
         "A certificate to show to Vault.",
-        parse=values.path,
+        parse=parsers.path,
         variables=_vault("CLIENT_CERT"),
         key="vault.client_cert",
     )
     client_key: Path | None = _setting(
         None,
         "The key of that certificate.",
-        parse=values.path,
+        parse=parsers.path,
         variables=_vault("CLIENT_KEY"),
         key="vault.client_key",
     )
     skip_verify: bool = _setting(
         False,
         "Do not check Vault's certificate; said aloud each time.",
-        parse=values.boolean,
+        parse=parsers.boolean,
         variables=_vault("SKIP_VERIFY"),
         key="vault.skip_verify",
     )
     tls_server_name: str | None = _setting(
         None,
         "The name to expect in Vault's certificate, and to send as SNI.",
-        parse=values.host,
+        parse=parsers.host,
         variables=_vault("TLS_SERVER_NAME"),
         key="vault.tls_server_name",
     )
     client_timeout: timedelta = _setting(
-        values.REQUEST_TIMEOUT,
+        parsers.REQUEST_TIMEOUT,
         "How long one request may take at most; 0 is the default, a negative duration no limit.",
-        parse=values.request_timeout,
+        parse=parsers.request_timeout,
         variables=_vault("CLIENT_TIMEOUT"),
         key="vault.client_timeout",
     )
@@ -130,14 +131,14 @@ class Settings:
         None,
         "How often a request is tried again at most, at each address; as often as the timeout "
         "allows by default.",
-        parse=values.count,
+        parse=parsers.count,
         variables=_vault("MAX_RETRIES"),
         key="vault.max_retries",
     )
     proxy: Proxy | None = _setting(
         None,
         "A proxy for every request to Vault.",
-        parse=values.proxy,
+        parse=parsers.proxy,
         variables=(*_vault("PROXY_ADDR"), *_vault("HTTP_PROXY")),
         key="vault.proxy",
     )
@@ -161,14 +162,14 @@ class Settings:
     disable_redirects: bool = _setting(
         False,
         "Do not follow a standby's redirect to the leader.",
-        parse=values.boolean,
+        parse=parsers.boolean,
         variables=_vault("DISABLE_REDIRECTS"),
         key="vault.disable_redirects",
     )
     timeout: timedelta = _setting(
         timedelta(seconds=30),
         "How long to try to reach Vault, in all.",
-        parse=values.duration,
+        parse=parsers.duration,
         variables=("DOCKERTLS_TIMEOUT",),
         key="vault.timeout",
         flag="--timeout",
@@ -177,33 +178,33 @@ class Settings:
     token_file: Path | None = _setting(
         None,
         "A file with a token, such as the sink of Vault Agent; read again when Vault refuses it.",
-        parse=values.path,
+        parse=parsers.path,
         variables=("DOCKERTLS_TOKEN_FILE",),
         key="vault.token_file",
     )
     token_path: Path | None = _setting(
         None,
         "Where ``vault login`` keeps the token, if not in ``~/.vault-token``.",
-        parse=values.path,
+        parse=parsers.path,
         variables=_vault("TOKEN_PATH"),
     )
     token_helper_config: Path | None = _setting(
         None,
         "The file that names a token helper, as Vault's own command line has it.",
-        parse=values.path,
+        parse=parsers.path,
         variables=_vault("CONFIG_PATH"),
     )
     home: Path | None = _setting(
         None,
         "Where ``.bao``, ``.vault`` and ``.vault-token`` are looked for.",
-        parse=values.path,
+        parse=parsers.path,
         variables=("HOME",),
     )
     auth: Method | None = _setting(
         None,
         "How to log in to Vault: token, approle, jwt, kubernetes, cert, userpass or ldap; found "
         "out by default.",
-        parse=values.method,
+        parse=parsers.method,
         variables=("DOCKERTLS_AUTH",),
         key="auth.method",
         flag="--auth",
@@ -211,7 +212,7 @@ class Settings:
     auth_mount: str | None = _setting(
         None,
         "Where the auth method is mounted, if not under its own name.",
-        parse=values.mount,
+        parse=parsers.mount,
         variables=("DOCKERTLS_AUTH_MOUNT",),
         key="auth.mount",
     )
@@ -219,14 +220,14 @@ class Settings:
         None,
         "The role to log in with (jwt, kubernetes, cert); for approle, the role that a wrapped "
         "secret_id must be of.",
-        parse=values.role,
+        parse=parsers.role,
         variables=("DOCKERTLS_AUTH_ROLE",),
         key="auth.role",
     )
     auth_user: str | None = _setting(
         None,
         "The user who logs in (userpass, ldap); the password is asked for.",
-        parse=values.user,
+        parse=parsers.user,
         variables=("DOCKERTLS_AUTH_USER",),
         key="auth.user",
     )
@@ -236,7 +237,7 @@ class Settings:
     role_id_file: Path | None = _setting(
         None,
         "A file with the role_id.",
-        parse=values.path,
+        parse=parsers.path,
         variables=("DOCKERTLS_ROLE_ID_FILE",),
         key="auth.role_id_file",
     )
@@ -246,7 +247,7 @@ class Settings:
     secret_id_file: Path | None = _setting(
         None,
         "A file with the secret_id.",
-        parse=values.path,
+        parse=parsers.path,
         variables=("DOCKERTLS_SECRET_ID_FILE",),
         key="auth.secret_id_file",
     )
@@ -259,7 +260,7 @@ class Settings:
     wrapped_secret_id_file: Path | None = _setting(
         None,
         "A file with that wrapping token.",
-        parse=values.path,
+        parse=parsers.path,
         variables=("DOCKERTLS_WRAPPED_SECRET_ID_FILE",),
         key="auth.wrapped_secret_id_file",
     )
@@ -269,14 +270,14 @@ class Settings:
     jwt_file: Path | None = _setting(
         None,
         "A file with the JWT, read at each login.",
-        parse=values.path,
+        parse=parsers.path,
         variables=("DOCKERTLS_JWT_FILE",),
         key="auth.jwt_file",
     )
     jwt_variable: str | None = _setting(
         None,
         "The name of a variable with the JWT, as GitLab's ``id_tokens`` have names of their own.",
-        parse=values.variable,
+        parse=parsers.variable,
         variables=("DOCKERTLS_JWT_VARIABLE",),
         key="auth.jwt_variable",
     )
@@ -289,7 +290,7 @@ class Settings:
     github_url: Target | None = _setting(
         None,
         "Where a job of GitHub Actions with ``id-token: write`` gets its JWT.",
-        parse=values.url,
+        parse=parsers.url,
         variables=("ACTIONS_ID_TOKEN_REQUEST_URL",),
     )
     github_token: str | None = _setting(
@@ -310,14 +311,14 @@ class Settings:
     kubernetes_token_file: Path = _setting(
         SERVICE_ACCOUNT_TOKEN,
         "The token of the pod's service account, read at each login.",
-        parse=values.path,
+        parse=parsers.path,
         variables=("DOCKERTLS_KUBERNETES_TOKEN_FILE",),
         key="auth.kubernetes_token_file",
     )
     mount: str = _setting(
         "dockertls",
         "The PKI mount that signs.",
-        parse=values.mount,
+        parse=parsers.mount,
         variables=("DOCKERTLS_MOUNT",),
         key="pki.mount",
         flag="--mount",
@@ -325,7 +326,7 @@ class Settings:
     trust_mount: str | None = _setting(
         None,
         "The mount whose roots go into ca.pem, where it is not the one that signs.",
-        parse=values.mount,
+        parse=parsers.mount,
         variables=("DOCKERTLS_TRUST_MOUNT",),
         key="pki.trust_mount",
         flag="--trust-mount",
@@ -333,7 +334,7 @@ class Settings:
     server_role: str = _setting(
         "server",
         "The role for servers.",
-        parse=values.role,
+        parse=parsers.role,
         variables=("DOCKERTLS_SERVER_ROLE",),
         key="pki.server_role",
         flag="--role",
@@ -341,7 +342,7 @@ class Settings:
     client_role: str = _setting(
         "client",
         "The role for clients.",
-        parse=values.role,
+        parse=parsers.role,
         variables=("DOCKERTLS_CLIENT_ROLE",),
         key="pki.client_role",
         flag="--role",
@@ -350,7 +351,7 @@ class Settings:
         KeyType.EC_P256,
         "The type of private key: ec-p256, ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096 or "
         "ed25519.",
-        parse=values.key_type,
+        parse=parsers.key_type,
         variables=("DOCKERTLS_KEY_TYPE",),
         key="pki.key_type",
         flag="--key-type",

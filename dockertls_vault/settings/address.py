@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from .errors import InvalidInput
+from dockertls_vault.errors import InvalidInput
 
 _PORTS = {"http": 80, "https": 443}
 _UNIX = "unix://"
