@@ -1,3 +1,20 @@
 """Short-lived TLS certificates for Docker daemons and their clients, from Vault."""
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    __version__: str
+
+
+def __getattr__(name: str) -> str:
+    """Return ``__version__``, which a tag decides: read when asked for, as few commands ask.
+
+    Raises PackageNotFoundError where the package was not installed.
+    """
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("dockertls-vault")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dockertls_vault import __version__, stop
+from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, OutputLost
 
 from . import render, signals, streams
@@ -82,6 +82,8 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from dockertls_vault import __version__  # which is looked up
+
         typer.echo(f"dockertls-vault {__version__}")
         raise typer.Exit
 

@@ -1,0 +1,226 @@
+"""What is released: its version, what the wheel and the sdist hold, and the page of an index."""
+
+from __future__ import annotations
+
+import email
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .checkout import ROOT, tracked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from email.message import Message
+
+_TAG = "v98.7.6"
+_VERSION = "98.7.6"
+_PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_SOURCE = _PROJECT["urls"]["Source"]
+_AUTHOR = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "nobody"), ("EMAIL", "nobody@example.invalid"))
+}
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository with the files of this checkout in one commit, which has a tag."""
+    copy = tmp_path_factory.mktemp("release")
+    for file in tracked():
+        target = copy / file.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, target)
+    _git(copy, "init", "--quiet")
+    _git(copy, "add", "--all", "--force")
+    _git(copy, "commit", "--quiet", "--message", "all")
+    _git(copy, "tag", _TAG)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(release: Path) -> Path:
+    """Return the wheel of the release."""
+    return _build(release, "wheel")
+
+
+@pytest.fixture(scope="module")
+def sdist(release: Path) -> Path:
+    """Return the sdist of the release."""
+    return _build(release, "sdist")
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    """Return what an index reads of the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return email.message_from_bytes(archive.read(f"{_info()}/METADATA"))
+
+
+def test_the_wheel_holds_the_package_and_its_licence_alone(wheel: Path) -> None:
+    """No test, no page; py.typed is of the package, so that a type checker reads its types."""
+    package = {str(file.relative_to(ROOT)) for file in tracked()}
+    package = {name for name in package if name.startswith("dockertls_vault/")}
+    about = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert names == package | {f"{_info()}/{name}" for name in about}
+    assert "dockertls_vault/py.typed" in names
+
+
+def test_the_sdist_holds_all_that_is_tracked(sdist: Path) -> None:
+    """Whoever packages it has the tests, what they need, and the docs."""
+    files = {str(file.relative_to(ROOT)) for file in tracked()}
+    with tarfile.open(sdist) as archive:
+        names = {member.name for member in archive.getmembers()}
+    assert names == {f"dockertls_vault-{_VERSION}/{name}" for name in files | {"PKG-INFO"}}
+
+
+def test_a_wheel_runs_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
+    """With no checkout beside it, its command tells its version."""
+    _pip("install", "--no-index", "--no-deps", "--target", str(tmp_path), str(wheel))
+    run = subprocess.run(
+        [str(tmp_path / "bin" / "dockertls-vault"), "--version"],
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.stdout, run.stderr) == (f"dockertls-vault {_VERSION}\n", "")
+
+
+def _tagged(release: Path, _scratch: Path) -> Path:
+    return release
+
+
+def _a_commit_later(release: Path, scratch: Path) -> Path:
+    _git(release, "clone", "--quiet", ".", str(scratch / "clone"))
+    _git(scratch / "clone", "commit", "--quiet", "--allow-empty", "--message", "more")
+    return scratch / "clone"
+
+
+def _archive(release: Path, scratch: Path) -> Path:
+    _git(release, "archive", "--output", str(scratch / "archive.tar"), _TAG)
+    return _unpacked(scratch / "archive.tar", scratch / "archive")
+
+
+def _sdist(release: Path, scratch: Path) -> Path:
+    return _unpacked(_build(release, "sdist"), scratch) / f"dockertls_vault-{_VERSION}"
+
+
+def _files_alone(release: Path, scratch: Path) -> Path:
+    return Path(shutil.copytree(release, scratch / "copy", ignore=shutil.ignore_patterns(".git")))
+
+
+@pytest.mark.parametrize(
+    ("tree", "version"),
+    [
+        (_tagged, re.escape(_VERSION)),
+        (_a_commit_later, r"98\.7\.7\.dev1\+g[0-9a-f]+"),
+        (_archive, re.escape(_VERSION)),
+        (_sdist, re.escape(_VERSION)),
+        (_files_alone, r"0\.0"),
+    ],
+)
+def test_a_tag_decides_the_version(
+    tree: Callable[[Path, Path], Path], version: str, release: Path, tmp_path: Path
+) -> None:
+    """In a clone, in what git or hatch packed of it, and something where nothing tells."""
+    found = _hatch(tree(release, tmp_path), "version")
+    assert re.fullmatch(version, found)
+
+
+def test_the_version_costs_nothing_until_it_is_asked_for() -> None:
+    """The metadata of what is installed is not read when the package is imported."""
+    program = (
+        "import sys, dockertls_vault as package; assert 'importlib.metadata' not in sys.modules; "
+        "print(package.__version__); assert not hasattr(package, 'nothing')"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert re.fullmatch(r"\d+\.\d.*\n", run.stdout), run.stderr
+
+
+def test_links_of_an_index_page_lead_to_files_of_that_version(metadata: Message) -> None:
+    """README's relative links, which lead nowhere there, are made absolute."""
+    page = metadata.get_payload()
+    assert isinstance(page, str)
+    targets = re.findall(r"\]\(([^)\s]+)|(?:src|srcset|href)=\"([^\"]+)", page)
+    assert targets
+    ours = re.compile(rf"{re.escape(_SOURCE)}/blob/{_TAG}/(.+)|{re.escape(_raw())}/{_TAG}/(.+)")
+    for target in map("".join, targets):
+        match = ours.fullmatch(target)
+        if match:
+            assert (ROOT / (match[1] or match[2]).partition("#")[0]).exists(), target
+        else:
+            assert target.startswith(("https://", "#")), target
+
+
+def test_the_metadata_names_each_python_from_the_oldest(metadata: Message) -> None:
+    """One classifier for each, without a gap."""
+    named = [
+        int(match[1])
+        for text in metadata.get_all("Classifier", [])
+        if (match := re.fullmatch(r"Programming Language :: Python :: 3\.(\d+)", text))
+    ]
+    assert metadata["Requires-Python"] == f">=3.{named[0]}"
+    assert named == list(range(named[0], named[-1] + 1))
+
+
+def _raw() -> str:
+    """Return where an image of the repository is served as such, not on a page about it."""
+    return str(_SOURCE).replace("github.com", "raw.githubusercontent.com")
+
+
+def _info() -> str:
+    return f"dockertls_vault-{_VERSION}.dist-info"
+
+
+def _build(tree: Path, target: str) -> Path:
+    dist = tree.with_name(f"{tree.name}-{target}")
+    _hatch(tree, "build", "--target", target, "--directory", str(dist))
+    (built,) = dist.iterdir()
+    return built
+
+
+def _hatch(tree: Path, *arguments: str) -> str:
+    return _run([sys.executable, "-m", "hatchling", *arguments], tree).strip()
+
+
+def _pip(*arguments: str) -> None:
+    _run([sys.executable, "-m", "pip", "--quiet", *arguments], ROOT)
+
+
+def _git(tree: Path, *arguments: str) -> None:
+    _run(["git", *arguments], tree)
+
+
+def _run(command: list[str], directory: Path) -> str:
+    run = subprocess.run(
+        command,
+        cwd=directory,
+        env={**os.environ, **_AUTHOR},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def _unpacked(archive: Path, directory: Path) -> Path:
+    with tarfile.open(archive) as tar:
+        tar.extractall(directory, filter="data")
+    return directory
