@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import policy
+from .ca import policy
+from .ca.policy import Person
 from .errors import UnknownMount, UnknownRole
-from .policy import Person
 from .vault import namespace
 from .vault.own_token import Token, capabilities, lookup
 from .vault.pki import PKI
@@ -15,7 +15,7 @@ from .vault.pki import PKI
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .policy import Rule
+    from .ca.policy import Rule
     from .settings.schema import Settings
     from .vault.session import Session
 

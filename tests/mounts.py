@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from dockertls_vault import bootstrap, roles
-from dockertls_vault.plan import Wish, make_plan
+from dockertls_vault.ca import bootstrap
+from dockertls_vault.ca.plan import Wish, make_plan
 from dockertls_vault.settings import resolve
-from dockertls_vault.vault.ca import CertificateAuthority
+from dockertls_vault.vault import roles
+from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.session import Session, open_session
 
 if TYPE_CHECKING:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import bootstrap, changes, issue, roles, rollback, whoami
+from dockertls_vault import issue, rollback, whoami
+from dockertls_vault.ca import bootstrap, changes
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import store
 from dockertls_vault.docker import outcome, report
 from dockertls_vault.settings import schema
-from dockertls_vault.vault import own_token
+from dockertls_vault.vault import own_token, roles
 
 from . import console
 from .console import PAGES, ROOT
@@ -192,7 +193,7 @@ def test_each_promise_about_security_names_its_test() -> None:
 def test_each_file_has_its_place_in_the_picture_of_the_house() -> None:
     """CONTRIBUTING.md names all modules and folders of the package, and no others."""
     _, picture, _ = (ROOT / "CONTRIBUTING.md").read_text().partition("## The house")[2].split("```")
-    here = Path(bootstrap.__file__).parent
+    here = Path(issue.__file__).parent
     there = {path.stem for path in here.iterdir() if path.suffix in {"", ".py"}}
     # Names are in the first column.
     named = {name.strip("/") for line in picture.splitlines() for name in line[:40].split()}

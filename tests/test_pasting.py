@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import readiness
+from dockertls_vault.ca import readiness
+from dockertls_vault.ca.policy import Person, command
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.files.acl import Entry, Tag
 from dockertls_vault.files.writers import Trust, others
-from dockertls_vault.policy import Person, command
-from dockertls_vault.roles import widening
 from dockertls_vault.vault.auth import Login
-from dockertls_vault.vault.ca import Signer
+from dockertls_vault.vault.mount import Signer
+from dockertls_vault.vault.roles import widening
 from dockertls_vault.vault.session import _not_revoked
 
 from .certificates import Authority

@@ -15,9 +15,9 @@ import pytest
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.cli import main
 from dockertls_vault.errors import IssuerTooYoung
-from dockertls_vault.roles import widening
 from dockertls_vault.vault.age import wait_until_old_enough
 from dockertls_vault.vault.pki import PKI
+from dockertls_vault.vault.roles import widening
 
 from .mounts import lead_to
 from .vault.operator import Operator, session

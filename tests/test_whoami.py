@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import policy
+from dockertls_vault.ca import policy
+from dockertls_vault.ca.policy import Person
 from dockertls_vault.errors import PolicyDenied, TokenRefused
-from dockertls_vault.policy import Person
 from dockertls_vault.whoami import COMMANDS, Permission, WhoAmI, who_am_i
 
 from .vault.operator import Operator, session

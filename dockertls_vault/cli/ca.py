@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.ca.changes import announce
+from dockertls_vault.ca.policy import Person
+from dockertls_vault.ca.steps import needs_consent
 from dockertls_vault.certificate.names import parse_common_name
-from dockertls_vault.changes import announce
 from dockertls_vault.duration import parse_ttl
 from dockertls_vault.errors import ConflictingState
-from dockertls_vault.policy import Person
-from dockertls_vault.roles import TELLING
-from dockertls_vault.steps import needs_consent
+from dockertls_vault.vault.roles import TELLING
 
 from . import options, render
 from .options import (
@@ -35,9 +35,9 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dockertls_vault.bootstrap import Outcome
-    from dockertls_vault.plan import Plan
-    from dockertls_vault.steps import Step
+    from dockertls_vault.ca.bootstrap import Outcome
+    from dockertls_vault.ca.plan import Plan
+    from dockertls_vault.ca.steps import Step
 
 _AS_IT_IS = "as it is"
 _BOUND = {
@@ -109,9 +109,9 @@ def init(
     verbose: VerboseOption = False,  # noqa: ARG001 - likewise
 ) -> None:
     """Make the PKI mount, its root and its roles, or put them right."""
-    from dockertls_vault import bootstrap
-    from dockertls_vault.plan import Wish, make_plan, parse_domains, parse_removals
-    from dockertls_vault.vault.ca import CertificateAuthority
+    from dockertls_vault.ca import bootstrap
+    from dockertls_vault.ca.plan import Wish, make_plan, parse_domains, parse_removals
+    from dockertls_vault.vault.mount import CertificateAuthority
     from dockertls_vault.vault.pki import PKI
 
     preferences = ctx.ensure_object(Preferences)
@@ -183,7 +183,7 @@ def policy(
     ] = None,
 ) -> None:
     """Print the policy (HCL) that a person's commands need, and no more."""
-    from dockertls_vault.policy import rules, to_hcl
+    from dockertls_vault.ca.policy import rules, to_hcl
 
     settings = options.settings(mount=mount, server_role=role, client_role=role)
     name = settings.client_role if person is Person.CLIENT else settings.server_role

@@ -47,7 +47,7 @@ def dev(
     It ends with a signal (Ctrl-C), or with COMMAND.
     """
     from dockertls_vault import dev as embedded
-    from dockertls_vault.plan import parse_domains
+    from dockertls_vault.ca.plan import parse_domains
 
     preferences = ctx.ensure_object(Preferences)
     domains = parse_domains(domain or [])
@@ -69,10 +69,10 @@ def dev(
 
 def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:
     """Do what `ca init` does."""
-    from dockertls_vault import bootstrap
-    from dockertls_vault.plan import Wish, make_plan
+    from dockertls_vault.ca import bootstrap
+    from dockertls_vault.ca.plan import Wish, make_plan
     from dockertls_vault.settings import resolve
-    from dockertls_vault.vault.ca import CertificateAuthority
+    from dockertls_vault.vault.mount import CertificateAuthority
 
     environ = server.environment(os.environ)
     theirs = resolve.resolve({}, environ, resolve.config_files(environ))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.ca.policy import Person
 from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
 from dockertls_vault.duration import format_duration, format_time, parse_ttl
 from dockertls_vault.errors import CannotWrite
-from dockertls_vault.policy import Person
 from dockertls_vault.settings import parsers
 
 from . import options, render, restart, trust
@@ -300,7 +300,7 @@ def _issue(
 
 def _left_out(issued: Issued) -> str:
     from dockertls_vault.certificate.names import parse_address
-    from dockertls_vault.roles import widening
+    from dockertls_vault.vault.roles import widening
 
     names = ", ".join(issued.left_out)
     limit = " (an underscore needs enforce_hostnames=false in the role)" if "_" in names else ""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dockertls_vault import policy, stop
+from dockertls_vault import stop
+from dockertls_vault.ca import policy
 from dockertls_vault.credential import layout
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken, PolicyDenied
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from typer.models import OptionInfo
 
-    from dockertls_vault.policy import Person
+    from dockertls_vault.ca.policy import Person
     from dockertls_vault.vault.session import Session
 
 

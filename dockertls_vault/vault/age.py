@@ -9,12 +9,11 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dockertls_vault import roles
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import IssuerTooYoung
 
-from . import fields
+from . import fields, roles
 
 if TYPE_CHECKING:
     from .pki import PKI

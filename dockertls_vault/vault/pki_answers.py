@@ -24,9 +24,9 @@ from dockertls_vault.errors import (
     TTLRefused,
     UnknownRole,
 )
-from dockertls_vault.roles import widening
 
 from .meaning import Row, Verdict, row
+from .roles import widening
 
 if TYPE_CHECKING:
     from .meaning import Refusal

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dockertls_vault.certificate.clocks import CLOCK_TOLERANCE, Clocks
-from dockertls_vault.roles import BACKDATED
+from dockertls_vault.vault.roles import BACKDATED
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

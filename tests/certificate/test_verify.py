@@ -18,7 +18,7 @@ from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
 from dockertls_vault.certificate.verify import current_roots, verify
 from dockertls_vault.errors import VerificationError
-from dockertls_vault.roles import BACKDATED
+from dockertls_vault.vault.roles import BACKDATED
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.cli import options
 from dockertls_vault.cli.main import run
-from dockertls_vault.vault.ca import CertificateAuthority, State
+from dockertls_vault.vault.mount import CertificateAuthority, State
 from dockertls_vault.vault.session import open_session
 from tests.certificates import Authority
 from tests.harness.terminal import answering

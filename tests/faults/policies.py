@@ -8,13 +8,13 @@ import re
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from dockertls_vault.policy import Person, rules, to_hcl
+from dockertls_vault.ca.policy import Person, rules, to_hcl
 from tests import mounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockertls_vault.policy import Rule
+    from dockertls_vault.ca.policy import Rule
     from dockertls_vault.vault.session import Session
     from tests.harness.openbao import DevVault
 

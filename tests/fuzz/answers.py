@@ -17,15 +17,16 @@ from unittest import mock
 from cryptography.hazmat.primitives.serialization import Encoding
 from urllib3 import HTTPResponse
 
-from dockertls_vault import bootstrap, plan, whoami
+from dockertls_vault import whoami
+from dockertls_vault.ca import bootstrap, plan
 from dockertls_vault.certificate import verify
 from dockertls_vault.certificate.certificate import certificates_pem, describe, load_certificates
 from dockertls_vault.certificate.clocks import Clocks
 from dockertls_vault.certificate.keys import make_csr
-from dockertls_vault.roles import CLIENT
 from dockertls_vault.settings import resolve
-from dockertls_vault.vault.ca import CertificateAuthority
+from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
+from dockertls_vault.vault.roles import CLIENT
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.transport import Transport
 

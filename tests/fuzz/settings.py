@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockertls_vault.ca.plan import parse_domains
 from dockertls_vault.certificate.names import parse_common_name, parse_names
 from dockertls_vault.docker.endpoint import parse_endpoint
 from dockertls_vault.duration import parse_duration, parse_ttl
-from dockertls_vault.plan import parse_domains
 from dockertls_vault.settings import resolve
 from dockertls_vault.settings.schema import sources
 

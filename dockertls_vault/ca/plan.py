@@ -8,11 +8,12 @@ from datetime import timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from . import roles
-from .certificate.names import parse_dns_name
+from dockertls_vault.certificate.names import parse_dns_name
+from dockertls_vault.duration import format_duration
+from dockertls_vault.errors import ConflictingState, InvalidInput, InvalidSetting
+from dockertls_vault.vault import roles
+
 from .changes import Change, announce, differences
-from .duration import format_duration
-from .errors import ConflictingState, InvalidInput, InvalidSetting
 from .steps import (
     EnableMount,
     GenerateRoot,
@@ -27,8 +28,8 @@ from .steps import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .roles import Role
-    from .vault.ca import Issuer, State
+    from dockertls_vault.vault.mount import Issuer, State
+    from dockertls_vault.vault.roles import Role
 
 ROOT_TTL = timedelta(days=3650)
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from dockertls_vault.changes import Change
-from dockertls_vault.errors import ConflictingState, InvalidInput, InvalidSetting
-from dockertls_vault.plan import Plan, Wish, make_plan, parse_domains, parse_removals
-from dockertls_vault.steps import (
+from dockertls_vault.ca.changes import Change
+from dockertls_vault.ca.plan import Plan, Wish, make_plan, parse_domains, parse_removals
+from dockertls_vault.ca.steps import (
     EnableMount,
     GenerateRoot,
     SetDefault,
@@ -19,7 +18,8 @@ from dockertls_vault.steps import (
     TuneMount,
     WriteRole,
 )
-from dockertls_vault.vault.ca import Issuer, State
+from dockertls_vault.errors import ConflictingState, InvalidInput, InvalidSetting
+from dockertls_vault.vault.mount import Issuer, State
 
 WISH = Wish(("example.internal",))
 TEN_YEARS = timedelta(days=3650)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from .duration import format_duration
+from dockertls_vault.duration import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from .roles import Role
+    from dockertls_vault.vault.roles import Role
 
 # 0 is as long as the mount or the server allows.
 _TTLS = {"ttl", "max_ttl", "max_lease_ttl"}

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from dockertls_vault.errors import InvalidInput, NotVault, PolicyDenied, VaultError
 from dockertls_vault.settings import parsers, resolve
-from dockertls_vault.vault.ca import CertificateAuthority, Issuer, State
+from dockertls_vault.vault.mount import CertificateAuthority, Issuer, State
 from dockertls_vault.vault.session import open_session
 from tests import mounts
 from tests.harness.dialect.proxy import speaking

@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dockertls_vault import bootstrap
+from dockertls_vault.ca import bootstrap
+from dockertls_vault.ca.plan import Wish, make_plan
+from dockertls_vault.ca.policy import Person, Rule, rules, to_hcl
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.errors import DockerTLSError, PolicyDenied
-from dockertls_vault.plan import Wish, make_plan
-from dockertls_vault.policy import Person, Rule, rules, to_hcl
 from dockertls_vault.settings import resolve
-from dockertls_vault.vault.ca import CertificateAuthority
+from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
 
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dockertls_vault.vault.session import Session
-
-    from .harness.openbao import DevVault
+    from tests.harness.openbao import DevVault
 
 WISH = Wish(("example.internal",))
 NAMES = {

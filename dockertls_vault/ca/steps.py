@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from dockertls_vault.vault.mount import CertificateAuthority, State
+    from dockertls_vault.vault.roles import Role
+
     from .changes import Change
-    from .roles import Role
-    from .vault.ca import CertificateAuthority, State
 
 
 @dataclass(frozen=True)

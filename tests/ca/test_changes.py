@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from dockertls_vault import roles
-from dockertls_vault.changes import Change, announce, describe_change, differences
-from dockertls_vault.roles import CLIENT
+from dockertls_vault.ca.changes import Change, announce, describe_change, differences
+from dockertls_vault.vault import roles
+from dockertls_vault.vault.roles import CLIENT
 
 SERVER = roles.server(
     None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from .settings.schema import Settings
+from dockertls_vault.settings.schema import Settings
 
 Role = Mapping[str, Any]
 

@@ -10,22 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dockertls_vault.certificate.certificate import describe, load_all
+from dockertls_vault.certificate.verify import current_roots
+from dockertls_vault.errors import ConflictingState, ConsentNeeded, UnknownMount, VaultError
+
 from . import readiness
-from .certificate.certificate import describe, load_all
-from .certificate.verify import current_roots
 from .changes import describe_change
-from .errors import ConflictingState, ConsentNeeded, UnknownMount, VaultError
 from .plan import mount_steps, role_step
 from .steps import EnableMount, GenerateRoot, MountStep, SetDefault, Step, WriteRole, needs_consent
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .certificate.certificate import Description
+    from dockertls_vault.certificate.certificate import Description
+    from dockertls_vault.vault.mount import CertificateAuthority
+    from dockertls_vault.vault.pki import PKI
+    from dockertls_vault.vault.roles import Role
+
     from .plan import Plan, Wish
-    from .roles import Role
-    from .vault.ca import CertificateAuthority
-    from .vault.pki import PKI
 
 _REFUSED = 400
 _ANOTHER_ROLE = (

@@ -10,16 +10,15 @@ from urllib.parse import quote
 
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import UnknownMount, VaultError
-from dockertls_vault.roles import BACKDATED, CLIENT
 
 from . import fields
 from .pki import warnings
+from .roles import BACKDATED, CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dockertls_vault.roles import Role
-
+    from .roles import Role
     from .session import Session
 
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from .certificate.certificate import is_signed_by, load_all
-from .certificate.chain import is_of_the_web_pki
-from .certificate.verify import current_roots
-from .duration import format_duration, format_time
-from .errors import IssuerExpired
-from .roles import LONGEST_DEFAULT
+from dockertls_vault.certificate.certificate import is_signed_by, load_all
+from dockertls_vault.certificate.chain import is_of_the_web_pki
+from dockertls_vault.certificate.verify import current_roots
+from dockertls_vault.duration import format_duration, format_time
+from dockertls_vault.errors import IssuerExpired
+from dockertls_vault.vault.roles import LONGEST_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from .vault.ca import Signer
+    from dockertls_vault.vault.mount import Signer
 
 
 def obstacle(

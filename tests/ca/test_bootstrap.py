@@ -12,34 +12,24 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from dockertls_vault import bootstrap
+from dockertls_vault.ca import bootstrap
+from dockertls_vault.ca.plan import Plan, Wish, make_plan
+from dockertls_vault.ca.steps import GenerateRoot, SetDefault, Step, TuneMount, WriteRole
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
-from dockertls_vault.errors import (
-    ConflictingState,
-    ConsentNeeded,
-)
-from dockertls_vault.plan import Plan, Wish, make_plan
-from dockertls_vault.roles import BACKDATED, Role
+from dockertls_vault.errors import ConflictingState, ConsentNeeded
 from dockertls_vault.settings import resolve
-from dockertls_vault.steps import (
-    GenerateRoot,
-    SetDefault,
-    Step,
-    TuneMount,
-    WriteRole,
-)
-from dockertls_vault.vault.ca import CertificateAuthority
+from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
+from dockertls_vault.vault.roles import BACKDATED, Role
 from dockertls_vault.vault.session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dockertls_vault.vault.session import Session
-
-    from .harness.openbao import DevVault
+    from tests.harness.openbao import DevVault
 
 WISH = Wish(("example.internal",))
 ROLES = tuple(WISH.roles)

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import bootstrap
-from dockertls_vault.plan import Wish, make_plan
-from dockertls_vault.vault.ca import CertificateAuthority
-
-from . import mounts
-from .vault.operator import Operator
+from dockertls_vault.ca import bootstrap
+from dockertls_vault.ca.plan import Wish, make_plan
+from dockertls_vault.vault.mount import CertificateAuthority
+from tests import mounts
+from tests.vault.operator import Operator
 
 if TYPE_CHECKING:
-    from .harness.openbao import DevVault
+    from tests.harness.openbao import DevVault
 
 WISH = Wish((mounts.DOMAIN,))
 # What an administrator may have set, beside ours and in the place of ours.

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .settings.schema import Settings
+from dockertls_vault.settings.schema import Settings
 
 
 class Person(StrEnum):

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.cli import main
-
-from . import mounts
-from .mounts import lead_to
-from .vault.operator import Operator
+from tests import mounts
+from tests.mounts import lead_to
+from tests.vault.operator import Operator
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .harness.openbao import DevVault
+    from tests.harness.openbao import DevVault
 
 
 def expired(server: DevVault, mount: str) -> None:
