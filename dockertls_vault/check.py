@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from . import machine
 from .certificate.certificate import describe, load_certificates
 from .credential import reader
 from .docker import answers, authorities, credential, probe, trust, wire
@@ -18,6 +17,7 @@ from .docker.report import Report, Severity, Step, worst
 from .docker.successor import find_successor, restart_instead
 from .docker.visits import of_nobody_else, of_the_same, visit
 from .errors import DockerUnavailable, VerificationError
+from .host import identity
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -134,7 +134,7 @@ def _find_successor(
     if not kept:
         return None
     paths = [files.cert for files in kept]
-    return find_successor(certificate, paths, is_here=machine.has_address(address), now=now)
+    return find_successor(certificate, paths, is_here=identity.has_address(address), now=now)
 
 
 def _judge_certificate(

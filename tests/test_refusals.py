@@ -300,7 +300,7 @@ def test_addresses_that_were_found_are_left_out_where_they_are_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """All of them at once or one by one, as the role has it; and it is said which."""
-    monkeypatch.setattr("dockertls_vault.machine._addresses", lambda: ["198.51.100.7"])
+    monkeypatch.setattr("dockertls_vault.host.identity._addresses", lambda: ["198.51.100.7"])
     monkeypatch.setattr("socket.gethostname", lambda: NAME)
     command = ["issue", "server", "--mount", make(bao, **role), "--dir", str(tmp_path / "s")]
     assert main.run([*command, "--key-type", "ed25519", "-o", "json"]) == 0
@@ -343,7 +343,7 @@ def test_a_bare_name_is_allowed_by_what_is_said(
     mount, out = f"bare-{secrets.token_hex(4)}", tmp_path / "s"
     assert bao.address
     monkeypatch.setattr("socket.gethostname", lambda: "vm")
-    monkeypatch.setattr("dockertls_vault.machine._host_names", lambda _: ("vm", NAME))
+    monkeypatch.setattr("dockertls_vault.host.identity._host_names", lambda _: ("vm", NAME))
     assert main.run(["ca", "init", "--mount", mount, "--domain", "example.internal"]) == 0
     command = ["issue", "server", "--mount", mount, "--dir", str(out)]
     assert main.run(command) == 0

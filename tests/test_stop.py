@@ -15,7 +15,7 @@ from dockertls_vault import stop
 from dockertls_vault.check import check
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.files import atomic
-from dockertls_vault.resolving import resolve
+from dockertls_vault.host.resolver import resolve
 from dockertls_vault.settings.address import Target
 from dockertls_vault.vault import transport
 from tests.docker.servers import silent

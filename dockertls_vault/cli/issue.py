@@ -192,8 +192,8 @@ def client(
     verbose: VerboseOption = False,  # noqa: ARG001 - likewise
 ) -> None:
     """Issue the certificate of a user or a job, for clientAuth alone."""
-    from dockertls_vault import machine
     from dockertls_vault.certificate.names import Names, parse_common_name
+    from dockertls_vault.host import identity
     from dockertls_vault.issue import DEFAULT_TTL
 
     settings = options.settings(
@@ -212,7 +212,7 @@ def client(
         role=settings.client_role,
         trust_mount=settings.trust_mount,
         names=Names(),
-        common_name=machine.user_at_host() if name is None else parse_common_name(name),
+        common_name=identity.user_at_host() if name is None else parse_common_name(name),
         ttl=DEFAULT_TTL[Purpose.CLIENT] if ttl is None else options.parsed("--ttl", parse_ttl, ttl),
         key_type=settings.key_type,
         layout=layout,
@@ -227,10 +227,10 @@ def _find_names(settings: Settings) -> tuple[Names, Settings]:
 
     DNS may take half of it, so that a resolver that hangs costs the FQDN and not the certificate.
     """
-    from dockertls_vault import machine
+    from dockertls_vault.host import identity
 
     started = time.monotonic()
-    names = machine.names(settings.timeout.total_seconds() / 2)
+    names = identity.names(settings.timeout.total_seconds() / 2)
     taken = timedelta(seconds=time.monotonic() - started)
     return names, dataclasses.replace(settings, timeout=settings.timeout - taken)
 

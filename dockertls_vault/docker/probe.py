@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dockertls_vault import stop
 from dockertls_vault.errors import DockerUnavailable
-from dockertls_vault.resolving import resolve
+from dockertls_vault.host.resolver import resolve
 
 from .channel import Channel, ChannelFault
 from .outcome import (

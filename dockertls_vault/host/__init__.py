@@ -1,1 +1,1 @@
-"""This machine: what runs on it."""
+"""This host: its names, its resolver, and what runs on it."""

@@ -7,7 +7,7 @@ import time
 from functools import partial
 
 from dockertls_vault import stop
-from dockertls_vault.resolving import resolve
+from dockertls_vault.host.resolver import resolve
 
 # Seconds; a timeout of zero would mean not to wait at all.
 _SHORTEST = 0.001

@@ -39,7 +39,7 @@ main.main()
 AS_NOBODY = """
 import os, sys
 from dockertls_vault.cli import main
-import dockertls_vault.settings.resolve, dockertls_vault.issue, dockertls_vault.machine
+import dockertls_vault.settings.resolve, dockertls_vault.issue, dockertls_vault.host.identity
 main.run(["issue", "client", "--name", ""])
 os.setuid(65534)
 sys.exit(main.run(sys.argv[1:]))

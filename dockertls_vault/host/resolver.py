@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
-from . import stop
+from dockertls_vault import stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

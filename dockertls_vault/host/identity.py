@@ -8,9 +8,10 @@ import pwd
 import socket
 from typing import TYPE_CHECKING
 
-from .certificate.names import LONGEST_COMMON_NAME, Names, parse_dns_name
-from .errors import InvalidInput
-from .resolving import resolve
+from dockertls_vault.certificate.names import LONGEST_COMMON_NAME, Names, parse_dns_name
+from dockertls_vault.errors import InvalidInput
+
+from .resolver import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,8 @@ import threading
 
 import pytest
 
-from dockertls_vault.resolving import resolve
-
-from .resolvers import LIMIT, swallowing
+from dockertls_vault.host.resolver import resolve
+from tests.resolvers import LIMIT, swallowing
 
 
 def test_dns_that_swallows_questions(

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import ifaddr
 import pytest
 
-from dockertls_vault import machine
 from dockertls_vault.certificate.names import LONGEST_COMMON_NAME, parse_common_name, parse_names
-
-from .resolvers import LIMIT, swallowing
+from dockertls_vault.host import identity
+from tests.resolvers import LIMIT, swallowing
 
 if TYPE_CHECKING:
     import threading
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def test_this_machine_has_its_own_names_and_the_local_ones() -> None:
     """What is found can be asked for as it is, and local clients are never forgotten."""
-    names = machine.names(LIMIT)
+    names = identity.names(LIMIT)
     assert parse_names(names.all) == names
     assert "localhost" in names.dns
     assert {"127.0.0.1", "::1"} <= set(names.addresses)
@@ -28,7 +27,7 @@ def test_this_machine_has_its_own_names_and_the_local_ones() -> None:
 
 def test_only_addresses_that_others_can_dial_are_found() -> None:
     """No link-local address, and none of the loopback but the two everybody uses."""
-    found = set(machine.names(LIMIT).addresses) - {"127.0.0.1", "::1"}
+    found = set(identity.names(LIMIT).addresses) - {"127.0.0.1", "::1"}
     for address in map(ipaddress.ip_address, found):
         assert not address.is_loopback
         assert not address.is_link_local
@@ -66,7 +65,7 @@ def test_nobody_reaches_this_machine_through_its_containers(
     monkeypatch.setattr(
         ifaddr, "get_adapters", lambda: [ifaddr.Adapter(adapter, adapter, addresses)]
     )
-    found = machine.names(LIMIT).addresses
+    found = identity.names(LIMIT).addresses
     assert ("198.51.100.7" in found, "2001:db8::7" in found) == (reached, reached)
 
 
@@ -90,7 +89,7 @@ def test_an_address_of_this_machine_is_known(
     addresses += [ifaddr.IP((ip, 0, 2), 64, "docker0") for ip in ("2001:db8::7", "fe80::7")]
     adapter = ifaddr.Adapter("docker0", "docker0", addresses)
     monkeypatch.setattr(ifaddr, "get_adapters", lambda: [adapter])
-    assert machine.has_address(address) is ours
+    assert identity.has_address(address) is ours
 
 
 @pytest.mark.parametrize(
@@ -116,7 +115,7 @@ def test_host_name_and_fqdn_are_found(
 
     monkeypatch.setattr(socket, "gethostname", lambda: host)
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    assert list(machine.names(LIMIT).dns) == expected
+    assert list(identity.names(LIMIT).dns) == expected
 
 
 def test_dns_that_swallows_questions_is_not_waited_for(
@@ -125,7 +124,7 @@ def test_dns_that_swallows_questions_is_not_waited_for(
     """The FQDN is left out, and all else is there."""
     monkeypatch.setattr(socket, "gethostname", lambda: "web1")
     monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
-    assert machine.names(0.05).dns == ("web1", "localhost")
+    assert identity.names(0.05).dns == ("web1", "localhost")
     assert not over.is_set()
 
 
@@ -135,12 +134,12 @@ def test_the_default_identity_fits_into_a_common_name(
 ) -> None:
     """``user@host``, cut where the host name is long."""
     monkeypatch.setattr(socket, "gethostname", lambda: host)
-    identity = machine.user_at_host()
-    assert f"@{host}"[:20] in identity
-    assert len(parse_common_name(identity)) <= LONGEST_COMMON_NAME
+    found = identity.user_at_host()
+    assert f"@{host}"[:20] in found
+    assert len(parse_common_name(found)) <= LONGEST_COMMON_NAME
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Containers run under uids that nobody has heard of."""
     monkeypatch.setattr("os.geteuid", lambda: 987654321)
-    assert machine.user_at_host().startswith("987654321@")
+    assert identity.user_at_host().startswith("987654321@")
