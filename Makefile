@@ -11,7 +11,7 @@ python := $(venv)/bin/python
 inputs := pyproject.toml constraints.txt $(venv)/.made
 install := $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test fuzz faults lint bench clean
+.PHONY: demo test fuzz faults lint bench docs clean
 
 demo: $(venv)/.test
 	scripts/install-engine
@@ -39,6 +39,10 @@ bench: $(venv)/.test
 	scripts/install-bench-tools
 	$(python) -m tests.bench
 	$(python) -m tests.bench.pairs
+
+# Into site/; it loads nothing from another host, so any web server will do.
+docs: $(venv)/.test
+	NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict
 
 clean:
 	rm -rf $(venv) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site

@@ -146,7 +146,7 @@ def _settings() -> str:
         "A duration has units (`w`, `d`, `h`, `m`, `s`, `ms`): `7d`, `1h30m`, `1.5m`, `500ms`. For",
         "a timeout, a number alone is seconds; a TTL without a unit is refused.",
         "",
-        "| setting | flag | variables | key in a file | default | what it is |",
+        "| setting | what it is | flag | variables | key in a file | default |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, source in schema.sources().items():
@@ -154,7 +154,7 @@ def _settings() -> str:
         flag = f"`{source.flag}`" if source.flag else ""
         key = f"`{source.key}`" if source.key else ""
         default = _default(getattr(defaults, name))
-        row = (f"`{name}`", flag, variables, key, default, source.doc)
+        row = (f"`{name}`", source.doc, flag, variables, key, default)
         parts.append(f"| {' | '.join(map(_cell, row))} |")
     return "\n".join([*parts, "", *_as_bao(), ""])
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .programs import ROOT, program
 
-ROOT = Path(__file__).parents[1]
 PAGES = {
     str(page.relative_to(ROOT)): page
     for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -19,7 +15,7 @@ PAGES = {
 _PIECE = re.compile(
     r"^#+ (?P<heading>[^\n]+)$|^(?P<block>[ ]*```console\n.*?\n)[ ]*```$", re.DOTALL | re.MULTILINE
 )
-_PROMPT = "$ "
+_COPYING = program("copying")
 
 
 @dataclass(frozen=True)
@@ -39,18 +35,5 @@ def commands(page: str) -> list[Shown]:
             section = piece["heading"]
             continue
         lines = textwrap.dedent(piece["block"]).splitlines()[1:]
-        found += [Shown(page, section, text) for text in _typed(iter(lines))]
+        found += [Shown(page, section, text) for text in _COPYING.typed(iter(lines))]
     return found
-
-
-def _typed(lines: Iterator[str]) -> Iterator[str]:
-    for line in lines:
-        if not line.startswith(_PROMPT):
-            continue
-        typed = [line.removeprefix(_PROMPT)]
-        while typed[-1].endswith("\\"):
-            typed.append(next(lines))
-        here = re.search(r"<<'(\w+)'", typed[-1])
-        while here and typed[-1] != here[1]:
-            typed.append(next(lines))
-        yield "\n".join(typed)

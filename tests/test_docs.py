@@ -5,13 +5,13 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import datetime as dt
-import importlib.util
+import importlib
 import pathlib
 import re
 import shlex
 import typing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -25,25 +25,13 @@ from dockertls_vault.settings import schema
 from dockertls_vault.vault import own_token, roles
 
 from . import console
-from .console import PAGES, ROOT
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from .console import PAGES
+from .programs import ROOT, program
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
-def _reference() -> ModuleType:
-    """Load the program that writes the reference."""
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts" / "reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-REFERENCE = _reference()
+REFERENCE = program("reference")
 COMMANDS = dict(REFERENCE.commands())
 
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import console
-from .console import PAGES, ROOT
+from .console import PAGES
 from .harness.dialect import community, enterprise
 from .harness.dialect.servers import running_dialect
 from .harness.dockerd import find_dockerd
 from .harness.missing import missing
 from .harness.newcomer import Newcomer, arriving
+from .programs import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +49,11 @@ NOT_RUN = {
     "bao delete dockertls/issuer/ID": "the reader puts in which one",
 }
 TUTORIAL = "docs/tutorial/first-light.md"
+INSTALL = "docs/how-to/install.md"
 HOST = "docs/how-to/secure-a-host.md"
 EXISTING = "docs/how-to/existing-ca.md"
 ROLL_BACK = "docs/how-to/roll-back.md"
-APART = {TUTORIAL, HOST, EXISTING, ROLL_BACK}
+APART = {INSTALL, TUTORIAL, HOST, EXISTING, ROLL_BACK}
 OTHERS = [page for page in PAGES if page.startswith("docs/") and page not in APART]
 # What the page about an existing CA takes for granted: mounts with roles, an intermediate that
 # another mount has signed, and, in the section about a move, what Docker's own page leaves: a CA
@@ -92,6 +94,8 @@ chmod 0444 ~/.docker/ca.pem /etc/docker/ca.pem
 sed -i s,/etc/docker/tls/,/etc/docker/, /etc/docker/daemon.json
 set +e
 """
+FROM_A_CHECKOUT = "From a checkout"
+REMOVE = "To remove it"
 UNDO = "To undo it"
 # What the page about rolling back takes for granted, and what the reader puts in.
 REPLACED = "To the files that were there before"
@@ -121,7 +125,7 @@ SERVERS: dict[str, tuple[Rule, ...] | None] = {
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
-    """Return somebody who has a checkout, and has installed the program as README says."""
+    """Return somebody who has a checkout, and has installed the program as the guide says."""
     find_dockerd()
     if shutil.which("sudo") is None or not _has_venv("/usr/bin/python3"):
         missing("sudo or python3-venv is not installed (make test installs it, as root on Debian)")
@@ -129,8 +133,10 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache"))
     with arriving(checkout) as somebody:
         somebody.do(f"hostname {NAME} && echo 127.0.0.1 {NAME} >>/etc/hosts")
-        follow(somebody, commands("README.md", "Install"))
+        follow(somebody, commands(INSTALL, FROM_A_CHECKOUT, "Completion"))
         yield somebody
+        follow(somebody, commands(INSTALL, REMOVE))
+        assert "dockertls-vault" not in somebody.do("ls /opt /usr/local/bin")
 
 
 def _has_venv(python: str) -> bool:
@@ -202,6 +208,12 @@ def test_every_command_has_a_place_in_this_test() -> None:
     assert all(text.startswith("make ") for text in others), others
     for beginning in NOT_RUN:
         assert any(command.text.startswith(beginning) for command in shown), beginning
+
+
+def test_the_readme_installs_as_the_guide_does() -> None:
+    """The guide is followed by all tests here; the README says no less and no more."""
+    told = [shown.text for shown in commands("README.md", "Install")]
+    assert told == [shown.text for shown in commands(INSTALL, FROM_A_CHECKOUT)]
 
 
 def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:

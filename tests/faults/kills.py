@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.console import ROOT
 from tests.harness.missing import missing
+from tests.programs import ROOT
 
 from .scenarios import BEFORE, WHO, found, install
 
