@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from .certificate.certificate import describe, load_certificates
 from .credential import reader
-from .docker import answers, authorities, credential, probe, trust, wire
-from .docker.outcome import Answered
-from .docker.report import Report, Severity, Step, worst
-from .docker.successor import find_successor, restart_instead
-from .docker.visits import of_nobody_else, of_the_same, visit
+from .docker.diagnosis import answers, client_credential, server_certificate, trust
+from .docker.diagnosis.report import Report, Severity, Step, worst
+from .docker.diagnosis.successor import find_successor, restart_instead
+from .docker.diagnosis.visits import of_nobody_else, of_the_same, visit
+from .docker.handshake import authorities, probe
+from .docker.handshake.outcome import Answered
 from .errors import DockerUnavailable, VerificationError
 from .host import identity
 
@@ -27,22 +28,22 @@ if TYPE_CHECKING:
 
     from .credential.reader import CredentialFiles
     from .docker.endpoint import Endpoint
-    from .docker.outcome import Version
+    from .docker.handshake.outcome import Version
 
 _CONNECT = "connect"
 # Every step of a report, in order, with what it tries.
 STEPS = {
-    "credential": credential.READ,
+    "credential": client_credential.READ,
     "port": _CONNECT,
     "plaintext": answers.PLAINTEXT,
     "no-certificate": answers.NO_CERTIFICATE,
     "foreign-certificate": answers.FOREIGN,
     "trust": trust.TRUST,
     "version": answers.OURS,
-    "name": wire.NAME,
-    "chain": wire.CHAIN,
-    "lifetime": wire.LIFETIME,
-    "usage": wire.USAGE,
+    "name": server_certificate.NAME,
+    "chain": server_certificate.CHAIN,
+    "lifetime": server_certificate.LIFETIME,
+    "usage": server_certificate.USAGE,
 }
 
 
@@ -63,9 +64,9 @@ def check(
     ``issue`` the command that makes ``files`` anew.
     """
     ours = (
-        credential.load(files.ca, files.cert, files.key, now, issue)
+        client_credential.load(files.ca, files.cert, files.key, now, issue)
         if files
-        else credential.none(issue)
+        else client_credential.none(issue)
     )
     try:
         peer = probe.connect(endpoint, timeout)
@@ -108,7 +109,9 @@ def check(
             roots={root.subject for root in ours.roots},
             public=authorities.public_authorities(),
         ),
-        of_nobody_else(wire.judge_chain(greeting, certificate, ours.roots, now, issue), visits),
+        of_nobody_else(
+            server_certificate.judge_chain(greeting, certificate, ours.roots, now, issue), visits
+        ),
     ]
     if certificate is not None:
         successor = _find_successor(certificate, server, peer.ip, now)
@@ -141,11 +144,14 @@ def _judge_certificate(
     endpoint: Endpoint, certificate: Certificate, successor: Certificate | None, now: datetime
 ) -> list[Step]:
     """Judge what the certificate says; ``successor`` comes with the next start of dockerd."""
-    name, usage = wire.judge_name(endpoint, certificate), wire.judge_usage(certificate)
+    name, usage = (
+        server_certificate.judge_name(endpoint, certificate),
+        server_certificate.judge_usage(certificate),
+    )
     if successor is not None:
-        name = restart_instead(name, wire.judge_name(endpoint, successor))
-        usage = restart_instead(usage, wire.judge_usage(successor))
-    return [name, wire.judge_lifetime(certificate, now, successor), usage]
+        name = restart_instead(name, server_certificate.judge_name(endpoint, successor))
+        usage = restart_instead(usage, server_certificate.judge_usage(successor))
+    return [name, server_certificate.judge_lifetime(certificate, now, successor), usage]
 
 
 def _load(der: bytes | None) -> Certificate | None:

@@ -12,7 +12,7 @@ import typer
 
 from dockertls_vault import errors
 from dockertls_vault.cli.main import app
-from dockertls_vault.docker.report import Severity
+from dockertls_vault.docker.diagnosis.report import Severity
 from dockertls_vault.settings import schema
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.check import STEPS, check
 from dockertls_vault.credential import layout, store
 from dockertls_vault.credential.reader import CredentialFiles
-from dockertls_vault.docker import visits
+from dockertls_vault.docker.diagnosis import visits
+from dockertls_vault.docker.diagnosis.report import Report, Severity
 from dockertls_vault.docker.endpoint import Endpoint
-from dockertls_vault.docker.intruder import forge
-from dockertls_vault.docker.report import Report, Severity
+from dockertls_vault.docker.handshake.forged import forge
 
 from .certificates import (
     BIT_STRING,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Name, ObjectIdentifier
 
-    from dockertls_vault.docker.channel import Identity
+    from dockertls_vault.docker.handshake.channel import Identity
 
     from .certificates import Issued
 

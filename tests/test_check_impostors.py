@@ -11,8 +11,8 @@ from OpenSSL import SSL
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.check import check
 from dockertls_vault.credential.reader import CredentialFiles
+from dockertls_vault.docker.diagnosis.report import Severity
 from dockertls_vault.docker.endpoint import Endpoint
-from dockertls_vault.docker.report import Severity
 
 from .certificates import BIT_STRING, Authority, in_t61, write_credential
 from .docker import impostors, servers
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from dockertls_vault.docker.report import Report
+    from dockertls_vault.docker.diagnosis.report import Report
 
 LONG = timedelta(seconds=30)
 ROOT = Authority.create("the root")

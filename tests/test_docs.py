@@ -20,7 +20,8 @@ from dockertls_vault.ca import bootstrap, changes
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import store
-from dockertls_vault.docker import outcome, report
+from dockertls_vault.docker.diagnosis import report
+from dockertls_vault.docker.handshake import outcome
 from dockertls_vault.settings import schema
 from dockertls_vault.vault import own_token, roles
 

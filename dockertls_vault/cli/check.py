@@ -20,8 +20,8 @@ from .options import Output, OutputOption, Preferences, QuietOption, described, 
 
 if TYPE_CHECKING:
     from dockertls_vault.credential.reader import CredentialFiles
+    from dockertls_vault.docker.diagnosis.report import Report, Step
     from dockertls_vault.docker.endpoint import Endpoint
-    from dockertls_vault.docker.report import Report, Step
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -136,7 +136,7 @@ def _directory(certs: Path | None, environ: Mapping[str, str]) -> Path:
 def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
     """Return the command that makes ``files``, or the first ones, in the directory looked at."""
     from dockertls_vault.certificate.request import Layout, Purpose
-    from dockertls_vault.docker.trust import ISSUE_CLIENT
+    from dockertls_vault.docker.diagnosis.trust import ISSUE_CLIENT
 
     from .issue import CLIENT_DIRECTORY
 

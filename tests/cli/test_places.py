@@ -28,7 +28,7 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 WITHOUT_THREADS = """
 import os, pwd, resource, sys
 from dockertls_vault.cli import main
-import dockertls_vault.cli.check, dockertls_vault.check, dockertls_vault.docker.probe
+import dockertls_vault.cli.check, dockertls_vault.check, dockertls_vault.docker.handshake.probe
 import encodings.idna, stringprep
 resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 if os.geteuid() == 0:

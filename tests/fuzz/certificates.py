@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from dockertls_vault.certificate import verify
 from dockertls_vault.certificate.certificate import describe, load_certificates
 from dockertls_vault.certificate.clocks import Clocks
-from dockertls_vault.docker import wire
+from dockertls_vault.docker.diagnosis import server_certificate
 from dockertls_vault.docker.endpoint import Endpoint
 
 from .border import Border
@@ -153,9 +153,9 @@ def _cross(pems: list[bytes]) -> object:
     (shown,) = load_certificates(leaf)
     described = [describe(found) for pem in pems for found in load_certificates(pem)]
     steps = [
-        wire.judge_name(Endpoint(HOST, 2376), shown),
-        wire.judge_lifetime(shown, NOW),
-        wire.judge_usage(shown),
+        server_certificate.judge_name(Endpoint(HOST, 2376), shown),
+        server_certificate.judge_lifetime(shown, NOW),
+        server_certificate.judge_usage(shown),
     ]
     verified = verify.verify(
         leaf.decode("latin-1"),

@@ -8,11 +8,11 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dockertls_vault.docker import answers
+from dockertls_vault.docker.diagnosis import answers
+from dockertls_vault.docker.diagnosis.report import Severity, Step
 from dockertls_vault.docker.endpoint import Endpoint
-from dockertls_vault.docker.outcome import Exchange, Greeting
-from dockertls_vault.docker.probe import Peer, ask
-from dockertls_vault.docker.report import Severity, Step
+from dockertls_vault.docker.handshake.outcome import Exchange, Greeting
+from dockertls_vault.docker.handshake.probe import Peer, ask
 
 from .border import Border
 from .mutations import of_bytes, of_json

@@ -15,7 +15,7 @@ from dockertls_vault import rollback
 from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.credential import reader
-from dockertls_vault.docker import credential
+from dockertls_vault.docker.diagnosis import client_credential
 
 from .border import Border
 from .mutations import of_bytes, of_json
@@ -111,7 +111,7 @@ def _cross(changes: list[_Change]) -> object:
             with suppress(OSError):  # an earlier one left no place for it
                 _put(change, directory)
         files = reader.installed(directory)
-        found = credential.load(files.ca, files.cert, files.key, NOW)
+        found = client_credential.load(files.ca, files.cert, files.key, NOW)
         listed = rollback.find(directory)
         rolled = rollback.roll_back(directory, None, admins=None, now=NOW)
     return [found.step, listed.generations, rolled.generation]

@@ -11,11 +11,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.certificate.verify import extended_key_usages
+from dockertls_vault.docker.handshake.channel import (
+    Hello,
+    Identity,
+    UnusableIdentity,
+    require_usable,
+)
 from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import atomic
 
-from .channel import Hello, Identity, UnusableIdentity, require_usable
 from .report import Severity, Step
 from .trust import ISSUE_CLIENT
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from dockertls_vault.docker.credential import Credential, load
-from dockertls_vault.docker.report import Severity
+from dockertls_vault.docker.diagnosis.client_credential import Credential, load
+from dockertls_vault.docker.diagnosis.report import Severity
 from tests.certificates import SERVER_AUTH, Authority, write_credential
 
 if TYPE_CHECKING:

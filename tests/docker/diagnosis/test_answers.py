@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from dockertls_vault.docker.answers import (
+from dockertls_vault.docker.diagnosis.answers import (
     are_of_another,
     judge_foreign,
     judge_no_certificate,
     judge_ours,
     judge_plaintext,
 )
-from dockertls_vault.docker.outcome import (
+from dockertls_vault.docker.diagnosis.report import Severity, Step, worst
+from dockertls_vault.docker.diagnosis.trust import Cause
+from dockertls_vault.docker.handshake.outcome import (
     Alerted,
     Answered,
     Closed,
@@ -24,8 +26,6 @@ from dockertls_vault.docker.outcome import (
     Silent,
     Version,
 )
-from dockertls_vault.docker.report import Severity, Step, worst
-from dockertls_vault.docker.trust import Cause
 
 VERSION = Answered(
     200, "OK", "{}", engine=Engine.DOCKER, version=Version(Engine.DOCKER, "28.5.1", "1.51", "", "")

@@ -9,10 +9,10 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from dockertls_vault.certificate.certificate import serial_text
-from dockertls_vault.docker import wire
+from dockertls_vault.docker.diagnosis import server_certificate
+from dockertls_vault.docker.diagnosis.report import Severity
 from dockertls_vault.docker.endpoint import parse_endpoint
-from dockertls_vault.docker.outcome import Greeting, Objection
-from dockertls_vault.docker.report import Severity
+from dockertls_vault.docker.handshake.outcome import Greeting, Objection
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_the_name_is_compared_as_go_compares(host: str, there: bool) -> None:
         dns=["Docker.example.com", "*.wild.example.com"],
         addresses=["192.0.2.1", "2001:db8::1"],
     )
-    step = wire.judge_name(parse_endpoint(host), issued.certificate)
+    step = server_certificate.judge_name(parse_endpoint(host), issued.certificate)
     assert step.severity is (Severity.OK if there else Severity.ERROR)
     assert there or "--host" in step.todo
     assert "dial *" not in step.todo
@@ -56,7 +56,9 @@ def test_the_name_is_compared_as_go_compares(host: str, there: bool) -> None:
 
 def test_a_certificate_without_names_is_an_error() -> None:
     """Whatever its common name is."""
-    step = wire.judge_name(parse_endpoint("localhost"), ROOT.issue("localhost").certificate)
+    step = server_certificate.judge_name(
+        parse_endpoint("localhost"), ROOT.issue("localhost").certificate
+    )
     assert (step.severity, step.happened) == (Severity.ERROR, "it has no names at all")
     assert "common name" in step.why
 
@@ -78,7 +80,7 @@ def test_a_life_is_judged(
 ) -> None:
     """A warning with less than a third of it left, or a month where a third is more."""
     certificate = ROOT.issue("h", not_before=NOW - age, lifetime=lifetime).certificate
-    step = wire.judge_lifetime(certificate, NOW)
+    step = server_certificate.judge_lifetime(certificate, NOW)
     assert step.severity is severity
     assert words in step.happened
 
@@ -90,7 +92,7 @@ def test_a_newer_one_on_this_host_is_named(age: int, severity: Severity) -> None
     """It tells what else is a guess: that it was renewed, and dockerd not restarted."""
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=age)).certificate
     successor = ROOT.issue("h", not_before=NOW).certificate
-    step = wire.judge_lifetime(certificate, NOW, successor)
+    step = server_certificate.judge_lifetime(certificate, NOW, successor)
     assert step.severity is severity
     assert f"another one is installed on this host (serial {serial_text(successor)})" in step.why
     assert step.todo.startswith("restart dockerd on this host")
@@ -111,7 +113,7 @@ def test_a_newer_one_on_this_host_is_named(age: int, severity: Severity) -> None
 )
 def test_a_usage_is_judged(usages: list[ObjectIdentifier], severity: Severity) -> None:
     """What passes as a client too is a root credential; what is no server's is refused."""
-    step = wire.judge_usage(ROOT.issue("h", usages=usages).certificate)
+    step = server_certificate.judge_usage(ROOT.issue("h", usages=usages).certificate)
     assert step.severity is severity
     assert (severity is Severity.WARNING) == ("Docker root credential" in step.why)
 
@@ -142,7 +144,7 @@ def test_a_chain_is_judged(
 ) -> None:
     """The leaf's validity and usage are said elsewhere, and hide nothing else; a CA's, here."""
     issued = ROOT.issue("h", usages=usages, not_before=NOW - age, lifetime=WEEK)
-    step = wire.judge_chain(shown, issued.certificate, [ROOT.certificate], NOW)
+    step = server_certificate.judge_chain(shown, issued.certificate, [ROOT.certificate], NOW)
     assert step.severity is severity
 
 
@@ -154,13 +156,13 @@ def test_a_certificate_that_cannot_be_read_is_never_well(
     shown: Greeting, severity: Severity
 ) -> None:
     """Whatever OpenSSL makes of it: what docker compares is not known."""
-    assert wire.judge_chain(shown, None, [ROOT.certificate], NOW).severity is severity
+    assert server_certificate.judge_chain(shown, None, [ROOT.certificate], NOW).severity is severity
 
 
 def test_an_address_that_is_there_as_a_dns_name_only_is_named() -> None:
     """It looks as if it were there, and no client compares it."""
     certificate = ROOT.issue("h", dns=["192.0.2.1"]).certificate
-    step = wire.judge_name(parse_endpoint("192.0.2.1"), certificate)
+    step = server_certificate.judge_name(parse_endpoint("192.0.2.1"), certificate)
     assert step.severity is Severity.ERROR
     assert "as a DNS name only" in step.happened
     assert "allow_ip_sans" in step.todo
@@ -171,7 +173,7 @@ def test_a_chain_names_the_root_that_it_leads_to() -> None:
     other = Authority.create("other root")
     roots = [other.certificate, ROOT.certificate]
     for issued, is_named in ((ROOT.server(), False), (ROOT.intermediate().server(), True)):
-        step = wire.judge_chain(greeting(), issued.certificate, roots, NOW)
+        step = server_certificate.judge_chain(greeting(), issued.certificate, roots, NOW)
         assert "CN=wire root" in step.happened
         assert ("CN=other root" in step.happened) == is_named
 
@@ -199,7 +201,7 @@ def test_why_a_chain_leads_nowhere(name: str | None, age: timedelta, why: str, t
     refused = greeting((0, 20, "unable to get local issuer certificate"))
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=30)).certificate
     root = Authority.create(name, not_before=NOW - age) if name else ROOT
-    step = wire.judge_chain(refused, certificate, [root.certificate], NOW)
+    step = server_certificate.judge_chain(refused, certificate, [root.certificate], NOW)
     assert why in step.why
     assert step.todo.startswith(todo)
 
@@ -209,6 +211,6 @@ def test_a_name_in_ca_pem_begins_no_line() -> None:
     odd = Authority.create("odd\nerror: x")
     certificate = odd.issue("h").certificate
     for shown in (greeting(), greeting((0, 20, "unable to get local issuer certificate"))):
-        step = wire.judge_chain(shown, certificate, [odd.certificate], NOW)
+        step = server_certificate.judge_chain(shown, certificate, [odd.certificate], NOW)
         assert r"CN=odd\nerror: x" in step.happened
         assert "\nerror" not in step.happened

@@ -10,9 +10,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from dockertls_vault.certificate.certificate import describe, fingerprint, is_signed_by, serial_text
 from dockertls_vault.certificate.names import parse_address
 from dockertls_vault.certificate.verify import extended_key_usages
+from dockertls_vault.docker.handshake.outcome import one_line
 from dockertls_vault.duration import format_duration, format_time
 
-from .report import Severity, Step, one_line
+from .report import Severity, Step
 from .successor import RESTART_HERE
 from .trust import ISSUE_CLIENT, RESTART, TRY_AGAIN, Cause
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from .endpoint import Endpoint
-    from .outcome import Greeting, Objection
+    from dockertls_vault.docker.endpoint import Endpoint
+    from dockertls_vault.docker.handshake.outcome import Greeting, Objection
 
 # A certificate is renewed when a third of its validity is left; one with less was forgotten. Of
 # years, a month is early enough.

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 from OpenSSL import SSL
 
-from dockertls_vault.docker import probe
-from dockertls_vault.docker.channel import Hello, Identity
 from dockertls_vault.docker.endpoint import Endpoint
-from dockertls_vault.docker.outcome import (
+from dockertls_vault.docker.handshake import probe
+from dockertls_vault.docker.handshake.channel import Hello, Identity
+from dockertls_vault.docker.handshake.outcome import (
     Alerted,
     Answered,
     Closed,
@@ -32,9 +32,8 @@ from dockertls_vault.docker.outcome import (
 )
 from dockertls_vault.errors import DockerUnavailable
 from tests.certificates import Authority, Issued, write_credential
+from tests.docker import servers
 from tests.resolvers import swallowing
-
-from . import servers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,14 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
-from dockertls_vault.docker import probe
-from dockertls_vault.docker.authorities import public_authorities
-from dockertls_vault.docker.channel import Hello
 from dockertls_vault.docker.endpoint import Endpoint
-from dockertls_vault.docker.outcome import Greeting
+from dockertls_vault.docker.handshake import probe
+from dockertls_vault.docker.handshake.authorities import public_authorities
+from dockertls_vault.docker.handshake.channel import Hello
+from dockertls_vault.docker.handshake.outcome import Greeting
 from tests.certificates import BIT_STRING, T61, Authority, in_t61, write_credential
-
-from . import servers
+from tests.docker import servers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from dockertls_vault.docker.intruder import forge
+from dockertls_vault.docker.handshake.forged import forge
 from tests.certificates import Authority
 
 NOW = datetime.now(UTC)

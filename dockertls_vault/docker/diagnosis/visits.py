@@ -9,19 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import probe
-from .channel import Hello
-from .intruder import forge
-from .outcome import NotTLS, Silent
+from dockertls_vault.docker.handshake import probe
+from dockertls_vault.docker.handshake.channel import Hello
+from dockertls_vault.docker.handshake.forged import forge
+from dockertls_vault.docker.handshake.outcome import NotTLS, Silent
+
 from .report import Severity, Step
 from .trust import TRY_AGAIN
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from .credential import Credential
-    from .outcome import Exchange, Greeting, Outcome
-    from .probe import Peer
+    from dockertls_vault.docker.handshake.outcome import Exchange, Greeting, Outcome
+    from dockertls_vault.docker.handshake.probe import Peer
+
+    from .client_credential import Credential
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.certificate import is_signed_by
+from dockertls_vault.docker.handshake.outcome import Answered, Engine, one_line
 
-from .outcome import Answered, Engine
-from .report import Severity, Step, one_line
+from .report import Severity, Step
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from cryptography.x509 import Certificate, Name
 
-    from .outcome import Greeting, Outcome
+    from dockertls_vault.docker.handshake.outcome import Greeting, Outcome
 
 TRUST = "look whose clients it lets in"
 # How many names make a list that somebody reads.

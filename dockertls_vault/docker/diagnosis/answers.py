@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .outcome import Alerted, Answered, Closed, Engine, NotHTTP, NotTLS, Silent
+from dockertls_vault.docker.handshake.outcome import (
+    Alerted,
+    Answered,
+    Closed,
+    Engine,
+    NotHTTP,
+    NotTLS,
+    Silent,
+)
+
 from .report import Severity, Step
 from .trust import LET_IN_TODO, TRY_AGAIN, WHO_REACHES, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .outcome import Exchange, Outcome
+    from dockertls_vault.docker.handshake.outcome import Exchange, Outcome
 
 PLAINTEXT = "ask in plaintext"
 NO_CERTIFICATE = "ask without a certificate"

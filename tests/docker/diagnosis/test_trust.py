@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.docker.outcome import (
+from dockertls_vault.docker.diagnosis.report import Severity
+from dockertls_vault.docker.diagnosis.trust import explain_refusal, judge_trust
+from dockertls_vault.docker.handshake.outcome import (
     Alerted,
     Answered,
     Closed,
@@ -17,8 +19,6 @@ from dockertls_vault.docker.outcome import (
     Silent,
     Version,
 )
-from dockertls_vault.docker.report import Severity
-from dockertls_vault.docker.trust import explain_refusal, judge_trust
 from tests.certificates import Authority
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.docker.report import Severity, Step
-from dockertls_vault.docker.successor import RESTART_HERE, find_successor, restart_instead
+from dockertls_vault.docker.diagnosis.report import Severity, Step
+from dockertls_vault.docker.diagnosis.successor import RESTART_HERE, find_successor, restart_instead
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued
 
 if TYPE_CHECKING:

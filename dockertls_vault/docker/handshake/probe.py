@@ -33,15 +33,16 @@ from .outcome import (
     NotHTTP,
     Silent,
     Version,
+    one_line,
 )
-from .report import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
 
+    from dockertls_vault.docker.endpoint import Endpoint
+
     from .channel import Hello
-    from .endpoint import Endpoint
     from .outcome import Outcome
 
 # How long a server may take to send its alert or its session tickets before we write, in

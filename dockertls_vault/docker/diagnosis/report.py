@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dockertls_vault.certificate.certificate import Description
-
-    from .outcome import Version
+    from dockertls_vault.docker.handshake.outcome import Version
 
 
 class Severity(StrEnum):
@@ -73,11 +72,6 @@ class Report:
     steps: tuple[Step, ...]
     certificate: Description | None
     docker: Version | None
-
-
-def one_line(text: str) -> str:
-    """Return a text of the other end's such that it cannot pose as a line of ours."""
-    return text.replace("\n", "\\n")
 
 
 def worst(steps: tuple[Step, ...]) -> Severity:

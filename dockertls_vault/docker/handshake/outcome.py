@@ -116,3 +116,8 @@ class Exchange:
 
     outcome: Outcome
     greeting: Greeting = Greeting()
+
+
+def one_line(text: str) -> str:
+    """Return a text of the other end's such that it cannot pose as a line of ours."""
+    return text.replace("\n", "\\n")

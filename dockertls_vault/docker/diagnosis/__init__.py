@@ -1,0 +1,1 @@
+"""What a handshake with a daemon means, and what to do about it."""
