@@ -9,8 +9,8 @@ from .ca import policy
 from .ca.policy import Person
 from .errors import UnknownMount, UnknownRole
 from .vault import namespace
-from .vault.own_token import Token, capabilities, lookup
 from .vault.pki import PKI
+from .vault.token_info import Token, capabilities, lookup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

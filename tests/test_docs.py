@@ -23,7 +23,7 @@ from dockertls_vault.credential import store
 from dockertls_vault.docker.diagnosis import report
 from dockertls_vault.docker.handshake import outcome
 from dockertls_vault.settings import schema
-from dockertls_vault.vault import own_token, roles
+from dockertls_vault.vault import roles, token_info
 
 from . import console
 from .console import PAGES
@@ -68,7 +68,7 @@ def _names(kind: Any) -> dict[str, Any]:
         dt,
         pathlib,
         outcome,
-        own_token,
+        token_info,
         roles,
         changes,
         store,

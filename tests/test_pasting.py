@@ -16,7 +16,7 @@ from dockertls_vault.ca.policy import Person, command
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.files.acl import Entry, Tag
 from dockertls_vault.files.writers import Trust, others
-from dockertls_vault.vault.auth import Login
+from dockertls_vault.vault.login.method import Login
 from dockertls_vault.vault.mount import Signer
 from dockertls_vault.vault.roles import widening
 from dockertls_vault.vault.session import _not_revoked

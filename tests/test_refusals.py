@@ -529,7 +529,7 @@ class TestAYoungIssuer:
     def slept(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """Return the waits, none of which takes any time."""
         waits: list[float] = []
-        monkeypatch.setattr("dockertls_vault.vault.cluster.stop.wait", waits.append)
+        monkeypatch.setattr("dockertls_vault.vault.http.cluster.stop.wait", waits.append)
         return waits
 
     @pytest.fixture
@@ -542,7 +542,7 @@ class TestAYoungIssuer:
             slept.append(seconds)
             community.write(f"{mount}/roles/server", {**SERVER, "not_before_duration": "30s"})
 
-        monkeypatch.setattr("dockertls_vault.vault.cluster.stop.wait", sleep)
+        monkeypatch.setattr("dockertls_vault.vault.http.cluster.stop.wait", sleep)
         return slept
 
     @pytest.fixture
@@ -606,7 +606,7 @@ class TestAYoungIssuer:
             (root,) = load_certificates(pki.issuer("default"))
             old_enough = root.not_valid_before_utc + timedelta(minutes=5)
             young = IssuerTooYoung("too young", asked_at=old_enough - timedelta(seconds=before))
-            wait_until_old_enough(opened, pki, "server", young)
+            wait_until_old_enough(opened, "server", pki.role("server"), pki.issuer, young)
         assert slept == [wait]
         assert said == [f"waiting {wait}s: {self.TOO_NEW}"]
 
@@ -614,8 +614,9 @@ class TestAYoungIssuer:
         self, mount: str, community: Operator
     ) -> None:
         """A proxy may have taken the Date header away."""
-        with (
-            session(community.address, VAULT_TOKEN=community.token) as opened,
-            pytest.raises(IssuerTooYoung, match=f"^{self.TOO_NEW}$"),
-        ):
-            wait_until_old_enough(opened, PKI(opened, mount), "server", IssuerTooYoung("young"))
+        young = IssuerTooYoung("young")
+        with session(community.address, VAULT_TOKEN=community.token) as opened:
+            pki = PKI(opened, mount)
+            role = pki.role("server")
+            with pytest.raises(IssuerTooYoung, match=f"^{self.TOO_NEW}$"):
+                wait_until_old_enough(opened, "server", role, pki.issuer, young)

@@ -17,7 +17,7 @@ from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.files import atomic
 from dockertls_vault.host.resolver import resolve
 from dockertls_vault.settings.address import Target
-from dockertls_vault.vault import transport
+from dockertls_vault.vault.http import transport
 from tests.docker.servers import silent
 from tests.resolvers import swallowing
 from tests.vault.operator import settings

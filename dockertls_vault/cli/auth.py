@@ -23,7 +23,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from dockertls_vault.vault.own_token import Token
+    from dockertls_vault.vault.token_info import Token
     from dockertls_vault.whoami import Permission, WhoAmI
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)

@@ -7,32 +7,40 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import IssuerTooYoung
 
-from . import fields, roles
+from . import roles
+from .answers import fields
 
 if TYPE_CHECKING:
-    from .pki import PKI
+    from collections.abc import Callable, Mapping
+
     from .session import Session
 
 # Seconds until the next try, where nobody says how long the wait is.
 _POLL = 2.0
 
 
-def wait_until_old_enough(session: Session, pki: PKI, role: str, young: IssuerTooYoung) -> None:
+def wait_until_old_enough(
+    session: Session,
+    role: str,
+    parameters: Mapping[str, Any] | None,
+    read_issuer: Callable[[str], str],
+    young: IssuerTooYoung,
+) -> None:
     """Wait until the issuer of ``role``, which was just refused as ``young``, may sign.
 
-    Where the token may not read the role, this is only until the next try. Raises
-    IssuerTooYoung, with the time that is left, where the budget is shorter than that.
+    Where the token may not read the role's ``parameters``, this is only until the next try.
+    ``read_issuer`` returns the PEM of an issuer. Raises IssuerTooYoung, with the time that is
+    left, where the budget is shorter than that.
     """
-    parameters = pki.role(role)
     known = {**roles.CLIENT, **(parameters or {})}
     backdated = fields.seconds(known, "not_before_duration")
-    issuer = pki.issuer(fields.text(known, "issuer_ref"))
+    issuer = read_issuer(fields.text(known, "issuer_ref"))
     left = _left(issuer, backdated, young.asked_at or datetime.now(UTC))
     if parameters is not None:
         wait = left.total_seconds()

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import UnknownMount, VaultError
 
-from . import fields
+from .answers import fields
 from .pki import warnings
 from .roles import BACKDATED, CLIENT
 

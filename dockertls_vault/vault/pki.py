@@ -19,8 +19,8 @@ from dockertls_vault.errors import (
     VaultError,
 )
 
-from . import fields
 from .age import wait_until_old_enough
+from .answers import fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +160,7 @@ class PKI:
                     mount_point=self.mount,
                 )
             except IssuerTooYoung as young:
-                wait_until_old_enough(self._session, self, role, young)
+                wait_until_old_enough(self._session, role, self.role(role), self.issuer, young)
             except UnknownRole:
                 raise self._unknown_role(role) from None
             except UnknownMount:

@@ -13,12 +13,12 @@ from dockertls_vault import stop
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import DockerTLSError, TokenRefused
 
-from . import exposure
-from .auth import Authenticator
-from .cluster import Cluster
-from .courier import Call
-from .identity import Identity
-from .transport import Transport
+from .http import exposure
+from .http.cluster import Cluster
+from .http.courier import Call
+from .http.transport import Transport
+from .login.identity import Identity
+from .login.method import Authenticator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from dockertls_vault.settings.schema import Settings
 
-    from .auth import Login
-    from .transport import Answer
+    from .answers.answer import Answer
+    from .login.method import Login
 
 # Seconds for the revocation of our tokens, whatever is left of the time for the rest.
 _REVOKING = 5.0

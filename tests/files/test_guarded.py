@@ -15,7 +15,7 @@ from dockertls_vault.errors import InvalidSetting
 from dockertls_vault.files import guarded
 from dockertls_vault.settings.resolve import SYSTEM_FILE, resolve
 from dockertls_vault.settings.schema import Settings
-from dockertls_vault.vault.tokens import given_token
+from dockertls_vault.vault.login.token import given_token
 from tests import acls
 from tests.harness.missing import as_root
 

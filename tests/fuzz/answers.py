@@ -24,11 +24,11 @@ from dockertls_vault.certificate.certificate import certificates_pem, describe, 
 from dockertls_vault.certificate.clocks import Clocks
 from dockertls_vault.certificate.keys import make_csr
 from dockertls_vault.settings import resolve
+from dockertls_vault.vault.http.transport import Transport
 from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.roles import CLIENT
 from dockertls_vault.vault.session import open_session
-from dockertls_vault.vault.transport import Transport
 
 from .border import Border
 from .certificates import mutated, pem

@@ -19,7 +19,7 @@ import pytest
 
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.settings import resolve
-from dockertls_vault.vault import wrapping
+from dockertls_vault.vault.login import wrapping
 from dockertls_vault.vault.session import open_session
 
 from .environments import (

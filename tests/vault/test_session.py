@@ -22,8 +22,8 @@ from dockertls_vault.errors import (
     UnknownRole,
     VaultUnreachable,
 )
-from dockertls_vault.vault.own_token import capabilities, lookup
 from dockertls_vault.vault.session import Session, open_session
+from dockertls_vault.vault.token_info import capabilities, lookup
 from tests.certificates import Authority, write_credential
 from tests.harness.dialect.proxy import speaking
 

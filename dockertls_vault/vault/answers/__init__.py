@@ -1,0 +1,1 @@
+"""What Vault's answers mean, and what is read from them; pure."""

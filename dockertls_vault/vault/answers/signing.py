@@ -1,0 +1,219 @@
+"""What the PKI engine refuses to sign, and why: its rows of the table of answers; pure.
+
+The words are those of ``builtin/logical/pki`` in Vault and in OpenBao, and of Go's
+``crypto/x509`` where Vault evaluates name constraints. None of it is an outage: whatever a role
+or an issuer refuses once, it refuses each time, but for an issuer that is too young.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from dockertls_vault.certificate.request import KeyType
+from dockertls_vault.duration import format_duration, format_time
+from dockertls_vault.errors import (
+    IssuerExpired,
+    IssuerTooYoung,
+    IssuerUnusable,
+    KeyRefused,
+    NameRefused,
+    NoCommonName,
+    SigningRefused,
+    TTLRefused,
+    UnknownRole,
+)
+from dockertls_vault.vault.roles import widening
+
+from .meaning import Row, Verdict, row
+
+if TYPE_CHECKING:
+    from .meaning import Refusal
+
+# A mount may have "/sign/" in its own path.
+_SIGN = r"/sign/[^/]+$"
+_LIMITS = (("_", "enforce_hostnames=false set"), ("*", "allow_wildcard_certificates=true set"))
+# No curve has as many bits, and no RSA key has fewer.
+_SHORTEST_RSA = 1024
+
+
+def _unknown_role(refusal: Refusal) -> UnknownRole:
+    return UnknownRole(f"Vault knows no role for {refusal.path!r}: {refusal.words}")
+
+
+def _name_refused(refusal: Refusal) -> NameRefused:
+    name = refusal.group("name")
+    # An underscore or a wildcard is refused whatever the domain.
+    change = next((change for sign, change in _LIMITS if sign in name), None)
+    return NameRefused(
+        f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.words}",
+        names=(name,),
+        hint=f"ask for another name (--host), or have {change} in the role"
+        if change
+        else "ask for another name (--host), or have allowed_domains widened in the role"
+        f" (`{widening([name], _mount(refusal), _role(refusal))}`)",
+    )
+
+
+def _address_refused(refusal: Refusal) -> NameRefused:
+    address = refusal.group("name")
+    return NameRefused(
+        f"the role {_role(refusal)!r} does not allow the address {address}: {refusal.words}",
+        names=(address,),
+        hint="ask for another one (--host), or have allowed_ip_sans_cidr widened in the role",
+    )
+
+
+def _addresses_refused(refusal: Refusal) -> NameRefused:
+    return NameRefused(
+        f"the role {_role(refusal)!r} allows no IP address: {refusal.words}",
+        hint="ask for DNS names (--host), or have allow_ip_sans=true set in the role",
+    )
+
+
+def _constrained(refusal: Refusal) -> NameRefused:
+    name = refusal.group("name")
+    return NameRefused(
+        f"the issuer of the role {_role(refusal)!r} may not sign for {name!r}: {refusal.words}",
+        names=(name,),
+        hint="ask for a name within the issuer's name constraints (--host)",
+    )
+
+
+def _other_key(refusal: Refusal) -> KeyRefused:
+    algorithm = refusal.group("algorithm")
+    smallest, *larger = (kind for kind in KeyType if kind.algorithm == algorithm)
+    more = f" (or larger: {', '.join(larger)})" if larger else ""
+    return KeyRefused(
+        f"the role {_role(refusal)!r} requires another type of key: {refusal.words}",
+        hint=f"give --key-type {smallest}{more}, or have key_type=any set in the role",
+    )
+
+
+def _larger_key(refusal: Refusal) -> KeyRefused:
+    bits = int(refusal.group("bits"))
+    algorithm = "rsa" if bits >= _SHORTEST_RSA else "ec"
+    kinds = [kind for kind in KeyType if kind.algorithm == algorithm]
+    fitting = [kind for kind in kinds if kind.bits >= bits]
+    return KeyRefused(
+        f"the role {_role(refusal)!r} requires a larger key: {refusal.words}",
+        hint=f"give --key-type {fitting[0]}, or have key_type=any set in the role"
+        if fitting
+        else f"have key_bits={kinds[-1].bits} set in the role, the most that there is here",
+    )
+
+
+def _no_common_name(refusal: Refusal) -> NoCommonName:
+    return NoCommonName(
+        f"the role {_role(refusal)!r} requires a common name, and no DNS name of at most 64 "
+        f"characters was asked for: {refusal.words}",
+        hint="have require_cn=false set in the role, or give a DNS name as well (--host)",
+    )
+
+
+def _fixed_end(refusal: Refusal) -> TTLRefused:
+    return TTLRefused(
+        f"the role {_role(refusal)!r} has a not_after of its own, next to which there is no TTL: "
+        f"{refusal.words}",
+        hint='have not_after="" set in the role, and a max_ttl in its place',
+    )
+
+
+def _issuer_ends(refusal: Refusal) -> TTLRefused | IssuerExpired:
+    """Tell an issuer that ends before the certificate would from one that has ended."""
+    end, now = _time(refusal.group("end")), refusal.date
+    if end is None or now is None:
+        return TTLRefused(
+            f"the issuer of the role {_role(refusal)!r} ends too soon: {refusal.words}",
+            hint="give a shorter --ttl",
+        )
+    if end <= now:
+        return _expired(refusal, f" at {format_time(end)}")
+    return TTLRefused(
+        f"the issuer of the role {_role(refusal)!r} ends at {format_time(end)}, before "
+        f"the certificate would: {refusal.words}",
+        hint=f"give --ttl {format_duration(_longest(end - now))}, or have "
+        "leaf_not_after_behavior=truncate set at the issuer",
+    )
+
+
+def _expired(refusal: Refusal, when: str = "") -> IssuerExpired:
+    return IssuerExpired(
+        f"the issuer of the role {_role(refusal)!r} expired{when}: {refusal.words}"
+    )
+
+
+def _too_young(refusal: Refusal) -> IssuerTooYoung:
+    return IssuerTooYoung(
+        f"the issuer of the role {_role(refusal)!r} is too new for certificates that the role "
+        f"backdates: {refusal.words}",
+        asked_at=refusal.date,
+    )
+
+
+def _unusable(refusal: Refusal) -> IssuerUnusable:
+    return IssuerUnusable(
+        f"the role {_role(refusal)!r} has no issuer that can sign: {refusal.words}",
+        hint=f"make one that can the default (`bao write {quote(_mount(refusal))}/config/issuers "
+        "default=NAME`), or have issuer_ref=NAME set in the role",
+    )
+
+
+def _refused(refusal: Refusal) -> SigningRefused:
+    return SigningRefused(f"the role {_role(refusal)!r} does not sign this: {refusal.words}")
+
+
+def _mount(refusal: Refusal) -> str:
+    return refusal.path.rpartition("/sign/")[0]
+
+
+def _role(refusal: Refusal) -> str:
+    return refusal.path.rpartition("/")[2]
+
+
+def _time(text: str) -> datetime | None:
+    """Read a time as Go prints it in UTC (RFC 3339, down to nanoseconds)."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _longest(left: timedelta) -> timedelta:
+    """Return the longest TTL in ``left`` that still fits when it has been read and pasted."""
+    fits = left - min(timedelta(minutes=1), left / 10)
+    if fits >= timedelta(days=1):
+        return fits - fits % timedelta(hours=1)
+    if fits >= timedelta(hours=1):
+        return fits - fits % timedelta(minutes=1)
+    return fits
+
+
+_UNUSABLE = (
+    r"no default issuer|unable to find PKI issuer|unable to fetch corresponding key for issuer|"
+    r"requested usage issuing-certificates"
+)
+_REFUSED: tuple[Row, ...] = tuple(
+    row(statuses, phrase, Verdict.FINAL, error, path=_SIGN)
+    for statuses, phrase, error in (
+        (400, r"(?:subject alternate|common) name (?P<name>.+) not allowed by", _name_refused),
+        (400, r"alternate name (?P<name>.+) is not a valid DNS name", _name_refused),
+        (400, r"IP Subject Alternative Names are not allowed", _addresses_refused),
+        (400, r'the IP address "(?P<name>[^"]+)" is not allowed', _address_refused),
+        (500, r'sign for this name: (?:DNS name|IP address) "(?P<name>[^"]+)"', _constrained),
+        (400, r"requires keys of type (?P<algorithm>rsa|ec|ed25519)\b", _other_key),
+        (400, r"requires a minimum of a (?P<bits>\d{1,6})-bit key", _larger_key),
+        (400, r"common_name field is required", _no_common_name),
+        (400, r"Either ttl or not_after should be provided", _fixed_end),
+        (400, r"beyond the expiration of the CA certificate at (?P<end>\S+)", _issuer_ends),
+        (400, r"notAfter before notBefore", _expired),
+        (400, r"notBefore before signer's notBefore", _too_young),
+        ((400, 500), _UNUSABLE, _unusable),
+        (400, "", _refused),
+    )
+)
+SIGNING = (
+    row(400, r"^(1 error occurred: \* )?unknown role", Verdict.LAGGING, _unknown_role, path=_SIGN),
+    *_REFUSED,
+)

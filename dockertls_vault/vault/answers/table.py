@@ -1,0 +1,323 @@
+"""What Vault's answers mean, in one table: by status, words and path; pure.
+
+The words are Vault's and OpenBao's own (tests/vault/answers/test_table.py quotes them in full). The
+first row that fits decides whether the request is sent again, where, and which error it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import (
+    DockerTLSError,
+    LeaseQuotaUsedUp,
+    LoginRefused,
+    NoLeader,
+    NotVault,
+    PolicyDenied,
+    RateLimited,
+    TokenRefused,
+    TryAgain,
+    UnknownMount,
+    UnknownNamespace,
+    VaultError,
+    VaultSealed,
+    VaultUnreachable,
+    WrappedSecretUsed,
+)
+
+from .meaning import Refusal, Row, Verdict, row
+from .signing import SIGNING
+
+if TYPE_CHECKING:
+    from dockertls_vault.settings.address import Address
+
+    from .answer import Answer
+
+_CAPABILITIES = {"GET": "read", "LIST": "list", "DELETE": "delete", "PATCH": "patch"}
+# A success of Vault's has one of these, but for what it tells anybody of its leader.
+_SUCCESS = {"request_id", "lease_id", "data", "auth", "wrap_info", "errors"}
+_BARE = "sys/leader"
+_LOGIN = r"^auth/.+/login(/[^/]+)?$"
+_ANY = ()
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What follows from an answer; ``fault`` is None for a success.
+
+    ``wait`` are the seconds that the server wants to be left alone, ``acted`` whether it may
+    have done what it was asked for although it failed.
+    """
+
+    verdict: Verdict
+    fault: DockerTLSError | None = None
+    acted: bool = False
+    wait: float = 0.0
+
+
+def read(method: str, path: str, address: Address, answer: Answer) -> Meaning:
+    """Return what ``answer`` means to a request; ``path`` is without ``/v1/``."""
+    words = answer.errors or ((answer.text,) if answer.text else ())
+    refusal = Refusal(method, path, address, answer.status, words, answer.headers, answer.date)
+    found = _first(rows(path, answer), refusal)
+    if found is None:
+        return Meaning(Verdict.FINAL)
+    fitting, refusal = found
+    wait = _retry_after(refusal) if fitting.verdict is Verdict.BACK_OFF else 0.0
+    return Meaning(fitting.verdict, fitting.error(refusal), acted=fitting.acted, wait=wait)
+
+
+def is_redirect(answer: Answer) -> bool:
+    """Tell whether the answer is to be had elsewhere."""
+    return 300 <= answer.status < 400
+
+
+def rows(path: str, answer: Answer) -> tuple[Row, ...]:
+    """Return the part of the table that ``answer`` belongs to; none for a success."""
+    if is_redirect(answer):
+        return REDIRECTS
+    if not _is_vaults(path, answer):
+        return NOT_VAULT
+    return () if answer.status < 300 else VAULT
+
+
+def _first(rows: tuple[Row, ...], refusal: Refusal) -> tuple[Row, Refusal] | None:
+    for candidate in rows:
+        if said := candidate.find(refusal):
+            return candidate, dataclasses.replace(refusal, said=said)
+    return None
+
+
+def _is_vaults(path: str, answer: Answer) -> bool:
+    """Tell whether Vault may have sent this: a failure of its has ``errors``, if an empty list."""
+    if answer.body is None:
+        return answer.empty and answer.status < 400
+    if answer.status >= 400:
+        return isinstance(answer.body.get("errors"), list)
+    return path == _BARE or not _SUCCESS.isdisjoint(answer.body)
+
+
+def _retry_after(refusal: Refusal) -> float:
+    """Return Retry-After in seconds; Vault never gives it as a date."""
+    text = refusal.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else 0.0
+
+
+def _not_vault(refusal: Refusal) -> NotVault:
+    kind = refusal.headers.get("Content-Type", "").partition(";")[0]
+    what = f"HTTP {refusal.status}, {kind}" if kind else f"HTTP {refusal.status}"
+    return NotVault(f"{refusal.address} answered with something that is not Vault's ({what})")
+
+
+def _not_behind_it(refusal: Refusal) -> VaultUnreachable:
+    return VaultUnreachable(
+        f"what answers at {refusal.address} does not reach Vault itself (HTTP {refusal.status})",
+        hint="is Vault up behind this proxy or load balancer?",
+    )
+
+
+def _speaks_tls(refusal: Refusal) -> VaultUnreachable:
+    return VaultUnreachable(
+        f"{refusal.address} speaks TLS",
+        hint=f"is it {dataclasses.replace(refusal.address, scheme='https')}?",
+    )
+
+
+def _proxy_login(refusal: Refusal) -> VaultUnreachable:
+    return VaultUnreachable(
+        f"the proxy on the way to {refusal.address} wants credentials (HTTP {refusal.status})",
+        hint="give them in the proxy's address, or reach Vault without it",
+    )
+
+
+def _redirects(refusal: Refusal) -> VaultError:
+    return VaultError(
+        f"{refusal.address} redirects again after a redirect",
+        status=refusal.status,
+        hint="is api_addr of each node its own address, and not one of a load balancer?",
+    )
+
+
+def _rate_limited(refusal: Refusal) -> RateLimited:
+    seconds = _retry_after(refusal)
+    return RateLimited(
+        f"Vault has too many requests: {refusal.words}",
+        hint=f"Vault says to wait for {seconds:.0f} s" if seconds else "",
+    )
+
+
+def _lease_quota(refusal: Refusal) -> LeaseQuotaUsedUp:
+    return LeaseQuotaUsedUp(f"Vault may give no more leases: {refusal.words}")
+
+
+def _overloaded(refusal: Refusal) -> RateLimited:
+    return RateLimited(f"Vault at {refusal.address} is overloaded: {refusal.words}")
+
+
+def _stale(refusal: Refusal) -> TryAgain:
+    return TryAgain(
+        f"{refusal.address} has not caught up with what was written: {refusal.words}",
+        hint="a standby lags behind the leader; try again, or give the leader's address",
+    )
+
+
+def _sealed(refusal: Refusal) -> VaultSealed:
+    return VaultSealed(f"Vault at {refusal.address} is sealed")
+
+
+def _no_leader(refusal: Refusal) -> NoLeader:
+    return NoLeader(f"the cluster at {refusal.address} has no leader: {refusal.words}")
+
+
+def _cancelled(refusal: Refusal) -> VaultError:
+    return VaultError(
+        f"{refusal.address} cancels {refusal.path}: {refusal.words}",
+        status=refusal.status,
+        errors=refusal.errors,
+        hint="OpenBao 2.5.0 does so until it is restarted, and 2.5.1 no more; "
+        "else look at the server's log",
+    )
+
+
+def _login_refused(refusal: Refusal) -> LoginRefused:
+    return LoginRefused(f"Vault refused the login at {refusal.path}: {refusal.words}")
+
+
+def _unwrapped(refusal: Refusal) -> WrappedSecretUsed:
+    return WrappedSecretUsed(
+        f"the wrapping token has expired, or was unwrapped before: {refusal.words}"
+    )
+
+
+def _token_refused(refusal: Refusal) -> TokenRefused:
+    return TokenRefused(f"Vault does not accept the token: {refusal.words}", why=refusal.words)
+
+
+def _token_unknown(refusal: Refusal) -> TokenRefused:
+    return TokenRefused(
+        f"Vault does not accept the token: {refusal.words}", why=refusal.words, gone=True
+    )
+
+
+def _token_used_up(_refusal: Refusal) -> TokenRefused:
+    # Its last use was this request, which asks about the token itself.
+    return TokenRefused(
+        "the token is used up: this was its last use",
+        why="this was its last use",
+        gone=True,
+        hint="use a token with more uses (num_uses), or log in again",
+    )
+
+
+def _not_allowed(refusal: Refusal) -> PolicyDenied:
+    capability = _CAPABILITIES.get(refusal.method, "update")
+    return PolicyDenied(
+        f"the token's policies do not allow {capability!r} on {refusal.path!r}",
+        hint=f'the policy needs: path "{refusal.path}" {{ capabilities = ["{capability}"] }}',
+    )
+
+
+def _nothing_below(refusal: Refusal) -> PolicyDenied:
+    path = refusal.said["path"] if refusal.said else refusal.path
+    return PolicyDenied(
+        f"the token's policies allow nothing below {path!r}",
+        hint="`dockertls-vault auth` shows what the policy needs",
+    )
+
+
+def _denied(refusal: Refusal) -> PolicyDenied:
+    return PolicyDenied(
+        f"Vault denies {refusal.method} on {refusal.path!r}: {refusal.words}",
+        by_policy=False,
+        hint="more than the token's own policies decides about it; ask whoever runs Vault",
+    )
+
+
+def _no_namespace(_refusal: Refusal) -> UnknownNamespace:
+    return UnknownNamespace("Vault does not know the namespace")
+
+
+def _no_mount(refusal: Refusal) -> UnknownMount:
+    return UnknownMount(f"nothing is mounted in Vault for {refusal.path!r}")
+
+
+def _failed(refusal: Refusal) -> VaultError:
+    verb = "refused" if refusal.status < 500 else "failed at"
+    return VaultError(
+        f"Vault {verb} {refusal.path}: {refusal.words}",
+        status=refusal.status,
+        errors=refusal.errors,
+    )
+
+
+NOT_VAULT = (
+    row((502, 503, 504), "", Verdict.NEXT_NODE, _not_behind_it, acted=True),
+    row(407, "", Verdict.NEVER_HERE, _proxy_login),
+    # Go and what is built on it; nginx; Apache.
+    row(
+        400,
+        r"HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port|"
+        r"speaking plain HTTP to an SSL-enabled",
+        Verdict.NEVER_HERE,
+        _speaks_tls,
+    ),
+    row(_ANY, "", Verdict.NEVER_HERE, _not_vault, acted=True),
+)
+
+REDIRECTS = (row(_ANY, "", Verdict.REDIRECT, _redirects),)
+
+VAULT = (
+    # A node that cannot answer now.
+    row(429, r"lease count quota", Verdict.FINAL, _lease_quota),
+    # OpenBao's standbys say so without a word.
+    row(429, r"^HTTP 429$", Verdict.NEXT_NODE, _stale),
+    row(412, "", Verdict.NEXT_NODE, _stale),
+    row(429, "", Verdict.BACK_OFF, _rate_limited),
+    row(503, r"sealed", Verdict.NEXT_NODE, _sealed),
+    row(503, r"overloaded", Verdict.BACK_OFF, _overloaded),
+    row(503, "", Verdict.NEXT_NODE, _no_leader),
+    row((502, 504), "", Verdict.NEXT_NODE, _no_leader, acted=True),
+    row(
+        500,
+        r"active cluster node not found|node not active|not the leader",
+        Verdict.NEXT_NODE,
+        _no_leader,
+    ),
+    # A node that loses its office: nobody knows whether the others took over what it was told.
+    row(
+        500,
+        r"leadership lost|leadership transfer|forwarding RPC",
+        Verdict.NEXT_NODE,
+        _no_leader,
+        acted=True,
+    ),
+    # The same, or a fault in OpenBao 2.5.0 that stays (openbao#2472).
+    row(500, r"context canceled", Verdict.BRIEFLY, _cancelled, acted=True),
+    row(
+        400,
+        r"^(1 error occurred: \* )?forwarding via header .*disabled",
+        Verdict.NO_FORWARDING,
+        _failed,
+    ),
+    row(404, r"namespace not found", Verdict.FINAL, _no_namespace),
+    # Who we are.
+    row((400, 401, 403, 404), "", Verdict.FINAL, _login_refused, path=_LOGIN),
+    row((400, 403, 404), "", Verdict.FINAL, _unwrapped, path=r"^sys/wrapping/"),
+    row(403, r"invalid token", Verdict.FINAL, _token_unknown),
+    row(403, r"^permission denied$", Verdict.FINAL, _token_refused),
+    row(400, r"^1 error occurred: \* invalid token$", Verdict.FINAL, _token_used_up),
+    row(400, r"^(1 error occurred: \* )?missing client token", Verdict.FINAL, _token_refused),
+    # What we may do; Sentinel has words of its own.
+    row(403, r"^1 error occurred: \* permission denied$", Verdict.FINAL, _not_allowed),
+    row(403, r'preflight capability check .*path "(?P<path>[^"]*)"', Verdict.FINAL, _nothing_below),
+    row(403, "", Verdict.FINAL, _denied),
+    # What is there.
+    *SIGNING,
+    row(404, r"no handler for route", Verdict.LAGGING, _no_mount),
+    row(400, r"No secret engine mount", Verdict.FINAL, _no_mount),
+    row((500, 502, 504), "", Verdict.FINAL, _failed, acted=True),
+    row(_ANY, "", Verdict.FINAL, _failed),
+)

@@ -1,0 +1,1 @@
+"""How Vault comes to know who we are."""

@@ -1,0 +1,131 @@
+"""AppRole's two halves; a response-wrapped secret_id is unwrapped once, and only if it is ours."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import LoginRefused, NoToken
+from dockertls_vault.vault.answers import fields
+
+from . import wrapping
+from .token import check_secret, read_secret
+
+# A JWT, the other form of a wrapping token, has two dots as well.
+_TOKEN = re.compile(r"(?P<prefix>s|hvs)\.[^.]+(\.(?P<namespace>[^.]+))?")
+
+NO_SECOND_HALF = (
+    "no secret_id is set: set DOCKERTLS_SECRET_ID, DOCKERTLS_SECRET_ID_FILE or, if it is wrapped, "
+    "DOCKERTLS_WRAPPED_SECRET_ID or DOCKERTLS_WRAPPED_SECRET_ID_FILE"
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import hvac
+
+    from dockertls_vault.settings.schema import Settings
+
+
+def role_id(settings: Settings) -> str:
+    """Return the role_id; raises NoToken if there is none."""
+    found = _either(settings, "role_id", settings.role_id, settings.role_id_file)
+    if found is None:
+        raise NoToken(
+            "no role_id for AppRole", hint="set DOCKERTLS_ROLE_ID or DOCKERTLS_ROLE_ID_FILE"
+        )
+    return found
+
+
+def secret_id(
+    settings: Settings,
+    anonymous: hvac.Client,
+    mount: str,
+    once: Callable[[], AbstractContextManager[None]],
+) -> str | None:
+    """Return the secret_id, or None for a role that asks for none (bind_secret_id=false).
+
+    Raises WrappedSecretUsed if somebody unwrapped it before, LoginRefused if what is wrapped is
+    not a secret_id of ``mount``, or of another namespace; it is not unwrapped then.
+    """
+    plain = _either(settings, "secret_id", settings.secret_id, settings.secret_id_file)
+    if plain is not None:
+        return plain
+    token = _either(
+        settings,
+        "wrapped_secret_id",
+        settings.wrapped_secret_id,
+        settings.wrapped_secret_id_file,
+    )
+    if token is None:
+        return None
+    _check_namespace(settings, token)
+    _check_origin(anonymous, token, mount, settings.auth_role)
+    with once():
+        data = wrapping.unwrap(anonymous, token)
+    return check_secret(fields.text(data, "secret_id"), "the wrapped secret_id")
+
+
+def has_secret_id(settings: Settings) -> bool:
+    """Tell whether there is one in the settings, plain or wrapped; not every role asks for it."""
+    given = (
+        settings.secret_id,
+        settings.secret_id_file,
+        settings.wrapped_secret_id,
+        settings.wrapped_secret_id_file,
+    )
+    return any(value is not None for value in given)
+
+
+def wrapped_in(settings: Settings) -> str | None:
+    """Return where the wrapping token is that a login unwraps, None if it unwraps none."""
+    if settings.secret_id is not None or settings.secret_id_file is not None:
+        return None
+    if settings.wrapped_secret_id is not None:
+        return settings.origins["wrapped_secret_id"]
+    file = settings.wrapped_secret_id_file
+    return None if file is None else str(file)
+
+
+def _either(settings: Settings, name: str, value: str | None, file: Path | None) -> str | None:
+    if value is not None:
+        return check_secret(value, settings.origins[name])
+    return None if file is None else read_secret(file)
+
+
+def _check_namespace(settings: Settings, token: str) -> None:
+    """Refuse a wrapping token of a namespace where there should be none, and the other way round.
+
+    Vault looks one up, and unwraps it, in whatever namespace it is asked. A token of a namespace
+    ends with an id of that, which nobody can tell from the id of another one. A token without
+    one is judged only in OpenBao's form: HashiCorp Vault (``hvs.``) may have it within.
+    """
+    form = _TOKEN.fullmatch(token)
+    if form is None:
+        return
+    expected = settings.namespace not in {None, "root"}
+    if form["namespace"] and not expected:
+        raise LoginRefused(
+            "the wrapped secret_id was made in a namespace, and none is set; it was not unwrapped",
+            hint="set VAULT_NAMESPACE or BAO_NAMESPACE to the namespace that it was made in",
+        )
+    if form["prefix"] == "s" and not form["namespace"] and expected:
+        raise LoginRefused(
+            f"the wrapped secret_id was made in no namespace, and {settings.origins['namespace']} "
+            f"is {settings.namespace!r}; it was not unwrapped",
+            hint="have it made in that namespace, or do without one here",
+        )
+
+
+def _check_origin(anonymous: hvac.Client, token: str, mount: str, role: str | None) -> None:
+    """Refuse what somebody else wrapped: it could be a secret_id of the attacker's own role."""
+    path = wrapping.creation_path(anonymous, token)
+    name = "[^/]+" if role is None else re.escape(role)
+    if not re.fullmatch(rf"auth/{re.escape(mount)}/role/{name}/secret-id", path):
+        wanted = f"auth/{mount}/role/{role or 'ROLE'}/secret-id"
+        raise LoginRefused(
+            f"the wrapped secret_id was made at {path!r}, not at {wanted!r}; it was not unwrapped",
+            hint="if nobody of yours made it there, somebody put it in the place of the right one",
+        )

@@ -1,0 +1,132 @@
+"""The token: found where it was given, or got by a login; looked for again when it is refused."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import LoginRefused, TokenRefused
+from dockertls_vault.settings.parsers import Method
+from dockertls_vault.vault.http.unset import no_token
+
+from .method import choose, without_token
+from .token import given_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dockertls_vault.settings.schema import Settings
+
+    from .method import Authenticator, Login
+
+
+class Identity:
+    """Who we are to Vault; the token is looked for when it is first needed.
+
+    ``explain`` is told which way was chosen, and why.
+    """
+
+    def __init__(
+        self, settings: Settings, authenticator: Authenticator, explain: Callable[[str], None]
+    ) -> None:
+        self._settings = settings
+        self._authenticator = authenticator
+        self._explain = explain
+        self._choice = choose(settings)
+        self._token: str | None = None
+        self._given: tuple[str, str] | None = None
+        self._checked: str | None = None
+        self._found = ""
+        self.logins: list[Login] = []
+        self._used: Counter[str] = Counter()
+
+    def prepare(self) -> None:
+        """Find a token that was given, before Vault is asked anything; a login waits until then."""
+        if self._choice.method is Method.TOKEN:
+            self._given = self._look()
+
+    def token(self) -> str:
+        """Return the token; raises NoToken if there is none, and what a login raises."""
+        if self._token is None:
+            self._token = self._find()
+            self._explain(self._found)
+        return self._token
+
+    def count(self, token: str) -> None:
+        """Remember that Vault has answered a request with ``token``, which was a use of it."""
+        self._used[token] += 1
+
+    def is_over(self, login: Login) -> bool:
+        """Tell whether the token has ended by itself: by its TTL, or with the last of its uses."""
+        age = time.monotonic() - login.since
+        expired = login.ttl is not None and 0 < login.ttl.total_seconds() < age
+        return expired or (login.uses is not None and self._used[login.token] >= login.uses)
+
+    def found(self) -> str:
+        """Return in words how the token was come by, and why so."""
+        self.token()
+        return self._found
+
+    def renew(self) -> bool:
+        """Look for another token, or log in again, after Vault refused this one.
+
+        Tell whether there is another one.
+        """
+        before, self._token = self._token, None
+        try:
+            self._token = self._find()
+        except LoginRefused as error:
+            raise LoginRefused(
+                f"the token of our login is not accepted any more, and then {error.message}",
+                hint=error.hint,
+            ) from None
+        return self._token != before
+
+    def blamed(self, refused: TokenRefused) -> TokenRefused:
+        """Return the refusal of the token in use with where that was found, and what to do."""
+        whose = self._found
+        if self._choice.method is not Method.TOKEN:
+            whose = f"the token of our login ({self._found})"
+        own_hint = "" if refused.hint == refused.default_hint else refused.hint
+        return TokenRefused(
+            f"Vault does not accept {whose}: {refused.why}",
+            why=refused.why,
+            hint=own_hint or self._remedy(),
+        )
+
+    def _remedy(self) -> str:
+        """Return what to do about a token that Vault does not accept, by where it was found."""
+        if self._choice.method is not Method.TOKEN:
+            return "may such a token be used from here (token_bound_cidrs), and often enough?"
+        doubt = "is it expired, revoked, or another server's?"
+        if self._settings.token is not None:
+            variable = self._settings.origins["token"]
+            instead = choose(without_token(self._settings))
+            if instead.method is not Method.TOKEN:
+                return f"{doubt} unset {variable} to log in with {instead.method}: {instead.why}"
+            return f"{doubt} unset {variable}, or log in again and set it to the new one"
+        if self._settings.token_file is not None:
+            return f"{doubt} have another one put there: does the agent that does so still run?"
+        return f"{doubt} log in again with `bao login` or `vault login`"
+
+    def _find(self) -> str:
+        method, why = self._choice.method, self._choice.why
+        if method is not Method.TOKEN:
+            login = self._authenticator.login(method, self.logins.append)
+            self._found = f"logged in with {method} at auth/{self._authenticator.mount(method)}"
+            self._found += f", because {why}"
+            return login.token
+        (token, origin), self._given = self._given or self._look(), None
+        if token != self._checked:
+            self._authenticator.refuse_wrapping(token, origin)
+            self._checked = token
+        self._found = f"the token of {origin}"
+        return token
+
+    def _look(self) -> tuple[str, str]:
+        """Return the token that was given, and where it was."""
+        given = given_token(self._settings)
+        if given is None:
+            raise no_token(self._settings)
+        return given

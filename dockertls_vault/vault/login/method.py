@@ -1,0 +1,314 @@
+"""How Vault comes to know who we are: which method, why that one, and the login itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from dockertls_vault.errors import DockerTLSError, InvalidSetting, LoginRefused, NoToken, NotVault
+from dockertls_vault.settings.parsers import Method
+from dockertls_vault.vault.answers import fields
+
+from . import approle, wrapping
+from .jwt import find_jwt
+from .token import check_secret, read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from datetime import timedelta
+
+    import hvac
+
+    from dockertls_vault.settings.schema import Settings
+
+_T = TypeVar("_T")
+
+# What shows that a method is meant, where none is named; the first one that is there decides.
+_SIGNS = (
+    (Method.TOKEN, ("token", "token_file")),
+    (Method.APPROLE, ("role_id", "role_id_file")),
+    (Method.JWT, ("jwt", "jwt_variable", "jwt_file", "github_url", "gitlab_token")),
+)
+_HINTS = {
+    Method.APPROLE: "is the role_id right, and the secret_id not used up or expired?",
+    Method.JWT: "compare the role's bound_audiences and bound_claims with those of the JWT",
+    Method.KUBERNETES: "does the role allow this service account and this namespace?",
+    Method.CERT: "the certificate must be for clients, and its CA be known to the method",
+    Method.USERPASS: "are the user and the password right?",
+    Method.LDAP: "are the user and the password right?",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method, and the setting that led to it."""
+
+    method: Method
+    why: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """A token that we logged in for; a batch token cannot be revoked and ends by itself.
+
+    ``accessor`` names it without being of use as a token, ``ttl`` is from the login on (zero: it
+    never ends), and ``uses`` how often it may be used; all three are None where the answer has
+    none that makes sense, and ``uses`` also where there is no limit. ``since`` is when we had the
+    answer, by the monotonic clock. ``used_up`` says where the wrapping token was that it took,
+    which is of no use any more.
+    """
+
+    token: str = field(repr=False)
+    batch: bool
+    accessor: str | None
+    ttl: timedelta | None
+    uses: int | None
+    since: float
+    used_up: str | None = None
+
+
+def choose(settings: Settings) -> Choice:
+    """Return how Vault is told who we are: as asked for, or as found out.
+
+    A token in the environment wins over a method in a file: it is nearer to the user.
+    """
+    origins = settings.origins
+    asked = settings.auth
+    if asked is not None and origins["auth"] in {"--auth", "DOCKERTLS_AUTH"}:
+        return Choice(asked, f"{origins['auth']} says so")
+    if settings.token is not None:
+        return Choice(Method.TOKEN, f"{origins['token']} is set")
+    if asked is not None:
+        return Choice(asked, f"{origins['auth']} says so")
+    for method, names in _SIGNS:
+        for name in names:
+            if name in origins:
+                return Choice(method, f"{origins[name]} is set")
+    if settings.auth_role is not None and settings.kubernetes_host is not None:
+        return Choice(Method.KUBERNETES, f"this is a pod, and {origins['auth_role']} is set")
+    return Choice(Method.TOKEN, "nothing else is set")
+
+
+def without_token(settings: Settings) -> Settings:
+    """Return the settings as they would be without a token in the environment."""
+    origins = {name: origin for name, origin in settings.origins.items() if name != "token"}
+    return dataclasses.replace(settings, token=None, origins=origins)
+
+
+class Authenticator:
+    """Logs in; what can be had once only (a secret_id, a password) is kept for the next time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        anonymous: hvac.Client,
+        *,
+        once: Callable[[], AbstractContextManager[None]],
+        spending: Callable[[], AbstractContextManager[float]],
+        ask: Callable[[str], str] | None,
+        random: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._anonymous = anonymous
+        self._once = once
+        self._spending = spending
+        self._ask = ask
+        self._random = random
+        self._secret_id: str | None = None
+        self._password: str | None = None
+        self._methods = {
+            Method.APPROLE: self._approle,
+            Method.JWT: self._jwt,
+            Method.KUBERNETES: self._kubernetes,
+            Method.CERT: self._cert,
+            Method.USERPASS: self._userpass,
+            Method.LDAP: self._ldap,
+        }
+
+    def mount(self, method: Method) -> str:
+        """Return where ``method`` is mounted, below ``auth/``."""
+        return self._settings.auth_mount or method.value
+
+    def refuse_wrapping(self, token: str, origin: str) -> None:
+        """Raise NoToken for a wrapping token, which the first use as a token would spend."""
+        wrapping.refuse(self._anonymous, token, origin)
+
+    def login(self, method: Method, note: Callable[[Login], None]) -> Login:
+        """Log in by ``method``, which is not TOKEN; ``note`` is told before the answer is judged.
+
+        Raises LoginRefused with Vault's words, NoToken if there is nothing to log in with, and
+        what the cluster raises; then with what it may have left in Vault, if it may.
+        """
+        mount = self.mount(method)
+        try:
+            body = self._methods[method](mount)
+        except LoginRefused as error:
+            error.hint = error.hint or (
+                f"{self._hint(method)} (and is the {method} method enabled at auth/{mount}?)"
+            )
+            raise
+        auth = _auth(body, method)
+        used_up = approle.wrapped_in(self._settings) if method is Method.APPROLE else None
+        login = dataclasses.replace(_noted(auth, method), used_up=used_up)
+        note(login)
+        _judge(auth)
+        return login
+
+    def _send(self, method: Method, log_in: Callable[[], Any]) -> Any:
+        """Send a login, once: each one that Vault acts on makes a token, and may use a secret up.
+
+        Where it may have acted on one that was not answered, nobody knows that token.
+        """
+        try:
+            with self._once():
+                return log_in()
+        except DockerTLSError as error:
+            if error.acted:
+                error.hint = f"{_left_behind(method)} {error.hint}".rstrip()
+            raise
+
+    def _hint(self, method: Method) -> str:
+        if method is Method.APPROLE and not approle.has_secret_id(self._settings):
+            return approle.NO_SECOND_HALF
+        return _HINTS[method]
+
+    def _approle(self, mount: str) -> Any:
+        role_id = approle.role_id(self._settings)
+        if self._secret_id is None:
+            self._secret_id = approle.secret_id(self._settings, self._anonymous, mount, self._once)
+        return self._send(
+            Method.APPROLE,
+            lambda: self._anonymous.auth.approle.login(
+                role_id, self._secret_id, use_token=False, mount_point=mount
+            ),
+        )
+
+    def _jwt(self, mount: str) -> Any:
+        jwt = find_jwt(self._settings, self._spending, self._random)
+        return self._send(
+            Method.JWT,
+            lambda: self._anonymous.auth.jwt.jwt_login(
+                self._settings.auth_role, jwt, use_token=False, path=mount
+            ),
+        )
+
+    def _kubernetes(self, mount: str) -> Any:
+        role = _required(self._settings.auth_role, "DOCKERTLS_AUTH_ROLE", "role")
+        jwt = read_secret(self._settings.kubernetes_token_file)
+        return self._send(
+            Method.KUBERNETES,
+            lambda: self._anonymous.auth.kubernetes.login(
+                role, jwt, use_token=False, mount_point=mount
+            ),
+        )
+
+    def _cert(self, mount: str) -> Any:
+        certificate = _required(
+            self._settings.client_cert, "VAULT_CLIENT_CERT", "certificate to show"
+        )
+        # The connection shows it; hvac only wants to know that there is one.
+        return self._send(
+            Method.CERT,
+            lambda: self._anonymous.auth.cert.login(
+                name=self._settings.auth_role or "",
+                cert_pem=str(certificate),
+                mount_point=mount,
+                use_token=False,
+            ),
+        )
+
+    def _userpass(self, mount: str) -> Any:
+        user, password = self._user(Method.USERPASS)
+        return self._send(
+            Method.USERPASS,
+            lambda: self._anonymous.auth.userpass.login(
+                quote(user), password, use_token=False, mount_point=mount
+            ),
+        )
+
+    def _ldap(self, mount: str) -> Any:
+        user, password = self._user(Method.LDAP)
+        return self._send(
+            Method.LDAP,
+            lambda: self._anonymous.auth.ldap.login(
+                user, password, use_token=False, mount_point=mount
+            ),
+        )
+
+    def _user(self, method: Method) -> tuple[str, str]:
+        user = _required(self._settings.auth_user, "DOCKERTLS_AUTH_USER", "user")
+        if self._password is None:
+            if self._ask is None:
+                raise NoToken(
+                    f"the password of {user!r} is asked for on a terminal, and there is none",
+                    hint="log in with another method where nobody can type (--auth)",
+                )
+            self._password = self._ask(f"password of {user} ({method})")
+        return user, self._password
+
+
+def _left_behind(method: Method) -> str:
+    spent = "; the secret_id may be spent" if method is Method.APPROLE else ""
+    return (
+        "Vault may have let us in all the same: a token that nobody knows then lives as long as "
+        f"the {method} role lets it (token_ttl; 32d where neither it nor Vault sets less){spent}."
+    )
+
+
+def _auth(body: Any, method: Method) -> dict[str, Any]:
+    auth = body.get("auth") if isinstance(body, dict) else None
+    if not isinstance(auth, dict):
+        raise NotVault(f"the answer to the {method} login has no token, as Vault's would")
+    if not auth.get("client_token") and auth.get("mfa_requirement"):
+        raise LoginRefused(
+            f"Vault wants a second factor for the {method} login",
+            hint="use a method without one for this tool, or a token (VAULT_TOKEN)",
+        )
+    return auth
+
+
+def _noted(auth: dict[str, Any], method: Method) -> Login:
+    """Return what is to be known to revoke the token, whatever else is wrong with the answer."""
+    return Login(
+        _token(auth, method),
+        batch=auth.get("token_type") == "batch",
+        accessor=_if_sound(fields.optional_text, auth, "accessor"),
+        ttl=_if_sound(fields.seconds, auth, "lease_duration"),
+        uses=_if_sound(fields.number, auth, "num_uses") or None,
+        since=time.monotonic(),
+    )
+
+
+def _if_sound(
+    read: Callable[[dict[str, Any], str], _T], auth: dict[str, Any], name: str
+) -> _T | None:
+    try:
+        return read(auth, name)
+    except NotVault:
+        return None
+
+
+def _judge(auth: dict[str, Any]) -> None:
+    """Raise NotVault for a field of another type than Vault's."""
+    fields.optional_text(auth, "accessor")
+    fields.optional_text(auth, "token_type")
+    fields.seconds(auth, "lease_duration")
+    fields.number(auth, "num_uses")
+
+
+def _token(auth: dict[str, Any], method: Method) -> str:
+    """Return the token of a login, which is going to be sent in a header."""
+    try:
+        return check_secret(fields.text(auth, "client_token"), "Vault's answer")
+    except (NoToken, NotVault):
+        raise NotVault(f"the answer to the {method} login has no token, as Vault's would") from None
+
+
+def _required(value: _T | None, variable: str, what: str) -> _T:
+    if value is None:
+        raise InvalidSetting(f"no {what} to log in with", hint=f"set {variable}")
+    return value

@@ -1,0 +1,73 @@
+"""Response-wrapping tokens: looked into, unwrapped once, and told from tokens to work with.
+
+A request that carries one as its own token spends it, whatever the answer is, and nothing but
+``sys/wrapping`` takes it. Asked about in the body of a request without a token it stays as it
+is, and only so can it be told from others: it looks like them (docs/explanation/decisions.md).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.errors import (
+    NoToken,
+    NotVault,
+    UnavailableError,
+    VaultError,
+    WrappedSecretUsed,
+)
+from dockertls_vault.vault.answers import fields
+
+if TYPE_CHECKING:
+    import hvac
+
+_SECRET_ID = re.compile(r"auth/.+/role/[^/]+/secret-id")
+
+
+def creation_path(anonymous: hvac.Client, token: str) -> str:
+    """Return where what ``token`` wraps was made; raises WrappedSecretUsed if it wraps nothing."""
+    answer = anonymous.adapter.post("/v1/sys/wrapping/lookup", json={"token": token})
+    return fields.text(fields.data(answer), "creation_path")
+
+
+def unwrap(anonymous: hvac.Client, token: str) -> dict[str, Any]:
+    """Return the data that ``token`` wraps, which can be had once."""
+    try:
+        # OpenBao wants the token as the caller's; hvac would send it in the body.
+        answer = anonymous.adapter.post("/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": token})
+    except UnavailableError as error:
+        error.hint = "it may have been unwrapped all the same; ask for another one and try again"
+        raise
+    return fields.data(answer)
+
+
+def refuse(anonymous: hvac.Client, token: str, origin: str) -> None:
+    """Raise NoToken for a wrapping token, which is as good afterwards as it was before.
+
+    What answers may be a proxy that lets nothing through but what is needed to sign, perhaps in
+    Vault's own form (405, 413): then the token is taken for one. Where Vault itself failed, it is
+    not risked.
+    """
+    try:
+        path = creation_path(anonymous, token)
+    except (WrappedSecretUsed, NotVault):
+        return
+    except VaultError as error:
+        if error.status >= 500:
+            raise
+        return
+    raise wrapped(origin, path)
+
+
+def wrapped(origin: str, path: str) -> NoToken:
+    """Return what to say of a wrapping token in the place of a token; made at ``path``."""
+    hint = (
+        "give it as DOCKERTLS_WRAPPED_SECRET_ID, and the role_id with it"
+        if _SECRET_ID.fullmatch(path)
+        else "unwrap it once (bao unwrap -field=token, or vault) and give the token that comes out"
+    )
+    return NoToken(
+        f"a wrapping token is in {origin}, not a token (made at {path!r}); it was not used",
+        hint=hint,
+    )

@@ -1,0 +1,138 @@
+"""Answers with a field of another type: nothing of them is used, and nothing is a traceback."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockertls_vault.errors import DockerTLSError, NotVault, VaultUnreachable
+from dockertls_vault.vault.answers import fields
+from dockertls_vault.vault.token_info import capabilities, lookup
+from tests.vault.misbehaving import Node, misbehaving, says_json
+from tests.vault.operator import session
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+APPROLE = {"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_SECRET_ID": "s"}
+SECRET = "hvs.of-the-login"
+BEYOND = 10**30
+
+
+@pytest.mark.parametrize(
+    "token", [f"{SECRET}\r\nX-Evil: 1", f"{SECRET} x", f"{SECRET}\ud800", None, 5, {}, ["x"], ""]
+)
+def test_a_login_with_what_is_no_token(token: object) -> None:
+    """It is neither sent nor shown."""
+    with (
+        misbehaving(says_json({"auth": {"client_token": token}})) as node,
+        session(node.address, **APPROLE) as opened,
+    ):
+        with pytest.raises(NotVault, match="the approle login has no token") as caught:
+            lookup(opened)
+        assert node.paths == ["/v1/auth/approle/login"]
+    assert SECRET not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("ttl", [BEYOND, "30s", -1, 1.5, [1], True])
+def test_a_login_for_how_long_nobody_knows(ttl: object) -> None:
+    """A duration that Vault could not keep itself is not its."""
+    answer = {"auth": {"client_token": "t", "lease_duration": ttl, "token_type": "batch"}}
+    with (
+        misbehaving(says_json(answer)) as node,
+        session(node.address, **APPROLE) as opened,
+        pytest.raises(NotVault, match="'lease_duration'"),
+    ):
+        lookup(opened)
+
+
+@pytest.mark.parametrize("secret", [None, 5, {}, ["x"]])
+def test_a_wrapped_secret_id_that_is_none(secret: object) -> None:
+    """It is not logged in with."""
+    data = {"creation_path": "auth/approle/role/ci/secret-id", "secret_id": secret}
+    variables = {"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_WRAPPED_SECRET_ID": "w"}
+    with misbehaving(says_json({"data": data})) as node:
+        with (
+            session(node.address, **variables) as opened,
+            pytest.raises(NotVault, match="'secret_id'"),
+        ):
+            lookup(opened)
+        assert not any(path.endswith("/login") for path in node.paths)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"ttl": BEYOND},
+        {"ttl": "soon"},
+        {"num_uses": {}},
+        {"policies": 5},
+        {"policies": [None]},
+        {"identity_policies": ["\ud800"]},
+        [],
+    ],
+)
+def test_a_token_that_is_told_of_oddly(data: Any) -> None:
+    """What Vault says of our token."""
+    with (
+        misbehaving(_after_the_wrapping({"data": data})) as node,
+        session(node.address, VAULT_TOKEN="t") as opened,
+        pytest.raises(NotVault),
+    ):
+        lookup(opened)
+
+
+def test_capabilities_that_are_no_list() -> None:
+    """What it may do."""
+    with (
+        misbehaving(_after_the_wrapping({"data": {"x": 5}})) as node,
+        session(node.address, VAULT_TOKEN="t") as opened,
+        pytest.raises(NotVault),
+    ):
+        capabilities(opened, ["x"])
+
+
+def test_what_vault_writes() -> None:
+    """Go writes null for an empty list, and leaves out what is zero."""
+    found = {"ttl": 60, "keys": ["a"], "none": None, "name": "x"}
+    assert fields.seconds(found, "ttl") == timedelta(minutes=1)
+    assert fields.seconds(found, "none") == timedelta(0)
+    assert (fields.texts(found, "keys"), fields.texts(found, "none")) == (("a",), ())
+    assert (fields.text(found, "name"), fields.number(found, "absent")) == ("x", 0)
+
+
+@pytest.mark.parametrize("length", ["f" * 23, "zz"])
+def test_a_length_that_no_machine_has(length: str) -> None:
+    """HTTP that Python cannot read is a broken connection like others."""
+
+    def answer(_node: Node, connection: socket.socket) -> None:
+        head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(f"{head}{length}\r\n{{}}\r\n".encode())
+
+    with (
+        misbehaving(answer) as node,
+        session(node.address, VAULT_TOKEN="t", VAULT_MAX_RETRIES="0") as opened,
+        pytest.raises(DockerTLSError) as caught,
+    ):
+        lookup(opened)
+    assert isinstance(caught.value, VaultUnreachable)
+
+
+def _after_the_wrapping(body: object) -> Callable[[Node, socket.socket], None]:
+    """Return an answer to whatever comes after the question whether the token wraps something."""
+    other, none = says_json(body), says_json({"data": {}})
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        (none if node.paths[-1] == "/v1/sys/wrapping/lookup" else other)(node, connection)
+
+    return answer
+
+
+@pytest.mark.parametrize("example", [["a.example"], "2160h", True, 7])
+@pytest.mark.parametrize("found", [{"field": None}, {}])
+def test_a_field_of_a_role_that_is_empty(example: object, found: dict[str, Any]) -> None:
+    """Go writes null for it, or leaves it out: no other type, whatever it would be."""
+    assert fields.like(found, {"field": example}) == found

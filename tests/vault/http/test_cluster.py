@@ -1,0 +1,486 @@
+"""Nodes that misbehave, with and without a real one beside them."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import stop
+from dockertls_vault.errors import (
+    DockerTLSError,
+    LeaseQuotaUsedUp,
+    NoLeader,
+    NotInitialized,
+    NotVault,
+    RateLimited,
+    UnknownAddress,
+    UnknownMount,
+    UnknownRole,
+    VaultError,
+    VaultSealed,
+    VaultUnreachable,
+)
+from dockertls_vault.vault.answers.meaning import Verdict
+from dockertls_vault.vault.http import cluster, courier, retry
+from dockertls_vault.vault.http.transport import LONGEST_BODY
+from dockertls_vault.vault.session import open_session
+from dockertls_vault.vault.token_info import lookup
+from tests.vault.misbehaving import (
+    Node,
+    misbehaving,
+    rate_limited,
+    redirects_to,
+    response,
+    says,
+    says_json,
+)
+from tests.vault.operator import Operator, ask_as_nobody, session, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.harness.openbao import DevVault
+
+    Answer = Callable[[Node, socket.socket], None]
+
+# A server that is never asked again within a test's budget would hang for longer than this.
+BUDGET = {"DOCKERTLS_TIMEOUT": "2s", "VAULT_CLIENT_TIMEOUT": "1s", "VAULT_TOKEN": "a-token"}
+HANGS = 30.0
+
+
+def ignore(_text: str) -> None:
+    """Take what is said about a long wait."""
+
+
+def failure(answer: Answer, **variables: str) -> DockerTLSError:
+    """Return how a call fails that is answered so, which must not take long."""
+    started = time.monotonic()
+    with (
+        misbehaving(answer) as node,
+        session(node.address, ignore, **{**BUDGET, **variables}) as opened,
+        pytest.raises(DockerTLSError) as caught,
+    ):
+        lookup(opened)
+    assert time.monotonic() - started < HANGS
+    return caught.value
+
+
+def test_a_short_answer_that_unpacks_to_a_long_one() -> None:
+    """It is refused as what it unpacks to, of which hardly more is in memory than is allowed."""
+    bomb = response(gzip.compress(b" " * 32 * LONGEST_BODY), "200 OK", "Content-Encoding: gzip")
+    tracemalloc.start()
+    try:
+        found = failure(lambda _, connection: connection.sendall(bomb))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(found, NotVault)
+    assert "is too large" in found.message
+    assert peak < 4 * LONGEST_BODY
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (Node.hangs, VaultUnreachable, "does not answer in time"),
+        (Node.drips_headers, VaultUnreachable, "does not answer in time"),
+        (Node.drips_body, VaultUnreachable, "does not answer in time"),
+        (Node.closes_mid_body, VaultUnreachable, "broke the connection off"),
+        (Node.answers_garbage, VaultUnreachable, "broke the connection off"),
+        (Node.never_ends, NotVault, "is too large"),
+        (Node.answers_html, NotVault, "not Vault's (HTTP 200, text/html)"),
+        (Node.answers_as_another_service, NotVault, "not Vault's (HTTP 404)"),
+        (Node.redirects_in_a_circle, VaultError, "redirects again after a redirect"),
+        (says("context canceled", status="500 Oops"), VaultError, "context canceled"),
+        (rate_limited(10**6), RateLimited, "quota exceeded"),
+        (says("Vault is sealed", status="503 Service Unavailable"), VaultSealed, "is sealed"),
+        (
+            says("local node not active but active cluster node not found", status="500 Oops"),
+            NoLeader,
+            "has no leader",
+        ),
+        (
+            says("1 error occurred: * no reply", status="500 Oops"),
+            VaultError,
+            "1 error occurred: * no reply",
+        ),
+    ],
+)
+def test_what_a_single_node_does(answer: Answer, kind: type[DockerTLSError], words: str) -> None:
+    """Each has words of its own, within the budget."""
+    found = failure(answer)
+    assert type(found) is kind
+    assert words in found.message
+    assert found.hint
+    assert "a-token" not in f"{found.message} {found.hint}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Node.hangs,
+        Node.drips_headers,
+        Node.closes_mid_body,
+        Node.answers_garbage,
+        Node.redirects_in_a_circle,
+        says("Vault is sealed", status="503 Service Unavailable"),
+        says("no active Vault instance found", status="503 Service Unavailable"),
+    ],
+)
+def test_the_next_node_answers(
+    openbao: DevVault, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    """A real server is second in the list, and first from then on."""
+    with misbehaving(answer) as node:
+        addresses = f"{node.address},{openbao.address}"
+        with session(addresses, ignore, VAULT_TOKEN=openbao.token) as opened:
+            monkeypatch.setattr(retry, "ONE_TRY", 0.5)  # more with each round
+            assert lookup(opened).policies == ("root",)
+            monkeypatch.setattr(retry, "ONE_TRY", HANGS)
+            asked = len(node.paths)
+            assert lookup(opened).policies == ("root",)
+    assert len(node.paths) == asked
+    assert opened.address == openbao.address
+
+
+def test_a_limit_that_is_lifted() -> None:
+    """429 is backed off from and tried again."""
+    with misbehaving(rate_limited(3)) as node, session(node.address, VAULT_TOKEN="t") as opened:
+        assert lookup(opened).display_name == "after all"
+    assert len(node.paths) == 5  # with the question whether the token wraps something
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Node.answers_html,
+        Node.answers_as_another_service,
+        says_json({"message": "welcome"}),
+        redirects_to(""),
+        redirects_to("ldap://127.0.0.1:1/"),
+        redirects_to("http://127.0.0.1:1/v1/auth/token/lookup-self"),
+    ],
+)
+@pytest.mark.parametrize("retries", ["0", "2"])
+def test_what_is_no_vault_is_passed_over(openbao: DevVault, answer: Answer, retries: str) -> None:
+    """The second address is tried at once, and where no repeat is wanted, too."""
+    with misbehaving(answer) as node:
+        addresses = f"{node.address},{openbao.address}"
+        variables = {"VAULT_TOKEN": openbao.token, "VAULT_MAX_RETRIES": retries}
+        with session(addresses, **variables) as opened:
+            assert lookup(opened).policies == ("root",)
+    assert len(node.paths) == 1
+
+
+def test_a_redirect_that_must_not_be_followed_is_passed_over(openbao: DevVault) -> None:
+    """VAULT_DISABLE_REDIRECTS: the standby is no use, and the second address is."""
+    answer = redirects_to("http://127.0.0.1:1/v1/auth/token/lookup-self")
+    with misbehaving(answer) as node:
+        addresses = f"{node.address},{openbao.address}"
+        variables = {"VAULT_TOKEN": openbao.token, "VAULT_DISABLE_REDIRECTS": "1"}
+        with session(addresses, **variables) as opened:
+            assert lookup(opened).policies == ("root",)
+
+
+@pytest.mark.parametrize("retries", [{}, {"VAULT_MAX_RETRIES": "0"}])
+def test_a_node_that_hangs_has_its_share(retries: dict[str, str]) -> None:
+    """Of a budget shorter than the time for one try, half is left for the second address."""
+    with misbehaving(Node.hangs) as node, misbehaving(Node.hangs) as other:
+        addresses = f"{node.address},{other.address}"
+        variables = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "1s", **retries}
+        with (
+            session(addresses, ignore, **variables) as opened,
+            pytest.raises(VaultUnreachable, match="does not answer in time"),
+        ):
+            ask_as_nobody(opened)
+    assert (len(node.paths), len(other.paths)) == (1, 1)
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_slow_node_is_waited_for(monkeypatch: pytest.MonkeyPatch, nodes: int) -> None:
+    """Alone it has all the time; with others longer in each round, until it is long enough."""
+    monkeypatch.setattr(retry, "ONE_TRY", 0.2)
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        node.over.wait(1.0)
+        connection.sendall(response({"data": {"display_name": "at last"}}))
+
+    with misbehaving(answer) as first, misbehaving(answer) as second:
+        addresses = ",".join([first.address, second.address][:nodes])
+        with session(addresses, ignore, VAULT_TOKEN="t") as opened:
+            assert ask_as_nobody(opened) == {"display_name": "at last"}
+    assert len(first.paths) == 1 or nodes == 2
+
+
+@pytest.mark.parametrize(
+    ("verdict", "answer", "hint"),
+    [
+        (Verdict.REDIRECT, Node.redirects_in_a_circle, "api_addr"),
+        (Verdict.BRIEFLY, says("context canceled", status="500 Oops"), "OpenBao 2.5.0"),
+    ],
+)
+def test_what_passes_with_an_election_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, verdict: Verdict, answer: Answer, hint: str
+) -> None:
+    """For ten seconds, here half a one, and not for the whole budget: longer is no election."""
+    patience = courier.PATIENCE[verdict]
+    monkeypatch.setitem(courier.PATIENCE, verdict, patience / 20)
+    found = failure(answer, DOCKERTLS_TIMEOUT="300s")
+    assert patience == 10
+    assert hint in found.hint
+
+
+@pytest.mark.parametrize(
+    ("host", "tries"), [("127.0.0.1", 1), ("localhost", 1), ("vault.example", 3)]
+)
+def test_whether_nobody_there_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, host: str, tries: int
+) -> None:
+    """A refusal on loopback is final where there is no other address; elsewhere it may pass."""
+    asked: list[object] = []
+
+    def resolve(host: object, *_arguments: object, **_options: object) -> object:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with (
+        session(f"http://{host}", ignore, VAULT_TOKEN="t", VAULT_MAX_RETRIES="2") as opened,
+        pytest.raises(VaultUnreachable, match="refuses connections"),
+    ):
+        ask_as_nobody(opened)
+    assert asked == [host] * tries
+
+
+def test_a_limit_is_not_evaded() -> None:
+    """Nor are the other nodes asked while one of them has too many requests."""
+    with misbehaving(rate_limited(3)) as node, misbehaving(Node.hangs) as other:
+        addresses = f"{node.address},{other.address}"
+        with session(addresses, VAULT_TOKEN="t") as opened:
+            assert ask_as_nobody(opened) == {"display_name": "after all"}
+    assert (len(node.paths), other.paths) == (4, [])
+
+
+def test_as_long_as_retry_after_says() -> None:
+    """A wait that is longer than the budget is not begun."""
+
+    def answer(_node: Node, connection: socket.socket) -> None:
+        errors = {"errors": ["request path quota: rate limit quota exceeded"]}
+        connection.sendall(response(errors, "429 Too Many Requests", "Retry-After: 600"))
+
+    found = failure(answer, DOCKERTLS_TIMEOUT="300s")
+    assert isinstance(found, RateLimited)
+    assert found.hint == "Vault says to wait for 600 s"
+
+
+def test_a_lease_count_quota_is_not_waited_for() -> None:
+    """It clears when leases end, which no retry brings about."""
+    with (
+        misbehaving(
+            says('request path "x": lease count quota exceeded', status="429 Oops")
+        ) as node,
+        session(node.address, ignore, **BUDGET) as opened,
+        pytest.raises(LeaseQuotaUsedUp),
+    ):
+        lookup(opened)
+    assert len(node.paths) == 1
+
+
+def test_no_retries_where_none_are_wanted() -> None:
+    """VAULT_MAX_RETRIES=0 is one try."""
+    with (
+        misbehaving(rate_limited(3)) as node,
+        session(node.address, VAULT_TOKEN="t", VAULT_MAX_RETRIES="0") as opened,
+        pytest.raises(RateLimited),
+    ):
+        lookup(opened)
+    assert len(node.paths) == 1
+
+
+def test_the_budget_is_for_all_calls_together() -> None:
+    """A second call gets what the first one left, which is next to nothing."""
+    with misbehaving(Node.hangs) as node, session(node.address, ignore, **BUDGET) as opened:
+        with pytest.raises(VaultUnreachable):
+            lookup(opened)
+        asked = len(node.paths)
+        with pytest.raises(VaultUnreachable):
+            lookup(opened)
+    assert len(node.paths) == asked + 1
+
+
+def test_a_redirect_to_a_dead_leader_falls_back(openbao: DevVault) -> None:
+    """The node that named it is asked again, and knows better by then."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def standby(node: Node, connection: socket.socket) -> None:
+        target = dead if len(node.paths) < 3 else openbao.address
+        location = f"Location: {target}{node.paths[-1]}"
+        connection.sendall(response({}, "307 Temporary Redirect", location))
+
+    with (
+        misbehaving(standby) as node,
+        session(node.address, VAULT_TOKEN=openbao.token) as opened,
+    ):
+        assert lookup(opened).policies == ("root",)
+    assert len(node.paths) == 4  # with the question whether the token wraps something
+
+
+@pytest.mark.parametrize(
+    ("variables", "location", "words"),
+    [
+        ({"VAULT_DISABLE_REDIRECTS": "1"}, "http://127.0.0.1:1/", "VAULT_DISABLE_REDIRECTS"),
+        ({}, "ldap://127.0.0.1:1/", "invalid redirect"),
+        ({}, "", "invalid redirect"),
+    ],
+)
+def test_a_redirect_that_is_not_followed(
+    variables: dict[str, str], location: str, words: str
+) -> None:
+    """It is refused at once."""
+    variables = {**variables, "DOCKERTLS_TIMEOUT": "300s"}
+    assert words in failure(redirects_to(location), **variables).message
+
+
+def sealed(init: Answer) -> Answer:
+    """Return a sealed node's answer to everything; ``init`` is that to sys/init."""
+    refuse = says("Vault is sealed", status="503 Service Unavailable")
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        (init if node.paths[-1] == "/v1/sys/init" else refuse)(node, connection)
+
+    return answer
+
+
+def test_a_server_that_was_never_initialised() -> None:
+    """It says that it is sealed; sys/init tells, and it is not waited for."""
+    found = failure(sealed(says_json({"initialized": False})), DOCKERTLS_TIMEOUT="60s")
+    assert isinstance(found, NotInitialized)
+
+
+def test_a_sealed_node_is_asked_once_whether_it_is_initialised() -> None:
+    """It stays so, whatever comes; each try is one request then."""
+    with (
+        misbehaving(sealed(says_json({"initialized": True}))) as node,
+        session(node.address, ignore, VAULT_TOKEN="t", VAULT_MAX_RETRIES="2") as opened,
+        pytest.raises(VaultSealed),
+    ):
+        ask_as_nobody(opened)
+    asked = "/v1/auth/token/lookup-self"
+    assert node.paths == [asked, "/v1/sys/init", asked, asked]
+
+
+def test_a_sealed_node_that_hangs_keeps_to_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked besides has no time of its own."""
+    monkeypatch.setattr(retry, "ONE_TRY", 10 * HANGS)
+    assert isinstance(failure(sealed(Node.hangs)), VaultSealed)
+
+
+def test_an_end_while_an_issuer_is_waited_for() -> None:
+    """The wait is said to be over: a spinner would leave the cursor hidden."""
+    said: list[str | None] = []
+
+    opened = open_session(
+        settings("http://127.0.0.1:1", VAULT_TOKEN="t"), say=ignore, waiting=said.append
+    )
+    with stop.heeded() as asked, opened:
+        asked.request()
+        with pytest.raises(stop.Stopped):
+            opened.wait(1, "waiting: for the issuer")
+    assert said == ["waiting: for the issuer", None]
+
+
+def test_the_fault_of_a_node_that_is_there_is_told() -> None:
+    """Of a node that is down and one that is sealed, the sealed one tells more: 75, not 69."""
+    with misbehaving(sealed(says_json({"initialized": True}))) as node:
+        variables = {**BUDGET, "VAULT_ADDR": f"{node.address},http://127.0.0.1:1"}
+        with (
+            session(node.address, ignore, **variables) as opened,
+            pytest.raises(VaultSealed) as caught,
+        ):
+            lookup(opened)
+    assert caught.value.exit_status == 75
+
+
+def test_a_name_that_does_not_exist_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for once, and the words tell it from a server that is down."""
+    asked: list[object] = []
+
+    def resolve(host: object, *_arguments: object, **_options: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with (
+        session("http://nowhere.invalid", ignore, VAULT_TOKEN="t") as opened,
+        pytest.raises(UnknownAddress, match=r"the name in http://nowhere\.invalid does not exist"),
+    ):
+        lookup(opened)
+    assert asked == ["nowhere.invalid"]
+
+
+def test_a_long_wait_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each cause, and it ends."""
+    monkeypatch.setattr(cluster, "_SILENT", 0.1)
+    said: list[str | None] = []
+    environ = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "3"}
+    opened = open_session(
+        settings("http://127.0.0.1:1,http://127.0.0.1:2", **environ),
+        say=ignore,
+        waiting=said.append,
+    )
+    with opened, pytest.raises(VaultUnreachable):
+        lookup(opened)
+    assert "waiting for Vault: http://127.0.0.1:1 refuses connections" in said
+    assert said[-1] is None
+
+
+def test_a_node_that_takes_long_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it has answered: with nobody else to ask, it has all the time there is."""
+    monkeypatch.setattr(cluster, "_SILENT", 0.1)
+    said: list[str | None] = []
+    with misbehaving(Node.hangs) as node:
+        environ = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "1s"}
+        opened = open_session(settings(node.address, **environ), say=ignore, waiting=said.append)
+        with opened, pytest.raises(VaultUnreachable):
+            ask_as_nobody(opened)
+    assert said == [f"waiting for Vault: {node.address} has not answered yet", None]
+    assert node.paths == ["/v1/auth/token/lookup-self"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "words"),
+    [
+        ("nowhere/at/all/sign/server", UnknownMount, "nowhere/at/all/sign/server"),
+        ("{pki}/sign/nobody", UnknownRole, "nobody"),
+    ],
+)
+def test_what_is_missing_is_missing_at_once(
+    openbao: DevVault,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    kind: type[DockerTLSError],
+    words: str,
+) -> None:
+    """Only what we wrote ourselves may be on its way to a standby: a login is no reason to wait."""
+    operator = Operator.of(openbao)
+    pki = operator.enable_pki()
+    mount = operator.enable_auth("userpass")
+    policy = operator.policy('path "*" { capabilities = ["create", "update", "read", "list"] }')
+    user = {"password": "s3cret", "token_policies": policy, "token_ttl": "5m"}
+    operator.write(f"auth/{mount}/users/alice", user)
+    variables = {
+        "DOCKERTLS_AUTH": "userpass",
+        "DOCKERTLS_AUTH_MOUNT": mount,
+        "DOCKERTLS_AUTH_USER": "alice",
+    }
+    with session(openbao.address, None, lambda _: "s3cret", **variables) as opened:
+        lookup(opened)
+        monkeypatch.setattr(retry, "pause", lambda *_: pytest.fail("it is asked for again"))
+        with pytest.raises(kind, match=words):
+            opened.client.adapter.post(f"/v1/{path.format(pki=pki)}", json={"csr": "x"})

@@ -1,0 +1,68 @@
+"""Connecting within a limit: what DNS and addresses that do not answer may take."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.errors import VaultUnreachable
+from dockertls_vault.vault.http import dialing
+from dockertls_vault.vault.token_info import lookup
+from tests.resolvers import LIMIT, swallowing
+from tests.vault.operator import session
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+
+def test_a_command_with_such_a_dns(monkeypatch: pytest.MonkeyPatch, over: threading.Event) -> None:
+    """--timeout holds, and the failure is not said to be Vault's."""
+    monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
+    started = time.monotonic()
+    variables = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "200ms"}
+    with (
+        session("http://vault.example:8200", lambda _: None, **variables) as opened,
+        pytest.raises(VaultUnreachable, match="cannot be resolved: DNS does not") as caught,
+    ):
+        lookup(opened)
+    assert "does DNS work here" in caught.value.hint
+    assert time.monotonic() - started < LIMIT / 2
+
+
+@contextmanager
+def full() -> Iterator[tuple[str, int]]:
+    """Give an address that takes no more connections and refuses none: its queue is full."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+def test_the_addresses_of_a_name_share_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs, as IPv6 without a route does, leaves time for the next one."""
+    with full() as hanging, socket.create_server(("127.0.0.1", 0)) as listener:
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", address)
+            for address in (hanging, listener.getsockname())
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with dialing.connect("vault.example", 8200, 2.0) as connection:
+            assert connection.getpeername() == listener.getsockname()
+            assert 0 < (connection.gettimeout() or 0.0) <= 1.0
+
+
+def test_the_failure_of_the_last_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an empty answer of DNS is one, too."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    with pytest.raises(OSError, match=r"vault\.example has no address"):
+        dialing.connect("vault.example", 8200, 1.0)

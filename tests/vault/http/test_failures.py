@@ -1,0 +1,294 @@
+"""What stands between us and Vault is called by its name, with what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from urllib3.exceptions import NewConnectionError, ProxyError
+
+from dockertls_vault.errors import (
+    DockerTLSError,
+    InvalidSetting,
+    NotVault,
+    UnknownMount,
+    VaultError,
+    VaultUnreachable,
+)
+from dockertls_vault.settings import resolve
+from dockertls_vault.settings.address import Address, Target
+from dockertls_vault.vault.http import failures
+from dockertls_vault.vault.http.transport import Transport
+from dockertls_vault.vault.pki import PKI
+from dockertls_vault.vault.session import open_session
+from dockertls_vault.vault.token_info import lookup
+from tests.certificates import SERVER_AUTH, Authority, write_credential
+from tests.docker.servers import server_context
+from tests.harness.dialect.exchange import Answer
+from tests.harness.dialect.proxy import speaking
+from tests.vault.misbehaving import Node, misbehaving, response, says
+from tests.vault.operator import session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.harness.dialect.exchange import Forward, Request
+    from tests.harness.openbao import DevVault
+
+
+def failure(address: str, **variables: str) -> DockerTLSError:
+    """Return how a call fails; it is not repeated."""
+    variables = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "0", **variables}
+    with (
+        session(address, lambda _: None, **variables) as opened,
+        pytest.raises(DockerTLSError) as caught,
+    ):
+        lookup(opened)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("variables", "hint"), [({}, "set VAULT_ADDR"), ({"SUDO_USER": "alice"}, "use `sudo -E`")]
+)
+def test_no_address_is_set(variables: dict[str, str], hint: str) -> None:
+    """The default is named as such, and what to set; or why what was set did not arrive."""
+    settings = resolve.resolve({}, variables, [])
+    error = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # whose it was does not matter
+    error.__cause__ = ConnectionRefusedError()
+    found = failures.unreachable(settings.addresses[0], error, settings)
+    assert found.message == (
+        "no address of Vault is set, and the default, https://127.0.0.1:8200, refuses connections"
+    )
+    assert hint in found.hint
+
+
+@pytest.mark.parametrize(
+    ("variables", "hint"),
+    [
+        ({}, "set VAULT_ADDR or BAO_ADDR to the address of Vault: is it http://{host}?"),
+        ({"SUDO_USER": "alice"}, "use `sudo -E`"),
+    ],
+)
+def test_no_address_is_set_and_vault_is_there_without_tls(
+    openbao: DevVault, variables: dict[str, str], hint: str
+) -> None:
+    """As a dev server is: that nothing is set comes first."""
+    host = openbao.address.removeprefix("http://")
+    default = resolve.resolve({}, {"VAULT_TOKEN": "t", **variables}, [])
+    unset = replace(default, addresses=(Address.parse(f"https://{host}"),))
+    with (
+        open_session(unset, say=lambda _: None) as opened,
+        pytest.raises(VaultUnreachable) as caught,
+    ):
+        lookup(opened)
+    assert caught.value.message == (
+        f"no address of Vault is set, and the default, https://{host}, does not speak TLS"
+    )
+    assert hint.format(host=host) in caught.value.hint
+
+
+@pytest.mark.parametrize("target", ["http://vault.example:8200", "https://vault.example:8200"])
+def test_a_proxy_that_is_down(target: str) -> None:
+    """It is not Vault that refuses; the credentials in the proxy's address are not shown."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    found = failure(target, VAULT_PROXY_ADDR=f"http://me:s3cret@127.0.0.1:{port}")
+    assert type(found) is VaultUnreachable
+    wanted = f"the proxy http://127.0.0.1:{port} on the way to {target} refuses connections"
+    assert found.message == wanted
+    assert "NO_PROXY" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "limit", "words"),
+    [
+        (Node.hangs, "1s", "does not answer in time"),
+        (Node.drips_headers, "1s", "does not answer in time"),
+        (Node.answers_garbage, "30s", "broke the connection off"),
+        (lambda _node, _connection: None, "30s", "broke the connection off"),
+    ],
+)
+def test_a_proxy_that_gives_no_way(
+    answer: Callable[[Node, socket.socket], None], limit: str, words: str
+) -> None:
+    """It is asked for one before anything goes to Vault, which is not to blame."""
+    target = "https://vault.example:8200"
+    with misbehaving(answer) as proxy:
+        address = proxy.address.replace("://", "://me:s3cret@")
+        found = failure(target, HTTPS_PROXY=address, DOCKERTLS_TIMEOUT=limit)
+        assert proxy.paths == ["vault.example:8200"]
+    assert type(found) is VaultUnreachable
+    assert found.message == f"the proxy {proxy.address} on the way to {target} {words}"
+    assert "NO_PROXY" in found.hint
+
+
+def test_what_no_proxy_let_through_was_not_sent() -> None:
+    """So that even what must not be done twice is tried again."""
+    with misbehaving(Node.answers_garbage) as proxy:
+        transport = Transport(resolve.resolve({}, {"HTTPS_PROXY": proxy.address}, []))
+        with contextlib.closing(transport), pytest.raises(ProxyError) as caught:
+            transport.send(
+                "POST",
+                Target.parse("https://vault.example/"),
+                headers={},
+                body={},
+                params=None,
+                timeout=30.0,
+            )
+    assert not failures.may_have_been_sent(caught.value)
+
+
+def _leads_nowhere(node: Node, connection: socket.socket) -> None:
+    """Say that Vault is there, and pass nothing on."""
+    connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+    node.hangs(connection)
+
+
+@pytest.mark.parametrize(
+    ("target", "answer"),
+    [
+        ("https://vault.example:8200", _leads_nowhere),
+        ("http://vault.example:8200", Node.hangs),
+    ],
+)
+def test_nothing_comes_back_through_a_proxy(
+    target: str, answer: Callable[[Node, socket.socket], None]
+) -> None:
+    """Either of the two may be to blame, so both are named."""
+    with misbehaving(answer) as proxy:
+        address = proxy.address.replace("://", "://me:s3cret@")
+        found = failure(target, VAULT_PROXY_ADDR=address, DOCKERTLS_TIMEOUT="1s")
+    assert type(found) is VaultUnreachable
+    wanted = f"{target}, asked through the proxy {proxy.address}, does not answer in time"
+    assert found.message == wanted
+    assert "NO_PROXY" in found.hint
+
+
+def test_a_proxy_has_no_part_in_a_unix_socket(tmp_path: Path) -> None:
+    """Though VAULT_PROXY_ADDR is for every request, as for `bao`, none to a socket goes there."""
+    target = f"unix://{tmp_path / 'none'}"
+    assert failure(target, VAULT_PROXY_ADDR="http://p:1").message.startswith(f"{target} cannot be")
+
+
+def test_a_proxy_that_lets_nobody_through() -> None:
+    """Its own words are told, and it is called a proxy."""
+
+    def answer(_node: Node, connection: socket.socket) -> None:
+        connection.sendall(response(b"no", "407 Proxy Authentication Required"))
+
+    with misbehaving(answer) as proxy:
+        found = failure("https://vault.example:8200", VAULT_PROXY_ADDR=proxy.address)
+        plain = failure("http://vault.example:8200", VAULT_PROXY_ADDR=proxy.address)
+    assert found.message == (
+        f"the proxy {proxy.address} does not let us through to https://vault.example:8200: "
+        "407 Proxy Authentication Required"
+    )
+    assert "the proxy on the way to http://vault.example:8200 wants credentials" in plain.message
+
+
+@pytest.mark.parametrize(
+    ("begins", "words", "hint"),
+    [
+        (timedelta(hours=1), "not yet valid", "is the clock here behind?"),
+        (timedelta(days=-30), "expired", "is the clock here ahead?"),
+    ],
+)
+def test_a_certificate_out_of_its_time(
+    tmp_path: Path, begins: timedelta, words: str, hint: str
+) -> None:
+    """The clock or the certificate is to blame, and not VAULT_CACERT."""
+    authority = Authority.create()
+    certificate = authority.issue(
+        "localhost",
+        addresses=["127.0.0.1"],
+        usages=[SERVER_AUTH],
+        not_before=datetime.now(UTC) + begins,
+    )
+    files = write_credential(tmp_path / "tls", authority.pem, certificate)
+    with misbehaving(Node.hangs, server_context(files)) as node:
+        found = failure(node.address, VAULT_CACERT=str(files / "ca.pem"))
+    assert words in found.message
+    assert hint in found.hint
+    assert "VAULT_CACERT" not in found.hint
+
+
+@pytest.mark.parametrize("path", ["/ui", "/ui/", "/v1/sys", "/vault"])
+@pytest.mark.parametrize(
+    "ask", [lookup, lambda opened: PKI(opened, "dockertls").issuers()], ids=["token", "nobody"]
+)
+def test_a_path_that_leads_past_vault(
+    openbao: DevVault, path: str, ask: Callable[..., object]
+) -> None:
+    """The path is to blame, at once, and not the mount, the token or the server."""
+    address = f"{openbao.address}{path}"
+    with (
+        session(address, VAULT_TOKEN=openbao.token, DOCKERTLS_TIMEOUT="600s") as opened,
+        pytest.raises(InvalidSetting) as caught,
+    ):
+        ask(opened)
+    assert f"VAULT_ADDR: Vault does not answer below the path {path.rstrip('/')!r}" in (
+        caught.value.message
+    )
+    assert f"give the address alone: {openbao.address};" in caught.value.hint
+
+
+def test_a_path_that_leads_past_vault_is_passed_over(openbao: DevVault) -> None:
+    """The next address is asked."""
+    addresses = f"{openbao.address}/ui,{openbao.address}"
+    with session(addresses, VAULT_TOKEN=openbao.token) as opened:
+        assert lookup(opened).policies == ("root",)
+
+
+def below(prefix: str) -> Callable[[Request, Forward], Answer]:
+    """Return a proxy's rule: Vault is below ``prefix``, and nothing is elsewhere."""
+
+    def rule(request: Request, forward: Forward) -> Answer:
+        if not request.target.startswith(f"{prefix}/"):
+            return Answer(404, {"Content-Type": "text/html"}, b"<html>nothing</html>")
+        return forward(_at(request, request.target.removeprefix(prefix)))
+
+    return rule
+
+
+def _at(request: Request, target: str) -> Request:
+    return type(request)(request.method, target, request.headers, request.body)
+
+
+def test_a_path_that_leads_to_vault(openbao: DevVault) -> None:
+    """Behind a proxy it is right, which is asked once, and what is missing is what Vault says."""
+    asked: list[str] = []
+
+    def record(request: Request, forward: Forward) -> Answer:
+        asked.append(request.path)
+        return forward(request)
+
+    with speaking([below("/vault"), record], openbao.address) as proxy:
+        variables = {"VAULT_TOKEN": openbao.token}
+        with session(f"{proxy}/vault", **variables) as opened:
+            with pytest.raises(UnknownMount, match="nothing is mounted in Vault for 'nowhere/x'"):
+                opened.client.adapter.get("/v1/nowhere/x")
+            assert lookup(opened).policies == ("root",)
+            with pytest.raises(VaultError, match="HTTP 404"):
+                opened.client.adapter.get("/v1/cubbyhole/nothing")
+        assert asked.count("sys/init") == 1
+        with session(proxy, **variables) as opened, pytest.raises(NotVault):
+            lookup(opened)
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_path_is_not_blamed_in_doubt(status: int) -> None:
+    """Who cannot say whether Vault is there has not said that it is not."""
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        if node.paths[-1].endswith("/sys/init"):
+            connection.sendall(response({"errors": []}, f"{status} Oops"))
+        else:
+            says("no such thing", status="404 Not Found")(node, connection)
+
+    with misbehaving(answer) as node:
+        assert "no such thing" in failure(f"{node.address}/vault").message

@@ -1,0 +1,157 @@
+"""GitHub's JWT: asked for within the command's budget, and by no setting that is for Vault."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.errors import DockerTLSError, LoginRefused, RateLimited, VaultUnreachable
+from dockertls_vault.vault.http.cluster import Cluster
+from dockertls_vault.vault.http.transport import Transport
+from dockertls_vault.vault.login.jwt import find_jwt
+from dockertls_vault.vault.token_info import lookup
+from tests.certificates import Authority, write_credential
+from tests.vault.misbehaving import Node, misbehaving, response
+from tests.vault.operator import session, settings
+from tests.vault.recording import recording
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+    from tests.vault.recording import Recorder
+
+GITHUB = Authority.create("CA of GitHub's endpoint")
+VAULT = Authority.create("CA of Vault's listener")
+
+
+@pytest.fixture(scope="module")
+def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
+    """Run GitHub's endpoint behind TLS, a proxy, and the files of the settings for Vault."""
+    directory = tmp_path_factory.mktemp("github")
+    endpoint = write_credential(directory / "github", GITHUB.pem, GITHUB.server())
+    write_credential(directory / "client", VAULT.pem, VAULT.client("runner"))
+    with recording(directory, {"github": endpoint}) as found:
+        found.addresses |= {
+            "client": str(directory / "client"),
+            "ca": str(directory / "client" / "ca.pem"),
+            "pem": VAULT.pem.decode(),
+            "github_ca": str(directory / "github" / "ca.pem"),
+        }
+        yield found
+
+
+def jwt(url: str, left: float = 30.0, /, **variables: str) -> str:
+    """Find the JWT of a job of GitHub's; pauses are as short as they can be."""
+    variables |= {"ACTIONS_ID_TOKEN_REQUEST_URL": url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job"}
+    found = settings("http://127.0.0.1:1", **variables)
+    return find_jwt(found, lambda: nullcontext(left), lambda: 0.0)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"VAULT_PROXY_ADDR": "{proxy}"},
+        {"VAULT_CACERT": "{ca}"},
+        {"VAULT_CACERT_BYTES": "{pem}"},
+        {"VAULT_CAPATH": "{ca}"},
+        {"VAULT_CLIENT_CERT": "{client}/cert.pem", "VAULT_CLIENT_KEY": "{client}/key.pem"},
+        {"VAULT_TLS_SERVER_NAME": "vault.example"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_what_is_for_vault_is_not_for_github(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    """It is asked directly, checked against the system's CAs, and shown nothing of ours."""
+    monkeypatch.setenv("SSL_CERT_FILE", recorder.addresses["github_ca"])
+    recorder.arrivals.clear()
+    given = {name: value.format_map(recorder.addresses) for name, value in variables.items()}
+    assert jwt(recorder.addresses["github"], **given) == "a.b.c"
+    (arrival,) = recorder.arrivals
+    assert (arrival.door, arrival.client, arrival.server_name) == ("github", None, None)
+
+
+def test_github_is_checked_even_where_vault_is_not(recorder: Recorder) -> None:
+    """VAULT_SKIP_VERIFY is for Vault alone, too."""
+    recorder.arrivals.clear()
+    with pytest.raises(VaultUnreachable):
+        jwt(recorder.addresses["github"], VAULT_SKIP_VERIFY="true")
+    assert recorder.arrivals == []
+
+
+def test_a_proxy_for_everybody_is_for_github(recorder: Recorder) -> None:
+    """A runner behind one has it in HTTPS_PROXY or HTTP_PROXY."""
+    recorder.arrivals.clear()
+    proxy = recorder.addresses["proxy"]
+    assert jwt("http://github.invalid/token", HTTP_PROXY=proxy) == "a.b.c"
+    (arrival,) = recorder.arrivals
+    assert (arrival.door, arrival.request) == ("proxy", "GET http://github.invalid/token")
+
+
+def test_tries_share_the_budget() -> None:
+    """An endpoint that hangs is asked for as long as there is time, and not three times over."""
+    with misbehaving(Node.hangs) as node:
+        with pytest.raises(VaultUnreachable, match="does not answer in time"):
+            jwt(node.address, 0.5)
+        assert len(node.paths) == 1
+
+
+def test_the_budget_is_that_of_the_command() -> None:
+    """--timeout is for GitHub and Vault together."""
+    with misbehaving(Node.hangs) as node:
+        variables = {
+            "DOCKERTLS_AUTH_ROLE": "ci",
+            "DOCKERTLS_TIMEOUT": "500ms",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": node.address,
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job",
+        }
+        with (
+            session("http://127.0.0.1:1", **variables) as opened,
+            pytest.raises(VaultUnreachable, match="GitHub gave no JWT"),
+        ):
+            lookup(opened)
+        assert len(node.paths) == 1
+
+
+def test_what_github_takes_is_not_left_for_vault() -> None:
+    """The seconds that pass are counted."""
+    found = settings("http://127.0.0.1:1", DOCKERTLS_TIMEOUT="10s")
+    cluster = Cluster(
+        found, Transport(found), say=pytest.fail, waiting=lambda _: None, random=lambda: 0.0
+    )
+    with cluster.spending() as before:
+        time.sleep(0.05)
+    with cluster.spending() as after:
+        assert after <= before - 0.05
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words", "tries"),
+    [
+        ("429 Too Many Requests", RateLimited, "too many requests", 3),
+        ("500 Oops", VaultUnreachable, "HTTP 500", 3),
+        ("503 Oops", VaultUnreachable, "HTTP 503", 3),
+        ("403 Forbidden", LoginRefused, "HTTP 403", 1),
+    ],
+)
+def test_what_github_says(status: str, kind: type[DockerTLSError], words: str, tries: int) -> None:
+    """Only a refusal is blamed on the job's permissions, and it is not asked for again."""
+    with answering(status) as node, pytest.raises(kind, match=words) as caught:
+        jwt(node.address)
+    assert len(node.paths) == tries
+    assert ("id-token: write" in caught.value.hint) == (kind is LoginRefused)
+
+
+@contextmanager
+def answering(status: str) -> Iterator[Node]:
+    """Answer each request with a status."""
+
+    def answer(_node: Node, connection: socket.socket) -> None:
+        connection.sendall(response({"message": "no"}, status))
+
+    with misbehaving(answer) as node:
+        yield node

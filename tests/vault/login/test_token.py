@@ -1,0 +1,210 @@
+"""Where a given token is looked for: as Vault's own command line does."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import stop
+from dockertls_vault.errors import InvalidSetting, NoToken
+from dockertls_vault.vault.login.token import given_token
+from tests.vault.operator import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADDRESS = "http://127.0.0.1:1"
+
+
+def find(**variables: str) -> tuple[str, str] | None:
+    """Return the token and where it was."""
+    return given_token(settings(ADDRESS, **variables))
+
+
+def helper(file: Path, script: str) -> Path:
+    """Write a token helper."""
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_the_order(tmp_path: Path) -> None:
+    """The environment, then our file, then the helper, then ~/.vault-token."""
+    (tmp_path / ".vault-token").write_text("of-the-home\n")
+    home = {"HOME": str(tmp_path)}
+    assert find(**home) == ("of-the-home", str(tmp_path / ".vault-token"))
+    program = helper(tmp_path / "helper", 'test "$1" = get && printf of-the-helper')
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"\n')
+    assert find(**home) == ("of-the-helper", f"the token helper {program}")
+    (tmp_path / "sink").write_text("of-the-sink")
+    home |= {"DOCKERTLS_TOKEN_FILE": str(tmp_path / "sink")}
+    assert find(**home) == ("of-the-sink", str(tmp_path / "sink"))
+    assert find(**home, VAULT_TOKEN="of-vault") == ("of-vault", "VAULT_TOKEN")
+    assert find(**home, VAULT_TOKEN="x", BAO_TOKEN="of-bao") == ("of-bao", "BAO_TOKEN")
+    assert find() is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'token_helper = "HELPER"',
+        '# ours\ntoken_helper="HELPER"\n',
+        '{"token_helper": "HELPER"}',
+        '{\n  "other": 1,\n  "token_helper": "HELPER"\n}',
+    ],
+)
+@pytest.mark.parametrize("variable", ["VAULT_CONFIG_PATH", "BAO_CONFIG_PATH"])
+def test_a_helper_named_elsewhere(tmp_path: Path, content: str, variable: str) -> None:
+    """HCL and JSON, in the file that the variable names."""
+    program = helper(tmp_path / "helper", "echo of-the-helper")
+    (tmp_path / "config").write_text(content.replace("HELPER", str(program)))
+    found = find(**{variable: str(tmp_path / "config")})
+    assert found == ("of-the-helper", f"the token helper {program}")
+
+
+def test_a_helper_that_has_no_token(tmp_path: Path) -> None:
+    """It wins over ~/.vault-token all the same, as it does for Vault."""
+    (tmp_path / ".vault-token").write_text("old")
+    program = helper(tmp_path / "helper", "exit 0")
+    (tmp_path / ".bao").write_text(f'token_helper = "{program}"')
+    assert find(HOME=str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("echo locked >&2; exit 3", "failed with 3: locked"), (None, "cannot be run: No such file")],
+)
+def test_a_helper_that_fails(tmp_path: Path, script: str | None, words: str) -> None:
+    """Its own words are shown."""
+    program = tmp_path / "helper"
+    if script is not None:
+        helper(program, script)
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
+    with pytest.raises(InvalidSetting, match=words):
+        find(HOME=str(tmp_path))
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["too slow", "stopped"])
+def test_a_helper_ends_with_what_it_has_started(tmp_path: Path, stopped: bool) -> None:
+    """A child that keeps its output open is not waited for, and does not stay."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    program = helper(tmp_path / "helper", f"(echo started > {fifo}; exec sleep 600) & wait")
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
+
+    def read() -> None:
+        with fifo.open() as opened:
+            opened.readline()
+            if stopped:
+                asked.request()
+            assert opened.read() == ""  # all who could write to it have gone
+
+    with stop.heeded() as asked, ThreadPoolExecutor() as threads:
+        reading = threads.submit(read)
+        with pytest.raises(stop.Stopped if stopped else InvalidSetting):
+            find(HOME=str(tmp_path), DOCKERTLS_TIMEOUT="60s" if stopped else "1s")
+        reading.result(timeout=60)
+
+
+def test_a_helper_keeps_to_the_time_that_there_is(tmp_path: Path) -> None:
+    """One that hangs is given up with the budget, which is shorter than its own limit."""
+    program = helper(tmp_path / "helper", "exec sleep 60")
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
+    with pytest.raises(InvalidSetting, match="gave no token within 1 s"):
+        find(HOME=str(tmp_path), DOCKERTLS_TIMEOUT="1s")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("helper", "the token helper is no absolute path"),
+        ("~nobody-of-that-name/helper", "a path in a home directory that is not known"),
+        ("/a\0b", "a text with a NUL in it"),
+    ],
+)
+def test_a_helper_without_a_whole_path(tmp_path: Path, path: str, words: str) -> None:
+    """It could be anything on the PATH; the file that names it is named."""
+    (tmp_path / ".vault").write_text(f'token_helper = "{path}"')
+    with pytest.raises(InvalidSetting) as caught:
+        find(HOME=str(tmp_path))
+    assert caught.value.message.startswith(f"{tmp_path / '.vault'}: {words}")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "VAULT_TOKEN=hvs.x",
+        "BAO_TOKEN=hvs.x\n",
+        'export VAULT_TOKEN="hvs.x"\n',
+        "export  BAO_TOKEN='hvs.x'",
+        '{"token": "hvs.x"}',
+        '\n{"token":"hvs.x","ttl":300}\n',
+        '{"auth": {"client_token": "hvs.x", "policies": []}, "wrap_info": null}',
+    ],
+)
+def test_a_token_in_another_form(tmp_path: Path, content: str) -> None:
+    """A line of a shell, the JSON of a sink or of `bao token create`; in a variable as well."""
+    (tmp_path / "token").write_text(content)
+    file = str(tmp_path / "token")
+    assert find(DOCKERTLS_TOKEN_FILE=file) == ("hvs.x", file)
+    assert find(VAULT_TOKEN=content) == ("hvs.x", "VAULT_TOKEN")
+    (tmp_path / ".vault-token").write_text(content)
+    assert find(HOME=str(tmp_path)) == ("hvs.x", str(tmp_path / ".vault-token"))
+    program = helper(tmp_path / "helper", f"cat {file}")
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"\n')
+    assert find(HOME=str(tmp_path)) == ("hvs.x", f"the token helper {program}")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            '{"token": "hvs.x", "creation_path": "sys/wrapping/wrap", "ttl": 300}',
+            "a wrapping token",
+        ),
+        (
+            '{"wrap_info": {"token": "hvs.x", "creation_path": "auth/token/create"}}',
+            "a wrapping to",
+        ),
+        ('{"curve25519_public_key": "k", "nonce": "n", "encrypted_payload": "hvs.x"}', "encrypted"),
+        ('{"data": {"secret_id": "hvs.x"}}', "JSON without a token"),
+        ('{"token": ["hvs.x"]}', "JSON without a token"),
+        ('{"token": "hvs.x"', "JSON that was damaged"),
+        ('{"token": ' * 100_000, "JSON that was damaged"),
+        ('{"token": ""}', "nothing is in"),
+        ("VAULT_TOKEN=", "nothing is in"),
+        ("VAULT_TOKEN=hvs.x\nVAULT_ADDR=a", "spaces or odd characters"),
+    ],
+)
+def test_what_is_called_by_its_name(content: str, words: str) -> None:
+    """It is not sent as a token, and is not quoted either."""
+    with pytest.raises(NoToken, match=words) as caught:
+        find(VAULT_TOKEN=content)
+    assert "VAULT_TOKEN" in caught.value.message
+    assert "hvs.x" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("content", ["", " \n", "two words", "a\nb", "schlüssel", "a\x07b"])
+def test_what_is_no_token(tmp_path: Path, content: str) -> None:
+    """It is refused before it is sent, and is not quoted."""
+    file = tmp_path / "token"
+    file.write_text(content)
+    with pytest.raises(NoToken) as caught:
+        find(DOCKERTLS_TOKEN_FILE=str(file))
+    assert str(file) in caught.value.message
+    assert len(content) < 2 or content not in caught.value.message
+
+
+def test_a_token_file_that_is_not_there(tmp_path: Path) -> None:
+    """It was named, so it must be there."""
+    with pytest.raises(InvalidSetting, match="No such file"):
+        find(DOCKERTLS_TOKEN_FILE=str(tmp_path / "token"))
+
+
+def test_a_variable_with_an_odd_token() -> None:
+    """A newline in a header would be an injection."""
+    with pytest.raises(NoToken, match="VAULT_TOKEN"):
+        find(VAULT_TOKEN="a\nX-Vault-Namespace: other")

