@@ -225,7 +225,6 @@ def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:
     follow(vault, [command for command in host if command.section[:2] in {"2.", "3."}])
     follow(vault, quickstart[certificate:])
     follow(vault, [command for command in host if command.section != UNDO])
-    follow(vault, commands("README.md", "dockertls-vault"))
     for page in OTHERS:
         follow(vault, commands(page))
     roll_back = commands(ROLL_BACK)

@@ -1,0 +1,47 @@
+"""The terminal session of the docs: what it shows is what the commands print today."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from .harness.dockerd import find_dockerd
+from .programs import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SESSION = ROOT / "docs" / "images" / "session.svg"
+_TEXT = re.compile(r'<text class="session-[^"]*" x="[^"]*" y="([^"]*)"[^>]*>([^<]*)</text>')
+# What another run has another of, and another release of dockerd.
+_CHANGING = {
+    r"[0-9A-F]{2}(:[0-9A-F]{2})+": "fingerprint",
+    r"\b(\d+[dhms])+": "duration",
+    r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}": "time",
+    r"refused: tls: .*": "refused",
+    r"Docker \S+, API \S+": "Docker",
+}
+
+
+def _shown(drawing: Path) -> list[str]:
+    """Return the lines of a session, without what changes from run to run."""
+    lines: dict[str, str] = {}
+    for line, text in _TEXT.findall(drawing.read_text(encoding="utf-8")):
+        lines[line] = lines.get(line, "") + html.unescape(text).replace("\N{NO-BREAK SPACE}", " ")
+    shown = list(lines.values())
+    for changing, name in _CHANGING.items():
+        shown = [re.sub(changing, name, line).rstrip() for line in shown]
+    return shown
+
+
+def test_the_session_is_what_the_commands_print(tmp_path: Path) -> None:
+    """`python scripts/record.py` as root records it anew, with a real dockerd and OpenBao."""
+    find_dockerd()
+    anew = tmp_path / "session.svg"
+    subprocess.run([sys.executable, ROOT / "scripts" / "record.py", anew], check=True)
+    shown = _shown(anew)
+    assert "$ dockertls-vault check tcp://docker1.example.internal:2376" in shown
+    assert shown == _shown(SESSION)
