@@ -12,6 +12,8 @@ import urllib3.exceptions
 from dockertls_vault.errors import InvalidSetting
 from dockertls_vault.files import given
 
+from .deadline import TLSSocket
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -32,6 +34,7 @@ def context(settings: Settings) -> ssl.SSLContext:
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     made.verify_flags &= ~ssl.VERIFY_X509_STRICT
     made.hostname_checks_common_name = False
+    made.sslsocket_class = TLSSocket
     _show(made, settings)
     if settings.skip_verify:
         made.check_hostname = False

@@ -15,7 +15,7 @@ from urllib3.util import Timeout
 
 from dockertls_vault.vault.answers.answer import Answer
 
-from . import deadline, tls
+from . import pools, tls
 from .proxies import proxy_for
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Transport:
         self._settings = settings
         self._managers: dict[tuple[Proxy | None, bool], PoolManager] = {}
         self._unix = {
-            address: deadline.UnixPool(address.path)
+            address: pools.UnixPool(address.path)
             for address in settings.addresses
             if address.is_unix
         }
@@ -120,7 +120,7 @@ class Transport:
         for manager in self._managers.values():
             manager.clear()
 
-    def _pool(self, target: Target) -> tuple[deadline.UnixPool | PoolManager, str]:
+    def _pool(self, target: Target) -> tuple[pools.UnixPool | PoolManager, str]:
         """Return the connections for ``target``, and what they call it."""
         server = target.server
         if server.is_unix:
@@ -146,7 +146,7 @@ class Transport:
                 proxy_ssl_context=context,
                 **to_vault,
             )
-        deadline.bound(manager)
+        pools.bound(manager)
         return manager
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault import stop
 from dockertls_vault.errors import VaultUnreachable
 from dockertls_vault.vault.http import dialing
 from dockertls_vault.vault.token_info import lookup
@@ -16,7 +18,6 @@ from tests.resolvers import LIMIT, swallowing
 from tests.vault.operator import session
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Iterator
 
 
@@ -66,3 +67,15 @@ def test_the_failure_of_the_last_address_is_told(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
     with pytest.raises(OSError, match=r"vault\.example has no address"):
         dialing.connect("vault.example", 8200, 1.0)
+
+
+def test_a_connection_that_does_not_come_about_is_not_waited_for() -> None:
+    """Whoever asks for the end gets it while the network says nothing."""
+    with full() as (host, port), stop.heeded() as asked:
+        timer = threading.Timer(0.2, asked.request)
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(stop.Stopped):
+            dialing.connect(host, port, LIMIT)
+        assert time.monotonic() - started < LIMIT / 2
+        timer.join()

@@ -1,0 +1,103 @@
+"""urllib3's pools with connections that are made by ours (dialing.py), and kept to a deadline."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+)
+
+from dockertls_vault import stop
+
+from . import dialing
+
+if TYPE_CHECKING:
+    from urllib3 import PoolManager
+
+    from .deadline import Socket
+
+
+def bound(manager: PoolManager) -> None:
+    """Let the connections of ``manager`` be such."""
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        """Connect; as long as nothing was sent, there is nothing to be patient for."""
+        with stop.at_once():
+            super().connect()
+
+    def _new_conn(self) -> Socket:
+        try:
+            return self._dial(self.timeout or 0.0)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except UnicodeError as error:
+            raise LocationParseError(self.host) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "timed out") from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
+
+    def _dial(self, limit: float) -> Socket:
+        return dialing.connect(self._dns_host, self.port, limit)
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    def _tunnel(self) -> None:
+        """Ask the proxy for a way to Vault; what fails until that is there is the proxy's fault.
+
+        urllib3 says so only where the proxy refuses or cannot be reached.
+        """
+        try:
+            super()._tunnel()
+        except (OSError, http.client.HTTPException) as error:
+            raise ProxyError("no way through", error) from error
+
+    def send(self, data: Any) -> None:
+        """Send, or let urllib3 read why the server has gone, as it does for a broken pipe.
+
+        A server that wants a client's certificate says so after the handshake of TLS 1.3, and
+        may have closed before the request is written: its alert is still to be read.
+        """
+        try:
+            super().send(data)
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError from error
+
+
+class _UnixConnection(_Connection):
+    def __init__(self, *args: Any, path: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._path = path
+
+    def _dial(self, limit: float) -> Socket:
+        return dialing.connect_unix(self._path, limit)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class UnixPool(HTTPConnectionPool):
+    """Connections to the Unix socket at ``path``; its server is called localhost, as by Go's."""
+
+    ConnectionCls = _UnixConnection
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", path=path)
