@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tests import mounts
 from tests.harness.openbao import running_openbao
 
-from . import report, signing
+from . import report, signing, timeline
 from .contenders import ISSUING_ROLE, MOUNT, Contender, contenders
 from .gauge import Gauge, Usage, median, running_gauge
 
@@ -45,6 +45,8 @@ def main() -> int:
             rivals = [runner.name for runner in runners[1:] if runner.files]
             sys.stdout.write(report.commands(usages, rivals, ROUNDS) + "\n")
             sys.stdout.write(report.rates(signing.measure(server, directory)))
+            when = timeline.measured(runners[0], runners[1], directory, ROUNDS)
+            sys.stdout.write(f"\n{when}")
     return 0
 
 
