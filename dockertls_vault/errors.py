@@ -8,6 +8,8 @@
     │   ├── VaultUnreachable     69  no answer: refused, timed out, not trusted
     │   ├── NotVault             69  something answered that is not Vault
     │   ├── VaultError           69  Vault answered with a failure of its own
+    │   │   ├── RequestRefused   69  it refused what it was asked for (HTTP 400)
+    │   │   └── NotFound         69  there is no such thing (HTTP 404)
     │   ├── DockerUnavailable    69  the daemon does not answer
     │   └── MissingProgram       69  a program or an optional extra is not installed
     ├── CannotWrite              73  a directory or a file cannot be written
@@ -132,6 +134,14 @@ class VaultError(UnavailableError):
         super().__init__(message, hint=hint)
         self.status = status
         self.errors = errors
+
+
+class RequestRefused(VaultError):
+    code = "request-refused"
+
+
+class NotFound(VaultError):
+    code = "not-found"
 
 
 class DockerUnavailable(UnavailableError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.certificate import describe, load_all
 from dockertls_vault.certificate.verify import current_roots
-from dockertls_vault.errors import ConflictingState, ConsentNeeded, UnknownMount, VaultError
+from dockertls_vault.errors import ConflictingState, ConsentNeeded, RequestRefused, UnknownMount
 
 from . import readiness
 from .changes import describe_change
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from .plan import Plan, Wish
 
-_REFUSED = 400
 _ANOTHER_ROLE = (
     "; to leave that role alone, name another (DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)"
 )
@@ -148,9 +147,7 @@ def _carry_out(ca: CertificateAuthority, step: MountStep) -> tuple[str, ...]:
         return ()
     try:
         warnings = step.carry_out(ca)
-    except VaultError as error:
-        if error.status != _REFUSED:
-            raise
+    except RequestRefused as error:
         # The mount, or an issuer of this name, may be there by now.
         if not step.is_done(ca.state(())):
             raise _refused(step, error) from error
@@ -192,7 +189,7 @@ def _changed_meanwhile(what: str) -> ConflictingState:
     )
 
 
-def _refused(step: MountStep, error: VaultError) -> ConflictingState:
+def _refused(step: MountStep, error: RequestRefused) -> ConflictingState:
     elsewhere = "name another mount with --mount" if isinstance(step, EnableMount) else ""
     return ConflictingState(f"cannot {step.words}: {error}", hint=elsewhere)
 

@@ -78,7 +78,7 @@ def _admin(mount: str) -> tuple[Rule, ...]:
         Rule(f"sys/mounts/{mount}/tune", ("read", "update"), "ca init: see and raise its max TTL"),
         Rule(f"{mount}/issuers", ("list",), "ca init: see which issuers there are"),
         Rule(f"{mount}/issuer/+", ("read",), "ca init: see which have a key, and a root above"),
-        Rule(f"{mount}/issuers/generate/root/internal", ("update",), "ca init: make the root"),
+        Rule(f"{mount}/root/generate/internal", ("update",), "ca init: make the root"),
         Rule(f"{mount}/config/issuers", write, "ca init: set the default issuer"),
         Rule(f"{mount}/roles/+", (*write, "patch"), "ca init: write the roles, or change them"),
         *OWN_TOKEN,

@@ -6,17 +6,16 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from dockertls_vault.duration import to_seconds
-from dockertls_vault.errors import UnknownMount, VaultError
+from dockertls_vault.errors import NotFound, UnknownMount
 
 from .answers import fields
 from .pki import warnings
 from .roles import BACKDATED, CLIENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .roles import Role
     from .session import Session
@@ -79,17 +78,21 @@ class CertificateAuthority:
         self.mount = mount
         self._session = session
         self._adapter = session.client.adapter
+        # hvac's stubs know none of its types.
+        self._sys: Any = session.client.sys
+        self._pki: Any = session.client.secrets.pki
 
     def state(self, roles: tuple[str, ...]) -> State:
         """Read what is there, of the roles those that are named."""
-        mounted = self._read(f"sys/mounts/{self.mount}")
+        # hvac lists all mounts, which takes a right on all of them.
+        mounted = _found(self._adapter.get, f"/v1/sys/mounts/{self.mount}")
         if mounted is None:
             return State(roles=dict.fromkeys(roles))
         where, kind = self._mounted_at(), fields.text(mounted, "type")
         if kind != "pki" or where != self.mount:
             return State(mount_type=kind, mounted_at=where)
-        tuned = self._read(f"sys/mounts/{self.mount}/tune") or {}
-        config = self._read(f"{self.mount}/config/issuers") or {}
+        tuned = _found(self._sys.read_mount_configuration, self.mount) or {}
+        config = _found(self._adapter.get, f"/v1/{self.mount}/config/issuers") or {}
         return State(
             mount_type="pki",
             mounted_at=where,
@@ -102,7 +105,7 @@ class CertificateAuthority:
 
     def signer(self, issuer: str) -> Signer | None:
         """Return what there is to say of an issuer (``default`` is one), None if there is none."""
-        found = self._read(f"{self.mount}/issuer/{quote(issuer, safe='')}")
+        found = self._issuer(issuer)
         if found is None:
             return None
         return Signer(
@@ -114,23 +117,26 @@ class CertificateAuthority:
 
     def role(self, name: str) -> Role | None:
         """Return a role's parameters as Vault has them, None if there is no such role."""
-        found = self._read(f"{self.mount}/roles/{name}")
+        found = _found(self._pki.read_role, name, mount_point=self.mount)
         return None if found is None else fields.like(found, CLIENT)
 
     def enable(self, max_lease: timedelta) -> tuple[str, ...]:
-        config = {"max_lease_ttl": to_seconds(max_lease)}
-        description = "Docker's TLS certificates (dockertls-vault)"
-        body = {"type": "pki", "description": description, "config": config}
-        return self._write(f"sys/mounts/{self.mount}", body)
+        return warnings(
+            self._sys.enable_secrets_engine(
+                "pki",
+                self.mount,
+                description="Docker's TLS certificates (dockertls-vault)",
+                config={"max_lease_ttl": to_seconds(max_lease)},
+            )
+        )
 
     def tune(self, max_lease: timedelta) -> tuple[str, ...]:
-        body = {"max_lease_ttl": to_seconds(max_lease)}
-        return self._write(f"sys/mounts/{self.mount}/tune", body)
+        longest = to_seconds(max_lease)
+        return warnings(self._sys.tune_mount_configuration(self.mount, max_lease_ttl=longest))
 
     def generate_root(self, common_name: str, issuer: str, ttl: timedelta) -> tuple[str, ...]:
         """Make an EC P-256 root whose key never leaves Vault, and that signs leaves alone."""
-        body = {
-            "common_name": common_name,
+        parameters = {
             "issuer_name": issuer,
             "key_type": "ec",
             "key_bits": 256,
@@ -141,20 +147,26 @@ class CertificateAuthority:
             "exclude_cn_from_sans": True,
         }
         with self._session.once():
-            said = self._write(f"{self.mount}/issuers/generate/root/internal", body)
-        return tuple(self._of_a_root(said))
+            made = self._pki.generate_root(
+                "internal", common_name, parameters, mount_point=self.mount
+            )
+        return tuple(self._of_a_root(warnings(made)))
 
     def set_default(self, issuer: str) -> tuple[str, ...]:
         """Let ``issuer`` sign for roles that name none, and go on doing so when others come."""
         body = {"default": issuer, "default_follows_latest_issuer": False}
-        return self._write(f"{self.mount}/config/issuers", body)
+        # hvac has no call for it.
+        return warnings(self._adapter.post(f"/v1/{self.mount}/config/issuers", json=body))
 
     def write_role(self, name: str, role: Role) -> tuple[str, ...]:
         """Write a role; which parameters the server does not know is told by reading it back."""
-        return _of_a_role(self._write(f"{self.mount}/roles/{name}", dict(role)))
+        # hvac puts the name into the body as well, which Vault warns about.
+        written = self._adapter.post(f"/v1/{self.mount}/roles/{name}", json=dict(role))
+        return _of_a_role(warnings(written))
 
     def change_role(self, name: str, parameters: Role) -> tuple[str, ...]:
         """Change these parameters of a role: a write would set all others to Vault's defaults."""
+        # hvac has POST alone.
         path = f"/v1/{self.mount}/roles/{name}"
         kind = {"Content-Type": "application/merge-patch+json"}
         body = self._adapter.request("patch", path, json=dict(parameters), headers=kind)
@@ -175,40 +187,32 @@ class CertificateAuthority:
         """Return the path of the mount: Vault answers for what lies below one as for itself."""
         if "/" not in self.mount:
             return self.mount
-        found = self._read(f"sys/internal/ui/mounts/{self.mount}") or {}
+        found = _found(self._adapter.get, f"/v1/sys/internal/ui/mounts/{self.mount}") or {}
         return (fields.optional_text(found, "path") or self.mount).strip("/")
 
     def _issuers(self) -> tuple[Issuer, ...]:
-        try:
-            body = self._adapter.list(f"/v1/{self.mount}/issuers")
-        except VaultError as error:
-            if error.status == 404:
-                return ()
-            raise
+        listed = _found(self._pki.list_issuers, mount_point=self.mount)
+        known = {} if listed is None else fields.rows(listed, "key_info")
         return tuple(
             Issuer(key, fields.optional_text(info, "issuer_name") or "", self._has_key(key, info))
-            for key, info in fields.rows(fields.data(body), "key_info").items()
+            for key, info in known.items()
         )
 
     def _has_key(self, issuer: str, info: Mapping[str, Any]) -> bool:
         if "key_id" in info:
             return bool(info["key_id"])
-        return bool(
-            (self._read(f"{self.mount}/issuer/{quote(issuer, safe='')}") or {}).get("key_id")
-        )
+        return bool((self._issuer(issuer) or {}).get("key_id"))
 
-    def _read(self, path: str) -> dict[str, Any] | None:
-        try:
-            return fields.data(self._adapter.get(f"/v1/{path}"))
-        except UnknownMount:
-            return None
-        except VaultError as error:
-            if error.status == 404:
-                return None
-            raise
+    def _issuer(self, reference: str) -> dict[str, Any] | None:
+        return _found(self._pki.read_issuer, reference, mount_point=self.mount)
 
-    def _write(self, path: str, body: dict[str, Any]) -> tuple[str, ...]:
-        return warnings(self._adapter.post(f"/v1/{path}", json=body))
+
+def _found(read: Callable[..., Any], *what: str, **where: str) -> dict[str, Any] | None:
+    """Return the data that a call of hvac's reads, None where there is no such thing."""
+    try:
+        return fields.data(read(*what, **where))
+    except (UnknownMount, NotFound):
+        return None
 
 
 def _of_a_role(said: tuple[str, ...]) -> tuple[str, ...]:

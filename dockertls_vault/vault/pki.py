@@ -14,9 +14,9 @@ from dockertls_vault.errors import (
     DockerTLSError,
     IssuerTooYoung,
     NameRefused,
+    NotFound,
     UnknownMount,
     UnknownRole,
-    VaultError,
 )
 
 from .age import wait_until_old_enough
@@ -110,24 +110,24 @@ class PKI:
 
         Raises UnknownMount where there is no such mount, and for a mount without an issuer.
         """
-        adapter = self._session.anonymous.adapter
         try:
-            listed = adapter.list(f"/v1/{self.mount}/issuers")
-        except VaultError as error:
-            if error.status != 404 or error.errors:
+            listed = self._session.anonymous.secrets.pki.list_issuers(  # type: ignore[no-untyped-call]  # so are all of hvac's
+                mount_point=self.mount
+            )
+        except NotFound as error:
+            if error.errors:
                 raise
             raise UnknownMount(
                 f"the PKI mount {self.mount!r} has no issuer",
                 hint="make one with `dockertls-vault ca init`",
             ) from None
-        except DockerTLSError as error:
-            if error.exit_status != 77:
-                raise
+        except Denied:
             raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
         return fields.texts(fields.data(listed), "keys")
 
     def issuer(self, reference: str) -> str:
         """Return an issuer in PEM, by its id, its name or as ``default``; needs no token."""
+        # hvac reads the issuer's configuration instead, which takes a token.
         path = f"/v1/{self.mount}/issuer/{quote(reference, safe='')}/json"
         answer = self._session.anonymous.adapter.get(path)
         return fields.certificate(fields.data(answer), "certificate")
@@ -138,12 +138,12 @@ class PKI:
         Raises UnknownRole.
         """
         try:
-            body = self._session.client.adapter.get(f"/v1/{self.mount}/roles/{name}")
+            body = self._session.client.secrets.pki.read_role(  # type: ignore[no-untyped-call]  # likewise
+                name, mount_point=self.mount
+            )
         except Denied:
             return None
-        except VaultError as error:
-            if error.status != 404:
-                raise
+        except NotFound:
             raise self._unknown_role(name) from None
         role = fields.data(body)
         fields.text(role, "issuer_ref")
@@ -152,7 +152,7 @@ class PKI:
     def _sign(self, role: str, csr: str, common_name: str, parameters: dict[str, Any]) -> Any:
         while True:
             try:
-                return self._session.client.secrets.pki.sign_certificate(  # type: ignore[no-untyped-call]  # so are all of hvac's
+                return self._session.client.secrets.pki.sign_certificate(  # type: ignore[no-untyped-call]  # likewise
                     name=role,
                     csr=csr,
                     common_name=common_name,

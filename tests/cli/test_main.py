@@ -18,6 +18,8 @@ from dockertls_vault.errors import (
     DockerTLSError,
     ForeignFiles,
     InvalidInput,
+    NotFound,
+    RequestRefused,
     VaultError,
     VerificationError,
     error_types,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 _ARGUMENTS: dict[type[DockerTLSError], dict[str, Any]] = {
     VerificationError: {"problems": ("one", "two")},
     VaultError: {"status": 500},
+    RequestRefused: {"status": 400},
+    NotFound: {"status": 404},
 }
 
 

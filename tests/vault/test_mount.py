@@ -17,6 +17,8 @@ from dockertls_vault.vault.session import open_session
 from tests import mounts
 from tests.harness.dialect.proxy import speaking
 from tests.harness.openbao import DevVault
+from tests.vault import operator
+from tests.vault.misbehaving import misbehaving, says_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,10 +224,14 @@ def test_a_token_without_the_right_is_denied(vault_server: DevVault, session: Se
         CertificateAuthority(limited, "dockertls").state(())
 
 
-def test_something_that_is_not_vault_is_told(session: Session) -> None:
-    """An answer without data is nobody's state: here the server's own health."""
-    with pytest.raises(NotVault):
-        CertificateAuthority(session, "sys")._read("sys/health")  # noqa: SLF001 - no other way in
+def test_an_answer_without_data_is_told() -> None:
+    """It is nobody's state."""
+    with (
+        misbehaving(says_json({"request_id": "1"})) as node,
+        operator.session(node.address, BAO_TOKEN="t") as opened,
+        pytest.raises(NotVault, match="no data"),
+    ):
+        CertificateAuthority(opened, "dockertls").state(())
 
 
 HUGE = 10**30  # more seconds than there is a time for

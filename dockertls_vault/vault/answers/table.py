@@ -9,15 +9,18 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from dockertls_vault.errors import (
     DockerTLSError,
     LeaseQuotaUsedUp,
     LoginRefused,
     NoLeader,
+    NotFound,
     NotVault,
     PolicyDenied,
     RateLimited,
+    RequestRefused,
     TokenRefused,
     TryAgain,
     UnknownMount,
@@ -42,6 +45,7 @@ _SUCCESS = {"request_id", "lease_id", "data", "auth", "wrap_info", "errors"}
 _BARE = "sys/leader"
 _LOGIN = r"^auth/.+/login(/[^/]+)?$"
 _ANY = ()
+_KINDS = {400: RequestRefused, 404: NotFound}
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def rows(path: str, answer: Answer) -> tuple[Row, ...]:
 def _first(rows: tuple[Row, ...], refusal: Refusal) -> tuple[Row, Refusal] | None:
     for candidate in rows:
         if said := candidate.find(refusal):
-            return candidate, dataclasses.replace(refusal, said=said)
+            return candidate, dataclasses.replace(refusal, said=said, path=unquote(refusal.path))
     return None
 
 
@@ -246,7 +250,8 @@ def _no_mount(refusal: Refusal) -> UnknownMount:
 
 def _failed(refusal: Refusal) -> VaultError:
     verb = "refused" if refusal.status < 500 else "failed at"
-    return VaultError(
+    kind = _KINDS.get(refusal.status, VaultError)
+    return kind(
         f"Vault {verb} {refusal.path}: {refusal.words}",
         status=refusal.status,
         errors=refusal.errors,

@@ -18,9 +18,11 @@ from dockertls_vault.errors import (
     NameRefused,
     NoCommonName,
     NoLeader,
+    NotFound,
     NotVault,
     PolicyDenied,
     RateLimited,
+    RequestRefused,
     SigningRefused,
     TokenRefused,
     TryAgain,
@@ -157,7 +159,7 @@ EXAMPLES = {
         SIGN, 500, "context canceled", Verdict.BRIEFLY, VaultError, 69, "cancels pki/sign/server"
     ),
     "a forbidden header, Vault": Example(
-        LOOKUP, 400, INCONSISTENT, Verdict.NO_FORWARDING, VaultError, 69
+        LOOKUP, 400, INCONSISTENT, Verdict.NO_FORWARDING, RequestRefused, 69
     ),
     "a namespace that is not there": Example(
         LOOKUP, 404, "namespace not found", F, UnknownNamespace, 78
@@ -218,10 +220,10 @@ EXAMPLES = {
         "sys/mounts/pki", 400, "No secret engine mount at pki/", F, UnknownMount, 78
     ),
     "nothing there": Example(
-        "pki/roles/x", 404, {"errors": []}, F, VaultError, 69, "Vault refused pki/roles/x: HTTP 404"
+        "pki/roles/x", 404, {"errors": []}, F, NotFound, 69, "Vault refused pki/roles/x: HTTP 404"
     ),
     "a parameter": Example(
-        "pki/config/issuers", 400, "Failed to parse default: not found", F, VaultError, 69
+        "pki/config/issuers", 400, "Failed to parse default: not found", F, RequestRefused, 69
     ),
     "a failure of its own": Example(
         SIGN, 500, "1 error occurred:\n\t* no reply\n\n", F, VaultError, 69, "* no reply"
@@ -424,13 +426,22 @@ def test_words_without_end(path: str, phrase: str, status: int) -> None:
 def test_the_words_of_the_engine_are_about_signing(example: Example) -> None:
     """Elsewhere somebody else has written them, or a command that asks for something else."""
     meaning = table.read("POST", "kv/data/x", VAULT, example.answer)
-    assert type(meaning.fault) is VaultError
+    expected = RequestRefused if example.answer.status == 400 else VaultError
+    assert type(meaning.fault) is expected
+
+
+def test_a_path_is_said_as_a_policy_has_it() -> None:
+    """Not as a URL has it: the hint is there to be pasted."""
+    answer = Answer(403, {}, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}, False)
+    fault = table.read("GET", "pki%40a/roles/x", VAULT, answer).fault
+    assert isinstance(fault, PolicyDenied)
+    assert 'path "pki@a/roles/x" {' in fault.hint
 
 
 def test_a_mount_with_the_word_in_its_path() -> None:
     """Its roles are not about signing, and the hint has all of its path."""
     answer = Answer(400, {}, {"errors": ["a parameter of the role"]}, empty=False)
-    assert type(table.read("POST", "a/sign/b/roles/x", VAULT, answer).fault) is VaultError
+    assert type(table.read("POST", "a/sign/b/roles/x", VAULT, answer).fault) is RequestRefused
     none = Answer(500, {}, {"errors": [f"{NO_CA} no default issuer currently configured"]}, False)
     fault = table.read("POST", "a/sign/b/sign/server", VAULT, none).fault
     assert fault is not None
