@@ -321,7 +321,8 @@ def test_a_restart_that_was_forgotten_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """`issue server` says that dockerd has to be restarted, and `check` on that host sees it."""
-    monkeypatch.setattr("dockertls_vault.cli.issue.SERVER_DIRECTORY", out / "s")
+    for command in ("issue", "check"):
+        monkeypatch.setattr(f"dockertls_vault.cli.{command}.SERVER_DIRECTORY", out / "s")
     succeed("issue", "server")
     assert "restart it to serve this certificate (systemctl" in capsys.readouterr().err
     issue("client", out / "c")

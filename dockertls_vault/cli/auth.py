@@ -4,59 +4,49 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from dockertls_vault.duration import format_duration
+from dockertls_vault.settings.schema import Settings
 
-from . import options, render
-from .options import (
-    AuthOption,
-    MountOption,
-    NamespaceOption,
-    Output,
-    OutputOption,
-    Preferences,
-    QuietOption,
-    TimeoutOption,
-    VerboseOption,
-    of_vault,
-)
+from . import render
+from .help import Command, of_vault, single_command
+from .options import VAULT, with_settings
+from .preferences import Preferences, with_preferences
+from .session import open_session
 
 if TYPE_CHECKING:
     from dockertls_vault.vault.token_info import Token
     from dockertls_vault.whoami import Permission, WhoAmI
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app = single_command()
 
 
-@app.command(epilog=of_vault("dockertls-vault auth", "dockertls-vault auth --auth jwt -o json"))
-def auth(
-    ctx: typer.Context,
-    mount: MountOption = None,
-    auth: AuthOption = None,
-    namespace: NamespaceOption = None,
-    timeout: TimeoutOption = None,
-    output: OutputOption = Output.TABLE,  # noqa: ARG001 - its callback remembers it
-    quiet: QuietOption = False,  # noqa: ARG001 - likewise
-    verbose: VerboseOption = False,  # noqa: ARG001 - likewise
-) -> None:
+@app.command(
+    cls=Command, epilog=of_vault("dockertls-vault auth", "dockertls-vault auth --auth jwt -o json")
+)
+@with_preferences("output", "quiet", "verbose")
+@with_settings("mount", *VAULT)
+def auth(settings: Settings, preferences: Preferences) -> None:
     """Show who Vault takes us to be, and what it would let us do."""
     from dockertls_vault.whoami import who_am_i
 
-    preferences = ctx.ensure_object(Preferences)
-    settings = options.settings(mount=mount, auth=auth, namespace=namespace, timeout=timeout)
-    with options.session(settings, preferences) as session:
+    with open_session(settings, preferences) as session:
         found = who_am_i(session, settings)
     render.show(
         "auth",
         found,
         preferences,
         words=[_fields(found), "", _table(found.commands)],
-        warnings=[
-            *([_ignored(found.namespace)] if found.namespace_ignored else []),
-            *([_used_up(found.used_up)] if found.used_up else []),
-        ],
+        warnings=_warnings(found),
     )
+
+
+def _warnings(found: WhoAmI) -> list[str]:
+    warnings = []
+    if found.namespace_ignored:
+        warnings.append(_ignored(found.namespace))
+    if found.used_up:
+        warnings.append(_used_up(found.used_up))
+    return warnings
 
 
 def _fields(found: WhoAmI) -> render.Fields:

@@ -13,24 +13,14 @@ from dockertls_vault.ca.steps import needs_consent
 from dockertls_vault.certificate.names import parse_common_name
 from dockertls_vault.duration import parse_ttl
 from dockertls_vault.errors import ConflictingState
+from dockertls_vault.settings.schema import Settings
 from dockertls_vault.vault.roles import TELLING
 
-from . import options, render
-from .options import (
-    AuthOption,
-    MountOption,
-    NamespaceOption,
-    Output,
-    OutputOption,
-    Preferences,
-    QuietOption,
-    TimeoutOption,
-    TrustMountOption,
-    VerboseOption,
-    described,
-    examples,
-    of_vault,
-)
+from . import render
+from .help import Command, command_group, described, examples, of_vault
+from .options import VAULT, find_settings, parsed, with_settings
+from .preferences import Preferences, with_preferences
+from .session import needing, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,17 +35,21 @@ _BOUND = {
     "role's TTL (`dockertls-vault ca policy`)"
 }
 
-app = options.commands("Set up the CA in Vault, and see what it takes to use it.")
+app = command_group("Set up the CA in Vault, and see what it takes to use it.")
 
 
 @app.command(
+    cls=Command,
     epilog=of_vault(
         "dockertls-vault ca init --domain example.internal --dry-run",
         "dockertls-vault ca init --allow-any-name --mount team/docker",
-    )
+    ),
 )
+@with_preferences("output", "quiet", "verbose")
+@with_settings("mount", "trust_mount", *VAULT)
 def init(
-    ctx: typer.Context,
+    settings: Settings,
+    preferences: Preferences,
     domain: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,14 +93,6 @@ def init(
         typer.Option("--yes", "-y", help="Take away and open what the plan says, without asking."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
-    mount: MountOption = None,
-    trust_mount: TrustMountOption = None,
-    auth: AuthOption = None,
-    namespace: NamespaceOption = None,
-    timeout: TimeoutOption = None,
-    output: OutputOption = Output.TABLE,  # noqa: ARG001 - its callback remembers it
-    quiet: QuietOption = False,  # noqa: ARG001 - likewise
-    verbose: VerboseOption = False,  # noqa: ARG001 - likewise
 ) -> None:
     """Make the PKI mount, its root and its roles, or put them right."""
     from dockertls_vault.ca import bootstrap
@@ -114,10 +100,6 @@ def init(
     from dockertls_vault.vault.mount import CertificateAuthority
     from dockertls_vault.vault.pki import PKI
 
-    preferences = ctx.ensure_object(Preferences)
-    settings = options.settings(
-        mount=mount, trust_mount=trust_mount, auth=auth, namespace=namespace, timeout=timeout
-    )
     wish = Wish(
         domains=parse_domains(domain or []),
         remove_domains=parse_removals(remove_domain or []),
@@ -125,13 +107,13 @@ def init(
         allow_bare_domains=allow_bare_domains,
         allow_localhost=allow_localhost,
         common_name=None if common_name is None else parse_common_name(common_name),
-        root_ttl=None if root_ttl is None else options.parsed("--root-ttl", parse_ttl, root_ttl),
+        root_ttl=None if root_ttl is None else parsed("--root-ttl", parse_ttl, root_ttl),
         server_role=settings.server_role,
         client_role=settings.client_role,
     )
     with (
-        options.needing(Person.ADMIN, settings.mount, settings.server_role),
-        options.session(settings, preferences) as session,
+        needing(Person.ADMIN, settings.mount, settings.server_role),
+        open_session(settings, preferences) as session,
     ):
         ca = CertificateAuthority(session, settings.mount)
         plan = make_plan(settings.mount, ca.state(tuple(wish.roles)), wish)
@@ -160,16 +142,20 @@ def init(
 
 
 @app.command(
+    cls=Command,
     epilog=examples(
         "dockertls-vault ca policy server | bao policy write docker-host -",
         "dockertls-vault ca policy client --role ci",
-    )
+    ),
 )
+@with_preferences()
+@with_settings("mount", others=False)
 def policy(
+    settings: Settings,
+    preferences: Preferences,
     person: Annotated[
         Person, typer.Argument(metavar="server|client|admin", help="Whom the policy is for.")
     ],
-    mount: MountOption = None,
     role: Annotated[
         str | None,
         typer.Option(
@@ -185,10 +171,10 @@ def policy(
     """Print the policy (HCL) that a person's commands need, and no more."""
     from dockertls_vault.ca.policy import rules, to_hcl
 
-    settings = options.settings(mount=mount, server_role=role, client_role=role)
-    name = settings.client_role if person is Person.CLIENT else settings.server_role
+    roles = find_settings({"server_role": role, "client_role": role}, others=False)
+    name = roles.client_role if person is Person.CLIENT else roles.server_role
     hcl = to_hcl(rules(person, settings.mount, name))
-    render.words(hcl.removesuffix("\n").split("\n"), Preferences())
+    render.words(hcl.removesuffix("\n").split("\n"), preferences)
 
 
 def _plan(steps: Sequence[Step]) -> list[str]:

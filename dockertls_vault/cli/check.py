@@ -16,24 +16,29 @@ from dockertls_vault.errors import ConflictingState, InvalidInput
 from dockertls_vault.settings import parsers
 
 from . import options, render
-from .options import Output, OutputOption, Preferences, QuietOption, described, examples, parsed
+from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY
+from .help import Command, described, examples, single_command
+from .options import parsed
+from .preferences import Preferences, with_preferences
 
 if TYPE_CHECKING:
     from dockertls_vault.credential.reader import CredentialFiles
     from dockertls_vault.docker.diagnosis.report import Report, Step
     from dockertls_vault.docker.endpoint import Endpoint
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app = single_command()
 
 
 @app.command(
+    cls=Command,
     epilog=examples(
         "dockertls-vault check tcp://docker1.example.internal:2376",
         "dockertls-vault check 192.0.2.10 --certs ./client -o json",
-    )
+    ),
 )
+@with_preferences("output", "quiet")
 def check(
-    ctx: typer.Context,
+    preferences: Preferences,
     host: Annotated[
         str | None,
         typer.Argument(
@@ -57,8 +62,6 @@ def check(
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long to wait for each answer.")
     ] = "10s",
-    output: OutputOption = Output.TABLE,  # noqa: ARG001 - its callback remembers it
-    quiet: QuietOption = False,  # noqa: ARG001 - likewise
 ) -> None:
     """Check that a daemon keeps strangers out, and lets us in.
 
@@ -67,9 +70,6 @@ def check(
     """
     from dockertls_vault.check import check as check_endpoint
 
-    from .issue import SERVER_DIRECTORY
-
-    preferences = ctx.ensure_object(Preferences)
     endpoint = _endpoint(host, os.environ)
     limit = parsed("--timeout", parse_duration, timeout)
     named = None if certs is None else options.directory("--certs", certs)
@@ -137,8 +137,6 @@ def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
     """Return the command that makes ``files``, or the first ones, in the directory looked at."""
     from dockertls_vault.certificate.request import Layout, Purpose
     from dockertls_vault.docker.diagnosis.trust import ISSUE_CLIENT
-
-    from .issue import CLIENT_DIRECTORY
 
     words = [ISSUE_CLIENT]
     # Not Path.resolve, which raises for links in a circle.

@@ -14,24 +14,28 @@ from dockertls_vault import stop
 from dockertls_vault.errors import VaultUnreachable
 from dockertls_vault.host import process
 
-from . import options, render, signals
-from .options import Preferences, QuietOption, examples
+from . import render, signals
+from .help import Command, examples, single_command
+from .preferences import Preferences, with_preferences
+from .session import open_session
 
 if TYPE_CHECKING:
     from dockertls_vault.dev import DevServer
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app = single_command()
 
 
 @app.command(
+    cls=Command,
     context_settings={"allow_interspersed_args": False},
     epilog=examples(
         "dockertls-vault dev --domain example.internal",
         "dockertls-vault dev -- sh -c 'dockertls-vault issue server --dir ./server'",
     ),
 )
+@with_preferences("quiet")
 def dev(
-    ctx: typer.Context,
+    preferences: Preferences,
     command: Annotated[
         list[str] | None,
         typer.Argument(metavar="[-- COMMAND…]", help="Run this with it, and end with its status."),
@@ -40,7 +44,6 @@ def dev(
         list[str] | None,
         typer.Option(metavar="NAME", help="As for `ca init`; without it servers get any name."),
     ] = None,
-    quiet: QuietOption = False,  # noqa: ARG001 - its callback remembers it
 ) -> None:
     """Run an embedded OpenBao in memory, with a CA in it.
 
@@ -49,7 +52,6 @@ def dev(
     from dockertls_vault import dev as embedded
     from dockertls_vault.ca.plan import parse_domains
 
-    preferences = ctx.ensure_object(Preferences)
     domains = parse_domains(domain or [])
     with embedded.running() as server:
         _init(server, domains, preferences)
@@ -89,7 +91,7 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
         server_role=settings.server_role,
         client_role=settings.client_role,
     )
-    with options.session(settings, preferences) as session:
+    with open_session(settings, preferences) as session:
         ca = CertificateAuthority(session, settings.mount)
         bootstrap.apply(ca, make_plan(settings.mount, ca.state(tuple(wish.roles)), wish))
     names = f"names below {', '.join(domains)}" if domains else "any name (no --domain was given)"

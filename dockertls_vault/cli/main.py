@@ -7,19 +7,17 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dockertls_vault import stop
-from dockertls_vault.errors import DockerTLSError, OutputLost
+from dockertls_vault.errors import OutputLost
 
 from . import render, signals, streams
-from .options import Preferences, examples
-
-if TYPE_CHECKING:
-    from typer._click import Command, Context
+from .help import examples
+from .preferences import Failed, Preferences
 
 # A command's module is imported when the command is called, or named in the help.
 COMMANDS = {
@@ -59,7 +57,7 @@ class _Commands(TyperGroup):
         # Where a name is mistyped, typer suggests one of these; they do nothing else.
         self.commands = {name: TyperCommand(name) for name in COMMANDS}
 
-    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - the signature of the base
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature of the base, whose types are private
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"{__package__}.{COMMANDS[cmd_name]}")
@@ -151,21 +149,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str], heard: signals.Heard) -> int:
-    preferences = Preferences()
     try:
-        status = app(
-            _in_options(arguments),
-            prog_name="dockertls-vault",
-            obj=preferences,
-            standalone_mode=False,
-        )
+        status = app(_in_options(arguments), prog_name="dockertls-vault", standalone_mode=False)
     except _UsageError as error:
         render.usage(error)
         _say_what_is_there_instead(arguments)
         return EXIT_USAGE
     except stop.Stopped:
         return heard.status
-    except DockerTLSError as error:
-        render.failure(error, preferences)
-        return heard.status or error.exit_status
+    except Failed as failed:
+        render.failure(failed.error, failed.preferences)
+        return heard.status or failed.error.exit_status
     return status or 0

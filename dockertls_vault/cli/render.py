@@ -28,7 +28,7 @@ import typer
 
 from dockertls_vault import stop
 
-from .options import Output, Preferences
+from .preferences import Output, Preferences
 from .wrapping import wrap
 
 if TYPE_CHECKING:

@@ -10,31 +10,31 @@ import typer
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.duration import format_time
 from dockertls_vault.errors import InvalidInput
+from dockertls_vault.settings.schema import Settings
 
 from . import options, render, restart, trust
-from .options import (
-    AdminGroupOption,
-    Output,
-    OutputOption,
-    Preferences,
-    QuietOption,
-    examples,
-)
+from .help import Command, examples, single_command
+from .options import with_settings
+from .preferences import Preferences, with_preferences
 
 if TYPE_CHECKING:
     from dockertls_vault.rollback import Generation, Generations, RolledBack
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app = single_command()
 
 
 @app.command(
+    cls=Command,
     epilog=examples(
         "sudo dockertls-vault rollback /etc/docker/tls",
         "dockertls-vault rollback ~/.docker --list",
-    )
+    ),
 )
+@with_preferences("output", "quiet")
+@with_settings("admin_group", others=False)
 def rollback(
-    ctx: typer.Context,
+    settings: Settings,
+    preferences: Preferences,
     directory: Annotated[
         str, typer.Argument(metavar="DIR", help="The directory that the files were issued to.")
     ],
@@ -49,9 +49,6 @@ def rollback(
     list_: Annotated[
         bool, typer.Option("--list", help="Tell what each generation holds, and change nothing.")
     ] = False,
-    admin_group: AdminGroupOption = None,
-    output: OutputOption = Output.TABLE,  # noqa: ARG001 - its callback remembers it
-    quiet: QuietOption = False,  # noqa: ARG001 - likewise
 ) -> None:
     """Put an earlier certificate in use again.
 
@@ -60,7 +57,6 @@ def rollback(
     from dockertls_vault.rollback import find, roll_back
 
     place = options.directory("DIR", directory)
-    preferences = ctx.ensure_object(Preferences)
     if list_ and generation is not None:
         raise InvalidInput(
             "--list tells of all generations", hint="leave out either --list or GENERATION"
@@ -69,7 +65,6 @@ def rollback(
         found = find(place)
         render.show("generations", found, preferences, words=[_table(found)])
         return
-    settings = options.settings(admin_group=admin_group)
     done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
     trust.say_who_is_shut_out(done.purpose, done.no_longer_trusted)
     trust.say_who_is_let_in_again(done.trusted_again)

@@ -17,7 +17,7 @@ from dockertls_vault.files import guarded
 from .schema import Settings, Source, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = ["Settings", "config_files", "resolve"]
 
@@ -42,9 +42,15 @@ def config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def resolve(
-    flags: Mapping[str, object], environ: Mapping[str, str], files: Sequence[Path]
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    files: Sequence[Path],
+    *,
+    names: Collection[str] | None = None,
 ) -> Settings:
     """Find the settings; ``flags`` are those that were given, by the name of their field.
+
+    With ``names`` only these are looked for, and a wrong value of another one is nobody's concern.
 
     An empty variable counts as not set, and an empty ``BAO_X`` hides ``VAULT_X``, as for OpenBao's
     command line. Raises InvalidInput for a flag, InvalidSetting for a variable or a file, each
@@ -55,6 +61,8 @@ def resolve(
     origins: dict[str, str] = {}
     outvoted: dict[str, str] = {}
     for name, source in sources().items():
+        if names is not None and name not in names:
+            continue
         for origin, value in _found(name, source, flags, environ, tables):
             try:
                 values[name] = source.parse(value)

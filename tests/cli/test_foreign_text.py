@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dockertls_vault.cli import main, render
-from dockertls_vault.cli.options import Output, Preferences
+from dockertls_vault.cli.preferences import Output, Preferences
 from dockertls_vault.errors import DockerTLSError
 
 from .test_render import be_a_terminal

@@ -51,6 +51,16 @@ def test_nothing_is_cut_off_on_80_columns(
     assert [line for line in lines if line.endswith("...") and "[ARGS]" not in line] == []
 
 
+@pytest.mark.parametrize("path", RUNNABLE, ids=" ".join)
+def test_an_argument_has_no_braces(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What must be given is named as in every manual: `rollback [OPTIONS] DIR [GENERATION]`."""
+    usage, _, _ = said(path, capsys).partition("\n\n")
+    assert usage.startswith(f"Usage: dockertls-vault {' '.join(path)} [OPTIONS]")
+    assert not set("{}") & set(usage)
+
+
 @pytest.mark.parametrize("path", [(), *RUNNABLE], ids=" ".join)
 def test_each_command_has_two_examples_that_parse(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]

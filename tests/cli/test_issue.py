@@ -6,7 +6,7 @@ import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dockertls_vault.cli import main, options
+from dockertls_vault.cli import issue, main
 from dockertls_vault.errors import Locked
 from tests.resolvers import swallowing
 
@@ -32,7 +32,7 @@ def test_the_names_of_this_machine_are_found_within_the_budget(
         raise Locked("enough")
 
     monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
-    monkeypatch.setattr(options, "session", session)
+    monkeypatch.setattr(issue, "open_session", session)
     command = ["issue", "server", "--dir", str(tmp_path / "s")]
     assert main.run([*command, "--timeout", f"{TIMEOUT.seconds}s"]) == Locked.exit_status
     assert not over.is_set()

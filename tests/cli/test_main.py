@@ -13,7 +13,7 @@ import pytest
 
 from dockertls_vault import __version__, stop
 from dockertls_vault.cli import main, render, signals
-from dockertls_vault.cli.options import Output, Preferences
+from dockertls_vault.cli.preferences import Failed, Output, Preferences
 from dockertls_vault.errors import (
     DockerTLSError,
     ForeignFiles,
@@ -143,7 +143,8 @@ def test_each_error_ends_with_its_own_status(
     """What a command raises decides the exit status; its words and hint go to stderr."""
 
     def fail(*_arguments: object, **_options: object) -> None:
-        raise error("went wrong", hint="do this", **_ARGUMENTS.get(error, {}))
+        failure = error("went wrong", hint="do this", **_ARGUMENTS.get(error, {}))
+        raise Failed(failure, Preferences())
 
     monkeypatch.setattr(main, "app", fail)
     assert main.run([]) == error.exit_status

@@ -13,7 +13,7 @@ import pytest
 
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.cli import render
-from dockertls_vault.cli.options import Output, Preferences
+from dockertls_vault.cli.preferences import Output, Preferences
 from dockertls_vault.errors import ForeignFiles
 
 

@@ -18,7 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dockertls_vault.cli import render
-from dockertls_vault.cli.options import Output, Preferences
+from dockertls_vault.cli.preferences import Output, Preferences
 from dockertls_vault.errors import DockerTLSError
 
 if TYPE_CHECKING:

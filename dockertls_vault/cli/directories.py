@@ -1,0 +1,38 @@
+"""The directories for credentials where none is named."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dockertls_vault.errors import CannotWrite
+from dockertls_vault.settings import parsers
+
+from . import options
+
+SERVER_DIRECTORY = Path("/etc/docker/tls")
+CLIENT_DIRECTORY = Path("~/.docker")
+
+
+def to_install_in(given: str | None, default: Path) -> Path:
+    """Return the directory to install in: the one of ``--dir``, or the default."""
+    if given is not None:
+        return options.directory("--dir", given)
+    directory = parsers.path(str(default))
+    if default == CLIENT_DIRECTORY:
+        _refuse_home_of_another(directory)
+    return directory
+
+
+def _refuse_home_of_another(directory: Path) -> None:
+    """Say so where HOME leads to another user's, as in a container that names no user.
+
+    What is refused later would have root be the way out.
+    """
+    me = os.geteuid()
+    nearest = next(step for step in (directory, *directory.parents) if os.path.lexists(step))
+    if me in {0, nearest.lstat().st_uid} or os.access(nearest, os.W_OK | os.X_OK):
+        return
+    raise CannotWrite(
+        f"HOME is {directory.parent}, which is not yours", hint="set HOME, or give --dir"
+    )
