@@ -19,8 +19,9 @@ from .certificate.certificate import (
 from .certificate.clocks import Clocks
 from .certificate.keys import PrivateKey, generate_key, make_csr, private_key_pem
 from .certificate.names import LONGEST_COMMON_NAME
-from .certificate.request import KeyType, Layout, Purpose
+from .certificate.request import KeyType, Purpose
 from .credential import preflight, store
+from .credential.layout import Kind, Layout
 from .credential.worker import by_worker
 from .duration import format_time
 from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .certificate.names import Names
     from .certificate.request import Request
     from .credential.layout import Placement
+    from .credential.record import Record
     from .errors import DockerTLSError
     from .vault.pki import PKI, Signed
 
@@ -80,7 +82,7 @@ def server_common_name(names: Names) -> str | None:
 
 
 def issue(
-    request: Request,
+    record: Record,
     place: Placement,
     *,
     signer: PKI,
@@ -90,7 +92,7 @@ def issue(
     announce: Callable[[tuple[Description, ...]], None],
     clock: Callable[[], datetime],
 ) -> Issued:
-    """Issue the credential that ``request`` describes into ``place``.
+    """Issue the credential that ``record`` describes into ``place``.
 
     ``signer`` is the mount that signs, ``trust`` the one whose roots go into ca.pem, most often
     the same; ``clock`` gives the time in UTC. With ``drop_refused_names`` a name that the role
@@ -98,8 +100,9 @@ def issue(
     not be trusted any more, if there are any, before anything is signed; what it raises ends
     it. Raises what the parts raise; then nothing was installed.
     """
-    _refuse_dind_with_two_mounts(request)
-    preflight.check(place, request, replace=replace_files)
+    _refuse_dind_with_two_mounts(record)
+    preflight.check(place, replace=replace_files)
+    request = record.request
     own = load_all(signer.issuers())
     trusted = own if trust is signer else load_all(trust.issuers())
     own_roots = verify.current_roots(own, clock())
@@ -124,7 +127,7 @@ def issue(
     last_root = max(trusted_roots, key=lambda root: root.not_valid_after_utc)
     valid_until = min(verified.valid_until, last_root.not_valid_after_utc)
     # docker:dind verifies the server's certificate with ca.pem alone, so that holds the chain.
-    inner = verified.intermediates if request.layout is Layout.DIND else ()
+    inner = verified.intermediates if record.layout is Layout.DIND else ()
     description = describe(verified.leaf)
     stop.check()  # what is installed then is so in full: it takes milliseconds
     installed = store.install(
@@ -135,7 +138,7 @@ def issue(
             key=private_key_pem(key),
             serial=description.serial,
         ),
-        granted,
+        replace(record, request=granted),
         replace=replace_files,
         now=clocks.now,
     )
@@ -261,11 +264,10 @@ def _losing(
     return verify.lacking(found, roots, now)
 
 
-def _refuse_dind_with_two_mounts(request: Request) -> None:
-    if (
-        request.layout is Layout.DIND
-        and request.purpose is Purpose.SERVER
-        and request.trust_mount not in (None, request.mount)
+def _refuse_dind_with_two_mounts(record: Record) -> None:
+    if record.kind == Kind(Purpose.SERVER, Layout.DIND) and record.trust_mount not in (
+        None,
+        record.request.mount,
     ):
         raise InvalidInput(
             "docker:dind checks its certificate against its own ca.pem, so another mount's "

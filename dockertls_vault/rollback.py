@@ -17,9 +17,9 @@ from .certificate.certificate import (
     public_key_fingerprint,
 )
 from .certificate.keys import is_key_of
-from .certificate.request import Layout, Purpose
-from .credential import backup, generations, preflight, store
-from .credential.layout import GENERATION_NAMES, PRIVATE, Placement, group, public_names
+from .certificate.request import Purpose
+from .credential import backup, generations, preflight, record, store
+from .credential.layout import GENERATION_NAMES, PRIVATE, Kind, Layout, Placement, gid
 from .credential.store import InstalledFile
 from .credential.worker import by_worker
 from .duration import format_time
@@ -103,7 +103,7 @@ def roll_back(
         try:
             place = _place(directory, admins)
             # Whoever may not change it is told that, and nothing of what they may not read.
-            preflight.check(place, None, replace=True)
+            preflight.check(place, replace=True)
             return by_worker(place, partial(_roll_back, name=name, now=now))
         except ForeignFiles as error:
             raise ForeignFiles(
@@ -114,7 +114,7 @@ def roll_back(
 def _place(directory: Path, admins: str | None) -> Placement:
     """Return where the credential is; its work is that of the directory's owner, if root may do it.
 
-    The public names are those of docker:dind, until it is known which they are.
+    Its kind is not known yet: to read that is work of the owner's, too.
     """
     whole = directory.absolute()
     found = [
@@ -135,15 +135,15 @@ def _place(directory: Path, admins: str | None) -> Placement:
     owner = found[0].stat().st_uid
     return Placement(
         found[0],
-        GENERATION_NAMES,
+        kind=None,
         uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP,
-        admins=None if admins is None else group(admins),
+        admins=None if admins is None else gid(admins),
         movable=False,
     )
 
 
 def _find(place: Placement) -> Generations:
-    purpose, _ = preflight.kind(place.directory)
+    purpose = _kind(place.directory).purpose
     private = place.directory / PRIVATE
     with (
         atomic.opened(str(private)) as opened,
@@ -158,6 +158,17 @@ def _find(place: Placement) -> Generations:
             for name in names
         ),
     )
+
+
+def _kind(directory: Path) -> Kind:
+    with atomic.opened(str(directory.resolve())) as opened:
+        found = record.read(directory, opened)
+    if found is None:
+        raise ConflictingState(
+            f"{directory / PRIVATE / record.NAME} is not there, which says what the credential is",
+            hint="issue another certificate; it is written anew with that",
+        )
+    return found.kind
 
 
 def _described(path: Path, *, in_use: bool) -> Generation:
@@ -183,9 +194,8 @@ def _described(path: Path, *, in_use: bool) -> Generation:
 
 
 def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBack:
-    purpose, layout = preflight.kind(place.directory)
-    if layout is Layout.DOCKER:
-        place = replace(place, public_names=public_names(purpose))
+    kind = _kind(place.directory)
+    place = replace(place, kind=kind)
     found = _find(place)
     chosen = _choose(found, name)
     _refuse_unusable(chosen, place.directory / PRIVATE / generations.DIRECTORY / chosen.name)
@@ -202,8 +212,8 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
         warnings = (f"the certificate that is in use now expired at {expired}", *warnings)
     return RolledBack(
         place.directory,
-        purpose,
-        layout,
+        kind.purpose,
+        kind.layout,
         before,
         replace(chosen, in_use=True),
         files,

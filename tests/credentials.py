@@ -7,35 +7,44 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.names import Names
-from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
-from dockertls_vault.credential import layout, store
+from dockertls_vault.certificate.request import KeyType, Purpose, Request
+from dockertls_vault.credential import store
+from dockertls_vault.credential.layout import Layout
+from dockertls_vault.credential.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-CLIENT = Request(
-    purpose=Purpose.CLIENT,
-    mount="dockertls",
-    role="client",
-    names=Names(),
-    common_name="alice",
-    ttl=timedelta(hours=1),
-    key_type=KeyType.EC_P256,
-    layout=Layout.DOCKER,
+CLIENT = Record(
+    Request(
+        purpose=Purpose.CLIENT,
+        mount="dockertls",
+        role="client",
+        names=Names(),
+        common_name="alice",
+        ttl=timedelta(hours=1),
+        key_type=KeyType.EC_P256,
+    ),
+    Layout.DOCKER,
 )
-SERVER = replace(CLIENT, purpose=Purpose.SERVER, role="server", names=Names(("a.example",)))
+SERVER = replace(
+    CLIENT,
+    request=replace(
+        CLIENT.request, purpose=Purpose.SERVER, role="server", names=Names(("a.example",))
+    ),
+)
 NAMES = ("ca.pem", "cert.pem", "key.pem")
 
 
 def put(
-    out: Path, number: int, request: Request = CLIENT, *, replace: bool = False
+    out: Path, number: int, record: Record = CLIENT, *, replace: bool = False
 ) -> store.Installed:
     """Install credential ``number``, whose files say so."""
     return store.install(
-        layout.place(request, out),
+        record.place(out),
         material(number),
-        request,
+        record,
         replace=replace,
         now=NOW + timedelta(hours=number),
     )

@@ -16,7 +16,7 @@ from dockertls_vault.certificate.certificate import serial_text
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.check import STEPS, check
-from dockertls_vault.credential import layout, store
+from dockertls_vault.credential import store
 from dockertls_vault.credential.reader import CredentialFiles
 from dockertls_vault.docker.diagnosis import visits
 from dockertls_vault.docker.diagnosis.report import Report, Severity
@@ -387,7 +387,7 @@ def install(directory: Path, authority: Authority, issued: Issued) -> None:
     material = store.Material(
         authority.pem, issued.certificate_pem, issued.key_pem, serial_text(issued.certificate)
     )
-    place = layout.place(SERVER, directory)
+    place = SERVER.place(directory)
     store.install(place, material, SERVER, replace=False, now=datetime.now(UTC))
 
 

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dockertls_vault.certificate.certificate import serial_text
-from dockertls_vault.certificate.request import Layout, Purpose, Request
-from dockertls_vault.credential import layout, reader, store
+from dockertls_vault.certificate.request import Purpose
+from dockertls_vault.credential import reader, store
+from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from dockertls_vault.credential.record import Record
     from dockertls_vault.rollback import RolledBack
 
 ROOT = Authority.create("rollback root")
@@ -52,16 +54,16 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "certs"
 
 
-def put(out: Path, number: int, request: Request = CLIENT) -> str:
+def put(out: Path, number: int, record: Record = CLIENT) -> str:
     """Install a certificate for ``client<number>``, an hour younger each; return its serial."""
     issued = ROOT.issue(
         f"client{number}", not_before=NOW - timedelta(days=1), lifetime=timedelta(days=1 + number)
     )
     serial = serial_text(issued.certificate)
     store.install(
-        layout.place(request, out),
+        record.place(out),
         store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, serial),
-        request,
+        record,
         replace=False,
         now=NOW + timedelta(hours=number),
     )
@@ -128,9 +130,9 @@ def test_what_a_rollback_put_in_use_is_kept_by_the_next_certificate(out: Path) -
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_directory_of_docker_dind_is_found_below(out: Path, purpose: Purpose) -> None:
     """As it was named with --dir; where there are two, one has to be named."""
-    request = replace(CLIENT if purpose is Purpose.CLIENT else SERVER, layout=Layout.DIND)
-    first = put(out, 1, request)
-    put(out, 2, request)
+    record = replace(CLIENT if purpose is Purpose.CLIENT else SERVER, layout=Layout.DIND)
+    first = put(out, 1, record)
+    put(out, 2, record)
     done = back(out)
     assert (done.directory, done.purpose) == (out / purpose.value, purpose)
     assert in_use(out / purpose.value) == first
@@ -357,9 +359,9 @@ def test_root_works_in_the_directory_of_another_with_their_rights(everybodys: Pa
     out = everybodys / "certs"
     out.mkdir()
     os.chown(out, owner, -1)
-    request = replace(CLIENT, owner="nobody")
-    first = put(out, 1, request)
-    put(out, 2, request)
+    record = replace(CLIENT, owner="nobody")
+    first = put(out, 1, record)
+    put(out, 2, record)
     back(out)
     assert in_use(out) == first
     assert (out / ".dockertls" / "current").lstat().st_uid == owner
@@ -403,12 +405,12 @@ def test_the_oldest_leads_forth_again_and_to_what_was_there_before(out: Path) ->
     """Once too often, the hint has the newest; and the files of others, where there were any."""
     out.mkdir()
     (out / "key.pem").write_text("by hand")
-    request = CLIENT
+    record = CLIENT
     issued = ROOT.issue("alice")
     store.install(
-        layout.place(request, out),
+        record.place(out),
         store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, "01"),
-        request,
+        record,
         replace=True,
         now=NOW,
     )

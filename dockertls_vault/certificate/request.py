@@ -1,10 +1,10 @@
-"""What was asked for: enough to ask for the same again, and no secret."""
+"""What Vault is asked to sign; pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -41,16 +41,9 @@ class KeyType(StrEnum):
         return int(self.value.partition("-")[2].removeprefix("p") or 0)
 
 
-class Layout(StrEnum):
-    """How the files are named: as dockerd and the docker CLI, or as docker:dind expects them."""
-
-    DOCKER = "docker"
-    DIND = "dind"
-
-
 @dataclass(frozen=True)
 class Request:
-    """One credential as it was asked for.
+    """One certificate as it is requested of the role ``role`` of the PKI mount ``mount``.
 
     ``names`` are those of the SAN (a client has none), ``common_name`` is None where the
     subject stays empty.
@@ -63,25 +56,3 @@ class Request:
     common_name: str | None
     ttl: timedelta
     key_type: KeyType
-    layout: Layout
-    trust_mount: str | None = None
-    owner: str | None = None
-    group: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what ``request.json`` holds: names as lists, the TTL in seconds."""
-        return {
-            "version": 1,
-            "purpose": self.purpose.value,
-            "mount": self.mount,
-            "role": self.role,
-            "trust_mount": self.trust_mount,
-            "dns_names": list(self.names.dns),
-            "ip_addresses": list(self.names.addresses),
-            "common_name": self.common_name,
-            "ttl_seconds": int(self.ttl.total_seconds()),
-            "key_type": self.key_type.value,
-            "layout": self.layout.value,
-            "owner": self.owner,
-            "group": self.group,
-        }

@@ -135,7 +135,8 @@ def _directory(certs: Path | None, environ: Mapping[str, str]) -> Path:
 
 def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
     """Return the command that makes ``files``, or the first ones, in the directory looked at."""
-    from dockertls_vault.certificate.request import Layout, Purpose
+    from dockertls_vault.certificate.request import Purpose
+    from dockertls_vault.credential.layout import Layout
     from dockertls_vault.docker.diagnosis.trust import ISSUE_CLIENT
 
     words = [ISSUE_CLIENT]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockertls_vault.ca.policy import Person
-from dockertls_vault.certificate.request import Layout, Purpose, Request
-from dockertls_vault.credential import layout as layouts
+from dockertls_vault.certificate.request import Purpose, Request
+from dockertls_vault.credential.layout import Layout
+from dockertls_vault.credential.record import Record
 from dockertls_vault.duration import parse_ttl
 from dockertls_vault.settings.schema import Settings
 
@@ -102,19 +103,22 @@ def server(
         purpose=Purpose.SERVER,
         mount=settings.mount,
         role=settings.server_role,
-        trust_mount=settings.trust_mount,
         names=names,
         common_name=server_common_name(names),
         ttl=DEFAULT_TTL[Purpose.SERVER] if ttl is None else parsed("--ttl", parse_ttl, ttl),
         key_type=settings.key_type,
-        layout=layout,
+    )
+    record = Record(
+        request,
+        layout,
+        settings.trust_mount,
         owner=once("--owner", owner),
         group=once("--group", group),
     )
-    place = layouts.place(request, to_install_in(directory, SERVER_DIRECTORY), settings.admin_group)
+    place = record.place(to_install_in(directory, SERVER_DIRECTORY), settings.admin_group)
     if host is None:
         render.note(f"names found on this machine: {', '.join(names.all)}", preferences)
-    _issue(settings, preferences, request, place, replace=replace, names_found=host is None)
+    _issue(settings, preferences, record, place, replace=replace, names_found=host is None)
 
 
 @app.command(
@@ -155,17 +159,20 @@ def client(
         purpose=Purpose.CLIENT,
         mount=settings.mount,
         role=settings.client_role,
-        trust_mount=settings.trust_mount,
         names=Names(),
         common_name=identity.user_at_host() if name is None else parse_common_name(name),
         ttl=DEFAULT_TTL[Purpose.CLIENT] if ttl is None else parsed("--ttl", parse_ttl, ttl),
         key_type=settings.key_type,
-        layout=layout,
+    )
+    record = Record(
+        request,
+        layout,
+        settings.trust_mount,
         owner=once("--owner", owner),
         group=once("--group", group),
     )
-    place = layouts.place(request, to_install_in(directory, CLIENT_DIRECTORY), settings.admin_group)
-    _issue(settings, preferences, request, place, replace=replace)
+    place = record.place(to_install_in(directory, CLIENT_DIRECTORY), settings.admin_group)
+    _issue(settings, preferences, record, place, replace=replace)
 
 
 def _find_names(settings: Settings) -> tuple[Names, Settings]:
@@ -184,7 +191,7 @@ def _find_names(settings: Settings) -> tuple[Names, Settings]:
 def _issue(
     settings: Settings,
     preferences: Preferences,
-    request: Request,
+    record: Record,
     place: Placement,
     *,
     replace: bool,
@@ -194,13 +201,14 @@ def _issue(
     from dockertls_vault.issue import issue
     from dockertls_vault.vault.pki import PKI
 
+    request = record.request
     with (
         needing(Person(request.purpose.value), request.mount, request.role),
         open_session(settings, preferences) as session,
     ):
         signer = PKI(session, settings.mount)
         result = issue(
-            request,
+            record,
             place,
             signer=signer,
             trust=PKI(session, settings.trust_mount) if settings.trust_mount else signer,
@@ -219,4 +227,4 @@ def _issue(
         warnings=issued.warnings(result),
     )
     if request.purpose is Purpose.SERVER:
-        render.note(restart.words(request.layout), preferences)
+        render.note(restart.words(record.layout), preferences)

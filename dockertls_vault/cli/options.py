@@ -109,7 +109,7 @@ def once(flag: str, values: Sequence[str] | None) -> str | None:
 def _refuse_no_group(name: str, origin: str) -> None:
     """Name the flag, the variable or the file that names a group which does not exist."""
     try:
-        layout.group(name)
+        layout.gid(name)
     except InvalidInput as error:
         kind = InvalidInput if origin == sources()["admin_group"].flag else InvalidSetting
         raise kind(f"{origin}: {error.message}", hint=error.hint) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dockertls_vault.certificate.request import Layout
+from dockertls_vault.credential.layout import Layout
 
 
 def words(layout: Layout) -> str:

@@ -7,9 +7,10 @@ import os
 import pwd
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dockertls_vault.certificate.request import Layout, Purpose
+from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.files import atomic
 
@@ -18,10 +19,7 @@ from . import generations
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dockertls_vault.certificate.request import Request
-
 PRIVATE = ".dockertls"
-REQUEST = "request.json"
 LOCK = "lock"
 # Of 32 bits all but the highest: that is -1, with which chown(2) changes nothing.
 _HIGHEST_ID = 2**32 - 2
@@ -30,18 +28,41 @@ GENERATION_NAMES = ("ca.pem", "cert.pem", "key.pem")
 SERVER_NAMES = ("ca.pem", "server-cert.pem", "server-key.pem")
 
 
+class Layout(StrEnum):
+    """How the files are named: as dockerd and the docker CLI, or as docker:dind expects them."""
+
+    DOCKER = "docker"
+    DIND = "dind"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which files a credential has: who presents it, and how they are named."""
+
+    purpose: Purpose
+    layout: Layout
+
+    @property
+    def public_names(self) -> tuple[str, str, str]:
+        """The names of its CA bundle, certificate and key, in GENERATION_NAMES' order."""
+        if self.layout is Layout.DOCKER and self.purpose is Purpose.SERVER:
+            return SERVER_NAMES
+        return GENERATION_NAMES
+
+
 @dataclass(frozen=True)
 class Placement:
-    """A credential's directory (absolute), and its public names in GENERATION_NAMES' order.
+    """A credential's directory (absolute), and which files it has there.
 
-    ``uid`` owns the files where that is not whoever writes them, and ``gid`` the key alone, which
-    a group that is given may read. The members of the group ``admins`` may write on the way to
-    it. ``worker`` is the user with whose rights it is written, None while that is open.
-    ``movable`` says whether it could as well go elsewhere.
+    ``kind`` is None until it was read what the directory holds. ``uid`` owns the files where that
+    is not whoever writes them, and ``gid`` the key alone, which a group that is given may read.
+    The members of the group ``admins`` may write on the way to it. ``worker`` is the user with
+    whose rights it is written, None while that is open. ``movable`` says whether it could as well
+    go elsewhere.
     """
 
     directory: Path
-    public_names: tuple[str, str, str]
+    kind: Kind | None
     uid: int = atomic.KEEP
     gid: int = atomic.KEEP
     admins: int | None = None
@@ -49,11 +70,20 @@ class Placement:
     movable: bool = True
 
     @property
+    def public_names(self) -> tuple[str, ...]:
+        """The public names in GENERATION_NAMES' order; none where the kind is not known."""
+        return () if self.kind is None else self.kind.public_names
+
+    @property
     def links(self) -> tuple[tuple[str, str], ...]:
         """Each public name and what its symbolic link says."""
-        return tuple(
-            (public, link(name))
-            for public, name in zip(self.public_names, GENERATION_NAMES, strict=True)
+        return (
+            ()
+            if self.kind is None
+            else tuple(
+                (public, link(name))
+                for public, name in zip(self.public_names, GENERATION_NAMES, strict=True)
+            )
         )
 
     def remedy(self, *remedies: str) -> str:
@@ -67,12 +97,14 @@ def link(name: str) -> str:
     return f"{PRIVATE}/{generations.CURRENT}/{name}"
 
 
-def public_names(purpose: Purpose) -> tuple[str, str, str]:
-    """Return the names that dockerd's, or the docker CLI's, files have."""
-    return SERVER_NAMES if purpose is Purpose.SERVER else GENERATION_NAMES
-
-
-def place(request: Request, out: Path, admins: str | None = None) -> Placement:
+def place(
+    kind: Kind,
+    out: Path,
+    *,
+    owner: str | None = None,
+    group: str | None = None,
+    admins: str | None = None,
+) -> Placement:
     """Return where a credential goes under ``out``: itself, or ``out/server`` for docker:dind.
 
     Raises InvalidInput for an owner or a group that does not exist, or that this user cannot
@@ -84,15 +116,14 @@ def place(request: Request, out: Path, admins: str | None = None) -> Placement:
         raise InvalidInput(
             f"{out} in a working directory that is gone", hint="give --dir in full, or cd elsewhere"
         ) from None
-    names = public_names(request.purpose)
-    if request.layout is Layout.DIND:
-        directory, names = directory / request.purpose.value, GENERATION_NAMES
+    if kind.layout is Layout.DIND:
+        directory /= kind.purpose.value
     return Placement(
         directory,
-        names,
-        uid=_owner(request.owner),
-        gid=_group_to_read(request.group),
-        admins=None if admins is None else group(admins),
+        kind,
+        uid=_uid(owner),
+        gid=_gid_to_read(group),
+        admins=None if admins is None else gid(admins),
     )
 
 
@@ -102,7 +133,7 @@ def _number(text: str) -> int | None:
     return number if number is None or number <= _HIGHEST_ID else None
 
 
-def _owner(name: str | None) -> int:
+def _uid(name: str | None) -> int:
     if name is None:
         return atomic.KEEP
     try:
@@ -117,16 +148,16 @@ def _owner(name: str | None) -> int:
     return uid
 
 
-def _group_to_read(name: str | None) -> int:
+def _gid_to_read(name: str | None) -> int:
     if name is None:
         return atomic.KEEP
-    gid = group(name)
-    if os.geteuid() != 0 and gid not in (os.getegid(), *os.getgroups()):
+    found = gid(name)
+    if os.geteuid() != 0 and found not in (os.getegid(), *os.getgroups()):
         raise InvalidInput(f"only root or a member can give a file to the group {name}")
-    return gid
+    return found
 
 
-def group(name: str) -> int:
+def gid(name: str) -> int:
     """Return the gid of a group by its name or number; raises InvalidInput for none."""
     try:
         return grp.getgrnam(name).gr_gid if (number := _number(name)) is None else number

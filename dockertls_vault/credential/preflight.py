@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import stat
@@ -11,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault.certificate.request import Layout, Purpose
+from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
 from dockertls_vault.files import atomic, way
 from dockertls_vault.files.writers import user_name
 
-from .layout import LOCK, PRIVATE, REQUEST
+from . import record
+from .layout import LOCK, PRIVATE, Kind, Layout
 from .worker import by_worker, refuse_other_writers, refuse_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockertls_vault.certificate.request import Request
     from dockertls_vault.files.way import Reached
 
     from .layout import Placement
@@ -31,15 +30,15 @@ _SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
 _SUDO_WITHOUT_VAULT = "run it with `sudo`"
 
 
-def check(placement: Placement, request: Request | None, *, replace: bool) -> tuple[str, ...]:
+def check(placement: Placement, *, replace: bool) -> tuple[str, ...]:
     """Return the public names that files of others have; they are replaced if ``replace``.
 
-    Without a request the credential that is there is of the right kind, whichever that is.
+    Where the placement has no kind yet, the credential that is there is of the right one.
     Raises CannotWrite where there is no right to write or others have one, ConflictingState
     where the directory holds a credential of another kind, and ForeignFiles.
     """
     with refusals(placement.directory):
-        foreign = by_worker(placement, partial(_look, request))
+        foreign = by_worker(placement, _look)
     if foreign and not replace:
         raise ForeignFiles(
             f"not written by dockertls-vault: {', '.join(foreign)} in {placement.directory}"
@@ -57,7 +56,7 @@ def refusals(directory: Path) -> Iterator[None]:
         raise CannotWrite(f"cannot write in {directory}: {error.strerror}{name}") from None
 
 
-def _look(request: Request | None, placement: Placement) -> tuple[str, ...]:
+def _look(placement: Placement) -> tuple[str, ...]:
     """Look at the way, and at what is in the directory at its end, which is open throughout."""
     with way.walked(placement.directory, partial(refuse_step, placement)) as reached:
         if reached.path == Path("/") and not reached.left:
@@ -68,8 +67,8 @@ def _look(request: Request | None, placement: Placement) -> tuple[str, ...]:
         if reached.left:
             return ()
         _refuse_planted(placement, reached.path / PRIVATE, reached.descriptor)
-        if request is not None:
-            _refuse_another_kind(placement, request, reached.descriptor)
+        if placement.kind is not None:
+            _refuse_another_kind(placement, placement.kind, reached.descriptor)
         return _foreign(placement, reached.descriptor)
 
 
@@ -119,7 +118,7 @@ def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_re
         raise CannotWrite(f"{path} is {what}", hint=placement.remedy())
     private = shlex.quote(str(placement.directory / PRIVATE))
     aside = f"mv {private} {private}.aside; it is made anew"
-    if path.name in {REQUEST, LOCK} and not (stat.S_ISREG(kind) and status.st_nlink <= 1):
+    if path.name in {record.NAME, LOCK} and not (stat.S_ISREG(kind) and status.st_nlink <= 1):
         what = "has another name too" if stat.S_ISREG(kind) else "is no file"
         raise CannotWrite(f"{path} {what}", hint=aside)
     if status.st_uid != placement.worker:
@@ -132,9 +131,9 @@ def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_re
         refuse_other_writers(placement, path, found)
 
 
-def _refuse_another_kind(placement: Placement, request: Request, directory: int) -> None:
-    kept = _kind(placement.directory, directory)
-    if kept is None and request.layout is Layout.DOCKER:
+def _refuse_another_kind(placement: Placement, kind: Kind, directory: int) -> None:
+    kept = record.read(placement.directory, directory)
+    if kept is None and kind.layout is Layout.DOCKER:
         for purpose in Purpose:
             if _is_for_dind(purpose, placement.directory, directory):
                 raise ConflictingState(
@@ -142,10 +141,10 @@ def _refuse_another_kind(placement: Placement, request: Request, directory: int)
                     "layout, and this would be another one beside it",
                     hint=placement.remedy("add --layout dind to renew that one"),
                 )
-    if kept not in {None, (request.purpose, request.layout)}:
-        purpose, layout = kept
+    if kept is not None and kept.kind != kind:
         raise ConflictingState(
-            f"{placement.directory} holds a {purpose} credential in the {layout} layout",
+            f"{placement.directory} holds a {kept.kind.purpose} credential in the "
+            f"{kept.kind.layout} layout",
             hint=placement.remedy(),
         )
 
@@ -153,34 +152,9 @@ def _refuse_another_kind(placement: Placement, request: Request, directory: int)
 def _is_for_dind(purpose: Purpose, path: Path, directory: int) -> bool:
     """Tell whether the directory has one below it where the layout for docker:dind has it."""
     with suppress(OSError, ConflictingState), atomic.opened(purpose.value, directory) as below:
-        return _kind(path / purpose.value, below) == (purpose, Layout.DIND)
+        kept = record.read(path / purpose.value, below)
+        return kept is not None and kept.kind == Kind(purpose, Layout.DIND)
     return False
-
-
-def kind(directory: Path) -> tuple[Purpose, Layout]:
-    """Return what the credential in ``directory`` is; raises ConflictingState if that is lost."""
-    with atomic.opened(str(directory.resolve())) as opened:
-        found = _kind(directory, opened)
-    if found is None:
-        raise ConflictingState(
-            f"{directory / PRIVATE / REQUEST} is not there, which says what the credential is",
-            hint="issue another certificate; it is written anew with that",
-        )
-    return found
-
-
-def _kind(path: Path, directory: int) -> tuple[Purpose, Layout] | None:
-    try:
-        with atomic.opened(PRIVATE, directory) as private:
-            kept = json.loads(atomic.read(REQUEST, private))
-        return Purpose(kept["purpose"]), Layout(kept["layout"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, KeyError, RecursionError):  # the last for brackets in brackets
-        raise ConflictingState(
-            f"{path / PRIVATE / REQUEST} was damaged",
-            hint="remove it; it is written anew with the next certificate",
-        ) from None
 
 
 def _foreign(placement: Placement, directory: int) -> tuple[str, ...]:

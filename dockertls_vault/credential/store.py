@@ -15,7 +15,6 @@ directory behind ``current`` once cannot. Directories are 0755, certificates 044
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import ConflictingState, Locked
 from dockertls_vault.files import atomic, way
 
-from . import backup, generations
-from .layout import GENERATION_NAMES, LOCK, PRIVATE, REQUEST
+from . import backup, generations, record
+from .layout import GENERATION_NAMES, LOCK, PRIVATE
 from .preflight import check, refusals
 from .worker import DIRECTORY_MODE, by_worker, refuse_step
 
@@ -35,9 +34,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from dockertls_vault.certificate.request import Request
-
     from .layout import Placement
+    from .record import Record
 
 LOCK_WAIT = 10.0  # seconds
 CERTIFICATE_MODE = 0o444
@@ -80,7 +78,7 @@ class Installed:
 
 
 def install(
-    placement: Placement, material: Material, request: Request, *, replace: bool, now: datetime
+    placement: Placement, material: Material, requested: Record, *, replace: bool, now: datetime
 ) -> Installed:
     """Install a credential in one swap, and keep the last three generations.
 
@@ -88,17 +86,17 @@ def install(
     Locked when another process keeps the directory for longer than LOCK_WAIT; what was
     installed before is then as it was. What fails once the new set is in use is a warning.
     """
-    check(placement, request, replace=replace)
+    check(placement, replace=replace)
 
     def work(placement: Placement) -> Installed:
-        return _install(placement, material, request, replace=replace, now=now)
+        return _install(placement, material, requested, replace=replace, now=now)
 
     with refusals(placement.directory):
         return by_worker(placement, work, make=True)
 
 
 def _install(
-    placement: Placement, material: Material, request: Request, *, replace: bool, now: datetime
+    placement: Placement, material: Material, requested: Record, *, replace: bool, now: datetime
 ) -> Installed:
     """Install it with the rights of the one who works there."""
     stamp = generations.stamp(now)
@@ -106,13 +104,12 @@ def _install(
     key_mode = KEY_MODE if placement.gid == atomic.KEEP else KEY_MODE_WITH_GROUP
     modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, key_mode)
     with _opened(placement) as places:
-        foreign = check(placement, request, replace=replace)
+        foreign = check(placement, replace=replace)
         before = generations.in_use(places.private, places.generations)
         _write(name, material, modes, placement, places)
         if foreign:
             _adopt(placement, stamp, places)
-        asked = (json.dumps(request.to_json(), indent=2, ensure_ascii=False) + "\n").encode()
-        atomic.replace(REQUEST, asked, CERTIFICATE_MODE, places.private, places.staging)
+        record.write(requested, places.private, places.staging)
         spared = {name} if before is None else {name, before}
         warnings = (
             *_swap(name, placement, places),
@@ -134,11 +131,11 @@ def use(placement: Placement, name: str) -> tuple[str, ...]:
 
     Raises what ``install`` does.
     """
-    check(placement, None, replace=False)
+    check(placement, replace=False)
 
     def work(placement: Placement) -> tuple[str, ...]:
         with _opened(placement) as places:
-            check(placement, None, replace=False)
+            check(placement, replace=False)
             if name not in generations.names(places.generations):
                 raise ConflictingState(
                     f"the generation {name} was removed meanwhile", hint="name another"

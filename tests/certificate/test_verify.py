@@ -15,7 +15,7 @@ from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.certificate.clocks import CLOCK_TOLERANCE, Clocks
 from dockertls_vault.certificate.keys import generate_key
 from dockertls_vault.certificate.names import Names
-from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
+from dockertls_vault.certificate.request import KeyType, Purpose, Request
 from dockertls_vault.certificate.verify import current_roots, verify
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.vault.roles import BACKDATED
@@ -38,7 +38,6 @@ SERVER = Request(
     common_name="a.example",
     ttl=TTL,
     key_type=KeyType.EC_P256,
-    layout=Layout.DOCKER,
 )
 CLIENT = dataclasses.replace(
     SERVER, purpose=Purpose.CLIENT, role="client", names=Names(), common_name="alice"

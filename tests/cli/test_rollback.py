@@ -15,15 +15,15 @@ from tests.test_rollback import put
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dockertls_vault.certificate.request import Request
+    from dockertls_vault.credential.record import Record
 
 
-@pytest.mark.parametrize(("request_", "restarts"), [(SERVER, True), (CLIENT, False)])
+@pytest.mark.parametrize(("record", "restarts"), [(SERVER, True), (CLIENT, False)])
 def test_it_says_what_is_in_use_and_what_is_to_be_done(
-    tmp_path: Path, request_: Request, restarts: bool, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, record: Record, restarts: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A daemon has to be restarted, as after `issue server`; a client reads its files each time."""
-    serials = [put(tmp_path, number, request_) for number in (1, 2)]
+    serials = [put(tmp_path, number, record) for number in (1, 2)]
     first, second = generations(tmp_path)
     assert run(["rollback", str(tmp_path)]) == 0
     said = capsys.readouterr()

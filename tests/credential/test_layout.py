@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from dockertls_vault.credential.layout import place
 from dockertls_vault.errors import InvalidInput
 from tests.credentials import CLIENT
 from tests.harness.missing import as_root
@@ -19,7 +18,7 @@ HIGHEST = 2**32 - 2
 @pytest.mark.parametrize("number", [0, 1000, HIGHEST])
 def test_a_number_that_the_kernel_has(number: int) -> None:
     """As an owner and as a group, with a name on this machine or without one."""
-    found = place(replace(CLIENT, owner=str(number), group=str(number)), Path("/certs"))
+    found = replace(CLIENT, owner=str(number), group=str(number)).place(Path("/certs"))
     assert (found.uid, found.gid) == (number, number)
 
 
@@ -29,8 +28,8 @@ def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     with pytest.raises(InvalidInput, match="in a working directory that is gone"):
-        place(CLIENT, Path("certs"))
-    assert place(CLIENT, Path("/certs")).directory == Path("/certs")
+        CLIENT.place(Path("certs"))
+    assert CLIENT.place(Path("/certs")).directory == Path("/certs")
 
 
 @pytest.mark.parametrize(
@@ -40,4 +39,4 @@ def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_number_that_nobody_can_have(kind: str, word: str, number: str) -> None:
     """One too many for the kernel, -1, which would leave all of it root's, and other digits."""
     with pytest.raises(InvalidInput, match=f"no such {word}: "):
-        place(replace(CLIENT, **{kind: number}), Path("/certs"))  # type: ignore[arg-type]  # both are text
+        replace(CLIENT, **{kind: number}).place(Path("/certs"))  # type: ignore[arg-type]  # both are text

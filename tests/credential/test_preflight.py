@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.certificate.request import Layout
 from dockertls_vault.cli import main
 from dockertls_vault.credential import preflight
+from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
 from dockertls_vault.files import atomic
 from tests.credentials import CLIENT, SERVER, listing, public, put
@@ -28,7 +28,7 @@ from tests.mounts import lead_to
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockertls_vault.certificate.request import Request
+    from dockertls_vault.credential.record import Record
     from tests.harness.openbao import DevVault
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
@@ -81,14 +81,14 @@ def test_a_server_and_a_client_do_not_share_a_directory(out: Path) -> None:
 @pytest.mark.parametrize("asked", [CLIENT, SERVER])
 @pytest.mark.parametrize("there", [CLIENT, SERVER])
 def test_a_directory_for_dind_is_not_renewed_without_its_layout(
-    out: Path, asked: Request, there: Request
+    out: Path, asked: Record, there: Record
 ) -> None:
     """It would get a second credential, which dind does not read."""
     put(out, 1, replace(there, layout=Layout.DIND))
     with pytest.raises(ConflictingState, match=r"holds a .* in the dind layout") as caught:
         put(out, 2, asked)
     assert caught.value.hint == f"add --layout dind to renew that one, or {ANOTHER}"
-    assert listing(out) == [there.purpose]
+    assert listing(out) == [there.kind.purpose]
     put(out, 3, replace(asked, layout=Layout.DIND))
 
 
@@ -323,9 +323,9 @@ def test_with_the_owner_named_all_of_it_is_the_owners(home: Path) -> None:
     with nobody():
         out.mkdir(parents=True)
     (out / "ca.pem").symlink_to("/dev/null")
-    request = replace(CLIENT, owner="nobody")
-    put(out, 1, request, replace=True)
-    put(home / "c" / "d", 1, request)
+    record = replace(CLIENT, owner="nobody")
+    put(out, 1, record, replace=True)
+    put(home / "c" / "d", 1, record)
     assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
     with nobody():
         put(out, 2)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.certificate.request import Layout, Request
 from dockertls_vault.credential import reader
+from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, ConflictingState, InvalidInput
 from dockertls_vault.files import atomic
 from tests.credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
@@ -22,6 +22,8 @@ from tests.harness.missing import as_root
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from dockertls_vault.credential.record import Record
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777], ids="umask-{:03o}".format)
@@ -82,7 +84,7 @@ def test_a_clock_set_back_does_not_remove_what_is_in_use(out: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "directory", "names"),
+    ("record", "directory", "names"),
     [
         (SERVER, ".", ("ca.pem", "server-cert.pem", "server-key.pem")),
         (CLIENT, ".", NAMES),
@@ -91,10 +93,10 @@ def test_a_clock_set_back_does_not_remove_what_is_in_use(out: Path) -> None:
     ],
 )
 def test_layouts_name_the_files(
-    out: Path, request_: Request, directory: str, names: tuple[str, ...]
+    out: Path, record: Record, directory: str, names: tuple[str, ...]
 ) -> None:
     """Both layouts for both purposes; what was installed is found again from ``out``."""
-    installed = put(out, 1, request_)
+    installed = put(out, 1, record)
     assert [file.path for file in installed.files] == [out / directory / name for name in names]
     found = reader.installed(out)
     assert found.key.read_text() == "key.pem 1"
@@ -126,11 +128,11 @@ def test_files_of_others_are_found_as_they_are(tmp_path: Path) -> None:
     assert reader.installed(tmp_path).key == tmp_path / "key.pem"
 
 
-@pytest.mark.parametrize("request_", [SERVER, CLIENT, replace(SERVER, layout=Layout.DIND)])
-def test_current_has_three_files_for_tools_that_want_no_links(out: Path, request_: Request) -> None:
+@pytest.mark.parametrize("record", [SERVER, CLIENT, replace(SERVER, layout=Layout.DIND)])
+def test_current_has_three_files_for_tools_that_want_no_links(out: Path, record: Record) -> None:
     """Docker Bench looks with stat(1), `kubectl create secret --from-file` takes files alone."""
     for number in (1, 2):
-        installed = put(out, number, request_)
+        installed = put(out, number, record)
         current = installed.files[0].path.parent / ".dockertls" / "current"
         looked = subprocess.run(
             ["stat", "--format=%n %F %a %u", *NAMES],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.credential import layout, reader, store
+from dockertls_vault.credential import reader, store
 from dockertls_vault.errors import CannotWrite, ForeignFiles, Locked
 from dockertls_vault.files import atomic
 from tests.credentials import CLIENT, NAMES, generations, listing, public, put, swap_by_hand
@@ -216,7 +216,7 @@ def test_a_rollback_that_is_cut_short_leaves_one_of_the_two(
     out: Path, breaks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed, or without room on the disk, at each call; the next one gets through."""
-    place = layout.place(CLIENT, out)
+    place = CLIENT.place(out)
     put(out, 1)
     put(out, 2)
     first, second = generations(out)

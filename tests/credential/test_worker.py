@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.certificate.request import Layout
-from dockertls_vault.credential import layout, preflight, store, worker
+from dockertls_vault.credential import preflight, store, worker
+from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, InvalidInput
 from dockertls_vault.files import acl, atomic
 from tests import acls
@@ -25,6 +25,8 @@ from tests.harness.missing import as_root, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from dockertls_vault.credential.record import Record
 
 NOBODY, DAEMON, BIN = (pwd.getpwnam(name).pw_uid for name in ("nobody", "daemon", "bin"))
 GAMES = grp.getgrnam("games").gr_gid
@@ -61,11 +63,11 @@ def being(uid: int) -> Iterator[None]:
         os.setresuid(0, 0, 0)
 
 
-def refusal(out: Path, request: object = CLIENT, admins: str | None = None) -> tuple[str, str]:
+def refusal(out: Path, record: Record = CLIENT, admins: str | None = None) -> tuple[str, str]:
     """Look whether a credential may be written, which it may not; return message and hint."""
     before = [*out.parent.rglob("*")]
     with pytest.raises(CannotWrite) as caught:
-        preflight.check(layout.place(request, out, admins), request, replace=True)  # type: ignore[arg-type]  # a request
+        preflight.check(record.place(out, admins), replace=True)
     assert [*out.parent.rglob("*")] == before
     return caught.value.message, caught.value.hint
 
@@ -320,7 +322,7 @@ def test_a_group_that_the_owner_is_not_in(home: Path, roots: Path) -> None:
     request = replace(OWNED, group="games")
     for out in (home, home / "new", roots / "new"):
         with pytest.raises(InvalidInput, match="nobody is not in the group games"):
-            preflight.check(layout.place(request, out), request, replace=False)
+            preflight.check(request.place(out), replace=False)
     own = roots / "own"
     own.mkdir()
     put(own, 1, request)
@@ -456,9 +458,7 @@ def test_a_group_of_others_needs_its_name(home: Path) -> None:
     assert refusal(home) == (message, f"{hint} {home}, or {ANOTHER}")
     assert refusal(home, admins="staff")[1] == f"chmod g-w {home}, or {ANOTHER}"
     for out in (home / "below", home):
-        store.install(
-            layout.place(CLIENT, out, "games"), material(1), CLIENT, replace=False, now=NOW
-        )
+        store.install(CLIENT.place(out, "games"), material(1), CLIENT, replace=False, now=NOW)
         assert public(out) == {"1"}
 
 

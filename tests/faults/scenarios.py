@@ -10,15 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault.certificate.request import Layout
 from dockertls_vault.credential import store
-from dockertls_vault.credential.layout import Placement, place
+from dockertls_vault.credential.layout import Layout, Placement
 from tests.credentials import CLIENT, SERVER, generations, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dockertls_vault.certificate.request import Request
+    from dockertls_vault.credential.record import Record
 
 OWNER = "nobody"
 # As root, to another's group; anybody else has the own one alone.
@@ -41,73 +40,73 @@ class Before:
     change, None for no file at all.
     """
 
-    prepare: Callable[[Path, Request], object]
-    change: Callable[[Path, Request], object]
+    prepare: Callable[[Path, Record], object]
+    change: Callable[[Path, Record], object]
     old: str | None = "1"
 
 
-def install(out: Path, request: Request, number: int = 2) -> None:
+def install(out: Path, record: Record, number: int = 2) -> None:
     """Install a credential in ``out``."""
-    put(out, number, request, replace=True)
+    put(out, number, record, replace=True)
 
 
-def _nothing(_out: Path, _request: Request) -> None:
+def _nothing(_out: Path, _record: Record) -> None:
     pass
 
 
-def _ours(out: Path, request: Request) -> None:
-    put(out, 1, request)
+def _ours(out: Path, record: Record) -> None:
+    put(out, 1, record)
 
 
-def _four(out: Path, request: Request) -> None:
+def _four(out: Path, record: Record) -> None:
     for number in (-2, -1, 0, 1):
-        put(out, number, request)
+        put(out, number, record)
 
 
-def _by_hand(out: Path, request: Request) -> None:
+def _by_hand(out: Path, record: Record) -> None:
     """Leave what a user has made of our links: absolute ones."""
-    put(out, 1, request)
-    for path, _ in paths(place(request, out)):
+    put(out, 1, record)
+    for path, _ in paths(record.place(out)):
         target = path.resolve()
         path.unlink()
         path.symlink_to(target)
-        _give(path, request)
+        _give(path, record)
 
 
-def _foreign(out: Path, request: Request) -> None:
+def _foreign(out: Path, record: Record) -> None:
     """Leave files of others, and of the owner-to-be."""
-    placement = place(request, out)
+    placement = record.place(out)
     for directory in reversed((placement.directory, *placement.directory.parents)):
         if not directory.exists():
             directory.mkdir()
-            _give(directory, request)
+            _give(directory, record)
     for path, name in paths(placement):
         path.write_text(f"{name} 1")
-        _give(path, request)
+        _give(path, record)
 
 
-def _combined(out: Path, request: Request) -> None:
+def _combined(out: Path, record: Record) -> None:
     """Leave files of others of which the key is a link to the certificate."""
-    _foreign(out, request)
-    _, (cert, _), (key, _) = paths(place(request, out))
+    _foreign(out, record)
+    _, (cert, _), (key, _) = paths(record.place(out))
     key.unlink()
     key.symlink_to(cert.name)
-    _give(key, request)
+    _give(key, record)
 
 
-def _two(out: Path, request: Request) -> None:
+def _two(out: Path, record: Record) -> None:
     for number in (2, 1):
-        put(out, number, request)
+        put(out, number, record)
 
 
-def _go_back(out: Path, request: Request) -> None:
-    (name,) = (name for name in generations(place(request, out).directory) if "-02" in name)
-    store.use(place(request, out), name)
+def _go_back(out: Path, record: Record) -> None:
+    (name,) = (name for name in generations(record.place(out).directory) if "-02" in name)
+    store.use(record.place(out), name)
 
 
-def _give(path: Path, request: Request) -> None:
-    if request.owner:
-        entry = pwd.getpwnam(request.owner)
+def _give(path: Path, record: Record) -> None:
+    if record.owner:
+        entry = pwd.getpwnam(record.owner)
         os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
 
@@ -133,7 +132,7 @@ def paths(placement: Placement) -> list[tuple[Path, str]]:
 
 def found(who: str, out: Path) -> set[str | None]:
     """Return the numbers of the sets that the public names show; None for a file that is not."""
-    return {_number(path) for path, _ in paths(place(WHO[who], out))}
+    return {_number(path) for path, _ in paths(WHO[who].place(out))}
 
 
 def _number(path: Path) -> str | None:

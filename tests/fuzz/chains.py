@@ -22,7 +22,7 @@ from dockertls_vault.certificate import verify
 from dockertls_vault.certificate.certificate import certificates_pem, describe, load_certificates
 from dockertls_vault.certificate.clocks import Clocks
 from dockertls_vault.certificate.names import Names
-from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
+from dockertls_vault.certificate.request import KeyType, Purpose, Request
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Issued, key_usage
 from tests.verdicts import openssl_refuses
 
@@ -350,7 +350,6 @@ def request(purpose: Purpose) -> Request:
         common_name=HOST if purpose is Purpose.SERVER else USER,
         ttl=7 * _DAY,
         key_type=KeyType.EC_P256,
-        layout=Layout.DOCKER,
     )
 
 

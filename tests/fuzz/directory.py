@@ -15,6 +15,8 @@ from dockertls_vault import rollback
 from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.credential import reader
+from dockertls_vault.credential.layout import Layout
+from dockertls_vault.credential.record import Record, to_json
 from dockertls_vault.docker.diagnosis import client_credential
 
 from .border import Border
@@ -70,7 +72,11 @@ def _change(random: Random) -> _Change:
     path = random.choice((_REQUEST, random.choice(paths)))
     kinds = ("bytes", "bytes", "bytes", "link", "fifo", "directory", "large", "nothing")
     was = _files().get(path) or b""
-    content = of_json(random, REQUEST.to_json()) if path == _REQUEST else of_bytes(random, was)
+    content = (
+        of_json(random, to_json(Record(REQUEST, Layout.DOCKER)))
+        if path == _REQUEST
+        else of_bytes(random, was)
+    )
     return _Change(path, random.choice(kinds), content, random.choice(_TARGETS))
 
 

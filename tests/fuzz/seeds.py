@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from dockertls_vault.certificate.names import Names
-from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
+from dockertls_vault.certificate.request import KeyType, Purpose, Request
 from tests.certificates import SERVER_AUTH, key_usage
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -24,7 +24,6 @@ REQUEST = Request(
     common_name=HOST,
     ttl=timedelta(days=7),
     key_type=KeyType.EC_P256,
-    layout=Layout.DOCKER,
 )
 
 

@@ -16,8 +16,9 @@ import pytest
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names, parse_names
-from dockertls_vault.certificate.request import KeyType, Layout, Purpose, Request
-from dockertls_vault.credential import layout
+from dockertls_vault.certificate.request import KeyType, Purpose, Request
+from dockertls_vault.credential.layout import Layout
+from dockertls_vault.credential.record import Record
 from dockertls_vault.issue import issue
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
@@ -61,16 +62,16 @@ class Work:
             common_name=f"host-{number}.example",
             ttl=timedelta(hours=1),
             key_type=KeyType.EC_P256,
-            layout=Layout.DOCKER,
         )
+        record = Record(request, Layout.DOCKER)
         environ = {"VAULT_TOKEN": self.raft.token, "DOCKERTLS_TIMEOUT": f"{BUDGET:.0f}s"}
         started = time.monotonic()
         opened = open_session(settings(self.raft.addresses, **environ), say=lambda _: None)
         with opened as session:
             pki = PKI(session, self.mount)
             issued = issue(
-                request,
-                layout.place(request, self.directory / f"host-{number}"),
+                record,
+                record.place(self.directory / f"host-{number}"),
                 signer=pki,
                 trust=pki,
                 drop_refused_names=False,

@@ -1,0 +1,102 @@
+"""What a credential was requested with, as it is kept for renewal."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.request import KeyType
+from dockertls_vault.credential import record
+from dockertls_vault.credential.layout import Layout
+from dockertls_vault.errors import ConflictingState
+from tests.credentials import CLIENT, SERVER, put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FULL = replace(
+    SERVER,
+    request=replace(
+        SERVER.request,
+        names=Names(("a.example", "*.b.example"), ("10.0.0.1", "2001:db8::1")),
+        common_name=None,
+        key_type=KeyType.RSA_4096,
+    ),
+    layout=Layout.DIND,
+    trust_mount="roots",
+    owner="1000",
+    group="docker",
+)
+
+
+def read(directory: Path) -> record.Record | None:
+    """Read what is kept for the credential in ``directory``."""
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        return record.read(directory, opened)
+    finally:
+        os.close(opened)
+
+
+@pytest.mark.parametrize("kept", [CLIENT, SERVER, FULL], ids=["client", "server", "all of it"])
+def test_what_is_written_is_read_again(kept: record.Record) -> None:
+    """A renewal asks for exactly the same."""
+    assert record.from_json(json.loads(json.dumps(record.to_json(kept)))) == kept
+
+
+def test_it_is_kept_with_what_was_installed(tmp_path: Path) -> None:
+    """By the swap that installs the credential, and there is none before."""
+    assert read(tmp_path) is None
+    put(tmp_path, 1, CLIENT)
+    assert read(tmp_path) == CLIENT
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"purpose": "both"},
+        {"mount": ""},
+        {"role": 1},
+        {"dns_names": "a.example"},
+        {"dns_names": ["-"]},
+        {"ip_addresses": [1]},
+        {"common_name": "a\nb"},
+        {"ttl_seconds": 0},
+        {"ttl_seconds": True},
+        {"ttl_seconds": 1.5},
+        {"ttl_seconds": 10**30},
+        {"key_type": "dsa"},
+        {"layout": "podman"},
+        {"trust_mount": ""},
+        {"owner": 1000},
+    ],
+    ids=str,
+)
+def test_what_no_version_of_ours_has_written_is_damage(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """Each field is of its type and could be given to `issue`; what is wrong is not renewed."""
+    put(tmp_path, 1, CLIENT)
+    file = tmp_path / ".dockertls" / record.NAME
+    kept = json.loads(file.read_text())
+    file.chmod(0o644)
+    file.write_text(json.dumps({**kept, **change}))
+    with pytest.raises(ConflictingState, match=r"request\.json was damaged"):
+        read(tmp_path)
+
+
+@given(st.sampled_from(sorted(record.to_json(CLIENT))))
+def test_no_field_may_be_missing(field: str) -> None:
+    """An older file that lacks one is not guessed at."""
+    kept = record.to_json(CLIENT)
+    del kept[field]
+    with pytest.raises(KeyError, match=field):
+        record.from_json(kept)
