@@ -66,7 +66,16 @@ def test_a_fifo_is_not_waited_for_after_a_signal(
         timer.join()
 
 
-@pytest.mark.parametrize("variable", ["VAULT_CACERT", "DOCKERTLS_TOKEN_FILE", "XDG_CONFIG_HOME"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "VAULT_CACERT",
+        "VAULT_CLIENT_CERT",
+        "VAULT_CLIENT_KEY",
+        "DOCKERTLS_TOKEN_FILE",
+        "XDG_CONFIG_HOME",
+    ],
+)
 def test_the_program_ends_at_a_signal(variable: str, tmp_path: Path) -> None:
     """Whichever file it is, a signal ends a run that waits for it, with the signal's status."""
     fifo = tmp_path / "dockertls-vault" / "config.toml"
@@ -74,6 +83,8 @@ def test_the_program_ends_at_a_signal(variable: str, tmp_path: Path) -> None:
     os.mkfifo(fifo)
     named = str(tmp_path if variable == "XDG_CONFIG_HOME" else fifo)
     environ = {"VAULT_ADDR": "https://127.0.0.1:1", "VAULT_TOKEN": "t", variable: named}
+    if variable.startswith("VAULT_CLIENT"):
+        environ = {"VAULT_CLIENT_CERT": __file__, "VAULT_CLIENT_KEY": __file__, **environ}
     if variable == "DOCKERTLS_TOKEN_FILE":
         del environ["VAULT_TOKEN"]
     process = subprocess.Popen(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
+from contextlib import contextmanager, suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import urllib3
@@ -67,13 +70,44 @@ def _show(made: ssl.SSLContext, settings: Settings) -> None:
             f"{named}: a certificate to show to Vault needs its key as well",
             hint="set both VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
         )
+    origins = settings.origins
+    with (
+        _in_memory(certificate, origins["client_cert"]) as shown,
+        _in_memory(key, origins["client_key"]) as proof,
+    ):
+        try:
+            # Without a password OpenSSL would ask for that of an encrypted key.
+            made.load_cert_chain(shown, proof, password="")
+        except OSError as error:
+            raise InvalidSetting(
+                f"{origins['client_cert']}: the certificate or its key cannot be read: {error}"
+            ) from None
+
+
+@contextmanager
+def _in_memory(path: Path, origin: str) -> Iterator[str]:
+    """Give a path at which OpenSSL, which takes nothing else, finds what is in a file.
+
+    OpenSSL itself would wait for a pipe for ever, and heed no signal.
+    """
     try:
-        # Without a password OpenSSL would ask for that of an encrypted key.
-        made.load_cert_chain(certificate, key, password="")
-    except OSError as error:
-        raise InvalidSetting(
-            f"{settings.origins['client_cert']}: the certificate or its key cannot be read: {error}"
-        ) from None
+        content = given.read(path)
+    except (OSError, ValueError) as error:
+        raise InvalidSetting(f"{origin}: {path} cannot be read: {error}") from None
+    reading, writing = os.pipe()
+
+    def feed() -> None:
+        # OpenSSL reads no further than to what it cannot use.
+        with suppress(BrokenPipeError), os.fdopen(writing, "wb") as pipe:
+            pipe.write(content)
+
+    feeder = Thread(target=feed)
+    feeder.start()
+    try:
+        yield f"/dev/fd/{reading}"
+    finally:
+        os.close(reading)
+        feeder.join()
 
 
 def _cas(settings: Settings) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,6 +139,31 @@ def test_another_name_in_the_certificate(strict: Listener, client: Path) -> None
     assert "VAULT_TLS_SERVER_NAME" in refused(strict, **variables).hint
     found = who(strict, **variables, VAULT_TLS_SERVER_NAME="vault.example")
     assert found.policies == ("root",)
+
+
+@pytest.mark.parametrize("around", ["{}", "\n" * 200_000 + "{}" + "\n" * 200_000])
+def test_a_client_certificate_and_its_key_from_pipes(
+    strict: Listener, client: Path, around: str
+) -> None:
+    """As a shell's ``<(…)`` gives them, and with more around them than a pipe holds."""
+    variables = {}
+    writers = []
+    for name, file in (("VAULT_CLIENT_CERT", "cert.pem"), ("VAULT_CLIENT_KEY", "key.pem")):
+        fifo = client / f"{file}.fifo"
+        os.mkfifo(fifo)
+        variables[name] = str(fifo)
+        text = around.format((client / file).read_text())
+        writers.append(Thread(target=fifo.write_text, args=(text,)))
+        writers[-1].start()
+    found = who(
+        strict,
+        **variables,
+        VAULT_CACERT=str(strict.ca),
+        VAULT_TLS_SERVER_NAME="vault.example",
+    )
+    assert found.policies == ("root",)
+    for writer in writers:
+        writer.join()
 
 
 def test_a_certificate_with_a_common_name_alone(tmp_path: Path) -> None:
@@ -305,11 +332,24 @@ def test_http_beyond_loopback_is_said() -> None:
         ({"VAULT_CACERT": "/nowhere"}, "VAULT_CACERT"),
         ({"VAULT_CACERT_BYTES": "no PEM"}, "VAULT_CACERT_BYTES"),
         ({"VAULT_CLIENT_CERT": "/nowhere"}, "VAULT_CLIENT_CERT"),
+        ({"VAULT_CLIENT_KEY": "/nowhere"}, "VAULT_CLIENT_KEY"),
+        (
+            {"VAULT_CLIENT_CERT": "/nowhere", "VAULT_CLIENT_KEY": "/etc/passwd"},
+            "VAULT_CLIENT_CERT: /nowhere cannot be read",
+        ),
+        (
+            {"VAULT_CLIENT_CERT": "/etc/passwd", "VAULT_CLIENT_KEY": "/nowhere"},
+            "VAULT_CLIENT_KEY: /nowhere cannot be read",
+        ),
+        (
+            {"VAULT_CLIENT_CERT": "/dev/zero", "VAULT_CLIENT_KEY": "/dev/zero"},
+            "VAULT_CLIENT_CERT: /dev/zero cannot be read: it has more than 4 MiB",
+        ),
     ],
 )
 def test_a_file_that_is_not_there(variables: dict[str, str], origin: str) -> None:
     """The variable is named."""
-    with pytest.raises(InvalidSetting, match=f"^{origin}: "):
+    with pytest.raises(InvalidSetting, match=f"^{origin}(: |$)"):
         session("https://127.0.0.1:1", **variables)
 
 
