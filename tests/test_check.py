@@ -391,6 +391,7 @@ def install(directory: Path, authority: Authority, issued: Issued) -> None:
     store.install(place, material, SERVER, replace=False, now=datetime.now(UTC))
 
 
+@pytest.mark.slow
 def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
     """A daemon without TLS is root for whoever reaches the port, and the rest is skipped."""
     with dockerd(tmp_path, "--tls=false") as port:
@@ -405,6 +406,7 @@ def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
     assert "whoever reaches the port is root" in words(report, "plaintext")
 
 
+@pytest.mark.slow
 def test_tls_that_verifies_nobody_is_critical(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from .harness.dockerd import SEARCH_PATH, find_dockerd
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-m", "dockertls_vault")
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .console import Shown
     from .harness.dialect.exchange import Rule
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
+
 NAME = "docker1.example.internal"
 DEV = "dockertls-vault dev --domain example.internal"
 START_DOCKER = "sudo systemctl start docker.service"

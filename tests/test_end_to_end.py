@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .harness.dockerd import StartDockerd
     from .harness.openbao import DevVault
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Daemon:

@@ -14,11 +14,13 @@ from .harness.dockerd import find_dockerd
 from .harness.engine import private_engine
 from .harness.process import LIMIT
 
+pytestmark = pytest.mark.slow
+
 # A tester of its own, which starts an engine with a network and then waits to be killed.
 _TESTER = """
 from tests.harness.engine import private_engine
 with private_engine() as engine:
-    engine.docker("network", "create", "left-behind")
+    print(engine.docker("network", "create", "left-behind").strip())
     print(engine.environ["DOCKER_HOST"], flush=True)
     input()
 """
@@ -27,13 +29,12 @@ with private_engine() as engine:
 def test_nothing_of_an_engine_survives_its_stop() -> None:
     """Its network, its processes and its directory are gone at the end of the block."""
     find_dockerd()
-    before = _interfaces()
     with private_engine() as engine:
         network = engine.docker("network", "create", "left-behind").strip()
         directory = _directory(engine.environ["DOCKER_HOST"])
-        assert f"br-{network[:12]}" in _interfaces() - before
+        assert _bridge(network).exists()
         assert _processes(directory)
-    assert f"br-{network[:12]}" not in _interfaces()
+    assert not _bridge(network).exists()
     assert not _processes(directory)
     assert not directory.exists()
 
@@ -42,7 +43,6 @@ def test_nothing_of_an_engine_survives_its_stop() -> None:
 def test_nothing_of_an_engine_survives_a_killed_tester(number: signal.Signals) -> None:
     """Even where the tests had no chance to clean up."""
     find_dockerd()
-    before = _bridges()
     with subprocess.Popen(
         [sys.executable, "-c", _TESTER],
         cwd=Path(__file__).parents[1],
@@ -52,27 +52,25 @@ def test_nothing_of_an_engine_survives_a_killed_tester(number: signal.Signals) -
         text=True,
     ) as tester:
         assert tester.stdout is not None
+        network = tester.stdout.readline().strip()
         directory = _directory(tester.stdout.readline().strip())
-        assert _bridges() - before
+        assert _bridge(network).exists()
         tester.send_signal(number)
     deadline = time.monotonic() + LIMIT
     while (directory.exists() or _processes(directory)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not directory.exists()
     assert not _processes(directory)
-    assert not _bridges() - before
+    assert not _bridge(network).exists()
 
 
 def _directory(host: str) -> Path:
     return Path(host.removeprefix("unix://")).parent
 
 
-def _interfaces() -> set[str]:
-    return {interface.name for interface in Path("/sys/class/net").iterdir()}
-
-
-def _bridges() -> set[str]:
-    return {name for name in _interfaces() if name.startswith("br-")}
+def _bridge(network: str) -> Path:
+    """Return where the kernel shows the interface of a network."""
+    return Path("/sys/class/net", f"br-{network[:12]}")
 
 
 def _processes(directory: Path) -> list[str]:

@@ -298,6 +298,7 @@ def test_ctrl_c_at_a_prompt(tmp_path: Path) -> None:
     assert modes[3] & termios.ECHO
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_login_that_is_never_answered_is_told_of(tmp_path: Path, number: int) -> None:
     """It has its seconds to finish; then the user knows that a token may be left."""

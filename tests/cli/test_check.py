@@ -113,6 +113,7 @@ def test_a_good_daemon_is_an_envelope_of_json(
     assert data["severity"] == "ok"
 
 
+@pytest.mark.slow
 def test_a_stranger_let_in_is_critical_and_named(
     authority: Authority, client: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

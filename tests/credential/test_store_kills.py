@@ -23,6 +23,8 @@ from tests.credentials import CLIENT, NAMES, generations, listing, public, put, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 60.0  # seconds; far more than any of it takes
 
 

@@ -17,6 +17,8 @@ from .scenarios import BEFORE, WHO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.harness.openbao import DevVault
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("answered", [False, True], ids=["asked", "answered"])
 def test_no_token_survives_a_signal_unsaid(

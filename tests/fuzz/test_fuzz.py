@@ -10,6 +10,7 @@ from .border import fuzz
 COUNT = 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BORDERS)
 @pytest.mark.filterwarnings("ignore")  # as the program itself does
 def test_whatever_comes_in(name: str) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
+import tempfile
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -15,7 +18,6 @@ from .process import Server, ServerFailed, free_ports, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 _ATTEMPTS = 5  # another process may take the port in between
 # Packages put it where a tester's PATH may not lead.
@@ -73,7 +75,10 @@ def dockerd(
         command += ["--storage-driver=vfs", *places(directory, config), *options]
         for host in hosts:
             command += ["-H", f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"]
-        with serving(command, directory, environ=environ) as server:
+        with (
+            _short_directory() as sockets,
+            serving([*command, f"--exec-root={sockets}"], directory, environ=environ) as server,
+        ):
             try:
                 _wait(server, len(hosts))
             except ServerFailed:
@@ -82,6 +87,13 @@ def dockerd(
                 raise
             yield port
             return
+
+
+@contextmanager
+def _short_directory() -> Iterator[Path]:
+    """Make a directory for sockets, whose paths have at most 107 bytes: pytest's own are longer."""
+    with tempfile.TemporaryDirectory(prefix="dockertls-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 def tls(credential: Path) -> list[str]:
@@ -103,17 +115,16 @@ def find_dockerd() -> str:
 
 
 def places(directory: Path, config: Mapping[str, object] | None = None) -> list[str]:
-    """Return the options that keep all of a daemon in ``directory``, and the machine's own out.
+    """Return the options that keep a daemon's data in ``directory``, and the machine's own out.
 
     ``config`` goes into its daemon.json. A containerd that runs here already would be used and
     shared, but for the namespaces.
     """
     (directory / "daemon.json").write_text(json.dumps(config or {}))
-    namespace = f"dockertls-{os.getpid()}-{directory.name}"
+    namespace = f"dockertls-{secrets.token_hex(8)}"
     return [
         f"--config-file={directory / 'daemon.json'}",
         f"--data-root={directory / 'data'}",
-        f"--exec-root={directory / 'exec'}",
         f"--pidfile={directory / 'pid'}",
         f"--containerd-namespace={namespace}",
         f"--containerd-plugins-namespace={namespace}-plugins",

@@ -101,7 +101,7 @@ def private_engine() -> Iterator[Engine]:
     # fmt: off
     command = [
         "unshare", "--mount", "sh", "-c", _OWN_FOLDERS, "sh", str(directory),
-        program, f"--host={socket}", *places(directory),
+        program, f"--host={socket}", *places(directory), f"--exec-root={directory / 'exec'}",
         "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false",
         f"--cgroup-parent=/{directory.name}", "--exec-opt=native.cgroupdriver=cgroupfs",
     ]

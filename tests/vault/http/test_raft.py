@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("raft")]
+
 AT_A_TIME = 8
 IN_ALL = 200
 BUDGET = 30.0  # seconds, the default of --timeout
