@@ -7,6 +7,7 @@ and urllib3's own code does the rest, whichever they read and write with.
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
@@ -26,7 +27,8 @@ _SHORTEST = 0.001
 class Socket(socket.socket):
     """A socket in the clear."""
 
-    _deadline = 0.0
+    # Until one is set: ssl reads from a connection that was reset before there is TLS.
+    _deadline = math.inf
 
     def settimeout(self, value: float | None) -> None:
         """Set for how many seconds from now on it may be waited, whatever for; never for ever."""
@@ -64,7 +66,8 @@ class Socket(socket.socket):
     def _in_time(self) -> Iterator[None]:
         if time.monotonic() >= self._deadline:
             raise TimeoutError("timed out")
-        super().settimeout(self._left())
+        if self._deadline < math.inf:
+            super().settimeout(self._left())
         try:
             with stop.cutting(partial(stop.shut, self)):
                 yield

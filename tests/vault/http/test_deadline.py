@@ -124,6 +124,12 @@ def test_what_is_left_goes_over_to_tls() -> None:
             assert 0 < (wrapped.gettimeout() or 0) <= 0.05
 
 
+def test_a_socket_without_a_timeout() -> None:
+    """Ssl reads from one that was reset before its handshake; the reset is what is to be said."""
+    with Socket(socket.AF_INET) as plain, pytest.raises(OSError, match="not connected"):
+        plain.recv(1)
+
+
 def test_nothing_begins_when_the_time_is_over() -> None:
     """Whoever was kept from it until then hears that, and not what a wait of zero gives."""
     with silent() as port, dialled(port) as plain:
