@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from dockertls_vault.ca import bootstrap
-from dockertls_vault.ca.plan import Wish, make_plan
+from dockertls_vault.ca.plan import make_plan
+from dockertls_vault.ca.wish import Wish
 from dockertls_vault.settings import resolve
 from dockertls_vault.vault import roles
 from dockertls_vault.vault.mount import CertificateAuthority

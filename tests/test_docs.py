@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dockertls_vault import issue, rollback, whoami
-from dockertls_vault.ca import bootstrap, changes
+from dockertls_vault.ca import bootstrap, changes, steps
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import store
@@ -71,6 +71,7 @@ def _names(kind: Any) -> dict[str, Any]:
         token_info,
         roles,
         changes,
+        steps,
         store,
         certificates,
     ):

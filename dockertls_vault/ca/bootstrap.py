@@ -15,33 +15,27 @@ from dockertls_vault.certificate.verify import current_roots
 from dockertls_vault.errors import ConflictingState, ConsentNeeded, RequestRefused, UnknownMount
 
 from . import readiness
-from .changes import describe_change
-from .plan import mount_steps, role_step
-from .steps import EnableMount, GenerateRoot, MountStep, SetDefault, Step, WriteRole, needs_consent
+from .changes import Change, describe_change
+from .plan import mount_steps
+from .steps import GenerateRoot, Ignored, SetDefault, WriteRole, changed_meanwhile
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dockertls_vault.certificate.certificate import Description
-    from dockertls_vault.vault.mount import CertificateAuthority
+    from dockertls_vault.vault.mount import CertificateAuthority, State
     from dockertls_vault.vault.pki import PKI
-    from dockertls_vault.vault.roles import Role
 
-    from .plan import Plan, Wish
-
-_ANOTHER_ROLE = (
-    "; to leave that role alone, name another (DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)"
-)
-# Another run may write the same role between our writing and our reading.
-_WRITES = 3
+    from .plan import Plan
+    from .steps import Step
 
 
 @dataclass(frozen=True)
-class Ignored:
-    """A parameter of a role that was not there when the role was read back."""
+class Planned:
+    """A step of the plan, in words and by the parameters that it sets."""
 
-    role: str
-    parameter: str
+    summary: str
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Outcome:
     """
 
     mount: str
-    steps: tuple[Step, ...]
+    steps: tuple[Planned, ...]
     applied: bool
     without_effect: tuple[str, ...] = ()
     ignored: tuple[Ignored, ...] = ()
@@ -74,46 +68,41 @@ def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Out
     written.
     """
     if plan.needs_consent and not consent:
-        of_a_role = any(isinstance(step, WriteRole) and needs_consent(step) for step in plan.steps)
         raise ConsentNeeded(
             f"nothing was changed: this {plan.consequence}",
             problems=plan.needs_consent,
-            hint=ConsentNeeded.default_hint + (_ANOTHER_ROLE if of_a_role else ""),
+            hint="; ".join((ConsentNeeded.default_hint, *plan.if_unwanted)),
         )
-    _check_the_mount(ca, plan)
-    ignored: list[Ignored] = []
+    state = ca.state(tuple(plan.wish.roles))
+    _check_the_mount(plan, state)
     warnings: list[str] = []
+    ignored: list[Ignored] = []
     for step in plan.steps:
-        if isinstance(step, WriteRole):
-            said, written = _write_role(ca, step, plan.wish)
-            warnings += said
-            ignored += [Ignored(step.name, name) for name in step.role if name not in written]
-        else:
-            warnings += _carry_out(ca, step)
-    return replace(
-        preview(plan),
-        applied=True,
-        ignored=tuple(ignored),
-        warnings=tuple(warnings),
-    )
+        said, state = _carry_out(ca, step, state)
+        warnings += said
+        ignored += step.ignored(state)
+    return replace(preview(plan), applied=True, ignored=tuple(ignored), warnings=tuple(warnings))
 
 
 def preview(plan: Plan) -> Outcome:
     """Return the outcome of a plan that is not carried out."""
-    return Outcome(plan.mount, plan.steps, applied=False, without_effect=plan.without_effect)
+    steps = tuple(Planned(step.summary, step.changes) for step in plan.steps)
+    return Outcome(plan.mount, steps, applied=False, without_effect=plan.without_effect)
 
 
-def with_trust(outcome: Outcome, ca: CertificateAuthority, trust: PKI, now: datetime) -> Outcome:
+def with_trust(
+    outcome: Outcome, plan: Plan, ca: CertificateAuthority, trust: PKI, now: datetime
+) -> Outcome:
     """Return the outcome with the roots of the mount ``trust``, as ca.pem would have them.
 
-    What a plan has yet to do counts as done.
+    What the plan has yet to do counts as done.
     """
     try:
         issuers = trust.issuers()
     except UnknownMount:
         issuers = ()
     trusted = current_roots(load_all(issuers), now)
-    to_do = () if outcome.applied else outcome.steps
+    to_do = () if outcome.applied else plan.steps
     if any(isinstance(step, GenerateRoot) for step in to_do):
         obstacle = None if trusted or trust.mount == ca.mount else readiness.no_root(trust.mount)
     else:
@@ -128,75 +117,40 @@ def with_trust(outcome: Outcome, ca: CertificateAuthority, trust: PKI, now: date
     )
 
 
-def _check_the_mount(ca: CertificateAuthority, plan: Plan) -> None:
+def _check_the_mount(plan: Plan, state: State) -> None:
     """Raise ConflictingState where a step is neither done by now nor planned as it was shown.
 
-    Minutes may lie between the plan and the consent to it.
+    Minutes may lie between the plan and the consent to it. A role says for itself what others
+    have made of it.
     """
-    state = ca.state(())
-    planned = [(step.words, step.changes) for step in mount_steps(plan.mount, state, plan.wish)]
+    planned = mount_steps(plan.mount, state, plan.wish)
     for step in plan.steps:
-        if isinstance(step, WriteRole) or step.is_done(state):
-            continue
-        if (step.words, step.changes) not in planned:
-            raise _changed_meanwhile(f"the mount {plan.mount}")
+        if not (isinstance(step, WriteRole) or step in planned or step.is_done(state)):
+            raise changed_meanwhile(f"the mount {plan.mount}")
 
 
-def _carry_out(ca: CertificateAuthority, step: MountStep) -> tuple[str, ...]:
-    if step.is_done(ca.state(())):
-        return ()
-    try:
-        warnings = step.carry_out(ca)
-    except RequestRefused as error:
-        # The mount, or an issuer of this name, may be there by now.
-        if not step.is_done(ca.state(())):
-            raise _refused(step, error) from error
-        return ()
-    if not step.is_done(ca.state(())):
-        raise _not_done(step)
-    return warnings
-
-
-def _write_role(
-    ca: CertificateAuthority, planned: WriteRole, wish: Wish
-) -> tuple[tuple[str, ...], Role]:
-    """Write the role over what is there now, which need not be what was there for the plan.
-
-    Returns what Vault had to say, and the role as it was read back.
-    """
+def _carry_out(ca: CertificateAuthority, step: Step, state: State) -> tuple[tuple[str, ...], State]:
+    """Do what is not done in ``state``; return Vault's warnings, and the state after that."""
     warnings: tuple[str, ...] = ()
-    for left in reversed(range(_WRITES + 1)):
-        found = ca.role(planned.name)
-        step = role_step(planned.name, found, wish)
-        if step is None:
-            break
-        if not left:
-            raise _not_done(replace(planned, changes=step.changes))
-        if any(change not in planned.changes for change in needs_consent(step)):
-            raise _changed_meanwhile(f"the role {planned.name}")
-        if found is None:
-            warnings += ca.write_role(step.name, step.role)
-        else:
-            changed = {change.parameter: change.after for change in step.changes}
-            warnings += ca.change_role(step.name, changed)
-    return warnings, found or {}
+    for _ in range(step.tries):
+        if step.is_done(state):
+            return warnings, state
+        refused: RequestRefused | None = None
+        try:
+            warnings += step.apply(ca, state)
+        except RequestRefused as error:
+            # What it makes may be there by now.
+            refused = error
+        state = ca.state(tuple(state.roles))
+        if refused and not step.is_done(state):
+            raise ConflictingState(
+                f"cannot {step.summary}: {refused}", hint=step.if_refused
+            ) from refused
+    if not step.is_done(state):
+        raise _not_done(step, state)
+    return warnings, state
 
 
-def _changed_meanwhile(what: str) -> ConflictingState:
-    return ConflictingState(
-        f"somebody else has changed {what} in the meantime",
-        hint="run it again, and look at the new plan",
-    )
-
-
-def _refused(step: MountStep, error: RequestRefused) -> ConflictingState:
-    elsewhere = "name another mount with --mount" if isinstance(step, EnableMount) else ""
-    return ConflictingState(f"cannot {step.words}: {error}", hint=elsewhere)
-
-
-def _not_done(step: Step) -> ConflictingState:
-    left = step.changes if isinstance(step, WriteRole) else ()
-    return ConflictingState(
-        f"Vault took this and did not do it: {step.words}"
-        + "".join(f"; {describe_change(change)}" for change in left)
-    )
+def _not_done(step: Step, state: State) -> ConflictingState:
+    left = "".join(f"; {describe_change(change)}" for change in step.left(state))
+    return ConflictingState(f"Vault took this and did not do it: {step.summary}{left}")

@@ -63,6 +63,11 @@ class Change:
     takes_away: bool = False
     opens: bool = False
 
+    @property
+    def needs_consent(self) -> bool:
+        """Whether nobody has asked for it; --remove-domain, which names a domain, does."""
+        return self.opens or (self.takes_away and self.parameter != "allowed_domains")
+
 
 def differences(
     before: Role | None, after: Role, asked: AbstractSet[str] = frozenset()

@@ -9,12 +9,10 @@ import typer
 
 from dockertls_vault.ca.changes import announce
 from dockertls_vault.ca.policy import Person
-from dockertls_vault.ca.steps import needs_consent
 from dockertls_vault.certificate.names import parse_common_name
 from dockertls_vault.duration import parse_ttl
 from dockertls_vault.errors import ConflictingState
 from dockertls_vault.settings.schema import Settings
-from dockertls_vault.vault.roles import TELLING
 
 from . import render
 from .help import Command, command_group, described, examples, of_vault
@@ -96,7 +94,8 @@ def init(
 ) -> None:
     """Make the PKI mount, its root and its roles, or put them right."""
     from dockertls_vault.ca import bootstrap
-    from dockertls_vault.ca.plan import Wish, make_plan, parse_domains, parse_removals
+    from dockertls_vault.ca.plan import make_plan
+    from dockertls_vault.ca.wish import Wish, parse_domains, parse_removals
     from dockertls_vault.vault.mount import CertificateAuthority
     from dockertls_vault.vault.pki import PKI
 
@@ -123,7 +122,7 @@ def init(
         else:
             outcome = bootstrap.apply(ca, plan, consent=yes or _is_consented_to(plan))
         trust = PKI(session, settings.trust_mount or settings.mount)
-        outcome = bootstrap.with_trust(outcome, ca, trust, datetime.now(UTC))
+        outcome = bootstrap.with_trust(outcome, plan, ca, trust, datetime.now(UTC))
     render.show(
         "ca-init",
         outcome,
@@ -178,15 +177,10 @@ def policy(
 
 
 def _plan(steps: Sequence[Step]) -> list[str]:
-    """Return the plan; of a role that is new, only what tells it from others."""
     lines = []
     for step in steps:
-        lines.append(f"- {step.words}")
-        lines += [
-            f"    {announce(change)}"
-            for change in step.changes
-            if change.before is not None or change.parameter in TELLING
-        ]
+        lines.append(f"- {step.summary}")
+        lines += [f"    {announce(change)}" for change in step.telling]
     return lines
 
 
@@ -208,7 +202,7 @@ def _ignored(outcome: Outcome) -> list[str]:
 
 def _summary(outcome: Outcome) -> str:
     if not outcome.applied:
-        consent = any(needs_consent(step) for step in outcome.steps)
+        consent = any(change.needs_consent for step in outcome.steps for change in step.changes)
         return "nothing was changed (--dry-run)" + ("; it needs --yes" if consent else "")
     state = "ready" if outcome.ready else "not ready"
     if outcome.ready and not outcome.steps:

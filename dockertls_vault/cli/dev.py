@@ -50,7 +50,7 @@ def dev(
     It ends with a signal (Ctrl-C), or with COMMAND.
     """
     from dockertls_vault import dev as embedded
-    from dockertls_vault.ca.plan import parse_domains
+    from dockertls_vault.ca.wish import parse_domains
 
     domains = parse_domains(domain or [])
     with embedded.running() as server:
@@ -72,7 +72,8 @@ def dev(
 def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:
     """Do what `ca init` does."""
     from dockertls_vault.ca import bootstrap
-    from dockertls_vault.ca.plan import Wish, make_plan
+    from dockertls_vault.ca.plan import make_plan
+    from dockertls_vault.ca.wish import Wish
     from dockertls_vault.settings import resolve
     from dockertls_vault.vault.mount import CertificateAuthority
 

@@ -35,6 +35,11 @@ class Issuer:
     name: str
     has_key: bool
 
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.name or self.id
+
 
 @dataclass(frozen=True)
 class Signer:
@@ -69,6 +74,15 @@ class State:
     default: str | None = None
     follows_latest: bool = False
     roles: Mapping[str, Role | None] = field(default_factory=dict)
+
+    @property
+    def default_issuer(self) -> Issuer | None:
+        return next((issuer for issuer in self.issuers if issuer.id == self.default), None)
+
+    @property
+    def signing(self) -> tuple[Issuer, ...]:
+        """The issuers that can sign."""
+        return tuple(issuer for issuer in self.issuers if issuer.has_key)
 
 
 class CertificateAuthority:

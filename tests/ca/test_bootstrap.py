@@ -13,8 +13,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dockertls_vault.ca import bootstrap
-from dockertls_vault.ca.plan import Plan, Wish, make_plan
-from dockertls_vault.ca.steps import GenerateRoot, SetDefault, Step, TuneMount, WriteRole
+from dockertls_vault.ca.plan import Plan, make_plan
+from dockertls_vault.ca.steps import (
+    GenerateRoot,
+    Ignored,
+    SetDefault,
+    Step,
+    TuneMount,
+    WriteRole,
+)
+from dockertls_vault.ca.wish import Wish
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
@@ -80,7 +88,7 @@ def test_a_ca_is_made_and_the_second_run_changes_nothing(
     outcome = bootstrap.apply(ca, planned(ca))
     assert outcome.applied
     assert outcome.ignored == tuple(
-        bootstrap.Ignored(role, parameter) for role in ROLES for parameter in vault_server.ignores
+        Ignored(role, parameter) for role in ROLES for parameter in vault_server.ignores
     )
     (warning,) = outcome.warnings
     assert warning.startswith("the mount has no URLs for AIA and CRLs")
@@ -382,7 +390,7 @@ def test_a_parameter_that_the_server_does_not_know_is_reported(ca: CertificateAu
 
     wish = More(WISH.domains)
     outcome = bootstrap.apply(ca, planned(ca, wish))
-    assert bootstrap.Ignored("server", "no_such_parameter") in outcome.ignored
+    assert Ignored("server", "no_such_parameter") in outcome.ignored
     assert not any("no_such_parameter" in warning for warning in outcome.warnings)
     assert planned(ca, wish).steps == ()
 

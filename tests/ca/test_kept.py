@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.ca import bootstrap
-from dockertls_vault.ca.plan import Wish, make_plan
+from dockertls_vault.ca.plan import make_plan
+from dockertls_vault.ca.steps import WriteRole
+from dockertls_vault.ca.wish import Wish
 from dockertls_vault.vault.mount import CertificateAuthority
 from tests import mounts
 from tests.vault.operator import Operator
@@ -122,7 +124,7 @@ def test_nothing_changes_that_the_plan_does_not_show(vault_server: DevVault, see
         change.parameter: (change.before, change.after)
         for step in plan.steps
         for change in step.changes
-        if not hasattr(step, "role")
+        if not isinstance(step, WriteRole)
     }
     assert changed == shown
     for role in WISH.roles:
@@ -132,7 +134,7 @@ def test_nothing_changes_that_the_plan_does_not_show(vault_server: DevVault, see
             for at, name in before
             if at == where and before[at, name] != after[at, name]
         }
-        steps = [step for step in plan.steps if getattr(step, "name", None) == role]
+        steps = [step for step in plan.steps if isinstance(step, WriteRole) and step.name == role]
         planned = {
             change.parameter: (change.before, change.after)
             for step in steps

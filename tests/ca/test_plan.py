@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dockertls_vault.ca.changes import Change
-from dockertls_vault.ca.plan import Plan, Wish, make_plan, parse_domains, parse_removals
+from dockertls_vault.ca.plan import Plan, make_plan
 from dockertls_vault.ca.steps import (
     EnableMount,
     GenerateRoot,
@@ -18,8 +18,10 @@ from dockertls_vault.ca.steps import (
     TuneMount,
     WriteRole,
 )
+from dockertls_vault.ca.wish import Wish, parse_domains, parse_removals
 from dockertls_vault.errors import ConflictingState, InvalidInput, InvalidSetting
 from dockertls_vault.vault.mount import Issuer, State
+from dockertls_vault.vault.roles import TELLING
 
 WISH = Wish(("example.internal",))
 TEN_YEARS = timedelta(days=3650)
@@ -49,13 +51,34 @@ def test_from_nothing_all_is_planned() -> None:
         WriteRole,
         WriteRole,
     ]
-    assert [step.words for step in steps] == [
+    assert [step.summary for step in steps] == [
         "enable the PKI engine at pki",
         "generate the root 'dockertls root 1': EC P-256, its key internal to Vault, for 3650d",
         "make root-1 the default issuer",
         "write the role server",
         "write the role client",
     ]
+
+
+def test_what_a_step_sets_is_in_its_changes() -> None:
+    """For programs, which read no summary; a person is shown no more than the summary lacks."""
+    enable, root, default, server, _ = steps_from(State())
+    set_by = {
+        step: {change.parameter: change.after for change in step.changes}
+        for step in (enable, root, default)
+    }
+    assert set_by == {
+        enable: {"max_lease_ttl": 3650 * 86400},
+        root: {
+            "issuer_name": "root-1",
+            "common_name": "dockertls root 1",
+            "ttl": 3650 * 86400,
+        },
+        default: {"default": "root-1"},
+    }
+    assert enable.telling == root.telling == default.telling == ()
+    assert {change.parameter for change in server.telling} == TELLING
+    assert {change.parameter: change.after for change in server.changes} == WISH.roles["server"]
 
 
 def test_what_is_done_needs_nothing() -> None:
@@ -116,7 +139,8 @@ def test_the_one_issuer_with_a_key_becomes_the_default(default: str | None) -> N
     """One without a key is there to be verified with, even if somebody made it the default."""
     issuers = (Issuer("id-0", "", has_key=False), Issuer("id-1", "", has_key=True))
     (step,) = steps_from(replace(DONE, issuers=issuers, default=default))
-    assert step == SetDefault("make id-1 the default issuer", "id-1")
+    assert step == SetDefault("id-1", before=default, follows_latest=False)
+    assert step.summary == "make id-1 the default issuer"
 
 
 def test_without_a_default_the_choice_is_the_operators() -> None:
@@ -144,19 +168,9 @@ def test_beside_what_has_no_key_a_root_is_made(
     issuers = tuple(Issuer(f"id-{n}", name, has_key=False) for n, name in enumerate(names))
     state = replace(DONE, issuers=issuers, default=default, max_lease=timedelta(days=32))
     assert steps_from(state) == (
-        TuneMount(
-            "raise the longest TTL at pki",
-            TEN_YEARS,
-            (Change("max_lease_ttl", 32 * 86400, 3650 * 86400),),
-        ),
-        GenerateRoot(
-            f"generate the root 'dockertls root {expected}': EC P-256, its key internal to Vault, "
-            "for 3650d; what is there has no key to sign with, and stays",
-            f"root-{expected}",
-            f"dockertls root {expected}",
-            TEN_YEARS,
-        ),
-        SetDefault(f"make root-{expected} the default issuer", f"root-{expected}"),
+        TuneMount("pki", timedelta(days=32), TEN_YEARS),
+        GenerateRoot(f"root-{expected}", f"dockertls root {expected}", TEN_YEARS, beside=True),
+        SetDefault(f"root-{expected}", before=names[0] if default else None, follows_latest=False),
     )
 
 
@@ -164,9 +178,9 @@ def test_a_default_that_would_change_by_itself_is_fixed() -> None:
     """A pending root would sign before anybody trusts it; whoever wants that is asked."""
     plan = make_plan("pki", replace(DONE, follows_latest=True), WISH)
     change = Change("default_follows_latest_issuer", before=True, after=False, takes_away=True)
-    assert plan.steps == (
-        SetDefault("keep the default issuer when others come", "id-1", (change,)),
-    )
+    assert plan.steps == (SetDefault("root-1", before="root-1", follows_latest=True),)
+    assert plan.steps[0].changes == (change,)
+    assert plan.steps[0].summary == "keep the default issuer when others come"
     assert plan.needs_consent == (
         "the mount: takes away: default_follows_latest_issuer: true -> false",
     )
@@ -308,7 +322,8 @@ def test_a_domain_to_be_removed_may_be_one_that_only_others_would_write() -> Non
     plan = make_plan("pki", state, Wish((), ("ftp*.test", "b.test")))
     (step,) = plan.steps
     assert isinstance(step, WriteRole)
-    assert step.role["allowed_domains"] == ["{{x}}", "a.test"]
+    (change,) = step.changes
+    assert change.after == ["{{x}}", "a.test"]
     assert plan.without_effect == (
         "--remove-domain b.test has no effect: the role server does not have it",
     )

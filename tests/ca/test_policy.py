@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dockertls_vault.ca import bootstrap
-from dockertls_vault.ca.plan import Wish, make_plan
+from dockertls_vault.ca.plan import make_plan
 from dockertls_vault.ca.policy import Person, Rule, rules, to_hcl
+from dockertls_vault.ca.wish import Wish
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
@@ -234,8 +235,8 @@ def test_an_admin_sets_up_the_ca_and_finds_it_done(
     def init() -> list[str]:
         plan = make_plan(mount, ca.state(tuple(WISH.roles)), WISH)
         outcome = bootstrap.apply(ca, plan, consent=True)
-        assert bootstrap.with_trust(outcome, ca, PKI(admin, mount), datetime.now(UTC)).ready
-        return [step.words for step in outcome.steps]
+        assert bootstrap.with_trust(outcome, plan, ca, PKI(admin, mount), datetime.now(UTC)).ready
+        return [step.summary for step in outcome.steps]
 
     assert len(init()) == 5
     assert init() == []

@@ -431,8 +431,8 @@ def test_as_json_it_is_one_envelope(
         for parameter in vault_server.ignores
     ]
     assert [root["common_name"] for root in data["trusted"]] == ["dockertls root 1"]
-    words = [step["words"] for step in data["steps"]]
-    assert words[0] == f"enable the PKI engine at {mount}"
+    summaries = [step["summary"] for step in data["steps"]]
+    assert summaries[0] == f"enable the PKI engine at {mount}"
     change = {
         "parameter": "client_flag",
         "before": None,
@@ -440,7 +440,7 @@ def test_as_json_it_is_one_envelope(
         "takes_away": False,
         "opens": False,
     }
-    assert change in data["steps"][words.index("write the role server")]["changes"]
+    assert change in data["steps"][summaries.index("write the role server")]["changes"]
 
 
 @pytest.mark.parametrize(
