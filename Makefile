@@ -13,7 +13,7 @@ python := $(venv)/bin/python
 inputs := pyproject.toml constraints.txt $(venv)/.made
 install := $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test fuzz faults lint bench docs dist clean
+.PHONY: demo test fuzz faults lint bench docs look dist clean
 
 demo: $(venv)/.test
 	scripts/install-engine
@@ -46,6 +46,11 @@ bench: $(venv)/.test
 # Into site/; it loads nothing from another host, so any web server will do.
 docs: $(venv)/.test
 	NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict
+
+# At the docs, in a real browser.
+look: docs
+	scripts/install-browser
+	$(python) -m tests.browser
 
 # The sdist, and the wheel made of it. A tag decides the version.
 dist: $(venv)/.test
