@@ -95,7 +95,10 @@ def _run(*arguments: str) -> None:
 
 @pytest.mark.parametrize("terminal", [True, False])
 @pytest.mark.parametrize("place", PLACES)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(text=FOREIGN)
 def test_text_of_others(
     place: str,
@@ -127,7 +130,10 @@ def _is_a_command(char: str) -> bool:
     return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(text=FOREIGN)
 def test_json_holds_what_was_said(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It is escaped, and whoever reads it gets the text as it was."""
