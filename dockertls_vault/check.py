@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .certificate.certificate import describe, load_certificates
 from .credential import reader
 from .docker.diagnosis import answers, client_credential, server_certificate, trust
-from .docker.diagnosis.report import Report, Severity, Step, worst
+from .docker.diagnosis.report import CheckResult, Report, Result, worst
 from .docker.diagnosis.successor import find_successor, restart_instead
 from .docker.diagnosis.visits import of_nobody_else, of_the_same, visit
 from .docker.handshake import authorities, probe
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 _CONNECT = "connect"
 # Every step of a report, in order, with what it tries.
-STEPS = {
+CHECKS = {
     "credential": client_credential.READ,
     "port": _CONNECT,
     "plaintext": answers.PLAINTEXT,
     "no-certificate": answers.NO_CERTIFICATE,
-    "foreign-certificate": answers.FOREIGN,
+    "forged-certificate": answers.FORGED,
     "trust": trust.TRUST,
     "version": answers.OURS,
     "name": server_certificate.NAME,
     "chain": server_certificate.CHAIN,
-    "lifetime": server_certificate.LIFETIME,
+    "validity": server_certificate.VALIDITY,
     "usage": server_certificate.USAGE,
 }
 
@@ -71,13 +71,13 @@ def check(
     try:
         peer = probe.connect(endpoint, timeout)
     except DockerUnavailable as error:
-        port = Step("port", Severity.UNREACHABLE, _CONNECT, error.message, todo=error.hint)
+        port = CheckResult("port", Result.UNREACHABLE, _CONNECT, error.message, remedy=error.hint)
         return _report(endpoint, [ours.step, port], "the port does not answer")
-    port = Step("port", Severity.OK, _CONNECT, f"{peer.ip} answers at port {endpoint.port}")
+    port = CheckResult("port", Result.OK, _CONNECT, f"{peer.ip} answers at port {endpoint.port}")
     in_the_clear = probe.ask(peer, None, timeout).outcome
     plaintext = answers.judge_plaintext(in_the_clear)
     steps = [ours.step, port, plaintext]
-    if plaintext.severity is Severity.CRITICAL:
+    if plaintext.result is Result.CRITICAL:
         return _report(endpoint, steps, "the port speaks plaintext", address=peer.ip)
 
     visits = visit(peer, ours, timeout, now)
@@ -91,7 +91,7 @@ def check(
     cause = trust.explain_refusal(greeting.authorities, ours.chain, ours.roots, certificate)
     steps += [
         of_the_same(answers.judge_no_certificate(stranger), stranger, decisive),
-        of_the_same(answers.judge_foreign(forged), forged, decisive),
+        of_the_same(answers.judge_forged(forged), forged, decisive),
         answers.judge_ours(known, ours.step, cause)
         if known
         else _skipped("version", "we have no certificate and key that can be used"),
@@ -142,7 +142,7 @@ def _find_successor(
 
 def _judge_certificate(
     endpoint: Endpoint, certificate: Certificate, successor: Certificate | None, now: datetime
-) -> list[Step]:
+) -> list[CheckResult]:
     """Judge what the certificate says; ``successor`` comes with the next start of dockerd."""
     name, usage = (
         server_certificate.judge_name(endpoint, certificate),
@@ -151,7 +151,7 @@ def _judge_certificate(
     if successor is not None:
         name = restart_instead(name, server_certificate.judge_name(endpoint, successor))
         usage = restart_instead(usage, server_certificate.judge_usage(successor))
-    return [name, server_certificate.judge_lifetime(certificate, now, successor), usage]
+    return [name, server_certificate.judge_validity(certificate, now, successor), usage]
 
 
 def _load(der: bytes | None) -> Certificate | None:
@@ -164,13 +164,13 @@ def _load(der: bytes | None) -> Certificate | None:
         return None
 
 
-def _skipped(name: str, reason: str) -> Step:
-    return Step(name, Severity.SKIPPED, STEPS[name], reason)
+def _skipped(name: str, reason: str) -> CheckResult:
+    return CheckResult(name, Result.SKIPPED, CHECKS[name], reason)
 
 
 def _report(
     endpoint: Endpoint,
-    steps: list[Step],
+    steps: list[CheckResult],
     reason: str,
     *,
     address: str | None = None,
@@ -178,13 +178,13 @@ def _report(
     docker: Version | None = None,
 ) -> Report:
     """Put the report together; the steps that it did not come to are skipped for ``reason``."""
-    done = {step.name: step for step in steps}
-    every = tuple(done.get(name) or _skipped(name, reason) for name in STEPS)
+    done = {step.check: step for step in steps}
+    every = tuple(done.get(name) or _skipped(name, reason) for name in CHECKS)
     return Report(
         endpoint=str(endpoint),
         address=address,
-        severity=worst(every),
-        steps=every,
+        result=worst(every),
+        checks=every,
         certificate=describe(certificate) if certificate else None,
         docker=docker,
     )

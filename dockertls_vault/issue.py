@@ -53,10 +53,10 @@ class Issued:
 
     ``valid_until`` is when one end refuses the other: the end of the whole chain, for the
     certificate may outlive its issuers, or of the last root in ca.pem, which may be another's.
-    ``left_out`` are names that were found on this machine and that the role does not allow;
-    ``shortened`` says that it is valid for less than ``asked_ttl``; ``backup`` is where files of
-    others are kept that this credential replaced; ``trusted`` describes the roots in ca.pem,
-    and ``no_longer_trusted`` the CAs that were in the ca.pem before.
+    ``dropped_names`` are names detected on this machine that the role does not allow;
+    ``ttl_capped`` tells whether the validity is shorter than ``requested_ttl``; ``backup`` is the
+    directory that holds the files that were overwritten; ``trusted_roots`` are the roots in ca.pem,
+    and ``removed_cas`` the CAs in the previous ca.pem that are no longer trusted.
     """
 
     purpose: Purpose
@@ -65,14 +65,14 @@ class Issued:
     role: str
     certificate: Description
     valid_until: datetime
-    asked_ttl: timedelta
-    shortened: bool
-    left_out: tuple[str, ...]
+    requested_ttl: timedelta
+    ttl_capped: bool
+    dropped_names: tuple[str, ...]
     directory: Path
     files: tuple[store.InstalledFile, ...]
     backup: Path | None
-    trusted: tuple[Description, ...]
-    no_longer_trusted: tuple[Description, ...]
+    trusted_roots: tuple[Description, ...]
+    removed_cas: tuple[Description, ...]
     warnings: tuple[str, ...]
 
 
@@ -149,14 +149,14 @@ def issue(
         role=request.role,
         certificate=description,
         valid_until=valid_until,
-        asked_ttl=request.ttl,
-        shortened=valid_until - clocks.earliest < request.ttl - _SHORTENED_BY,
-        left_out=tuple(name for name in request.names.all if name not in granted.names.all),
+        requested_ttl=request.ttl,
+        ttl_capped=valid_until - clocks.earliest < request.ttl - _SHORTENED_BY,
+        dropped_names=tuple(name for name in request.names.all if name not in granted.names.all),
         directory=place.directory,
         files=installed.files,
         backup=installed.backup,
-        trusted=tuple(map(describe, trusted_roots)),
-        no_longer_trusted=losing,
+        trusted_roots=tuple(map(describe, trusted_roots)),
+        removed_cas=losing,
         warnings=(
             *signed.warnings,
             *_end_warnings(verified),

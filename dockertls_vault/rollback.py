@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Generation:
-    """One generation; its name begins with when it was made.
+    """One generation; its name begins with the time of its creation.
 
-    ``public_key`` is the SHA-256 of the key (the SubjectPublicKeyInfo in DER). Where there is a
-    ``problem``, the generation cannot be used, and there may be no certificate to describe.
+    ``public_key_sha256`` is the digest of the public key (SubjectPublicKeyInfo, DER). A generation
+    with a ``problem`` cannot be used, and may have no certificate to describe.
     """
 
     name: str
     in_use: bool
     certificate: Description | None
-    public_key: str | None
+    public_key_sha256: str | None
     problem: str | None
 
 
@@ -59,20 +59,20 @@ class Generations:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """The generation that is in use now, and the name of the one that was ``before``, if any.
+    """The generation now in use, and the name of the ``previous`` one, if there was one.
 
-    ``no_longer_trusted`` are the CAs that were in the ca.pem before, ``trusted_again`` those that
-    were not and are now.
+    ``removed_cas`` are the CAs in the previous ca.pem that are no longer trusted,
+    ``restored_cas`` those that are trusted again.
     """
 
     directory: Path
     purpose: Purpose
     layout: Layout
-    before: str | None
+    previous: str | None
     generation: Generation
     files: tuple[InstalledFile, ...]
-    no_longer_trusted: tuple[Description, ...]
-    trusted_again: tuple[Description, ...]
+    removed_cas: tuple[Description, ...]
+    restored_cas: tuple[Description, ...]
     warnings: tuple[str, ...]
 
 

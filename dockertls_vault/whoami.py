@@ -27,15 +27,15 @@ _ANY = "default"
 
 @dataclass(frozen=True)
 class Permission:
-    """Whether a command may do all that it does; ``missing`` are lines for a policy.
+    """Whether a command may do all that it does; ``missing_rules`` are lines for a policy.
 
-    ``obstacle`` says why it fails although it is allowed, if the mount or the role is not there.
+    ``reason`` says why it fails although it is allowed, if the mount or the role is not there.
     """
 
     command: str
     allowed: bool
-    missing: tuple[str, ...]
-    obstacle: str | None = None
+    missing_rules: tuple[str, ...]
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ class WhoAmI:
     """The token, how it was come by, and what it may do; ``address`` is the node that said so.
 
     ``namespace`` is the one that was asked for; ``namespace_ignored``: the server has none.
-    ``used_up`` is where the wrapping token was that it took to find out.
+    ``consumed_wrapping_token`` is where the wrapping token was that it took to find out.
     """
 
     address: str
     namespace: str | None
     namespace_ignored: bool
-    found: str
+    token_source: str
     token: Token
     commands: tuple[Permission, ...]
-    used_up: str | None = None
+    consumed_wrapping_token: str | None = None
 
 
 def who_am_i(session: Session, settings: Settings) -> WhoAmI:
@@ -60,7 +60,7 @@ def who_am_i(session: Session, settings: Settings) -> WhoAmI:
     rules = {
         person: policy.rules(person, settings.mount, _role(person, settings)) for person in Person
     }
-    found = session.identity.found()
+    source = session.identity.found()
     looked_up = lookup(session)
     paths = {_path(rule): None for person in rules for rule in rules[person]}
     has = capabilities(session, tuple(paths))
@@ -69,18 +69,18 @@ def who_am_i(session: Session, settings: Settings) -> WhoAmI:
         address=session.address,
         namespace=settings.namespace,
         namespace_ignored=namespace.is_ignored(session),
-        found=found,
+        token_source=source,
         token=looked_up,
         commands=tuple(
             permission
             if person is Person.ADMIN or not permission.allowed
             else replace(
                 permission,
-                obstacle=_obstacle(session, settings, _role(person, settings), looked_up),
+                reason=_obstacle(session, settings, _role(person, settings), looked_up),
             )
             for person, permission in permissions.items()
         ),
-        used_up=next((login.used_up for login in session.identity.logins), None),
+        consumed_wrapping_token=next((login.used_up for login in session.identity.logins), None),
     )
 
 
@@ -100,7 +100,7 @@ def _permission(
         for rule in rules
         if (lacking := _lacking(rule.capabilities, has.get(_path(rule), frozenset())))
     )
-    return Permission(command, allowed=not missing, missing=missing)
+    return Permission(command, allowed=not missing, missing_rules=missing)
 
 
 def _obstacle(session: Session, settings: Settings, role: str, token: Token) -> str | None:
@@ -113,7 +113,7 @@ def _obstacle(session: Session, settings: Settings, role: str, token: Token) -> 
     try:
         for mount in (signer, trust):
             mount.references()
-        if token.uses_left is None:
+        if token.remaining_uses is None:
             signer.role(role)
     except (UnknownMount, UnknownRole) as error:
         return error.message

@@ -12,7 +12,7 @@ import typer
 
 from dockertls_vault import errors
 from dockertls_vault.cli.main import app
-from dockertls_vault.docker.diagnosis.report import Severity
+from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.settings import schema
 
 if TYPE_CHECKING:
@@ -212,9 +212,9 @@ def _exit_statuses() -> str:
         "",
         "`check` ends with the status of the worst that it found:",
         "",
-        "| exit status | severity |",
+        "| exit status | result |",
         "| --- | --- |",
-        *(f"| {found.exit_status} | `{found.value}` |" for found in Severity),
+        *(f"| {found.exit_status} | `{found.value}` |" for found in Result),
         "",
         "0 means that all its rows were shown to be well. A row that was tried and told nothing is",
         "`unknown`, one that was not tried `skipped`: nothing bad was found there, nor anything",

@@ -15,11 +15,11 @@ import pytest
 from dockertls_vault.certificate.certificate import serial_text
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.certificate.request import KeyType
-from dockertls_vault.check import STEPS, check
+from dockertls_vault.check import CHECKS, check
 from dockertls_vault.credential import store
 from dockertls_vault.credential.reader import CredentialFiles
 from dockertls_vault.docker.diagnosis import visits
-from dockertls_vault.docker.diagnosis.report import Report, Severity
+from dockertls_vault.docker.diagnosis.report import Report, Result
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.handshake.forged import forge
 
@@ -85,33 +85,33 @@ def run(
     files = CredentialFiles(*(credential / name for name in names)) if credential else None
     now = datetime.now(UTC)
     report = check(Endpoint(host, port), files, server=server, timeout=timeout, now=now)
-    assert [step.name for step in report.steps] == list(STEPS)
-    for step in report.steps:
-        assert step.tried
-        assert step.happened
-        assert step.severity in {Severity.OK, Severity.SKIPPED} or step.why or step.todo
+    assert [step.check for step in report.checks] == list(CHECKS)
+    for step in report.checks:
+        assert step.description
+        assert step.summary
+        assert step.result in {Result.OK, Result.SKIPPED} or step.reason or step.remedy
     return report
 
 
 def severities(report: Report) -> dict[str, str]:
     """Return how each step came out."""
-    return {step.name: step.severity.value for step in report.steps}
+    return {step.check: step.result.value for step in report.checks}
 
 
 def words(report: Report, name: str) -> str:
     """Return all that a step says."""
-    step = next(step for step in report.steps if step.name == name)
-    return f"{step.happened} {step.why} {step.todo}"
+    step = next(step for step in report.checks if step.check == name)
+    return f"{step.summary} {step.reason} {step.remedy}"
 
 
-def todo(report: Report, name: str) -> str:
+def remedy(report: Report, name: str) -> str:
     """Return what a step says is to be done."""
-    return next(step.todo for step in report.steps if step.name == name)
+    return next(step.remedy for step in report.checks if step.check == name)
 
 
 def all_but(**different: str) -> dict[str, str]:
     """Return a report in which all is well but for these steps."""
-    return {**dict.fromkeys(STEPS, "ok"), **{k.replace("_", "-"): v for k, v in different.items()}}
+    return {**dict.fromkeys(CHECKS, "ok"), **{k.replace("_", "-"): v for k, v in different.items()}}
 
 
 def as_a_stranger(**different: str) -> dict[str, str]:
@@ -121,7 +121,7 @@ def as_a_stranger(**different: str) -> dict[str, str]:
 
 def of_another(**different: str) -> dict[str, str]:
     """Return the report of what is not Docker, and spoke to strangers, but for these."""
-    of_a_daemon = dict.fromkeys(("trust", "name", "chain", "lifetime", "usage"), "skipped")
+    of_a_daemon = dict.fromkeys(("trust", "name", "chain", "validity", "usage"), "skipped")
     strangers = dict.fromkeys(("no_certificate", "foreign_certificate"), "error")
     return all_but(**of_a_daemon, **strangers, **different)
 
@@ -135,7 +135,7 @@ def test_a_daemon_as_it_should_be(
     """All steps are well, by a name, an IPv4 and an IPv6 address, and it says what Docker it is."""
     report = run(daemon, client, host=host)
     assert severities(report) == all_but()
-    assert report.severity.exit_status == 0
+    assert report.result.exit_status == 0
     assert report.docker is not None
     assert report.docker.api_version
     assert report.certificate is not None
@@ -157,7 +157,7 @@ def test_a_foreign_ca_is_named_with_both_fingerprints(daemon: int, tmp_path: Pat
     foreign = Authority.create("another root")
     report = run(daemon, write_credential(tmp_path, foreign.pem, foreign.client()))
     assert severities(report) == all_but(version="error", chain="error")
-    assert report.severity.exit_status == 65
+    assert report.result.exit_status == 65
     assert "clients of CN=check root; our certificate is of CN=another root" in words(
         report, "version"
     )
@@ -209,7 +209,7 @@ def test_what_a_daemon_of_any_age_says_of_an_expired_client_is_foretold(
         "alice", usages=[CLIENT_AUTH], not_before=datetime.now(UTC) - 2 * WEEK, lifetime=WEEK
     )
     report = run(daemon, write_credential(tmp_path, authority.pem, expired))
-    refusal = next(step.happened for step in report.steps if step.name == "version")
+    refusal = next(step.summary for step in report.checks if step.check == "version")
     assert refusal.removeprefix("refused: tls: ") in words(report, "credential")
 
 
@@ -221,7 +221,7 @@ def test_a_client_that_could_pose_as_a_daemon_is_a_warning(
     issued = authority.issue("alice", usages=usages)
     report = run(daemon, write_credential(tmp_path, authority.pem, issued))
     assert severities(report) == all_but(credential="warning")
-    assert report.severity.exit_status == 1
+    assert report.result.exit_status == 1
 
 
 def test_files_that_cannot_be_used_do_not_stop_the_rest(
@@ -258,7 +258,7 @@ def test_a_stranger_sees_what_strangers_see(
     report = run(daemon, None)
     assert forged == [(authority.certificate.subject,)]
     assert severities(report) == as_a_stranger()
-    assert report.severity.exit_status == 3
+    assert report.result.exit_status == 3
     assert "what a stranger sees" in words(report, "credential")
     assert "clients of CN=check root alone" in words(report, "trust")
     assert report.certificate is not None
@@ -287,7 +287,7 @@ def test_trust_that_is_too_wide_is_critical(
         stranger = run(port, None)
     assert severities(report) == all_but(trust="critical")
     assert severities(stranger) == as_a_stranger(trust="critical")
-    assert report.severity.exit_status == 76
+    assert report.result.exit_status == 76
     assert ("clients of public CAs" if explicit else "names no CA") in words(report, "trust")
 
 
@@ -302,7 +302,7 @@ def test_a_ca_whose_name_cannot_be_read_hides_no_other(
     with dockerd(tmp_path, "--tlsverify", *tls(server)) as port:
         report = run(port, client)
     assert severities(report) == all_but(trust="critical" if public else "unknown")
-    assert report.severity.exit_status == (76 if public else 3)
+    assert report.result.exit_status == (76 if public else 3)
     assert ("public CAs" if public else "cannot be read: 1") in words(report, "trust")
 
 
@@ -348,9 +348,9 @@ def test_a_restart_that_was_forgotten_after_a_rotation_is_the_first_cause(
         afterwards = run(port, overlapping)
     assert severities(report) == all_but(version="error")
     assert severities(afterwards) == all_but(version="error", chain="error")
-    assert todo(report, "version").startswith("restart dockerd")
-    assert "restart dockerd" in todo(afterwards, "version")
-    assert todo(afterwards, "chain").partition("restart dockerd")[0] in {
+    assert remedy(report, "version").startswith("restart dockerd")
+    assert "restart dockerd" in remedy(afterwards, "version")
+    assert remedy(afterwards, "chain").partition("restart dockerd")[0] in {
         "",
         "if the CA was rotated, ",
     }
@@ -374,9 +374,9 @@ def test_a_restart_that_was_forgotten_after_an_issue_is_a_warning(
         install(server, authority, authority.server())
         report = run(port, client, server=server)
         others = [run(port, client, server=directory) for directory in (tmp_path, tmp_path / "x")]
-    assert severities(report) == all_but(name="error", lifetime="warning")
-    assert todo(report, "lifetime").startswith("restart dockerd on this host")
-    assert todo(report, "name").startswith("restart dockerd on this host")
+    assert severities(report) == all_but(name="error", validity="warning")
+    assert remedy(report, "validity").startswith("restart dockerd on this host")
+    assert remedy(report, "name").startswith("restart dockerd on this host")
     assert [severities(other) for other in others] == [all_but(name="error")] * 2
     with dockerd(tmp_path, "--tlsverify", *tls_options) as port:
         assert severities(run(port, client, server=server)) == all_but()
@@ -397,12 +397,12 @@ def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
     with dockerd(tmp_path, "--tls=false") as port:
         report = run(port, client)
     assert severities(report) == {
-        **dict.fromkeys(STEPS, "skipped"),
+        **dict.fromkeys(CHECKS, "skipped"),
         "credential": "ok",
         "port": "ok",
         "plaintext": "critical",
     }
-    assert report.severity.exit_status == 76
+    assert report.result.exit_status == 76
     assert "whoever reaches the port is root" in words(report, "plaintext")
 
 
@@ -417,7 +417,7 @@ def test_tls_that_verifies_nobody_is_critical(
     assert severities(report) == all_but(
         no_certificate="critical", foreign_certificate="critical", trust="critical"
     )
-    assert report.severity.exit_status == 76
+    assert report.result.exit_status == 76
     assert "tlsverify" in words(report, "no-certificate")
 
 
@@ -436,8 +436,8 @@ def test_a_server_that_is_expired_and_under_another_name(
     credential = write_credential(tmp_path / "tls", authority.pem, issued)
     with dockerd(tmp_path, "--tlsverify", *tls(credential)) as port:
         report = run(port, client)
-    assert severities(report) == all_but(name="error", lifetime="error")
-    assert "expired 2d" in words(report, "lifetime")
+    assert severities(report) == all_but(name="error", validity="error")
+    assert "expired 2d" in words(report, "validity")
     assert "dial docker.example.com or 192.0.2.1, or issue" in words(report, "name")
     assert "--host localhost" in words(report, "name")
 
@@ -469,11 +469,11 @@ def test_a_closed_port_is_unreachable(client: Path) -> None:
         port = listener.getsockname()[1]
     report = run(port, client)
     assert severities(report) == {
-        **dict.fromkeys(STEPS, "skipped"),
+        **dict.fromkeys(CHECKS, "skipped"),
         "credential": "ok",
         "port": "unreachable",
     }
-    assert report.severity.exit_status == 69
+    assert report.result.exit_status == 69
     assert report.address is None
 
 
@@ -481,7 +481,7 @@ def test_a_port_that_hangs_is_unreachable(client: Path) -> None:
     """The time is bounded: one limit for plaintext, one for TLS."""
     with servers.silent() as port:
         report = run(port, client, timeout=SHORT)
-    assert report.severity is Severity.UNREACHABLE
+    assert report.result is Result.UNREACHABLE
     assert severities(report)["no-certificate"] == "unreachable"
     assert severities(report)["version"] == "skipped"
 
@@ -492,7 +492,7 @@ def test_a_plain_http_server_is_not_docker(client: Path) -> None:
         report = run(port, client)
     assert severities(report)["plaintext"] == "error"
     assert severities(report)["no-certificate"] == "error"
-    assert report.severity is Severity.ERROR
+    assert report.result is Result.ERROR
 
 
 def test_a_tls_server_that_is_not_docker(
@@ -522,7 +522,7 @@ def test_a_vault_is_not_judged_as_a_daemon(
         stranger = run(vault.port, None)
     assert severities(report) == of_another(version="error")
     assert severities(stranger) == of_another(credential="warning", version="skipped")
-    assert report.severity.exit_status == stranger.severity.exit_status == 65
+    assert report.result.exit_status == stranger.result.exit_status == 65
     assert words(report, "trust").strip() == "it is not Docker that answers"
     assert report.certificate is not None
     assert report.certificate.common_name == "vault"
@@ -581,7 +581,7 @@ def test_a_server_that_asks_for_no_certificate_is_critical_though_it_drops_stran
     assert severities(report) == all_but(
         no_certificate="unknown", foreign_certificate=foreign, trust="critical"
     )
-    assert report.severity.exit_status == 76
+    assert report.result.exit_status == 76
     assert "everybody: it asks for no certificate" in words(report, "trust")
 
 

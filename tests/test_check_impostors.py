@@ -11,7 +11,7 @@ from OpenSSL import SSL
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.check import check
 from dockertls_vault.credential.reader import CredentialFiles
-from dockertls_vault.docker.diagnosis.report import Severity
+from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.endpoint import Endpoint
 
 from .certificates import BIT_STRING, Authority, in_t61, write_credential
@@ -92,9 +92,9 @@ def misbehave(fault: str, credentials: dict[str, Path]) -> Callable[[socket.sock
     }[fault]
 
 
-def severity(report: Report, name: str) -> Severity:
+def result(report: Report, name: str) -> Result:
     """Return how a step came out."""
-    return next(step.severity for step in report.steps if step.name == name)
+    return next(step.result for step in report.checks if step.check == name)
 
 
 @pytest.mark.parametrize("maximum", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
@@ -102,8 +102,8 @@ def test_the_genuine_daemon_is_well(maximum: int, credentials: dict[str, Path]) 
     """In both versions of TLS; else nothing below would prove anything."""
     talk = impostors.daemon(credentials["genuine"], maximum=maximum)
     report = run(credentials, impostors.by_number(talk, {}))
-    assert {step.severity for step in report.steps} == {Severity.OK}
-    assert report.severity.exit_status == 0
+    assert {step.result for step in report.checks} == {Result.OK}
+    assert report.result.exit_status == 0
 
 
 def test_a_proxy_that_passes_all_on_is_the_daemon(
@@ -111,7 +111,7 @@ def test_a_proxy_that_passes_all_on_is_the_daemon(
 ) -> None:
     """And what it passes on is what is judged."""
     report = run(credentials, impostors.by_number(impostors.passing(genuine), {}))
-    assert report.severity is Severity.OK
+    assert report.result is Result.OK
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -124,8 +124,8 @@ def test_an_impostor_with_a_ca_of_the_same_name(
     other = misbehave(fault, credentials)
     for numbers in ({number}, set(range(number, 12))):
         report = run(credentials, impostors.by_number(usual, dict.fromkeys(numbers, other)))
-        assert report.severity.exit_status != 0
-        assert severity(report, "chain") is not Severity.OK
+        assert report.result.exit_status != 0
+        assert result(report, "chain") is not Result.OK
 
 
 @pytest.mark.parametrize("number", VISITS)
@@ -136,7 +136,7 @@ def test_a_proxy_that_answers_some_itself(
     """From one visit on, all the rest of the way: what it hides so is not taken for shown."""
     other = dict.fromkeys(range(number, 12), misbehave(fault, credentials))
     report = run(credentials, impostors.by_number(impostors.passing(genuine), other))
-    assert report.severity.exit_status != 0
+    assert report.result.exit_status != 0
 
 
 @pytest.mark.parametrize("numbers", [(0,), (1,), (2,), (0, 1), (1, 2)])
@@ -146,9 +146,9 @@ def test_a_proxy_that_answers_some_itself_and_then_no_more(
     """The visits that were paid again were all to the daemon, and whom we met before is said."""
     other = dict.fromkeys(numbers, impostors.daemon(credentials["namesake"]))
     report = run(credentials, impostors.by_number(impostors.passing(genuine), other))
-    assert report.severity is Severity.WARNING
-    chain = next(step for step in report.steps if step.name == "chain")
-    assert "another connection led to a server whose does not" in chain.happened
+    assert report.result is Result.WARNING
+    chain = next(step for step in report.checks if step.check == "chain")
+    assert "another connection reached a server whose chain does not" in chain.summary
 
 
 def test_a_restart_with_another_certificate_of_the_same_ca(
@@ -157,7 +157,7 @@ def test_a_restart_with_another_certificate_of_the_same_ca(
     """It is well: both are of our CA."""
     before = impostors.daemon(write_credential(tmp_path, ROOT.pem, ROOT.server()))
     talk = impostors.by_number(impostors.passing(genuine), {0: before, 1: before})
-    assert run(credentials, talk).severity is Severity.OK
+    assert run(credentials, talk).result is Result.OK
 
 
 @pytest.mark.parametrize("first", ["namesake", "genuine"])
@@ -169,12 +169,12 @@ def test_another_certificate_on_each_connection(
     usual, other = ways if first == "genuine" else reversed(ways)
     talk = impostors.by_number(usual, dict.fromkeys((0, 1, 3, 4), other))
     report = run(credentials, talk)
-    assert report.severity.exit_status != 0
-    steps = {step.name: step for step in report.steps}
+    assert report.result.exit_status != 0
+    steps = {step.check: step for step in report.checks}
     if first == "namesake":
-        assert steps["chain"].severity is Severity.WARNING
-        assert steps["no-certificate"].severity is Severity.UNKNOWN
-        assert "another certificate" in steps["foreign-certificate"].happened
+        assert steps["chain"].result is Result.WARNING
+        assert steps["no-certificate"].result is Result.UNKNOWN
+        assert "another certificate" in steps["forged-certificate"].summary
 
 
 @pytest.mark.parametrize("after", [b"", b"\x15\x03\x03\x00\x02\x02\x28", b"\x00" * 99])
@@ -189,4 +189,4 @@ def test_a_replay_of_the_genuine_certificate(
         usual = impostors.daemon(credentials["namesake"])
         others = dict.fromkeys(range(number, 12), replay)
         report = run(credentials, impostors.by_number(usual, others))
-    assert report.severity.exit_status != 0
+    assert report.result.exit_status != 0

@@ -103,8 +103,8 @@ def check(
     """Run `check`; return its status and its steps by name."""
     capsys.readouterr()
     status = main.run(["check", url, "--certs", str(certs), "-o", "json"])
-    steps = json.loads(capsys.readouterr().out)["data"]["steps"]
-    return status, {step["name"]: step for step in steps}
+    steps = json.loads(capsys.readouterr().out)["data"]["checks"]
+    return status, {step["check"]: step for step in steps}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -146,7 +146,7 @@ def test_check_is_content(daemon: Daemon, capsys: pytest.CaptureFixture[str]) ->
     """Every step of the check is all right."""
     status, steps = check(capsys, daemon.url(), daemon.certs / "client")
     assert status == 0
-    assert {step["severity"] for step in steps.values()} == {"ok"}
+    assert {step["result"] for step in steps.values()} == {"ok"}
 
 
 def nobody(daemon: Daemon, out: Path) -> Path:
@@ -202,7 +202,7 @@ def test_others_are_refused_and_check_says_why(
     assert docker_version(daemon.url(), certs).returncode != 0
     status, steps = check(capsys, daemon.url(), certs)
     assert status == 65
-    assert steps["version"]["severity"] == "error"
+    assert steps["version"]["result"] == "error"
     told = " ".join(
         str(text) for name in ("credential", "version") for text in steps[name].values()
     )
@@ -217,9 +217,9 @@ def test_nobody_is_refused(
     assert answer.returncode != 0
     assert "certificate" in answer.stderr
     _, steps = check(capsys, daemon.url(), daemon.certs / "client")
-    assert "refused" in steps["no-certificate"]["happened"]
-    assert "refused" in steps["foreign-certificate"]["happened"]
-    assert "refused" in steps["plaintext"]["happened"]
+    assert "refused" in steps["no-certificate"]["summary"]
+    assert "refused" in steps["forged-certificate"]["summary"]
+    assert "refused" in steps["plaintext"]["summary"]
 
 
 def test_a_wrong_name_is_named(
@@ -240,7 +240,7 @@ def test_a_wrong_name_is_named(
         assert docker_version(url, tmp_path / "client").returncode != 0
         status, steps = check(capsys, url, tmp_path / "client")
         assert status == 65
-        assert steps["name"]["severity"] == "error"
+        assert steps["name"]["result"] == "error"
         assert f"other.{mounts.DOMAIN}" in str(steps["name"])
 
 
@@ -337,7 +337,7 @@ def test_a_restart_that_was_forgotten_is_named(
     succeed("issue", "server")
     status, steps = check(capsys, url, out / "c")
     assert status == 1
-    assert "another one is installed on this host" in steps["lifetime"]["why"]
+    assert "another one is installed on this host" in steps["validity"]["reason"]
     url = f"tcp://localhost:{host_dockerd('--tlsverify', *files)}"
     assert check(capsys, url, out / "c")[0] == 0
     issue("server", out / "certs", "--layout", "dind")

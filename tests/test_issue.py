@@ -78,8 +78,8 @@ def test_a_server_gets_what_it_asked_for(
     assert data["certificate"]["dns_names"] == ["a.example.internal"]
     assert data["certificate"]["ip_addresses"] == ["10.1.2.3", "::1"]
     assert data["certificate"]["subject"] == "CN=a.example.internal"
-    assert data["asked_ttl"] == 7 * 86400
-    assert data["shortened"] is False
+    assert data["requested_ttl"] == 7 * 86400
+    assert data["ttl_capped"] is False
     assert [file["mode"] for file in data["files"]] == ["0444", "0444", "0400"]
     assert stat.S_IMODE((out / "server-key.pem").stat().st_mode) == 0o400
     key = serialization.load_pem_private_key((out / "server-key.pem").read_bytes(), None)
@@ -199,7 +199,7 @@ def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
     assert main.run(["issue", "server", "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
     captured = capsys.readouterr()
     data = json.loads(captured.out)["data"]
-    assert data["left_out"] == ["host.elsewhere.example"]
+    assert data["dropped_names"] == ["host.elsewhere.example"]
     assert "localhost" in data["certificate"]["dns_names"]
     assert {"127.0.0.1", "::1"} <= set(data["certificate"]["ip_addresses"])
     assert "does not allow them: host.elsewhere.example" in captured.err
@@ -220,7 +220,7 @@ def test_a_name_asked_for_that_the_role_refuses_is_an_error(
         assert not out.exists()
 
 
-def test_a_life_that_vault_shortened_is_said(
+def test_a_capped_ttl_is_reported(
     prepared_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -231,8 +231,8 @@ def test_a_life_that_vault_shortened_is_said(
     command = ["issue", "client", "--ttl", "30d", "--dir", str(tmp_path / "c"), "-o", "json"]
     assert main.run(command) == 0
     envelope = json.loads(capsys.readouterr().out)
-    assert envelope["data"]["shortened"] is True
-    assert "Vault shortened the validity of the certificate: 30d" in envelope["warnings"][0]
+    assert envelope["data"]["ttl_capped"] is True
+    assert "Vault capped the TTL: requested 30d" in envelope["warnings"][0]
     assert len(envelope["warnings"]) == 2
 
 
@@ -345,10 +345,10 @@ def test_what_outlives_its_root_ends_with_it(
     )
     assert (until, certificates) == (root.not_valid_after_utc, leaf.not_valid_after_utc)
     assert until < certificates
-    assert envelope["data"]["shortened"] is True
+    assert envelope["data"]["ttl_capped"] is True
     (warning,) = [text for text in envelope["warnings"] if "both ends refuse" in text]
     assert f"from {until:%Y-%m-%d %H:%M:%S} UTC on, when 'CN={mount} root' above it" in warning
-    assert not [text for text in envelope["warnings"] if "Vault shortened" in text]
+    assert not [text for text in envelope["warnings"] if "Vault capped the TTL" in text]
     assert main.run([*command, "--dir", str(tmp_path / "t")]) == 0
     assert f"\nvalid until\t{until:%Y-%m-%d %H:%M:%S} UTC\n" in capsys.readouterr().out
 
@@ -395,12 +395,12 @@ def test_a_clock_that_is_a_little_off_is_said(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The certificate is installed, and Vault is not said to have shortened it."""
+    """The certificate is installed, and no cap is reported."""
     lead_to(fake, monkeypatch)
     fake.ahead = ahead
     assert main.run(["issue", "client", "--dir", str(tmp_path / "c"), "-o", "json"]) == 0
     envelope = json.loads(capsys.readouterr().out)
-    assert envelope["data"]["shortened"] is False
+    assert envelope["data"]["ttl_capped"] is False
     (warning,) = envelope["warnings"]
     assert _about(words) in _about(warning)
 

@@ -75,7 +75,7 @@ def test_who_is_shut_out_by_another_ca_is_said(
     command = ["issue", *arguments, "--dir", str(tmp_path / "d"), "--replace", "-q", "-o", "json"]
     assert main.run(command) == 0
     captured = capsys.readouterr()
-    lost = json.loads(captured.out)["data"]["no_longer_trusted"]
+    lost = json.loads(captured.out)["data"]["removed_cas"]
     assert [ca["subject"] for ca in lost] == ["CN=by hand", "CN=of another team"]
     warned = [line for line in captured.err.splitlines() if line.startswith("warning: the new ca")]
     assert warned == [
@@ -86,7 +86,7 @@ def test_who_is_shut_out_by_another_ca_is_said(
     # The second time it is ours that is replaced, and nobody is shut out.
     assert main.run(command) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out)["data"]["no_longer_trusted"] == []
+    assert json.loads(captured.out)["data"]["removed_cas"] == []
     assert "lacks" not in captured.err
 
 
@@ -119,7 +119,7 @@ def test_a_ca_of_ours_that_another_mount_does_not_have(
     init(prepared, "another")
     first = run(capsys, "issue", "client", "--dir", tmp_path / "c")
     second = run(capsys, "issue", "client", "--mount", "another", "--dir", tmp_path / "c")
-    assert second["no_longer_trusted"] == first["trusted"]
+    assert second["removed_cas"] == first["trusted_roots"]
 
 
 def empty(path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_ca_pem_that_says_nothing(
     (tmp_path / "c").mkdir()
     make(tmp_path / "c" / "ca.pem")
     issued = run(capsys, "issue", "client", "--dir", tmp_path / "c", "--replace")
-    assert issued["no_longer_trusted"] == []
+    assert issued["removed_cas"] == []
 
 
 def test_an_intermediate_below_a_root_that_stays(
@@ -179,7 +179,7 @@ def test_an_intermediate_below_a_root_that_stays(
     chain = x509.load_pem_x509_certificates((tmp_path / "server-cert.pem").read_bytes())
     by_hand(tmp_path / "c", chain[1], names=("cert.pem", "key.pem"))
     arguments = ("--mount", "below", "--dir", tmp_path / "c", "--replace")
-    assert run(capsys, "issue", "client", *arguments)["no_longer_trusted"] == []
+    assert run(capsys, "issue", "client", *arguments)["removed_cas"] == []
 
 
 @as_root

@@ -284,7 +284,7 @@ def test_a_role_for_the_other_end_is_not_to_be_widened(
 
 
 @pytest.mark.parametrize(
-    ("role", "left_out", "kept"),
+    ("role", "dropped_names", "kept"),
     [
         ({"allow_ip_sans": False}, {"127.0.0.1", "::1", "198.51.100.7"}, set()),
         ({"allowed_ip_sans_cidr": ["127.0.0.0/8"]}, {"::1", "198.51.100.7"}, {"127.0.0.1"}),
@@ -292,7 +292,7 @@ def test_a_role_for_the_other_end_is_not_to_be_widened(
 )
 def test_addresses_that_were_found_are_left_out_where_they_are_refused(
     role: dict[str, Any],
-    left_out: set[str],
+    dropped_names: set[str],
     kept: set[str],
     bao: Operator,
     tmp_path: Path,
@@ -306,10 +306,10 @@ def test_addresses_that_were_found_are_left_out_where_they_are_refused(
     assert main.run([*command, "--key-type", "ed25519", "-o", "json"]) == 0
     captured = capsys.readouterr()
     data = json.loads(captured.out)["data"]
-    assert set(data["left_out"]) == left_out
+    assert set(data["dropped_names"]) == dropped_names
     assert set(data["certificate"]["ip_addresses"]) == kept
     assert NAME in data["certificate"]["dns_names"]
-    for address in left_out:
+    for address in dropped_names:
         assert address in captured.err.partition("left out")[2]
 
 

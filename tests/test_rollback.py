@@ -87,9 +87,9 @@ def test_it_goes_to_the_one_before_and_to_one_that_is_named(out: Path) -> None:
     first, second, third = (put(out, number) for number in (1, 2, 3))
     names = generations(out)
     done = back(out)
-    assert (done.before, done.generation.name, done.warnings) == (names[2], names[1], ())
+    assert (done.previous, done.generation.name, done.warnings) == (names[2], names[1], ())
     assert in_use(out) == second
-    assert back(out).before == names[1]
+    assert back(out).previous == names[1]
     assert in_use(out) == first
     with pytest.raises(ConflictingState, match="is older than the one in use"):
         back(out)
@@ -111,7 +111,7 @@ def test_generations_are_told(out: Path) -> None:
         *reversed(serials)
     ]
     assert [each.problem for each in found.generations] == [None, None]
-    assert len({each.public_key for each in found.generations}) == 2
+    assert len({each.public_key_sha256 for each in found.generations}) == 2
 
 
 def test_what_a_rollback_put_in_use_is_kept_by_the_next_certificate(out: Path) -> None:
@@ -241,7 +241,7 @@ def test_where_none_is_in_use_it_goes_to_the_newest(out: Path) -> None:
     put(out, 1)
     second = put(out, 2)
     swap_by_hand(out, "generations/gone")
-    assert back(out).before is None
+    assert back(out).previous is None
     assert in_use(out) == second
 
 

@@ -51,7 +51,7 @@ def test_what_is_missing_is_a_line_for_the_policy(operator: Operator) -> None:
     found = ask(operator, VAULT_TOKEN=token, **variables)
     server = found.commands[0]
     line = 'path "team/pki/sign/hosts" { capabilities = ["update"] }'
-    assert server == Permission("issue server", allowed=False, missing=(line,))
+    assert server == Permission("issue server", allowed=False, missing_rules=(line,))
     name = operator.policy(line)
     token = operator.create_token(policies=["default", name], ttl="5m")
     assert ask(operator, VAULT_TOKEN=token, **variables).commands[0].allowed
@@ -77,9 +77,9 @@ def test_what_is_allowed_may_fail_all_the_same(operator: Operator, made: str) ->
     by_root = ask(operator, VAULT_TOKEN=operator.token, **variables).commands
     by_signer = ask(operator, VAULT_TOKEN=signer, **variables).commands
     assert by_root[0] == Permission("issue server", True, (), anywhere or no_role)
-    assert (by_root[2].command, by_root[2].obstacle) == ("ca init", None)
+    assert (by_root[2].command, by_root[2].reason) == ("ca init", None)
     assert by_signer[0] == Permission("issue server", True, (), anywhere)
-    assert [it.obstacle for it in by_signer if not it.allowed] == [None, None]
+    assert [it.reason for it in by_signer if not it.allowed] == [None, None]
 
 
 def test_a_token_whose_uses_are_counted_is_not_used_for_a_look(operator: Operator) -> None:
@@ -87,24 +87,24 @@ def test_a_token_whose_uses_are_counted_is_not_used_for_a_look(operator: Operato
     token = operator.create_token(policies=["root"], num_uses=3)
     variables = {"DOCKERTLS_MOUNT": operator.enable_pki(), "DOCKERTLS_SERVER_ROLE": "hosts"}
     found = ask(operator, VAULT_TOKEN=token, **variables)
-    assert found.token.uses_left == 2
-    assert all(it.allowed and it.obstacle is None for it in found.commands)
+    assert found.token.remaining_uses == 2
+    assert all(it.allowed and it.reason is None for it in found.commands)
 
 
 def test_the_mount_of_the_roots_is_needed_too(operator: Operator) -> None:
     """What signs is there, and what ca.pem is made of is not."""
     variables = {"DOCKERTLS_MOUNT": operator.enable_pki(), "DOCKERTLS_TRUST_MOUNT": "no-roots"}
     found = ask(operator, VAULT_TOKEN=operator.token, **variables)
-    assert found.commands[0].obstacle == "no PKI mount 'no-roots' in Vault"
+    assert found.commands[0].reason == "no PKI mount 'no-roots' in Vault"
 
 
 def test_root_may_do_everything(operator: Operator) -> None:
     """It does not end, and Vault has no list of what it may do."""
     found = ask(operator, VAULT_TOKEN=operator.token)
     assert found.address == operator.address
-    assert found.found == "the token of VAULT_TOKEN"
-    assert (found.token.ttl, found.token.uses_left) == (None, None)
-    assert all(it.allowed and not it.missing for it in found.commands)
+    assert found.token_source == "the token of VAULT_TOKEN"
+    assert (found.token.ttl, found.token.remaining_uses) == (None, None)
+    assert all(it.allowed and not it.missing_rules for it in found.commands)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_a_login(operator: Operator) -> None:
     with session(operator.address, None, lambda _: "s3cret", **variables) as opened:
         found = who_am_i(opened, opened.settings)
     because = "because DOCKERTLS_AUTH says so"
-    assert found.found == f"logged in with userpass at auth/{mount}, {because}"
+    assert found.token_source == f"logged in with userpass at auth/{mount}, {because}"
     token = found.token
     assert (token.display_name, token.type) == (f"{mount}-alice", "service")
     assert token.path == f"auth/{mount}/login/alice"
     assert token.ttl is not None
     assert timedelta() < token.ttl <= timedelta(minutes=5)
     assert token.entity is not None
-    assert token.uses_left == 8
+    assert token.remaining_uses == 8
 
 
 def test_a_token_that_may_not_even_ask(operator: Operator) -> None:

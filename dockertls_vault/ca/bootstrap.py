@@ -17,7 +17,7 @@ from dockertls_vault.errors import ConflictingState, ConsentNeeded, RequestRefus
 from . import readiness
 from .changes import Change, describe_change
 from .plan import mount_steps
-from .steps import GenerateRoot, Ignored, SetDefault, WriteRole, changed_meanwhile
+from .steps import GenerateRoot, SetDefault, UnsupportedParameter, WriteRole, changed_meanwhile
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,21 +42,21 @@ class Planned:
 class Outcome:
     """What was planned, whether it was done, and what Vault had to say about it.
 
-    ``ignored`` are parameters that this server does not know. ``trusted`` are the current roots of
-    ``trust_mount``, which ca.pem will hold; ``ready`` says that certificates of the default TTLs
-    can be issued, and ``obstacle`` why not, with what to do.
+    ``trusted_roots`` are the current roots of ``trust_mount``, which ca.pem will hold; ``ready``
+    tells whether certificates with the default TTLs can be issued, and ``reason`` why not, with
+    the remedy.
     """
 
     mount: str
     steps: tuple[Planned, ...]
     applied: bool
-    without_effect: tuple[str, ...] = ()
-    ignored: tuple[Ignored, ...] = ()
+    ineffective_options: tuple[str, ...] = ()
+    unsupported_parameters: tuple[UnsupportedParameter, ...] = ()
     warnings: tuple[str, ...] = ()
     trust_mount: str = ""
-    trusted: tuple[Description, ...] = ()
+    trusted_roots: tuple[Description, ...] = ()
     ready: bool = False
-    obstacle: str | None = None
+    reason: str | None = None
 
 
 def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Outcome:
@@ -69,25 +69,30 @@ def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Out
     """
     if plan.needs_consent and not consent:
         raise ConsentNeeded(
-            f"nothing was changed: this {plan.consequence}",
+            f"nothing was changed: the plan {plan.consequence}",
             problems=plan.needs_consent,
             hint="; ".join((ConsentNeeded.default_hint, *plan.if_unwanted)),
         )
     state = ca.state(tuple(plan.wish.roles))
     _check_the_mount(plan, state)
     warnings: list[str] = []
-    ignored: list[Ignored] = []
+    unsupported: list[UnsupportedParameter] = []
     for step in plan.steps:
         said, state = _carry_out(ca, step, state)
         warnings += said
-        ignored += step.ignored(state)
-    return replace(preview(plan), applied=True, ignored=tuple(ignored), warnings=tuple(warnings))
+        unsupported += step.unsupported(state)
+    return replace(
+        preview(plan),
+        applied=True,
+        unsupported_parameters=tuple(unsupported),
+        warnings=tuple(warnings),
+    )
 
 
 def preview(plan: Plan) -> Outcome:
     """Return the outcome of a plan that is not carried out."""
     steps = tuple(Planned(step.summary, step.changes) for step in plan.steps)
-    return Outcome(plan.mount, steps, applied=False, without_effect=plan.without_effect)
+    return Outcome(plan.mount, steps, applied=False, ineffective_options=plan.ineffective_options)
 
 
 def with_trust(
@@ -111,9 +116,9 @@ def with_trust(
     return replace(
         outcome,
         trust_mount=trust.mount,
-        trusted=tuple(map(describe, trusted)),
+        trusted_roots=tuple(map(describe, trusted)),
         ready=obstacle is None,
-        obstacle=obstacle,
+        reason=obstacle,
     )
 
 

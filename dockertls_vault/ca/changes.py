@@ -53,20 +53,20 @@ _BOUNDS = ("permit", "ttl-limited", "forbid")
 class Change:
     """One parameter that differs; ``before`` is None where it was not there.
 
-    ``takes_away`` says that somebody may lose by it what they have now, ``opens`` that somebody
+    ``restricts`` says that somebody may lose by it what they have now, ``widens`` that somebody
     may be by it who they could not be before, and that no option has asked for that.
     """
 
     parameter: str
     before: object
     after: object
-    takes_away: bool = False
-    opens: bool = False
+    restricts: bool = False
+    widens: bool = False
 
     @property
     def needs_consent(self) -> bool:
         """Whether nobody has asked for it; --remove-domain, which names a domain, does."""
-        return self.opens or (self.takes_away and self.parameter != "allowed_domains")
+        return self.widens or (self.restricts and self.parameter != "allowed_domains")
 
 
 def differences(
@@ -90,8 +90,8 @@ def differences(
             name,
             found,
             value,
-            takes_away=not (any_name and name in _NAMES) and _is_less(name, found, value),
-            opens=name not in asked and _opens(name, before, after),
+            restricts=not (any_name and name in _NAMES) and _is_less(name, found, value),
+            widens=name not in asked and _opens(name, before, after),
         )
         for name, found, value in both
         if _comparable(found) != _comparable(value)
@@ -107,9 +107,9 @@ def describe_change(change: Change) -> str:
 
 
 def announce(change: Change) -> str:
-    """Return a change in words, after what it does: ``opens: allow_any_name: false -> true``."""
+    """Return a change in words, after what it does: ``widens: allow_any_name: false -> true``."""
     marks = [
-        word for word, does in (("takes away", change.takes_away), ("opens", change.opens)) if does
+        word for word, does in (("restricts", change.restricts), ("widens", change.widens)) if does
     ]
     return f"{' and '.join(marks)}: {describe_change(change)}" if marks else describe_change(change)
 

@@ -28,13 +28,13 @@ ROOT_TTL = timedelta(days=3650)
 class Plan:
     """The steps from what is there to what was wished, none if nothing needs to change.
 
-    ``without_effect`` says what of the wish changes nothing, and why.
+    ``ineffective_options`` says what of the wish changes nothing, and why.
     """
 
     mount: str
     wish: Wish
     steps: tuple[Step, ...]
-    without_effect: tuple[str, ...] = ()
+    ineffective_options: tuple[str, ...] = ()
 
     @property
     def needs_consent(self) -> tuple[str, ...]:
@@ -50,9 +50,9 @@ class Plan:
     def consequence(self) -> str:
         """What that comes to, in words."""
         changes = [c for step in self.steps for c in step.changes if c.needs_consent]
-        takes = ["takes away what others may use"] if any(c.takes_away for c in changes) else []
-        opens = ["opens what was refused before"] if any(c.opens for c in changes) else []
-        return " and ".join(takes + opens)
+        restricts = ["restricts what is allowed today"] if any(c.restricts for c in changes) else []
+        widens = ["allows what is rejected today"] if any(c.widens for c in changes) else []
+        return " and ".join(restricts + widens)
 
     @property
     def if_unwanted(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def make_plan(mount: str, state: State, wish: Wish) -> Plan:
     for_the_mount = mount_steps(mount, state, wish)
     for_roles = (_role_step(name, state, wish) for name in wish.roles)
     steps = (*for_the_mount, *(step for step in for_roles if step is not None))
-    return Plan(mount, wish, steps, tuple(_without_effect(state, wish, for_the_mount)))
+    return Plan(mount, wish, steps, tuple(_ineffective_options(state, wish, for_the_mount)))
 
 
 def mount_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
@@ -96,7 +96,7 @@ def _engine_step(
     needed = max(wish.longest, root.ttl) if root else wish.longest
     if state.mount_type is None:
         return EnableMount(mount, needed)
-    return TuneMount(mount, state.max_lease, needed) if state.max_lease < needed else None
+    return TuneMount(mount, state.max_lease_ttl, needed) if state.max_lease_ttl < needed else None
 
 
 def _default_step(mount: str, state: State, root: GenerateRoot | None) -> SetDefault | None:
@@ -138,7 +138,7 @@ def _role_step(name: str, state: State, wish: Wish) -> WriteRole | None:
     return step if step.changes else None
 
 
-def _without_effect(state: State, wish: Wish, steps: Sequence[Step]) -> Iterator[str]:
+def _ineffective_options(state: State, wish: Wish, steps: Sequence[Step]) -> Iterator[str]:
     if not any(isinstance(step, GenerateRoot) for step in steps):
         for option, value in (("common-name", wish.common_name), ("root-ttl", wish.root_ttl)):
             if value is not None:

@@ -67,7 +67,7 @@ class Step(ABC):
         """Return the changes that are yet to be made, of a step that knows them one by one."""
         return ()
 
-    def ignored(self, _state: State) -> tuple[Ignored, ...]:
+    def unsupported(self, _state: State) -> tuple[UnsupportedParameter, ...]:
         """Return what Vault did not take of a step that is done."""
         return ()
 
@@ -79,7 +79,7 @@ class EnableMount(Step):
     if_refused = _ANOTHER_MOUNT
 
     mount: str
-    max_lease: timedelta
+    max_lease_ttl: timedelta
 
     @property
     def summary(self) -> str:
@@ -87,13 +87,13 @@ class EnableMount(Step):
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        return (Change("max_lease_ttl", None, _seconds(self.max_lease)),)
+        return (Change("max_lease_ttl", None, _seconds(self.max_lease_ttl)),)
 
     def apply(self, ca: CertificateAuthority, _state: State) -> tuple[str, ...]:
-        return ca.enable(self.max_lease)
+        return ca.enable(self.max_lease_ttl)
 
     def is_done(self, state: State) -> bool:
-        return state.mount_type == "pki" and state.max_lease >= self.max_lease
+        return state.mount_type == "pki" and state.max_lease_ttl >= self.max_lease_ttl
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class TuneMount(Step):
 
     mount: str
     before: timedelta
-    max_lease: timedelta
+    max_lease_ttl: timedelta
 
     @property
     def summary(self) -> str:
@@ -110,13 +110,13 @@ class TuneMount(Step):
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        return (Change("max_lease_ttl", _seconds(self.before), _seconds(self.max_lease)),)
+        return (Change("max_lease_ttl", _seconds(self.before), _seconds(self.max_lease_ttl)),)
 
     def apply(self, ca: CertificateAuthority, _state: State) -> tuple[str, ...]:
-        return ca.tune(self.max_lease)
+        return ca.tune(self.max_lease_ttl)
 
     def is_done(self, state: State) -> bool:
-        return state.mount_type == "pki" and state.max_lease >= self.max_lease
+        return state.mount_type == "pki" and state.max_lease_ttl >= self.max_lease_ttl
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class SetDefault(Step):
     @property
     def changes(self) -> tuple[Change, ...]:
         default = Change("default", self.before, self.issuer)
-        follows = Change("default_follows_latest_issuer", before=True, after=False, takes_away=True)
+        follows = Change("default_follows_latest_issuer", before=True, after=False, restricts=True)
         return (
             *((default,) if self.issuer != self.before else ()),
             *((follows,) if self.follows_latest else ()),
@@ -239,15 +239,17 @@ class WriteRole(Step):
     def left(self, state: State) -> tuple[Change, ...]:
         return self.wish.changes(self.name, state.roles.get(self.name))
 
-    def ignored(self, state: State) -> tuple[Ignored, ...]:
+    def unsupported(self, state: State) -> tuple[UnsupportedParameter, ...]:
         found = state.roles.get(self.name)
         wanted = self.wish.role(self.name, found)
-        return tuple(Ignored(self.name, name) for name in wanted if name not in (found or {}))
+        return tuple(
+            UnsupportedParameter(self.name, name) for name in wanted if name not in (found or {})
+        )
 
 
 @dataclass(frozen=True)
-class Ignored:
-    """A parameter of a role that was not there when the role was read back."""
+class UnsupportedParameter:
+    """A role parameter that is missing when the role is read back."""
 
     role: str
     parameter: str

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Description:
-    """What a certificate says: ``lifetime`` is from not_before to not_after, both in UTC.
+    """What a certificate says: ``validity`` is from not_before to not_after, both in UTC.
 
     ``serial`` is in hexadecimal as Vault writes it (``3f:0a:…``), ``fingerprint`` the SHA-256
     of the DER form as OpenSSL writes it (``3F:0A:…``).
@@ -35,7 +35,7 @@ class Description:
     serial: str
     not_before: datetime
     not_after: datetime
-    lifetime: timedelta
+    validity: timedelta
     fingerprint: str
 
 
@@ -93,7 +93,7 @@ def describe(certificate: x509.Certificate) -> Description:
         serial=serial_text(certificate),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        lifetime=certificate.not_valid_after_utc - certificate.not_valid_before_utc,
+        validity=certificate.not_valid_after_utc - certificate.not_valid_before_utc,
         fingerprint=fingerprint(certificate),
     )
 

@@ -44,8 +44,8 @@ def _warnings(found: WhoAmI) -> list[str]:
     warnings = []
     if found.namespace_ignored:
         warnings.append(_ignored(found.namespace))
-    if found.used_up:
-        warnings.append(_used_up(found.used_up))
+    if found.consumed_wrapping_token:
+        warnings.append(_used_up(found.consumed_wrapping_token))
     return warnings
 
 
@@ -57,7 +57,7 @@ def _fields(found: WhoAmI) -> render.Fields:
             ("namespace", _namespace(found)),
             ("name", token.display_name),
             ("policies", ", ".join(token.policies) or "(none)"),
-            ("found", found.found),
+            ("token source", found.token_source),
             ("ttl", _ttl(token)),
             ("type", f"{token.type}, made at {token.path}"),
             ("entity", token.entity or "(none)"),
@@ -86,8 +86,8 @@ def _ttl(token: Token) -> str:
     words = ["does not end" if token.ttl is None else format_duration(token.ttl)]
     if token.renewable:
         words.append("can be renewed")
-    if token.uses_left is not None:
-        words.append(f"uses left: {token.uses_left}")
+    if token.remaining_uses is not None:
+        words.append(f"uses left: {token.remaining_uses}")
     return ", ".join(words)
 
 
@@ -96,8 +96,8 @@ def _table(commands: tuple[Permission, ...]) -> render.Table:
         (
             _result(permission),
             permission.command,
-            permission.missing
-            or (f"allowed, but: {permission.obstacle}" if permission.obstacle else ""),
+            permission.missing_rules
+            or (f"allowed, but: {permission.reason}" if permission.reason else ""),
         )
         for permission in commands
     ]
@@ -107,4 +107,4 @@ def _table(commands: tuple[Permission, ...]) -> render.Table:
 def _result(permission: Permission) -> str:
     if not permission.allowed:
         return "denied"
-    return "warning" if permission.obstacle else "ok"
+    return "warning" if permission.reason else "ok"

@@ -129,10 +129,10 @@ def init(
         preferences,
         words=[_summary(outcome)],
         warnings=[
-            *outcome.without_effect,
+            *outcome.ineffective_options,
             *_ignored(outcome),
             *outcome.warnings,
-            *([f"nothing can be issued yet: {outcome.obstacle}"] if outcome.obstacle else []),
+            *([f"nothing can be issued yet: {outcome.reason}"] if outcome.reason else []),
         ],
         ok=outcome.ready,
     )
@@ -186,13 +186,13 @@ def _plan(steps: Sequence[Step]) -> list[str]:
 
 def _is_consented_to(plan: Plan) -> bool:
     """Ask about what is taken away or opened, if anything is."""
-    asked = [f"this {plan.consequence}:", *plan.needs_consent]
+    asked = [f"the plan {plan.consequence}:", *plan.needs_consent]
     return bool(plan.needs_consent) and render.confirmed(asked)
 
 
 def _ignored(outcome: Outcome) -> list[str]:
     roles: dict[str, list[str]] = {}
-    for ignored in outcome.ignored:
+    for ignored in outcome.unsupported_parameters:
         roles.setdefault(ignored.parameter, []).append(ignored.role)
     return [
         f"this server has no {parameter} for roles ({', '.join(names)})" + _BOUND.get(parameter, "")

@@ -23,7 +23,7 @@ from .preferences import Preferences, with_preferences
 
 if TYPE_CHECKING:
     from dockertls_vault.credential.reader import CredentialFiles
-    from dockertls_vault.docker.diagnosis.report import Report, Step
+    from dockertls_vault.docker.diagnosis.report import CheckResult, Report
     from dockertls_vault.docker.endpoint import Endpoint
 
 app = single_command()
@@ -93,9 +93,9 @@ def check(
         report,
         preferences,
         words=[_table(report), "", _fields(report)],
-        ok=report.severity.exit_status == 0,
+        ok=report.result.exit_status == 0,
     )
-    raise typer.Exit(report.severity.exit_status)
+    raise typer.Exit(report.result.exit_status)
 
 
 def _endpoint(host: str | None, environ: Mapping[str, str]) -> Endpoint:
@@ -155,14 +155,14 @@ def default_directory(environ: Mapping[str, str]) -> Path:
 
 
 def _table(report: Report) -> render.Table:
-    rows = [(step.severity.value, step.tried, _found(step)) for step in report.steps]
-    return render.Table(("result", "tried", "found"), rows, graded=True)
+    rows = [(step.result.value, step.description, _found(step)) for step in report.checks]
+    return render.Table(("result", "check", "details"), rows, graded=True)
 
 
-def _found(step: Step) -> list[str]:
-    lines = step.happened.split("\n")
-    lines += [f"why: {step.why}"] if step.why else []
-    lines += [f"do: {step.todo}"] if step.todo else []
+def _found(step: CheckResult) -> list[str]:
+    lines = step.summary.split("\n")
+    lines += [f"reason: {step.reason}"] if step.reason else []
+    lines += [f"remedy: {step.remedy}"] if step.remedy else []
     return lines
 
 
@@ -184,4 +184,4 @@ def _fields(report: Report) -> render.Fields:
             ("valid until", format_time(certificate.not_after)),
             ("sha256", certificate.fingerprint),
         ]
-    return render.Fields([*pairs, ("result", report.severity.value)])
+    return render.Fields([*pairs, ("result", report.result.value)])

@@ -217,8 +217,8 @@ def _issue(
             announce=lambda lost: trust.say_who_is_shut_out(request.purpose, lost),
             clock=lambda: datetime.now(UTC),
         )
-    if result.left_out:
-        render.note(issued.left_out(result), preferences)
+    if result.dropped_names:
+        render.note(issued.dropped_names(result), preferences)
     render.show(
         "issued",
         result,

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from dockertls_vault.issue import Issued
 
 
-def left_out(issued: Issued) -> str:
+def dropped_names(issued: Issued) -> str:
     """Return which names are not in the certificate, why, and what would let them in."""
     from dockertls_vault.certificate.names import parse_address
     from dockertls_vault.vault.roles import widening
 
-    names = ", ".join(issued.left_out)
+    names = ", ".join(issued.dropped_names)
     limit = " (an underscore needs enforce_hostnames=false in the role)" if "_" in names else ""
     who = f"the role {issued.role} or its issuer"
-    dns = [name for name in issued.left_out if parse_address(name) is None and "_" not in name]
+    dns = [name for name in issued.dropped_names if parse_address(name) is None and "_" not in name]
     allowing = widening(dns, issued.mount, issued.role)
     way_out = f"; if clients dial one, have it allowed: `{allowing}`" if dns else ""
     return f"left out, because {who} does not allow them: {names}{limit}{way_out}"
@@ -48,23 +48,23 @@ def fields(issued: Issued) -> render.Fields:
 
 def _from_now(issued: Issued) -> str:
     """Return the TTL beside the time that follows from it; a warning has one that was cut."""
-    return "" if issued.shortened else f" ({format_duration(issued.asked_ttl)} from now)"
+    return "" if issued.ttl_capped else f" ({format_duration(issued.requested_ttl)} from now)"
 
 
 def _back(issued: Issued) -> str:
     """Return by how much the role dates certificates back, as far as that can be told."""
-    back = issued.certificate.lifetime - issued.asked_ttl
-    if issued.shortened or back <= timedelta():
+    back = issued.certificate.validity - issued.requested_ttl
+    if issued.ttl_capped or back <= timedelta():
         return ""
     return f" (dated back {format_duration(back)})"
 
 
 def warnings(issued: Issued) -> list[str]:
     """Return the warnings, among them that Vault gave less time than was asked for."""
-    if not issued.shortened or issued.valid_until < issued.certificate.not_after:
+    if not issued.ttl_capped or issued.valid_until < issued.certificate.not_after:
         return list(issued.warnings)
-    shortened = (
-        f"Vault shortened the validity of the certificate: {format_duration(issued.asked_ttl)} was "
-        f"asked for, and it ends at {format_time(issued.certificate.not_after)}"
+    capped = (
+        f"Vault capped the TTL: requested {format_duration(issued.requested_ttl)}, expires "
+        f"{format_time(issued.certificate.not_after)}"
     )
-    return [shortened, *issued.warnings]
+    return [capped, *issued.warnings]

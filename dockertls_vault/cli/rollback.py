@@ -66,10 +66,10 @@ def rollback(
         render.show("generations", found, preferences, words=[_table(found)])
         return
     done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
-    trust.say_who_is_shut_out(done.purpose, done.no_longer_trusted)
-    trust.say_who_is_let_in_again(done.trusted_again)
+    trust.say_who_is_shut_out(done.purpose, done.removed_cas)
+    trust.say_who_is_let_in_again(done.restored_cas)
     render.show("rollback", done, preferences, words=[_fields(done)], warnings=done.warnings)
-    if done.before == done.generation.name:
+    if done.previous == done.generation.name:
         render.note("it was in use already", preferences)
     elif done.purpose is Purpose.SERVER:
         render.note(restart.words(done.layout), preferences)
@@ -110,8 +110,8 @@ def _names(generation: Generation) -> str:
 
 def _fields(done: RolledBack) -> render.Fields:
     pairs: list[tuple[str, render.Lines]] = [("in use", done.generation.name)]
-    if done.before is not None:
-        pairs.append(("before", done.before))
+    if done.previous is not None:
+        pairs.append(("previous", done.previous))
     if certificate := done.generation.certificate:
         pairs += [
             ("names", _names(done.generation)),

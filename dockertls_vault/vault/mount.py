@@ -64,12 +64,12 @@ class State:
     """What is there: ``mount_type`` None where nothing is mounted, ``default`` an issuer's id.
 
     ``mounted_at`` is the path of the mount, which can be one above that which was asked for.
-    ``max_lease`` is what counts, the server's own where the mount has none.
+    ``max_lease_ttl`` is what counts, the server's own where the mount has none.
     """
 
     mount_type: str | None = None
     mounted_at: str | None = None
-    max_lease: timedelta = timedelta(0)
+    max_lease_ttl: timedelta = timedelta(0)
     issuers: tuple[Issuer, ...] = ()
     default: str | None = None
     follows_latest: bool = False
@@ -110,7 +110,7 @@ class CertificateAuthority:
         return State(
             mount_type="pki",
             mounted_at=where,
-            max_lease=fields.seconds(tuned, "max_lease_ttl"),
+            max_lease_ttl=fields.seconds(tuned, "max_lease_ttl"),
             issuers=self._issuers(),
             default=fields.optional_text(config, "default"),
             follows_latest=bool(config.get("default_follows_latest_issuer")),
@@ -134,18 +134,18 @@ class CertificateAuthority:
         found = _found(self._pki.read_role, name, mount_point=self.mount)
         return None if found is None else fields.like(found, CLIENT)
 
-    def enable(self, max_lease: timedelta) -> tuple[str, ...]:
+    def enable(self, max_lease_ttl: timedelta) -> tuple[str, ...]:
         return warnings(
             self._sys.enable_secrets_engine(
                 "pki",
                 self.mount,
                 description="Docker's TLS certificates (dockertls-vault)",
-                config={"max_lease_ttl": to_seconds(max_lease)},
+                config={"max_lease_ttl": to_seconds(max_lease_ttl)},
             )
         )
 
-    def tune(self, max_lease: timedelta) -> tuple[str, ...]:
-        longest = to_seconds(max_lease)
+    def tune(self, max_lease_ttl: timedelta) -> tuple[str, ...]:
+        longest = to_seconds(max_lease_ttl)
         return warnings(self._sys.tune_mount_configuration(self.mount, max_lease_ttl=longest))
 
     def generate_root(self, common_name: str, issuer: str, ttl: timedelta) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ class Token:
     """What Vault says of it.
 
     ``path`` is where it was made, ``entity`` who it belongs to, None for nobody. ``ttl`` is None
-    for a token that never ends, and ``uses_left``, this look not counted, for one that may be
+    for a token that never ends, and ``remaining_uses``, this look not counted, for one that may be
     used as often as one likes.
     """
 
@@ -30,7 +30,7 @@ class Token:
     entity: str | None
     ttl: timedelta | None
     renewable: bool
-    uses_left: int | None
+    remaining_uses: int | None
 
 
 def lookup(session: Session) -> Token:
@@ -46,7 +46,7 @@ def lookup(session: Session) -> Token:
         entity=str(data["entity_id"]) if data.get("entity_id") else None,
         ttl=ttl if ends else None,
         renewable=bool(data.get("renewable")),
-        uses_left=fields.number(data, "num_uses") or None,
+        remaining_uses=fields.number(data, "num_uses") or None,
     )
 
 

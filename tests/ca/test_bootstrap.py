@@ -16,10 +16,10 @@ from dockertls_vault.ca import bootstrap
 from dockertls_vault.ca.plan import Plan, make_plan
 from dockertls_vault.ca.steps import (
     GenerateRoot,
-    Ignored,
     SetDefault,
     Step,
     TuneMount,
+    UnsupportedParameter,
     WriteRole,
 )
 from dockertls_vault.ca.wish import Wish
@@ -87,8 +87,10 @@ def test_a_ca_is_made_and_the_second_run_changes_nothing(
     """The root is EC P-256, signs leaves alone, and lives for ten years."""
     outcome = bootstrap.apply(ca, planned(ca))
     assert outcome.applied
-    assert outcome.ignored == tuple(
-        Ignored(role, parameter) for role in ROLES for parameter in vault_server.ignores
+    assert outcome.unsupported_parameters == tuple(
+        UnsupportedParameter(role, parameter)
+        for role in ROLES
+        for parameter in vault_server.ignores
     )
     (warning,) = outcome.warnings
     assert warning.startswith("the mount has no URLs for AIA and CRLs")
@@ -184,9 +186,9 @@ def test_a_mount_that_is_taken_at_the_last_moment_is_no_success(
     """Vault's refusal counts where what is there is not what was wanted, and is no outage."""
     enable = ca.enable
 
-    def overtaken(max_lease: timedelta) -> tuple[str, ...]:
+    def overtaken(max_lease_ttl: timedelta) -> tuple[str, ...]:
         post(session, f"sys/mounts/{ca.mount}", type="kv")
-        return enable(max_lease)
+        return enable(max_lease_ttl)
 
     monkeypatch.setattr(ca, "enable", overtaken)
     with pytest.raises(ConflictingState, match=r"cannot enable the PKI engine .* already in use"):
@@ -216,7 +218,7 @@ def test_a_ttl_that_somebody_raises_before_the_consent_stays(ca: CertificateAuth
     assert kinds(plan.steps) == [TuneMount]
     ca.tune(TEN_YEARS)
     bootstrap.apply(ca, plan)
-    assert ca.state(()).max_lease == TEN_YEARS
+    assert ca.state(()).max_lease_ttl == TEN_YEARS
 
 
 def test_an_issuer_that_somebody_makes_before_the_consent_stays_the_default(
@@ -274,8 +276,8 @@ def test_what_others_use_is_not_taken_away_without_consent(
     with pytest.raises(ConsentNeeded) as refused:
         bootstrap.apply(ca, plan)
     assert refused.value.problems == (
-        "the role server: takes away: client_flag: true -> false",
-        "the role server: takes away: max_ttl: 365d -> 30d",
+        "the role server: restricts: client_flag: true -> false",
+        "the role server: restricts: max_ttl: 365d -> 30d",
     )
     assert "DOCKERTLS_SERVER_ROLE" in refused.value.hint
     assert ca.state(ROLES) == before
@@ -309,11 +311,11 @@ def test_a_role_that_refuses_is_not_opened_without_consent(
     theirs = {**WISH.roles["server"], "allow_ip_sans": False, "allow_wildcard_certificates": True}
     post(session, f"{ca.mount}/roles/server", **theirs)
     before = ca.state(ROLES)
-    with pytest.raises(ConsentNeeded, match=r"takes away .* and opens ") as refused:
+    with pytest.raises(ConsentNeeded, match=r"restricts .* and allows ") as refused:
         bootstrap.apply(ca, planned(ca))
     assert set(refused.value.problems) == {
-        "the role server: opens: allow_ip_sans: false -> true",
-        "the role server: takes away: allow_wildcard_certificates: true -> false",
+        "the role server: widens: allow_ip_sans: false -> true",
+        "the role server: restricts: allow_wildcard_certificates: true -> false",
     }
     assert ca.state(ROLES) == before
     bootstrap.apply(ca, planned(ca), consent=True)
@@ -390,7 +392,7 @@ def test_a_parameter_that_the_server_does_not_know_is_reported(ca: CertificateAu
 
     wish = More(WISH.domains)
     outcome = bootstrap.apply(ca, planned(ca, wish))
-    assert Ignored("server", "no_such_parameter") in outcome.ignored
+    assert UnsupportedParameter("server", "no_such_parameter") in outcome.unsupported_parameters
     assert not any("no_such_parameter" in warning for warning in outcome.warnings)
     assert planned(ca, wish).steps == ()
 

@@ -66,7 +66,7 @@ def test_a_new_role_takes_nothing_away() -> None:
     """All of it is new."""
     changes = differences(None, SERVER)
     assert {change.parameter: change.after for change in changes} == SERVER
-    assert not any(change.before or change.takes_away for change in changes)
+    assert not any(change.before or change.restricts for change in changes)
 
 
 @pytest.mark.parametrize("role", [SERVER, CLIENT], ids=["server", "client"])
@@ -83,7 +83,7 @@ def test_a_role_differs_from_itself_in_nothing(role: roles.Role) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameter", "before", "after", "takes_away"),
+    ("parameter", "before", "after", "restricts"),
     [
         ("client_flag", True, False, True),
         ("client_flag", False, True, False),
@@ -126,11 +126,11 @@ def test_a_role_differs_from_itself_in_nothing(role: roles.Role) -> None:
     ],
 )
 def test_what_narrows_takes_away(
-    parameter: str, before: object, after: object, takes_away: bool
+    parameter: str, before: object, after: object, restricts: bool
 ) -> None:
     """Whatever gives less, and whatever may; not what gives more."""
     (change,) = differences({parameter: before}, {parameter: after})
-    assert replace(change, opens=False) == Change(parameter, before, after, takes_away=takes_away)
+    assert replace(change, widens=False) == Change(parameter, before, after, restricts=restricts)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +146,13 @@ def test_whoever_gets_any_name_loses_none(parameter: str) -> None:
     """Such a role does not look at what else it says of names."""
     before = {"allow_any_name": True, parameter: True}
     (change,) = differences(before, {"allow_any_name": True, parameter: False})
-    assert not change.takes_away
+    assert not change.restricts
     (change, _) = differences(before, {parameter: False, "allow_any_name": False})
-    assert change.takes_away
+    assert change.restricts
 
 
 @pytest.mark.parametrize(
-    ("parameter", "before", "after", "opens"),
+    ("parameter", "before", "after", "widens"),
     [
         ("allow_any_name", False, True, True),
         ("allow_any_name", True, False, False),
@@ -180,13 +180,13 @@ def test_whoever_gets_any_name_loses_none(parameter: str) -> None:
     ],
 )
 def test_what_lets_somebody_be_another_opens(
-    parameter: str, before: object, after: object, opens: bool
+    parameter: str, before: object, after: object, widens: bool
 ) -> None:
     """Names, addresses and extended key usages; not where an option has asked for them."""
     (change,) = differences({parameter: before}, {parameter: after})
-    assert change.opens == opens
+    assert change.widens == widens
     (change,) = differences({parameter: before}, {parameter: after}, {parameter})
-    assert not change.opens
+    assert not change.widens
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_subdomains_open_what_has_domains(
     changes = differences(
         {**before, "allow_subdomains": False}, {**after, "allow_subdomains": True}
     )
-    assert {change.parameter for change in changes if change.opens} == opened
+    assert {change.parameter for change in changes if change.widens} == opened
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_role_of_somebody_else_is_not_taken_over_in_silence(
     ours: roles.Role, taken: set[str]
 ) -> None:
     """Here one with Vault's defaults, which are for both ends of a connection."""
-    assert {change.parameter for change in differences(PLAIN, ours) if change.takes_away} == taken
+    assert {change.parameter for change in differences(PLAIN, ours) if change.restricts} == taken
 
 
 @pytest.mark.parametrize(
@@ -263,14 +263,14 @@ def test_a_change_is_said_in_words(change: Change, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("takes_away", "opens", "words"),
+    ("restricts", "widens", "words"),
     [
         (False, False, "ttl: 1m"),
-        (True, False, "takes away: ttl: 1m"),
-        (False, True, "opens: ttl: 1m"),
-        (True, True, "takes away and opens: ttl: 1m"),
+        (True, False, "restricts: ttl: 1m"),
+        (False, True, "widens: ttl: 1m"),
+        (True, True, "restricts and widens: ttl: 1m"),
     ],
 )
-def test_what_a_change_does_comes_first(takes_away: bool, opens: bool, words: str) -> None:
+def test_what_a_change_does_comes_first(restricts: bool, widens: bool, words: str) -> None:
     """Both may be true of one list."""
-    assert announce(Change("ttl", None, 60, takes_away, opens)) == words
+    assert announce(Change("ttl", None, 60, restricts, widens)) == words

@@ -29,7 +29,7 @@ TEN_YEARS = timedelta(days=3650)
 DONE = State(
     mount_type="pki",
     mounted_at="pki",
-    max_lease=TEN_YEARS,
+    max_lease_ttl=TEN_YEARS,
     issuers=(Issuer("id-1", "root-1", has_key=True),),
     default="id-1",
     roles=WISH.roles,
@@ -87,11 +87,11 @@ def test_what_is_done_needs_nothing() -> None:
     other = replace(WISH, common_name="another", root_ttl=timedelta(days=7300))
     plan = make_plan("pki", DONE, other)
     assert plan.steps == ()
-    assert plan.without_effect == (
+    assert plan.ineffective_options == (
         "--common-name has no effect: there is a CA already, and it stays as it is",
         "--root-ttl has no effect: there is a CA already, and it stays as it is",
     )
-    assert make_plan("pki", State(), other).without_effect == ()
+    assert make_plan("pki", State(), other).ineffective_options == ()
 
 
 def test_another_kind_of_mount_is_a_conflict() -> None:
@@ -114,7 +114,7 @@ def test_the_longest_life_is_raised_and_never_lowered(
     issuers: tuple[Issuer, ...], days: int, expected: int | None
 ) -> None:
     """Far enough for the root where one is to be made, else for the leaves."""
-    state = replace(DONE, issuers=issuers, max_lease=timedelta(days=days))
+    state = replace(DONE, issuers=issuers, max_lease_ttl=timedelta(days=days))
     tuned = [step for step in steps_from(state) if isinstance(step, TuneMount)]
     if expected is None:
         assert tuned == []
@@ -131,7 +131,7 @@ def test_a_root_that_ends_before_what_the_roles_sign_is_refused(ttl: timedelta) 
     assert "--root-ttl" in refused.value.hint
     (step, *_) = steps_from(State(), replace(WISH, root_ttl=timedelta(days=30)))
     assert isinstance(step, EnableMount)
-    assert step.max_lease == timedelta(days=30)
+    assert step.max_lease_ttl == timedelta(days=30)
 
 
 @pytest.mark.parametrize("default", [None, "id-0"])
@@ -166,7 +166,7 @@ def test_beside_what_has_no_key_a_root_is_made(
 ) -> None:
     """Under the next name that is free; it signs, and the mount has room for its TTL."""
     issuers = tuple(Issuer(f"id-{n}", name, has_key=False) for n, name in enumerate(names))
-    state = replace(DONE, issuers=issuers, default=default, max_lease=timedelta(days=32))
+    state = replace(DONE, issuers=issuers, default=default, max_lease_ttl=timedelta(days=32))
     assert steps_from(state) == (
         TuneMount("pki", timedelta(days=32), TEN_YEARS),
         GenerateRoot(f"root-{expected}", f"dockertls root {expected}", TEN_YEARS, beside=True),
@@ -177,12 +177,12 @@ def test_beside_what_has_no_key_a_root_is_made(
 def test_a_default_that_would_change_by_itself_is_fixed() -> None:
     """A pending root would sign before anybody trusts it; whoever wants that is asked."""
     plan = make_plan("pki", replace(DONE, follows_latest=True), WISH)
-    change = Change("default_follows_latest_issuer", before=True, after=False, takes_away=True)
+    change = Change("default_follows_latest_issuer", before=True, after=False, restricts=True)
     assert plan.steps == (SetDefault("root-1", before="root-1", follows_latest=True),)
     assert plan.steps[0].changes == (change,)
     assert plan.steps[0].summary == "keep the default issuer when others come"
     assert plan.needs_consent == (
-        "the mount: takes away: default_follows_latest_issuer: true -> false",
+        "the mount: restricts: default_follows_latest_issuer: true -> false",
     )
 
 
@@ -231,7 +231,7 @@ BARE = Wish(("a.test",), allow_bare_domains=True)
 
 
 @pytest.mark.parametrize(
-    ("has", "wish", "gives", "takes_away", "asks"),
+    ("has", "wish", "gives", "restricts", "asks"),
     [
         (A, Wish(), {}, {}, False),
         (A, A, {}, {}, False),
@@ -274,7 +274,7 @@ BARE = Wish(("a.test",), allow_bare_domains=True)
     ],
 )
 def test_what_a_wish_does_to_the_role_that_is_there(
-    has: Wish, wish: Wish, gives: dict[str, Any], takes_away: dict[str, Any], asks: bool
+    has: Wish, wish: Wish, gives: dict[str, Any], restricts: dict[str, Any], asks: bool
 ) -> None:
     """Domains are added, switches stay; what narrows is marked, and needs consent.
 
@@ -282,10 +282,10 @@ def test_what_a_wish_does_to_the_role_that_is_there(
     """
     plan = make_plan("pki", replace(DONE, roles=has.roles), wish)
     changes = [change for step in plan.steps for change in step.changes]
-    assert {c.parameter: c.after for c in changes if c.takes_away} == takes_away
-    given = {c.parameter: c.after for c in changes if not c.takes_away}
+    assert {c.parameter: c.after for c in changes if c.restricts} == restricts
+    given = {c.parameter: c.after for c in changes if not c.restricts}
     assert gives.items() <= given.items()
-    assert bool(changes) == bool(gives or takes_away)
+    assert bool(changes) == bool(gives or restricts)
     assert bool(plan.needs_consent) == asks
 
 
@@ -324,7 +324,7 @@ def test_a_domain_to_be_removed_may_be_one_that_only_others_would_write() -> Non
     assert isinstance(step, WriteRole)
     (change,) = step.changes
     assert change.after == ["{{x}}", "a.test"]
-    assert plan.without_effect == (
+    assert plan.ineffective_options == (
         "--remove-domain b.test has no effect: the role server does not have it",
     )
     with pytest.raises(InvalidInput, match="empty name"):

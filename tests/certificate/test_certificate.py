@@ -40,7 +40,7 @@ def test_a_description_says_what_openssl_says(tmp_path: Path) -> None:
     assert description.dns_names == ("a.example",)
     assert description.ip_addresses == ("10.0.0.1",)
     assert description.issuer == "CN=test root"
-    assert description.lifetime == timedelta(days=7)
+    assert description.validity == timedelta(days=7)
 
 
 def test_a_root_is_told_by_its_signature() -> None:

@@ -59,7 +59,7 @@ def test_a_table(
     assert run(["auth", "-v"]) == 0
     captured = capsys.readouterr()
     words = " ".join(captured.out.split())
-    assert "name token-alice policies default found the token of VAULT_TOKEN" in words
+    assert "name token-alice policies default token source the token of VAULT_TOKEN" in words
     assert "denied issue server path" in words
     assert "dockertls/sign/server" in words
     assert "token: from VAULT_TOKEN" in captured.err
@@ -80,8 +80,8 @@ def test_an_envelope_of_json(
         "address",
         "namespace",
         "namespace_ignored",
-        "found",
-        "used_up",
+        "token_source",
+        "consumed_wrapping_token",
         "token",
         "commands",
     }
@@ -93,13 +93,13 @@ def test_an_envelope_of_json(
         "entity",
         "ttl",
         "renewable",
-        "uses_left",
+        "remaining_uses",
     }
     assert envelope["data"]["commands"][0] == {
         "command": "issue server",
         "allowed": True,
-        "missing": [],
-        "obstacle": None,
+        "missing_rules": [],
+        "reason": None,
     }
 
 

@@ -137,15 +137,15 @@ def test_a_role_that_drifted_is_shown_as_a_difference(
     assert init() == 78
     plan = """\
 - put right the role server
-    takes away: no_store: false -> true
-    takes away: client_flag: true -> false
+    restricts: no_store: false -> true
+    restricts: client_flag: true -> false
 """
     assert capsys.readouterr() == (
         plan,
         """\
-error: nothing was changed: this takes away what others may use
-  - the role server: takes away: no_store: false -> true
-  - the role server: takes away: client_flag: true -> false
+error: nothing was changed: the plan restricts what is allowed today
+  - the role server: restricts: no_store: false -> true
+  - the role server: restricts: client_flag: true -> false
 hint: give --yes if all of it is wanted; to leave that role alone, name another \
 (DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)
 """,
@@ -175,18 +175,18 @@ def test_what_was_refused_is_not_opened_unasked(
         captured.out
         == """\
 - put right the role client
-    opens: allow_any_name: false -> true
+    widens: allow_any_name: false -> true
     allowed_domains: ci -> none
     allow_bare_domains: true -> false
-    opens: cn_validations: hostname -> disabled
+    widens: cn_validations: hostname -> disabled
     ttl: 1m -> 1h
 """
     )
     assert captured.err.startswith(
         """\
-error: nothing was changed: this opens what was refused before
-  - the role client: opens: allow_any_name: false -> true
-  - the role client: opens: cn_validations: hostname -> disabled
+error: nothing was changed: the plan allows what is rejected today
+  - the role client: widens: allow_any_name: false -> true
+  - the role client: widens: cn_validations: hostname -> disabled
 hint: """
     )
     assert state(session, mount) == restricted
@@ -206,8 +206,8 @@ def test_on_a_terminal_it_asks(
     assert given == status
     assert json.loads(out)["ok"] == (status == 0)
     assert (
-        "this takes away what others may use:\n"
-        "  - the role server: takes away: allow_localhost: true -> false\n"
+        "the plan restricts what is allowed today:\n"
+        "  - the role server: restricts: allow_localhost: true -> false\n"
         "go on? [y/N] "
     ) in shown
     role = state(session, mount).roles["server"] or {}
@@ -294,7 +294,7 @@ def test_an_intermediate_without_its_root_is_not_ready(
     )
     assert init("-o", "json") == 78
     envelope = json.loads(capsys.readouterr().out)
-    assert (envelope["ok"], envelope["data"]["ready"], envelope["data"]["trusted"]) == (
+    assert (envelope["ok"], envelope["data"]["ready"], envelope["data"]["trusted_roots"]) == (
         False,
         False,
         [],
@@ -416,29 +416,29 @@ def test_as_json_it_is_one_envelope(
         "mount",
         "steps",
         "applied",
-        "without_effect",
-        "ignored",
+        "ineffective_options",
+        "unsupported_parameters",
         "warnings",
         "trust_mount",
-        "trusted",
+        "trusted_roots",
         "ready",
-        "obstacle",
+        "reason",
     }
     assert (data["mount"], data["applied"]) == (mount, True)
-    assert data["ignored"] == [
+    assert data["unsupported_parameters"] == [
         {"role": role, "parameter": parameter}
         for role in ("server", "client")
         for parameter in vault_server.ignores
     ]
-    assert [root["common_name"] for root in data["trusted"]] == ["dockertls root 1"]
+    assert [root["common_name"] for root in data["trusted_roots"]] == ["dockertls root 1"]
     summaries = [step["summary"] for step in data["steps"]]
     assert summaries[0] == f"enable the PKI engine at {mount}"
     change = {
         "parameter": "client_flag",
         "before": None,
         "after": False,
-        "takes_away": False,
-        "opens": False,
+        "restricts": False,
+        "widens": False,
     }
     assert change in data["steps"][summaries.index("write the role server")]["changes"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from dockertls_vault.check import STEPS
+from dockertls_vault.check import CHECKS
 from dockertls_vault.cli.check import default_directory
 from dockertls_vault.cli.main import run
 from tests.certificates import CLIENT_AUTH, Authority, write_credential
@@ -89,7 +89,7 @@ def test_a_good_daemon_is_a_table_and_status_0(
     captured = capsys.readouterr()
     assert status == 0
     rows = [line for line in captured.out.splitlines() if line.startswith("ok\t")]
-    assert len(rows) == len(STEPS)
+    assert len(rows) == len(CHECKS)
     assert f"tcp://127.0.0.1:{daemon} at 127.0.0.1" in captured.out
     assert "CN=check root" in captured.out
     assert captured.err == f"our certificate is {client / 'cert.pem'}\n"
@@ -104,13 +104,13 @@ def test_a_good_daemon_is_an_envelope_of_json(
     envelope = json.loads(captured.out)
     assert (status, envelope["kind"], envelope["ok"], captured.err) == (0, "check", True, "")
     data = envelope["data"]
-    assert set(data) == {"endpoint", "address", "severity", "steps", "certificate", "docker"}
-    assert [step["name"] for step in data["steps"]] == list(STEPS)
-    for step in data["steps"]:
-        assert set(step) == {"name", "severity", "tried", "happened", "why", "todo"}
+    assert set(data) == {"endpoint", "address", "result", "checks", "certificate", "docker"}
+    assert [step["check"] for step in data["checks"]] == list(CHECKS)
+    for step in data["checks"]:
+        assert set(step) == {"check", "result", "description", "summary", "reason", "remedy"}
     assert set(data["docker"]) == {"engine", "version", "api_version", "os", "arch"}
     assert data["certificate"]["dns_names"] == ["localhost"]
-    assert data["severity"] == "ok"
+    assert data["result"] == "ok"
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_a_closed_port_ends_with_69(
     """The JSON is not ok, and is a report all the same."""
     status = run(["check", f"127.0.0.1:{closed_port}", "--certs", str(client), "-o", "json"])
     envelope = json.loads(capsys.readouterr().out)
-    assert (status, envelope["ok"], envelope["data"]["severity"]) == (69, False, "unreachable")
+    assert (status, envelope["ok"], envelope["data"]["result"]) == (69, False, "unreachable")
     assert envelope["data"]["docker"] is None
 
 
@@ -192,10 +192,10 @@ def test_a_credential_that_was_named_and_is_not_there_ends_with_65(
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
     assert run(["check", f"localhost:{daemon}", "-o", "json"]) == 65
     table, _, envelope = capsys.readouterr().out.partition("{")
-    found = {step["name"]: step for step in json.loads("{" + envelope)["data"]["steps"]}
-    assert f"{tmp_path / 'cert.pem'} does not exist" in found["credential"]["happened"]
-    assert "dockertls-vault issue client" in found["credential"]["todo"]
-    assert found["no-certificate"]["severity"] == found["trust"]["severity"] == "ok"
+    found = {step["check"]: step for step in json.loads("{" + envelope)["data"]["checks"]}
+    assert f"{tmp_path / 'cert.pem'} does not exist" in found["credential"]["summary"]
+    assert "dockertls-vault issue client" in found["credential"]["remedy"]
+    assert found["no-certificate"]["result"] == found["trust"]["result"] == "ok"
     assert f"{tmp_path / 'cert.pem'} does not exist" in table
 
 
@@ -234,8 +234,8 @@ def test_an_expired_credential_is_issued_again_where_it_is(
     if variable:
         monkeypatch.setenv(variable, str(place))
     assert run(["check", f"localhost:{daemon}", *named, "-o", "json"]) == 65
-    todo = json.loads(capsys.readouterr().out)["data"]["steps"][0]["todo"]
-    assert todo == f"issue it again: dockertls-vault {command.format(directory=place)}"
+    remedy = json.loads(capsys.readouterr().out)["data"]["checks"][0]["remedy"]
+    assert remedy == f"issue it again: dockertls-vault {command.format(directory=place)}"
 
 
 @pytest.mark.parametrize("kind", ["missing", "other root", "nothing"])
@@ -257,8 +257,10 @@ def test_each_hint_leads_to_the_directory_that_was_looked_at(
     if kind == "missing":
         (place / "key.pem").unlink()
     run(["check", f"localhost:{daemon}", "-o", "json"])
-    steps = json.loads(capsys.readouterr().out)["data"]["steps"]
-    hints = [step["todo"] for step in steps if step["todo"] and "issue client" in step["todo"]]
+    steps = json.loads(capsys.readouterr().out)["data"]["checks"]
+    hints = [
+        step["remedy"] for step in steps if step["remedy"] and "issue client" in step["remedy"]
+    ]
     assert hints
     assert all(f"dockertls-vault issue client --dir {place}, " in hint for hint in hints)
 

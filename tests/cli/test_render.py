@@ -77,7 +77,7 @@ ROWS = [
     ("ok", "one", "[red]fine[/red]"),
     ("critical", "two", ["bad", "on the wire:", "it", "why: so\tit is"]),
 ]
-TABLE = render.Table(("result", "tried", "found"), ROWS, graded=True)
+TABLE = render.Table(("result", "check", "details"), ROWS, graded=True)
 
 
 def be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_table_shows_every_cell(
     assert ("\x1b" in out) is styled
     lines = [line.split() for line in _without_styles(out).splitlines()]
     assert lines == [
-        ["result", "tried", "found"],
+        ["result", "check", "details"],
         ["ok", "one", "[red]fine[/red]"],
         ["critical", "two", "bad"],
         ["on", "the", "wire:"],
@@ -122,7 +122,7 @@ def test_a_table_in_a_pipe_is_lines_with_tabs(capsys: pytest.CaptureFixture[str]
     """One line a row, for cut and awk: no padding, no wrapping, no colours."""
     render.show("thing", RESULT, Preferences(), words=[TABLE])
     assert capsys.readouterr().out == (
-        "result\ttried\tfound\nok\tone\t[red]fine[/red]\n"
+        "result\tcheck\tdetails\nok\tone\t[red]fine[/red]\n"
         "critical\ttwo\tbad; on the wire: it; why: so\\tit is\n"
     )
 

@@ -28,7 +28,7 @@ def test_it_says_what_is_in_use_and_what_is_to_be_done(
     assert run(["rollback", str(tmp_path)]) == 0
     said = capsys.readouterr()
     fields = dict(line.split("\t") for line in said.out.splitlines())
-    assert (fields["in use"], fields["before"]) == (first, second)
+    assert (fields["in use"], fields["previous"]) == (first, second)
     assert fields["serial"] == serials[0]
     assert ("systemctl restart docker" in said.err) is restarts
 
@@ -84,7 +84,7 @@ def test_both_have_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert run(["rollback", str(tmp_path), first, "-o", "json", "-q"]) == 0
     done = json.loads(capsys.readouterr().out)
     assert (done["kind"], done["ok"]) == ("rollback", True)
-    assert done["data"]["before"] == second
+    assert done["data"]["previous"] == second
     assert done["data"]["generation"] == {**listed["data"]["generations"][1], "in_use": True}
     assert "expired at" in done["warnings"][0]
 
@@ -134,8 +134,8 @@ def test_a_ca_that_goes_or_comes_back_is_named(
     assert run(["rollback", str(tmp_path), "-q", "-o", "json"]) == 0
     said = capsys.readouterr()
     data = json.loads(said.out)["data"]
-    assert [ca["subject"] for ca in data["no_longer_trusted"]] == ["CN=new root"]
-    assert [ca["subject"] for ca in data["trusted_again"]] == ["CN=rollback root"]
+    assert [ca["subject"] for ca in data["removed_cas"]] == ["CN=new root"]
+    assert [ca["subject"] for ca in data["restored_cas"]] == ["CN=rollback root"]
     assert "the new ca.pem lacks CN=new root" in said.err
     assert "has CN=rollback root" in said.err
     assert "it is trusted again" in said.err

@@ -154,7 +154,7 @@ def _cross(pems: list[bytes]) -> object:
     described = [describe(found) for pem in pems for found in load_certificates(pem)]
     steps = [
         server_certificate.judge_name(Endpoint(HOST, 2376), shown),
-        server_certificate.judge_lifetime(shown, NOW),
+        server_certificate.judge_validity(shown, NOW),
         server_certificate.judge_usage(shown),
     ]
     verified = verify.verify(

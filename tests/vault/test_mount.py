@@ -61,7 +61,7 @@ def test_where_nothing_is_mounted_there_is_no_state(session: Session) -> None:
 def test_an_empty_mount_has_its_longest_life_alone(ca: CertificateAuthority) -> None:
     """No issuer, no default, no role."""
     assert ca.state(("server",)) == State(
-        mount_type="pki", mounted_at=ca.mount, max_lease=400 * DAY, roles={"server": None}
+        mount_type="pki", mounted_at=ca.mount, max_lease_ttl=400 * DAY, roles={"server": None}
     )
 
 
@@ -69,7 +69,7 @@ def test_an_untuned_mount_has_the_longest_life_of_the_server(session: Session) -
     """Vault says 0 in one place, and what counts in another."""
     mount = f"pki-{secrets.token_hex(4)}"
     post(session, f"sys/mounts/{mount}", type="pki")
-    assert CertificateAuthority(session, mount).state(()).max_lease == 32 * DAY
+    assert CertificateAuthority(session, mount).state(()).max_lease_ttl == 32 * DAY
 
 
 def test_another_kind_of_mount_is_told(session: Session) -> None:
@@ -91,7 +91,7 @@ def test_a_mount_may_have_a_path_of_several_parts(session: Session) -> None:
     deep = CertificateAuthority(session, f"teams/{secrets.token_hex(4)}/pki")
     assert deep.state(()) == State()
     deep.enable(DAY)
-    assert deep.state(()) == State(mount_type="pki", mounted_at=deep.mount, max_lease=DAY)
+    assert deep.state(()) == State(mount_type="pki", mounted_at=deep.mount, max_lease_ttl=DAY)
 
 
 def test_issuers_have_names_and_perhaps_a_key(ca: CertificateAuthority, session: Session) -> None:
@@ -158,7 +158,7 @@ def test_warnings_come_with_each_write(ca: CertificateAuthority) -> None:
     assert any("no default issuing" in warning for warning in ca.write_role("r", {}))
     assert any("TTL" in warning for warning in ca.generate_root("ours", "root-1", 500 * DAY))
     assert ca.tune(600 * DAY) == ()
-    assert ca.state(()).max_lease == 600 * DAY
+    assert ca.state(()).max_lease_ttl == 600 * DAY
 
 
 def test_a_warning_about_what_was_asked_for_is_not_passed_on(

@@ -14,8 +14,8 @@ from dockertls_vault.docker.handshake.outcome import (
     Silent,
 )
 
-from .report import Severity, Step
-from .trust import LET_IN_TODO, TRY_AGAIN, WHO_REACHES, Cause
+from .report import CheckResult, Result
+from .trust import LET_IN_REMEDY, TRY_AGAIN, WHO_REACHES, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PLAINTEXT = "ask in plaintext"
 NO_CERTIFICATE = "ask without a certificate"
-FOREIGN = "ask with a forged certificate"
+FORGED = "ask with a forged certificate"
 OURS = "ask with our certificate"
 
 # What dockerd's log and docker's messages call an alert, where OpenSSL has another word.
@@ -57,7 +57,7 @@ _BAD_REQUEST = 400
 _REFUSALS = {_BAD_REQUEST, 401, 403, 495, 496}
 # With these it says that the server behind it does not answer.
 _NOBODY_BEHIND = {502, 503, 504}
-_PLAINTEXT_TODO = {
+_PLAINTEXT_REMEDY = {
     Engine.DOCKER: "set tls, tlsverify, tlscacert, tlscert and tlskey (a socket of systemd's, "
     "-H fd://, has no warning for it) and restart dockerd",
     Engine.PODMAN: "reach Podman over SSH, or start its service with --tls-cert, --tls-key and "
@@ -66,97 +66,97 @@ _PLAINTEXT_TODO = {
 _NOT_DOCKER = "something else than Docker listens there, or a proxy that hides it"
 
 
-def judge_plaintext(outcome: Outcome) -> Step:
+def judge_plaintext(outcome: Outcome) -> CheckResult:
     """Tell whether plaintext is refused; ``outcome`` is that of a request without TLS."""
 
-    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
-        return Step("plaintext", severity, PLAINTEXT, happened, why, todo)
+    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
+        return CheckResult("plaintext", result, PLAINTEXT, summary, reason, remedy)
 
     match outcome:
         case Answered(engine=Engine() as engine):
             return step(
-                Severity.CRITICAL,
+                Result.CRITICAL,
                 f"{engine} answers in plaintext: {_shown(outcome)}",
                 f"a plaintext API: {WHO_REACHES[engine]}",
-                f"close the port now; then {_PLAINTEXT_TODO[engine]}",
+                f"close the port now; then {_PLAINTEXT_REMEDY[engine]}",
             )
         case Answered(status=status) if status == _BAD_REQUEST:
-            return step(Severity.OK, f"refused: {_shown(outcome)}")
+            return step(Result.OK, f"refused: {_shown(outcome)}")
         case Answered():
             return step(
-                Severity.ERROR,
+                Result.ERROR,
                 f"it answers in plaintext, and not as Docker does: {_shown(outcome)}",
                 _NOT_DOCKER,
                 "is the port right?",
             )
         case NotHTTP(start=start) if not start.startswith(_TLS_HEADER):
-            return step(Severity.OK, f"the answer is not HTTP: {start!r}")
+            return step(Result.OK, f"the answer is not HTTP: {start!r}")
         case Silent():
             return step(
-                Severity.UNKNOWN,
+                Result.UNKNOWN,
                 "no answer in the time allowed",
                 "a server of TLS refuses at once",
                 TRY_AGAIN,
             )
-    return step(Severity.OK, "refused: it ended the connection")
+    return step(Result.OK, "refused: it ended the connection")
 
 
-def judge_no_certificate(exchange: Exchange) -> Step:
+def judge_no_certificate(exchange: Exchange) -> CheckResult:
     """Tell whether somebody without a certificate is kept out."""
     return _judge_stranger("no-certificate", NO_CERTIFICATE, exchange)
 
 
-def judge_foreign(exchange: Exchange) -> Step:
+def judge_forged(exchange: Exchange) -> CheckResult:
     """Tell whether somebody with a forged certificate is kept out."""
-    return _judge_stranger("foreign-certificate", FOREIGN, exchange)
+    return _judge_stranger("forged-certificate", FORGED, exchange)
 
 
-def _judge_stranger(name: str, tried: str, exchange: Exchange) -> Step:
+def _judge_stranger(name: str, description: str, exchange: Exchange) -> CheckResult:
     """Take nothing for a refusal but what a server says that has asked for a certificate.
 
     It has proved by then to have its own certificate's key; before that, anybody can send an
     alert or end the connection, and what limits connections does.
     """
 
-    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
-        return Step(name, severity, tried, happened, why, todo)
+    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
+        return CheckResult(name, result, description, summary, reason, remedy)
 
     outcome = exchange.outcome
     match outcome:
         case Answered(denied_by_plugin=True):
             return step(
-                Severity.CRITICAL,
+                Result.CRITICAL,
                 f"TLS let a stranger in; an authorization plugin refused: {_shown(outcome)}",
                 "nothing but the plugin is between a stranger and root on that host",
-                LET_IN_TODO[Engine.DOCKER],
+                LET_IN_REMEDY[Engine.DOCKER],
             )
         case Answered(engine=Engine() as engine):
             return step(
-                Severity.CRITICAL,
+                Result.CRITICAL,
                 f"{engine} lets a stranger in: {_shown(outcome)}",
                 WHO_REACHES[engine],
-                LET_IN_TODO[engine],
+                LET_IN_REMEDY[engine],
             )
         case Answered(status=status) if status in _REFUSALS:
-            return step(Severity.OK, f"refused: {_shown(outcome)}")
+            return step(Result.OK, f"refused: {_shown(outcome)}")
         case Alerted() if exchange.greeting.asks:
-            return step(Severity.OK, _refusal(outcome))
+            return step(Result.OK, _refusal(outcome))
         case Alerted() if outcome != _NO_COMMON_VERSION:
             return step(
-                Severity.UNKNOWN,
+                Result.UNKNOWN,
                 f"{_refusal(outcome)}, and it was not seen to ask for a certificate",
                 "that tells nothing of who is let in",
                 TRY_AGAIN,
             )
         case Closed():
             return step(
-                Severity.UNKNOWN,
+                Result.UNKNOWN,
                 f"{_refusal(outcome)}, twice",
                 "that is no refusal: something that limits connections ends them too",
                 TRY_AGAIN,
             )
-    severity, happened, why, todo = _no_docker(outcome)
-    return step(severity, happened, why, todo)
+    result, summary, reason, remedy = _no_docker(outcome)
+    return step(result, summary, reason, remedy)
 
 
 def are_of_another(outcomes: Iterable[Outcome]) -> bool:
@@ -173,56 +173,58 @@ def are_of_another(outcomes: Iterable[Outcome]) -> bool:
     )
 
 
-def judge_ours(exchange: Exchange, credential: Step, cause: Cause | None = None) -> Step:
+def judge_ours(
+    exchange: Exchange, credential: CheckResult, cause: Cause | None = None
+) -> CheckResult:
     """Tell whether we are let in.
 
     ``credential`` is what was found of our certificate, ``cause`` what the daemon's CAs tell
     about a refusal.
     """
 
-    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
-        return Step("version", severity, OURS, happened, why, todo)
+    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
+        return CheckResult("version", result, OURS, summary, reason, remedy)
 
     outcome = exchange.outcome
     match outcome:
         case Answered(version=version) if version is not None:
-            return step(Severity.OK, _shown(outcome))
+            return step(Result.OK, _shown(outcome))
         case Answered(denied_by_plugin=True):
             return step(
-                Severity.ERROR,
+                Result.ERROR,
                 f"accepted by TLS, refused by an authorization plugin: {_shown(outcome)}",
                 "the plugin takes our certificate's common name for the user",
                 "have the plugin allow this user to call /version",
             )
         case Answered(engine=Engine() as engine):
             return step(
-                Severity.ERROR,
+                Result.ERROR,
                 f"accepted by TLS, and no version came: {_shown(outcome)}",
-                todo=f"look at {engine}'s log",
+                remedy=f"look at {engine}'s log",
             )
         case Answered(status=status) if status in _REFUSALS:
             found = _why_refused(outcome, credential, cause)
-            return step(Severity.ERROR, f"refused: {_shown(outcome)}", found.why, found.todo)
+            return step(Result.ERROR, f"refused: {_shown(outcome)}", found.reason, found.remedy)
         case Closed() if exchange.greeting.certificate is None:
             return step(
-                Severity.UNKNOWN,
+                Result.UNKNOWN,
                 "it ended the connection within the handshake, twice",
                 "that is no refusal: something that limits connections ends them too",
                 TRY_AGAIN,
             )
         case Alerted() | Closed() if outcome != _NO_COMMON_VERSION:
             found = _why_refused(outcome, credential, cause)
-            return step(Severity.ERROR, _refusal(outcome), found.why, found.todo)
-    severity, happened, why, todo = _no_docker(outcome)
-    return step(severity, happened, why, todo)
+            return step(Result.ERROR, _refusal(outcome), found.reason, found.remedy)
+    result, summary, reason, remedy = _no_docker(outcome)
+    return step(result, summary, reason, remedy)
 
 
 def _why_refused(
-    outcome: Alerted | Closed | Answered, credential: Step, cause: Cause | None
+    outcome: Alerted | Closed | Answered, credential: CheckResult, cause: Cause | None
 ) -> Cause:
     """Choose the cause that is known best: our own, then the CAs', then what the answer says."""
-    if credential.severity is Severity.ERROR:
-        return Cause(credential.happened, credential.todo)
+    if credential.result is Result.ERROR:
+        return Cause(credential.summary, credential.remedy)
     if cause and not (isinstance(outcome, Alerted) and outcome.alert not in _OF_THE_CA):
         return cause
     match outcome:
@@ -238,39 +240,39 @@ def _why_refused(
             )
 
 
-def _no_docker(outcome: Outcome) -> tuple[Severity, str, str, str]:
-    """Return severity, what happened, why and what to do where no daemon spoke at all."""
+def _no_docker(outcome: Outcome) -> tuple[Result, str, str, str]:
+    """Return result, what summary, why and what to do where no daemon spoke at all."""
     match outcome:
         case Silent():
             return (
-                Severity.UNREACHABLE,
+                Result.UNREACHABLE,
                 "no answer in the time allowed",
                 "the port is open, and nobody serves it: dockerd hangs, or still starts",
                 "look at dockerd on that host, or give a longer --timeout",
             )
         case Alerted(alert=alert):
             return (
-                Severity.ERROR,
+                Result.ERROR,
                 f"refused: tls: {alert}",
                 "it speaks none of TLS 1.2 and 1.3, and Docker nothing else",
                 "is the port right?",
             )
         case Answered(status=status) if status in _NOBODY_BEHIND:
             return (
-                Severity.ERROR,
+                Result.ERROR,
                 f"a proxy answers, and nobody behind it: {_shown(outcome)}",
                 "dockerd does not run there, or the proxy looks for it elsewhere",
                 "look at dockerd on that host, and at the address that the proxy has for it",
             )
         case Answered():
-            happened = f"it is not Docker that answers: {_shown(outcome)}"
+            summary = f"it is not Docker that answers: {_shown(outcome)}"
         case NotHTTP(start=start):
-            happened = f"the answer is not HTTP: {start!r}"
+            summary = f"the answer is not HTTP: {start!r}"
         case NotTLS(reason=reason):
-            happened = f"no TLS handshake: {reason}"
+            summary = f"no TLS handshake: {reason}"
         case Closed():
-            happened = _refusal(outcome)
-    return Severity.ERROR, happened, _NOT_DOCKER, "is the port right?"
+            summary = _refusal(outcome)
+    return Result.ERROR, summary, _NOT_DOCKER, "is the port right?"
 
 
 def _refusal(outcome: Alerted | Closed) -> str:

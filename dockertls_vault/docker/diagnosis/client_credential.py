@@ -21,7 +21,7 @@ from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import atomic
 
-from .report import Severity, Step
+from .report import CheckResult, Result
 from .trust import ISSUE_CLIENT
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Credential:
     chain: tuple[Certificate, ...]
     roots: tuple[Certificate, ...]
     identity: Identity | None
-    step: Step
+    step: CheckResult
 
     @property
     def hello(self) -> Hello | None:
@@ -65,13 +65,13 @@ def none(issue: str = ISSUE_CLIENT) -> Credential:
 
     ``issue`` is the command that puts one there.
     """
-    step = Step(
+    step = CheckResult(
         "credential",
-        Severity.WARNING,
+        Result.WARNING,
         READ,
         "there are none",
-        why="what a stranger sees is tried all the same, and nothing else",
-        todo=f"make them with {issue}, or name their directory with --certs",
+        reason="what a stranger sees is tried all the same, and nothing else",
+        remedy=f"make them with {issue}, or name their directory with --certs",
     )
     return Credential(chain=(), roots=(), identity=None, step=step)
 
@@ -79,10 +79,10 @@ def none(issue: str = ISSUE_CLIENT) -> Credential:
 class _Unusable(Exception):
     """What is wrong with a file, and what to do; ``{issue}`` in it is the command."""
 
-    def __init__(self, happened: str, todo: str = "issue it again: {issue}") -> None:
-        super().__init__(happened)
-        self.happened = happened
-        self.todo = todo
+    def __init__(self, summary: str, remedy: str = "issue it again: {issue}") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.remedy = remedy
 
 
 def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIENT) -> Credential:
@@ -106,13 +106,13 @@ def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIE
     if not problems:
         step = _judge(chain[0], now, issue)
     else:
-        step = Step(
+        step = CheckResult(
             "credential",
-            Severity.ERROR,
+            Result.ERROR,
             READ,
-            "; ".join(problem.happened for problem in problems),
-            why="docker itself cannot use them either",
-            todo=problems[0].todo.format(issue=issue),
+            "; ".join(problem.summary for problem in problems),
+            reason="docker itself cannot use them either",
+            remedy=problems[0].remedy.format(issue=issue),
         )
     return Credential(chain, roots, identity, step)
 
@@ -161,26 +161,26 @@ def _identity(cert: Path, key: Path, chain: tuple[Certificate, ...]) -> Identity
     return identity
 
 
-def _judge(certificate: Certificate, now: datetime, issue: str) -> Step:
+def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
     """Judge a certificate that can be read and has its key."""
     subject = certificate.subject.rfc4514_string() or "the certificate"
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     usages = extended_key_usages(certificate)
 
-    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
-        return Step("credential", severity, READ, f"{subject} {happened}", why, todo)
+    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
+        return CheckResult("credential", result, READ, f"{subject} {summary}", reason, remedy)
 
     # Before its age: nobody is to put a client's in the place of a server's.
     if usages and not usages & _CLIENT_USAGES:
         return step(
-            Severity.ERROR,
+            Result.ERROR,
             "is not a client's: clientAuth is missing",
             "the daemon lets in clients' certificates alone",
             "name the directory of a client's credential with --certs",
         )
     if end <= now:
         return step(
-            Severity.ERROR,
+            Result.ERROR,
             f"expired {format_duration(now - end)} ago: valid until {format_time(end)}",
             "the daemon refuses an expired certificate; Docker before 23 has no other words for it "
             "than 'bad certificate'",
@@ -188,14 +188,14 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> Step:
         )
     if now < start:
         return step(
-            Severity.ERROR,
+            Result.ERROR,
             f"is not valid for another {format_duration(start - now)}",
             "this machine's clock is behind that of the CA, or it was issued for later",
             "compare the clocks of this machine, of the daemon's and of Vault's",
         )
     if usages != {ExtendedKeyUsageOID.CLIENT_AUTH}:
         return step(
-            Severity.WARNING,
+            Result.WARNING,
             "is more than a client's",
             "it has no extended key usage, or others than clientAuth: with it one can pose as a "
             "daemon",
@@ -203,7 +203,7 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> Step:
             f"it again: {issue}",
         )
     return step(
-        Severity.OK,
+        Result.OK,
         f"of {certificate.issuer.rfc4514_string()} is valid for {format_duration(end - now)}, "
         f"until {format_time(end)}",
     )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dockertls_vault.docker.handshake.outcome import Version
 
 
-class Severity(StrEnum):
+class Result(StrEnum):
     """How bad it is; from the best to the worst.
 
     What was tried and told nothing is unknown; what was not tried is skipped.
@@ -32,29 +32,29 @@ class Severity(StrEnum):
 
 
 _EXIT_STATUS = {
-    Severity.OK: 0,
-    Severity.WARNING: 1,
-    Severity.SKIPPED: 3,  # with UNKNOWN, as monitoring plugins have it
-    Severity.UNKNOWN: 3,
-    Severity.ERROR: 65,  # EX_DATAERR
-    Severity.UNREACHABLE: 69,  # EX_UNAVAILABLE
-    Severity.CRITICAL: 76,  # EX_PROTOCOL
+    Result.OK: 0,
+    Result.WARNING: 1,
+    Result.SKIPPED: 3,  # with UNKNOWN, as monitoring plugins have it
+    Result.UNKNOWN: 3,
+    Result.ERROR: 65,  # EX_DATAERR
+    Result.UNREACHABLE: 69,  # EX_UNAVAILABLE
+    Result.CRITICAL: 76,  # EX_PROTOCOL
 }
 
 
 @dataclass(frozen=True)
-class Step:
-    """One thing that was tried; ``why`` and ``todo`` are empty where all is well.
+class CheckResult:
+    """One thing that was tried; ``reason`` and ``remedy`` are empty where all is well.
 
     ``name`` is fixed for each step; the other texts are for people.
     """
 
-    name: str
-    severity: Severity
-    tried: str
-    happened: str
-    why: str = ""
-    todo: str = ""
+    check: str
+    result: Result
+    description: str
+    summary: str
+    reason: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,17 @@ class Report:
 
     endpoint: str
     address: str | None
-    severity: Severity
-    steps: tuple[Step, ...]
+    result: Result
+    checks: tuple[CheckResult, ...]
     certificate: Description | None
     docker: Version | None
 
 
-def worst(steps: tuple[Step, ...]) -> Severity:
-    """Return the worst severity among ``steps``, at least one.
+def worst(checks: tuple[CheckResult, ...]) -> Result:
+    """Return the worst result among ``checks``, at least one.
 
     It is ok only where each step was shown to be: one that was skipped leaves the whole unknown.
     """
-    order = list(Severity)
-    found = max((step.severity for step in steps), key=order.index)
-    return Severity.UNKNOWN if found is Severity.SKIPPED else found
+    order = list(Result)
+    found = max((step.result for step in checks), key=order.index)
+    return Result.UNKNOWN if found is Result.SKIPPED else found

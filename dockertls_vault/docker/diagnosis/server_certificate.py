@@ -13,7 +13,7 @@ from dockertls_vault.certificate.verify import extended_key_usages
 from dockertls_vault.docker.handshake.outcome import one_line
 from dockertls_vault.duration import format_duration, format_time
 
-from .report import Severity, Step
+from .report import CheckResult, Result
 from .successor import RESTART_HERE
 from .trust import ISSUE_CLIENT, RESTART, TRY_AGAIN, Cause
 
@@ -33,7 +33,7 @@ WARN_AT_MOST = timedelta(days=30)
 
 NAME = "find the name in the certificate"
 CHAIN = "verify the chain with our ca.pem"
-LIFETIME = "look at its validity"
+VALIDITY = "look at its validity"
 USAGE = "look at its extended key usage"
 _ISSUE_AGAIN = (
     "issue the server's certificate again (dockertls-vault issue server) and restart dockerd, "
@@ -49,7 +49,7 @@ _TIME_CODES = {9, 10}
 _PURPOSE_CODE = 26
 
 
-def judge_name(endpoint: Endpoint, certificate: Certificate) -> Step:
+def judge_name(endpoint: Endpoint, certificate: Certificate) -> CheckResult:
     """Tell whether the name dialled is among the SANs, as Go compares: the CN does not count."""
     description = describe(certificate)
     names = [*map(one_line, description.dns_names), *description.ip_addresses]
@@ -58,31 +58,31 @@ def judge_name(endpoint: Endpoint, certificate: Certificate) -> Step:
     else:
         found = any(_matches(endpoint.host, name) for name in description.dns_names)
     if found:
-        return Step(
-            "name", Severity.OK, NAME, f"{endpoint.host} is there, among {', '.join(names)}"
+        return CheckResult(
+            "name", Result.OK, NAME, f"{endpoint.host} is there, among {', '.join(names)}"
         )
     if endpoint.is_address and endpoint.host in map(parse_address, description.dns_names):
-        return Step(
+        return CheckResult(
             "name",
-            Severity.ERROR,
+            Result.ERROR,
             NAME,
             f"{endpoint.host} is there as a DNS name only (DNS:{endpoint.host})",
-            why="docker compares an address with the IP addresses in a certificate alone",
-            todo=f"issue the server's certificate again with --host {endpoint.host}, by a role "
+            reason="docker compares an address with the IP addresses in a certificate alone",
+            remedy=f"issue the server's certificate again with --host {endpoint.host}, by a role "
             "that allows IP addresses (allow_ip_sans=true)",
         )
     dialable = [name for name in names if "*" not in name][:3]
     again = f"issue the server's certificate again with --host {endpoint.host}"
-    return Step(
+    return CheckResult(
         "name",
-        Severity.ERROR,
+        Result.ERROR,
         NAME,
         f"{endpoint.host} is not there; the names are {', '.join(names)}"
         if names
         else "it has no names at all",
-        why="docker refuses a daemon under a name that its certificate does not have, and does "
+        reason="docker refuses a daemon under a name that its certificate does not have, and does "
         "not look at the common name",
-        todo=f"dial {' or '.join(dialable)}, or {again}" if dialable else again,
+        remedy=f"dial {' or '.join(dialable)}, or {again}" if dialable else again,
     )
 
 
@@ -92,7 +92,7 @@ def judge_chain(
     roots: Sequence[Certificate],
     now: datetime,
     issue: str = ISSUE_CLIENT,
-) -> Step:
+) -> CheckResult:
     """Tell whether the chain in ``greeting`` leads to ``roots``, which are those of our ca.pem.
 
     ``issue`` is the command that makes our files anew, ca.pem among them.
@@ -101,8 +101,8 @@ def judge_chain(
     its validity is over, or that it is no server's, is the business of other steps.
     """
 
-    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
-        return Step("chain", severity, CHAIN, happened, why, todo)
+    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
+        return CheckResult("chain", result, CHAIN, summary, reason, remedy)
 
     bring_root = (
         f"is this the daemon you mean? then bring its root into ca.pem: {issue}, with its mount"
@@ -114,34 +114,34 @@ def judge_chain(
     ]
     if greeting.certificate is None:
         return step(
-            Severity.UNKNOWN,
+            Result.UNKNOWN,
             "the server's certificate was not to be seen",
             "whether docker would trust the daemon is not known",
             TRY_AGAIN,
         )
     if certificate is None:
         return step(
-            Severity.ERROR if objections else Severity.UNKNOWN,
+            Result.ERROR if objections else Result.UNKNOWN,
             "; ".join(["the server's certificate cannot be read", *_reasons(objections)]),
             "whether docker would trust the daemon is not known",
             bring_root if objections else _ISSUE_AGAIN,
         )
     if greeting.objections is None:
-        return step(Severity.SKIPPED, "we have no ca.pem that can be used")
+        return step(Result.SKIPPED, "we have no ca.pem that can be used")
     if objections:
         reason = "; ".join(_reasons(objections))
         cause = _explain_distrust(certificate, roots, reason, bring_root)
         issuer = one_line(certificate.issuer.rfc4514_string())
         return step(
-            Severity.ERROR,
+            Result.ERROR,
             f"{reason}\non the wire, issued by {issuer}:\n"
             f"{fingerprint(certificate)}\nin ca.pem:\n{_listed(roots)}",
-            cause.why,
-            cause.todo,
+            cause.reason,
+            cause.remedy,
         )
     # Above an intermediate it may be any of them.
     issuers = [root for root in roots if is_signed_by(certificate, root)] or roots
-    return step(Severity.OK, f"it leads to {_listed(issuers)}")
+    return step(Result.OK, f"it leads to {_listed(issuers)}")
 
 
 def _is_said_elsewhere(objection: Objection, certificate: Certificate, now: datetime) -> bool:
@@ -166,9 +166,9 @@ def _listed(roots: Sequence[Certificate]) -> str:
     )
 
 
-def judge_lifetime(
+def judge_validity(
     certificate: Certificate, now: datetime, successor: Certificate | None = None
-) -> Step:
+) -> CheckResult:
     """Tell whether the certificate is valid, and will be while somebody can still act.
 
     ``successor`` is what this host has installed in its place, and dockerd does not serve yet.
@@ -185,39 +185,41 @@ def judge_lifetime(
         cause = waiting or Cause(
             "it was not renewed, or it was and dockerd has not been restarted", _RENEW
         )
-        return Step(
-            "lifetime",
-            Severity.ERROR,
-            LIFETIME,
+        return CheckResult(
+            "validity",
+            Result.ERROR,
+            VALIDITY,
             f"it expired {format_duration(-left)} ago: valid {until}",
-            why="dockerd goes on serving an expired certificate, which each client refuses: "
-            + cause.why,
-            todo=cause.todo,
+            reason="dockerd goes on serving an expired certificate, which each client refuses: "
+            + cause.reason,
+            remedy=cause.remedy,
         )
     if now < start:
-        return Step(
-            "lifetime",
-            Severity.ERROR,
-            LIFETIME,
+        return CheckResult(
+            "validity",
+            Result.ERROR,
+            VALIDITY,
             f"it is not valid for another {format_duration(start - now)}",
-            why="this machine's clock is behind that of the CA, or it was issued for later",
-            todo="compare the clocks of this machine, of the daemon's and of Vault's",
+            reason="this machine's clock is behind that of the CA, or it was issued for later",
+            remedy="compare the clocks of this machine, of the daemon's and of Vault's",
         )
-    happened = f"{format_duration(left)} of {format_duration(end - start)} left, {until}"
+    summary = f"{format_duration(left)} of {format_duration(end - start)} left, {until}"
     if waiting or left < min((end - start) * WARN_AT_SHARE, WARN_AT_MOST):
         cause = waiting or Cause(
             "it should have been renewed by now, or it was and dockerd has not been restarted",
             _RENEW,
         )
-        return Step("lifetime", Severity.WARNING, LIFETIME, happened, cause.why, cause.todo)
-    return Step("lifetime", Severity.OK, LIFETIME, happened)
+        return CheckResult(
+            "validity", Result.WARNING, VALIDITY, summary, cause.reason, cause.remedy
+        )
+    return CheckResult("validity", Result.OK, VALIDITY, summary)
 
 
-def judge_usage(certificate: Certificate) -> Step:
+def judge_usage(certificate: Certificate) -> CheckResult:
     """Tell whether it is a server's certificate and nothing else."""
     usages = extended_key_usages(certificate)
     if usages == {ExtendedKeyUsageOID.SERVER_AUTH}:
-        return Step("usage", Severity.OK, USAGE, "serverAuth alone")
+        return CheckResult("usage", Result.OK, USAGE, "serverAuth alone")
     if not usages:
         return _dual("it has none, and so passes as a server's and as a client's")
     if usages & {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} and (
@@ -225,26 +227,26 @@ def judge_usage(certificate: Certificate) -> Step:
     ):
         return _dual("it is a client's too")
     if ExtendedKeyUsageOID.SERVER_AUTH in usages:
-        return Step("usage", Severity.OK, USAGE, "serverAuth, and others that docker ignores")
-    return Step(
+        return CheckResult("usage", Result.OK, USAGE, "serverAuth, and others that docker ignores")
+    return CheckResult(
         "usage",
-        Severity.ERROR,
+        Result.ERROR,
         USAGE,
         "it is not a server's: serverAuth is missing",
-        why="docker refuses a daemon with such a certificate",
-        todo=_ISSUE_AGAIN,
+        reason="docker refuses a daemon with such a certificate",
+        remedy=_ISSUE_AGAIN,
     )
 
 
-def _dual(happened: str) -> Step:
-    return Step(
+def _dual(summary: str) -> CheckResult:
+    return CheckResult(
         "usage",
-        Severity.WARNING,
+        Result.WARNING,
         USAGE,
-        happened,
-        why="a dual-EKU server certificate is a Docker root credential: whoever reads its key is "
-        "root on each host that trusts its CA",
-        todo="have the role in Vault issue serverAuth alone (client_flag=false), then "
+        summary,
+        reason="a dual-EKU server certificate is a Docker root credential: anyone who can read its "
+        "key is root on every host that trusts its CA",
+        remedy="have the role in Vault issue serverAuth alone (client_flag=false), then "
         + _ISSUE_AGAIN,
     )
 

@@ -13,7 +13,7 @@ from dockertls_vault.certificate.certificate import load_certificates, subject_a
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import atomic
 
-from .report import Severity, Step
+from .report import CheckResult, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +61,8 @@ def _identity(certificate: Certificate) -> tuple[object, ...]:
     return certificate.issuer, certificate.subject, frozenset(names or ())
 
 
-def restart_instead(found: Step, after: Step) -> Step:
+def restart_instead(found: CheckResult, after: CheckResult) -> CheckResult:
     """Return ``found`` with a restart to be done if ``after`` it, with the successor, is well."""
-    if found.severity is Severity.OK or after.severity is not Severity.OK:
+    if found.result is Result.OK or after.result is not Result.OK:
         return found
-    return replace(found, todo=f"{RESTART_HERE} (the certificate in use there mends it)")
+    return replace(found, remedy=f"{RESTART_HERE} (the certificate in use there mends it)")

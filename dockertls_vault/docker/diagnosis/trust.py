@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.certificate.certificate import is_signed_by
 from dockertls_vault.docker.handshake.outcome import Answered, Engine, one_line
 
-from .report import Severity, Step
+from .report import CheckResult, Result
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -32,7 +32,7 @@ RESTART = "restart dockerd there, which reads its files at its start only"
 TRY_AGAIN = "check again; if it stays so, look for what limits connections to that port"
 # What makes our own three files, where docker looks for them by itself.
 ISSUE_CLIENT = "dockertls-vault issue client"
-LET_IN_TODO = {
+LET_IN_REMEDY = {
     Engine.DOCKER: "set tlsverify to true, and tlscacert to the CA of your clients (without it any "
     "certificate of the system's roots is let in), and restart dockerd",
     Engine.PODMAN: "start Podman's service with --tls-client-ca, the CA of your clients",
@@ -53,7 +53,7 @@ def judge_trust(
     ours: Collection[Name],
     roots: Collection[Name],
     public: Collection[Name],
-) -> Step:
+) -> CheckResult:
     """Tell whose clients are let in, by what ``greeting`` tells of the handshake.
 
     ``known`` is what came with our certificate, if we have one. ``plaintext`` is what a request
@@ -63,12 +63,12 @@ def judge_trust(
     public roots: an intermediate of theirs looks like any other CA.
     """
 
-    def step(severity: Severity, happened: str, why: str = "", todo: str = "") -> Step:
-        return Step("trust", severity, TRUST, happened, why, todo)
+    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
+        return CheckResult("trust", result, TRUST, summary, reason, remedy)
 
     if greeting.asks is None:
         return step(
-            Severity.UNKNOWN,
+            Result.UNKNOWN,
             "the handshake ended before it could ask for a certificate",
             "whose clients it lets in, and whether it asks for a certificate at all, is not known",
             TRY_AGAIN,
@@ -79,7 +79,7 @@ def judge_trust(
     named = bool(authorities or unreadable)
     if not named and _is_of_dockerd(plaintext, stranger):
         return step(
-            Severity.CRITICAL,
+            Result.CRITICAL,
             "it asks for a certificate and names no CA",
             "tlsverify without tlscacert: whoever has a certificate of any CA that its host "
             "trusts, public ones included, is root on that host",
@@ -87,7 +87,7 @@ def judge_trust(
         )
     if not named:
         return step(
-            Severity.UNKNOWN,
+            Result.UNKNOWN,
             "it asks for a certificate and names no CA: whose clients it lets in is not to be seen",
             "a proxy can keep the names to itself; dockerd names none when it trusts every CA that "
             "its host trusts",
@@ -95,7 +95,7 @@ def judge_trust(
         )
     if too_wide := [name for name in authorities if name in public]:
         return step(
-            Severity.CRITICAL,
+            Result.CRITICAL,
             f"clients of public CAs: {_listed(too_wide)}",
             "whoever has a client's certificate of a public CA is root on that host",
             _TLSCACERT,
@@ -103,7 +103,7 @@ def judge_trust(
     if unreadable:
         read = f"{_listed(authorities)}, and of " if authorities else ""
         return step(
-            Severity.UNKNOWN,
+            Result.UNKNOWN,
             f"clients of {read}CAs whose names cannot be read: {unreadable}",
             "a public CA may be among them: whoever has a client's certificate of one is root on "
             "that host",
@@ -112,31 +112,31 @@ def judge_trust(
     of_ours = [name for name in authorities if name in ours]
     others = [name for name in authorities if name not in ours]
     if not (of_ours and others):
-        return step(Severity.OK, f"clients of {_listed(authorities)} alone")
+        return step(Result.OK, f"clients of {_listed(authorities)} alone")
     groups = (
         ([name for name in others if name in roots], ""),
         ([name for name in others if name not in roots], " (not in our ca.pem)"),
     )
     also = "".join(f", and of {_listed(group)}{remark}" for group, remark in groups if group)
-    return step(Severity.OK, f"clients of {_listed(of_ours)} (ours){also}")
+    return step(Result.OK, f"clients of {_listed(of_ours)} (ours){also}")
 
 
-def _judge_unasked(known: Outcome | None) -> Step:
+def _judge_unasked(known: Outcome | None) -> CheckResult:
     """Judge a server that asks for no certificate: whoever it answers, it answers everybody.
 
     Our certificate had no part in it, whatever became of a stranger's connection.
     """
     match known:
         case Answered(engine=Engine() as engine):
-            return Step(
+            return CheckResult(
                 "trust",
-                Severity.CRITICAL,
+                Result.CRITICAL,
                 TRUST,
                 f"everybody: it asks for no certificate, and {engine} answered us without one",
                 WHO_REACHES[engine],
-                LET_IN_TODO[engine],
+                LET_IN_REMEDY[engine],
             )
-    return Step("trust", Severity.SKIPPED, TRUST, "it asks for no certificate")
+    return CheckResult("trust", Result.SKIPPED, TRUST, "it asks for no certificate")
 
 
 def _is_of_dockerd(plaintext: Outcome, stranger: Outcome) -> bool:
@@ -149,8 +149,8 @@ def _is_of_dockerd(plaintext: Outcome, stranger: Outcome) -> bool:
 class Cause:
     """Why one end does not accept the other's certificate, and what to do."""
 
-    why: str
-    todo: str
+    reason: str
+    remedy: str
 
 
 def explain_refusal(

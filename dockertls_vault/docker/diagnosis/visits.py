@@ -14,7 +14,7 @@ from dockertls_vault.docker.handshake.channel import Hello
 from dockertls_vault.docker.handshake.forged import forge
 from dockertls_vault.docker.handshake.outcome import NotTLS, Silent
 
-from .report import Severity, Step
+from .report import CheckResult, Result
 from .trust import TRY_AGAIN
 
 if TYPE_CHECKING:
@@ -91,30 +91,30 @@ def _visit(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> V
     )
 
 
-def of_nobody_else(step: Step, visits: Visits) -> Step:
+def of_nobody_else(step: CheckResult, visits: Visits) -> CheckResult:
     """Return ``step``, about the server's chain, as a warning where somebody else answered, too."""
-    if step.severity is not Severity.OK or not visits.met_an_impostor:
+    if step.result is not Result.OK or not visits.met_an_impostor:
         return step
     return replace(
         step,
-        severity=Severity.WARNING,
-        happened=f"{step.happened}; but another connection led to a server whose does not",
-        why="somebody between answers some of the connections, or another server has the address",
-        todo="find out who else answers at this address, and check it again",
+        result=Result.WARNING,
+        summary=f"{step.summary}; but another connection reached a server whose chain does not",
+        reason="something in between answers some connections, or two servers share the address",
+        remedy="find out what else answers at this address, then check again",
     )
 
 
-def of_the_same(step: Step, exchange: Exchange, decisive: Exchange) -> Step:
+def of_the_same(step: CheckResult, exchange: Exchange, decisive: Exchange) -> CheckResult:
     """Return ``step``, about ``exchange``, as unknown where another server was well in it."""
-    if step.severity is not Severity.OK or (
+    if step.result is not Result.OK or (
         exchange.greeting.certificate == decisive.greeting.certificate
     ):
         return step
     return replace(
         step,
-        severity=Severity.UNKNOWN,
-        happened=f"{step.happened}; but by a server with another certificate",
-        why="several servers answer at this address, or one stands between: what one of them "
+        result=Result.UNKNOWN,
+        summary=f"{step.summary}; but by a server with another certificate",
+        reason="several servers answer at this address, or one stands between: what one of them "
         "refuses tells nothing of the other",
-        todo=f"{TRY_AGAIN}, or divides them among servers: check each by its own address",
+        remedy=f"{TRY_AGAIN}, or divides them among servers: check each by its own address",
     )

@@ -6,12 +6,12 @@ import pytest
 
 from dockertls_vault.docker.diagnosis.answers import (
     are_of_another,
-    judge_foreign,
+    judge_forged,
     judge_no_certificate,
     judge_ours,
     judge_plaintext,
 )
-from dockertls_vault.docker.diagnosis.report import Severity, Step, worst
+from dockertls_vault.docker.diagnosis.report import CheckResult, Result, worst
 from dockertls_vault.docker.diagnosis.trust import Cause
 from dockertls_vault.docker.handshake.outcome import (
     Alerted,
@@ -34,8 +34,8 @@ PLUGIN = Answered(
     403, "Forbidden", "authorization denied by plugin opa: no", engine=Engine.DOCKER, version=None
 )
 DOCKER_ERROR = Answered(500, "Oops", "{}", engine=Engine.DOCKER, version=None)
-GOOD = Step("credential", Severity.OK, "read", "good")
-EXPIRED = Step("credential", Severity.ERROR, "read", "it expired", todo="renew it")
+GOOD = CheckResult("credential", Result.OK, "read", "good")
+EXPIRED = CheckResult("credential", Result.ERROR, "read", "it expired", remedy="renew it")
 
 
 def asked(outcome: Outcome) -> Exchange:
@@ -49,69 +49,69 @@ def http(status: int, body: str = "") -> Answered:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "severity"),
+    ("outcome", "result"),
     [
-        (VERSION, Severity.CRITICAL),
-        (PLUGIN, Severity.CRITICAL),
-        (DOCKER_ERROR, Severity.CRITICAL),
-        (http(400, "Client sent an HTTP request to an HTTPS server."), Severity.OK),
-        (http(404), Severity.ERROR),
-        (http(200), Severity.ERROR),
-        (NotHTTP(b"\x15\x03\x01\x00\x02\x02\x46"), Severity.OK),
-        (NotHTTP(b"SSH-2.0"), Severity.OK),
-        (Closed(), Severity.OK),
-        (Silent(), Severity.UNKNOWN),
+        (VERSION, Result.CRITICAL),
+        (PLUGIN, Result.CRITICAL),
+        (DOCKER_ERROR, Result.CRITICAL),
+        (http(400, "Client sent an HTTP request to an HTTPS server."), Result.OK),
+        (http(404), Result.ERROR),
+        (http(200), Result.ERROR),
+        (NotHTTP(b"\x15\x03\x01\x00\x02\x02\x46"), Result.OK),
+        (NotHTTP(b"SSH-2.0"), Result.OK),
+        (Closed(), Result.OK),
+        (Silent(), Result.UNKNOWN),
     ],
 )
-def test_plaintext(outcome: Outcome, severity: Severity) -> None:
+def test_plaintext(outcome: Outcome, result: Result) -> None:
     """Docker in plaintext is critical whatever it says, and anything but an answer is a refusal."""
-    assert judge_plaintext(outcome).severity is severity
+    assert judge_plaintext(outcome).result is result
 
 
 @pytest.mark.parametrize(
-    ("outcome", "severity"),
+    ("outcome", "result"),
     [
-        (VERSION, Severity.CRITICAL),
-        (PLUGIN, Severity.CRITICAL),
-        (DOCKER_ERROR, Severity.CRITICAL),
-        (http(400, "No required SSL certificate was sent"), Severity.OK),
-        (http(401), Severity.OK),
-        (http(403), Severity.OK),
-        (http(200), Severity.ERROR),
-        (http(404), Severity.ERROR),
-        (Alerted("certificate required"), Severity.OK),
-        (Alerted("bad certificate"), Severity.OK),
-        (NotTLS("wrong version number"), Severity.ERROR),
-        (NotHTTP(b"* OK IMAP4"), Severity.ERROR),
-        (Silent(), Severity.UNREACHABLE),
+        (VERSION, Result.CRITICAL),
+        (PLUGIN, Result.CRITICAL),
+        (DOCKER_ERROR, Result.CRITICAL),
+        (http(400, "No required SSL certificate was sent"), Result.OK),
+        (http(401), Result.OK),
+        (http(403), Result.OK),
+        (http(200), Result.ERROR),
+        (http(404), Result.ERROR),
+        (Alerted("certificate required"), Result.OK),
+        (Alerted("bad certificate"), Result.OK),
+        (NotTLS("wrong version number"), Result.ERROR),
+        (NotHTTP(b"* OK IMAP4"), Result.ERROR),
+        (Silent(), Result.UNREACHABLE),
     ],
 )
-def test_a_stranger(outcome: Outcome, severity: Severity) -> None:
+def test_a_stranger(outcome: Outcome, result: Result) -> None:
     """Getting past TLS is critical, also where a plugin then says no."""
-    assert judge_no_certificate(asked(outcome)).severity is severity
+    assert judge_no_certificate(asked(outcome)).result is result
 
 
 @pytest.mark.parametrize("asks", [True, False, None])
 @pytest.mark.parametrize("outcome", [Alerted("certificate required"), Closed()])
 def test_what_is_no_refusal(outcome: Outcome, asks: bool | None) -> None:
     """An end says nothing, nor does an alert of who has not asked for a certificate."""
-    for judge in (judge_no_certificate, judge_foreign):
+    for judge in (judge_no_certificate, judge_forged):
         step = judge(Exchange(outcome, Greeting(b"seen", asks=asks)))
         is_refusal = asks and isinstance(outcome, Alerted)
-        assert step.severity is (Severity.OK if is_refusal else Severity.UNKNOWN)
+        assert step.result is (Result.OK if is_refusal else Result.UNKNOWN)
 
 
 def test_no_common_version_is_an_error() -> None:
     """It can be no Docker, whoever is let in."""
     exchange = Exchange(Alerted("protocol version"))
     for step in (judge_no_certificate(exchange), judge_ours(exchange, GOOD)):
-        assert (step.severity, step.todo) == (Severity.ERROR, "is the port right?")
+        assert (step.result, step.remedy) == (Result.ERROR, "is the port right?")
 
 
 def test_the_end_of_a_handshake_is_no_refusal_of_ours() -> None:
     """What limits connections ends them before anybody has said who is let in."""
-    assert judge_ours(Exchange(Closed()), GOOD).severity is Severity.UNKNOWN
-    assert judge_ours(asked(Closed()), GOOD).severity is Severity.ERROR
+    assert judge_ours(Exchange(Closed()), GOOD).result is Result.UNKNOWN
+    assert judge_ours(asked(Closed()), GOOD).result is Result.ERROR
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_the_end_of_a_handshake_is_no_refusal_of_ours() -> None:
 def test_we_are_not_let_in(outcome: Outcome, words: str) -> None:
     """Each refusal has its cause."""
     step = judge_ours(asked(outcome), GOOD)
-    assert step.severity is Severity.ERROR
-    assert words in f"{step.happened} {step.why} {step.todo}"
-    assert step.why or step.todo
+    assert step.result is Result.ERROR
+    assert words in f"{step.summary} {step.reason} {step.remedy}"
+    assert step.reason or step.remedy
 
 
 @pytest.mark.parametrize(
@@ -167,20 +167,20 @@ def test_the_daemons_cas_explain_a_refusal(alert: str | None) -> None:
     cause = Cause("it lets in others", "restart it")
     for outcome in (Alerted(alert) if alert else Closed(), http(400, "The SSL certificate error")):
         step = judge_ours(asked(outcome), GOOD, cause)
-        assert (step.severity, step.why, step.todo) == (Severity.ERROR, cause.why, cause.todo)
-    assert "clock" in judge_ours(asked(Alerted("certificate expired")), GOOD, cause).why
+        assert (step.result, step.reason, step.remedy) == (Result.ERROR, cause.reason, cause.remedy)
+    assert "clock" in judge_ours(asked(Alerted("certificate expired")), GOOD, cause).reason
 
 
 @pytest.mark.parametrize("outcome", [Alerted("bad certificate"), Closed()])
 def test_what_is_wrong_with_our_certificate_is_the_cause(outcome: Outcome) -> None:
     """An old daemon has one alert for all, and a reset has none: but we know."""
     step = judge_ours(asked(outcome), EXPIRED)
-    assert (step.why, step.todo) == ("it expired", "renew it")
+    assert (step.reason, step.remedy) == ("it expired", "renew it")
 
 
 def test_the_worst_counts() -> None:
     """Critical is worse than unreachable, that than an error; what is not known is no success."""
-    steps = [Step("s", severity, "tried", "happened") for severity in Severity]
+    steps = [CheckResult("s", result, "description", "summary") for result in Result]
     found = [worst(tuple(steps[: number + 1])).exit_status for number in range(len(steps))]
     assert found == [0, 1, 3, 3, 65, 69, 76]
-    assert worst((steps[0], Step("s", Severity.SKIPPED, "", ""))) is Severity.UNKNOWN
+    assert worst((steps[0], CheckResult("s", Result.SKIPPED, "", ""))) is Result.UNKNOWN

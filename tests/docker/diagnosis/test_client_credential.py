@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dockertls_vault.docker.diagnosis.client_credential import Credential, load
-from dockertls_vault.docker.diagnosis.report import Severity
+from dockertls_vault.docker.diagnosis.report import Result
 from tests.certificates import SERVER_AUTH, Authority, write_credential
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def somebody_else(directory: Path) -> Iterator[None]:
 def test_a_good_credential_can_be_used(tmp_path: Path) -> None:
     """It says who we are, by whom, and for how long."""
     credential = load_from(write_credential(tmp_path, ROOT.pem, ROOT.client("alice")))
-    assert credential.step.severity is Severity.OK
-    assert "CN=alice of CN=test root is valid for 54m" in credential.step.happened
+    assert credential.step.result is Result.OK
+    assert "CN=alice of CN=test root is valid for 54m" in credential.step.summary
     assert credential.hello is not None
     assert credential.hello.roots == (ROOT.certificate,)
     assert credential.roots == (ROOT.certificate,)
@@ -64,8 +64,8 @@ def test_an_encrypted_key_is_refused_without_a_question(tmp_path: Path) -> None:
         issued.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     )
     credential = load_from(tmp_path)
-    assert (credential.step.severity, credential.hello) == (Severity.ERROR, None)
-    assert "encrypted" in credential.step.happened
+    assert (credential.step.result, credential.hello) == (Result.ERROR, None)
+    assert "encrypted" in credential.step.summary
     assert credential.roots
 
 
@@ -74,7 +74,7 @@ def test_what_is_no_key_is_said(tmp_path: Path) -> None:
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     (tmp_path / "key.pem").unlink()
     (tmp_path / "key.pem").touch()
-    assert "key.pem holds no private key" in load_from(tmp_path).step.happened
+    assert "key.pem holds no private key" in load_from(tmp_path).step.summary
 
 
 @pytest.mark.timeout(60)
@@ -95,8 +95,8 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_to_its_end(
         file.touch()
         os.truncate(file, 1 << 40)
     credential = load_from(tmp_path)
-    assert credential.step.severity is Severity.ERROR
-    assert f"{name} is no file, or far too long for one" in credential.step.happened
+    assert credential.step.result is Result.ERROR
+    assert f"{name} is no file, or far too long for one" in credential.step.summary
 
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
@@ -104,9 +104,9 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     write_credential(tmp_path, ROOT.pem[:100], ROOT.client())
     (tmp_path / "cert.pem").unlink()
     credential = load_from(tmp_path)
-    assert credential.step.severity is Severity.ERROR
-    assert "cert.pem does not exist" in credential.step.happened
-    assert "ca.pem holds no certificate" in credential.step.happened
+    assert credential.step.result is Result.ERROR
+    assert "cert.pem does not exist" in credential.step.summary
+    assert "ca.pem holds no certificate" in credential.step.summary
     assert (credential.hello, credential.roots) == (None, ())
 
 
@@ -115,9 +115,9 @@ def test_files_of_somebody_else_are_named(tmp_path: Path) -> None:
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     with somebody_else(tmp_path):
         credential = load_from(tmp_path)
-    assert credential.step.severity is Severity.ERROR
-    assert "may not be read" in credential.step.happened
-    assert "as the user that owns it" in credential.step.todo
+    assert credential.step.result is Result.ERROR
+    assert "may not be read" in credential.step.summary
+    assert "as the user that owns it" in credential.step.remedy
 
 
 def test_an_expired_certificate_of_a_server_is_not_renewed_as_a_clients(tmp_path: Path) -> None:
@@ -129,5 +129,5 @@ def test_an_expired_certificate_of_a_server_is_not_renewed_as_a_clients(tmp_path
         lifetime=timedelta(days=1),
     )
     step = load_from(write_credential(tmp_path, ROOT.pem, expired)).step
-    assert "is not a client's" in step.happened
-    assert "--certs" in step.todo
+    assert "is not a client's" in step.summary
+    assert "--certs" in step.remedy

@@ -10,7 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from dockertls_vault.certificate.certificate import serial_text
 from dockertls_vault.docker.diagnosis import server_certificate
-from dockertls_vault.docker.diagnosis.report import Severity
+from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.endpoint import parse_endpoint
 from dockertls_vault.docker.handshake.outcome import Greeting, Objection
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority
@@ -49,9 +49,9 @@ def test_the_name_is_compared_as_go_compares(host: str, there: bool) -> None:
         addresses=["192.0.2.1", "2001:db8::1"],
     )
     step = server_certificate.judge_name(parse_endpoint(host), issued.certificate)
-    assert step.severity is (Severity.OK if there else Severity.ERROR)
-    assert there or "--host" in step.todo
-    assert "dial *" not in step.todo
+    assert step.result is (Result.OK if there else Result.ERROR)
+    assert there or "--host" in step.remedy
+    assert "dial *" not in step.remedy
 
 
 def test_a_certificate_without_names_is_an_error() -> None:
@@ -59,63 +59,63 @@ def test_a_certificate_without_names_is_an_error() -> None:
     step = server_certificate.judge_name(
         parse_endpoint("localhost"), ROOT.issue("localhost").certificate
     )
-    assert (step.severity, step.happened) == (Severity.ERROR, "it has no names at all")
-    assert "common name" in step.why
+    assert (step.result, step.summary) == (Result.ERROR, "it has no names at all")
+    assert "common name" in step.reason
 
 
 @pytest.mark.parametrize(
-    ("lifetime", "age", "severity", "words"),
+    ("validity", "age", "result", "words"),
     [
-        (WEEK, timedelta(days=4), Severity.OK, "3d of 7d left"),
-        (WEEK, timedelta(days=5), Severity.WARNING, "2d of 7d left"),
-        (YEARS, timedelta(days=790), Severity.OK, "35d of 825d left"),
-        (YEARS, timedelta(days=800), Severity.WARNING, "25d of 825d left"),
-        (WEEK, WEEK, Severity.ERROR, "expired 0s ago"),
-        (WEEK, timedelta(days=8), Severity.ERROR, "expired 1d ago"),
-        (WEEK, timedelta(hours=-2), Severity.ERROR, "not valid for another 2h"),
+        (WEEK, timedelta(days=4), Result.OK, "3d of 7d left"),
+        (WEEK, timedelta(days=5), Result.WARNING, "2d of 7d left"),
+        (YEARS, timedelta(days=790), Result.OK, "35d of 825d left"),
+        (YEARS, timedelta(days=800), Result.WARNING, "25d of 825d left"),
+        (WEEK, WEEK, Result.ERROR, "expired 0s ago"),
+        (WEEK, timedelta(days=8), Result.ERROR, "expired 1d ago"),
+        (WEEK, timedelta(hours=-2), Result.ERROR, "not valid for another 2h"),
     ],
 )
-def test_a_life_is_judged(
-    lifetime: timedelta, age: timedelta, severity: Severity, words: str
+def test_the_validity_is_checked(
+    validity: timedelta, age: timedelta, result: Result, words: str
 ) -> None:
     """A warning with less than a third of it left, or a month where a third is more."""
-    certificate = ROOT.issue("h", not_before=NOW - age, lifetime=lifetime).certificate
-    step = server_certificate.judge_lifetime(certificate, NOW)
-    assert step.severity is severity
-    assert words in step.happened
+    certificate = ROOT.issue("h", not_before=NOW - age, lifetime=validity).certificate
+    step = server_certificate.judge_validity(certificate, NOW)
+    assert step.result is result
+    assert words in step.summary
 
 
 @pytest.mark.parametrize(
-    ("age", "severity"), [(1, Severity.WARNING), (5, Severity.WARNING), (8, Severity.ERROR)]
+    ("age", "result"), [(1, Result.WARNING), (5, Result.WARNING), (8, Result.ERROR)]
 )
-def test_a_newer_one_on_this_host_is_named(age: int, severity: Severity) -> None:
+def test_a_newer_one_on_this_host_is_named(age: int, result: Result) -> None:
     """It tells what else is a guess: that it was renewed, and dockerd not restarted."""
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=age)).certificate
     successor = ROOT.issue("h", not_before=NOW).certificate
-    step = server_certificate.judge_lifetime(certificate, NOW, successor)
-    assert step.severity is severity
-    assert f"another one is installed on this host (serial {serial_text(successor)})" in step.why
-    assert step.todo.startswith("restart dockerd on this host")
+    step = server_certificate.judge_validity(certificate, NOW, successor)
+    assert step.result is result
+    assert f"another one is installed on this host (serial {serial_text(successor)})" in step.reason
+    assert step.remedy.startswith("restart dockerd on this host")
 
 
 @pytest.mark.parametrize(
-    ("usages", "severity"),
+    ("usages", "result"),
     [
-        ([SERVER_AUTH], Severity.OK),
-        ([SERVER_AUTH, EMAIL], Severity.OK),
-        ([], Severity.WARNING),
-        ([SERVER_AUTH, CLIENT_AUTH], Severity.WARNING),
-        ([SERVER_AUTH, ANY], Severity.WARNING),
-        ([ANY], Severity.WARNING),
-        ([CLIENT_AUTH], Severity.ERROR),
-        ([EMAIL], Severity.ERROR),
+        ([SERVER_AUTH], Result.OK),
+        ([SERVER_AUTH, EMAIL], Result.OK),
+        ([], Result.WARNING),
+        ([SERVER_AUTH, CLIENT_AUTH], Result.WARNING),
+        ([SERVER_AUTH, ANY], Result.WARNING),
+        ([ANY], Result.WARNING),
+        ([CLIENT_AUTH], Result.ERROR),
+        ([EMAIL], Result.ERROR),
     ],
 )
-def test_a_usage_is_judged(usages: list[ObjectIdentifier], severity: Severity) -> None:
+def test_a_usage_is_judged(usages: list[ObjectIdentifier], result: Result) -> None:
     """What passes as a client too is a root credential; what is no server's is refused."""
     step = server_certificate.judge_usage(ROOT.issue("h", usages=usages).certificate)
-    assert step.severity is severity
-    assert (severity is Severity.WARNING) == ("Docker root credential" in step.why)
+    assert step.result is result
+    assert (result is Result.WARNING) == ("Docker root credential" in step.reason)
 
 
 def greeting(*objections: tuple[int, int, str]) -> Greeting:
@@ -124,48 +124,46 @@ def greeting(*objections: tuple[int, int, str]) -> Greeting:
 
 
 @pytest.mark.parametrize(
-    ("shown", "usages", "age", "severity"),
+    ("shown", "usages", "age", "result"),
     [
-        (greeting(), [SERVER_AUTH], timedelta(0), Severity.OK),
-        (Greeting(), [SERVER_AUTH], timedelta(0), Severity.UNKNOWN),
-        (Greeting(b"seen", asks=True), [SERVER_AUTH], timedelta(0), Severity.SKIPPED),
-        (greeting((0, 20, "no issuer")), [SERVER_AUTH], timedelta(0), Severity.ERROR),
-        (greeting((0, 26, "purpose")), [CLIENT_AUTH], timedelta(0), Severity.OK),
-        (greeting((0, 26, "purpose")), [SERVER_AUTH], timedelta(0), Severity.ERROR),
-        (greeting((1, 26, "purpose")), [CLIENT_AUTH], timedelta(0), Severity.ERROR),
-        (greeting((0, 26, "p"), (0, 20, "no")), [CLIENT_AUTH], timedelta(0), Severity.ERROR),
-        (greeting((0, 10, "expired")), [SERVER_AUTH], timedelta(days=8), Severity.OK),
-        (greeting((0, 10, "expired")), [SERVER_AUTH], timedelta(0), Severity.ERROR),
-        (greeting((1, 10, "expired")), [SERVER_AUTH], timedelta(days=8), Severity.ERROR),
+        (greeting(), [SERVER_AUTH], timedelta(0), Result.OK),
+        (Greeting(), [SERVER_AUTH], timedelta(0), Result.UNKNOWN),
+        (Greeting(b"seen", asks=True), [SERVER_AUTH], timedelta(0), Result.SKIPPED),
+        (greeting((0, 20, "no issuer")), [SERVER_AUTH], timedelta(0), Result.ERROR),
+        (greeting((0, 26, "purpose")), [CLIENT_AUTH], timedelta(0), Result.OK),
+        (greeting((0, 26, "purpose")), [SERVER_AUTH], timedelta(0), Result.ERROR),
+        (greeting((1, 26, "purpose")), [CLIENT_AUTH], timedelta(0), Result.ERROR),
+        (greeting((0, 26, "p"), (0, 20, "no")), [CLIENT_AUTH], timedelta(0), Result.ERROR),
+        (greeting((0, 10, "expired")), [SERVER_AUTH], timedelta(days=8), Result.OK),
+        (greeting((0, 10, "expired")), [SERVER_AUTH], timedelta(0), Result.ERROR),
+        (greeting((1, 10, "expired")), [SERVER_AUTH], timedelta(days=8), Result.ERROR),
     ],
 )
 def test_a_chain_is_judged(
-    shown: Greeting, usages: list[ObjectIdentifier], age: timedelta, severity: Severity
+    shown: Greeting, usages: list[ObjectIdentifier], age: timedelta, result: Result
 ) -> None:
     """The leaf's validity and usage are said elsewhere, and hide nothing else; a CA's, here."""
     issued = ROOT.issue("h", usages=usages, not_before=NOW - age, lifetime=WEEK)
     step = server_certificate.judge_chain(shown, issued.certificate, [ROOT.certificate], NOW)
-    assert step.severity is severity
+    assert step.result is result
 
 
 @pytest.mark.parametrize(
-    ("shown", "severity"),
-    [(greeting(), Severity.UNKNOWN), (greeting((0, 20, "no issuer")), Severity.ERROR)],
+    ("shown", "result"),
+    [(greeting(), Result.UNKNOWN), (greeting((0, 20, "no issuer")), Result.ERROR)],
 )
-def test_a_certificate_that_cannot_be_read_is_never_well(
-    shown: Greeting, severity: Severity
-) -> None:
+def test_a_certificate_that_cannot_be_read_is_never_well(shown: Greeting, result: Result) -> None:
     """Whatever OpenSSL makes of it: what docker compares is not known."""
-    assert server_certificate.judge_chain(shown, None, [ROOT.certificate], NOW).severity is severity
+    assert server_certificate.judge_chain(shown, None, [ROOT.certificate], NOW).result is result
 
 
 def test_an_address_that_is_there_as_a_dns_name_only_is_named() -> None:
     """It looks as if it were there, and no client compares it."""
     certificate = ROOT.issue("h", dns=["192.0.2.1"]).certificate
     step = server_certificate.judge_name(parse_endpoint("192.0.2.1"), certificate)
-    assert step.severity is Severity.ERROR
-    assert "as a DNS name only" in step.happened
-    assert "allow_ip_sans" in step.todo
+    assert step.result is Result.ERROR
+    assert "as a DNS name only" in step.summary
+    assert "allow_ip_sans" in step.remedy
 
 
 def test_a_chain_names_the_root_that_it_leads_to() -> None:
@@ -174,12 +172,12 @@ def test_a_chain_names_the_root_that_it_leads_to() -> None:
     roots = [other.certificate, ROOT.certificate]
     for issued, is_named in ((ROOT.server(), False), (ROOT.intermediate().server(), True)):
         step = server_certificate.judge_chain(greeting(), issued.certificate, roots, NOW)
-        assert "CN=wire root" in step.happened
-        assert ("CN=other root" in step.happened) == is_named
+        assert "CN=wire root" in step.summary
+        assert ("CN=other root" in step.summary) == is_named
 
 
 @pytest.mark.parametrize(
-    ("name", "age", "why", "todo"),
+    ("name", "age", "reason", "remedy"),
     [
         ("other root", YEARS, "not among our roots: it is", "is this the daemon"),
         (
@@ -193,7 +191,9 @@ def test_a_chain_names_the_root_that_it_leads_to() -> None:
         (None, YEARS, "unable to get local issuer certificate", "is this the daemon"),
     ],
 )
-def test_why_a_chain_leads_nowhere(name: str | None, age: timedelta, why: str, todo: str) -> None:
+def test_why_a_chain_leads_nowhere(
+    name: str | None, age: timedelta, reason: str, remedy: str
+) -> None:
     """Another CA, the same name made anew, or something else above; of before, a restart is first.
 
     The certificate is 30 days old, and our root of ``age``.
@@ -202,8 +202,8 @@ def test_why_a_chain_leads_nowhere(name: str | None, age: timedelta, why: str, t
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=30)).certificate
     root = Authority.create(name, not_before=NOW - age) if name else ROOT
     step = server_certificate.judge_chain(refused, certificate, [root.certificate], NOW)
-    assert why in step.why
-    assert step.todo.startswith(todo)
+    assert reason in step.reason
+    assert step.remedy.startswith(remedy)
 
 
 def test_a_name_in_ca_pem_begins_no_line() -> None:
@@ -212,5 +212,5 @@ def test_a_name_in_ca_pem_begins_no_line() -> None:
     certificate = odd.issue("h").certificate
     for shown in (greeting(), greeting((0, 20, "unable to get local issuer certificate"))):
         step = server_certificate.judge_chain(shown, certificate, [odd.certificate], NOW)
-        assert r"CN=odd\nerror: x" in step.happened
-        assert "\nerror" not in step.happened
+        assert r"CN=odd\nerror: x" in step.summary
+        assert "\nerror" not in step.summary

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.docker.diagnosis.report import Severity, Step
+from dockertls_vault.docker.diagnosis.report import CheckResult, Result
 from dockertls_vault.docker.diagnosis.successor import RESTART_HERE, find_successor, restart_instead
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued
 
@@ -95,17 +95,15 @@ def test_what_cannot_be_read_succeeds_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "after", "restarted"),
     [
-        (Severity.ERROR, Severity.OK, True),
-        (Severity.WARNING, Severity.OK, True),
-        (Severity.ERROR, Severity.ERROR, False),
-        (Severity.OK, Severity.OK, False),
+        (Result.ERROR, Result.OK, True),
+        (Result.WARNING, Result.OK, True),
+        (Result.ERROR, Result.ERROR, False),
+        (Result.OK, Result.OK, False),
     ],
 )
-def test_a_restart_is_advised_where_it_helps(
-    found: Severity, after: Severity, restarted: bool
-) -> None:
+def test_a_restart_is_advised_where_it_helps(found: Result, after: Result, restarted: bool) -> None:
     """And not where what is installed has the same fault."""
-    step = Step("name", found, "tried", "happened", "why", "issue it again")
-    advised = restart_instead(step, Step("name", after, "tried", "happened"))
-    assert (RESTART_HERE in advised.todo) is restarted
-    assert (advised.severity, advised.why) == (found, "why")
+    step = CheckResult("name", found, "description", "summary", "reason", "issue it again")
+    advised = restart_instead(step, CheckResult("name", after, "description", "summary"))
+    assert (RESTART_HERE in advised.remedy) is restarted
+    assert (advised.result, advised.reason) == (found, "reason")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.docker.diagnosis.report import Severity
+from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.diagnosis.trust import explain_refusal, judge_trust
 from dockertls_vault.docker.handshake.outcome import (
     Alerted,
@@ -42,33 +42,33 @@ NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS p
 
 
 @pytest.mark.parametrize(
-    ("authorities", "plaintext", "stranger", "severity", "words"),
+    ("authorities", "plaintext", "stranger", "result", "words"),
     [
-        ([], GO, REFUSED, Severity.CRITICAL, "names no CA"),
-        ([], GO, Closed(), Severity.CRITICAL, "names no CA"),
-        ([], GO, LET_IN, Severity.UNKNOWN, "not to be seen"),
-        ([], NGINX, REFUSED, Severity.UNKNOWN, "not to be seen"),
-        ([], Closed(), REFUSED, Severity.UNKNOWN, "not to be seen"),
-        ([OURS], GO, REFUSED, Severity.OK, "clients of CN=ours alone"),
-        ([NEXT, OURS], GO, REFUSED, Severity.OK, "clients of CN=ours (ours), and of CN=next"),
+        ([], GO, REFUSED, Result.CRITICAL, "names no CA"),
+        ([], GO, Closed(), Result.CRITICAL, "names no CA"),
+        ([], GO, LET_IN, Result.UNKNOWN, "not to be seen"),
+        ([], NGINX, REFUSED, Result.UNKNOWN, "not to be seen"),
+        ([], Closed(), REFUSED, Result.UNKNOWN, "not to be seen"),
+        ([OURS], GO, REFUSED, Result.OK, "clients of CN=ours alone"),
+        ([NEXT, OURS], GO, REFUSED, Result.OK, "clients of CN=ours (ours), and of CN=next"),
         (
             [THEIRS, NEXT, OURS],
             GO,
             REFUSED,
-            Severity.OK,
+            Result.OK,
             "clients of CN=ours (ours), and of CN=next, and of CN=theirs (not in our ca.pem)",
         ),
-        ([THEIRS], GO, REFUSED, Severity.OK, "clients of CN=theirs alone"),
-        ([OURS, PUBLIC], GO, REFUSED, Severity.CRITICAL, "clients of public CAs: CN=public"),
-        ([PUBLIC], Closed(), REFUSED, Severity.CRITICAL, "clients of public CAs: CN=public"),
-        (MANY, GO, REFUSED, Severity.OK, "CN=root 4; and 4 more"),
+        ([THEIRS], GO, REFUSED, Result.OK, "clients of CN=theirs alone"),
+        ([OURS, PUBLIC], GO, REFUSED, Result.CRITICAL, "clients of public CAs: CN=public"),
+        ([PUBLIC], Closed(), REFUSED, Result.CRITICAL, "clients of public CAs: CN=public"),
+        (MANY, GO, REFUSED, Result.OK, "CN=root 4; and 4 more"),
     ],
 )
 def test_trust_that_is_too_wide(
     authorities: list[Name],
     plaintext: Outcome,
     stranger: Outcome,
-    severity: Severity,
+    result: Result,
     words: str,
 ) -> None:
     """No names are dockerd's sign of the system's roots; several private CAs are a rotation.
@@ -79,65 +79,65 @@ def test_trust_that_is_too_wide(
     step = judge_trust(
         greeting, plaintext, stranger, ours=[OURS], roots=[OURS, NEXT], public=[PUBLIC]
     )
-    assert step.severity is severity
-    assert words in step.happened
-    assert (severity is Severity.CRITICAL) == ("is root on that host" in step.why)
+    assert step.result is result
+    assert words in step.summary
+    assert (result is Result.CRITICAL) == ("is root on that host" in step.reason)
 
 
 @pytest.mark.parametrize(
-    ("asks", "stranger", "known", "severity"),
+    ("asks", "stranger", "known", "result"),
     [
-        (False, LET_IN, ANSWERED, Severity.CRITICAL),
-        (False, REFUSED, ANSWERED, Severity.CRITICAL),
-        (False, Closed(), None, Severity.SKIPPED),
-        (False, Closed(), Closed(), Severity.SKIPPED),
-        (False, Closed(), LET_IN, Severity.SKIPPED),
-        (False, Closed(), ANSWERED, Severity.CRITICAL),
-        (False, Silent(), ANSWERED, Severity.CRITICAL),
-        (None, REFUSED, ANSWERED, Severity.UNKNOWN),
-        (None, Closed(), None, Severity.UNKNOWN),
+        (False, LET_IN, ANSWERED, Result.CRITICAL),
+        (False, REFUSED, ANSWERED, Result.CRITICAL),
+        (False, Closed(), None, Result.SKIPPED),
+        (False, Closed(), Closed(), Result.SKIPPED),
+        (False, Closed(), LET_IN, Result.SKIPPED),
+        (False, Closed(), ANSWERED, Result.CRITICAL),
+        (False, Silent(), ANSWERED, Result.CRITICAL),
+        (None, REFUSED, ANSWERED, Result.UNKNOWN),
+        (None, Closed(), None, Result.UNKNOWN),
     ],
 )
 def test_a_server_that_was_not_seen_to_ask(
-    asks: bool | None, stranger: Outcome, known: Outcome | None, severity: Severity
+    asks: bool | None, stranger: Outcome, known: Outcome | None, result: Result
 ) -> None:
     """Who answers us unasked answers everybody, whatever became of a stranger's connection."""
     step = judge_trust(
         Greeting(None, asks), GO, stranger, known, ours=[OURS], roots=[OURS, NEXT], public=[]
     )
-    assert step.severity is severity
+    assert step.result is result
 
 
 @pytest.mark.parametrize(
-    ("authorities", "severity", "words"),
+    ("authorities", "result", "words"),
     [
-        ([], Severity.UNKNOWN, "clients of CAs whose names cannot be read: 2"),
-        ([OURS], Severity.UNKNOWN, "clients of CN=ours, and of CAs whose names cannot be read: 2"),
-        ([OURS, PUBLIC], Severity.CRITICAL, "clients of public CAs: CN=public"),
+        ([], Result.UNKNOWN, "clients of CAs whose names cannot be read: 2"),
+        ([OURS], Result.UNKNOWN, "clients of CN=ours, and of CAs whose names cannot be read: 2"),
+        ([OURS, PUBLIC], Result.CRITICAL, "clients of public CAs: CN=public"),
     ],
 )
 def test_names_that_cannot_be_read_are_never_well(
-    authorities: list[Name], severity: Severity, words: str
+    authorities: list[Name], result: Result, words: str
 ) -> None:
     """They may be anybody's; nor do they hide a public CA among the others."""
     greeting = Greeting(None, True, tuple(authorities), unreadable=2)
     step = judge_trust(greeting, GO, REFUSED, ours=[OURS], roots=[OURS, NEXT], public=[PUBLIC])
-    assert (step.severity, step.happened) == (severity, words)
+    assert (step.result, step.summary) == (result, words)
 
 
 def test_a_name_cannot_pose_as_a_line_of_ours() -> None:
     """A server may name what it likes."""
     sly = Authority.create("x\ndo: curl evil.example").certificate.subject
     greeting = Greeting(None, True, (sly,))
-    assert "\n" not in judge_trust(greeting, GO, REFUSED, ours=[], roots=[], public=[]).happened
+    assert "\n" not in judge_trust(greeting, GO, REFUSED, ours=[], roots=[], public=[]).summary
 
 
 def test_a_ca_that_the_daemon_does_not_name_explains_a_refusal() -> None:
     """Both are named, and the restart comes first."""
     cause = explain_refusal([OTHER.certificate.subject], [NEW.client().certificate], [], None)
     assert cause is not None
-    assert "clients of CN=other root; our certificate is of CN=our root 2" in cause.why
-    assert cause.todo.index("restart") < cause.todo.index("add it")
+    assert "clients of CN=other root; our certificate is of CN=our root 2" in cause.reason
+    assert cause.remedy.index("restart") < cause.remedy.index("add it")
 
 
 @pytest.mark.parametrize("authorities", [[], [NEW.certificate.subject]])
@@ -175,5 +175,5 @@ def test_a_daemon_that_was_not_restarted_since_a_rotation(
         on_the_wire.certificate,
     )
     assert cause is not None
-    assert ("the CA was rotated" in cause.why) == rotated
-    assert cause.todo.startswith("restart dockerd") == rotated
+    assert ("the CA was rotated" in cause.reason) == rotated
+    assert cause.remedy.startswith("restart dockerd") == rotated

@@ -90,7 +90,7 @@ def test_a_token_with_few_uses_is_not_used_up_by_the_question(operator: Operator
     """Whether it wraps something is asked without it."""
     token = operator.create_token(**FOR_A_TOKEN, num_uses=2)
     with session(operator.address, VAULT_TOKEN=token) as opened:
-        assert lookup(opened).uses_left == 1
+        assert lookup(opened).remaining_uses == 1
 
 
 def test_a_token_helper_is_asked_once(openbao: DevVault, tmp_path: Path) -> None:
