@@ -23,7 +23,7 @@ from .age import wait_until_old_enough
 from .answers import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
     from .session import Session
@@ -71,13 +71,15 @@ class PKI:
         what the session raises.
         """
         parameters = {
+            "csr": csr,
+            "common_name": common_name or "",
             "alt_names": ",".join(dns_names),
             "ip_sans": ",".join(ip_addresses),
             "ttl": to_seconds(ttl),
             "exclude_cn_from_sans": True,
         }
         try:
-            body = self._sign(role, csr, common_name or "", parameters)
+            body = self._sign(role, parameters)
         except NameRefused as refused:
             refused.names = refused.names or tuple(ip_addresses)
             purpose = Purpose.SERVER if dns_names or ip_addresses else Purpose.CLIENT
@@ -95,7 +97,7 @@ class PKI:
             fields.certificate(data, "certificate"),
             tuple(filter(None, chain)),
             (*warnings(body), *self._lease_warnings(role, body)),
-            self._session.date,
+            self._session.adapter.date,
         )
 
     def issuers(self) -> tuple[str, ...]:
@@ -111,9 +113,7 @@ class PKI:
         Raises UnknownMount where there is no such mount, and for a mount without an issuer.
         """
         try:
-            listed = self._session.anonymous.secrets.pki.list_issuers(  # type: ignore[no-untyped-call]  # so are all of hvac's
-                mount_point=self.mount
-            )
+            listed = self._session.anonymous.list(f"/v1/{self.mount}/issuers")
         except NotFound as error:
             if error.errors:
                 raise
@@ -127,9 +127,8 @@ class PKI:
 
     def issuer(self, reference: str) -> str:
         """Return an issuer in PEM, by its id, its name or as ``default``; needs no token."""
-        # hvac reads the issuer's configuration instead, which takes a token.
         path = f"/v1/{self.mount}/issuer/{quote(reference, safe='')}/json"
-        answer = self._session.anonymous.adapter.get(path)
+        answer = self._session.anonymous.get(path)
         return fields.certificate(fields.data(answer), "certificate")
 
     def role(self, name: str) -> dict[str, Any] | None:
@@ -138,7 +137,7 @@ class PKI:
         Raises UnknownRole.
         """
         try:
-            body = self._session.client.secrets.pki.read_role(  # type: ignore[no-untyped-call]  # likewise
+            body = self._session.client.secrets.pki.read_role(  # type: ignore[no-untyped-call]  # so are all of hvac's
                 name, mount_point=self.mount
             )
         except Denied:
@@ -149,16 +148,11 @@ class PKI:
         fields.text(role, "issuer_ref")
         return role
 
-    def _sign(self, role: str, csr: str, common_name: str, parameters: dict[str, Any]) -> Any:
+    def _sign(self, role: str, parameters: Mapping[str, object]) -> Any:
+        path = f"/v1/{self.mount}/sign/{quote(role)}"
         while True:
             try:
-                return self._session.client.secrets.pki.sign_certificate(  # type: ignore[no-untyped-call]  # likewise
-                    name=role,
-                    csr=csr,
-                    common_name=common_name,
-                    extra_params=parameters,
-                    mount_point=self.mount,
-                )
+                return self._session.adapter.post(path, json=parameters)
             except IssuerTooYoung as young:
                 wait_until_old_enough(self._session, role, self.role(role), self.issuer, young)
             except UnknownRole:

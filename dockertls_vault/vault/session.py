@@ -1,21 +1,19 @@
-"""A session with Vault: hvac's client over our own cluster, and the token it works with."""
+"""A session with Vault: how it is asked, and the token it is asked with."""
 
 from __future__ import annotations
 
 import random
+from functools import cached_property
 from shlex import quote
-from typing import TYPE_CHECKING, Any, Self, cast
-
-import hvac
-from hvac.adapters import JSONAdapter
+from typing import TYPE_CHECKING, Any, Self
 
 from dockertls_vault import stop
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import DockerTLSError, TokenRefused
 
 from .http import exposure
+from .http.adapter import Adapter
 from .http.cluster import Cluster
-from .http.courier import Call
 from .http.transport import Transport
 from .login.identity import Identity
 from .login.method import Authenticator
@@ -23,70 +21,41 @@ from .login.method import Authenticator
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
-    from datetime import datetime
     from types import TracebackType
+
+    import hvac
 
     from dockertls_vault.settings.schema import Settings
 
-    from .answers.answer import Answer
     from .login.method import Login
 
 # Seconds for the revocation of our tokens, whatever is left of the time for the rest.
 _REVOKING = 5.0
 
 
-class ClusterAdapter(JSONAdapter):
-    """hvac's way to send a request, over the cluster; every fault is one of our own errors."""
+class _WithToken(Adapter):
+    """Asks with our token, or with another one where Vault refuses that."""
 
-    def __init__(self, cluster: Cluster, identity: Identity | None, namespace: str | None) -> None:
-        super().__init__(base_uri="", token="", namespace=namespace)
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, namespace: str | None, identity: Identity) -> None:
+        super().__init__(cluster, namespace)
         self._identity = identity
-        self.date: datetime | None = None
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        raise_exception: bool = True,  # noqa: ARG002 - hvac's signature; a fault always raises
-        **kwargs: Any,
-    ) -> Any:
-        """Return the JSON of a success, or None where it has no body; raises DockerTLSError."""
-
-        def send() -> Answer:
-            call = Call(
-                method.upper(),
-                url.lstrip("/").removeprefix("v1/"),
-                self._headers(headers, kwargs.get("wrap_ttl")),
-                kwargs.get("json"),
-                kwargs.get("params"),
-            )
-            try:
-                return self._cluster.send(call)
-            except TokenRefused as refused:
-                raise self._identity.blamed(refused) if self._identity else refused from None
-
+    def request(self, method: str, path: str, **more: Any) -> Any:
         try:
-            answer = send()
+            body = self._send(method, path, more)
         except TokenRefused:
-            if self._identity is None or not self._identity.renew():
+            if not self._identity.renew():
                 raise
-            answer = send()
-        if self._identity is not None:
-            self._identity.count(self._identity.token())
-        self.date = answer.date
-        return answer.body
+            body = self._send(method, path, more)
+        self._identity.count(self._identity.token())
+        return body
 
-    def _headers(self, extra: Mapping[str, str] | None, wrap_ttl: object) -> dict[str, str]:
-        headers = {**(extra or {}), "X-Vault-Request": "true"}
-        if self._identity is not None:
-            headers["X-Vault-Token"] = self._identity.token()
-        if self.namespace:
-            headers.setdefault("X-Vault-Namespace", self.namespace)
-        if wrap_ttl:
-            headers["X-Vault-Wrap-TTL"] = str(wrap_ttl)
-        return headers
+    def _send(self, method: str, path: str, more: Mapping[str, Any]) -> Any:
+        headers = {**(more.get("headers") or {}), "X-Vault-Token": self._identity.token()}
+        try:
+            return super().request(method, path, **{**more, "headers": headers})
+        except TokenRefused as refused:
+            raise self._identity.blamed(refused) from None
 
 
 class Session:
@@ -111,7 +80,7 @@ class Session:
         self._cluster = Cluster(
             settings, self._transport, say=say, waiting=waiting, random=random.random
         )
-        self.anonymous = self._client(None)
+        self.anonymous = Adapter(self._cluster, settings.namespace)
         authenticator = Authenticator(
             settings,
             self.anonymous,
@@ -121,7 +90,7 @@ class Session:
             random=random.random,
         )
         self.identity = Identity(settings, authenticator, explain)
-        self.client = self._client(self.identity)
+        self.adapter = _WithToken(self._cluster, settings.namespace, self.identity)
 
     def __enter__(self) -> Self:
         self.identity.prepare()
@@ -147,7 +116,7 @@ class Session:
         if login.batch:
             return
         try:
-            self.anonymous.adapter.post(
+            self.anonymous.post(
                 "/v1/auth/token/revoke-self", headers={"X-Vault-Token": login.token}
             )
         except DockerTLSError as error:
@@ -160,10 +129,12 @@ class Session:
         """The node that answered last."""
         return str(self._cluster.address)
 
-    @property
-    def date(self) -> datetime | None:
-        """The time by Vault's clock when it answered ``client`` last; None if it did not say."""
-        return cast("ClusterAdapter", self.client.adapter).date
+    @cached_property
+    def client(self) -> hvac.Client:
+        """The client of hvac, which takes longer to import than a request takes."""
+        from .client import client
+
+        return client(self.adapter)
 
     def wait(self, seconds: float, why: str) -> bool:
         """Wait, which is said, if there is as much left of the budget; tell whether there was."""
@@ -172,18 +143,6 @@ class Session:
     def once(self) -> AbstractContextManager[None]:
         """Within it, a request that Vault may have acted on is not sent again."""
         return self._cluster.once()
-
-    def _client(self, identity: Identity | None) -> hvac.Client:
-        def adapter(**_options: object) -> ClusterAdapter:
-            return ClusterAdapter(self._cluster, identity, self.settings.namespace)
-
-        # An address and a token that are given keep hvac from the environment.
-        return hvac.Client(
-            url=str(self.settings.addresses[0]),
-            token="",
-            verify=True,
-            adapter=adapter,  # type: ignore[arg-type]  # hvac only calls it
-        )
 
 
 def _not_revoked(login: Login, error: DockerTLSError) -> str:

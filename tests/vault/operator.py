@@ -114,7 +114,7 @@ def session(
 
 def ask_as_nobody(opened: Session) -> Any:
     """Return the data of the answer to one request, which has no token."""
-    return opened.anonymous.adapter.get("/v1/auth/token/lookup-self")["data"]
+    return opened.anonymous.get("/v1/auth/token/lookup-self")["data"]
 
 
 def _unexpected(text: str) -> None:

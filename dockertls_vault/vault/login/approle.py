@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    import hvac
-
     from dockertls_vault.settings.schema import Settings
+    from dockertls_vault.vault.http.adapter import Adapter
 
 
 def role_id(settings: Settings) -> str:
@@ -41,7 +40,7 @@ def role_id(settings: Settings) -> str:
 
 def secret_id(
     settings: Settings,
-    anonymous: hvac.Client,
+    anonymous: Adapter,
     mount: str,
     once: Callable[[], AbstractContextManager[None]],
 ) -> str | None:
@@ -119,7 +118,7 @@ def _check_namespace(settings: Settings, token: str) -> None:
         )
 
 
-def _check_origin(anonymous: hvac.Client, token: str, mount: str, role: str | None) -> None:
+def _check_origin(anonymous: Adapter, token: str, mount: str, role: str | None) -> None:
     """Refuse what somebody else wrapped: it could be a secret_id of the attacker's own role."""
     path = wrapping.creation_path(anonymous, token)
     name = "[^/]+" if role is None else re.escape(role)

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import timedelta
 
-    import hvac
-
     from dockertls_vault.settings.schema import Settings
+    from dockertls_vault.vault.http.adapter import Adapter
 
 _T = TypeVar("_T")
 
@@ -105,7 +104,7 @@ class Authenticator:
     def __init__(
         self,
         settings: Settings,
-        anonymous: hvac.Client,
+        anonymous: Adapter,
         *,
         once: Callable[[], AbstractContextManager[None]],
         spending: Callable[[], AbstractContextManager[float]],
@@ -158,14 +157,15 @@ class Authenticator:
         _judge(auth)
         return login
 
-    def _send(self, method: Method, log_in: Callable[[], Any]) -> Any:
+    def _send(self, method: Method, mount: str, body: object, *, user: str = "") -> Any:
         """Send a login, once: each one that Vault acts on makes a token, and may use a secret up.
 
         Where it may have acted on one that was not answered, nobody knows that token.
         """
+        path = f"/v1/auth/{quote(mount)}/login"
         try:
             with self._once():
-                return log_in()
+                return self._anonymous.post(f"{path}/{quote(user)}" if user else path, json=body)
         except DockerTLSError as error:
             if error.acted:
                 error.hint = f"{_left_behind(method)} {error.hint}".rstrip()
@@ -180,64 +180,31 @@ class Authenticator:
         role_id = approle.role_id(self._settings)
         if self._secret_id is None:
             self._secret_id = approle.secret_id(self._settings, self._anonymous, mount, self._once)
-        return self._send(
-            Method.APPROLE,
-            lambda: self._anonymous.auth.approle.login(
-                role_id, self._secret_id, use_token=False, mount_point=mount
-            ),
-        )
+        body = {"role_id": role_id, "secret_id": self._secret_id}
+        return self._send(Method.APPROLE, mount, body)
 
     def _jwt(self, mount: str) -> Any:
         jwt = find_jwt(self._settings, self._spending, self._random)
-        return self._send(
-            Method.JWT,
-            lambda: self._anonymous.auth.jwt.jwt_login(
-                self._settings.auth_role, jwt, use_token=False, path=mount
-            ),
-        )
+        return self._send(Method.JWT, mount, {"role": self._settings.auth_role, "jwt": jwt})
 
     def _kubernetes(self, mount: str) -> Any:
         role = _required(self._settings.auth_role, "DOCKERTLS_AUTH_ROLE", "role")
         jwt = read_secret(self._settings.kubernetes_token_file)
-        return self._send(
-            Method.KUBERNETES,
-            lambda: self._anonymous.auth.kubernetes.login(
-                role, jwt, use_token=False, mount_point=mount
-            ),
-        )
+        return self._send(Method.KUBERNETES, mount, {"role": role, "jwt": jwt})
 
     def _cert(self, mount: str) -> Any:
-        certificate = _required(
-            self._settings.client_cert, "VAULT_CLIENT_CERT", "certificate to show"
-        )
-        # The connection shows it; hvac only wants to know that there is one.
-        return self._send(
-            Method.CERT,
-            lambda: self._anonymous.auth.cert.login(
-                name=self._settings.auth_role or "",
-                cert_pem=str(certificate),
-                mount_point=mount,
-                use_token=False,
-            ),
-        )
+        # The connection shows it.
+        _required(self._settings.client_cert, "VAULT_CLIENT_CERT", "certificate to show")
+        role = self._settings.auth_role
+        return self._send(Method.CERT, mount, {"name": role} if role else {})
 
     def _userpass(self, mount: str) -> Any:
         user, password = self._user(Method.USERPASS)
-        return self._send(
-            Method.USERPASS,
-            lambda: self._anonymous.auth.userpass.login(
-                quote(user), password, use_token=False, mount_point=mount
-            ),
-        )
+        return self._send(Method.USERPASS, mount, {"password": password}, user=user)
 
     def _ldap(self, mount: str) -> Any:
         user, password = self._user(Method.LDAP)
-        return self._send(
-            Method.LDAP,
-            lambda: self._anonymous.auth.ldap.login(
-                user, password, use_token=False, mount_point=mount
-            ),
-        )
+        return self._send(Method.LDAP, mount, {"password": password}, user=user)
 
     def _user(self, method: Method) -> tuple[str, str]:
         user = _required(self._settings.auth_user, "DOCKERTLS_AUTH_USER", "user")

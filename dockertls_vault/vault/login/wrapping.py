@@ -20,29 +20,29 @@ from dockertls_vault.errors import (
 from dockertls_vault.vault.answers import fields
 
 if TYPE_CHECKING:
-    import hvac
+    from dockertls_vault.vault.http.adapter import Adapter
 
 _SECRET_ID = re.compile(r"auth/.+/role/[^/]+/secret-id")
 
 
-def creation_path(anonymous: hvac.Client, token: str) -> str:
+def creation_path(anonymous: Adapter, token: str) -> str:
     """Return where what ``token`` wraps was made; raises WrappedSecretUsed if it wraps nothing."""
-    answer = anonymous.adapter.post("/v1/sys/wrapping/lookup", json={"token": token})
+    answer = anonymous.post("/v1/sys/wrapping/lookup", json={"token": token})
     return fields.text(fields.data(answer), "creation_path")
 
 
-def unwrap(anonymous: hvac.Client, token: str) -> dict[str, Any]:
+def unwrap(anonymous: Adapter, token: str) -> dict[str, Any]:
     """Return the data that ``token`` wraps, which can be had once."""
     try:
-        # OpenBao wants the token as the caller's; hvac would send it in the body.
-        answer = anonymous.adapter.post("/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": token})
+        # OpenBao wants the token as the caller's, not in the body.
+        answer = anonymous.post("/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": token})
     except UnavailableError as error:
         error.hint = "it may have been unwrapped all the same; ask for another one and try again"
         raise
     return fields.data(answer)
 
 
-def refuse(anonymous: hvac.Client, token: str, origin: str) -> None:
+def refuse(anonymous: Adapter, token: str, origin: str) -> None:
     """Raise NoToken for a wrapping token, which is as good afterwards as it was before.
 
     What answers may be a proxy that lets nothing through but what is needed to sign, perhaps in

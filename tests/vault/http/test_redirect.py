@@ -152,7 +152,7 @@ def test_a_query_is_not_asked_twice() -> None:
             connection.sendall(response({"data": {"keys": ["one"]}}))
 
     with misbehaving(standby) as node, session(node.address, VAULT_TOKEN="t") as opened:
-        opened.anonymous.adapter.list("/v1/pki/issuers", params={"after": "none"})
+        opened.anonymous.list("/v1/pki/issuers", params={"after": "none"})
     asked, followed = node.paths
     assert sorted(asked.partition("?")[2].split("&")) == ["after=none", "list=true"]
     assert followed == asked
