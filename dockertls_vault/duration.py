@@ -7,10 +7,8 @@ writes ``--ttl 7`` means days. When something ends is written beside how long it
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import timedelta
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from .errors import InvalidInput
@@ -20,13 +18,15 @@ if TYPE_CHECKING:
 
 # In seconds; the first are those that we write.
 _WRITTEN = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_UNITS: dict[str, int | Fraction] = {
-    **_WRITTEN,
-    "w": 7 * 86400,
-    "ms": Fraction(1, 10**3),
-    "us": Fraction(1, 10**6),
-    "ns": Fraction(1, 10**9),
+_SECOND = 10**9  # nanoseconds
+_NANOSECONDS = {
+    **{unit: seconds * _SECOND for unit, seconds in _WRITTEN.items()},
+    "w": 7 * 86400 * _SECOND,
+    "ms": 10**6,
+    "us": 10**3,
+    "ns": 1,
 }
+_DECIMALS = 9
 _PART = re.compile(r"(\d{1,11}\.?\d{0,9}|\.\d{1,9})(ms|us|ns|[wdhms])")
 # To whoever writes it, not a minute.
 _MONTHS = re.compile(r"\dM(?![sS])")
@@ -43,18 +43,18 @@ def parse_duration(text: str) -> timedelta:
     if _MONTHS.search(text):
         raise InvalidInput(f"not a duration: {text!r}", hint="m is a minute; write a month as 30d")
     compact = text.strip().lower()
-    seconds = _seconds(f"{compact}s" if _is_number(compact) else compact)
-    if seconds is None:
+    found = _parts(f"{compact}s" if _is_number(compact) else compact)
+    if found is None:
         raise InvalidInput(
             f"not a duration: {text!r}",
             hint="write it as 10m, 1h30m or 7d (units: w, d, h, m, s, ms)",
         )
-    if not 0 < seconds <= _LONGEST:
+    if not 0 < found <= _LONGEST * _SECOND * 10**_DECIMALS:
         raise InvalidInput(
             f"a duration out of range: {text!r}",
             hint="it must be longer than zero and shorter than 292 years",
         )
-    return timedelta(microseconds=math.ceil(seconds * 10**6))
+    return timedelta(microseconds=-(-found // (10**3 * 10**_DECIMALS)))
 
 
 def parse_ttl(text: str) -> timedelta:
@@ -71,11 +71,17 @@ def parse_ttl(text: str) -> timedelta:
     return ttl
 
 
-def _seconds(compact: str) -> Fraction | None:
+def _parts(compact: str) -> int | None:
+    """Return the sum of the parts, exactly, in parts of a nanosecond: 10**9 are one."""
     parts = _PART.findall(compact) if compact.isascii() else []
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         return None
-    return sum((Fraction(number) * _UNITS[unit] for number, unit in parts), Fraction(0))
+    return sum(_scaled(number) * _NANOSECONDS[unit] for number, unit in parts)
+
+
+def _scaled(number: str) -> int:
+    whole, _, decimals = number.partition(".")
+    return int(whole + decimals.ljust(_DECIMALS, "0"))
 
 
 def _is_number(text: str) -> bool:

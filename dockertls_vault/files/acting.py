@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +60,8 @@ def as_user(uid: int, work: Callable[[], Result]) -> Result:
     before: the user may have no right to read it. Raises CannotWrite where this process cannot
     act as another user.
     """
+    from concurrent.futures import ThreadPoolExecutor  # most commands act as nobody else
+
     user = _user(uid)
 
     def act() -> Result:

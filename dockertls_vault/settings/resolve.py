@@ -6,8 +6,6 @@ the system's.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +113,7 @@ def _read(file: Path) -> dict[str, object]:
     try:
         if not _is_there(file):
             return {}
-        content = tomllib.loads(guarded.read(file, _POWER).decode())
+        content = _toml(guarded.read(file, _POWER).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"{file} cannot be read: {error}") from None
     known = {source.key for source in sources().values() if source.key}
@@ -140,6 +138,12 @@ def _is_there(file: Path) -> bool:
     return True
 
 
+def _toml(text: str) -> dict[str, Any]:
+    import tomllib  # few have such a file
+
+    return tomllib.loads(text)
+
+
 def _is_huge(value: object) -> bool:
     """Tell whether a number is beyond TOML's, which tomllib takes, and Python may not print."""
     if isinstance(value, list | dict):
@@ -153,6 +157,8 @@ def _unknown(file: Path, name: str, known: set[str]) -> DockerTLSError:
             f"{file}: {name} would be a secret in a configuration file",
             hint="keep it in a file of its own with mode 0600 and name that, or log in (--auth)",
         )
+    import difflib  # the one who mistyped waits for it
+
     close = difflib.get_close_matches(name, known, n=1)
     return InvalidSetting(
         f"{file}: no such setting: {name}", hint=f"did you mean {close[0]!r}?" if close else ""

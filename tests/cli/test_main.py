@@ -48,21 +48,6 @@ def test_the_program_runs_as_a_module_and_says_its_version() -> None:
     assert run.stdout == f"dockertls-vault {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["issue", "--help"], ["check", "--help"]])
-def test_help_is_quick_to_load(arguments: list[str]) -> None:
-    """Neither hvac nor rich nor cryptography is imported to say what a command does."""
-    code = (
-        "import sys; from dockertls_vault.cli.main import run; status = run(sys.argv[1:]); "
-        "heavy = {'hvac', 'requests', 'rich', 'cryptography'} & set(sys.modules); "
-        "sys.exit(f'imported: {heavy}' if heavy else status)"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    assert "Usage: dockertls-vault" in run.stdout
-
-
 @pytest.mark.parametrize(
     "arguments", [["--no-such-option"], ["no-such-command"], ["issue", "client", "--layout", "x"]]
 )

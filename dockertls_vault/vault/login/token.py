@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from dockertls_vault.settings import parsers
 from .wrapping import wrapped
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from dockertls_vault.settings.schema import Settings
@@ -161,6 +161,8 @@ def _ask(helper: Path, limit: float) -> str:
 
     What it has started is ended with it where it takes too long, or is not waited for.
     """
+    import subprocess  # few have a helper
+
     try:
         guarded.judge(helper, _IS_HELPER)
         process = subprocess.Popen(

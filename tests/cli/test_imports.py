@@ -1,0 +1,92 @@
+"""What a command has to load before it does anything: its start is most of its time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.test_rollback import put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness.openbao import DevVault
+
+# Other people's, each with at least a hundredth of a second; hvac brings requests.
+HEAVY = {"OpenSSL", "cryptography", "hvac", "idna", "requests", "rich", "tomllib", "urllib3"}
+_RUN = """
+import os, sys
+from dockertls_vault.cli.main import run
+status = run(sys.argv[1:])
+print(*sorted(sys.modules), file=open(os.environ["LOADED"], "w"))
+sys.exit(status)
+"""
+
+
+def loaded(arguments: list[str], directory: Path, **environ: str) -> set[str]:
+    """Run a command in a process of its own; return which of the heavy modules it has loaded."""
+    modules = directory / "modules"
+    run = subprocess.run(
+        [sys.executable, "-c", _RUN, *arguments],
+        env={"HOME": str(directory), "LOADED": str(modules), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return HEAVY & set(modules.read_text().split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["issue", "--help"], ["check", "--help"], ["ca", "init", "--help"]],
+)
+def test_help_loads_none_of_them(arguments: list[str], tmp_path: Path) -> None:
+    """To say what a command does takes nothing but typer."""
+    assert loaded(arguments, tmp_path) == set()
+
+
+def test_what_looks_at_files_alone_loads_no_client_of_vault(tmp_path: Path) -> None:
+    """What is installed is read by cryptography alone."""
+    put(tmp_path, 1)
+    assert loaded(["rollback", str(tmp_path), "--list"], tmp_path) == {"cryptography"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["issue", "client", "--name", "alice"],
+        ["issue", "server", "--host", "docker1.example.internal"],
+    ],
+)
+def test_issuing_does_without_hvac(command: list[str], prepared: DevVault, tmp_path: Path) -> None:
+    """The whole API of Vault takes longer to import than one certificate takes."""
+    found = loaded(
+        [*command, "--dir", str(tmp_path / "tls")],
+        tmp_path,
+        BAO_ADDR=prepared.address,
+        BAO_TOKEN=prepared.token,
+    )
+    assert found <= {"cryptography", "idna", "urllib3"}
+
+
+def test_a_login_does_without_hvac(prepared: DevVault, tmp_path: Path) -> None:
+    """Also where Vault refuses it, which is as far as it gets here."""
+    run = subprocess.run(
+        [sys.executable, "-c", _RUN, "issue", "client", "--dir", str(tmp_path / "tls")],
+        env={
+            "HOME": str(tmp_path),
+            "LOADED": str(tmp_path / "modules"),
+            "BAO_ADDR": prepared.address,
+            "DOCKERTLS_ROLE_ID": "nobody",
+            "DOCKERTLS_SECRET_ID": "nothing",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "approle" in run.stderr
+    assert not {"hvac", "requests"} & set((tmp_path / "modules").read_text().split())
