@@ -15,7 +15,7 @@ import pytest
 
 from . import console
 from .console import PAGES
-from .programs import ROOT
+from .programs import ROOT, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SITE = "https://dockertls-vault.github.io/dockertls-vault/"
 # What a stylesheet or a drawing loads.
-_LOADS = re.compile(r"""(?:url\(|@import|(?:href|src)=)\s*["']?([^"')\s]+)""")
+_LOADS = re.compile(r"""(?:url\(|@import(?!\s*url)|(?:href|src)=)\s*["']?([^"')\s]+)""")
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Page(HTMLParser):
     ids: set[str] = field(default_factory=set)
     classes: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
+    navigation: set[str] = field(default_factory=set)
     loads: list[str] = field(default_factory=list)
     copied: list[str] = field(default_factory=list)
 
@@ -46,7 +47,10 @@ class Page(HTMLParser):
         self.classes |= set(found.get("class", "").split())
         self.copied += [found["data-copy"]] if "data-copy" in found else []
         named = [found[name] for name in ("href", "src", "srcset", "data") if name in found]
-        (self.links if tag == "a" else self.loads).extend(urljoin(self.address, it) for it in named)
+        addresses = [urljoin(self.address, it) for it in named]
+        (self.links if tag == "a" else self.loads).extend(addresses)
+        if "md-nav__link" in found.get("class", ""):
+            self.navigation.update(addresses)
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +115,26 @@ def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[str, Page])
 
 
 def test_each_page_is_in_the_navigation(pages: dict[str, Page]) -> None:
-    """The front page leads to all others."""
+    """Each leads to all."""
     others = set(pages) - {_SITE, f"{_SITE}404.html"}
     assert len(others) == len([name for name in PAGES if name.startswith("docs/")]) - 1
-    assert others - set(pages[_SITE].links) == set()
+    for page in pages.values():
+        assert others - page.navigation == set(), page.address
+
+
+def test_what_is_typed_in_a_block() -> None:
+    """A command with the lines that it goes on to, and a here-document; nothing that is printed."""
+    block = """\
+$ one \\
+    --two
+printed $ not typed
+$ tee file <<'END'
+$ in the file
+END
+printed
+"""
+    typed = program("copying").typed(iter(block.splitlines()))
+    assert list(typed) == ["one \\\n    --two", "tee file <<'END'\n$ in the file\nEND"]
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/")])
