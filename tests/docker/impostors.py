@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ALERT = b"\x15\x03\x03\x00\x02\x02"  # fatal, and then which (RFC 8446, section 6)
-_GO = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 _BODY = b'{"Version":"28.5.1","ApiVersion":"1.51","Os":"linux","Arch":"amd64"}'
 VERSION = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 
@@ -27,25 +26,17 @@ def daemon(
     credential: Path, *, maximum: int = SSL.TLS1_3_VERSION
 ) -> Callable[[socket.socket], None]:
     """Answer the clients of the CA in ``credential`` as dockerd does, and refuse all others."""
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_max_proto_version(maximum)
-    context.use_certificate_chain_file(str(credential / "cert.pem"))
-    context.use_privatekey_file(str(credential / "key.pem"))
+    context = servers.openssl_context(credential, maximum=maximum)
     context.load_verify_locations(str(credential / "ca.pem"))
     context.load_client_ca(bytes(credential / "ca.pem"))
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
 
-    def talk(connection: socket.socket) -> None:
-        connection.setblocking(True)
-        tls = SSL.Connection(context, connection)
-        tls.set_accept_state()
-        with contextlib.suppress(SSL.Error):
-            tls.do_handshake()
-            tls.recv(4096)
-            tls.sendall(VERSION)
-            tls.shutdown()
+    def answer(tls: SSL.Connection) -> None:
+        tls.recv(4096)
+        tls.sendall(VERSION)
+        tls.shutdown()
 
-    return talk
+    return servers.shaking_hands(context, answer)
 
 
 def saying(data: bytes) -> Callable[[socket.socket], None]:
@@ -114,6 +105,6 @@ def by_number(
             others.get(next(numbers), usual)(connection)
         elif first:
             connection.recv(4096)
-            connection.sendall(_GO)
+            connection.sendall(servers.GO)
 
     return talk

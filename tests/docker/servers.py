@@ -26,6 +26,8 @@ PODMAN = (
     b'"Details":{"Package":"conmon_2.1.6+ds1-1_amd64"}}],"Version":"4.3.1","ApiVersion":"1.41",'
     b'"MinAPIVersion":"1.24","GitCommit":"","GoVersion":"go1.19.8","Os":"linux","Arch":"amd64"}'
 )
+# What Go answers to plaintext where it serves TLS.
+GO = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 LIMIT = 30.0  # seconds; far more than anything here takes
 
 
@@ -73,6 +75,31 @@ def server_context(credential: Path, *, verify: bool = False) -> ssl.SSLContext:
     return context
 
 
+def openssl_context(credential: Path, *, maximum: int = SSL.TLS1_3_VERSION) -> SSL.Context:
+    """Return the same in pyOpenSSL, which does what ``ssl`` does not; ``maximum`` is a version."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_max_proto_version(maximum)
+    context.use_certificate_chain_file(str(credential / "cert.pem"))
+    context.use_privatekey_file(str(credential / "key.pem"))
+    return context
+
+
+def shaking_hands(
+    context: SSL.Context, then: Callable[[SSL.Connection], object] = lambda _: None
+) -> Callable[[socket.socket], None]:
+    """Do the handshake, and ``then``; whoever is refused or leaves is no failure of the test."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.setblocking(True)
+        tls = SSL.Connection(context, connection)
+        tls.set_accept_state()
+        with contextlib.suppress(SSL.Error):
+            tls.do_handshake()
+            then(tls)
+
+    return talk
+
+
 def refusing_late(
     context: ssl.SSLContext, listening: threading.Event
 ) -> Callable[[socket.socket], None]:
@@ -105,26 +132,18 @@ def refusing_late(
 
 def asking_late(credential: Path) -> Callable[[socket.socket], None]:
     """Ask for a certificate only after a request, as TLS 1.2 allows (a renegotiation)."""
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_max_proto_version(SSL.TLS1_2_VERSION)
-    context.use_certificate_chain_file(str(credential / "cert.pem"))
-    context.use_privatekey_file(str(credential / "key.pem"))
+    context = openssl_context(credential, maximum=SSL.TLS1_2_VERSION)
     context.load_verify_locations(str(credential / "ca.pem"))
     context.set_session_id(b"late")
 
-    def talk(connection: socket.socket) -> None:
-        connection.setblocking(True)
-        tls = SSL.Connection(context, connection)
-        tls.set_accept_state()
-        with contextlib.suppress(SSL.Error):
-            tls.do_handshake()
-            tls.recv(4096)
-            tls.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
-            tls.renegotiate()
-            tls.do_handshake()
-            tls.recv(4096)
+    def ask(tls: SSL.Connection) -> None:
+        tls.recv(4096)
+        tls.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+        tls.renegotiate()
+        tls.do_handshake()
+        tls.recv(4096)
 
-    return talk
+    return shaking_hands(context, ask)
 
 
 def resetting(context: ssl.SSLContext) -> Callable[[socket.socket], None]:
@@ -162,9 +181,7 @@ def answering(
     def talk(connection: socket.socket) -> None:
         if connection.recv(1, socket.MSG_PEEK) != b"\x16":
             connection.recv(4096)
-            connection.sendall(
-                b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
-            )
+            connection.sendall(GO)
             return
         with context.wrap_socket(connection, server_side=True) as tls:
             if tls.recv(4096):
@@ -180,22 +197,11 @@ def asking(
 
     Whoever has none is refused; ``maximum`` is the highest version of TLS that is spoken.
     """
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_max_proto_version(maximum)
-    context.use_certificate_chain_file(str(credential / "cert.pem"))
-    context.use_privatekey_file(str(credential / "key.pem"))
+    context = openssl_context(credential, maximum=maximum)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
     if authorities is not None:
         context.load_client_ca(bytes(authorities))
-
-    def talk(connection: socket.socket) -> None:
-        connection.setblocking(True)
-        tls = SSL.Connection(context, connection)
-        tls.set_accept_state()
-        with contextlib.suppress(SSL.Error):
-            tls.do_handshake()
-
-    return talk
+    return shaking_hands(context)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import select
@@ -401,18 +400,7 @@ def test_a_certificate_is_not_shown_after_the_handshake(server: Path, client: Is
 
 def test_nothing_older_than_tls_12_is_offered(server: Path) -> None:
     """Docker speaks nothing older either."""
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_max_proto_version(SSL.TLS1_1_VERSION)
+    context = servers.openssl_context(server, maximum=SSL.TLS1_1_VERSION)
     context.set_cipher_list(b"ALL:@SECLEVEL=0")
-    context.use_certificate_chain_file(str(server / "cert.pem"))
-    context.use_privatekey_file(str(server / "key.pem"))
-
-    def talk(connection: socket.socket) -> None:
-        connection.setblocking(True)
-        tls = SSL.Connection(context, connection)
-        tls.set_accept_state()
-        with contextlib.suppress(SSL.Error):
-            tls.do_handshake()
-
-    with servers.talking(talk) as port:
+    with servers.talking(servers.shaking_hands(context)) as port:
         assert ask(port, Hello()).outcome == Alerted("protocol version")
