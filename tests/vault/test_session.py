@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault import stop
 from dockertls_vault.errors import (
     DockerTLSError,
     LoginRefused,
@@ -185,25 +186,31 @@ def test_a_token_of_a_malformed_answer_is_revoked(
     assert not operator.is_alive(token)
 
 
-def test_a_revocation_has_seconds_of_its_own(openbao: DevVault) -> None:
+def test_a_revocation_has_seconds_of_its_own(
+    openbao: DevVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The budget is used up by what hangs; a server that takes its time revokes all the same."""
     operator = Operator.of(openbao)
     over = threading.Event()
+    lookups = itertools.count()
+    monkeypatch.setattr(stop, "wait", lambda _seconds: None)
+    monkeypatch.setattr("dockertls_vault.vault.session._REVOKING", LIMIT)
 
     def rule(request: Request, forward: Forward) -> Answer:
-        if request.path == "auth/token/lookup-self":
+        if request.path == "auth/token/lookup-self" and next(lookups):
             over.wait(LIMIT)
         if request.path == "auth/token/revoke-self":
-            time.sleep(0.5)
+            time.sleep(1.0)
         return forward(request)
 
     with speaking([rule], operator.address) as address:
-        variables = approle(operator) | {"DOCKERTLS_TIMEOUT": "2s"}
-        with (
-            session(address, _waiting, **variables) as opened,
-            pytest.raises(VaultUnreachable, match="does not answer in time"),
-        ):
+        variables = approle(operator) | {"DOCKERTLS_TIMEOUT": f"{LIMIT:.0f}s"}
+        with session(address, _waiting, **variables) as opened:
             lookup(opened)
+            while opened.wait(0.5, "waiting for Vault: nobody waits"):
+                pass
+            with pytest.raises(VaultUnreachable, match="does not answer in time"):
+                lookup(opened)
         over.set()
     (login,) = opened.identity.logins
     assert not operator.is_alive(login.token)
