@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# What runs pytest: 'coverage run -m' measures.
+RUN ?=
 FUZZ_ARGS ?=
 FAULTS_ARGS ?=
 # What the tests test: this checkout, or what was built of it (.ci/wheel).
@@ -13,7 +15,7 @@ python := $(venv)/bin/python
 inputs := pyproject.toml constraints.txt $(venv)/.made
 install := $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test fuzz faults lint bench docs look dist clean
+.PHONY: demo test coverage fuzz faults lint bench docs look dist clean
 
 demo: $(venv)/.test
 	scripts/install-engine
@@ -21,7 +23,14 @@ demo: $(venv)/.test
 
 test: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine
-	$(python) -m pytest --numprocesses auto --dist loadgroup $(PYTEST_ARGS)
+	$(python) -m $(RUN) pytest --numprocesses auto --dist loadgroup $(PYTEST_ARGS)
+
+# What no test reaches, of branches too.
+coverage: $(venv)/.test
+	$(python) -m coverage erase
+	$(MAKE) test RUN='coverage run -m'
+	$(python) -m coverage combine --quiet
+	$(python) -m coverage report
 
 # FUZZ_ARGS='--count 1000 answers' for fewer inputs, and one border.
 fuzz: $(venv)/.test
@@ -59,6 +68,7 @@ dist: $(venv)/.test
 
 clean:
 	rm -rf $(venv) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site
+	rm -f .coverage .coverage.*
 	find dockertls_vault tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(venv)/.test: $(inputs)

@@ -50,6 +50,8 @@ _AMBIENT = (
     "REQUESTS_CA_",
     "CURL_CA_",
     "SUDO_",
+    # The programs that a test starts are not measured: they cannot write everywhere, nor for all.
+    "COVERAGE_",
 )
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
