@@ -10,12 +10,13 @@ FAULTS_ARGS ?=
 PACKAGE ?= --editable '.[openbao]'
 
 venv := .venv
+constraints := constraints.txt
 python := $(venv)/bin/python
 # The stamps record what was installed, so that a change of any of these installs again.
-inputs := pyproject.toml constraints.txt $(venv)/.made
-install := $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+inputs := pyproject.toml $(constraints) $(venv)/.made
+install := $(python) -m pip install --quiet --disable-pip-version-check --constraint $(constraints)
 
-.PHONY: demo test coverage fuzz faults lint bench docs look dist clean
+.PHONY: demo test test-oldest coverage fuzz faults lint bench docs look dist clean
 
 demo: $(venv)/.test
 	scripts/install-engine
@@ -31,6 +32,10 @@ coverage: $(venv)/.test
 	$(MAKE) test RUN='coverage run -m'
 	$(python) -m coverage combine --quiet
 	$(python) -m coverage report
+
+# The oldest versions that pyproject.toml allows.
+test-oldest:
+	$(MAKE) test venv=.venv-oldest constraints=constraints-oldest.txt
 
 # FUZZ_ARGS='--count 1000 answers' for fewer inputs, and one border.
 fuzz: $(venv)/.test
@@ -67,7 +72,7 @@ dist: $(venv)/.test
 	$(python) -m build --no-isolation
 
 clean:
-	rm -rf $(venv) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site
+	rm -rf $(venv) .venv-oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site
 	rm -f .coverage .coverage.*
 	find dockertls_vault tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -134,7 +134,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     if shutil.which("sudo") is None or not _has_venv("/usr/bin/python3"):
         missing("sudo or python3-venv is not installed (make test installs it, as root on Debian)")
     checkout = tmp_path_factory.mktemp("checkout") / "dockertls-vault"
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache"))
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".git", ".venv*", ".*_cache"))
     with arriving(checkout) as somebody:
         somebody.do(f"hostname {NAME} && echo 127.0.0.1 {NAME} >>/etc/hosts")
         follow(somebody, commands(INSTALL, FROM_A_CHECKOUT, "Completion"))

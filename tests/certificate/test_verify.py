@@ -344,6 +344,7 @@ def test_a_certificate_is_valid_to_its_last_second() -> None:
         ROOT.pem.decode() + "-----BEGIN CERTIFICATE-----\nAAAA",
         ROOT.pem.decode().replace("M", "-", 3),
     ],
+    ids=["nothing", "words", "a page", "cut short", "an empty one", "no end", "not base64"],
 )
 def test_what_is_no_certificate_is_refused(pem: str) -> None:
     """Nothing that is cut short, garbled or something else gets as far as a comparison."""
