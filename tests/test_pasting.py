@@ -18,7 +18,7 @@ from dockertls_vault.files.acl import Entry, Tag
 from dockertls_vault.files.writers import Trust, others
 from dockertls_vault.vault.login.method import Login
 from dockertls_vault.vault.mount import Signer
-from dockertls_vault.vault.roles import widening
+from dockertls_vault.vault.roles import CLIENT, widening
 from dockertls_vault.vault.session import _not_revoked
 
 from .certificates import Authority
@@ -36,16 +36,22 @@ def unrevoked(text: str) -> str:
     return _between("`", _not_revoked(login, DockerTLSError("refused")))
 
 
+def issuing(mount: str, signer: Signer | None) -> readiness.Issuing:
+    """Return who signs in a mount."""
+    return readiness.Issuing(mount, signer, CLIENT, NOW, timedelta())
+
+
 def usage_of(text: str) -> str:
     """Return what an issuer's usage, which Vault said, leads to."""
     signer = Signer((PEM,), revoked=False, usage=text, beyond_its_end="err")
-    words = readiness.obstacle("pki", signer, "pki", (), NOW) or ""
+    words = readiness.obstacle(issuing("pki", signer), "pki", ()) or ""
     return words.partition("let it: ")[2].rpartition(", or make")[0]
 
 
 def no_default(text: str) -> str:
     """Return what a mount without an issuer leads to."""
-    return (readiness.obstacle(text, None, text, (), NOW) or "").partition("choose one: ")[2]
+    words = readiness.obstacle(issuing(text, None), text, ()) or ""
+    return words.partition("choose one: ")[2]
 
 
 def no_root(text: str) -> str:

@@ -17,7 +17,14 @@ from dockertls_vault.errors import ConflictingState, ConsentNeeded, RequestRefus
 from . import readiness
 from .changes import Change, describe_change
 from .plan import mount_steps
-from .steps import GenerateRoot, SetDefault, UnsupportedParameter, WriteRole, changed_meanwhile
+from .steps import (
+    EnableMount,
+    GenerateRoot,
+    SetDefault,
+    UnsupportedParameter,
+    WriteRole,
+    changed_meanwhile,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
     from dockertls_vault.certificate.certificate import Description
     from dockertls_vault.vault.mount import CertificateAuthority, State
     from dockertls_vault.vault.pki import PKI
+    from dockertls_vault.vault.roles import Role
 
     from .plan import Plan
     from .steps import Step
@@ -44,7 +52,7 @@ class Outcome:
 
     ``trusted_roots`` are the current roots of ``trust_mount``, which ca.pem will hold; ``ready``
     tells whether certificates with the default TTLs can be issued, and ``reason`` why not, with
-    the remedy.
+    the remedy. ``unused_keys`` are the keys in the mount without an issuer.
     """
 
     mount: str
@@ -57,6 +65,7 @@ class Outcome:
     trusted_roots: tuple[Description, ...] = ()
     ready: bool = False
     reason: str | None = None
+    unused_keys: tuple[str, ...] = ()
 
 
 def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Outcome:
@@ -108,18 +117,31 @@ def with_trust(
         issuers = ()
     trusted = current_roots(load_all(issuers), now)
     to_do = () if outcome.applied else plan.steps
+    is_mounted = not any(isinstance(step, EnableMount) for step in to_do)
     if any(isinstance(step, GenerateRoot) for step in to_do):
         obstacle = None if trusted or trust.mount == ca.mount else readiness.no_root(trust.mount)
     else:
         default = [step.issuer for step in to_do if isinstance(step, SetDefault)] or ["default"]
-        obstacle = readiness.obstacle(ca.mount, ca.signer(*default), trust.mount, trusted, now)
+        issuing = readiness.Issuing(
+            ca.mount, ca.signer(*default), _server_role(ca, plan), ca.date or now, ca.patience
+        )
+        obstacle = readiness.obstacle(issuing, trust.mount, trusted)
     return replace(
         outcome,
         trust_mount=trust.mount,
         trusted_roots=tuple(map(describe, trusted)),
         ready=obstacle is None,
         reason=obstacle,
+        unused_keys=ca.unused_keys() if is_mounted else (),
     )
+
+
+def _server_role(ca: CertificateAuthority, plan: Plan) -> Role:
+    """Return the role for servers as Vault reads it back when the plan has been carried out."""
+    name = plan.wish.server_role
+    found = ca.role(name)
+    wished = plan.wish.role(name, found)
+    return {key: value for key, value in wished.items() if found is None or key in found}
 
 
 def _check_the_mount(plan: Plan, state: State) -> None:

@@ -77,6 +77,7 @@ def _admin(mount: str) -> tuple[Rule, ...]:
         Rule(f"sys/mounts/{mount}", write, "ca init: enable the PKI engine"),
         Rule(f"sys/mounts/{mount}/tune", ("read", "update"), "ca init: see and raise its max TTL"),
         Rule(f"{mount}/issuers", ("list",), "ca init: see which issuers there are"),
+        Rule(f"{mount}/keys", ("list",), "ca init: see which keys have no issuer"),
         Rule(f"{mount}/issuer/+", ("read",), "ca init: see which have a key, and a root above"),
         Rule(f"{mount}/root/generate/internal", ("update",), "ca init: make the root"),
         Rule(f"{mount}/config/issuers", write, "ca init: set the default issuer"),

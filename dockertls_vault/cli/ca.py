@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -132,6 +133,7 @@ def init(
             *outcome.ineffective_options,
             *_ignored(outcome),
             *outcome.warnings,
+            *_unused(outcome),
             *([f"nothing can be issued yet: {outcome.reason}"] if outcome.reason else []),
         ],
         ok=outcome.ready,
@@ -197,6 +199,15 @@ def _ignored(outcome: Outcome) -> list[str]:
     return [
         f"this server has no {parameter} for roles ({', '.join(names)})" + _BOUND.get(parameter, "")
         for parameter, names in roles.items()
+    ]
+
+
+def _unused(outcome: Outcome) -> list[str]:
+    mount = shlex.quote(outcome.mount)
+    return [
+        f"the key {key} in {outcome.mount} has no issuer: its certificate was deleted, or is yet "
+        f"to be signed; if nobody is to sign with it: bao delete {mount}/key/{shlex.quote(key)}"
+        for key in outcome.unused_keys
     ]
 
 

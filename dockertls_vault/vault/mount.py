@@ -16,6 +16,7 @@ from .roles import BACKDATED, CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from .roles import Role
     from .session import Session
@@ -33,7 +34,11 @@ class Issuer:
 
     id: str
     name: str
-    has_key: bool
+    key_id: str | None
+
+    @property
+    def has_key(self) -> bool:
+        return self.key_id is not None
 
     @property
     def label(self) -> str:
@@ -129,6 +134,31 @@ class CertificateAuthority:
             beyond_its_end=fields.optional_text(found, "leaf_not_after_behavior") or "err",
         )
 
+    @property
+    def date(self) -> datetime | None:
+        """The time by Vault's clock when it answered last; None if it did not say."""
+        return self._session.adapter.date
+
+    @property
+    def patience(self) -> timedelta:
+        """How long Vault is waited for, in all."""
+        return self._session.settings.timeout
+
+    def unused_keys(self) -> tuple[str, ...]:
+        """Return the keys that no issuer has, by name, or id where they have none.
+
+        Their issuer was deleted, or their CSR is yet to be signed.
+        """
+        # hvac has no call for it.
+        listed = _found(self._adapter.list, f"/v1/{self.mount}/keys")
+        keys = {} if listed is None else fields.rows(listed, "key_info")
+        used = {issuer.key_id for issuer in self._issuers()} if keys else set()
+        return tuple(
+            fields.optional_text(info, "key_name") or key
+            for key, info in keys.items()
+            if key not in used
+        )
+
     def role(self, name: str) -> Role | None:
         """Return a role's parameters as Vault has them, None if there is no such role."""
         found = _found(self._pki.read_role, name, mount_point=self.mount)
@@ -208,14 +238,16 @@ class CertificateAuthority:
         listed = _found(self._pki.list_issuers, mount_point=self.mount)
         known = {} if listed is None else fields.rows(listed, "key_info")
         return tuple(
-            Issuer(key, fields.optional_text(info, "issuer_name") or "", self._has_key(key, info))
-            for key, info in known.items()
+            Issuer(
+                reference,
+                fields.optional_text(info, "issuer_name") or "",
+                # Not every server tells it in the list.
+                fields.optional_text(
+                    info if "key_id" in info else self._issuer(reference) or {}, "key_id"
+                ),
+            )
+            for reference, info in known.items()
         )
-
-    def _has_key(self, issuer: str, info: Mapping[str, Any]) -> bool:
-        if "key_id" in info:
-            return bool(info["key_id"])
-        return bool((self._issuer(issuer) or {}).get("key_id"))
 
     def _issuer(self, reference: str) -> dict[str, Any] | None:
         return _found(self._pki.read_issuer, reference, mount_point=self.mount)

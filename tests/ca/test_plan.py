@@ -30,7 +30,7 @@ DONE = State(
     mount_type="pki",
     mounted_at="pki",
     max_lease_ttl=TEN_YEARS,
-    issuers=(Issuer("id-1", "root-1", has_key=True),),
+    issuers=(Issuer("id-1", "root-1", key_id="key"),),
     default="id-1",
     roles=WISH.roles,
 )
@@ -137,7 +137,7 @@ def test_a_root_that_ends_before_what_the_roles_sign_is_refused(ttl: timedelta) 
 @pytest.mark.parametrize("default", [None, "id-0"])
 def test_the_one_issuer_with_a_key_becomes_the_default(default: str | None) -> None:
     """One without a key is there to be verified with, even if somebody made it the default."""
-    issuers = (Issuer("id-0", "", has_key=False), Issuer("id-1", "", has_key=True))
+    issuers = (Issuer("id-0", "", key_id=None), Issuer("id-1", "", key_id="key"))
     (step,) = steps_from(replace(DONE, issuers=issuers, default=default))
     assert step == SetDefault("id-1", before=default, follows_latest=False)
     assert step.summary == "make id-1 the default issuer"
@@ -145,8 +145,8 @@ def test_the_one_issuer_with_a_key_becomes_the_default(default: str | None) -> N
 
 def test_without_a_default_the_choice_is_the_operators() -> None:
     """Of two issuers that can sign; it is said how to choose."""
-    issuers = tuple(Issuer(f"id-{number}", "", has_key=True) for number in range(2))
-    state = replace(DONE, issuers=(Issuer("bare", "", has_key=False), *issuers), default=None)
+    issuers = tuple(Issuer(f"id-{number}", "", key_id="key") for number in range(2))
+    state = replace(DONE, issuers=(Issuer("bare", "", key_id=None), *issuers), default=None)
     with pytest.raises(ConflictingState, match="has 2 issuers with a key") as conflict:
         make_plan("pki", state, WISH)
     assert "bao write pki/config/issuers default=NAME" in conflict.value.hint
@@ -165,7 +165,7 @@ def test_beside_what_has_no_key_a_root_is_made(
     names: list[str], default: str | None, expected: int
 ) -> None:
     """Under the next name that is free; it signs, and the mount has room for its TTL."""
-    issuers = tuple(Issuer(f"id-{n}", name, has_key=False) for n, name in enumerate(names))
+    issuers = tuple(Issuer(f"id-{n}", name, key_id=None) for n, name in enumerate(names))
     state = replace(DONE, issuers=issuers, default=default, max_lease_ttl=timedelta(days=32))
     assert steps_from(state) == (
         TuneMount("pki", timedelta(days=32), TEN_YEARS),

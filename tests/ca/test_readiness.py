@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,16 @@ def near_its_end_and_truncating(server: DevVault, mount: str) -> None:
     near_its_end(server, mount, "truncate")
 
 
+def barred_from_the_domain(server: DevVault, mount: str) -> None:
+    """Let the root sign for another domain alone."""
+    mounts.constrained_root(server, mount, permitted_dns_domains="other.internal")
+
+
+def allowed_some_of_the_domain(server: DevVault, mount: str) -> None:
+    """Let the root sign for one host of the domain, the one that is issued for."""
+    mounts.constrained_root(server, mount, permitted_dns_domains=f"a.{mounts.DOMAIN}")
+
+
 def deleted(server: DevVault, mount: str) -> None:
     """Delete the root, whose key stays, under the name that a new one might take."""
     operator = Operator.of(server)
@@ -63,9 +74,14 @@ def deleted(server: DevVault, mount: str) -> None:
         (expired, "(CN={mount} root) expired at "),
         (revoked, "(CN=dockertls root 1) is revoked; "),
         (without_issuance, "may not issue certificates (usage: crl-signing,read-only); "),
-        (near_its_end, "ends in 1d23h"),
+        (near_its_end, ", and the default TTL of servers is 7d; "),
         (mounts.ed25519_root, "the key of CN={mount} root is not RSA, P-256"),
         (mounts.p224_root, "the key of CN={mount} root is not RSA, P-256"),
+        (
+            barred_from_the_domain,
+            f"(CN={{mount}} root) may sign for no name below {mounts.DOMAIN}, by its name constr",
+        ),
+        (allowed_some_of_the_domain, ""),
         (near_its_end_and_truncating, ""),
         (deleted, ""),
         (mounts.init, ""),
@@ -94,10 +110,52 @@ def test_ready_means_that_certificates_can_be_issued(
     assert main.run(["ca", "init", "--mount", mount]) == status
     told = capsys.readouterr()
     assert ("nothing needs to change" in told.out) == (not words)
-    assert told.err == "" or "nothing can be issued yet: the default issuer of" in told.err
+    kept = [line for line in told.err.splitlines() if " has no issuer: " in line]
+    assert bool(kept) == (state is deleted)
+    assert (told.err.count("\n") > len(kept)) == bool(words)
+    assert ("nothing can be issued yet: the default issuer of" in told.err) == bool(words)
     assert words.format(mount=mount) in told.err
     assert operator.call("LIST", f"{mount}/issuers")[1]["data"] == issuers[1]["data"]
     server = ["issue", "server", "--host", f"a.{mounts.DOMAIN}", "--dir", str(tmp_path / "s")]
     client = ["issue", "client", "--dir", str(tmp_path / "c")]
     statuses = [main.run([*command, "--mount", mount]) for command in (server, client)]
     assert (statuses == [0, 0]) == (not words)
+
+
+def test_an_issuer_that_is_too_new_is_not_ready_on_vault(
+    vault_server: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where `issue` would wait for longer than it does; it may be told to wait, as `ca init` is."""
+    lead_to(vault_server, monkeypatch)
+    mount = f"pki-{secrets.token_hex(4)}"
+    mounts.constrained_root(vault_server, mount, not_before_duration="0s")
+    status = 78 if vault_server.ignores else 0
+    assert main.run(["ca", "init", "--mount", mount, "--timeout", "5s"]) == status
+    said = capsys.readouterr().err
+    assert bool(
+        re.search(r"too new .* HashiCorp Vault signs none in the next \w+; run it again then", said)
+    ) == bool(vault_server.ignores)
+    assert main.run(["ca", "init", "--mount", mount, "--timeout", "6m"]) == 0
+    out = str(tmp_path / "c")
+    issue = ["issue", "client", "--mount", mount, "--dir", out, "--timeout", "1s"]
+    assert (main.run(issue) == 0) == (status == 0)
+
+
+def test_a_key_whose_issuer_was_deleted_is_said(
+    vault_server: DevVault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the command that deletes it, after which there is nothing to say."""
+    lead_to(vault_server, monkeypatch)
+    mount = f"pki-{secrets.token_hex(4)}"
+    deleted(vault_server, mount)
+    assert main.run(["ca", "init", "--mount", mount, "--domain", mounts.DOMAIN]) == 0
+    assert (
+        f"warning: the key root-1 in {mount} has no issuer: its certificate was deleted, or is yet "
+        f"to be signed; if nobody is to sign with it: bao delete {mount}/key/root-1\n"
+    ) in capsys.readouterr().err
+    Operator.of(vault_server).call("DELETE", f"{mount}/key/root-1")
+    assert main.run(["ca", "init", "--mount", mount]) == 0
+    assert capsys.readouterr().err == ""

@@ -423,6 +423,7 @@ def test_as_json_it_is_one_envelope(
         "trusted_roots",
         "ready",
         "reason",
+        "unused_keys",
     }
     assert (data["mount"], data["applied"]) == (mount, True)
     assert data["unsupported_parameters"] == [

@@ -78,6 +78,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "issuer/default/json": {"data": {"certificate": _INTERMEDIATE}},
     "issuer/default": {"data": {"ca_chain": [_INTERMEDIATE, _ROOT]}},
     "dockertls/issuers": {"data": _ISSUERS},
+    "dockertls/keys": {"data": {"keys": ["key"], "key_info": {"key": {"key_name": "old"}}}},
     "config/issuers": {"data": {"default": "one", "default_follows_latest_issuer": False}},
     "sign/server": {
         "lease_id": "",
@@ -203,6 +204,7 @@ _COMMANDS: dict[Callable[[Session], object], tuple[str, ...]] = {
         "mounts/dockertls/tune",
         "config/issuers",
         "dockertls/issuers",
+        "dockertls/keys",
         "issuer/default",
         "roles/server",
         "roles/client",

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from dockertls_vault.errors import InvalidInput, NotVault, PolicyDenied, VaultError
 from dockertls_vault.settings import parsers, resolve
-from dockertls_vault.vault.mount import CertificateAuthority, Issuer, State
+from dockertls_vault.vault.mount import CertificateAuthority, State
 from dockertls_vault.vault.session import open_session
 from tests import mounts
 from tests.harness.dialect.proxy import speaking
@@ -108,7 +108,23 @@ def test_issuers_have_names_and_perhaps_a_key(ca: CertificateAuthority, session:
         ("root-1", True),
         ("", False),
     }
-    assert Issuer(str(found.default), "root-1", has_key=True) in found.issuers
+    assert found.default_issuer is not None
+    assert found.default_issuer.name == found.default_issuer.label == "root-1"
+    assert found.signing == (found.default_issuer,)
+
+
+def test_a_key_without_an_issuer_is_told(ca: CertificateAuthority, session: Session) -> None:
+    """Of an issuer that was deleted, and of a CSR that nobody has signed yet."""
+    assert ca.unused_keys() == ()
+    ca.generate_root("ours", "root-1", 300 * DAY)
+    ca.generate_root("ours", "root-2", 300 * DAY)
+    assert ca.unused_keys() == ()
+    key = session.client.adapter.get(f"/v1/{ca.mount}/issuer/root-1")["data"]["key_id"]
+    session.client.adapter.delete(f"/v1/{ca.mount}/issuer/root-1")
+    assert ca.unused_keys() == (key,)
+    csr = {"common_name": "pending", "key_name": "pending"}
+    post(session, f"{ca.mount}/issuers/generate/intermediate/internal", **csr)
+    assert set(ca.unused_keys()) == {key, "pending"}
 
 
 def test_a_key_never_leaves_vault(ca: CertificateAuthority, session: Session) -> None:
