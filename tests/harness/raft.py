@@ -42,8 +42,9 @@ class Raft:
     """The cluster; ``token`` is the root token."""
 
     def __init__(self, directory: Path) -> None:
+        first = free_ports(6)
         self.nodes = [
-            Node(f"n{number}", free_ports(2), directory / f"n{number}") for number in (1, 2, 3)
+            Node(f"n{number}", first + 2 * number, directory / f"n{number}") for number in range(3)
         ]
         self.token = ""
         self._key = ""

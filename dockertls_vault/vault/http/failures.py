@@ -197,12 +197,14 @@ def may_have_been_sent(error: urllib3.exceptions.HTTPError) -> bool:
 def lasts(error: urllib3.exceptions.HTTPError) -> bool:
     """Tell whether trying again is of no use: a certificate, a name, an address with a mistake.
 
-    TLS that breaks off in the middle is what a node does that goes down.
+    Or an answer that is too large to be Vault's. TLS that breaks off in the middle is what a node
+    does that goes down.
     """
     if isinstance(error, ValueError):
         return True
     return any(
-        (isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError))
+        isinstance(cause, TooLongError)
+        or (isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError))
         or (isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME)
         for cause in causes(error)
     )
