@@ -22,6 +22,7 @@ from .certificate.names import LONGEST_COMMON_NAME
 from .certificate.request import KeyType, Purpose
 from .credential import preflight, store
 from .credential.layout import Kind, Layout
+from .credential.trust import warn_of_lost
 from .credential.worker import by_worker
 from .duration import format_time
 from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
@@ -89,16 +90,14 @@ def issue(
     trust: PKI,
     drop_refused_names: bool,
     replace_files: bool,
-    announce: Callable[[tuple[Description, ...]], None],
     clock: Callable[[], datetime],
 ) -> Issued:
     """Issue the credential that ``record`` describes into ``place``.
 
     ``signer`` is the mount that signs, ``trust`` the one whose roots go into ca.pem, most often
     the same; ``clock`` gives the time in UTC. With ``drop_refused_names`` a name that the role
-    does not allow is left out, as long as one is left. ``announce`` is told of the CAs that will
-    not be trusted any more, if there are any, before anything is signed; what it raises ends
-    it. Raises what the parts raise; then nothing was installed.
+    does not allow is left out, as long as one is left. What the new ca.pem shuts out is
+    warned of before anything is signed. Raises what the parts raise; then nothing was installed.
     """
     _refuse_dind_with_two_mounts(record)
     preflight.check(place, replace=replace_files)
@@ -110,8 +109,7 @@ def issue(
     if not trusted_roots:
         raise _no_root(trust.mount, trusted)
     losing = _losing(place, trusted_roots, clock())
-    if losing:
-        announce(losing)
+    warn_of_lost(request.purpose, losing)
     key = generate_key(request.key_type)
     signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
     clocks = Clocks(clock(), signed.date)

@@ -18,7 +18,7 @@ from .certificate.certificate import (
 )
 from .certificate.keys import is_key_of
 from .certificate.request import Purpose
-from .credential import backup, generations, preflight, record, store
+from .credential import backup, generations, preflight, record, store, trust
 from .credential.layout import GENERATION_NAMES, PRIVATE, Kind, Layout, Placement, gid
 from .credential.store import InstalledFile
 from .credential.worker import by_worker
@@ -104,11 +104,14 @@ def roll_back(
             place = _place(directory, admins)
             # Whoever may not change it is told that, and nothing of what they may not read.
             preflight.check(place, replace=True)
-            return by_worker(place, partial(_roll_back, name=name, now=now))
+            done = by_worker(place, partial(_roll_back, name=name, now=now))
         except ForeignFiles as error:
             raise ForeignFiles(
                 error.message, hint="a rollback would not reach them: move them away"
             ) from None
+    trust.warn_of_lost(done.purpose, done.removed_cas)
+    trust.warn_of_returned(done.restored_cas)
+    return done
 
 
 def _place(directory: Path, admins: str | None) -> Placement:

@@ -13,6 +13,7 @@ from dockertls_vault.settings import resolve
 from dockertls_vault.vault import roles
 from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.session import Session, open_session
+from tests.vault.waits import NoWaits
 
 if TYPE_CHECKING:
     from .harness.openbao import DevVault
@@ -152,7 +153,7 @@ def lead_to(server: Server, patch: pytest.MonkeyPatch) -> None:
 def session(server: DevVault) -> Session:
     """Open a session as the server's root."""
     environ = {"BAO_ADDR": server.address, "BAO_TOKEN": server.token}
-    return open_session(resolve.resolve({}, environ, ()), say=pytest.fail)
+    return open_session(resolve.resolve({}, environ, ()), progress=NoWaits())
 
 
 def _enable(opened: Session, mount: str) -> None:

@@ -56,7 +56,7 @@ def test_it_answers_to_its_token_and_nothing_survives(
     monkeypatch.setattr("tempfile.tempdir", None)
     with dev.running() as server:
         settings = resolve.resolve({}, server.environment({}), ())
-        with open_session(settings, say=pytest.fail) as session:
+        with open_session(settings) as session:
             told = session.client.adapter.get("/v1/auth/token/lookup-self")["data"]
         assert told["policies"] == ["root"]
         assert files_below(tmp_path) == set()

@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from dockertls_vault.certificate.certificate import certificates_pem
-from dockertls_vault.cli import main, render
+from dockertls_vault.cli import main, speech
 
 from .certificates import Authority
 from .harness.missing import as_root
@@ -98,11 +98,11 @@ def test_who_is_shut_out_is_said_before_anything_happens(
     by_hand(tmp_path / "d", Authority.create().certificate, names=("cert.pem", "key.pem"))
     there: list[str] = []
 
-    def interrupted(_text: str) -> None:
+    def interrupted(_label: str, _text: str) -> None:
         there.extend(path.name for path in (tmp_path / "d").iterdir())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(render, "warn", interrupted)
+    monkeypatch.setattr(speech, "say", interrupted)
     assert main.run(["issue", "client", "--dir", str(tmp_path / "d"), "--replace"]) == 130
     assert sorted(there) == ["ca.pem", "cert.pem", "key.pem"]
     assert fake.orders == []

@@ -18,6 +18,7 @@ from dockertls_vault.errors import IssuerTooYoung
 from dockertls_vault.vault.age import wait_until_old_enough
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.roles import widening
+from tests.vault.waits import Waits
 
 from .mounts import lead_to
 from .vault.operator import Operator, session
@@ -599,16 +600,16 @@ class TestAYoungIssuer:
         self, before: float, wait: float, mount: str, community: Operator, slept: list[float]
     ) -> None:
         """In whole seconds, and never none: the refusal was a moment ago."""
-        said: list[str] = []
+        waits = Waits()
         variables = {"VAULT_TOKEN": community.token, "DOCKERTLS_TIMEOUT": "5m"}
-        with session(community.address, said.append, **variables) as opened:
+        with session(community.address, waits, **variables) as opened:
             pki = PKI(opened, mount)
             (root,) = load_certificates(pki.issuer("default"))
             old_enough = root.not_valid_before_utc + timedelta(minutes=5)
             young = IssuerTooYoung("too young", asked_at=old_enough - timedelta(seconds=before))
             wait_until_old_enough(opened, "server", pki.role("server"), pki.issuer, young)
         assert slept == [wait]
-        assert said == [f"waiting {wait}s: {self.TOO_NEW}"]
+        assert waits.texts == [f"waiting {wait}s: {self.TOO_NEW}"]
 
     def test_the_wait_is_counted_by_our_clock_where_vault_does_not_tell(
         self, mount: str, community: Operator

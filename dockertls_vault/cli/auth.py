@@ -9,8 +9,8 @@ from dockertls_vault.settings.schema import Settings
 
 from . import render
 from .help import Command, of_vault, single_command
-from .options import VAULT, with_settings
-from .preferences import Preferences, with_preferences
+from .options import VAULT, with_preferences, with_settings
+from .preferences import Preferences
 from .session import open_session
 
 if TYPE_CHECKING:

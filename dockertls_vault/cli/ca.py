@@ -12,13 +12,13 @@ from dockertls_vault.ca.changes import announce
 from dockertls_vault.ca.policy import Person
 from dockertls_vault.certificate.names import parse_common_name
 from dockertls_vault.duration import parse_ttl
-from dockertls_vault.errors import ConflictingState
+from dockertls_vault.errors import ConflictingState, ConsentNeeded
 from dockertls_vault.settings.schema import Settings
 
-from . import render
+from . import render, speech
 from .help import Command, command_group, described, examples, of_vault
-from .options import VAULT, find_settings, parsed, with_settings
-from .preferences import Preferences, with_preferences
+from .options import VAULT, find_settings, parsed, with_preferences, with_settings
+from .preferences import Preferences
 from .session import needing, open_session
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dockertls_vault.ca.bootstrap import Outcome
     from dockertls_vault.ca.plan import Plan
     from dockertls_vault.ca.steps import Step
+    from dockertls_vault.ca.wish import Wish
 
 _AS_IT_IS = "as it is"
 _BOUND = {
@@ -94,11 +95,7 @@ def init(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
 ) -> None:
     """Make the PKI mount, its root and its roles, or put them right."""
-    from dockertls_vault.ca import bootstrap
-    from dockertls_vault.ca.plan import make_plan
     from dockertls_vault.ca.wish import Wish, parse_domains, parse_removals
-    from dockertls_vault.vault.mount import CertificateAuthority
-    from dockertls_vault.vault.pki import PKI
 
     wish = Wish(
         domains=parse_domains(domain or []),
@@ -111,31 +108,13 @@ def init(
         server_role=settings.server_role,
         client_role=settings.client_role,
     )
-    with (
-        needing(Person.ADMIN, settings.mount, settings.server_role),
-        open_session(settings, preferences) as session,
-    ):
-        ca = CertificateAuthority(session, settings.mount)
-        plan = make_plan(settings.mount, ca.state(tuple(wish.roles)), wish)
-        render.words(_plan(plan.steps), preferences)
-        if dry_run:
-            outcome = bootstrap.preview(plan)
-        else:
-            outcome = bootstrap.apply(ca, plan, consent=yes or _is_consented_to(plan))
-        trust = PKI(session, settings.trust_mount or settings.mount)
-        outcome = bootstrap.with_trust(outcome, plan, ca, trust, datetime.now(UTC))
+    outcome = _set_up(settings, preferences, wish, dry_run=dry_run, yes=yes)
     render.show(
         "ca-init",
         outcome,
         preferences,
         words=[_summary(outcome)],
-        warnings=[
-            *outcome.ineffective_options,
-            *_ignored(outcome),
-            *outcome.warnings,
-            *_unused(outcome),
-            *([f"nothing can be issued yet: {outcome.reason}"] if outcome.reason else []),
-        ],
+        warnings=_warnings(outcome),
         ok=outcome.ready,
     )
     if not outcome.ready:
@@ -178,6 +157,30 @@ def policy(
     render.words(hcl.removesuffix("\n").split("\n"), preferences)
 
 
+def _set_up(
+    settings: Settings, preferences: Preferences, wish: Wish, *, dry_run: bool, yes: bool
+) -> Outcome:
+    """Show the plan, and carry it out if that is wanted."""
+    from dockertls_vault.ca import bootstrap
+    from dockertls_vault.ca.plan import make_plan
+    from dockertls_vault.vault.mount import CertificateAuthority
+    from dockertls_vault.vault.pki import PKI
+
+    with (
+        needing(Person.ADMIN, settings.mount, settings.server_role),
+        open_session(settings, preferences) as session,
+    ):
+        ca = CertificateAuthority(session, settings.mount)
+        plan = make_plan(settings.mount, ca.state(tuple(wish.roles)), wish)
+        render.words(_plan(plan.steps), preferences)
+        if dry_run:
+            outcome = bootstrap.preview(plan)
+        else:
+            outcome = bootstrap.apply(ca, plan, consent=yes or _is_consented_to(plan))
+        trust = PKI(session, settings.trust_mount or settings.mount)
+        return bootstrap.with_trust(outcome, plan, ca, trust, datetime.now(UTC))
+
+
 def _plan(steps: Sequence[Step]) -> list[str]:
     lines = []
     for step in steps:
@@ -187,9 +190,25 @@ def _plan(steps: Sequence[Step]) -> list[str]:
 
 
 def _is_consented_to(plan: Plan) -> bool:
-    """Ask about what is taken away or opened, if anything is."""
-    asked = [f"the plan {plan.consequence}:", *plan.needs_consent]
-    return bool(plan.needs_consent) and render.confirmed(asked)
+    """Ask about what is taken away or opened, if anything is; raises ConsentNeeded for a no."""
+    if not plan.needs_consent:
+        return False
+    answer = speech.confirmed([f"the plan {plan.consequence}:", *plan.needs_consent])
+    if answer is False:
+        raise ConsentNeeded("nothing was changed: that was not a yes")
+    return bool(answer)
+
+
+def _warnings(outcome: Outcome) -> list[str]:
+    warnings = [
+        *outcome.ineffective_options,
+        *_ignored(outcome),
+        *outcome.warnings,
+        *_unused(outcome),
+    ]
+    if outcome.reason:
+        warnings.append(f"nothing can be issued yet: {outcome.reason}")
+    return warnings
 
 
 def _ignored(outcome: Outcome) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 from collections.abc import Mapping
@@ -18,14 +19,15 @@ from dockertls_vault.settings import parsers
 from . import options, render
 from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY
 from .help import Command, described, examples, single_command
-from .options import parsed
-from .preferences import Preferences, with_preferences
+from .options import parsed, with_preferences
+from .preferences import Preferences
 
 if TYPE_CHECKING:
     from dockertls_vault.credential.reader import CredentialFiles
     from dockertls_vault.docker.diagnosis.report import CheckResult, Report
     from dockertls_vault.docker.endpoint import Endpoint
 
+logger = logging.getLogger(__name__)
 app = single_command()
 
 
@@ -74,12 +76,11 @@ def check(
     limit = parsed("--timeout", parse_duration, timeout)
     named = None if certs is None else options.directory("--certs", certs)
     files = _credential(named, os.environ)
-    render.note(
-        f"our certificate is {files.cert}"
-        if files
-        else f"there is no credential in {default_directory(os.environ)}: trying as a stranger",
-        preferences,
-    )
+    if files:
+        logger.info("our certificate is %s", files.cert)
+    else:
+        found = default_directory(os.environ)
+        logger.info("there is no credential in %s: trying as a stranger", found)
     report = check_endpoint(
         endpoint,
         files,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import re
 import shlex
@@ -16,12 +17,14 @@ from dockertls_vault.host import process
 
 from . import render, signals
 from .help import Command, examples, single_command
-from .preferences import Preferences, with_preferences
+from .options import with_preferences
+from .preferences import Preferences
 from .session import open_session
 
 if TYPE_CHECKING:
     from dockertls_vault.dev import DevServer
 
+logger = logging.getLogger(__name__)
 app = single_command()
 
 
@@ -60,7 +63,7 @@ def dev(
             with signals.passed_on(child.pass_on):
                 raise typer.Exit(child.run())
         render.words(_exports(server), preferences)
-        render.note("OpenBao runs until this command ends (Ctrl-C)", preferences)
+        logger.info("OpenBao runs until this command ends (Ctrl-C)")
         try:
             with stop.cutting(server.process.terminate):
                 status = server.process.wait()
@@ -96,10 +99,8 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
         ca = CertificateAuthority(session, settings.mount)
         bootstrap.apply(ca, make_plan(settings.mount, ca.state(tuple(wish.roles)), wish))
     names = f"names below {', '.join(domains)}" if domains else "any name (no --domain was given)"
-    render.note(
-        f"an embedded OpenBao at {server.address}, where `ca init` has been run", preferences
-    )
-    render.note(f"servers get {names}", preferences)
+    logger.info("an embedded OpenBao at %s, where `ca init` has been run", server.address)
+    logger.info("servers get %s", names)
 
 
 def _exports(server: DevServer) -> list[str]:

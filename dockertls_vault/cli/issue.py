@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -16,11 +17,11 @@ from dockertls_vault.credential.record import Record
 from dockertls_vault.duration import parse_ttl
 from dockertls_vault.settings.schema import Settings
 
-from . import issued, render, restart, trust
+from . import issued, render, restart
 from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, to_install_in
 from .help import Command, command_group, described, of_vault
-from .options import VAULT, once, parsed, with_settings
-from .preferences import Preferences, with_preferences
+from .options import VAULT, once, parsed, with_preferences, with_settings
+from .preferences import Preferences
 from .session import needing, open_session
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from dockertls_vault.certificate.names import Names
     from dockertls_vault.credential.layout import Placement
 
+logger = logging.getLogger(__name__)
 app = command_group("Issue a certificate, verify it, and install it.")
 
 
@@ -117,7 +119,7 @@ def server(
     )
     place = record.place(to_install_in(directory, SERVER_DIRECTORY), settings.admin_group)
     if host is None:
-        render.note(f"names found on this machine: {', '.join(names.all)}", preferences)
+        logger.info("names found on this machine: %s", ", ".join(names.all))
     _issue(settings, preferences, record, place, replace=replace, names_found=host is None)
 
 
@@ -214,11 +216,10 @@ def _issue(
             trust=PKI(session, settings.trust_mount) if settings.trust_mount else signer,
             drop_refused_names=names_found,
             replace_files=replace,
-            announce=lambda lost: trust.say_who_is_shut_out(request.purpose, lost),
             clock=lambda: datetime.now(UTC),
         )
     if result.dropped_names:
-        render.note(issued.dropped_names(result), preferences)
+        logger.info(issued.dropped_names(result))
     render.show(
         "issued",
         result,
@@ -227,4 +228,4 @@ def _issue(
         warnings=issued.warnings(result),
     )
     if request.purpose is Purpose.SERVER:
-        render.note(restart.words(record.layout), preferences)
+        logger.info(restart.words(record.layout))

@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from dockertls_vault import stop
 from dockertls_vault.errors import OutputLost
 
-from . import render, signals, streams
+from . import signals, speech, streams
 from .help import examples
 from .preferences import Failed, Preferences
 
@@ -109,7 +109,7 @@ def main() -> None:
     status = run(sys.argv[1:])
     if stdout.failure is not None and status == 0:
         lost = OutputLost(f"the result cannot be written to stdout: {stdout.failure.strerror}")
-        render.failure(lost, Preferences())
+        speech.failure(lost, Preferences())
         status = lost.exit_status
     gc.freeze()
     sys.exit(status)
@@ -131,7 +131,7 @@ def _say_what_is_there_instead(arguments: Sequence[str]) -> None:
     given = {argument.partition("=")[0] for argument in arguments}
     for words, instead in NOT_THERE.items():
         if given.issuperset(words):
-            render.hint(instead)
+            speech.say("hint", instead)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -152,12 +152,12 @@ def _run(arguments: Sequence[str], heard: signals.Heard) -> int:
     try:
         status = app(_in_options(arguments), prog_name="dockertls-vault", standalone_mode=False)
     except _UsageError as error:
-        render.usage(error)
+        speech.usage(error)
         _say_what_is_there_instead(arguments)
         return EXIT_USAGE
     except stop.Stopped:
         return heard.status
     except Failed as failed:
-        render.failure(failed.error, failed.preferences)
+        speech.failure(failed.error, failed.preferences)
         return heard.status or failed.error.exit_status
     return status or 0

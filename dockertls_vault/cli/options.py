@@ -1,8 +1,13 @@
-"""The options that commands share: those of the settings, which one decorator gives."""
+"""The options that commands share, which two decorators give.
+
+One gives ``-o``, ``-q``, ``-v`` and the Preferences that follow from them, the other the options of
+settings, and the Settings. What they add is in the signature of the command, where typer looks.
+"""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -13,13 +18,14 @@ import typer
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.credential import layout
 from dockertls_vault.duration import format_duration
-from dockertls_vault.errors import InvalidInput, InvalidSetting
+from dockertls_vault.errors import DockerTLSError, InvalidInput, InvalidSetting
 from dockertls_vault.settings import parsers
 from dockertls_vault.settings.parsers import Method
 from dockertls_vault.settings.schema import Settings, sources
 
+from . import speech
 from .help import described
-from .preferences import show_options
+from .preferences import Failed, Output, Preferences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +53,18 @@ def _of_setting(name: str, metavar: str, kind: Any = str, **attributes: Any) -> 
     return Annotated[kind | None, option]
 
 
-_OPTIONS = {
+_PREFERENCES = {
+    "output": Annotated[
+        Output,
+        typer.Option("--output", "-o", help="Print a table for people or JSON for programs."),
+    ],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes on stderr.")],
+    "verbose": Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Say on stderr which settings were found, and where."),
+    ],
+}
+_SETTINGS = {
     "mount": _of_setting("mount", "PATH"),
     "trust_mount": _of_setting("trust_mount", "PATH"),
     "server_role": _of_setting("server_role", "NAME"),
@@ -58,6 +75,31 @@ _OPTIONS = {
     "namespace": _of_setting("namespace", "PATH"),
     "timeout": _of_setting("timeout", "DURATION"),
 }
+
+
+def with_preferences(
+    *names: str,
+) -> Callable[[Callable[Concatenate[Preferences, ...], None]], Callable[..., None]]:
+    """Give a command its Preferences first, and those of the options that are named.
+
+    Outermost of the decorators below typer's: whatever the command raises is told accordingly.
+    """
+
+    def decorate(command: Callable[Concatenate[Preferences, ...], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            preferences = Preferences(**{name: given.pop(name) for name in names})
+            try:
+                with speech.speaking(preferences):
+                    command(preferences, **given)
+            except DockerTLSError as error:
+                raise Failed(error, preferences) from error
+
+        options = {name: (_PREFERENCES[name], getattr(Preferences, name)) for name in names}
+        _show_options(run, of=command, options=options)
+        return run
+
+    return decorate
 
 
 def with_settings(
@@ -76,10 +118,26 @@ def with_settings(
                 flags["admin_group"] = once("--admin-group", flags["admin_group"])
             command(find_settings(flags, others=others), *first, **given)
 
-        show_options(run, of=command, options={name: (_OPTIONS[name], None) for name in names})
+        _show_options(run, of=command, options={name: (_SETTINGS[name], None) for name in names})
         return run
 
     return decorate
+
+
+def _show_options(
+    run: Callable[..., None], *, of: Callable[..., None], options: dict[str, tuple[Any, object]]
+) -> None:
+    """Have typer see the parameters of ``of`` without the first, and then ``options``.
+
+    For each option its annotation and its default.
+    """
+    signature = inspect.signature(of, eval_str=True)
+    _, *own = signature.parameters.values()
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in options.items()
+    ]
+    run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]  # mypy knows it of classes alone
 
 
 def find_settings(flags: Mapping[str, Any], *, others: bool = True) -> Settings:

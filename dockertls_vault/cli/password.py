@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault import stop
 from dockertls_vault.errors import NoToken
 
-from . import render
+from . import speech
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def typed(prompt: str) -> str:
     """
     try:
         with _unseen(sys.stdin.fileno()):
-            render.prompt(prompt)
+            speech.prompt(prompt)
             line = stop.readline(sys.stdin)
     finally:
         sys.stderr.write("\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,14 +13,16 @@ from dockertls_vault.duration import format_time
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.settings.schema import Settings
 
-from . import options, render, restart, trust
+from . import options, render, restart
 from .help import Command, examples, single_command
-from .options import with_settings
-from .preferences import Preferences, with_preferences
+from .options import with_preferences, with_settings
+from .preferences import Preferences
+from .text import Lines
 
 if TYPE_CHECKING:
     from dockertls_vault.rollback import Generation, Generations, RolledBack
 
+logger = logging.getLogger(__name__)
 app = single_command()
 
 
@@ -66,13 +69,11 @@ def rollback(
         render.show("generations", found, preferences, words=[_table(found)])
         return
     done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
-    trust.say_who_is_shut_out(done.purpose, done.removed_cas)
-    trust.say_who_is_let_in_again(done.restored_cas)
     render.show("rollback", done, preferences, words=[_fields(done)], warnings=done.warnings)
     if done.previous == done.generation.name:
-        render.note("it was in use already", preferences)
+        logger.info("it was in use already")
     elif done.purpose is Purpose.SERVER:
-        render.note(restart.words(done.layout), preferences)
+        logger.info(restart.words(done.layout))
 
 
 def _table(found: Generations) -> render.Table:
@@ -109,7 +110,7 @@ def _names(generation: Generation) -> str:
 
 
 def _fields(done: RolledBack) -> render.Fields:
-    pairs: list[tuple[str, render.Lines]] = [("in use", done.generation.name)]
+    pairs: list[tuple[str, Lines]] = [("in use", done.generation.name)]
     if done.previous is not None:
         pairs.append(("previous", done.previous))
     if certificate := done.generation.certificate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,24 +21,22 @@ if TYPE_CHECKING:
 
     from .preferences import Preferences
 
+logger = logging.getLogger(__name__)
+
 
 def open_session(settings: Settings, preferences: Preferences) -> Session:
     """Open the session with Vault; what it has to say goes to stderr."""
     from dockertls_vault.vault import session
 
     for variable, winner in settings.outvoted.items():
-        render.note(
-            f"{winner} wins over {variable}, which differs (unset {winner} to use that)",
-            preferences,
+        logger.info(
+            "%s wins over %s, which differs (unset %s to use that)", winner, variable, winner
         )
-    if preferences.verbose:
-        for name, origin in settings.origins.items():
-            render.note(f"{name}: from {origin}", preferences)
+    for name, origin in settings.origins.items():
+        logger.debug("%s: from %s", name, origin)
     return session.open_session(
         settings,
-        say=render.warn,
-        explain=(lambda text: render.note(text, preferences)) if preferences.verbose else _ignore,
-        waiting=render.waiting(preferences),
+        progress=render.spinner(preferences),
         ask=password.typed if sys.stdin.isatty() else None,
     )
 
@@ -55,7 +54,3 @@ def needing(person: Person, mount: str, role: str) -> Iterator[None]:
             writing = policy.command(person, mount, role)
             denied.hint = f"`{writing}` writes a policy with all that this command needs"
         raise
-
-
-def _ignore(_text: str) -> None:
-    """Say nothing: ``--verbose`` was not given."""

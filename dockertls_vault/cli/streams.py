@@ -65,6 +65,24 @@ def take_over() -> Sink:
     return stdout
 
 
+def write(stream: TextIO | None, text: str) -> None:
+    """Write at once; Python has no stream where the caller closed it, and nobody listens."""
+    if stream is not None:
+        stream.write(text)
+        stream.flush()
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a person is at the other end."""
+    return stream is not None and stream.isatty()
+
+
+def is_styled(stream: TextIO | None) -> bool:
+    """Tell whether the stream gets colours, bold type and a spinner."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return is_terminal(stream) and not plain
+
+
 def _fill(number: int, mode: str) -> None:
     try:
         os.fstat(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import logging
 from functools import cached_property
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +14,7 @@ from dockertls_vault.errors import DockerTLSError, TokenRefused
 from .http import exposure
 from .http.adapter import Adapter
 from .http.cluster import Cluster
+from .http.progress import Logged
 from .http.transport import Transport
 from .login.identity import Identity
 from .login.method import Authenticator
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
     from dockertls_vault.settings.schema import Settings
 
+    from .http.progress import Progress
     from .login.method import Login
+
+logger = logging.getLogger(__name__)
 
 # Seconds for the revocation of our tokens, whatever is left of the time for the rest.
 _REVOKING = 5.0
@@ -69,17 +73,12 @@ class Session:
         self,
         settings: Settings,
         *,
-        say: Callable[[str], None],
-        explain: Callable[[str], None],
-        waiting: Callable[[str | None], None],
+        progress: Progress,
         ask: Callable[[str], str] | None,
     ) -> None:
         self.settings = settings
-        self._say = say
         self._transport = Transport(settings)
-        self._cluster = Cluster(
-            settings, self._transport, say=say, waiting=waiting, random=random.random
-        )
+        self._cluster = Cluster(settings, self._transport, progress)
         self.anonymous = Adapter(self._cluster, settings.namespace)
         authenticator = Authenticator(
             settings,
@@ -87,9 +86,8 @@ class Session:
             once=self._cluster.once,
             spending=self._cluster.spending,
             ask=ask,
-            random=random.random,
         )
-        self.identity = Identity(settings, authenticator, explain)
+        self.identity = Identity(settings, authenticator)
         self.adapter = _WithToken(self._cluster, settings.namespace, self.identity)
 
     def __enter__(self) -> Self:
@@ -122,7 +120,7 @@ class Session:
         except DockerTLSError as error:
             gone = isinstance(error, TokenRefused) and (error.gone or self.identity.is_over(login))
             if not gone:
-                self._say(_not_revoked(login, error))
+                logger.warning(_not_revoked(login, error))
 
     @property
     def address(self) -> str:
@@ -165,32 +163,20 @@ def _not_revoked(login: Login, error: DockerTLSError) -> str:
 def open_session(
     settings: Settings,
     *,
-    say: Callable[[str], None],
-    explain: Callable[[str], None] = lambda _: None,
-    waiting: Callable[[str | None], None] | None = None,
+    progress: Progress | None = None,
     ask: Callable[[str], str] | None = None,
 ) -> Session:
-    """Open a session; a connection that others can read or forge is said aloud.
+    """Open a session; a connection that others can read or forge is warned of.
 
-    ``say`` is told what the user must know, ``explain`` how the token was come by, ``waiting``
-    what a long wait is for (and None when it is over; without it, ``say`` is told once), and
-    ``ask`` returns the password that it is asked for.
+    ``progress`` shows what a long wait is for; without one it is logged. ``ask`` returns the
+    password that it is asked for.
     """
     for address in settings.addresses:
         if exposure.is_exposed(address, settings):
-            say(exposure.words(address))
+            logger.warning(exposure.words(address))
     if settings.skip_verify:
         origin = settings.origins.get("skip_verify", "default")
-        say(f"Vault's certificate is not checked ({origin}): anybody on the way can pose as Vault")
-    return Session(settings, say=say, explain=explain, waiting=waiting or _say_once(say), ask=ask)
-
-
-def _say_once(say: Callable[[str], None]) -> Callable[[str | None], None]:
-    said: set[str] = set()
-
-    def waiting(text: str | None) -> None:
-        if text is not None and text not in said:
-            said.add(text)
-            say(text)
-
-    return waiting
+        logger.warning(
+            "Vault's certificate is not checked (%s): anybody on the way can pose as Vault", origin
+        )
+    return Session(settings, progress=progress or Logged(), ask=ask)

@@ -50,7 +50,7 @@ def session(vault_server: DevVault) -> Iterator[Session]:
     settings = resolve.resolve(
         {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
     )
-    with open_session(settings, say=pytest.fail) as opened:
+    with open_session(settings) as opened:
         yield opened
 
 
@@ -159,13 +159,13 @@ def test_two_runs_at_once_make_one_ca(vault_server: DevVault) -> None:
     )
 
     def init(_: int) -> bool:
-        with open_session(settings, say=pytest.fail) as own:
+        with open_session(settings) as own:
             ca = CertificateAuthority(own, mount)
             return bootstrap.apply(ca, planned(ca)).applied
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(init, range(4))) == [True] * 4
-    with open_session(settings, say=pytest.fail) as own:
+    with open_session(settings) as own:
         assert planned(CertificateAuthority(own, mount)).steps == ()
         assert len(PKI(own, mount).issuers()) == 1
 

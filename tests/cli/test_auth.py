@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
 import re
@@ -412,3 +413,31 @@ def read_until(terminal: int, text: bytes, screen: bytes) -> bytes:
             break  # the program has ended
     assert text in screen, screen
     return screen
+
+
+SECRETS = ("DOCKERTLS_SECRET_ID", "VAULT_TOKEN")
+
+
+@pytest.mark.parametrize("mode", ["approle", "token"])
+def test_no_record_has_a_secret(
+    mode: str,
+    operator: Operator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever --verbose tells: neither a token nor what is logged in with, by any logger."""
+    variables = approle(operator)
+    if mode == "token":
+        variables = {"VAULT_TOKEN": operator.create_token(policies=["default"], ttl="5m")}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    caplog.set_level(logging.DEBUG)
+    assert run(["auth", "-v"]) == 0
+    told = capsys.readouterr().err
+    said = [record for record in caplog.records if record.name.startswith("dockertls_vault.")]
+    assert "VAULT_ADDR" in told
+    assert {record.levelname for record in said} == {"DEBUG"}
+    (secret,) = (variables[name] for name in SECRETS if name in variables)
+    whole = told + "".join(f"{record.__dict__}" for record in caplog.records)
+    assert secret not in whole

@@ -39,7 +39,7 @@ def mount(vault_server: DevVault, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def session(mount: str) -> Iterator[Session]:
     """Return a session of the operator's."""
-    with open_session(options.find_settings({"mount": mount}), say=pytest.fail) as opened:
+    with open_session(options.find_settings({"mount": mount})) as opened:
         yield opened
 
 

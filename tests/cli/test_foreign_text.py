@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,14 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dockertls_vault.cli import main, render
+from dockertls_vault.cli import main, render, speech
 from dockertls_vault.cli.preferences import Output, Preferences
 from dockertls_vault.errors import DockerTLSError
-
-from .test_render import be_a_terminal
+from dockertls_vault.vault.http.progress import Logged
+from tests.harness.terminal import be_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+logger = logging.getLogger("dockertls_vault.of.this.test")
 
 # What a terminal acts on, what turns text round or ends a line, and what forges a line of ours.
 ODD = [
@@ -49,19 +52,26 @@ def failure(text: str) -> None:
     """Fail with their words in each place that a failure has."""
     error = DockerTLSError(text, hint=f"do {text}")
     error.problems = (text, text)
-    render.failure(error, Preferences())
+    speech.failure(error, Preferences())
 
 
 def asked(text: str) -> None:
     """Ask about their words; nothing answers."""
-    render.confirmed([text, text])
+    speech.confirmed([text, text])
 
 
 def waited_for(text: str) -> None:
     """Wait for it, and no more."""
-    show = render.waiting(Preferences())
-    show(text)
-    show(None)
+    progress = render.spinner(Preferences()) or Logged()
+    with speech.speaking(Preferences()):
+        progress.waiting(text)
+        progress.over()
+
+
+def logged(level: int, text: str) -> None:
+    """Log their words."""
+    with speech.speaking(Preferences()):
+        logger.log(level, "%s", text)
 
 
 PLACES: dict[str, Callable[[str], None]] = {
@@ -76,12 +86,12 @@ PLACES: dict[str, Callable[[str], None]] = {
     "cell": lambda text: render.words(
         [render.Table(("a", "b"), [("ok", [text, text])])], Preferences()
     ),
-    "note": lambda text: render.note(text, Preferences()),
-    "warning": render.warn,
-    "hint": render.hint,
+    "note": lambda text: logged(logging.INFO, text),
+    "warning": lambda text: logged(logging.WARNING, text),
+    "hint": lambda text: speech.say("hint", text),
     "failure": failure,
     "question": asked,
-    "prompt": render.prompt,
+    "prompt": speech.prompt,
     "waiting": waited_for,
     "usage": lambda text: _run("check", "--output", f"x{text}"),
     "option": lambda text: _run("check", f"--x{text}"),
@@ -158,6 +168,6 @@ def test_colours(
     be_a_terminal(monkeypatch)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    render.warn("mind this")
+    speech.say("warning", "mind this")
     render.words([render.Table(("a", "b"), [("ok", "x")], graded=True)], Preferences())
     assert ("\x1b" in "".join(capsys.readouterr())) is coloured

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault import __version__, stop
-from dockertls_vault.cli import main, render, signals
+from dockertls_vault.cli import main, signals, speech
 from dockertls_vault.cli.preferences import Failed, Output, Preferences
 from dockertls_vault.errors import (
     DockerTLSError,
@@ -148,7 +148,7 @@ def test_error_codes_are_unique() -> None:
 def test_a_failure_as_json_has_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
     """The envelope of a failure; the words are on stderr all the same."""
     error = VerificationError("refused", ("no name", "no key"))
-    render.failure(error, Preferences(output=Output.JSON))
+    speech.failure(error, Preferences(output=Output.JSON))
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {
         "version": 1,
@@ -174,7 +174,7 @@ def test_a_failure_after_o_json_is_json(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_what_a_server_says_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Escape sequences in an error's words are shown, not sent."""
-    render.failure(ForeignFiles("\x1b]0;title\x07 and \u202e more"), Preferences())
+    speech.failure(ForeignFiles("\x1b]0;title\x07 and \u202e more"), Preferences())
     assert "\x1b" not in (err := capsys.readouterr().err)
     assert "\u202e" not in err
     assert "\\x1b]0;title\\x07" in err

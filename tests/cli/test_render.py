@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from dockertls_vault.certificate.request import KeyType
-from dockertls_vault.cli import render
+from dockertls_vault.cli import envelope, render, speech
 from dockertls_vault.cli.preferences import Output, Preferences
-from dockertls_vault.errors import ForeignFiles
+from dockertls_vault.vault.http.progress import Logged
+from tests.harness.terminal import be_a_terminal
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,13 @@ def test_the_envelope_is_versioned_and_plain(capsys: pytest.CaptureFixture[str])
 
 
 def test_words_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    """A warning is said even with --quiet; a note is not."""
+    """A warning is said even with --quiet."""
     preferences = Preferences(quiet=True)
     fields = render.Fields([("one", ["first", "second"]), ("three", "third")])
-    render.note("a note", preferences)
     render.show("thing", RESULT, preferences, words=["done", fields], warnings=["mind this"])
     captured = capsys.readouterr()
     assert captured.out == "done\none\tfirst\none\tsecond\nthree\tthird\n"
     assert captured.err == "warning: mind this\n"
-    render.note("a note", Preferences())
-    assert capsys.readouterr().err == "a note\n"
 
 
 ROWS = [
@@ -78,14 +76,6 @@ ROWS = [
     ("critical", "two", ["bad", "on the wire:", "it", "why: so\tit is"]),
 ]
 TABLE = render.Table(("result", "check", "details"), ROWS, graded=True)
-
-
-def be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the streams of this test for a terminal with colours."""
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
 
 
 @pytest.mark.parametrize("styled", [True, False])
@@ -145,38 +135,18 @@ def test_a_long_wait_is_a_spinner_where_there_are_styles(
     be_a_terminal(monkeypatch)
     if not styled:
         monkeypatch.setenv("NO_COLOR", "1")
-    show = render.waiting(Preferences())
-    show("waiting for it")
-    show(None)
+    progress = render.spinner(Preferences()) or Logged()
+    with speech.speaking(Preferences()):
+        progress.waiting("waiting for it")
+        progress.over()
     err = capsys.readouterr().err
     assert "waiting for it" in err
     assert ("\x1b" in err) is styled
 
 
-def test_errors_warnings_and_hints_have_colours_on_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The label alone; NO_COLOR turns them off, and so does a pipe."""
-    be_a_terminal(monkeypatch)
-    error = ForeignFiles("went wrong")
-    render.failure(error, Preferences())
-    render.warn("mind this")
-    coloured = capsys.readouterr().err
-    assert "\x1b[31m\x1b[1merror\x1b[0m: went wrong\n" in coloured
-    assert "\x1b[36m\x1b[1mhint\x1b[0m: give --replace" in coloured
-    assert "\x1b[33m\x1b[1mwarning\x1b[0m: mind this\n" in coloured
-    monkeypatch.setenv("NO_COLOR", "1")
-    render.failure(error, Preferences())
-    assert capsys.readouterr().err.startswith("error: went wrong\nhint: give --replace")
-    monkeypatch.delenv("NO_COLOR")
-    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
-    render.warn("mind this")
-    assert capsys.readouterr().err == "warning: mind this\n"
-
-
 def test_times_are_never_local() -> None:
     """A program that reads the JSON need not know the zone of the machine."""
-    assert render.to_json(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00Z"
+    assert envelope.to_json(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize("output", list(Output))
@@ -191,13 +161,6 @@ def test_half_of_a_surrogate_pair_is_escaped(capfd: pytest.CaptureFixture[str]) 
     """A server may send one, and UTF-8 has none; who reads the JSON gets what was sent."""
     render.show("x", {}, Preferences(Output.JSON), words=[], warnings=["\ud800 é"])
     assert json.loads(capfd.readouterr().out)["warnings"] == ["\ud800 é"]
-
-
-def test_what_others_say_begins_no_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A newline in a warning of Vault's is shown as one; it forges no line of ours."""
-    render.warn("odd\nerror: all is lost\nhint: run this")
-    said = capsys.readouterr().err.splitlines()
-    assert said == ["warning: odd\\nerror: all is lost\\nhint: run this"]
 
 
 def test_json_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,10 +178,11 @@ def test_what_others_say_beside_a_spinner(
 ) -> None:
     """Rich takes out what commands a terminal, but not what turns text round."""
     be_a_terminal(monkeypatch)
-    show = render.waiting(Preferences())
-    show("for \u202e")
-    show("for \u2066")
-    show(None)
+    spinner = render.spinner(Preferences())
+    assert spinner
+    spinner.waiting("for \u202e")
+    spinner.waiting("for \u2066")
+    spinner.over()
     err = capsys.readouterr().err
     assert not {"\u202e", "\u2066"} & set(err)
     assert r"\u202e" in err or r"\u2066" in err

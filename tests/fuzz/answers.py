@@ -269,7 +269,7 @@ def _cross(wrong: _Wrong) -> object:
     settings = resolve.resolve({}, _ENVIRON, [])
     with (
         mock.patch.object(Transport, "_pool", lambda _self, target: (_Pool(wrong), str(target))),
-        open_session(settings, say=lambda _text: None) as session,
+        open_session(settings) as session,
     ):
         return wrong.command(session)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from dockertls_vault.cli import render
+from dockertls_vault.cli import envelope, speech
 from dockertls_vault.cli.preferences import Output, Preferences
 from dockertls_vault.errors import DockerTLSError
 
@@ -74,7 +74,7 @@ def _outcome(border: Border[T], drawn: T) -> str:
     except DockerTLSError as error:
         _print_failure(error)
         return error.code
-    json.dumps(render.to_json(result))
+    json.dumps(envelope.to_json(result))
     return "result"
 
 
@@ -83,4 +83,4 @@ def _print_failure(error: DockerTLSError) -> None:
         # As a terminal or a pipe: UTF-8, strict.
         stdout, stderr = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         with redirect_stdout(stdout), redirect_stderr(stderr):
-            render.failure(error, Preferences(output))
+            speech.failure(error, Preferences(output))

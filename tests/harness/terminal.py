@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pytest
+
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -66,3 +68,11 @@ def on_a_terminal(*arguments: str, columns: int) -> list[str]:
             shown += part
     process.wait()
     return [line.rstrip() for line in _COLOURS.sub("", shown.decode()).splitlines()]
+
+
+def be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the streams of this test for a terminal with colours."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)

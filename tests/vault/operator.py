@@ -12,10 +12,13 @@ from urllib.parse import urlsplit
 from dockertls_vault.settings import resolve
 from dockertls_vault.vault.session import Session, open_session
 
+from .waits import NoWaits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dockertls_vault.settings.schema import Settings
+    from dockertls_vault.vault.http.progress import Progress
     from tests.harness.openbao import DevVault
 
 LIMIT = 60.0  # seconds; far more than any call takes
@@ -103,19 +106,15 @@ def settings(address: str, **variables: str) -> Settings:
 
 def session(
     address: str,
-    say: Callable[[str], None] | None = None,
+    waits: Progress | None = None,
     ask: Callable[[str], str] | None = None,
     /,
     **variables: str,
 ) -> Session:
-    """Open a session; it must have nothing to say, unless ``say`` takes it."""
-    return open_session(settings(address, **variables), say=say or _unexpected, ask=ask)
+    """Open a session; nothing takes long in it, unless ``waits`` is told."""
+    return open_session(settings(address, **variables), progress=waits or NoWaits(), ask=ask)
 
 
 def ask_as_nobody(opened: Session) -> Any:
     """Return the data of the answer to one request, which has no token."""
     return opened.anonymous.get("/v1/auth/token/lookup-self")["data"]
-
-
-def _unexpected(text: str) -> None:
-    raise AssertionError(text)

@@ -87,7 +87,7 @@ def _ours(recorder: Recorder, environ: Mapping[str, str]) -> Outcome:
     try:
         with (
             pytest.MonkeyPatch.context() as patch,
-            open_session(resolve.resolve({}, environ, []), say=_ignore) as session,
+            open_session(resolve.resolve({}, environ, [])) as session,
         ):
             # That a token is asked about before it is used is ours alone (test_wrapping.py).
             patch.setattr(wrapping, "refuse", lambda *_: None)

@@ -35,7 +35,7 @@ def session(vault_server: DevVault) -> Iterator[Session]:
     settings = resolve.resolve(
         {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
     )
-    with open_session(settings, say=pytest.fail) as opened:
+    with open_session(settings) as opened:
         yield opened
 
 
@@ -234,7 +234,7 @@ def test_a_token_without_the_right_is_denied(vault_server: DevVault, session: Se
     made = session.client.auth.token.create(policies=["default"], ttl="10m")
     environ = {"BAO_ADDR": vault_server.address, "BAO_TOKEN": made["auth"]["client_token"]}
     with (
-        open_session(resolve.resolve({}, environ, ()), say=pytest.fail) as limited,
+        open_session(resolve.resolve({}, environ, ())) as limited,
         pytest.raises(PolicyDenied, match="sys/mounts/dockertls"),
     ):
         CertificateAuthority(limited, "dockertls").state(())

@@ -27,6 +27,7 @@ from dockertls_vault.vault.session import Session, open_session
 from dockertls_vault.vault.token_info import capabilities, lookup
 from tests.certificates import Authority, write_credential
 from tests.harness.dialect.proxy import speaking
+from tests.vault.waits import Waits
 
 from .misbehaving import Node, Relay, misbehaving, relaying, response, says
 from .operator import LIMIT, Operator, session, settings
@@ -106,22 +107,25 @@ def test_a_given_token_is_never_revoked(operator: Operator) -> None:
     assert operator.is_alive(token)
 
 
-def test_a_batch_token_ends_by_itself(operator: Operator) -> None:
+def test_a_batch_token_ends_by_itself(operator: Operator, caplog: pytest.LogCaptureFixture) -> None:
     """It cannot be revoked, and that is no failure: nothing is said."""
     with session(operator.address, **approle(operator, token_type="batch")) as opened:
         assert lookup(opened).type == "batch"
     assert opened.identity.logins[0].batch
+    assert caplog.messages == []
 
 
-def test_a_revocation_that_fails_is_said(operator: Operator) -> None:
+def test_a_revocation_that_fails_is_said(
+    operator: Operator, caplog: pytest.LogCaptureFixture
+) -> None:
     """It hides no other failure."""
-    said: list[str] = []
     with relaying(operator.address) as relay:
         variables = approle(operator)
-        opened = open_session(settings(relay.address, **variables), say=said.append)
+        opened = open_session(settings(relay.address, **variables))
         with pytest.raises(UnknownRole, match="the failure itself"):
             fail_without_vault(opened, relay)
     (login,) = opened.identity.logins
+    said = caplog.messages
     assert "could not be revoked, and it lives for 32d from the login on" in said[-1]
     assert f"`bao token revoke -accessor {login.accessor}`" in said[-1]
     assert login.token not in said[-1]
@@ -133,7 +137,7 @@ def test_a_revocation_that_fails_is_said(operator: Operator) -> None:
     [({"token_bound_cidrs": "192.0.2.0/24"}, 2), ({"token_policies": "no-revocation"}, 1)],
 )
 def test_a_token_that_may_not_revoke_itself(
-    openbao: DevVault, role: dict[str, object], tokens: int
+    openbao: DevVault, role: dict[str, object], tokens: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Refused from our address (it is logged in for again), or by policy: each is said.
 
@@ -142,12 +146,11 @@ def test_a_token_that_may_not_revoke_itself(
     operator = Operator.of(openbao)
     deny = 'path "auth/token/revoke-self" { capabilities = ["deny"] }'
     operator.write("sys/policies/acl/no-revocation", {"policy": deny})
-    said: list[str] = []
-    opened = open_session(settings(operator.address, **approle(operator, **role)), say=said.append)
+    opened = open_session(settings(operator.address, **approle(operator, **role)))
     with suppress(TokenRefused), opened:
         lookup(opened)
-    assert len(said) == len(opened.identity.logins) == tokens
-    for login, words in zip(opened.identity.logins, said, strict=True):
+    assert len(caplog.messages) == len(opened.identity.logins) == tokens
+    for login, words in zip(opened.identity.logins, caplog.messages, strict=True):
         assert f"-accessor {login.accessor}`" in words
         operator.write("auth/token/revoke-accessor", {"accessor": login.accessor})
 
@@ -205,7 +208,7 @@ def test_a_revocation_has_seconds_of_its_own(
 
     with speaking([rule], operator.address) as address:
         variables = approle(operator) | {"DOCKERTLS_TIMEOUT": f"{LIMIT:.0f}s"}
-        with session(address, _waiting, **variables) as opened:
+        with session(address, Waits(), **variables) as opened:
             lookup(opened)
             while opened.wait(0.5, "waiting for Vault: nobody waits"):
                 pass
@@ -214,10 +217,6 @@ def test_a_revocation_has_seconds_of_its_own(
         over.set()
     (login,) = opened.identity.logins
     assert not operator.is_alive(login.token)
-
-
-def _waiting(text: str) -> None:
-    assert text.startswith("waiting for Vault: ")
 
 
 def test_a_token_that_expired_is_got_again(operator: Operator) -> None:
@@ -274,7 +273,7 @@ class TestWhoseTokenItIs:
     def refusal(self, operator: Operator, **variables: str) -> TokenRefused:
         """Be refused; that a token could not be revoked is another test's."""
         with (
-            session(operator.address, lambda _: None, **variables) as opened,
+            session(operator.address, Waits(), **variables) as opened,
             pytest.raises(TokenRefused) as caught,
         ):
             lookup(opened)

@@ -5,6 +5,7 @@ Whom to ask next, when to ask again and when to give up are decided here, for ev
 
 from __future__ import annotations
 
+import random
 import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -17,12 +18,13 @@ from .courier import Call, Courier, Failure
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from dockertls_vault.settings.address import Address
     from dockertls_vault.settings.schema import Settings
     from dockertls_vault.vault.answers.answer import Answer
 
+    from .progress import Progress
     from .transport import Transport
 
 # Seconds; a wait that is going to be longer than this is said.
@@ -34,19 +36,10 @@ _PROBE = Call("GET", "sys/leader", {})
 class Cluster:
     """The nodes in the order in which they are asked, and what is left of the time for them."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        transport: Transport,
-        *,
-        say: Callable[[str], None],
-        waiting: Callable[[str | None], None],
-        random: Callable[[], float],
-    ) -> None:
-        self._courier = Courier(settings, transport, say)
-        self._waiting = waiting
-        self._watch = Watch(waiting, _SILENT)
-        self._random = random
+    def __init__(self, settings: Settings, transport: Transport, progress: Progress) -> None:
+        self._courier = Courier(settings, transport)
+        self._progress = progress
+        self._watch = Watch(progress, _SILENT)
         self._addresses = list(settings.addresses)
         self._max_retries = settings.max_retries
         self._left = settings.timeout.total_seconds()
@@ -91,10 +84,10 @@ class Cluster:
         if seconds >= self._left:
             return False
         try:
-            self._waiting(why)
+            self._progress.waiting(why)
             stop.wait(seconds)
         finally:
-            self._waiting(None)
+            self._progress.over()
         self._left -= seconds
         return True
 
@@ -110,7 +103,7 @@ class Cluster:
             return self._send(call, started)
         finally:
             self._left -= time.monotonic() - started
-            self._waiting(None)
+            self._progress.over()
 
     def _send(self, call: Call, started: float) -> Answer:
         deadline = started + self._left
@@ -122,7 +115,7 @@ class Cluster:
             if not isinstance(outcome, list):
                 return outcome
             fault = _most_telling(outcome)
-            wait = max(retry.pause(repeats, self._random), *(failed.wait for failed in outcome))
+            wait = max(retry.pause(repeats, random.random), *(failed.wait for failed in outcome))
             again = time.monotonic() + wait
             if (
                 repeats == self._max_retries
@@ -131,7 +124,7 @@ class Cluster:
             ):
                 raise fault
             if again - started >= _SILENT:
-                self._waiting(f"waiting for Vault: {fault.message}")
+                self._progress.waiting(f"waiting for Vault: {fault.message}")
             stop.wait(wait)
             repeats += 1
 

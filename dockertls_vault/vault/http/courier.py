@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from .masking import mask
 from .own_writes import OwnWrites
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from dockertls_vault.settings.address import Address
     from dockertls_vault.settings.schema import Settings
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from dockertls_vault.vault.answers.table import Meaning
 
     from .transport import Transport
+
+logger = logging.getLogger(__name__)
 
 # For how many seconds it makes sense to ask again; where nothing is said, as long as there is time.
 PATIENCE = {
@@ -75,12 +78,9 @@ class Failure:
 class Courier:
     """Takes calls to nodes, and remembers between them what was written and what was learnt."""
 
-    def __init__(
-        self, settings: Settings, transport: Transport, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, settings: Settings, transport: Transport) -> None:
         self._settings = settings
         self._transport = transport
-        self._say = say
         self._exposed: set[Address] = set()
         self._writes = OwnWrites()
         self._right: set[Address] = set()
@@ -129,7 +129,7 @@ class Courier:
         """Say once of each server that is redirected to what is said of those in the settings."""
         if leader not in self._exposed and exposure.is_exposed(leader, self._settings):
             self._exposed.add(leader)
-            self._say(exposure.words(leader))
+            logger.warning(exposure.words(leader))
 
     def _send(self, call: Call, address: Address, asked: Target, until: float) -> Answer | Failure:
         try:

@@ -8,18 +8,20 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from .progress import Progress
 
 
 class Watch:
-    """Tells ``say`` of a wait that is longer than ``patience``, in seconds.
+    """Tells ``progress`` of a wait that is longer than ``patience``, in seconds.
 
     The thread looks as often as that, or when a wait is due, so that one which is over in
     milliseconds wakes nobody: a thread for each request would cost more than the request.
     """
 
-    def __init__(self, say: Callable[[str], None], patience: float) -> None:
-        self._say = say
+    def __init__(self, progress: Progress, patience: float) -> None:
+        self._progress = progress
         self._patience = patience
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -52,5 +54,5 @@ class Watch:
             with self._lock:
                 pause = self._due - time.monotonic() if self._text else self._patience
                 if self._text and pause <= 0:
-                    self._say(self._text)
+                    self._progress.waiting(self._text)
                     self._text, pause = None, self._patience

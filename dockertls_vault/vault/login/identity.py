@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -14,25 +15,19 @@ from .method import choose, without_token
 from .token import given_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dockertls_vault.settings.schema import Settings
 
     from .method import Authenticator, Login
 
+logger = logging.getLogger(__name__)
+
 
 class Identity:
-    """Who we are to Vault; the token is looked for when it is first needed.
+    """Who we are to Vault; the token is looked for when it is first needed."""
 
-    ``explain`` is told which way was chosen, and why.
-    """
-
-    def __init__(
-        self, settings: Settings, authenticator: Authenticator, explain: Callable[[str], None]
-    ) -> None:
+    def __init__(self, settings: Settings, authenticator: Authenticator) -> None:
         self._settings = settings
         self._authenticator = authenticator
-        self._explain = explain
         self._choice = choose(settings)
         self._token: str | None = None
         self._given: tuple[str, str] | None = None
@@ -50,7 +45,7 @@ class Identity:
         """Return the token; raises NoToken if there is none, and what a login raises."""
         if self._token is None:
             self._token = self._find()
-            self._explain(self._found)
+            logger.debug("%s", self._found)
         return self._token
 
     def count(self, token: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,6 @@ _AGAIN = "run the job again a little later; see githubstatus.com"
 def find_jwt(
     settings: Settings,
     spending: Callable[[], AbstractContextManager[float]],
-    random: Callable[[], float],
 ) -> str:
     """Return the JWT to log in with, as fresh as it can be had; raises NoToken if there is none.
 
@@ -50,7 +50,7 @@ def find_jwt(
         return read_secret(settings.jwt_file)
     if settings.github_url is not None:
         with spending() as left:
-            return _ask_github(settings, settings.github_url, left, random)
+            return _ask_github(settings, settings.github_url, left)
     if settings.gitlab_token is not None:
         return check_secret(settings.gitlab_token, settings.origins["gitlab_token"])
     raise NoToken(
@@ -60,7 +60,7 @@ def find_jwt(
     )
 
 
-def _ask_github(settings: Settings, url: Target, left: float, random: Callable[[], float]) -> str:
+def _ask_github(settings: Settings, url: Target, left: float) -> str:
     """Ask GitHub for a JWT of this job, a few times within ``left`` seconds if it does not answer.
 
     Raises RateLimited, LoginRefused if the job may have none, else VaultUnreachable.
@@ -89,7 +89,7 @@ def _ask_github(settings: Settings, url: Target, left: float, random: Callable[[
                 if answer.status < 500 and answer.status != 429:
                     return _value(answer)
                 failure = _passing(answer.status)
-            pause = retry.pause(attempt, random)
+            pause = retry.pause(attempt, random.random)
             if time.monotonic() + pause >= deadline:
                 break
             stop.wait(pause)

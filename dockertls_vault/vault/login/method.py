@@ -109,14 +109,12 @@ class Authenticator:
         once: Callable[[], AbstractContextManager[None]],
         spending: Callable[[], AbstractContextManager[float]],
         ask: Callable[[str], str] | None,
-        random: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._anonymous = anonymous
         self._once = once
         self._spending = spending
         self._ask = ask
-        self._random = random
         self._secret_id: str | None = None
         self._password: str | None = None
         self._methods = {
@@ -184,7 +182,7 @@ class Authenticator:
         return self._send(Method.APPROLE, mount, body)
 
     def _jwt(self, mount: str) -> Any:
-        jwt = find_jwt(self._settings, self._spending, self._random)
+        jwt = find_jwt(self._settings, self._spending)
         return self._send(Method.JWT, mount, {"role": self._settings.auth_role, "jwt": jwt})
 
     def _kubernetes(self, mount: str) -> Any:

@@ -40,6 +40,7 @@ from tests.vault.misbehaving import (
     says_json,
 )
 from tests.vault.operator import Operator, ask_as_nobody, session, settings
+from tests.vault.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,16 +56,12 @@ HANGS = 30.0
 AMPLE = {"DOCKERTLS_TIMEOUT": "60s", "VAULT_CLIENT_TIMEOUT": "60s"}
 
 
-def ignore(_text: str) -> None:
-    """Take what is said about a long wait."""
-
-
 def failure(answer: Answer, **variables: str) -> DockerTLSError:
     """Return how a call fails that is answered so, which must not take long."""
     started = time.monotonic()
     with (
         misbehaving(answer) as node,
-        session(node.address, ignore, **{**BUDGET, **variables}) as opened,
+        session(node.address, Waits(), **{**BUDGET, **variables}) as opened,
         pytest.raises(DockerTLSError) as caught,
     ):
         lookup(opened)
@@ -154,7 +151,7 @@ def test_the_next_node_answers(
     """A real server is second in the list, and first from then on."""
     with misbehaving(answer) as node:
         addresses = f"{node.address},{openbao.address}"
-        with session(addresses, ignore, VAULT_TOKEN=openbao.token) as opened:
+        with session(addresses, Waits(), VAULT_TOKEN=openbao.token) as opened:
             monkeypatch.setattr(retry, "ONE_TRY", 0.5)  # more with each round
             assert lookup(opened).policies == ("root",)
             monkeypatch.setattr(retry, "ONE_TRY", HANGS)
@@ -210,7 +207,7 @@ def test_a_node_that_hangs_has_its_share(retries: dict[str, str]) -> None:
         addresses = f"{node.address},{other.address}"
         variables = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "1s", **retries}
         with (
-            session(addresses, ignore, **variables) as opened,
+            session(addresses, Waits(), **variables) as opened,
             pytest.raises(VaultUnreachable, match="does not answer in time"),
         ):
             ask_as_nobody(opened)
@@ -228,7 +225,7 @@ def test_a_slow_node_is_waited_for(monkeypatch: pytest.MonkeyPatch, nodes: int) 
 
     with misbehaving(answer) as first, misbehaving(answer) as second:
         addresses = ",".join([first.address, second.address][:nodes])
-        with session(addresses, ignore, VAULT_TOKEN="t") as opened:
+        with session(addresses, Waits(), VAULT_TOKEN="t") as opened:
             assert ask_as_nobody(opened) == {"display_name": "at last"}
     assert len(first.paths) == 1 or nodes == 2
 
@@ -266,7 +263,7 @@ def test_whether_nobody_there_is_waited_for(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with (
-        session(f"http://{host}", ignore, VAULT_TOKEN="t", VAULT_MAX_RETRIES="2") as opened,
+        session(f"http://{host}", Waits(), VAULT_TOKEN="t", VAULT_MAX_RETRIES="2") as opened,
         pytest.raises(VaultUnreachable, match="refuses connections"),
     ):
         ask_as_nobody(opened)
@@ -300,7 +297,7 @@ def test_a_lease_count_quota_is_not_waited_for() -> None:
         misbehaving(
             says('request path "x": lease count quota exceeded', status="429 Oops")
         ) as node,
-        session(node.address, ignore, **BUDGET) as opened,
+        session(node.address, Waits(), **BUDGET) as opened,
         pytest.raises(LeaseQuotaUsedUp),
     ):
         lookup(opened)
@@ -320,7 +317,7 @@ def test_no_retries_where_none_are_wanted() -> None:
 
 def test_the_budget_is_for_all_calls_together() -> None:
     """A second call gets what the first one left, which is next to nothing."""
-    with misbehaving(Node.hangs) as node, session(node.address, ignore, **BUDGET) as opened:
+    with misbehaving(Node.hangs) as node, session(node.address, Waits(), **BUDGET) as opened:
         with pytest.raises(VaultUnreachable):
             lookup(opened)
         asked = len(node.paths)
@@ -383,7 +380,7 @@ def test_a_sealed_node_is_asked_once_whether_it_is_initialised() -> None:
     """It stays so, whatever comes; each try is one request then."""
     with (
         misbehaving(sealed(says_json({"initialized": True}))) as node,
-        session(node.address, ignore, VAULT_TOKEN="t", VAULT_MAX_RETRIES="2") as opened,
+        session(node.address, Waits(), VAULT_TOKEN="t", VAULT_MAX_RETRIES="2") as opened,
         pytest.raises(VaultSealed),
     ):
         ask_as_nobody(opened)
@@ -399,16 +396,14 @@ def test_a_sealed_node_that_hangs_keeps_to_the_budget(monkeypatch: pytest.Monkey
 
 def test_an_end_while_an_issuer_is_waited_for() -> None:
     """The wait is said to be over: a spinner would leave the cursor hidden."""
-    said: list[str | None] = []
+    waits = Waits()
 
-    opened = open_session(
-        settings("http://127.0.0.1:1", VAULT_TOKEN="t"), say=ignore, waiting=said.append
-    )
+    opened = open_session(settings("http://127.0.0.1:1", VAULT_TOKEN="t"), progress=waits)
     with stop.heeded() as asked, opened:
         asked.request()
         with pytest.raises(stop.Stopped):
             opened.wait(1, "waiting: for the issuer")
-    assert said == ["waiting: for the issuer", None]
+    assert waits.told == ["waiting: for the issuer", None]
 
 
 def test_the_fault_of_a_node_that_is_there_is_told() -> None:
@@ -416,7 +411,7 @@ def test_the_fault_of_a_node_that_is_there_is_told() -> None:
     with misbehaving(sealed(says_json({"initialized": True}))) as node:
         variables = {**BUDGET, "VAULT_ADDR": f"{node.address},http://127.0.0.1:1"}
         with (
-            session(node.address, ignore, **variables) as opened,
+            session(node.address, Waits(), **variables) as opened,
             pytest.raises(VaultSealed) as caught,
         ):
             lookup(opened)
@@ -433,7 +428,7 @@ def test_a_name_that_does_not_exist_is_not_tried_again(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with (
-        session("http://nowhere.invalid", ignore, VAULT_TOKEN="t") as opened,
+        session("http://nowhere.invalid", Waits(), VAULT_TOKEN="t") as opened,
         pytest.raises(UnknownAddress, match=r"the name in http://nowhere\.invalid does not exist"),
     ):
         lookup(opened)
@@ -443,29 +438,28 @@ def test_a_name_that_does_not_exist_is_not_tried_again(monkeypatch: pytest.Monke
 def test_a_long_wait_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once for each cause, and it ends."""
     monkeypatch.setattr(cluster, "_SILENT", 0.1)
-    said: list[str | None] = []
+    waits = Waits()
     environ = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "3"}
     opened = open_session(
         settings("http://127.0.0.1:1,http://127.0.0.1:2", **environ),
-        say=ignore,
-        waiting=said.append,
+        progress=waits,
     )
     with opened, pytest.raises(VaultUnreachable):
         lookup(opened)
-    assert "waiting for Vault: http://127.0.0.1:1 refuses connections" in said
-    assert said[-1] is None
+    assert "waiting for Vault: http://127.0.0.1:1 refuses connections" in waits.told
+    assert waits.told[-1] is None
 
 
 def test_a_node_that_takes_long_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it has answered: with nobody else to ask, it has all the time there is."""
     monkeypatch.setattr(cluster, "_SILENT", 0.1)
-    said: list[str | None] = []
+    waits = Waits()
     with misbehaving(Node.hangs) as node:
         environ = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "1s"}
-        opened = open_session(settings(node.address, **environ), say=ignore, waiting=said.append)
+        opened = open_session(settings(node.address, **environ), progress=waits)
         with opened, pytest.raises(VaultUnreachable):
             ask_as_nobody(opened)
-    assert said == [f"waiting for Vault: {node.address} has not answered yet", None]
+    assert waits.told == [f"waiting for Vault: {node.address} has not answered yet", None]
     assert node.paths == ["/v1/auth/token/lookup-self"]
 
 

@@ -16,6 +16,7 @@ from dockertls_vault.vault.http import dialing
 from dockertls_vault.vault.token_info import lookup
 from tests.resolvers import LIMIT, swallowing
 from tests.vault.operator import session
+from tests.vault.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def test_a_command_with_such_a_dns(monkeypatch: pytest.MonkeyPatch, over: thread
     started = time.monotonic()
     variables = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "200ms"}
     with (
-        session("http://vault.example:8200", lambda _: None, **variables) as opened,
+        session("http://vault.example:8200", Waits(), **variables) as opened,
         pytest.raises(VaultUnreachable, match="cannot be resolved: DNS does not") as caught,
     ):
         lookup(opened)

@@ -32,6 +32,7 @@ from tests.harness.dialect.exchange import Answer
 from tests.harness.dialect.proxy import speaking
 from tests.vault.misbehaving import Node, misbehaving, response, says
 from tests.vault.operator import session
+from tests.vault.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def failure(address: str, **variables: str) -> DockerTLSError:
     """Return how a call fails; it is not repeated."""
     variables = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "0", **variables}
     with (
-        session(address, lambda _: None, **variables) as opened,
+        session(address, Waits(), **variables) as opened,
         pytest.raises(DockerTLSError) as caught,
     ):
         lookup(opened)
@@ -82,7 +83,7 @@ def test_no_address_is_set_and_vault_is_there_without_tls(
     default = resolve.resolve({}, {"VAULT_TOKEN": "t", **variables}, [])
     unset = replace(default, addresses=(Address.parse(f"https://{host}"),))
     with (
-        open_session(unset, say=lambda _: None) as opened,
+        open_session(unset) as opened,
         pytest.raises(VaultUnreachable) as caught,
     ):
         lookup(opened)

@@ -11,6 +11,7 @@ from dockertls_vault.vault.http.masking import mask
 from dockertls_vault.vault.token_info import lookup
 from tests.vault.misbehaving import misbehaving, says
 from tests.vault.operator import session
+from tests.vault.waits import Waits
 
 SECRET = 's3cret-"word"'
 
@@ -42,7 +43,7 @@ def test_a_server_that_quotes(status: str) -> None:
         misbehaving(says("no such secret_id: of-the-role", status=status)) as node,
         session(
             node.address,
-            lambda _: None,
+            Waits(),
             DOCKERTLS_ROLE_ID="r",
             DOCKERTLS_SECRET_ID="of-the-role",
             VAULT_MAX_RETRIES="0",

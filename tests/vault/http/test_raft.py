@@ -68,7 +68,7 @@ class Work:
         record = Record(request, Layout.DOCKER)
         environ = {"VAULT_TOKEN": self.raft.token, "DOCKERTLS_TIMEOUT": f"{BUDGET:.0f}s"}
         started = time.monotonic()
-        opened = open_session(settings(self.raft.addresses, **environ), say=lambda _: None)
+        opened = open_session(settings(self.raft.addresses, **environ))
         with opened as session:
             pki = PKI(session, self.mount)
             issued = issue(
@@ -78,7 +78,6 @@ class Work:
                 trust=pki,
                 drop_refused_names=False,
                 replace_files=False,
-                announce=lambda lost: pytest.fail(str(lost)),
                 clock=lambda: datetime.now(UTC),
             )
         assert issued.certificate.dns_names == (f"host-{number}.example",)
@@ -166,7 +165,7 @@ def test_what_was_just_written_is_there(raft: Raft) -> None:
     standby = next(node for node in raft.nodes if node is not leader)
     wait(lambda: raft.call(standby, "GET", f"{mount}/config/issuers")[0] == 200)
     csr = make_csr(generate_key(KeyType.EC_P256), "alice", Names())
-    opened = open_session(settings(standby.address, VAULT_TOKEN=raft.token), say=pytest.fail)
+    opened = open_session(settings(standby.address, VAULT_TOKEN=raft.token))
     with opened as session:
         pki = PKI(session, mount)
         for number in range(20):

@@ -166,17 +166,18 @@ def test_a_query_is_not_asked_twice() -> None:
         ("http://localhost:1/v1/x", []),
     ],
 )
-def test_a_leader_without_tls_is_said(location: str, said: list[str]) -> None:
+def test_a_leader_without_tls_is_said(
+    location: str, said: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     """Once, as it is of an address that was given: the token goes there in the clear."""
-    heard: list[str] = []
     variables = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "1"}
     with (
         misbehaving(redirects_to(location)) as standby,
-        session(standby.address, heard.append, **variables) as opened,
+        session(standby.address, **variables) as opened,
         pytest.raises(DockerTLSError),
     ):
         ask_as_nobody(opened)
-    assert [text for text in heard if "not encrypted" in text] == [
+    assert [text for text in caplog.messages if "not encrypted" in text] == [
         f"the connection to {address} is not encrypted: anybody on the way sees the token"
         for address in said
     ]

@@ -200,19 +200,18 @@ def test_an_alert_is_read_also_where_the_server_has_gone(strict: Listener) -> No
         transport.close()
 
 
-def test_an_expired_certificate(tmp_path: Path) -> None:
+def test_an_expired_certificate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It is Vault's, and so is the renewal."""
     certificate = AUTHORITY.server(lifetime=timedelta(minutes=1))  # since five minutes ago
     with tls_openbao(tmp_path, AUTHORITY.pem, certificate) as listener:
         found = refused(listener, VAULT_CACERT=str(listener.ca))
-        said: list[str] = []
         environ = {"VAULT_TOKEN": "root", "VAULT_SKIP_VERIFY": "true"}
-        opened = open_session(settings(listener.address, **environ), say=said.append)
+        opened = open_session(settings(listener.address, **environ))
         with opened:
             assert lookup(opened).policies == ("root",)
     assert "expired" in found.message
     assert "renew the certificate of Vault's listener" in found.hint
-    assert [line.partition(":")[0] for line in said] == [
+    assert [line.partition(":")[0] for line in caplog.messages] == [
         "Vault's certificate is not checked (VAULT_SKIP_VERIFY)"
     ]
 
@@ -318,12 +317,11 @@ def test_json_without_end() -> None:
         lookup(opened)
 
 
-def test_http_beyond_loopback_is_said() -> None:
+def test_http_beyond_loopback_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """Each time; on loopback it is nobody's business."""
-    said: list[str] = []
-    open_session(settings("http://vault.example:8200,http://localhost:1"), say=said.append)
-    assert len(said) == 1
-    assert "http://vault.example:8200 is not encrypted" in said[0]
+    open_session(settings("http://vault.example:8200,http://localhost:1"))
+    (said,) = caplog.messages
+    assert "http://vault.example:8200 is not encrypted" in said
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ NEITHER = "no address of Vault is set either"
 def refusal(variables: dict[str, str]) -> NoToken:
     """Begin a session that has nothing to log in with; return what is said."""
     found = resolve.resolve({}, variables, [])
-    with pytest.raises(NoToken) as caught, open_session(found, say=pytest.fail):
+    with pytest.raises(NoToken) as caught, open_session(found):
         pytest.fail("the session began without a token")
     return caught.value
 

@@ -17,6 +17,7 @@ from tests.certificates import Authority, write_credential
 from tests.vault.misbehaving import Node, misbehaving, response
 from tests.vault.operator import session, settings
 from tests.vault.recording import recording
+from tests.vault.waits import NoWaits
 
 if TYPE_CHECKING:
     import socket
@@ -45,10 +46,10 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
 
 
 def jwt(url: str, left: float = 30.0, /, **variables: str) -> str:
-    """Find the JWT of a job of GitHub's; pauses are as short as they can be."""
+    """Find the JWT of a job of GitHub's."""
     variables |= {"ACTIONS_ID_TOKEN_REQUEST_URL": url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job"}
     found = settings("http://127.0.0.1:1", **variables)
-    return find_jwt(found, lambda: nullcontext(left), lambda: 0.0)
+    return find_jwt(found, lambda: nullcontext(left))
 
 
 @pytest.mark.parametrize(
@@ -120,9 +121,7 @@ def test_the_budget_is_that_of_the_command() -> None:
 def test_what_github_takes_is_not_left_for_vault() -> None:
     """The seconds that pass are counted."""
     found = settings("http://127.0.0.1:1", DOCKERTLS_TIMEOUT="10s")
-    cluster = Cluster(
-        found, Transport(found), say=pytest.fail, waiting=lambda _: None, random=lambda: 0.0
-    )
+    cluster = Cluster(found, Transport(found), NoWaits())
     with cluster.spending() as before:
         time.sleep(0.05)
     with cluster.spending() as after:

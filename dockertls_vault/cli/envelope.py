@@ -1,0 +1,68 @@
+"""Results and failures as JSON: one object on stdout, with a version.
+
+``{"version", "kind", "ok", "data", "warnings"}``, or on failure ``{"version", "kind", "ok",
+"error"}``; ``version`` changes when a field changes its meaning or goes away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from . import streams
+
+if TYPE_CHECKING:
+    from dockertls_vault.errors import DockerTLSError
+
+VERSION = 1
+
+
+def print_result(kind: str, result: object, *, warnings: Sequence[str], ok: bool) -> None:
+    """Print a result, which is a frozen dataclass."""
+    _print({"kind": kind, "ok": ok, "data": to_json(result), "warnings": list(warnings)})
+
+
+def print_failure(error: DockerTLSError) -> None:
+    """Print what failed, why, and what to do next."""
+    told = {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "exit_status": error.exit_status,
+        "problems": list(error.problems),
+    }
+    _print({"kind": "error", "ok": False, "error": told})
+
+
+def to_json(value: object) -> Any:
+    """Return ``value`` as JSON has it: times in UTC (RFC 3339), durations in seconds."""
+    match value:
+        case Enum():
+            return value.value
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case timedelta():
+            return int(value.total_seconds())
+        case PurePath():
+            return str(value)
+        case Mapping():
+            return {str(key): to_json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [to_json(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    return value
+
+
+def _print(envelope: dict[str, Any]) -> None:
+    # All but ASCII is escaped, and DEL: to a terminal some of it are commands, or turn text round.
+    text = json.dumps({"version": VERSION, **envelope}, indent=2)
+    streams.write(sys.stdout, text.replace("\x7f", "\\u007f") + "\n")
