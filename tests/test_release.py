@@ -133,19 +133,26 @@ def test_the_version_costs_nothing_until_it_is_asked_for() -> None:
     assert re.fullmatch(r"\d+\.\d.*\n", done.stdout), done.stderr
 
 
-def test_links_of_an_index_page_lead_to_files_of_that_version(metadata: Message) -> None:
-    """README's relative links, which lead nowhere there, are made absolute."""
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        (r"!\[[^\]]*\]\(([^)\s]+)|src(?:set)?=\"([^\"]+)", "raw.githubusercontent.com"),
+        (r"(?<!!)\[[^\]]*\]\(([^)\s]+)|href=\"([^\"]+)", "github.com"),
+    ],
+    ids=["images", "links"],
+)
+def test_an_index_page_leads_to_files_of_that_version(
+    written: str, host: str, metadata: Message
+) -> None:
+    """README's relative targets lead nowhere there; an image is served raw, not on a page."""
     page = metadata.get_payload()
     assert isinstance(page, str)
-    targets = re.findall(r"\]\(([^)\s]+)|(?:src|srcset|href)=\"([^\"]+)", page)
+    targets = list(map("".join, re.findall(written, page)))
     assert targets
-    ours = re.compile(rf"{re.escape(_SOURCE)}/blob/{TAG}/(.+)|{re.escape(_raw())}/{TAG}/(.+)")
-    for target in map("".join, targets):
-        match = ours.fullmatch(target)
-        if match:
-            assert (ROOT / (match[1] or match[2]).partition("#")[0]).exists(), target
-        else:
-            assert target.startswith(("https://", "#")), target
+    tree = _SOURCE.replace("github.com", host) + ("/blob" if host == "github.com" else "")
+    for target in targets:
+        file = target.removeprefix(f"{tree}/{TAG}/").partition("#")[0]
+        assert target.startswith("#") or (file != target and (ROOT / file).is_file()), target
 
 
 def test_the_metadata_names_each_python_from_the_oldest(metadata: Message) -> None:
@@ -157,11 +164,6 @@ def test_the_metadata_names_each_python_from_the_oldest(metadata: Message) -> No
     ]
     assert metadata["Requires-Python"] == f">=3.{named[0]}"
     assert named == list(range(named[0], named[-1] + 1))
-
-
-def _raw() -> str:
-    """Return where an image of the repository is served as such, not on a page about it."""
-    return str(_SOURCE).replace("github.com", "raw.githubusercontent.com")
 
 
 def _info() -> str:
