@@ -415,7 +415,7 @@ def test_tls_that_verifies_nobody_is_critical(
     with dockerd(tmp_path, "--tlsverify=false", *tls(credential)) as port:
         report = run(port, client)
     assert severities(report) == all_but(
-        no_certificate="critical", foreign_certificate="critical", trust="critical"
+        no_certificate="critical", forged_certificate="critical", trust="critical"
     )
     assert report.result.exit_status == 76
     assert "tlsverify" in words(report, "no-certificate")

@@ -15,14 +15,15 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.harness.dialect.proxy import speaking
+from tests.harness.process import wait_until
 from tests.vault.operator import LIMIT, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.harness.dialect.exchange import Answer, Forward, Request
 
@@ -112,9 +113,16 @@ def at_request(role: Role, home: Path, number: int, nth: int | None, *, answered
 def after(role: Role, home: Path, number: int, seconds: float) -> Outcome:
     """Run ``issue client``; the signal comes ``seconds`` after it listens to any."""
     with _issuing(role, role.operator.address, home) as process:
+        wait_until(lambda: process.poll() is not None or _listens(process.pid))
         time.sleep(seconds)
         process.send_signal(number)
         return Outcome(*_end(process), 0)
+
+
+def _listens(pid: int) -> bool:
+    """Tell whether a process has a handler of SIGTERM, which Python by itself has not."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return bool(int(status.split("SigCgt:")[1].split()[0], 16) & (1 << (signal.SIGTERM - 1)))
 
 
 def at_random(role: Role, home: Path, count: int, seed: int) -> tuple[dict[int, int], list[str]]:

@@ -136,9 +136,11 @@ def _kept(command: list[str], directory: Path, environ: Mapping[str, str]) -> It
             # An interrupt from the keyboard is for the tests; they end it in their turn.
             start_new_session=True,
         )
-    # Leaving the block closes the pipe and waits.
-    with keeper:
+    try:
         yield Server(keeper, directory / "log")
+    finally:
+        # It closes the pipe and waits; `with keeper` waits for a moment only after a Ctrl-C.
+        keeper.communicate()
 
 
 def server_version(environ: Mapping[str, str]) -> str:
