@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from dockertls_vault.errors import DockerTLSError, InvalidInput, InvalidSetting
 from dockertls_vault.files import guarded
 
-from .schema import Settings, Source, sources
+from .schema import Flag, InFile, Origin, Settings, Source, Variable, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 __all__ = ["Settings", "config_files", "resolve"]
 
@@ -56,7 +56,7 @@ def resolve(
     """
     tables = [(file, _read(file)) for file in files]
     values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
+    origins: dict[str, Origin] = {}
     outvoted: dict[str, str] = {}
     for name, source in sources().items():
         if names is not None and name not in names:
@@ -65,7 +65,7 @@ def resolve(
             try:
                 values[name] = source.parse(value)
             except InvalidInput as error:
-                kind = InvalidInput if origin == source.flag else InvalidSetting
+                kind = InvalidInput if isinstance(origin, Flag) else InvalidSetting
                 raise kind(f"{origin}: {error.message}", hint=error.hint) from None
             origins[name] = origin
             other = f"VAULT_{origin.removeprefix('BAO_')}"
@@ -74,7 +74,7 @@ def resolve(
             break
     named = str(values.get("jwt_variable", ""))
     if "jwt" not in values and environ.get(named):
-        values["jwt"], origins["jwt"] = environ[named], named
+        values["jwt"], origins["jwt"] = environ[named], Variable(named)
     under_sudo = bool(environ.get("SUDO_USER"))
     return Settings(**values, origins=origins, outvoted=outvoted, under_sudo=under_sudo)
 
@@ -85,17 +85,15 @@ def _found(
     flags: Mapping[str, object],
     environ: Mapping[str, str],
     tables: Sequence[tuple[Path, Mapping[str, object]]],
-) -> list[tuple[str, object]]:
+) -> Iterator[tuple[Origin, object]]:
     """Return each place that has the setting and what it says, the one that wins first."""
-    return [
-        *([(source.flag or name, flags[name])] if name in flags else []),
-        *((variable, environ[variable]) for variable in _set(source.variables, environ)),
-        *(
-            (f"{file}: {source.key}", table[source.key])
-            for file, table in tables
-            if source.key is not None and source.key in table
-        ),
-    ]
+    if name in flags:
+        yield Flag(source.flag or name), flags[name]
+    for variable in _set(source.variables, environ):
+        yield Variable(variable), environ[variable]
+    for file, table in tables:
+        if source.key is not None and source.key in table:
+            yield InFile(f"{file}: {source.key}"), table[source.key]
 
 
 def _set(variables: Sequence[str], environ: Mapping[str, str]) -> list[str]:

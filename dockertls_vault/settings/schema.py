@@ -47,6 +47,30 @@ def _setting(default: Any, doc: str, *, secret: bool = False, **source: Any) -> 
     return field(default=default, repr=not secret, metadata={"source": Source(doc, **source)})
 
 
+class Origin(str):
+    """Where a setting was found, as a person is told."""
+
+    __slots__ = ()
+
+
+class Flag(Origin):
+    """Such as ``--mount``."""
+
+    __slots__ = ()
+
+
+class Variable(Origin):
+    """Of the environment, by its name."""
+
+    __slots__ = ()
+
+
+class InFile(Origin):
+    """A configuration file and the key in it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that was found; ``origins`` says for each field where.
@@ -364,7 +388,7 @@ class Settings:
         key="files.admin_group",
         flag="--admin-group",
     )
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     outvoted: Mapping[str, str] = field(default_factory=dict)
     under_sudo: bool = False
 

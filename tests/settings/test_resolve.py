@@ -13,7 +13,7 @@ from dockertls_vault.errors import InvalidInput, InvalidSetting
 from dockertls_vault.settings.address import Address, Proxy, Target
 from dockertls_vault.settings.parsers import Method
 from dockertls_vault.settings.resolve import SYSTEM_FILE, config_files, resolve
-from dockertls_vault.settings.schema import Settings, sources
+from dockertls_vault.settings.schema import Flag, InFile, Settings, Variable, sources
 
 # For each field: what a variable says, and what that means.
 EXAMPLES: dict[str, tuple[str, Any]] = {
@@ -85,6 +85,7 @@ def test_each_variable(name: str) -> None:
         found = resolve({}, {variable: text}, [])
         assert getattr(found, name) == value
         assert found.origins == {name: variable}
+        assert isinstance(found.origins[name], Variable)
         assert getattr(resolve({}, {variable: ""}, []), name) == default
 
 
@@ -122,6 +123,7 @@ def test_each_key_of_a_file(name: str, tmp_path: Path) -> None:
     found = resolve({}, {}, [file])
     assert getattr(found, name) == value
     assert found.origins == {name: f"{file}: {key}"}
+    assert isinstance(found.origins[name], InFile)
 
 
 def test_who_wins(tmp_path: Path) -> None:
@@ -143,6 +145,7 @@ def test_who_wins(tmp_path: Path) -> None:
     assert resolve({}, bao, files).addresses == (Address.parse("https://bao"),)
     found = resolve({"namespace": "flag"}, {"BAO_NAMESPACE": "variable"}, files)
     assert (found.namespace, found.origins["namespace"]) == ("flag", "--namespace")
+    assert isinstance(found.origins["namespace"], Flag)
 
 
 def test_secrets_have_neither_flags_nor_keys_nor_a_repr() -> None:

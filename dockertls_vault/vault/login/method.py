@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from dockertls_vault.errors import DockerTLSError, InvalidSetting, LoginRefused, NoToken, NotVault
 from dockertls_vault.settings.parsers import Method
+from dockertls_vault.settings.schema import InFile
 from dockertls_vault.vault.answers import fields
 
 from . import approle, wrapping
@@ -77,7 +78,7 @@ def choose(settings: Settings) -> Choice:
     """
     origins = settings.origins
     asked = settings.auth
-    if asked is not None and origins["auth"] in {"--auth", "DOCKERTLS_AUTH"}:
+    if asked is not None and not isinstance(origins["auth"], InFile):
         return Choice(asked, f"{origins['auth']} says so")
     if settings.token is not None:
         return Choice(Method.TOKEN, f"{origins['token']} is set")
