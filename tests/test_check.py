@@ -122,7 +122,7 @@ def as_a_stranger(**different: str) -> dict[str, str]:
 def of_another(**different: str) -> dict[str, str]:
     """Return the report of what is not Docker, and spoke to strangers, but for these."""
     of_a_daemon = dict.fromkeys(("trust", "name", "chain", "validity", "usage"), "skipped")
-    strangers = dict.fromkeys(("no_certificate", "foreign_certificate"), "error")
+    strangers = dict.fromkeys(("no_certificate", "forged_certificate"), "error")
     return all_but(**of_a_daemon, **strangers, **different)
 
 
@@ -577,9 +577,9 @@ def test_a_server_that_asks_for_no_certificate_is_critical_though_it_drops_stran
     talk = servers.answering(servers.server_context(credential))
     with servers.talking(servers.dropping(talk, dropped)) as port:
         report = run(port, client)
-    foreign = "unknown" if 2 in dropped else "critical"
+    forged = "unknown" if 2 in dropped else "critical"
     assert severities(report) == all_but(
-        no_certificate="unknown", foreign_certificate=foreign, trust="critical"
+        no_certificate="unknown", forged_certificate=forged, trust="critical"
     )
     assert report.result.exit_status == 76
     assert "everybody: it asks for no certificate" in words(report, "trust")
