@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import dockertls_vault
 from dockertls_vault import issue, rollback, whoami
 from dockertls_vault.ca import bootstrap, changes, steps
 from dockertls_vault.certificate import certificate as certificates
@@ -129,7 +130,7 @@ def test_the_page_for_maintainers_names_what_there_is() -> None:
     """Each file is where it says, and each commit is in the history."""
     text = (ROOT / "docs" / "maintaining.md").read_text(encoding="utf-8")
     for name in re.findall(r"`([\w./-]+(?:/|\.(?:py|md|yml|toml)))`", text):
-        places = (ROOT, ROOT / "dockertls_vault", ROOT / ".github" / "workflows")
+        places = (ROOT, Path(dockertls_vault.__file__).parent, ROOT / ".github" / "workflows")
         assert any((place / name).exists() for place in places), name
     commits = re.findall(r"\b[0-9a-f]{7}\b", text)
     assert commits
