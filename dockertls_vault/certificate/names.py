@@ -127,16 +127,21 @@ def _refuse_what_surrounds_a_name(text: str) -> None:
         raise InvalidInput("an empty name", hint="give a DNS name or an IP address")
     if "," in text:
         raise InvalidInput(f"several names in one: {text!r}", hint="repeat the option for each")
-    host = text.partition("://")[2].partition("/")[0] if "://" in text else text.partition("/")[0]
-    for found, what, name in (
-        (text != text.strip(), "white space around a name", text.strip()),
-        ("://" in text, "a URL where a name belongs", _without_port(host)),
-        ("/" in text, "a path where a name belongs", host),
-        (_without_port(text) != text, "a port in a name", _without_port(text)),
-        (text.endswith("."), "a trailing dot in a name", text.rstrip(".")),
-    ):
-        if found:
-            raise InvalidInput(f"{what}: {text!r}", hint=_mean(name))
+    if text != text.strip():
+        raise _surrounded("white space around a name", text, text.strip())
+    if "://" in text:
+        host, _, _ = text.partition("://")[2].partition("/")
+        raise _surrounded("a URL where a name belongs", text, _without_port(host))
+    if "/" in text:
+        raise _surrounded("a path where a name belongs", text, text.partition("/")[0])
+    if _without_port(text) != text:
+        raise _surrounded("a port in a name", text, _without_port(text))
+    if text.endswith("."):
+        raise _surrounded("a trailing dot in a name", text, text.rstrip("."))
+
+
+def _surrounded(what: str, text: str, name: str) -> InvalidInput:
+    return InvalidInput(f"{what}: {text!r}", hint=_mean(name))
 
 
 def _mean(suggestion: str) -> str:

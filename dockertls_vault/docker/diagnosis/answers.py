@@ -14,7 +14,7 @@ from dockertls_vault.docker.handshake.outcome import (
     Silent,
 )
 
-from .report import CheckResult, Result
+from .report import Check, CheckResult, Result
 from .trust import LET_IN_REMEDY, TRY_AGAIN, WHO_REACHES, Cause
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ _NOT_DOCKER = "something else than Docker listens there, or a proxy that hides i
 
 def judge_plaintext(outcome: Outcome) -> CheckResult:
     """Tell whether plaintext is refused; ``outcome`` is that of a request without TLS."""
-
-    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
-        return CheckResult("plaintext", result, PLAINTEXT, summary, reason, remedy)
+    step = Check("plaintext", PLAINTEXT).found
 
     match outcome:
         case Answered(engine=Engine() as engine):
@@ -103,23 +101,21 @@ def judge_plaintext(outcome: Outcome) -> CheckResult:
 
 def judge_no_certificate(exchange: Exchange) -> CheckResult:
     """Tell whether somebody without a certificate is kept out."""
-    return _judge_stranger("no-certificate", NO_CERTIFICATE, exchange)
+    return _judge_stranger(Check("no-certificate", NO_CERTIFICATE), exchange)
 
 
 def judge_forged(exchange: Exchange) -> CheckResult:
     """Tell whether somebody with a forged certificate is kept out."""
-    return _judge_stranger("forged-certificate", FORGED, exchange)
+    return _judge_stranger(Check("forged-certificate", FORGED), exchange)
 
 
-def _judge_stranger(name: str, description: str, exchange: Exchange) -> CheckResult:
+def _judge_stranger(check: Check, exchange: Exchange) -> CheckResult:
     """Take nothing for a refusal but what a server says that has asked for a certificate.
 
     It has proved by then to have its own certificate's key; before that, anybody can send an
     alert or end the connection, and what limits connections does.
     """
-
-    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
-        return CheckResult(name, result, description, summary, reason, remedy)
+    step = check.found
 
     outcome = exchange.outcome
     match outcome:
@@ -155,8 +151,7 @@ def _judge_stranger(name: str, description: str, exchange: Exchange) -> CheckRes
                 "that is no refusal: something that limits connections ends them too",
                 TRY_AGAIN,
             )
-    result, summary, reason, remedy = _no_docker(outcome)
-    return step(result, summary, reason, remedy)
+    return _judge_no_docker(check, outcome)
 
 
 def are_of_another(outcomes: Iterable[Outcome]) -> bool:
@@ -181,9 +176,8 @@ def judge_ours(
     ``credential`` is what was found of our certificate, ``cause`` what the daemon's CAs tell
     about a refusal.
     """
-
-    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
-        return CheckResult("version", result, OURS, summary, reason, remedy)
+    check = Check("version", OURS)
+    step = check.found
 
     outcome = exchange.outcome
     match outcome:
@@ -215,8 +209,7 @@ def judge_ours(
         case Alerted() | Closed() if outcome != _NO_COMMON_VERSION:
             found = _why_refused(outcome, credential, cause)
             return step(Result.ERROR, _refusal(outcome), found.reason, found.remedy)
-    result, summary, reason, remedy = _no_docker(outcome)
-    return step(result, summary, reason, remedy)
+    return _judge_no_docker(check, outcome)
 
 
 def _why_refused(
@@ -240,25 +233,25 @@ def _why_refused(
             )
 
 
-def _no_docker(outcome: Outcome) -> tuple[Result, str, str, str]:
-    """Return result, what summary, why and what to do where no daemon spoke at all."""
+def _judge_no_docker(check: Check, outcome: Outcome) -> CheckResult:
+    """Tell what answers where no daemon spoke at all."""
     match outcome:
         case Silent():
-            return (
+            return check.found(
                 Result.UNREACHABLE,
                 "no answer in the time allowed",
                 "the port is open, and nobody serves it: dockerd hangs, or still starts",
                 "look at dockerd on that host, or give a longer --timeout",
             )
         case Alerted(alert=alert):
-            return (
+            return check.found(
                 Result.ERROR,
                 f"refused: tls: {alert}",
                 "it speaks none of TLS 1.2 and 1.3, and Docker nothing else",
                 "is the port right?",
             )
         case Answered(status=status) if status in _NOBODY_BEHIND:
-            return (
+            return check.found(
                 Result.ERROR,
                 f"a proxy answers, and nobody behind it: {_shown(outcome)}",
                 "dockerd does not run there, or the proxy looks for it elsewhere",
@@ -272,7 +265,7 @@ def _no_docker(outcome: Outcome) -> tuple[Result, str, str, str]:
             summary = f"no TLS handshake: {reason}"
         case Closed():
             summary = _refusal(outcome)
-    return Result.ERROR, summary, _NOT_DOCKER, "is the port right?"
+    return check.found(Result.ERROR, summary, _NOT_DOCKER, "is the port right?")
 
 
 def _refusal(outcome: Alerted | Closed) -> str:

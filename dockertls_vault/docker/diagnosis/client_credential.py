@@ -21,7 +21,7 @@ from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import atomic
 
-from .report import CheckResult, Result
+from .report import Check, CheckResult, Result
 from .trust import ISSUE_CLIENT
 
 if TYPE_CHECKING:
@@ -167,21 +167,19 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     usages = extended_key_usages(certificate)
 
-    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
-        return CheckResult("credential", result, READ, f"{subject} {summary}", reason, remedy)
-
+    step = Check("credential", READ).found
     # Before its age: nobody is to put a client's in the place of a server's.
     if usages and not usages & _CLIENT_USAGES:
         return step(
             Result.ERROR,
-            "is not a client's: clientAuth is missing",
+            f"{subject} is not a client's: clientAuth is missing",
             "the daemon lets in clients' certificates alone",
             "name the directory of a client's credential with --certs",
         )
     if end <= now:
         return step(
             Result.ERROR,
-            f"expired {format_duration(now - end)} ago: valid until {format_time(end)}",
+            f"{subject} expired {format_duration(now - end)} ago: valid until {format_time(end)}",
             "the daemon refuses an expired certificate; Docker before 23 has no other words for it "
             "than 'bad certificate'",
             f"issue it again: {issue}",
@@ -189,14 +187,14 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
     if now < start:
         return step(
             Result.ERROR,
-            f"is not valid for another {format_duration(start - now)}",
+            f"{subject} is not valid for another {format_duration(start - now)}",
             "this machine's clock is behind that of the CA, or it was issued for later",
             "compare the clocks of this machine, of the daemon's and of Vault's",
         )
     if usages != {ExtendedKeyUsageOID.CLIENT_AUTH}:
         return step(
             Result.WARNING,
-            "is more than a client's",
+            f"{subject} is more than a client's",
             "it has no extended key usage, or others than clientAuth: with it one can pose as a "
             "daemon",
             "have the role in Vault issue clientAuth alone (server_flag=false), then issue "
@@ -204,6 +202,6 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
         )
     return step(
         Result.OK,
-        f"of {certificate.issuer.rfc4514_string()} is valid for {format_duration(end - now)}, "
-        f"until {format_time(end)}",
+        f"{subject} of {certificate.issuer.rfc4514_string()} is valid for "
+        f"{format_duration(end - now)}, until {format_time(end)}",
     )

@@ -58,6 +58,20 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class Check:
+    """Something to try: its name is fixed, its description is for people."""
+
+    name: str
+    description: str
+
+    def found(
+        self, result: Result, summary: str, reason: str = "", remedy: str = ""
+    ) -> CheckResult:
+        """Return what came of it."""
+        return CheckResult(self.name, result, self.description, summary, reason, remedy)
+
+
+@dataclass(frozen=True)
 class Report:
     """All steps in order, and what was learned of the daemon.
 

@@ -13,7 +13,7 @@ from dockertls_vault.certificate.verify import extended_key_usages
 from dockertls_vault.docker.handshake.outcome import one_line
 from dockertls_vault.duration import format_duration, format_time
 
-from .report import CheckResult, Result
+from .report import Check, CheckResult, Result
 from .successor import RESTART_HERE
 from .trust import ISSUE_CLIENT, RESTART, TRY_AGAIN, Cause
 
@@ -100,9 +100,7 @@ def judge_chain(
     ``certificate`` is the server's own, None where it was not to be seen or cannot be read. That
     its validity is over, or that it is no server's, is the business of other steps.
     """
-
-    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
-        return CheckResult("chain", result, CHAIN, summary, reason, remedy)
+    step = Check("chain", CHAIN).found
 
     bring_root = (
         f"is this the daemon you mean? then bring its root into ca.pem: {issue}, with its mount"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.certificate.certificate import is_signed_by
 from dockertls_vault.docker.handshake.outcome import Answered, Engine, one_line
 
-from .report import CheckResult, Result
+from .report import Check, CheckResult, Result
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -62,9 +62,7 @@ def judge_trust(
     ``ours`` are the issuers of our own certificate, ``roots`` those in our ca.pem, ``public`` the
     public roots: an intermediate of theirs looks like any other CA.
     """
-
-    def step(result: Result, summary: str, reason: str = "", remedy: str = "") -> CheckResult:
-        return CheckResult("trust", result, TRUST, summary, reason, remedy)
+    step = Check("trust", TRUST).found
 
     if greeting.asks is None:
         return step(
