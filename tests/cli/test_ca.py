@@ -220,6 +220,9 @@ def test_the_end_of_the_input_is_a_no(init: Callable[..., int], mount: str) -> N
     status, _, shown = answering("\x04", "ca", "init", "--mount", mount, "--no-allow-localhost")
     assert status == 78
     assert "go on? [y/N] \n" in shown
+    # What it was asked about is there to be read, once.
+    assert shown.count("restricts: allow_localhost") == 1
+    assert "nothing was changed: that was not a yes\n" in shown
 
 
 @pytest.mark.parametrize("at", ["stdin", "stderr"])
