@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -25,11 +26,11 @@ from .credential.layout import Kind, Layout
 from .credential.trust import warn_of_lost
 from .credential.worker import by_worker
 from .duration import format_time
-from .errors import InvalidInput, IssuerExpired, NameRefused, VerificationError
+from .errors import DockerTLSError, InvalidInput, IssuerExpired, NameRefused, VerificationError
 from .files import atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
     from .certificate.request import Request
     from .credential.layout import Placement
     from .credential.record import Record
-    from .errors import DockerTLSError
     from .vault.pki import PKI, Signed
+
+    Roots = tuple[Certificate, ...]
 
 DEFAULT_TTL = {Purpose.SERVER: timedelta(days=7), Purpose.CLIENT: timedelta(hours=1)}
 # A validity this much shorter than asked for is the network's doing; more is Vault's.
@@ -102,16 +104,17 @@ def issue(
     _refuse_dind_with_two_mounts(record)
     preflight.check(place, replace=replace_files)
     request = record.request
-    own = load_all(signer.issuers())
-    trusted = own if trust is signer else load_all(trust.issuers())
-    own_roots = verify.current_roots(own, clock())
-    trusted_roots = verify.current_roots(trusted, clock())
-    if not trusted_roots:
-        raise _no_root(trust.mount, trusted)
-    losing = _losing(place, trusted_roots, clock())
-    warn_of_lost(request.purpose, losing)
-    key = generate_key(request.key_type)
-    signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
+    with _reading_roots(signer, trust, clock) as roots:
+        key = generate_key(request.key_type)
+        losing = _losing(place, roots, clock)
+        warn_of_lost(request.purpose, losing)
+        try:
+            signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
+        except DockerTLSError as error:
+            if not error.acted:  # then that is what must be said
+                roots()  # what is wrong with the mount is the cause
+            raise
+        own_roots, trusted_roots = roots()
     clocks = Clocks(clock(), signed.date)
     _refuse_an_expired_issuer(signed, clocks.agreed)
     verified = verify.verify(
@@ -163,6 +166,29 @@ def issue(
             *installed.warnings,
         ),
     )
+
+
+@contextmanager
+def _reading_roots(
+    signer: PKI, trust: PKI, clock: Callable[[], datetime]
+) -> Iterator[Callable[[], tuple[Roots, Roots]]]:
+    """Within it, the roots of both mounts are read, and Vault may be asked for something else.
+
+    Give what waits for them and returns them; it raises where ``trust`` has none.
+    """
+    with ExitStack() as reading:
+        read_own = reading.enter_context(signer.issuers_beside())
+        read = read_own if trust is signer else reading.enter_context(trust.issuers_beside())
+
+        def roots() -> tuple[Roots, Roots]:
+            own = load_all(read_own())
+            trusted = own if trust is signer else load_all(read())
+            found = verify.current_roots(trusted, clock())
+            if not found:
+                raise _no_root(trust.mount, trusted)
+            return verify.current_roots(own, clock()), found
+
+        yield roots
 
 
 def _sign(
@@ -248,18 +274,20 @@ def _no_root(mount: str, issuers: tuple[Certificate, ...]) -> DockerTLSError:
 
 
 def _losing(
-    place: Placement, roots: Sequence[Certificate], now: datetime
+    place: Placement, roots: Callable[[], tuple[Roots, Roots]], clock: Callable[[], datetime]
 ) -> tuple[Description, ...]:
     """Describe the CAs of the ca.pem that is there whose certificates the new one refuses.
 
-    What cannot be read as certificates is of no use to dockerd and docker either.
+    Where there is none, ``roots`` are not waited for. What cannot be read as certificates is of
+    no use to dockerd and docker either.
     """
     path = place.directory / place.public_names[0]
     try:
         found = load_certificates(by_worker(place, lambda _: atomic.read(path)))
     except (OSError, ValueError, VerificationError):
         return ()
-    return verify.lacking(found, roots, now)
+    _, trusted = roots()
+    return verify.lacking(found, trusted, clock())
 
 
 def _refuse_dind_with_two_mounts(record: Record) -> None:

@@ -12,14 +12,17 @@ import os
 import queue
 import select
 import socket
+import threading
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TextIO
+
+Result = TypeVar("Result")
 
 
 class Stopped(BaseException):
@@ -138,6 +141,49 @@ def shut(connection: socket.socket) -> None:
     """End what is waited for on a connection, in whatever state it is, TLS included."""
     # SSLSocket's own would forget that it speaks TLS, and go on in the clear.
     socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+@contextmanager
+def beside(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+    """Within it, ``work`` goes on in a thread; give what waits for its result, or raises its error.
+
+    An end that is asked for ends both, and the end of the block ends the work, wherever it is.
+    """
+    its, context = Stop(), copy_context()
+    context.run(_current.set, its)
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(context.run(work))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="beside", daemon=True)
+
+    def result() -> Result:
+        if not started:
+            run()
+        else:
+            thread.join()
+        check()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    with _current.get()._cutting(its.request, _hold.get()):  # noqa: SLF001 - of this module
+        try:
+            thread.start()
+            started = True
+        except RuntimeError:  # no more threads are allowed: then it is done when it is asked for
+            started = False
+        try:
+            yield result
+        finally:
+            its.request()
+            if started:
+                thread.join()
 
 
 @contextmanager

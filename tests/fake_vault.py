@@ -33,7 +33,7 @@ class FakeVault:
 
     ``answer`` may take the place of what an honest server would return to a signing request:
     a certificate, another JSON body, or bytes that are no JSON at all. Its clock is ``ahead`` of
-    the test's.
+    the test's. What is read is answered after ``before_reading``.
     """
 
     address: str = ""
@@ -42,6 +42,7 @@ class FakeVault:
     answer: Callable[[Order], Issued | dict[str, Any] | bytes] | None = None
     orders: list[Order] = field(default_factory=list)
     ahead: timedelta = timedelta(0)
+    before_reading: Callable[[], object] = lambda: None
 
     def sign(self, role: str, body: dict[str, Any]) -> Issued | dict[str, Any] | bytes:
         """Answer a signing request, honestly unless told otherwise."""
@@ -99,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        self.vault.before_reading()
         pem = self.vault.authority.pem.decode()
         if self.path.startswith("/v1/dockertls/issuers"):
             self._answer({"data": {"keys": ["one"], "key_info": {"one": {}}}})

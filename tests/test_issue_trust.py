@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from .fake_vault import FakeVault
+    from .certificates import Issued
+    from .fake_vault import FakeVault, Order
     from .harness.openbao import DevVault
 
 
@@ -201,3 +203,19 @@ def test_nothing_is_said_of_a_file_that_the_owner_may_not_read(
         secret.chmod(mode)
         main.run(command)
         assert ("the new ca.pem lacks" in capsys.readouterr().err) == said
+
+
+def test_the_roots_are_read_while_vault_signs(
+    fake: FakeVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers what is read only once it has signed is waited for by nobody."""
+    lead_to(fake, monkeypatch)
+    has_signed = threading.Event()
+
+    def sign(order: Order) -> Issued:
+        has_signed.set()
+        return order.honest()
+
+    fake.answer = sign
+    fake.before_reading = lambda: has_signed.wait(60)
+    assert main.run(["issue", "client", "--dir", str(tmp_path / "d"), "--timeout", "50s"]) == 0

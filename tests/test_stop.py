@@ -155,3 +155,26 @@ def test_a_handshake_with_vault_is_not_waited_for(monkeypatch: pytest.MonkeyPatc
         assert time.monotonic() - started < LIMIT / 2
         timer.join()
         sender.close()
+
+
+def test_what_goes_on_beside_ends_with_what_is_asked() -> None:
+    """An end that is asked for cuts the other thread too, and whoever waits for it is told."""
+    with stop.heeded() as asked, stop.beside(receive) as result:
+        asked.request()
+        with pytest.raises(stop.Stopped):
+            result()
+
+
+def test_what_goes_on_beside_ends_with_its_block() -> None:
+    """Whatever ends the block, nothing of it goes on."""
+    with pytest.raises(KeyError), stop.beside(receive):
+        raise KeyError
+    assert "beside" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_fails_beside_is_raised_where_it_is_waited_for() -> None:
+    """Its error is that of who asks for the result, and no sooner."""
+    with stop.beside(lambda: 1 // 0) as result, pytest.raises(ZeroDivisionError):
+        result()
+    with stop.beside(lambda: 1 + 1) as result:
+        assert result() == 2

@@ -23,9 +23,11 @@ from .age import wait_until_old_enough
 from .answers import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
+    from .http.adapter import Adapter
     from .session import Session
 
 _CLIENT_HINT = (
@@ -47,11 +49,15 @@ class Signed:
 
 
 class PKI:
-    """A mount; ``mount`` is its path without slashes around it."""
+    """A mount; ``mount`` is its path without slashes around it.
 
-    def __init__(self, session: Session, mount: str) -> None:
+    ``reader`` asks what needs no token; it is the session's where none is given.
+    """
+
+    def __init__(self, session: Session, mount: str, reader: Adapter | None = None) -> None:
         self.mount = mount
         self._session = session
+        self._reader = reader or session.anonymous
 
     def sign(
         self,
@@ -107,13 +113,20 @@ class PKI:
         """
         return tuple(map(self.issuer, self.references()))
 
+    def issuers_beside(self) -> AbstractContextManager[Callable[[], tuple[str, ...]]]:
+        """Within it, the issuers are read while Vault is asked for something else.
+
+        Give what waits for them, and returns and raises as ``issuers`` does.
+        """
+        return self._session.beside(lambda reader: PKI(self._session, self.mount, reader).issuers())
+
     def references(self) -> tuple[str, ...]:
         """Return the id of every issuer of the mount; needs no token.
 
         Raises UnknownMount where there is no such mount, and for a mount without an issuer.
         """
         try:
-            listed = self._session.anonymous.list(f"/v1/{self.mount}/issuers")
+            listed = self._reader.list(f"/v1/{self.mount}/issuers")
         except NotFound as error:
             if error.errors:
                 raise
@@ -128,7 +141,7 @@ class PKI:
     def issuer(self, reference: str) -> str:
         """Return an issuer in PEM, by its id, its name or as ``default``; needs no token."""
         path = f"/v1/{self.mount}/issuer/{quote(reference, safe='')}/json"
-        answer = self._session.anonymous.get(path)
+        answer = self._reader.get(path)
         return fields.certificate(fields.data(answer), "certificate")
 
     def role(self, name: str) -> dict[str, Any] | None:

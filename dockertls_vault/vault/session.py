@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from functools import cached_property
 from shlex import quote
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dockertls_vault import stop
 from dockertls_vault.duration import format_duration
@@ -20,7 +21,7 @@ from .login.identity import Identity
 from .login.method import Authenticator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from .login.method import Login
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 # Seconds for the revocation of our tokens, whatever is left of the time for the rest.
 _REVOKING = 5.0
@@ -133,6 +136,28 @@ class Session:
         from .client import client
 
         return client(self.adapter)
+
+    @contextmanager
+    def beside(self, read: Callable[[Adapter], Result]) -> Iterator[Callable[[], Result]]:
+        """Within it, Vault is asked without a token, while it is asked for something else.
+
+        This happens on another connection; give what waits for what ``read`` returns or raises. It
+        is asked before, where a login is to come that uses up what can be had once.
+        """
+        if self.identity.spends:
+            found = read(self.anonymous)
+            yield lambda: found
+            return
+        cluster = self._cluster.another()
+
+        def work() -> Result:
+            try:
+                return read(Adapter(cluster, self.settings.namespace))
+            finally:
+                cluster.close()
+
+        with stop.beside(work) as result:
+            yield lambda: self._cluster.joined(result)
 
     def wait(self, seconds: float, why: str) -> bool:
         """Wait, which is said, if there is as much left of the budget; tell whether there was."""

@@ -5,20 +5,22 @@ Whom to ask next, when to ask again and when to give up are decided here, for ev
 
 from __future__ import annotations
 
+import copy
 import random
 import time
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, TryAgain
 
 from . import retry
 from .courier import Call, Courier, Failure
+from .progress import Silent
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dockertls_vault.settings.address import Address
     from dockertls_vault.settings.schema import Settings
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from .progress import Progress
     from .transport import Transport
+
+Result = TypeVar("Result")
 
 # Seconds; a wait that is going to be longer than this is said.
 _SILENT = 2.0
@@ -70,6 +74,27 @@ class Cluster:
             yield self._left
         finally:
             self._left -= time.monotonic() - started
+
+    def another(self) -> Cluster:
+        """Return one for another thread, with as much time from now on; it says nothing of waits.
+
+        Whoever waits for that thread does so by ``joined``, which says them.
+        """
+        found = copy.copy(self)
+        found._courier = self._courier.another()  # noqa: SLF001 - of the same class
+        found._progress = Silent()  # noqa: SLF001 - likewise
+        found._watch = Watch(found._progress, _SILENT)  # noqa: SLF001 - likewise
+        found._addresses = list(self._addresses)  # noqa: SLF001 - likewise
+        return found
+
+    def joined(self, wait: Callable[[], Result]) -> Result:
+        """Return what ``wait`` gets from another thread's cluster, on the same budget."""
+        text = f"waiting for Vault: {self.address} has not answered yet"
+        try:
+            with self.spending(), self._watch.waiting(text):
+                return wait()
+        finally:
+            self._progress.over()
 
     def close(self) -> None:
         """Say nothing more of waits."""

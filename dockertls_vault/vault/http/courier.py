@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 import math
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -81,10 +83,17 @@ class Courier:
     def __init__(self, settings: Settings, transport: Transport) -> None:
         self._settings = settings
         self._transport = transport
+        self._lock = threading.Lock()
         self._exposed: set[Address] = set()
         self._writes = OwnWrites()
         self._right: set[Address] = set()
         self._initialised: set[Address] = set()
+
+    def another(self) -> Courier:
+        """Return one for another thread: what is written in one is not to be read in the other."""
+        found = copy.copy(self)
+        found._writes = copy.copy(self._writes)  # noqa: SLF001 - of the same class
+        return found
 
     def take(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
         """Return the answer, a success, or a failure that may pass; raises what will not.
@@ -127,8 +136,12 @@ class Courier:
 
     def _tell_exposed(self, leader: Address) -> None:
         """Say once of each server that is redirected to what is said of those in the settings."""
-        if leader not in self._exposed and exposure.is_exposed(leader, self._settings):
+        if not exposure.is_exposed(leader, self._settings):
+            return
+        with self._lock:
+            told = leader in self._exposed
             self._exposed.add(leader)
+        if not told:
             logger.warning(exposure.words(leader))
 
     def _send(self, call: Call, address: Address, asked: Target, until: float) -> Answer | Failure:

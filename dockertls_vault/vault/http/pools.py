@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
     from .deadline import Socket
 
+# Connections to a server that are kept for the next request: one for each thread that asks at once
+# (vault/session.py).
+KEPT = 3
+
 
 def bound(manager: PoolManager) -> None:
     """Let the connections of ``manager`` be such."""
@@ -100,4 +104,4 @@ class UnixPool(HTTPConnectionPool):
     ConnectionCls = _UnixConnection
 
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", path=path)
+        super().__init__("localhost", path=path, maxsize=KEPT)

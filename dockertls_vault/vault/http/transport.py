@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
@@ -45,10 +46,11 @@ class MalformedError(HTTPError):
 
 
 class Transport:
-    """Connections with the settings of Vault, and nothing read behind our back."""
+    """Connections with the settings of Vault, and nothing read behind our back; for any thread."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._lock = threading.Lock()
         self._managers: dict[tuple[Proxy | None, bool], PoolManager] = {}
         self._unix = {
             address: pools.UnixPool(address.path)
@@ -128,14 +130,16 @@ class Transport:
         proxy = proxy_for(server, self._settings)
         encrypted = "https" in {server.scheme, proxy.address.scheme if proxy else ""}
         kind = proxy, encrypted
-        if kind not in self._managers:
-            self._managers[kind] = self._manager(proxy, self._context if encrypted else None)
-        return self._managers[kind], str(target)
+        with self._lock:
+            if kind not in self._managers:
+                self._managers[kind] = self._manager(proxy, self._context if encrypted else None)
+            return self._managers[kind], str(target)
 
     def _manager(self, proxy: Proxy | None, context: ssl.SSLContext | None) -> PoolManager:
         to_vault: dict[str, Any] = {
             "ssl_context": context,
             "server_hostname": self._settings.tls_server_name,
+            "maxsize": pools.KEPT,
         }
         if proxy is None:
             manager = PoolManager(**to_vault)

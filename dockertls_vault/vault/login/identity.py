@@ -11,6 +11,7 @@ from dockertls_vault.errors import LoginRefused, TokenRefused
 from dockertls_vault.settings.parsers import Method
 from dockertls_vault.vault.http.unset import no_token
 
+from . import approle
 from .method import choose, without_token
 from .token import given_token
 
@@ -35,6 +36,17 @@ class Identity:
         self._found = ""
         self.logins: list[Login] = []
         self._used: Counter[str] = Counter()
+
+    @property
+    def spends(self) -> bool:
+        """Whether the login that is to come uses up what can be had once, or asks somebody."""
+        return self._token is None and (
+            self._choice.method in {Method.USERPASS, Method.LDAP}
+            or (
+                self._choice.method is Method.APPROLE
+                and approle.wrapped_in(self._settings) is not None
+            )
+        )
 
     def prepare(self) -> None:
         """Find a token that was given, before Vault is asked anything; a login waits until then."""
