@@ -536,3 +536,26 @@ def test_without_a_root_there_is_no_path() -> None:
     reason = verdict(issue(Authority.create()), [], Purpose.SERVER)
     assert reason is not None
     assert "trust bundle (which is empty)" in reason
+
+
+@pytest.mark.parametrize(("days", "found"), [(-1, False), (1, True), (8, False)])
+def test_a_path_is_judged_at_the_time_that_is_given(days: int, found: bool) -> None:
+    """Which is Vault's, as far as it is believed: here all of it is of ten years from now."""
+    begin = NOW + 3650 * DAY
+    root = Authority.create(not_before=begin - DAY)
+    issued = root.issue("a.example", dns=["a.example"], usages=[SERVER_AUTH], not_before=begin)
+
+    def path() -> object:
+        return path_to_a_root(
+            issued.certificate,
+            issued.chain,
+            roots=[root.certificate],
+            purpose=Purpose.SERVER,
+            at=begin + days * DAY,
+        )
+
+    if found:
+        assert path()
+    else:
+        with pytest.raises(VerificationError):
+            path()
