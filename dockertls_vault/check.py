@@ -78,7 +78,7 @@ def check(
     plaintext = answers.judge_plaintext(in_the_clear)
     steps = [ours.step, port, plaintext]
     if plaintext.result is Result.CRITICAL:
-        return _report(endpoint, steps, "the port speaks plaintext", address=peer.ip)
+        return _report(endpoint, steps, "the port serves plaintext", address=peer.ip)
 
     visits = visit(peer, ours, timeout, now)
     stranger, forged, known = visits.stranger, visits.forged, visits.known
@@ -94,10 +94,10 @@ def check(
         of_the_same(answers.judge_forged(forged), forged, decisive),
         answers.judge_ours(known, ours.step, cause)
         if known
-        else _skipped("version", "we have no certificate and key that can be used"),
+        else _skipped("version", "no usable client certificate and key"),
     ]
     if answers.are_of_another(visits.outcomes):
-        reason = "it is not Docker that answers"
+        reason = "the server is not Docker"
         return _report(endpoint, steps, reason, address=peer.ip, certificate=certificate)
     steps += [
         trust.judge_trust(
@@ -119,7 +119,7 @@ def check(
     return _report(
         endpoint,
         steps,
-        "the server's certificate was not to be seen, or cannot be read",
+        "the server's certificate was not received, or cannot be read",
         address=peer.ip,
         certificate=certificate,
         docker=known.outcome.version if known and isinstance(known.outcome, Answered) else None,

@@ -77,7 +77,7 @@ def running() -> Iterator[DevServer]:
         log.seek(0)
         lines = log.read().decode(errors="replace").strip().splitlines()
         raise VaultUnreachable(
-            f"the embedded OpenBao does not come up: {lines[-1] if lines else 'it says nothing'}"
+            f"the embedded OpenBao does not start: {lines[-1] if lines else 'no output'}"
         )
 
 
@@ -99,8 +99,8 @@ def _log() -> IO[bytes]:
         return tempfile.TemporaryFile()
     except OSError:
         raise CannotWrite(
-            "there is no directory for temporary files, in which its log would be",
-            hint="set TMPDIR to one that can be written",
+            "no usable temporary directory for its log",
+            hint="set TMPDIR to a writable directory",
         ) from None
 
 

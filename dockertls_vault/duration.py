@@ -41,18 +41,20 @@ def parse_duration(text: str) -> timedelta:
     What is shorter than a microsecond is one. Raises InvalidInput for anything else.
     """
     if _MONTHS.search(text):
-        raise InvalidInput(f"not a duration: {text!r}", hint="m is a minute; write a month as 30d")
+        raise InvalidInput(
+            f"invalid duration: {text!r}", hint="write a month as 30d; m is a minute"
+        )
     compact = text.strip().lower()
     found = _parts(f"{compact}s" if _is_number(compact) else compact)
     if found is None:
         raise InvalidInput(
-            f"not a duration: {text!r}",
+            f"invalid duration: {text!r}",
             hint="write it as 10m, 1h30m or 7d (units: w, d, h, m, s, ms)",
         )
     if not 0 < found <= _LONGEST * _SECOND * 10**_DECIMALS:
         raise InvalidInput(
-            f"a duration out of range: {text!r}",
-            hint="it must be longer than zero and shorter than 292 years",
+            f"duration out of range: {text!r}",
+            hint="give one longer than zero and shorter than 292 years",
         )
     return timedelta(microseconds=-(-found // (10**3 * 10**_DECIMALS)))
 
@@ -62,12 +64,15 @@ def parse_ttl(text: str) -> timedelta:
     number = text.strip()
     if _is_number(number) and int(number) > 0:
         raise InvalidInput(
-            f"a TTL without a unit: {text!r}",
+            f"TTL without a unit: {text!r}",
             hint=f"write {number}d if days were meant, {number}s for seconds",
         )
     ttl = parse_duration(text)
     if ttl.microseconds:
-        raise InvalidInput(f"a TTL with parts of a second: {text!r}", hint="Vault counts seconds")
+        raise InvalidInput(
+            f"TTL with fractions of a second: {text!r}",
+            hint="give whole seconds",
+        )
     return ttl
 
 

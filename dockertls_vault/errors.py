@@ -46,7 +46,7 @@
     └── CannotRun               126  the command to run is there, and cannot be started
         └── CommandNotFound     127  there is no such command
 
-The numbers are the exit statuses: sysexits.h's, and for a command that is to be run those of
+The numbers are the exit statuses: sysexits.h's, and for a command that will be run those of
 env(1) and ``docker run``. A message is in lower case and without a full stop; ``hint`` says what
 to do next.
 """
@@ -89,7 +89,8 @@ class VerificationError(DockerTLSError):
     code = "verification-failed"
     exit_status = 65
     default_hint = (
-        "nothing was installed; look at the role and the issuer in Vault, and at who answers there"
+        "nothing was installed; check the role and the issuer in Vault, and which server answers "
+        "there"
     )
 
     def __init__(self, message: str, problems: tuple[str, ...], *, hint: str = "") -> None:
@@ -114,7 +115,7 @@ class UnavailableError(DockerTLSError):
 
 class VaultUnreachable(UnavailableError):
     code = "vault-unreachable"
-    default_hint = "is the address right (VAULT_ADDR, BAO_ADDR) and the server up?"
+    default_hint = "check the address (VAULT_ADDR, BAO_ADDR), and that the server is up"
 
 
 class NotVault(UnavailableError):
@@ -126,7 +127,7 @@ class VaultError(UnavailableError):
     """Vault refused or failed; ``status`` is HTTP's, ``errors`` are Vault's own words."""
 
     code = "vault-error"
-    default_hint = "look at the server's log"
+    default_hint = "check the server's log"
 
     def __init__(
         self, message: str, *, status: int, errors: tuple[str, ...] = (), hint: str = ""
@@ -146,7 +147,7 @@ class NotFound(VaultError):
 
 class DockerUnavailable(UnavailableError):
     code = "docker-unavailable"
-    default_hint = "is dockerd running, and does it listen on this address?"
+    default_hint = "check that dockerd is running and listens on this address"
 
 
 class MissingProgram(UnavailableError):
@@ -160,15 +161,15 @@ class CannotWrite(DockerTLSError):
 
 class ForeignFiles(CannotWrite):
     code = "foreign-files"
-    default_hint = "give --replace to take their place; they are kept as a backup"
+    default_hint = "use --replace to overwrite them (a backup is kept)"
 
 
 class OutputLost(DockerTLSError):
     code = "output-lost"
     exit_status = 74
     default_hint = (
-        "what the command does is done, and a certificate that it issued is in use; make room "
-        "where stdout leads"
+        "free space on stdout's file system; the command completed, and any certificate that it "
+        "issued is in use"
     )
 
 
@@ -179,7 +180,7 @@ class TryAgain(DockerTLSError):
 
 class Locked(TryAgain):
     code = "locked"
-    default_hint = "another dockertls-vault works on this directory; try again when it has ended"
+    default_hint = "wait for the other dockertls-vault in this directory to finish, then try again"
 
 
 class VaultSealed(TryAgain):
@@ -189,14 +190,14 @@ class VaultSealed(TryAgain):
 
 class NoLeader(TryAgain):
     code = "no-leader"
-    default_hint = "the cluster elects a leader within seconds if it has a quorum"
+    default_hint = "try again; a cluster with a quorum elects a leader within seconds"
 
 
 class IssuerTooYoung(TryAgain):
     """``asked_at`` is when Vault said so, in UTC by its own clock."""
 
     code = "issuer-too-young"
-    default_hint = "try again in some minutes"
+    default_hint = "try again in a few minutes"
 
     def __init__(self, message: str, *, asked_at: datetime | None = None, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -211,8 +212,8 @@ class RateLimited(TryAgain):
 class LeaseQuotaUsedUp(TryAgain):
     code = "lease-quota-used-up"
     default_hint = (
-        "it clears when leases expire or are revoked; have the lease count quota raised, or "
-        "tokens and certificates made with shorter TTLs"
+        "wait for leases to expire, have the lease count quota raised, or use shorter TTLs for "
+        "tokens and certificates"
     )
 
 
@@ -234,8 +235,8 @@ class PolicyDenied(Denied):
 class NoToken(Denied):
     code = "no-token"
     default_hint = (
-        "set VAULT_TOKEN or BAO_TOKEN, let `bao login` or `vault login` keep a token in "
-        "~/.vault-token, or name a way to log in with --auth"
+        "set VAULT_TOKEN or BAO_TOKEN, log in with `bao login` or `vault login`, or choose an "
+        "auth method with --auth"
     )
 
 
@@ -278,27 +279,27 @@ class InvalidSetting(ConfigurationError):
 
 class UnknownAddress(ConfigurationError):
     code = "unknown-address"
-    default_hint = "is the address right (VAULT_ADDR, BAO_ADDR), and does DNS work here?"
+    default_hint = "check the address (VAULT_ADDR, BAO_ADDR) and DNS"
 
 
 class UnknownNamespace(ConfigurationError):
     code = "unknown-namespace"
-    default_hint = "is the namespace right (--namespace, VAULT_NAMESPACE, BAO_NAMESPACE)?"
+    default_hint = "check the namespace (--namespace, VAULT_NAMESPACE, BAO_NAMESPACE)"
 
 
 class UnknownMount(ConfigurationError):
     code = "unknown-mount"
-    default_hint = "name the PKI mount with --mount, or make one with `dockertls-vault ca init`"
+    default_hint = "give the PKI mount with --mount, or create one with `dockertls-vault ca init`"
 
 
 class UnknownRole(ConfigurationError):
     code = "unknown-role"
-    default_hint = "name a role with --role, or make them with `dockertls-vault ca init`"
+    default_hint = "give a role with --role, or create them with `dockertls-vault ca init`"
 
 
 class SigningRefused(ConfigurationError):
     code = "signing-refused"
-    default_hint = "look at the role's parameters (bao read MOUNT/roles/ROLE)"
+    default_hint = "check the role's parameters (bao read MOUNT/roles/ROLE)"
 
 
 class KeyRefused(SigningRefused):
@@ -316,7 +317,7 @@ class TTLRefused(SigningRefused):
 class IssuerExpired(SigningRefused):
     code = "issuer-expired"
     default_hint = (
-        "make another the default; a root: `bao write MOUNT/root/rotate/internal "
+        "make another issuer the default; to rotate a root: `bao write MOUNT/root/rotate/internal "
         "common_name=NAME not_before_duration=5m`, then `bao write -force MOUNT/root/replace`"
     )
 
@@ -327,7 +328,7 @@ class IssuerUnusable(SigningRefused):
 
 class NotInitialized(ConfigurationError):
     code = "not-initialized"
-    default_hint = "initialise the server first (bao operator init)"
+    default_hint = "initialize the server first (bao operator init)"
 
 
 class ConflictingState(ConfigurationError):
@@ -338,19 +339,19 @@ class ConsentNeeded(ConfigurationError):
     """Nothing was touched; ``problems`` are what would have been taken away or opened."""
 
     code = "consent-needed"
-    default_hint = "give --yes if all of it is wanted"
+    default_hint = "give --yes to confirm"
 
 
 class CannotRun(DockerTLSError):
     code = "cannot-run"
     exit_status = 126
-    default_hint = "is it a program, and may this user execute it?"
+    default_hint = "check that it is a program and that this user may execute it"
 
 
 class CommandNotFound(CannotRun):
     code = "command-not-found"
     exit_status = 127
-    default_hint = "is it installed, and its directory in PATH?"
+    default_hint = "check that it is installed and in PATH"
 
 
 def error_types() -> tuple[type[DockerTLSError], ...]:

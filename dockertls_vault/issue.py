@@ -221,8 +221,9 @@ def _end_warnings(chain: Chain) -> tuple[str, ...]:
         return ()
     end, own = map(format_time, (chain.valid_until, chain.leaf.not_valid_after_utc))
     warning = (
-        f"both ends refuse the certificate from {end} on, when {first.subject.rfc4514_string()!r} "
-        f"above it ends; its own end is {own}"
+        f"the certificate is valid only until {end}, when {first.subject.rfc4514_string()!r} in "
+        f"its "
+        f"chain expires; its own not_after is {own}"
     )
     return (warning,)
 
@@ -232,8 +233,8 @@ def _trust_warnings(last_root: Certificate, chain: Chain) -> tuple[str, ...]:
     if chain.valid_until <= last_root.not_valid_after_utc:
         return ()
     warning = (
-        f"this end trusts nobody from {format_time(last_root.not_valid_after_utc)} on, when the "
-        f"last root in ca.pem ends ({last_root.subject.rfc4514_string()!r})"
+        f"ca.pem trusts nobody from {format_time(last_root.not_valid_after_utc)} on, when its last "
+        f"root expires ({last_root.subject.rfc4514_string()!r})"
     )
     return (warning,)
 
@@ -242,8 +243,8 @@ def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:
     if clocks.difference is None:
         return ()
     warning = (
-        f"this machine's clock is {clocks.difference}: the two ends of a connection may disagree "
-        "on whether a certificate is valid"
+        f"this machine's clock is {clocks.difference}: server and client may disagree on whether "
+        f"a certificate is valid"
     )
     return (warning,)
 
@@ -268,8 +269,8 @@ def _no_root(mount: str, issuers: tuple[Certificate, ...]) -> DockerTLSError:
     return VerificationError(
         f"the mount {mount!r} has no root certificate",
         (),
-        hint="import the root of its intermediate there, or name the mount that has it "
-        "with --trust-mount",
+        hint="import the root of its intermediate there, or give the mount that has it with "
+        "--trust-mount",
     )
 
 
@@ -296,7 +297,7 @@ def _refuse_dind_with_two_mounts(record: Record) -> None:
         record.request.mount,
     ):
         raise InvalidInput(
-            "docker:dind checks its certificate against its own ca.pem, so another mount's "
-            "roots cannot be there alone",
-            hint="leave out --trust-mount, or --layout dind",
+            "docker:dind verifies its own certificate with its ca.pem, which therefore cannot "
+            "hold another mount's roots alone",
+            hint="omit --trust-mount, or --layout dind",
         )

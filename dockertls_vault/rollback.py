@@ -107,7 +107,7 @@ def roll_back(
             done = by_worker(place, partial(_roll_back, name=name, now=now))
         except ForeignFiles as error:
             raise ForeignFiles(
-                error.message, hint="a rollback would not reach them: move them away"
+                error.message, hint="move them away: a rollback does not cover them"
             ) from None
     trust.warn_of_lost(done.purpose, done.removed_cas)
     trust.warn_of_returned(done.restored_cas)
@@ -132,8 +132,8 @@ def _place(directory: Path, admins: str | None) -> Placement:
         )
     if not found:
         raise ConflictingState(
-            f"no credential of dockertls-vault's in {directory}",
-            hint="name the directory that was given to `dockertls-vault issue` with --dir",
+            f"no dockertls-vault credential in {directory}",
+            hint="give the --dir of `dockertls-vault issue`",
         )
     owner = found[0].stat().st_uid
     return Placement(
@@ -179,7 +179,7 @@ def _described(path: Path, *, in_use: bool) -> Generation:
         with os.scandir(path) as entries:
             there = {entry.name for entry in entries if entry.is_file()}
     except OSError as error:  # no directory, or one that may not be read: the others are to be told
-        problem = f"not to be read: {error.strerror}"
+        problem = f"cannot be read: {error.strerror}"
         return Generation(path.name, in_use, None, None, problem)
     missing = [name for name in GENERATION_NAMES if name not in there]
     try:
@@ -265,7 +265,7 @@ def _bundle(place: Placement, name: str | None) -> tuple[Certificate, ...]:
 
 def _choose(found: Generations, name: str | None) -> Generation:
     directory = shlex.quote(str(found.directory))
-    which = f"`dockertls-vault rollback {directory} --list` tells which there are"
+    which = f"`dockertls-vault rollback {directory} --list` lists them"
     if name is not None:
         meant = [each for each in found.generations if name and each.name.startswith(name)]
         if len(meant) == 1:
@@ -289,12 +289,10 @@ def _ways_on(found: Generations) -> str:
     newest = found.generations[0] if found.generations else None
     if newest and not newest.in_use:
         directory = shlex.quote(str(found.directory))
-        ways.append(f"`dockertls-vault rollback {directory} {newest.name}` goes to the newest")
+        ways.append(f"`dockertls-vault rollback {directory} {newest.name}` restores the newest")
     if (kept := _backup(found.directory)) is not None:
-        ways.append(
-            f"the files that --replace took the place of are in {kept}, to be copied by hand"
-        )
-    return "; ".join(ways) or "`dockertls-vault issue` makes another"
+        ways.append(f"the files overwritten by --replace are in {kept}, to be restored by hand")
+    return "; ".join(ways) or "`dockertls-vault issue` issues a new one"
 
 
 def _backup(directory: Path) -> Path | None:
@@ -316,13 +314,13 @@ def _refuse_unusable(chosen: Generation, path: Path) -> None:
             load_certificates(atomic.read(path / "ca.pem"))
             leaf, *_ = load_certificates(atomic.read(path / "cert.pem"))
             if not is_key_of(atomic.read(path / "key.pem"), leaf):
-                problem = "its key is not the certificate's"
+                problem = "its key does not match the certificate"
         except OSError as error:
             problem = f"it cannot be read: {error.strerror}"
         except (ValueError, VerificationError) as error:
-            problem = f"it is damaged: {error}"
+            problem = f"it is corrupt: {error}"
     if problem is not None:
         raise ConflictingState(
             f"the generation {chosen.name} cannot be used: {problem}",
-            hint="name another generation",
+            hint="choose another generation",
         )

@@ -144,7 +144,7 @@ def _settings() -> str:
         "these mean something else.",
         "",
         "A duration has units (`w`, `d`, `h`, `m`, `s`, `ms`): `7d`, `1h30m`, `1.5m`, `500ms`. For",
-        "a timeout, a number alone is seconds; a TTL without a unit is refused.",
+        "a timeout, a number alone is seconds; TTL without a unit is refused.",
         "",
         "| setting | what it is | flag | variables | key in a file | default |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -70,8 +70,8 @@ def test_what_is_not_a_duration_is_refused(text: str) -> None:
     [
         ("7", "without a unit: '7'", "7d if days were meant, 7s for seconds"),
         ("0", "out of range", "longer than zero"),
-        ("500ms", "parts of a second", "seconds"),
-        ("soon", "not a duration", "7d"),
+        ("500ms", "fractions of a second", "seconds"),
+        ("soon", "invalid duration", "7d"),
     ],
 )
 def test_what_is_not_a_ttl_is_refused(text: str, words: str, hint: str) -> None:
@@ -114,6 +114,6 @@ def test_negative_durations_are_written_with_a_minus() -> None:
 @pytest.mark.parametrize("text", ["1M", "2h1M", " 3M "])
 def test_a_month_is_not_taken_for_a_minute(parse: Callable[[str], timedelta], text: str) -> None:
     """Go has no M either; the hint has both."""
-    with pytest.raises(InvalidInput, match="not a duration") as refused:
+    with pytest.raises(InvalidInput, match="invalid duration") as refused:
         parse(text)
-    assert refused.value.hint == "m is a minute; write a month as 30d"
+    assert refused.value.hint == "write a month as 30d; m is a minute"

@@ -337,7 +337,7 @@ def test_a_restart_that_was_forgotten_is_named(
     succeed("issue", "server")
     status, steps = check(capsys, url, out / "c")
     assert status == 1
-    assert "another one is installed on this host" in steps["validity"]["reason"]
+    assert "a newer one is installed on this host" in steps["validity"]["reason"]
     url = f"tcp://localhost:{host_dockerd('--tlsverify', *files)}"
     assert check(capsys, url, out / "c")[0] == 0
     issue("server", out / "certs", "--layout", "dind")

@@ -64,19 +64,19 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
     "another key": (
         lambda order: order.honest(public_key=OTHER.key.public_key()),
         65,
-        "public key is not the one that was sent",
+        "public key does not match the CSR",
     ),
     "dual EKU": (
         lambda order: order.honest(usages=[SERVER_AUTH, CLIENT_AUTH]),
         65,
-        "clientAuth, serverAuth; serverAuth alone",
+        "clientAuth, serverAuth; only serverAuth",
     ),
     "no EKU": (lambda order: order.honest(usages=None), 65, "no extended key usage"),
-    "missing SAN": (lambda order: order.honest(dns=[]), 65, "lacks a name that was asked for"),
+    "missing SAN": (lambda order: order.honest(dns=[]), 65, "lacks a requested name"),
     "added SAN": (
         lambda order: order.honest(dns=["a.example.internal", "evil.example"]),
         65,
-        "was not asked for: evil.example",
+        "was not requested: evil.example",
     ),
     "expired": (
         lambda order: order.honest(not_before=_now() - timedelta(days=30)),
@@ -96,12 +96,12 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
     "wrong chain": (
         lambda order: signed(order.honest(authority=OTHER), chain=(OTHER.certificate,)),
         65,
-        "does not lead to a root of the trust bundle",
+        "does not chain to a root in the trust bundle",
     ),
     "a root of the same name": (
         lambda order: order.honest(authority=SAME_NAME),
         65,
-        "does not lead to a root of the trust bundle",
+        "does not chain to a root in the trust bundle",
     ),
     "an intermediate for clients alone": (
         lambda order: order.honest(
@@ -147,9 +147,9 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
         "has no 'ca_chain'",
     ),
     "no certificate": (lambda _: {"data": {"certificate": ""}}, 69, "has no 'certificate'"),
-    "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "something that is not Vault's"),
+    "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "a response that is not Vault's"),
     "another kind of JSON": (lambda _: {"data": [1, 2, 3]}, 69, "has no data"),
-    "a list": (lambda _: b"[1, 2, 3]", 69, "something that is not Vault's"),
+    "a list": (lambda _: b"[1, 2, 3]", 69, "a response that is not Vault's"),
     "nothing": (lambda _: b"", 69, "has no data"),
     "a chain of 1,500": (
         lambda order: _with_chain(order, [order.authority.pem.decode()] * 1500),

@@ -49,12 +49,12 @@ def by_hand(out: Path, *bundle: x509.Certificate, names: tuple[str, str]) -> Non
         (
             ["server", "--host", "localhost"],
             ("server-cert.pem", "server-key.pem"),
-            "once dockerd restarts, it refuses clients with a certificate of this CA",
+            "once dockerd restarts, it rejects client certificates issued by this CA",
         ),
         (
             ["client"],
             ("cert.pem", "key.pem"),
-            "servers with a certificate of this CA are not trusted any more",
+            "server certificates issued by this CA are no longer trusted",
         ),
     ],
 )

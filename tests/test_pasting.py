@@ -45,7 +45,7 @@ def usage_of(text: str) -> str:
     """Return what an issuer's usage, which Vault said, leads to."""
     signer = Signer((PEM,), revoked=False, usage=text, beyond_its_end="err")
     words = readiness.obstacle(issuing("pki", signer), "pki", ()) or ""
-    return words.partition("let it: ")[2].rpartition(", or make")[0]
+    return words.partition("allow it: ")[2].rpartition(", or make")[0]
 
 
 def no_default(text: str) -> str:

@@ -47,7 +47,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         [],
         78,
         "'server' requires another type of key: role requires keys of type rsa",
-        "give --key-type rsa-2048 (or larger: rsa-3072, rsa-4096), or have key_type=any set",
+        "give --key-type rsa-2048 (or larger: rsa-3072, rsa-4096), or set key_type=any",
     ),
     "the RSA key that is long enough": (
         {"key_type": "rsa", "key_bits": 3072},
@@ -61,7 +61,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         ["--key-type", "rsa-2048"],
         78,
         "requires a larger key: role requires a minimum of a 4096-bit key",
-        "give --key-type rsa-4096, or have key_type=any set in the role",
+        "give --key-type rsa-4096, or set key_type=any in the role",
     ),
     "an RSA key that none of ours is as long as": (
         {"key_type": "rsa", "key_bits": 8192},
@@ -75,7 +75,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         [],
         78,
         "requires a larger key: role requires a minimum of a 384-bit key",
-        "give --key-type ec-p384, or have key_type=any set in the role",
+        "give --key-type ec-p384, or set key_type=any in the role",
     ),
     "P-384": ({"key_type": "ec", "key_bits": 384}, ["--key-type", "ec-p384"], 0, "", ""),
     "P-384 for P-521": (
@@ -83,49 +83,49 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         ["--key-type", "ec-p384"],
         78,
         "requires a larger key: role requires a minimum of a 521-bit key",
-        "give --key-type ec-p521, or have key_type=any set in the role",
+        "give --key-type ec-p521, or set key_type=any in the role",
     ),
     "an RSA key for EC alone": (
         {"key_type": "ec"},
         ["--key-type", "rsa-2048"],
         78,
         "requires another type of key: role requires keys of type ec",
-        "give --key-type ec-p256 (or larger: ec-p384, ec-p521), or have key_type=any set",
+        "give --key-type ec-p256 (or larger: ec-p384, ec-p521), or set key_type=any",
     ),
     "an EC key for Ed25519": (
         {"key_type": "ed25519"},
         [],
         78,
         "requires another type of key: role requires keys of type ed25519",
-        "give --key-type ed25519, or have key_type=any set in the role",
+        "give --key-type ed25519, or set key_type=any in the role",
     ),
     "an address in the CSR": (
         {"allow_ip_sans": False},
         ["--host", NAME, "--host", "10.1.2.3"],
         65,
         "'server' allows no IP address: IP Subject Alternative Names are not allowed",
-        "ask for DNS names (--host), or have allow_ip_sans=true set in the role",
+        "request DNS names (--host), or set allow_ip_sans=true in the role",
     ),
     "an address in a parameter": (
         {"allow_ip_sans": False, "use_csr_sans": False},
         ["--host", "10.1.2.3"],
         65,
         "'server' allows no IP address: IP Subject Alternative Names are not allowed",
-        "ask for DNS names (--host), or have allow_ip_sans=true set in the role",
+        "request DNS names (--host), or set allow_ip_sans=true in the role",
     ),
     "a wildcard": (
         {"allow_wildcard_certificates": False},
         ["--host", "*.example.internal"],
         65,
         "'server' does not allow the name '*.example.internal'",
-        "ask for another name (--host), or have allow_wildcard_certificates=true set",
+        "request another name (--host), or have allow_wildcard_certificates=true set",
     ),
     "a name of another domain": (
         {},
         ["--host", "a.elsewhere.example"],
         65,
         "'server' does not allow the name 'a.elsewhere.example'",
-        "ask for another name (--host), or have allowed_domains widened in the role",
+        "request another name (--host), or widen allowed_domains in the role",
     ),
     "a bare name": (
         {},
@@ -138,15 +138,15 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         {"client_flag": True},
         [],
         65,
-        "is clientAuth, serverAuth; serverAuth alone was asked for",
-        "have client_flag=false set in the role 'server'",
+        "is clientAuth, serverAuth; only serverAuth was requested",
+        "set client_flag=false in the role 'server'",
     ),
     "an underscore": (
         {},
         ["--host", "app_docker_1.example.internal"],
         65,
         "'server' does not allow the name 'app_docker_1.example.internal'",
-        "ask for another name (--host), or have enforce_hostnames=false set in the role",
+        "request another name (--host), or have enforce_hostnames=false set in the role",
     ),
     "an underscore that is allowed": (
         {"enforce_hostnames": False},
@@ -159,15 +159,15 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         {"require_cn": True},
         ["--host", "10.1.2.3"],
         78,
-        "'server' requires a common name, and no DNS name of at most 64 characters was asked",
-        "have require_cn=false set in the role, or give a DNS name as well (--host)",
+        "'server' requires a common name, and no DNS name of at most 64 characters was requested",
+        "set require_cn=false in the role, or give a DNS name as well (--host)",
     ),
     "a not_after of the role": (
         {"not_after": "2040-01-01T00:00:00Z"},
         [],
         78,
-        "'server' has a not_after of its own",
-        'have not_after="" set in the role, and a max_ttl in its place',
+        "'server' has a fixed not_after",
+        'set not_after="" and a max_ttl in the role',
     ),
     "an issuer that is not there": (
         {"issuer_ref": "gone"},
@@ -248,7 +248,7 @@ def test_an_address_outside_of_the_ranges_of_a_role(
     assert issue(mount, tmp_path / "s", "--host", "10.1.2.3", "--host", "192.0.2.1") == 65
     told = capsys.readouterr().err
     assert "'server' does not allow the address 192.0.2.1" in told
-    assert "ask for another one (--host), or have allowed_ip_sans_cidr widened in the role" in told
+    assert "request another one (--host), or widen allowed_ip_sans_cidr in the role" in told
 
 
 def test_the_name_of_a_client_that_a_role_for_hosts_refuses(
@@ -259,7 +259,7 @@ def test_the_name_of_a_client_that_a_role_for_hosts_refuses(
     assert main.run([*command, "--name", "Jörg Müller"]) == 65
     told = capsys.readouterr().err
     assert "does not allow the name 'Jörg Müller'" in told
-    assert "hint: ask for another name (--name), or have allow_any_name=true" in told
+    assert "hint: request another name (--name), or have allow_any_name=true" in told
     assert "but never in one for servers" in told
 
 
@@ -349,7 +349,7 @@ def test_a_bare_name_is_allowed_by_what_is_said(
     command = ["issue", "server", "--mount", mount, "--dir", str(out)]
     assert main.run(command) == 0
     said = capsys.readouterr().err
-    assert "allow them: vm; if clients dial one, have it allowed: `" in said
+    assert "allow: vm; if clients use one, allow it: `" in said
     assert main.run(pasted(said)) == 0
     assert main.run(command) == 0
     assert "left out" not in capsys.readouterr().err
@@ -394,7 +394,7 @@ def test_names_that_the_issuer_may_not_sign_are_left_out(
     monkeypatch.setattr("socket.gethostname", lambda: NAME)
     command = ["issue", "server", "--mount", make(community, root=root)]
     assert main.run([*command, "--dir", str(tmp_path / "s")]) == 0
-    assert "or its issuer does not allow them: localhost" in capsys.readouterr().err
+    assert "or its issuer does not allow: localhost" in capsys.readouterr().err
     assert main.run([*command, "--dir", str(tmp_path / "s"), "--host", "localhost"]) == 65
     assert "may not sign for 'localhost'" in capsys.readouterr().err
 
@@ -405,7 +405,7 @@ def test_the_longest_ttl_that_fits_can_be_pasted(
     """An issuer that ends in two days signs no week, but what the hint says."""
     mount = make(bao, root={"ttl": "48h"})
     assert issue(mount, tmp_path / "s") == 78
-    hint = re.search(r"give --ttl (\S+), or have leaf_not_after", capsys.readouterr().err)
+    hint = re.search(r"give --ttl (\S+), or set leaf_not_after", capsys.readouterr().err)
     assert hint is not None
     assert hint[1] in {"1d23h", "1d22h"}
     assert issue(mount, tmp_path / "s", "--ttl", hint[1]) == 0
@@ -421,7 +421,7 @@ def test_an_issuer_that_has_expired_says_so(
     assert issue(below, tmp_path / "s") == 78
     told = capsys.readouterr().err
     assert re.search(r"^error: the issuer .* expired at \d{4}-\d\d-\d\d", told)
-    assert "make another the default" in told
+    assert "make another issuer the default" in told
     assert not (tmp_path / "s").exists()
 
 

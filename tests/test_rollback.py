@@ -171,13 +171,13 @@ ENCRYPTED = ROOT.issue("other").key.private_bytes(
 UNUSABLE = {
     **{f"without {name}": (_remove(name), f"cannot be used: it lacks {name}") for name in NAMES},
     "an empty certificate": (_exchange("cert.pem", b""), "cannot be used: cert.pem cannot be read"),
-    "an empty ca.pem": (_exchange("ca.pem", b""), "it is damaged"),
-    "an empty key": (_exchange("key.pem", b""), "it is damaged"),
-    "an encrypted key": (_exchange("key.pem", ENCRYPTED), "it is damaged"),
-    "a large key": (_exchange("key.pem", b"-" * (atomic.LARGEST + 1)), "it is damaged"),
+    "an empty ca.pem": (_exchange("ca.pem", b""), "it is corrupt"),
+    "an empty key": (_exchange("key.pem", b""), "it is corrupt"),
+    "an encrypted key": (_exchange("key.pem", ENCRYPTED), "it is corrupt"),
+    "a large key": (_exchange("key.pem", b"-" * (atomic.LARGEST + 1)), "it is corrupt"),
     "another key": (
         _exchange("key.pem", ROOT.issue("other").key_pem),
-        "its key is not the certificate's",
+        "its key does not match the certificate",
     ),
 }
 
@@ -206,7 +206,7 @@ def test_what_is_not_there_is_refused(out: Path, tmp_path: Path) -> None:
         assert "--list" in raised.value.hint
     (tmp_path / "other").mkdir()
     for place in (tmp_path / "other", tmp_path / "gone", out / "key.pem"):
-        with pytest.raises(ConflictingState, match="no credential of dockertls-vault's in"):
+        with pytest.raises(ConflictingState, match="no dockertls-vault credential in"):
             back(place)
     (out / ".dockertls" / "request.json").unlink()
     with pytest.raises(ConflictingState, match=r"request\.json is not there"):
@@ -384,7 +384,7 @@ def test_what_is_no_generation_is_one_row_of_the_list(out: Path) -> None:
     stray = out / ".dockertls" / "generations" / "20240101T000000.000000Z-aa"
     stray.touch()
     found = {each.name: each.problem for each in find(out).generations}
-    assert found == {first: None, second: None, stray.name: "not to be read: Not a directory"}
+    assert found == {first: None, second: None, stray.name: "cannot be read: Not a directory"}
     with pytest.raises(ConflictingState, match=f"{stray.name} cannot be used: not to be read"):
         roll_back(out, stray.name, admins=None, now=NOW)
     assert roll_back(out, None, admins=None, now=NOW).generation.name == first
@@ -418,12 +418,12 @@ def test_the_oldest_leads_forth_again_and_to_what_was_there_before(out: Path) ->
     with pytest.raises(ConflictingState) as raised:
         back(out)
     assert str(kept) in raised.value.hint
-    assert "goes to the newest" not in raised.value.hint
+    assert "restores the newest" not in raised.value.hint
     put(out, 1)
     back(out)
     with pytest.raises(ConflictingState) as raised:
         back(out)
-    assert f"rollback {out} {generations(out)[-1]}` goes to the newest" in raised.value.hint
+    assert f"rollback {out} {generations(out)[-1]}` restores the newest" in raised.value.hint
 
 
 @as_root

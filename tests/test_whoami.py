@@ -99,7 +99,7 @@ def test_the_mount_of_the_roots_is_needed_too(operator: Operator) -> None:
 
 
 def test_root_may_do_everything(operator: Operator) -> None:
-    """It does not end, and Vault has no list of what it may do."""
+    """It never expires, and Vault has no list of what it may do."""
     found = ask(operator, VAULT_TOKEN=operator.token)
     assert found.address == operator.address
     assert found.token_source == "the token of VAULT_TOKEN"

@@ -180,4 +180,4 @@ def _carry_out(ca: CertificateAuthority, step: Step, state: State) -> tuple[tupl
 
 def _not_done(step: Step, state: State) -> ConflictingState:
     left = "".join(f"; {describe_change(change)}" for change in step.left(state))
-    return ConflictingState(f"Vault took this and did not do it: {step.summary}{left}")
+    return ConflictingState(f"Vault accepted this but did not apply it: {step.summary}{left}")

@@ -77,13 +77,13 @@ def mount_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
     """Return how to make the mount and its issuer, or to put them right."""
     if state.mounted_at not in (None, mount):
         raise ConflictingState(
-            f"{mount!r} lies below the mount {state.mounted_at!r}",
-            hint="name another mount with --mount",
+            f"{mount!r} is inside the mount {state.mounted_at!r}",
+            hint="choose another mount with --mount",
         )
     if state.mount_type not in (None, "pki"):
         raise ConflictingState(
             f"a {state.mount_type} engine is mounted at {mount!r}",
-            hint="name another mount with --mount",
+            hint="choose another mount with --mount",
         )
     root = None if state.signing else _new_root(state.issuers, wish)
     steps = (_engine_step(mount, state, wish, root), root, _default_step(mount, state, root))
@@ -109,8 +109,7 @@ def _default_step(mount: str, state: State, root: GenerateRoot | None) -> SetDef
         after = state.signing[0].label
     else:
         raise ConflictingState(
-            f"the mount {mount!r} has {len(state.signing)} issuers with a key and none of them is "
-            "the default",
+            f"the mount {mount!r} has {len(state.signing)} issuers with a key, but no default",
             hint=f"choose one: bao write {quote(mount)}/config/issuers default=NAME",
         )
     step = SetDefault(after, before.label if before else None, state.follows_latest)
@@ -125,9 +124,9 @@ def _new_root(issuers: Sequence[Issuer], wish: Wish) -> GenerateRoot:
     ttl = wish.root_ttl or ROOT_TTL
     if ttl < wish.longest:
         raise InvalidInput(
-            f"a root of {format_duration(ttl)}: the roles sign for up to "
-            f"{format_duration(wish.longest)}, and no certificate may outlive its root",
-            hint=f"give a longer --root-ttl; without it, it is {format_duration(ROOT_TTL)}",
+            f"--root-ttl {format_duration(ttl)} is shorter than the max TTL of the roles "
+            f"({format_duration(wish.longest)}): a certificate cannot outlive its root",
+            hint=f"give a longer --root-ttl; the default is {format_duration(ROOT_TTL)}",
         )
     return GenerateRoot(f"root-{number}", common_name, ttl, beside=bool(issuers))
 
@@ -142,7 +141,7 @@ def _ineffective_options(state: State, wish: Wish, steps: Sequence[Step]) -> Ite
     if not any(isinstance(step, GenerateRoot) for step in steps):
         for option, value in (("common-name", wish.common_name), ("root-ttl", wish.root_ttl)):
             if value is not None:
-                yield f"--{option} has no effect: there is a CA already, and it stays as it is"
+                yield f"--{option} has no effect: the existing CA is kept"
     role = state.roles.get(wish.server_role) or {}
     has = {name.lower() for name in role.get("allowed_domains") or []}
     for domain in wish.remove_domains:

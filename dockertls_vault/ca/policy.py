@@ -30,14 +30,14 @@ class Rule:
 
 # What who may sign can get as `ca init` makes the roles: names are bound to nobody.
 _GETS = {
-    Person.SERVER: "every name below its domains, every IP address",
+    Person.SERVER: "any name below its domains, any IP address",
     Person.CLIENT: "any common name",
 }
 # Every token has these through Vault's default policy, unless it was made without that.
 OWN_TOKEN = (
-    Rule("auth/token/lookup-self", ("read",), "say who it is"),
-    Rule("auth/token/revoke-self", ("update",), "end with the command that logged in"),
-    Rule("sys/capabilities-self", ("update",), "say what it may do"),
+    Rule("auth/token/lookup-self", ("read",), "look up this token"),
+    Rule("auth/token/revoke-self", ("update",), "revoke this token after use"),
+    Rule("sys/capabilities-self", ("update",), "check what this token may do"),
 )
 
 
@@ -51,7 +51,7 @@ def rules(person: Person, mount: str, role: str) -> tuple[Rule, ...]:
     sign = Rule(
         f"{mount}/sign/{role}",
         ("update",),
-        f"issue {person}: {_GETS[person]}; not_after would pass its max TTL",
+        f"issue {person}: {_GETS[person]}; not_after would bypass its max TTL",
         denied=("not_after",),
     )
     return (sign, *OWN_TOKEN)
@@ -75,13 +75,13 @@ def _admin(mount: str) -> tuple[Rule, ...]:
     write = ("create", "read", "update")
     return (
         Rule(f"sys/mounts/{mount}", write, "ca init: enable the PKI engine"),
-        Rule(f"sys/mounts/{mount}/tune", ("read", "update"), "ca init: see and raise its max TTL"),
-        Rule(f"{mount}/issuers", ("list",), "ca init: see which issuers there are"),
-        Rule(f"{mount}/keys", ("list",), "ca init: see which keys have no issuer"),
-        Rule(f"{mount}/issuer/+", ("read",), "ca init: see which have a key, and a root above"),
-        Rule(f"{mount}/root/generate/internal", ("update",), "ca init: make the root"),
+        Rule(f"sys/mounts/{mount}/tune", ("read", "update"), "ca init: read and raise its max TTL"),
+        Rule(f"{mount}/issuers", ("list",), "ca init: list the issuers"),
+        Rule(f"{mount}/keys", ("list",), "ca init: list the keys"),
+        Rule(f"{mount}/issuer/+", ("read",), "ca init: read each issuer's key and chain"),
+        Rule(f"{mount}/root/generate/internal", ("update",), "ca init: generate the root"),
         Rule(f"{mount}/config/issuers", write, "ca init: set the default issuer"),
-        Rule(f"{mount}/roles/+", (*write, "patch"), "ca init: write the roles, or change them"),
+        Rule(f"{mount}/roles/+", (*write, "patch"), "ca init: create and update the roles"),
         *OWN_TOKEN,
     )
 

@@ -59,7 +59,7 @@ def obstacle(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate])
         return no_root(trust_mount)
     if not _leads_to_a_root(chain, trusted, issuing.now):
         return _import(
-            f"the default issuer of {mount} does not lead to a root that is there", trust_mount
+            f"the default issuer of {mount} does not chain to a trusted root", trust_mount
         )
     if why := _of_the_role(chain, trusted, issuing, another):
         return f"{issuer} {why}"
@@ -78,18 +78,18 @@ def _of_the_issuer(
     unfit = [ca for ca in chain if not is_of_the_web_pki(ca.public_key())]
     if unfit:
         return (
-            f"signs what is refused here: the key of {unfit[0].subject.rfc4514_string()} is not "
+            f"cannot be used: the key of {unfit[0].subject.rfc4514_string()} is not "
             f"RSA, P-256, P-384 or P-521; {another}"
         )
     if not signer.may_sign:
         usage = ",".join(filter(None, (signer.usage, "issuing-certificates")))
         return (
-            f"may not issue certificates (usage: {signer.usage}); let it: "
-            f"bao patch {quote(issuing.mount)}/issuer/default usage={quote(usage)}, or {another}"
+            f"may not issue certificates (usage: {signer.usage}); allow it: bao patch "
+            f"{quote(issuing.mount)}/issuer/default usage={quote(usage)}, or {another}"
         )
     if left < LONGEST_DEFAULT and signer.beyond_its_end == "err":
         return (
-            f"ends in {format_duration(left)}, and the default TTL of servers is "
+            f"ends in {format_duration(left)}, before the default server TTL of "
             f"{format_duration(LONGEST_DEFAULT)}; {another}"
         )
     return None
@@ -123,7 +123,7 @@ def no_root(mount: str) -> str:
 def _import(why: str, mount: str) -> str:
     return (
         f"{why}; import its root (bao write {quote(mount)}/issuers/import/cert "
-        "pem_bundle=@root.pem), or name the mount that has it with --trust-mount"
+        "pem_bundle=@root.pem), or give the mount that has it with --trust-mount"
     )
 
 

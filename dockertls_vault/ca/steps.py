@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from .wish import Wish
 
-_ANOTHER_MOUNT = "name another mount with --mount"
+_ANOTHER_MOUNT = "choose another mount with --mount"
 _ANOTHER_ROLE = (
-    "to leave that role alone, name another (DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)"
+    "to keep that role as it is, choose another (DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)"
 )
 
 
@@ -106,7 +106,7 @@ class TuneMount(Step):
 
     @property
     def summary(self) -> str:
-        return f"raise the longest TTL at {self.mount}"
+        return f"raise the max lease TTL of {self.mount}"
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -130,9 +130,9 @@ class GenerateRoot(Step):
 
     @property
     def summary(self) -> str:
-        beside = "; what is there has no key to sign with, and stays" if self.beside else ""
+        beside = "; existing issuers without a key are kept" if self.beside else ""
         return (
-            f"generate the root {self.common_name!r}: EC P-256, its key internal to Vault, for "
+            f"generate the root {self.common_name!r}: EC P-256, key internal to Vault, valid for "
             f"{format_duration(self.ttl)}{beside}"
         )
 
@@ -165,7 +165,7 @@ class SetDefault(Step):
     @property
     def summary(self) -> str:
         if self.issuer == self.before:
-            return "keep the default issuer when others come"
+            return "keep the default issuer when new ones are added"
         return f"make {self.issuer} the default issuer"
 
     @property
@@ -203,7 +203,7 @@ class WriteRole(Step):
 
     @property
     def summary(self) -> str:
-        return f"{'write' if self.found is None else 'put right'} the role {self.name}"
+        return f"{'create' if self.found is None else 'update'} the role {self.name}"
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -258,8 +258,8 @@ class UnsupportedParameter:
 def changed_meanwhile(what: str) -> ConflictingState:
     """Return what to raise where the plan that was shown is out of date."""
     return ConflictingState(
-        f"somebody else has changed {what} in the meantime",
-        hint="run it again, and look at the new plan",
+        f"{what} has changed since the plan was made",
+        hint="run it again and review the new plan",
     )
 
 

@@ -40,13 +40,15 @@ class Wish:
 
     def __post_init__(self) -> None:
         if self.allow_any_name and self.domains:
-            raise InvalidInput("--domain and --allow-any-name exclude each other")
+            raise InvalidInput("--domain and --allow-any-name are mutually exclusive")
         for domain in self.domains:
             if domain in self.remove_domains:
-                raise InvalidInput(f"the domain {domain!r} is both to be added and to be removed")
+                raise InvalidInput(
+                    f"the domain {domain!r} is given to both --domain and --remove-domain"
+                )
         if self.server_role == self.client_role:
             raise InvalidSetting(
-                f"the roles for servers and for clients have one name: {self.server_role!r}",
+                f"the server role and the client role have the same name: {self.server_role!r}",
                 hint="a certificate is for one of the two: set DOCKERTLS_SERVER_ROLE or "
                 "DOCKERTLS_CLIENT_ROLE",
             )
@@ -58,7 +60,7 @@ class Wish:
 
     @property
     def roles(self) -> dict[str, Role]:
-        """The roles by name where there are none yet, as Vault reads them back."""
+        """The roles by name where no credential yet, as Vault reads them back."""
         return {name: self.role(name, None) for name in (self.server_role, self.client_role)}
 
     def role(self, name: str, found: Role | None) -> Role:
@@ -82,8 +84,8 @@ class Wish:
         role = self.role(name, found)
         if not role["allow_any_name"] and not role["allowed_domains"]:
             raise InvalidInput(
-                "no domain for the names of servers",
-                hint="give --domain example.internal, or say --allow-any-name",
+                "missing --domain (or --allow-any-name)",
+                hint="give --domain example.internal, or --allow-any-name",
             )
         asked = roles.ASKED if name == self.server_role else frozenset()
         return differences(found, role, asked)
@@ -95,13 +97,13 @@ def parse_domains(texts: Sequence[str]) -> tuple[str, ...]:
     for domain in domains:
         if "_" in domain:
             raise InvalidInput(
-                f"an underscore in a domain: {domain!r}",
-                hint="a role that enforces host names (RFC 1123), as this one will, signs no name "
-                "below it",
+                f"underscore in a domain: {domain!r}",
+                hint="choose another: the role enforces host names (RFC 1123) and rejects every "
+                "name below it",
             )
         if domain.startswith("*."):
             raise InvalidInput(
-                f"a wildcard for a domain: {domain!r}", hint=f"did you mean {domain[2:]!r}?"
+                f"wildcard in a domain: {domain!r}", hint=f"did you mean {domain[2:]!r}?"
             )
     return domains
 

@@ -63,7 +63,7 @@ def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
         raise VerificationError("a certificate cannot be read", (str(error),)) from None
     if data.count(b"-----BEGIN ") != len(certificates):
         raise VerificationError(
-            "a certificate cannot be read", ("there is more in the PEM than certificates",)
+            "a certificate cannot be read", ("the PEM contains more than certificates",)
         )
     return certificates
 

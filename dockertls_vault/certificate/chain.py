@@ -148,7 +148,7 @@ def _is_read(
     if san is None or any(isinstance(name, _READ) for name in san):
         return
     if certificate.extensions.get_extension_for_oid(san.oid).critical:
-        raise ValueError(f"{_name(certificate)} has a critical SAN of which Go reads no name")
+        raise ValueError(f"{_name(certificate)} has a critical SAN without a name that Go supports")
 
 
 def _leaf_policy() -> verification.ExtensionPolicy:
@@ -168,7 +168,7 @@ def _asks_for_no_policy(
     """
     with suppress(x509.ExtensionNotFound):
         certificate.extensions.get_extension_for_class(x509.PolicyConstraints)
-        raise ValueError(f"{_name(certificate)} constrains policies, which are not compared")
+        raise ValueError(f"{_name(certificate)} has policy constraints, which are not supported")
 
 
 def _ca_policy(purpose: Purpose) -> verification.ExtensionPolicy:
@@ -204,7 +204,7 @@ def _ca_policy(purpose: Purpose) -> verification.ExtensionPolicy:
         subtrees = (*(names.permitted_subtrees or ()), *(names.excluded_subtrees or ()))
         kinds = {type(name).__name__ for name in subtrees if not isinstance(name, _READ)}
         if kinds:
-            raise ValueError(f"{_name(ca)} constrains what is not compared: {', '.join(kinds)}")
+            raise ValueError(f"{_name(ca)} has unsupported name constraints: {', '.join(kinds)}")
 
     return (
         _policy()
@@ -227,10 +227,10 @@ def _no_path(
 ) -> VerificationError:
     bundle = "; ".join(map(_name, roots)) or "which is empty"
     problem = (
-        f"it does not lead to a root of the trust bundle ({bundle}) by its issuer "
+        f"it does not chain to a root in the trust bundle ({bundle}) by its issuer "
         f"{leaf.issuer.rfc4514_string()!r}{reason and ': '}{reason}"
     )
-    return VerificationError("there is no path to a trusted root", (problem,))
+    return VerificationError("there is no chain to a trusted root", (problem,))
 
 
 def _reason(error: verification.VerificationError) -> str:

@@ -59,6 +59,6 @@ class Clocks:
     def __str__(self) -> str:
         """Name this machine's clock, and how far it is from Vault's."""
         if self.difference is None:
-            agrees = "" if self.vaults is None else ", which agrees with Vault's"
+            agrees = "" if self.vaults is None else ", in sync with Vault's"
             return f"this machine's clock{agrees}"
         return f"this machine's clock, which is {self.difference}"

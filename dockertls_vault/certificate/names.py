@@ -71,7 +71,7 @@ def parse_address(text: str) -> str | None:
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
             raise InvalidInput(
-                f"an address with a zone cannot be in a certificate: {text!r}",
+                f"an address with a zone is not valid in a certificate: {text!r}",
                 hint=f"did you mean {bare.partition('%')[0]!r}?",
             )
         address = address.ipv4_mapped or address
@@ -89,15 +89,15 @@ def parse_dns_name(text: str) -> str:
     wildcard, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
     if "*" in name:
         raise InvalidInput(
-            f"a wildcard that is not the whole first label: {text!r}",
+            f"a wildcard must be the whole first label: {text!r}",
             hint="write it as '*.example.com'",
         )
     name = _to_ascii(name, text)
     labels = name.split(".")
     if len(wildcard + name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
         raise InvalidInput(
-            f"not a host name: {text!r}",
-            hint="letters, digits, hyphens and underscores, 63 to a label, 253 in all",
+            f"invalid host name: {text!r}",
+            hint="use letters, digits, hyphens and underscores, up to 63 a label and 253 in total",
         )
     # However inet_aton or a browser would read it, 0x7f000001 too (WHATWG URL, 3.5).
     if _NUMBER.fullmatch(labels[-1]):
@@ -108,10 +108,10 @@ def parse_dns_name(text: str) -> str:
 def parse_common_name(text: str) -> str:
     """Return ``text`` if it can be a certificate's common name, else raise InvalidInput."""
     if not text.strip():
-        raise InvalidInput("an empty common name")
+        raise InvalidInput("empty common name")
     if text != text.strip() or not text.isprintable():
         raise InvalidInput(
-            f"a common name with control characters, or white space around it: {text!r}"
+            f"common name with control characters or surrounding white space: {text!r}"
         )
     if len(text.encode()) > LONGEST_COMMON_NAME:
         raise InvalidInput(
@@ -126,14 +126,14 @@ def _refuse_what_surrounds_a_name(text: str) -> None:
     if not text.strip():
         raise InvalidInput("an empty name", hint="give a DNS name or an IP address")
     if "," in text:
-        raise InvalidInput(f"several names in one: {text!r}", hint="repeat the option for each")
+        raise InvalidInput(f"several names in a value: {text!r}", hint="repeat the option for each")
     if text != text.strip():
-        raise _surrounded("white space around a name", text, text.strip())
+        raise _surrounded("surrounding white space in a name", text, text.strip())
     if "://" in text:
         host, _, _ = text.partition("://")[2].partition("/")
-        raise _surrounded("a URL where a name belongs", text, _without_port(host))
+        raise _surrounded("a URL instead of a name", text, _without_port(host))
     if "/" in text:
-        raise _surrounded("a path where a name belongs", text, text.partition("/")[0])
+        raise _surrounded("a path instead of a name", text, text.partition("/")[0])
     if _without_port(text) != text:
         raise _surrounded("a port in a name", text, _without_port(text))
     if text.endswith("."):
@@ -165,4 +165,4 @@ def _label_to_ascii(label: str, original: str) -> str:
     try:
         return idna.encode(label, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        raise InvalidInput(f"not an international host name: {original!r} ({error})") from None
+        raise InvalidInput(f"invalid international host name: {original!r} ({error})") from None

@@ -1,4 +1,4 @@
-"""Is what Vault returned what was asked for? All that is wrong is found at once; pure.
+"""Is what Vault returned what was requested? All that is wrong is found at once; pure.
 
 Made stricter than what TLS enforces: exactly one extended key usage, exactly the names asked
 for, no longer a validity than asked for. The path to a root is the matter of ``chain``.
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from .clocks import Clocks
     from .request import Purpose, Request
 _CLOCK_HINT = (
-    "nothing was installed; set this machine's clock (NTP), and look at the role and the issuer "
-    "in Vault if it is right"
+    "nothing was installed; check this machine's clock (NTP), then the role and the issuer in Vault"
 )
 
 
@@ -73,7 +72,7 @@ def verify(
     if found is None or problems:
         untimely = clocks.difference and _is_untimely(leaf, offered, request.ttl, clocks)
         raise VerificationError(
-            "the certificate that Vault returned is refused",
+            "the certificate returned by Vault was rejected",
             tuple(problems),
             hint=_usage_hint(leaf, request) or (_CLOCK_HINT if untimely else ""),
         )
@@ -122,14 +121,14 @@ def extended_key_usages(certificate: x509.Certificate) -> frozenset[x509.ObjectI
 
 def _key_problems(leaf: x509.Certificate, public_key: CertificatePublicKeyTypes) -> Iterator[str]:
     if leaf.public_key() != public_key:
-        yield "its public key is not the one that was sent"
+        yield "its public key does not match the CSR"
 
 
 def _usage_problems(leaf: x509.Certificate, purpose: Purpose) -> Iterator[str]:
     wanted = EXTENDED_KEY_USAGE[purpose]
     found = extended_key_usages(leaf)
     if not found:
-        yield f"it has no extended key usage and so would pass as both ends; {_only(wanted)}"
+        yield f"it has no extended key usage, so it is valid for both ends; {_only(wanted)}"
     elif found != {wanted}:
         names = ", ".join(sorted(USAGE_NAMES.get(oid, oid.dotted_string) for oid in found))
         yield f"its extended key usage is {names}; {_only(wanted)}"
@@ -137,9 +136,9 @@ def _usage_problems(leaf: x509.Certificate, purpose: Purpose) -> Iterator[str]:
         yield "it is a CA certificate"
     usage = _key_usage(leaf)
     if usage is not None and not usage.digital_signature:
-        yield "its key usage lacks digitalSignature, so TLS refuses it"
+        yield "its key usage lacks digitalSignature, which TLS requires"
     if usage is not None and (usage.key_cert_sign or usage.crl_sign):
-        yield "its key usage allows it to sign certificates or CRLs"
+        yield "its key usage allows signing certificates or CRLs"
 
 
 def _usage_hint(leaf: x509.Certificate, request: Request) -> str:
@@ -150,7 +149,7 @@ def _usage_hint(leaf: x509.Certificate, request: Request) -> str:
     if found == {wanted}:
         return ""
     if found and wanted not in found:
-        return f"nothing was installed; is {role} a role for {request.purpose}s (--role)?"
+        return f"nothing was installed; check that {role} is a {request.purpose} role (--role)"
     flags = {oid: f"{purpose}_flag" for purpose, oid in EXTENDED_KEY_USAGE.items()}
     if not found:
         change = f"{flags[wanted]}=true"
@@ -158,11 +157,11 @@ def _usage_hint(leaf: x509.Certificate, request: Request) -> str:
         change = " and ".join(f"{flags[oid]}=false" for oid in found - {wanted})
     else:
         change = f"{flags[wanted]}=true, and no other extended key usage,"
-    return f"nothing was installed; have {change} set in the role {role}"
+    return f"nothing was installed; set {change} in the role {role}"
 
 
 def _only(wanted: x509.ObjectIdentifier) -> str:
-    return f"{USAGE_NAMES[wanted]} alone was asked for"
+    return f"only {USAGE_NAMES[wanted]} was requested"
 
 
 def _name_problems(leaf: x509.Certificate, request: Request) -> Iterator[str]:
@@ -175,15 +174,15 @@ def _name_problems(leaf: x509.Certificate, request: Request) -> Iterator[str]:
     asked, has = _by_kind(request.names), _by_kind(found)
     for name, kind in asked:
         if (name, kind) not in has:
-            yield f"it lacks a name that was asked for: {name}"
+            yield f"it lacks a requested name: {name}"
     for name, kind in has:
         if (name, kind) not in asked:
             # No client looks for an address among the DNS names (RFC 2818, 3.1).
             as_another = f" as {kind}" if name in request.names.all else ""
-            yield f"it has a name that was not asked for{as_another}: {name}"
+            yield f"it has a name that was not requested{as_another}: {name}"
     for name in general_names:
         if not isinstance(name, x509.DNSName | x509.IPAddress):
-            yield f"it has a name that was not asked for: {name.value}"
+            yield f"it has a name that was not requested: {name.value}"
     common_names = [
         str(attribute.value)
         for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -192,9 +191,9 @@ def _name_problems(leaf: x509.Certificate, request: Request) -> Iterator[str]:
     if common_names != wanted:
         yield (
             f"its common name is {' and '.join(map(repr, common_names)) or 'empty'}, "
-            f"not {request.common_name!r} as asked for"
+            f"not {request.common_name!r} as requested"
             if wanted
-            else f"it has a common name that was not asked for: {common_names[0]!r}"
+            else f"it has a common name that was not requested: {common_names[0]!r}"
         )
 
 
@@ -215,7 +214,7 @@ def _validity_problems(leaf: x509.Certificate, ttl: timedelta, clocks: Clocks) -
     if leaf.not_valid_after_utc > clocks.latest + ttl:
         left = format_duration(leaf.not_valid_after_utc - clocks.now)
         asked = format_duration(ttl)
-        yield f"it is valid for {left} from now by {clocks}, and {asked} was asked for"
+        yield f"it is valid for {left} from now by {clocks}, but {asked} was requested"
 
 
 def _is_untimely(

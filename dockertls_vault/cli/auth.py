@@ -26,7 +26,7 @@ app = single_command()
 @with_preferences("output", "quiet", "verbose")
 @with_settings("mount", *VAULT)
 def auth(settings: Settings, preferences: Preferences) -> None:
-    """Show who Vault takes us to be, and what it would let us do."""
+    """Show the token in use, and which commands its policies allow."""
     from dockertls_vault.whoami import who_am_i
 
     with open_session(settings, preferences) as session:
@@ -73,21 +73,21 @@ def _namespace(found: WhoAmI) -> str:
 
 def _ignored(namespace: str | None) -> str:
     return (
-        f"this server has no namespaces, as Vault Community has none, and ignores {namespace!r}: "
-        "commands act on all of it"
+        f"this server has no namespaces (Vault Community) and ignores {namespace!r}: commands act "
+        f"on the whole server"
     )
 
 
 def _used_up(where: str) -> str:
-    return f"this used up the wrapping token of {where}: the next command needs another one"
+    return f"this consumed the wrapping token from {where}: the next command needs a new one"
 
 
 def _ttl(token: Token) -> str:
-    words = ["does not end" if token.ttl is None else format_duration(token.ttl)]
+    words = ["never expires" if token.ttl is None else format_duration(token.ttl)]
     if token.renewable:
-        words.append("can be renewed")
+        words.append("renewable")
     if token.remaining_uses is not None:
-        words.append(f"uses left: {token.remaining_uses}")
+        words.append(f"remaining uses: {token.remaining_uses}")
     return ", ".join(words)
 
 
@@ -101,7 +101,7 @@ def _table(commands: tuple[Permission, ...]) -> render.Table:
         )
         for permission in commands
     ]
-    return render.Table(("result", "command", "what it lacks"), rows, graded=True)
+    return render.Table(("result", "command", "missing"), rows, graded=True)
 
 
 def _result(permission: Permission) -> str:

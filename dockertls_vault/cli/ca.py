@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 _AS_IT_IS = "as it is"
 _BOUND = {
-    "not_after_bound": ": only a policy that denies not_after keeps a certificate within its "
-    "role's TTL (`dockertls-vault ca policy`)"
+    "not_after_bound": ": only a policy that denies not_after enforces the role's TTL "
+    "(`dockertls-vault ca policy`)"
 }
 
-app = command_group("Set up the CA in Vault, and see what it takes to use it.")
+app = command_group("Set up the CA in Vault, and print the policies for its users.")
 
 
 @app.command(
@@ -54,26 +54,29 @@ def init(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A domain below which servers get names, beside those that they have; repeat it "
-            "for more.",
+            help="A domain below which server names are allowed, in addition to those allowed "
+            "already; repeatable.",
         ),
     ] = None,
     remove_domain: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A domain below which servers get no names any more."),
+        typer.Option(
+            metavar="NAME",
+            help="A domain below which server names are no longer allowed; repeatable.",
+        ),
     ] = None,
     allow_bare_domains: Annotated[
         bool | None,
-        typer.Option(help=described("The domains themselves are names too.", default=_AS_IT_IS)),
+        typer.Option(help=described("Allow the domains themselves as names.", default=_AS_IT_IS)),
     ] = None,
     allow_localhost: Annotated[
         bool | None,
         typer.Option(
-            help=described("Servers may have the name localhost.", default=f"{_AS_IT_IS}, or yes")
+            help=described("Allow localhost as a server name.", default=f"{_AS_IT_IS}, or yes")
         ),
     ] = None,
     allow_any_name: Annotated[
-        bool, typer.Option("--allow-any-name", help="Servers get any name, instead of --domain.")
+        bool, typer.Option("--allow-any-name", help="Allow any server name, instead of --domain.")
     ] = False,
     common_name: Annotated[
         str | None,
@@ -84,17 +87,15 @@ def init(
     ] = None,
     root_ttl: Annotated[
         str | None,
-        typer.Option(
-            metavar="DURATION", help=described("How long a new root is valid.", default="3650d")
-        ),
+        typer.Option(metavar="DURATION", help=described("The TTL of a new root.", default="3650d")),
     ] = None,
     yes: Annotated[
         bool,
-        typer.Option("--yes", "-y", help="Take away and open what the plan says, without asking."),
+        typer.Option("--yes", "-y", help="Apply the plan without asking for confirmation."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
 ) -> None:
-    """Make the PKI mount, its root and its roles, or put them right."""
+    """Create or update the PKI mount, root CA and roles."""
     from dockertls_vault.ca.wish import Wish, parse_domains, parse_removals
 
     wish = Wish(
@@ -134,21 +135,21 @@ def policy(
     settings: Settings,
     preferences: Preferences,
     person: Annotated[
-        Person, typer.Argument(metavar="server|client|admin", help="Whom the policy is for.")
+        Person, typer.Argument(metavar="server|client|admin", help="Who the policy is for.")
     ],
     role: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             help=described(
-                "The role that is issued with.",
+                "The role to issue with.",
                 variables=["DOCKERTLS_SERVER_ROLE", "DOCKERTLS_CLIENT_ROLE"],
                 default="server or client",
             ),
         ),
     ] = None,
 ) -> None:
-    """Print the policy (HCL) that a person's commands need, and no more."""
+    """Print a least-privilege policy (HCL)."""
     from dockertls_vault.ca.policy import rules, to_hcl
 
     roles = find_settings({"server_role": role, "client_role": role}, others=False)
@@ -207,7 +208,7 @@ def _warnings(outcome: Outcome) -> list[str]:
         *_unused(outcome),
     ]
     if outcome.reason:
-        warnings.append(f"nothing can be issued yet: {outcome.reason}")
+        warnings.append(f"no certificate can be issued yet: {outcome.reason}")
     return warnings
 
 
@@ -233,8 +234,8 @@ def _unused(outcome: Outcome) -> list[str]:
 def _summary(outcome: Outcome) -> str:
     if not outcome.applied:
         consent = any(change.needs_consent for step in outcome.steps for change in step.changes)
-        return "nothing was changed (--dry-run)" + ("; it needs --yes" if consent else "")
+        return "nothing was changed (--dry-run)" + ("; it needs --yes to apply" if consent else "")
     state = "ready" if outcome.ready else "not ready"
     if outcome.ready and not outcome.steps:
-        return f"nothing needs to change at {outcome.mount}"
+        return f"no changes needed at {outcome.mount}"
     return f"the CA at {outcome.mount} is {state}"

@@ -55,20 +55,20 @@ def check(
         typer.Option(
             metavar="DIR",
             help=described(
-                "The directory of our certificate, key and ca.pem.",
+                "The directory that holds our certificate, key and ca.pem.",
                 variables=["DOCKER_CERT_PATH"],
                 default="~/.docker",
             ),
         ),
     ] = None,
     timeout: Annotated[
-        str, typer.Option(metavar="DURATION", help="How long to wait for each answer.")
+        str, typer.Option(metavar="DURATION", help="The timeout for each response.")
     ] = "10s",
 ) -> None:
-    """Check that a daemon keeps strangers out, and lets us in.
+    """Check that a daemon rejects strangers and accepts us.
 
-    The exit status is that of the worst that was found: 0 all was shown to be well, 1 a warning,
-    3 it could not be told, 65 an error, 69 no answer, 76 a stranger is let in, or could be.
+    The exit status is that of the worst result: 0 all checks passed, 1 a warning,
+    3 inconclusive, 65 an error, 69 no answer, 76 strangers are accepted, or could be.
     """
     from dockertls_vault.check import check as check_endpoint
 
@@ -80,7 +80,7 @@ def check(
         logger.info("our certificate is %s", files.cert)
     else:
         found = default_directory(os.environ)
-        logger.info("there is no credential in %s: trying as a stranger", found)
+        logger.info("there is no credential in %s: connecting without one", found)
     report = check_endpoint(
         endpoint,
         files,

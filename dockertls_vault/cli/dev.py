@@ -41,11 +41,15 @@ def dev(
     preferences: Preferences,
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- COMMAND…]", help="Run this with it, and end with its status."),
+        typer.Argument(
+            metavar="[-- COMMAND…]", help="Run this against it, and exit with its status."
+        ),
     ] = None,
     domain: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="As for `ca init`; without it servers get any name."),
+        typer.Option(
+            metavar="NAME", help="As for `ca init`; by default any server name is allowed."
+        ),
     ] = None,
 ) -> None:
     """Run an embedded OpenBao in memory, with a CA in it.
@@ -69,7 +73,7 @@ def dev(
                 status = server.process.wait()
         except stop.Stopped:
             return
-    raise VaultUnreachable(f"the embedded OpenBao ended by itself, with status {status}")
+    raise VaultUnreachable(f"the embedded OpenBao exited unexpectedly, with status {status}")
 
 
 def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:
@@ -99,7 +103,7 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
         ca = CertificateAuthority(session, settings.mount)
         bootstrap.apply(ca, make_plan(settings.mount, ca.state(tuple(wish.roles)), wish))
     names = f"names below {', '.join(domains)}" if domains else "any name (no --domain was given)"
-    logger.info("an embedded OpenBao at %s, where `ca init` has been run", server.address)
+    logger.info("an embedded OpenBao at %s, set up by `ca init`", server.address)
     logger.info("servers get %s", names)
 
 

@@ -34,5 +34,5 @@ def _refuse_home_of_another(directory: Path) -> None:
     if me in {0, nearest.lstat().st_uid} or os.access(nearest, os.W_OK | os.X_OK):
         return
     raise CannotWrite(
-        f"HOME is {directory.parent}, which is not yours", hint="set HOME, or give --dir"
+        f"HOME is {directory.parent}, which belongs to another user", hint="set HOME, or give --dir"
     )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _VAULT = (
-    "The address of Vault is in VAULT_ADDR or BAO_ADDR, and a token in VAULT_TOKEN, BAO_TOKEN or "
+    "Reads Vault's address from VAULT_ADDR or BAO_ADDR, and a token from VAULT_TOKEN, BAO_TOKEN or "
     "~/.vault-token; --auth logs in instead."
 )
 

@@ -37,7 +37,7 @@ app = command_group("Issue a certificate, verify it, and install it.")
 
 
 def _ttl(default: str) -> OptionInfo:
-    text = "How long the certificate is valid: 90s, 15m, 1h30m, 7d."
+    text = "The requested TTL: 90s, 15m, 1h30m, 7d."
     option: OptionInfo = typer.Option(metavar="DURATION", help=described(text, default=default))
     return option
 
@@ -57,13 +57,14 @@ LayoutOption = Annotated[
 ]
 OwnerOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="USER", help="Who owns the files; only root can give it."),
+    typer.Option(metavar="USER", help="The owner of the files; only root can set it."),
 ]
 GroupOption = Annotated[
-    list[str] | None, typer.Option(metavar="GROUP", help="A group that may read the key (0440).")
+    list[str] | None, typer.Option(metavar="GROUP", help="A group that can read the key (0440).")
 ]
 ReplaceOption = Annotated[
-    bool, typer.Option("--replace", help="Take the place of files of others; they are kept.")
+    bool,
+    typer.Option("--replace", help="Overwrite files of others; a backup is kept."),
 ]
 
 
@@ -84,7 +85,7 @@ def server(
         typer.Option(
             metavar="NAME",
             help=described(
-                "A DNS name or an IP address that clients dial; repeat it for more.",
+                "A DNS name or IP address that clients connect to; repeatable.",
                 default="the names and addresses of this machine, and localhost",
             ),
         ),
@@ -96,7 +97,7 @@ def server(
     group: GroupOption = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Issue a daemon's certificate, for serverAuth alone."""
+    """Issue a daemon's certificate, for serverAuth only."""
     from dockertls_vault.certificate.names import parse_names
     from dockertls_vault.issue import DEFAULT_TTL, server_common_name
 
@@ -119,7 +120,7 @@ def server(
     )
     place = record.place(to_install_in(directory, SERVER_DIRECTORY), settings.admin_group)
     if host is None:
-        logger.info("names found on this machine: %s", ", ".join(names.all))
+        logger.info("names detected on this machine: %s", ", ".join(names.all))
     _issue(settings, preferences, record, place, replace=replace, names_found=host is None)
 
 
@@ -140,7 +141,7 @@ def client(
         typer.Option(
             metavar="NAME",
             help=described(
-                "The common name, which Docker's authorization plugins take for the user.",
+                "The common name, which Docker's authorization plugins use as the user.",
                 default="user@host",
             ),
         ),

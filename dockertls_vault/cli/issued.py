@@ -23,8 +23,8 @@ def dropped_names(issued: Issued) -> str:
     who = f"the role {issued.role} or its issuer"
     dns = [name for name in issued.dropped_names if parse_address(name) is None and "_" not in name]
     allowing = widening(dns, issued.mount, issued.role)
-    way_out = f"; if clients dial one, have it allowed: `{allowing}`" if dns else ""
-    return f"left out, because {who} does not allow them: {names}{limit}{way_out}"
+    way_out = f"; if clients use one, allow it: `{allowing}`" if dns else ""
+    return f"dropped names that {who} does not allow: {names}{limit}{way_out}"
 
 
 def fields(issued: Issued) -> render.Fields:
@@ -56,7 +56,7 @@ def _back(issued: Issued) -> str:
     back = issued.certificate.validity - issued.requested_ttl
     if issued.ttl_capped or back <= timedelta():
         return ""
-    return f" (dated back {format_duration(back)})"
+    return f" (backdated {format_duration(back)})"
 
 
 def warnings(issued: Issued) -> list[str]:

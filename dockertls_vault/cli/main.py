@@ -32,14 +32,15 @@ COMMANDS = {
 NOT_THERE = {
     (
         "--token",
-    ): "a flag shows the token to everybody on this machine: set VAULT_TOKEN or BAO_TOKEN",
-    ("issue", "server", "--name"): "the names of a server are given with --host",
-    ("issue", "client", "--host"): "the name of a client is given with --name",
+    ): "a flag exposes the token to everybody on this machine: set VAULT_TOKEN or BAO_TOKEN",
+    ("issue", "server", "--name"): "give the server's names with --host",
+    ("issue", "client", "--host"): "give the client's name with --name",
     ("login",): "each command logs in by itself (--auth), or uses the token of `bao login`",
     (
         "revoke",
-    ): "Docker reads no CRL: a certificate works until it expires, or its CA leaves ca.pem",
-    ("renew",): "give the same `dockertls-vault issue` again: it takes the place of the old one",
+    ): "Docker reads no CRL: a certificate is accepted until it expires or its CA is removed from "
+    "ca.pem",
+    ("renew",): "run the same `dockertls-vault issue` again: it replaces the old certificate",
 }
 EXIT_USAGE = 2
 # Under whatever name the release of typer has it.
@@ -108,7 +109,7 @@ def main() -> None:
     stdout = streams.take_over()
     status = run(sys.argv[1:])
     if stdout.failure is not None and status == 0:
-        lost = OutputLost(f"the result cannot be written to stdout: {stdout.failure.strerror}")
+        lost = OutputLost(f"cannot write the result to stdout: {stdout.failure.strerror}")
         speech.failure(lost, Preferences())
         status = lost.exit_status
     gc.freeze()

@@ -56,12 +56,16 @@ def _of_setting(name: str, metavar: str, kind: Any = str, **attributes: Any) -> 
 _PREFERENCES = {
     "output": Annotated[
         Output,
-        typer.Option("--output", "-o", help="Print a table for people or JSON for programs."),
+        typer.Option("--output", "-o", help="Print a table or JSON."),
     ],
-    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes on stderr.")],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Suppress notes on stderr.")],
     "verbose": Annotated[
         bool,
-        typer.Option("--verbose", "-v", help="Say on stderr which settings were found, and where."),
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="Report which settings are used, and their origin.",
+        ),
     ],
 }
 _SETTINGS = {
@@ -176,7 +180,7 @@ def _refuse_no_group(name: str, origin: str) -> None:
 def directory(name: str, text: str) -> Path:
     """Return a directory that was given; empty it would be wherever the shell happens to be."""
     if not text:
-        raise InvalidInput(f"an empty {name}", hint="is a variable of the shell not set?")
+        raise InvalidInput(f"an empty {name}", hint="check that the shell variable is set")
     return parsers.path(text)
 
 

@@ -31,7 +31,7 @@ def typed(prompt: str) -> str:
     finally:
         sys.stderr.write("\n")
     if not line or _REPLACED in line:  # Ctrl-D; bytes that are no text
-        raise NoToken("no password was typed", hint="type it, or log in by --auth METHOD")
+        raise NoToken("empty password", hint="enter it, or log in with --auth METHOD")
     return line.removesuffix("\n")
 
 

@@ -39,31 +39,27 @@ def rollback(
     settings: Settings,
     preferences: Preferences,
     directory: Annotated[
-        str, typer.Argument(metavar="DIR", help="The directory that the files were issued to.")
+        str, typer.Argument(metavar="DIR", help="The directory of the credential.")
     ],
     generation: Annotated[
         str | None,
         typer.Argument(
             metavar="[GENERATION]",
-            help="Its name, or what only its name begins with, as --list has them; by default the "
-            "newest that is older than the one in use.",
+            help="A name from --list, or a unique prefix of it; by default the newest that is "
+            "older than the one in use.",
         ),
     ] = None,
-    list_: Annotated[
-        bool, typer.Option("--list", help="Tell what each generation holds, and change nothing.")
-    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the generations and exit.")] = False,
 ) -> None:
-    """Put an earlier certificate in use again.
+    """Roll back to an earlier certificate.
 
-    It, its key and its ca.pem change in one step, and what was in use until then is kept.
+    The certificate, its key and ca.pem are swapped at once, and the current ones are kept.
     """
     from dockertls_vault.rollback import find, roll_back
 
     place = options.directory("DIR", directory)
     if list_ and generation is not None:
-        raise InvalidInput(
-            "--list tells of all generations", hint="leave out either --list or GENERATION"
-        )
+        raise InvalidInput("--list and GENERATION are mutually exclusive", hint="omit one of them")
     if list_:
         found = find(place)
         render.show("generations", found, preferences, words=[_table(found)])
@@ -71,7 +67,7 @@ def rollback(
     done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
     render.show("rollback", done, preferences, words=[_fields(done)], warnings=done.warnings)
     if done.previous == done.generation.name:
-        logger.info("it was in use already")
+        logger.info("it was already in use")
     elif done.purpose is Purpose.SERVER:
         logger.info(restart.words(done.layout))
 

@@ -52,5 +52,5 @@ def needing(person: Person, mount: str, role: str) -> Iterator[None]:
     except PolicyDenied as denied:
         if denied.by_policy:
             writing = policy.command(person, mount, role)
-            denied.hint = f"`{writing}` writes a policy with all that this command needs"
+            denied.hint = f"`{writing}` writes a policy with everything this command needs"
         raise

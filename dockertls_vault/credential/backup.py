@@ -34,7 +34,7 @@ def fill(placement: Placement, directory: int, backup: int) -> None:
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is larger than 1 MiB"
             raise CannotWrite(
-                f"{placement.directory / public} cannot be kept as a backup: {why}",
+                f"{placement.directory / public} cannot be backed up: {why}",
                 hint="move it away",
             ) from None
 

@@ -53,7 +53,7 @@ def retire(generations: int, staging: int, spared: Collection[str]) -> tuple[str
     try:
         others = [name for name in names(generations) if name not in spared]
     except OSError as error:
-        return (f"which generations are old cannot be told: {error.strerror}",)
+        return (f"cannot list the old generations: {error.strerror}",)
     for name in others[max(0, KEPT - len(spared)) :]:
         try:
             os.rename(name, name, src_dir_fd=generations, dst_dir_fd=staging)
@@ -68,7 +68,7 @@ def discard(staging: int, private: int) -> tuple[str, ...]:
     try:
         left = atomic.entries(staging)
     except OSError as error:
-        return (f"what is left over cannot be told: {error.strerror}",)
+        return (f"cannot list leftover files: {error.strerror}",)
     for name in left:
         if not _is_current(name, staging, private):
             try:

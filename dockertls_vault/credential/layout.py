@@ -114,7 +114,8 @@ def place(
         directory = out.absolute()
     except FileNotFoundError:
         raise InvalidInput(
-            f"{out} in a working directory that is gone", hint="give --dir in full, or cd elsewhere"
+            f"{out} in a working directory that no longer exists",
+            hint="give --dir as an absolute path, or cd elsewhere",
         ) from None
     if kind.layout is Layout.DIND:
         directory /= kind.purpose.value
@@ -144,7 +145,7 @@ def _uid(name: str | None) -> int:
             hint="give the group that may read the key with --group" if ":" in name else "",
         ) from None
     if os.geteuid() not in (0, uid):
-        raise InvalidInput(f"only root can make {name} the owner", hint="leave out --owner")
+        raise InvalidInput(f"only root can make {name} the owner", hint="omit --owner")
     return uid
 
 

@@ -41,7 +41,8 @@ def check(placement: Placement, *, replace: bool) -> tuple[str, ...]:
         foreign = by_worker(placement, _look)
     if foreign and not replace:
         raise ForeignFiles(
-            f"not written by dockertls-vault: {', '.join(foreign)} in {placement.directory}"
+            f"refusing to overwrite {', '.join(foreign)} in {placement.directory}: not created by "
+            "dockertls-vault"
         )
     return foreign
 
@@ -60,9 +61,7 @@ def _look(placement: Placement) -> tuple[str, ...]:
     """Look at the way, and at what is in the directory at its end, which is open throughout."""
     with way.walked(placement.directory, partial(refuse_step, placement)) as reached:
         if reached.path == Path("/") and not reached.left:
-            raise CannotWrite(
-                "a credential has a directory of its own, not /", hint=placement.remedy()
-            )
+            raise CannotWrite("/ cannot be a credential directory", hint=placement.remedy())
         _refuse_unwritable(placement, reached)
         if reached.left:
             return ()
@@ -82,7 +81,7 @@ def _refuse_unwritable(placement: Placement, reached: Reached) -> None:
         raise CannotWrite(f"{path} is on a read-only file system", hint=placement.remedy())
     owner = os.fstat(reached.descriptor).st_uid
     if owner == placement.worker:
-        raise CannotWrite(f"no right to write in {path}", hint=placement.remedy())
+        raise CannotWrite(f"no write permission in {path}", hint=placement.remedy())
     if os.geteuid() != placement.worker:
         # No command: for root to give away what another user leads it to is what we do not do.
         files = user_name(placement.worker or 0)
@@ -117,9 +116,9 @@ def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_re
         what = "a file" if stat.S_ISREG(kind) else "not a directory"
         raise CannotWrite(f"{path} is {what}", hint=placement.remedy())
     private = shlex.quote(str(placement.directory / PRIVATE))
-    aside = f"mv {private} {private}.aside; it is made anew"
+    aside = f"mv {private} {private}.aside; it is recreated"
     if path.name in {record.NAME, LOCK} and not (stat.S_ISREG(kind) and status.st_nlink <= 1):
-        what = "has another name too" if stat.S_ISREG(kind) else "is no file"
+        what = "has another hard link" if stat.S_ISREG(kind) else "is not a regular file"
         raise CannotWrite(f"{path} {what}", hint=aside)
     if status.st_uid != placement.worker:
         raise CannotWrite(
@@ -138,7 +137,7 @@ def _refuse_another_kind(placement: Placement, kind: Kind, directory: int) -> No
             if _is_for_dind(purpose, placement.directory, directory):
                 raise ConflictingState(
                     f"{placement.directory / purpose} holds a {purpose} credential in the dind "
-                    "layout, and this would be another one beside it",
+                    "layoutalready",
                     hint=placement.remedy("add --layout dind to renew that one"),
                 )
     if kept is not None and kept.kind != kind:

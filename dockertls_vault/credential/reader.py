@@ -48,7 +48,7 @@ def installed(directory: Path) -> CredentialFiles:
             return CredentialFiles(*public)
     raise ConflictingState(
         f"no certificate, key and ca.pem in {directory}",
-        hint="make them with `dockertls-vault issue client`, or name another directory",
+        hint="create them with `dockertls-vault issue client`, or give another directory",
     )
 
 

@@ -69,7 +69,7 @@ def read(path: Path, directory: int) -> Record | None:
     except (ValueError, TypeError, KeyError, InvalidInput, RecursionError):
         raise ConflictingState(
             f"{path / PRIVATE / NAME} was damaged",
-            hint="remove it; it is written anew with the next certificate",
+            hint="remove it; the next certificate recreates it",
         ) from None
 
 

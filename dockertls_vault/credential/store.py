@@ -245,7 +245,7 @@ def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
     try:
         os.fsync(places.private)
     except OSError as error:
-        warning = "this is in use, but a power cut may bring back what was before"
+        warning = "this is in use, but a power failure may bring back the previous files"
         return (f"{warning}: {error.strerror} ({placement.directory / PRIVATE})",)
     return ()
 

@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 def warn_of_lost(purpose: Purpose, lost: Iterable[Description]) -> None:
     """Name each CA that is not trusted any more, and what follows."""
     consequence = (
-        "once dockerd restarts, it refuses clients with a certificate of this CA"
+        "once dockerd restarts, it rejects client certificates issued by this CA"
         if purpose is Purpose.SERVER
-        else "servers with a certificate of this CA are not trusted any more"
+        else "server certificates issued by this CA are no longer trusted"
     )
     for ca in lost:
         logger.warning(
@@ -32,8 +32,8 @@ def warn_of_returned(returned: Iterable[Description]) -> None:
     """Name each CA that comes back: it may have been taken out on purpose."""
     for ca in returned:
         logger.warning(
-            "the ca.pem that is in use now has %s (SHA-256 %s), which the one before had not: if "
-            "it was taken out on purpose, it is trusted again",
+            "the ca.pem now in use contains %s (SHA-256 %s), which the previous one did not: if "
+            "it was removed on purpose, it is now trusted again",
             ca.subject,
             ca.fingerprint,
         )

@@ -70,7 +70,7 @@ def refuse_step(placement: Placement, step: Step) -> None:
         if not trusted:
             raise CannotWrite(
                 f"{step.path} is a link that {user_name(step.status.st_uid)} could lead elsewhere",
-                hint="give the directory by a path without it",
+                hint="give a path without this link",
             )
         return
     if step.descriptor is None:
@@ -101,8 +101,7 @@ def refuse_other_writers(
         if writer.group is not None and placement.admins is None and len(found) == 1
     ]
     message = (
-        f"{' and '.join(writer.name for writer in found)} can write in {path}, and so put another "
-        "key there"
+        f"{' and '.join(writer.name for writer in found)} can write in {path}, and replace the key"
     )
     if os.geteuid() not in {0, status.st_uid}:
         # Such as a volume of a container's, which is root's and for everybody.
@@ -128,7 +127,7 @@ def _belongs_to_another(placement: Placement, step: Step) -> CannotWrite:
         # Root is not told to take what another user leads it to.
         chown = [f"chown root: {shlex.quote(str(step.path))}"]
         return CannotWrite(
-            f"{step.path} belongs to {owner}, who could put another key there",
+            f"{step.path} belongs to {owner}, who could replace the key",
             hint=placement.remedy(*chown if placement.worker == os.geteuid() else ()),
         )
     given = placement.uid != atomic.KEEP
@@ -206,7 +205,7 @@ def _refuse_group_of_others(placement: Placement) -> None:
     if placement.gid != atomic.KEEP and placement.gid not in acting.groups(placement.uid):
         owner, group = user_name(placement.uid), group_name(placement.gid)
         raise InvalidInput(
-            f"{owner} is not in the group {group}, and in a directory of {owner}'s all is done "
-            "with their rights",
-            hint="add them to it, or choose a directory of root's, or leave out --group",
+            f"{owner} is not in the group {group}, and in a directory of {owner}'s files are "
+            f"written with their permissions",
+            hint="add them to it, or choose a directory owned by root, or omit --group",
         )

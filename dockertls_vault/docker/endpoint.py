@@ -16,11 +16,11 @@ _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(:(?P<port>[^:]*))?"
 _PORT = re.compile(r"[0-9]{1,5}")
 _EXAMPLE = "write it as tcp://docker.example.com:2376"
 _WITHOUT_TLS = {
-    "unix": "a socket on this machine has no TLS to check; the files' modes guard it",
+    "unix": "a local socket has no TLS to check; file permissions protect it",
     "npipe": "a named pipe has no TLS to check",
-    "fd": "this is how dockerd takes sockets from systemd; give the address that it listens on",
-    "ssh": "the connection is SSH's, and TLS has no part in it",
-    "http": "that is plaintext, which must not answer; write tcp:// to check that it does not",
+    "fd": "give the address that it listens on; this is systemd's socket activation",
+    "ssh": "give a TLS endpoint; this connection uses SSH",
+    "http": "write tcp:// to check that this plaintext is rejected",
 }
 
 
@@ -52,9 +52,7 @@ def parse_endpoint(text: str) -> Endpoint:
     """
     scheme, rest = _split_scheme(text)
     if scheme not in {"", "tcp", "https"}:
-        raise InvalidInput(
-            f"not an address to check TLS at: {text!r}", hint=_WITHOUT_TLS.get(scheme, _EXAMPLE)
-        )
+        raise InvalidInput(f"not a TLS endpoint: {text!r}", hint=_WITHOUT_TLS.get(scheme, _EXAMPLE))
     rest = rest.removesuffix("/")
     if "/" in rest or "@" in rest:
         raise InvalidInput(f"more than a host and a port: {text!r}", hint=_EXAMPLE)

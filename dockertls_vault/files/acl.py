@@ -61,7 +61,7 @@ def entries(descriptor: int) -> tuple[Entry, ...]:
             packed = os.getxattr(f"/proc/self/fd/{descriptor}", ACCESS)
     except FileNotFoundError:
         raise CannotWrite(
-            "who else can write cannot be told: /proc is not there", hint="mount it"
+            "cannot determine who else can write: /proc is missing", hint="mount it"
         ) from None
     return tuple(Entry(*found) for found in _ENTRY.iter_unpack(packed[_VERSION.size :]))
 
@@ -74,7 +74,7 @@ def drop(descriptor: int) -> None:
         with _none_is_fine():
             os.removexattr(descriptor, kind)
             os.getxattr(descriptor, kind)
-            raise OSError(errno.EPERM, "an ACL that cannot be taken off")
+            raise OSError(errno.EPERM, "an ACL that cannot be removed")
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def read_with_status(path: Path | str, within: int | None = None) -> tuple[bytes
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            raise ValueError("it is no file, or one of more than 1 MiB")
+            raise ValueError("it is not a regular file, or one of more than 1 MiB")
         return file.read(LARGEST), status
 
 
@@ -241,7 +241,7 @@ def _give(made: int, mode: int, uid: int, gid: int) -> None:
         or uid not in {KEEP, found.st_uid}
         or gid not in {KEEP, found.st_gid}
     ):
-        raise OSError(errno.EPERM, "this file system does not keep modes and owners")
+        raise OSError(errno.EPERM, "this file system does not support modes and owners")
 
 
 def _let_owner_in(name: str, within: int) -> None:

@@ -43,7 +43,7 @@ def read_opened(descriptor: int) -> bytes:
     deadline = time.monotonic() + PATIENCE
     while True:
         if waits and not stop.readable(descriptor, max(0.0, deadline - time.monotonic())):
-            raise TimeoutError(0, f"nothing more came within {PATIENCE:.0f} s")
+            raise TimeoutError(0, f"no more data within {PATIENCE:.0f} s")
         part = os.read(descriptor, _AT_ONCE)
         found += part
         if len(found) > LARGEST:

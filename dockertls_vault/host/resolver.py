@@ -39,7 +39,7 @@ def resolve(host: str, port: int | None, limit: float, flags: int = 0) -> Sequen
         with stop.cutting(lambda: answers.put(InterruptedError())):
             found = answers.get(timeout=limit)
     except queue.Empty:
-        raise socket.gaierror(socket.EAI_AGAIN, "DNS does not answer in time") from None
+        raise socket.gaierror(socket.EAI_AGAIN, "DNS timed out") from None
     if isinstance(found, Exception):
         raise found
     return found

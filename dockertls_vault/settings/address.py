@@ -138,7 +138,7 @@ class Proxy:
         try:
             parts, host, port = _split(text)
         except InvalidInput:
-            raise InvalidInput("not an address of a proxy") from None
+            raise InvalidInput("invalid proxy address") from None
         credentials, at, _ = parts.netloc.rpartition("@")
         return cls(Address(parts.scheme, host, port), credentials if at else None)
 
@@ -153,12 +153,12 @@ def parse_host(text: str) -> str:
     else:
         zone = zone.removeprefix("25") if percent else ""
         if percent and (isinstance(address, IPv4Address) or not _ZONE.fullmatch(zone)):
-            raise InvalidInput(f"not the name of a host: {text!r}")
+            raise InvalidInput(f"invalid host name: {text!r}")
         return f"{address}%{zone}" if zone else str(address)
     name = _to_ascii(text)
     labels = name.removesuffix(".").split(".")
     if len(name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
-        raise InvalidInput(f"not the name of a host: {text!r}")
+        raise InvalidInput(f"invalid host name: {text!r}")
     return name
 
 
@@ -175,7 +175,7 @@ def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
 def _split(text: str) -> tuple[SplitResult, str, int | None]:
     """Return the parts of a URL, its host and its port; raises InvalidInput."""
     quoted = "" if "@" in text else f": {text!r}"
-    refused = InvalidInput(f"not an address with http:// or https://{quoted}")
+    refused = InvalidInput(f"not an http:// or https:// address{quoted}")
     if not text.isprintable() or text != text.strip():  # urlsplit takes some of it away
         raise refused
     try:
@@ -197,4 +197,4 @@ def _to_ascii(name: str) -> str:
     try:
         return idna.encode(name, uts46=True).decode("ascii")
     except idna.IDNAError:
-        raise InvalidInput(f"not the name of a host: {name!r}") from None
+        raise InvalidInput(f"invalid host name: {name!r}") from None

@@ -43,9 +43,9 @@ class Method(StrEnum):
 def text(value: object) -> str:
     """Return a text as it is; C ends it at a NUL, which only a file can have in it."""
     if not isinstance(value, str):
-        raise InvalidInput(f"not a text: {value!r}")
+        raise InvalidInput(f"not a string: {value!r}")
     if "\0" in value:
-        raise InvalidInput(f"a text with a NUL in it: {value!r}")
+        raise InvalidInput(f"a string with a NUL character: {value!r}")
     return value
 
 
@@ -61,7 +61,7 @@ def boolean(value: object) -> bool:
 def count(value: object) -> int:
     """Return a number that is not negative."""
     if isinstance(value, bool) or not _COUNT.fullmatch(str(value)):
-        raise InvalidInput(f"not a number of times: {value!r}")
+        raise InvalidInput(f"not a count: {value!r}")
     return int(str(value))
 
 
@@ -88,7 +88,7 @@ def path(value: object) -> Path:
         return Path(text(value)).expanduser()
     except (RuntimeError, UnicodeError):  # the latter for a user whose name is no text
         raise InvalidInput(
-            f"a path in a home directory that is not known: {value!r}",
+            f"a path in an unknown home directory: {value!r}",
             hint="set HOME, or write the path in full",
         ) from None
 
@@ -97,10 +97,10 @@ def mount(value: object) -> str:
     """Return a path in Vault without slashes around it."""
     name = text(value).strip("/")
     if not name or any(not part or part in {".", ".."} for part in name.split("/")):
-        raise InvalidInput(f"not a path in Vault: {value!r}")
+        raise InvalidInput(f"invalid path in Vault: {value!r}")
     # Words of a policy, a URL or a shell; and a dash begins a flag of `bao`.
     if not name.isprintable() or name[0] == "-" or set(name) & set(" ?#%*+\\\"'`${}"):
-        raise InvalidInput(f"not a path in Vault: {value!r}")
+        raise InvalidInput(f"invalid path in Vault: {value!r}")
     return name
 
 
@@ -108,7 +108,7 @@ def namespace(value: object) -> str | None:
     """Return the path of a namespace as Vault's own command line cleans it up; None is the root."""
     parts = [part for part in text(value).strip().split("/") if part]
     if {".", ".."}.intersection(parts) or not all(part.isprintable() for part in parts):
-        raise InvalidInput(f"not the path of a namespace: {value!r}")
+        raise InvalidInput(f"invalid namespace: {value!r}")
     return "/".join(parts) or None
 
 
@@ -117,8 +117,8 @@ def role(value: object) -> str:
     name = text(value).strip("/")
     if not _ROLE.fullmatch(name):
         raise InvalidInput(
-            f"not the name of a role: {value!r}",
-            hint="it has letters, digits and underscores, and between them dashes and dots",
+            f"invalid role name: {value!r}",
+            hint="use letters, digits and underscores, with dashes and dots only in between",
         )
     return name
 
@@ -127,7 +127,7 @@ def user(value: object) -> str:
     """Return the name of a user, which becomes one part of a path."""
     name = text(value)
     if not name.isprintable() or not name.strip() or set(name) & set("/?#%\\"):
-        raise InvalidInput(f"not the name of a user: {value!r}")
+        raise InvalidInput(f"invalid user name: {value!r}")
     return name
 
 
@@ -135,7 +135,7 @@ def variable(value: object) -> str:
     """Return the name of a variable of the environment."""
     name = text(value)
     if not name.isidentifier() or not name.isascii():
-        raise InvalidInput(f"not the name of a variable: {value!r}")
+        raise InvalidInput(f"invalid variable name: {value!r}")
     return name
 
 
@@ -145,7 +145,7 @@ def method(value: object) -> Method:
         return Method(text(value).lower())
     except ValueError:
         raise InvalidInput(
-            f"no such way to log in: {value!r}", hint=f"there are: {', '.join(Method)}"
+            f"unknown auth method: {value!r}", hint=f"there are: {', '.join(Method)}"
         ) from None
 
 
@@ -155,7 +155,7 @@ def key_type(value: object) -> KeyType:
         return KeyType(text(value).lower())
     except ValueError:
         raise InvalidInput(
-            f"no such type of key: {value!r}", hint=f"there are: {', '.join(KeyType)}"
+            f"unknown key type: {value!r}", hint=f"there are: {', '.join(KeyType)}"
         ) from None
 
 
@@ -184,7 +184,7 @@ def addresses(value: object) -> tuple[Address, ...]:
     parts = value if isinstance(value, list) else text(value).split(",")
     found = tuple(_address(text(part).strip()) for part in parts)
     if not found:
-        raise InvalidInput("no address of Vault in the list")
+        raise InvalidInput("no Vault address in the list")
     return tuple(dict.fromkeys(found))
 
 
@@ -193,7 +193,7 @@ def _address(value: str) -> Address:
         address = Address.parse(value)
     except InvalidInput as error:
         raise InvalidInput(
-            f"not an address of Vault: {error.message}",
+            f"invalid Vault address: {error.message}",
             hint="write it as https://vault.example.com:8200",
         ) from None
     if address.is_unix:

@@ -21,9 +21,8 @@ __all__ = ["Settings", "config_files", "resolve"]
 
 SYSTEM_FILE = Path("/etc/dockertls-vault/config.toml")
 _POWER = guarded.Power(
-    "says where the token goes",
-    f"root's settings belong in {SYSTEM_FILE}, and another user's in a file of theirs: "
-    "XDG_CONFIG_HOME says where",
+    "decides where the token is sent",
+    f"keep root's settings in {SYSTEM_FILE}, and other users' in their own file (XDG_CONFIG_HOME)",
 )
 _INTEGER = 63  # bits without the sign
 # What somebody may try to keep in a configuration file.
@@ -152,12 +151,12 @@ def _is_huge(value: object) -> bool:
 def _unknown(file: Path, name: str, known: set[str]) -> DockerTLSError:
     if name.rpartition(".")[2] in _SECRETS:
         return InvalidSetting(
-            f"{file}: {name} would be a secret in a configuration file",
+            f"{file}: {name} is a secret, which must not be in a configuration file",
             hint="keep it in a file of its own with mode 0600 and name that, or log in (--auth)",
         )
     import difflib  # the one who mistyped waits for it
 
     close = difflib.get_close_matches(name, known, n=1)
     return InvalidSetting(
-        f"{file}: no such setting: {name}", hint=f"did you mean {close[0]!r}?" if close else ""
+        f"{file}: unknown setting: {name}", hint=f"did you mean {close[0]!r}?" if close else ""
     )

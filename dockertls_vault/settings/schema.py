@@ -82,8 +82,8 @@ class Settings:
     addresses: tuple[Address, ...] = _setting(
         (DEFAULT_ADDRESS,),
         "Addresses of Vault, http://, https:// or unix://, separated by commas (a list in a "
-        "file); the next one is tried when a node is down, hung, sealed or electing, or is no "
-        "Vault.",
+        "file); the next one is tried when a node is down, hung, sealed, electing a leader, or "
+        "not Vault.",
         parse=parsers.addresses,
         variables=(*_vault("AGENT_ADDR"), *_vault("ADDR")),
         key="vault.address",
@@ -98,7 +98,7 @@ class Settings:
     )
     ca_cert: Path | None = _setting(
         None,
-        "A PEM file with the CAs that Vault's own certificate is checked against.",
+        "A PEM file of CAs to verify Vault's certificate with.",
         parse=parsers.path,
         variables=_vault("CACERT"),
         key="vault.ca_cert",
@@ -118,7 +118,7 @@ class Settings:
     )
     client_cert: Path | None = _setting(
         None,
-        "A certificate to show to Vault.",
+        "A client certificate for Vault.",
         parse=parsers.path,
         variables=_vault("CLIENT_CERT"),
         key="vault.client_cert",
@@ -132,21 +132,21 @@ class Settings:
     )
     skip_verify: bool = _setting(
         False,
-        "Do not check Vault's certificate; said aloud each time.",
+        "Disable verification of Vault's certificate; warns every time.",
         parse=parsers.boolean,
         variables=_vault("SKIP_VERIFY"),
         key="vault.skip_verify",
     )
     tls_server_name: str | None = _setting(
         None,
-        "The name to expect in Vault's certificate, and to send as SNI.",
+        "The name to verify in Vault's certificate, and to send as SNI.",
         parse=parsers.host,
         variables=_vault("TLS_SERVER_NAME"),
         key="vault.tls_server_name",
     )
     client_timeout: timedelta = _setting(
         parsers.REQUEST_TIMEOUT,
-        "How long one request may take at most; 0 is the default, a negative duration no limit.",
+        "Timeout of one request; 0 is the default, a negative duration no limit.",
         parse=parsers.request_timeout,
         variables=_vault("CLIENT_TIMEOUT"),
         key="vault.client_timeout",
@@ -192,7 +192,7 @@ class Settings:
     )
     timeout: timedelta = _setting(
         timedelta(seconds=30),
-        "How long to try to reach Vault, in all.",
+        "Total time to keep trying to reach Vault.",
         parse=parsers.duration,
         variables=("DOCKERTLS_TIMEOUT",),
         key="vault.timeout",
@@ -226,8 +226,8 @@ class Settings:
     )
     auth: Method | None = _setting(
         None,
-        "How to log in to Vault: token, approle, jwt, kubernetes, cert, userpass or ldap; found "
-        "out by default.",
+        "How to log in to Vault: token, approle, jwt, kubernetes, cert, userpass or ldap; "
+        "detected by default.",
         parse=parsers.method,
         variables=("DOCKERTLS_AUTH",),
         key="auth.method",
@@ -250,7 +250,7 @@ class Settings:
     )
     auth_user: str | None = _setting(
         None,
-        "The user who logs in (userpass, ldap); the password is asked for.",
+        "The user to log in as (userpass, ldap); prompts for the password.",
         parse=parsers.user,
         variables=("DOCKERTLS_AUTH_USER",),
         key="auth.user",
@@ -349,7 +349,7 @@ class Settings:
     )
     trust_mount: str | None = _setting(
         None,
-        "The mount whose roots go into ca.pem, where it is not the one that signs.",
+        "The mount whose roots go into ca.pem, if other than the one that signs.",
         parse=parsers.mount,
         variables=("DOCKERTLS_TRUST_MOUNT",),
         key="pki.trust_mount",

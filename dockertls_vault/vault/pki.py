@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 _CLIENT_HINT = (
-    "ask for another name (--name), or have allow_any_name=true, enforce_hostnames=false and "
+    "request another name (--name), or have allow_any_name=true, enforce_hostnames=false and "
     "cn_validations=disabled set in the role, but never in one for servers"
 )
 _AT_ITS_END = "when that expires or is revoked"
@@ -132,7 +132,7 @@ class PKI:
                 raise
             raise UnknownMount(
                 f"the PKI mount {self.mount!r} has no issuer",
-                hint="make one with `dockertls-vault ca init`",
+                hint="create one with `dockertls-vault ca init`",
             ) from None
         except Denied:
             raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
@@ -181,8 +181,8 @@ class PKI:
         warning = (
             f"the role {role!r} makes a lease (generate_lease=true), so Vault revokes the "
             f"certificate with the token, {'as this command ends' if logged_in else _AT_ITS_END}; "
-            "dockerd reads no CRL, but a TLS front that does refuses it: have "
-            "generate_lease=false set in the role"
+            "dockerd reads no CRL, but a TLS front that does refuses it: set generate_lease=false "
+            "in the role"
         )
         return (warning,)
 

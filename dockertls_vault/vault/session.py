@@ -171,16 +171,16 @@ class Session:
 def _not_revoked(login: Login, error: DockerTLSError) -> str:
     """Return what the user must know to revoke a token that we could not; never the token."""
     if login.ttl is None:
-        life = "nobody knows for how long it lives"
+        life = "its TTL is unknown"
     elif login.ttl:
-        life = f"it lives for {format_duration(login.ttl)} from the login on"
+        life = f"its TTL was {format_duration(login.ttl)} at login"
     else:
-        life = "it does not end by itself"
+        life = "it never expires by itself"
     # What begins with a dash would be a flag, and is no accessor.
     accessor = login.accessor or "ACCESSOR"
     named = "ACCESSOR" if accessor.startswith("-") else quote(accessor)
     return (
-        f"the token of our login could not be revoked, and {life}: {error.message}; "
+        f"could not revoke the token from our login; {life}: {error.message}; "
         f"`bao token revoke -accessor {named}` (or vault) ends it"
     )
 

@@ -38,7 +38,7 @@ class Gauge:
         self._log = log
 
     def run(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> Usage:
-        """Run ``command`` in ``directory``; raises CommandFailed if it does not end with 0."""
+        """Run ``command`` in ``directory``; raises CommandFailed if it never expires with 0."""
         if self._starter.stdin is None or self._starter.stdout is None:
             raise CommandFailed("nothing listens")
         order = [list(command), dict(environment), str(directory), str(self._log)]

@@ -200,7 +200,7 @@ def test_no_mount_is_made_above_another(ca: CertificateAuthority, session: Sessi
     post(session, f"sys/mounts/{ca.mount}/below", type="pki")
     with pytest.raises(ConflictingState, match=f"already in use at {ca.mount}/below/") as refused:
         bootstrap.apply(ca, planned(ca))
-    assert refused.value.hint == "name another mount with --mount"
+    assert refused.value.hint == "choose another mount with --mount"
 
 
 def test_no_mount_is_made_where_vault_has_its_own(session: Session) -> None:
@@ -300,7 +300,7 @@ def test_where_no_role_loses_anything_no_other_role_helps(
     assert kinds(plan.steps) == [SetDefault, WriteRole]
     with pytest.raises(ConsentNeeded) as refused:
         bootstrap.apply(ca, plan)
-    assert refused.value.hint == "give --yes if all of it is wanted"
+    assert refused.value.hint == "give --yes to confirm"
 
 
 def test_a_role_that_refuses_is_not_opened_without_consent(
@@ -403,5 +403,5 @@ def test_a_role_that_is_not_as_written_is_a_failure(ca: CertificateAuthority) ->
     class RSA(Doctored):
         more: ClassVar = {"key_type": "rsa", "key_bits": 0}
 
-    with pytest.raises(ConflictingState, match="write the role server; key_bits: 2048 -> 0"):
+    with pytest.raises(ConflictingState, match="create the role server; key_bits: 2048 -> 0"):
         bootstrap.apply(ca, planned(ca, RSA(WISH.domains)))

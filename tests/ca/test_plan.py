@@ -53,10 +53,10 @@ def test_from_nothing_all_is_planned() -> None:
     ]
     assert [step.summary for step in steps] == [
         "enable the PKI engine at pki",
-        "generate the root 'dockertls root 1': EC P-256, its key internal to Vault, for 3650d",
+        "generate the root 'dockertls root 1': EC P-256, key internal to Vault, valid for 3650d",
         "make root-1 the default issuer",
-        "write the role server",
-        "write the role client",
+        "create the role server",
+        "create the role client",
     ]
 
 
@@ -88,8 +88,8 @@ def test_what_is_done_needs_nothing() -> None:
     plan = make_plan("pki", DONE, other)
     assert plan.steps == ()
     assert plan.ineffective_options == (
-        "--common-name has no effect: there is a CA already, and it stays as it is",
-        "--root-ttl has no effect: there is a CA already, and it stays as it is",
+        "--common-name has no effect: the existing CA is kept",
+        "--root-ttl has no effect: the existing CA is kept",
     )
     assert make_plan("pki", State(), other).ineffective_options == ()
 
@@ -102,7 +102,7 @@ def test_another_kind_of_mount_is_a_conflict() -> None:
 
 def test_a_place_below_another_mount_is_a_conflict() -> None:
     """Vault has no mounts within mounts."""
-    with pytest.raises(ConflictingState, match="'pki/docker' lies below the mount 'pki'"):
+    with pytest.raises(ConflictingState, match="'pki/docker' is inside the mount 'pki'"):
         make_plan("pki/docker", State(mount_type="pki", mounted_at="pki"), WISH)
 
 
@@ -126,7 +126,7 @@ def test_the_longest_life_is_raised_and_never_lowered(
 @pytest.mark.parametrize("ttl", [timedelta(minutes=1), timedelta(minutes=10), timedelta(days=29)])
 def test_a_root_that_ends_before_what_the_roles_sign_is_refused(ttl: timedelta) -> None:
     """Else the CA would be ready, and sign nothing of the default validity."""
-    with pytest.raises(InvalidInput, match="the roles sign for up to 30d") as refused:
+    with pytest.raises(InvalidInput, match="is shorter than the max TTL of the roles") as refused:
         make_plan("pki", State(), replace(WISH, root_ttl=ttl))
     assert "--root-ttl" in refused.value.hint
     (step, *_) = steps_from(State(), replace(WISH, root_ttl=timedelta(days=30)))
@@ -180,7 +180,7 @@ def test_a_default_that_would_change_by_itself_is_fixed() -> None:
     change = Change("default_follows_latest_issuer", before=True, after=False, restricts=True)
     assert plan.steps == (SetDefault("root-1", before="root-1", follows_latest=True),)
     assert plan.steps[0].changes == (change,)
-    assert plan.steps[0].summary == "keep the default issuer when others come"
+    assert plan.steps[0].summary == "keep the default issuer when new ones are added"
     assert plan.needs_consent == (
         "the mount: restricts: default_follows_latest_issuer: true -> false",
     )
@@ -205,9 +205,11 @@ def test_domains_that_make_no_sense_are_refused(text: str, reason: str) -> None:
 
 def test_a_wish_does_not_contradict_itself() -> None:
     """Any name or some; a domain comes or goes."""
-    with pytest.raises(InvalidInput, match="exclude each other"):
+    with pytest.raises(InvalidInput, match="are mutually exclusive"):
         Wish(("a.test",), allow_any_name=True)
-    with pytest.raises(InvalidInput, match=r"'a\.test' is both to be added and to be removed"):
+    with pytest.raises(
+        InvalidInput, match=r"'a\.test' is given to both --domain and --remove-domain"
+    ):
         Wish(("a.test",), ("a.test",))
 
 
@@ -301,7 +303,7 @@ def test_what_a_wish_does_to_the_role_that_is_there(
 def test_servers_are_not_left_without_a_name(has: Wish | None, wish: Wish) -> None:
     """Any name goes only if that was said."""
     state = replace(DONE, roles=has.roles if has else {})
-    with pytest.raises(InvalidInput, match="no domain for the names of servers"):
+    with pytest.raises(InvalidInput, match="missing --domain"):
         make_plan("pki", state, wish)
 
 

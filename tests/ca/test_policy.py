@@ -112,7 +112,7 @@ def test_a_policy_is_hcl_with_a_word_on_each_path() -> None:
     assert (
         to_hcl(rules(Person.SERVER, "pki/docker", "daemon"))
         == """\
-# issue server: every name below its domains, every IP address; not_after would pass its max TTL
+# issue server: any name below its domains, any IP address; not_after would bypass its max TTL
 path "pki/docker/sign/daemon" {
   capabilities = ["update"]
   denied_parameters = {
@@ -120,17 +120,17 @@ path "pki/docker/sign/daemon" {
   }
 }
 
-# say who it is
+# look up this token
 path "auth/token/lookup-self" {
   capabilities = ["read"]
 }
 
-# end with the command that logged in
+# revoke this token after use
 path "auth/token/revoke-self" {
   capabilities = ["update"]
 }
 
-# say what it may do
+# check what this token may do
 path "sys/capabilities-self" {
   capabilities = ["update"]
 }
@@ -245,9 +245,9 @@ def test_an_admin_sets_up_the_ca_and_finds_it_done(
     default = {"default": "root-1", "default_follows_latest_issuer": True}
     root.client.adapter.post(f"/v1/{mount}/config/issuers", json=default)
     assert init() == [
-        f"raise the longest TTL at {mount}",
-        "keep the default issuer when others come",
-        "put right the role server",
+        f"raise the max lease TTL of {mount}",
+        "keep the default issuer when new ones are added",
+        "update the role server",
     ]
     assert init() == []
 

@@ -74,7 +74,7 @@ def deleted(server: DevVault, mount: str) -> None:
         (expired, "(CN={mount} root) expired at "),
         (revoked, "(CN=dockertls root 1) is revoked; "),
         (without_issuance, "may not issue certificates (usage: crl-signing,read-only); "),
-        (near_its_end, ", and the default TTL of servers is 7d; "),
+        (near_its_end, ", before the default server TTL of 7d; "),
         (mounts.ed25519_root, "the key of CN={mount} root is not RSA, P-256"),
         (mounts.p224_root, "the key of CN={mount} root is not RSA, P-256"),
         (
@@ -113,7 +113,7 @@ def test_ready_means_that_certificates_can_be_issued(
     kept = [line for line in told.err.splitlines() if " has no issuer: " in line]
     assert bool(kept) == (state is deleted)
     assert (told.err.count("\n") > len(kept)) == bool(words)
-    assert ("nothing can be issued yet: the default issuer of" in told.err) == bool(words)
+    assert ("no certificate can be issued yet: the default issuer of" in told.err) == bool(words)
     assert words.format(mount=mount) in told.err
     assert operator.call("LIST", f"{mount}/issuers")[1]["data"] == issuers[1]["data"]
     server = ["issue", "server", "--host", f"a.{mounts.DOMAIN}", "--dir", str(tmp_path / "s")]

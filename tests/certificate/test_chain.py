@@ -239,7 +239,7 @@ ROWS = {
     "a client under an intermediate for clientAuth": Row(
         under(intermediates=[eku(CLIENT_AUTH)], leaf=A_CLIENT), purpose=Purpose.CLIENT
     ),
-    "a client under an intermediate for serverAuth alone": Row(
+    "a client under an intermediate for serverAuth only": Row(
         under(intermediates=[eku(SERVER_AUTH)], leaf=A_CLIENT),
         "intermediate 0 may sign for serverAuth alone",
         "unsuitable certificate purpose",
@@ -281,13 +281,13 @@ ROWS = {
     ),
     "a leaf with policy constraints": Row(
         under(leaf={"extra": [uncritical(NEEDS_A_POLICY)]}),
-        "CN=a.example constrains policies",
+        "CN=a.example has policy constraints",
         go="invalid policies",
         why="`openssl verify` looks at policies only where it is asked to",
     ),
     "an intermediate with policy constraints": Row(
         under(intermediates=[{"extra": [uncritical(NEEDS_A_POLICY)]}]),
-        "CN=intermediate 0 constrains policies",
+        "CN=intermediate 0 has policy constraints",
         go="invalid policies",
         why="likewise",
     ),
@@ -362,7 +362,7 @@ ROWS = {
     "all names permitted": Row(
         under(**permits("")),
         "malformed",
-        why="cryptography takes no empty constraint; as a permitted one it says nothing",
+        why="cryptography takes no empty constraint; as a permitted one no output",
     ),
     "a constraint with a leading dot": Row(
         under(**permits(".example")),

@@ -53,9 +53,9 @@ def test_the_tolerance_is_what_certificates_are_dated_back_for() -> None:
     ("vaults", "words"),
     [
         (None, "this machine's clock"),
-        (NOW, "this machine's clock, which agrees with Vault's"),
-        (NOW + MINUTE, "this machine's clock, which agrees with Vault's"),
-        (NOW - MINUTE, "this machine's clock, which agrees with Vault's"),
+        (NOW, "this machine's clock, in sync with Vault's"),
+        (NOW + MINUTE, "this machine's clock, in sync with Vault's"),
+        (NOW - MINUTE, "this machine's clock, in sync with Vault's"),
         (
             NOW + MINUTE + SECOND,
             "this machine's clock, which is 1m1s behind Vault's (its Date header)",

@@ -89,23 +89,26 @@ def test_what_was_asked_for_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"key": generate_key(KeyType.EC_P256)}, "public key is not the one that was sent"),
-        ({"usages": [SERVER_AUTH, CLIENT_AUTH]}, "clientAuth, serverAuth; serverAuth alone"),
-        ({"usages": [CLIENT_AUTH]}, "is clientAuth; serverAuth alone"),
+        ({"key": generate_key(KeyType.EC_P256)}, "public key does not match the CSR"),
+        ({"usages": [SERVER_AUTH, CLIENT_AUTH]}, "clientAuth, serverAuth; only serverAuth"),
+        ({"usages": [CLIENT_AUTH]}, "is clientAuth; only serverAuth"),
         ({"usages": None}, "no extended key usage"),
         ({"usages": [ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]}, "anyExtendedKeyUsage"),
-        ({"dns": []}, "lacks a name that was asked for: a.example"),
-        ({"addresses": []}, "lacks a name that was asked for: 10.0.0.1"),
-        ({"dns": ["a.example", "b.example"]}, "not asked for: b.example"),
-        ({"addresses": ["10.0.0.1", "10.0.0.2"]}, "not asked for: 10.0.0.2"),
-        ({"dns": ["a.example", "*.example"]}, "not asked for: *.example"),
+        ({"dns": []}, "lacks a requested name: a.example"),
+        ({"addresses": []}, "lacks a requested name: 10.0.0.1"),
+        ({"dns": ["a.example", "b.example"]}, "not requested: b.example"),
+        ({"addresses": ["10.0.0.1", "10.0.0.2"]}, "not requested: 10.0.0.2"),
+        ({"dns": ["a.example", "*.example"]}, "not requested: *.example"),
         ({"common_name": "b.example"}, "its common name is 'b.example', not 'a.example'"),
         ({"common_name": None}, "its common name is empty"),
         ({"not_before": NOW + timedelta(hours=1)}, "it is not valid until"),
         ({"not_before": NOW - timedelta(days=9)}, "it expired at"),
-        ({"lifetime": timedelta(days=8)}, "and 7d was asked for"),
+        ({"lifetime": timedelta(days=8)}, "but 7d was requested"),
         ({"extra": [x509.BasicConstraints(ca=True, path_length=None)]}, "it is a CA certificate"),
-        ({"extra": [key_usage(digital_signature=True, key_cert_sign=True)]}, "sign certificates"),
+        (
+            {"extra": [key_usage(digital_signature=True, key_cert_sign=True)]},
+            "signing certificates",
+        ),
         ({"extra": [key_usage(digital_signature=True, crl_sign=True)]}, "or CRLs"),
         ({"extra": [key_usage(key_encipherment=True)]}, "lacks digitalSignature"),
     ],
@@ -122,15 +125,15 @@ def test_each_thing_that_is_wrong_is_named(changes: dict[str, Any], words: str) 
 @pytest.mark.parametrize(
     ("usages", "request_", "hint"),
     [
-        ([SERVER_AUTH, CLIENT_AUTH], SERVER, "have client_flag=false set in the role 'server'"),
-        ([SERVER_AUTH, CLIENT_AUTH], CLIENT, "have server_flag=false set in the role 'client'"),
-        ([CLIENT_AUTH], SERVER, "is 'server' a role for servers (--role)?"),
-        ([SERVER_AUTH], CLIENT, "is 'client' a role for clients (--role)?"),
-        (None, SERVER, "have server_flag=true set in the role 'server'"),
+        ([SERVER_AUTH, CLIENT_AUTH], SERVER, "set client_flag=false in the role 'server'"),
+        ([SERVER_AUTH, CLIENT_AUTH], CLIENT, "set server_flag=false in the role 'client'"),
+        ([CLIENT_AUTH], SERVER, "check that 'server' is a server role (--role)"),
+        ([SERVER_AUTH], CLIENT, "check that 'client' is a client role (--role)"),
+        (None, SERVER, "set server_flag=true in the role 'server'"),
         (
             [SERVER_AUTH, ExtendedKeyUsageOID.CODE_SIGNING],
             SERVER,
-            "have server_flag=true, and no other extended key usage, set in the role 'server'",
+            "set server_flag=true, and no other extended key usage, in the role 'server'",
         ),
     ],
 )
@@ -150,7 +153,7 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
         issue(other, usages=[CLIENT_AUTH], dns=["b.example"], lifetime=timedelta(days=30))
     )
     assert len(found) == 5
-    assert "does not lead to a root of the trust bundle" in found[-1]
+    assert "does not chain to a root in the trust bundle" in found[-1]
 
 
 def test_a_name_of_another_kind_is_named() -> None:
@@ -163,22 +166,22 @@ def test_a_name_of_another_kind_is_named() -> None:
         ]
     )
     found = problems(issue(dns=[], addresses=[], extra=[uri]))
-    assert found == ("it has a name that was not asked for: spiffe://a",)
+    assert found == ("it has a name that was not requested: spiffe://a",)
 
 
 def test_an_address_is_no_dns_name() -> None:
     """In either place it reads the same, and clients look for it in one alone."""
     assert problems(issue(dns=["a.example", "10.0.0.1"], addresses=[])) == (
-        "it lacks a name that was asked for: 10.0.0.1",
-        "it has a name that was not asked for as a DNS name: 10.0.0.1",
+        "it lacks a requested name: 10.0.0.1",
+        "it has a name that was not requested as a DNS name: 10.0.0.1",
     )
     assert problems(issue(dns=["a.example", "10.0.0.1"])) == (
-        "it has a name that was not asked for as a DNS name: 10.0.0.1",
+        "it has a name that was not requested as a DNS name: 10.0.0.1",
     )
     unchecked = dataclasses.replace(SERVER, names=Names(("a.example", "10.0.0.1")))
     assert problems(issue(), unchecked) == (
-        "it lacks a name that was asked for: 10.0.0.1",
-        "it has a name that was not asked for as an address: 10.0.0.1",
+        "it lacks a requested name: 10.0.0.1",
+        "it has a name that was not requested as an address: 10.0.0.1",
     )
 
 
@@ -215,7 +218,7 @@ def test_a_client_gets_no_names() -> None:
     """A SAN in a client's certificate was not asked for."""
     alice = issue(common_name="alice", addresses=[], usages=[CLIENT_AUTH])
     found = problems(alice, CLIENT)
-    assert found == ("it has a name that was not asked for: a.example",)
+    assert found == ("it has a name that was not requested: a.example",)
 
 
 def by_vaults_clock(ahead: timedelta, *, backdated: timedelta = BACKDATED) -> Issued:
@@ -237,7 +240,7 @@ def test_vaults_time_decides_whether_a_certificate_is_valid_yet() -> None:
     issued = by_vaults_clock(timedelta(minutes=2), backdated=timedelta(seconds=30))
     assert problems(issued, clocks=Clocks(NOW, NOW + timedelta(minutes=2))) == ()
     early, long = problems(issued, clocks=Clocks(NOW, NOW))
-    assert "1m30s from now by this machine's clock, which agrees with Vault's" in early
+    assert "1m30s from now by this machine's clock, in sync with Vault's" in early
     assert "it is valid for 7d2m from now" in long
 
 
@@ -273,7 +276,7 @@ def test_a_clock_that_is_far_off_is_named(ahead: timedelta, words: str) -> None:
     with pytest.raises(VerificationError) as raised:
         verified(by_vaults_clock(ahead), clocks=Clocks(NOW, NOW + ahead))
     assert words in " | ".join(raised.value.problems)
-    assert "set this machine's clock" in raised.value.hint
+    assert "check this machine's clock" in raised.value.hint
 
 
 def test_a_clock_by_which_an_issuer_is_not_valid_yet_is_to_be_set() -> None:
@@ -282,7 +285,7 @@ def test_a_clock_by_which_an_issuer_is_not_valid_yet_is_to_be_set() -> None:
     young = ROOT.intermediate(not_before=NOW + ahead + timedelta(seconds=1))
     with pytest.raises(VerificationError) as raised:
         verified(issue(young), clocks=Clocks(NOW, NOW + ahead))
-    assert "set this machine's clock" in raised.value.hint
+    assert "check this machine's clock" in raised.value.hint
 
 
 @pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=2)])

@@ -162,7 +162,7 @@ def test_a_wrapping_token_that_it_used_up(
         monkeypatch.setenv(name, value)
     where = str(tmp_path / place) if place == "file" else place
     assert run(["auth", "-q"]) == 0
-    assert f"warning: this used up the wrapping token of {where}: " in capsys.readouterr().err
+    assert f"warning: this consumed the wrapping token from {where}: " in capsys.readouterr().err
     assert run(["auth"]) == 77
     told = capsys.readouterr().err
     assert "the wrapping token has expired, or was unwrapped before: " in told
@@ -235,7 +235,7 @@ def test_a_quota_on_leases_is_told_from_one_on_requests(
     assert run(["auth"]) == 75
     words = capsys.readouterr().err
     assert "lease count quota exceeded" in words
-    assert "it clears when leases expire or are revoked" in words
+    assert "wait for leases to expire" in words
 
 
 def test_a_password_is_typed_and_not_shown(operator: Operator, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_no_password_is_typed(typed: bytes, tmp_path: Path) -> None:
     try:
         screen = read_until(terminal, b"password of alice (userpass): ", b"")
         os.write(terminal, typed)
-        read_until(terminal, b": no password was typed", screen)
+        read_until(terminal, b": empty password", screen)
     finally:
         _, status = os.waitpid(process, 0)
         os.close(terminal)
@@ -325,7 +325,7 @@ def test_a_login_that_is_never_answered_is_told_of(tmp_path: Path, number: int) 
             program.kill()
             program.wait()
     assert program.returncode == 128 + number
-    assert "a token that nobody knows then lives as long as the jwt role lets it" in said
+    assert "an unknown token is then valid as long as the jwt role allows" in said
 
 
 def test_a_signal_does_not_keep_a_token_alive(tmp_path: Path) -> None:

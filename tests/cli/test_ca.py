@@ -59,7 +59,7 @@ def ignored_by(server: DevVault) -> str:
         return ""
     return (
         "warning: this server has no not_after_bound for roles (server, client): only a policy "
-        "that denies not_after keeps a certificate within its role's TTL (`dockertls-vault ca "
+        "that denies not_after enforces the role's TTL (`dockertls-vault ca "
         "policy`)\n"
     )
 
@@ -82,9 +82,9 @@ def test_the_plan_comes_before_the_result(
         captured.out
         == f"""\
 - enable the PKI engine at {mount}
-- generate the root 'dockertls root 1': EC P-256, its key internal to Vault, for 3650d
+- generate the root 'dockertls root 1': EC P-256, key internal to Vault, valid for 3650d
 - make root-1 the default issuer
-- write the role server
+- create the role server
     server_flag: true
     client_flag: false
     ttl: 7d
@@ -93,7 +93,7 @@ def test_the_plan_comes_before_the_result(
     allowed_domains: example.internal
     allow_bare_domains: false
     allow_localhost: true
-- write the role client
+- create the role client
     server_flag: false
     client_flag: true
     allow_any_name: true
@@ -118,7 +118,7 @@ def test_the_second_run_says_that_nothing_needs_to_change(
     init()
     capsys.readouterr()
     assert init() == 0
-    assert capsys.readouterr() == (f"nothing needs to change at {mount}\n", "")
+    assert capsys.readouterr() == (f"no changes needed at {mount}\n", "")
 
 
 def test_a_role_that_drifted_is_shown_as_a_difference(
@@ -136,7 +136,7 @@ def test_a_role_that_drifted_is_shown_as_a_difference(
     capsys.readouterr()
     assert init() == 78
     plan = """\
-- put right the role server
+- update the role server
     restricts: no_store: false -> true
     restricts: client_flag: true -> false
 """
@@ -146,12 +146,13 @@ def test_a_role_that_drifted_is_shown_as_a_difference(
 error: nothing was changed: the plan restricts what is allowed today
   - the role server: restricts: no_store: false -> true
   - the role server: restricts: client_flag: true -> false
-hint: give --yes if all of it is wanted; to leave that role alone, name another \
+hint: give --yes to confirm; to keep that role as it is, choose another \
 (DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)
 """,
     )
     assert init("--dry-run") == 0
-    assert capsys.readouterr().out == f"{plan}nothing was changed (--dry-run); it needs --yes\n"
+    end = "nothing was changed (--dry-run); applying it requires --yes to apply\n"
+    assert capsys.readouterr().out == f"{plan}{end}"
     assert state(session, mount) == drifted
     assert init("--yes") == 0
     assert capsys.readouterr().out == f"{plan}the CA at {mount} is ready\n"
@@ -174,7 +175,7 @@ def test_what_was_refused_is_not_opened_unasked(
     assert (
         captured.out
         == """\
-- put right the role client
+- update the role client
     widens: allow_any_name: false -> true
     allowed_domains: ci -> none
     allow_bare_domains: true -> false
@@ -254,10 +255,10 @@ def test_a_host_of_the_first_domain_goes_on_after_the_second(
         assert run(["ca", "init", "--mount", mount, *arguments]) == 0
     assert capsys.readouterr().out.endswith(
         f"""\
-- put right the role server
+- update the role server
     allowed_domains: a.test -> a.test, b.test
 the CA at {mount} is ready
-nothing needs to change at {mount}
+no changes needed at {mount}
 """
     )
     role = state(session, mount).roles["server"] or {}
@@ -275,8 +276,8 @@ def test_what_has_no_effect_is_said(
     assert (
         capsys.readouterr().err
         == """\
-warning: --common-name has no effect: there is a CA already, and it stays as it is
-warning: --root-ttl has no effect: there is a CA already, and it stays as it is
+warning: --common-name has no effect: the existing CA is kept
+warning: --root-ttl has no effect: the existing CA is kept
 warning: --remove-domain b.test has no effect: the role server does not have it
 """
     )
@@ -291,9 +292,10 @@ def test_an_intermediate_without_its_root_is_not_ready(
     captured = capsys.readouterr()
     assert captured.out.endswith(f"\nthe CA at {mount} is not ready\n")
     assert captured.err == ignored_by(vault_server) + (
-        f"warning: nothing can be issued yet: the mount {mount} has no current root certificate; "
-        f"import its root (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or name "
-        "the mount that has it with --trust-mount\n"
+        f"warning: no certificate can be issued yet: the mount {mount} has no current root "
+        f"certificate; "
+        f"import its root (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or give "
+        f"the mount that has it with --trust-mount\n"
     )
     assert init("-o", "json") == 78
     envelope = json.loads(capsys.readouterr().out)
@@ -306,13 +308,13 @@ def test_an_intermediate_without_its_root_is_not_ready(
     capsys.readouterr()
     import_certificate(vault_server, mount, root)
     assert init() == 0
-    assert capsys.readouterr() == (f"nothing needs to change at {mount}\n", "")
+    assert capsys.readouterr() == (f"no changes needed at {mount}\n", "")
 
 
 @pytest.mark.parametrize(
     ("validity", "why"),
     [
-        (timedelta(days=1), "the default issuer of {mount} does not lead to a root that is there"),
+        (timedelta(days=1), "the default issuer of {mount} does not chain to a trusted root"),
         (timedelta(minutes=4), "the mount {mount} has no current root certificate"),
     ],
     ids=["another CA's", "expired"],
@@ -331,7 +333,8 @@ def test_a_root_that_is_of_no_use_does_not_make_it_ready(
     import_certificate(vault_server, mount, other.pem.decode())
     assert init("--dry-run") == 78
     assert init() == 78
-    assert f"nothing can be issued yet: {why.format(mount=mount)}; " in capsys.readouterr().err
+    warning = f"no certificate can be issued yet: {why.format(mount=mount)}; "
+    assert warning in capsys.readouterr().err
     assert init("--trust-mount", f"{mount}-root") == 0
 
 
@@ -381,7 +384,7 @@ def test_beside_an_old_ca_without_its_key_a_root_is_made(
     assert "generate the root 'dockertls root 1'" in captured
     assert captured.endswith(f"\nthe CA at {mount} is ready\n")
     assert init() == 0
-    assert capsys.readouterr().out == f"nothing needs to change at {mount}\n"
+    assert capsys.readouterr().out == f"no changes needed at {mount}\n"
     out = str(tmp_path / "client")
     assert run(["issue", "client", "--mount", mount, "--name", "alice", "--dir", out]) == 0
     bundle = load_certificates((tmp_path / "client" / "ca.pem").read_bytes())
@@ -444,7 +447,7 @@ def test_as_json_it_is_one_envelope(
         "restricts": False,
         "widens": False,
     }
-    assert change in data["steps"][summaries.index("write the role server")]["changes"]
+    assert change in data["steps"][summaries.index("create the role server")]["changes"]
 
 
 @pytest.mark.parametrize(
@@ -520,7 +523,7 @@ def test_what_the_server_ignored_is_a_warning(
     assert re.findall(r"this server has no (\w+) for roles", warned) == [*vault_server.ignores]
     assert warned.startswith(ignored_by(vault_server))
     assert init() == 0
-    assert capsys.readouterr().out.startswith("nothing needs to change")
+    assert capsys.readouterr().out.startswith("no changes needed")
 
 
 @pytest.mark.parametrize(

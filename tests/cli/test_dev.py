@@ -94,7 +94,7 @@ def test_a_server_that_ends_by_itself_is_a_failure() -> None:
         os.kill(int(children.split()[0]), signal.SIGKILL)
         assert process.wait(LIMIT) == 69
         assert process.stderr is not None
-        assert "ended by itself, with status -9" in process.stderr.read()
+        assert "exited unexpectedly, with status -9" in process.stderr.read()
 
 
 def test_the_shell_is_led_away_from_other_servers(

@@ -258,7 +258,7 @@ with signals.heard(), stop.patiently():
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
-    """Under nohup a hang-up does not end the program."""
+    """Under nohup a hang-up never expires the program."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with signals.heard():
@@ -309,30 +309,30 @@ _LOST = "~nobody-of-that-name/x"
 @pytest.mark.parametrize(
     ("given", "status", "words"),
     [
-        (["--ttl", _DIGITS], 2, "--ttl: not a duration: "),
-        (["--timeout", _DIGITS], 2, "--timeout: not a duration: "),
-        (["--ttl", "7"], 2, "--ttl: a TTL without a unit: '7'\nhint: write 7d"),
+        (["--ttl", _DIGITS], 2, "--ttl: invalid duration: "),
+        (["--timeout", _DIGITS], 2, "--timeout: invalid duration: "),
+        (["--ttl", "7"], 2, "--ttl: TTL without a unit: '7'\nhint: write 7d"),
         (["--owner", _DIGITS], 2, "no such user: "),
-        (["--dir", "d\udcff", "--timeout", "1\udcffs"], 2, "--timeout: not a duration: "),
-        ({"VAULT_MAX_RETRIES": _DIGITS}, 78, "VAULT_MAX_RETRIES: not a number of times: "),
-        ({"VAULT_CLIENT_TIMEOUT": _DIGITS}, 78, "VAULT_CLIENT_TIMEOUT: not a duration: "),
-        ({"VAULT_CLIENT_TIMEOUT": f"-{_DIGITS}"}, 78, "VAULT_CLIENT_TIMEOUT: not a duration: "),
-        ({"VAULT_CACERT": _LOST}, 78, "VAULT_CACERT: a path in a home directory that is not known"),
+        (["--dir", "d\udcff", "--timeout", "1\udcffs"], 2, "--timeout: invalid duration: "),
+        ({"VAULT_MAX_RETRIES": _DIGITS}, 78, "VAULT_MAX_RETRIES: not a count: "),
+        ({"VAULT_CLIENT_TIMEOUT": _DIGITS}, 78, "VAULT_CLIENT_TIMEOUT: invalid duration: "),
+        ({"VAULT_CLIENT_TIMEOUT": f"-{_DIGITS}"}, 78, "VAULT_CLIENT_TIMEOUT: invalid duration: "),
+        ({"VAULT_CACERT": _LOST}, 78, "VAULT_CACERT: a path in an unknown home directory"),
         (
             {"VAULT_CACERT_BYTES": "-----BEGIN CERTIFICATE-----\udcff-----END CERTIFICATE-----"},
             78,
-            "VAULT_CACERT_BYTES: there are no CA certificates in PEM",
+            "VAULT_CACERT_BYTES: no CA certificates in PEM form",
         ),
-        ({"VAULT_TLS_SERVER_NAME": ".foo"}, 78, "VAULT_TLS_SERVER_NAME: not the name of a host: "),
+        ({"VAULT_TLS_SERVER_NAME": ".foo"}, 78, "VAULT_TLS_SERVER_NAME: invalid host name: "),
         (
             {"VAULT_TLS_SERVER_NAME": "a" * 70},
             78,
-            "VAULT_TLS_SERVER_NAME: not the name of a host: ",
+            "VAULT_TLS_SERVER_NAME: invalid host name: ",
         ),
         (
             {"VAULT_TLS_SERVER_NAME": "a\udcff"},
             78,
-            "VAULT_TLS_SERVER_NAME: not the name of a host: ",
+            "VAULT_TLS_SERVER_NAME: invalid host name: ",
         ),
         ({"VAULT_PROXY_ADDR": "http://a b:1"}, 78, "VAULT_PROXY_ADDR: not an HTTP proxy"),
         ({"VAULT_PROXY_ADDR": "http://u:\udcff@p"}, 78, "VAULT_PROXY_ADDR: not an HTTP proxy"),
@@ -342,7 +342,7 @@ _LOST = "~nobody-of-that-name/x"
         (
             {"ACTIONS_ID_TOKEN_REQUEST_URL": "http://[bad"},
             78,
-            "ACTIONS_ID_TOKEN_REQUEST_URL: not an address with http:// or https://: 'http://[bad'",
+            "ACTIONS_ID_TOKEN_REQUEST_URL: not an http:// or https:// address: 'http://[bad'",
         ),
     ],
 )
@@ -370,7 +370,7 @@ def test_the_flag_is_named_whichever_command_has_it(
 ) -> None:
     """A command may have several durations."""
     assert main.run(command) == 2
-    assert capsys.readouterr().err.startswith(f"error: {command[-2]}: not a duration: 'soon'")
+    assert capsys.readouterr().err.startswith(f"error: {command[-2]}: invalid duration: 'soon'")
 
 
 @pytest.mark.parametrize("command", [["issue", "client", "--name", "a"], ["check", "localhost"]])
@@ -385,5 +385,5 @@ def test_a_home_directory_that_nobody_knows_is_no_bug(
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", unknown)
     assert main.run(command) == 2
-    words = "error: a path in a home directory that is not known: '~/.docker'\nhint: set HOME"
+    words = "error: a path in an unknown home directory: '~/.docker'\nhint: set HOME"
     assert capsys.readouterr().err.startswith(words)

@@ -57,7 +57,7 @@ def test_the_one_in_use_needs_no_restart(
         put(tmp_path, number, SERVER)
     assert run(["rollback", str(tmp_path), generations(tmp_path)[1]]) == 0
     said = capsys.readouterr().err
-    assert "it was in use already" in said
+    assert "it was already in use" in said
     assert "restart" not in said
 
 
@@ -115,7 +115,7 @@ def test_one_generation_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixt
     for number in (1, 2):
         put(tmp_path, number)
     assert run(["rollback", str(tmp_path), generations(tmp_path)[0], "--list"]) == 2
-    assert "leave out either" in capsys.readouterr().err
+    assert "omit either" in capsys.readouterr().err
 
 
 def test_check_takes_no_empty_directory(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,4 +138,4 @@ def test_a_ca_that_goes_or_comes_back_is_named(
     assert [ca["subject"] for ca in data["restored_cas"]] == ["CN=rollback root"]
     assert "the new ca.pem lacks CN=new root" in said.err
     assert "has CN=rollback root" in said.err
-    assert "it is trusted again" in said.err
+    assert "it is now trusted again" in said.err

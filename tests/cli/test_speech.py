@@ -66,11 +66,11 @@ def test_errors_warnings_and_hints_have_colours_on_a_terminal(
     speech.say("warning", "mind this")
     coloured = capsys.readouterr().err
     assert "\x1b[31m\x1b[1merror\x1b[0m: went wrong\n" in coloured
-    assert "\x1b[36m\x1b[1mhint\x1b[0m: give --replace" in coloured
+    assert "\x1b[36m\x1b[1mhint\x1b[0m: use --replace" in coloured
     assert "\x1b[33m\x1b[1mwarning\x1b[0m: mind this\n" in coloured
     monkeypatch.setenv("NO_COLOR", "1")
     speech.failure(error, Preferences())
-    assert capsys.readouterr().err.startswith("error: went wrong\nhint: give --replace")
+    assert capsys.readouterr().err.startswith("error: went wrong\nhint: use --replace")
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     speech.say("warning", "mind this")

@@ -142,7 +142,7 @@ def test_what_is_too_large_for_a_credential_is_no_backup(out: Path) -> None:
     out.mkdir()
     (out / "large").write_bytes(b"-" * (atomic.LARGEST + 1))
     (out / "ca.pem").symlink_to("large")
-    with pytest.raises(CannotWrite, match=r"ca\.pem cannot be kept as a backup: it is larger"):
+    with pytest.raises(CannotWrite, match=r"ca\.pem cannot be backed up: it is larger"):
         put(out, 1, replace=True)
     assert listing(out) == [".dockertls", "ca.pem", "large"]
 

@@ -27,7 +27,7 @@ def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    with pytest.raises(InvalidInput, match="in a working directory that is gone"):
+    with pytest.raises(InvalidInput, match="in a working directory that no longer exists"):
         CLIENT.place(Path("certs"))
     assert CLIENT.place(Path("/certs")).directory == Path("/certs")
 

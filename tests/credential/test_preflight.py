@@ -35,7 +35,7 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 DAEMON = pwd.getpwnam("daemon").pw_uid
 ANOTHER = "choose another directory with --dir"
 SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
-WITHOUT_IT = "give the directory by a path without it"
+WITHOUT_IT = "give a path without this link"
 AS_THEM = "run it as {0}, without sudo; or give --owner {0}"
 
 
@@ -106,8 +106,8 @@ def test_a_request_that_is_no_file_is_not_waited_for(out: Path) -> None:
     kept.unlink()
     os.mkfifo(kept)
     assert refused(out) == (
-        f"{kept} is no file",
-        f"mv {kept.parent} {kept.parent}.aside; it is made anew",
+        f"{kept} is not a regular file",
+        f"mv {kept.parent} {kept.parent}.aside; it is recreated",
     )
 
 
@@ -159,7 +159,7 @@ def test_a_path_that_is_no_file_either(out: Path) -> None:
 
 def test_the_top_of_the_file_system() -> None:
     """Nobody wants a /key.pem."""
-    assert refused(Path("/")) == ("a credential has a directory of its own, not /", ANOTHER)
+    assert refused(Path("/")) == ("/ cannot be a credential directory", ANOTHER)
 
 
 def test_a_link_that_leads_to_itself(out: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_link_that_leads_to_itself(out: Path) -> None:
 
 
 def test_a_link_that_leads_nowhere_yet(out: Path) -> None:
-    """What it leads to is made."""
+    """What it chains to is made."""
     out.symlink_to("elsewhere/certs")
     put(out, 1)
     assert public(out.parent / "elsewhere" / "certs") == {"1"}
@@ -194,7 +194,7 @@ def test_what_root_left_in_ones_own_directory_is_called_so(home: Path) -> None:
     with nobody():
         message = f"{home / '.dockertls'} belongs to root"
         private = home / ".dockertls"
-        assert refused(home) == (message, f"mv {private} {private}.aside; it is made anew")
+        assert refused(home) == (message, f"mv {private} {private}.aside; it is recreated")
     (home / ".dockertls").rmdir()
     (home / ".dockertls").touch()
     assert refused(home, owner="nobody") == (f"{home / '.dockertls'} is a file", ANOTHER)
@@ -206,7 +206,7 @@ def test_no_step_of_the_way_may_be_another_users(home: Path, below: str) -> None
     """Its owner could put another directory there, whoever owns what is below."""
     above = home.parent
     os.chown(above, DAEMON, -1)
-    message = f"{above} belongs to daemon, who could put another key there"
+    message = f"{above} belongs to daemon, who could replace the key"
     with nobody():
         assert refused(above / below) == (message, f"chown root: {above}, or {ANOTHER}")
     message = f"{above} belongs to daemon, and the files would be"
@@ -219,7 +219,7 @@ def test_ones_own_directory_without_the_right_to_write(home: Path) -> None:
     """Nobody else is to be named."""
     home.chmod(0o555)
     with nobody():
-        assert refused(home / "certs") == (f"no right to write in {home}", ANOTHER)
+        assert refused(home / "certs") == (f"no write permission in {home}", ANOTHER)
 
 
 @as_root
@@ -242,7 +242,7 @@ def test_what_anybody_can_write_is_refused(out: Path, mode: int, below: str) -> 
     above = out / "of CI"
     (above / below).mkdir(parents=True)
     above.chmod(mode)
-    message = f"anybody can write in {above}, and so put another key there"
+    message = f"anybody can write in {above}, and replace the key"
     sticky = f"chmod +t '{above}', or " if below else ""
     assert refused(above / below) == (message, f"chmod o-w '{above}', or {sticky}{ANOTHER}")
 
@@ -257,7 +257,7 @@ def test_a_volume_for_everybody_that_is_roots(everybodys: Path, mode: int) -> No
     volume.chmod(mode)
     who = f"the group {grp.getgrgid(DAEMON).gr_name} and anybody"
     with nobody():
-        message = f"{who} can write in {volume}, and so put another key there"
+        message = f"{who} can write in {volume}, and replace the key"
         assert refused(volume) == (message, 'give --dir "$(mktemp -d)"')
     own = f"chmod g-w {volume} and chmod o-w {volume}, or "
     assert refused(volume)[1] == ("" if mode & 0o1000 else own) + ANOTHER
@@ -272,7 +272,7 @@ def test_what_is_for_everybody_is_left_as_it_is(out: Path, below: str) -> None:
         put(out / below, 1)
         assert public(out / below) == {"1"}
     else:
-        message = f"anybody can write in {out}, and so put another key there"
+        message = f"anybody can write in {out}, and replace the key"
         assert refused(out) == (message, ANOTHER)
 
 
@@ -351,7 +351,7 @@ def roots(everybodys: Path) -> Path:
 def test_a_link_of_the_owner_is_followed_with_their_rights(
     home: Path, roots: Path, below: str
 ) -> None:
-    """Where it leads to root's directory, they can do nothing; where to theirs, it is theirs."""
+    """Where it chains to root's directory, they can do nothing; where to theirs, it is theirs."""
     with nobody():
         (home / ".docker").symlink_to(roots)
     message = f"{roots} belongs to root, and the files would be nobody's"

@@ -183,7 +183,7 @@ def test_a_sync_that_fails_after_the_swap_is_a_warning(
     monkeypatch.setattr(os, "rename", rename)
     monkeypatch.setattr(os, "fsync", fsync)
     (warning,) = put(out, 2).warnings
-    assert "is in use, but a power cut may bring back" in warning
+    assert "is in use, but a power failure may bring back" in warning
     assert "Input/output error" in warning
     assert public(out) == {"2"}
 
@@ -204,8 +204,8 @@ def test_what_cannot_be_cleaned_up_after_the_swap_is_a_warning(
 
     monkeypatch.setattr(atomic, "entries", entries)
     assert put(out, 2).warnings == (
-        "which generations are old cannot be told: Input/output error",
-        "what is left over cannot be told: Input/output error",
+        "cannot list the old generations: Input/output error",
+        "cannot list leftover files: Input/output error",
     )
     assert public(out) == {"2"}
 

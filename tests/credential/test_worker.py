@@ -415,7 +415,7 @@ def test_a_step_with_an_acl(home: Path, worker: str, below: str) -> None:
     os.chown(home, NOBODY if worker == "nobody" else 0, -1)
     acls.grant(above, acls.user(DAEMON, acls.ALL))
     request = OWNED if worker == "nobody" else CLIENT
-    message = f"daemon can write in {above}, and so put another key there"
+    message = f"daemon can write in {above}, and replace the key"
     hint = f"setfacl -x u:daemon {above}, or {ANOTHER}"
     assert refusal(above / below, request) == (message, hint)
 
@@ -452,7 +452,7 @@ def test_a_group_of_others_needs_its_name(home: Path) -> None:
     home.chmod(0o775)
     (home / "below").mkdir()
     acls.grant(home / "below", acls.group(GAMES, acls.ALL))
-    message = f"the group games can write in {home}, and so put another key there"
+    message = f"the group games can write in {home}, and replace the key"
     hint = "give --admin-group games if its members may replace the key, or chmod g-w"
     assert refusal(home / "below") == (message, f"{hint} {home}, or {ANOTHER}")
     assert refusal(home) == (message, f"{hint} {home}, or {ANOTHER}")
@@ -514,7 +514,7 @@ def test_a_link_of_another_user(home: Path, roots: Path, mode: int) -> None:
         assert message.startswith(f"anybody can write in {home}")
     else:
         assert message == f"{home / 'link'} is a link that daemon could lead elsewhere"
-        assert hint == "give the directory by a path without it"
+        assert hint == "give a path without this link"
 
 
 @as_root
@@ -540,7 +540,7 @@ def test_what_is_ours_belongs_to_another(home: Path, worker: str, deeper: str) -
     if worker == "root":
         assert hint == f"chown -R root: {private}"
     else:
-        assert hint == f"mv {private} {private}.aside; it is made anew"
+        assert hint == f"mv {private} {private}.aside; it is recreated"
     with being(uid):
         subprocess.run(shlex.split(hint.partition(";")[0]), check=True)
     put(out, 2, request)
@@ -555,7 +555,7 @@ def test_what_is_ours_can_be_written_by_others(tmp_path: Path, deeper: str, mode
     path = tmp_path / ".dockertls" / deeper
     path.chmod(mode)
     message, hint = refusal(tmp_path)
-    assert message.endswith(f"anybody can write in {path}, and so put another key there")
+    assert message.endswith(f"anybody can write in {path}, and replace the key")
     if mode == 0o777:
         assert f"chmod o-w {path}" in hint
     path.chmod(0o755)
@@ -569,8 +569,8 @@ def test_a_hard_link_in_the_place_of_a_file_of_ours(tmp_path: Path, name: str) -
     path = tmp_path / ".dockertls" / name
     (tmp_path / "other").hardlink_to(path)
     assert refusal(tmp_path) == (
-        f"{path} has another name too",
-        f"mv {path.parent} {path.parent}.aside; it is made anew",
+        f"{path} has another hard link",
+        f"mv {path.parent} {path.parent}.aside; it is recreated",
     )
     path.unlink()
     put(tmp_path, 2)
@@ -589,7 +589,7 @@ def test_what_is_no_file_in_the_place_of_one(tmp_path: Path, name: str, kind: st
         path.symlink_to("/dev/zero")
     else:
         path.mkdir()
-    assert refusal(tmp_path)[0] == f"{path} is no file"
+    assert refusal(tmp_path)[0] == f"{path} is not a regular file"
 
 
 @as_root
@@ -606,14 +606,14 @@ def test_an_ordinary_user_in_a_temporary_directory(everybodys: Path, mode: int) 
 
 @as_root
 def test_no_hint_gives_a_file_of_root_away(home: Path, roots: Path) -> None:
-    """A hard link of the owner's to one is no file to chown."""
+    """A hard link of the owner's to one is not a regular file to chown."""
     _link_lock(home, roots)
     os.chown(home / ".dockertls", NOBODY, -1)
-    assert refusal(home, OWNED)[0] == f"{home / '.dockertls' / 'lock'} has another name too"
+    assert refusal(home, OWNED)[0] == f"{home / '.dockertls' / 'lock'} has another hard link"
     (home / ".dockertls" / "lock").unlink()
     (home / "link").symlink_to(roots)
     message = f"{roots} belongs to root, and the files would be nobody's"
     assert refusal(home / "link", OWNED) == (message, ANOTHER)
     os.chown(roots, DAEMON, -1)
-    message = f"{roots} belongs to daemon, who could put another key there"
+    message = f"{roots} belongs to daemon, who could replace the key"
     assert refusal(home / "link", OWNED) == (message, ANOTHER)

@@ -143,7 +143,7 @@ def at_random(role: Role, home: Path, count: int, seed: int) -> tuple[dict[int, 
 def judge(role: Role, before: set[str], outcome: Outcome, home: Path, number: int) -> Iterator[str]:
     """Yield what is wrong: a token that nobody was told of, half a set, another status."""
     for accessor in role.accessors() - before:
-        if accessor not in outcome.said and "Vault may have let us in" not in outcome.said:
+        if accessor not in outcome.said and "Vault may have logged us in" not in outcome.said:
             yield f"a token survives unsaid: {outcome.said!r}"
     present = [name for name in _NAMES if (home / ".docker" / name).exists()]
     if present not in ([], list(_NAMES)):

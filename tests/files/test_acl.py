@@ -36,7 +36,7 @@ def test_a_machine_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return real("/nowhere", name)
 
     monkeypatch.setattr(os, "getxattr", getxattr)
-    with pytest.raises(CannotWrite, match="/proc is not there") as caught:
+    with pytest.raises(CannotWrite, match="/proc is missing") as caught:
         put(tmp_path / "certs", 1)
     assert caught.value.hint == "mount it"
 
@@ -87,7 +87,7 @@ def test_an_acl_that_stays_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "removexattr", lambda *_: None)
     with (
         atomic.opened(str(tmp_path)) as within,
-        pytest.raises(OSError, match="an ACL that cannot be taken off") as caught,
+        pytest.raises(OSError, match="an ACL that cannot be removed") as caught,
     ):
         atomic.create("key", b"secret", 0o440, within)
     assert caught.value.errno == errno.EPERM

@@ -112,7 +112,7 @@ def test_a_file_system_without_modes_or_owners_gets_no_key(
     monkeypatch.setattr(os, "fchown", lambda *_: None)
     with (
         atomic.opened(str(tmp_path)) as directory,
-        pytest.raises(OSError, match="does not keep modes and owners"),
+        pytest.raises(OSError, match="does not support modes and owners"),
     ):
         atomic.create("key.pem", b"secret", 0o400, directory, uid=uid)
     assert (tmp_path / "key.pem").read_bytes() == b""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GAMES, NOBODY = (pwd.getpwnam(name) for name in ("games", "nobody"))
-POWER = guarded.Power("says where the token goes", "take another")
+POWER = guarded.Power("decides where the token is sent", "take another")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def refusal(file: Path) -> tuple[str, str]:
     with pytest.raises(InvalidSetting):
         guarded.judge(file, POWER)
     assert caught.value.exit_status == 78
-    before = f"{file} says where the token goes, and "
+    before = f"{file} decides where the token is sent, and "
     assert caught.value.message.startswith(before)
     return caught.value.message.removeprefix(before), caught.value.hint
 
@@ -171,7 +171,7 @@ def test_a_config_file_of_another_user(file: Path) -> None:
     os.chown(file, NOBODY.pw_uid, -1)
     with pytest.raises(InvalidSetting, match="belongs to nobody") as caught:
         resolve({}, {}, [file])
-    assert caught.value.message.startswith(f"{file} says where the token goes")
+    assert caught.value.message.startswith(f"{file} decides where the token is sent")
     assert str(SYSTEM_FILE) in caught.value.hint
 
 

@@ -402,7 +402,7 @@ _TRUST: _Rows = (
     ),
     ("names that cannot be read", "    if unreadable:\n", "    if False:\n"),
     (
-        "it asks for no certificate",
+        "it requests no certificate",
         "    if not greeting.asks:\n        return _judge_unasked(known)\n",
         '    if not greeting.asks:\n        return step(Result.OK, "")\n',
     ),

@@ -161,23 +161,23 @@ def test_secrets_have_neither_flags_nor_keys_nor_a_repr() -> None:
 @pytest.mark.parametrize(
     ("content", "words", "hint"),
     [
-        ('[vault]\ntoken = "x"', "vault.token would be a secret", "file of its own"),
-        ('[auth]\nsecret_id = "x"', "auth.secret_id would be a secret", "file of its own"),
-        ('[vault]\nadress = "x"', "no such setting: vault.adress", "vault.address"),
-        ('address = "x"', "no such setting: address", ""),
+        ('[vault]\ntoken = "x"', "vault.token is a secret", "file of its own"),
+        ('[auth]\nsecret_id = "x"', "auth.secret_id is a secret", "file of its own"),
+        ('[vault]\nadress = "x"', "unknown setting: vault.adress", "vault.address"),
+        ('address = "x"', "unknown setting: address", ""),
         ("[vault", "cannot be read", ""),
-        ("[vault]\naddress = 1", "vault.address: not a text: 1", ""),
-        ("[vault]\naddress = []", "vault.address: no address", ""),
-        ("[vault]\nskip_verify = 2", "vault.skip_verify: not a text", ""),
+        ("[vault]\naddress = 1", "vault.address: not a string: 1", ""),
+        ("[vault]\naddress = []", "vault.address: no Vault address", ""),
+        ("[vault]\nskip_verify = 2", "vault.skip_verify: not a string", ""),
         (f"[vault]\nmax_retries = 0x{'f' * 5000}", "vault.max_retries: a number of more", ""),
         (f"[vault]\naddress = [0x{'f' * 5000}]", "vault.address: a number of more", ""),
         (f"[vault]\nmax_retries = {'1' * 5000}", "cannot be read", ""),
         (f"[vault]\nmax_retries = {'[' * 5000}", "cannot be read", ""),
-        ('[vault]\nca_cert = "\\u0000"', "vault.ca_cert: a text with a NUL", ""),
-        ('[vault]\nca_path = "\\u0000"', "vault.ca_path: a text with a NUL", ""),
-        ('[vault]\nclient_cert = "\\u0000"', "vault.client_cert: a text with a NUL", ""),
-        ('[vault]\ntls_server_name = "\\u0000"', "vault.tls_server_name: a text with a NUL", ""),
-        ('[auth]\nrole_id = "\\u0000"', "auth.role_id: a text with a NUL", ""),
+        ('[vault]\nca_cert = "\\u0000"', "vault.ca_cert: a string with a NUL", ""),
+        ('[vault]\nca_path = "\\u0000"', "vault.ca_path: a string with a NUL", ""),
+        ('[vault]\nclient_cert = "\\u0000"', "vault.client_cert: a string with a NUL", ""),
+        ('[vault]\ntls_server_name = "\\u0000"', "vault.tls_server_name: a string with a NUL", ""),
+        ('[auth]\nrole_id = "\\u0000"', "auth.role_id: a string with a NUL", ""),
     ],
 )
 def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> None:
@@ -278,5 +278,5 @@ def test_a_variable_that_loses_against_another_is_known(
 )
 def test_what_has_no_place_in_a_mount(name: str) -> None:
     """It would mean something else in a policy, a URL or a shell."""
-    with pytest.raises(InvalidInput, match="not a path in Vault"):
+    with pytest.raises(InvalidInput, match="invalid path in Vault"):
         resolve({"mount": name}, {}, [])

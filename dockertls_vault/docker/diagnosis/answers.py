@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from dockertls_vault.docker.handshake.outcome import Exchange, Outcome
 
-PLAINTEXT = "ask in plaintext"
-NO_CERTIFICATE = "ask without a certificate"
-FORGED = "ask with a forged certificate"
-OURS = "ask with our certificate"
+PLAINTEXT = "connect in plaintext"
+NO_CERTIFICATE = "connect without a client certificate"
+FORGED = "connect with a forged client certificate"
+OURS = "connect with our client certificate"
 
 # What dockerd's log and docker's messages call an alert, where OpenSSL has another word.
 _IN_GO = {
@@ -33,11 +33,11 @@ _IN_GO = {
     "certificate expired": "expired certificate",
 }
 _UNKNOWN_CA = (
-    "the daemon's tlscacert does not hold the CA that signed our certificate (another CA, or one "
-    "of the same name that was made anew), or cert.pem lacks an intermediate"
+    "the daemon's tlscacert lacks the CA that signed our certificate (another CA, or one "
+    "recreated under the same name), or cert.pem lacks an intermediate"
 )
 _WHY_REFUSED = {
-    "certificate required": "the daemon was shown no certificate of a CA that it knows",
+    "certificate required": "the daemon received no certificate from a CA that it trusts",
     "unknown ca": _UNKNOWN_CA,
     # Docker 20.10 (Go 1.19) has this one alert for everything; of what could be wrong, the
     # validity and the usage of our certificate have been looked at before.
@@ -47,8 +47,8 @@ _WHY_REFUSED = {
 # The alerts that can be about the CA of our certificate.
 _OF_THE_CA = {"certificate required", "unknown ca", "bad certificate"}
 _ADVICE_REFUSED = (
-    "compare tlscacert of the daemon with the issuer of our certificate; dockerd's log has its "
-    "own words for it"
+    "compare tlscacert of the daemon with the issuer of our certificate; see dockerd's log for "
+    "its reason"
 )
 _NO_COMMON_VERSION = Alerted("protocol version")
 _TLS_HEADER = b"\x15\x03"
@@ -58,12 +58,12 @@ _REFUSALS = {_BAD_REQUEST, 401, 403, 495, 496}
 # With these it says that the server behind it does not answer.
 _NOBODY_BEHIND = {502, 503, 504}
 _PLAINTEXT_REMEDY = {
-    Engine.DOCKER: "set tls, tlsverify, tlscacert, tlscert and tlskey (a socket of systemd's, "
-    "-H fd://, has no warning for it) and restart dockerd",
+    Engine.DOCKER: "set tls, tlsverify, tlscacert, tlscert and tlskey (dockerd prints no warning "
+    "for a systemd socket, -H fd://) and restart dockerd",
     Engine.PODMAN: "reach Podman over SSH, or start its service with --tls-cert, --tls-key and "
     "--tls-client-ca (Podman 5.7 and later)",
 }
-_NOT_DOCKER = "something else than Docker listens there, or a proxy that hides it"
+_NOT_DOCKER = "something other than Docker listens there, or a proxy hides it"
 
 
 def judge_plaintext(outcome: Outcome) -> CheckResult:
@@ -79,24 +79,24 @@ def judge_plaintext(outcome: Outcome) -> CheckResult:
                 f"close the port now; then {_PLAINTEXT_REMEDY[engine]}",
             )
         case Answered(status=status) if status == _BAD_REQUEST:
-            return step(Result.OK, f"refused: {_shown(outcome)}")
+            return step(Result.OK, f"rejected: {_shown(outcome)}")
         case Answered():
             return step(
                 Result.ERROR,
-                f"it answers in plaintext, and not as Docker does: {_shown(outcome)}",
+                f"it answers in plaintext, but not as Docker: {_shown(outcome)}",
                 _NOT_DOCKER,
-                "is the port right?",
+                "check the port",
             )
         case NotHTTP(start=start) if not start.startswith(_TLS_HEADER):
             return step(Result.OK, f"the answer is not HTTP: {start!r}")
         case Silent():
             return step(
                 Result.UNKNOWN,
-                "no answer in the time allowed",
-                "a server of TLS refuses at once",
+                "no response before the timeout",
+                "a TLS server rejects plaintext at once",
                 TRY_AGAIN,
             )
-    return step(Result.OK, "refused: it ended the connection")
+    return step(Result.OK, "rejected: it closed the connection")
 
 
 def judge_no_certificate(exchange: Exchange) -> CheckResult:
@@ -122,33 +122,33 @@ def _judge_stranger(check: Check, exchange: Exchange) -> CheckResult:
         case Answered(denied_by_plugin=True):
             return step(
                 Result.CRITICAL,
-                f"TLS let a stranger in; an authorization plugin refused: {_shown(outcome)}",
-                "nothing but the plugin is between a stranger and root on that host",
+                f"TLS accepted a stranger; an authorization plugin rejected it: {_shown(outcome)}",
+                "only the plugin stands between a stranger and root on that host",
                 LET_IN_REMEDY[Engine.DOCKER],
             )
         case Answered(engine=Engine() as engine):
             return step(
                 Result.CRITICAL,
-                f"{engine} lets a stranger in: {_shown(outcome)}",
+                f"{engine} accepts a stranger: {_shown(outcome)}",
                 WHO_REACHES[engine],
                 LET_IN_REMEDY[engine],
             )
         case Answered(status=status) if status in _REFUSALS:
-            return step(Result.OK, f"refused: {_shown(outcome)}")
+            return step(Result.OK, f"rejected: {_shown(outcome)}")
         case Alerted() if exchange.greeting.asks:
             return step(Result.OK, _refusal(outcome))
         case Alerted() if outcome != _NO_COMMON_VERSION:
             return step(
                 Result.UNKNOWN,
-                f"{_refusal(outcome)}, and it was not seen to ask for a certificate",
-                "that tells nothing of who is let in",
+                f"{_refusal(outcome)}, but it did not request a certificate",
+                "that does not show who is accepted",
                 TRY_AGAIN,
             )
         case Closed():
             return step(
                 Result.UNKNOWN,
                 f"{_refusal(outcome)}, twice",
-                "that is no refusal: something that limits connections ends them too",
+                "that is not a rejection: rate limits close connections too",
                 TRY_AGAIN,
             )
     return _judge_no_docker(check, outcome)
@@ -186,24 +186,24 @@ def judge_ours(
         case Answered(denied_by_plugin=True):
             return step(
                 Result.ERROR,
-                f"accepted by TLS, refused by an authorization plugin: {_shown(outcome)}",
-                "the plugin takes our certificate's common name for the user",
+                f"accepted by TLS, rejected by an authorization plugin: {_shown(outcome)}",
+                "the plugin uses our certificate's common name as the user",
                 "have the plugin allow this user to call /version",
             )
         case Answered(engine=Engine() as engine):
             return step(
                 Result.ERROR,
-                f"accepted by TLS, and no version came: {_shown(outcome)}",
+                f"accepted by TLS, but no version was returned: {_shown(outcome)}",
                 remedy=f"look at {engine}'s log",
             )
         case Answered(status=status) if status in _REFUSALS:
             found = _why_refused(outcome, credential, cause)
-            return step(Result.ERROR, f"refused: {_shown(outcome)}", found.reason, found.remedy)
+            return step(Result.ERROR, f"rejected: {_shown(outcome)}", found.reason, found.remedy)
         case Closed() if exchange.greeting.certificate is None:
             return step(
                 Result.UNKNOWN,
-                "it ended the connection within the handshake, twice",
-                "that is no refusal: something that limits connections ends them too",
+                "it closed the connection during the handshake, twice",
+                "that is not a rejection: rate limits close connections too",
                 TRY_AGAIN,
             )
         case Alerted() | Closed() if outcome != _NO_COMMON_VERSION:
@@ -222,13 +222,13 @@ def _why_refused(
         return cause
     match outcome:
         case Alerted(alert=alert):
-            why = _WHY_REFUSED.get(alert, "the daemon does not accept our certificate")
+            why = _WHY_REFUSED.get(alert, "the daemon rejects our certificate")
             return Cause(why, _ADVICE_REFUSED)
         case Closed():
-            return Cause("a reset can mask the reason, which dockerd's log has", _ADVICE_REFUSED)
+            return Cause("a reset can hide the reason; see dockerd's log", _ADVICE_REFUSED)
         case Answered():
             return Cause(
-                "a proxy before Docker does not accept our certificate",
+                "a proxy in front of Docker rejects our certificate",
                 "compare the CAs that it trusts with the issuer of our certificate",
             )
 
@@ -239,41 +239,41 @@ def _judge_no_docker(check: Check, outcome: Outcome) -> CheckResult:
         case Silent():
             return check.found(
                 Result.UNREACHABLE,
-                "no answer in the time allowed",
-                "the port is open, and nobody serves it: dockerd hangs, or still starts",
-                "look at dockerd on that host, or give a longer --timeout",
+                "no response before the timeout",
+                "the port is open, but nothing responds: dockerd hangs or is still starting",
+                "check dockerd on that host, or give a longer --timeout",
             )
         case Alerted(alert=alert):
             return check.found(
                 Result.ERROR,
-                f"refused: tls: {alert}",
-                "it speaks none of TLS 1.2 and 1.3, and Docker nothing else",
-                "is the port right?",
+                f"rejected: tls: {alert}",
+                "it supports neither TLS 1.2 nor 1.3, and Docker nothing older",
+                "check the port",
             )
         case Answered(status=status) if status in _NOBODY_BEHIND:
             return check.found(
                 Result.ERROR,
-                f"a proxy answers, and nobody behind it: {_shown(outcome)}",
-                "dockerd does not run there, or the proxy looks for it elsewhere",
-                "look at dockerd on that host, and at the address that the proxy has for it",
+                f"a proxy answers, but its upstream does not: {_shown(outcome)}",
+                "dockerd is not running there, or the proxy has another upstream address",
+                "check dockerd on that host, and the upstream address of the proxy",
             )
         case Answered():
-            summary = f"it is not Docker that answers: {_shown(outcome)}"
+            summary = f"the server is not Docker: {_shown(outcome)}"
         case NotHTTP(start=start):
             summary = f"the answer is not HTTP: {start!r}"
         case NotTLS(reason=reason):
             summary = f"no TLS handshake: {reason}"
         case Closed():
             summary = _refusal(outcome)
-    return check.found(Result.ERROR, summary, _NOT_DOCKER, "is the port right?")
+    return check.found(Result.ERROR, summary, _NOT_DOCKER, "check the port")
 
 
 def _refusal(outcome: Alerted | Closed) -> str:
     match outcome:
         case Alerted(alert=alert):
-            return f"refused: tls: {_IN_GO.get(alert, alert)}"
+            return f"rejected: tls: {_IN_GO.get(alert, alert)}"
         case Closed():
-            return "it ended the connection without an answer"
+            return "it closed the connection without a response"
 
 
 def _shown(answer: Answered) -> str:

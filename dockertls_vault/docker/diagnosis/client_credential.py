@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from dockertls_vault.certificate.keys import PrivateKey
 
-READ = "read our own files"
+READ = "load our credential"
 _CLIENT_USAGES = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
 
@@ -69,9 +69,9 @@ def none(issue: str = ISSUE_CLIENT) -> Credential:
         "credential",
         Result.WARNING,
         READ,
-        "there are none",
-        reason="what a stranger sees is tried all the same, and nothing else",
-        remedy=f"make them with {issue}, or name their directory with --certs",
+        "no credential",
+        reason="only the checks without a client certificate are run",
+        remedy=f"create them with {issue}, or give their directory with --certs",
     )
     return Credential(chain=(), roots=(), identity=None, step=step)
 
@@ -111,7 +111,7 @@ def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIE
             Result.ERROR,
             READ,
             "; ".join(problem.summary for problem in problems),
-            reason="docker itself cannot use them either",
+            reason="docker cannot use them either",
             remedy=problems[0].remedy.format(issue=issue),
         )
     return Credential(chain, roots, identity, step)
@@ -123,35 +123,35 @@ def _read(path: Path) -> bytes:
         return atomic.read(path)
     except PermissionError:
         raise _Unusable(
-            f"{path} may not be read", "run as the user that owns it, or as one of its group"
+            f"{path} may not be read", "run as its owner or a member of its group"
         ) from None
     except FileNotFoundError:
         raise _Unusable(
             f"{path} does not exist",
-            "issue it: {issue}, or name another directory with --certs",
+            "issue it: {issue}, or give another directory with --certs",
         ) from None
     except OSError as error:
         raise _Unusable(f"{path} cannot be read ({error.strerror})") from None
     except ValueError:
-        raise _Unusable(f"{path} is no file, or far too long for one") from None
+        raise _Unusable(f"{path} is not a regular file, or is too large") from None
 
 
 def _load_certificates(path: Path) -> tuple[Certificate, ...]:
     try:
         return load_certificates(_read(path))
     except VerificationError as error:
-        raise _Unusable(f"{path} holds no certificate ({'; '.join(error.problems)})") from None
+        raise _Unusable(f"{path} contains no certificate ({'; '.join(error.problems)})") from None
 
 
 def _identity(cert: Path, key: Path, chain: tuple[Certificate, ...]) -> Identity:
     try:
         private_key = load_pem_private_key(_read(key), password=None)
     except TypeError:
-        raise _Unusable(f"{key} is encrypted, which docker refuses") from None
+        raise _Unusable(f"{key} is encrypted, which docker does not support") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise _Unusable(f"{key} holds no private key") from None
+        raise _Unusable(f"{key} contains no private key") from None
     if private_key.public_key() != chain[0].public_key():
-        raise _Unusable(f"the key in {key} does not belong to the certificate in {cert}")
+        raise _Unusable(f"the key in {key} does not match the certificate in {cert}")
     # Of which kind it is, OpenSSL judges.
     identity = Identity(chain, cast("PrivateKey", private_key))
     try:
@@ -172,32 +172,31 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
     if usages and not usages & _CLIENT_USAGES:
         return step(
             Result.ERROR,
-            f"{subject} is not a client's: clientAuth is missing",
-            "the daemon lets in clients' certificates alone",
-            "name the directory of a client's credential with --certs",
+            f"{subject} is not a client certificate: clientAuth is missing",
+            "the daemon accepts only client certificates",
+            "give the directory of a client credential with --certs",
         )
     if end <= now:
         return step(
             Result.ERROR,
             f"{subject} expired {format_duration(now - end)} ago: valid until {format_time(end)}",
-            "the daemon refuses an expired certificate; Docker before 23 has no other words for it "
-            "than 'bad certificate'",
+            "the daemon rejects an expired certificate; Docker before 23 reports only 'bad "
+            "certificate'",
             f"issue it again: {issue}",
         )
     if now < start:
         return step(
             Result.ERROR,
-            f"{subject} is not valid for another {format_duration(start - now)}",
-            "this machine's clock is behind that of the CA, or it was issued for later",
-            "compare the clocks of this machine, of the daemon's and of Vault's",
+            f"{subject} becomes valid only in {format_duration(start - now)}",
+            "this machine's clock is behind the CA's, or its validity starts later",
+            "compare the clocks of this machine, the daemon's host and Vault",
         )
     if usages != {ExtendedKeyUsageOID.CLIENT_AUTH}:
         return step(
             Result.WARNING,
-            f"{subject} is more than a client's",
-            "it has no extended key usage, or others than clientAuth: with it one can pose as a "
-            "daemon",
-            "have the role in Vault issue clientAuth alone (server_flag=false), then issue "
+            f"{subject} is more than a client certificate",
+            "it has no extended key usage, or more than clientAuth: it can impersonate a daemon",
+            "set server_flag=false in the role, so that it issues clientAuth only, then issue "
             f"it again: {issue}",
         )
     return step(

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 WARN_AT_SHARE = 1 / 3
 WARN_AT_MOST = timedelta(days=30)
 
-NAME = "find the name in the certificate"
-CHAIN = "verify the chain with our ca.pem"
-VALIDITY = "look at its validity"
-USAGE = "look at its extended key usage"
+NAME = "match the name against the SANs"
+CHAIN = "verify the chain against our ca.pem"
+VALIDITY = "check its validity"
+USAGE = "check its extended key usage"
 _ISSUE_AGAIN = (
     "issue the server's certificate again (dockertls-vault issue server) and restart dockerd, "
-    "which reads it at its start only"
+    "which reads it only at startup"
 )
 _RENEW = (
-    "if the file on that host has another serial, restart dockerd, which reads it at its start "
-    "only; else issue it again (dockertls-vault issue server) and restart"
+    "if the file on that host has another serial, restart dockerd, which reads it only at "
+    "startup; else issue it again (dockertls-vault issue server) and restart"
 )
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED.
 _TIME_CODES = {9, 10}
@@ -66,10 +66,10 @@ def judge_name(endpoint: Endpoint, certificate: Certificate) -> CheckResult:
             "name",
             Result.ERROR,
             NAME,
-            f"{endpoint.host} is there as a DNS name only (DNS:{endpoint.host})",
-            reason="docker compares an address with the IP addresses in a certificate alone",
-            remedy=f"issue the server's certificate again with --host {endpoint.host}, by a role "
-            "that allows IP addresses (allow_ip_sans=true)",
+            f"{endpoint.host} is in the certificate as a DNS name only (DNS:{endpoint.host})",
+            reason="docker matches an address against the IP SANs only",
+            remedy=f"issue the server's certificate again with --host {endpoint.host}, with a "
+            f"role that allows IP addresses (allow_ip_sans=true)",
         )
     dialable = [name for name in names if "*" not in name][:3]
     again = f"issue the server's certificate again with --host {endpoint.host}"
@@ -77,11 +77,9 @@ def judge_name(endpoint: Endpoint, certificate: Certificate) -> CheckResult:
         "name",
         Result.ERROR,
         NAME,
-        f"{endpoint.host} is not there; the names are {', '.join(names)}"
-        if names
-        else "it has no names at all",
-        reason="docker refuses a daemon under a name that its certificate does not have, and does "
-        "not look at the common name",
+        f"{endpoint.host} is not among the SANs: {', '.join(names)}" if names else "it has no SANs",
+        reason="docker rejects a certificate without the name it connects to, and ignores the "
+        "common name",
         remedy=f"dial {' or '.join(dialable)}, or {again}" if dialable else again,
     )
 
@@ -102,9 +100,7 @@ def judge_chain(
     """
     step = Check("chain", CHAIN).found
 
-    bring_root = (
-        f"is this the daemon you mean? then bring its root into ca.pem: {issue}, with its mount"
-    )
+    bring_root = f"if this is the right daemon, add its root to ca.pem: {issue}, with its mount"
     objections = [
         found
         for found in greeting.objections or ()
@@ -113,19 +109,19 @@ def judge_chain(
     if greeting.certificate is None:
         return step(
             Result.UNKNOWN,
-            "the server's certificate was not to be seen",
-            "whether docker would trust the daemon is not known",
+            "the server's certificate was not received",
+            "it is unknown whether docker would trust the daemon",
             TRY_AGAIN,
         )
     if certificate is None:
         return step(
             Result.ERROR if objections else Result.UNKNOWN,
             "; ".join(["the server's certificate cannot be read", *_reasons(objections)]),
-            "whether docker would trust the daemon is not known",
+            "it is unknown whether docker would trust the daemon",
             bring_root if objections else _ISSUE_AGAIN,
         )
     if greeting.objections is None:
-        return step(Result.SKIPPED, "we have no ca.pem that can be used")
+        return step(Result.SKIPPED, "no usable ca.pem")
     if objections:
         reason = "; ".join(_reasons(objections))
         cause = _explain_distrust(certificate, roots, reason, bring_root)
@@ -139,7 +135,7 @@ def judge_chain(
         )
     # Above an intermediate it may be any of them.
     issuers = [root for root in roots if is_signed_by(certificate, root)] or roots
-    return step(Result.OK, f"it leads to {_listed(issuers)}")
+    return step(Result.OK, f"it chains to {_listed(issuers)}")
 
 
 def _is_said_elsewhere(objection: Objection, certificate: Certificate, now: datetime) -> bool:
@@ -172,8 +168,8 @@ def judge_validity(
     ``successor`` is what this host has installed in its place, and dockerd does not serve yet.
     """
     waiting = successor and Cause(
-        f"another one is installed on this host (serial {serial_text(successor)}), and dockerd has "
-        "not been restarted since",
+        f"a newer one is installed on this host (serial {serial_text(successor)}), but dockerd "
+        f"has not been restarted",
         RESTART_HERE,
     )
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -181,14 +177,14 @@ def judge_validity(
     until = f"until {format_time(end)}"
     if left <= timedelta(0):
         cause = waiting or Cause(
-            "it was not renewed, or it was and dockerd has not been restarted", _RENEW
+            "it was not renewed, or dockerd has not been restarted since", _RENEW
         )
         return CheckResult(
             "validity",
             Result.ERROR,
             VALIDITY,
             f"it expired {format_duration(-left)} ago: valid {until}",
-            reason="dockerd goes on serving an expired certificate, which each client refuses: "
+            reason="dockerd keeps serving an expired certificate, which every client rejects: "
             + cause.reason,
             remedy=cause.remedy,
         )
@@ -197,14 +193,14 @@ def judge_validity(
             "validity",
             Result.ERROR,
             VALIDITY,
-            f"it is not valid for another {format_duration(start - now)}",
-            reason="this machine's clock is behind that of the CA, or it was issued for later",
-            remedy="compare the clocks of this machine, of the daemon's and of Vault's",
+            f"it becomes valid only in {format_duration(start - now)}",
+            reason="this machine's clock is behind the CA's, or its validity starts later",
+            remedy="compare the clocks of this machine, the daemon's host and Vault",
         )
     summary = f"{format_duration(left)} of {format_duration(end - start)} left, {until}"
     if waiting or left < min((end - start) * WARN_AT_SHARE, WARN_AT_MOST):
         cause = waiting or Cause(
-            "it should have been renewed by now, or it was and dockerd has not been restarted",
+            "renewal is overdue, or dockerd has not been restarted since",
             _RENEW,
         )
         return CheckResult(
@@ -217,21 +213,21 @@ def judge_usage(certificate: Certificate) -> CheckResult:
     """Tell whether it is a server's certificate and nothing else."""
     usages = extended_key_usages(certificate)
     if usages == {ExtendedKeyUsageOID.SERVER_AUTH}:
-        return CheckResult("usage", Result.OK, USAGE, "serverAuth alone")
+        return CheckResult("usage", Result.OK, USAGE, "serverAuth only")
     if not usages:
-        return _dual("it has none, and so passes as a server's and as a client's")
+        return _dual("it has none, so it is valid for both server and client")
     if usages & {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} and (
         usages != {ExtendedKeyUsageOID.CLIENT_AUTH}
     ):
-        return _dual("it is a client's too")
+        return _dual("it is valid for clients too")
     if ExtendedKeyUsageOID.SERVER_AUTH in usages:
         return CheckResult("usage", Result.OK, USAGE, "serverAuth, and others that docker ignores")
     return CheckResult(
         "usage",
         Result.ERROR,
         USAGE,
-        "it is not a server's: serverAuth is missing",
-        reason="docker refuses a daemon with such a certificate",
+        "it is not a server certificate: serverAuth is missing",
+        reason="docker rejects a daemon with such a certificate",
         remedy=_ISSUE_AGAIN,
     )
 
@@ -244,7 +240,7 @@ def _dual(summary: str) -> CheckResult:
         summary,
         reason="a dual-EKU server certificate is a Docker root credential: anyone who can read its "
         "key is root on every host that trusts its CA",
-        remedy="have the role in Vault issue serverAuth alone (client_flag=false), then "
+        remedy="set client_flag=false in the role, so that it issues serverAuth only, then "
         + _ISSUE_AGAIN,
     )
 
@@ -273,28 +269,29 @@ def _explain_distrust(
     is_older = all(start < root.not_valid_before_utc for root in namesakes or roots)
     if any(is_signed_by(certificate, root) for root in namesakes):
         return Cause(
-            f"the root is one of ours, but a certificate of the chain is not accepted ({reason})",
+            f"the root is one of ours, but a certificate in the chain is rejected ({reason})",
             bring_root,
         )
     if namesakes and is_older:
         return Cause(
-            "the CA has the name of one of our roots and another key: it was made anew after this "
+            "the CA has the name of one of our roots but another key: it was recreated after this "
             "certificate was issued",
-            f"{RESTART}; if it then shows the same certificate, issue it again: dockertls-vault "
+            f"{RESTART}; if it still presents this certificate, issue it again: dockertls-vault "
             "issue server",
         )
     if namesakes:
         return Cause(
-            "the CA has the name of one of our roots and another key: it was made anew", bring_root
+            "the CA has the name of one of our roots but another key: it was recreated", bring_root
         )
     if is_older:
         return Cause(
             "its issuer is not among our roots, which are newer than it: the CA was rotated since "
-            "dockerd started, it is of another CA, or dockerd's tlscert lacks an intermediate",
+            "dockerd started, it belongs to another CA, or dockerd's tlscert lacks an intermediate",
             f"if the CA was rotated, {RESTART}; else: {bring_root}",
         )
     return Cause(
-        "its issuer is not among our roots: it is of another CA, or dockerd's tlscert lacks an "
+        "its issuer is not among our roots: it belongs to another CA, or dockerd's tlscert lacks "
+        "an "
         "intermediate",
         bring_root,
     )

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 RESTART_HERE = (
-    "restart dockerd on this host, which reads its files at its start only: systemctl restart "
-    "docker"
+    "restart dockerd on this host, which reads its files only at startup: systemctl restart docker"
 )
 
 
@@ -65,4 +64,4 @@ def restart_instead(found: CheckResult, after: CheckResult) -> CheckResult:
     """Return ``found`` with a restart to be done if ``after`` it, with the successor, is well."""
     if found.result is Result.OK or after.result is not Result.OK:
         return found
-    return replace(found, remedy=f"{RESTART_HERE} (the certificate in use there mends it)")
+    return replace(found, remedy=f"{RESTART_HERE} (the certificate installed there fixes it)")

@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
     from dockertls_vault.docker.handshake.outcome import Greeting, Outcome
 
-TRUST = "look whose clients it lets in"
+TRUST = "check whose clients it accepts"
 # How many names make a list that somebody reads.
 _READ = 5
 # Go's own answer to plaintext at a TLS port (net/http); no proxy written in C has these words.
 _GO = "Client sent an HTTP request to an HTTPS server"
 # dockerd has no reload (moby#23936).
-RESTART = "restart dockerd there, which reads its files at its start only"
-TRY_AGAIN = "check again; if it stays so, look for what limits connections to that port"
+RESTART = "restart dockerd there, which reads its files only at startup"
+TRY_AGAIN = "check again; if it persists, look for rate limits on that port"
 # What makes our own three files, where docker looks for them by itself.
 ISSUE_CLIENT = "dockertls-vault issue client"
 LET_IN_REMEDY = {
-    Engine.DOCKER: "set tlsverify to true, and tlscacert to the CA of your clients (without it any "
-    "certificate of the system's roots is let in), and restart dockerd",
-    Engine.PODMAN: "start Podman's service with --tls-client-ca, the CA of your clients",
+    Engine.DOCKER: "set tlsverify to true, and tlscacert to your client CA (without it any "
+    "certificate under the system's roots is accepted), and restart dockerd",
+    Engine.PODMAN: "start Podman's service with --tls-client-ca, your client CA",
 }
 WHO_REACHES = {
-    Engine.DOCKER: "whoever reaches the port is root on that host",
-    Engine.PODMAN: "whoever reaches the port is the user on that host who runs Podman, often root",
+    Engine.DOCKER: "anyone who can reach the port is root on that host",
+    Engine.PODMAN: "anyone who can reach the port acts as the user who runs Podman, often root",
 }
-_TLSCACERT = "set tlscacert to the CA of your clients alone, and restart dockerd"
+_TLSCACERT = "set tlscacert to your client CA only, and restart dockerd"
 
 
 def judge_trust(
@@ -67,8 +67,8 @@ def judge_trust(
     if greeting.asks is None:
         return step(
             Result.UNKNOWN,
-            "the handshake ended before it could ask for a certificate",
-            "whose clients it lets in, and whether it asks for a certificate at all, is not known",
+            "the handshake ended before it could request a certificate",
+            "it is unknown whose clients it accepts, and whether it requests a certificate at all",
             TRY_AGAIN,
         )
     if not greeting.asks:
@@ -78,24 +78,24 @@ def judge_trust(
     if not named and _is_of_dockerd(plaintext, stranger):
         return step(
             Result.CRITICAL,
-            "it asks for a certificate and names no CA",
-            "tlsverify without tlscacert: whoever has a certificate of any CA that its host "
+            "it requests a certificate but names no CA",
+            "tlsverify without tlscacert: anyone with a certificate of any CA that its host "
             "trusts, public ones included, is root on that host",
             _TLSCACERT,
         )
     if not named:
         return step(
             Result.UNKNOWN,
-            "it asks for a certificate and names no CA: whose clients it lets in is not to be seen",
-            "a proxy can keep the names to itself; dockerd names none when it trusts every CA that "
+            "it requests a certificate but names no CA: whose clients it accepts is not visible",
+            "a proxy can hide the names; dockerd names none when it trusts every CA that "
             "its host trusts",
-            "see on that host that clients are verified with your own CA alone",
+            "verify on that host that only your own client CA is trusted",
         )
     if too_wide := [name for name in authorities if name in public]:
         return step(
             Result.CRITICAL,
             f"clients of public CAs: {_listed(too_wide)}",
-            "whoever has a client's certificate of a public CA is root on that host",
+            "anyone with a client certificate of a public CA is root on that host",
             _TLSCACERT,
         )
     if unreadable:
@@ -103,9 +103,9 @@ def judge_trust(
         return step(
             Result.UNKNOWN,
             f"clients of {read}CAs whose names cannot be read: {unreadable}",
-            "a public CA may be among them: whoever has a client's certificate of one is root on "
+            "a public CA may be among them: anyone with a client certificate of one is root on "
             "that host",
-            "see on that host that tlscacert holds the CA of your clients alone",
+            "verify on that host that tlscacert holds only your client CA",
         )
     of_ours = [name for name in authorities if name in ours]
     others = [name for name in authorities if name not in ours]
@@ -130,11 +130,11 @@ def _judge_unasked(known: Outcome | None) -> CheckResult:
                 "trust",
                 Result.CRITICAL,
                 TRUST,
-                f"everybody: it asks for no certificate, and {engine} answered us without one",
+                f"everybody: it requests no certificate, and {engine} answered us without one",
                 WHO_REACHES[engine],
                 LET_IN_REMEDY[engine],
             )
-    return CheckResult("trust", Result.SKIPPED, TRUST, "it asks for no certificate")
+    return CheckResult("trust", Result.SKIPPED, TRUST, "it requests no certificate")
 
 
 def _is_of_dockerd(plaintext: Outcome, stranger: Outcome) -> bool:
@@ -169,13 +169,14 @@ def explain_refusal(
     if ca and on_the_wire and _is_of_before(ca, on_the_wire, roots):
         return Cause(
             f"the CA was rotated: {_listed([issuer])}, which signed ours, is newer than the "
-            "certificate that the daemon shows",
-            f"{RESTART}; if it refuses us then, issue its certificate again (dockertls-vault issue "
+            f"certificate that the daemon presents",
+            f"{RESTART}; if it still rejects us, issue its certificate again (dockertls-vault "
+            f"issue "
             "server)",
         )
     if authorities and not {certificate.issuer for certificate in chain} & set(authorities):
         return Cause(
-            f"it lets in clients of {_listed(authorities)}; our certificate is of "
+            f"it accepts clients of {_listed(authorities)}; our certificate is of "
             f"{_listed([issuer])}, or cert.pem lacks an intermediate between the two",
             f"if tlscacert of the daemon holds that CA already, {RESTART}; else add it there",
         )

@@ -114,7 +114,7 @@ def of_the_same(step: CheckResult, exchange: Exchange, decisive: Exchange) -> Ch
         step,
         result=Result.UNKNOWN,
         summary=f"{step.summary}; but by a server with another certificate",
-        reason="several servers answer at this address, or one stands between: what one of them "
-        "refuses tells nothing of the other",
-        remedy=f"{TRY_AGAIN}, or divides them among servers: check each by its own address",
+        reason="several servers share this address, or one is in between: what one rejects says "
+        "nothing about the others",
+        remedy=f"{TRY_AGAIN}, or load balancing: check each server by its own address",
     )

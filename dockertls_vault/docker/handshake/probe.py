@@ -85,7 +85,7 @@ def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
     except OSError as error:
         raise DockerUnavailable(
             f"the name {endpoint.host!r} cannot be resolved ({error.strerror})",
-            hint="is the name right? try the daemon's IP address",
+            hint="check the name, or try the daemon's IP address",
         ) from None
     failures = []
     for number, (family, _, _, _, address) in enumerate(found):
@@ -97,7 +97,7 @@ def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
             failures.append(f"{peer.ip}: {error.strerror or 'no answer'}")
         else:
             return peer
-    raise DockerUnavailable(f"no connection to {endpoint.authority} ({'; '.join(failures)})")
+    raise DockerUnavailable(f"cannot connect to {endpoint.authority} ({'; '.join(failures)})")
 
 
 def ask(peer: Peer, hello: Hello | None, timeout: timedelta) -> Exchange:

@@ -49,9 +49,9 @@ def _name_refused(refusal: Refusal) -> NameRefused:
     return NameRefused(
         f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.words}",
         names=(name,),
-        hint=f"ask for another name (--host), or have {change} in the role"
+        hint=f"request another name (--host), or have {change} in the role"
         if change
-        else "ask for another name (--host), or have allowed_domains widened in the role"
+        else "request another name (--host), or widen allowed_domains in the role"
         f" (`{widening([name], _mount(refusal), _role(refusal))}`)",
     )
 
@@ -61,14 +61,14 @@ def _address_refused(refusal: Refusal) -> NameRefused:
     return NameRefused(
         f"the role {_role(refusal)!r} does not allow the address {address}: {refusal.words}",
         names=(address,),
-        hint="ask for another one (--host), or have allowed_ip_sans_cidr widened in the role",
+        hint="request another one (--host), or widen allowed_ip_sans_cidr in the role",
     )
 
 
 def _addresses_refused(refusal: Refusal) -> NameRefused:
     return NameRefused(
         f"the role {_role(refusal)!r} allows no IP address: {refusal.words}",
-        hint="ask for DNS names (--host), or have allow_ip_sans=true set in the role",
+        hint="request DNS names (--host), or set allow_ip_sans=true in the role",
     )
 
 
@@ -77,7 +77,7 @@ def _constrained(refusal: Refusal) -> NameRefused:
     return NameRefused(
         f"the issuer of the role {_role(refusal)!r} may not sign for {name!r}: {refusal.words}",
         names=(name,),
-        hint="ask for a name within the issuer's name constraints (--host)",
+        hint="request a name within the issuer's name constraints (--host)",
     )
 
 
@@ -87,7 +87,7 @@ def _other_key(refusal: Refusal) -> KeyRefused:
     more = f" (or larger: {', '.join(larger)})" if larger else ""
     return KeyRefused(
         f"the role {_role(refusal)!r} requires another type of key: {refusal.words}",
-        hint=f"give --key-type {smallest}{more}, or have key_type=any set in the role",
+        hint=f"give --key-type {smallest}{more}, or set key_type=any in the role",
     )
 
 
@@ -98,7 +98,7 @@ def _larger_key(refusal: Refusal) -> KeyRefused:
     fitting = [kind for kind in kinds if kind.bits >= bits]
     return KeyRefused(
         f"the role {_role(refusal)!r} requires a larger key: {refusal.words}",
-        hint=f"give --key-type {fitting[0]}, or have key_type=any set in the role"
+        hint=f"give --key-type {fitting[0]}, or set key_type=any in the role"
         if fitting
         else f"have key_bits={kinds[-1].bits} set in the role, the most that there is here",
     )
@@ -107,16 +107,15 @@ def _larger_key(refusal: Refusal) -> KeyRefused:
 def _no_common_name(refusal: Refusal) -> NoCommonName:
     return NoCommonName(
         f"the role {_role(refusal)!r} requires a common name, and no DNS name of at most 64 "
-        f"characters was asked for: {refusal.words}",
-        hint="have require_cn=false set in the role, or give a DNS name as well (--host)",
+        f"characters was requested: {refusal.words}",
+        hint="set require_cn=false in the role, or give a DNS name as well (--host)",
     )
 
 
 def _fixed_end(refusal: Refusal) -> TTLRefused:
     return TTLRefused(
-        f"the role {_role(refusal)!r} has a not_after of its own, next to which there is no TTL: "
-        f"{refusal.words}",
-        hint='have not_after="" set in the role, and a max_ttl in its place',
+        f"the role {_role(refusal)!r} has a fixed not_after, which excludes a TTL: {refusal.words}",
+        hint='set not_after="" and a max_ttl in the role',
     )
 
 
@@ -125,7 +124,7 @@ def _issuer_ends(refusal: Refusal) -> TTLRefused | IssuerExpired:
     end, now = _time(refusal.group("end")), refusal.date
     if end is None or now is None:
         return TTLRefused(
-            f"the issuer of the role {_role(refusal)!r} ends too soon: {refusal.words}",
+            f"the issuer of the role {_role(refusal)!r} expires too soon: {refusal.words}",
             hint="give a shorter --ttl",
         )
     if end <= now:
@@ -133,8 +132,8 @@ def _issuer_ends(refusal: Refusal) -> TTLRefused | IssuerExpired:
     return TTLRefused(
         f"the issuer of the role {_role(refusal)!r} ends at {format_time(end)}, before "
         f"the certificate would: {refusal.words}",
-        hint=f"give --ttl {format_duration(_longest(end - now))}, or have "
-        "leaf_not_after_behavior=truncate set at the issuer",
+        hint=f"give --ttl {format_duration(_longest(end - now))}, or set "
+        f"leaf_not_after_behavior=truncate on the issuer",
     )
 
 

@@ -113,13 +113,13 @@ def _retry_after(refusal: Refusal) -> float:
 def _not_vault(refusal: Refusal) -> NotVault:
     kind = refusal.headers.get("Content-Type", "").partition(";")[0]
     what = f"HTTP {refusal.status}, {kind}" if kind else f"HTTP {refusal.status}"
-    return NotVault(f"{refusal.address} answered with something that is not Vault's ({what})")
+    return NotVault(f"{refusal.address} returned a response that is not Vault's ({what})")
 
 
 def _not_behind_it(refusal: Refusal) -> VaultUnreachable:
     return VaultUnreachable(
-        f"what answers at {refusal.address} does not reach Vault itself (HTTP {refusal.status})",
-        hint="is Vault up behind this proxy or load balancer?",
+        f"the server at {refusal.address} does not reach Vault (HTTP {refusal.status})",
+        hint="check that Vault is up behind this proxy or load balancer",
     )
 
 
@@ -132,8 +132,8 @@ def _speaks_tls(refusal: Refusal) -> VaultUnreachable:
 
 def _proxy_login(refusal: Refusal) -> VaultUnreachable:
     return VaultUnreachable(
-        f"the proxy on the way to {refusal.address} wants credentials (HTTP {refusal.status})",
-        hint="give them in the proxy's address, or reach Vault without it",
+        f"the proxy for {refusal.address} requires credentials (HTTP {refusal.status})",
+        hint="give them in the proxy's address, or bypass the proxy",
     )
 
 
@@ -141,20 +141,20 @@ def _redirects(refusal: Refusal) -> VaultError:
     return VaultError(
         f"{refusal.address} redirects again after a redirect",
         status=refusal.status,
-        hint="is api_addr of each node its own address, and not one of a load balancer?",
+        hint="check that api_addr of each node is its own address, not a load balancer's",
     )
 
 
 def _rate_limited(refusal: Refusal) -> RateLimited:
     seconds = _retry_after(refusal)
     return RateLimited(
-        f"Vault has too many requests: {refusal.words}",
-        hint=f"Vault says to wait for {seconds:.0f} s" if seconds else "",
+        f"Vault rate-limited the request: {refusal.words}",
+        hint=f"Vault asks to wait {seconds:.0f} s" if seconds else "",
     )
 
 
 def _lease_quota(refusal: Refusal) -> LeaseQuotaUsedUp:
-    return LeaseQuotaUsedUp(f"Vault may give no more leases: {refusal.words}")
+    return LeaseQuotaUsedUp(f"Vault's lease count quota is exceeded: {refusal.words}")
 
 
 def _overloaded(refusal: Refusal) -> RateLimited:
@@ -163,7 +163,7 @@ def _overloaded(refusal: Refusal) -> RateLimited:
 
 def _stale(refusal: Refusal) -> TryAgain:
     return TryAgain(
-        f"{refusal.address} has not caught up with what was written: {refusal.words}",
+        f"{refusal.address} has not yet replicated the last write: {refusal.words}",
         hint="a standby lags behind the leader; try again, or give the leader's address",
     )
 
@@ -182,7 +182,7 @@ def _cancelled(refusal: Refusal) -> VaultError:
         status=refusal.status,
         errors=refusal.errors,
         hint="OpenBao 2.5.0 does so until it is restarted, and 2.5.1 no more; "
-        "else look at the server's log",
+        "else check the server's log",
     )
 
 
@@ -197,13 +197,11 @@ def _unwrapped(refusal: Refusal) -> WrappedSecretUsed:
 
 
 def _token_refused(refusal: Refusal) -> TokenRefused:
-    return TokenRefused(f"Vault does not accept the token: {refusal.words}", why=refusal.words)
+    return TokenRefused(f"Vault rejected the token: {refusal.words}", why=refusal.words)
 
 
 def _token_unknown(refusal: Refusal) -> TokenRefused:
-    return TokenRefused(
-        f"Vault does not accept the token: {refusal.words}", why=refusal.words, gone=True
-    )
+    return TokenRefused(f"Vault rejected the token: {refusal.words}", why=refusal.words, gone=True)
 
 
 def _token_used_up(_refusal: Refusal) -> TokenRefused:
@@ -236,12 +234,12 @@ def _denied(refusal: Refusal) -> PolicyDenied:
     return PolicyDenied(
         f"Vault denies {refusal.method} on {refusal.path!r}: {refusal.words}",
         by_policy=False,
-        hint="more than the token's own policies decides about it; ask whoever runs Vault",
+        hint="ask the operator of Vault; more than the token's policies decides this",
     )
 
 
 def _no_namespace(_refusal: Refusal) -> UnknownNamespace:
-    return UnknownNamespace("Vault does not know the namespace")
+    return UnknownNamespace("no such namespace in Vault")
 
 
 def _no_mount(refusal: Refusal) -> UnknownMount:

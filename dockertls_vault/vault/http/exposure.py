@@ -26,4 +26,4 @@ def is_exposed(server: Address, settings: Settings) -> bool:
 
 def words(server: Address) -> str:
     """Return what is said of such a connection."""
-    return f"the connection to {server} is not encrypted: anybody on the way sees the token"
+    return f"the connection to {server} is not encrypted: the token is sent in the clear"

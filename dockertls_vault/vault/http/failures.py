@@ -56,8 +56,8 @@ def unreachable(address: Address, error: BaseException, settings: Settings) -> D
         return no_address(settings, address, reason(error))
     if proxy := _proxy(address, settings):
         return VaultUnreachable(
-            f"{address}, asked through the proxy {proxy}, {reason(error)}",
-            hint="are both addresses right, and must the proxy be used? see NO_PROXY",
+            f"{address}, through the proxy {proxy}, {reason(error)}",
+            hint="check both addresses, or bypass the proxy with NO_PROXY",
         )
     return VaultUnreachable(f"{address} {reason(error)}")
 
@@ -67,7 +67,8 @@ def astray(address: Address, settings: Settings) -> DockerTLSError:
     return InvalidSetting(
         f"{settings.origins['addresses']}: Vault does not answer below the path {address.path!r} "
         f"of {address}",
-        hint=f"give the address alone: {address.root}; only a proxy before Vault needs a path",
+        hint=f"give the address without the path: {address.root}; only a proxy in front of Vault "
+        f"needs one",
     )
 
 
@@ -80,12 +81,12 @@ def reason(error: BaseException) -> str:
         if isinstance(cause, ConnectionRefusedError):
             return "refuses connections"
     if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in found):
-        return "does not answer in time"
+        return "timed out"
     if any(
         isinstance(cause, ConnectionError | http.client.HTTPException | ssl.SSLEOFError)
         for cause in found
     ):
-        return "broke the connection off"
+        return "closed the connection unexpectedly"
     words = next(
         (cause.strerror for cause in found if isinstance(cause, OSError) and cause.strerror), None
     )
@@ -93,7 +94,7 @@ def reason(error: BaseException) -> str:
 
 
 def _proxy(address: Address, settings: Settings) -> str | None:
-    """Return the proxy on the way to ``address``, without the credentials that may be in it."""
+    """Return the proxy for ``address``, without the credentials that may be in it."""
     proxy = proxy_for(address, settings)
     return None if proxy is None else str(proxy.address)
 
@@ -106,12 +107,12 @@ def _proxy_failed(
     refusal = next((found["status"] for found in refusals if found), None)
     if refusal is not None:
         return VaultUnreachable(
-            f"the proxy {name} does not let us through to {address}: {refusal}",
-            hint="does it want credentials, and may it reach Vault? see NO_PROXY",
+            f"the proxy {name} refuses to connect to {address}: {refusal}",
+            hint="check its credentials and rules, or bypass it with NO_PROXY",
         )
     return VaultUnreachable(
         f"the proxy {name} on the way to {address} {reason(error)}",
-        hint="is the proxy's address right, and must it be used? see NO_PROXY",
+        hint="check the proxy's address, or bypass it with NO_PROXY",
     )
 
 
@@ -129,13 +130,13 @@ def _not_trusted(
     reason = error.verify_message or str(error)
     if error.verify_code in _OTHER_NAME:
         hint = (
-            "use a name of its certificate's SANs in the address, or in VAULT_TLS_SERVER_NAME; "
-            "a common name does not count"
+            "use one of the certificate's SANs in the address or in VAULT_TLS_SERVER_NAME; the "
+            "common name is ignored"
         )
     elif error.verify_code == _EXPIRED:
-        hint = "renew the certificate of Vault's listener; or is the clock here ahead?"
+        hint = "renew the certificate of Vault's listener, or check this machine's clock"
     elif error.verify_code == _NOT_YET_VALID:
-        hint = "is the clock here behind? the certificate of Vault's listener begins later"
+        hint = "check this machine's clock; the certificate of Vault's listener is not yet valid"
     else:
         hint = f"set VAULT_CACERT to the file with the CA of Vault's listener (now: {known})"
     return VaultUnreachable(f"the certificate of {address} is not trusted: {reason}", hint=hint)
@@ -156,7 +157,7 @@ def _tls_failed(address: Address, error: ssl.SSLError, settings: Settings) -> Do
         or "bad certificate" in reason
     ):
         return VaultUnreachable(
-            f"{address} wants a client certificate: {reason}",
+            f"{address} requires a client certificate: {reason}",
             hint="set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
         )
     return VaultUnreachable(f"TLS with {address} failed: {reason}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def proxy_for(server: Address, settings: Settings) -> Proxy | None:
-    """Return the proxy on the way to ``server``, or None; raises InvalidSetting.
+    """Return the proxy for ``server``, or None; raises InvalidSetting.
 
     One that is not used may be written as it will.
     """

@@ -28,7 +28,7 @@ def target(address: Address, asked: Target, answer: Answer, *, follow: bool) -> 
         raise VaultError(
             f"{address} sent an invalid redirect",
             status=answer.status,
-            hint="is api_addr right on the server?",
+            hint="check api_addr on the server",
         )
     if not follow:
         raise VaultError(
@@ -40,8 +40,8 @@ def target(address: Address, asked: Target, answer: Answer, *, follow: bool) -> 
     stays = asked.server.scheme == "http" or (asked.server.is_unix and found.server.is_loopback)
     if found.server.scheme == "http" and not stays:
         raise VaultError(
-            f"{address} redirects from {asked.server.scheme} to {found.server}, which would show "
-            "the token to everybody on the way",
+            f"{address} redirects from {asked.server.scheme} to {found.server}, which would send "
+            f"the token in the clear",
             status=answer.status,
             hint="set api_addr on the server to its https address",
         )

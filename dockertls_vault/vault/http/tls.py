@@ -67,7 +67,7 @@ def _show(made: ssl.SSLContext, settings: Settings) -> None:
     if certificate is None or key is None:
         named = settings.origins["client_key" if certificate is None else "client_cert"]
         raise InvalidSetting(
-            f"{named}: a certificate to show to Vault needs its key as well",
+            f"{named}: a client certificate for Vault needs its key as well",
             hint="set both VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
         )
     origins = settings.origins
@@ -129,7 +129,7 @@ def _cas(settings: Settings) -> str | None:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Yield the files in and below a directory, or ``path`` itself if there are none.
+    """Yield the files in and below a directory, or ``path`` itself if no credential.
 
     Raises OSError once it is iterated, where one of its directories cannot be looked through.
     """
@@ -147,7 +147,7 @@ def _certificates(text: str, origin: str) -> str:
     """Return the certificates in ``text``, whatever is between them; a broken one is left out."""
     found = "".join(f"{block}\n" for block in _PEM.findall(text) if _is_certificate(block))
     if not found:
-        raise InvalidSetting(f"{origin}: there are no CA certificates in PEM")
+        raise InvalidSetting(f"{origin}: no CA certificates in PEM form")
     return found
 
 

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 # With -E, sudo keeps HOME as well where it may, and so ~/.vault-token.
 _SUDO = "sudo drops variables such as VAULT_ADDR and VAULT_TOKEN: set them, and use `sudo -E`"
 _NEITHER = (
-    "set VAULT_ADDR and VAULT_TOKEN (BAO_ADDR and BAO_TOKEN are as good, and so is the "
-    "~/.vault-token of `bao login` and `vault login`), or name a way to log in with --auth; "
-    "`dockertls-vault dev` starts an OpenBao to try it with"
+    "set VAULT_ADDR and VAULT_TOKEN (or BAO_ADDR and BAO_TOKEN, or the ~/.vault-token of `bao "
+    "login` and `vault login`), or choose an auth method with --auth; "
+    "`dockertls-vault dev` starts an OpenBao to try it out"
 )
 
 
 def no_token(settings: Settings) -> NoToken:
     """Return what to say where there is no token, and of the address if there is none either."""
-    what = "no token for Vault, and no way to log in"
+    what = "no Vault token and no auth method"
     if "addresses" not in settings.origins:
-        what += "; no address of Vault is set either"
+        what += "; no Vault address is set either"
     if settings.under_sudo:
         return NoToken(what, hint=_SUDO)
     return NoToken(what, hint="" if "addresses" in settings.origins else _NEITHER)
@@ -38,6 +38,6 @@ def no_address(
     """
     hint = "set VAULT_ADDR or BAO_ADDR to the address of Vault"
     return VaultUnreachable(
-        f"no address of Vault is set, and the default, {address}, {reason}",
+        f"no Vault address is set, and the default, {address}, {reason}",
         hint=_SUDO if settings.under_sudo else f"{hint}: {guess}" if guess else hint,
     )

@@ -107,14 +107,16 @@ def _check_namespace(settings: Settings, token: str) -> None:
     expected = settings.namespace not in {None, "root"}
     if form["namespace"] and not expected:
         raise LoginRefused(
-            "the wrapped secret_id was made in a namespace, and none is set; it was not unwrapped",
-            hint="set VAULT_NAMESPACE or BAO_NAMESPACE to the namespace that it was made in",
+            "the wrapped secret_id was created in a namespace, and none is set; it was not "
+            "unwrapped",
+            hint="set VAULT_NAMESPACE or BAO_NAMESPACE to the namespace that it was created in",
         )
     if form["prefix"] == "s" and not form["namespace"] and expected:
         raise LoginRefused(
-            f"the wrapped secret_id was made in no namespace, and {settings.origins['namespace']} "
+            f"the wrapped secret_id was created in no namespace, and "
+            f"{settings.origins['namespace']} "
             f"is {settings.namespace!r}; it was not unwrapped",
-            hint="have it made in that namespace, or do without one here",
+            hint="create it in that namespace, or unset the namespace here",
         )
 
 
@@ -125,6 +127,7 @@ def _check_origin(anonymous: Adapter, token: str, mount: str, role: str | None) 
     if not re.fullmatch(rf"auth/{re.escape(mount)}/role/{name}/secret-id", path):
         wanted = f"auth/{mount}/role/{role or 'ROLE'}/secret-id"
         raise LoginRefused(
-            f"the wrapped secret_id was made at {path!r}, not at {wanted!r}; it was not unwrapped",
-            hint="if nobody of yours made it there, somebody put it in the place of the right one",
+            f"the wrapped secret_id was created at {path!r}, not at {wanted!r}; it was not "
+            f"unwrapped",
+            hint="if nobody you know created it there, treat it as planted by an attacker",
         )

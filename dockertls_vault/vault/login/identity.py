@@ -85,7 +85,7 @@ class Identity:
             self._token = self._find()
         except LoginRefused as error:
             raise LoginRefused(
-                f"the token of our login is not accepted any more, and then {error.message}",
+                f"the token from our login is no longer valid, and then {error.message}",
                 hint=error.hint,
             ) from None
         return self._token != before
@@ -97,15 +97,18 @@ class Identity:
             whose = f"the token of our login ({self._found})"
         own_hint = "" if refused.hint == refused.default_hint else refused.hint
         return TokenRefused(
-            f"Vault does not accept {whose}: {refused.why}",
+            f"Vault rejected {whose}: {refused.why}",
             why=refused.why,
             hint=own_hint or self._remedy(),
         )
 
     def _remedy(self) -> str:
-        """Return what to do about a token that Vault does not accept, by where it was found."""
+        """Return what to do about a token that Vault rejected, by where it was found."""
         if self._choice.method is not Method.TOKEN:
-            return "may such a token be used from here (token_bound_cidrs), and often enough?"
+            return (
+                "check that such a token may be used from here (token_bound_cidrs), and often "
+                "enough"
+            )
         doubt = "is it expired, revoked, or another server's?"
         if self._settings.token is not None:
             variable = self._settings.origins["token"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 _SHORTEST = 0.1  # seconds for a try where next to nothing is left
-_NONE = "GitHub gave no JWT for this job"
+_NONE = "GitHub issued no JWT for this job"
 _AGAIN = "run the job again a little later; see githubstatus.com"
 
 

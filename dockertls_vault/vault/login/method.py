@@ -34,12 +34,12 @@ _SIGNS = (
     (Method.JWT, ("jwt", "jwt_variable", "jwt_file", "github_url", "gitlab_token")),
 )
 _HINTS = {
-    Method.APPROLE: "is the role_id right, and the secret_id not used up or expired?",
+    Method.APPROLE: "check the role_id, and that the secret_id is neither used up nor expired",
     Method.JWT: "compare the role's bound_audiences and bound_claims with those of the JWT",
-    Method.KUBERNETES: "does the role allow this service account and this namespace?",
-    Method.CERT: "the certificate must be for clients, and its CA be known to the method",
-    Method.USERPASS: "are the user and the password right?",
-    Method.LDAP: "are the user and the password right?",
+    Method.KUBERNETES: "check that the role allows this service account and namespace",
+    Method.CERT: "check that it is a client certificate from a CA that the method trusts",
+    Method.USERPASS: "check the user and the password",
+    Method.LDAP: "check the user and the password",
 }
 
 
@@ -210,8 +210,8 @@ class Authenticator:
         if self._password is None:
             if self._ask is None:
                 raise NoToken(
-                    f"the password of {user!r} is asked for on a terminal, and there is none",
-                    hint="log in with another method where nobody can type (--auth)",
+                    f"cannot prompt for the password of {user!r}: not a terminal",
+                    hint="use another auth method here (--auth)",
                 )
             self._password = self._ask(f"password of {user} ({method})")
         return user, self._password
@@ -220,8 +220,8 @@ class Authenticator:
 def _left_behind(method: Method) -> str:
     spent = "; the secret_id may be spent" if method is Method.APPROLE else ""
     return (
-        "Vault may have let us in all the same: a token that nobody knows then lives as long as "
-        f"the {method} role lets it (token_ttl; 32d where neither it nor Vault sets less){spent}."
+        "Vault may have logged us in all the same: an unknown token is then valid as long as "
+        f"the {method} role allows (token_ttl; 32d where neither it nor Vault sets less){spent}."
     )
 
 
@@ -231,7 +231,7 @@ def _auth(body: Any, method: Method) -> dict[str, Any]:
         raise NotVault(f"the answer to the {method} login has no token, as Vault's would")
     if not auth.get("client_token") and auth.get("mfa_requirement"):
         raise LoginRefused(
-            f"Vault wants a second factor for the {method} login",
+            f"Vault requires a second factor for the {method} login",
             hint="use a method without one for this tool, or a token (VAULT_TOKEN)",
         )
     return auth

@@ -29,7 +29,7 @@ _HELPER_TIMEOUT = 30.0
 _TOKEN_HELPER = re.compile(r'^[\s{]*"?token_helper"?\s*[=:]\s*"(?P<path>[^"\n]*)"', re.MULTILINE)
 _INSTEAD = "set VAULT_TOKEN or DOCKERTLS_TOKEN_FILE, which win over a token helper"
 _NAMES_HELPER = guarded.Power("names a program to run", _INSTEAD)
-_IS_HELPER = guarded.Power("is to be run", _INSTEAD)
+_IS_HELPER = guarded.Power("will be run", _INSTEAD)
 # What a shell or a file of variables has: ``export VAULT_TOKEN="hvs.…"``.
 _LINE = re.compile(r"(export\s+)?(VAULT|BAO)_TOKEN=(?P<quote>[\"']?)(?P<token>.*)(?P=quote)")
 
@@ -83,7 +83,7 @@ def _in_json(text: str, origin: str) -> str:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise NoToken(f"what is in {origin} is JSON that was damaged") from None
+        raise NoToken(f"what is in {origin} is corrupt JSON") from None
     match found:
         case {"encrypted_payload": _}:
             raise NoToken(
@@ -116,7 +116,7 @@ def token_helper(settings: Settings) -> Path | None:
             except InvalidInput as error:
                 raise InvalidSetting(f"{file}: {error.message}", hint=error.hint) from None
             if not helper.is_absolute():
-                raise InvalidSetting(f"{file}: the token helper is no absolute path: {helper}")
+                raise InvalidSetting(f"{file}: the token helper is not an absolute path: {helper}")
             return helper
     return None
 
@@ -137,7 +137,7 @@ def _read(file: Path) -> str:
     try:
         return given.read(file).decode()
     except UnicodeDecodeError:
-        raise InvalidSetting(f"{file} cannot be read: it is no text") from None
+        raise InvalidSetting(f"{file} cannot be read: it is not text") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidSetting(f"{file} cannot be read: {reason}") from None
@@ -180,7 +180,7 @@ def _ask(helper: Path, limit: float) -> str:
         except subprocess.TimeoutExpired:
             _kill_all(process)
             raise InvalidSetting(
-                f"the token helper {helper} gave no token within {limit:.0f} s"
+                f"the token helper {helper} returned no token within {limit:.0f} s"
             ) from None
     if process.returncode != 0:
         words = " ".join(said.decode(errors="replace").split())

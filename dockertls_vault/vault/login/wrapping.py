@@ -37,7 +37,7 @@ def unwrap(anonymous: Adapter, token: str) -> dict[str, Any]:
         # OpenBao wants the token as the caller's, not in the body.
         answer = anonymous.post("/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": token})
     except UnavailableError as error:
-        error.hint = "it may have been unwrapped all the same; ask for another one and try again"
+        error.hint = "request a new one and try again; it may have been unwrapped all the same"
         raise
     return fields.data(answer)
 
@@ -65,9 +65,9 @@ def wrapped(origin: str, path: str) -> NoToken:
     hint = (
         "give it as DOCKERTLS_WRAPPED_SECRET_ID, and the role_id with it"
         if _SECRET_ID.fullmatch(path)
-        else "unwrap it once (bao unwrap -field=token, or vault) and give the token that comes out"
+        else "unwrap it (bao unwrap -field=token, or vault) and use the token inside"
     )
     return NoToken(
-        f"a wrapping token is in {origin}, not a token (made at {path!r}); it was not used",
+        f"a wrapping token is in {origin}, not a token (created at {path!r}); it was not used",
         hint=hint,
     )

@@ -105,7 +105,7 @@ def test_no_common_version_is_an_error() -> None:
     """It can be no Docker, whoever is let in."""
     exchange = Exchange(Alerted("protocol version"))
     for step in (judge_no_certificate(exchange), judge_ours(exchange, GOOD)):
-        assert (step.result, step.remedy) == (Result.ERROR, "is the port right?")
+        assert (step.result, step.remedy) == (Result.ERROR, "check the port")
 
 
 def test_the_end_of_a_handshake_is_no_refusal_of_ours() -> None:
@@ -117,19 +117,19 @@ def test_the_end_of_a_handshake_is_no_refusal_of_ours() -> None:
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (PLUGIN, "accepted by TLS, refused by an authorization plugin"),
-        (DOCKER_ERROR, "no version came"),
-        (http(200, "<h1>hello</h1>"), "not Docker that answers: 200 Reason: <h1>hello</h1>"),
+        (PLUGIN, "accepted by TLS, rejected by an authorization plugin"),
+        (DOCKER_ERROR, "no version was returned"),
+        (http(200, "<h1>hello</h1>"), "the server is not Docker: 200 Reason: <h1>hello</h1>"),
         (Alerted("unknown ca"), "unknown certificate authority"),
-        (Alerted("unknown ca"), "made anew"),
+        (Alerted("unknown ca"), "recreated"),
         (Alerted("bad certificate"), "tlscacert"),
-        (Alerted("certificate required"), "no certificate of a CA that it knows"),
+        (Alerted("certificate required"), "no certificate from a CA that it trusts"),
         (Alerted("certificate expired"), "by the daemon's clock"),
-        (Alerted("access denied"), "does not accept our certificate"),
+        (Alerted("access denied"), "rejects our certificate"),
         (Alerted("protocol version"), "TLS 1.2"),
-        (http(400, "The SSL certificate error"), "a proxy before Docker does not accept"),
-        (Closed(), "a reset can mask the reason"),
-        (http(503, "no server is available"), "nobody behind it: 503 Reason: no server"),
+        (http(400, "The SSL certificate error"), "a proxy in front of Docker rejects"),
+        (Closed(), "a reset can hide the reason"),
+        (http(503, "no server is available"), "its upstream does not: 503 Reason: no server"),
         (NotTLS("wrong version number"), "no TLS handshake: wrong version number"),
         (NotHTTP(b"* OK IMAP4"), "not HTTP"),
     ],

@@ -74,7 +74,7 @@ def test_what_is_no_key_is_said(tmp_path: Path) -> None:
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     (tmp_path / "key.pem").unlink()
     (tmp_path / "key.pem").touch()
-    assert "key.pem holds no private key" in load_from(tmp_path).step.summary
+    assert "key.pem contains no private key" in load_from(tmp_path).step.summary
 
 
 @pytest.mark.timeout(60)
@@ -96,7 +96,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_to_its_end(
         os.truncate(file, 1 << 40)
     credential = load_from(tmp_path)
     assert credential.step.result is Result.ERROR
-    assert f"{name} is no file, or far too long for one" in credential.step.summary
+    assert f"{name} is not a regular file, or is too large" in credential.step.summary
 
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     credential = load_from(tmp_path)
     assert credential.step.result is Result.ERROR
     assert "cert.pem does not exist" in credential.step.summary
-    assert "ca.pem holds no certificate" in credential.step.summary
+    assert "ca.pem contains no certificate" in credential.step.summary
     assert (credential.hello, credential.roots) == (None, ())
 
 
@@ -117,7 +117,7 @@ def test_files_of_somebody_else_are_named(tmp_path: Path) -> None:
         credential = load_from(tmp_path)
     assert credential.step.result is Result.ERROR
     assert "may not be read" in credential.step.summary
-    assert "as the user that owns it" in credential.step.remedy
+    assert "as its owner" in credential.step.remedy
 
 
 def test_an_expired_certificate_of_a_server_is_not_renewed_as_a_clients(tmp_path: Path) -> None:
@@ -129,5 +129,5 @@ def test_an_expired_certificate_of_a_server_is_not_renewed_as_a_clients(tmp_path
         lifetime=timedelta(days=1),
     )
     step = load_from(write_credential(tmp_path, ROOT.pem, expired)).step
-    assert "is not a client's" in step.summary
+    assert "is not a client certificate" in step.summary
     assert "--certs" in step.remedy

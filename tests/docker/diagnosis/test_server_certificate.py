@@ -59,7 +59,7 @@ def test_a_certificate_without_names_is_an_error() -> None:
     step = server_certificate.judge_name(
         parse_endpoint("localhost"), ROOT.issue("localhost").certificate
     )
-    assert (step.result, step.summary) == (Result.ERROR, "it has no names at all")
+    assert (step.result, step.summary) == (Result.ERROR, "it has no SANs")
     assert "common name" in step.reason
 
 
@@ -72,7 +72,7 @@ def test_a_certificate_without_names_is_an_error() -> None:
         (YEARS, timedelta(days=800), Result.WARNING, "25d of 825d left"),
         (WEEK, WEEK, Result.ERROR, "expired 0s ago"),
         (WEEK, timedelta(days=8), Result.ERROR, "expired 1d ago"),
-        (WEEK, timedelta(hours=-2), Result.ERROR, "not valid for another 2h"),
+        (WEEK, timedelta(hours=-2), Result.ERROR, "becomes valid only in 2h"),
     ],
 )
 def test_the_validity_is_checked(
@@ -94,7 +94,7 @@ def test_a_newer_one_on_this_host_is_named(age: int, result: Result) -> None:
     successor = ROOT.issue("h", not_before=NOW).certificate
     step = server_certificate.judge_validity(certificate, NOW, successor)
     assert step.result is result
-    assert f"another one is installed on this host (serial {serial_text(successor)})" in step.reason
+    assert f"a newer one is installed on this host (serial {serial_text(successor)})" in step.reason
     assert step.remedy.startswith("restart dockerd on this host")
 
 
@@ -179,22 +179,22 @@ def test_a_chain_names_the_root_that_it_leads_to() -> None:
 @pytest.mark.parametrize(
     ("name", "age", "reason", "remedy"),
     [
-        ("other root", YEARS, "not among our roots: it is", "is this the daemon"),
+        ("other root", YEARS, "not among our roots: it belongs", "if this is the right daemon"),
         (
             "other root",
             WEEK,
             "not among our roots, which are newer",
             "if the CA was rotated, restart",
         ),
-        ("wire root", YEARS, "it was made anew", "is this the daemon"),
-        ("wire root", WEEK, "made anew after this certificate was issued", "restart dockerd"),
-        (None, YEARS, "unable to get local issuer certificate", "is this the daemon"),
+        ("wire root", YEARS, "it was recreated", "if this is the right daemon"),
+        ("wire root", WEEK, "recreated after this certificate was issued", "restart dockerd"),
+        (None, YEARS, "unable to get local issuer certificate", "if this is the right daemon"),
     ],
 )
 def test_why_a_chain_leads_nowhere(
     name: str | None, age: timedelta, reason: str, remedy: str
 ) -> None:
-    """Another CA, the same name made anew, or something else above; of before, a restart is first.
+    """Another CA, the same name recreated, or something else above; of before, a restart is first.
 
     The certificate is 30 days old, and our root of ``age``.
     """

@@ -46,9 +46,9 @@ NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS p
     [
         ([], GO, REFUSED, Result.CRITICAL, "names no CA"),
         ([], GO, Closed(), Result.CRITICAL, "names no CA"),
-        ([], GO, LET_IN, Result.UNKNOWN, "not to be seen"),
-        ([], NGINX, REFUSED, Result.UNKNOWN, "not to be seen"),
-        ([], Closed(), REFUSED, Result.UNKNOWN, "not to be seen"),
+        ([], GO, LET_IN, Result.UNKNOWN, "is not visible"),
+        ([], NGINX, REFUSED, Result.UNKNOWN, "is not visible"),
+        ([], Closed(), REFUSED, Result.UNKNOWN, "is not visible"),
         ([OURS], GO, REFUSED, Result.OK, "clients of CN=ours alone"),
         ([NEXT, OURS], GO, REFUSED, Result.OK, "clients of CN=ours (ours), and of CN=next"),
         (

@@ -116,10 +116,10 @@ EXAMPLES = {
         SIGN, 404, {"message": "not found"}, Verdict.NEVER_HERE, NotVault, 69, "(HTTP 404)"
     ),
     "a load balancer without Vault": Example(
-        SIGN, 503, None, N, VaultUnreachable, 69, "does not reach Vault itself (HTTP 503)"
+        SIGN, 503, None, N, VaultUnreachable, 69, "does not reach Vault (HTTP 503)"
     ),
     "a proxy that wants a password": Example(
-        SIGN, 407, None, Verdict.NEVER_HERE, VaultUnreachable, 69, "wants credentials"
+        SIGN, 407, None, Verdict.NEVER_HERE, VaultUnreachable, 69, "requires credentials"
     ),
     **{
         f"TLS, {server}": Example(
@@ -134,13 +134,13 @@ EXAMPLES = {
     ),
     "a lease count quota, Vault": Example(
         LOGIN, 429, 'request path "auth/approle/login": lease count quota exceeded', F,
-        LeaseQuotaUsedUp, 75, "no more leases",
+        LeaseQuotaUsedUp, 75, "lease count quota is exceeded",
     ),
     "a standby that lags": Example(
-        SIGN, 429, {"errors": []}, N, TryAgain, 75, "has not caught up"
+        SIGN, 429, {"errors": []}, N, TryAgain, 75, "has not yet replicated"
     ),
     "a standby that lags, Vault": Example(
-        SIGN, 412, "required index state not present", N, TryAgain, 75, "has not caught up"
+        SIGN, 412, "required index state not present", N, TryAgain, 75, "has not yet replicated"
     ),
     "sealed": Example(SIGN, 503, "Vault is sealed", N, VaultSealed, 75, "is sealed"),
     "too much work, Vault": Example(
@@ -192,7 +192,7 @@ EXAMPLES = {
     "a bad token": Example(LOOKUP, 403, "permission denied", F, TokenRefused, 77),
     "a bad token, Vault": Example(
         LOOKUP, 403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n", F,
-        TokenRefused, 77, "does not accept the token",
+        TokenRefused, 77, "rejected the token",
     ),
     "a token at its last use": Example(
         CAPABILITIES, 400, "1 error occurred:\n\t* invalid token\n\n", F, TokenRefused, 77,
@@ -280,18 +280,18 @@ EXAMPLES = {
     "an end in the role": Example(
         SIGN, 400,
         "Either ttl or not_after should be provided. Both should not be provided in the same "
-        "request.", F, TTLRefused, 78, "has a not_after of its own",
+        "request.", F, TTLRefused, 78, "has a fixed not_after",
     ),
     "an issuer that ends": Example(
         SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLRefused, 78,
         "ends at 2026-12-01 00:00:00 UTC", headers=DATE,
     ),
     "an issuer that ends, at a time that nobody can read": Example(
-        SIGN, 400, f"{BEYOND} 99999-12-01T00:00:00Z", F, TTLRefused, 78, "ends too soon",
+        SIGN, 400, f"{BEYOND} 99999-12-01T00:00:00Z", F, TTLRefused, 78, "expires too soon",
         headers=DATE,
     ),
     "an issuer that ends, without a date": Example(
-        SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLRefused, 78, "ends too soon",
+        SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLRefused, 78, "expires too soon",
         headers={"Date": "yesterday"},
     ),
     "an issuer that has ended": Example(
@@ -487,4 +487,4 @@ def test_how_long_to_wait(header: dict[str, str], said: list[str], wait: float) 
     meaning = table.read("POST", SIGN, VAULT, Answer(429, header, {"errors": said}, empty=False))
     assert meaning.wait == wait
     assert meaning.fault is not None
-    assert ("wait for 7 s" in meaning.fault.hint) is bool(wait)
+    assert ("wait 7 s" in meaning.fault.hint) is bool(wait)

@@ -63,7 +63,7 @@ def test_no_address_is_set(variables: dict[str, str], hint: str) -> None:
     error.__cause__ = ConnectionRefusedError()
     found = failures.unreachable(settings.addresses[0], error, settings)
     assert found.message == (
-        "no address of Vault is set, and the default, https://127.0.0.1:8200, refuses connections"
+        "no Vault address is set, and the default, https://127.0.0.1:8200, refuses connections"
     )
     assert hint in found.hint
 
@@ -88,7 +88,7 @@ def test_no_address_is_set_and_vault_is_there_without_tls(
     ):
         lookup(opened)
     assert caught.value.message == (
-        f"no address of Vault is set, and the default, https://{host}, does not speak TLS"
+        f"no Vault address is set, and the default, https://{host}, does not speak TLS"
     )
     assert hint.format(host=host) in caught.value.hint
 
@@ -108,10 +108,10 @@ def test_a_proxy_that_is_down(target: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "limit", "words"),
     [
-        (Node.hangs, "1s", "does not answer in time"),
-        (Node.drips_headers, "1s", "does not answer in time"),
-        (Node.answers_garbage, "30s", "broke the connection off"),
-        (lambda _node, _connection: None, "30s", "broke the connection off"),
+        (Node.hangs, "1s", "timed out"),
+        (Node.drips_headers, "1s", "timed out"),
+        (Node.answers_garbage, "30s", "closed the connection unexpectedly"),
+        (lambda _node, _connection: None, "30s", "closed the connection unexpectedly"),
     ],
 )
 def test_a_proxy_that_gives_no_way(
@@ -165,7 +165,7 @@ def test_nothing_comes_back_through_a_proxy(
         address = proxy.address.replace("://", "://me:s3cret@")
         found = failure(target, VAULT_PROXY_ADDR=address, DOCKERTLS_TIMEOUT="1s")
     assert type(found) is VaultUnreachable
-    wanted = f"{target}, asked through the proxy {proxy.address}, does not answer in time"
+    wanted = f"{target}, through the proxy {proxy.address}, timed out"
     assert found.message == wanted
     assert "NO_PROXY" in found.hint
 
@@ -186,17 +186,17 @@ def test_a_proxy_that_lets_nobody_through() -> None:
         found = failure("https://vault.example:8200", VAULT_PROXY_ADDR=proxy.address)
         plain = failure("http://vault.example:8200", VAULT_PROXY_ADDR=proxy.address)
     assert found.message == (
-        f"the proxy {proxy.address} does not let us through to https://vault.example:8200: "
+        f"the proxy {proxy.address} refuses to connect to https://vault.example:8200: "
         "407 Proxy Authentication Required"
     )
-    assert "the proxy on the way to http://vault.example:8200 wants credentials" in plain.message
+    assert "the proxy for http://vault.example:8200 requires credentials" in plain.message
 
 
 @pytest.mark.parametrize(
     ("begins", "words", "hint"),
     [
-        (timedelta(hours=1), "not yet valid", "is the clock here behind?"),
-        (timedelta(days=-30), "expired", "is the clock here ahead?"),
+        (timedelta(hours=1), "not yet valid", "check this machine's clock"),
+        (timedelta(days=-30), "expired", "check this machine's clock"),
     ],
 )
 def test_a_certificate_out_of_its_time(
@@ -235,7 +235,7 @@ def test_a_path_that_leads_past_vault(
     assert f"VAULT_ADDR: Vault does not answer below the path {path.rstrip('/')!r}" in (
         caught.value.message
     )
-    assert f"give the address alone: {openbao.address};" in caught.value.hint
+    assert f"give the address without the path: {openbao.address};" in caught.value.hint
 
 
 def test_a_path_that_leads_past_vault_is_passed_over(openbao: DevVault) -> None:

@@ -185,7 +185,7 @@ def test_a_read_leaves_nothing() -> None:
 
 
 def test_a_standby_that_never_catches_up(openbao: DevVault) -> None:
-    """75, and the words say what it lacks."""
+    """75, and the words say missing."""
 
     def lag(request: Request, forward: Forward) -> Answer:
         return refusal(429) if "X-Vault-Index" in request.headers else forward(request)
@@ -196,5 +196,5 @@ def test_a_standby_that_never_catches_up(openbao: DevVault) -> None:
         session(address, **variables) as opened,
     ):
         opened.client.adapter.post(f"/v1/{WRITTEN}", json=POLICY)
-        with pytest.raises(TryAgain, match="has not caught up with what was written"):
+        with pytest.raises(TryAgain, match="has not yet replicated the last write"):
             lookup(opened)

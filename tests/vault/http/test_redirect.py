@@ -178,6 +178,6 @@ def test_a_leader_without_tls_is_said(
     ):
         ask_as_nobody(opened)
     assert [text for text in caplog.messages if "not encrypted" in text] == [
-        f"the connection to {address} is not encrypted: anybody on the way sees the token"
+        f"the connection to {address} is not encrypted: the token is sent in the clear"
         for address in said
     ]

@@ -10,7 +10,7 @@ from dockertls_vault.vault.session import open_session
 
 ADDRESS = {"VAULT_ADDR": "http://127.0.0.1:1"}
 SUDO = {"SUDO_USER": "alice"}
-NEITHER = "no address of Vault is set either"
+NEITHER = "no Vault address is set either"
 
 
 def refusal(variables: dict[str, str]) -> NoToken:

@@ -92,7 +92,7 @@ class TestAppRole:
         with pytest.raises(LoginRefused) as caught:
             log_in(operator, **self.variables(operator, mount), **secret)
         hint = caught.value.hint
-        assert hint.startswith("is the role_id right" if is_set else "no secret_id is set")
+        assert hint.startswith("check the role_id" if is_set else "no secret_id is set")
         for form in ("SECRET_ID", "SECRET_ID_FILE", "WRAPPED_SECRET_ID", "WRAPPED_SECRET_ID_FILE"):
             assert (f"DOCKERTLS_{form}" in hint.replace(",", "").split()) is not is_set
 
@@ -154,8 +154,8 @@ class TestAppRole:
     @pytest.mark.parametrize(
         ("made_in", "set_here", "words"),
         [
-            (True, False, "was made in a namespace, and none is set"),
-            (False, True, "was made in no namespace, and VAULT_NAMESPACE is 'ns-"),
+            (True, False, "was created in a namespace, and none is set"),
+            (False, True, "was created in no namespace, and VAULT_NAMESPACE is 'ns-"),
             (True, True, None),
         ],
     )
@@ -388,7 +388,7 @@ class TestPasswords:
     @pytest.mark.parametrize("method", ["userpass", "ldap"])
     def test_nobody_is_there_to_ask(self, operator: Operator, method: str) -> None:
         """Without a terminal it ends at once."""
-        with pytest.raises(NoToken, match="asked for on a terminal"):
+        with pytest.raises(NoToken, match="not a terminal"):
             log_in(operator, DOCKERTLS_AUTH=method, DOCKERTLS_AUTH_USER="alice")
 
     def test_no_user(self, operator: Operator) -> None:

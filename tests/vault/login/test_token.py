@@ -113,16 +113,16 @@ def test_a_helper_keeps_to_the_time_that_there_is(tmp_path: Path) -> None:
     """One that hangs is given up with the budget, which is shorter than its own limit."""
     program = helper(tmp_path / "helper", "exec sleep 60")
     (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
-    with pytest.raises(InvalidSetting, match="gave no token within 1 s"):
+    with pytest.raises(InvalidSetting, match="returned no token within 1 s"):
         find(HOME=str(tmp_path), DOCKERTLS_TIMEOUT="1s")
 
 
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("helper", "the token helper is no absolute path"),
-        ("~nobody-of-that-name/helper", "a path in a home directory that is not known"),
-        ("/a\0b", "a text with a NUL in it"),
+        ("helper", "the token helper is not an absolute path"),
+        ("~nobody-of-that-name/helper", "a path in an unknown home directory"),
+        ("/a\0b", "a string with a NUL character"),
     ],
 )
 def test_a_helper_without_a_whole_path(tmp_path: Path, path: str, words: str) -> None:

@@ -57,10 +57,10 @@ def test_a_wrapping_token_is_not_spent(operator: Operator, form: dict[str, str])
     token = wrap(operator, "auth/token/create", FOR_A_TOKEN, **form)
     error = refused(operator, VAULT_TOKEN=token)
     assert error.message == (
-        "a wrapping token is in VAULT_TOKEN, not a token (made at 'auth/token/create'); "
+        "a wrapping token is in VAULT_TOKEN, not a token (created at 'auth/token/create'); "
         "it was not used"
     )
-    assert "unwrap it once" in error.hint
+    assert "unwrap it " in error.hint
     assert can_be_unwrapped(operator, token)
 
 
@@ -238,5 +238,5 @@ def test_an_unwrapping_whose_answer_is_lost() -> None:
             lookup(opened)
         assert node.paths.count("/v1/sys/wrapping/unwrap") == 1
     assert caught.value.hint == (
-        "it may have been unwrapped all the same; ask for another one and try again"
+        "request a new one and try again; it may have been unwrapped all the same"
     )
