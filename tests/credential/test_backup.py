@@ -5,16 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.files import atomic
 from tests.credentials import NAMES, listing, public, put
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -79,6 +76,15 @@ def test_a_backup_shows_what_was_there_before(out: Path, links: dict[str, str]) 
             backup = installed.backup
         assert public(out) == {str(number)}
         assert {name: _shown(backup / name) for name in NAMES} == before
+
+
+def test_a_link_to_nothing_is_kept_as_it_is(out: Path) -> None:
+    """Where it led to is all that it says."""
+    out.mkdir()
+    (out / "ca.pem").symlink_to("gone.pem")
+    installed = put(out, 1, replace=True)
+    assert installed.backup is not None
+    assert (installed.backup / "ca.pem").readlink() == Path("gone.pem")
 
 
 def _shown(path: Path) -> str | None:

@@ -7,14 +7,15 @@ import json
 import os
 import pwd
 import subprocess
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.credential import reader
+from dockertls_vault.credential import reader, store
 from dockertls_vault.credential.layout import Layout
-from dockertls_vault.errors import CannotWrite, ConflictingState, InvalidInput
+from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles, InvalidInput
 from dockertls_vault.files import atomic
 from tests.credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
 from tests.harness.missing import as_root
@@ -81,6 +82,35 @@ def test_a_clock_set_back_does_not_remove_what_is_in_use(out: Path) -> None:
         put(out, number)
     assert public(out) == {"2"}
     assert len(generations(out)) == 3
+
+
+def test_the_one_in_use_until_now_stays_whatever_its_age(out: Path) -> None:
+    """After a rollback it is older than others that go before it."""
+    for number in (1, 2, 3):
+        put(out, number)
+    (first, *_) = generations(out)
+    store.use(CLIENT.place(out), first)
+    put(out, 4)
+    assert [name.partition("T")[2][:2] for name in generations(out)] == ["01", "03", "04"]
+
+
+def test_files_that_come_while_the_lock_is_waited_for_are_not_overwritten(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look before the lock was too early: it is taken again under it."""
+    out.mkdir()
+    locked = atomic.locked
+
+    @contextmanager
+    def locked_late(name: str, within: int, *, wait: float) -> Iterator[None]:
+        (out / "key.pem").write_text("by hand")
+        with locked(name, within, wait=wait):
+            yield
+
+    monkeypatch.setattr(atomic, "locked", locked_late)
+    with pytest.raises(ForeignFiles):
+        put(out, 1)
+    assert (out / "key.pem").read_text() == "by hand"
 
 
 @pytest.mark.parametrize(

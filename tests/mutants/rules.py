@@ -368,8 +368,8 @@ _ANSWERS: _Rows = (
     ),
     (
         "a plugin is no TLS",
-        '                Result.CRITICAL,\n                f"TLS let',
-        '                Result.OK,\n                f"TLS let',
+        "denied_by_plugin=True):\n            return step(\n                Result.CRITICAL,",
+        "denied_by_plugin=True):\n            return step(\n                Result.OK,",
     ),
 )
 _VISITS: _Rows = (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from urllib3.exceptions import NewConnectionError, ProxyError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError
 
 from dockertls_vault.errors import (
     DockerTLSError,
@@ -22,7 +23,7 @@ from dockertls_vault.errors import (
 from dockertls_vault.settings import resolve
 from dockertls_vault.settings.address import Address, Target
 from dockertls_vault.vault.http import failures
-from dockertls_vault.vault.http.transport import Transport
+from dockertls_vault.vault.http.transport import TooLongError, Transport
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.token_info import lookup
@@ -126,6 +127,27 @@ def test_a_proxy_that_gives_no_way(
     assert type(found) is VaultUnreachable
     assert found.message == f"the proxy {proxy.address} on the way to {target} {words}"
     assert "NO_PROXY" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("cause", "lasts"),
+    [
+        (ssl.SSLCertVerificationError("unable to get local issuer certificate"), True),
+        (ssl.SSLError("wrong version number"), True),
+        (ssl.SSLEOFError("broken off in the middle"), False),
+        (socket.gaierror(socket.EAI_NONAME, "no such name"), True),
+        (socket.gaierror(socket.EAI_AGAIN, "DNS is away"), False),
+        (ConnectionRefusedError(), False),
+        (TimeoutError(), False),
+        (TooLongError(), True),
+    ],
+    ids=repr,
+)
+def test_what_does_not_mend_itself_is_not_tried_again(cause: Exception, lasts: bool) -> None:
+    """A certificate, a name that does not exist, and what is no answer of Vault's."""
+    error = HTTPError("wrapped")
+    error.__cause__ = cause
+    assert failures.lasts(error) is lasts
 
 
 def test_what_no_proxy_let_through_was_not_sent() -> None:
