@@ -99,25 +99,11 @@ def server(
 ) -> None:
     """Issue a daemon's certificate, for serverAuth only."""
     from dockertls_vault.certificate.names import parse_names
-    from dockertls_vault.issue import DEFAULT_TTL, server_common_name
+    from dockertls_vault.issue import server_common_name
 
     names, settings = _find_names(settings) if host is None else (parse_names(host), settings)
-    request = Request(
-        purpose=Purpose.SERVER,
-        mount=settings.mount,
-        role=settings.server_role,
-        names=names,
-        common_name=server_common_name(names),
-        ttl=DEFAULT_TTL[Purpose.SERVER] if ttl is None else parsed("--ttl", parse_ttl, ttl),
-        key_type=settings.key_type,
-    )
-    record = Record(
-        request,
-        layout,
-        settings.trust_mount,
-        owner=once("--owner", owner),
-        group=once("--group", group),
-    )
+    request = _request(Purpose.SERVER, settings, names, server_common_name(names), ttl)
+    record = _record(request, settings, layout, owner, group)
     place = record.place(to_install_in(directory, SERVER_DIRECTORY), settings.admin_group)
     if host is None:
         logger.info("names detected on this machine: %s", ", ".join(names.all))
@@ -156,26 +142,44 @@ def client(
     """Issue the certificate of a user or a job, for clientAuth alone."""
     from dockertls_vault.certificate.names import Names, parse_common_name
     from dockertls_vault.host import identity
+
+    user = identity.user_at_host() if name is None else parse_common_name(name)
+    request = _request(Purpose.CLIENT, settings, Names(), user, ttl)
+    record = _record(request, settings, layout, owner, group)
+    place = record.place(to_install_in(directory, CLIENT_DIRECTORY), settings.admin_group)
+    _issue(settings, preferences, record, place, replace=replace)
+
+
+def _request(
+    purpose: Purpose, settings: Settings, names: Names, common_name: str | None, ttl: str | None
+) -> Request:
     from dockertls_vault.issue import DEFAULT_TTL
 
-    request = Request(
-        purpose=Purpose.CLIENT,
+    return Request(
+        purpose=purpose,
         mount=settings.mount,
-        role=settings.client_role,
-        names=Names(),
-        common_name=identity.user_at_host() if name is None else parse_common_name(name),
-        ttl=DEFAULT_TTL[Purpose.CLIENT] if ttl is None else parsed("--ttl", parse_ttl, ttl),
+        role=settings.server_role if purpose is Purpose.SERVER else settings.client_role,
+        names=names,
+        common_name=common_name,
+        ttl=DEFAULT_TTL[purpose] if ttl is None else parsed("--ttl", parse_ttl, ttl),
         key_type=settings.key_type,
     )
-    record = Record(
+
+
+def _record(
+    request: Request,
+    settings: Settings,
+    layout: Layout,
+    owner: list[str] | None,
+    group: list[str] | None,
+) -> Record:
+    return Record(
         request,
         layout,
         settings.trust_mount,
         owner=once("--owner", owner),
         group=once("--group", group),
     )
-    place = record.place(to_install_in(directory, CLIENT_DIRECTORY), settings.admin_group)
-    _issue(settings, preferences, record, place, replace=replace)
 
 
 def _find_names(settings: Settings) -> tuple[Names, Settings]:
