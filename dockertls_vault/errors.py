@@ -235,8 +235,8 @@ class PolicyDenied(Denied):
 class NoToken(Denied):
     code = "no-token"
     default_hint = (
-        "set VAULT_TOKEN or BAO_TOKEN, log in with `bao login` or `vault login`, or choose an "
-        "auth method with --auth"
+        "set VAULT_TOKEN or BAO_TOKEN, log in with `bao login` or `vault login` (~/.vault-token), "
+        "or choose an auth method with --auth"
     )
 
 

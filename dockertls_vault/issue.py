@@ -222,8 +222,7 @@ def _end_warnings(chain: Chain) -> tuple[str, ...]:
     end, own = map(format_time, (chain.valid_until, chain.leaf.not_valid_after_utc))
     warning = (
         f"the certificate is valid only until {end}, when {first.subject.rfc4514_string()!r} in "
-        f"its "
-        f"chain expires; its own not_after is {own}"
+        f"its chain expires; its own not_after is {own}"
     )
     return (warning,)
 
@@ -243,8 +242,8 @@ def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:
     if clocks.difference is None:
         return ()
     warning = (
-        f"this machine's clock is {clocks.difference}: server and client may disagree on whether "
-        f"a certificate is valid"
+        f"this machine's clock is {clocks.difference}: server and client may disagree on whether a "
+        "certificate is valid"
     )
     return (warning,)
 

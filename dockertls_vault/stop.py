@@ -151,6 +151,8 @@ def beside(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
     """
     its, context = Stop(), copy_context()
     context.run(_current.set, its)
+    # What is held here is not held there: the end of the block would wait for it.
+    context.run(_hold.set, _Hold.NONE)
     results: list[Result] = []
     errors: list[BaseException] = []
 
@@ -163,10 +165,10 @@ def beside(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
     thread = threading.Thread(target=run, name="beside", daemon=True)
 
     def result() -> Result:
-        if not started:
-            run()
-        else:
+        if started:
             thread.join()
+        elif not (results or errors):
+            run()
         check()
         if errors:
             raise errors[0]

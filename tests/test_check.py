@@ -438,7 +438,7 @@ def test_a_server_that_is_expired_and_under_another_name(
         report = run(port, client)
     assert severities(report) == all_but(name="error", validity="error")
     assert "expired 2d" in words(report, "validity")
-    assert "dial docker.example.com or 192.0.2.1, or issue" in words(report, "name")
+    assert "connect to docker.example.com or 192.0.2.1, or issue" in words(report, "name")
     assert "--host localhost" in words(report, "name")
 
 

@@ -167,7 +167,7 @@ def test_words_say_where_the_files_are(tmp_path: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(
     ("ttl", "before", "after"),
-    [("10m", r" \(dated back (5m|4m59s|5m1s)\)", r" \(10m from now\)"), ("30d", "", "")],
+    [("10m", r" \(backdated (5m|4m59s|5m1s)\)", r" \(10m from now\)"), ("30d", "", "")],
     ids=["as asked for", "cut by the role, which a warning says"],
 )
 def test_how_long_it_is_valid_is_the_ttl(
@@ -346,7 +346,7 @@ def test_what_outlives_its_root_ends_with_it(
     assert (until, certificates) == (root.not_valid_after_utc, leaf.not_valid_after_utc)
     assert until < certificates
     assert envelope["data"]["ttl_capped"] is True
-    (warning,) = [text for text in envelope["warnings"] if "both ends refuse" in text]
+    (warning,) = [text for text in envelope["warnings"] if "is valid only until" in text]
     assert f"from {until:%Y-%m-%d %H:%M:%S} UTC on, when 'CN={mount} root' above it" in warning
     assert not [text for text in envelope["warnings"] if "Vault capped the TTL" in text]
     assert main.run([*command, "--dir", str(tmp_path / "t")]) == 0

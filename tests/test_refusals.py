@@ -118,7 +118,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         ["--host", "*.example.internal"],
         65,
         "'server' does not allow the name '*.example.internal'",
-        "request another name (--host), or have allow_wildcard_certificates=true set",
+        "request another name (--host), or set allow_wildcard_certificates=true in the role",
     ),
     "a name of another domain": (
         {},
@@ -146,7 +146,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         ["--host", "app_docker_1.example.internal"],
         65,
         "'server' does not allow the name 'app_docker_1.example.internal'",
-        "request another name (--host), or have enforce_hostnames=false set in the role",
+        "request another name (--host), or set enforce_hostnames=false in the role",
     ),
     "an underscore that is allowed": (
         {"enforce_hostnames": False},
@@ -311,7 +311,7 @@ def test_addresses_that_were_found_are_left_out_where_they_are_refused(
     assert set(data["certificate"]["ip_addresses"]) == kept
     assert NAME in data["certificate"]["dns_names"]
     for address in dropped_names:
-        assert address in captured.err.partition("left out")[2]
+        assert address in captured.err.partition("dropped names")[2]
 
 
 def test_a_host_name_with_an_underscore_is_left_out_with_the_limit(
@@ -352,7 +352,7 @@ def test_a_bare_name_is_allowed_by_what_is_said(
     assert "allow: vm; if clients use one, allow it: `" in said
     assert main.run(pasted(said)) == 0
     assert main.run(command) == 0
-    assert "left out" not in capsys.readouterr().err
+    assert "dropped names" not in capsys.readouterr().err
     assert issue(mount, out, "--host", "docker") == 65
     assert main.run(pasted(capsys.readouterr().err)) == 0
     assert issue(mount, out, "--host", "docker") == 0

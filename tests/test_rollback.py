@@ -329,7 +329,7 @@ def _remove_the_oldest(out: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(_put_a_file_there, "not written by"), (_remove_the_oldest, "was removed meanwhile")],
+    [(_put_a_file_there, "not created by"), (_remove_the_oldest, "was removed meanwhile")],
 )
 def test_what_comes_while_it_waits_for_the_lock_is_seen(
     out: Path, change: Callable[[Path], None], words: str, monkeypatch: pytest.MonkeyPatch
@@ -385,7 +385,7 @@ def test_what_is_no_generation_is_one_row_of_the_list(out: Path) -> None:
     stray.touch()
     found = {each.name: each.problem for each in find(out).generations}
     assert found == {first: None, second: None, stray.name: "cannot be read: Not a directory"}
-    with pytest.raises(ConflictingState, match=f"{stray.name} cannot be used: not to be read"):
+    with pytest.raises(ConflictingState, match=f"{stray.name} cannot be used: cannot be read"):
         roll_back(out, stray.name, admins=None, now=NOW)
     assert roll_back(out, None, admins=None, now=NOW).generation.name == first
 

@@ -172,6 +172,30 @@ def test_what_goes_on_beside_ends_with_its_block() -> None:
     assert "beside" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_where_no_thread_may_start_it_is_done_once_when_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A limit on threads (ulimit -u, a container's) costs time, and no second request."""
+
+    def refused(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    done: list[int] = []
+    with stop.beside(lambda: done.append(1)) as result:
+        assert done == []
+        result()
+        result()
+    assert done == [1]
+
+
+def test_what_is_held_here_does_not_hold_what_goes_on_beside() -> None:
+    """The end of the block ends it, also where this thread is patient."""
+    with stop.patiently(), stop.beside(receive):
+        pass
+    assert "beside" not in {thread.name for thread in threading.enumerate()}
+
+
 def test_what_fails_beside_is_raised_where_it_is_waited_for() -> None:
     """Its error is that of who asks for the result, and no sooner."""
     with stop.beside(lambda: 1 // 0) as result, pytest.raises(ZeroDivisionError):

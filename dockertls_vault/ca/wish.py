@@ -60,7 +60,7 @@ class Wish:
 
     @property
     def roles(self) -> dict[str, Role]:
-        """The roles by name where no credential yet, as Vault reads them back."""
+        """The roles by name where there are none yet, as Vault reads them back."""
         return {name: self.role(name, None) for name in (self.server_role, self.client_role)}
 
     def role(self, name: str, found: Role | None) -> Role:

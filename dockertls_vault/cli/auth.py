@@ -74,7 +74,7 @@ def _namespace(found: WhoAmI) -> str:
 def _ignored(namespace: str | None) -> str:
     return (
         f"this server has no namespaces (Vault Community) and ignores {namespace!r}: commands act "
-        f"on the whole server"
+        "on the whole server"
     )
 
 

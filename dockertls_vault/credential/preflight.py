@@ -137,7 +137,7 @@ def _refuse_another_kind(placement: Placement, kind: Kind, directory: int) -> No
             if _is_for_dind(purpose, placement.directory, directory):
                 raise ConflictingState(
                     f"{placement.directory / purpose} holds a {purpose} credential in the dind "
-                    "layoutalready",
+                    "layout already",
                     hint=placement.remedy("add --layout dind to renew that one"),
                 )
     if kept is not None and kept.kind != kind:

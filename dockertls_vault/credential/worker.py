@@ -206,6 +206,6 @@ def _refuse_group_of_others(placement: Placement) -> None:
         owner, group = user_name(placement.uid), group_name(placement.gid)
         raise InvalidInput(
             f"{owner} is not in the group {group}, and in a directory of {owner}'s files are "
-            f"written with their permissions",
+            "written with their permissions",
             hint="add them to it, or choose a directory owned by root, or omit --group",
         )

@@ -81,9 +81,8 @@ class Settings:
 
     addresses: tuple[Address, ...] = _setting(
         (DEFAULT_ADDRESS,),
-        "Addresses of Vault, http://, https:// or unix://, separated by commas (a list in a "
-        "file); the next one is tried when a node is down, hung, sealed, electing a leader, or "
-        "not Vault.",
+        "Addresses of Vault, http://, https:// or unix://, separated by commas (a list in a file); "
+        "the next one is tried when a node is down, hung, sealed, electing a leader, or not Vault.",
         parse=parsers.addresses,
         variables=(*_vault("AGENT_ADDR"), *_vault("ADDR")),
         key="vault.address",

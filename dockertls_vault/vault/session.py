@@ -171,16 +171,16 @@ class Session:
 def _not_revoked(login: Login, error: DockerTLSError) -> str:
     """Return what the user must know to revoke a token that we could not; never the token."""
     if login.ttl is None:
-        life = "its TTL is unknown"
+        validity = "its TTL is unknown"
     elif login.ttl:
-        life = f"its TTL was {format_duration(login.ttl)} at login"
+        validity = f"its TTL was {format_duration(login.ttl)} at login"
     else:
-        life = "it never expires by itself"
+        validity = "it never expires"
     # What begins with a dash would be a flag, and is no accessor.
     accessor = login.accessor or "ACCESSOR"
     named = "ACCESSOR" if accessor.startswith("-") else quote(accessor)
     return (
-        f"could not revoke the token from our login; {life}: {error.message}; "
+        f"could not revoke the token from our login; {validity}: {error.message}; "
         f"`bao token revoke -accessor {named}` (or vault) ends it"
     )
 
@@ -202,6 +202,7 @@ def open_session(
     if settings.skip_verify:
         origin = settings.origins.get("skip_verify", "default")
         logger.warning(
-            "Vault's certificate is not checked (%s): anybody on the way can pose as Vault", origin
+            "TLS verification of Vault is disabled (%s): anybody on the path can pose as Vault",
+            origin,
         )
     return Session(settings, progress=progress or Logged(), ask=ask)

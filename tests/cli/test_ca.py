@@ -151,7 +151,7 @@ hint: give --yes to confirm; to keep that role as it is, choose another \
 """,
     )
     assert init("--dry-run") == 0
-    end = "nothing was changed (--dry-run); applying it requires --yes to apply\n"
+    end = "nothing was changed (--dry-run); it needs --yes to apply\n"
     assert capsys.readouterr().out == f"{plan}{end}"
     assert state(session, mount) == drifted
     assert init("--yes") == 0

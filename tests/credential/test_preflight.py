@@ -85,7 +85,7 @@ def test_a_directory_for_dind_is_not_renewed_without_its_layout(
 ) -> None:
     """It would get a second credential, which dind does not read."""
     put(out, 1, replace(there, layout=Layout.DIND))
-    with pytest.raises(ConflictingState, match=r"holds a .* in the dind layout") as caught:
+    with pytest.raises(ConflictingState, match=r"holds a .* in the dind layout already") as caught:
         put(out, 2, asked)
     assert caught.value.hint == f"add --layout dind to renew that one, or {ANOTHER}"
     assert listing(out) == [there.kind.purpose]

@@ -69,7 +69,7 @@ def judge_name(endpoint: Endpoint, certificate: Certificate) -> CheckResult:
             f"{endpoint.host} is in the certificate as a DNS name only (DNS:{endpoint.host})",
             reason="docker matches an address against the IP SANs only",
             remedy=f"issue the server's certificate again with --host {endpoint.host}, with a "
-            f"role that allows IP addresses (allow_ip_sans=true)",
+            "role that allows IP addresses (allow_ip_sans=true)",
         )
     dialable = [name for name in names if "*" not in name][:3]
     again = f"issue the server's certificate again with --host {endpoint.host}"
@@ -80,7 +80,7 @@ def judge_name(endpoint: Endpoint, certificate: Certificate) -> CheckResult:
         f"{endpoint.host} is not among the SANs: {', '.join(names)}" if names else "it has no SANs",
         reason="docker rejects a certificate without the name it connects to, and ignores the "
         "common name",
-        remedy=f"dial {' or '.join(dialable)}, or {again}" if dialable else again,
+        remedy=f"connect to {' or '.join(dialable)}, or {again}" if dialable else again,
     )
 
 
@@ -168,8 +168,8 @@ def judge_validity(
     ``successor`` is what this host has installed in its place, and dockerd does not serve yet.
     """
     waiting = successor and Cause(
-        f"a newer one is installed on this host (serial {serial_text(successor)}), but dockerd "
-        f"has not been restarted",
+        f"a newer one is installed on this host (serial {serial_text(successor)}), but dockerd has "
+        "not been restarted",
         RESTART_HERE,
     )
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -291,7 +291,6 @@ def _explain_distrust(
         )
     return Cause(
         "its issuer is not among our roots: it belongs to another CA, or dockerd's tlscert lacks "
-        "an "
-        "intermediate",
+        "an intermediate",
         bring_root,
     )

@@ -169,10 +169,9 @@ def explain_refusal(
     if ca and on_the_wire and _is_of_before(ca, on_the_wire, roots):
         return Cause(
             f"the CA was rotated: {_listed([issuer])}, which signed ours, is newer than the "
-            f"certificate that the daemon presents",
+            "certificate that the daemon presents",
             f"{RESTART}; if it still rejects us, issue its certificate again (dockertls-vault "
-            f"issue "
-            "server)",
+            "issue server)",
         )
     if authorities and not {certificate.issuer for certificate in chain} & set(authorities):
         return Cause(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # A mount may have "/sign/" in its own path.
 _SIGN = r"/sign/[^/]+$"
-_LIMITS = (("_", "enforce_hostnames=false set"), ("*", "allow_wildcard_certificates=true set"))
+_LIMITS = (("_", "enforce_hostnames=false"), ("*", "allow_wildcard_certificates=true"))
 # No curve has as many bits, and no RSA key has fewer.
 _SHORTEST_RSA = 1024
 
@@ -49,7 +49,7 @@ def _name_refused(refusal: Refusal) -> NameRefused:
     return NameRefused(
         f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.words}",
         names=(name,),
-        hint=f"request another name (--host), or have {change} in the role"
+        hint=f"request another name (--host), or set {change} in the role"
         if change
         else "request another name (--host), or widen allowed_domains in the role"
         f" (`{widening([name], _mount(refusal), _role(refusal))}`)",
@@ -133,7 +133,7 @@ def _issuer_ends(refusal: Refusal) -> TTLRefused | IssuerExpired:
         f"the issuer of the role {_role(refusal)!r} ends at {format_time(end)}, before "
         f"the certificate would: {refusal.words}",
         hint=f"give --ttl {format_duration(_longest(end - now))}, or set "
-        f"leaf_not_after_behavior=truncate on the issuer",
+        "leaf_not_after_behavior=truncate on the issuer",
     )
 
 

@@ -85,6 +85,7 @@ class Cluster:
         found._progress = Silent()  # noqa: SLF001 - likewise
         found._watch = Watch(found._progress, _SILENT)  # noqa: SLF001 - likewise
         found._addresses = list(self._addresses)  # noqa: SLF001 - likewise
+        found._repeat = True  # noqa: SLF001 - likewise; a read may always be repeated
         return found
 
     def joined(self, wait: Callable[[], Result]) -> Result:

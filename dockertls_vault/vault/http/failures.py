@@ -68,7 +68,7 @@ def astray(address: Address, settings: Settings) -> DockerTLSError:
         f"{settings.origins['addresses']}: Vault does not answer below the path {address.path!r} "
         f"of {address}",
         hint=f"give the address without the path: {address.root}; only a proxy in front of Vault "
-        f"needs one",
+        "needs one",
     )
 
 

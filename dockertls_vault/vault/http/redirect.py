@@ -41,7 +41,7 @@ def target(address: Address, asked: Target, answer: Answer, *, follow: bool) -> 
     if found.server.scheme == "http" and not stays:
         raise VaultError(
             f"{address} redirects from {asked.server.scheme} to {found.server}, which would send "
-            f"the token in the clear",
+            "the token in the clear",
             status=answer.status,
             hint="set api_addr on the server to its https address",
         )

@@ -129,7 +129,7 @@ def _cas(settings: Settings) -> str | None:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Yield the files in and below a directory, or ``path`` itself if no credential.
+    """Yield the files in and below a directory, or ``path`` itself if there are none.
 
     Raises OSError once it is iterated, where one of its directories cannot be looked through.
     """

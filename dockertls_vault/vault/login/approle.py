@@ -113,9 +113,8 @@ def _check_namespace(settings: Settings, token: str) -> None:
         )
     if form["prefix"] == "s" and not form["namespace"] and expected:
         raise LoginRefused(
-            f"the wrapped secret_id was created in no namespace, and "
-            f"{settings.origins['namespace']} "
-            f"is {settings.namespace!r}; it was not unwrapped",
+            "the wrapped secret_id was created in no namespace, and "
+            f"{settings.origins['namespace']} is {settings.namespace!r}; it was not unwrapped",
             hint="create it in that namespace, or unset the namespace here",
         )
 
@@ -128,6 +127,6 @@ def _check_origin(anonymous: Adapter, token: str, mount: str, role: str | None) 
         wanted = f"auth/{mount}/role/{role or 'ROLE'}/secret-id"
         raise LoginRefused(
             f"the wrapped secret_id was created at {path!r}, not at {wanted!r}; it was not "
-            f"unwrapped",
+            "unwrapped",
             hint="if nobody you know created it there, treat it as planted by an attacker",
         )

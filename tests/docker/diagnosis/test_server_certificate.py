@@ -51,7 +51,7 @@ def test_the_name_is_compared_as_go_compares(host: str, there: bool) -> None:
     step = server_certificate.judge_name(parse_endpoint(host), issued.certificate)
     assert step.result is (Result.OK if there else Result.ERROR)
     assert there or "--host" in step.remedy
-    assert "dial *" not in step.remedy
+    assert "connect to *" not in step.remedy
 
 
 def test_a_certificate_without_names_is_an_error() -> None:

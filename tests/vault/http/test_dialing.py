@@ -29,7 +29,7 @@ def test_a_command_with_such_a_dns(monkeypatch: pytest.MonkeyPatch, over: thread
     variables = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "200ms"}
     with (
         session("http://vault.example:8200", Waits(), **variables) as opened,
-        pytest.raises(VaultUnreachable, match="cannot be resolved: DNS does not") as caught,
+        pytest.raises(VaultUnreachable, match="cannot be resolved: DNS timed out") as caught,
     ):
         lookup(opened)
     assert "and DNS" in caught.value.hint

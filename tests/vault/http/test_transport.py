@@ -212,7 +212,7 @@ def test_an_expired_certificate(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert "expired" in found.message
     assert "renew the certificate of Vault's listener" in found.hint
     assert [line.partition(":")[0] for line in caplog.messages] == [
-        "Vault's certificate is not checked (VAULT_SKIP_VERIFY)"
+        "TLS verification of Vault is disabled (VAULT_SKIP_VERIFY)"
     ]
 
 
@@ -406,7 +406,7 @@ class TestLogin:
             pytest.raises(LoginRefused) as caught,
         ):
             lookup(opened)
-        assert "for clients" in caught.value.hint
+        assert "client certificate" in caught.value.hint
 
     def test_no_certificate(self, listener: Listener) -> None:
         """The hint names the variable."""

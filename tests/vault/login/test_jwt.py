@@ -112,7 +112,7 @@ def test_the_budget_is_that_of_the_command() -> None:
         }
         with (
             session("http://127.0.0.1:1", **variables) as opened,
-            pytest.raises(VaultUnreachable, match="GitHub gave no JWT"),
+            pytest.raises(VaultUnreachable, match="GitHub issued no JWT"),
         ):
             lookup(opened)
         assert len(node.paths) == 1

@@ -298,7 +298,7 @@ class TestJWT:
 
     def test_github_is_down(self, operator: Operator, mount: str) -> None:
         """It is asked more than once, and then it is not Vault's fault."""
-        with pytest.raises(VaultUnreachable, match=r"GitHub gave no JWT.*refuses connections"):
+        with pytest.raises(VaultUnreachable, match=r"GitHub issued no JWT.*refuses connections"):
             log_in(
                 operator,
                 **self.variables(mount),
