@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,3 +41,11 @@ def test_a_number_that_nobody_can_have(kind: str, word: str, number: str) -> Non
     """One too many for the kernel, -1, which would leave all of it root's, and other digits."""
     with pytest.raises(InvalidInput, match=f"no such {word}: "):
         replace(CLIENT, **{kind: number}).place(Path("/certs"))  # type: ignore[arg-type]  # both are text
+
+
+def test_only_root_gives_files_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To oneself everybody may; what nobody could do is refused before anything is touched."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert replace(CLIENT, owner="1000").place(Path("/certs")).uid == 1000
+    with pytest.raises(InvalidInput, match="1001"):
+        replace(CLIENT, owner="1001").place(Path("/certs"))

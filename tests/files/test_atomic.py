@@ -7,11 +7,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import dockertls_vault
 from dockertls_vault.files import atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 # Installs in eight threads, as an ordinary user: what root may do would hide a wrong mode. It
@@ -116,3 +120,39 @@ def test_a_file_system_without_modes_or_owners_gets_no_key(
     ):
         atomic.create("key.pem", b"secret", 0o400, directory, uid=uid)
     assert (tmp_path / "key.pem").read_bytes() == b""
+
+
+@pytest.fixture
+def within(tmp_path: Path) -> Iterator[int]:
+    """Return an open directory."""
+    with atomic.opened(str(tmp_path)) as descriptor:
+        yield descriptor
+
+
+def test_no_link_to_a_directory_is_followed(tmp_path: Path, within: int) -> None:
+    """Whoever put it there would choose where is written."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(OSError, match="Not a directory"), atomic.opened("link", within):
+        pass
+
+
+@pytest.mark.parametrize("there", ["a file", "a link"])
+def test_nothing_is_created_over_what_is_there(tmp_path: Path, within: int, there: str) -> None:
+    """Nor through it: a file that is there keeps what is in it."""
+    (tmp_path / "real").write_text("by hand")
+    if there == "a link":
+        (tmp_path / "key.pem").symlink_to("real")
+    else:
+        (tmp_path / "key.pem").write_text("by hand")
+    with pytest.raises(FileExistsError):
+        atomic.create("key.pem", b"new", 0o400, within)
+    assert (tmp_path / "key.pem").read_text() == "by hand"
+
+
+@pytest.mark.timeout(30)  # without an end, it would be waited for a writer
+def test_a_fifo_is_not_waited_for(tmp_path: Path, within: int) -> None:
+    """It is no file, which is told at once."""
+    os.mkfifo(tmp_path / "cert.pem")
+    with pytest.raises(ValueError, match="not a regular file"):
+        atomic.read("cert.pem", within)

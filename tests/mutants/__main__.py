@@ -43,13 +43,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants.") as scratch:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(given.jobs):
-            copies.put(_copy(Path(scratch) / str(number)))
+            copies.put(copy_to(Path(scratch) / str(number)))
         with ThreadPoolExecutor(given.jobs) as pool:
             sound = pool.map(lambda tests: _passes(tests, copies), {each.tests for each in chosen})
             if not all(sound):
                 return 1
             survived = [
-                found for found in pool.map(lambda each: _run(each, copies), chosen) if found
+                found for found in pool.map(lambda each: survives(each, copies), chosen) if found
             ]
     _say(f"{len(chosen)} changes, {len(chosen) - len(survived)} noticed")
     return bool(survived)
@@ -60,7 +60,7 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _copy(to: Path) -> Path:
+def copy_to(to: Path) -> Path:
     """Copy what git knows, and let the copy run with the environment of this checkout."""
     for file in tracked():
         copy = to / file.relative_to(ROOT)
@@ -81,8 +81,8 @@ def _passes(tests: tuple[str, ...], copies: SimpleQueue[Path]) -> bool:
     return status == _PASSED
 
 
-def _run(mutant: Mutant, copies: SimpleQueue[Path]) -> Mutant | None:
-    """Return the mutant if no test failed."""
+def survives(mutant: Mutant, copies: SimpleQueue[Path]) -> Mutant | None:
+    """Return the mutant if no test noticed it."""
     copy = copies.get()
     file = copy / mutant.file
     source = file.read_text()

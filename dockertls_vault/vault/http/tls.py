@@ -9,9 +9,6 @@ from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
-import urllib3
-import urllib3.exceptions
-
 from dockertls_vault.errors import InvalidSetting
 from dockertls_vault.files import given
 
@@ -42,8 +39,6 @@ def context(settings: Settings) -> ssl.SSLContext:
     if settings.skip_verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
-        # The session has said so already.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return made
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from dockertls_vault.docker.diagnosis.client_credential import Credential, load
 from dockertls_vault.docker.diagnosis.report import Result
-from tests.certificates import SERVER_AUTH, Authority, write_credential
+from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +67,28 @@ def test_an_encrypted_key_is_refused_without_a_question(tmp_path: Path) -> None:
     assert (credential.step.result, credential.hello) == (Result.ERROR, None)
     assert "encrypted" in credential.step.summary
     assert credential.roots
+
+
+def test_an_expired_certificate_is_an_error(tmp_path: Path) -> None:
+    """The daemon would refuse it."""
+    expired = ROOT.issue(
+        "alice",
+        usages=[CLIENT_AUTH],
+        not_before=datetime.now(UTC) - timedelta(days=2),
+        lifetime=timedelta(days=1),
+    )
+    step = load_from(write_credential(tmp_path, ROOT.pem, expired)).step
+    assert step.result is Result.ERROR
+    assert "CN=alice expired" in step.summary
+
+
+def test_a_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
+    """As after a copy by hand of one file of the two."""
+    write_credential(tmp_path, ROOT.pem, ROOT.client())
+    (tmp_path / "key.pem").unlink()
+    (tmp_path / "key.pem").write_bytes(ROOT.client().key_pem)
+    credential = load_from(tmp_path)
+    assert (credential.step.result, credential.hello) == (Result.ERROR, None)
 
 
 def test_what_is_no_key_is_said(tmp_path: Path) -> None:
