@@ -14,7 +14,7 @@
     │   └── MissingProgram       69  a program or an optional extra is not installed
     ├── CannotWrite              73  a directory or a file cannot be written
     │   └── ForeignFiles         73  files are there that this tool did not write
-    ├── OutputLost               74  all was done, and stdout took no word of it
+    ├── OutputLost               74  the work was done, but stdout took no result
     ├── TryAgain                 75  the same may work a little later
     │   ├── Locked               75  another process works on the same directory
     │   ├── VaultSealed          75  Vault is sealed
@@ -40,7 +40,7 @@
     │   │   ├── TTLRefused       78  the issuer ends before the TTL, or the role allows none
     │   │   ├── IssuerExpired    78  the issuer, or each root of the mount, has expired
     │   │   └── IssuerUnusable   78  no issuer, or one without a key or the usage to sign
-    │   ├── NotInitialized       78  Vault itself was never initialised
+    │   ├── NotInitialized       78  Vault itself was never initialized
     │   ├── ConflictingState     78  what is there cannot be brought to what was asked
     │   └── ConsentNeeded        78  it would take away or open what nobody asked for
     └── CannotRun               126  the command to run is there, and cannot be started

@@ -217,9 +217,9 @@ def test_nobody_is_refused(
     assert answer.returncode != 0
     assert "certificate" in answer.stderr
     _, steps = check(capsys, daemon.url(), daemon.certs / "client")
-    assert "refused" in steps["no-certificate"]["summary"]
-    assert "refused" in steps["forged-certificate"]["summary"]
-    assert "refused" in steps["plaintext"]["summary"]
+    assert "rejected" in steps["no-certificate"]["summary"]
+    assert "rejected" in steps["forged-certificate"]["summary"]
+    assert "rejected" in steps["plaintext"]["summary"]
 
 
 def test_a_wrong_name_is_named(

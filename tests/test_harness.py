@@ -52,7 +52,7 @@ def test_the_compose_file_is_valid(compose: Compose) -> None:
 
 
 def test_the_vault_of_compose_answers_to_its_token(compose_vault: DevVault) -> None:
-    """It is initialised, unsealed, and knows the token that the tests use."""
+    """It is initialized, unsealed, and knows the token that the tests use."""
     assert _policies(compose_vault) == ["root"]
 
 

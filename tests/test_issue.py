@@ -347,7 +347,7 @@ def test_what_outlives_its_root_ends_with_it(
     assert until < certificates
     assert envelope["data"]["ttl_capped"] is True
     (warning,) = [text for text in envelope["warnings"] if "is valid only until" in text]
-    assert f"from {until:%Y-%m-%d %H:%M:%S} UTC on, when 'CN={mount} root' above it" in warning
+    assert f"only until {until:%Y-%m-%d %H:%M:%S} UTC, when 'CN={mount} root' in" in warning
     assert not [text for text in envelope["warnings"] if "Vault capped the TTL" in text]
     assert main.run([*command, "--dir", str(tmp_path / "t")]) == 0
     assert f"\nvalid until\t{until:%Y-%m-%d %H:%M:%S} UTC\n" in capsys.readouterr().out

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dockertls_vault.ca.steps import Step
     from dockertls_vault.ca.wish import Wish
 
-_AS_IT_IS = "as it is"
+_UNCHANGED = "unchanged"
 _BOUND = {
     "not_after_bound": ": only a policy that denies not_after enforces the role's TTL "
     "(`dockertls-vault ca policy`)"
@@ -67,12 +67,12 @@ def init(
     ] = None,
     allow_bare_domains: Annotated[
         bool | None,
-        typer.Option(help=described("Allow the domains themselves as names.", default=_AS_IT_IS)),
+        typer.Option(help=described("Allow the domains themselves as names.", default=_UNCHANGED)),
     ] = None,
     allow_localhost: Annotated[
         bool | None,
         typer.Option(
-            help=described("Allow localhost as a server name.", default=f"{_AS_IT_IS}, or yes")
+            help=described("Allow localhost as a server name.", default=f"{_UNCHANGED}, or yes")
         ),
     ] = None,
     allow_any_name: Annotated[

@@ -229,7 +229,7 @@ def test_an_issuer_that_somebody_makes_before_the_consent_stays_the_default(
     plan = planned(ca)
     post(session, f"{ca.mount}/issuers/generate/root/internal", common_name="x", issuer_name="org")
     before = ca.state(ROLES)
-    with pytest.raises(ConflictingState, match="somebody else has changed the mount"):
+    with pytest.raises(ConflictingState, match="has changed since the plan was made"):
         bootstrap.apply(ca, plan)
     assert ca.state(ROLES) == before
 
@@ -349,7 +349,9 @@ def test_consent_is_for_the_plan_that_was_shown(ca: CertificateAuthority, sessio
     plan = planned(ca, Wish(("b.test",), allow_localhost=False))
     theirs = {**WISH.roles["server"], "allow_wildcard_certificates": True}
     post(session, f"{ca.mount}/roles/server", **theirs)
-    with pytest.raises(ConflictingState, match="somebody else has changed the role server"):
+    with pytest.raises(
+        ConflictingState, match="the role server has changed since the plan was made"
+    ):
         bootstrap.apply(ca, plan, consent=True)
     assert (ca.role("server") or {})["allow_wildcard_certificates"] is True
 

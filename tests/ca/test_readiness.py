@@ -109,7 +109,7 @@ def test_ready_means_that_certificates_can_be_issued(
     capsys.readouterr()
     assert main.run(["ca", "init", "--mount", mount]) == status
     told = capsys.readouterr()
-    assert ("nothing needs to change" in told.out) == (not words)
+    assert ("no changes needed" in told.out) == (not words)
     kept = [line for line in told.err.splitlines() if " has no issuer: " in line]
     assert bool(kept) == (state is deleted)
     assert (told.err.count("\n") > len(kept)) == bool(words)

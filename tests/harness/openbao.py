@@ -80,7 +80,7 @@ def _wait(server: Server, port: int) -> None:
 
 
 def is_healthy(address: str, port: int) -> bool:
-    """Whether sys/health says 200: initialised, unsealed, active."""
+    """Whether sys/health says 200: initialized, unsealed, active."""
     connection = http.client.HTTPConnection(address, port, timeout=5)
     try:
         connection.request("GET", "/v1/sys/health")

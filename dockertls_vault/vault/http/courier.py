@@ -87,7 +87,7 @@ class Courier:
         self._exposed: set[Address] = set()
         self._writes = OwnWrites()
         self._right: set[Address] = set()
-        self._initialised: set[Address] = set()
+        self._initialized: set[Address] = set()
 
     def another(self) -> Courier:
         """Return one for another thread: what is written in one is not to be read in the other."""
@@ -188,7 +188,7 @@ class Courier:
         if verdict in {Verdict.FINAL, Verdict.NO_FORWARDING}:
             raise fault
         if isinstance(fault, VaultSealed) and self._is_new(address, until):
-            fault = NotInitialized(f"Vault at {address} was never initialised")
+            fault = NotInitialized(f"Vault at {address} was never initialized")
             return Failure(fault, patience=0.0)
         return Failure(
             fault,
@@ -199,13 +199,13 @@ class Courier:
         )
 
     def _is_new(self, address: Address, until: float) -> bool:
-        """Tell whether a sealed node was never initialised; once it was, it stays so."""
-        if address in self._initialised:
+        """Tell whether a sealed node was never initialized; once it was, it stays so."""
+        if address in self._initialized:
             return False
-        initialised = self._init(address, until).get("initialized")
-        if initialised:
-            self._initialised.add(address)
-        return initialised is False
+        initialized = self._init(address, until).get("initialized")
+        if initialized:
+            self._initialized.add(address)
+        return initialized is False
 
     def _is_astray(self, address: Address, until: float) -> bool:
         """Tell whether the path of ``address`` leads past Vault; if in doubt, it does not."""
@@ -217,7 +217,7 @@ class Courier:
         return False
 
     def _init(self, address: Address, until: float) -> Mapping[str, object]:
-        """Ask for what Vault tells anybody in any state: whether it is initialised."""
+        """Ask for what Vault tells anybody in any state: whether it is initialized."""
         try:
             answer = self._transport.send(
                 "GET",

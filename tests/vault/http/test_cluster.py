@@ -370,13 +370,13 @@ def sealed(init: Answer) -> Answer:
     return answer
 
 
-def test_a_server_that_was_never_initialised() -> None:
+def test_a_server_that_was_never_initialized() -> None:
     """It says that it is sealed; sys/init tells, and it is not waited for."""
     found = failure(sealed(says_json({"initialized": False})), DOCKERTLS_TIMEOUT="60s")
     assert isinstance(found, NotInitialized)
 
 
-def test_a_sealed_node_is_asked_once_whether_it_is_initialised() -> None:
+def test_a_sealed_node_is_asked_once_whether_it_is_initialized() -> None:
     """It stays so, whatever comes; each try is one request then."""
     with (
         misbehaving(sealed(says_json({"initialized": True}))) as node,
