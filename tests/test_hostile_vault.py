@@ -88,10 +88,10 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
         65,
         "it is not valid until",
     ),
-    "too long a life": (
+    "too long a validity": (
         lambda order: order.honest(lifetime=timedelta(days=400)),
         65,
-        "was asked for",
+        "was requested",
     ),
     "wrong chain": (
         lambda order: signed(order.honest(authority=OTHER), chain=(OTHER.certificate,)),
