@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .courier import Call
+from .call import Call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,8 @@ from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, TryAgain
 
 from . import retry
-from .courier import Call, Courier, Failure
+from .call import Call
+from .courier import Courier, Failure
 from .progress import Silent
 from .watch import Watch
 

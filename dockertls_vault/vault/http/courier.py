@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dockertls_vault.vault.answers.answer import Answer
     from dockertls_vault.vault.answers.table import Meaning
 
+    from .call import Call
     from .transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -49,17 +50,6 @@ PATIENCE = {
 _SHORTEST = 0.1  # seconds
 # What a server says, too, that knows nothing of a path before Vault's own.
 _ASTRAY = {Verdict.FINAL, Verdict.LAGGING, Verdict.NEVER_HERE}
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request that any node may answer; ``path`` is without ``/v1/``."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: object = None
-    params: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dockertls_vault.vault.answers.answer import Answer
 
-    from .courier import Call
+    from .call import Call
 
 _FIELDS = ("secret_id", "jwt", "password", "token")
 _MASK = "***"

@@ -6,7 +6,7 @@ import pytest
 
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.vault.answers.answer import Answer
-from dockertls_vault.vault.http.courier import Call
+from dockertls_vault.vault.http.call import Call
 from dockertls_vault.vault.http.masking import mask
 from dockertls_vault.vault.token_info import lookup
 from tests.vault.misbehaving import misbehaving, says
