@@ -171,5 +171,6 @@ def _info() -> str:
 
 
 def _unpacked(archive: Path, directory: Path) -> Path:
+    directory.mkdir(exist_ok=True)
     subprocess.run(["tar", "-xf", archive, "-C", directory], check=True)
     return directory
