@@ -11,6 +11,7 @@ from dockertls_vault.certificate.names import parse_common_name, parse_names
 from dockertls_vault.certificate.request import KeyType, Purpose, Request
 from dockertls_vault.errors import ConflictingState, InvalidInput
 from dockertls_vault.files import atomic
+from dockertls_vault.settings import parsers
 
 from .layout import PRIVATE, Kind, Layout, place
 
@@ -97,19 +98,19 @@ def from_json(kept: Any) -> Record:
     """Return the record that ``kept`` is; raises ValueError and the like where it is none."""
     if kept["version"] != _VERSION:
         raise ValueError(kept["version"])
-    common_name = _text_or_none(kept["common_name"])
+    common_name, trust_mount = _text_or_none(kept["common_name"]), kept["trust_mount"]
     return Record(
         Request(
             purpose=Purpose(kept["purpose"]),
-            mount=_text(kept["mount"]),
-            role=_text(kept["role"]),
-            names=parse_names(map(_text, [*kept["dns_names"], *kept["ip_addresses"]])),
+            mount=parsers.mount(kept["mount"]),
+            role=parsers.role(kept["role"]),
+            names=parse_names([*_texts(kept["dns_names"]), *_texts(kept["ip_addresses"])]),
             common_name=None if common_name is None else parse_common_name(common_name),
             ttl=_positive_seconds(kept["ttl_seconds"]),
             key_type=KeyType(kept["key_type"]),
         ),
         layout=Layout(kept["layout"]),
-        trust_mount=_text_or_none(kept["trust_mount"]),
+        trust_mount=None if trust_mount is None else parsers.mount(trust_mount),
         owner=_text_or_none(kept["owner"]),
         group=_text_or_none(kept["group"]),
     )
@@ -119,6 +120,13 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError(value)
     return value
+
+
+def _texts(value: object) -> list[str]:
+    # A string, and what has fields, is iterated over as well.
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return [_text(each) for each in value]
 
 
 def _text_or_none(value: object) -> str | None:
