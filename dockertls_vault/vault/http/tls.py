@@ -93,16 +93,21 @@ def _in_memory(path: Path, origin: str) -> Iterator[str]:
 
     def feed() -> None:
         # OpenSSL reads no further than to what it cannot use.
-        with suppress(BrokenPipeError), os.fdopen(writing, "wb") as pipe:
+        with suppress(BrokenPipeError, BlockingIOError), os.fdopen(writing, "wb") as pipe:
             pipe.write(content)
 
     feeder = Thread(target=feed)
-    feeder.start()
+    try:
+        feeder.start()
+    except RuntimeError:  # no more threads are allowed: then what a pipe holds has to be enough
+        os.set_blocking(writing, False)
+        feed()
     try:
         yield f"/dev/fd/{reading}"
     finally:
         os.close(reading)
-        feeder.join()
+        if feeder.ident is not None:  # it was started
+            feeder.join()
 
 
 def _cas(settings: Settings) -> str | None:

@@ -22,6 +22,7 @@ from dockertls_vault.errors import (
 )
 from dockertls_vault.settings.address import Target
 from dockertls_vault.vault.answers.answer import Answer
+from dockertls_vault.vault.http import tls
 from dockertls_vault.vault.http.transport import Transport
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.token_info import Token, lookup
@@ -164,6 +165,26 @@ def test_a_client_certificate_and_its_key_from_pipes(
     assert found.policies == ("root",)
     for writer in writers:
         writer.join()
+
+
+def test_a_client_certificate_where_no_thread_may_start(
+    strict: Listener, client: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit on threads (ulimit -u, a container's) is no reason not to show who we are."""
+
+    def refuse(_thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    found = tls.context(
+        settings(
+            strict.address,
+            VAULT_CACERT=str(strict.ca),
+            VAULT_CLIENT_CERT=str(client / "cert.pem"),
+            VAULT_CLIENT_KEY=str(client / "key.pem"),
+        )
+    )
+    assert found.verify_mode is ssl.CERT_REQUIRED
 
 
 def test_a_certificate_with_a_common_name_alone(tmp_path: Path) -> None:
