@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from .certificate.certificate import describe, load_certificates
 from .credential import reader
 from .docker.diagnosis import answers, client_credential, server_certificate, trust
+from .docker.diagnosis.attempts import attempt, of_nobody_else, of_the_same
 from .docker.diagnosis.report import CheckResult, Report, Result, worst
 from .docker.diagnosis.successor import find_successor, restart_instead
-from .docker.diagnosis.visits import of_nobody_else, of_the_same, visit
 from .docker.handshake import authorities, probe
 from .docker.handshake.outcome import Answered
 from .errors import DockerUnavailable, VerificationError
@@ -80,12 +80,12 @@ def check(
     if plaintext.result is Result.CRITICAL:
         return _report(endpoint, steps, "the port serves plaintext", address=peer.ip)
 
-    visits = visit(peer, ours, timeout, now)
-    stranger, forged, known = visits.stranger, visits.forged, visits.known
+    attempts = attempt(peer, ours, timeout, now)
+    stranger, forged, known = attempts.stranger, attempts.forged, attempts.known
     if forged is None:
         steps.append(answers.judge_no_certificate(stranger))
         return _report(endpoint, steps, "no TLS handshake was possible", address=peer.ip)
-    decisive = visits.decisive
+    decisive = attempts.decisive
     greeting = decisive.greeting
     certificate = _load(greeting.certificate)
     cause = trust.explain_refusal(greeting.authorities, ours.chain, ours.roots, certificate)
@@ -96,7 +96,7 @@ def check(
         if known
         else _skipped("version", "no usable client certificate and key"),
     ]
-    if answers.are_of_another(visits.outcomes):
+    if answers.are_of_another(attempts.outcomes):
         reason = "the server is not Docker"
         return _report(endpoint, steps, reason, address=peer.ip, certificate=certificate)
     steps += [
@@ -110,7 +110,7 @@ def check(
             public=authorities.public_authorities(),
         ),
         of_nobody_else(
-            server_certificate.judge_chain(greeting, certificate, ours.roots, now, issue), visits
+            server_certificate.judge_chain(greeting, certificate, ours.roots, now, issue), attempts
         ),
     ]
     if certificate is not None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from dockertls_vault.ca import bootstrap
+from dockertls_vault.ca.bootstrap import apply
+from dockertls_vault.ca.desired import DesiredState
 from dockertls_vault.ca.plan import make_plan
-from dockertls_vault.ca.wish import Wish
 from dockertls_vault.settings import resolve
 from dockertls_vault.vault import roles
 from dockertls_vault.vault.mount import CertificateAuthority
@@ -39,10 +39,10 @@ def prepared_server(vault_server: DevVault) -> DevVault:
 
 def init(server: DevVault, mount: str = "dockertls") -> None:
     """Do what `ca init` does; where there is a CA, it writes the roles alone."""
-    wish = Wish((DOMAIN,))
+    desired = DesiredState((DOMAIN,))
     with session(server) as opened:
         ca = CertificateAuthority(opened, mount)
-        bootstrap.apply(ca, make_plan(mount, ca.state(tuple(wish.roles)), wish))
+        apply(ca, make_plan(mount, ca.state(tuple(desired.roles)), desired))
 
 
 def rsa_root(server: DevVault, mount: str) -> None:

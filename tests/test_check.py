@@ -18,7 +18,7 @@ from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.check import CHECKS, check
 from dockertls_vault.credential import store
 from dockertls_vault.credential.reader import CredentialFiles
-from dockertls_vault.docker.diagnosis import visits
+from dockertls_vault.docker.diagnosis import attempts
 from dockertls_vault.docker.diagnosis.report import Report, Result
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.handshake.forged import forge
@@ -254,7 +254,7 @@ def test_a_stranger_sees_what_strangers_see(
         forged.append(names)
         return forge(like, names, now)
 
-    monkeypatch.setattr(visits, "forge", spy)
+    monkeypatch.setattr(attempts, "forge", spy)
     report = run(daemon, None)
     assert forged == [(authority.certificate.subject,)]
     assert severities(report) == as_a_stranger()

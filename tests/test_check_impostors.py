@@ -28,7 +28,7 @@ LONG = timedelta(seconds=30)
 ROOT = Authority.create("the root")
 NAMESAKE = Authority.create("the root")
 # A stranger's connection is the first, then that with a forged certificate, then ours.
-VISITS = (0, 1, 2)
+ATTEMPTS = (0, 1, 2)
 FAULTS = (
     "alert 40",
     "alert 42",
@@ -128,12 +128,12 @@ def test_an_impostor_with_a_ca_of_the_same_name(
         assert result(report, "chain") is not Result.OK
 
 
-@pytest.mark.parametrize("number", VISITS)
+@pytest.mark.parametrize("number", ATTEMPTS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_proxy_that_answers_some_itself(
     fault: str, number: int, genuine: int, credentials: dict[str, Path]
 ) -> None:
-    """From one visit on, all the rest of the way: what it hides so is not taken for shown."""
+    """From one attempt on, all the rest of the way: what it hides so is not taken for shown."""
     other = dict.fromkeys(range(number, 12), misbehave(fault, credentials))
     report = run(credentials, impostors.by_number(impostors.passing(genuine), other))
     assert report.result.exit_status != 0
@@ -143,7 +143,7 @@ def test_a_proxy_that_answers_some_itself(
 def test_a_proxy_that_answers_some_itself_and_then_no_more(
     numbers: tuple[int, ...], genuine: int, credentials: dict[str, Path]
 ) -> None:
-    """The visits that were paid again were all to the daemon, and whom we met before is said."""
+    """The attempts that were made again were all to the daemon, and whom we met before is said."""
     other = dict.fromkeys(numbers, impostors.daemon(credentials["namesake"]))
     report = run(credentials, impostors.by_number(impostors.passing(genuine), other))
     assert report.result is Result.WARNING
@@ -178,7 +178,7 @@ def test_another_certificate_on_each_connection(
 
 
 @pytest.mark.parametrize("after", [b"", b"\x15\x03\x03\x00\x02\x02\x28", b"\x00" * 99])
-@pytest.mark.parametrize("number", VISITS)
+@pytest.mark.parametrize("number", ATTEMPTS)
 def test_a_replay_of_the_genuine_certificate(
     number: int, after: bytes, credentials: dict[str, Path]
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.cli import main
 from dockertls_vault.errors import IssuerTooYoung
-from dockertls_vault.vault.age import wait_until_old_enough
+from dockertls_vault.vault.issuer_age import wait_until_old_enough
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.roles import widening
 from tests.vault.waits import Waits

@@ -30,7 +30,7 @@ from dockertls_vault.errors import (
     ForeignFiles,
     Locked,
 )
-from dockertls_vault.files import acting, atomic
+from dockertls_vault.files import atomic, fsuid
 from dockertls_vault.rollback import find, roll_back
 
 from .certificates import Authority
@@ -443,7 +443,7 @@ def test_who_may_not_change_it_is_told_whose_it_is(
             back(out)
         return raised.value
 
-    error = acting.as_user(nobody, refused)
+    error = fsuid.as_user(nobody, refused)
     assert error.exit_status == 73
     assert error.message == f"{out} belongs to root"
     assert error.hint == "run it with `sudo`"

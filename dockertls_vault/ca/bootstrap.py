@@ -82,7 +82,7 @@ def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Out
             problems=plan.needs_consent,
             hint="; ".join((ConsentNeeded.default_hint, *plan.if_unwanted)),
         )
-    state = ca.state(tuple(plan.wish.roles))
+    state = ca.state(tuple(plan.desired.roles))
     _check_the_mount(plan, state)
     warnings: list[str] = []
     unsupported: list[UnsupportedParameter] = []
@@ -138,10 +138,10 @@ def with_trust(
 
 def _server_role(ca: CertificateAuthority, plan: Plan) -> Role:
     """Return the role for servers as Vault reads it back when the plan has been carried out."""
-    name = plan.wish.server_role
+    name = plan.desired.server_role
     found = ca.role(name)
-    wished = plan.wish.role(name, found)
-    return {key: value for key, value in wished.items() if found is None or key in found}
+    desired = plan.desired.role(name, found)
+    return {key: value for key, value in desired.items() if found is None or key in found}
 
 
 def _check_the_mount(plan: Plan, state: State) -> None:
@@ -150,7 +150,7 @@ def _check_the_mount(plan: Plan, state: State) -> None:
     Minutes may lie between the plan and the consent to it. A role says for itself what others
     have made of it.
     """
-    planned = mount_steps(plan.mount, state, plan.wish)
+    planned = mount_steps(plan.mount, state, plan.desired)
     for step in plan.steps:
         if not (isinstance(step, WriteRole) or step in planned or step.is_done(state)):
             raise changed_meanwhile(f"the mount {plan.mount}")

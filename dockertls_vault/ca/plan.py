@@ -1,4 +1,4 @@
-"""What `ca init` has to do: from what is in Vault to what was wished, step by step; pure."""
+"""What `ca init` has to do: from what is in Vault to what was desired, step by step; pure."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from dockertls_vault.vault.mount import Issuer, State
 
-    from .wish import Wish
+    from .desired import DesiredState
 
 ROOT_TTL = timedelta(days=3650)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps from what is there to what was wished, none if nothing needs to change.
+    """The steps from what is there to what was desired, none if nothing needs to change.
 
     ``ineffective_options`` says what of the wish changes nothing, and why.
     """
 
     mount: str
-    wish: Wish
+    desired: DesiredState
     steps: tuple[Step, ...]
     ineffective_options: tuple[str, ...] = ()
 
@@ -61,19 +61,19 @@ class Plan:
         return tuple(dict.fromkeys(step.if_unwanted for step in unasked if step.if_unwanted))
 
 
-def make_plan(mount: str, state: State, wish: Wish) -> Plan:
+def make_plan(mount: str, state: State, desired: DesiredState) -> Plan:
     """Return the plan that leads from ``state`` to ``wish``; pure.
 
     Raises ConflictingState where something else is mounted, or where it is not clear which
     issuer signs; InvalidInput where servers would be left without any name.
     """
-    for_the_mount = mount_steps(mount, state, wish)
-    for_roles = (_role_step(name, state, wish) for name in wish.roles)
+    for_the_mount = mount_steps(mount, state, desired)
+    for_roles = (_role_step(name, state, desired) for name in desired.roles)
     steps = (*for_the_mount, *(step for step in for_roles if step is not None))
-    return Plan(mount, wish, steps, tuple(_ineffective_options(state, wish, for_the_mount)))
+    return Plan(mount, desired, steps, tuple(_ineffective_options(state, desired, for_the_mount)))
 
 
-def mount_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
+def mount_steps(mount: str, state: State, desired: DesiredState) -> tuple[Step, ...]:
     """Return how to make the mount and its issuer, or to put them right."""
     if state.mounted_at not in (None, mount):
         raise ConflictingState(
@@ -85,15 +85,15 @@ def mount_steps(mount: str, state: State, wish: Wish) -> tuple[Step, ...]:
             f"a {state.mount_type} engine is mounted at {mount!r}",
             hint="choose another mount with --mount",
         )
-    root = None if state.signing else _new_root(state.issuers, wish)
-    steps = (_engine_step(mount, state, wish, root), root, _default_step(mount, state, root))
+    root = None if state.signing else _new_root(state.issuers, desired)
+    steps = (_engine_step(mount, state, desired, root), root, _default_step(mount, state, root))
     return tuple(step for step in steps if step is not None)
 
 
 def _engine_step(
-    mount: str, state: State, wish: Wish, root: GenerateRoot | None
+    mount: str, state: State, desired: DesiredState, root: GenerateRoot | None
 ) -> EnableMount | TuneMount | None:
-    needed = max(wish.longest, root.ttl) if root else wish.longest
+    needed = max(desired.longest, root.ttl) if root else desired.longest
     if state.mount_type is None:
         return EnableMount(mount, needed)
     return TuneMount(mount, state.max_lease_ttl, needed) if state.max_lease_ttl < needed else None
@@ -116,37 +116,39 @@ def _default_step(mount: str, state: State, root: GenerateRoot | None) -> SetDef
     return step if step.changes else None
 
 
-def _new_root(issuers: Sequence[Issuer], wish: Wish) -> GenerateRoot:
+def _new_root(issuers: Sequence[Issuer], desired: DesiredState) -> GenerateRoot:
     """Return how to make a root, under a name that no issuer has, beside those without a key."""
     taken = {issuer.name for issuer in issuers}
     number = next(number for number in itertools.count(1) if f"root-{number}" not in taken)
-    common_name = wish.common_name or f"dockertls root {number}"
-    ttl = wish.root_ttl or ROOT_TTL
-    if ttl < wish.longest:
+    common_name = desired.common_name or f"dockertls root {number}"
+    ttl = desired.root_ttl or ROOT_TTL
+    if ttl < desired.longest:
         raise InvalidInput(
             f"--root-ttl {format_duration(ttl)} is shorter than the max TTL of the roles "
-            f"({format_duration(wish.longest)}): a certificate cannot outlive its root",
+            f"({format_duration(desired.longest)}): a certificate cannot outlive its root",
             hint=f"give a longer --root-ttl; the default is {format_duration(ROOT_TTL)}",
         )
     return GenerateRoot(f"root-{number}", common_name, ttl, beside=bool(issuers))
 
 
-def _role_step(name: str, state: State, wish: Wish) -> WriteRole | None:
+def _role_step(name: str, state: State, desired: DesiredState) -> WriteRole | None:
     """Return how to make the role or to put it right, None if it is as it shall be."""
-    step = WriteRole(name, state.roles.get(name), wish)
+    step = WriteRole(name, state.roles.get(name), desired)
     return step if step.changes else None
 
 
-def _ineffective_options(state: State, wish: Wish, steps: Sequence[Step]) -> Iterator[str]:
+def _ineffective_options(
+    state: State, desired: DesiredState, steps: Sequence[Step]
+) -> Iterator[str]:
     if not any(isinstance(step, GenerateRoot) for step in steps):
-        for option, value in (("common-name", wish.common_name), ("root-ttl", wish.root_ttl)):
+        for option, value in (("common-name", desired.common_name), ("root-ttl", desired.root_ttl)):
             if value is not None:
                 yield f"--{option} has no effect: the existing CA is kept"
-    role = state.roles.get(wish.server_role) or {}
+    role = state.roles.get(desired.server_role) or {}
     has = {name.lower() for name in role.get("allowed_domains") or []}
-    for domain in wish.remove_domains:
+    for domain in desired.remove_domains:
         if domain not in has:
             yield (
-                f"--remove-domain {domain} has no effect: the role {wish.server_role} does not "
+                f"--remove-domain {domain} has no effect: the role {desired.server_role} does not "
                 "have it"
             )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dockertls_vault.vault.mount import CertificateAuthority, State
     from dockertls_vault.vault.roles import Role
 
-    from .wish import Wish
+    from .desired import DesiredState
 
 _ANOTHER_MOUNT = "choose another mount with --mount"
 _ANOTHER_ROLE = (
@@ -191,7 +191,7 @@ class SetDefault(Step):
 
 @dataclass(frozen=True)
 class WriteRole(Step):
-    """Make a role, or change what is not as wished in the one that was ``found``."""
+    """Make a role, or change what is not as desired in the one that was ``found``."""
 
     # Another run may write the same role between our writing and our reading.
     tries = 3
@@ -199,7 +199,7 @@ class WriteRole(Step):
 
     name: str
     found: Role | None
-    wish: Wish
+    desired: DesiredState
 
     @property
     def summary(self) -> str:
@@ -207,7 +207,7 @@ class WriteRole(Step):
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        return self.wish.changes(self.name, self.found)
+        return self.desired.changes(self.name, self.found)
 
     @property
     def telling(self) -> tuple[Change, ...]:
@@ -230,18 +230,18 @@ class WriteRole(Step):
         if any(change.needs_consent and change not in self.changes for change in left):
             raise changed_meanwhile(self.subject)
         if state.roles.get(self.name) is None:
-            return ca.write_role(self.name, self.wish.role(self.name, None))
+            return ca.write_role(self.name, self.desired.role(self.name, None))
         return ca.change_role(self.name, {change.parameter: change.after for change in left})
 
     def is_done(self, state: State) -> bool:
         return state.roles.get(self.name) is not None and not self.left(state)
 
     def left(self, state: State) -> tuple[Change, ...]:
-        return self.wish.changes(self.name, state.roles.get(self.name))
+        return self.desired.changes(self.name, state.roles.get(self.name))
 
     def unsupported(self, state: State) -> tuple[UnsupportedParameter, ...]:
         found = state.roles.get(self.name)
-        wanted = self.wish.role(self.name, found)
+        wanted = self.desired.role(self.name, found)
         return tuple(
             UnsupportedParameter(self.name, name) for name in wanted if name not in (found or {})
         )

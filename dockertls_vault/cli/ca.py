@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dockertls_vault.ca.bootstrap import Outcome
+    from dockertls_vault.ca.desired import DesiredState
     from dockertls_vault.ca.plan import Plan
     from dockertls_vault.ca.steps import Step
-    from dockertls_vault.ca.wish import Wish
 
 _UNCHANGED = "unchanged"
 _BOUND = {
@@ -96,9 +96,9 @@ def init(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
 ) -> None:
     """Create or update the PKI mount, root CA and roles."""
-    from dockertls_vault.ca.wish import Wish, parse_domains, parse_removals
+    from dockertls_vault.ca.desired import DesiredState, parse_domains, parse_removals
 
-    wish = Wish(
+    desired = DesiredState(
         domains=parse_domains(domain or []),
         remove_domains=parse_removals(remove_domain or []),
         allow_any_name=allow_any_name,
@@ -109,7 +109,7 @@ def init(
         server_role=settings.server_role,
         client_role=settings.client_role,
     )
-    outcome = _set_up(settings, preferences, wish, dry_run=dry_run, yes=yes)
+    outcome = _set_up(settings, preferences, desired, dry_run=dry_run, yes=yes)
     render.show(
         "ca-init",
         outcome,
@@ -159,7 +159,7 @@ def policy(
 
 
 def _set_up(
-    settings: Settings, preferences: Preferences, wish: Wish, *, dry_run: bool, yes: bool
+    settings: Settings, preferences: Preferences, desired: DesiredState, *, dry_run: bool, yes: bool
 ) -> Outcome:
     """Show the plan, and carry it out if that is wanted."""
     from dockertls_vault.ca import bootstrap
@@ -172,7 +172,7 @@ def _set_up(
         open_session(settings, preferences) as session,
     ):
         ca = CertificateAuthority(session, settings.mount)
-        plan = make_plan(settings.mount, ca.state(tuple(wish.roles)), wish)
+        plan = make_plan(settings.mount, ca.state(tuple(desired.roles)), desired)
         render.words(_plan(plan.steps), preferences)
         if dry_run:
             outcome = bootstrap.preview(plan)

@@ -57,7 +57,7 @@ def dev(
     It ends with a signal (Ctrl-C), or with COMMAND.
     """
     from dockertls_vault import dev as embedded
-    from dockertls_vault.ca.wish import parse_domains
+    from dockertls_vault.ca.desired import parse_domains
 
     domains = parse_domains(domain or [])
     with embedded.running() as server:
@@ -79,8 +79,8 @@ def dev(
 def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:
     """Do what `ca init` does."""
     from dockertls_vault.ca import bootstrap
+    from dockertls_vault.ca.desired import DesiredState
     from dockertls_vault.ca.plan import make_plan
-    from dockertls_vault.ca.wish import Wish
     from dockertls_vault.settings import resolve
     from dockertls_vault.vault.mount import CertificateAuthority
 
@@ -93,7 +93,7 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
         server_role=theirs.server_role,
         client_role=theirs.client_role,
     )
-    wish = Wish(
+    desired = DesiredState(
         domains=domains,
         allow_any_name=not domains,
         server_role=settings.server_role,
@@ -101,7 +101,7 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
     )
     with open_session(settings, preferences) as session:
         ca = CertificateAuthority(session, settings.mount)
-        bootstrap.apply(ca, make_plan(settings.mount, ca.state(tuple(wish.roles)), wish))
+        bootstrap.apply(ca, make_plan(settings.mount, ca.state(tuple(desired.roles)), desired))
     names = f"names below {', '.join(domains)}" if domains else "any name (no --domain was given)"
     logger.info("an embedded OpenBao at %s, set up by `ca init`", server.address)
     logger.info("servers get %s", names)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
-from dockertls_vault.files import atomic, way
+from dockertls_vault.files import atomic, walk
 from dockertls_vault.files.writers import user_name
 
 from . import record
@@ -22,7 +22,7 @@ from .worker import by_worker, refuse_other_writers, refuse_step
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockertls_vault.files.way import Reached
+    from dockertls_vault.files.walk import Reached
 
     from .layout import Placement
 
@@ -59,7 +59,7 @@ def refusals(directory: Path) -> Iterator[None]:
 
 def _look(placement: Placement) -> tuple[str, ...]:
     """Look at the way, and at what is in the directory at its end, which is open throughout."""
-    with way.walked(placement.directory, partial(refuse_step, placement)) as reached:
+    with walk.to(placement.directory, partial(refuse_step, placement)) as reached:
         if reached.path == Path("/") and not reached.left:
             raise CannotWrite("/ cannot be a credential directory", hint=placement.remedy())
         _refuse_unwritable(placement, reached)
@@ -100,7 +100,7 @@ def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int =
     Each is judged as it is open, for a look, which waits for nothing. ``deeper`` says how many
     directories further to go: as far as .dockertls/generations/<name>.
     """
-    with suppress(FileNotFoundError), way.look(path.name, within) as found:
+    with suppress(FileNotFoundError), walk.look(path.name, within) as found:
         status = os.fstat(found)
         _refuse_one(placement, path, found, status)
         if not deeper or not stat.S_ISDIR(status.st_mode):

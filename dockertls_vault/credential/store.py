@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import ConflictingState, Locked
-from dockertls_vault.files import atomic, way
+from dockertls_vault.files import atomic, walk
 
 from . import backup, generations, record
 from .layout import GENERATION_NAMES, LOCK, PRIVATE
@@ -179,7 +179,7 @@ def _opened(placement: Placement) -> Iterator[_Places]:
 def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
     """Open the directory and its private one, both made if missing, and lock them."""
     with (
-        way.walked(placement.directory, partial(refuse_step, placement), _make) as reached,
+        walk.to(placement.directory, partial(refuse_step, placement), _make) as reached,
         atomic.opened(".", reached.descriptor) as directory,
         atomic.directory(PRIVATE, DIRECTORY_MODE, directory) as private,
     ):

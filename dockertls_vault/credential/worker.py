@@ -17,14 +17,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from dockertls_vault.errors import CannotWrite, InvalidInput
-from dockertls_vault.files import acl, acting, atomic, way
+from dockertls_vault.files import acl, atomic, fsuid, walk
 from dockertls_vault.files.writers import Trust, group_name, others, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from dockertls_vault.files.way import Step
+    from dockertls_vault.files.walk import Step
 
     from .layout import Placement
 
@@ -59,7 +59,7 @@ def by_worker(
             if not _is_theirs(placement, make=False):
                 raise
     # What the owner makes is the owner's.
-    return acting.as_user(owner, partial(work, replace(placement, worker=owner, uid=atomic.KEEP)))
+    return fsuid.as_user(owner, partial(work, replace(placement, worker=owner, uid=atomic.KEEP)))
 
 
 def refuse_step(placement: Placement, step: Step) -> None:
@@ -164,7 +164,7 @@ def _is_theirs(placement: Placement, *, make: bool) -> bool:
                 pass
 
     try:
-        with way.walked(placement.directory, judge, make_next if make else None) as reached:
+        with walk.to(placement.directory, judge, make_next if make else None) as reached:
             will_be_theirs = reached.left > 0
     except _TheirsError:
         _refuse_group_of_others(placement)
@@ -202,7 +202,7 @@ def _name_handed_over(staged: str, name: str, within: int, uid: int) -> None:
 
 def _refuse_group_of_others(placement: Placement) -> None:
     """Refuse to give the key to a group that the owner could not give it to."""
-    if placement.gid != atomic.KEEP and placement.gid not in acting.groups(placement.uid):
+    if placement.gid != atomic.KEEP and placement.gid not in fsuid.groups(placement.uid):
         owner, group = user_name(placement.uid), group_name(placement.gid)
         raise InvalidInput(
             f"{owner} is not in the group {group}, and in a directory of {owner}'s files are "

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import InvalidSetting
 
-from . import acl, given, way
+from . import acl, bounded, walk
 from .writers import Trust, others, user_name
 
 if TYPE_CHECKING:
@@ -35,19 +35,19 @@ class Power:
 def read(file: Path, power: Power) -> bytes:
     """Return what is in a file; raises InvalidSetting where others could write it.
 
-    What cannot be read to its end is as for ``given.read``.
+    What cannot be read to its end is as for ``bounded.read``.
     """
-    with _opened(file, given.OPEN) as descriptor:
+    with _opened(file, bounded.OPEN) as descriptor:
         # VAULT_CONFIG_PATH=/dev/null is how a token helper is turned off; anybody can write there.
         if os.path.samestat(os.fstat(descriptor), Path(os.devnull).stat()):
             return b""
         _refuse_others(file, descriptor, power)
-        return given.read_opened(descriptor)
+        return bounded.read_opened(descriptor)
 
 
 def judge(file: Path, power: Power) -> None:
     """Raise InvalidSetting where others could write a file, OSError where it is not there."""
-    with way.look(str(file.resolve(strict=True))) as descriptor:
+    with walk.look(str(file.resolve(strict=True))) as descriptor:
         _refuse_others(file, descriptor, power)
 
 
@@ -55,7 +55,7 @@ def _refuse_others(file: Path, descriptor: int, power: Power) -> None:
     doubt = f"{file} {power.decides}, and"
     _refuse(descriptor, file, f"{doubt} can be written by", f"{doubt} belongs to", power)
     for directory in dict.fromkeys((file.parent, file.resolve().parent)):
-        with _opened(directory, way.LOOK | os.O_DIRECTORY) as within:
+        with _opened(directory, walk.LOOK | os.O_DIRECTORY) as within:
             can_write = f"{doubt} another can be put in its place in {directory} by"
             _refuse(within, directory, can_write, f"{doubt} {directory} belongs to", power)
 

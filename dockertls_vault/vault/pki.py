@@ -19,8 +19,8 @@ from dockertls_vault.errors import (
     UnknownRole,
 )
 
-from .age import wait_until_old_enough
 from .answers import fields
+from .issuer_age import wait_until_old_enough
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,13 +12,13 @@ from dockertls_vault import stop
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import DockerTLSError, TokenRefused
 
-from .http import exposure
+from .http import plaintext
 from .http.adapter import Adapter
 from .http.cluster import Cluster
-from .http.progress import Logged
 from .http.transport import Transport
 from .login.identity import Identity
 from .login.method import Authenticator
+from .progress import Logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from dockertls_vault.settings.schema import Settings
 
-    from .http.progress import Progress
     from .login.method import Login
+    from .progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -197,8 +197,8 @@ def open_session(
     password that it is asked for.
     """
     for address in settings.addresses:
-        if exposure.is_exposed(address, settings):
-            logger.warning(exposure.words(address))
+        if plaintext.exposes_token(address, settings):
+            logger.warning(plaintext.words(address))
     if settings.skip_verify:
         origin = settings.origins.get("skip_verify", "default")
         logger.warning(

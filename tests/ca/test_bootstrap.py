@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dockertls_vault.ca import bootstrap
+from dockertls_vault.ca.desired import DesiredState
 from dockertls_vault.ca.plan import Plan, make_plan
 from dockertls_vault.ca.steps import (
     GenerateRoot,
@@ -22,7 +23,6 @@ from dockertls_vault.ca.steps import (
     UnsupportedParameter,
     WriteRole,
 )
-from dockertls_vault.ca.wish import Wish
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from dockertls_vault.vault.session import Session
     from tests.harness.openbao import DevVault
 
-WISH = Wish(("example.internal",))
-ROLES = tuple(WISH.roles)
+DESIRED = DesiredState(("example.internal",))
+ROLES = tuple(DESIRED.roles)
 TEN_YEARS = timedelta(days=3650)
 
 
@@ -60,9 +60,9 @@ def ca(session: Session) -> CertificateAuthority:
     return CertificateAuthority(session, f"pki-{secrets.token_hex(4)}")
 
 
-def planned(ca: CertificateAuthority, wish: Wish = WISH) -> Plan:
+def planned(ca: CertificateAuthority, desired: DesiredState = DESIRED) -> Plan:
     """Return the plan from what the server has."""
-    return make_plan(ca.mount, ca.state(tuple(wish.roles)), wish)
+    return make_plan(ca.mount, ca.state(tuple(desired.roles)), desired)
 
 
 def kinds(steps: tuple[Step, ...]) -> list[type[Step]]:
@@ -269,10 +269,10 @@ def test_what_others_use_is_not_taken_away_without_consent(
 ) -> None:
     """Nothing is touched until then, neither what is taken away nor what is added."""
     bootstrap.apply(ca, planned(ca))
-    theirs = {**WISH.roles["server"], "client_flag": True, "max_ttl": 86400 * 365}
+    theirs = {**DESIRED.roles["server"], "client_flag": True, "max_ttl": 86400 * 365}
     post(session, f"{ca.mount}/roles/server", **theirs)
     before = ca.state(ROLES)
-    plan = planned(ca, Wish(("b.test",)))
+    plan = planned(ca, DesiredState(("b.test",)))
     with pytest.raises(ConsentNeeded) as refused:
         bootstrap.apply(ca, plan)
     assert refused.value.problems == (
@@ -296,7 +296,7 @@ def test_where_no_role_loses_anything_no_other_role_helps(
     post(
         session, f"{ca.mount}/config/issuers", default="root-1", default_follows_latest_issuer=True
     )
-    plan = planned(ca, Wish(("b.test",)))
+    plan = planned(ca, DesiredState(("b.test",)))
     assert kinds(plan.steps) == [SetDefault, WriteRole]
     with pytest.raises(ConsentNeeded) as refused:
         bootstrap.apply(ca, plan)
@@ -308,7 +308,11 @@ def test_a_role_that_refuses_is_not_opened_without_consent(
 ) -> None:
     """Both in one question, where something is taken away as well."""
     bootstrap.apply(ca, planned(ca))
-    theirs = {**WISH.roles["server"], "allow_ip_sans": False, "allow_wildcard_certificates": True}
+    theirs = {
+        **DESIRED.roles["server"],
+        "allow_ip_sans": False,
+        "allow_wildcard_certificates": True,
+    }
     post(session, f"{ca.mount}/roles/server", **theirs)
     before = ca.state(ROLES)
     with pytest.raises(ConsentNeeded, match=r"restricts .* and allows ") as refused:
@@ -326,9 +330,9 @@ def test_what_a_role_has_beyond_ours_stays(ca: CertificateAuthority, session: Se
     """A write sets what it does not name back to Vault's defaults."""
     bootstrap.apply(ca, planned(ca))
     theirs = {"organization": ["Example"], "allowed_ip_sans_cidr": ["192.0.2.0/24"]}
-    post(session, f"{ca.mount}/roles/server", **WISH.roles["server"], **theirs)
+    post(session, f"{ca.mount}/roles/server", **DESIRED.roles["server"], **theirs)
     before = ca.role("server")
-    bootstrap.apply(ca, planned(ca, Wish(("b.test",))))
+    bootstrap.apply(ca, planned(ca, DesiredState(("b.test",))))
     domains = ["example.internal", "b.test"]
     assert ca.role("server") == {**(before or {}), "allowed_domains": domains}
 
@@ -336,7 +340,7 @@ def test_what_a_role_has_beyond_ours_stays(ca: CertificateAuthority, session: Se
 def test_what_others_add_between_the_plan_and_its_end_stays(ca: CertificateAuthority) -> None:
     """The role is read again before it is written."""
     bootstrap.apply(ca, planned(ca))
-    first, second = planned(ca, Wish(("b.test",))), planned(ca, Wish(("c.test",)))
+    first, second = planned(ca, DesiredState(("b.test",))), planned(ca, DesiredState(("c.test",)))
     bootstrap.apply(ca, second)
     bootstrap.apply(ca, first)
     role = ca.role("server") or {}
@@ -346,8 +350,8 @@ def test_what_others_add_between_the_plan_and_its_end_stays(ca: CertificateAutho
 def test_consent_is_for_the_plan_that_was_shown(ca: CertificateAuthority, session: Session) -> None:
     """What somebody allows after that is not taken away with it."""
     bootstrap.apply(ca, planned(ca))
-    plan = planned(ca, Wish(("b.test",), allow_localhost=False))
-    theirs = {**WISH.roles["server"], "allow_wildcard_certificates": True}
+    plan = planned(ca, DesiredState(("b.test",), allow_localhost=False))
+    theirs = {**DESIRED.roles["server"], "allow_wildcard_certificates": True}
     post(session, f"{ca.mount}/roles/server", **theirs)
     with pytest.raises(
         ConflictingState, match="the role server has changed since the plan was made"
@@ -371,12 +375,12 @@ def test_domains_that_are_added_at_once_are_all_there(
         return said
 
     monkeypatch.setattr(ca, "change_role", overtaken)
-    bootstrap.apply(ca, planned(ca, Wish(("b.test",))))
+    bootstrap.apply(ca, planned(ca, DesiredState(("b.test",))))
     role = ca.role("server") or {}
     assert role["allowed_domains"] == ["example.internal", "c.test", "b.test"]
 
 
-class Doctored(Wish):
+class Doctored(DesiredState):
     """A wish for a parameter of the server role that ours does not have."""
 
     more: ClassVar[dict[str, Any]] = {}
@@ -392,11 +396,11 @@ def test_a_parameter_that_the_server_does_not_know_is_reported(ca: CertificateAu
     class More(Doctored):
         more: ClassVar = {"no_such_parameter": "x"}
 
-    wish = More(WISH.domains)
-    outcome = bootstrap.apply(ca, planned(ca, wish))
+    desired = More(DESIRED.domains)
+    outcome = bootstrap.apply(ca, planned(ca, desired))
     assert UnsupportedParameter("server", "no_such_parameter") in outcome.unsupported_parameters
     assert not any("no_such_parameter" in warning for warning in outcome.warnings)
-    assert planned(ca, wish).steps == ()
+    assert planned(ca, desired).steps == ()
 
 
 def test_a_role_that_is_not_as_written_is_a_failure(ca: CertificateAuthority) -> None:
@@ -406,4 +410,4 @@ def test_a_role_that_is_not_as_written_is_a_failure(ca: CertificateAuthority) ->
         more: ClassVar = {"key_type": "rsa", "key_bits": 0}
 
     with pytest.raises(ConflictingState, match="create the role server; key_bits: 2048 -> 0"):
-        bootstrap.apply(ca, planned(ca, RSA(WISH.domains)))
+        bootstrap.apply(ca, planned(ca, RSA(DESIRED.domains)))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.ca import bootstrap
+from dockertls_vault.ca.desired import DesiredState
 from dockertls_vault.ca.plan import make_plan
 from dockertls_vault.ca.steps import WriteRole
-from dockertls_vault.ca.wish import Wish
 from dockertls_vault.vault.mount import CertificateAuthority
 from tests import mounts
 from tests.vault.operator import Operator
@@ -19,7 +19,7 @@ from tests.vault.operator import Operator
 if TYPE_CHECKING:
     from tests.harness.openbao import DevVault
 
-WISH = Wish((mounts.DOMAIN,))
+DESIRED = DesiredState((mounts.DOMAIN,))
 # What an administrator may have set, beside ours and in the place of ours.
 ROLE: dict[str, Any] = {
     "allowed_ip_sans_cidr": ["10.0.0.0/8"],
@@ -83,7 +83,7 @@ def some(draw: random.Random, of: dict[str, Any]) -> dict[str, Any]:
 def everything(operator: Operator, mount: str) -> dict[tuple[str, str], Any]:
     """Return each field of all that belongs to a mount, by its path."""
     paths = {path: f"{mount}/{path}" for path in (*MOUNT, "issuer/root-1")}
-    paths |= {f"the role {role}": f"{mount}/roles/{role}" for role in WISH.roles}
+    paths |= {f"the role {role}": f"{mount}/roles/{role}" for role in DESIRED.roles}
     paths |= {"tune": f"sys/mounts/{mount}/tune"}
     return {
         (short, name): value
@@ -99,7 +99,7 @@ def test_nothing_changes_that_the_plan_does_not_show(vault_server: DevVault, see
     operator = Operator.of(vault_server)
     mount = f"pki-{secrets.token_hex(4)}"
     mounts.init(vault_server, mount)
-    for role in WISH.roles:
+    for role in DESIRED.roles:
         mounts.change_role(vault_server, mount, role, **some(draw, ROLE))
     mounts.change_issuer(vault_server, mount, **some(draw, ISSUER))
     operator.write(
@@ -111,7 +111,7 @@ def test_nothing_changes_that_the_plan_does_not_show(vault_server: DevVault, see
     before = everything(operator, mount)
     with mounts.session(vault_server) as opened:
         ca = CertificateAuthority(opened, mount)
-        plan = make_plan(mount, ca.state(tuple(WISH.roles)), WISH)
+        plan = make_plan(mount, ca.state(tuple(DESIRED.roles)), DESIRED)
         bootstrap.apply(ca, plan, consent=True)
     after = everything(operator, mount)
     assert before.keys() == after.keys()
@@ -127,7 +127,7 @@ def test_nothing_changes_that_the_plan_does_not_show(vault_server: DevVault, see
         if not isinstance(step, WriteRole)
     }
     assert changed == shown
-    for role in WISH.roles:
+    for role in DESIRED.roles:
         where = f"the role {role}"
         differing = {
             name: (before[at, name], after[at, name])

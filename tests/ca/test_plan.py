@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dockertls_vault.ca.changes import Change
+from dockertls_vault.ca.desired import DesiredState, parse_domains, parse_removals
 from dockertls_vault.ca.plan import Plan, make_plan
 from dockertls_vault.ca.steps import (
     EnableMount,
@@ -18,12 +19,11 @@ from dockertls_vault.ca.steps import (
     TuneMount,
     WriteRole,
 )
-from dockertls_vault.ca.wish import Wish, parse_domains, parse_removals
 from dockertls_vault.errors import ConflictingState, InvalidInput, InvalidSetting
 from dockertls_vault.vault.mount import Issuer, State
 from dockertls_vault.vault.roles import TELLING
 
-WISH = Wish(("example.internal",))
+DESIRED = DesiredState(("example.internal",))
 TEN_YEARS = timedelta(days=3650)
 # A mount as `ca init` leaves it.
 DONE = State(
@@ -32,13 +32,13 @@ DONE = State(
     max_lease_ttl=TEN_YEARS,
     issuers=(Issuer("id-1", "root-1", key_id="key"),),
     default="id-1",
-    roles=WISH.roles,
+    roles=DESIRED.roles,
 )
 
 
-def steps_from(state: State, wish: Wish = WISH) -> tuple[Step, ...]:
+def steps_from(state: State, desired: DesiredState = DESIRED) -> tuple[Step, ...]:
     """Return what is planned at the mount `pki`."""
-    return make_plan("pki", state, wish).steps
+    return make_plan("pki", state, desired).steps
 
 
 def test_from_nothing_all_is_planned() -> None:
@@ -78,13 +78,13 @@ def test_what_a_step_sets_is_in_its_changes() -> None:
     }
     assert enable.telling == root.telling == default.telling == ()
     assert {change.parameter for change in server.telling} == TELLING
-    assert {change.parameter: change.after for change in server.changes} == WISH.roles["server"]
+    assert {change.parameter: change.after for change in server.changes} == DESIRED.roles["server"]
 
 
 def test_what_is_done_needs_nothing() -> None:
     """The plan is empty, and what was said of a root to be made is said to be without effect."""
-    assert make_plan("pki", DONE, WISH) == Plan("pki", WISH, ())
-    other = replace(WISH, common_name="another", root_ttl=timedelta(days=7300))
+    assert make_plan("pki", DONE, DESIRED) == Plan("pki", DESIRED, ())
+    other = replace(DESIRED, common_name="another", root_ttl=timedelta(days=7300))
     plan = make_plan("pki", DONE, other)
     assert plan.steps == ()
     assert plan.ineffective_options == (
@@ -97,13 +97,13 @@ def test_what_is_done_needs_nothing() -> None:
 def test_another_kind_of_mount_is_a_conflict() -> None:
     """Somebody's secrets are not made a CA."""
     with pytest.raises(ConflictingState, match="a kv engine is mounted at 'pki'"):
-        make_plan("pki", State(mount_type="kv", mounted_at="pki"), WISH)
+        make_plan("pki", State(mount_type="kv", mounted_at="pki"), DESIRED)
 
 
 def test_a_place_below_another_mount_is_a_conflict() -> None:
     """Vault has no mounts within mounts."""
     with pytest.raises(ConflictingState, match="'pki/docker' is inside the mount 'pki'"):
-        make_plan("pki/docker", State(mount_type="pki", mounted_at="pki"), WISH)
+        make_plan("pki/docker", State(mount_type="pki", mounted_at="pki"), DESIRED)
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ def test_the_longest_life_is_raised_and_never_lowered(
 def test_a_root_that_ends_before_what_the_roles_sign_is_refused(ttl: timedelta) -> None:
     """Else the CA would be ready, and sign nothing of the default validity."""
     with pytest.raises(InvalidInput, match="is shorter than the max TTL of the roles") as refused:
-        make_plan("pki", State(), replace(WISH, root_ttl=ttl))
+        make_plan("pki", State(), replace(DESIRED, root_ttl=ttl))
     assert "--root-ttl" in refused.value.hint
-    (step, *_) = steps_from(State(), replace(WISH, root_ttl=timedelta(days=30)))
+    (step, *_) = steps_from(State(), replace(DESIRED, root_ttl=timedelta(days=30)))
     assert isinstance(step, EnableMount)
     assert step.max_lease_ttl == timedelta(days=30)
 
@@ -148,7 +148,7 @@ def test_without_a_default_the_choice_is_the_operators() -> None:
     issuers = tuple(Issuer(f"id-{number}", "", key_id="key") for number in range(2))
     state = replace(DONE, issuers=(Issuer("bare", "", key_id=None), *issuers), default=None)
     with pytest.raises(ConflictingState, match="has 2 issuers with a key") as conflict:
-        make_plan("pki", state, WISH)
+        make_plan("pki", state, DESIRED)
     assert "bao write pki/config/issuers default=NAME" in conflict.value.hint
 
 
@@ -176,7 +176,7 @@ def test_beside_what_has_no_key_a_root_is_made(
 
 def test_a_default_that_would_change_by_itself_is_fixed() -> None:
     """A pending root would sign before anybody trusts it; whoever wants that is asked."""
-    plan = make_plan("pki", replace(DONE, follows_latest=True), WISH)
+    plan = make_plan("pki", replace(DONE, follows_latest=True), DESIRED)
     change = Change("default_follows_latest_issuer", before=True, after=False, restricts=True)
     assert plan.steps == (SetDefault("root-1", before="root-1", follows_latest=True),)
     assert plan.steps[0].changes == (change,)
@@ -206,11 +206,11 @@ def test_domains_that_make_no_sense_are_refused(text: str, reason: str) -> None:
 def test_a_wish_does_not_contradict_itself() -> None:
     """Any name or some; a domain comes or goes."""
     with pytest.raises(InvalidInput, match="are mutually exclusive"):
-        Wish(("a.test",), allow_any_name=True)
+        DesiredState(("a.test",), allow_any_name=True)
     with pytest.raises(
         InvalidInput, match=r"'a\.test' is given to both --domain and --remove-domain"
     ):
-        Wish(("a.test",), ("a.test",))
+        DesiredState(("a.test",), ("a.test",))
 
 
 def test_domains_are_as_certificates_have_them() -> None:
@@ -223,46 +223,46 @@ def test_domains_are_as_certificates_have_them() -> None:
 def test_one_role_for_both_is_refused() -> None:
     """The second would take the place of the first."""
     with pytest.raises(InvalidSetting, match="'docker'"):
-        Wish(server_role="docker", client_role="docker")
+        DesiredState(server_role="docker", client_role="docker")
 
 
-ANY = Wish(allow_any_name=True)
-A = Wish(("a.test",))
-BOTH = Wish(("a.test", "b.test"))
-BARE = Wish(("a.test",), allow_bare_domains=True)
+ANY = DesiredState(allow_any_name=True)
+A = DesiredState(("a.test",))
+BOTH = DesiredState(("a.test", "b.test"))
+BARE = DesiredState(("a.test",), allow_bare_domains=True)
 
 
 @pytest.mark.parametrize(
-    ("has", "wish", "gives", "restricts", "asks"),
+    ("has", "desired", "gives", "restricts", "asks"),
     [
-        (A, Wish(), {}, {}, False),
+        (A, DesiredState(), {}, {}, False),
         (A, A, {}, {}, False),
-        (A, Wish(("b.test",)), {"allowed_domains": ["a.test", "b.test"]}, {}, False),
+        (A, DesiredState(("b.test",)), {"allowed_domains": ["a.test", "b.test"]}, {}, False),
         (A, ANY, {"allow_any_name": True}, {}, False),
-        (A, Wish(allow_bare_domains=True), {"allow_bare_domains": True}, {}, False),
-        (A, Wish(allow_bare_domains=False), {}, {}, False),
-        (A, Wish(allow_localhost=True), {}, {}, False),
-        (A, Wish(allow_localhost=False), {}, {"allow_localhost": False}, True),
+        (A, DesiredState(allow_bare_domains=True), {"allow_bare_domains": True}, {}, False),
+        (A, DesiredState(allow_bare_domains=False), {}, {}, False),
+        (A, DesiredState(allow_localhost=True), {}, {}, False),
+        (A, DesiredState(allow_localhost=False), {}, {"allow_localhost": False}, True),
         (BARE, A, {}, {}, False),
-        (BARE, Wish(allow_bare_domains=False), {}, {"allow_bare_domains": False}, True),
-        (BOTH, Wish((), ("a.test",)), {}, {"allowed_domains": ["b.test"]}, False),
-        (BOTH, Wish((), ("c.test",)), {}, {}, False),
+        (BARE, DesiredState(allow_bare_domains=False), {}, {"allow_bare_domains": False}, True),
+        (BOTH, DesiredState((), ("a.test",)), {}, {"allowed_domains": ["b.test"]}, False),
+        (BOTH, DesiredState((), ("c.test",)), {}, {}, False),
         (
             BOTH,
-            Wish(("c.test",), ("a.test",)),
+            DesiredState(("c.test",), ("a.test",)),
             {},
             {"allowed_domains": ["b.test", "c.test"]},
             False,
         ),
         (
             BOTH,
-            Wish((), ("a.test",), allow_localhost=False),
+            DesiredState((), ("a.test",), allow_localhost=False),
             {},
             {"allowed_domains": ["b.test"], "allow_localhost": False},
             True,
         ),
         (ANY, ANY, {}, {}, False),
-        (ANY, Wish(), {}, {}, False),
+        (ANY, DesiredState(), {}, {}, False),
         (
             ANY,
             A,
@@ -271,18 +271,22 @@ BARE = Wish(("a.test",), allow_bare_domains=True)
             True,
         ),
         # To a role for any name, these are nothing.
-        (ANY, Wish(allow_localhost=False), {"allow_localhost": False}, {}, False),
+        (ANY, DesiredState(allow_localhost=False), {"allow_localhost": False}, {}, False),
         (BARE, replace(ANY, allow_bare_domains=False), {"allow_any_name": True}, {}, False),
     ],
 )
 def test_what_a_wish_does_to_the_role_that_is_there(
-    has: Wish, wish: Wish, gives: dict[str, Any], restricts: dict[str, Any], asks: bool
+    has: DesiredState,
+    desired: DesiredState,
+    gives: dict[str, Any],
+    restricts: dict[str, Any],
+    asks: bool,
 ) -> None:
     """Domains are added, switches stay; what narrows is marked, and needs consent.
 
     A domain that is named to be removed needs no more than that.
     """
-    plan = make_plan("pki", replace(DONE, roles=has.roles), wish)
+    plan = make_plan("pki", replace(DONE, roles=has.roles), desired)
     changes = [change for step in plan.steps for change in step.changes]
     assert {c.parameter: c.after for c in changes if c.restricts} == restricts
     given = {c.parameter: c.after for c in changes if not c.restricts}
@@ -292,19 +296,21 @@ def test_what_a_wish_does_to_the_role_that_is_there(
 
 
 @pytest.mark.parametrize(
-    ("has", "wish"),
+    ("has", "desired"),
     [
-        (None, Wish()),
-        (None, Wish(allow_localhost=True)),
-        (A, Wish((), ("a.test",))),
-        (BOTH, Wish((), ("b.test", "a.test"))),
+        (None, DesiredState()),
+        (None, DesiredState(allow_localhost=True)),
+        (A, DesiredState((), ("a.test",))),
+        (BOTH, DesiredState((), ("b.test", "a.test"))),
     ],
 )
-def test_servers_are_not_left_without_a_name(has: Wish | None, wish: Wish) -> None:
+def test_servers_are_not_left_without_a_name(
+    has: DesiredState | None, desired: DesiredState
+) -> None:
     """Any name goes only if that was said."""
     state = replace(DONE, roles=has.roles if has else {})
     with pytest.raises(InvalidInput, match="missing --domain"):
-        make_plan("pki", state, wish)
+        make_plan("pki", state, desired)
 
 
 def test_a_domain_in_another_case_is_the_same() -> None:
@@ -321,7 +327,7 @@ def test_a_domain_to_be_removed_may_be_one_that_only_others_would_write() -> Non
     )
     theirs = {**A.roles["server"], "allowed_domains": ["Ftp*.test", "{{x}}", "a.test"]}
     state = replace(DONE, roles={**A.roles, "server": theirs})
-    plan = make_plan("pki", state, Wish((), ("ftp*.test", "b.test")))
+    plan = make_plan("pki", state, DesiredState((), ("ftp*.test", "b.test")))
     (step,) = plan.steps
     assert isinstance(step, WriteRole)
     (change,) = step.changes

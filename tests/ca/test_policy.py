@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dockertls_vault.ca import bootstrap
+from dockertls_vault.ca.desired import DesiredState
 from dockertls_vault.ca.plan import make_plan
 from dockertls_vault.ca.policy import Person, Rule, rules, to_hcl
-from dockertls_vault.ca.wish import Wish
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dockertls_vault.vault.session import Session
     from tests.harness.openbao import DevVault
 
-WISH = Wish(("example.internal",))
+DESIRED = DesiredState(("example.internal",))
 NAMES = {
     Person.SERVER: Names(("a.example.internal",), ("192.0.2.1",)),
     Person.CLIENT: Names(),
@@ -61,7 +61,7 @@ def root(vault_server: DevVault, connect: Callable[[str], Any]) -> Iterator[Sess
 def ca(root: Session) -> CertificateAuthority:
     """Return a CA of the test's own, as `ca init` leaves it."""
     made = CertificateAuthority(root, f"pki-{secrets.token_hex(4)}")
-    bootstrap.apply(made, make_plan(made.mount, made.state(tuple(WISH.roles)), WISH))
+    bootstrap.apply(made, make_plan(made.mount, made.state(tuple(DESIRED.roles)), DESIRED))
     return made
 
 
@@ -220,7 +220,7 @@ def test_who_issues_gets_one_usage_whatever_is_asked_for(
     assert leaf.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign is False
     with pytest.raises(x509.ExtensionNotFound):
         leaf.extensions.get_extension_for_class(x509.BasicConstraints)
-    longest = timedelta(seconds=WISH.roles[person]["max_ttl"], minutes=6)
+    longest = timedelta(seconds=DESIRED.roles[person]["max_ttl"], minutes=6)
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc < longest
 
 
@@ -233,7 +233,7 @@ def test_an_admin_sets_up_the_ca_and_finds_it_done(
     ca = CertificateAuthority(admin, mount)
 
     def init() -> list[str]:
-        plan = make_plan(mount, ca.state(tuple(WISH.roles)), WISH)
+        plan = make_plan(mount, ca.state(tuple(DESIRED.roles)), DESIRED)
         outcome = bootstrap.apply(ca, plan, consent=True)
         assert bootstrap.with_trust(outcome, plan, ca, PKI(admin, mount), datetime.now(UTC)).ready
         return [step.summary for step in outcome.steps]

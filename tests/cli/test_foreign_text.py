@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dockertls_vault.cli import main, render, speech
 from dockertls_vault.cli.preferences import Output, Preferences
 from dockertls_vault.errors import DockerTLSError
-from dockertls_vault.vault.http.progress import Logged
+from dockertls_vault.vault.progress import Logged
 from tests.harness.terminal import be_a_terminal
 
 if TYPE_CHECKING:

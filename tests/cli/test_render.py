@@ -14,7 +14,7 @@ import pytest
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.cli import envelope, render, speech
 from dockertls_vault.cli.preferences import Output, Preferences
-from dockertls_vault.vault.http.progress import Logged
+from dockertls_vault.vault.progress import Logged
 from tests.harness.terminal import be_a_terminal
 
 

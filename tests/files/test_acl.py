@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.errors import CannotWrite
-from dockertls_vault.files import acl, atomic, way
+from dockertls_vault.files import acl, atomic, walk
 from tests import acls
 from tests.credentials import put
 
@@ -22,7 +22,7 @@ ANYBODY = 12345
 def test_the_entries_of_what_is_open_for_a_look(tmp_path: Path) -> None:
     """Which is how the steps of a way are open."""
     acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), mask=acls.READ)
-    with way.look(str(tmp_path)) as found:
+    with walk.look(str(tmp_path)) as found:
         entries = acl.entries(found)
     assert acl.Entry(acl.Tag.USER, 0o7, ANYBODY) in entries
     assert [entry.permissions for entry in entries if entry.tag == acl.Tag.MASK] == [0o4]
@@ -44,7 +44,7 @@ def test_a_machine_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_what_has_none(tmp_path: Path) -> None:
     """Also on a file system that knows none."""
     for path in (tmp_path, "/proc"):
-        with way.look(str(path)) as found:
+        with walk.look(str(path)) as found:
             assert acl.entries(found) == ()
 
 

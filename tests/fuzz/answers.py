@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from urllib3 import HTTPResponse
 
 from dockertls_vault import whoami
-from dockertls_vault.ca import bootstrap, plan, wish
+from dockertls_vault.ca import bootstrap, desired, plan
 from dockertls_vault.certificate import verify
 from dockertls_vault.certificate.certificate import certificates_pem, describe, load_certificates
 from dockertls_vault.certificate.clocks import Clocks
@@ -184,7 +184,7 @@ def _issue(session: Session) -> object:
 
 def _ca(session: Session) -> object:
     ca = CertificateAuthority(session, "dockertls")
-    wanted = wish.Wish(("example.internal",))
+    wanted = desired.DesiredState(("example.internal",))
     found = plan.make_plan("dockertls", ca.state(("server", "client")), wanted)
     return bootstrap.with_trust(bootstrap.preview(found), found, ca, PKI(session, "dockertls"), NOW)
 

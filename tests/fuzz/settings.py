@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault.ca.wish import parse_domains
+from dockertls_vault.ca.desired import parse_domains
 from dockertls_vault.certificate.names import parse_common_name, parse_names
 from dockertls_vault.docker.endpoint import parse_endpoint
 from dockertls_vault.duration import parse_duration, parse_ttl

@@ -160,7 +160,7 @@ _GENERATIONS: _Rows = (
 _WORKER: _Rows = (
     (
         "the owner does the work",
-        "    return acting.as_user(owner, partial(work,",
+        "    return fsuid.as_user(owner, partial(work,",
         "    return (lambda _, do: do())(owner, partial(work,",
     ),
     (
@@ -185,7 +185,7 @@ _WORKER: _Rows = (
     ),
     (
         "a group that is the owner's to give",
-        "placement.gid not in acting.groups(placement.uid)",
+        "placement.gid not in fsuid.groups(placement.uid)",
         "False",
     ),
 )
@@ -310,7 +310,7 @@ _CLUSTER: _Rows = (
         "return left",
     ),
 )
-_COURIER: _Rows = (
+_SENDER: _Rows = (
     ("secrets are masked where they come in", "        answer = mask(answer, call)\n", ""),
     ("whom it redirects to is said", "        self._tell_exposed(asked.server)\n", ""),
     (
@@ -372,7 +372,7 @@ _ANSWERS: _Rows = (
         "denied_by_plugin=True):\n            return step(\n                Result.OK,",
     ),
 )
-_VISITS: _Rows = (
+_ATTEMPTS: _Rows = (
     (
         "by one and the same server",
         "    if step.result is not Result.OK or (\n        exchange.greeting",
@@ -380,7 +380,7 @@ _VISITS: _Rows = (
     ),
     (
         "an impostor is a warning",
-        "if step.result is not Result.OK or not visits.met_an_impostor:",
+        "if step.result is not Result.OK or not attempts.met_an_impostor:",
         "if True:",
     ),
     (
@@ -485,15 +485,15 @@ TABLE: dict[str, tuple[str, _Rows]] = {
         "vault/http/test_cluster.py vault/http/test_raft.py vault/test_session.py",
         _CLUSTER,
     ),
-    "vault/http/courier.py": ("vault/http vault/test_session.py", _COURIER),
-    "vault/http/own_writes.py": ("vault/http/test_own_writes.py", _OWN_WRITES),
+    "vault/http/sender.py": ("vault/http vault/test_session.py", _SENDER),
+    "vault/http/consistency.py": ("vault/http/test_own_writes.py", _OWN_WRITES),
     "vault/http/failures.py": (
         "vault/http/test_failures.py vault/http/test_cluster.py vault/test_session.py",
         _FAILURES,
     ),
     "vault/http/deadline.py": ("vault/http", _DEADLINE),
     "docker/diagnosis/answers.py": ("docker/diagnosis test_check_impostors.py", _ANSWERS),
-    "docker/diagnosis/visits.py": ("test_check_impostors.py", _VISITS),
+    "docker/diagnosis/attempts.py": ("test_check_impostors.py", _ATTEMPTS),
     "docker/diagnosis/trust.py": ("docker/diagnosis", _TRUST),
     "docker/diagnosis/server_certificate.py": ("docker/diagnosis", _SERVER),
     "docker/diagnosis/client_credential.py": ("docker/diagnosis", _CLIENT),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dockertls_vault.settings.schema import Settings
-    from dockertls_vault.vault.http.progress import Progress
+    from dockertls_vault.vault.progress import Progress
     from tests.harness.openbao import DevVault
 
 LIMIT = 60.0  # seconds; far more than any call takes

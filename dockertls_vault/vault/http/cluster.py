@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, TryAgain
+from dockertls_vault.vault.progress import Silent
 
 from . import retry
 from .call import Call
-from .courier import Courier, Failure
-from .progress import Silent
+from .sender import Failure, Sender
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from dockertls_vault.settings.address import Address
     from dockertls_vault.settings.schema import Settings
     from dockertls_vault.vault.answers.answer import Answer
+    from dockertls_vault.vault.progress import Progress
 
-    from .progress import Progress
     from .transport import Transport
 
 Result = TypeVar("Result")
@@ -42,7 +42,7 @@ class Cluster:
     """The nodes in the order in which they are asked, and what is left of the time for them."""
 
     def __init__(self, settings: Settings, transport: Transport, progress: Progress) -> None:
-        self._courier = Courier(settings, transport)
+        self._sender = Sender(settings, transport)
         self._progress = progress
         self._watch = Watch(progress, _SILENT)
         self._addresses = list(settings.addresses)
@@ -82,7 +82,7 @@ class Cluster:
         Whoever waits for that thread does so by ``joined``, which says them.
         """
         found = copy.copy(self)
-        found._courier = self._courier.another()  # noqa: SLF001 - of the same class
+        found._sender = self._sender.another()  # noqa: SLF001 - of the same class
         found._progress = Silent()  # noqa: SLF001 - likewise
         found._watch = Watch(found._progress, _SILENT)  # noqa: SLF001 - likewise
         found._addresses = list(self._addresses)  # noqa: SLF001 - likewise
@@ -177,7 +177,7 @@ class Cluster:
         hold = nullcontext() if self._repeat or call is _PROBE else stop.patiently()
         try:
             with self._watch.waiting(text), hold:
-                outcome = self._courier.take(call, address, seconds)
+                outcome = self._sender.send(call, address, seconds)
         except DockerTLSError:
             self._prefer(address)
             raise

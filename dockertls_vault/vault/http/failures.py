@@ -20,7 +20,7 @@ from dockertls_vault.errors import (
 
 from .proxies import proxy_for
 from .transport import TooLongError
-from .unset import no_address
+from .unconfigured import no_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import InvalidSetting
-from dockertls_vault.files import given
+from dockertls_vault.files import bounded
 
 from .deadline import TLSSocket
 
@@ -86,7 +86,7 @@ def _in_memory(path: Path, origin: str) -> Iterator[str]:
     OpenSSL itself would wait for a pipe for ever, and heed no signal.
     """
     try:
-        content = given.read(path)
+        content = bounded.read(path)
     except (OSError, ValueError) as error:
         raise InvalidSetting(f"{origin}: {path} cannot be read: {error}") from None
     reading, writing = os.pipe()
@@ -138,7 +138,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _read(files: Iterable[Path], origin: str) -> str:
     try:
-        return "".join(given.read(file).decode("ascii", "ignore") for file in files)
+        return "".join(bounded.read(file).decode("ascii", "ignore") for file in files)
     except (OSError, ValueError) as error:
         raise InvalidSetting(f"{origin}: no CA certificates can be read there: {error}") from None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .progress import Progress
+    from dockertls_vault.vault.progress import Progress
 
 
 class Watch:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import LoginRefused, TokenRefused
 from dockertls_vault.settings.parsers import Method
-from dockertls_vault.vault.http.unset import no_token
+from dockertls_vault.vault.http.unconfigured import no_token
 
 from . import approle
 from .method import choose, without_token

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken
-from dockertls_vault.files import given, guarded
+from dockertls_vault.files import bounded, guarded
 from dockertls_vault.settings import parsers
 
 from .wrapping import wrapped
@@ -135,7 +135,7 @@ def read_secret(file: Path) -> str:
 
 def _read(file: Path) -> str:
     try:
-        return given.read(file).decode()
+        return bounded.read(file).decode()
     except UnicodeDecodeError:
         raise InvalidSetting(f"{file} cannot be read: it is not text") from None
     except (OSError, ValueError) as error:

@@ -26,7 +26,7 @@ from dockertls_vault.errors import (
     VaultUnreachable,
 )
 from dockertls_vault.vault.answers.meaning import Verdict
-from dockertls_vault.vault.http import cluster, courier, retry
+from dockertls_vault.vault.http import cluster, retry, sender
 from dockertls_vault.vault.http.transport import LONGEST_BODY
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.token_info import lookup
@@ -241,8 +241,8 @@ def test_what_passes_with_an_election_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, verdict: Verdict, answer: Answer, hint: str
 ) -> None:
     """For ten seconds, here half a one, and not for the whole budget: longer is no election."""
-    patience = courier.PATIENCE[verdict]
-    monkeypatch.setitem(courier.PATIENCE, verdict, patience / 20)
+    patience = sender.PATIENCE[verdict]
+    monkeypatch.setitem(sender.PATIENCE, verdict, patience / 20)
     found = failure(answer, DOCKERTLS_TIMEOUT="300s")
     assert patience == 10
     assert hint in found.hint

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.errors import TryAgain
-from dockertls_vault.vault.http.own_writes import OwnWrites
+from dockertls_vault.vault.http.consistency import OwnWrites
 from dockertls_vault.vault.token_info import lookup
 from tests.harness.dialect import community, enterprise
 from tests.harness.dialect.exchange import Answer, refusal

@@ -8,8 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from dockertls_vault.vault.http.progress import Logged
 from dockertls_vault.vault.http.watch import Watch
+from dockertls_vault.vault.progress import Logged
 from tests.vault.waits import NoWaits, Waits
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The three visits of a check over TLS: as a stranger, with a forged certificate, with ours.
+"""The three attempts of a check over TLS: as a stranger, with a forged certificate, with ours.
 
 Each is a connection of its own, and whoever sits between may answer each in another way: what
 one of them shows of the server holds for the others only where its certificate is the same.
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Visits:
+class Attempts:
     """What each came to; ``forged`` is None where the port speaks no TLS to a stranger.
 
     ``known`` is None then, too, and where we have no certificate that can be used. ``earlier`` is
-    what visits that had to be paid again were shown.
+    what attempts that had to be made again were shown.
     """
 
     stranger: Exchange
@@ -49,17 +49,17 @@ class Visits:
     @property
     def outcomes(self) -> list[Outcome]:
         """What came of each, in order."""
-        return [visit.outcome for visit in self._paid]
+        return [attempt.outcome for attempt in self._made]
 
     @property
     def greetings(self) -> tuple[Greeting, ...]:
         """What the server showed on each, in order."""
-        return tuple(visit.greeting for visit in self._paid)
+        return tuple(attempt.greeting for attempt in self._made)
 
     @property
     def are_of_one_server(self) -> bool:
         """Whether all of them that showed a certificate showed the same."""
-        return len({visit.greeting.certificate for visit in self._paid} - {None}) <= 1
+        return len({attempt.greeting.certificate for attempt in self._made} - {None}) <= 1
 
     @property
     def met_an_impostor(self) -> bool:
@@ -67,33 +67,33 @@ class Visits:
         return any(greeting.objections for greeting in self.earlier)
 
     @property
-    def _paid(self) -> list[Exchange]:
-        return [visit for visit in (self.stranger, self.forged, self.known) if visit]
+    def _made(self) -> list[Exchange]:
+        return [attempt for attempt in (self.stranger, self.forged, self.known) if attempt]
 
 
-def visit(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Visits:
-    """Pay the three visits; once more where the certificate changed on the way, as at a restart."""
-    visits = _visit(peer, ours, timeout, now)
-    if visits.are_of_one_server:
-        return visits
-    return replace(_visit(peer, ours, timeout, now), earlier=visits.greetings)
+def attempt(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Attempts:
+    """Make the three attempts, and again if the certificate changed meanwhile, as at a restart."""
+    attempts = _attempt(peer, ours, timeout, now)
+    if attempts.are_of_one_server:
+        return attempts
+    return replace(_attempt(peer, ours, timeout, now), earlier=attempts.greetings)
 
 
-def _visit(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Visits:
+def _attempt(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Attempts:
     stranger = probe.ask(peer, Hello(roots=ours.roots), timeout)
     if stranger.greeting.certificate is None and isinstance(stranger.outcome, NotTLS | Silent):
-        return Visits(stranger)
+        return Attempts(stranger)
     forged = forge(ours.certificate, stranger.greeting.authorities, now)
-    return Visits(
+    return Attempts(
         stranger,
         probe.ask(peer, Hello(forged, ours.roots), timeout),
         probe.ask(peer, ours.hello, timeout) if ours.hello else None,
     )
 
 
-def of_nobody_else(step: CheckResult, visits: Visits) -> CheckResult:
+def of_nobody_else(step: CheckResult, attempts: Attempts) -> CheckResult:
     """Return ``step``, about the server's chain, as a warning where somebody else answered, too."""
-    if step.result is not Result.OK or not visits.met_an_impostor:
+    if step.result is not Result.OK or not attempts.met_an_impostor:
         return step
     return replace(
         step,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault import stop
-from dockertls_vault.files import given
+from dockertls_vault.files import bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 def test_a_file(tmp_path: Path) -> None:
     """It is read whole, up to the largest."""
     file = tmp_path / "file"
-    for content in (b"", b"hvs.x\n", bytes(given.LARGEST)):
+    for content in (b"", b"hvs.x\n", bytes(bounded.LARGEST)):
         file.write_bytes(content)
-        assert given.read(file) == content
+        assert bounded.read(file) == content
 
 
 def test_a_pipe_of_a_shell() -> None:
     """What a program writes bit by bit into ``<(…)`` is waited for."""
-    reads = "import pathlib, sys; from dockertls_vault.files import given; "
-    reads += "print(given.read(pathlib.Path(sys.argv[1])))"
+    reads = "import pathlib, sys; from dockertls_vault.files import bounded; "
+    reads += "print(bounded.read(pathlib.Path(sys.argv[1])))"
     command = f"'{sys.executable}' -c '{reads}' <(printf hvs.; sleep 0.3; printf x)"
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
     assert done.stdout == b"b'hvs.x'\n"
@@ -41,28 +41,28 @@ def test_what_has_no_end(endless: str, tmp_path: Path) -> None:
     (tmp_path / "large").touch()
     os.truncate(tmp_path / "large", 1 << 40)
     with pytest.raises(ValueError, match="more than 4 MiB"):
-        given.read(tmp_path / endless)  # a path from the root stays one
+        bounded.read(tmp_path / endless)  # a path from the root stays one
 
 
 def test_a_fifo_that_nobody_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up."""
-    monkeypatch.setattr(given, "PATIENCE", 0.1)
+    monkeypatch.setattr(bounded, "PATIENCE", 0.1)
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(TimeoutError):
-        given.read(tmp_path / "fifo")
+        bounded.read(tmp_path / "fifo")
 
 
 def test_a_fifo_is_not_waited_for_after_a_signal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The end that is asked for comes at once."""
-    monkeypatch.setattr(given, "PATIENCE", 600.0)
+    monkeypatch.setattr(bounded, "PATIENCE", 600.0)
     os.mkfifo(tmp_path / "fifo")
     with stop.heeded() as asked:
         timer = threading.Timer(0.1, asked.request)
         timer.start()
         with pytest.raises(stop.Stopped):
-            given.read(tmp_path / "fifo")
+            bounded.read(tmp_path / "fifo")
         timer.join()
 
 

@@ -50,7 +50,7 @@ class Reached:
 
 
 @contextmanager
-def walked(directory: Path, judge: Judge, make: Make | None = None) -> Iterator[Reached]:
+def to(directory: Path, judge: Judge, make: Make | None = None) -> Iterator[Reached]:
     """Open ``directory``, or without ``make`` the last one on the way to it that can be seen.
 
     ``judge`` sees all of the way from / on, each directory, each link and whatever else there

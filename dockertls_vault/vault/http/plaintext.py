@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dockertls_vault.settings.schema import Settings
 
 
-def is_exposed(server: Address, settings: Settings) -> bool:
+def exposes_token(server: Address, settings: Settings) -> bool:
     """Tell whether a token for ``server`` leaves this machine unencrypted.
 
     It does so also on the way to a proxy that is there for loopback as well.

@@ -24,9 +24,9 @@ from dockertls_vault.settings.address import Target
 from dockertls_vault.vault.answers import table
 from dockertls_vault.vault.answers.meaning import Verdict
 
-from . import exposure, failures, redirect, retry
+from . import failures, plaintext, redirect, retry
+from .consistency import OwnWrites
 from .masking import mask
-from .own_writes import OwnWrites
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ class Failure:
     wait: float = 0.0
 
 
-class Courier:
+class Sender:
     """Takes calls to nodes, and remembers between them what was written and what was learnt."""
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
@@ -79,13 +79,13 @@ class Courier:
         self._right: set[Address] = set()
         self._initialized: set[Address] = set()
 
-    def another(self) -> Courier:
+    def another(self) -> Sender:
         """Return one for another thread: what is written in one is not to be read in the other."""
         found = copy.copy(self)
         found._writes = copy.copy(self._writes)  # noqa: SLF001 - of the same class
         return found
 
-    def take(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
+    def send(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
         """Return the answer, a success, or a failure that may pass; raises what will not.
 
         The node has ``seconds`` for it, the one that it redirects to included.
@@ -98,7 +98,7 @@ class Courier:
         answer = mask(answer, call)
         meaning = table.read(call.method, call.path, address, answer)
         if meaning.verdict is Verdict.NO_FORWARDING and self._writes.forget_forwarding():
-            return self.take(call, address, until - time.monotonic())
+            return self.send(call, address, until - time.monotonic())
         return self._judge(call, address, answer, meaning, until)
 
     def _reach(
@@ -126,13 +126,13 @@ class Courier:
 
     def _tell_exposed(self, leader: Address) -> None:
         """Say once of each server that is redirected to what is said of those in the settings."""
-        if not exposure.is_exposed(leader, self._settings):
+        if not plaintext.exposes_token(leader, self._settings):
             return
         with self._lock:
             told = leader in self._exposed
             self._exposed.add(leader)
         if not told:
-            logger.warning(exposure.words(leader))
+            logger.warning(plaintext.words(leader))
 
     def _send(self, call: Call, address: Address, asked: Target, until: float) -> Answer | Failure:
         try:

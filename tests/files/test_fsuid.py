@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.errors import CannotWrite
-from dockertls_vault.files import acting
+from dockertls_vault.files import fsuid
 from tests.harness.missing import as_root
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_it_may_not_do_what_the_user_may_not(
 ) -> None:
     """The kernel refuses each, as it does to the user; root's capabilities are gone with it."""
     with pytest.raises(PermissionError):
-        acting.as_user(NOBODY.pw_uid, lambda: attempt(roots))
+        fsuid.as_user(NOBODY.pw_uid, lambda: attempt(roots))
     assert roots.read_text() == "secret"
     assert roots.stat().st_uid == 0
 
@@ -64,10 +64,10 @@ def test_it_may_not_do_what_the_user_may_not(
 def test_what_it_makes_is_the_users(everybodys: Path, uid: int) -> None:
     """Also one's whom this machine does not know, who is in no group of it then."""
     os.chown(everybodys, uid, -1)
-    acting.as_user(uid, (everybodys / "made").touch)
+    fsuid.as_user(uid, (everybodys / "made").touch)
     made = (everybodys / "made").stat()
     assert made.st_uid == uid
-    assert made.st_gid in acting.groups(uid)
+    assert made.st_gid in fsuid.groups(uid)
 
 
 def test_it_has_the_users_groups_and_none_of_ours(everybodys: Path) -> None:
@@ -79,7 +79,7 @@ def test_it_has_the_users_groups_and_none_of_ours(everybodys: Path) -> None:
     os.setgroups([group])
     try:
         with pytest.raises(PermissionError):
-            acting.as_user(NOBODY.pw_uid, (everybodys / "groups").read_text)
+            fsuid.as_user(NOBODY.pw_uid, (everybodys / "groups").read_text)
         assert os.getgroups() == [group]
     finally:
         os.setgroups(before)
@@ -104,7 +104,7 @@ def test_the_other_threads_keep_what_they_have(roots: Path) -> None:
         assert looked.wait(60)
         return os.getuid(), os.geteuid()
 
-    assert acting.as_user(NOBODY.pw_uid, work) == (0, 0)
+    assert fsuid.as_user(NOBODY.pw_uid, work) == (0, 0)
     other.join()
     assert seen == [("secret", groups)]
     assert roots.read_text() == "secret"
@@ -118,15 +118,15 @@ def test_what_it_raises_comes_through(kind: type[BaseException]) -> None:
         raise kind("of the work")
 
     with pytest.raises(kind, match="of the work"):
-        acting.as_user(NOBODY.pw_uid, work)
+        fsuid.as_user(NOBODY.pw_uid, work)
 
 
 def test_a_machine_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is done there, rather than with root's groups."""
     done: list[int] = []
-    monkeypatch.setattr(acting, "_SETGROUPS", {})
+    monkeypatch.setattr(fsuid, "_SETGROUPS", {})
     with pytest.raises(CannotWrite, match="no way is known here"):
-        acting.as_user(NOBODY.pw_uid, lambda: done.append(1))
+        fsuid.as_user(NOBODY.pw_uid, lambda: done.append(1))
     assert done == []
 
 
@@ -136,8 +136,8 @@ def test_a_machine_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_process_that_may_not(without: str) -> None:
     """As in a container without capabilities, or where they do not go with the user."""
-    code = "import sys; from dockertls_vault.files import acting; "
-    code += "acting.as_user(int(sys.argv[1]), lambda: print('done'))"
+    code = "import sys; from dockertls_vault.files import fsuid; "
+    code += "fsuid.as_user(int(sys.argv[1]), lambda: print('done'))"
     ended = subprocess.run(
         ["setpriv", without, sys.executable, "-c", code, str(NOBODY.pw_uid)],
         cwd=Path(__file__).parents[2],

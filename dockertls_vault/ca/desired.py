@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredState:
     """What the CA shall be; None leaves what is there, or takes the default where nothing is.
 
     Raises InvalidInput for what contradicts itself, InvalidSetting if the two roles would be
