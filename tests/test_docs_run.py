@@ -76,7 +76,7 @@ bao write -field=certificate root/root/sign-intermediate csr=@i.csr common_name=
 for pem in i root; do cat $pem.pem; echo; done >intermediate-and-root.pem
 set +e
 """
-MOVE = "From a hand-made CA to one in Vault"
+MOVE = "Migrate from a hand-made CA"
 HAND_MADE = """\
 set -e
 bao secrets disable dockertls
@@ -99,10 +99,10 @@ sed -i s,/etc/docker/tls/,/etc/docker/, /etc/docker/daemon.json
 set +e
 """
 FROM_A_CHECKOUT = "From a checkout"
-REMOVE = "To remove it"
-UNDO = "To undo it"
+REMOVE = "Uninstall"
+UNDO = "Undo"
 # What the page about rolling back takes for granted, and what the reader puts in.
-REPLACED = "To the files that were there before"
+REPLACED = "Restore replaced files"
 REPLACE = """\
 set -e
 rm -f /etc/docker/*.pem
