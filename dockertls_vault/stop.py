@@ -12,17 +12,14 @@ import os
 import queue
 import select
 import socket
-import threading
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TextIO
-
-Result = TypeVar("Result")
 
 
 class Stopped(BaseException):
@@ -76,14 +73,22 @@ _hold: ContextVar[_Hold] = ContextVar("hold", default=_Hold.NONE)
 
 
 @contextmanager
-def heeded() -> Iterator[Stop]:
-    """Within it, what is asked of the Stop that it gives is heeded, in this thread alone."""
-    stop = Stop()
+def heeded(stop: Stop | None = None) -> Iterator[Stop]:
+    """Within it, only this thread heeds what is asked of the Stop, and holds nothing yet."""
+    stop = stop or Stop()
     token = _current.set(stop)
     try:
-        yield stop
+        with _holding(_Hold.NONE):
+            yield stop
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def passed_on(other: Stop) -> Iterator[None]:
+    """Within it, whatever would cut what this thread waits for is asked of ``other`` too."""
+    with _current.get()._cutting(other.request, _hold.get()):  # noqa: SLF001 - of this module
+        yield
 
 
 def check() -> None:
@@ -141,51 +146,6 @@ def shut(connection: socket.socket) -> None:
     """End what is waited for on a connection, in whatever state it is, TLS included."""
     # SSLSocket's own would forget that it speaks TLS, and go on in the clear.
     socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-
-@contextmanager
-def beside(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
-    """Within it, ``work`` goes on in a thread; give what waits for its result, or raises its error.
-
-    An end that is asked for ends both, and the end of the block ends the work, wherever it is.
-    """
-    its, context = Stop(), copy_context()
-    context.run(_current.set, its)
-    # What is held here is not held there: the end of the block would wait for it.
-    context.run(_hold.set, _Hold.NONE)
-    results: list[Result] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(context.run(work))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="beside", daemon=True)
-
-    def result() -> Result:
-        if started:
-            thread.join()
-        elif not (results or errors):
-            run()
-        check()
-        if errors:
-            raise errors[0]
-        return results[0]
-
-    with _current.get()._cutting(its.request, _hold.get()):  # noqa: SLF001 - of this module
-        try:
-            thread.start()
-            started = True
-        except RuntimeError:  # no more threads are allowed: then it is done when it is asked for
-            started = False
-        try:
-            yield result
-        finally:
-            its.request()
-            if started:
-                thread.join()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dockertls_vault import stop
+from dockertls_vault.background import in_background
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import DockerTLSError, TokenRefused
 
@@ -156,7 +157,7 @@ class Session:
             finally:
                 cluster.close()
 
-        with stop.beside(work) as result:
+        with in_background(work) as result:
             yield lambda: self._cluster.joined(result)
 
     def wait(self, seconds: float, why: str) -> bool:
