@@ -46,8 +46,6 @@ EXIT_USAGE = 2
 # Under whatever name the release of typer has it.
 _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 EXIT_BUG = 70
-# A short command makes some 60,000; Python would look for garbage after each 700 of them.
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 class _Commands(TyperGroup):
@@ -100,12 +98,10 @@ def program(
 def main() -> None:
     """Run the program on the arguments of the process, and exit with its status.
 
-    Looking for garbage is more than a tenth of a short command's time, and most of it comes at
-    the very end, where the system takes the memory back anyway (docs/reference/performance.md).
+    Garbage is not looked for at the very end, where the system takes the memory back anyway.
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # a library's, about what a server sent: not for users
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     stdout = streams.take_over()
     status = run(sys.argv[1:])
     if stdout.failure is not None and status == 0:
