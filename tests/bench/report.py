@@ -35,10 +35,10 @@ def machine() -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def commands(found: Mapping[str, Usage], rivals: Sequence[str], rounds: int) -> str:
+def commands(head: str, found: Mapping[str, Usage], rivals: Sequence[str]) -> str:
     """Return a row for each command, and the first, ours, as a ratio to each of its rivals."""
     ours = next(iter(found.values()))
-    lines = [f"{f'whole commands, medians of {rounds}':<38}{'wall s':>9}{'CPU s':>9}{'MiB':>9}"]
+    lines = [f"{head:<38}{'wall s':>9}{'CPU s':>9}{'MiB':>9}"]
     lines += [
         f"{name:<38}{usage.wall:>9.3f}{usage.cpu:>9.3f}{usage.memory:>9.1f}"
         for name, usage in found.items()
