@@ -38,7 +38,7 @@ HOST, ADDRESS, USER = "a.example", "10.0.0.1", "alice"
 _DAY = timedelta(days=1)
 _NOW = datetime.now(UTC).replace(microsecond=0)
 _KEYS = 12
-# See "Where Go and OpenSSL judge otherwise" in docs/explanation/verify.md.
+# See "Where Go and OpenSSL differ" in docs/explanation/verification.md.
 OF_OPENSSL_ALONE = {
     "Missing Authority Key Identifier",
     "Missing Subject Key Identifier",
