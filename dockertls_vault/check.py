@@ -1,7 +1,7 @@
-"""Check a daemon from outside: who is let in, who is kept out, and why.
+"""Check a daemon from outside: whom it accepts, whom it rejects, and why.
 
-Everything is tried, also after a failure, unless it makes no sense any more; such a step is
-reported as skipped. Nothing is asked of the daemon but ``/version``.
+Every check runs, even after a failure, unless it no longer makes sense; it is then reported as
+skipped. The daemon is asked for nothing but ``/version``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from .certificate.certificate import describe, load_certificates
 from .credential import reader
 from .docker.diagnosis import answers, client_credential, server_certificate, trust
-from .docker.diagnosis.attempts import attempt, of_nobody_else, of_the_same
-from .docker.diagnosis.report import CheckResult, Report, Result, worst
+from .docker.diagnosis.attempts import attempt, doubt_another_server, warn_of_impostor
+from .docker.diagnosis.causes import explain_refusal
+from .docker.diagnosis.checks import Check
+from .docker.diagnosis.remedies import ISSUE_CLIENT
+from .docker.diagnosis.report import Report, Result, worst
 from .docker.diagnosis.successor import find_successor, restart_instead
 from .docker.handshake import authorities, probe
 from .docker.handshake.outcome import Answered
@@ -27,24 +30,9 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from .credential.reader import CredentialFiles
+    from .docker.diagnosis.report import CheckResult
     from .docker.endpoint import Endpoint
     from .docker.handshake.outcome import Version
-
-_CONNECT = "connect"
-# Every step of a report, in order, with what it tries.
-CHECKS = {
-    "credential": client_credential.READ,
-    "port": _CONNECT,
-    "plaintext": answers.PLAINTEXT,
-    "no-certificate": answers.NO_CERTIFICATE,
-    "forged-certificate": answers.FORGED,
-    "trust": trust.TRUST,
-    "version": answers.OURS,
-    "name": server_certificate.NAME,
-    "chain": server_certificate.CHAIN,
-    "validity": server_certificate.VALIDITY,
-    "usage": server_certificate.USAGE,
-}
 
 
 def check(
@@ -54,14 +42,14 @@ def check(
     server: Path | None = None,
     timeout: timedelta,
     now: datetime,
-    issue: str = trust.ISSUE_CLIENT,
+    issue: str = ISSUE_CLIENT,
 ) -> Report:
-    """Try ``endpoint`` with the credential in ``files``; never raises for what it finds.
+    """Check ``endpoint`` with the credential in ``files``; never raise for what it finds.
 
-    Without ``files``, or where they cannot be used, it is tried as a stranger. ``server`` is the
-    directory of this host's own server credential, which may be newer than what its daemon
-    serves; ``timeout`` is for each answer that is waited for, ``now`` the time in UTC,
-    ``issue`` the command that makes ``files`` anew.
+    Without usable ``files``, only the checks as a stranger run. ``server`` is the directory of
+    this host's own server credential, which may be newer than what its daemon presents;
+    ``timeout`` is the limit for each response, ``now`` the time in UTC, ``issue`` the command
+    that replaces ``files``.
     """
     ours = (
         client_credential.load(files.ca, files.cert, files.key, now, issue)
@@ -71,9 +59,9 @@ def check(
     try:
         peer = probe.connect(endpoint, timeout)
     except DockerUnavailable as error:
-        port = CheckResult("port", Result.UNREACHABLE, _CONNECT, error.message, remedy=error.hint)
+        port = Check.PORT.found(Result.UNREACHABLE, error.message, remedy=error.hint)
         return _report(endpoint, [ours.step, port], "the port does not answer")
-    port = CheckResult("port", Result.OK, _CONNECT, f"{peer.ip} answers at port {endpoint.port}")
+    port = Check.PORT.found(Result.OK, f"{peer.ip} answers at port {endpoint.port}")
     in_the_clear = probe.ask(peer, None, timeout).outcome
     plaintext = answers.judge_plaintext(in_the_clear)
     steps = [ours.step, port, plaintext]
@@ -88,15 +76,15 @@ def check(
     decisive = attempts.decisive
     greeting = decisive.greeting
     certificate = _load(greeting.certificate)
-    cause = trust.explain_refusal(greeting.authorities, ours.chain, ours.roots, certificate)
+    cause = explain_refusal(greeting.authorities, ours.chain, ours.roots, certificate)
     steps += [
-        of_the_same(answers.judge_no_certificate(stranger), stranger, decisive),
-        of_the_same(answers.judge_forged(forged), forged, decisive),
+        doubt_another_server(answers.judge_no_certificate(stranger), stranger, decisive),
+        doubt_another_server(answers.judge_forged(forged), forged, decisive),
         answers.judge_ours(known, ours.step, cause)
         if known
-        else _skipped("version", "no usable client certificate and key"),
+        else Check.VERSION.skipped("no usable client certificate and key"),
     ]
-    if answers.are_of_another(attempts.outcomes):
+    if answers.are_not_of_docker(attempts.outcomes):
         reason = "the server is not Docker"
         return _report(endpoint, steps, reason, address=peer.ip, certificate=certificate)
     steps += [
@@ -109,7 +97,7 @@ def check(
             roots={root.subject for root in ours.roots},
             public=authorities.public_authorities(),
         ),
-        of_nobody_else(
+        warn_of_impostor(
             server_certificate.judge_chain(greeting, certificate, ours.roots, now, issue), attempts
         ),
     ]
@@ -129,7 +117,7 @@ def check(
 def _find_successor(
     certificate: Certificate, server: Path | None, address: str, now: datetime
 ) -> Certificate | None:
-    """Return what is installed in ``server`` in the certificate's place, if dockerd is behind."""
+    """Return the certificate in ``server`` that replaces it once dockerd restarts, if any."""
     try:
         kept = reader.kept(server) if server else ()
     except OSError:
@@ -143,7 +131,7 @@ def _find_successor(
 def _judge_certificate(
     endpoint: Endpoint, certificate: Certificate, successor: Certificate | None, now: datetime
 ) -> list[CheckResult]:
-    """Judge what the certificate says; ``successor`` comes with the next start of dockerd."""
+    """Judge the certificate's contents; ``successor`` replaces it once dockerd restarts."""
     name, usage = (
         server_certificate.judge_name(endpoint, certificate),
         server_certificate.judge_usage(certificate),
@@ -155,17 +143,13 @@ def _judge_certificate(
 
 
 def _load(der: bytes | None) -> Certificate | None:
-    """Read the certificate that the server showed; None also where it cannot be read."""
+    """Read the certificate that the server presented; None if it cannot be read."""
     if der is None:
         return None
     try:
         return load_certificates(ssl.DER_cert_to_PEM_cert(der))[0]
     except VerificationError:
         return None
-
-
-def _skipped(name: str, reason: str) -> CheckResult:
-    return CheckResult(name, Result.SKIPPED, CHECKS[name], reason)
 
 
 def _report(
@@ -177,9 +161,9 @@ def _report(
     certificate: Certificate | None = None,
     docker: Version | None = None,
 ) -> Report:
-    """Put the report together; the steps that it did not come to are skipped for ``reason``."""
+    """Put the report together; ``reason`` is why the checks that did not run were skipped."""
     done = {step.check: step for step in steps}
-    every = tuple(done.get(name) or _skipped(name, reason) for name in CHECKS)
+    every = tuple(done.get(each.identifier) or each.skipped(reason) for each in Check)
     return Report(
         endpoint=str(endpoint),
         address=address,

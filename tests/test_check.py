@@ -15,10 +15,11 @@ import pytest
 from dockertls_vault.certificate.certificate import serial_text
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.certificate.request import KeyType
-from dockertls_vault.check import CHECKS, check
+from dockertls_vault.check import check
 from dockertls_vault.credential import store
 from dockertls_vault.credential.reader import CredentialFiles
 from dockertls_vault.docker.diagnosis import attempts
+from dockertls_vault.docker.diagnosis.checks import Check
 from dockertls_vault.docker.diagnosis.report import Report, Result
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.handshake.forged import forge
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 LONG = timedelta(seconds=30)
 SHORT = timedelta(milliseconds=300)
 WEEK = timedelta(days=7)
+CHECKS = [each.identifier for each in Check]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def run(
     files = CredentialFiles(*(credential / name for name in names)) if credential else None
     now = datetime.now(UTC)
     report = check(Endpoint(host, port), files, server=server, timeout=timeout, now=now)
-    assert [step.check for step in report.checks] == list(CHECKS)
+    assert [step.check for step in report.checks] == CHECKS
     for step in report.checks:
         assert step.description
         assert step.summary

@@ -138,7 +138,7 @@ def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
     """Return the command that makes ``files``, or the first ones, in the directory looked at."""
     from dockertls_vault.certificate.request import Purpose
     from dockertls_vault.credential.layout import Layout
-    from dockertls_vault.docker.diagnosis.trust import ISSUE_CLIENT
+    from dockertls_vault.docker.diagnosis.remedies import ISSUE_CLIENT
 
     words = [ISSUE_CLIENT]
     # Not Path.resolve, which raises for links in a circle.

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from dockertls_vault.check import CHECKS
 from dockertls_vault.cli.check import default_directory
 from dockertls_vault.cli.main import run
+from dockertls_vault.docker.diagnosis.checks import Check
 from tests.certificates import CLIENT_AUTH, Authority, write_credential
 from tests.docker import servers
 from tests.harness.dockerd import dockerd, tls
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Types of a name's parts, 2.5.4.3 and 2.5.4.6 (X.520), in DER.
 COMMON_NAME, COUNTRY = b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x06"
+CHECKS = [each.identifier for each in Check]
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_a_good_daemon_is_an_envelope_of_json(
     assert (status, envelope["kind"], envelope["ok"], captured.err) == (0, "check", True, "")
     data = envelope["data"]
     assert set(data) == {"endpoint", "address", "result", "checks", "certificate", "docker"}
-    assert [step["check"] for step in data["checks"]] == list(CHECKS)
+    assert [step["check"] for step in data["checks"]] == CHECKS
     for step in data["checks"]:
         assert set(step) == {"check", "result", "description", "summary", "reason", "remedy"}
     assert set(data["docker"]) == {"engine", "version", "api_version", "os", "arch"}

@@ -9,7 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker.diagnosis import answers
-from dockertls_vault.docker.diagnosis.report import CheckResult, Result
+from dockertls_vault.docker.diagnosis.checks import Check
+from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.handshake.outcome import Exchange, Greeting
 from dockertls_vault.docker.handshake.probe import Peer, ask
@@ -88,7 +89,7 @@ def _cross(said: bytes) -> object:
     peer = Peer(Endpoint(*address), socket.AF_INET, address)
     outcome = ask(peer, None, _LIMIT).outcome
     exchange = Exchange(outcome, Greeting(b"shown", asks=True))
-    credential = CheckResult("credential", Result.OK, "", "")
+    credential = Check.CREDENTIAL.found(Result.OK, "")
     return [
         answers.judge_plaintext(outcome),
         answers.judge_no_certificate(exchange),

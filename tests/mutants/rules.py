@@ -410,8 +410,8 @@ _TRUST: _Rows = (
 _SERVER: _Rows = (
     (
         "the name dialled",
-        '    if found:\n        return CheckResult(\n            "name"',
-        '    if True:\n        return CheckResult(\n            "name"',
+        "    if found:\n        return Check.NAME",
+        "    if True:\n        return Check.NAME",
     ),
     (
         "an address among the addresses",

@@ -1,4 +1,4 @@
-"""What a daemon's answer means: the table of alerts and causes; pure."""
+"""What a daemon's answer means: plaintext, strangers and our own certificate; pure."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from dockertls_vault.docker.handshake.outcome import (
     Silent,
 )
 
-from .report import Check, CheckResult, Result
-from .trust import LET_IN_REMEDY, TRY_AGAIN, WHO_REACHES, Cause
+from .causes import ACCEPTS_STRANGERS, Cause
+from .checks import Check
+from .remedies import TRY_AGAIN
+from .report import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dockertls_vault.docker.handshake.outcome import Exchange, Outcome
 
-PLAINTEXT = "connect in plaintext"
-NO_CERTIFICATE = "connect without a client certificate"
-FORGED = "connect with a forged client certificate"
-OURS = "connect with our client certificate"
+    from .report import CheckResult
 
-# What dockerd's log and docker's messages call an alert, where OpenSSL has another word.
+# Go's names for alerts, which are those in dockerd's log, if OpenSSL's differ.
 _IN_GO = {
     "unknown ca": "unknown certificate authority",
     "certificate expired": "expired certificate",
@@ -39,8 +38,8 @@ _UNKNOWN_CA = (
 _WHY_REFUSED = {
     "certificate required": "the daemon received no certificate from a CA that it trusts",
     "unknown ca": _UNKNOWN_CA,
-    # Docker 20.10 (Go 1.19) has this one alert for everything; of what could be wrong, the
-    # validity and the usage of our certificate have been looked at before.
+    # Docker 20.10 (Go 1.19) sends this alert for every fault. The validity and usage of our
+    # certificate have been checked before, which leaves its CA.
     "bad certificate": _UNKNOWN_CA,
     "certificate expired": "by the daemon's clock our certificate has expired or is not yet valid",
 }
@@ -53,10 +52,10 @@ _ADVICE_REFUSED = (
 _NO_COMMON_VERSION = Alerted("protocol version")
 _TLS_HEADER = b"\x15\x03"
 _BAD_REQUEST = 400
-# With these a proxy in front of Docker refuses; 495 and 496 are nginx's own.
+# With these a proxy in front of Docker rejects a client; 495 and 496 are nginx's own.
 _REFUSALS = {_BAD_REQUEST, 401, 403, 495, 496}
-# With these it says that the server behind it does not answer.
-_NOBODY_BEHIND = {502, 503, 504}
+# With these it reports that its upstream does not answer.
+_NO_UPSTREAM = {502, 503, 504}
 _PLAINTEXT_REMEDY = {
     Engine.DOCKER: "set tls, tlsverify, tlscacert, tlscert and tlskey (dockerd prints no warning "
     "for a systemd socket, -H fd://) and restart dockerd",
@@ -67,15 +66,15 @@ _NOT_DOCKER = "something other than Docker listens there, or a proxy hides it"
 
 
 def judge_plaintext(outcome: Outcome) -> CheckResult:
-    """Tell whether plaintext is refused; ``outcome`` is that of a request without TLS."""
-    step = Check("plaintext", PLAINTEXT).found
+    """Judge whether plaintext is rejected; ``outcome`` is that of a request without TLS."""
+    step = Check.PLAINTEXT.found
 
     match outcome:
         case Answered(engine=Engine() as engine):
             return step(
                 Result.CRITICAL,
                 f"{engine} answers in plaintext: {_shown(outcome)}",
-                f"a plaintext API: {WHO_REACHES[engine]}",
+                f"a plaintext API: {ACCEPTS_STRANGERS[engine].reason}",
                 f"close the port now; then {_PLAINTEXT_REMEDY[engine]}",
             )
         case Answered(status=status) if status == _BAD_REQUEST:
@@ -100,20 +99,20 @@ def judge_plaintext(outcome: Outcome) -> CheckResult:
 
 
 def judge_no_certificate(exchange: Exchange) -> CheckResult:
-    """Tell whether somebody without a certificate is kept out."""
-    return _judge_stranger(Check("no-certificate", NO_CERTIFICATE), exchange)
+    """Judge whether a client without a certificate is rejected."""
+    return _judge_stranger(Check.NO_CERTIFICATE, exchange)
 
 
 def judge_forged(exchange: Exchange) -> CheckResult:
-    """Tell whether somebody with a forged certificate is kept out."""
-    return _judge_stranger(Check("forged-certificate", FORGED), exchange)
+    """Judge whether a client with a forged certificate is rejected."""
+    return _judge_stranger(Check.FORGED_CERTIFICATE, exchange)
 
 
 def _judge_stranger(check: Check, exchange: Exchange) -> CheckResult:
-    """Take nothing for a refusal but what a server says that has asked for a certificate.
+    """Count nothing as a rejection but the answer of a server that has requested a certificate.
 
-    It has proved by then to have its own certificate's key; before that, anybody can send an
-    alert or end the connection, and what limits connections does.
+    By then it has proved that it holds the key of its own certificate. Before that, anybody can
+    send an alert or close the connection, and rate limits do.
     """
     step = check.found
 
@@ -124,14 +123,15 @@ def _judge_stranger(check: Check, exchange: Exchange) -> CheckResult:
                 Result.CRITICAL,
                 f"TLS accepted a stranger; an authorization plugin rejected it: {_shown(outcome)}",
                 "only the plugin stands between a stranger and root on that host",
-                LET_IN_REMEDY[Engine.DOCKER],
+                ACCEPTS_STRANGERS[Engine.DOCKER].remedy,
             )
         case Answered(engine=Engine() as engine):
+            cause = ACCEPTS_STRANGERS[engine]
             return step(
                 Result.CRITICAL,
                 f"{engine} accepts a stranger: {_shown(outcome)}",
-                WHO_REACHES[engine],
-                LET_IN_REMEDY[engine],
+                cause.reason,
+                cause.remedy,
             )
         case Answered(status=status) if status in _REFUSALS:
             return step(Result.OK, f"rejected: {_shown(outcome)}")
@@ -154,16 +154,16 @@ def _judge_stranger(check: Check, exchange: Exchange) -> CheckResult:
     return _judge_no_docker(check, outcome)
 
 
-def are_of_another(outcomes: Iterable[Outcome]) -> bool:
-    """Tell whether something else than Docker answered, and Docker itself never.
+def are_not_of_docker(outcomes: Iterable[Outcome]) -> bool:
+    """Tell whether something other than Docker answered, and Docker itself never did.
 
-    A refusal does not tell, nor does a proxy that says that nobody is behind it.
+    A rejection shows neither, nor does a proxy that reports that its upstream is down.
     """
     spoken = [outcome for outcome in outcomes if isinstance(outcome, Answered | NotHTTP)]
     if any(isinstance(outcome, Answered) and outcome.engine for outcome in spoken):
         return False
     return any(
-        isinstance(outcome, NotHTTP) or outcome.status not in _REFUSALS | _NOBODY_BEHIND
+        isinstance(outcome, NotHTTP) or outcome.status not in _REFUSALS | _NO_UPSTREAM
         for outcome in spoken
     )
 
@@ -171,12 +171,12 @@ def are_of_another(outcomes: Iterable[Outcome]) -> bool:
 def judge_ours(
     exchange: Exchange, credential: CheckResult, cause: Cause | None = None
 ) -> CheckResult:
-    """Tell whether we are let in.
+    """Judge whether our certificate is accepted.
 
-    ``credential`` is what was found of our certificate, ``cause`` what the daemon's CAs tell
-    about a refusal.
+    ``credential`` is the result for our own files, ``cause`` what the daemon's CAs show about a
+    rejection, if anything.
     """
-    check = Check("version", OURS)
+    check = Check.VERSION
     step = check.found
 
     outcome = exchange.outcome
@@ -194,7 +194,7 @@ def judge_ours(
             return step(
                 Result.ERROR,
                 f"accepted by TLS, but no version was returned: {_shown(outcome)}",
-                remedy=f"look at {engine}'s log",
+                remedy=f"see {engine}'s log",
             )
         case Answered(status=status) if status in _REFUSALS:
             found = _why_refused(outcome, credential, cause)
@@ -215,7 +215,7 @@ def judge_ours(
 def _why_refused(
     outcome: Alerted | Closed | Answered, credential: CheckResult, cause: Cause | None
 ) -> Cause:
-    """Choose the cause that is known best: our own, then the CAs', then what the answer says."""
+    """Choose the most certain cause: our own files, then the CAs, then the answer itself."""
     if credential.result is Result.ERROR:
         return Cause(credential.summary, credential.remedy)
     if cause and not (isinstance(outcome, Alerted) and outcome.alert not in _OF_THE_CA):
@@ -234,7 +234,7 @@ def _why_refused(
 
 
 def _judge_no_docker(check: Check, outcome: Outcome) -> CheckResult:
-    """Tell what answers where no daemon spoke at all."""
+    """Judge an answer that does not come from a daemon."""
     match outcome:
         case Silent():
             return check.found(
@@ -250,7 +250,7 @@ def _judge_no_docker(check: Check, outcome: Outcome) -> CheckResult:
                 "it supports neither TLS 1.2 nor 1.3, and Docker nothing older",
                 "check the port",
             )
-        case Answered(status=status) if status in _NOBODY_BEHIND:
+        case Answered(status=status) if status in _NO_UPSTREAM:
             return check.found(
                 Result.ERROR,
                 f"a proxy answers, but its upstream does not: {_shown(outcome)}",

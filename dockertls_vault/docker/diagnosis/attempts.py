@@ -1,7 +1,7 @@
 """The three attempts of a check over TLS: as a stranger, with a forged certificate, with ours.
 
-Each is a connection of its own, and whoever sits between may answer each in another way: what
-one of them shows of the server holds for the others only where its certificate is the same.
+Each is a separate connection, and something in between may treat each differently: what one of
+them shows about the server holds for another only if both were shown the same certificate.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dockertls_vault.docker.handshake.channel import Hello
 from dockertls_vault.docker.handshake.forged import forge
 from dockertls_vault.docker.handshake.outcome import NotTLS, Silent
 
-from .report import CheckResult, Result
-from .trust import TRY_AGAIN
+from .remedies import TRY_AGAIN
+from .report import Result
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from dockertls_vault.docker.handshake.probe import Peer
 
     from .client_credential import Credential
+    from .report import CheckResult
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """What each came to; ``forged`` is None where the port speaks no TLS to a stranger.
+    """What each attempt led to; ``forged`` is None if the port speaks no TLS to a stranger.
 
-    ``known`` is None then, too, and where we have no certificate that can be used. ``earlier`` is
-    what attempts that had to be made again were shown.
+    ``known`` is None then too, and if we have no usable certificate. ``earlier`` is what the
+    server showed in attempts that were made again.
     """
 
     stranger: Exchange
@@ -41,29 +42,29 @@ class Attempts:
 
     @property
     def decisive(self) -> Exchange:
-        """The one whose certificate is judged: that on which we were let in, if there is one."""
+        """The attempt whose certificate is judged: ours, if the server presented one on it."""
         if self.known and self.known.greeting.certificate:
             return self.known
         return self.stranger
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """What came of each, in order."""
+        """The outcome of each attempt, in order."""
         return [attempt.outcome for attempt in self._made]
 
     @property
     def greetings(self) -> tuple[Greeting, ...]:
-        """What the server showed on each, in order."""
+        """What the server showed in each attempt, in order."""
         return tuple(attempt.greeting for attempt in self._made)
 
     @property
     def are_of_one_server(self) -> bool:
-        """Whether all of them that showed a certificate showed the same."""
+        """Whether every attempt that was shown a certificate was shown the same one."""
         return len({attempt.greeting.certificate for attempt in self._made} - {None}) <= 1
 
     @property
     def met_an_impostor(self) -> bool:
-        """Whether an earlier one was shown a certificate that does not lead to our roots."""
+        """Whether an earlier attempt was shown a certificate that does not chain to our roots."""
         return any(greeting.objections for greeting in self.earlier)
 
     @property
@@ -72,7 +73,7 @@ class Attempts:
 
 
 def attempt(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) -> Attempts:
-    """Make the three attempts, and again if the certificate changed meanwhile, as at a restart."""
+    """Make the three attempts, and again if the certificate changed in between, as at a restart."""
     attempts = _attempt(peer, ours, timeout, now)
     if attempts.are_of_one_server:
         return attempts
@@ -91,8 +92,8 @@ def _attempt(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) ->
     )
 
 
-def of_nobody_else(step: CheckResult, attempts: Attempts) -> CheckResult:
-    """Return ``step``, about the server's chain, as a warning where somebody else answered, too."""
+def warn_of_impostor(step: CheckResult, attempts: Attempts) -> CheckResult:
+    """Return ``step``, the result for the chain; a warning if an impostor answered too."""
     if step.result is not Result.OK or not attempts.met_an_impostor:
         return step
     return replace(
@@ -104,8 +105,8 @@ def of_nobody_else(step: CheckResult, attempts: Attempts) -> CheckResult:
     )
 
 
-def of_the_same(step: CheckResult, exchange: Exchange, decisive: Exchange) -> CheckResult:
-    """Return ``step``, about ``exchange``, as unknown where another server was well in it."""
+def doubt_another_server(step: CheckResult, exchange: Exchange, decisive: Exchange) -> CheckResult:
+    """Return ``step``, the result for ``exchange``; UNKNOWN if another server was OK in it."""
     if step.result is not Result.OK or (
         exchange.greeting.certificate == decisive.greeting.certificate
     ):

@@ -1,4 +1,4 @@
-"""Our own side of a check: the client's certificate, its key and the trust bundle."""
+"""Our own side of a check: the client certificate, its key and the trust bundle."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import atomic
 
-from .report import Check, CheckResult, Result
-from .trust import ISSUE_CLIENT
+from .checks import Check
+from .remedies import ISSUE_CLIENT
+from .report import Result
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,16 +33,17 @@ if TYPE_CHECKING:
 
     from dockertls_vault.certificate.keys import PrivateKey
 
-READ = "load our credential"
+    from .report import CheckResult
+
 _CLIENT_USAGES = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What the three files hold, as far as they can be used; ``step`` says how far.
+    """The usable contents of the three files; ``step`` is the result of checking them.
 
-    ``chain`` is our certificate and the intermediates in its file. ``identity`` is None where the
-    certificate or the key cannot be used, and ``roots`` are empty where ca.pem cannot.
+    ``chain`` is our certificate and the intermediates in its file. ``identity`` is None if the
+    certificate or the key is unusable, and ``roots`` are empty if ca.pem is.
     """
 
     chain: tuple[Certificate, ...]
@@ -51,7 +53,7 @@ class Credential:
 
     @property
     def hello(self) -> Hello | None:
-        """How we come with it, if we can."""
+        """How we open a handshake with it, if it is usable."""
         return Hello(self.identity, self.roots) if self.identity else None
 
     @property
@@ -61,14 +63,12 @@ class Credential:
 
 
 def none(issue: str = ISSUE_CLIENT) -> Credential:
-    """Return what there is where nobody named a credential and none is where docker looks.
+    """Return an empty credential: none was named, and docker would find none by default.
 
-    ``issue`` is the command that puts one there.
+    ``issue`` is the command that creates one.
     """
-    step = CheckResult(
-        "credential",
+    step = Check.CREDENTIAL.found(
         Result.WARNING,
-        READ,
         "no credential",
         reason="only the checks without a client certificate are run",
         remedy=f"create them with {issue}, or give their directory with --certs",
@@ -77,7 +77,7 @@ def none(issue: str = ISSUE_CLIENT) -> Credential:
 
 
 class _Unusable(Exception):
-    """What is wrong with a file, and what to do; ``{issue}`` in it is the command."""
+    """What is wrong with a file, and what to do; ``{issue}`` stands for the command."""
 
     def __init__(self, summary: str, remedy: str = "issue it again: {issue}") -> None:
         super().__init__(summary)
@@ -86,9 +86,9 @@ class _Unusable(Exception):
 
 
 def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIENT) -> Credential:
-    """Read the three files; never raises: what is wrong is in the step.
+    """Read the three files; never raise: ``step`` of what it returns says what is wrong.
 
-    ``issue`` is the command that makes them anew, for whoever has to.
+    ``issue`` is the command that replaces them, for the remedies.
     """
     chain: tuple[Certificate, ...] = ()
     roots: tuple[Certificate, ...] = ()
@@ -106,10 +106,8 @@ def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIE
     if not problems:
         step = _judge(chain[0], now, issue)
     else:
-        step = CheckResult(
-            "credential",
+        step = Check.CREDENTIAL.found(
             Result.ERROR,
-            READ,
             "; ".join(problem.summary for problem in problems),
             reason="docker cannot use them either",
             remedy=problems[0].remedy.format(issue=issue),
@@ -119,7 +117,7 @@ def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIE
 
 def _read(path: Path) -> bytes:
     try:
-        # In another user's home it may be a link to a device, or a FIFO.
+        # In another user's home it may be a symlink to a device, or a FIFO.
         return atomic.read(path)
     except PermissionError:
         raise _Unusable(
@@ -152,7 +150,7 @@ def _identity(cert: Path, key: Path, chain: tuple[Certificate, ...]) -> Identity
         raise _Unusable(f"{key} contains no private key") from None
     if private_key.public_key() != chain[0].public_key():
         raise _Unusable(f"the key in {key} does not match the certificate in {cert}")
-    # Of which kind it is, OpenSSL judges.
+    # OpenSSL decides below whether it can use this kind of key.
     identity = Identity(chain, cast("PrivateKey", private_key))
     try:
         require_usable(identity)
@@ -162,13 +160,13 @@ def _identity(cert: Path, key: Path, chain: tuple[Certificate, ...]) -> Identity
 
 
 def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
-    """Judge a certificate that can be read and has its key."""
+    """Judge a readable certificate that matches its key."""
     subject = certificate.subject.rfc4514_string() or "the certificate"
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     usages = extended_key_usages(certificate)
 
-    step = Check("credential", READ).found
-    # Before its age: nobody is to put a client's in the place of a server's.
+    step = Check.CREDENTIAL.found
+    # Before its validity, whose remedy would replace a server's certificate with a client's.
     if usages and not usages & _CLIENT_USAGES:
         return step(
             Result.ERROR,

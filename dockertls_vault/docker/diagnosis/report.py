@@ -1,4 +1,4 @@
-"""What a check found, step by step."""
+"""The results of a check of a daemon."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Result(StrEnum):
-    """How bad it is; from the best to the worst.
+    """The severity of a result, from best to worst.
 
-    What was tried and told nothing is unknown; what was not tried is skipped.
+    UNKNOWN: the check ran and was inconclusive. SKIPPED: it did not run.
     """
 
     OK = "ok"
@@ -27,14 +27,14 @@ class Result(StrEnum):
 
     @property
     def exit_status(self) -> int:
-        """The exit status of a check that found nothing worse."""
+        """The exit status of `check` if nothing worse was found."""
         return _EXIT_STATUS[self]
 
 
 _EXIT_STATUS = {
     Result.OK: 0,
     Result.WARNING: 1,
-    Result.SKIPPED: 3,  # with UNKNOWN, as monitoring plugins have it
+    Result.SKIPPED: 3,  # the same as UNKNOWN, as in monitoring plugins
     Result.UNKNOWN: 3,
     Result.ERROR: 65,  # EX_DATAERR
     Result.UNREACHABLE: 69,  # EX_UNAVAILABLE
@@ -44,9 +44,10 @@ _EXIT_STATUS = {
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing that was tried; ``reason`` and ``remedy`` are empty where all is well.
+    """What one check found; ``Check.found`` makes it.
 
-    ``name`` is fixed for each step; the other texts are for people.
+    ``check`` is the identifier of the check, the other texts are for people. ``reason`` and
+    ``remedy`` are empty if nothing is wrong.
     """
 
     check: str
@@ -58,26 +59,12 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
-class Check:
-    """Something to try: its name is fixed, its description is for people."""
-
-    name: str
-    description: str
-
-    def found(
-        self, result: Result, summary: str, reason: str = "", remedy: str = ""
-    ) -> CheckResult:
-        """Return what came of it."""
-        return CheckResult(self.name, result, self.description, summary, reason, remedy)
-
-
-@dataclass(frozen=True)
 class Report:
-    """All steps in order, and what was learned of the daemon.
+    """The results of all checks in order, and what the daemon revealed of itself.
 
-    ``endpoint`` is what was dialled (``tcp://h:2376``), ``address`` the IP address that
-    answered, ``certificate`` the one on the wire, ``docker`` what ``/version`` told us with our
-    own certificate, on that same connection; None where it did not come to that.
+    ``endpoint`` is the one dialled (``tcp://h:2376``), ``address`` the IP address that answered,
+    ``certificate`` the one that the daemon presented, ``docker`` the answer to ``/version`` with
+    our client certificate on that same connection. Each is None if the checks did not get so far.
     """
 
     endpoint: str
@@ -89,9 +76,9 @@ class Report:
 
 
 def worst(checks: tuple[CheckResult, ...]) -> Result:
-    """Return the worst result among ``checks``, at least one.
+    """Return the worst result of at least one check.
 
-    It is ok only where each step was shown to be: one that was skipped leaves the whole unknown.
+    The whole is OK only if every check was: a skipped one makes it UNKNOWN.
     """
     order = list(Result)
     found = max((step.result for step in checks), key=order.index)

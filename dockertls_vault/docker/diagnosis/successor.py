@@ -1,7 +1,7 @@
-"""The certificate that a daemon would serve if it were restarted.
+"""The certificate that a daemon would present if it were restarted.
 
-dockerd reads its files at its start only (moby#23936), so what is on the wire may be older than
-what is on its host's disk.
+dockerd reads its files only at startup (moby#23936), so the certificate that it presents may be
+older than the one on its host's disk.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dockertls_vault.certificate.certificate import load_certificates, subject_a
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import atomic
 
-from .report import CheckResult, Result
+from .remedies import RESTART_HERE
+from .report import Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,21 +23,19 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-RESTART_HERE = (
-    "restart dockerd on this host, which reads its files only at startup: systemctl restart docker"
-)
+    from .report import CheckResult
 
 
 def find_successor(
     on_the_wire: Certificate, files: Sequence[Path], *, is_here: bool, now: datetime
 ) -> Certificate | None:
-    """Return the first of ``files`` if it came into use on this host after ``on_the_wire``.
+    """Return the first of ``files`` if it replaced the certificate ``on_the_wire`` on this host.
 
-    ``files``, at least one, are certificates that are kept: the one in use, and then the others.
-    If the one on the wire is among the others, there is no doubt. It may be of before those
-    that are kept: where the daemon is on this host (``is_here``), it is so if it has the same
-    issuer, subject and names as the one in use, and is older. None if the latter has expired as
-    well, or the files cannot be read.
+    ``files``, at least one, are the kept certificates: the one in use first, then older ones. If
+    the one on the wire is among the older ones, it was replaced. It may also be older than all
+    that are kept: if the daemon runs on this host (``is_here``), it was replaced if it has the
+    same issuer, subject and names as the one in use, and is older. Return None if the one in use
+    has expired too, or if the files cannot be read.
     """
     try:
         installed = [load_certificates(atomic.read(path))[0] for path in files]
@@ -61,7 +60,7 @@ def _identity(certificate: Certificate) -> tuple[object, ...]:
 
 
 def restart_instead(found: CheckResult, after: CheckResult) -> CheckResult:
-    """Return ``found`` with a restart to be done if ``after`` it, with the successor, is well."""
+    """Return ``found``; its remedy is a restart if the successor's result, ``after``, is OK."""
     if found.result is Result.OK or after.result is not Result.OK:
         return found
     return replace(found, remedy=f"{RESTART_HERE} (the certificate installed there fixes it)")

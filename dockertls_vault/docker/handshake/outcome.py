@@ -7,8 +7,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cryptography.x509 import Name
 
+# How many names are listed; nobody reads more.
+_LISTED = 5
 # How Docker begins the message when one of its authorization plugins says no.
 DENIED_BY_PLUGIN = "authorization denied by plugin"
 
@@ -119,5 +123,12 @@ class Exchange:
 
 
 def one_line(text: str) -> str:
-    """Return a text of the other end's such that it cannot pose as a line of ours."""
+    """Return a text of the other end's with its newlines escaped, so that it forges no line."""
     return text.replace("\n", "\\n")
+
+
+def listed(names: Sequence[Name]) -> str:
+    """Return the names in one line; only the first few of many."""
+    texts = [one_line(name.rfc4514_string()) for name in names[:_LISTED]]
+    rest = len(names) - len(texts)
+    return "; ".join([*texts, f"and {rest} more"] if rest else texts)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from dockertls_vault.docker.diagnosis.answers import (
-    are_of_another,
+    are_not_of_docker,
     judge_forged,
     judge_no_certificate,
     judge_ours,
     judge_plaintext,
 )
-from dockertls_vault.docker.diagnosis.report import CheckResult, Result, worst
-from dockertls_vault.docker.diagnosis.trust import Cause
+from dockertls_vault.docker.diagnosis.causes import Cause
+from dockertls_vault.docker.diagnosis.checks import Check
+from dockertls_vault.docker.diagnosis.report import Result, worst
 from dockertls_vault.docker.handshake.outcome import (
     Alerted,
     Answered,
@@ -34,8 +35,8 @@ PLUGIN = Answered(
     403, "Forbidden", "authorization denied by plugin opa: no", engine=Engine.DOCKER, version=None
 )
 DOCKER_ERROR = Answered(500, "Oops", "{}", engine=Engine.DOCKER, version=None)
-GOOD = CheckResult("credential", Result.OK, "read", "good")
-EXPIRED = CheckResult("credential", Result.ERROR, "read", "it expired", remedy="renew it")
+GOOD = Check.CREDENTIAL.found(Result.OK, "good")
+EXPIRED = Check.CREDENTIAL.found(Result.ERROR, "it expired", remedy="renew it")
 
 
 def asked(outcome: Outcome) -> Exchange:
@@ -158,7 +159,7 @@ def test_we_are_not_let_in(outcome: Outcome, words: str) -> None:
 )
 def test_who_spoke(outcomes: list[Outcome], another: bool) -> None:
     """One answer of Docker's is enough; who only refuses may be Docker, or a proxy before it."""
-    assert are_of_another(outcomes) is another
+    assert are_not_of_docker(outcomes) is another
 
 
 @pytest.mark.parametrize("alert", ["certificate required", "unknown ca", "bad certificate", None])
@@ -180,7 +181,7 @@ def test_what_is_wrong_with_our_certificate_is_the_cause(outcome: Outcome) -> No
 
 def test_the_worst_counts() -> None:
     """Critical is worse than unreachable, that than an error; what is not known is no success."""
-    steps = [CheckResult("s", result, "description", "summary") for result in Result]
+    steps = [Check.NAME.found(result, "summary") for result in Result]
     found = [worst(tuple(steps[: number + 1])).exit_status for number in range(len(steps))]
     assert found == [0, 1, 3, 3, 65, 69, 76]
-    assert worst((steps[0], CheckResult("s", Result.SKIPPED, "", ""))) is Result.UNKNOWN
+    assert worst((steps[0], Check.NAME.skipped("summary"))) is Result.UNKNOWN

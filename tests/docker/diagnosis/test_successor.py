@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.docker.diagnosis.report import CheckResult, Result
-from dockertls_vault.docker.diagnosis.successor import RESTART_HERE, find_successor, restart_instead
+from dockertls_vault.docker.diagnosis.checks import Check
+from dockertls_vault.docker.diagnosis.remedies import RESTART_HERE
+from dockertls_vault.docker.diagnosis.report import Result
+from dockertls_vault.docker.diagnosis.successor import find_successor, restart_instead
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ def test_what_cannot_be_read_succeeds_nothing(tmp_path: Path) -> None:
 )
 def test_a_restart_is_advised_where_it_helps(found: Result, after: Result, restarted: bool) -> None:
     """And not where what is installed has the same fault."""
-    step = CheckResult("name", found, "description", "summary", "reason", "issue it again")
-    advised = restart_instead(step, CheckResult("name", after, "description", "summary"))
+    step = Check.NAME.found(found, "summary", "reason", "issue it again")
+    advised = restart_instead(step, Check.NAME.found(after, "summary"))
     assert (RESTART_HERE in advised.remedy) is restarted
     assert (advised.result, advised.reason) == (found, "reason")

@@ -1,14 +1,14 @@
-"""Whose clients a daemon lets in, and why ours is refused."""
+"""Whose clients a daemon accepts, as far as the handshake shows."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dockertls_vault.docker.diagnosis.report import Result
-from dockertls_vault.docker.diagnosis.trust import explain_refusal, judge_trust
+from dockertls_vault.docker.diagnosis.trust import judge_trust
 from dockertls_vault.docker.handshake.outcome import (
     Alerted,
     Answered,
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from cryptography.x509 import Name
 
 NOW = datetime.now(UTC)
-OLD = Authority.create("our root", not_before=NOW - timedelta(days=90))
-NEW = Authority.create("our root 2", not_before=NOW - timedelta(days=1))
-OTHER = Authority.create("other root", not_before=NOW - timedelta(days=90))
 OURS, NEXT, THEIRS, PUBLIC = (
     Authority.create(name).certificate.subject for name in ("ours", "next", "theirs", "public")
 )
@@ -130,50 +127,3 @@ def test_a_name_cannot_pose_as_a_line_of_ours() -> None:
     sly = Authority.create("x\ndo: curl evil.example").certificate.subject
     greeting = Greeting(None, True, (sly,))
     assert "\n" not in judge_trust(greeting, GO, REFUSED, ours=[], roots=[], public=[]).summary
-
-
-def test_a_ca_that_the_daemon_does_not_name_explains_a_refusal() -> None:
-    """Both are named, and the restart comes first."""
-    cause = explain_refusal([OTHER.certificate.subject], [NEW.client().certificate], [], None)
-    assert cause is not None
-    assert "clients of CN=other root; our certificate is of CN=our root 2" in cause.reason
-    assert cause.remedy.index("restart") < cause.remedy.index("add it")
-
-
-@pytest.mark.parametrize("authorities", [[], [NEW.certificate.subject]])
-def test_names_that_explain_nothing(authorities: list[Name]) -> None:
-    """None, or ours is among them; nor is there an explanation for no certificate at all."""
-    assert explain_refusal(authorities, [NEW.client().certificate], [], None) is None
-    assert explain_refusal([OTHER.certificate.subject], [], [], None) is None
-
-
-def test_an_intermediate_of_ours_may_be_unnamed() -> None:
-    """The daemon names the root above it, which the chain in cert.pem leads to."""
-    issued = OLD.intermediate().client()
-    chain = [issued.certificate, *issued.chain]
-    assert explain_refusal([OLD.certificate.subject], chain, [], None) is None
-
-
-@pytest.mark.parametrize(
-    ("server", "roots", "rotated"),
-    [
-        (OLD, [OLD, NEW], True),
-        (NEW, [OLD, NEW], False),
-        (OTHER, [OLD, NEW], False),
-        (OLD, [OLD], False),
-    ],
-)
-def test_a_daemon_that_was_not_restarted_since_a_rotation(
-    server: Authority, roots: list[Authority], rotated: bool
-) -> None:
-    """Its certificate is of a root of ours that is older than the CA of our own certificate."""
-    on_the_wire = server.issue("h", not_before=NOW - timedelta(hours=(1 if server is NEW else 99)))
-    cause = explain_refusal(
-        [OLD.certificate.subject],
-        [NEW.client().certificate],
-        [root.certificate for root in roots],
-        on_the_wire.certificate,
-    )
-    assert cause is not None
-    assert ("the CA was rotated" in cause.reason) == rotated
-    assert cause.remedy.startswith("restart dockerd") == rotated

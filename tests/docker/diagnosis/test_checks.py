@@ -1,0 +1,27 @@
+"""The table of checks: documented in its order, and the only source of results."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import dockertls_vault
+from dockertls_vault.docker.diagnosis.checks import Check
+from tests.checkout import ROOT
+
+PACKAGE = Path(dockertls_vault.__file__).parent
+
+
+def test_the_reference_names_the_checks_in_their_order() -> None:
+    """The page of the JSON contract lists every identifier as a report has them."""
+    page = (ROOT / "docs/reference/json.md").read_text()
+    (listed,) = re.findall(r"in this order: (.*?) \|", page)
+    assert re.findall(r"`([a-z-]+)`", listed) == [check.identifier for check in Check]
+
+
+def test_every_result_comes_from_the_table() -> None:
+    """No other file makes one, with an identifier or a description of its own."""
+    made = [
+        path for path in PACKAGE.rglob("*.py") if re.search(r"\bCheckResult\(", path.read_text())
+    ]
+    assert [path.name for path in made] == ["checks.py"]
