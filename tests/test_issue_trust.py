@@ -18,14 +18,17 @@ from dockertls_vault.cli import main, speech
 from .certificates import Authority
 from .harness.missing import as_root
 from .mounts import init, intermediate, lead_to
+from .vault.misbehaving import misbehaving, says
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from pathlib import Path
 
     from .certificates import Issued
     from .fake_vault import FakeVault, Order
     from .harness.openbao import DevVault
+    from .vault.misbehaving import Node
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
@@ -219,3 +222,34 @@ def test_the_roots_are_read_while_vault_signs(
     fake.answer = sign
     fake.before_reading = lambda: has_signed.wait(60)
     assert main.run(["issue", "client", "--dir", str(tmp_path / "d"), "--timeout", "50s"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "words"),
+    [
+        ("500 Oops", "internal error", "Vault failed at dockertls/sign/client: internal error"),
+        ("400 Bad Request", "no", "nothing is mounted in Vault for 'dockertls/issuers'"),
+    ],
+    ids=["Vault may have signed", "Vault did not sign"],
+)
+def test_what_vault_may_have_signed_is_reported_before_a_missing_root(
+    status: str,
+    said: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Both the signature and the read of the roots fail; a refusal has the mount for its cause."""
+
+    def answer(node: Node, connection: socket.socket) -> None:
+        if "/sign/" in node.paths[-1]:
+            says(said, status=status)(node, connection)
+        else:
+            says("no handler for route", status="404 Not Found")(node, connection)
+
+    with misbehaving(answer) as node:
+        monkeypatch.setenv("VAULT_ADDR", node.address)
+        monkeypatch.setenv("VAULT_TOKEN", "t")
+        assert main.run(["issue", "client", "--dir", str(tmp_path / "d")]) != 0
+    assert words in " ".join(capsys.readouterr().err.split())

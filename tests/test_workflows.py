@@ -61,3 +61,11 @@ def test_each_python_of_the_classifiers_is_tested() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
     assert tested[: len(named)] == named
+
+
+def test_mutants_run_every_week() -> None:
+    """As root, so that no test is skipped that only root can run."""
+    weekly = WORKFLOWS["weekly.yml"]
+    assert "\n  schedule:\n    - cron: " in weekly
+    assert re.search(r"target: \[.*\bmutants\b.*\]", weekly)
+    assert """sudo env "PATH=$PATH" CI=1 make "$TARGET\"""" in weekly

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 
 from tests.checkout import ROOT, tracked
 
-from .rules import Mutant, mutants
+from .rules import mutants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from .mutant import Mutant
 
 # Seconds; a change may well make a test wait for ever.
 _LONGEST = 600

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from . import files, login
+from .mutant import Mutant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A path below the package and the tests for it; then what is promised, the text, and its change.
-_Rows = tuple[tuple[str, str, str], ...]
+    from .mutant import Rows as _Rows
+    from .mutant import Table
 
 _VERIFY: _Rows = (
     ("the key is ours", "if leaf.public_key() != public_key:", "if False:"),
@@ -454,8 +456,7 @@ _SUCCESSOR: _Rows = (
     ),
 )
 
-# By file below the package: the tests, below tests/, and the rows.
-TABLE: dict[str, tuple[str, _Rows]] = {
+TABLE: Table = {
     "certificate/verify.py": ("certificate", _VERIFY),
     "certificate/chain.py": ("certificate/test_chain.py", _CHAIN),
     "certificate/clocks.py": ("certificate", _CLOCKS),
@@ -501,26 +502,9 @@ TABLE: dict[str, tuple[str, _Rows]] = {
 }
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One change: of ``before``, which is in ``file`` once, to ``after``; ``tests`` must fail."""
-
-    promise: str
-    file: str
-    before: str
-    after: str
-    tests: tuple[str, ...]
-
-    def apply(self, source: str) -> str:
-        """Return the source with the change; raises ValueError unless it has one place."""
-        if source.count(self.before) != 1:
-            raise ValueError(f"{self.file} has {source.count(self.before)} times: {self.before}")
-        return source.replace(self.before, self.after)
-
-
 def mutants() -> Iterator[Mutant]:
     """Return all of the table."""
-    for key, (tests, rows) in TABLE.items():
+    for key, (tests, rows) in {**TABLE, **files.TABLE, **login.TABLE}.items():
         file = f"dockertls_vault/{key.partition(' ')[0]}"
         paths = tuple(f"tests/{path}" for path in tests.split())
         for promise, before, after in rows:

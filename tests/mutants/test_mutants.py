@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,7 +16,10 @@ import dockertls_vault
 from tests.checkout import ROOT, tracked
 
 from .__main__ import copy_to, survives
-from .rules import Mutant, mutants
+from .rules import mutants
+
+if TYPE_CHECKING:
+    from .mutant import Mutant
 
 # The checkout, or where what was built of it is installed.
 PACKAGES = Path(dockertls_vault.__file__).parents[1]

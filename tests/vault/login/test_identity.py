@@ -1,0 +1,104 @@
+"""Which login uses up what can be had only once, so that all else is asked for first."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from dockertls_vault.errors import NotVault
+from dockertls_vault.vault.token_info import lookup
+from tests.vault.operator import Operator, session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dockertls_vault.vault.http.adapter import Adapter
+    from tests.harness.openbao import DevVault
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def variables(openbao: DevVault) -> dict[str, str]:
+    """Return what leads to an AppRole, but for its secret_id."""
+    operator = Operator.of(openbao)
+    mount = operator.enable_auth("approle")
+    operator.write(f"auth/{mount}/role/ci", {"token_policies": "default"})
+    role_id = operator.read(f"auth/{mount}/role/ci/role-id")["role_id"]
+    return {"DOCKERTLS_AUTH_MOUNT": mount, "DOCKERTLS_ROLE_ID": role_id}
+
+
+def wrapped_secret_id(openbao: DevVault, mount: str) -> str:
+    """Return a wrapping token with a secret_id in it."""
+    path = f"auth/{mount}/role/ci/secret-id"
+    answer = Operator.of(openbao).write(path, X_Vault_Wrap_TTL="60")
+    return str(answer["wrap_info"]["token"])
+
+
+def fail(_adapter: Adapter) -> NoReturn:
+    """Be a read that fails."""
+    raise NotVault("nothing here")
+
+
+def name_of_the_thread(_adapter: Adapter) -> str:
+    """Tell where the read is done."""
+    return threading.current_thread().name
+
+
+@pytest.mark.parametrize(
+    ("given", "spends"),
+    [
+        ({"AUTH": "userpass", "AUTH_USER": "alice"}, True),
+        ({"AUTH": "ldap", "AUTH_USER": "alice"}, True),
+        ({"ROLE_ID": "r", "WRAPPED_SECRET_ID": "s.w"}, True),
+        ({"ROLE_ID": "r", "WRAPPED_SECRET_ID_FILE": "wrapped"}, True),
+        ({"ROLE_ID": "r", "SECRET_ID": "s", "WRAPPED_SECRET_ID": "s.w"}, False),
+        ({"ROLE_ID": "r", "SECRET_ID_FILE": "secret", "WRAPPED_SECRET_ID": "s.w"}, False),
+        ({"ROLE_ID": "r", "SECRET_ID": "s"}, False),
+        ({"ROLE_ID": "r"}, False),
+        ({"JWT": "a.b.c"}, False),
+        ({"AUTH": "kubernetes", "AUTH_ROLE": "ci"}, False),
+        ({"AUTH": "cert"}, False),
+        ({"TOKEN_FILE": "token"}, False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_prompt_or_a_wrapped_secret_id_is_spent(
+    given: dict[str, str], spends: bool, tmp_path: Path
+) -> None:
+    """A plain secret_id is used in the place of a wrapped one, which then stays wrapped."""
+    for name in ("wrapped", "secret", "token"):
+        (tmp_path / name).write_text("s.t")
+    variables = {
+        f"DOCKERTLS_{name}": str(tmp_path / value) if name.endswith("_FILE") else value
+        for name, value in given.items()
+    }
+    assert session(NOWHERE, **variables).identity.spends is spends
+
+
+def test_a_failed_read_leaves_a_wrapped_secret_id_wrapped(
+    openbao: DevVault, variables: dict[str, str]
+) -> None:
+    """It is done before the login, whose wrapping token cannot be used again."""
+    wrapped = wrapped_secret_id(openbao, variables["DOCKERTLS_AUTH_MOUNT"])
+    variables |= {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped}
+    opened = session(openbao.address, **variables)
+    with pytest.raises(NotVault), opened, opened.beside(fail):
+        lookup(opened)
+    assert Operator.of(openbao).is_alive(wrapped)
+    assert opened.identity.logins == []
+
+
+def test_what_was_spent_is_not_spent_again(openbao: DevVault, variables: dict[str, str]) -> None:
+    """Once logged in, a read is done in another thread, as it is where nothing can be wasted."""
+    wrapped = wrapped_secret_id(openbao, variables["DOCKERTLS_AUTH_MOUNT"])
+    here = threading.current_thread().name
+    with session(openbao.address, **variables, DOCKERTLS_WRAPPED_SECRET_ID=wrapped) as opened:
+        with opened.beside(name_of_the_thread) as name:
+            assert name() == here
+            lookup(opened)
+        assert not opened.identity.spends
+        with opened.beside(name_of_the_thread) as name:
+            assert name() != here
