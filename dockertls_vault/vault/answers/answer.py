@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a node answered; ``body`` is None where it is not JSON, and ``text`` begins it then."""
+    """What a node answered; ``body`` is None where it is not JSON, and ``text`` begins it then.
+
+    Any of it can hold a token, as after a login, so the repr shows none of it.
+    """
 
     status: int
-    headers: Mapping[str, str]
-    body: dict[str, Any] | None
+    headers: Mapping[str, str] = field(repr=False)
+    body: dict[str, Any] | None = field(repr=False)
     empty: bool
-    text: str = ""
+    text: str = field(default="", repr=False)
 
     @property
     def errors(self) -> tuple[str, ...]:

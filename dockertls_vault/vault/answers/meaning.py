@@ -47,7 +47,7 @@ class Refusal:
     address: Address
     status: int
     errors: tuple[str, ...]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     date: datetime | None = None
     said: re.Match[str] | None = None
 

@@ -1,8 +1,8 @@
-"""A request as it is made of the cluster, before a node is chosen."""
+"""A request to the cluster, before a node is chosen."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """A request that any node may answer; ``path`` is without ``/v1/``."""
+    """A request that any node may answer; ``path`` is without ``/v1/``.
+
+    ``headers`` can hold a token and ``body`` a secret to log in with, so the repr has neither.
+    """
 
     method: str
     path: str
-    headers: Mapping[str, str]
-    body: object = None
+    headers: Mapping[str, str] = field(repr=False)
+    body: object = field(default=None, repr=False)
     params: Mapping[str, str] | None = None
