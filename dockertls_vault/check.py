@@ -59,7 +59,7 @@ def check(
     try:
         peer = probe.connect(endpoint, timeout)
     except DockerUnavailable as error:
-        port = Check.PORT.found(Result.UNREACHABLE, error.message, remedy=error.hint)
+        port = Check.PORT.found(Result.UNREACHABLE, error.message, remedy=error.hint or None)
         return _report(endpoint, [ours.step, port], "the port does not answer")
     port = Check.PORT.found(Result.OK, f"{peer.ip} answers at port {endpoint.port}")
     in_the_clear = probe.ask(peer, None, timeout).outcome

@@ -66,6 +66,7 @@ class Issued:
     key_type: KeyType
     mount: str
     role: str
+    layout: Layout
     certificate: Description
     valid_until: datetime
     requested_ttl: timedelta
@@ -148,6 +149,7 @@ def issue(
         key_type=request.key_type,
         mount=request.mount,
         role=request.role,
+        layout=record.layout,
         certificate=description,
         valid_until=valid_until,
         requested_ttl=request.ttl,

@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 class Generation:
     """One generation; its name begins with the time of its creation.
 
-    ``public_key_sha256`` is the digest of the public key (SubjectPublicKeyInfo, DER). A generation
-    with a ``problem`` cannot be used, and may have no certificate to describe.
+    ``public_key_fingerprint_sha256`` is the digest of the public key (SubjectPublicKeyInfo, DER).
+    A generation with a ``problem`` cannot be used, and may have no certificate to describe.
     """
 
     name: str
     in_use: bool
     certificate: Description | None
-    public_key_sha256: str | None
+    public_key_fingerprint_sha256: str | None
     problem: str | None
 
 
@@ -54,6 +54,7 @@ class Generations:
 
     directory: Path
     purpose: Purpose
+    layout: Layout
     generations: tuple[Generation, ...]
 
 
@@ -146,7 +147,7 @@ def _place(directory: Path, admins: str | None) -> Placement:
 
 
 def _find(place: Placement) -> Generations:
-    purpose = _kind(place.directory).purpose
+    kind = _kind(place.directory)
     private = place.directory / PRIVATE
     with (
         atomic.opened(str(private)) as opened,
@@ -155,7 +156,8 @@ def _find(place: Placement) -> Generations:
         names, used = generations.names(within), generations.in_use(opened, within)
     return Generations(
         place.directory,
-        purpose,
+        kind.purpose,
+        kind.layout,
         tuple(
             _described(private / generations.DIRECTORY / name, in_use=name == used)
             for name in names

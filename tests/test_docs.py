@@ -54,12 +54,16 @@ def test_every_option_and_setting_says_what_it_is_for() -> None:
 
 def _fields(kind: Any) -> set[str]:
     """Return the names of all fields that a result can have in JSON."""
+    return {field.name for part in _parts(kind) for field in dataclasses.fields(part)}
+
+
+def _parts(kind: Any) -> set[Any]:
+    """Return the dataclasses that a type is made of, itself included."""
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind, _names(kind))
-        return {field.name for field in dataclasses.fields(kind)}.union(
-            *(_fields(hints[field.name]) for field in dataclasses.fields(kind))
-        )
-    return set().union(*map(_fields, typing.get_args(kind)))
+        inner = (_parts(hints[field.name]) for field in dataclasses.fields(kind))
+        return {kind}.union(*inner)
+    return set().union(*map(_parts, typing.get_args(kind)))
 
 
 def _names(kind: Any) -> dict[str, Any]:
@@ -82,23 +86,75 @@ def _names(kind: Any) -> dict[str, Any]:
     return {**found, "store": store}
 
 
+# Each kind of result, which is the title of its section, by its type.
+RESULTS = {
+    "issued": issue.Issued,
+    "rollback": rollback.RolledBack,
+    "generations": rollback.Generations,
+    "ca-init": bootstrap.Outcome,
+    "check": report.Report,
+    "auth": whoami.WhoAmI,
+}
+JSON = (ROOT / "docs" / "reference" / "json.md").read_text()
+# The title of each section, and its text; the first has none.
+SECTIONS = dict(
+    re.findall(r"(?:^## ([^\n]+)|\A# JSON)\n(.*?)(?=^## |\Z)", JSON, re.DOTALL | re.MULTILINE)
+)
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_every_field_of_the_json_is_documented(kind: str) -> None:
+    """In the section of its command, or in one that several commands share."""
+    text = SECTIONS[kind] + SECTIONS["certificate"] + SECTIONS["generations"]
+    fields = sorted(_fields(RESULTS[kind]) - {"warnings"})
+    assert [name for name in fields if f"`{name}`" not in text] == []
+
+
 @pytest.mark.parametrize(
-    ("kind", "section"),
+    ("section", "number", "kind"),
     [
-        (issue.Issued, "issued"),
-        (rollback.RolledBack, "rollback"),
-        (rollback.Generations, "generations"),
-        (bootstrap.Outcome, "ca-init"),
-        (report.Report, "check"),
-        (whoami.WhoAmI, "auth"),
+        *((kind, 0, RESULTS[kind]) for kind in RESULTS),
+        ("generations", 1, rollback.Generation),
+        ("certificate", 0, certificates.Description),
     ],
 )
-def test_every_field_of_the_json_is_documented(kind: type, section: str) -> None:
-    """In the section of its command, or in one of what several have."""
-    page = (ROOT / "docs" / "reference" / "json.md").read_text()
-    sections = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE))
-    text = sections[section] + sections["certificate"] + sections["generations"]
-    assert [name for name in sorted(_fields(kind)) if f"`{name}`" not in text] == []
+def test_each_field_that_is_documented_is_in_the_json(
+    section: str, number: int, kind: type
+) -> None:
+    """The rows of a table are the fields of its object; warnings are outside it."""
+    table = SECTIONS[section].split("| --- | --- |\n")[number + 1].partition("\n\n")[0]
+    cells = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
+    rows = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    fields = {field.name for field in dataclasses.fields(kind)}
+    assert sorted(rows) == sorted(fields - {"warnings"})
+
+
+def test_the_kinds_of_results_are_documented() -> None:
+    """One a section, and the kind of failures."""
+    (row,) = re.findall(r"^\| `kind` \| (.*) \|$", JSON, re.MULTILINE)
+    assert re.findall(r"`([\w-]+)`", row) == ["data", *RESULTS, "error"]
+
+
+def test_the_commands_without_json_are_named() -> None:
+    """Whoever writes a program need not try them."""
+    without = [
+        name
+        for name, command in COMMANDS.items()
+        if not any("-o" in parameter.opts for parameter in command.params)
+    ]
+    (sentence,) = re.findall(r"^(.*) have no `-o`", JSON, re.MULTILINE)
+    assert re.findall(r"`([a-z ]+)`", sentence) == without
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_a_missing_value_has_no_other_form_than_null(kind: str) -> None:
+    """No field of a result, or of what is in it, is empty text by default."""
+    defaults = {
+        f"{part.__name__}.{field.name}": field.default
+        for part in _parts(RESULTS[kind])
+        for field in dataclasses.fields(part)
+    }
+    assert [name for name, default in defaults.items() if default == ""] == []
 
 
 def test_every_field_of_the_request_is_documented() -> None:

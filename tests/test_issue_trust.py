@@ -84,7 +84,7 @@ def test_who_is_shut_out_by_another_ca_is_said(
     assert [ca["subject"] for ca in lost] == ["CN=by hand", "CN=of another team"]
     warned = [line for line in captured.err.splitlines() if line.startswith("warning: the new ca")]
     assert warned == [
-        f"warning: the new ca.pem lacks {ca['subject']} (SHA-256 {ca['fingerprint']}): "
+        f"warning: the new ca.pem lacks {ca['subject']} (SHA-256 {ca['fingerprint_sha256']}): "
         f"{consequence}"
         for ca in lost
     ]

@@ -111,7 +111,7 @@ def test_generations_are_told(out: Path) -> None:
         *reversed(serials)
     ]
     assert [each.problem for each in found.generations] == [None, None]
-    assert len({each.public_key_sha256 for each in found.generations}) == 2
+    assert len({each.public_key_fingerprint_sha256 for each in found.generations}) == 2
 
 
 def test_what_a_rollback_put_in_use_is_kept_by_the_next_certificate(out: Path) -> None:

@@ -61,7 +61,7 @@ class Outcome:
     ineffective_options: tuple[str, ...] = ()
     unsupported_parameters: tuple[UnsupportedParameter, ...] = ()
     warnings: tuple[str, ...] = ()
-    trust_mount: str = ""
+    trust_mount: str | None = None
     trusted_roots: tuple[Description, ...] = ()
     ready: bool = False
     reason: str | None = None

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Description:
     """What a certificate says: ``validity`` is from not_before to not_after, both in UTC.
 
-    ``serial`` is in hexadecimal as Vault writes it (``3f:0a:…``), ``fingerprint`` the SHA-256
-    of the DER form as OpenSSL writes it (``3F:0A:…``).
+    ``serial`` is in hexadecimal as Vault writes it (``3f:0a:…``), ``fingerprint_sha256``
+    the SHA-256 of the DER form as OpenSSL writes it (``3F:0A:…``).
     """
 
     subject: str
@@ -36,7 +36,7 @@ class Description:
     not_before: datetime
     not_after: datetime
     validity: timedelta
-    fingerprint: str
+    fingerprint_sha256: str
 
 
 def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
@@ -94,7 +94,7 @@ def describe(certificate: x509.Certificate) -> Description:
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         validity=certificate.not_valid_after_utc - certificate.not_valid_before_utc,
-        fingerprint=fingerprint(certificate),
+        fingerprint_sha256=fingerprint(certificate),
     )
 
 

@@ -173,7 +173,7 @@ def _fields(report: Report) -> render.Fields:
         pairs.append(
             (
                 report.docker.engine.lower(),
-                f"{report.docker.version}, API {report.docker.api_version}",
+                f"{report.docker.version or '(no version)'}, API {report.docker.api_version}",
             )
         )
     if report.certificate:
@@ -183,6 +183,6 @@ def _fields(report: Report) -> render.Fields:
             ("issuer", certificate.issuer),
             ("serial", certificate.serial),
             ("valid until", format_time(certificate.not_after)),
-            ("sha256", certificate.fingerprint),
+            ("sha256", certificate.fingerprint_sha256),
         ]
     return render.Fields([*pairs, ("result", report.result.value)])

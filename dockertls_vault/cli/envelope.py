@@ -1,7 +1,7 @@
 """Results and failures as JSON: one object on stdout, with a version.
 
 ``{"version", "kind", "ok", "data", "warnings"}``, or on failure ``{"version", "kind", "ok",
-"error"}``; ``version`` changes when a field changes its meaning or goes away.
+"error"}``; ``version`` changes when a field changes its meaning or is removed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ VERSION = 1
 
 
 def print_result(kind: str, result: object, *, warnings: Sequence[str], ok: bool) -> None:
-    """Print a result, which is a frozen dataclass."""
-    _print({"kind": kind, "ok": ok, "data": to_json(result), "warnings": list(warnings)})
+    """Print a result, a frozen dataclass; ``warnings`` include those that it has itself."""
+    data = to_json(result)
+    data.pop("warnings", None)
+    _print({"kind": kind, "ok": ok, "data": data, "warnings": list(warnings)})
 
 
 def print_failure(error: DockerTLSError) -> None:
@@ -33,7 +35,7 @@ def print_failure(error: DockerTLSError) -> None:
     told = {
         "code": error.code,
         "message": error.message,
-        "hint": error.hint,
+        "hint": error.hint or None,
         "exit_status": error.exit_status,
         "problems": list(error.problems),
     }

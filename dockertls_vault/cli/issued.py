@@ -39,7 +39,7 @@ def fields(issued: Issued) -> render.Fields:
             ("serial", certificate.serial),
             ("valid from", f"{format_time(certificate.not_before)}{_back(issued)}"),
             ("valid until", f"{format_time(issued.valid_until)}{_from_now(issued)}"),
-            ("sha256", certificate.fingerprint),
+            ("sha256", certificate.fingerprint_sha256),
             ("files", [f"{file.mode} {file.path}" for file in issued.files]),
             *([("backup", str(issued.backup))] if issued.backup else []),
         ]

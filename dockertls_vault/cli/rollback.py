@@ -115,7 +115,7 @@ def _fields(done: RolledBack) -> render.Fields:
             ("issuer", certificate.issuer),
             ("serial", certificate.serial),
             ("valid until", format_time(certificate.not_after)),
-            ("sha256", certificate.fingerprint),
+            ("sha256", certificate.fingerprint_sha256),
         ]
     pairs.append(("files", [f"{file.mode} {file.path}" for file in done.files]))
     return render.Fields(pairs)

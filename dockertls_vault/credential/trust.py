@@ -24,7 +24,10 @@ def warn_of_lost(purpose: Purpose, lost: Iterable[Description]) -> None:
     )
     for ca in lost:
         logger.warning(
-            "the new ca.pem lacks %s (SHA-256 %s): %s", ca.subject, ca.fingerprint, consequence
+            "the new ca.pem lacks %s (SHA-256 %s): %s",
+            ca.subject,
+            ca.fingerprint_sha256,
+            consequence,
         )
 
 
@@ -35,5 +38,5 @@ def warn_of_returned(returned: Iterable[Description]) -> None:
             "the ca.pem now in use contains %s (SHA-256 %s), which the previous one did not: if "
             "it was removed on purpose, it is now trusted again",
             ca.subject,
-            ca.fingerprint,
+            ca.fingerprint_sha256,
         )

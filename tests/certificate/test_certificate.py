@@ -35,7 +35,7 @@ def test_a_description_says_what_openssl_says(tmp_path: Path) -> None:
     command = ["openssl", "x509", "-in", str(pem), "-noout", "-serial", "-fingerprint", "-sha256"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert f"serial={description.serial.replace(':', '').upper()}" in told
-    assert f"Fingerprint={description.fingerprint}\n" in told
+    assert f"Fingerprint={description.fingerprint_sha256}\n" in told
     assert description.common_name == "a.example"
     assert description.dns_names == ("a.example",)
     assert description.ip_addresses == ("10.0.0.1",)

@@ -424,7 +424,6 @@ def test_as_json_it_is_one_envelope(
         "applied",
         "ineffective_options",
         "unsupported_parameters",
-        "warnings",
         "trust_mount",
         "trusted_roots",
         "ready",

@@ -109,6 +109,7 @@ def test_a_good_daemon_is_an_envelope_of_json(
     assert [step["check"] for step in data["checks"]] == CHECKS
     for step in data["checks"]:
         assert set(step) == {"check", "result", "description", "summary", "reason", "remedy"}
+        assert (step["reason"], step["remedy"]) == (None, None)
     assert set(data["docker"]) == {"engine", "version", "api_version", "os", "arch"}
     assert data["certificate"]["dns_names"] == ["localhost"]
     assert data["result"] == "ok"

@@ -165,6 +165,12 @@ def test_a_failure_as_json_has_every_problem(capsys: pytest.CaptureFixture[str])
     assert "  - no name\n  - no key\n" in captured.err
 
 
+def test_a_failure_without_a_hint_has_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """As whatever else is missing."""
+    speech.failure(InvalidInput("no such thing"), Preferences(output=Output.JSON))
+    assert json.loads(capsys.readouterr().out)["error"]["hint"] is None
+
+
 def test_a_failure_after_o_json_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     """The option counts for whatever goes wrong after the command line was read."""
     assert main.run(["issue", "client", "--name", "", "-o", "json"]) == InvalidInput.exit_status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Result:
     kind: KeyType
     names: tuple[str, ...]
     nothing: None = None
+    warnings: tuple[str, ...] = ()
 
 
 RESULT = Result(
@@ -40,9 +41,10 @@ RESULT = Result(
 
 
 def test_the_envelope_is_versioned_and_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    """Times in UTC, durations in seconds, paths and choices as text; nothing on stderr."""
+    """Times in UTC, durations in seconds, paths and choices as text; warnings once; no stderr."""
     preferences = Preferences(output=Output.JSON)
-    render.show("thing", RESULT, preferences, words=["unseen"], warnings=["mind this"])
+    result = replace(RESULT, warnings=("mind this",))
+    render.show("thing", result, preferences, words=["unseen"], warnings=["mind this"])
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {
         "version": 1,

@@ -84,6 +84,7 @@ def test_both_have_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert run(["rollback", str(tmp_path), first, "-o", "json", "-q"]) == 0
     done = json.loads(capsys.readouterr().out)
     assert (done["kind"], done["ok"]) == ("rollback", True)
+    assert listed["data"]["layout"] == done["data"]["layout"] == "docker"
     assert done["data"]["previous"] == second
     assert done["data"]["generation"] == {**listed["data"]["generations"][1], "in_use": True}
     assert "expired at" in done["warnings"][0]

@@ -280,7 +280,8 @@ def _shown(answer: Answered) -> str:
     """Return an answer in one line."""
     if answer.version is not None:
         found = answer.version
-        engine = f"{found.engine} {found.version}"
-        return f"{engine}, API {found.api_version}, {found.os}/{found.arch}"
+        engine = " ".join(filter(None, (found.engine, found.version)))
+        platform = "/".join(filter(None, (found.os, found.arch)))
+        return ", ".join(filter(None, (engine, f"API {found.api_version}", platform)))
     line = " ".join(answer.body.split())
     return f"{answer.status} {answer.reason}: {line:.160}" if line else f"{answer.status}"

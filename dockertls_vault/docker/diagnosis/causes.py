@@ -21,7 +21,7 @@ class Cause:
     """Why a check failed, and what to do."""
 
     reason: str
-    remedy: str
+    remedy: str | None
 
 
 ACCEPTS_STRANGERS = {

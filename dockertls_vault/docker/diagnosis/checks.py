@@ -27,9 +27,13 @@ class Check(Enum):
         self.description = description
 
     def found(
-        self, result: Result, summary: str, reason: str = "", remedy: str = ""
+        self,
+        result: Result,
+        summary: str,
+        reason: str | None = None,
+        remedy: str | None = None,
     ) -> CheckResult:
-        """Return the result; leave ``reason`` and ``remedy`` empty if nothing is wrong."""
+        """Return the result; leave out ``reason`` and ``remedy`` if nothing is wrong."""
         return CheckResult(self.identifier, result, self.description, summary, reason, remedy)
 
     def skipped(self, reason: str) -> CheckResult:

@@ -47,15 +47,15 @@ class CheckResult:
     """What one check found; ``Check.found`` makes it.
 
     ``check`` is the identifier of the check, the other texts are for people. ``reason`` and
-    ``remedy`` are empty if nothing is wrong.
+    ``remedy`` are None if nothing is wrong.
     """
 
     check: str
     result: Result
     description: str
     summary: str
-    reason: str = ""
-    remedy: str = ""
+    reason: str | None = None
+    remedy: str | None = None
 
 
 @dataclass(frozen=True)

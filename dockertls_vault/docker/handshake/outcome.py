@@ -26,13 +26,13 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True)
 class Version:
-    """What an engine says of itself at ``/version``."""
+    """What an engine reports at ``/version``; None for what it leaves out."""
 
     engine: Engine
-    version: str
+    version: str | None
     api_version: str
-    os: str
-    arch: str
+    os: str | None
+    arch: str | None
 
 
 @dataclass(frozen=True)

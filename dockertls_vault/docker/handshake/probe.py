@@ -37,7 +37,7 @@ from .outcome import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import timedelta
 
     from dockertls_vault.docker.endpoint import Endpoint
@@ -227,11 +227,16 @@ def _parse_version(text: str) -> Version | None:
         found = json.loads(text)
     except (ValueError, RecursionError):  # the latter for brackets, thousands deep
         return None
-    if not isinstance(found, dict) or "ApiVersion" not in found:
+    if not isinstance(found, dict) or not found.get("ApiVersion"):
         return None
-    keys: Sequence[str] = ("Version", "ApiVersion", "Os", "Arch")
-    engine = Engine.PODMAN if _PODMAN in str(found.get("Components")) else Engine.DOCKER
-    return Version(engine, *(one_line(str(found.get(key, ""))) for key in keys))
+    told = {key: one_line(str(value)) for key, value in found.items() if value}
+    return Version(
+        engine=Engine.PODMAN if _PODMAN in str(found.get("Components")) else Engine.DOCKER,
+        version=told.get("Version"),
+        api_version=told["ApiVersion"],
+        os=told.get("Os"),
+        arch=told.get("Arch"),
+    )
 
 
 def _classify(error: OSError) -> Outcome:

@@ -29,7 +29,11 @@ from dockertls_vault.docker.handshake.outcome import (
 )
 
 VERSION = Answered(
-    200, "OK", "{}", engine=Engine.DOCKER, version=Version(Engine.DOCKER, "28.5.1", "1.51", "", "")
+    200,
+    "OK",
+    "{}",
+    engine=Engine.DOCKER,
+    version=Version(Engine.DOCKER, "28.5.1", "1.51", None, None),
 )
 PLUGIN = Answered(
     403, "Forbidden", "authorization denied by plugin opa: no", engine=Engine.DOCKER, version=None
@@ -169,7 +173,7 @@ def test_the_daemons_cas_explain_a_refusal(alert: str | None) -> None:
     for outcome in (Alerted(alert) if alert else Closed(), http(400, "The SSL certificate error")):
         step = judge_ours(asked(outcome), GOOD, cause)
         assert (step.result, step.reason, step.remedy) == (Result.ERROR, cause.reason, cause.remedy)
-    assert "clock" in judge_ours(asked(Alerted("certificate expired")), GOOD, cause).reason
+    assert "clock" in str(judge_ours(asked(Alerted("certificate expired")), GOOD, cause).reason)
 
 
 @pytest.mark.parametrize("outcome", [Alerted("bad certificate"), Closed()])

@@ -24,7 +24,7 @@ def test_a_ca_that_the_daemon_does_not_name_explains_a_rejection() -> None:
     cause = explain_refusal([OTHER.certificate.subject], [NEW.client().certificate], [], None)
     assert cause is not None
     assert "clients of CN=other root; our certificate is of CN=our root 2" in cause.reason
-    assert cause.remedy.index("restart") < cause.remedy.index("add it")
+    assert str(cause.remedy).index("restart") < str(cause.remedy).index("add it")
 
 
 @pytest.mark.parametrize("authorities", [[], [NEW.certificate.subject]])
@@ -63,4 +63,4 @@ def test_a_daemon_that_was_not_restarted_since_a_rotation_is_recognized(
     )
     assert cause is not None
     assert ("the CA was rotated" in cause.reason) == rotated
-    assert cause.remedy.startswith("restart dockerd") == rotated
+    assert str(cause.remedy).startswith("restart dockerd") == rotated

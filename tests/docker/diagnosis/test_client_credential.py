@@ -139,7 +139,7 @@ def test_files_of_somebody_else_are_named(tmp_path: Path) -> None:
         credential = load_from(tmp_path)
     assert credential.step.result is Result.ERROR
     assert "may not be read" in credential.step.summary
-    assert "as its owner" in credential.step.remedy
+    assert "as its owner" in str(credential.step.remedy)
 
 
 def test_an_expired_certificate_of_a_server_is_not_renewed_as_a_clients(tmp_path: Path) -> None:
@@ -152,4 +152,4 @@ def test_an_expired_certificate_of_a_server_is_not_renewed_as_a_clients(tmp_path
     )
     step = load_from(write_credential(tmp_path, ROOT.pem, expired)).step
     assert "is not a client certificate" in step.summary
-    assert "--certs" in step.remedy
+    assert "--certs" in str(step.remedy)

@@ -50,8 +50,8 @@ def test_the_name_is_compared_as_go_compares(host: str, there: bool) -> None:
     )
     step = server_certificate.judge_name(parse_endpoint(host), issued.certificate)
     assert step.result is (Result.OK if there else Result.ERROR)
-    assert there or "--host" in step.remedy
-    assert "connect to *" not in step.remedy
+    assert there or "--host" in str(step.remedy)
+    assert "connect to *" not in str(step.remedy)
 
 
 def test_a_certificate_without_names_is_an_error() -> None:
@@ -60,7 +60,7 @@ def test_a_certificate_without_names_is_an_error() -> None:
         parse_endpoint("localhost"), ROOT.issue("localhost").certificate
     )
     assert (step.result, step.summary) == (Result.ERROR, "it has no SANs")
-    assert "common name" in step.reason
+    assert "common name" in str(step.reason)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,10 @@ def test_a_newer_one_on_this_host_is_named(age: int, result: Result) -> None:
     successor = ROOT.issue("h", not_before=NOW).certificate
     step = server_certificate.judge_validity(certificate, NOW, successor)
     assert step.result is result
-    assert f"a newer one is installed on this host (serial {serial_text(successor)})" in step.reason
-    assert step.remedy.startswith("restart dockerd on this host")
+    assert f"a newer one is installed on this host (serial {serial_text(successor)})" in str(
+        step.reason
+    )
+    assert str(step.remedy).startswith("restart dockerd on this host")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_a_usage_is_judged(usages: list[ObjectIdentifier], result: Result) -> No
     """What passes as a client too is a root credential; what is no server's is refused."""
     step = server_certificate.judge_usage(ROOT.issue("h", usages=usages).certificate)
     assert step.result is result
-    assert (result is Result.WARNING) == ("Docker root credential" in step.reason)
+    assert (result is Result.WARNING) == ("Docker root credential" in str(step.reason))
 
 
 def greeting(*objections: tuple[int, int, str]) -> Greeting:
@@ -163,7 +165,7 @@ def test_an_address_that_is_there_as_a_dns_name_only_is_named() -> None:
     step = server_certificate.judge_name(parse_endpoint("192.0.2.1"), certificate)
     assert step.result is Result.ERROR
     assert "as a DNS name only" in step.summary
-    assert "allow_ip_sans" in step.remedy
+    assert "allow_ip_sans" in str(step.remedy)
 
 
 def test_a_chain_names_the_root_that_it_leads_to() -> None:
@@ -202,8 +204,8 @@ def test_why_a_chain_leads_nowhere(
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=30)).certificate
     root = Authority.create(name, not_before=NOW - age) if name else ROOT
     step = server_certificate.judge_chain(refused, certificate, [root.certificate], NOW)
-    assert reason in step.reason
-    assert step.remedy.startswith(remedy)
+    assert reason in str(step.reason)
+    assert str(step.remedy).startswith(remedy)
 
 
 def test_a_name_in_ca_pem_begins_no_line() -> None:

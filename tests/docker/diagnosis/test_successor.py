@@ -107,5 +107,5 @@ def test_a_restart_is_advised_where_it_helps(found: Result, after: Result, resta
     """And not where what is installed has the same fault."""
     step = Check.NAME.found(found, "summary", "reason", "issue it again")
     advised = restart_instead(step, Check.NAME.found(after, "summary"))
-    assert (RESTART_HERE in advised.remedy) is restarted
+    assert (RESTART_HERE in str(advised.remedy)) is restarted
     assert (advised.result, advised.reason) == (found, "reason")
