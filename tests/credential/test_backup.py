@@ -1,4 +1,4 @@
-"""Files of others: what they were stays to be seen, however they were linked."""
+"""Backups of foreign files: they keep content and mode, however they are linked."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.credentials import NAMES, listing, public, put
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Return a directory that is not there yet."""
+    """Return the path of a directory that does not exist yet."""
     return tmp_path / "certs"
 
 
-def test_files_of_others_are_kept_when_replaced(out: Path) -> None:
-    """What was behind the names keeps its content and mode in the backup, and a file its name."""
+def test_replaced_foreign_files_keep_content_and_mode_in_the_backup(out: Path) -> None:
+    """A symbolic link is backed up as the file it points to, under the link's name."""
     out.mkdir()
     (out / "real.pem").write_text("ca by hand")
     (out / "real.pem").chmod(0o640)
@@ -56,8 +56,8 @@ LINKS_OF_OTHERS = {
 
 
 @pytest.mark.parametrize("links", LINKS_OF_OTHERS.values(), ids=LINKS_OF_OTHERS)
-def test_a_backup_shows_what_was_there_before(out: Path, links: dict[str, str]) -> None:
-    """By content, whatever leads to what, also after all of it was replaced."""
+def test_backup_reads_the_same_as_the_files_it_replaced(out: Path, links: dict[str, str]) -> None:
+    """Whatever links to what, the content stays the same, even after later installs."""
     put(out, 1)
     (out / ".dockertls" / "backup").mkdir()
     (out / "real.pem").write_text("real")
@@ -78,8 +78,8 @@ def test_a_backup_shows_what_was_there_before(out: Path, links: dict[str, str]) 
         assert {name: _shown(backup / name) for name in NAMES} == before
 
 
-def test_a_link_to_nothing_is_kept_as_it_is(out: Path) -> None:
-    """Where it led to is all that it says."""
+def test_dangling_link_is_backed_up_as_a_link(out: Path) -> None:
+    """There is no content to copy, so the link keeps its target."""
     out.mkdir()
     (out / "ca.pem").symlink_to("gone.pem")
     installed = put(out, 1, replace=True)
@@ -88,6 +88,7 @@ def test_a_link_to_nothing_is_kept_as_it_is(out: Path) -> None:
 
 
 def _shown(path: Path) -> str | None:
+    """Return the content that a reader of ``path`` gets, or None if it cannot be read."""
     try:
         return path.read_text()
     except OSError:
@@ -95,10 +96,10 @@ def _shown(path: Path) -> str | None:
 
 
 @pytest.mark.parametrize("error", [errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP])
-def test_what_cannot_be_linked_is_copied(
+def test_file_that_cannot_be_hard_linked_is_copied(
     out: Path, error: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of another user (protected_hardlinks), or a file system without links: FAT, 9p."""
+    """As another user's file (protected_hardlinks), or on FAT or 9p, which have no links."""
 
     def link(*_: object, **__: object) -> None:
         raise OSError(error, os.strerror(error))
@@ -125,10 +126,10 @@ def test_what_cannot_be_linked_is_copied(
     assert (backup / "key.pem").read_text() == "by hand"
 
 
-def test_a_group_that_cannot_be_given_reads_nothing(
+def test_copy_that_cannot_keep_its_group_is_unreadable_to_the_group(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user's copy of another's file would be their own group's to read."""
+    """Otherwise our own group could read a copy of somebody else's file."""
 
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
@@ -143,8 +144,8 @@ def test_a_group_that_cannot_be_given_reads_nothing(
     assert (backup / "key.pem").stat().st_mode & 0o7777 == 0o400
 
 
-def test_what_is_too_large_for_a_credential_is_no_backup(out: Path) -> None:
-    """It is said, and stays where it is."""
+def test_file_too_large_for_a_credential_is_refused_and_left_in_place(out: Path) -> None:
+    """The error names the file, and nothing is moved."""
     out.mkdir()
     (out / "large").write_bytes(b"-" * (atomic.LARGEST + 1))
     (out / "ca.pem").symlink_to("large")
@@ -153,8 +154,8 @@ def test_what_is_too_large_for_a_credential_is_no_backup(out: Path) -> None:
     assert listing(out) == [".dockertls", "ca.pem", "large"]
 
 
-def test_one_foreign_file_among_ours_is_kept_with_the_set(out: Path) -> None:
-    """Somebody who put a file over one of our links finds both afterwards."""
+def test_backup_of_one_foreign_file_includes_the_set_it_was_part_of(out: Path) -> None:
+    """A user who replaced one of our links finds their file and our other two in the backup."""
     put(out, 1)
     (out / "key.pem").unlink()
     (out / "key.pem").write_text("by hand")

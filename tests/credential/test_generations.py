@@ -1,4 +1,4 @@
-"""The generations: which one is in use, and which are removed, and when."""
+"""Generations: which one is in use, which are pruned, and when."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Return a directory that is not there yet."""
+    """Return the path of a directory that does not exist yet."""
     return tmp_path / "certs"
 
 
@@ -33,8 +33,8 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-def test_what_is_in_use_is_not_removed(out: Path, spelling: str) -> None:
-    """However the link of an operator's own rollback is written, its generation stays in use."""
+def test_generation_in_use_is_kept_however_its_link_is_spelled(out: Path, spelling: str) -> None:
+    """An operator who rolls back by hand may write the link in any of these ways."""
     for number in (1, 2, 3):
         put(out, number)
     oldest = generations(out)[0]
@@ -46,14 +46,14 @@ def test_what_is_in_use_is_not_removed(out: Path, spelling: str) -> None:
     ]
     assert reader.installed(out).key.parent.name == oldest
     put(out, 4)
-    # The one in use, the one that was until now, and the newest of the others.
+    # The one in use, its predecessor, and the newest of the others.
     assert [name[9:11] for name in generations(out)] == ["01", "03", "04"]
 
 
-def test_nothing_is_removed_before_the_new_set_is_in_use(
+def test_no_generation_is_removed_before_the_swap(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the time of the swap all generations are still there, each of them whole."""
+    """At the time of the swap every generation still exists, with all its files."""
     for number in (1, 2, 3):
         put(out, number)
     seen: list[list[str]] = []
@@ -76,8 +76,10 @@ def test_nothing_is_removed_before_the_new_set_is_in_use(
     [("generations", ".nfs0001"), ("generations", "notes"), ("unfinished", ".nfs0001")],
 )
 @pytest.mark.parametrize("kind", ["file", "directory"])
-def test_a_stray_entry_blocks_nothing(out: Path, within: str, stray: str, kind: str) -> None:
-    """What is no generation is neither counted nor removed."""
+def test_stray_entry_does_not_block_an_install(
+    out: Path, within: str, stray: str, kind: str
+) -> None:
+    """An entry that is not a generation is neither counted nor removed."""
     put(out, 1)
     path = out / ".dockertls" / within / stray
     if kind == "file":
@@ -93,10 +95,10 @@ def test_a_stray_entry_blocks_nothing(out: Path, within: str, stray: str, kind: 
 
 
 @pytest.mark.parametrize("call", ["rename", "rmdir", "unlink"])
-def test_what_cannot_be_removed_is_a_warning(
+def test_generation_that_cannot_be_removed_is_a_warning(
     out: Path, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An open file on NFS, a mount, an attribute: the new set is in use nevertheless."""
+    """An open file on NFS, a mount or an attribute may prevent it; the new set is in use anyway."""
     for number in (1, 2, 3):
         put(out, number)
     oldest = generations(out)[0]
@@ -118,8 +120,10 @@ def test_what_cannot_be_removed_is_a_warning(
     assert [name[9:11] for name in generations(out)] == ["03", "04", "05"]
 
 
-def test_what_is_in_use_is_no_leftover(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody may have found the only whole set among what a kill left, and put that in use."""
+def test_set_in_use_is_not_removed_as_a_leftover(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a kill, an operator may have put the only complete set into use by hand."""
     put(out, 1)
     private = out / ".dockertls"
     (private / "generations" / generations(out)[0]).rename(private / "unfinished" / "whole")

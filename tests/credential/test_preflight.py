@@ -1,4 +1,4 @@
-"""Whether a credential may be written somewhere, and what is said if not."""
+"""Whether a credential may be written to a directory, and the error and hint if not."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ AS_THEM = "run it as {0}, without sudo; or give --owner {0}"
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Return a directory that is not there yet."""
+    """Return the path of a directory that does not exist yet."""
     return tmp_path / "certs"
 
 
 @pytest.fixture
 def home(everybodys: Path) -> Path:
-    """Make the home of the user nobody."""
+    """Create a home directory for the user nobody."""
     (everybodys / "home").mkdir()
     os.chown(everybodys / "home", NOBODY, -1)
     return everybodys / "home"
@@ -55,7 +55,7 @@ def home(everybodys: Path) -> Path:
 
 @contextmanager
 def nobody() -> Iterator[None]:
-    """Be the user nobody for a while."""
+    """Run the block as the user nobody."""
     os.setresuid(NOBODY, NOBODY, 0)
     try:
         yield
@@ -64,14 +64,14 @@ def nobody() -> Iterator[None]:
 
 
 def refused(out: Path, **asked: str) -> tuple[str, str]:
-    """Install a client's credential, which must fail; return the message and the hint."""
+    """Install a client credential, expect it to fail, and return the message and the hint."""
     with pytest.raises(CannotWrite) as caught:
         put(out, 1, replace(CLIENT, **asked))  # type: ignore[arg-type]  # owner and group
     return caught.value.message, caught.value.hint
 
 
-def test_a_server_and_a_client_do_not_share_a_directory(out: Path) -> None:
-    """Their generations and requests would be mixed up."""
+def test_client_is_not_installed_over_a_server_credential(out: Path) -> None:
+    """Their generations and request.json would be mixed up."""
     put(out, 1, SERVER)
     with pytest.raises(ConflictingState, match="holds a server credential"):
         put(out, 2, CLIENT)
@@ -80,10 +80,10 @@ def test_a_server_and_a_client_do_not_share_a_directory(out: Path) -> None:
 
 @pytest.mark.parametrize("asked", [CLIENT, SERVER])
 @pytest.mark.parametrize("there", [CLIENT, SERVER])
-def test_a_directory_for_dind_is_not_renewed_without_its_layout(
+def test_dind_directory_is_not_renewed_without_layout_dind(
     out: Path, asked: Record, there: Record
 ) -> None:
-    """It would get a second credential, which dind does not read."""
+    """It would get a second credential, which docker:dind does not read."""
     put(out, 1, replace(there, layout=Layout.DIND))
     with pytest.raises(ConflictingState, match=r"holds a .* in the dind layout already") as caught:
         put(out, 2, asked)
@@ -92,15 +92,15 @@ def test_a_directory_for_dind_is_not_renewed_without_its_layout(
     put(out, 3, replace(asked, layout=Layout.DIND))
 
 
-def test_a_directory_beside_one_of_its_own_layout(out: Path) -> None:
-    """What is below counts only where it is of dind's layout, or nothing is in DIR itself."""
+def test_credential_in_a_subdirectory_does_not_block_its_parent(out: Path) -> None:
+    """Subdirectories count only in the dind layout, or if DIR itself has no credential."""
     put(out / "client", 1)
     put(out, 2)
     assert public(out) == {"2"}
 
 
-def test_a_request_that_is_no_file_is_not_waited_for(out: Path) -> None:
-    """A FIFO in the place of request.json would keep root for ever."""
+def test_fifo_in_place_of_request_json_is_refused(out: Path) -> None:
+    """Opening it for reading would block root indefinitely."""
     put(out, 1)
     kept = out / ".dockertls" / "request.json"
     kept.unlink()
@@ -116,8 +116,8 @@ def test_a_request_that_is_no_file_is_not_waited_for(out: Path) -> None:
     ["", "{", "[]", "1", "{}", '{"purpose": "client"}', "\xff", "[" * 200_000],
     ids=lambda content: repr(content[:12]),
 )
-def test_a_request_that_was_damaged(out: Path, content: str) -> None:
-    """It may be cut short, of another kind, no text, or nested deeper than Python reads."""
+def test_damaged_request_json_is_refused(out: Path, content: str) -> None:
+    """Truncated, of the wrong type, not text, or nested deeper than Python can parse."""
     put(out, 1)
     kept = out / ".dockertls" / "request.json"
     kept.unlink()
@@ -127,8 +127,8 @@ def test_a_request_that_was_damaged(out: Path, content: str) -> None:
     assert public(out) == {"1"}
 
 
-def test_files_of_others_are_refused_and_stay(out: Path) -> None:
-    """Without being asked nothing is replaced, and nothing at all is written."""
+def test_foreign_files_are_refused_and_left_unchanged(out: Path) -> None:
+    """Without --replace, nothing is replaced and nothing is written."""
     out.mkdir()
     (out / "key.pem").write_text("by hand")
     with pytest.raises(ForeignFiles, match=r"key\.pem"):
@@ -137,39 +137,39 @@ def test_files_of_others_are_refused_and_stay(out: Path) -> None:
     assert (out / "key.pem").read_text() == "by hand"
 
 
-def test_a_directory_in_the_place_of_a_file_is_refused(out: Path) -> None:
-    """Docker makes one when it bind-mounts a file that is not there."""
+def test_directory_in_place_of_a_file_is_refused(out: Path) -> None:
+    """Docker creates one when it bind-mounts a file that does not exist."""
     (out / "key.pem").mkdir(parents=True)
     with pytest.raises(CannotWrite, match="neither a file nor a symbolic link"):
         put(out, 1, replace=True)
 
 
 @pytest.mark.parametrize("below", ["", "deeper", "deeper/still"])
-def test_a_path_that_is_a_file_is_called_so(out: Path, below: str) -> None:
-    """Also one that leads through a file."""
+def test_path_to_or_through_a_file_is_refused(out: Path, below: str) -> None:
+    """The error names the file."""
     out.write_text("a file")
     assert refused(out / below) == (f"{out} is a file", ANOTHER)
 
 
-def test_a_path_that_is_no_file_either(out: Path) -> None:
-    """A socket or a pipe."""
+def test_path_that_is_a_fifo_is_refused(out: Path) -> None:
+    """A socket or a FIFO is not a directory either."""
     os.mkfifo(out)
     assert refused(out) == (f"{out} is not a directory", ANOTHER)
 
 
-def test_the_top_of_the_file_system() -> None:
-    """Nobody wants a /key.pem."""
+def test_root_of_the_file_system_is_refused() -> None:
+    """Nobody wants /key.pem."""
     assert refused(Path("/")) == ("/ cannot be a credential directory", ANOTHER)
 
 
-def test_a_link_that_leads_to_itself(out: Path) -> None:
-    """The system's own words, and no traceback."""
+def test_link_to_itself_is_refused(out: Path) -> None:
+    """The operating system's own message is shown, without a traceback."""
     out.symlink_to(out.name)
     assert "Too many levels of symbolic links" in refused(out)[0]
 
 
-def test_a_link_that_leads_nowhere_yet(out: Path) -> None:
-    """What it chains to is made."""
+def test_missing_target_of_a_link_is_created(out: Path) -> None:
+    """The link is followed, and the directory it names is made."""
     out.symlink_to("elsewhere/certs")
     put(out, 1)
     assert public(out.parent / "elsewhere" / "certs") == {"1"}
@@ -177,8 +177,10 @@ def test_a_link_that_leads_nowhere_yet(out: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize(("mode", "nearest"), [(0o755, "roots/certs"), (0o700, "roots")])
-def test_a_directory_of_root_is_called_so(everybodys: Path, mode: int, nearest: str) -> None:
-    """Whether it can be looked into or not; what cannot be seen is not spoken of."""
+def test_user_is_told_that_a_directory_belongs_to_root(
+    everybodys: Path, mode: int, nearest: str
+) -> None:
+    """The error names the deepest directory that the user can see."""
     out = everybodys / "roots" / "certs"
     out.mkdir(parents=True)
     out.parent.chmod(mode)
@@ -188,8 +190,8 @@ def test_a_directory_of_root_is_called_so(everybodys: Path, mode: int, nearest: 
 
 
 @as_root
-def test_what_root_left_in_ones_own_directory_is_called_so(home: Path) -> None:
-    """Before anything is signed; also where it is no directory at all."""
+def test_root_owned_dockertls_in_a_users_directory_is_refused(home: Path) -> None:
+    """Before anything is signed, and also if .dockertls is a file."""
     (home / ".dockertls").mkdir(mode=0o755)
     with nobody():
         message = f"{home / '.dockertls'} belongs to root"
@@ -202,8 +204,8 @@ def test_what_root_left_in_ones_own_directory_is_called_so(home: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("below", ["", "home", "home/certs"])
-def test_no_step_of_the_way_may_be_another_users(home: Path, below: str) -> None:
-    """Its owner could put another directory there, whoever owns what is below."""
+def test_path_through_another_users_directory_is_refused(home: Path, below: str) -> None:
+    """Its owner could put another directory there, whoever owns the ones below."""
     above = home.parent
     os.chown(above, DAEMON, -1)
     message = f"{above} belongs to daemon, who could replace the key"
@@ -215,16 +217,16 @@ def test_no_step_of_the_way_may_be_another_users(home: Path, below: str) -> None
 
 
 @as_root
-def test_ones_own_directory_without_the_right_to_write(home: Path) -> None:
-    """Nobody else is to be named."""
+def test_own_directory_without_write_permission_is_refused(home: Path) -> None:
+    """No other user is blamed for it."""
     home.chmod(0o555)
     with nobody():
         assert refused(home / "certs") == (f"no write permission in {home}", ANOTHER)
 
 
 @as_root
-def test_a_read_only_file_system_is_called_so(tmp_path: Path) -> None:
-    """Not even root can write there."""
+def test_read_only_file_system_is_refused(tmp_path: Path) -> None:
+    """Even root cannot write there."""
     mount = ["mount", "-t", "tmpfs", "-o", "ro", "none", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         missing("nothing can be mounted here")
@@ -237,8 +239,8 @@ def test_a_read_only_file_system_is_called_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("below", ["", ".docker", "a/b"])
 @pytest.mark.parametrize("mode", [0o757, 0o753])
-def test_what_anybody_can_write_is_refused(out: Path, mode: int, below: str) -> None:
-    """The directory, and each above it: who can write in it can rename what is in it."""
+def test_world_writable_directory_is_refused(out: Path, mode: int, below: str) -> None:
+    """In DIR and in each directory above it, whoever can write can also rename."""
     above = out / "of CI"
     (above / below).mkdir(parents=True)
     above.chmod(mode)
@@ -249,8 +251,10 @@ def test_what_anybody_can_write_is_refused(out: Path, mode: int, below: str) -> 
 
 @as_root
 @pytest.mark.parametrize("mode", [0o777, 0o2777, 0o1777])
-def test_a_volume_for_everybody_that_is_roots(everybodys: Path, mode: int) -> None:
-    """An emptyDir of Kubernetes: who may not change its mode is told where else to go."""
+def test_user_in_a_world_writable_volume_of_root_is_told_to_use_mktemp(
+    everybodys: Path, mode: int
+) -> None:
+    """As a Kubernetes emptyDir: only its owner is told to change its mode."""
     volume = everybodys / "builds"
     volume.mkdir()
     os.chown(volume, 0, DAEMON)
@@ -264,8 +268,8 @@ def test_a_volume_for_everybody_that_is_roots(everybodys: Path, mode: int) -> No
 
 
 @pytest.mark.parametrize("below", ["", ".docker", "a/b"])
-def test_what_is_for_everybody_is_left_as_it_is(out: Path, below: str) -> None:
-    """Nobody is led to take the right to write in the likes of /tmp; what is below it is ours."""
+def test_sticky_directory_is_refused_without_a_chmod_hint(out: Path, below: str) -> None:
+    """Nobody is told to chmod the likes of /tmp; a directory below it is fine."""
     (out / below).mkdir(parents=True)
     out.chmod(0o1757)
     if below:
@@ -277,8 +281,8 @@ def test_what_is_for_everybody_is_left_as_it_is(out: Path, below: str) -> None:
 
 
 @pytest.mark.parametrize("directory", ["/tmp", "/var/tmp"])  # noqa: S108 - they are what is meant
-def test_the_directories_that_every_machine_has(directory: str) -> None:
-    """As they are here: not for a key themselves, and good for a directory below them."""
+def test_tmp_itself_is_refused_and_a_directory_below_it_accepted(directory: str) -> None:
+    """With the modes that these directories have on this machine."""
     assert "chmod" not in refused(Path(directory))[1]
     with tempfile.TemporaryDirectory(dir=directory) as below:
         put(Path(below), 1)
@@ -287,18 +291,18 @@ def test_the_directories_that_every_machine_has(directory: str) -> None:
 
 @as_root
 @pytest.mark.parametrize("below", ["", ".docker", "a/b/c"])
-def test_root_leaves_nothing_of_its_own_with_another_user(home: Path, below: str) -> None:
-    """`sudo -E` keeps HOME: the caller could neither read nor renew what is root's there."""
+def test_root_writes_no_files_of_its_own_into_a_users_home(home: Path, below: str) -> None:
+    """`sudo -E` keeps HOME, and the user could neither read nor renew root's files there."""
     message = f"{home} belongs to nobody, and the files would be root's"
     assert refused(home / below) == (message, f"{AS_THEM.format('nobody')}, or {ANOTHER}")
     assert listing(home) == []
 
 
 @as_root
-def test_a_client_under_sudo_gets_files_of_its_own(
+def test_issue_client_under_sudo_needs_the_owner(
     prepared: DevVault, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`sudo -E dockertls-vault issue client` is refused, and with --owner it is as without sudo."""
+    """`sudo -E` alone is refused; with --owner, the result is the same as without sudo."""
     lead_to(prepared, monkeypatch)
     monkeypatch.setenv("HOME", str(home))
     assert main.run(["issue", "client"]) == CannotWrite.exit_status
@@ -310,15 +314,15 @@ def test_a_client_under_sudo_gets_files_of_its_own(
 
 
 @as_root
-def test_root_leaves_nothing_below_what_it_made_there(home: Path) -> None:
-    """The home's owner could rename what root made in it."""
+def test_root_refuses_its_own_directory_inside_a_users_home(home: Path) -> None:
+    """The owner of the home could rename it."""
     (home / "roots").mkdir()
     assert refused(home / "roots" / "certs")[0].startswith(f"{home} belongs to nobody")
 
 
 @as_root
-def test_with_the_owner_named_all_of_it_is_the_owners(home: Path) -> None:
-    """Directories on the way, links, backup and all; so they can renew it themselves."""
+def test_everything_created_for_an_owner_belongs_to_the_owner(home: Path) -> None:
+    """New directories, links and the backup too, so that the owner can renew the credential."""
     out = home / "a" / "b"
     with nobody():
         out.mkdir(parents=True)
@@ -333,25 +337,25 @@ def test_with_the_owner_named_all_of_it_is_the_owners(home: Path) -> None:
 
 
 @as_root
-def test_the_owner_named_is_not_the_one_of_the_directory(home: Path) -> None:
-    """Nobody is told to give another --owner than they gave."""
+def test_hint_does_not_contradict_the_owner_that_was_given(home: Path) -> None:
+    """When --owner was given, the hint does not suggest another one."""
     message = f"{home} belongs to nobody, and the files would be daemon's"
     assert refused(home / "certs", owner="daemon") == (message, ANOTHER)
 
 
 @pytest.fixture
 def roots(everybodys: Path) -> Path:
-    """Make an empty directory of root's, 0755, beside the home."""
+    """Create an empty directory that belongs to root, mode 0755, next to the home."""
     (everybodys / "roots").mkdir(mode=0o755)
     return everybodys / "roots"
 
 
 @as_root
 @pytest.mark.parametrize("below", ["", "deeper"])
-def test_a_link_of_the_owner_is_followed_with_their_rights(
+def test_owners_link_is_followed_with_the_owners_rights(
     home: Path, roots: Path, below: str
 ) -> None:
-    """Where it chains to root's directory, they can do nothing; where to theirs, it is theirs."""
+    """To root's directory they can write nothing; to their own, they can."""
     with nobody():
         (home / ".docker").symlink_to(roots)
     message = f"{roots} belongs to root, and the files would be nobody's"
@@ -365,8 +369,8 @@ def test_a_link_of_the_owner_is_followed_with_their_rights(
 
 
 @as_root
-def test_root_follows_no_link_of_another_for_itself(home: Path, roots: Path) -> None:
-    """Nor one that is in a directory of root's, as in /tmp."""
+def test_root_does_not_follow_another_users_link(home: Path, roots: Path) -> None:
+    """Not even one in a directory that belongs to root, such as /tmp."""
     link = home.parent / "link"
     link.symlink_to(roots)
     os.chown(link, NOBODY, -1, follow_symlinks=False)
@@ -375,8 +379,8 @@ def test_root_follows_no_link_of_another_for_itself(home: Path, roots: Path) -> 
 
 
 @as_root
-def test_a_directory_of_root_in_that_of_the_owner(home: Path) -> None:
-    """Not the owner's own, and so not a place for what is."""
+def test_root_owned_directory_inside_the_owners_is_refused(home: Path) -> None:
+    """It does not belong to the owner, so the owner's files cannot go there."""
     (home / ".docker").mkdir(mode=0o755)
     message = f"{home / '.docker'} belongs to root, and the files would be nobody's"
     assert refused(home / ".docker", owner="nobody") == (message, ANOTHER)
@@ -385,10 +389,10 @@ def test_a_directory_of_root_in_that_of_the_owner(home: Path) -> None:
 @as_root
 @pytest.mark.parametrize("look", [1, 2])
 @pytest.mark.parametrize("kind", ["link", "root's own directory"])
-def test_a_directory_that_is_exchanged_after_the_look(
+def test_directory_swapped_after_the_check_is_used_with_the_owners_rights(
     home: Path, roots: Path, look: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is there at whichever time, it is the owner's rights that it is done with."""
+    """Whatever the path leads to by then, root's privileges are not used on it."""
     with nobody():
         (home / ".docker").mkdir()
     looks = itertools.count(1)
@@ -396,7 +400,7 @@ def test_a_directory_that_is_exchanged_after_the_look(
     def exchange(*arguments: Any, **options: Any) -> tuple[str, ...]:
         found = preflight.check(*arguments, **options)
         if next(looks) == look:
-            # As root, which this thread is not while it acts as the owner.
+            # In a child, as root: this thread has the owner's fsuid.
             put_there = "ln -s" if kind == "link" else "mv"
             script = f"mv .docker aside && {put_there} {roots} .docker"
             subprocess.run(["sh", "-c", script], cwd=home, check=True)
@@ -412,8 +416,8 @@ def test_a_directory_that_is_exchanged_after_the_look(
 
 
 @as_root
-def test_root_follows_links_of_its_own(home: Path) -> None:
-    """/etc/docker may be one; and what is then made for the owner is the owner's."""
+def test_root_follows_its_own_links(home: Path) -> None:
+    """/etc/docker may be one; directories created for the owner still belong to the owner."""
     link = home.parent / "link"
     link.symlink_to("home/new")
     put(link / ".." / "new" / "certs", 1, replace(CLIENT, owner="nobody"))
@@ -422,16 +426,16 @@ def test_root_follows_links_of_its_own(home: Path) -> None:
 
 
 @as_root
-def test_an_owner_without_a_name(home: Path) -> None:
-    """The user of a container, whom this machine does not know, goes by a number."""
+def test_owner_without_a_name_is_shown_by_number(home: Path) -> None:
+    """A container's user often has no entry in this machine's passwd."""
     os.chown(home, 54321, -1)
     assert refused(home)[1] == f"{AS_THEM.format(54321)}, or {ANOTHER}"
     put(home, 1, replace(CLIENT, owner="54321"))
     assert (home / "key.pem").stat().st_uid == 54321
 
 
-def test_a_link_of_proc_that_leads_elsewhere_than_it_says(tmp_path: Path) -> None:
-    """As into another mount namespace: by its text it would be another directory of ours."""
+def test_proc_link_whose_text_is_not_its_target_is_refused(tmp_path: Path) -> None:
+    """By its text, it would name a different directory of ours."""
     gone = tmp_path / "gone"
     gone.mkdir()
     with atomic.opened(str(gone)) as opened:
@@ -442,8 +446,8 @@ def test_a_link_of_proc_that_leads_elsewhere_than_it_says(tmp_path: Path) -> Non
 
 
 @as_root
-def test_another_mount_namespace(tmp_path: Path) -> None:
-    """Its root is the same directory as ours, and what is mounted below it is not."""
+def test_path_into_another_mount_namespace_is_refused(tmp_path: Path) -> None:
+    """Its root is the same directory as ours, but its mounts are not."""
     unshare = shutil.which("unshare") or missing("unshare is not installed")
     script = 'mount -t tmpfs none "$0" && mkdir "$0/certs" && echo ready && exec sleep 600'
     with subprocess.Popen(
@@ -461,8 +465,8 @@ def test_another_mount_namespace(tmp_path: Path) -> None:
     assert public(tmp_path / "certs") == {"1"}
 
 
-def test_a_descriptor_is_no_name(tmp_path: Path) -> None:
-    """What fails at one has its number where a name would be, which tells nobody anything."""
+def test_message_does_not_show_a_file_descriptor_as_a_name(tmp_path: Path) -> None:
+    """OSError has its number in place of a file name, which tells the user nothing."""
     with (
         atomic.opened(str(tmp_path)) as opened,
         pytest.raises(CannotWrite) as caught,

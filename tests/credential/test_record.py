@@ -1,4 +1,4 @@
-"""What a credential was requested with, as it is kept for renewal."""
+"""request.json: what a credential was requested with, kept so that it can be renewed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FULL = replace(
 
 
 def read(directory: Path) -> record.Record | None:
-    """Read what is kept for the credential in ``directory``."""
+    """Read the record kept for the credential in ``directory``."""
     opened = os.open(directory, os.O_RDONLY)
     try:
         return record.read(directory, opened)
@@ -45,14 +45,14 @@ def read(directory: Path) -> record.Record | None:
         os.close(opened)
 
 
-@pytest.mark.parametrize("kept", [CLIENT, SERVER, FULL], ids=["client", "server", "all of it"])
-def test_what_is_written_is_read_again(kept: record.Record) -> None:
-    """A renewal asks for exactly the same."""
+@pytest.mark.parametrize("kept", [CLIENT, SERVER, FULL], ids=["client", "server", "every field"])
+def test_record_survives_a_round_trip_through_json(kept: record.Record) -> None:
+    """A renewal requests exactly the same."""
     assert record.from_json(json.loads(json.dumps(record.to_json(kept)))) == kept
 
 
-def test_it_is_kept_with_what_was_installed(tmp_path: Path) -> None:
-    """By the swap that installs the credential, and there is none before."""
+def test_record_is_written_by_the_install(tmp_path: Path) -> None:
+    """There is none before."""
     assert read(tmp_path) is None
     put(tmp_path, 1, CLIENT)
     assert read(tmp_path) == CLIENT
@@ -85,10 +85,10 @@ def test_it_is_kept_with_what_was_installed(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_what_no_version_of_ours_has_written_is_damage(
+def test_field_that_issue_would_refuse_is_reported_as_damage(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    """Each field is of its type and could be given to `issue`; what is wrong is not renewed."""
+    """Each field has its type and is valid for `issue`; otherwise nothing is renewed."""
     put(tmp_path, 1, CLIENT)
     file = tmp_path / ".dockertls" / record.NAME
     kept = json.loads(file.read_text())
@@ -99,8 +99,8 @@ def test_what_no_version_of_ours_has_written_is_damage(
 
 
 @given(st.sampled_from(sorted(record.to_json(CLIENT))))
-def test_no_field_may_be_missing(field: str) -> None:
-    """An older file that lacks one is not guessed at."""
+def test_record_with_a_missing_field_is_refused(field: str) -> None:
+    """A default is not guessed."""
     kept = record.to_json(CLIENT)
     del kept[field]
     with pytest.raises(KeyError, match=field):

@@ -1,4 +1,4 @@
-"""The credential on disk: modes, owners, generations, kills, other people's files."""
+"""The credential on disk: modes, owners, generations and foreign files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777], ids="umask-{:03o}".format)
 def umask(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Set the umask of whoever runs the program."""
+    """Set the umask of the process."""
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
@@ -37,12 +37,12 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Return a directory that is not there yet."""
+    """Return the path of a directory that does not exist yet."""
     return tmp_path / "certs"
 
 
-def test_files_modes_and_links_are_those_of_the_design(out: Path, umask: int) -> None:
-    """Modes are exact from the creation on, whatever the umask is, and the umask stays."""
+def test_files_modes_and_links_do_not_depend_on_the_umask(out: Path, umask: int) -> None:
+    """Modes are exact from creation on, and the process's umask is left as it was."""
     installed = put(out, 1)
     assert [(file.path.name, file.mode) for file in installed.files] == [
         ("ca.pem", "0444"),
@@ -59,8 +59,8 @@ def test_files_modes_and_links_are_those_of_the_design(out: Path, umask: int) ->
     assert os.umask(umask) == umask
 
 
-def test_the_request_is_kept_without_a_secret(out: Path) -> None:
-    """What is needed to ask for the same again, and nothing of the key."""
+def test_request_json_has_no_secret(out: Path) -> None:
+    """It holds what a renewal needs, and nothing of the key."""
     put(out, 1)
     kept = json.loads((out / ".dockertls" / "request.json").read_text())
     assert kept["common_name"] == "alice"
@@ -68,7 +68,7 @@ def test_the_request_is_kept_without_a_secret(out: Path) -> None:
     assert "key.pem" not in json.dumps(kept)
 
 
-def test_three_generations_stay(out: Path) -> None:
+def test_three_generations_are_kept(out: Path) -> None:
     """The one in use and the two before it."""
     for number in range(1, 6):
         put(out, number)
@@ -76,16 +76,16 @@ def test_three_generations_stay(out: Path) -> None:
     assert public(out) == {"5"}
 
 
-def test_a_clock_set_back_does_not_remove_what_is_in_use(out: Path) -> None:
-    """The generation in use stays, although others have later names."""
+def test_clock_set_back_does_not_remove_the_generation_in_use(out: Path) -> None:
+    """It stays even if other generations have later names."""
     for number in (5, 6, 7, 1, 2):
         put(out, number)
     assert public(out) == {"2"}
     assert len(generations(out)) == 3
 
 
-def test_the_one_in_use_until_now_stays_whatever_its_age(out: Path) -> None:
-    """After a rollback it is older than others that go before it."""
+def test_previous_generation_is_kept_whatever_its_age(out: Path) -> None:
+    """After a rollback it may be older than the ones that are removed."""
     for number in (1, 2, 3):
         put(out, number)
     (first, *_) = generations(out)
@@ -94,10 +94,10 @@ def test_the_one_in_use_until_now_stays_whatever_its_age(out: Path) -> None:
     assert [name.partition("T")[2][:2] for name in generations(out)] == ["01", "03", "04"]
 
 
-def test_files_that_come_while_the_lock_is_waited_for_are_not_overwritten(
+def test_files_that_appear_while_waiting_for_the_lock_are_not_overwritten(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The look before the lock was too early: it is taken again under it."""
+    """The check before the lock is repeated under the lock."""
     out.mkdir()
     locked = atomic.locked
 
@@ -122,10 +122,10 @@ def test_files_that_come_while_the_lock_is_waited_for_are_not_overwritten(
         (replace(CLIENT, layout=Layout.DIND), "client", NAMES),
     ],
 )
-def test_layouts_name_the_files(
+def test_each_layout_has_its_file_names(
     out: Path, record: Record, directory: str, names: tuple[str, ...]
 ) -> None:
-    """Both layouts for both purposes; what was installed is found again from ``out``."""
+    """For both purposes; the reader finds what was installed from ``out``."""
     installed = put(out, 1, record)
     assert [file.path for file in installed.files] == [out / directory / name for name in names]
     found = reader.installed(out)
@@ -133,14 +133,14 @@ def test_layouts_name_the_files(
     assert found.key.parent.name == "20260101T010000.000000Z-01ff"
 
 
-def test_a_client_looks_for_the_clients_files(out: Path) -> None:
-    """Of docker:dind's directory, with both in it, whichever was made last."""
+def test_client_files_are_found_in_a_dind_directory_with_both(out: Path) -> None:
+    """Whichever of the two was installed last."""
     put(out, 1, replace(CLIENT, layout=Layout.DIND))
     put(out, 2, replace(SERVER, layout=Layout.DIND))
     assert reader.installed(out).cert.read_text() == "cert.pem 1"
 
 
-def test_what_is_found_never_changes(out: Path) -> None:
+def test_paths_that_were_found_keep_their_content(out: Path) -> None:
     """Paths found before a renewal still lead to the old set after it."""
     put(out, 1)
     before = reader.installed(out)
@@ -149,8 +149,8 @@ def test_what_is_found_never_changes(out: Path) -> None:
     assert reader.installed(out).cert.read_text() == "cert.pem 2"
 
 
-def test_files_of_others_are_found_as_they_are(tmp_path: Path) -> None:
-    """A directory that somebody filled by hand can be read too; half of one cannot."""
+def test_foreign_files_are_found_if_the_set_is_complete(tmp_path: Path) -> None:
+    """A directory filled by hand can be read, an incomplete one cannot."""
     with pytest.raises(ConflictingState, match=r"no certificate, key and ca\.pem"):
         reader.installed(tmp_path)
     for name in NAMES:
@@ -159,8 +159,8 @@ def test_files_of_others_are_found_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("record", [SERVER, CLIENT, replace(SERVER, layout=Layout.DIND)])
-def test_current_has_three_files_for_tools_that_want_no_links(out: Path, record: Record) -> None:
-    """Docker Bench looks with stat(1), `kubectl create secret --from-file` takes files alone."""
+def test_current_holds_three_regular_files(out: Path, record: Record) -> None:
+    """Docker Bench uses stat(1), and `kubectl create secret --from-file` skips links."""
     for number in (1, 2):
         installed = put(out, number, record)
         current = installed.files[0].path.parent / ".dockertls" / "current"
@@ -182,8 +182,8 @@ def test_current_has_three_files_for_tools_that_want_no_links(out: Path, record:
 
 
 @pytest.mark.parametrize("name", [".ca.pem.new", ".key.pem.new", ".current.new", "unfinished"])
-def test_a_file_of_others_with_any_name_stays(out: Path, name: str) -> None:
-    """What is prepared has a directory of its own, which nobody else has a file in."""
+def test_foreign_file_of_any_name_is_left_in_place(out: Path, name: str) -> None:
+    """Temporary files go into a private directory, so they cannot collide."""
     out.mkdir()
     (out / name).write_text("theirs")
     (out / "key.pem").write_text("by hand")
@@ -195,7 +195,7 @@ def test_a_file_of_others_with_any_name_stays(out: Path, name: str) -> None:
 def test_a_sync_that_fails_after_the_swap_is_a_warning(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new set is in use then, and nothing else would be true."""
+    """The new set is in use by then, so an error would be wrong."""
     put(out, 1)
     real = os.fsync
     swapped = []
@@ -218,10 +218,10 @@ def test_a_sync_that_fails_after_the_swap_is_a_warning(
     assert public(out) == {"2"}
 
 
-def test_what_cannot_be_cleaned_up_after_the_swap_is_a_warning(
+def test_cleanup_that_fails_after_the_swap_is_a_warning(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when a disk begins to fail: it is not said that nothing was installed."""
+    """As when a disk begins to fail: the new set is in use, so the install did not fail."""
     put(out, 1)
     current = out / ".dockertls" / "current"
     before = current.readlink()
@@ -241,14 +241,14 @@ def test_what_cannot_be_cleaned_up_after_the_swap_is_a_warning(
 
 
 @as_root
-def test_another_user_reads_what_was_meant_for_them(everybodys: Path) -> None:
-    """The owner and the group read the key, others the certificates alone."""
+def test_key_is_readable_by_its_owner_and_group_only(everybodys: Path) -> None:
+    """Everybody else can read the certificates but not the key."""
     group = pwd.getpwnam("nobody").pw_gid
     put(everybodys / "mine", 1)
     put(everybodys / "owned", 1, replace(CLIENT, owner="nobody"))
     put(everybodys / "shared", 1, replace(CLIENT, group=str(group)))
     assert (everybodys / "shared" / "key.pem").stat().st_mode & 0o7777 == 0o440
-    # CIS Docker Benchmark 3.9 to 3.12: root:root for the certificates, whoever reads the key.
+    # CIS Docker Benchmark 3.9 to 3.12: certificates belong to root:root, whoever reads the key.
     groups = [(everybodys / "shared" / name).stat().st_gid for name in NAMES]
     assert groups == [0, 0, group]
 
@@ -269,7 +269,7 @@ def test_another_user_reads_what_was_meant_for_them(everybodys: Path) -> None:
     assert read(everybodys / "shared" / "key.pem") == "key.pem 1"
 
 
-def test_owners_and_groups_that_do_not_exist_are_refused(out: Path) -> None:
+def test_unknown_owner_or_group_is_refused(out: Path) -> None:
     """Before anything is touched."""
     for request in (replace(CLIENT, owner="no-such-user"), replace(CLIENT, group="no-such-group")):
         with pytest.raises(InvalidInput, match="no such"):
@@ -277,8 +277,8 @@ def test_owners_and_groups_that_do_not_exist_are_refused(out: Path) -> None:
     assert not out.exists()
 
 
-def test_a_symbolic_link_to_a_directory_is_followed_once(tmp_path: Path) -> None:
-    """The user may keep ~/.docker elsewhere; what is inside is never followed."""
+def test_link_to_the_directory_is_followed_and_links_inside_are_not(tmp_path: Path) -> None:
+    """Users may keep ~/.docker elsewhere; a link in place of .dockertls is refused."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     put(tmp_path / "link", 1)
@@ -291,8 +291,8 @@ def test_a_symbolic_link_to_a_directory_is_followed_once(tmp_path: Path) -> None
     assert listing(tmp_path / "target") == []
 
 
-def test_the_generation_in_use_comes_first(out: Path) -> None:
-    """Newest first; where it was set back, a daemon may still serve one of those after it."""
+def test_generation_in_use_is_listed_first(out: Path) -> None:
+    """Then the newest: after a rollback by hand, a daemon may still serve a later one."""
     assert reader.kept(out) == ()
     for number in (1, 2, 3):
         put(out, number, SERVER)

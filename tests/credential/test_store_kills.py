@@ -1,4 +1,4 @@
-"""What happens to the credential when runs are killed, come at once, or find no room."""
+"""The credential when installs are killed, run at once, or find no space on the disk."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-LIMIT = 60.0  # seconds; far more than any of it takes
+LIMIT = 60.0  # seconds; far more than any test needs
 
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Return a directory that is not there yet."""
+    """Return the path of a directory that does not exist yet."""
     return tmp_path / "certs"
 
 
-def test_a_directory_that_another_process_keeps_is_left_alone(
+def test_directory_locked_by_another_process_is_left_unchanged(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the wait it says that it is locked, and nothing has changed."""
+    """After the wait, install raises Locked."""
     put(out, 1)
     monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
     with (
@@ -49,10 +49,10 @@ def test_a_directory_that_another_process_keeps_is_left_alone(
     assert public(out) == {"1"}
 
 
-def test_what_comes_while_it_waits_for_the_lock_is_seen(
+def test_foreign_file_that_appears_while_waiting_for_the_lock_is_refused(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that somebody puts there in the meantime is theirs, and is refused like any other."""
+    """The check is repeated once the lock is held."""
     put(out, 1)
     waits = threading.Event()
     real = fcntl.flock
@@ -76,7 +76,7 @@ def test_what_comes_while_it_waits_for_the_lock_is_seen(
     assert (out / "key.pem").read_text() == "by hand"
 
 
-def test_many_at_once_leave_one_complete_set(out: Path) -> None:
+def test_concurrent_installs_leave_one_complete_set(out: Path) -> None:
     """Processes that install at the same time take turns."""
     code = "import sys; from pathlib import Path; from tests.credentials import put; "
     code += "put(Path(sys.argv[1]), int(sys.argv[2]))"
@@ -90,8 +90,8 @@ def test_many_at_once_leave_one_complete_set(out: Path) -> None:
     assert len(generations(out)) == 3
 
 
-def test_a_reader_never_sees_two_sets(out: Path) -> None:
-    """A reader who opens the directory behind the link reads one set, at any time."""
+def test_reader_never_sees_a_mixed_set(out: Path) -> None:
+    """A reader that opens the directory behind the link gets one set at any time."""
     put(out, 0)
     mixed = []
     done = threading.Event()
@@ -117,7 +117,7 @@ def test_a_reader_never_sees_two_sets(out: Path) -> None:
 
 
 class _KilledError(BaseException):
-    """Stands for SIGKILL: nothing that would clean up may run, so all of it is made to fail."""
+    """Stand in for SIGKILL: no cleanup may run afterwards, so every later call fails too."""
 
 
 SYSCALLS = (
@@ -126,27 +126,29 @@ SYSCALLS = (
 
 
 def _nothing(_: Path) -> None:
-    """Leave a directory that is not there yet."""
+    """Start without a directory."""
 
 
 def _ours(out: Path) -> None:
+    """Start with one generation."""
     put(out, 1)
 
 
 def _full(out: Path) -> None:
-    """Let there be as many generations as stay, so that the next run removes one."""
+    """Start with as many generations as are kept, so that the next run removes one."""
     for number in (-2, -1, 0, 1):
         put(out, number)
 
 
 def _by_hand(out: Path) -> None:
+    """Start with three files written by hand."""
     out.mkdir(parents=True)
     for name in NAMES:
         (out / name).write_text(f"{name} 1")
 
 
 def _combined(out: Path) -> None:
-    """Have one file for the certificate and its key, and a link of somebody else's to a link."""
+    """Start with one file for certificate and key, and a foreign link to a link."""
     _by_hand(out)
     (out / "real.pem").write_text("ca.pem 1")
     (out / "link.pem").symlink_to("real.pem")
@@ -157,7 +159,7 @@ def _combined(out: Path) -> None:
 
 
 def _absolute(out: Path) -> None:
-    """Have our own links written in another way, by whoever copied the directory about."""
+    """Start with absolute links, as left by a user who copied the directory."""
     put(out, 1)
     for name in NAMES:
         (out / name).unlink()
@@ -165,7 +167,7 @@ def _absolute(out: Path) -> None:
 
 
 def _set_back(out: Path) -> None:
-    """Have an old generation in use again, set as a shell completes it."""
+    """Start with an old generation in use, its link written as a shell completes it."""
     for number in (1, 2, 3):
         put(out, number)
     swap_by_hand(out, f"generations/{generations(out)[0]}/")
@@ -178,10 +180,10 @@ BEFORE = {
 
 
 @pytest.mark.parametrize("prepare", BEFORE.values(), ids=BEFORE)
-def test_a_kill_at_any_instant_leaves_a_complete_set(
+def test_kill_after_any_system_call_leaves_a_complete_set(
     out: Path, prepare: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After each system call that changes the disk the public set is the old or the new one.
+    """After each system call that changes the disk, the public set is the old or the new one.
 
     The run is killed before its first such call, then before its second, and so on until one
     run gets through; the next run after each kill must succeed.
@@ -214,10 +216,10 @@ def test_a_kill_at_any_instant_leaves_a_complete_set(
 
 
 @pytest.mark.parametrize("breaks", ["_kill_after", "_fail_once"])
-def test_a_rollback_that_is_cut_short_leaves_one_of_the_two(
+def test_interrupted_rollback_leaves_one_complete_set(
     out: Path, breaks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed, or without room on the disk, at each call; the next one gets through."""
+    """Killed or out of space at each call; the next rollback succeeds."""
     place = CLIENT.place(out)
     put(out, 1)
     put(out, 2)
@@ -241,10 +243,10 @@ def test_a_rollback_that_is_cut_short_leaves_one_of_the_two(
 
 
 @pytest.mark.parametrize("prepare", BEFORE.values(), ids=BEFORE)
-def test_a_full_disk_at_any_write_leaves_the_old_set(
+def test_full_disk_before_the_swap_leaves_the_old_set(
     out: Path, prepare: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One call after the other has no room; before the swap that is said, after it a warning."""
+    """Each call in turn fails with ENOSPC: an error before the swap, a warning after it."""
     for succeeded in itertools.count():
         directory = out / str(succeeded)
         prepare(directory)
@@ -256,7 +258,7 @@ def test_a_full_disk_at_any_write_leaves_the_old_set(
                 said, expected = [error.message], {"1"}
             else:
                 said, expected = list(installed.warnings), {"7"}
-        # Where a file cannot be linked into the backup, it is copied.
+        # A file that cannot be linked into the backup is copied instead.
         told = [] if failed == ["link"] else failed
         assert ["No space left on device" in text for text in said] == [True] * len(told)
         assert prepare is _nothing or public(directory) == expected
@@ -266,10 +268,10 @@ def test_a_full_disk_at_any_write_leaves_the_old_set(
             return
 
 
-def test_a_run_that_replaces_nothing_removes_an_unfinished_backup(
+def test_unfinished_backup_is_removed_by_the_next_install(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It holds the key of others, who may have moved their files away since the kill."""
+    """It holds a foreign key, whose owner may have moved the files away since the kill."""
     _by_hand(out)
     unfinished = out / ".dockertls" / "unfinished"
     kept = os.link
@@ -291,12 +293,12 @@ def test_a_run_that_replaces_nothing_removes_an_unfinished_backup(
 
 
 @pytest.mark.parametrize("prepare", BEFORE.values(), ids=BEFORE)
-def test_what_a_swap_leads_to_is_on_the_disk_before(
+def test_new_set_is_synced_before_the_swap(
     out: Path, prepare: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a power cut the link leads to files that are there, in directories that have them.
+    """After a power failure the link leads to files that exist, in directories that list them.
 
-    At the time of a swap only the link itself is not synced yet; at the end everything is.
+    At the swap everything but the link itself is synced; at the end the link is, too.
     """
     prepare(out)
     unsynced: set[Path] = set()
@@ -339,12 +341,12 @@ def test_what_a_swap_leads_to_is_on_the_disk_before(
 
 
 def _looked_at(paths: set[Path]) -> set[Path]:
-    """Return those that a reader can come to."""
+    """Return the paths that a reader can reach."""
     return {path for path in paths if path.name != "unfinished"}
 
 
 def _kill_after(calls: int, patch: pytest.MonkeyPatch) -> None:
-    """Let ``calls`` changes of the disk happen; every later one fails, as if nothing ran on."""
+    """Let ``calls`` changes of the disk succeed; every later one fails, as if killed."""
     left = iter(range(calls))
 
     def wrap(name: str) -> None:
@@ -363,7 +365,7 @@ def _kill_after(calls: int, patch: pytest.MonkeyPatch) -> None:
 
 
 def _fail_once(calls: int, patch: pytest.MonkeyPatch) -> list[str]:
-    """Let ``calls`` changes of the disk happen and the next one fail; return which that was."""
+    """Let ``calls`` changes of the disk succeed, fail the next with ENOSPC; return its name."""
     left = iter(range(calls))
     failed: list[str] = []
 

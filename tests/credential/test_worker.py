@@ -1,4 +1,4 @@
-"""Who does the work in a directory, and what is refused on the way to it."""
+"""Whose privileges do the work in a directory, and which directories and files are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OWNED = replace(CLIENT, owner="nobody")
 
 @pytest.fixture
 def home(everybodys: Path) -> Path:
-    """Make the home of the user nobody."""
+    """Create a home directory for the user nobody."""
     (everybodys / "home").mkdir()
     os.chown(everybodys / "home", NOBODY, -1)
     return everybodys / "home"
@@ -44,7 +44,7 @@ def home(everybodys: Path) -> Path:
 
 @pytest.fixture
 def roots(everybodys: Path) -> Path:
-    """Make a directory of root's with files of root's that nobody else can read."""
+    """Create a directory of root's with files that only root can read."""
     directory = everybodys / "roots"
     directory.mkdir(mode=0o755)
     for name in NAMES:
@@ -55,7 +55,7 @@ def roots(everybodys: Path) -> Path:
 
 @contextmanager
 def being(uid: int) -> Iterator[None]:
-    """Be another user for a while."""
+    """Run the block as another user."""
     os.setresuid(uid, uid, 0)
     try:
         yield
@@ -64,7 +64,7 @@ def being(uid: int) -> Iterator[None]:
 
 
 def refusal(out: Path, record: Record = CLIENT, admins: str | None = None) -> tuple[str, str]:
-    """Look whether a credential may be written, which it may not; return message and hint."""
+    """Check a directory, expect it to be refused, and return the message and the hint."""
     before = [*out.parent.rglob("*")]
     with pytest.raises(CannotWrite) as caught:
         preflight.check(record.place(out, admins), replace=True)
@@ -72,11 +72,11 @@ def refusal(out: Path, record: Record = CLIENT, admins: str | None = None) -> tu
     return caught.value.message, caught.value.hint
 
 
-# --- root's power, in a directory of another user's
+# --- root's privileges in another user's directory
 
 
 def _link_current(home: Path, roots: Path) -> None:
-    """Have what root would link for a backup be a file of root's."""
+    """Make the file that root would link into a backup be one of root's own."""
     (home / ".dockertls").mkdir(mode=0o755)
     (home / ".dockertls" / "current").symlink_to(roots)
     (home / "ca.pem").write_text("by hand")
@@ -85,48 +85,48 @@ def _link_current(home: Path, roots: Path) -> None:
 
 
 def _link_lock(home: Path, roots: Path) -> None:
-    """Have what root would give away be a file of root's, by a hard link of before."""
+    """Make the lock, which root would chown, a hard link to root's key."""
     (home / ".dockertls").mkdir(mode=0o755)
     (home / ".dockertls" / "lock").hardlink_to(roots / "key.pem")
 
 
 def _link_request(home: Path, roots: Path) -> None:
-    """Have the request be a file of root's."""
+    """Make request.json a link to root's key."""
     (home / ".dockertls").mkdir(mode=0o755)
     (home / ".dockertls" / "request.json").symlink_to(roots / "key.pem")
 
 
 def _fifo_request(home: Path, _roots: Path) -> None:
-    """Have the request be one that is waited for."""
+    """Make request.json a FIFO, which blocks whoever opens it."""
     (home / ".dockertls").mkdir(mode=0o755)
     os.mkfifo(home / ".dockertls" / "request.json")
 
 
 def _endless_request(home: Path, _roots: Path) -> None:
-    """Have the request be one without an end."""
+    """Make request.json an endless file."""
     (home / ".dockertls").mkdir(mode=0o755)
     (home / ".dockertls" / "request.json").symlink_to("/dev/zero")
 
 
 def _fifo_lock(home: Path, _roots: Path) -> None:
-    """Have the lock be one that is waited for."""
+    """Make the lock a FIFO, which blocks whoever opens it."""
     (home / ".dockertls").mkdir(mode=0o755)
     os.mkfifo(home / ".dockertls" / "lock")
 
 
 def _link_generations(home: Path, roots: Path) -> None:
-    """Have root prune in a directory of its own."""
+    """Make root prune in one of its own directories."""
     (home / ".dockertls").mkdir(mode=0o755)
     (home / ".dockertls" / "generations").symlink_to(roots)
 
 
 def _link_private(home: Path, roots: Path) -> None:
-    """Have root write in a directory of its own."""
+    """Make root write to one of its own directories."""
     (home / ".dockertls").symlink_to(roots)
 
 
 def _link_ca(home: Path, roots: Path) -> None:
-    """Have root tell what is in a file of its own."""
+    """Make the public files links to root's, so that root would disclose them."""
     for name in NAMES:
         (home / name).symlink_to(roots / name)
 
@@ -147,10 +147,10 @@ PLANTED = [
 @as_root
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("plant", PLANTED)
-def test_nothing_of_root_comes_to_the_owner(
+def test_planted_links_and_fifos_do_not_reach_roots_files(
     home: Path, roots: Path, plant: Callable[[Path, Path], None]
 ) -> None:
-    """Whatever they plant: no file of root's is theirs, changed or has another name afterwards."""
+    """Whatever the owner plants, root's files keep their owner, content and link count."""
     plant(home, roots)
     for path in home.rglob("*"):
         if path.lstat().st_nlink == 1:
@@ -171,10 +171,10 @@ def test_nothing_of_root_comes_to_the_owner(
 
 
 @as_root
-def test_the_owner_works_in_a_directory_of_theirs(
+def test_work_in_the_owners_directory_is_done_as_the_owner(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of it is theirs, the lock and the groups too, and nothing of it was root's before."""
+    """Every file, lock and group belongs to the owner, without any chown by root."""
     monkeypatch.delattr(os, "fchown")
     put(home / ".docker", 1, OWNED)
     nobody = pwd.getpwuid(NOBODY).pw_gid
@@ -184,8 +184,8 @@ def test_the_owner_works_in_a_directory_of_theirs(
 
 
 @as_root
-def test_root_works_in_a_directory_of_its_own(roots: Path) -> None:
-    """The owner has the three files, and no directory that root will work in again."""
+def test_work_in_roots_directory_is_done_as_root(roots: Path) -> None:
+    """The owner gets the three files, but no directory that root will work in again."""
     out = roots / "certs"
     out.mkdir()
     for number in (1, 2):
@@ -197,8 +197,8 @@ def test_root_works_in_a_directory_of_its_own(roots: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("more", ["", "deeper"])
-def test_root_makes_a_directory_for_the_owner(everybodys: Path, more: str) -> None:
-    """The last one is theirs from the time on that it has its name; those above are root's."""
+def test_directory_created_for_the_owner_belongs_to_the_owner(everybodys: Path, more: str) -> None:
+    """From the moment it has its name; the directories above it belong to root."""
     out = everybodys / "certs" / more
     put(out, 1, OWNED)
     assert {path.lstat().st_uid for path in (out, *out.rglob("*"))} == {NOBODY}
@@ -208,10 +208,10 @@ def test_root_makes_a_directory_for_the_owner(everybodys: Path, more: str) -> No
 
 
 @as_root
-def test_a_directory_for_the_owner_is_never_half_theirs(
+def test_directory_for_the_owner_appears_only_once_it_is_theirs(
     everybodys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that ends before it is theirs leaves none of that name, and the next one goes on."""
+    """A run killed before that leaves no such name, and the next run succeeds."""
 
     class _KilledError(BaseException):
         pass
@@ -232,8 +232,10 @@ def test_a_directory_for_the_owner_is_never_half_theirs(
 
 @as_root
 @pytest.mark.parametrize(("uid", "inside"), [(DAEMON, ""), (0, "something")])
-def test_what_has_the_name_to_make_it_under(everybodys: Path, uid: int, inside: str) -> None:
-    """Another user's, in the likes of /tmp, or somebody's with something in it: it stays theirs."""
+def test_foreign_directory_under_the_temporary_name_is_refused(
+    everybodys: Path, uid: int, inside: str
+) -> None:
+    """Another user's, as in /tmp, or one with content: it is left as it is."""
     everybodys.chmod(0o1777)
     planted = everybodys / ".certs.dockertls-vault"
     planted.mkdir()
@@ -247,18 +249,18 @@ def test_what_has_the_name_to_make_it_under(everybodys: Path, uid: int, inside: 
 
 
 @as_root
-def test_a_directory_for_the_owner_has_no_acl(everybodys: Path) -> None:
-    """As everything else that is made."""
+def test_directory_created_for_the_owner_has_no_acl(everybodys: Path) -> None:
+    """A default ACL above it is not inherited."""
     acls.grant(everybodys, acls.user(DAEMON, 0o5), kind=acl.DEFAULT)
     put(everybodys / "certs", 1, OWNED)
     assert not [name for name in os.listxattr(everybodys / "certs") if "acl" in name]
 
 
 @as_root
-def test_a_directory_that_comes_in_the_meantime_is_not_replaced(
+def test_directory_that_appears_meanwhile_is_not_replaced(
     everybodys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is judged like any other, and it is root's here."""
+    """It is checked like any other; here it belongs to root."""
     out = everybodys / "certs"
     real = atomic.rename_new
 
@@ -273,10 +275,10 @@ def test_a_directory_that_comes_in_the_meantime_is_not_replaced(
 
 
 @as_root
-def test_runs_at_once_make_one_directory_for_the_owner(
+def test_concurrent_runs_create_one_directory_for_the_owner(
     everybodys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One run is through before the other has named what it made, or has even looked at it."""
+    """One run finishes before the other has created or opened its temporary directory."""
     real, out = os.open, everybodys / "certs"
 
     def faster(name: str, *arguments: Any, **options: Any) -> int:
@@ -292,10 +294,10 @@ def test_runs_at_once_make_one_directory_for_the_owner(
 
 
 @as_root
-def test_a_directory_that_another_run_makes_meanwhile_is_the_owners(
+def test_owners_directory_that_appears_during_the_check_is_used(
     everybodys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was not there when it was looked at whose work it is, and is when the work begins."""
+    """It was missing when the worker was chosen and exists when the work begins."""
     out = everybodys / "certs"
     real = worker.refuse_step
     put(out, 1, OWNED)
@@ -303,7 +305,7 @@ def test_a_directory_that_another_run_makes_meanwhile_is_the_owners(
 
     def refuse_step(*arguments: Any) -> None:
         real(*arguments)
-        # The second walk of the look: root's own.
+        # On the second walk, which is root's own.
         seen.append(arguments)
         if len(seen) == once + 1:
             (everybodys / "aside").rename(out)
@@ -317,8 +319,10 @@ def test_a_directory_that_another_run_makes_meanwhile_is_the_owners(
 
 
 @as_root
-def test_a_group_that_the_owner_is_not_in(home: Path, roots: Path) -> None:
-    """They could not give it a file; root can, in its own directory."""
+def test_group_without_the_owner_is_refused_in_the_owners_directory(
+    home: Path, roots: Path
+) -> None:
+    """The owner could not chgrp a file to it; root can, in its own directory."""
     request = replace(OWNED, group="games")
     for out in (home, home / "new", roots / "new"):
         with pytest.raises(InvalidInput, match="nobody is not in the group games"):
@@ -331,8 +335,10 @@ def test_a_group_that_the_owner_is_not_in(home: Path, roots: Path) -> None:
 
 @as_root
 @pytest.mark.timeout(120)
-def test_the_race_of_exchanging_the_directory(home: Path, roots: Path) -> None:
-    """Links to root's directory come and go in the place of theirs while root installs."""
+def test_swapping_the_directory_for_a_link_never_reaches_roots_directory(
+    home: Path, roots: Path
+) -> None:
+    """The owner swaps it in a loop while root installs."""
     (home / ".docker").mkdir()
     os.chown(home / ".docker", NOBODY, -1)
     script = (
@@ -359,14 +365,14 @@ def test_the_race_of_exchanging_the_directory(home: Path, roots: Path) -> None:
     assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
 
 
-# --- a directory that nobody else can write
+# --- only directories that no other user can write to
 
 
 @as_root
-def test_what_comes_after_the_look_is_judged_as_it_is_opened(
+def test_owner_changed_after_the_check_is_noticed_on_opening(
     everybodys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is made in what has become another user's; not even the lock."""
+    """Nothing is created in a directory that became another user's, not even the lock."""
     out = everybodys / "certs"
     out.mkdir()
 
@@ -381,10 +387,10 @@ def test_what_comes_after_the_look_is_judged_as_it_is_opened(
     assert listing(out) == []
 
 
-def test_a_directory_that_becomes_a_link_while_it_is_opened(
+def test_directory_replaced_by_a_link_while_opening_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was looked at is what is opened, or nothing is."""
+    """Only the directory that was checked is opened."""
     out, elsewhere = tmp_path / "certs", tmp_path / "elsewhere"
     out.mkdir()
     elsewhere.mkdir()
@@ -407,8 +413,10 @@ def test_a_directory_that_becomes_a_link_while_it_is_opened(
 @as_root
 @pytest.mark.parametrize("worker", ["root", "nobody"])
 @pytest.mark.parametrize("below", ["", "certs"])
-def test_a_step_with_an_acl(home: Path, worker: str, below: str) -> None:
-    """A user named there can write, whatever the mode shows."""
+def test_directory_that_an_acl_lets_others_write_is_refused(
+    home: Path, worker: str, below: str
+) -> None:
+    """The user named there can write, whatever the mode shows."""
     above = home / "above"
     (above / below).mkdir(parents=True)
     os.chown(above, NOBODY if worker == "nobody" else 0, -1)
@@ -420,8 +428,8 @@ def test_a_step_with_an_acl(home: Path, worker: str, below: str) -> None:
     assert refusal(above / below, request) == (message, hint)
 
 
-def test_an_acl_that_lets_nobody_else_write(tmp_path: Path) -> None:
-    """One for reading, one that the mask bounds, one for root: for each as for none."""
+def test_acl_without_effective_write_for_others_is_accepted(tmp_path: Path) -> None:
+    """Read only, limited by the mask, or for ourselves."""
     me = os.geteuid()
     for number, (entry, mask) in enumerate(
         [(acls.user(BIN, 0o5), 0o7), (acls.user(BIN, 0o7), 0o5), (acls.user(me, 0o7), 0o7)]
@@ -434,8 +442,8 @@ def test_an_acl_that_lets_nobody_else_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("group", ["--group", ""])
-def test_a_default_acl_lets_nobody_read_the_key(tmp_path: Path, group: str) -> None:
-    """What is reported as 0440 is that and no more."""
+def test_default_acl_does_not_apply_to_the_key(tmp_path: Path, group: str) -> None:
+    """A key reported as 0440 or 0400 is readable by exactly those."""
     acls.grant(tmp_path, acls.user(BIN, acls.ALL), kind=acl.DEFAULT)
     request = replace(CLIENT, group=str(os.getegid())) if group else CLIENT
     put(tmp_path / "certs", 1, request)
@@ -446,8 +454,8 @@ def test_a_default_acl_lets_nobody_read_the_key(tmp_path: Path, group: str) -> N
 
 
 @as_root
-def test_a_group_of_others_needs_its_name(home: Path) -> None:
-    """By mode and by ACL; in the directory itself and above it."""
+def test_group_that_can_write_is_accepted_only_if_named(home: Path) -> None:
+    """By mode and by ACL, in the directory itself and above it."""
     os.chown(home, 0, GAMES)
     home.chmod(0o775)
     (home / "below").mkdir()
@@ -463,8 +471,8 @@ def test_a_group_of_others_needs_its_name(home: Path) -> None:
 
 
 @as_root
-def test_a_group_of_the_user_alone_is_nobody_else(everybodys: Path) -> None:
-    """The user daemon has one of the same name, as useradd makes them: umask 002 does no harm."""
+def test_users_private_group_may_write(everybodys: Path) -> None:
+    """useradd creates one of the same name, so a umask of 002 does no harm."""
     own = everybodys / "own"
     own.mkdir()
     own.chmod(0o2775)
@@ -475,8 +483,8 @@ def test_a_group_of_the_user_alone_is_nobody_else(everybodys: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("out", ["certs", "certs/..", "x/../certs", "link/certs"])
-def test_the_layout_of_dind_below_a_directory_of_another_user(home: Path, out: str) -> None:
-    """The directory that is named counts, and not the last alone; whichever way it is written."""
+def test_dind_layout_below_another_users_directory_is_refused(home: Path, out: str) -> None:
+    """DIR itself is checked, not only its subdirectory, however the path is written."""
     (home / "certs").mkdir()
     (home / "x").mkdir()
     (home / "link").symlink_to(".")
@@ -487,8 +495,8 @@ def test_the_layout_of_dind_below_a_directory_of_another_user(home: Path, out: s
 
 
 @as_root
-def test_a_mount_on_the_way_is_a_step_like_any_other(home: Path, roots: Path) -> None:
-    """What is mounted counts, and not what it covers."""
+def test_mount_point_on_the_path_is_checked(home: Path, roots: Path) -> None:
+    """The mounted directory counts, not the one that it covers."""
     mount = ["mount", "--bind", str(home), str(roots)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         missing("nothing can be mounted here")
@@ -503,8 +511,8 @@ def test_a_mount_on_the_way_is_a_step_like_any_other(home: Path, roots: Path) ->
 
 @as_root
 @pytest.mark.parametrize("mode", [0o755, 0o1777, 0o777])
-def test_a_link_of_another_user(home: Path, roots: Path, mode: int) -> None:
-    """In a directory of root's, a sticky one, and one in which it could be anybody's."""
+def test_link_of_another_user_is_refused(home: Path, roots: Path, mode: int) -> None:
+    """In root's directory, in a sticky one, and in a world-writable one."""
     os.chown(home, 0, -1)
     (home / "link").symlink_to(roots)
     os.chown(home / "link", DAEMON, -1, follow_symlinks=False)
@@ -522,8 +530,8 @@ def test_a_link_of_another_user(home: Path, roots: Path, mode: int) -> None:
     "deeper", ["", "lock", "request.json", "current", "generations", "unknown", "generations/x"]
 )
 @pytest.mark.parametrize("worker", ["root", "nobody"])
-def test_what_is_ours_belongs_to_another(home: Path, worker: str, deeper: str) -> None:
-    """Since an earlier run with --owner, or by somebody's hand; each part of it."""
+def test_private_files_of_another_owner_are_refused(home: Path, worker: str, deeper: str) -> None:
+    """Left by an earlier run with --owner or a chown; the hint repairs each of them."""
     request, uid = (OWNED, NOBODY) if worker == "nobody" else (CLIENT, 0)
     os.chown(home, uid, -1)
     out = home / "certs"
@@ -549,8 +557,8 @@ def test_what_is_ours_belongs_to_another(home: Path, worker: str, deeper: str) -
 
 @pytest.mark.parametrize("deeper", ["", "lock", "request.json", "generations"])
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
-def test_what_is_ours_can_be_written_by_others(tmp_path: Path, deeper: str, mode: int) -> None:
-    """The sticky bit is not enough where nobody else has anything to make."""
+def test_world_writable_private_files_are_refused(tmp_path: Path, deeper: str, mode: int) -> None:
+    """Even with the sticky bit: nobody else has any business in .dockertls."""
     put(tmp_path, 1)
     path = tmp_path / ".dockertls" / deeper
     path.chmod(mode)
@@ -563,8 +571,8 @@ def test_what_is_ours_can_be_written_by_others(tmp_path: Path, deeper: str, mode
 
 
 @pytest.mark.parametrize("name", ["lock", "request.json"])
-def test_a_hard_link_in_the_place_of_a_file_of_ours(tmp_path: Path, name: str) -> None:
-    """What has another name elsewhere is somebody's else, too."""
+def test_private_file_with_another_hard_link_is_refused(tmp_path: Path, name: str) -> None:
+    """Whoever made the other name may still write through it."""
     put(tmp_path, 1)
     path = tmp_path / ".dockertls" / name
     (tmp_path / "other").hardlink_to(path)
@@ -578,8 +586,8 @@ def test_a_hard_link_in_the_place_of_a_file_of_ours(tmp_path: Path, name: str) -
 
 @pytest.mark.parametrize("name", ["lock", "request.json"])
 @pytest.mark.parametrize("kind", ["fifo", "link", "directory"])
-def test_what_is_no_file_in_the_place_of_one(tmp_path: Path, name: str, kind: str) -> None:
-    """Nothing is waited for or followed."""
+def test_private_file_that_is_not_regular_is_refused(tmp_path: Path, name: str, kind: str) -> None:
+    """A FIFO is not opened and a link is not followed."""
     put(tmp_path, 1)
     path = tmp_path / ".dockertls" / name
     path.unlink()
@@ -594,8 +602,8 @@ def test_what_is_no_file_in_the_place_of_one(tmp_path: Path, name: str, kind: st
 
 @as_root
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o775])
-def test_an_ordinary_user_in_a_temporary_directory(everybodys: Path, mode: int) -> None:
-    """`mktemp -d` in /tmp is theirs, below one that is sticky; also under a umask of 002."""
+def test_user_may_install_into_a_directory_from_mktemp(everybodys: Path, mode: int) -> None:
+    """Also under a umask of 002; /tmp above it is sticky."""
     everybodys.chmod(0o1777)
     with being(DAEMON):
         made = Path(tempfile.mkdtemp(dir=everybodys))
@@ -605,8 +613,8 @@ def test_an_ordinary_user_in_a_temporary_directory(everybodys: Path, mode: int) 
 
 
 @as_root
-def test_no_hint_gives_a_file_of_root_away(home: Path, roots: Path) -> None:
-    """A hard link of the owner's to one is not a regular file to chown."""
+def test_no_hint_tells_root_to_chown_its_own_files(home: Path, roots: Path) -> None:
+    """They may be reached by the owner's hard link or symbolic link."""
     _link_lock(home, roots)
     os.chown(home / ".dockertls", NOBODY, -1)
     assert refusal(home, OWNED)[0] == f"{home / '.dockertls' / 'lock'} has another hard link"

@@ -1,4 +1,4 @@
-"""Which ACL something has, and that what is made has none."""
+"""POSIX ACLs: they are read exactly, and files that the program creates have none."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ANYBODY = 12345
 
 
-def test_the_entries_of_what_is_open_for_a_look(tmp_path: Path) -> None:
-    """Which is how the steps of a way are open."""
+def test_entries_are_read_from_an_o_path_descriptor(tmp_path: Path) -> None:
+    """Directories on a path are opened with O_PATH only."""
     acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), mask=acls.READ)
     with walk.look(str(tmp_path)) as found:
         entries = acl.entries(found)
@@ -28,8 +28,8 @@ def test_the_entries_of_what_is_open_for_a_look(tmp_path: Path) -> None:
     assert [entry.permissions for entry in entries if entry.tag == acl.Tag.MASK] == [0o4]
 
 
-def test_a_machine_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be told is not taken for none."""
+def test_missing_proc_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ACL that cannot be read is not taken for no ACL."""
     real = os.getxattr
 
     def getxattr(_path: str, name: str) -> bytes:
@@ -41,16 +41,16 @@ def test_a_machine_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert caught.value.hint == "mount it"
 
 
-def test_what_has_none(tmp_path: Path) -> None:
-    """Also on a file system that knows none."""
+def test_no_acl_has_no_entries(tmp_path: Path) -> None:
+    """Also on a file system without ACLs."""
     for path in (tmp_path, "/proc"):
         with walk.look(str(path)) as found:
             assert acl.entries(found) == ()
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o440, 0o444])
-def test_what_is_made_below_a_default_acl_has_the_mode_alone(tmp_path: Path, mode: int) -> None:
-    """Otherwise a 0440 key could be read by all that the ACL names."""
+def test_files_created_below_a_default_acl_have_only_their_mode(tmp_path: Path, mode: int) -> None:
+    """Otherwise everybody that the ACL names could read a 0440 key."""
     acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
     with atomic.opened(str(tmp_path)) as within:
         with atomic.directory("d", 0o755, within) as made:
@@ -66,8 +66,10 @@ def test_what_is_made_below_a_default_acl_has_the_mode_alone(tmp_path: Path, mod
     assert modes == {"d": 0o755, "inner": mode, "f": mode, "r": mode, "c": mode, "lock": 0o600}
 
 
-def test_nobody_named_can_open_it_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has opened an empty file can read what comes into it later."""
+def test_inherited_acl_grants_nothing_before_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that opened the empty file could read what is written to it later."""
     acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
     masks: list[int] = []
 
@@ -81,8 +83,10 @@ def test_nobody_named_can_open_it_before(tmp_path: Path, monkeypatch: pytest.Mon
     assert masks == [0]
 
 
-def test_an_acl_that_stays_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is written where it would be for others than is said."""
+def test_acl_that_cannot_be_removed_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written to a file that others than reported could read."""
     acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
     monkeypatch.setattr(os, "removexattr", lambda *_: None)
     with (

@@ -1,4 +1,4 @@
-"""Files and directories get their exact modes, and nothing that all threads share is changed."""
+"""Files and directories get their exact modes, and no process-wide state is changed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-# Installs in eight threads, as an ordinary user: what root may do would hide a wrong mode. It
-# becomes one only now, since Python and the package may be where such a user cannot look.
+# Installs in eight threads, as an ordinary user: root's privileges would hide a wrong mode. The
+# user is switched after the imports, since that user may not be able to read the package.
 THREADS = """
 import os, pwd, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +32,7 @@ if os.geteuid() == 0:
     os.setuid(nobody.pw_uid)
 os.umask(umask := os.umask(0))
 if umask & 0o700:
-    # A directory that another thread is just making is closed to its owner until it has its mode.
+        # Until a directory has its mode, not even its owner can enter it from another thread.
     put(Path(sys.argv[1], "first"), 1)
 with ThreadPoolExecutor(8) as threads:
     list(threads.map(lambda number: put(Path(sys.argv[1], str(number)), 1), range(48)))
@@ -41,8 +41,8 @@ print(f"{os.umask(0):03o}")
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077, 0o277], ids="{:03o}".format)
-def test_threads_of_one_process_get_exact_modes(everybodys: Path, umask: int) -> None:
-    """Eight at a time, as a user whom a wrong mode keeps out; the umask is what it was."""
+def test_concurrent_threads_create_exact_modes(everybodys: Path, umask: int) -> None:
+    """Eight at a time, as an ordinary user; the umask of the process does not change."""
     everybodys.chmod(0o1777)
     run = subprocess.run(
         [sys.executable, "-c", THREADS, everybodys / "of" / "all"],
@@ -72,10 +72,10 @@ def test_threads_of_one_process_get_exact_modes(everybodys: Path, umask: int) ->
     ("found", "inside", "mode"),
     [(0o700, False, 0o755), (0o775, False, 0o775), (0o700, True, 0o700)],
 )
-def test_a_directory_of_a_run_that_was_killed_gets_its_mode(
+def test_directory_left_by_a_killed_run_gets_its_mode(
     tmp_path: Path, found: int, inside: bool, mode: int
 ) -> None:
-    """Where the umask left less, and nothing was made in it yet; any other stays as it is."""
+    """If the umask cut its mode and it is empty; any other directory keeps its mode."""
     made = tmp_path / "d"
     made.mkdir()
     if inside:
@@ -85,7 +85,7 @@ def test_a_directory_of_a_run_that_was_killed_gets_its_mode(
         assert made.stat().st_mode & 0o7777 == mode
 
 
-# Each of them is one for all threads of the process.
+# Each of these is shared by all threads of a process.
 PROCESS_WIDE = re.compile(
     r"\b(os\.(umask|f?chdir|chroot|putenv|unsetenv|environ|set[a-z]*[ug]ids?|setgroups|nice)"
     r"|socket\.setdefaulttimeout|locale\.setlocale|resource\.setrlimit|gc\.|tempfile\.tempdir"
@@ -94,8 +94,8 @@ PROCESS_WIDE = re.compile(
 )
 
 
-def test_the_core_changes_nothing_that_all_threads_share() -> None:
-    """It also runs in the threads of somebody else's program, which counts on its own."""
+def test_core_changes_no_process_wide_state() -> None:
+    """It also runs in threads of other programs, which rely on theirs."""
     package = Path(dockertls_vault.__file__).parent
     core = [path for path in package.rglob("*.py") if path.parent.name != "cli"]
     assert len(core) > 50
@@ -107,10 +107,10 @@ def test_the_core_changes_nothing_that_all_threads_share() -> None:
 
 
 @pytest.mark.parametrize(("kept", "uid"), [(0o444, atomic.KEEP), (0o400, 1)])
-def test_a_file_system_without_modes_or_owners_gets_no_key(
+def test_no_key_is_written_to_a_file_system_without_modes_or_owners(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, uid: int
 ) -> None:
-    """One that takes a mode or an owner without a word, and does not keep it."""
+    """Such a file system accepts chmod and chown but does not apply them."""
     real = os.fchmod
     monkeypatch.setattr(os, "fchmod", lambda made, _: real(made, kept))
     monkeypatch.setattr(os, "fchown", lambda *_: None)
@@ -124,13 +124,13 @@ def test_a_file_system_without_modes_or_owners_gets_no_key(
 
 @pytest.fixture
 def within(tmp_path: Path) -> Iterator[int]:
-    """Return an open directory."""
+    """Open a directory and return its file descriptor."""
     with atomic.opened(str(tmp_path)) as descriptor:
         yield descriptor
 
 
-def test_no_link_to_a_directory_is_followed(tmp_path: Path, within: int) -> None:
-    """Whoever put it there would choose where is written."""
+def test_link_to_a_directory_is_not_followed(tmp_path: Path, within: int) -> None:
+    """Whoever made the link would choose where files are written."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     with pytest.raises(OSError, match="Not a directory"), atomic.opened("link", within):
@@ -138,8 +138,10 @@ def test_no_link_to_a_directory_is_followed(tmp_path: Path, within: int) -> None
 
 
 @pytest.mark.parametrize("there", ["a file", "a link"])
-def test_nothing_is_created_over_what_is_there(tmp_path: Path, within: int, there: str) -> None:
-    """Nor through it: a file that is there keeps what is in it."""
+def test_existing_file_is_not_overwritten_by_create(
+    tmp_path: Path, within: int, there: str
+) -> None:
+    """Nor the file that a link points to."""
     (tmp_path / "real").write_text("by hand")
     if there == "a link":
         (tmp_path / "key.pem").symlink_to("real")
@@ -150,9 +152,9 @@ def test_nothing_is_created_over_what_is_there(tmp_path: Path, within: int, ther
     assert (tmp_path / "key.pem").read_text() == "by hand"
 
 
-@pytest.mark.timeout(30)  # without an end, it would be waited for a writer
-def test_a_fifo_is_not_waited_for(tmp_path: Path, within: int) -> None:
-    """It is no file, which is told at once."""
+@pytest.mark.timeout(30)  # opening it would wait for a writer
+def test_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path, within: int) -> None:
+    """It is not a regular file."""
     os.mkfifo(tmp_path / "cert.pem")
     with pytest.raises(ValueError, match="not a regular file"):
         atomic.read("cert.pem", within)

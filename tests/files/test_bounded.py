@@ -1,4 +1,4 @@
-"""A file that a user names is read to its end, or given up."""
+"""Files that users name are read completely, with a limit on size and waiting time."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_file(tmp_path: Path) -> None:
-    """It is read whole, up to the largest."""
+def test_file_is_read_completely_up_to_the_limit(tmp_path: Path) -> None:
+    """An empty one, a token, and one of the largest size accepted."""
     file = tmp_path / "file"
     for content in (b"", b"hvs.x\n", bytes(bounded.LARGEST)):
         file.write_bytes(content)
         assert bounded.read(file) == content
 
 
-def test_a_pipe_of_a_shell() -> None:
-    """What a program writes bit by bit into ``<(…)`` is waited for."""
+def test_process_substitution_is_read_to_its_end() -> None:
+    """A program may write to ``<(…)`` in pieces, with pauses."""
     reads = "import pathlib, sys; from dockertls_vault.files import bounded; "
     reads += "print(bounded.read(pathlib.Path(sys.argv[1])))"
     command = f"'{sys.executable}' -c '{reads}' <(printf hvs.; sleep 0.3; printf x)"
@@ -36,26 +36,24 @@ def test_a_pipe_of_a_shell() -> None:
 
 
 @pytest.mark.parametrize("endless", ["/dev/zero", "large"])
-def test_what_has_no_end(endless: str, tmp_path: Path) -> None:
-    """It is not read into memory for as long as there is some."""
+def test_reading_an_endless_file_is_refused(endless: str, tmp_path: Path) -> None:
+    """It is not read into memory without a limit."""
     (tmp_path / "large").touch()
     os.truncate(tmp_path / "large", 1 << 40)
     with pytest.raises(ValueError, match="more than 4 MiB"):
-        bounded.read(tmp_path / endless)  # a path from the root stays one
+        bounded.read(tmp_path / endless)  # an absolute path stays as it is
 
 
-def test_a_fifo_that_nobody_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is given up."""
+def test_fifo_without_a_writer_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program does not hang."""
     monkeypatch.setattr(bounded, "PATIENCE", 0.1)
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(TimeoutError):
         bounded.read(tmp_path / "fifo")
 
 
-def test_a_fifo_is_not_waited_for_after_a_signal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The end that is asked for comes at once."""
+def test_signal_ends_the_wait_for_a_fifo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program stops at once, without waiting for the timeout."""
     monkeypatch.setattr(bounded, "PATIENCE", 600.0)
     os.mkfifo(tmp_path / "fifo")
     with stop.heeded() as asked:
@@ -76,8 +74,8 @@ def test_a_fifo_is_not_waited_for_after_a_signal(
         "XDG_CONFIG_HOME",
     ],
 )
-def test_the_program_ends_at_a_signal(variable: str, tmp_path: Path) -> None:
-    """Whichever file it is, a signal ends a run that waits for it, with the signal's status."""
+def test_signal_ends_a_program_that_waits_for_a_file(variable: str, tmp_path: Path) -> None:
+    """Whichever setting names the file; the exit status is the signal's."""
     fifo = tmp_path / "dockertls-vault" / "config.toml"
     fifo.parent.mkdir()
     os.mkfifo(fifo)
@@ -92,7 +90,7 @@ def test_the_program_ends_at_a_signal(variable: str, tmp_path: Path) -> None:
         env={**os.environ, **environ},
         stderr=subprocess.PIPE,
     )
-    with process, fifo.open("wb"):  # opens once it is read
+    with process, fifo.open("wb"):  # blocks until the program opens it for reading
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, said

@@ -1,4 +1,4 @@
-"""What a thread that acts as another user may do, and what the others still may."""
+"""What a thread with another user's fsuid may do, and what the other threads still may."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMELESS = 54321
 
 @pytest.fixture
 def roots(everybodys: Path) -> Path:
-    """Make a file of root's, 0600, in a directory that anybody can write."""
+    """Create a file of root's, mode 0600, in a world-writable directory."""
     everybodys.chmod(0o1777)
     file = everybodys / "roots"
     file.write_text("secret")
@@ -50,10 +50,10 @@ def roots(everybodys: Path) -> Path:
     ],
     ids=["read", "write", "chown", "chmod", "link", "rename", "unlink", "mknod", "utime", "create"],
 )
-def test_it_may_not_do_what_the_user_may_not(
+def test_acting_as_a_user_has_only_the_users_permissions(
     roots: Path, attempt: Callable[[Path], object]
 ) -> None:
-    """The kernel refuses each, as it does to the user; root's capabilities are gone with it."""
+    """The kernel refuses each of these, since root's capabilities are dropped too."""
     with pytest.raises(PermissionError):
         fsuid.as_user(NOBODY.pw_uid, lambda: attempt(roots))
     assert roots.read_text() == "secret"
@@ -61,8 +61,8 @@ def test_it_may_not_do_what_the_user_may_not(
 
 
 @pytest.mark.parametrize("uid", [NOBODY.pw_uid, NAMELESS])
-def test_what_it_makes_is_the_users(everybodys: Path, uid: int) -> None:
-    """Also one's whom this machine does not know, who is in no group of it then."""
+def test_created_file_belongs_to_the_user(everybodys: Path, uid: int) -> None:
+    """Also for a user without a passwd entry, who is then in no other group."""
     os.chown(everybodys, uid, -1)
     fsuid.as_user(uid, (everybodys / "made").touch)
     made = (everybodys / "made").stat()
@@ -70,8 +70,8 @@ def test_what_it_makes_is_the_users(everybodys: Path, uid: int) -> None:
     assert made.st_gid in fsuid.groups(uid)
 
 
-def test_it_has_the_users_groups_and_none_of_ours(everybodys: Path) -> None:
-    """What root's own groups may read is not for the user."""
+def test_acting_as_a_user_drops_roots_groups(everybodys: Path) -> None:
+    """What root's supplementary groups may read is refused."""
     group = 4242
     (everybodys / "groups").touch(mode=0o640)
     os.chown(everybodys / "groups", 0, group)
@@ -85,8 +85,8 @@ def test_it_has_the_users_groups_and_none_of_ours(everybodys: Path) -> None:
         os.setgroups(before)
 
 
-def test_the_other_threads_keep_what_they_have(roots: Path) -> None:
-    """While it works they are root, and so is whoever comes after it."""
+def test_other_threads_stay_root(roots: Path) -> None:
+    """Only the acting thread changes, and it is root again afterwards."""
     acts, looked = threading.Event(), threading.Event()
     seen = []
 
@@ -111,8 +111,8 @@ def test_the_other_threads_keep_what_they_have(roots: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
-def test_what_it_raises_comes_through(kind: type[BaseException]) -> None:
-    """As if it had been called."""
+def test_exception_is_raised_unchanged(kind: type[BaseException]) -> None:
+    """As if the function had been called directly."""
 
     def work() -> None:
         raise kind("of the work")
@@ -121,8 +121,8 @@ def test_what_it_raises_comes_through(kind: type[BaseException]) -> None:
         fsuid.as_user(NOBODY.pw_uid, work)
 
 
-def test_a_machine_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is done there, rather than with root's groups."""
+def test_unknown_architecture_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs, rather than with root's groups."""
     done: list[int] = []
     monkeypatch.setattr(fsuid, "_SETGROUPS", {})
     with pytest.raises(CannotWrite, match="no way is known here"):
@@ -134,8 +134,8 @@ def test_a_machine_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     "without",
     ["--bounding-set=-setuid", "--bounding-set=-setgid", "--securebits=+no_setuid_fixup"],
 )
-def test_a_process_that_may_not(without: str) -> None:
-    """As in a container without capabilities, or where they do not go with the user."""
+def test_process_without_the_capabilities_is_refused(without: str) -> None:
+    """As in a container without CAP_SETUID, or with a securebit that keeps capabilities."""
     code = "import sys; from dockertls_vault.files import fsuid; "
     code += "fsuid.as_user(int(sys.argv[1]), lambda: print('done'))"
     ended = subprocess.run(

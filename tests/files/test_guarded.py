@@ -1,4 +1,4 @@
-"""Which files may decide where the token goes, and what is run."""
+"""Which files may decide where the token is sent and which program runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POWER = guarded.Power("decides where the token is sent", "take another")
 
 @pytest.fixture
 def file(everybodys: Path) -> Path:
-    """Make a file with a space in its path, in a directory of its own."""
+    """Create a file with a space in its path, in a new directory."""
     directory = everybodys / "a b"
     directory.mkdir()
     made = directory / "config.toml"
@@ -37,7 +37,7 @@ def file(everybodys: Path) -> Path:
 
 
 def refusal(file: Path) -> tuple[str, str]:
-    """Return the message, without the directory and what is said first, and the hint."""
+    """Return the hint and the message, without the file name and its purpose."""
     with pytest.raises(InvalidSetting) as caught:
         guarded.read(file, POWER)
     with pytest.raises(InvalidSetting):
@@ -49,8 +49,8 @@ def refusal(file: Path) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o400])
-def test_a_file_that_nobody_else_can_write(file: Path, mode: int) -> None:
-    """It may be read by all."""
+def test_file_that_only_its_owner_can_write_is_accepted(file: Path, mode: int) -> None:
+    """Everybody may read it."""
     file.chmod(mode)
     assert guarded.read(file, POWER).startswith(b"[vault]")
     guarded.judge(file, POWER)
@@ -64,8 +64,10 @@ def test_a_file_that_nobody_else_can_write(file: Path, mode: int) -> None:
         (0o606, "anybody", "chmod o-w"),
     ],
 )
-def test_a_file_that_others_can_write(file: Path, mode: int, who: str, remedy: str) -> None:
-    """It is named with who can, and the command that ends it, which a shell takes as it is."""
+def test_file_that_others_can_write_is_refused(
+    file: Path, mode: int, who: str, remedy: str
+) -> None:
+    """The error names who can write, and its hint is a command to paste into a shell."""
     os.chown(file, 0, GAMES.pw_gid)
     file.chmod(mode)
     message, hint = refusal(file)
@@ -76,8 +78,10 @@ def test_a_file_that_others_can_write(file: Path, mode: int, who: str, remedy: s
 
 @as_root
 @pytest.mark.parametrize(("mode", "who"), [(0o775, "the group games"), (0o757, "anybody")])
-def test_a_directory_that_others_can_write(file: Path, mode: int, who: str) -> None:
-    """They could take the file away, or put another in its place."""
+def test_file_in_a_directory_that_others_can_write_is_refused(
+    file: Path, mode: int, who: str
+) -> None:
+    """They could replace the file by another."""
     os.chown(file.parent, 0, GAMES.pw_gid)
     file.parent.chmod(mode)
     message, hint = refusal(file)
@@ -85,15 +89,15 @@ def test_a_directory_that_others_can_write(file: Path, mode: int, who: str) -> N
     assert hint.endswith(f"-w '{file.parent}'")
 
 
-def test_a_sticky_directory(file: Path) -> None:
-    """Nobody can put another file in the place of ours there, as in /tmp."""
+def test_file_in_a_sticky_directory_is_accepted(file: Path) -> None:
+    """As in /tmp, nobody else can replace it."""
     file.parent.chmod(0o1777)
     assert guarded.read(file, POWER).startswith(b"[vault]")
 
 
 @as_root
-def test_a_file_with_an_acl(file: Path) -> None:
-    """The mode of the group is its mask; who is named is said."""
+def test_file_that_an_acl_lets_others_write_is_refused(file: Path) -> None:
+    """The group bits of the mode are the ACL's mask; the error names the user of the entry."""
     acls.grant(file, acls.user(NOBODY.pw_uid, acls.ALL))
     message, hint = refusal(file)
     assert (message, hint) == ("can be written by nobody", f"setfacl -x u:nobody '{file}'")
@@ -101,8 +105,8 @@ def test_a_file_with_an_acl(file: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("of", ["file", "directory"])
-def test_a_file_of_another_user(file: Path, of: str) -> None:
-    """Root takes no orders from it, as under ``sudo -E``; nor does anybody but root from root's."""
+def test_file_or_directory_of_another_user_is_refused(file: Path, of: str) -> None:
+    """Root, as under ``sudo -E``, does not obey another user's file."""
     os.chown(file if of == "file" else file.parent, NOBODY.pw_uid, -1)
     message, hint = refusal(file)
     assert message.removeprefix(f"{file.parent} ") == "belongs to nobody"
@@ -110,8 +114,10 @@ def test_a_file_of_another_user(file: Path, of: str) -> None:
 
 
 @as_root
-def test_a_file_that_a_link_leads_to(file: Path, tmp_path: Path) -> None:
-    """The directory of either counts."""
+def test_directories_of_a_link_and_of_its_target_are_both_checked(
+    file: Path, tmp_path: Path
+) -> None:
+    """Whoever can write to either can replace the file."""
     link = tmp_path / "link"
     link.symlink_to(file)
     guarded.read(link, POWER)
@@ -121,8 +127,8 @@ def test_a_file_that_a_link_leads_to(file: Path, tmp_path: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("uid", [GAMES.pw_uid, 54321])
-def test_an_ordinary_user(file: Path, uid: int) -> None:
-    """Their own files are read, and root's; a uid without a name is a user like any other."""
+def test_user_reads_their_own_files_and_roots(file: Path, uid: int) -> None:
+    """Not another user's; also a user without a passwd entry."""
 
     def reads() -> bytes:
         os.setresuid(uid, uid, 0)
@@ -141,15 +147,17 @@ def test_an_ordinary_user(file: Path, uid: int) -> None:
 
 
 @as_root
-def test_a_private_group_is_nobody_else(file: Path) -> None:
+def test_file_writable_by_the_owners_private_group_is_accepted(file: Path) -> None:
     """A umask of 002 does no harm."""
     os.chown(file, 0, 0)
     file.chmod(0o664)
     assert guarded.read(file, POWER).startswith(b"[vault]")
 
 
-def test_a_read_only_file_system(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kubernetes mounts a ConfigMap so, as a directory of the mode 0777."""
+def test_file_on_a_read_only_file_system_is_accepted(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kubernetes mounts a ConfigMap read-only, as a directory with mode 0777."""
     file.parent.chmod(0o777)
     real = os.statvfs("/")
     read_only = os.statvfs_result((*real[:8], os.ST_RDONLY, real[9]))
@@ -157,17 +165,17 @@ def test_a_read_only_file_system(file: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert guarded.read(file, POWER).startswith(b"[vault]")
 
 
-def test_no_file_at_all() -> None:
-    """VAULT_CONFIG_PATH=/dev/null turns the token helper off, though anybody can write there."""
+def test_dev_null_is_accepted() -> None:
+    """VAULT_CONFIG_PATH=/dev/null turns the token helper off, though everybody can write to it."""
     assert guarded.read(Path("/dev/null"), POWER) == b""
 
 
-# --- where it counts
+# --- the files it protects
 
 
 @as_root
-def test_a_config_file_of_another_user(file: Path) -> None:
-    """Under ``sudo -E`` root is told where its settings belong, and sends nothing anywhere."""
+def test_config_file_of_another_user_is_refused(file: Path) -> None:
+    """Under ``sudo -E``, the hint tells root where its own settings belong."""
     os.chown(file, NOBODY.pw_uid, -1)
     with pytest.raises(InvalidSetting, match="belongs to nobody") as caught:
         resolve({}, {}, [file])
@@ -176,22 +184,27 @@ def test_a_config_file_of_another_user(file: Path) -> None:
 
 
 def _config_of_another(home: Path, _helper: Path) -> None:
+    """Give ~/.vault to another user."""
     os.chown(home / ".vault", NOBODY.pw_uid, -1)
 
 
 def _config_for_all(home: Path, _helper: Path) -> None:
+    """Make ~/.vault world-writable."""
     (home / ".vault").chmod(0o666)
 
 
 def _helper_of_another(_home: Path, helper: Path) -> None:
+    """Give the token helper to another user."""
     os.chown(helper, NOBODY.pw_uid, -1)
 
 
 def _helper_for_all(_home: Path, helper: Path) -> None:
+    """Make the token helper world-writable."""
     helper.chmod(0o777)
 
 
 def _directory_for_all(_home: Path, helper: Path) -> None:
+    """Make the token helper's directory world-writable."""
     helper.parent.chmod(0o777)
 
 
@@ -206,10 +219,10 @@ def _directory_for_all(_home: Path, helper: Path) -> None:
         _directory_for_all,
     ],
 )
-def test_a_token_helper_of_others_is_not_run(
+def test_token_helper_that_others_can_change_is_not_run(
     everybodys: Path, loosen: Callable[[Path, Path], None]
 ) -> None:
-    """It would run with our rights; with a token of its own none is asked for."""
+    """It would run with our privileges."""
     home, helper, ran = everybodys / "home", everybodys / "bin" / "helper", everybodys / "ran"
     home.mkdir()
     helper.parent.mkdir()

@@ -1,4 +1,4 @@
-"""Who can write beside those who are trusted, by mode, ACL and groups."""
+"""Who can write to a file or directory besides trusted users, by mode, ACL and groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.acls import ALL, READ, WRITE, group, user
 ALICE, BOB, CAROL, STAFF, SHARED, NAMELESS = 5001, 5002, 5003, 6001, 6002, 7777
 TRUST = writers.Trust(frozenset({0, ALICE}))
 USERS = {"root": (0, 0), "alice": (ALICE, ALICE), "bob": (BOB, BOB), "carol": (CAROL, SHARED)}
-# Nobody need be listed in a group for it to be somebody's first.
+# A user's primary group does not list that user as a member.
 GROUPS = {
     "root": (0, []),
     "alice": (ALICE, ["alice"]),
@@ -27,12 +27,12 @@ GROUPS = {
 
 @pytest.fixture(autouse=True)
 def _accounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Know these users and groups alone."""
+    """Let the system know only the accounts in the tables."""
     know(monkeypatch)
 
 
 def know(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the system's users and groups be those of the tables."""
+    """Make pwd and grp return the users and groups of the tables."""
     users = {
         uid: pwd.struct_passwd((name, "x", uid, gid, "", "/", ""))
         for name, (uid, gid) in USERS.items()
@@ -46,14 +46,14 @@ def know(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def status(mode: int, gid: int = STAFF) -> os.stat_result:
-    """Return the status of a directory of alice's."""
+    """Return the status of a directory that belongs to alice."""
     return os.stat_result((0o040000 | mode, 1, 1, 2, ALICE, gid, 0, 0, 0, 0))
 
 
 def names(
     mode: int, gid: int = STAFF, *entries: Entry, trust: writers.Trust = TRUST
 ) -> list[tuple[str, str]]:
-    """Return who can write, and the command against it."""
+    """Return the name of each writer and the command that removes the permission."""
     found = writers.others(status(mode, gid), entries, trust)
     return [(writer.name, writer.remedy) for writer in found]
 
@@ -77,8 +77,8 @@ ANYBODY = ("anybody", "chmod o-w")
         (0o775, NAMELESS, [(f"the group {NAMELESS}", "chmod g-w")]),
     ],
 )
-def test_the_mode(mode: int, gid: int, expected: list[tuple[str, str]]) -> None:
-    """A group that only a trusted user is in is nobody else: alice's umask may be 002."""
+def test_writers_by_mode(mode: int, gid: int, expected: list[tuple[str, str]]) -> None:
+    """A group with only trusted members is trusted: alice's umask may be 002."""
     assert names(mode, gid) == expected
 
 
@@ -89,12 +89,12 @@ def test_the_mode(mode: int, gid: int, expected: list[tuple[str, str]]) -> None:
         ({"carol": (CAROL, ALICE)}, ["alice"]),
         ({}, ["alice", "carol"]),
     ],
-    ids=["not her first", "carol's first", "carol as a member"],
+    ids=["not her primary", "carol's primary", "carol as a member"],
 )
-def test_a_group_of_her_name_that_is_not_hers_alone(
+def test_group_of_the_users_name_with_other_members_is_a_writer(
     change: dict[str, tuple[int, int]], members: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever way another has come into it."""
+    """However somebody else became a member, or it is not her primary group."""
     monkeypatch.setitem(GROUPS, "alice", (ALICE, members))
     for name, ids in change.items():
         monkeypatch.setitem(USERS, name, ids)
@@ -111,16 +111,16 @@ def test_a_group_of_her_name_that_is_not_hers_alone(
         (NAMELESS, {}, {"dave": (NAMELESS, [])}, False),
         (NAMELESS, {"dave": (5004, NAMELESS)}, {}, False),
     ],
-    ids=["alike", "another number", "a user's name", "a group's name", "somebody's first"],
+    ids=["same number", "another number", "a user's", "a named group", "a user's primary"],
 )
-def test_numbers_without_a_name(
+def test_nameless_group_is_private_only_if_it_is_nobody_elses(
     uid: int,
     users: dict[str, tuple[int, int]],
     groups: dict[str, tuple[int, list[str]]],
     private: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In `docker run -u 7777:7777` both are one user's, unless either is known as another's."""
+    """In `docker run -u 7777:7777`, both IDs are one user's, unless an account has either."""
     for name, ids in users.items():
         monkeypatch.setitem(USERS, name, ids)
     for name, members in groups.items():
@@ -130,8 +130,8 @@ def test_numbers_without_a_name(
     assert (not found) == private
 
 
-def test_a_group_of_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory service need not list who else has it as their first."""
+def test_primary_group_of_another_name_is_a_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory service need not list the other users whose primary group it is."""
     monkeypatch.setitem(USERS, "alice", (ALICE, STAFF))
     know(monkeypatch)
     assert names(0o775, STAFF) == [STAFFS]
@@ -155,13 +155,13 @@ def test_a_group_of_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_an_acl(entries: list[Entry], expected: list[tuple[str, str]]) -> None:
-    """The mask bounds all but the owner and the others, and the mode shows it as the group's."""
+def test_writers_by_acl(entries: list[Entry], expected: list[tuple[str, str]]) -> None:
+    """The mask limits every entry but owner and others; the mode shows it as the group bits."""
     assert names(0o775, STAFF, *entries) == expected
 
 
-def test_a_group_of_administrators() -> None:
-    """May write by mode and by ACL, and no other group with it."""
+def test_admin_group_is_trusted_by_mode_and_by_acl() -> None:
+    """No other group is."""
     trust = writers.Trust(frozenset({0}), group=STAFF)
     assert names(0o775, STAFF, trust=trust) == []
     assert names(0o755, 0, group(STAFF, ALL), group(BOB, ALL), trust=trust) == [
