@@ -1,4 +1,4 @@
-"""ACLs for a test to set, as setfacl(1) would: that program is not everywhere."""
+"""ACLs for tests, set without setfacl(1), which is not installed everywhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def group(gid: int, permissions: int) -> Entry:
 
 
 def grant(path: Path, *named: Entry, mask: int = ALL, kind: str = ACCESS) -> None:
-    """Give a path an ACL with these entries beside an owner's, a group's and the others'."""
+    """Give a path an ACL with these entries in addition to owner, group and others."""
     entries = [
         Entry(Tag.USER_OBJ, ALL, _NOBODY),
         Entry(Tag.GROUP_OBJ, 0o5, _NOBODY),
@@ -37,7 +37,7 @@ def grant(path: Path, *named: Entry, mask: int = ALL, kind: str = ACCESS) -> Non
         Entry(Tag.OTHER, 0o5, _NOBODY),
         *named,
     ]
-    # The kernel takes them in the order of their tags, and then of their numbers.
+    # The kernel requires entries sorted by tag, then by ID.
     entries.sort(key=lambda entry: (entry.tag, entry.id))
     packed = [struct.pack("<HHI", entry.tag, entry.permissions, entry.id) for entry in entries]
     try:

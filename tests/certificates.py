@@ -1,4 +1,4 @@
-"""A small certificate authority for the tests: any key, names, usage and validity, right or wrong.
+"""A small certificate authority for tests: any key, names, usage and validity, correct or not.
 
 ca = Authority.create()
 server = ca.issue("localhost", dns=["localhost"], addresses=["127.0.0.1"], usages=[SERVER_AUTH])
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
 
-# Tags of ASN.1 (X.680, section 8.4).
+# ASN.1 tags (X.680 section 8.4).
 BIT_STRING, T61 = 3, 20
 
 _BACKDATED = timedelta(minutes=5)
@@ -45,7 +45,7 @@ Extension = x509.ExtensionType | x509.Extension[x509.ExtensionType]
 
 @dataclass(frozen=True)
 class Issued:
-    """A leaf with its key; ``chain`` are the intermediates above it, nearest first."""
+    """A leaf with its key; ``chain`` holds its intermediates, nearest first."""
 
     certificate: x509.Certificate
     key: PrivateKey
@@ -53,17 +53,18 @@ class Issued:
 
     @property
     def certificate_pem(self) -> bytes:
-        """The leaf and its intermediates."""
+        """Return the leaf followed by its intermediates."""
         return certificates_pem((self.certificate, *self.chain))
 
     @property
     def key_pem(self) -> bytes:
+        """Return the key as PKCS #8."""
         return private_key_pem(self.key)
 
 
 @dataclass(frozen=True)
 class Authority:
-    """A root or an intermediate; ``path`` are the certificates a leaf of it is sent with."""
+    """A root or an intermediate; ``path`` holds the certificates sent along with its leaves."""
 
     certificate: x509.Certificate
     key: PrivateKey
@@ -81,9 +82,9 @@ class Authority:
         extra: Sequence[Extension] = (),
         without: Sequence[type[x509.ExtensionType]] = (),
     ) -> Authority:
-        """Make a self-signed root.
+        """Create a self-signed root.
 
-        ``extra`` are extensions added to those of a CA, or in the place of one of them;
+        ``extra`` are extensions to add to those of a CA, replacing any of the same kind;
         ``without`` are kinds of extension that are left out.
         """
         key = key or generate_key(key_type)
@@ -92,7 +93,7 @@ class Authority:
 
     @property
     def pem(self) -> bytes:
-        """The certificate of this authority."""
+        """Return the certificate of this authority."""
         return certificates_pem([self.certificate])
 
     def intermediate(
@@ -105,7 +106,7 @@ class Authority:
         extra: Sequence[Extension] = (),
         without: Sequence[type[x509.ExtensionType]] = (),
     ) -> Authority:
-        """Make an authority under this one; ``extra`` and ``without`` as for a root."""
+        """Create an authority under this one; ``extra`` and ``without`` as for a root."""
         key = generate_key(key_type)
         builder = _builder(name, self.certificate.subject, key.public_key(), not_before, lifetime)
         extensions = _of_a_ca(key, self.key)
@@ -127,7 +128,7 @@ class Authority:
         extra: Sequence[Extension] = (),
         without: Sequence[type[x509.ExtensionType]] = (),
     ) -> Issued:
-        """Make a leaf; ``usages`` None or empty leaves the extended key usage out.
+        """Issue a leaf; ``usages`` None or empty omits the extended key usage.
 
         ``not_before`` is five minutes ago by default, ``lifetime`` counts from it, ``key`` is
         a new one of ``key_type``, ``public_key`` is another's where a CSR is signed, and
@@ -149,7 +150,7 @@ class Authority:
         return Issued(_sign(builder, self.key), key, self.path)
 
     def server(self, *names: str, lifetime: timedelta = timedelta(days=7)) -> Issued:
-        """Make a server's leaf as this project wants it; ``names`` default to this machine's."""
+        """Issue a server certificate as our role does; ``names`` default to this machine's."""
         names = names or ("localhost", "127.0.0.1", "::1")
         addresses = [name for name in names if _is_address(name)]
         dns = [name for name in names if name not in addresses]
@@ -158,12 +159,12 @@ class Authority:
         )
 
     def client(self, name: str = "alice", *, lifetime: timedelta = timedelta(hours=1)) -> Issued:
-        """Make a client's leaf as this project wants it."""
+        """Issue a client certificate as our role does."""
         return self.issue(name, usages=[CLIENT_AUTH], lifetime=lifetime)
 
 
 def in_t61(authority: Authority, *, tag: int = T61) -> bytes:
-    """Return the certificate (PEM) of an authority named in T.61, which cryptography cannot read.
+    """Return an authority's certificate (PEM) with a T.61 name, which cryptography cannot read.
 
     Names of old CAs may be so. dockerd reads it, and looks at no root's own signature; the name
     of ``authority`` is in ASCII. With another ``tag`` the name is of that type.
@@ -179,7 +180,7 @@ def in_t61(authority: Authority, *, tag: int = T61) -> bytes:
 
 
 def key_usage(**allowed: bool) -> x509.KeyUsage:
-    """Return a key usage that allows these alone."""
+    """Return a key usage extension with only these bits."""
     usage = {
         "digital_signature": False,
         "content_commitment": False,
@@ -195,7 +196,7 @@ def key_usage(**allowed: bool) -> x509.KeyUsage:
 
 
 def write_credential(directory: Path, ca_pem: bytes, issued: Issued) -> Path:
-    """Write ca.pem, cert.pem and key.pem (0400) into ``directory``, made if missing; return it."""
+    """Write ca.pem, cert.pem and key.pem (0400) to ``directory``, created if missing."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     (directory / "ca.pem").write_bytes(ca_pem)
     (directory / "cert.pem").write_bytes(issued.certificate_pem)
@@ -245,7 +246,7 @@ def _extend(
     extra: Sequence[Extension],
     without: Sequence[type[x509.ExtensionType]],
 ) -> x509.CertificateBuilder:
-    """Add the usual extensions but for those replaced or left out, and the extra ones."""
+    """Add the usual extensions except those replaced or omitted, and the extra ones."""
     replaced = {extension.oid for extension in extra} | {kind.oid for kind in without}
     for extension in (*(one for one in usual if one.oid not in replaced), *extra):
         if isinstance(extension, x509.Extension):

@@ -1,4 +1,4 @@
-"""Chains of every kind, honest and twisted, for the table in test_chain.py."""
+"""Chains of every kind, valid and crafted, for the table in test_chain.py."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def under(
     leaf: dict[str, Any] | None = None,
     **root: Any,
 ) -> Callable[[], tuple[Issued, list[Authority]]]:
-    """Return what makes a root, the intermediates under it and a leaf, each with its changes."""
+    """Return a function that creates a root, intermediates and a leaf, each with changes."""
 
     def make() -> tuple[Issued, list[Authority]]:
         top = authority = Authority.create(**root)
@@ -54,7 +54,7 @@ def under(
 
 
 def issue(authority: Authority, **changes: Any) -> Issued:
-    """Issue a server's leaf, but for the changes."""
+    """Issue a server certificate with the given changes."""
     return authority.issue(
         **{"common_name": "a.example", "dns": ["a.example"], "usages": [SERVER_AUTH], **changes}
     )
@@ -82,14 +82,14 @@ def excludes(*names: str | x509.GeneralName) -> dict[str, Any]:
 
 
 def subtree(name: str | x509.GeneralName) -> x509.GeneralName:
-    """Return a network for what looks like one, else a DNS name."""
+    """Return a network if the text is one, else a DNS name."""
     if isinstance(name, x509.GeneralName):
         return name
     return x509.IPAddress(ip_network(name)) if "/" in name else x509.DNSName(name)
 
 
 def unknown(*, critical: bool) -> dict[str, Any]:
-    """Give a certificate an extension that nobody knows."""
+    """Give a certificate an unknown extension."""
     extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\5\0")
     return {"extra": [x509.Extension(extension.oid, critical, extension)]}
 
@@ -105,7 +105,7 @@ def uncritical(extension: x509.ExtensionType) -> x509.Extension[x509.ExtensionTy
 
 
 def by_openssl(*extensions: str) -> Callable[[], tuple[Issued, list[Authority]]]:
-    """Sign by a root that OpenSSL made, with these lines of its configuration."""
+    """Sign with a root created by OpenSSL with these lines of configuration."""
     lines = ["[req]", "distinguished_name=name", "prompt=no", "x509_extensions=ca"]
     lines += ["[name]", "CN=openssl root", "[ca]", *extensions]
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
@@ -124,38 +124,38 @@ def by_openssl(*extensions: str) -> Callable[[], tuple[Issued, list[Authority]]]
 
 
 def of_two_roots_with_one_name() -> tuple[Issued, list[Authority]]:
-    """Sign by the second of them, as after a rotation."""
+    """Sign with the second of two roots of one name, as after a rotation."""
     old, new = Authority.create(), Authority.create()
     return issue(new), [old, new]
 
 
 def beside_a_pending_root() -> tuple[Issued, list[Authority]]:
-    """Sign by the root that is valid; the next one lies in the bundle already."""
+    """Sign with the current root; the bundle also holds its successor."""
     root = Authority.create()
     return issue(root), [Authority.create(not_before=datetime.now(UTC) + timedelta(days=1)), root]
 
 
 def of_another_root() -> tuple[Issued, list[Authority]]:
-    """Sign by a root whose name is in the bundle, and whose key is not."""
+    """Sign with a root whose name is in the bundle but whose key is not."""
     return issue(Authority.create()), [Authority.create()]
 
 
 def of_an_unknown_root() -> tuple[Issued, list[Authority]]:
-    """Sign by a root that is sent along, and is not in the bundle."""
+    """Sign with a root that is sent along but is not in the bundle."""
     other = Authority.create("another root")
     issued = issue(other)
     return Issued(issued.certificate, issued.key, (other.certificate,)), [Authority.create()]
 
 
 def without_its_intermediate() -> tuple[Issued, list[Authority]]:
-    """Send the leaf alone."""
+    """Send the leaf without its intermediate."""
     root = Authority.create()
     issued = issue(root.intermediate())
     return Issued(issued.certificate, issued.key), [root]
 
 
 def under_a_leaf() -> tuple[Issued, list[Authority]]:
-    """Sign by a server's certificate."""
+    """Sign with a server certificate."""
     root = Authority.create()
     false = issue(root)
     return issue(Authority(false.certificate, false.key, (false.certificate,))), [root]
@@ -178,7 +178,7 @@ def signed_with_sha1(*, leaf: bool) -> Callable[[], tuple[Issued, list[Authority
 
 
 def weakened(certificate: x509.Certificate, issuer: Authority) -> x509.Certificate:
-    """Sign a certificate of an RSA issuer again, with SHA-1, which cryptography does not offer."""
+    """Re-sign a certificate of an RSA issuer with SHA-1, which cryptography refuses to do."""
     strong, weak = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")
     assert isinstance(issuer.key, rsa.RSAPrivateKey)
     tbs = certificate.tbs_certificate_bytes.replace(strong, weak)

@@ -1,4 +1,4 @@
-"""A credential to install whose files say which one it is, and what is to be read afterwards."""
+"""Credentials whose files say which one they belong to, and how to read them back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NAMES = ("ca.pem", "cert.pem", "key.pem")
 def put(
     out: Path, number: int, record: Record = CLIENT, *, replace: bool = False
 ) -> store.Installed:
-    """Install credential ``number``, whose files say so."""
+    """Install credential ``number``, which its files contain."""
     return store.install(
         record.place(out),
         material(number),
@@ -51,20 +51,20 @@ def put(
 
 
 def swap_by_hand(out: Path, target: str) -> None:
-    """Let ``current`` say something else, as ``ln -sfn`` does."""
+    """Point ``current`` at another target, as ``ln -sfn`` does."""
     current = out / ".dockertls" / "current"
     current.unlink()
     current.symlink_to(target)
 
 
 def material(number: int) -> store.Material:
-    """Make three files that say which number they have."""
+    """Return three files that contain ``number``."""
     ca, cert, key = (f"{name} {number}".encode() for name in NAMES)
     return store.Material(ca=ca, cert=cert, key=key, serial=f"0{number}:ff")
 
 
 def public(out: Path, names: tuple[str, ...] = NAMES) -> set[str]:
-    """Read the public files; return the numbers that are in them."""
+    """Return the numbers that the public files contain."""
     return {(out / name).read_text().rpartition(" ")[2] for name in names}
 
 

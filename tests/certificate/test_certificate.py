@@ -1,4 +1,4 @@
-"""What a certificate says."""
+"""Reading certificates: description, self-signature, and any bytes as PEM."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 KEY = generate_key(KeyType.EC_P256)
 
 
-def test_a_description_says_what_openssl_says(tmp_path: Path) -> None:
-    """Serial and fingerprint are written as people find them elsewhere."""
+def test_description_matches_openssl(tmp_path: Path) -> None:
+    """Serial and fingerprint are formatted as `openssl x509` prints them."""
     issued = Authority.create().issue(
         "a.example", dns=["a.example"], addresses=["10.0.0.1"], usages=[SERVER_AUTH]
     )
@@ -43,15 +43,15 @@ def test_a_description_says_what_openssl_says(tmp_path: Path) -> None:
     assert description.validity == timedelta(days=7)
 
 
-def test_a_root_is_told_by_its_signature() -> None:
-    """Equal names are not enough."""
+def test_root_is_recognised_by_its_signature() -> None:
+    """Equal subject and issuer names are not enough."""
     root = Authority.create()
     assert is_self_signed(root.certificate)
     assert not is_self_signed(root.intermediate("test root").certificate)
 
 
-def test_a_version_that_there_is_not() -> None:
-    """X.509 has versions 1 to 3; cryptography's error for others is none of ValueError's."""
+def test_invalid_x509_version_is_a_verification_error() -> None:
+    """X.509 has versions 1 to 3; cryptography's error for others is not a ValueError."""
     der = Authority.create().certificate.public_bytes(Encoding.DER)
     eight = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"), 1)
     with pytest.raises(VerificationError) as caught:
@@ -60,8 +60,8 @@ def test_a_version_that_there_is_not() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_raise_anything_else(data: bytes) -> None:
-    """Whatever a server returns as PEM is either certificates or a VerificationError."""
+def test_any_bytes_give_certificates_or_a_verification_error(data: bytes) -> None:
+    """A server may return anything as PEM."""
     pem = b"-----BEGIN CERTIFICATE-----\n" + data + b"\n-----END CERTIFICATE-----\n"
     with pytest.raises(VerificationError):
         load_certificates(pem)

@@ -1,4 +1,4 @@
-"""The path to a root: our verdict, OpenSSL's and Go's, on the same chains."""
+"""Chains up to a root: the verdicts of our code, OpenSSL and Go on the same chains."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ POLICIES = x509.CertificatePolicies(
 
 
 def verdict(issued: Issued, roots: list[x509.Certificate], purpose: Purpose) -> str | None:
-    """Return why we refuse the chain, None if we do not."""
+    """Return why our code rejects the chain, or None if it accepts it."""
     try:
         path = path_to_a_root(
             issued.certificate, issued.chain, roots=roots, purpose=purpose, at=datetime.now(UTC)
@@ -89,26 +89,26 @@ def verdict(issued: Issued, roots: list[x509.Certificate], purpose: Purpose) -> 
     return None
 
 
-STRICT = "RFC 5280 asks for it, and OpenSSL's strict rules alone insist"
-WEB_PKI = "cryptography takes the keys of the Web PKI alone"
-UNLIKELY = "cryptography's limit; no CA of a Docker host is likely to be so"
+STRICT = "RFC 5280 requires it, but only OpenSSL's strict mode insists"
+WEB_PKI = "cryptography accepts only the key types of the Web PKI"
+UNLIKELY = "cryptography's limit; unlikely for the CA of a Docker host"
 NO_CA = "cannot sign this kind of certificate"
 ROWS = {
-    # Nothing is wrong
+    # Valid chains
     "a root": Row(under()),
     "a root with path length zero": Row(under(**path_length(0))),
     "an intermediate": Row(under(intermediates=[{}])),
     "two intermediates": Row(under(intermediates=[{}, {}])),
     "path lengths one and zero": Row(under(**path_length(1), intermediates=[path_length(0)])),
     "two roots of one name": Row(of_two_roots_with_one_name),
-    "a pending root beside it": Row(beside_a_pending_root),
+    "a root next to a pending one": Row(beside_a_pending_root),
     "an RSA root": Row(under(key_type=KeyType.RSA_2048)),
     "a P-384 root": Row(under(key=ec.generate_private_key(ec.SECP384R1()))),
     "a P-521 root": Row(under(key=ec.generate_private_key(ec.SECP521R1()))),
     "an Ed25519 leaf": Row(under(leaf={"key_type": KeyType.ED25519})),
-    "an underscore in a name": Row(under(leaf={"dns": ["a.example", "ci__agent_dind"]})),
-    "an extension nobody knows": Row(under(**unknown(critical=False))),
-    # A CA that leaves something out
+    "a name with an underscore": Row(under(leaf={"dns": ["a.example", "ci__agent_dind"]})),
+    "an unknown extension": Row(under(**unknown(critical=False))),
+    # Certificates without an extension that RFC 5280 requires
     "a root of `openssl req -x509`": Row(
         by_openssl(
             "subjectKeyIdentifier=hash",
@@ -138,7 +138,7 @@ ROWS = {
         openssl="Missing Authority Key Identifier",
         why=STRICT,
     ),
-    "basic constraints that are not critical": Row(
+    "non-critical basic constraints": Row(
         under(extra=[uncritical(A_CA)]), openssl="not marked critical", why=STRICT
     ),
     "a leaf with the AKI of another CA": Row(
@@ -146,17 +146,17 @@ ROWS = {
         openssl="unable to get local issuer",
         why="an AKI helps to choose among issuers; the signature decides, but not for OpenSSL",
     ),
-    # No path
+    # No path to a root
     "a root of the same name with another key": Row(
         of_another_root, "signature does not match", "unable to get local", "unknown authority"
     ),
-    "a root that is sent along": Row(
+    "a root that is sent but not trusted": Row(
         of_an_unknown_root, "'CN=another root'", "self-signed", "unknown authority"
     ),
     "an intermediate that is not sent": Row(
         without_its_intermediate, "'CN=test intermediate'", "unable to get local", "unknown auth"
     ),
-    # Who may sign
+    # Which certificates may sign
     "a leaf as issuer": Row(under_a_leaf, "no basicConstraints", "self-signed", NO_CA),
     "an intermediate that is no CA": Row(
         under(intermediates=[{"extra": [NO_BASIC_CA]}]), "cA must be", "invalid CA", NO_CA
@@ -177,10 +177,10 @@ ROWS = {
     "a root without keyCertSign": Row(
         under(extra=[key_usage(crl_sign=True)]), "root lacks keyCertSign", "invalid CA", NO_CA
     ),
-    "a root's path length": Row(
+    "a root's path length exceeded": Row(
         under(**path_length(0), intermediates=[{}]), "path length", "path length", "too many"
     ),
-    "an intermediate's path length": Row(
+    "an intermediate's path length exceeded": Row(
         under(intermediates=[path_length(0), {}]), "path length", "path length", "too many"
     ),
     "eight intermediates": Row(under(intermediates=[{}] * 8)),
@@ -213,19 +213,19 @@ ROWS = {
     # EKUs nest
     "an intermediate for serverAuth": Row(under(intermediates=[eku(SERVER_AUTH)])),
     "an intermediate for both": Row(under(intermediates=[eku(CLIENT_AUTH, SERVER_AUTH)])),
-    "an intermediate for clientAuth alone": Row(
+    "an intermediate for clientAuth only": Row(
         under(intermediates=[eku(CLIENT_AUTH)]),
         "intermediate 0 may sign for clientAuth alone",
         "unsuitable certificate purpose",
         "incompatible key usage",
     ),
-    "the upper intermediate for clientAuth alone": Row(
+    "an upper intermediate for clientAuth only": Row(
         under(intermediates=[eku(CLIENT_AUTH), eku(SERVER_AUTH)]),
         "intermediate 0 may sign for clientAuth alone",
         "unsuitable certificate purpose",
         "incompatible key usage",
     ),
-    "a root for clientAuth alone": Row(
+    "a root for clientAuth only": Row(
         under(**eku(CLIENT_AUTH)),
         "test root may sign for clientAuth alone",
         "unsuitable certificate purpose",
@@ -234,7 +234,7 @@ ROWS = {
     "an intermediate for anyExtendedKeyUsage": Row(
         under(intermediates=[eku(ANY)]),
         openssl="unsuitable certificate purpose",
-        why="any is any in RFC 5280, but OpenSSL wants the purpose itself",
+        why="RFC 5280 accepts any purpose, but OpenSSL wants the purpose itself",
     ),
     "a client under an intermediate for clientAuth": Row(
         under(intermediates=[eku(CLIENT_AUTH)], leaf=A_CLIENT), purpose=Purpose.CLIENT
@@ -251,7 +251,7 @@ ROWS = {
         signed_with_sha1(leaf=True),
         "RsaWithSha1",
         go="insecure algorithm",
-        why="`openssl verify` sets no security level; TLS does, and then refuses it",
+        why="`openssl verify` sets no security level; TLS does, and rejects it",
     ),
     "an intermediate signed with SHA-1": Row(
         signed_with_sha1(leaf=False), "RsaWithSha1", go="insecure algorithm", why="likewise"
@@ -267,13 +267,13 @@ ROWS = {
     ),
     "an RSA root of 1024 bits": Row(under(key=RSA_1024), "too weak", why=WEB_PKI),
     # Critical extensions
-    "a leaf with a critical extension nobody knows": Row(
+    "a leaf with an unknown critical extension": Row(
         under(leaf=unknown(critical=True)), "critical extensions", "unhandled", "unhandled"
     ),
-    "an intermediate with one": Row(
+    "an intermediate with an unknown critical extension": Row(
         under(intermediates=[unknown(critical=True)]), "critical extens", "unhandled", "unhandled"
     ),
-    "a root with one": Row(
+    "a root with an unknown critical extension": Row(
         under(**unknown(critical=True)), "critical extensions", "unhandled", "unhandled"
     ),
     "a leaf with critical policies": Row(
@@ -283,7 +283,7 @@ ROWS = {
         under(leaf={"extra": [uncritical(NEEDS_A_POLICY)]}),
         "CN=a.example has policy constraints",
         go="invalid policies",
-        why="`openssl verify` looks at policies only where it is asked to",
+        why="`openssl verify` checks policies only on request",
     ),
     "an intermediate with policy constraints": Row(
         under(intermediates=[{"extra": [uncritical(NEEDS_A_POLICY)]}]),
@@ -291,13 +291,13 @@ ROWS = {
         go="invalid policies",
         why="likewise",
     ),
-    "an intermediate with a critical SAN of a kind of its own": Row(
+    "an intermediate with a critical directory name as SAN": Row(
         under(intermediates=[{"extra": [critical(x509.SubjectAlternativeName([ORGANIZATION]))]}]),
         "CN=intermediate 0 has a critical SAN",
         go="unhandled critical",
-        why="OpenSSL knows directory names",
+        why="OpenSSL supports directory names",
     ),
-    "an intermediate with a SAN of that kind": Row(
+    "an intermediate with a directory name as SAN": Row(
         under(intermediates=[{"extra": [x509.SubjectAlternativeName([ORGANIZATION])]}])
     ),
     "an intermediate with a critical SAN": Row(
@@ -330,29 +330,29 @@ ROWS = {
         "permitted subtree",
         "not permitted",
     ),
-    "one that the root does not permit": Row(
+    "a name that the root does not permit": Row(
         under(**permits("b.example"), intermediates=[{}]),
         NOT_PERMITTED,
         "permitted subtree",
         "not permitted",
     ),
-    "one that the upper intermediate does not permit": Row(
+    "a name that the upper intermediate does not permit": Row(
         under(intermediates=[permits("b.example"), permits("example")]),
         NOT_PERMITTED,
         "permitted subtree",
         "not permitted",
     ),
-    "a constraint that is not critical": Row(
+    "a non-critical constraint": Row(
         under(**permits("b.example", critical=False)), NOT_PERMITTED, "permitted", "not permitted"
     ),
-    "a permitted end of a label": Row(
+    "a constraint that matches the end of a label only": Row(
         under(**permits("xample")), NOT_PERMITTED, "permitted", "not permitted"
     ),
     "an excluded name": Row(
         under(intermediates=[excludes("example")]), EXCLUDED, "excluded", "excluded"
     ),
-    "a name beside the excluded one": Row(under(intermediates=[excludes("b.example")])),
-    "a permitted name that is excluded": Row(
+    "a name other than the excluded one": Row(under(intermediates=[excludes("b.example")])),
+    "a name both permitted and excluded": Row(
         under(extra=[x509.NameConstraints([subtree("example")], [subtree("a.example")])]),
         EXCLUDED,
         "excluded",
@@ -362,32 +362,32 @@ ROWS = {
     "all names permitted": Row(
         under(**permits("")),
         "malformed",
-        why="cryptography takes no empty constraint; as a permitted one no output",
+        why="cryptography accepts no empty constraint, even if it permits all names",
     ),
     "a constraint with a leading dot": Row(
         under(**permits(".example")),
         "malformed DNS name constraint: .example",
-        why="RFC 5280 has it without the dot (4.2.1.10), and cryptography insists",
+        why="RFC 5280 section 4.2.1.10 has no dot, and cryptography insists on that",
     ),
     "a wildcard that is permitted": Row(
         under(**permits("example"), leaf={"dns": ["a.example", "*.example"]})
     ),
-    "a wildcard of which one name is permitted": Row(
+    "a wildcard that covers the one permitted name": Row(
         under(**permits("a.example"), leaf={"dns": ["a.example", "*.example"]}),
         NOT_PERMITTED,
         "permitted subtree",
         "not permitted",
     ),
-    "a wildcard of which one name is excluded": Row(
+    "a wildcard that covers an excluded name": Row(
         under(**excludes("b.example"), leaf={"dns": ["a.example", "*.example"]}),
         EXCLUDED,
         go="excluded",
-        why="OpenSSL compares the wildcard as if it were a name",
+        why="OpenSSL compares the wildcard as a literal name",
     ),
-    "an underscore under a constraint": Row(
+    "a constrained name with an underscore": Row(
         under(**permits("example"), leaf={"dns": ["a.example", "a_b.example"]}),
         "malformed SAN a_b.example",
-        why="RFC 5280 has no such host, and cryptography holds no such name against a constraint",
+        why="not a host name in RFC 5280, and cryptography cannot match it to a constraint",
     ),
     "an intermediate's name that is not permitted": Row(
         under(**permits("example"), intermediates=[{"extra": [OTHER_SAN]}]),
@@ -395,14 +395,14 @@ ROWS = {
         "permitted subtree",
         "not permitted",
     ),
-    "a client without a SAN": Row(
+    "a client without a SAN under a constraint": Row(
         under(**permits("b.example"), leaf=A_CLIENT), purpose=Purpose.CLIENT
     ),
     "a client whose common name looks like a host": Row(
         under(**permits("b.example"), leaf={**A_CLIENT, "common_name": "a.example"}),
         openssl="permitted subtree",
         purpose=Purpose.CLIENT,
-        why="a common name is no host since Go 1.15, and in RFC 5280; OpenSSL still takes it so",
+        why="neither RFC 5280 nor Go since 1.15 takes a common name as a host; OpenSSL does",
     ),
     # Name constraints: addresses
     "a permitted address": Row(
@@ -426,11 +426,11 @@ ROWS = {
         "excluded",
         "excluded",
     ),
-    "an address where names are constrained": Row(
+    "an address if only DNS names are constrained": Row(
         under(**permits("example"), leaf={"addresses": ["10.0.0.1"]})
     ),
     # Name constraints: other kinds
-    "mail and URIs constrained": Row(
+    "e-mail addresses and URIs constrained": Row(
         under(**permits(x509.RFC822Name("b.example"), x509.UniformResourceIdentifier("b.example")))
     ),
     "directory names constrained": Row(
@@ -440,26 +440,26 @@ ROWS = {
         under(**permits(ORGANIZATION, critical=False)),
         "DirectoryName",
         "permitted subtree",
-        why="Go ignores it then; whoever uses OpenSSL, as Python does, could not connect",
+        why="Go ignores it; a client that uses OpenSSL, such as Python, could not connect",
     ),
     "a directory name excluded": Row(
         under(**excludes(ORGANIZATION)),
         "DirectoryName",
         go="unhandled critical",
-        why="OpenSSL compares directory names, and this one is another",
+        why="OpenSSL compares directory names, and these differ",
     ),
     "registered IDs constrained": Row(
         under(**permits(x509.RegisteredID(x509.ObjectIdentifier("1.2.3")))),
         "RegisteredID",
         go="unhandled critical",
-        why="OpenSSL looks at it where the leaf has such a name alone",
+        why="OpenSSL checks it only if the leaf has such a name",
     ),
 }
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
-def test_openssl_and_go_agree_or_we_say_why(row: Row, tmp_path: Path) -> None:
-    """Each of the three accepts, or refuses for the reason that the row has."""
+def test_verdicts_of_openssl_and_go_match_ours_or_have_a_reason(row: Row, tmp_path: Path) -> None:
+    """Each of the three accepts the chain, or rejects it for the reason in its row."""
     issued, authorities = row.chain()
     roots = [authority.certificate for authority in authorities]
     go = tmp_path / "go"
@@ -482,13 +482,13 @@ def test_openssl_and_go_agree_or_we_say_why(row: Row, tmp_path: Path) -> None:
 
 
 def renewed(authority: Authority, lifetime: timedelta) -> Authority:
-    """Make a root of the same name and key that ends at another time."""
+    """Create a root with the same name and key and another validity."""
     return Authority.create(key=authority.key, lifetime=lifetime)
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_several_paths_the_one_that_lasts_longest_is_taken(order: int) -> None:
-    """A root was renewed with its key, an intermediate too; both of each are there."""
+def test_path_with_the_longest_validity_is_chosen(order: int) -> None:
+    """A root and an intermediate were renewed with their keys, and both of each are offered."""
     root = Authority.create(lifetime=timedelta(hours=2))
     later = renewed(root, 300 * DAY)
     below = root.intermediate(lifetime=timedelta(hours=1))
@@ -507,7 +507,7 @@ def test_of_several_paths_the_one_that_lasts_longest_is_taken(order: int) -> Non
 
 
 def renewed_below(root: Authority, below: Authority) -> x509.Certificate:
-    """Sign an intermediate again, for longer."""
+    """Sign an intermediate again, with a longer validity."""
     old = below.certificate
     builder = (
         x509.CertificateBuilder()
@@ -523,24 +523,24 @@ def renewed_below(root: Authority, below: Authority) -> x509.Certificate:
     return builder.sign(root.key, hashes.SHA256())
 
 
-def test_an_issuer_that_nobody_knows_is_all_there_is_to_say() -> None:
-    """A root of its own that is sent along is not followed round and round."""
+def test_unknown_issuer_is_the_only_reason_given() -> None:
+    """An untrusted root that is sent along is not followed in a loop."""
     issued, authorities = of_an_unknown_root()
     reason = verdict(issued, [root.certificate for root in authorities], Purpose.SERVER)
     assert reason is not None
     assert reason.endswith("by its issuer 'CN=another root'")
 
 
-def test_without_a_root_there_is_no_path() -> None:
-    """An empty trust bundle trusts nobody."""
+def test_empty_trust_bundle_is_rejected() -> None:
+    """The message says that the bundle is empty."""
     reason = verdict(issue(Authority.create()), [], Purpose.SERVER)
     assert reason is not None
     assert "trust bundle (which is empty)" in reason
 
 
 @pytest.mark.parametrize(("days", "found"), [(-1, False), (1, True), (8, False)])
-def test_a_path_is_judged_at_the_time_that_is_given(days: int, found: bool) -> None:
-    """Which is Vault's, as far as it is believed: here all of it is of ten years from now."""
+def test_path_is_validated_at_the_given_time(days: int, found: bool) -> None:
+    """That is Vault's time, within the tolerance; here everything is ten years ahead."""
     begin = NOW + 3650 * DAY
     root = Authority.create(not_before=begin - DAY)
     issued = root.issue("a.example", dns=["a.example"], usages=[SERVER_AUTH], not_before=begin)

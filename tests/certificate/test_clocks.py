@@ -1,4 +1,4 @@
-"""Clocks: whose time counts, and how far."""
+"""Clocks: whose time is used, and within which tolerance."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ MINUTE = timedelta(minutes=1)
         (datetime.min.replace(tzinfo=UTC) - NOW, -5 * MINUTE, MINUTE),
     ],
 )
-def test_vaults_time_counts_within_the_tolerance(
+def test_vaults_time_is_used_within_the_tolerance(
     ahead: timedelta, agreed: timedelta, latest: timedelta
 ) -> None:
-    """A Vault whose clock is far off, or that lies about it, moves nothing by more than that."""
+    """A Vault with a wrong clock, or one that lies, shifts nothing by more than that."""
     clocks = Clocks(NOW, NOW + ahead)
     assert clocks.agreed == NOW + agreed
     assert clocks.latest == NOW + latest
     assert clocks.earliest == min(NOW, NOW + ahead)
 
 
-def test_without_a_date_this_machines_clock_counts() -> None:
-    """A proxy may take the header away; then a cluster's tolerance is left."""
+def test_this_machines_clock_is_used_without_a_date_header() -> None:
+    """A proxy may strip the header; then only the tolerance within a cluster remains."""
     clocks = Clocks(NOW)
     assert clocks.agreed == clocks.earliest == NOW
     assert clocks.latest == NOW + MINUTE
 
 
-def test_the_tolerance_is_what_certificates_are_dated_back_for() -> None:
-    """A host so far behind still finds its certificate valid."""
+def test_tolerance_equals_the_backdating_of_certificates() -> None:
+    """A host that is behind by the tolerance still finds its certificate valid."""
     assert CLOCK_TOLERANCE == BACKDATED
 
 
@@ -66,6 +66,6 @@ def test_the_tolerance_is_what_certificates_are_dated_back_for() -> None:
         ),
     ],
 )
-def test_words_say_how_far_the_clocks_are_apart(vaults: datetime | None, words: str) -> None:
-    """Whoever reads that a certificate has expired learns whether the clock is to blame."""
+def test_text_says_how_far_the_clocks_differ(vaults: datetime | None, words: str) -> None:
+    """A user who reads that a certificate has expired learns whether the clock is to blame."""
     assert str(Clocks(NOW, vaults)) == words

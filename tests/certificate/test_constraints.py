@@ -1,4 +1,4 @@
-"""Which DNS names a CA may not sign for."""
+"""DNS name constraints: which requested names a CA may not sign."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.certificates import Authority
 
 
 def dns(*domains: str) -> list[x509.GeneralName] | None:
-    """Return subtrees as an extension has them, which has no empty list."""
+    """Return subtrees as the extension holds them: None, never an empty list."""
     return [x509.DNSName(domain) for domain in domains] or None
 
 
@@ -36,17 +36,17 @@ def dns(*domains: str) -> list[x509.GeneralName] | None:
         (None, [x509.RFC822Name("a.test")], False),
     ],
 )
-def test_a_domain_of_which_no_name_is_left(
+def test_domain_without_any_permitted_name_is_excluded(
     permitted: list[x509.GeneralName] | None,
     excluded: list[x509.GeneralName] | None,
     excludes: bool,
 ) -> None:
-    """As RFC 5280 has it: a subtree is a domain and all below it."""
+    """A subtree is a domain and everything below it (RFC 5280 section 4.2.1.10)."""
     constraints = x509.NameConstraints(permitted, excluded)
     ca = Authority.create(extra=[constraints])
     assert exclude(ca.certificate, "a.test") == excludes
 
 
-def test_a_ca_without_constraints_excludes_nothing() -> None:
-    """Most have none."""
+def test_ca_without_constraints_excludes_no_name() -> None:
+    """Most CAs have none."""
     assert not exclude(Authority.create().certificate, "a.test")

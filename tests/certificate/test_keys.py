@@ -1,4 +1,4 @@
-"""Keys and CSRs, as another implementation reads them."""
+"""Keys and CSRs, read by another implementation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = generate_key(KeyType.EC_P256)
 
 @pytest.mark.parametrize("key_type", list(KeyType))
 def test_openssl_accepts_the_csr_and_the_key(key_type: KeyType, tmp_path: Path) -> None:
-    """Another implementation verifies the CSR's signature and reads the same public key."""
+    """OpenSSL verifies the CSR's signature and reads the same public key."""
     key = generate_key(key_type)
     csr, pem = tmp_path / "csr.pem", tmp_path / "key.pem"
     csr.write_text(make_csr(key, "a.example", Names(("a.example",), ("::1",))))
@@ -45,17 +45,17 @@ def test_openssl_accepts_the_csr_and_the_key(key_type: KeyType, tmp_path: Path) 
         (KeyType.ED25519, None),
     ],
 )
-def test_a_csr_is_signed_with_a_hash_as_strong_as_its_key(
+def test_csr_is_signed_with_a_hash_as_strong_as_its_key(
     key_type: KeyType, digest: str | None
 ) -> None:
-    """A curve of 384 or 521 bits is not weakened by SHA-256."""
+    """A P-384 or P-521 key is not weakened by SHA-256."""
     csr = x509.load_pem_x509_csr(make_csr(generate_key(key_type), "alice", Names()).encode())
     algorithm = csr.signature_hash_algorithm
     assert (algorithm.name if algorithm else None) == digest
 
 
-def test_a_csr_without_names_has_no_san() -> None:
-    """A client's CSR holds its common name alone; a server's may have an empty subject."""
+def test_csr_without_names_has_no_san() -> None:
+    """A client's CSR has only a common name; a server's may have an empty subject."""
     csr = x509.load_pem_x509_csr(make_csr(KEY, "alice", Names()).encode())
     assert csr.subject.rfc4514_string() == "CN=alice"
     assert list(csr.extensions) == []

@@ -1,4 +1,4 @@
-"""Names: what is accepted, what is refused and with which suggestion."""
+"""Names: which are accepted, which are refused, and what the hint suggests."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filte
         ("host example", "letters, digits, hyphens and underscores"),
     ],
 )
-def test_refused_names_come_with_a_suggestion(text: str, suggestion: str) -> None:
-    """Each way in which people get a name wrong is refused, and the hint says what to write."""
+def test_refused_name_has_a_suggestion(text: str, suggestion: str) -> None:
+    """For each common mistake, the hint says what to write instead."""
     with pytest.raises(InvalidInput) as refusal:
         parse_names([text])
     assert suggestion in refusal.value.hint
@@ -75,8 +75,8 @@ def test_refused_names_come_with_a_suggestion(text: str, suggestion: str) -> Non
         "１０.０.０.１",  # noqa: RUF001 - full width
     ],
 )
-def test_what_is_almost_an_address_is_not_a_name(text: str) -> None:
-    """A name whose last label is a number could only be a mistyped address."""
+def test_mistyped_address_is_not_taken_for_a_name(text: str) -> None:
+    """A name whose last label is a number can only be a mistyped address."""
     with pytest.raises(InvalidInput, match="neither a host name nor an IP address"):
         parse_names([text])
 
@@ -96,14 +96,14 @@ def test_what_is_almost_an_address_is_not_a_name(text: str) -> None:
         ("bücher\u3002example", "xn--bcher-kva.example"),
     ],
 )
-def test_names_are_written_as_certificates_hold_them(text: str, name: str) -> None:
-    """Case is folded, international labels become A-labels, a wildcard is let through."""
+def test_name_is_normalised_as_in_certificates(text: str, name: str) -> None:
+    """Case is folded, international labels become A-labels, and a wildcard is kept."""
     assert parse_dns_name(text) == name
 
 
 @pytest.mark.parametrize("text", ["xn--\N{SNOWMAN}.example", "xn--a.example", "\u200d.example"])
-def test_broken_international_names_are_refused(text: str) -> None:
-    """What IDNA refuses is not passed on."""
+def test_invalid_international_name_is_refused(text: str) -> None:
+    """Whatever IDNA rejects."""
     with pytest.raises(InvalidInput):
         parse_dns_name(text)
 
@@ -119,30 +119,30 @@ def test_broken_international_names_are_refused(text: str) -> None:
         ("010.0.0.1", None),
     ],
 )
-def test_addresses_are_told_apart_and_canonical(text: str, address: str | None) -> None:
-    """An address comes out in the one form it is compared in; anything else is no address."""
+def test_address_is_returned_in_canonical_form(text: str, address: str | None) -> None:
+    """Certificates are compared in that form; for any other text the result is None."""
     assert parse_address(text) == address
 
 
-def test_names_keep_their_order_and_lose_their_doubles() -> None:
-    """The first of two equal names stays, however it was written."""
+def test_names_keep_their_order_without_duplicates() -> None:
+    """The first of two equal names is kept, however either was written."""
     names = parse_names(["b.example", "10.0.0.1", "B.example", "a.example", "::ffff:10.0.0.1"])
     assert names == Names(("b.example", "a.example"), ("10.0.0.1",))
     assert names.without("b.example").all == ("a.example", "10.0.0.1")
 
 
 @given(st.lists(LABELS, min_size=1, max_size=4))
-def test_any_host_name_is_accepted_and_stays(labels: list[str]) -> None:
+def test_parsing_a_host_name_is_idempotent(labels: list[str]) -> None:
     """Parsing a parsed name changes nothing."""
     name = ".".join(labels)
     assert parse_dns_name(parse_dns_name(name)) == name
 
 
 @given(st.ip_addresses())
-def test_any_address_is_accepted_and_stays(
+def test_parsing_an_address_is_idempotent(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
-    """Parsing a parsed address changes nothing; only a mapped one is another afterwards."""
+    """Parsing a parsed address changes nothing; IPv4-mapped ones become IPv4 first."""
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
         return
     parsed = parse_address(str(address))
@@ -153,8 +153,8 @@ def test_any_address_is_accepted_and_stays(
 
 
 @given(st.text(max_size=80))
-def test_any_text_is_a_clean_name_or_refused(text: str) -> None:
-    """Whatever is typed, what comes out holds only characters of names and addresses."""
+def test_any_text_gives_a_clean_name_or_is_refused(text: str) -> None:
+    """The result has only characters of names and addresses, whatever was typed."""
     try:
         names = parse_names([text])
     except InvalidInput:
@@ -164,13 +164,13 @@ def test_any_text_is_a_clean_name_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", " alice", "alice\n", "a\x1b[0m", "a" * 65, "é" * 33])
-def test_common_names_that_would_lie_are_refused(text: str) -> None:
-    """No control characters, no white space around it, no more than X.520 allows."""
+def test_misleading_common_name_is_refused(text: str) -> None:
+    """Control characters, surrounding white space, or more than X.520 allows."""
     with pytest.raises(InvalidInput):
         parse_common_name(text)
 
 
 @pytest.mark.parametrize("text", ["alice", "alice@host", "Jörg Müller", "a" * LONGEST_COMMON_NAME])
-def test_common_names_of_people_are_kept(text: str) -> None:
-    """A common name is an identity to log; it is used as it was given."""
+def test_common_name_is_used_as_given(text: str) -> None:
+    """It is an identity for logs, so it is not normalised."""
     assert parse_common_name(text) == text

@@ -1,4 +1,4 @@
-"""Verification: everything that a signer can get wrong is found, and all of it at once."""
+"""Verification of what Vault returns: every fault is found, and all are reported together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_
 if TYPE_CHECKING:
     from dockertls_vault.certificate.chain import Chain
 
-# However long after this a test runs, its certificates and its clocks go by it.
+# Certificates and clocks all use this time, however much later a test runs.
 NOW = datetime.now(UTC).replace(microsecond=0)
 CLOCKS = Clocks(NOW, NOW)
 KEY = generate_key(KeyType.EC_P256)
@@ -45,7 +45,7 @@ CLIENT = dataclasses.replace(
 
 
 def issue(authority: Authority = ROOT, **changes: Any) -> Issued:
-    """Issue what SERVER asks for, but for the changes."""
+    """Issue what SERVER requests, with the given changes."""
     arguments: dict[str, Any] = {
         "common_name": "a.example",
         "dns": ["a.example"],
@@ -59,7 +59,7 @@ def issue(authority: Authority = ROOT, **changes: Any) -> Issued:
 
 
 def verified(issued: Issued, request: Request = SERVER, clocks: Clocks = CLOCKS) -> Chain:
-    """Verify what was issued as Vault would return it."""
+    """Verify an issued certificate in the form in which Vault returns it."""
     return verify(
         certificates_pem([issued.certificate]).decode(),
         [certificates_pem([found]).decode() for found in issued.chain],
@@ -71,7 +71,7 @@ def verified(issued: Issued, request: Request = SERVER, clocks: Clocks = CLOCKS)
 
 
 def problems(issued: Issued, request: Request = SERVER, clocks: Clocks = CLOCKS) -> tuple[str, ...]:
-    """Return what verification finds, nothing if it accepts the certificate."""
+    """Return the problems that verification finds; empty if it accepts the certificate."""
     try:
         verified(issued, request, clocks)
     except VerificationError as error:
@@ -79,8 +79,8 @@ def problems(issued: Issued, request: Request = SERVER, clocks: Clocks = CLOCKS)
     return ()
 
 
-def test_what_was_asked_for_is_accepted() -> None:
-    """The server's and the client's certificate as the roles make them."""
+def test_requested_certificate_is_accepted() -> None:
+    """A server and a client certificate, as our roles produce them."""
     assert problems(issue()) == ()
     alice = issue(common_name="alice", dns=[], addresses=[], usages=[CLIENT_AUTH])
     assert problems(alice, CLIENT) == ()
@@ -113,8 +113,8 @@ def test_what_was_asked_for_is_accepted() -> None:
         ({"extra": [key_usage(key_encipherment=True)]}, "lacks digitalSignature"),
     ],
 )
-def test_each_thing_that_is_wrong_is_named(changes: dict[str, Any], words: str) -> None:
-    """One change to a good certificate gives one problem, in words that say which."""
+def test_each_fault_is_reported(changes: dict[str, Any], words: str) -> None:
+    """One change to a valid certificate gives one problem, which names the change."""
     found = problems(issue(**changes))
     assert words in " | ".join(found)
     assert not [
@@ -137,8 +137,10 @@ def test_each_thing_that_is_wrong_is_named(changes: dict[str, Any], words: str) 
         ),
     ],
 )
-def test_a_usage_is_mended_in_the_role(usages: Any, request_: Request, hint: str) -> None:
-    """Most often it has Vault's default flags, or is a role for the other end."""
+def test_hint_for_a_wrong_key_usage_names_the_role_parameter(
+    usages: Any, request_: Request, hint: str
+) -> None:
+    """Usually the role has Vault's default flags, or is for the other purpose."""
     alice: dict[str, Any] = {"common_name": "alice", "dns": [], "addresses": []}
     names = {} if request_ is SERVER else alice
     with pytest.raises(VerificationError) as caught:
@@ -146,8 +148,8 @@ def test_a_usage_is_mended_in_the_role(usages: Any, request_: Request, hint: str
     assert caught.value.hint == f"nothing was installed; {hint}"
 
 
-def test_all_that_is_wrong_is_named_at_once() -> None:
-    """A certificate that is wrong in five ways is refused with five reasons."""
+def test_all_faults_are_reported_together() -> None:
+    """A certificate with five faults is rejected with five problems."""
     other = Authority.create("another root")
     found = problems(
         issue(other, usages=[CLIENT_AUTH], dns=["b.example"], lifetime=timedelta(days=30))
@@ -156,8 +158,8 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
     assert "does not chain to a root in the trust bundle" in found[-1]
 
 
-def test_a_name_of_another_kind_is_named() -> None:
-    """A URI or an e-mail address in the SAN was not asked for either."""
+def test_uri_in_the_san_is_rejected() -> None:
+    """A URI or an e-mail address was not requested either."""
     uri = x509.SubjectAlternativeName(
         [
             x509.DNSName("a.example"),
@@ -169,8 +171,8 @@ def test_a_name_of_another_kind_is_named() -> None:
     assert found == ("it has a name that was not requested: spiffe://a",)
 
 
-def test_an_address_is_no_dns_name() -> None:
-    """In either place it reads the same, and clients look for it in one alone."""
+def test_address_as_a_dns_name_is_rejected() -> None:
+    """They look the same in text, but clients check addresses only as iPAddress."""
     assert problems(issue(dns=["a.example", "10.0.0.1"], addresses=[])) == (
         "it lacks a requested name: 10.0.0.1",
         "it has a name that was not requested as a DNS name: 10.0.0.1",
@@ -185,8 +187,8 @@ def test_an_address_is_no_dns_name() -> None:
     )
 
 
-def test_a_chain_is_valid_until_its_first_certificate_ends() -> None:
-    """A leaf may outlive its issuers, as leaf_not_after_behavior=permit lets it."""
+def test_chain_is_valid_until_its_first_certificate_expires() -> None:
+    """leaf_not_after_behavior=permit lets a leaf outlive its issuers."""
     hour, day = timedelta(hours=1), timedelta(days=1)
     alone = verified(issue())
     assert (alone.valid_until, alone.first_to_end) == (
@@ -199,8 +201,8 @@ def test_a_chain_is_valid_until_its_first_certificate_ends() -> None:
     assert under_it.first_to_end == below.certificate
 
 
-def test_an_intermediate_leads_to_the_root() -> None:
-    """It is installed along with the leaf, whether Vault sends it beside the leaf or with it."""
+def test_intermediate_is_part_of_the_verified_chain() -> None:
+    """Whether Vault returns it in ca_chain or together with the leaf."""
     issued = issue(ROOT.intermediate(not_before=NOW - BACKDATED))
     assert verified(issued).intermediates == issued.chain
     together = verify(
@@ -214,29 +216,29 @@ def test_an_intermediate_leads_to_the_root() -> None:
     assert together.intermediates == issued.chain
 
 
-def test_a_client_gets_no_names() -> None:
-    """A SAN in a client's certificate was not asked for."""
+def test_client_certificate_with_a_san_is_rejected() -> None:
+    """None was requested."""
     alice = issue(common_name="alice", addresses=[], usages=[CLIENT_AUTH])
     found = problems(alice, CLIENT)
     assert found == ("it has a name that was not requested: a.example",)
 
 
 def by_vaults_clock(ahead: timedelta, *, backdated: timedelta = BACKDATED) -> Issued:
-    """Issue what a Vault issues whose clock is ``ahead`` of this machine's."""
+    """Issue a certificate from a Vault whose clock is ``ahead`` of this machine's."""
     return issue(not_before=NOW + ahead - backdated, lifetime=backdated + TTL)
 
 
 @pytest.mark.parametrize(
     "ahead", [timedelta(seconds=seconds) for seconds in (-3600, -300, -61, 0, 61, 120, 299, 300)]
 )
-def test_what_vault_issued_by_its_own_clock_is_accepted(ahead: timedelta) -> None:
-    """A host that is up to five minutes behind, or ahead, gets its certificate."""
+def test_certificate_dated_by_vaults_clock_is_accepted(ahead: timedelta) -> None:
+    """If this host is up to five minutes behind or ahead."""
     clocks = Clocks(NOW, NOW + ahead)
     assert problems(by_vaults_clock(ahead), clocks=clocks) == ()
 
 
 def test_vaults_time_decides_whether_a_certificate_is_valid_yet() -> None:
-    """A role that dates back by Vault's default of 30 seconds serves a host that is behind."""
+    """A host that is 2 min behind accepts it although the role backdates by only 30 s."""
     issued = by_vaults_clock(timedelta(minutes=2), backdated=timedelta(seconds=30))
     assert problems(issued, clocks=Clocks(NOW, NOW + timedelta(minutes=2))) == ()
     early, long = problems(issued, clocks=Clocks(NOW, NOW))
@@ -245,14 +247,14 @@ def test_vaults_time_decides_whether_a_certificate_is_valid_yet() -> None:
 
 
 def test_vaults_time_decides_whether_a_certificate_has_expired() -> None:
-    """A short TTL serves a host that is ahead by more than that."""
+    """A host whose clock is ahead can still use a short TTL."""
     issued = issue(not_before=NOW - timedelta(minutes=9), lifetime=timedelta(minutes=8))
     assert problems(issued, clocks=Clocks(NOW, NOW - timedelta(minutes=2))) == ()
     assert "it expired at" in problems(issued, clocks=Clocks(NOW, NOW))[0]
 
 
 def test_vaults_time_decides_whether_an_issuer_is_valid() -> None:
-    """A CA that was made a minute ago signs for a host that is behind by two."""
+    """A host that is two minutes behind accepts a CA created one minute ago."""
     young = ROOT.intermediate(not_before=NOW + timedelta(minutes=1))
     assert problems(issue(young), clocks=Clocks(NOW, NOW + timedelta(minutes=2))) == ()
     assert "not valid at" in problems(issue(young), clocks=Clocks(NOW, NOW))[0]
@@ -271,16 +273,16 @@ def test_vaults_time_decides_whether_an_issuer_is_valid() -> None:
         ),
     ],
 )
-def test_a_clock_that_is_far_off_is_named(ahead: timedelta, words: str) -> None:
-    """By how much, and the hint is to set it."""
+def test_clock_beyond_the_tolerance_is_reported(ahead: timedelta, words: str) -> None:
+    """With the difference, and a hint to check the clock."""
     with pytest.raises(VerificationError) as raised:
         verified(by_vaults_clock(ahead), clocks=Clocks(NOW, NOW + ahead))
     assert words in " | ".join(raised.value.problems)
     assert "check this machine's clock" in raised.value.hint
 
 
-def test_a_clock_by_which_an_issuer_is_not_valid_yet_is_to_be_set() -> None:
-    """The leaf is dated back for longer than its CA is old."""
+def test_issuer_not_valid_yet_gives_a_hint_to_check_the_clock() -> None:
+    """The leaf is backdated to before its CA existed."""
     ahead = timedelta(minutes=2)
     young = ROOT.intermediate(not_before=NOW + ahead + timedelta(seconds=1))
     with pytest.raises(VerificationError) as raised:
@@ -298,34 +300,32 @@ def test_a_clock_by_which_an_issuer_is_not_valid_yet_is_to_be_set() -> None:
     ],
     ids=["usage", "names", "path"],
 )
-def test_the_clock_is_not_blamed_for_what_is_not_its_fault(
-    issued: Issued, ahead: timedelta
-) -> None:
-    """Where only something else is wrong, nobody is sent to set one, however far they differ."""
+def test_clock_is_not_blamed_for_other_faults(issued: Issued, ahead: timedelta) -> None:
+    """No hint about clocks, however far they differ, if the fault is something else."""
     with pytest.raises(VerificationError) as raised:
         verified(issued, clocks=Clocks(NOW, NOW + ahead))
     assert "clock" not in raised.value.hint
 
 
 @pytest.mark.parametrize("claimed", [timedelta(0), timedelta(minutes=5), timedelta(days=365)])
-def test_a_vault_that_lies_about_the_time_gains_the_tolerance_alone(claimed: timedelta) -> None:
-    """Whatever its Date header says, no certificate ends five minutes later than asked for."""
+def test_false_date_header_gains_no_more_than_the_tolerance(claimed: timedelta) -> None:
+    """No certificate ends over five minutes later than requested, whatever the header says."""
     clocks = Clocks(NOW, NOW + claimed)
     too_long = TTL + CLOCK_TOLERANCE + timedelta(seconds=1)
     (problem,) = problems(issue(not_before=NOW, lifetime=too_long), clocks=clocks)
     assert "it is valid for 7d5m" in problem
 
 
-def test_a_certificate_that_is_not_valid_is_still_followed_to_its_root() -> None:
-    """An expired one of a root that we trust has one problem, one of another root two."""
+def test_chain_of_an_expired_certificate_is_still_checked() -> None:
+    """Expired gives one problem; expired and of an untrusted root gives two."""
     long_ago = NOW - timedelta(days=9)
     assert len(problems(issue(not_before=long_ago))) == 1
     other = Authority.create("another root", not_before=NOW - timedelta(days=90))
     assert len(problems(issue(other, not_before=long_ago))) == 2
 
 
-def test_a_certificate_is_valid_to_its_last_second() -> None:
-    """Both ends of the validity belong to it, and nothing beyond them (RFC 5280, 4.1.2.5)."""
+def test_validity_includes_its_first_and_last_second() -> None:
+    """Both ends belong to it, and nothing beyond them (RFC 5280 section 4.1.2.5)."""
     issued = issue(not_before=NOW, lifetime=TTL)
     for moment, good in [
         (NOW - timedelta(seconds=1), False),
@@ -347,10 +347,10 @@ def test_a_certificate_is_valid_to_its_last_second() -> None:
         ROOT.pem.decode() + "-----BEGIN CERTIFICATE-----\nAAAA",
         ROOT.pem.decode().replace("M", "-", 3),
     ],
-    ids=["nothing", "words", "a page", "cut short", "an empty one", "no end", "not base64"],
+    ids=["empty", "text", "HTML", "truncated", "empty block", "no end line", "not base64"],
 )
-def test_what_is_no_certificate_is_refused(pem: str) -> None:
-    """Nothing that is cut short, garbled or something else gets as far as a comparison."""
+def test_unreadable_pem_is_rejected(pem: str) -> None:
+    """Before anything is compared."""
     with pytest.raises(VerificationError, match="cannot be read"):
         verify(
             pem,
@@ -362,8 +362,8 @@ def test_what_is_no_certificate_is_refused(pem: str) -> None:
         )
 
 
-def test_the_trust_bundle_holds_current_roots_once() -> None:
-    """Expired ones, intermediates, leaves and what is no CA stay out; a pending root is in."""
+def test_trust_bundle_holds_each_unexpired_root_once() -> None:
+    """No expired roots, intermediates, leaves or non-CAs; a pending root is included."""
     pending = Authority.create("next", not_before=NOW + timedelta(days=1))
     ending = Authority.create("ending", not_before=NOW - TTL, lifetime=TTL)
     expired = Authority.create("old", not_before=NOW - TTL - timedelta(seconds=1), lifetime=TTL)

@@ -472,7 +472,7 @@ def test_group_that_can_write_is_accepted_only_if_named(home: Path) -> None:
 
 @as_root
 def test_users_private_group_may_write(everybodys: Path) -> None:
-    """useradd creates one of the same name, so a umask of 002 does no harm."""
+    """As made by useradd, of the user's own name: a umask of 002 does no harm."""
     own = everybodys / "own"
     own.mkdir()
     own.chmod(0o2775)
