@@ -244,7 +244,7 @@ def test_a_capped_ttl_is_reported(
         (["--ttl", "0s"], 2, "out of range"),
         (["--owner", "no-such-user"], 2, "no such user"),
         (["--owner", str(2**32 - 1)], 2, "no such user"),
-        (["--dir", ""], 2, "an empty --dir"),
+        (["--dir", ""], 2, "empty value for --dir"),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_touched(

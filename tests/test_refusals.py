@@ -323,7 +323,7 @@ def test_a_host_name_with_an_underscore_is_left_out_with_the_limit(
     """It is the machine's own name, so what the role would have to allow is said."""
     monkeypatch.setattr("socket.gethostname", lambda: "my_host.example.internal")
     assert main.run(["issue", "server", "--mount", make(bao), "--dir", str(tmp_path / "s")]) == 0
-    limit = "my_host.example.internal (an underscore needs enforce_hostnames=false in the role)"
+    limit = "my_host.example.internal (an underscore requires enforce_hostnames=false in the role)"
     assert limit in capsys.readouterr().err
 
 

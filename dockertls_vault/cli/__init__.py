@@ -1,1 +1,1 @@
-"""The command line: one file a command or group of commands."""
+"""The command-line interface: one module per command or command group."""

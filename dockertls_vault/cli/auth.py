@@ -8,7 +8,7 @@ from dockertls_vault.duration import format_duration
 from dockertls_vault.settings.schema import Settings
 
 from . import render
-from .help import Command, of_vault, single_command
+from .help import Command, single_command, vault_epilog
 from .options import VAULT, with_preferences, with_settings
 from .preferences import Preferences
 from .session import open_session
@@ -21,12 +21,13 @@ app = single_command()
 
 
 @app.command(
-    cls=Command, epilog=of_vault("dockertls-vault auth", "dockertls-vault auth --auth jwt -o json")
+    cls=Command,
+    epilog=vault_epilog("dockertls-vault auth", "dockertls-vault auth --auth jwt -o json"),
 )
 @with_preferences("output", "quiet", "verbose")
 @with_settings("mount", *VAULT)
 def auth(settings: Settings, preferences: Preferences) -> None:
-    """Show the token in use, and which commands its policies allow."""
+    """Show the current token and the commands its policies allow."""
     from dockertls_vault.whoami import who_am_i
 
     with open_session(settings, preferences) as session:
@@ -43,9 +44,9 @@ def auth(settings: Settings, preferences: Preferences) -> None:
 def _warnings(found: WhoAmI) -> list[str]:
     warnings = []
     if found.namespace_ignored:
-        warnings.append(_ignored(found.namespace))
+        warnings.append(_ignored_namespace(found.namespace))
     if found.consumed_wrapping_token:
-        warnings.append(_used_up(found.consumed_wrapping_token))
+        warnings.append(_consumed_wrapping_token(found.consumed_wrapping_token))
     return warnings
 
 
@@ -59,7 +60,7 @@ def _fields(found: WhoAmI) -> render.Fields:
             ("policies", ", ".join(token.policies) or "(none)"),
             ("token source", found.token_source),
             ("ttl", _ttl(token)),
-            ("type", f"{token.type}, made at {token.path}"),
+            ("type", f"{token.type}, created at {token.path}"),
             ("entity", token.entity or "(none)"),
         ]
     )
@@ -71,15 +72,15 @@ def _namespace(found: WhoAmI) -> str:
     return f"{found.namespace} (ignored)" if found.namespace_ignored else found.namespace
 
 
-def _ignored(namespace: str | None) -> str:
+def _ignored_namespace(namespace: str | None) -> str:
     return (
-        f"this server has no namespaces (Vault Community) and ignores {namespace!r}: commands act "
-        "on the whole server"
+        f"this server does not support namespaces (Vault Community) and ignores {namespace!r}: "
+        "commands act on the whole server"
     )
 
 
-def _used_up(where: str) -> str:
-    return f"this consumed the wrapping token from {where}: the next command needs a new one"
+def _consumed_wrapping_token(source: str) -> str:
+    return f"this consumed the wrapping token from {source}: the next command needs a new one"
 
 
 def _ttl(token: Token) -> str:

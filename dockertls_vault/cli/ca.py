@@ -16,7 +16,7 @@ from dockertls_vault.errors import ConflictingState, ConsentNeeded
 from dockertls_vault.settings.schema import Settings
 
 from . import render, speech
-from .help import Command, command_group, described, examples, of_vault
+from .help import Command, command_group, described, examples, vault_epilog
 from .options import VAULT, find_settings, parsed, with_preferences, with_settings
 from .preferences import Preferences
 from .session import needing, open_session
@@ -30,17 +30,18 @@ if TYPE_CHECKING:
     from dockertls_vault.ca.steps import Step
 
 _UNCHANGED = "unchanged"
-_BOUND = {
+# What an unsupported role parameter means to the operator, beyond its name.
+_CONSEQUENCES = {
     "not_after_bound": ": only a policy that denies not_after enforces the role's TTL "
     "(`dockertls-vault ca policy`)"
 }
 
-app = command_group("Set up the CA in Vault, and print the policies for its users.")
+app = command_group("Set up the CA in Vault and print policies for its users.")
 
 
 @app.command(
     cls=Command,
-    epilog=of_vault(
+    epilog=vault_epilog(
         "dockertls-vault ca init --domain example.internal --dry-run",
         "dockertls-vault ca init --allow-any-name --mount team/docker",
     ),
@@ -54,46 +55,53 @@ def init(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A domain below which server names are allowed, in addition to those allowed "
-            "already; repeatable.",
+            help="Allow server names below this domain, in addition to those already allowed; "
+            "repeatable.",
         ),
     ] = None,
     remove_domain: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A domain below which server names are no longer allowed; repeatable.",
+            help="Stop allowing server names below this domain; repeatable.",
         ),
     ] = None,
     allow_bare_domains: Annotated[
         bool | None,
-        typer.Option(help=described("Allow the domains themselves as names.", default=_UNCHANGED)),
+        typer.Option(
+            help=described("Allow the domains themselves as server names.", default=_UNCHANGED)
+        ),
     ] = None,
     allow_localhost: Annotated[
         bool | None,
         typer.Option(
-            help=described("Allow localhost as a server name.", default=f"{_UNCHANGED}, or yes")
+            help=described(
+                "Allow localhost as a server name.", default=f"yes in a new role, else {_UNCHANGED}"
+            )
         ),
     ] = None,
     allow_any_name: Annotated[
-        bool, typer.Option("--allow-any-name", help="Allow any server name, instead of --domain.")
+        bool,
+        typer.Option("--allow-any-name", help="Allow any server name, instead of --domain."),
     ] = False,
     common_name: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help=described("The common name of a new root.", default="dockertls root 1"),
+            help=described("Common name of a new root CA.", default="dockertls root 1"),
         ),
     ] = None,
     root_ttl: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help=described("The TTL of a new root.", default="3650d")),
+        typer.Option(metavar="DURATION", help=described("TTL of a new root CA.", default="3650d")),
     ] = None,
     yes: Annotated[
         bool,
         typer.Option("--yes", "-y", help="Apply the plan without asking for confirmation."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan without applying it.")
+    ] = False,
 ) -> None:
     """Create or update the PKI mount, root CA and roles."""
     from dockertls_vault.ca.desired import DesiredState, parse_domains, parse_removals
@@ -142,14 +150,14 @@ def policy(
         typer.Option(
             metavar="NAME",
             help=described(
-                "The role to issue with.",
+                "Role that issues the certificates.",
                 variables=["DOCKERTLS_SERVER_ROLE", "DOCKERTLS_CLIENT_ROLE"],
                 default="server or client",
             ),
         ),
     ] = None,
 ) -> None:
-    """Print a least-privilege policy (HCL)."""
+    """Print a least-privilege Vault policy in HCL."""
     from dockertls_vault.ca.policy import rules, to_hcl
 
     roles = find_settings({"server_role": role, "client_role": role}, others=False)
@@ -161,7 +169,7 @@ def policy(
 def _set_up(
     settings: Settings, preferences: Preferences, desired: DesiredState, *, dry_run: bool, yes: bool
 ) -> Outcome:
-    """Show the plan, and carry it out if that is wanted."""
+    """Print the plan, and apply it unless this is a dry run."""
     from dockertls_vault.ca import bootstrap
     from dockertls_vault.ca.plan import make_plan
     from dockertls_vault.vault.mount import CertificateAuthority
@@ -177,7 +185,7 @@ def _set_up(
         if dry_run:
             outcome = bootstrap.preview(plan)
         else:
-            outcome = bootstrap.apply(ca, plan, consent=yes or _is_consented_to(plan))
+            outcome = bootstrap.apply(ca, plan, consent=yes or _confirm(plan))
         trust = PKI(session, settings.trust_mount or settings.mount)
         return bootstrap.with_trust(outcome, plan, ca, trust, datetime.now(UTC))
 
@@ -190,43 +198,47 @@ def _plan(steps: Sequence[Step]) -> list[str]:
     return lines
 
 
-def _is_consented_to(plan: Plan) -> bool:
-    """Ask about what is taken away or opened, if anything is; raises ConsentNeeded for a no."""
+def _confirm(plan: Plan) -> bool:
+    """Ask before removing or widening access, if the plan does; raises ConsentNeeded for a no.
+
+    False if there was nothing to ask, or no terminal to ask on.
+    """
     if not plan.needs_consent:
         return False
     answer = speech.confirmed([f"the plan {plan.consequence}:", *plan.needs_consent])
     if answer is False:
-        raise ConsentNeeded("nothing was changed: that was not a yes")
+        raise ConsentNeeded("not confirmed: nothing was changed")
     return bool(answer)
 
 
 def _warnings(outcome: Outcome) -> list[str]:
     warnings = [
         *outcome.ineffective_options,
-        *_ignored(outcome),
+        *_unsupported_parameters(outcome),
         *outcome.warnings,
-        *_unused(outcome),
+        *_unused_keys(outcome),
     ]
     if outcome.reason:
         warnings.append(f"no certificate can be issued yet: {outcome.reason}")
     return warnings
 
 
-def _ignored(outcome: Outcome) -> list[str]:
+def _unsupported_parameters(outcome: Outcome) -> list[str]:
     roles: dict[str, list[str]] = {}
-    for ignored in outcome.unsupported_parameters:
-        roles.setdefault(ignored.parameter, []).append(ignored.role)
+    for unsupported in outcome.unsupported_parameters:
+        roles.setdefault(unsupported.parameter, []).append(unsupported.role)
     return [
-        f"this server has no {parameter} for roles ({', '.join(names)})" + _BOUND.get(parameter, "")
+        f"this server does not support the role parameter {parameter} ({', '.join(names)})"
+        + _CONSEQUENCES.get(parameter, "")
         for parameter, names in roles.items()
     ]
 
 
-def _unused(outcome: Outcome) -> list[str]:
+def _unused_keys(outcome: Outcome) -> list[str]:
     mount = shlex.quote(outcome.mount)
     return [
-        f"the key {key} in {outcome.mount} has no issuer: its certificate was deleted, or is yet "
-        f"to be signed; if nobody is to sign with it: bao delete {mount}/key/{shlex.quote(key)}"
+        f"the key {key} in {outcome.mount} has no issuer: its certificate was deleted, or has yet "
+        f"to be signed; if the key is not needed: bao delete {mount}/key/{shlex.quote(key)}"
         for key in outcome.unused_keys
     ]
 
@@ -234,7 +246,7 @@ def _unused(outcome: Outcome) -> list[str]:
 def _summary(outcome: Outcome) -> str:
     if not outcome.applied:
         consent = any(change.needs_consent for step in outcome.steps for change in step.changes)
-        return "nothing was changed (--dry-run)" + ("; it needs --yes to apply" if consent else "")
+        return "nothing was changed (--dry-run)" + ("; to apply it, use --yes" if consent else "")
     state = "ready" if outcome.ready else "not ready"
     if outcome.ready and not outcome.steps:
         return f"no changes needed at {outcome.mount}"

@@ -1,4 +1,4 @@
-"""The directories for credentials where none is named."""
+"""Default credential directories."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
 
 
-def to_install_in(given: str | None, default: Path) -> Path:
-    """Return the directory to install in: the one of ``--dir``, or the default."""
+def install_directory(given: str | None, default: Path) -> Path:
+    """Return the directory to install into: the value of ``--dir``, or the default.
+
+    Raises CannotWrite if the default is below another user's HOME.
+    """
     if given is not None:
         return options.directory("--dir", given)
     directory = parsers.path(str(default))
@@ -25,14 +28,14 @@ def to_install_in(given: str | None, default: Path) -> Path:
 
 
 def _refuse_home_of_another(directory: Path) -> None:
-    """Say so where HOME leads to another user's, as in a container that names no user.
+    """Refuse a HOME that belongs to another user, as in a container without a passwd entry.
 
-    What is refused later would have root be the way out.
+    The preflight would refuse it later, but with a hint to run as root.
     """
     me = os.geteuid()
     nearest = next(step for step in (directory, *directory.parents) if os.path.lexists(step))
     if me in {0, nearest.lstat().st_uid} or os.access(nearest, os.W_OK | os.X_OK):
         return
     raise CannotWrite(
-        f"HOME is {directory.parent}, which belongs to another user", hint="set HOME, or give --dir"
+        f"HOME is {directory.parent}, which belongs to another user", hint="set HOME, or use --dir"
     )

@@ -1,7 +1,7 @@
-"""Results and failures as JSON: one object on stdout, with a version.
+"""JSON output: one versioned object on stdout per command.
 
 ``{"version", "kind", "ok", "data", "warnings"}``, or on failure ``{"version", "kind", "ok",
-"error"}``; ``version`` changes when a field changes its meaning or is removed.
+"error"}``. ``version`` changes when a field is removed or changes its meaning.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ VERSION = 1
 
 
 def print_result(kind: str, result: object, *, warnings: Sequence[str], ok: bool) -> None:
-    """Print a result, a frozen dataclass; ``warnings`` include those that it has itself."""
+    """Print ``result``, a frozen dataclass; ``warnings`` include the result's own."""
     data = to_json(result)
     data.pop("warnings", None)
     _print({"kind": kind, "ok": ok, "data": data, "warnings": list(warnings)})
 
 
 def print_failure(error: DockerTLSError) -> None:
-    """Print what failed, why, and what to do next."""
+    """Print an error with its code, message, hint, exit status and problems."""
     told = {
         "code": error.code,
         "message": error.message,
@@ -43,7 +43,7 @@ def print_failure(error: DockerTLSError) -> None:
 
 
 def to_json(value: object) -> Any:
-    """Return ``value`` as JSON has it: times in UTC (RFC 3339), durations in seconds."""
+    """Convert ``value`` to JSON types: times become RFC 3339 in UTC, durations seconds."""
     match value:
         case Enum():
             return value.value
@@ -65,6 +65,6 @@ def to_json(value: object) -> Any:
 
 
 def _print(envelope: dict[str, Any]) -> None:
-    # All but ASCII is escaped, and DEL: to a terminal some of it are commands, or turn text round.
+    # Non-ASCII characters and DEL are escaped: some control a terminal or reverse the text.
     text = json.dumps({"version": VERSION, **envelope}, indent=2)
     streams.write(sys.stdout, text.replace("\x7f", "\\u007f") + "\n")

@@ -18,8 +18,8 @@ from dockertls_vault.duration import parse_ttl
 from dockertls_vault.settings.schema import Settings
 
 from . import issued, render, restart
-from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, to_install_in
-from .help import Command, command_group, described, of_vault
+from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, install_directory
+from .help import Command, command_group, described, vault_epilog
 from .options import VAULT, once, parsed, with_preferences, with_settings
 from .preferences import Preferences
 from .session import needing, open_session
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from dockertls_vault.credential.layout import Placement
 
 logger = logging.getLogger(__name__)
-app = command_group("Issue a certificate, verify it, and install it.")
+app = command_group("Issue a certificate, verify it and install it.")
 
 
 def _ttl(default: str) -> OptionInfo:
-    text = "The requested TTL: 90s, 15m, 1h30m, 7d."
+    text = "Requested TTL, such as 90s, 15m, 1h30m or 7d."
     option: OptionInfo = typer.Option(metavar="DURATION", help=described(text, default=default))
     return option
 
 
 def _directory_option(default: Path) -> OptionInfo:
-    text = described("The directory for the files.", default=str(default))
+    text = described("Directory to install the files in.", default=str(default))
     option: OptionInfo = typer.Option("--dir", metavar="DIR", help=text)
     return option
 
@@ -53,24 +53,28 @@ ClientTTLOption = Annotated[str | None, _ttl("1h")]
 ServerDirectoryOption = Annotated[str | None, _directory_option(SERVER_DIRECTORY)]
 ClientDirectoryOption = Annotated[str | None, _directory_option(CLIENT_DIRECTORY)]
 LayoutOption = Annotated[
-    Layout, typer.Option(help="Name the files as docker or as docker:dind expects them.")
+    Layout, typer.Option(help="Use the file names of dockerd and docker, or of docker:dind.")
 ]
 OwnerOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="USER", help="The owner of the files; only root can set it."),
+    typer.Option(metavar="USER", help="Owner of the files (root only)."),
 ]
 GroupOption = Annotated[
-    list[str] | None, typer.Option(metavar="GROUP", help="A group that can read the key (0440).")
+    list[str] | None,
+    typer.Option(metavar="GROUP", help="Group that can read the private key (mode 0440)."),
 ]
 ReplaceOption = Annotated[
     bool,
-    typer.Option("--replace", help="Overwrite files of others; a backup is kept."),
+    typer.Option(
+        "--replace",
+        help="Overwrite files that dockertls-vault did not create; a backup is kept.",
+    ),
 ]
 
 
 @app.command(
     cls=Command,
-    epilog=of_vault(
+    epilog=vault_epilog(
         "sudo -E dockertls-vault issue server",
         "dockertls-vault issue server --host docker1.example.internal --ttl 30d",
     ),
@@ -85,7 +89,7 @@ def server(
         typer.Option(
             metavar="NAME",
             help=described(
-                "A DNS name or IP address that clients connect to; repeatable.",
+                "DNS name or IP address that clients connect to; repeatable.",
                 default="the names and addresses of this machine, and localhost",
             ),
         ),
@@ -97,14 +101,14 @@ def server(
     group: GroupOption = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Issue a daemon's certificate, for serverAuth only."""
+    """Issue a server certificate (serverAuth only) for a Docker daemon."""
     from dockertls_vault.certificate.names import parse_names
     from dockertls_vault.issue import server_common_name
 
     names, settings = _find_names(settings) if host is None else (parse_names(host), settings)
     request = _request(Purpose.SERVER, settings, names, server_common_name(names), ttl)
     record = _record(request, settings, layout, owner, group)
-    place = record.place(to_install_in(directory, SERVER_DIRECTORY), settings.admin_group)
+    place = record.place(install_directory(directory, SERVER_DIRECTORY), settings.admin_group)
     if host is None:
         logger.info("names detected on this machine: %s", ", ".join(names.all))
     _issue(settings, preferences, record, place, replace=replace, names_found=host is None)
@@ -112,7 +116,7 @@ def server(
 
 @app.command(
     cls=Command,
-    epilog=of_vault(
+    epilog=vault_epilog(
         "dockertls-vault issue client --name alice",
         'dockertls-vault issue client --ttl 10m --dir "$(mktemp -d)"',
     ),
@@ -127,7 +131,7 @@ def client(
         typer.Option(
             metavar="NAME",
             help=described(
-                "The common name, which Docker's authorization plugins use as the user.",
+                "Common name, which Docker authorization plugins see as the user name.",
                 default="user@host",
             ),
         ),
@@ -139,14 +143,14 @@ def client(
     group: GroupOption = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Issue the certificate of a user or a job, for clientAuth alone."""
+    """Issue a client certificate (clientAuth only) for a user or CI job."""
     from dockertls_vault.certificate.names import Names, parse_common_name
     from dockertls_vault.host import identity
 
     user = identity.user_at_host() if name is None else parse_common_name(name)
     request = _request(Purpose.CLIENT, settings, Names(), user, ttl)
     record = _record(request, settings, layout, owner, group)
-    place = record.place(to_install_in(directory, CLIENT_DIRECTORY), settings.admin_group)
+    place = record.place(install_directory(directory, CLIENT_DIRECTORY), settings.admin_group)
     _issue(settings, preferences, record, place, replace=replace)
 
 
@@ -183,9 +187,9 @@ def _record(
 
 
 def _find_names(settings: Settings) -> tuple[Names, Settings]:
-    """Return this machine's names, and the settings with the time that is left.
+    """Return this machine's names, and the settings with the remaining timeout.
 
-    DNS may take half of it, so that a resolver that hangs costs the FQDN and not the certificate.
+    DNS gets half of the timeout, so that a hanging resolver costs the FQDN but not the certificate.
     """
     from dockertls_vault.host import identity
 
@@ -204,7 +208,7 @@ def _issue(
     replace: bool,
     names_found: bool = False,
 ) -> None:
-    """Issue into ``place``, and tell what was issued."""
+    """Issue a credential into ``place`` and print the result."""
     from dockertls_vault.issue import issue
     from dockertls_vault.vault.pki import PKI
 

@@ -1,4 +1,4 @@
-"""Words about a certificate that was issued."""
+"""Text output for an issued certificate."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 def dropped_names(issued: Issued) -> str:
-    """Return which names are not in the certificate, why, and what would let them in."""
+    """Return which names were dropped, why, and the command that would allow them."""
     from dockertls_vault.certificate.names import parse_address
     from dockertls_vault.vault.roles import widening
 
     names = ", ".join(issued.dropped_names)
-    limit = " (an underscore needs enforce_hostnames=false in the role)" if "_" in names else ""
+    limit = " (an underscore requires enforce_hostnames=false in the role)" if "_" in names else ""
     who = f"the role {issued.role} or its issuer"
     dns = [name for name in issued.dropped_names if parse_address(name) is None and "_" not in name]
     allowing = widening(dns, issued.mount, issued.role)
-    way_out = f"; if clients use one, allow it: `{allowing}`" if dns else ""
-    return f"dropped names that {who} does not allow: {names}{limit}{way_out}"
+    remedy = f"; if clients use one, allow it: `{allowing}`" if dns else ""
+    return f"dropped names that {who} does not allow: {names}{limit}{remedy}"
 
 
 def fields(issued: Issued) -> render.Fields:
-    """Return what was issued and where it is."""
+    """Return the fields to print: the certificate, its validity and its files."""
     certificate = issued.certificate
     sans = (*certificate.dns_names, *certificate.ip_addresses)
     return render.Fields(
@@ -37,7 +37,7 @@ def fields(issued: Issued) -> render.Fields:
             ("names", ", ".join(sans) or "(none)"),
             ("issuer", certificate.issuer),
             ("serial", certificate.serial),
-            ("valid from", f"{format_time(certificate.not_before)}{_back(issued)}"),
+            ("valid from", f"{format_time(certificate.not_before)}{_backdated(issued)}"),
             ("valid until", f"{format_time(issued.valid_until)}{_from_now(issued)}"),
             ("sha256", certificate.fingerprint_sha256),
             ("files", [f"{file.mode} {file.path}" for file in issued.files]),
@@ -47,12 +47,12 @@ def fields(issued: Issued) -> render.Fields:
 
 
 def _from_now(issued: Issued) -> str:
-    """Return the TTL beside the time that follows from it; a warning has one that was cut."""
+    """Return the TTL, unless Vault capped it: then a warning states both."""
     return "" if issued.ttl_capped else f" ({format_duration(issued.requested_ttl)} from now)"
 
 
-def _back(issued: Issued) -> str:
-    """Return by how much the role dates certificates back, as far as that can be told."""
+def _backdated(issued: Issued) -> str:
+    """Return how far the role backdates certificates; unknown if Vault capped the TTL."""
     back = issued.certificate.validity - issued.requested_ttl
     if issued.ttl_capped or back <= timedelta():
         return ""
@@ -60,7 +60,7 @@ def _back(issued: Issued) -> str:
 
 
 def warnings(issued: Issued) -> list[str]:
-    """Return the warnings, among them that Vault gave less time than was asked for."""
+    """Return the warnings, including one if Vault capped the TTL."""
     if not issued.ttl_capped or issued.valid_until < issued.certificate.not_after:
         return list(issued.warnings)
     capped = (

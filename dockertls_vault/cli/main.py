@@ -1,4 +1,4 @@
-"""The program: finds the command, runs it, and turns what it raises into words and a status."""
+"""The entry point: dispatch to a command and turn its errors into messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import signals, speech, streams
 from .help import examples
 from .preferences import Failed, Preferences
 
-# A command's module is imported when the command is called, or named in the help.
+# A command's module is imported only when the command runs or is listed in the help.
 COMMANDS = {
     "issue": "issue",
     "rollback": "rollback",
@@ -28,32 +28,32 @@ COMMANDS = {
     "ca": "ca",
     "dev": "dev",
 }
-# What people try that there is not: words that no command line has, and what there is instead.
-NOT_THERE = {
+# Flags and commands that people try but that do not exist, and what to use instead.
+ALTERNATIVES = {
     (
         "--token",
-    ): "a flag exposes the token to everybody on this machine: set VAULT_TOKEN or BAO_TOKEN",
-    ("issue", "server", "--name"): "give the server's names with --host",
-    ("issue", "client", "--host"): "give the client's name with --name",
-    ("login",): "each command logs in by itself (--auth), or uses the token of `bao login`",
+    ): "a flag would expose the token to every user on this machine: set VAULT_TOKEN or BAO_TOKEN",
+    ("issue", "server", "--name"): "use --host for the names of a server",
+    ("issue", "client", "--host"): "use --name for the name of a client",
+    ("login",): "every command logs in by itself (--auth) or uses the token from `bao login`",
     (
         "revoke",
     ): "Docker reads no CRL: a certificate is accepted until it expires or its CA is removed from "
     "ca.pem",
-    ("renew",): "run the same `dockertls-vault issue` again: it replaces the old certificate",
+    ("renew",): "run the same `dockertls-vault issue` command again to replace the certificate",
 }
 EXIT_USAGE = 2
-# Under whatever name the release of typer has it.
+# Typer's base class for usage errors; its name differs between releases.
 _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 EXIT_BUG = 70
 
 
 class _Commands(TyperGroup):
-    """The commands of the table above, each imported at its first use."""
+    """The commands in COMMANDS, each imported on first use."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        # Where a name is mistyped, typer suggests one of these; they do nothing else.
+        # Placeholders: typer only reads their names, to suggest one for a mistyped command.
         self.commands = {name: TyperCommand(name) for name in COMMANDS}
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature of the base, whose types are private
@@ -79,7 +79,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from dockertls_vault import __version__  # which is looked up
+        from dockertls_vault import __version__  # reads the package metadata
 
         typer.echo(f"dockertls-vault {__version__}")
         raise typer.Exit
@@ -96,12 +96,12 @@ def program(
 
 
 def main() -> None:
-    """Run the program on the arguments of the process, and exit with its status.
+    """Run the program with the arguments of this process, and exit with its status.
 
-    Garbage is not looked for at the very end, where the system takes the memory back anyway.
+    The kernel reclaims the memory at exit, so the garbage collector need not.
     """
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # a library's, about what a server sent: not for users
+        warnings.simplefilter("ignore")  # libraries warn about server responses: not for users
     stdout = streams.take_over()
     status = run(sys.argv[1:])
     if stdout.failure is not None and status == 0:
@@ -112,8 +112,8 @@ def main() -> None:
     sys.exit(status)
 
 
-def _in_options(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with ``help [COMMAND…]`` and ``version`` as the options they are for."""
+def _as_options(arguments: Sequence[str]) -> list[str]:
+    """Translate ``help [COMMAND…]`` and ``version`` to ``--help`` and ``--version``."""
     match list(arguments):
         case ["help", *command]:
             return [*command, "--help"]
@@ -123,38 +123,38 @@ def _in_options(arguments: Sequence[str]) -> list[str]:
             return others
 
 
-def _say_what_is_there_instead(arguments: Sequence[str]) -> None:
-    """Add to what typer says, which suggests nothing but what has a similar name."""
+def _suggest_alternatives(arguments: Sequence[str]) -> None:
+    """Print hints for flags and commands that do not exist; typer suggests only similar names."""
     given = {argument.partition("=")[0] for argument in arguments}
-    for words, instead in NOT_THERE.items():
+    for words, alternative in ALTERNATIVES.items():
         if given.issuperset(words):
-            speech.say("hint", instead)
+            speech.say("hint", alternative)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the program on ``arguments``; return its exit status.
+    """Run the program with ``arguments``; return its exit status.
 
-    What is wrong with the command line itself, typer says, and ends with 2. A signal ends it with
-    128 and its number; one that comes when the work is done comes too late.
+    A usage error is reported by typer and returns 2. A signal returns 128 plus its number, unless
+    it arrives after the work is done.
     """
     try:
-        with signals.heard() as heard:
-            return _run(arguments, heard)
-    except Exception:  # noqa: BLE001 - the last resort: a bug is shown whole, under its own status
+        with signals.terminating() as termination:
+            return _run(arguments, termination)
+    except Exception:  # noqa: BLE001 - last resort: a bug prints its traceback and has a status
         sys.excepthook(*sys.exc_info())
         return EXIT_BUG
 
 
-def _run(arguments: Sequence[str], heard: signals.Heard) -> int:
+def _run(arguments: Sequence[str], termination: signals.Termination) -> int:
     try:
-        status = app(_in_options(arguments), prog_name="dockertls-vault", standalone_mode=False)
+        status = app(_as_options(arguments), prog_name="dockertls-vault", standalone_mode=False)
     except _UsageError as error:
         speech.usage(error)
-        _say_what_is_there_instead(arguments)
+        _suggest_alternatives(arguments)
         return EXIT_USAGE
     except stop.Stopped:
-        return heard.status
+        return termination.status
     except Failed as failed:
         speech.failure(failed.error, failed.preferences)
-        return heard.status or failed.error.exit_status
+        return termination.status or failed.error.exit_status
     return status or 0

@@ -1,7 +1,8 @@
-"""The options that commands share, which two decorators give.
+"""Options shared by several commands, added by two decorators.
 
-One gives ``-o``, ``-q``, ``-v`` and the Preferences that follow from them, the other the options of
-settings, and the Settings. What they add is in the signature of the command, where typer looks.
+``with_preferences`` adds ``-o``, ``-q`` and ``-v`` and passes the resulting Preferences;
+``with_settings`` adds the flags of settings and passes the Settings. Both extend the command's
+signature, from which typer builds its options.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .preferences import Failed, Output, Preferences
 if TYPE_CHECKING:
     from pathlib import Path
 
-# What leads to Vault, and whom it takes us for.
+# The settings that every command that talks to Vault has a flag for.
 VAULT = ("auth", "namespace", "timeout")
 
 
@@ -45,8 +46,8 @@ def _default(setting: str) -> str:
     return format_duration(value) if isinstance(value, timedelta) else str(value)
 
 
-def _of_setting(name: str, metavar: str, kind: Any = str, **attributes: Any) -> Any:
-    """Return the option of a setting, as the table of settings describes it."""
+def _setting_option(name: str, metavar: str, kind: Any = str, **attributes: Any) -> Any:
+    """Return the option of a setting, with its help from the settings table."""
     source = sources()[name]
     text = described(source.doc, variables=source.variables, default=_default(name))
     option = typer.Option(source.flag, metavar=metavar, help=text, **attributes)
@@ -56,37 +57,35 @@ def _of_setting(name: str, metavar: str, kind: Any = str, **attributes: Any) -> 
 _PREFERENCES = {
     "output": Annotated[
         Output,
-        typer.Option("--output", "-o", help="Print a table or JSON."),
+        typer.Option("--output", "-o", help="Output format."),
     ],
-    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Suppress notes on stderr.")],
+    "quiet": Annotated[
+        bool, typer.Option("--quiet", "-q", help="Suppress informational messages on stderr.")
+    ],
     "verbose": Annotated[
-        bool,
-        typer.Option(
-            "--verbose",
-            "-v",
-            help="Report which settings are used, and their origin.",
-        ),
+        bool, typer.Option("--verbose", "-v", help="Show each setting and where it comes from.")
     ],
 }
 _SETTINGS = {
-    "mount": _of_setting("mount", "PATH"),
-    "trust_mount": _of_setting("trust_mount", "PATH"),
-    "server_role": _of_setting("server_role", "NAME"),
-    "client_role": _of_setting("client_role", "NAME"),
-    "key_type": _of_setting("key_type", "TYPE", KeyType),
-    "admin_group": _of_setting("admin_group", "GROUP", list[str]),
-    "auth": _of_setting("auth", "METHOD", autocompletion=_methods),
-    "namespace": _of_setting("namespace", "PATH"),
-    "timeout": _of_setting("timeout", "DURATION"),
+    "mount": _setting_option("mount", "PATH"),
+    "trust_mount": _setting_option("trust_mount", "PATH"),
+    "server_role": _setting_option("server_role", "NAME"),
+    "client_role": _setting_option("client_role", "NAME"),
+    "key_type": _setting_option("key_type", "TYPE", KeyType),
+    "admin_group": _setting_option("admin_group", "GROUP", list[str]),
+    "auth": _setting_option("auth", "METHOD", autocompletion=_methods),
+    "namespace": _setting_option("namespace", "PATH"),
+    "timeout": _setting_option("timeout", "DURATION"),
 }
 
 
 def with_preferences(
     *names: str,
 ) -> Callable[[Callable[Concatenate[Preferences, ...], None]], Callable[..., None]]:
-    """Give a command its Preferences first, and those of the options that are named.
+    """Add the named output options to a command, and pass its Preferences as first argument.
 
-    Outermost of the decorators below typer's: whatever the command raises is told accordingly.
+    Apply it directly below typer's decorator: an error raised by the inner decorators or the
+    command is then reported according to these preferences.
     """
 
     def decorate(command: Callable[Concatenate[Preferences, ...], None]) -> Callable[..., None]:
@@ -109,9 +108,9 @@ def with_preferences(
 def with_settings(
     *names: str, others: bool = True
 ) -> Callable[[Callable[Concatenate[Settings, ...], None]], Callable[..., None]]:
-    """Give a command its Settings first, and the options of those that are named.
+    """Add the flags of the named settings to a command, and pass its Settings as first argument.
 
-    Without ``others`` these alone are looked for, where the command has no use for more.
+    Without ``others`` only the named settings are resolved, for commands that need no more.
     """
 
     def decorate(command: Callable[Concatenate[Settings, ...], None]) -> Callable[..., None]:
@@ -131,9 +130,9 @@ def with_settings(
 def _show_options(
     run: Callable[..., None], *, of: Callable[..., None], options: dict[str, tuple[Any, object]]
 ) -> None:
-    """Have typer see the parameters of ``of`` without the first, and then ``options``.
+    """Show typer the parameters of ``of`` except the first, followed by ``options``.
 
-    For each option its annotation and its default.
+    ``options`` maps each name to its annotation and default.
     """
     signature = inspect.signature(of, eval_str=True)
     _, *own = signature.parameters.values()
@@ -141,13 +140,13 @@ def _show_options(
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in options.items()
     ]
-    run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]  # mypy knows it of classes alone
+    run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]  # mypy knows it only on classes
 
 
 def find_settings(flags: Mapping[str, Any], *, others: bool = True) -> Settings:
-    """Find the settings by ``flags`` (None: not given), the environment and the files.
+    """Resolve the settings from ``flags`` (None: not given), the environment and the config files.
 
-    Without ``others`` those that have a flag here alone.
+    Without ``others`` only the settings in ``flags`` are resolved.
     """
     from dockertls_vault.settings import resolve
 
@@ -155,21 +154,24 @@ def find_settings(flags: Mapping[str, Any], *, others: bool = True) -> Settings:
     files = resolve.config_files(os.environ)
     found = resolve.resolve(given, os.environ, files, names=None if others else flags.keys())
     if "admin_group" in flags and found.admin_group is not None:
-        _refuse_no_group(found.admin_group, found.origins["admin_group"])
+        _refuse_unknown_group(found.admin_group, found.origins["admin_group"])
     return found
 
 
 def once(flag: str, values: Sequence[str] | None) -> str | None:
-    """Return the value of a flag that could be taken for one to repeat, and is not."""
+    """Return the value of a flag; raises InvalidInput if it was repeated.
+
+    Click would silently use the last one, but a user could expect all of them to apply.
+    """
     if not values:
         return None
     if len(values) > 1:
-        raise InvalidInput(f"{flag} is given {len(values)} times", hint="name only one")
+        raise InvalidInput(f"{flag} was given {len(values)} times", hint="use it only once")
     return values[0]
 
 
-def _refuse_no_group(name: str, origin: str) -> None:
-    """Name the flag, the variable or the file that names a group which does not exist."""
+def _refuse_unknown_group(name: str, origin: str) -> None:
+    """Raise an error that names the flag, variable or file with the nonexistent group."""
     try:
         layout.gid(name)
     except InvalidInput as error:
@@ -178,14 +180,14 @@ def _refuse_no_group(name: str, origin: str) -> None:
 
 
 def directory(name: str, text: str) -> Path:
-    """Return a directory that was given; empty it would be wherever the shell happens to be."""
+    """Return the directory ``text``; raises InvalidInput if empty, which would mean the cwd."""
     if not text:
-        raise InvalidInput(f"an empty {name}", hint="check that the shell variable is set")
+        raise InvalidInput(f"empty value for {name}", hint="check that the shell variable is set")
     return parsers.path(text)
 
 
 def parsed(flag: str, parse: Callable[[str], timedelta], text: str) -> timedelta:
-    """Return what ``text`` means; where that is nothing, the flag is named, as for a setting."""
+    """Parse ``text``; prefix the message of InvalidInput with the flag, as for a setting."""
     try:
         return parse(text)
     except InvalidInput as error:

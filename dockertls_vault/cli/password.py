@@ -1,4 +1,4 @@
-"""A password that is typed on the terminal."""
+"""Read a password from the terminal."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from . import speech
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What streams.py has Python put in the place of bytes that are no text.
-_REPLACED = "\ufffd"
+# Replaces bytes on stdin that cannot be decoded (see streams.py).
+_REPLACEMENT = "\ufffd"
 
 
-def typed(prompt: str) -> str:
-    """Ask for a password on the terminal, which does not show it; the prompt goes to stderr.
+def ask(prompt: str) -> str:
+    """Read a password from the terminal without echo; the prompt goes to stderr.
 
-    Unlike getpass's, the wait for it ends with a signal whose handler raises nothing.
+    Unlike getpass, a signal ends the wait even though its handler raises nothing.
+    Raises NoToken if nothing was entered, or bytes that are not text.
     """
     try:
-        with _unseen(sys.stdin.fileno()):
+        with _echo_off(sys.stdin.fileno()):
             speech.prompt(prompt)
             line = stop.readline(sys.stdin)
     finally:
         sys.stderr.write("\n")
-    if not line or _REPLACED in line:  # Ctrl-D; bytes that are no text
+    if not line or _REPLACEMENT in line:  # Ctrl-D, or undecodable bytes
         raise NoToken("empty password", hint="enter it, or log in with --auth METHOD")
     return line.removesuffix("\n")
 
 
 @contextmanager
-def _unseen(terminal: int) -> Iterator[None]:
-    """Have the terminal show nothing of what is typed."""
+def _echo_off(terminal: int) -> Iterator[None]:
+    """Turn off the terminal's echo within the block."""
     before = termios.tcgetattr(terminal)
     local_modes = before[3]
     try:

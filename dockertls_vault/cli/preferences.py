@@ -1,4 +1,4 @@
-"""How a command talks to its user."""
+"""Output preferences: format and verbosity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Output(StrEnum):
-    """How a result is printed."""
+    """The format of a result."""
 
     TABLE = "table"
     JSON = "json"
@@ -19,7 +19,7 @@ class Output(StrEnum):
 
 @dataclass(frozen=True)
 class Preferences:
-    """How to talk to the user."""
+    """The output format and verbosity that the user chose."""
 
     output: Output = Output.TABLE
     quiet: bool = False
@@ -27,7 +27,7 @@ class Preferences:
 
 
 class Failed(Exception):
-    """A command failed with ``error``, which its user wants to be told in a certain way."""
+    """Raised when a command fails: its error, and how the user wants it reported."""
 
     def __init__(self, error: DockerTLSError, preferences: Preferences) -> None:
         super().__init__(error.message)

@@ -1,7 +1,7 @@
-"""Turns results into words and tables for people, or into JSON; on stdout, where results go.
+"""Render results on stdout, as text and tables or as JSON.
 
-A terminal gets colours, unless NO_COLOR is set (no-color.org), and then no escape sequence at all;
-elsewhere tables and fields are lines with tabs. What is said about a result is in speech.py.
+On a terminal output is coloured; with NO_COLOR (no-color.org) it contains no escape sequences.
+Elsewhere tables and fields are tab-separated lines. Messages on stderr are in speech.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.text import Text
 
-# What a row of a table says first decides its colour.
+# The first cell of a graded row decides its colour.
 _STYLES = {
     "ok": "green",
     "warning": "yellow",
@@ -36,14 +36,14 @@ _STYLE_OF_THE_REST = "red"
 
 @dataclass(frozen=True)
 class Fields:
-    """Names and values, one pair a line; a value may have several lines."""
+    """Names and values, one pair per line; a value may span several lines."""
 
     pairs: Sequence[tuple[str, Lines]]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings; with ``graded`` the first cell of a row decides its colour."""
+    """Rows with column headings; if ``graded``, a row's first cell decides its colour."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Lines]]
@@ -62,7 +62,7 @@ def show(
     warnings: Sequence[str] = (),
     ok: bool = True,
 ) -> None:
-    """Print a result: ``words`` for people, or ``result``, a frozen dataclass, as JSON."""
+    """Print a result: ``words`` as text, or ``result``, a frozen dataclass, as JSON."""
     if preferences.output is Output.JSON:
         envelope.print_result(kind, result, warnings=warnings, ok=ok)
         return
@@ -72,7 +72,7 @@ def show(
 
 
 def words(parts: Sequence[Words], preferences: Preferences) -> None:
-    """Print what comes before a result; JSON has it in the result itself."""
+    """Print text that precedes a result; in JSON it is part of the result itself."""
     if preferences.output is Output.TABLE:
         _print_words(parts)
 
@@ -86,10 +86,10 @@ def _print_words(parts: Sequence[Words]) -> None:
 
 
 def _fields(part: Fields) -> str:
-    """Return a line for each value, or for each line of it."""
+    """Format the pairs, with one line per line of each value."""
     pairs = [(printable(name), printable_lines(value)) for name, value in part.pairs]
     if not streams.is_terminal(sys.stdout):
-        # Each line has its name, so that one line is enough for grep, cut and awk.
+        # The name is repeated on each line, so that grep, cut and awk need only one line.
         return "".join(f"{name}\t{each}\n" for name, lines in pairs for each in lines)
     indent = 2 + max((len(name) for name, _ in pairs), default=0)
     width = max(1, shutil.get_terminal_size().columns - indent)
@@ -97,7 +97,7 @@ def _fields(part: Fields) -> str:
 
 
 def _field(name: str, value: str, indent: int) -> str:
-    """Return a name with its value beside it, all lines of which begin in the same column."""
+    """Format a name and its value, whose lines all start in the same column."""
     first, *rest = value.split("\n")
     lines = [f"{name:<{indent}}{first}", *(f"{'':<{indent}}{each}" for each in rest)]
     return "".join(f"{each.rstrip()}\n" for each in lines)
@@ -117,9 +117,9 @@ def _print_table(table: Table) -> None:
     )
     grid = rich.table.Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for number, column in enumerate(table.columns, 1):
-        # The first is one word, and the last has the most to say.
-        between = 1 < number < len(table.columns)
-        width = console.width // 4 if between else None
+        # The first column is a single word, and the last one has the longest text.
+        is_middle = 1 < number < len(table.columns)
+        width = console.width // 4 if is_middle else None
         grid.add_column(Text(column), max_width=width, no_wrap=number == 1)
     for row in table.rows:
         first, *rest = ("\n".join(printable_lines(cell)) for cell in row)
@@ -129,7 +129,7 @@ def _print_table(table: Table) -> None:
 
 
 class _Cell:
-    """Text that ``wrap`` fits into its column; rich itself would cut a long word anywhere."""
+    """Text that ``wrap`` fits into its column; rich itself would break a long word anywhere."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -147,13 +147,13 @@ class _Cell:
 
 
 class Spinner:
-    """Shows on stderr what is waited for, as long as that takes."""
+    """A spinner on stderr that shows what the command is waiting for."""
 
     def __init__(self) -> None:
         self._status: Status | None = None
 
     def waiting(self, what: str) -> None:
-        """Turn beside ``what``."""
+        """Show ``what``; start the spinner if it is not running."""
         if self._status is not None:
             self._status.update(_plain(what))
             return
@@ -163,14 +163,14 @@ class Spinner:
         self._status.start()
 
     def over(self) -> None:
-        """Leave the line as it was."""
+        """Stop the spinner and clear its line."""
         if self._status is not None:
             self._status.stop()
             self._status = None
 
 
 def spinner(preferences: Preferences) -> Spinner | None:
-    """Return what shows a long wait where stderr has styles; elsewhere it is a line, as logged."""
+    """Return a spinner if stderr is styled; otherwise None, and waits are logged as lines."""
     return Spinner() if streams.is_styled(sys.stderr) and not preferences.quiet else None
 
 

@@ -1,4 +1,4 @@
-"""What is left to do after a swap: dockerd has no reload (moby#23936)."""
+"""The note to restart dockerd, which cannot reload its certificate (moby#23936)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dockertls_vault.credential.layout import Layout
 
 
 def words(layout: Layout) -> str:
-    """Return how to have a daemon serve the certificate that is in use now."""
+    """Return how to make a daemon serve the certificate that is now in use."""
     if layout is Layout.DIND:
         return (
             "dockerd in the container reads these files when it starts: restart the container to "

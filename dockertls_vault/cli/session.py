@@ -1,4 +1,4 @@
-"""The session with Vault that a command has, and what its user is told and asked there."""
+"""Open a command's Vault session, with its prompts and messages."""
 
 from __future__ import annotations
 
@@ -25,27 +25,30 @@ logger = logging.getLogger(__name__)
 
 
 def open_session(settings: Settings, preferences: Preferences) -> Session:
-    """Open the session with Vault; what it has to say goes to stderr."""
+    """Open the Vault session; its messages and prompts go to stderr."""
     from dockertls_vault.vault import session
 
     for variable, winner in settings.outvoted.items():
         logger.info(
-            "%s wins over %s, which differs (unset %s to use that)", winner, variable, winner
+            "%s takes precedence over %s, which has another value (unset %s to use it)",
+            winner,
+            variable,
+            winner,
         )
     for name, origin in settings.origins.items():
         logger.debug("%s: from %s", name, origin)
     return session.open_session(
         settings,
         progress=render.spinner(preferences),
-        ask=password.typed if sys.stdin.isatty() else None,
+        ask=password.ask if sys.stdin.isatty() else None,
     )
 
 
 @contextmanager
 def needing(person: Person, mount: str, role: str) -> Iterator[None]:
-    """Where the token's policies lack something, point to a policy that lacks nothing.
+    """If the token's policies are insufficient, point to the complete policy for ``person``.
 
-    One line for a path would let the next one be found out by the next failure.
+    Naming only the denied path would let the user discover the others one failure at a time.
     """
     try:
         yield

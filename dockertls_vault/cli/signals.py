@@ -1,7 +1,7 @@
-"""Signals that end a process: heard at any time, heeded between the steps of a command.
+"""Termination signals: recorded at any time, acted on between the steps of a command.
 
-A handler only asks for the end (stop.py) and raises nothing. An exception out of it could strike
-between two bytecodes of a login or of its cleaning up, and is lost in the callbacks of imports.
+A handler only requests a stop (stop.py) and never raises. An exception from a handler could
+interrupt a login or its cleanup between any two bytecodes, and is lost in import callbacks.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from types import FrameType
 
 from dockertls_vault import stop
 
-_HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PASSED_ON = (*_HEARD, signal.SIGQUIT)
-# Seconds: what a login that is under way has to tell its token, and after how many more the
-# process ends where it is. The revocation of tokens has five of them (vault/session.py).
-_PATIENCE = 5.0
+_TERMINATING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_FORWARDED = (*_TERMINATING, signal.SIGQUIT)
+# Seconds: how long a login in progress may take to return its token, and how much longer the
+# process then has to exit. Five of these are for revoking tokens (vault/session.py).
+_GRACE = 5.0
 _LAST = 10.0
 
 
-class Heard:
-    """The first signal that asked for the end, if one did."""
+class Termination:
+    """Which signal requested termination first, if any, and what follows from it."""
 
-    def __init__(self, asking: stop.Stop) -> None:
-        self._stop = asking
+    def __init__(self, requested: stop.Stop) -> None:
+        self._stop = requested
         self._insisted = False
         self.number: int | None = None
 
     @property
     def status(self) -> int:
-        """The exit status that tells of the signal, 0 if there was none."""
+        """128 plus the signal number, 0 if there was no signal."""
         return 0 if self.number is None else 128 + self.number
 
-    def hear(self, number: int, _frame: FrameType | None) -> None:
-        """Ask for the end; a second signal cuts short nothing that the first one began."""
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Request a stop; a second signal does not cut short the cleanup of the first."""
         if self.number is None:
             self.number = number
-            signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+            signal.setitimer(signal.ITIMER_REAL, _GRACE)
             self._stop.request()
 
-    def lose_patience(self, _alarm: int, _frame: FrameType | None) -> None:
-        """Cut what was let go on; where the process is still there after that, end it as it is."""
+    def on_alarm(self, _alarm: int, _frame: FrameType | None) -> None:
+        """Interrupt a login in progress; if the process is still running later, kill it."""
         if self.number is None:
             return
         if not self._insisted:
@@ -56,23 +56,23 @@ class Heard:
 
 
 @contextmanager
-def heard() -> Iterator[Heard]:
-    """Have the command within it asked to end by SIGINT, SIGTERM and SIGHUP."""
-    with stop.heeded() as asking:
-        found = Heard(asking)
-        alarm = signal.signal(signal.SIGALRM, found.lose_patience)
+def terminating() -> Iterator[Termination]:
+    """Stop the command in the block on SIGINT, SIGTERM or SIGHUP."""
+    with stop.heeded() as requested:
+        found = Termination(requested)
+        alarm = signal.signal(signal.SIGALRM, found.on_alarm)
         try:
-            with _handled(_HEARD, found.hear):
+            with _handled(_TERMINATING, found.on_signal):
                 yield found
-        finally:  # once no signal can set the alarm any more
+        finally:  # now that no signal can set the alarm again
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, alarm)
 
 
 @contextmanager
-def passed_on(receive: Callable[[int], None]) -> Iterator[None]:
-    """Within it, signals are not for us: ``receive`` gets them, as a child that we wait for."""
-    with _handled(_PASSED_ON, lambda number, _frame: receive(number)):
+def forwarded(receive: Callable[[int], None]) -> Iterator[None]:
+    """Pass signals to ``receive`` within the block, as for a child process that we wait for."""
+    with _handled(_FORWARDED, lambda number, _frame: receive(number)):
         yield
 
 
@@ -80,7 +80,7 @@ def passed_on(receive: Callable[[int], None]) -> Iterator[None]:
 def _handled(
     numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], None]
 ) -> Iterator[None]:
-    """Have ``handler`` called for each; what was ignored when we started (``nohup``) stays so."""
+    """Install ``handler`` for the signals that were not ignored at startup (``nohup``)."""
     before = {
         number: signal.signal(number, handler)
         for number in numbers

@@ -1,8 +1,8 @@
-"""Words on stderr: what is logged, what failed, and what is asked.
+"""Messages on stderr: log records, errors and prompts.
 
-Our modules log, and a handler prints it while a command runs: what a user should know (info), what
-``--quiet`` does not silence (warning), and what ``--verbose`` adds (debug). It is on the package's
-logger alone, so that what a library logs is not shown: nobody has looked whether it has a secret.
+A handler prints what our modules log while a command runs: info by default, only warnings with
+``--quiet``, and debug with ``--verbose``. It is attached to this package's logger only, since
+messages logged by libraries have not been reviewed for secrets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LABELS = {"error": typer.colors.RED, "warning": typer.colors.YELLOW, "hint": ty
 
 
 class _Handler(logging.Handler):
-    """Prints a warning with its label, and anything else as a line."""
+    """Prints warnings with a label and other records as plain lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
@@ -40,7 +40,7 @@ class _Handler(logging.Handler):
 
 @contextmanager
 def speaking(preferences: Preferences) -> Iterator[None]:
-    """Within it, what our modules log is printed, as far as it is wanted."""
+    """Print our log records within the block, at the level that the user chose."""
     handler, before = _Handler(), _OURS.level
     _OURS.addHandler(handler)
     _OURS.setLevel(_level(preferences))
@@ -58,14 +58,14 @@ def _level(preferences: Preferences) -> int:
 
 
 def say(label: str, text: str) -> None:
-    """Say a line with a label, which has a colour of its own."""
+    """Print one line with a label, coloured if stderr is styled."""
     styled = streams.is_styled(sys.stderr)
     shown = typer.style(label, fg=_LABELS[label], bold=True) if styled else label
     streams.write(sys.stderr, f"{shown}: {line(text)}")
 
 
 def failure(error: DockerTLSError, preferences: Preferences) -> None:
-    """Say what failed, why, and what to do next; as JSON too where JSON was asked for."""
+    """Print an error, its problems and its hint; also as JSON on stdout if that was requested."""
     if preferences.output is Output.JSON:
         envelope.print_failure(error)
     say("error", error.message)
@@ -76,9 +76,9 @@ def failure(error: DockerTLSError, preferences: Preferences) -> None:
 
 
 def usage(error: Any) -> None:
-    """Have typer say what is wrong with the command line, which it quotes as it is.
+    """Print typer's usage error, with the arguments that it quotes made printable.
 
-    Without a command that is its help.
+    Without a command the message is the help itself, which is printed unchanged.
     """
     if error.ctx is None or error.message != error.ctx.get_help():
         error.message = printable(error.message)
@@ -86,18 +86,18 @@ def usage(error: Any) -> None:
 
 
 def confirmed(lines: Sequence[str]) -> bool | None:
-    """Ask on the terminal whether to go on; what is not a yes is a no, None without a terminal."""
+    """Ask for confirmation on the terminal: anything but yes is a no, None without a terminal."""
     if not (streams.is_terminal(sys.stdin) and streams.is_terminal(sys.stderr)):
         return None
     first, *rest = lines
     text = "".join([line(first), *(f"  - {line(each)}" for each in rest)])
-    streams.write(sys.stderr, f"{text}go on? [y/N] ")
+    streams.write(sys.stderr, f"{text}continue? [y/N] ")
     answer = stop.readline(sys.stdin)
-    if not answer:  # Ctrl-D leaves the cursor beside the question
+    if not answer:  # Ctrl-D leaves the cursor on the line of the question
         streams.write(sys.stderr, "\n")
     return answer.strip().lower() in {"y", "yes"}
 
 
 def prompt(text: str) -> None:
-    """Ask on stderr for what is typed behind it."""
+    """Print a prompt on stderr."""
     streams.write(sys.stderr, f"{printable(text)}: ")

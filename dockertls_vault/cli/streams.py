@@ -1,7 +1,7 @@
-"""stdin, stdout and stderr, whatever they are: closed, full, or a pipe whose reader has gone.
+"""Standard streams that cope with closed descriptors, full disks and broken pipes.
 
-Nothing that is written raises. What a command does is done by then, and its status is to say how
-that went: a failure to say so is remembered, and looked at in the end.
+Writing never raises. By the time a command prints its result the work is done, and the exit status
+must report on that work; a write error is recorded and checked at exit.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _MODES = ("r", "w", "w")
 
 
 class Sink(io.FileIO):
-    """A descriptor to write to; from its first ``failure`` on, what is written goes nowhere.
+    """A file descriptor for output; after its first ``failure`` further output is discarded.
 
-    A reader who has gone, as in ``check | head -1``, is no failure: not 141 as by SIGPIPE, nor
-    typer's 1, which is a warning of ``check``.
+    A broken pipe, as in ``check | head -1``, is not a failure: the exit status is neither 141
+    (SIGPIPE) nor typer's 1, which ``check`` uses for warnings.
     """
 
     failure: OSError | None = None
@@ -44,21 +44,21 @@ class Sink(io.FileIO):
         return whole
 
     def _wait(self) -> None:
-        """Wait until a descriptor that somebody made non-blocking takes more."""
+        """Wait until a descriptor that was made non-blocking accepts more output."""
         poll = select.poll()
         poll.register(self, select.POLLOUT)
         poll.poll()
 
 
 def take_over() -> Sink:
-    """Put streams in the place of Python's that cannot fail; return what is behind stdout.
+    """Replace Python's standard streams with ones that cannot fail; return stdout's descriptor.
 
-    A descriptor that the caller closed becomes /dev/null, before a file or a connection gets its
-    number, and with it what is said. What an encoding cannot hold is escaped.
+    A descriptor that the caller closed is opened on /dev/null, so that no file or connection gets
+    its number and then our output. Characters that the encoding lacks are escaped.
     """
     for number, mode in enumerate(_MODES):
         _fill(number, mode)
-    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - a descriptor, for as long as we run
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open until the process exits
     cast("io.TextIOWrapper", sys.stdin).reconfigure(errors="replace")
     stdout, stderr = (Sink(number, "w", closefd=False) for number in (1, 2))
     sys.stdout, sys.stderr = _text(stdout, sys.stdout), _text(stderr, sys.stderr)
@@ -66,19 +66,19 @@ def take_over() -> Sink:
 
 
 def write(stream: TextIO | None, text: str) -> None:
-    """Write at once; Python has no stream where the caller closed it, and nobody listens."""
+    """Write and flush; Python has no stream (None) if the caller closed the descriptor."""
     if stream is not None:
         stream.write(text)
         stream.flush()
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a person is at the other end."""
+    """Return whether the stream is a terminal."""
     return stream is not None and stream.isatty()
 
 
 def is_styled(stream: TextIO | None) -> bool:
-    """Tell whether the stream gets colours, bold type and a spinner."""
+    """Return whether to use colours, bold type and a spinner on the stream."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return is_terminal(stream) and not plain
 
@@ -87,12 +87,12 @@ def _fill(number: int, mode: str) -> None:
     try:
         os.fstat(number)
     except OSError:
-        # The lowest number that is free is this one.
+        # open(2) returns the lowest free descriptor, which is this one.
         os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
 
 
 def _text(sink: Sink, stream: TextIO | None) -> io.TextIOWrapper:
-    """Return a text stream on ``sink`` that is as Python made ``stream``."""
+    """Return a text stream on ``sink`` with the encoding and buffering of ``stream``."""
     made = stream if isinstance(stream, io.TextIOWrapper) else None
     return io.TextIOWrapper(
         io.BufferedWriter(sink),

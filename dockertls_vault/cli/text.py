@@ -1,33 +1,34 @@
-"""What others say, a server or a file name: it begins no line and commands no terminal.
+"""Sanitise untrusted text, such as server messages and file names, for the terminal.
 
-All that is printed for people passes here; newlines are ours alone.
+All text output passes through here, so that such text can neither start a new line nor control the
+terminal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-Lines = str | Sequence[str]  # a text for one line, or a text for each of several
+Lines = str | Sequence[str]  # one line, or several
 
 
 def printable(text: str) -> str:
-    """Return ``text`` on one line, with what commands a terminal or turns text round escaped."""
+    """Escape newlines and whatever else controls a terminal or reverses text."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
 
 
 def line(text: str) -> str:
-    """Return ``text`` as a line of its own."""
+    """Return ``text`` as one printable line with its newline."""
     return f"{printable(text)}\n"
 
 
 def printable_lines(text: Lines) -> list[str]:
-    """Return each line, at least one."""
+    """Return each line of ``text`` made printable; at least one."""
     return [*map(printable, [text] if isinstance(text, str) else text)] or [""]
 
 
 def in_one_line(text: Lines) -> str:
-    """Return a cell for one line: what is on a line of its own comes after a ``;`` or a ``:``."""
+    """Join the lines of a table cell with ``;``, or with a space after a line ending in ``:``."""
     *lines, last = printable_lines(text)
     return "".join(each + (" " if each.endswith(":") else "; ") for each in lines) + last

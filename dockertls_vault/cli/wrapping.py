@@ -1,6 +1,6 @@
-"""Where a line may end: at spaces, and in a word that is too long for one, after ``: / , -``.
+"""Wrap lines at spaces, and words longer than a line after ``: / , -``.
 
-So a fingerprint, a path or a URL stays readable in a column that is narrower than it.
+This keeps a fingerprint, path or URL readable in a column that is narrower than it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _PIECES = re.compile(r"[^:/,-]*[:/,-]+\s*|[^:/,-]+")
 
 
 def wrap(text: str, width: int) -> str:
-    """Return ``text`` with newlines, such that no line is longer than ``width``, at least 1."""
+    """Insert newlines so that no line of ``text`` is longer than ``width`` (at least 1)."""
     return "\n".join("\n".join(_wrap_line(line, width)) for line in text.split("\n"))
 
 

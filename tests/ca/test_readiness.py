@@ -153,8 +153,8 @@ def test_a_key_whose_issuer_was_deleted_is_said(
     deleted(vault_server, mount)
     assert main.run(["ca", "init", "--mount", mount, "--domain", mounts.DOMAIN]) == 0
     assert (
-        f"warning: the key root-1 in {mount} has no issuer: its certificate was deleted, or is yet "
-        f"to be signed; if nobody is to sign with it: bao delete {mount}/key/root-1\n"
+        f"warning: the key root-1 in {mount} has no issuer: its certificate was deleted, or has "
+        f"yet to be signed; if the key is not needed: bao delete {mount}/key/root-1\n"
     ) in capsys.readouterr().err
     Operator.of(vault_server).call("DELETE", f"{mount}/key/root-1")
     assert main.run(["ca", "init", "--mount", mount]) == 0

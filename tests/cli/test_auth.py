@@ -135,7 +135,7 @@ def test_a_namespace_that_is_ignored_is_said(
     assert run(["auth", "--namespace", "team"]) == 0
     captured = capsys.readouterr()
     assert ("team (ignored)" in captured.out) == said
-    assert ("this server has no namespaces" in captured.err) == said
+    assert ("this server does not support namespaces" in captured.err) == said
     assert ("warning: " in captured.err) == said
 
 

@@ -58,8 +58,8 @@ def ignored_by(server: DevVault) -> str:
     if not server.ignores:
         return ""
     return (
-        "warning: this server has no not_after_bound for roles (server, client): only a policy "
-        "that denies not_after enforces the role's TTL (`dockertls-vault ca "
+        "warning: this server does not support the role parameter not_after_bound (server, "
+        "client): only a policy that denies not_after enforces the role's TTL (`dockertls-vault ca "
         "policy`)\n"
     )
 
@@ -151,7 +151,7 @@ hint: give --yes to confirm; to keep that role as it is, choose another \
 """,
     )
     assert init("--dry-run") == 0
-    end = "nothing was changed (--dry-run); it needs --yes to apply\n"
+    end = "nothing was changed (--dry-run); to apply it, use --yes\n"
     assert capsys.readouterr().out == f"{plan}{end}"
     assert state(session, mount) == drifted
     assert init("--yes") == 0
@@ -209,7 +209,7 @@ def test_on_a_terminal_it_asks(
     assert (
         "the plan restricts what is allowed today:\n"
         "  - the role server: restricts: allow_localhost: true -> false\n"
-        "go on? [y/N] "
+        "continue? [y/N] "
     ) in shown
     role = state(session, mount).roles["server"] or {}
     assert role["allow_localhost"] == (status != 0)
@@ -220,10 +220,10 @@ def test_the_end_of_the_input_is_a_no(init: Callable[..., int], mount: str) -> N
     init()
     status, _, shown = answering("\x04", "ca", "init", "--mount", mount, "--no-allow-localhost")
     assert status == 78
-    assert "go on? [y/N] \n" in shown
+    assert "continue? [y/N] \n" in shown
     # What it was asked about is there to be read, once.
     assert shown.count("restricts: allow_localhost") == 1
-    assert "nothing was changed: that was not a yes\n" in shown
+    assert "not confirmed: nothing was changed\n" in shown
 
 
 @pytest.mark.parametrize("at", ["stdin", "stderr"])
@@ -234,7 +234,7 @@ def test_whoever_cannot_read_or_answer_is_not_asked(
     init()
     arguments = ["ca", "init", "--mount", mount, "--no-allow-localhost"]
     status, _, shown = answering("y", *arguments, at=[at])
-    assert (status, "go on?" in shown) == (78, False)
+    assert (status, "continue?" in shown) == (78, False)
     assert (state(session, mount).roles["server"] or {})["allow_localhost"] is True
 
 
@@ -244,7 +244,7 @@ def test_what_takes_nothing_away_asks_nothing(init: Callable[..., int], mount: s
     for arguments in (["--domain", "b.test"], ["--remove-domain", "example.internal"]):
         status, _, shown = answering("n", "ca", "init", "--mount", mount, *arguments)
         assert status == 0
-        assert "go on?" not in shown
+        assert "continue?" not in shown
 
 
 def test_a_host_of_the_first_domain_goes_on_after_the_second(
@@ -519,7 +519,7 @@ def test_what_the_server_ignored_is_a_warning(
     """Vault has no not_after_bound: then the policy is what bounds it."""
     assert init() == 0
     warned = capsys.readouterr().err
-    assert re.findall(r"this server has no (\w+) for roles", warned) == [*vault_server.ignores]
+    assert re.findall(r"support the role parameter (\w+)", warned) == [*vault_server.ignores]
     assert warned.startswith(ignored_by(vault_server))
     assert init() == 0
     assert capsys.readouterr().out.startswith("no changes needed")

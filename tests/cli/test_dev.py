@@ -167,7 +167,10 @@ def test_the_way_back_is_told(
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("VAULT_ADDR", "https://vault.example.internal:8200")
         assert run(["auth"]) == 0
-    assert "BAO_ADDR wins over VAULT_ADDR, which differs" in capfd.readouterr().err
+    assert (
+        "BAO_ADDR takes precedence over VAULT_ADDR, which has another value"
+        in capfd.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -69,12 +69,12 @@ def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture
     assert "hint: " not in said.err
 
 
-@pytest.mark.parametrize("words", main.NOT_THERE, ids=" ".join)
+@pytest.mark.parametrize("words", main.ALTERNATIVES, ids=" ".join)
 def test_what_people_try_has_a_hint(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of what has a similar name, which is all that is suggested else, they want nothing."""
-    wanted = f"\nhint: {main.NOT_THERE[words]}\n"
+    wanted = f"\nhint: {main.ALTERNATIVES[words]}\n"
     *command, last = words
     given = [*(command or ["auth"]), f"{last}=x"] if last.startswith("-") else [*words]
     assert main.run(given) == 2
@@ -227,11 +227,11 @@ def test_a_signal_is_heeded_where_somebody_looks(number: signal.Signals) -> None
             os.kill(os.getpid(), number)
 
     def work() -> None:
-        with signals.heard() as heard:
+        with signals.terminating() as termination:
             Noisy()
-            assert heard.status == 128 + number
+            assert termination.status == 128 + number
             os.kill(os.getpid(), signal.SIGTERM)
-            cleaned.append(heard.status)
+            cleaned.append(termination.status)
             stop.check()
 
     before = signal.getsignal(number)
@@ -247,8 +247,8 @@ def test_what_hangs_in_spite_of_all_ends(tmp_path: Path) -> None:
 import os, signal, time
 from dockertls_vault import stop
 from dockertls_vault.cli import signals
-signals._PATIENCE = signals._LAST = 0.1
-with signals.heard(), stop.patiently():
+signals._GRACE = signals._LAST = 0.1
+with signals.terminating(), stop.patiently():
     os.kill(os.getpid(), signal.SIGTERM)
     try:
         with stop.cutting(lambda: print("insisted", flush=True)):
@@ -267,7 +267,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
     """Under nohup a hang-up never expires the program."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with signals.heard():
+        with signals.terminating():
             os.kill(os.getpid(), signal.SIGHUP)
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:

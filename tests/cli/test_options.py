@@ -20,7 +20,7 @@ def test_one_name_is_all_that_a_flag_takes(
     """Whoever gives two groups would believe that both count."""
     command = ["issue", "client", "--dir", str(tmp_path / "c"), flag, "root", flag, "daemon"]
     assert run(command) == 2
-    assert capsys.readouterr().err == (f"error: {flag} is given 2 times\nhint: name only one\n")
+    assert capsys.readouterr().err == (f"error: {flag} was given 2 times\nhint: use it only once\n")
 
 
 @pytest.mark.parametrize("variable", ["VAULT_ADDR", "DOCKERTLS_TIMEOUT", "VAULT_SKIP_VERIFY"])

@@ -247,7 +247,7 @@ def test_a_home_that_is_another_users(home: str) -> None:
         check=False,
     )
     assert done.returncode == 73, done.stderr
-    assert f"HOME is {home}, which belongs to another user\nhint: set HOME, or give --dir" in (
+    assert f"HOME is {home}, which belongs to another user\nhint: set HOME, or use --dir" in (
         done.stderr.decode()
     )
 

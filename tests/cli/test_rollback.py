@@ -107,7 +107,7 @@ def test_an_empty_directory_is_a_variable_that_is_not_set(
         put(tmp_path, number)
     monkeypatch.chdir(tmp_path)
     assert run(["rollback", ""]) == 2
-    assert "an empty DIR" in capsys.readouterr().err
+    assert "empty value for DIR" in capsys.readouterr().err
     assert (tmp_path / ".dockertls" / "current").resolve().name == generations(tmp_path)[1]
 
 
@@ -122,7 +122,7 @@ def test_one_generation_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_check_takes_no_empty_directory(capsys: pytest.CaptureFixture[str]) -> None:
     """As a rollback and --dir: it would be wherever the shell is."""
     assert run(["check", "localhost:1", "--certs", ""]) == 2
-    assert "an empty --certs" in capsys.readouterr().err
+    assert "empty value for --certs" in capsys.readouterr().err
 
 
 def test_a_ca_that_goes_or_comes_back_is_named(
