@@ -17,6 +17,10 @@ from dockertls_vault.errors import InvalidInput
 
 _PORTS = {"http": 80, "https": 443}
 _UNIX = "unix://"
+_WEB = re.compile("https?://", re.IGNORECASE)
+# A scheme, if there is any, however it is set off from the rest; quotes are those of an env file.
+_SCHEME = re.compile(r"[\s\"']*(?:([a-z]*)(?::/{1,2}|//))?", re.IGNORECASE)
+_AFTER_PATH = re.compile(r"[\s\"'?#]")
 # What a label is looked up with: DNS itself takes more, and no host has it.
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _LONGEST_NAME = 253
@@ -49,9 +53,28 @@ class Address:
         parts, host, port = _split(text)
         if parts.username is not None or parts.query or parts.fragment:
             raise InvalidInput(
-                f"an address with more than a host, a port and a path: {parts.scheme}://{host}"
+                f"an address cannot have a user, a query or a fragment: {parts.scheme}://{host}"
             )
         return cls(parts.scheme, host, port, parts.path.rstrip("/"))
+
+    @classmethod
+    def guess(cls, text: str) -> Self | None:
+        """Return what ``text``, which cannot be parsed, most likely means, None if that is unclear.
+
+        The scheme is https if none is known, or http on this machine. User, query and fragment
+        are left out.
+        """
+        written = _SCHEME.match(text)
+        scheme, rest = (written[1] or "", text[written.end() :]) if written else ("", text)
+        server, *_ = _AFTER_PATH.split(rest.rpartition("@")[2])
+        if scheme.lower() == "unix":
+            return None
+        try:
+            found = cls.parse(f"https://{server}")
+            is_http = scheme.lower() == "http" or (not scheme and found.is_loopback)
+            return cls.parse(f"http://{server}") if is_http else found
+        except InvalidInput:
+            return None
 
     @property
     def is_unix(self) -> bool:
@@ -175,7 +198,9 @@ def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
 def _split(text: str) -> tuple[SplitResult, str, int | None]:
     """Return the parts of a URL, its host and its port; raises InvalidInput."""
     quoted = "" if "@" in text else f": {text!r}"
-    refused = InvalidInput(f"not an http:// or https:// address{quoted}")
+    if not _WEB.match(text):
+        raise InvalidInput(f"not an http:// or https:// URL{quoted}")
+    refused = InvalidInput(f"invalid host or port in the URL{quoted}")
     if not text.isprintable() or text != text.strip():  # urlsplit takes some of it away
         raise refused
     try:
@@ -184,7 +209,7 @@ def _split(text: str) -> tuple[SplitResult, str, int | None]:
         host = parse_host(parts.hostname or "")
     except (ValueError, InvalidInput):
         raise refused from None
-    if parts.scheme not in _PORTS or port == 0:
+    if port == 0:
         raise refused
     return parts, host, None if port == _PORTS[parts.scheme] else port
 

@@ -192,10 +192,8 @@ def _address(value: str) -> Address:
     try:
         address = Address.parse(value)
     except InvalidInput as error:
-        raise InvalidInput(
-            f"invalid Vault address: {error.message}",
-            hint="write it as https://vault.example.com:8200",
-        ) from None
+        meant = Address.guess(value) or "https://vault.example.com:8200"
+        raise InvalidInput(error.message, hint=f"write it as {meant}") from None
     if address.is_unix:
         return address
     return replace(address, path=address.path.removesuffix("/v1"))

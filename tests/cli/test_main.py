@@ -348,7 +348,7 @@ _LOST = "~nobody-of-that-name/x"
         (
             {"ACTIONS_ID_TOKEN_REQUEST_URL": "http://[bad"},
             78,
-            "ACTIONS_ID_TOKEN_REQUEST_URL: not an http:// or https:// address: 'http://[bad'",
+            "ACTIONS_ID_TOKEN_REQUEST_URL: invalid host or port in the URL: 'http://[bad'",
         ),
     ],
 )

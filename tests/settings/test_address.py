@@ -58,6 +58,41 @@ def test_what_is_no_address(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("vault.example:8200", "https://vault.example:8200"),
+        ("vault", "https://vault"),
+        ("192.0.2.1:8200/a", "https://192.0.2.1:8200/a"),
+        ("localhost:8200", "http://localhost:8200"),
+        ("[::1]:8200", "http://[::1]:8200"),
+        ("tcp://vault:8200", "https://vault:8200"),
+        ("htps://vault:8200", "https://vault:8200"),
+        ("http:/vault:8200", "http://vault:8200"),
+        ("https//vault", "https://vault"),
+        ("//vault", "https://vault"),
+        ("HTTP://vault ", "http://vault"),
+        ('"https://vault:8200"', "https://vault:8200"),
+        ("https://vault:8200?x=1", "https://vault:8200"),
+        ("https://vault/#/login", "https://vault"),
+        ("https://me:s3cret@vault:8200", "https://vault:8200"),
+        ("https://me:12?@vault", "https://vault"),
+        ("unix:/run/vault.sock", None),
+        ("https://vault:port", None),
+        ("https:\\\\vault", None),
+        ("/v1", None),
+        ("unix://", None),
+        ("", None),
+    ],
+)
+def test_what_was_meant(text: str, meant: str | None) -> None:
+    """The user's own address in a form that can be parsed, without the password in it."""
+    with pytest.raises(InvalidInput):
+        Address.parse(text)
+    guessed = Address.guess(text)
+    assert (guessed and str(guessed)) == meant
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "https://me:s3cret@vault", "https://me:s3cret@vault:x", "https://me:s3cret@", "me:s3cret@h",
@@ -70,7 +105,7 @@ def test_no_secret_is_said(text: str) -> None:
         try:
             said = repr(parse(text))
         except InvalidInput as error:
-            said = f"{error.message} {error.hint}"
+            said = f"{error.message} {error.hint} {Address.guess(text)}"
         assert "s3cret" not in said
 
 

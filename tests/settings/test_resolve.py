@@ -192,6 +192,36 @@ def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            "vault.example:8200",
+            "not an http:// or https:// URL: 'vault.example:8200'",
+            "https://vault.example:8200",
+        ),
+        (
+            "https://vault:port",
+            "invalid host or port in the URL: 'https://vault:port'",
+            "https://vault.example.com:8200",
+        ),
+        (
+            "https://me@vault:8200",
+            "an address cannot have a user, a query or a fragment: https://vault",
+            "https://vault:8200",
+        ),
+    ],
+)
+def test_an_address_that_is_wrong_is_told_once_with_the_right_one(
+    text: str, message: str, hint: str
+) -> None:
+    """What is wrong with it in one sentence, and the same address in the form that works."""
+    with pytest.raises(InvalidSetting) as caught:
+        resolve({}, {"VAULT_ADDR": text}, [])
+    assert caught.value.message == f"VAULT_ADDR: {message}"
+    assert caught.value.hint == f"write it as {hint}"
+
+
+@pytest.mark.parametrize(
     ("variable", "text"),
     [
         ("VAULT_ADDR", "vault.example:8200"),
