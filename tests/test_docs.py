@@ -252,7 +252,7 @@ def test_the_tests_that_are_named_exist(page: str) -> None:
 
 def test_each_promise_about_security_names_its_test() -> None:
     """Each row of the tables of SECURITY.md that say what is promised, and what shows it."""
-    text = (ROOT / "SECURITY.md").read_text().partition("## What a token gives")[0]
+    text = (ROOT / "SECURITY.md").read_text().partition("## What a token grants")[0]
     rows = re.findall(r"^\| (?!---|promised)(.*) \| (.*) \|$", text, re.MULTILINE)
     assert len(rows) > 10
     assert [promise for promise, shown in rows if "`tests/" not in shown] == []
