@@ -31,13 +31,3 @@ class Logged:
 
     def over(self) -> None:
         """Do nothing: a line in a log stays there."""
-
-
-class Silent:
-    """Shows nothing: whoever waits for the thread that waits shows that."""
-
-    def waiting(self, what: str) -> None:
-        """Do nothing."""
-
-    def over(self) -> None:
-        """Do nothing."""

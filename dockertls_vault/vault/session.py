@@ -16,7 +16,9 @@ from dockertls_vault.errors import DockerTLSError, TokenRefused
 from .http import plaintext
 from .http.adapter import Adapter
 from .http.cluster import Cluster
+from .http.sender import Sender
 from .http.transport import Transport
+from .http.watch import Watch
 from .login.identity import Identity
 from .login.method import Authenticator
 from .progress import Logged
@@ -82,7 +84,7 @@ class Session:
     ) -> None:
         self.settings = settings
         self._transport = Transport(settings)
-        self._cluster = Cluster(settings, self._transport, progress)
+        self._cluster = Cluster(settings, Sender(settings, self._transport), Watch(progress))
         self.anonymous = Adapter(self._cluster, settings.namespace)
         authenticator = Authenticator(
             settings,
@@ -149,7 +151,7 @@ class Session:
             found = read(self.anonymous)
             yield lambda: found
             return
-        cluster = self._cluster.another()
+        cluster = self._cluster.for_another_thread()
 
         def work() -> Result:
             try:

@@ -314,7 +314,7 @@ _CLUSTER: _Rows = (
 )
 _SENDER: _Rows = (
     ("secrets are masked where they come in", "        answer = mask(answer, call)\n", ""),
-    ("whom it redirects to is said", "        self._tell_exposed(asked.server)\n", ""),
+    ("whom it redirects to is said", "        self._warn_if_exposed(asked.server)\n", ""),
     (
         "a missing write is waited for only if there was one",
         "if verdict is Verdict.LAGGING and not self._writes.may_be_missing():",

@@ -1,24 +1,24 @@
-"""The nodes of a cluster: one request is answered by one of them in time, or fails in words.
+"""The nodes of a cluster: one of them answers a request in time, or it fails with an explanation.
 
-Whom to ask next, when to ask again and when to give up are decided here, for every call alike.
+Which node to ask next, when to ask again and when to give up is decided here for every call.
 """
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import random
 import time
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, TryAgain
-from dockertls_vault.vault.progress import Silent
 
 from . import retry
 from .call import Call
-from .sender import Failure, Sender
-from .watch import Watch
+from .sender import Failure
+from .watch import Unwatched, is_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,25 +26,26 @@ if TYPE_CHECKING:
     from dockertls_vault.settings.address import Address
     from dockertls_vault.settings.schema import Settings
     from dockertls_vault.vault.answers.answer import Answer
-    from dockertls_vault.vault.progress import Progress
 
-    from .transport import Transport
+    from .sender import Sender
+    from .watch import Watch
 
 Result = TypeVar("Result")
 
-# Seconds; a wait that is going to be longer than this is said.
-_SILENT = 2.0
-# A question that any node answers to anybody.
+# Any node answers it to anybody.
 _PROBE = Call("GET", "sys/leader", {})
 
 
 class Cluster:
-    """The nodes in the order in which they are asked, and what is left of the time for them."""
+    """The nodes in the order in which they are asked, and the time that is left for them.
 
-    def __init__(self, settings: Settings, transport: Transport, progress: Progress) -> None:
-        self._sender = Sender(settings, transport)
-        self._progress = progress
-        self._watch = Watch(progress, _SILENT)
+    The settings name the nodes, the time for all calls together, and how often to retry.
+    """
+
+    def __init__(self, settings: Settings, sender: Sender, watch: Watch | Unwatched) -> None:
+        self._settings = settings
+        self._sender = sender
+        self._watch = watch
         self._addresses = list(settings.addresses)
         self._max_retries = settings.max_retries
         self._left = settings.timeout.total_seconds()
@@ -57,9 +58,9 @@ class Cluster:
 
     @contextmanager
     def once(self) -> Iterator[None]:
-        """Within it, a request that a node may have acted on is not sent again.
+        """Within it, never repeat a request that a node may have acted on.
 
-        Nor is it given up for a signal, for some seconds: its answer may be a token, or a root.
+        Nor give it up for a signal at once: its answer may be a token, or a root.
         """
         before, self._repeat = self._repeat, False
         try:
@@ -69,68 +70,66 @@ class Cluster:
 
     @contextmanager
     def spending(self) -> Iterator[float]:
-        """Within it, somebody else is waited for on the same budget; give what is left of it."""
+        """Within it, count other waiting against the budget; yield the seconds left of it."""
         started = time.monotonic()
         try:
             yield self._left
         finally:
             self._left -= time.monotonic() - started
 
-    def another(self) -> Cluster:
-        """Return one for another thread, with as much time from now on; it says nothing of waits.
+    def for_another_thread(self) -> Cluster:
+        """Return a cluster with as much time from now on, for reads in another thread.
 
-        Whoever waits for that thread does so by ``joined``, which says them.
+        It reports no waits: the thread that waits for it does so with ``joined``, which reports.
         """
-        found = copy.copy(self)
-        found._sender = self._sender.another()  # noqa: SLF001 - of the same class
-        found._progress = Silent()  # noqa: SLF001 - likewise
-        found._watch = Watch(found._progress, _SILENT)  # noqa: SLF001 - likewise
-        found._addresses = list(self._addresses)  # noqa: SLF001 - likewise
-        found._repeat = True  # noqa: SLF001 - likewise; a read may always be repeated
-        return found
+        settings = dataclasses.replace(
+            self._settings,
+            addresses=tuple(self._addresses),
+            timeout=timedelta(seconds=self._left),
+        )
+        return Cluster(settings, self._sender.for_another_thread(), Unwatched())
 
     def joined(self, wait: Callable[[], Result]) -> Result:
-        """Return what ``wait`` gets from another thread's cluster, on the same budget."""
-        text = f"waiting for Vault: {self.address} has not answered yet"
+        """Wait for the result of another thread's cluster, on the same budget, and return it."""
         try:
-            with self.spending(), self._watch.waiting(text):
+            with self.spending(), self._watch.waiting(_unanswered(self.address)):
                 return wait()
         finally:
-            self._progress.over()
+            self._watch.over()
 
     def close(self) -> None:
-        """Say nothing more of waits."""
+        """Report no more waits."""
         self._watch.end()
 
     def allow(self, seconds: float) -> None:
-        """Give what comes next so many seconds, whatever is left of the budget."""
+        """Set the budget for what comes next, whatever is left of it."""
         self._left = seconds
 
     def wait(self, seconds: float, why: str) -> bool:
-        """Wait, which is said, if there is as much left of the budget; tell whether there was."""
+        """Wait if the budget allows it, and report why; tell whether it did."""
         if seconds >= self._left:
             return False
         try:
-            self._progress.waiting(why)
+            self._watch.tell(why)
             stop.wait(seconds)
         finally:
-            self._progress.over()
+            self._watch.over()
         self._left -= seconds
         return True
 
     def send(self, call: Call) -> Answer:
         """Return the answer to ``call``, a success, within what is left of the budget.
 
-        Raises what Vault refuses at once; of what may pass the last failure, when the budget is
-        used up, when all nodes fail in a way that lasts, or when the call may have been acted on
-        and must not be repeated.
+        Raise at once what Vault refuses. Raise the last failure that could pass when the budget
+        is used up, when every node fails in a way that lasts, or when the call must not be
+        repeated and a node may have acted on it.
         """
         started = time.monotonic()
         try:
             return self._send(call, started)
         finally:
             self._left -= time.monotonic() - started
-            self._progress.over()
+            self._watch.over()
 
     def _send(self, call: Call, started: float) -> Answer:
         deadline = started + self._left
@@ -150,13 +149,13 @@ class Cluster:
                 or all(started + failed.patience < again for failed in outcome)
             ):
                 raise fault
-            if again - started >= _SILENT:
-                self._progress.waiting(f"waiting for Vault: {fault.message}")
+            if is_long(again - started):
+                self._watch.tell(f"waiting for Vault: {fault.message}")
             stop.wait(wait)
             repeats += 1
 
     def _ask_around(self, call: Call, repeats: int, deadline: float) -> Answer | list[Failure]:
-        """Ask one node after the other; raises what will not pass, or must not be repeated."""
+        """Ask the nodes in turn; raise a failure that will not pass or must not be repeated."""
         failures: list[Failure] = []
         for address in tuple(self._addresses):
             seconds = self._share(deadline, repeats, len(self._addresses) - len(failures))
@@ -172,11 +171,10 @@ class Cluster:
         return failures
 
     def _ask(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
-        """Ask one node, which is asked first from now on if it answers, whatever it says."""
-        text = f"waiting for Vault: {address} has not answered yet"
+        """Ask one node; if it answers, whatever the answer, it is asked first from now on."""
         hold = nullcontext() if self._repeat or call is _PROBE else stop.patiently()
         try:
-            with self._watch.waiting(text), hold:
+            with self._watch.waiting(_unanswered(address)), hold:
                 outcome = self._sender.send(call, address, seconds)
         except DockerTLSError:
             self._prefer(address)
@@ -186,9 +184,9 @@ class Cluster:
         return outcome
 
     def _share(self, deadline: float, repeats: int, nodes: int) -> float:
-        """Return the seconds for one of ``nodes`` that are left to ask, longer with each repeat.
+        """Return the seconds for one of the ``nodes`` left to ask, more with each repeat.
 
-        Nothing is gained by giving up early where nobody else can be asked, or may be.
+        Giving up early gains nothing if no other node can, or may, be asked.
         """
         left = deadline - time.monotonic()
         if len(self._addresses) == 1 or not self._repeat:
@@ -196,13 +194,13 @@ class Cluster:
         return min(retry.share(repeats), left / nodes)
 
     def _prefer_one_that_answers(self, deadline: float) -> None:
-        """Do not spend the only try on a node that hangs, or on what is no node at all."""
+        """Ask every node something harmless, so that the only try does not go to one that hangs."""
         for address in tuple(self._addresses):
             share = (deadline - time.monotonic()) / (len(self._addresses) + 1)
             try:
                 outcome = self._ask(_PROBE, address, min(retry.ONE_TRY, share))
             except DockerTLSError:
-                return  # it answers; what it says is for the call itself to hear
+                return  # it answers, and the call itself will get the same error
             if not isinstance(outcome, Failure):
                 return
 
@@ -211,6 +209,10 @@ class Cluster:
         self._addresses.insert(0, address)
 
 
+def _unanswered(address: Address) -> str:
+    return f"waiting for Vault: {address} has not answered yet"
+
+
 def _most_telling(failures: Sequence[Failure]) -> DockerTLSError:
-    """Return the fault of a node that is there, if one is: the others may just be down."""
+    """Return the fault of a node that answered, if any: the others may just be down."""
     return max(failures, key=lambda failure: isinstance(failure.fault, TryAgain)).fault

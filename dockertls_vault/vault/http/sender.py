@@ -1,4 +1,4 @@
-"""One call to one node: sent, followed to where it is redirected, and judged."""
+"""One call to one node: sent, its redirect followed, and its answer judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
@@ -41,23 +41,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# For how many seconds it makes sense to ask again; where nothing is said, as long as there is time.
+# Seconds for which it makes sense to ask again; for every other verdict, as long as there is time.
 PATIENCE = {
     Verdict.NEVER_HERE: 0.0,
     Verdict.BRIEFLY: retry.ELECTION,
     Verdict.REDIRECT: retry.ELECTION,
 }
 _SHORTEST = 0.1  # seconds
-# What a server says, too, that knows nothing of a path before Vault's own.
+# The verdicts on a server that is not Vault at the path in front of Vault's own.
 _ASTRAY = {Verdict.FINAL, Verdict.LAGGING, Verdict.NEVER_HERE}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A try that gave no answer, and that another node, or this one later, may mend.
+    """A try without an answer; another node, or this one later, may give one.
 
-    ``sent``: the node may have acted on it. ``patience``: for how many seconds it makes sense to
-    ask again. ``pause``: the other nodes are not to be asked either, for ``wait`` seconds at least.
+    ``sent``: the node may have acted on the call. ``patience``: the seconds for which it makes
+    sense to ask again. ``pause``: do not ask the other nodes either, for at least ``wait`` seconds.
     """
 
     fault: DockerTLSError
@@ -67,28 +67,43 @@ class Failure:
     wait: float = 0.0
 
 
-class Sender:
-    """Takes calls to nodes, and remembers between them what was written and what was learnt."""
+@dataclass(frozen=True)
+class Servers:
+    """What a session has learnt about servers; all its threads share it.
 
-    def __init__(self, settings: Settings, transport: Transport) -> None:
+    ``exposed`` are those that the user was warned about, because they get the token in the clear,
+    ``right`` those whose path leads to Vault, ``initialized`` those that are sealed, not new.
+    """
+
+    exposed: set[Address] = field(default_factory=set)
+    right: set[Address] = field(default_factory=set)
+    initialized: set[Address] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Sender:
+    """Sends calls to nodes; it remembers its own writes, and what it has learnt about servers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        writes: OwnWrites | None = None,
+        servers: Servers | None = None,
+    ) -> None:
         self._settings = settings
         self._transport = transport
-        self._lock = threading.Lock()
-        self._exposed: set[Address] = set()
-        self._writes = OwnWrites()
-        self._right: set[Address] = set()
-        self._initialized: set[Address] = set()
+        self._writes = writes or OwnWrites()
+        self._servers = servers or Servers()
 
-    def another(self) -> Sender:
-        """Return one for another thread: what is written in one is not to be read in the other."""
-        found = copy.copy(self)
-        found._writes = copy.copy(self._writes)  # noqa: SLF001 - of the same class
-        return found
+    def for_another_thread(self) -> Sender:
+        """Return a sender that knows all writes up to now, and no later ones of this one."""
+        return Sender(self._settings, self._transport, copy.copy(self._writes), self._servers)
 
     def send(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
-        """Return the answer, a success, or a failure that may pass; raises what will not.
+        """Return the answer, a success, or a failure that may pass; raise any other failure.
 
-        The node has ``seconds`` for it, the one that it redirects to included.
+        ``seconds`` is the limit for the node and the one that it redirects to together.
         """
         until = time.monotonic() + seconds
         reached = self._reach(call, address, until)
@@ -104,7 +119,7 @@ class Sender:
     def _reach(
         self, call: Call, address: Address, until: float
     ) -> tuple[Address, Answer] | Failure:
-        """Send, and follow a redirect once; return the address that answered, and its answer."""
+        """Send, and follow one redirect; return the address that answered, and its answer."""
         asked = _of(address, call.path)
         outcome = self._send(call, address, asked, until)
         if isinstance(outcome, Failure):
@@ -116,22 +131,22 @@ class Sender:
             asked = redirect.target(address, asked, outcome, follow=follow)
         except VaultError as fault:
             return Failure(fault, patience=0.0)
-        self._tell_exposed(asked.server)
+        self._warn_if_exposed(asked.server)
         address = redirect.base(asked, call.path)
-        # What was asked for in a query, a list by its own, is part of where it leads.
+        # The redirect's target has the query already, that of a LIST included.
         method = "GET" if call.method == "LIST" else call.method
         bare = dataclasses.replace(call, method=method, params=None)
         outcome = self._send(bare, address, asked, until)
         return outcome if isinstance(outcome, Failure) else (address, outcome)
 
-    def _tell_exposed(self, leader: Address) -> None:
-        """Say once of each server that is redirected to what is said of those in the settings."""
+    def _warn_if_exposed(self, leader: Address) -> None:
+        """Warn once for each server redirected to, as for those in the settings."""
         if not plaintext.exposes_token(leader, self._settings):
             return
-        with self._lock:
-            told = leader in self._exposed
-            self._exposed.add(leader)
-        if not told:
+        with self._servers.lock:
+            warned = leader in self._servers.exposed
+            self._servers.exposed.add(leader)
+        if not warned:
             logger.warning(plaintext.words(leader))
 
     def _send(self, call: Call, address: Address, asked: Target, until: float) -> Answer | Failure:
@@ -148,25 +163,27 @@ class Sender:
             return Failure(
                 failures.unreachable(address, error, self._settings),
                 sent=failures.may_have_been_sent(error),
-                patience=0.0 if failures.lasts(error) or self._nobody(address, error) else math.inf,
+                patience=0.0
+                if failures.lasts(error) or self._is_down(address, error)
+                else math.inf,
             )
 
     def _left(self, until: float) -> float:
-        """Return the seconds for one request; a timeout of zero would be none at all."""
+        """Return the timeout of one request in seconds; zero would mean no timeout."""
         longest = self._settings.client_timeout.total_seconds()
         return max(min(until - time.monotonic(), longest), _SHORTEST)
 
-    def _nobody(self, address: Address, error: HTTPError) -> bool:
-        """Tell whether nothing runs on this machine, and there is nobody else to ask."""
-        alone = self._settings.addresses == (address,)
-        return alone and address.is_loopback and failures.is_refused(error)
+    def _is_down(self, address: Address, error: HTTPError) -> bool:
+        """Tell whether the only node is one on this machine that is not running."""
+        is_only = self._settings.addresses == (address,)
+        return is_only and address.is_loopback and failures.is_refused(error)
 
     def _judge(
         self, call: Call, address: Address, answer: Answer, meaning: Meaning, until: float
     ) -> Answer | Failure:
         fault, verdict = meaning.fault, meaning.verdict
         if fault is None:
-            self._right.add(address)
+            self._servers.right.add(address)
             self._writes.note(call.method, call.path, answer.headers)
             return answer
         fault.acted = meaning.acted
@@ -189,25 +206,25 @@ class Sender:
         )
 
     def _is_new(self, address: Address, until: float) -> bool:
-        """Tell whether a sealed node was never initialized; once it was, it stays so."""
-        if address in self._initialized:
+        """Tell whether a sealed node was never initialized."""
+        if address in self._servers.initialized:
             return False
         initialized = self._init(address, until).get("initialized")
         if initialized:
-            self._initialized.add(address)
+            self._servers.initialized.add(address)
         return initialized is False
 
     def _is_astray(self, address: Address, until: float) -> bool:
-        """Tell whether the path of ``address`` leads past Vault; if in doubt, it does not."""
-        if address.is_unix or not address.path or address in self._right:
+        """Tell whether the path of ``address`` does not lead to Vault; if in doubt, it does."""
+        if address.is_unix or not address.path or address in self._servers.right:
             return False
         if "initialized" not in self._init(address, until):
             return True
-        self._right.add(address)
+        self._servers.right.add(address)
         return False
 
     def _init(self, address: Address, until: float) -> Mapping[str, object]:
-        """Ask for what Vault tells anybody in any state: whether it is initialized."""
+        """Ask whether Vault is initialized, which it tells anybody in any state."""
         try:
             answer = self._transport.send(
                 "GET",
@@ -224,6 +241,6 @@ class Sender:
 
 
 def _of(address: Address, path: str) -> Target:
-    """Return what Vault at ``address`` has at ``path``; the file of a socket is no part of it."""
+    """Return the target of ``path`` at ``address``; the path of a Unix socket is not part of it."""
     below = "" if address.is_unix else address.path
     return Target(address, f"{below}/v1/{path}")

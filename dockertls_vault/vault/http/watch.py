@@ -1,28 +1,36 @@
-"""Says what is waited for where it takes long; one thread does it for all waits of a session."""
+"""Report what a session waits for, if it takes long; one thread does so for all its waits."""
 
 from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from dockertls_vault.vault.progress import Progress
 
+# Seconds; a wait that takes longer is reported.
+PATIENCE = 2.0
+
+
+def is_long(seconds: float) -> bool:
+    """Tell whether a wait that is known to take ``seconds`` is reported."""
+    return seconds >= PATIENCE
+
 
 class Watch:
-    """Tells ``progress`` of a wait that is longer than ``patience``, in seconds.
+    """Reports to ``progress`` what takes longer than PATIENCE.
 
-    The thread looks as often as that, or when a wait is due, so that one which is over in
-    milliseconds wakes nobody: a thread for each request would cost more than the request.
+    Its thread wakes once in that time, or when a wait is due, so that a wait of milliseconds wakes
+    nobody: a thread for each request would cost more than the request.
     """
 
-    def __init__(self, progress: Progress, patience: float) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._patience = patience
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._started = False
@@ -31,28 +39,52 @@ class Watch:
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
-        """Have ``text`` said if it takes long until the block ends, and not after that."""
+        """Report ``text`` if the block takes long, and never after it."""
         with self._lock:
-            self._text, self._due = text, time.monotonic() + self._patience
+            self._text, self._due = text, time.monotonic() + PATIENCE
         if not self._started:
             self._started = True
-            with suppress(RuntimeError):  # no more threads are allowed: then no wait is said
-                threading.Thread(target=self._look, daemon=True).start()
+            with suppress(RuntimeError):  # no more threads are allowed: then no wait is reported
+                threading.Thread(target=self._watch, daemon=True).start()
         try:
             yield
         finally:
             with self._lock:
                 self._text = None
 
+    def tell(self, text: str) -> None:
+        """Report ``text`` at once: a wait begins that is known to take long."""
+        self._progress.waiting(text)
+
+    def over(self) -> None:
+        """Report that the wait is over."""
+        self._progress.over()
+
     def end(self) -> None:
-        """Watch no more."""
+        """Report nothing from now on."""
         self._ended.set()
 
-    def _look(self) -> None:
-        pause = self._patience
+    def _watch(self) -> None:
+        pause = PATIENCE
         while not self._ended.wait(pause):
             with self._lock:
-                pause = self._due - time.monotonic() if self._text else self._patience
+                pause = self._due - time.monotonic() if self._text else PATIENCE
                 if self._text and pause <= 0:
                     self._progress.waiting(self._text)
-                    self._text, pause = None, self._patience
+                    self._text, pause = None, PATIENCE
+
+
+class Unwatched:
+    """Reports nothing: another thread waits for this one, and reports that."""
+
+    def waiting(self, _text: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def tell(self, _text: str) -> None:
+        """Do nothing."""
+
+    def over(self) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Nodes that misbehave, with and without a real one beside them."""
+"""Nodes that misbehave, with and without a real one in the same cluster."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from dockertls_vault.errors import (
     VaultUnreachable,
 )
 from dockertls_vault.vault.answers.meaning import Verdict
-from dockertls_vault.vault.http import cluster, retry, sender
-from dockertls_vault.vault.http.transport import LONGEST_BODY
+from dockertls_vault.vault.http import retry, sender, watch
+from dockertls_vault.vault.http.cluster import Cluster
+from dockertls_vault.vault.http.transport import LONGEST_BODY, Transport
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.token_info import lookup
 from tests.vault.misbehaving import (
@@ -435,9 +436,23 @@ def test_a_name_that_does_not_exist_is_not_tried_again(monkeypatch: pytest.Monke
     assert asked == ["nowhere.invalid"]
 
 
-def test_a_long_wait_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_thread_has_the_same_node_and_as_much_time() -> None:
+    """What it takes does not count against the budget of the first; that waits for it."""
+    found = settings("http://127.0.0.1:1,http://127.0.0.1:2", DOCKERTLS_TIMEOUT="10s")
+    first = Cluster(found, sender.Sender(found, Transport(found)), watch.Unwatched())
+    first.allow(5.0)
+    other = first.for_another_thread()
+    other.allow(1.0)
+    with first.spending() as left, other.spending() as lefts:
+        assert (left, lefts) == (5.0, 1.0)
+    assert first.for_another_thread().address == first.address
+    with first.for_another_thread().spending() as copied:
+        assert 0 < copied <= 5.0
+
+
+def test_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once for each cause, and it ends."""
-    monkeypatch.setattr(cluster, "_SILENT", 0.1)
+    monkeypatch.setattr(watch, "PATIENCE", 0.1)
     waits = Waits()
     environ = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "3"}
     opened = open_session(
@@ -450,9 +465,9 @@ def test_a_long_wait_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits.told[-1] is None
 
 
-def test_a_node_that_takes_long_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_node_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it has answered: with nobody else to ask, it has all the time there is."""
-    monkeypatch.setattr(cluster, "_SILENT", 0.1)
+    monkeypatch.setattr(watch, "PATIENCE", 0.1)
     waits = Waits()
     with misbehaving(Node.hangs) as node:
         environ = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "1s"}

@@ -1,4 +1,4 @@
-"""A long wait is said, once, and never when it is over."""
+"""A long wait is reported once, and never when it is over."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import logging
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING
 
-from dockertls_vault.vault.http.watch import Watch
+import pytest
+
+from dockertls_vault.vault.http import watch
 from dockertls_vault.vault.progress import Logged
 from tests.vault.waits import NoWaits, Waits
-
-if TYPE_CHECKING:
-    import pytest
 
 LIMIT = 60.0  # seconds; far more than any of it takes
 
@@ -30,28 +28,36 @@ class Queued(Waits):
         self.queue.put(what)
 
 
-def test_a_long_wait_is_said_once() -> None:
-    """Each one anew, by the same thread."""
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Report what takes a twentieth of a second."""
+    monkeypatch.setattr(watch, "PATIENCE", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_long_wait_is_reported_once() -> None:
+    """The next one is reported again, by the same thread."""
     waits = Queued()
-    watch = Watch(waits, 0.05)
+    watched = watch.Watch(waits)
     for text in ("first", "second"):
-        with watch.waiting(text):
+        with watched.waiting(text):
             assert waits.queue.get(timeout=LIMIT) == text
             time.sleep(0.15)
-    watch.end()
+    watched.end()
     assert waits.queue.empty()
 
 
-def test_short_waits_are_not_said() -> None:
-    """Neither alone nor because they come one after another."""
-    watch = Watch(NoWaits(), 10.0)
+def test_short_waits_are_not_reported() -> None:
+    """Nor does their number make them long."""
+    watched = watch.Watch(NoWaits())
     for _ in range(1000):
-        with watch.waiting("x"):
+        with watched.waiting("x"):
             pass
-    watch.end()
+    watched.end()
 
 
-def test_a_wait_that_is_over_is_not_said() -> None:
+@pytest.mark.usefixtures("impatient")
+def test_a_wait_that_is_over_is_not_reported() -> None:
     """Not once the block has ended, however long that took."""
     over = threading.Event()
     late: list[str] = []
@@ -64,16 +70,16 @@ def test_a_wait_that_is_over_is_not_said() -> None:
             if over.is_set():
                 late.append(what)
 
-    watch = Watch(Late(), 0.05)
-    with watch.waiting("over"):
+    watched = watch.Watch(Late())
+    with watched.waiting("over"):
         pass
     over.set()
     time.sleep(0.2)
-    watch.end()
+    watched.end()
     assert late == []
 
 
-def test_where_nobody_shows_a_wait_it_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wait_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """As info: it is no warning that Vault takes its time."""
     caplog.set_level(logging.INFO, "dockertls_vault")
     logged = Logged()

@@ -10,14 +10,15 @@ import pytest
 
 from dockertls_vault.errors import DockerTLSError, LoginRefused, RateLimited, VaultUnreachable
 from dockertls_vault.vault.http.cluster import Cluster
+from dockertls_vault.vault.http.sender import Sender
 from dockertls_vault.vault.http.transport import Transport
+from dockertls_vault.vault.http.watch import Unwatched
 from dockertls_vault.vault.login.jwt import find_jwt
 from dockertls_vault.vault.token_info import lookup
 from tests.certificates import Authority, write_credential
 from tests.vault.misbehaving import Node, misbehaving, response
 from tests.vault.operator import session, settings
 from tests.vault.recording import recording
-from tests.vault.waits import NoWaits
 
 if TYPE_CHECKING:
     import socket
@@ -118,10 +119,10 @@ def test_the_budget_is_that_of_the_command() -> None:
         assert len(node.paths) == 1
 
 
-def test_what_github_takes_is_not_left_for_vault() -> None:
+def test_time_spent_on_github_counts_against_the_budget() -> None:
     """The seconds that pass are counted."""
     found = settings("http://127.0.0.1:1", DOCKERTLS_TIMEOUT="10s")
-    cluster = Cluster(found, Transport(found), NoWaits())
+    cluster = Cluster(found, Sender(found, Transport(found)), Unwatched())
     with cluster.spending() as before:
         time.sleep(0.05)
     with cluster.spending() as after:
