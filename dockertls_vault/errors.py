@@ -1,54 +1,54 @@
-"""Every way in which a command fails, as one tree.
+"""Every way a command can fail, as one tree.
 
     DockerTLSError
-    ├── InvalidInput              2  a value that makes no sense; nothing was touched
-    ├── VerificationError        65  a certificate is not what was asked for
-    ├── NameRefused              65  the role, or its issuer, does not allow a name
-    ├── UnavailableError         69  Vault, Docker or a program is not there
-    │   ├── VaultUnreachable     69  no answer: refused, timed out, not trusted
-    │   ├── NotVault             69  something answered that is not Vault
-    │   ├── VaultError           69  Vault answered with a failure of its own
-    │   │   ├── RequestRefused   69  it refused what it was asked for (HTTP 400)
-    │   │   └── NotFound         69  there is no such thing (HTTP 404)
-    │   ├── DockerUnavailable    69  the daemon does not answer
-    │   └── MissingProgram       69  a program or an optional extra is not installed
-    ├── CannotWrite              73  a directory or a file cannot be written
-    │   └── ForeignFiles         73  files are there that this tool did not write
-    ├── OutputLost               74  the work was done, but stdout took no result
-    ├── TryAgain                 75  the same may work a little later
-    │   ├── Locked               75  another process works on the same directory
-    │   ├── VaultSealed          75  Vault is sealed
-    │   ├── NoLeader             75  a cluster without a leader
-    │   ├── IssuerTooYoung       75  Vault signs nothing that is valid before its issuer
-    │   ├── RateLimited          75  too many requests, to the end of the time for them
-    │   └── LeaseQuotaUsedUp     75  Vault gives no more leases until others end
-    ├── Denied                   77  Vault does not let us
-    │   ├── PolicyDenied         77  the token's policies lack a path or a capability
-    │   ├── NoToken              77  neither a token nor a way to log in
-    │   ├── TokenRefused         77  expired, revoked, used up or never valid
-    │   ├── LoginRefused         77  Vault did not accept the identity
-    │   └── WrappedSecretUsed    77  expired, or unwrapped before: possible theft
-    ├── ConfigurationError       78  a setting, or what it names in Vault, makes no sense
-    │   ├── InvalidSetting       78  a setting in the environment or a file
-    │   ├── UnknownAddress       78  the host in Vault's address does not exist
-    │   ├── UnknownNamespace     78  Vault has no such namespace
-    │   ├── UnknownMount         78  no PKI engine is mounted there, or it has no issuer
-    │   ├── UnknownRole          78  the mount has no such role
-    │   ├── SigningRefused       78  the role or its issuer does not sign what was asked for
-    │   │   ├── KeyRefused       78  the role requires another type of key, or a larger one
-    │   │   ├── NoCommonName     78  the role requires a common name, and there is none
-    │   │   ├── TTLRefused       78  the issuer ends before the TTL, or the role allows none
-    │   │   ├── IssuerExpired    78  the issuer, or each root of the mount, has expired
-    │   │   └── IssuerUnusable   78  no issuer, or one without a key or the usage to sign
-    │   ├── NotInitialized       78  Vault itself was never initialized
-    │   ├── ConflictingState     78  what is there cannot be brought to what was asked
-    │   └── ConsentNeeded        78  it would take away or open what nobody asked for
-    └── CannotRun               126  the command to run is there, and cannot be started
-        └── CommandNotFound     127  there is no such command
+    ├── InvalidInput                  2  a value is invalid; nothing was changed
+    ├── VerificationError            65  a certificate is not what was requested
+    ├── NameNotAllowed               65  the role or its issuer does not allow a name
+    ├── UnavailableError             69  Vault, Docker or a program is not available
+    │   ├── VaultUnreachable         69  connection refused, timed out, or TLS not trusted
+    │   ├── NotVault                 69  the server that answered is not Vault
+    │   ├── VaultError               69  Vault returned an error
+    │   │   ├── RequestRejected      69  Vault rejected the request (HTTP 400)
+    │   │   └── NotFound             69  Vault has nothing at this path (HTTP 404)
+    │   ├── DockerUnavailable        69  the daemon does not answer
+    │   └── MissingDependency        69  a program or an optional extra is not installed
+    ├── CannotWrite                  73  a file or directory cannot be written
+    │   └── UnmanagedFiles           73  dockertls-vault did not create the existing files
+    ├── OutputLost                   74  the command completed, but stdout could not be written
+    ├── TryAgain                     75  a temporary failure; a retry may succeed
+    │   ├── Locked                   75  another process is working in the same directory
+    │   ├── VaultSealed              75  Vault is sealed
+    │   ├── NoLeader                 75  the cluster has no leader
+    │   ├── IssuerTooNew             75  Vault refuses a validity that starts before its issuer's
+    │   ├── RateLimited              75  Vault was still limiting requests when the timeout ended
+    │   └── LeaseQuotaExceeded       75  Vault grants no lease until others expire
+    ├── Denied                       77  Vault denied access
+    │   ├── PermissionDenied         77  the token's policies lack a path or a capability
+    │   ├── NoToken                  77  no token, and no auth method to log in with
+    │   ├── TokenRejected            77  the token is expired, revoked, used up or unknown
+    │   ├── LoginDenied              77  Vault denied the login
+    │   └── WrappingTokenInvalid     77  expired or already unwrapped: possibly stolen
+    ├── ConfigurationError           78  a setting, or what it names in Vault, is wrong
+    │   ├── InvalidSetting           78  an environment variable or a file has an invalid value
+    │   ├── UnknownHost              78  the host in Vault's address does not exist
+    │   ├── UnknownNamespace         78  Vault has no such namespace
+    │   ├── UnknownMount             78  no PKI engine is mounted there, or it has no issuer
+    │   ├── UnknownRole              78  the mount has no such role
+    │   ├── SigningRefused           78  the role or its issuer refuses to sign the request
+    │   │   ├── KeyNotAllowed        78  the role requires another key type or a larger key
+    │   │   ├── CommonNameRequired   78  the role requires a common name; the request has none
+    │   │   ├── TTLNotAllowed        78  the issuer expires too soon, or the role sets the expiry
+    │   │   ├── IssuerExpired        78  the issuer, or every root of the mount, has expired
+    │   │   └── IssuerUnusable       78  no issuer has a key and the usage to sign
+    │   ├── NotInitialized           78  Vault has not been initialized
+    │   ├── ConflictingState         78  existing state conflicts with the request
+    │   └── ConfirmationRequired     78  the plan removes or widens access, and needs --yes
+    └── CannotRun                   126  the command exists but cannot be started
+        └── CommandNotFound         127  the command does not exist
 
-The numbers are the exit statuses: sysexits.h's, and for a command that will be run those of
-env(1) and ``docker run``. A message is in lower case and without a full stop; ``hint`` says what
-to do next.
+The numbers are exit statuses: those of sysexits.h, and for a command that is run on behalf of the
+user those of env(1) and ``docker run``. A message is lower case, without a full stop; ``hint`` says
+what to do next.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ if TYPE_CHECKING:
 
 
 class DockerTLSError(Exception):
-    """A failure that is understood: what failed and why, a hint, and an exit status.
+    """An expected failure: what failed and why, a hint, and an exit status.
 
-    ``problems`` are what is wrong, one by one, where there can be more than one thing; ``acted``
-    says that Vault may have done what it was asked for although it failed.
+    ``problems`` lists each thing that is wrong, when there can be several; ``acted`` is true if
+    Vault may have carried out the request even though it failed.
     """
 
     code: ClassVar[str] = "error"
@@ -84,7 +84,7 @@ class InvalidInput(DockerTLSError):
 
 
 class VerificationError(DockerTLSError):
-    """What Vault returned is not what was asked for; carries all mismatches at once."""
+    """What Vault returned is not what was requested; ``problems`` has every mismatch."""
 
     code = "verification-failed"
     exit_status = 65
@@ -97,10 +97,10 @@ class VerificationError(DockerTLSError):
         super().__init__(message, hint=hint, problems=problems)
 
 
-class NameRefused(DockerTLSError):
-    """The role or its issuer does not allow ``names``; none means every address."""
+class NameNotAllowed(DockerTLSError):
+    """The role or its issuer does not allow ``names``; empty if it allows no IP address at all."""
 
-    code = "name-refused"
+    code = "name-not-allowed"
     exit_status = 65
 
     def __init__(self, message: str, *, names: tuple[str, ...] = (), hint: str = "") -> None:
@@ -124,7 +124,7 @@ class NotVault(UnavailableError):
 
 
 class VaultError(UnavailableError):
-    """Vault refused or failed; ``status`` is HTTP's, ``errors`` are Vault's own words."""
+    """Vault returned an error: the HTTP ``status``, and ``errors`` as Vault words them."""
 
     code = "vault-error"
     default_hint = "check the server's log"
@@ -137,8 +137,8 @@ class VaultError(UnavailableError):
         self.errors = errors
 
 
-class RequestRefused(VaultError):
-    code = "request-refused"
+class RequestRejected(VaultError):
+    code = "request-rejected"
 
 
 class NotFound(VaultError):
@@ -150,8 +150,8 @@ class DockerUnavailable(UnavailableError):
     default_hint = "check that dockerd is running and listens on this address"
 
 
-class MissingProgram(UnavailableError):
-    code = "missing-program"
+class MissingDependency(UnavailableError):
+    code = "missing-dependency"
 
 
 class CannotWrite(DockerTLSError):
@@ -159,8 +159,8 @@ class CannotWrite(DockerTLSError):
     exit_status = 73
 
 
-class ForeignFiles(CannotWrite):
-    code = "foreign-files"
+class UnmanagedFiles(CannotWrite):
+    code = "unmanaged-files"
     default_hint = "use --replace to overwrite them (a backup is kept)"
 
 
@@ -193,10 +193,10 @@ class NoLeader(TryAgain):
     default_hint = "try again; a cluster with a quorum elects a leader within seconds"
 
 
-class IssuerTooYoung(TryAgain):
-    """``asked_at`` is when Vault said so, in UTC by its own clock."""
+class IssuerTooNew(TryAgain):
+    """``asked_at`` is when Vault refused, in UTC by Vault's clock."""
 
-    code = "issuer-too-young"
+    code = "issuer-too-new"
     default_hint = "try again in a few minutes"
 
     def __init__(self, message: str, *, asked_at: datetime | None = None, hint: str = "") -> None:
@@ -209,8 +209,8 @@ class RateLimited(TryAgain):
     default_hint = "wait, give a longer --timeout, or have the quota raised"
 
 
-class LeaseQuotaUsedUp(TryAgain):
-    code = "lease-quota-used-up"
+class LeaseQuotaExceeded(TryAgain):
+    code = "lease-quota-exceeded"
     default_hint = (
         "wait for leases to expire, have the lease count quota raised, or use shorter TTLs for "
         "tokens and certificates"
@@ -222,10 +222,10 @@ class Denied(DockerTLSError):
     exit_status = 77
 
 
-class PolicyDenied(Denied):
-    """``by_policy``: the token's own policies lack something, and nothing else decided it."""
+class PermissionDenied(Denied):
+    """``by_policy`` is true if the token's policies lack something, and no other rule decided."""
 
-    code = "policy-denied"
+    code = "permission-denied"
 
     def __init__(self, message: str, *, by_policy: bool = True, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -240,14 +240,14 @@ class NoToken(Denied):
     )
 
 
-class TokenRefused(Denied):
-    """Expired, revoked, used up, never valid, or not to be used from here (token_bound_cidrs).
+class TokenRejected(Denied):
+    """Expired, revoked, used up, unknown, or not valid from this address (token_bound_cidrs).
 
-    ``why`` are Vault's own words. ``gone``: they say that there is no such token, or none any
-    more; OpenBao has the same words for all of these, and its refusals show nothing.
+    ``why`` is Vault's message. ``gone`` is true if that message says the token does not exist.
+    OpenBao has one message for all of these cases, so its message proves nothing.
     """
 
-    code = "token-refused"
+    code = "token-rejected"
     default_hint = "log in again"
 
     def __init__(self, message: str, *, why: str = "", gone: bool = False, hint: str = "") -> None:
@@ -256,15 +256,15 @@ class TokenRefused(Denied):
         self.gone = gone
 
 
-class LoginRefused(Denied):
-    code = "login-refused"
+class LoginDenied(Denied):
+    code = "login-denied"
 
 
-class WrappedSecretUsed(Denied):
-    code = "wrapped-secret-used"
+class WrappingTokenInvalid(Denied):
+    code = "wrapping-token-invalid"
     default_hint = (
-        "has its time passed, or has a command of yours unwrapped it, as `dockertls-vault auth` "
-        "does? ask for another one; if neither, treat the secret as stolen: revoke it first"
+        "request a new one; if it had not expired and no command of yours unwrapped it "
+        "(`dockertls-vault auth` does), treat the secret as stolen and revoke it first"
     )
 
 
@@ -277,8 +277,8 @@ class InvalidSetting(ConfigurationError):
     code = "invalid-setting"
 
 
-class UnknownAddress(ConfigurationError):
-    code = "unknown-address"
+class UnknownHost(ConfigurationError):
+    code = "unknown-host"
     default_hint = "check the address (VAULT_ADDR, BAO_ADDR) and DNS"
 
 
@@ -302,16 +302,16 @@ class SigningRefused(ConfigurationError):
     default_hint = "check the role's parameters (bao read MOUNT/roles/ROLE)"
 
 
-class KeyRefused(SigningRefused):
-    code = "key-refused"
+class KeyNotAllowed(SigningRefused):
+    code = "key-not-allowed"
 
 
-class NoCommonName(SigningRefused):
-    code = "no-common-name"
+class CommonNameRequired(SigningRefused):
+    code = "common-name-required"
 
 
-class TTLRefused(SigningRefused):
-    code = "ttl-refused"
+class TTLNotAllowed(SigningRefused):
+    code = "ttl-not-allowed"
 
 
 class IssuerExpired(SigningRefused):
@@ -335,10 +335,10 @@ class ConflictingState(ConfigurationError):
     code = "conflicting-state"
 
 
-class ConsentNeeded(ConfigurationError):
-    """Nothing was touched; ``problems`` are what would have been taken away or opened."""
+class ConfirmationRequired(ConfigurationError):
+    """Nothing was changed; ``problems`` lists the access that would be removed or widened."""
 
-    code = "consent-needed"
+    code = "confirmation-required"
     default_hint = "give --yes to confirm"
 
 
@@ -355,9 +355,9 @@ class CommandNotFound(CannotRun):
 
 
 def error_types() -> tuple[type[DockerTLSError], ...]:
-    """Every error type, parents before children, in the order of the tree above."""
+    """Return every error type, parents before children, in the order of the tree above."""
 
-    def below(kind: type[DockerTLSError]) -> list[type[DockerTLSError]]:
-        return [kind, *(found for child in kind.__subclasses__() for found in below(child))]
+    def subtree(root: type[DockerTLSError]) -> list[type[DockerTLSError]]:
+        return [root, *(found for child in root.__subclasses__() for found in subtree(child))]
 
-    return tuple(below(DockerTLSError))
+    return tuple(subtree(DockerTLSError))

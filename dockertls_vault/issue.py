@@ -26,7 +26,7 @@ from .credential.layout import Kind, Layout
 from .credential.trust import warn_of_lost
 from .credential.worker import by_worker
 from .duration import format_time
-from .errors import DockerTLSError, InvalidInput, IssuerExpired, NameRefused, VerificationError
+from .errors import DockerTLSError, InvalidInput, IssuerExpired, NameNotAllowed, VerificationError
 from .files import atomic
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _sign(
                 ip_addresses=request.names.addresses,
                 ttl=request.ttl,
             )
-        except NameRefused as refused:
+        except NameNotAllowed as refused:
             names = request.names.without(*refused.names)
             if not drop_refused_names or names == request.names or not names:
                 raise

@@ -23,7 +23,7 @@ from .credential.layout import GENERATION_NAMES, PRIVATE, Kind, Layout, Placemen
 from .credential.store import InstalledFile
 from .credential.worker import by_worker
 from .duration import format_time
-from .errors import ConflictingState, ForeignFiles, InvalidInput, VerificationError
+from .errors import ConflictingState, InvalidInput, UnmanagedFiles, VerificationError
 from .files import atomic, writers
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def roll_back(
             # Whoever may not change it is told that, and nothing of what they may not read.
             preflight.check(place, replace=True)
             done = by_worker(place, partial(_roll_back, name=name, now=now))
-        except ForeignFiles as error:
-            raise ForeignFiles(
+        except UnmanagedFiles as error:
+            raise UnmanagedFiles(
                 error.message, hint="move them away: a rollback does not cover them"
             ) from None
     trust.warn_of_lost(done.purpose, done.removed_cas)

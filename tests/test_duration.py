@@ -68,9 +68,9 @@ def test_what_is_not_a_duration_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words", "hint"),
     [
-        ("7", "without a unit: '7'", "7d if days were meant, 7s for seconds"),
+        ("7", "without a unit: '7'", "7d for days, 7s for seconds"),
         ("0", "out of range", "longer than zero"),
-        ("500ms", "fractions of a second", "seconds"),
+        ("500ms", "a fraction of a second", "seconds"),
         ("soon", "invalid duration", "7d"),
     ],
 )

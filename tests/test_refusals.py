@@ -14,7 +14,7 @@ import pytest
 
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.cli import main
-from dockertls_vault.errors import IssuerTooYoung
+from dockertls_vault.errors import IssuerTooNew
 from dockertls_vault.vault.issuer_age import wait_until_old_enough
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.roles import widening
@@ -606,7 +606,7 @@ class TestAYoungIssuer:
             pki = PKI(opened, mount)
             (root,) = load_certificates(pki.issuer("default"))
             old_enough = root.not_valid_before_utc + timedelta(minutes=5)
-            young = IssuerTooYoung("too young", asked_at=old_enough - timedelta(seconds=before))
+            young = IssuerTooNew("too young", asked_at=old_enough - timedelta(seconds=before))
             wait_until_old_enough(opened, "server", pki.role("server"), pki.issuer, young)
         assert slept == [wait]
         assert waits.texts == [f"waiting {wait}s: {self.TOO_NEW}"]
@@ -615,9 +615,9 @@ class TestAYoungIssuer:
         self, mount: str, community: Operator
     ) -> None:
         """A proxy may have taken the Date header away."""
-        young = IssuerTooYoung("young")
+        young = IssuerTooNew("young")
         with session(community.address, VAULT_TOKEN=community.token) as opened:
             pki = PKI(opened, mount)
             role = pki.role("server")
-            with pytest.raises(IssuerTooYoung, match=f"^{self.TOO_NEW}$"):
+            with pytest.raises(IssuerTooNew, match=f"^{self.TOO_NEW}$"):
                 wait_until_old_enough(opened, "server", role, pki.issuer, young)

@@ -27,8 +27,8 @@ from dockertls_vault.errors import (
     CannotWrite,
     ConflictingState,
     DockerTLSError,
-    ForeignFiles,
     Locked,
+    UnmanagedFiles,
 )
 from dockertls_vault.files import atomic, fsuid
 from dockertls_vault.rollback import find, roll_back
@@ -219,7 +219,7 @@ def test_files_of_others_are_in_the_way(out: Path) -> None:
     second = put(out, 2)
     (out / "key.pem").unlink()
     (out / "key.pem").write_text("by hand")
-    with pytest.raises(ForeignFiles, match=r"key\.pem") as raised:
+    with pytest.raises(UnmanagedFiles, match=r"key\.pem") as raised:
         back(out)
     assert "--replace" not in raised.value.hint
     used = find(out).generations[0]

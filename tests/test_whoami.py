@@ -10,7 +10,7 @@ import pytest
 
 from dockertls_vault.ca import policy
 from dockertls_vault.ca.policy import Person
-from dockertls_vault.errors import PolicyDenied, TokenRefused
+from dockertls_vault.errors import PermissionDenied, TokenRejected
 from dockertls_vault.whoami import COMMANDS, Permission, WhoAmI, who_am_i
 
 from .vault.operator import Operator, session
@@ -155,14 +155,14 @@ def test_a_login(operator: Operator) -> None:
 def test_a_token_that_may_not_even_ask(operator: Operator) -> None:
     """It has no default policy; the line that it lacks is in the hint."""
     token = operator.create_token(policies=[operator.policy('path "x" {}')], no_default_policy=True)
-    with pytest.raises(PolicyDenied) as caught:
+    with pytest.raises(PermissionDenied) as caught:
         ask(operator, VAULT_TOKEN=token)
     assert "auth/token/lookup-self" in caught.value.hint
 
 
 def test_a_token_that_is_no_token(operator: Operator) -> None:
     """Vault does not know it."""
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRejected):
         ask(operator, VAULT_TOKEN="of-somebody-else")
 
 
@@ -170,6 +170,6 @@ def test_a_token_that_is_no_token(operator: Operator) -> None:
 def test_a_token_that_is_used_up(operator: Operator, uses: int) -> None:
     """Before it is asked what it may do, or by that question: no server failed, 77."""
     token = operator.create_token(policies=["default"], ttl="5m", num_uses=uses)
-    with pytest.raises(TokenRefused) as caught:
+    with pytest.raises(TokenRejected) as caught:
         ask(operator, VAULT_TOKEN=token)
     assert caught.value.exit_status == 77

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.certificate import describe, load_all
 from dockertls_vault.certificate.verify import current_roots
-from dockertls_vault.errors import ConflictingState, ConsentNeeded, RequestRefused, UnknownMount
+from dockertls_vault.errors import (
+    ConfirmationRequired,
+    ConflictingState,
+    RequestRejected,
+    UnknownMount,
+)
 
 from . import readiness
 from .changes import Change, describe_change
@@ -68,19 +73,19 @@ class Outcome:
     unused_keys: tuple[str, ...] = ()
 
 
-def apply(ca: CertificateAuthority, plan: Plan, *, consent: bool = False) -> Outcome:
+def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> Outcome:
     """Carry the plan out, read back what each step wrote, and report what the server made of it.
 
-    What another run of it did at the same time counts as done. Raises ConsentNeeded, before
-    anything is touched, where something is taken away or opened without ``consent``;
+    What another run of it did at the same time counts as done. Raises ConfirmationRequired, before
+    anything is touched, where something is taken away or opened unless ``confirmed``;
     ConflictingState when what is there is no more what the plan was made for, or not what was
     written.
     """
-    if plan.needs_consent and not consent:
-        raise ConsentNeeded(
+    if plan.needs_confirmation and not confirmed:
+        raise ConfirmationRequired(
             f"nothing was changed: the plan {plan.consequence}",
-            problems=plan.needs_consent,
-            hint="; ".join((ConsentNeeded.default_hint, *plan.if_unwanted)),
+            problems=plan.needs_confirmation,
+            hint="; ".join((ConfirmationRequired.default_hint, *plan.if_unwanted)),
         )
     state = ca.state(tuple(plan.desired.roles))
     _check_the_mount(plan, state)
@@ -162,10 +167,10 @@ def _carry_out(ca: CertificateAuthority, step: Step, state: State) -> tuple[tupl
     for _ in range(step.tries):
         if step.is_done(state):
             return warnings, state
-        refused: RequestRefused | None = None
+        refused: RequestRejected | None = None
         try:
             warnings += step.apply(ca, state)
-        except RequestRefused as error:
+        except RequestRejected as error:
             # What it makes may be there by now.
             refused = error
         state = ca.state(tuple(state.roles))

@@ -64,7 +64,7 @@ class Change:
     widens: bool = False
 
     @property
-    def needs_consent(self) -> bool:
+    def needs_confirmation(self) -> bool:
         """Whether nobody has asked for it; --remove-domain, which names a domain, does."""
         return self.widens or (self.restricts and self.parameter != "allowed_domains")
 

@@ -37,19 +37,19 @@ class Plan:
     ineffective_options: tuple[str, ...] = ()
 
     @property
-    def needs_consent(self) -> tuple[str, ...]:
+    def needs_confirmation(self) -> tuple[str, ...]:
         """What would be taken away or opened without having been asked for, in words."""
         return tuple(
             f"{step.subject}: {announce(change)}"
             for step in self.steps
             for change in step.changes
-            if change.needs_consent
+            if change.needs_confirmation
         )
 
     @property
     def consequence(self) -> str:
         """What that comes to, in words."""
-        changes = [c for step in self.steps for c in step.changes if c.needs_consent]
+        changes = [c for step in self.steps for c in step.changes if c.needs_confirmation]
         restricts = ["restricts what is allowed today"] if any(c.restricts for c in changes) else []
         widens = ["allows what is rejected today"] if any(c.widens for c in changes) else []
         return " and ".join(restricts + widens)
@@ -57,7 +57,7 @@ class Plan:
     @property
     def if_unwanted(self) -> tuple[str, ...]:
         """What can be done instead of that."""
-        unasked = [step for step in self.steps if any(c.needs_consent for c in step.changes)]
+        unasked = [step for step in self.steps if any(c.needs_confirmation for c in step.changes)]
         return tuple(dict.fromkeys(step.if_unwanted for step in unasked if step.if_unwanted))
 
 

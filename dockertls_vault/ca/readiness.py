@@ -105,12 +105,12 @@ def _of_the_role(
             f"may sign for no name below {', '.join(excluded)}, by its name constraints or those "
             f"of a CA above it; run `ca init` with {remove}, or {another}"
         )
-    too_young_for = _too_young_for(issuing, chain[0])
-    if too_young_for > issuing.patience:
+    too_new_for = _too_new_for(issuing, chain[0])
+    if too_new_for > issuing.patience:
         return (
             "is too new for certificates that are backdated, as they are by the roles: from "
             "1.21.1 on, HashiCorp Vault signs none in the next "
-            f"{format_duration(too_young_for)}; run it again then"
+            f"{format_duration(too_new_for)}; run it again then"
         )
     return None
 
@@ -144,7 +144,7 @@ def _excluded(role: Role, path: Sequence[Certificate]) -> tuple[str, ...]:
     )
 
 
-def _too_young_for(issuing: Issuing, issuer: Certificate) -> timedelta:
+def _too_new_for(issuing: Issuing, issuer: Certificate) -> timedelta:
     """Return for how long Vault refuses what the role dates back; never does so OpenBao.
 
     OpenBao is known by a parameter of roles that it alone has.

@@ -227,7 +227,7 @@ class WriteRole(Step):
         Raises ConflictingState where that takes away or opens more than the plan says.
         """
         left = self.left(state)
-        if any(change.needs_consent and change not in self.changes for change in left):
+        if any(change.needs_confirmation and change not in self.changes for change in left):
             raise changed_meanwhile(self.subject)
         if state.roles.get(self.name) is None:
             return ca.write_role(self.name, self.desired.role(self.name, None))

@@ -12,7 +12,7 @@ from dockertls_vault.ca.changes import announce
 from dockertls_vault.ca.policy import Person
 from dockertls_vault.certificate.names import parse_common_name
 from dockertls_vault.duration import parse_ttl
-from dockertls_vault.errors import ConflictingState, ConsentNeeded
+from dockertls_vault.errors import ConfirmationRequired, ConflictingState
 from dockertls_vault.settings.schema import Settings
 
 from . import render, speech
@@ -185,7 +185,7 @@ def _set_up(
         if dry_run:
             outcome = bootstrap.preview(plan)
         else:
-            outcome = bootstrap.apply(ca, plan, consent=yes or _confirm(plan))
+            outcome = bootstrap.apply(ca, plan, confirmed=yes or _confirm(plan))
         trust = PKI(session, settings.trust_mount or settings.mount)
         return bootstrap.with_trust(outcome, plan, ca, trust, datetime.now(UTC))
 
@@ -199,15 +199,15 @@ def _plan(steps: Sequence[Step]) -> list[str]:
 
 
 def _confirm(plan: Plan) -> bool:
-    """Ask before removing or widening access, if the plan does; raises ConsentNeeded for a no.
+    """Ask before removing or widening access, if the plan does; raises ConfirmationRequired for a no.
 
     False if there was nothing to ask, or no terminal to ask on.
     """
-    if not plan.needs_consent:
+    if not plan.needs_confirmation:
         return False
-    answer = speech.confirmed([f"the plan {plan.consequence}:", *plan.needs_consent])
+    answer = speech.confirmed([f"the plan {plan.consequence}:", *plan.needs_confirmation])
     if answer is False:
-        raise ConsentNeeded("not confirmed: nothing was changed")
+        raise ConfirmationRequired("not confirmed: nothing was changed")
     return bool(answer)
 
 
@@ -245,8 +245,12 @@ def _unused_keys(outcome: Outcome) -> list[str]:
 
 def _summary(outcome: Outcome) -> str:
     if not outcome.applied:
-        consent = any(change.needs_consent for step in outcome.steps for change in step.changes)
-        return "nothing was changed (--dry-run)" + ("; to apply it, use --yes" if consent else "")
+        unconfirmed = any(
+            change.needs_confirmation for step in outcome.steps for change in step.changes
+        )
+        return "nothing was changed (--dry-run)" + (
+            "; to apply it, use --yes" if unconfirmed else ""
+        )
     state = "ready" if outcome.ready else "not ready"
     if outcome.ready and not outcome.steps:
         return f"no changes needed at {outcome.mount}"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dockertls_vault.ca import policy
-from dockertls_vault.errors import PolicyDenied
+from dockertls_vault.errors import PermissionDenied
 
 from . import password, render
 
@@ -52,7 +52,7 @@ def needing(person: Person, mount: str, role: str) -> Iterator[None]:
     """
     try:
         yield
-    except PolicyDenied as denied:
+    except PermissionDenied as denied:
         if denied.by_policy:
             writing = policy.command(person, mount, role)
             denied.hint = f"`{writing}` writes a policy with everything this command needs"

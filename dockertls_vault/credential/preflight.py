@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.request import Purpose
-from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
+from dockertls_vault.errors import CannotWrite, ConflictingState, UnmanagedFiles
 from dockertls_vault.files import atomic, walk
 from dockertls_vault.files.writers import user_name
 
@@ -35,12 +35,12 @@ def check(placement: Placement, *, replace: bool) -> tuple[str, ...]:
 
     Where the placement has no kind yet, the credential that is there is of the right one.
     Raises CannotWrite where there is no right to write or others have one, ConflictingState
-    where the directory holds a credential of another kind, and ForeignFiles.
+    where the directory holds a credential of another kind, and UnmanagedFiles.
     """
     with refusals(placement.directory):
         foreign = by_worker(placement, _look)
     if foreign and not replace:
-        raise ForeignFiles(
+        raise UnmanagedFiles(
             f"refusing to overwrite {', '.join(foreign)} in {placement.directory}: not created by "
             "dockertls-vault"
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.duration import format_duration
-from dockertls_vault.errors import IssuerTooYoung
+from dockertls_vault.errors import IssuerTooNew
 
 from . import roles
 from .answers import fields
@@ -30,12 +30,12 @@ def wait_until_old_enough(
     role: str,
     parameters: Mapping[str, Any] | None,
     read_issuer: Callable[[str], str],
-    young: IssuerTooYoung,
+    young: IssuerTooNew,
 ) -> None:
     """Wait until the issuer of ``role``, which was just refused as ``young``, may sign.
 
     Where the token may not read the role's ``parameters``, this is only until the next try.
-    ``read_issuer`` returns the PEM of an issuer. Raises IssuerTooYoung, with the time that is
+    ``read_issuer`` returns the PEM of an issuer. Raises IssuerTooNew, with the time that is
     left, where the budget is shorter than that.
     """
     known = {**roles.CLIENT, **(parameters or {})}
@@ -56,7 +56,7 @@ def wait_until_old_enough(
         why = f"waiting: {told}"
         hint = f"try again in {format_duration(left)}, which is late enough for a role of `ca init`"
     if not session.wait(wait, why):
-        raise IssuerTooYoung(told, asked_at=young.asked_at, hint=hint)
+        raise IssuerTooNew(told, asked_at=young.asked_at, hint=hint)
 
 
 def _left(issuer: str, backdated: timedelta, now: datetime) -> timedelta:

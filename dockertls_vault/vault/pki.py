@@ -12,8 +12,8 @@ from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import (
     Denied,
     DockerTLSError,
-    IssuerTooYoung,
-    NameRefused,
+    IssuerTooNew,
+    NameNotAllowed,
     NotFound,
     UnknownMount,
     UnknownRole,
@@ -73,7 +73,7 @@ class PKI:
 
         The names go along as parameters too: a role that does not take them from the CSR
         would drop them without a word. An issuer that is too young is waited for, within the
-        budget. Raises NameRefused, SigningRefused, IssuerTooYoung, UnknownRole, UnknownMount and
+        budget. Raises NameNotAllowed, SigningRefused, IssuerTooNew, UnknownRole, UnknownMount and
         what the session raises.
         """
         parameters = {
@@ -86,7 +86,7 @@ class PKI:
         }
         try:
             body = self._sign(role, parameters)
-        except NameRefused as refused:
+        except NameNotAllowed as refused:
             refused.names = refused.names or tuple(ip_addresses)
             purpose = Purpose.SERVER if dns_names or ip_addresses else Purpose.CLIENT
             if purpose is Purpose.CLIENT:
@@ -166,7 +166,7 @@ class PKI:
         while True:
             try:
                 return self._session.adapter.post(path, json=parameters)
-            except IssuerTooYoung as young:
+            except IssuerTooNew as young:
                 wait_until_old_enough(self._session, role, self.role(role), self.issuer, young)
             except UnknownRole:
                 raise self._unknown_role(role) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from dockertls_vault import stop
 from dockertls_vault.background import in_background
 from dockertls_vault.duration import format_duration
-from dockertls_vault.errors import DockerTLSError, TokenRefused
+from dockertls_vault.errors import DockerTLSError, TokenRejected
 
 from .http import plaintext
 from .http.adapter import Adapter
@@ -53,7 +53,7 @@ class _WithToken(Adapter):
     def request(self, method: str, path: str, **more: Any) -> Any:
         try:
             body = self._send(method, path, more)
-        except TokenRefused:
+        except TokenRejected:
             if not self._identity.renew():
                 raise
             body = self._send(method, path, more)
@@ -64,7 +64,7 @@ class _WithToken(Adapter):
         headers = {**(more.get("headers") or {}), "X-Vault-Token": self._identity.token()}
         try:
             return super().request(method, path, **{**more, "headers": headers})
-        except TokenRefused as refused:
+        except TokenRejected as refused:
             raise self._identity.blamed(refused) from None
 
 
@@ -124,7 +124,7 @@ class Session:
                 "/v1/auth/token/revoke-self", headers={"X-Vault-Token": login.token}
             )
         except DockerTLSError as error:
-            gone = isinstance(error, TokenRefused) and (error.gone or self.identity.is_over(login))
+            gone = isinstance(error, TokenRejected) and (error.gone or self.identity.is_over(login))
             if not gone:
                 logger.warning(_not_revoked(login, error))
 

@@ -26,7 +26,7 @@ from dockertls_vault.ca.steps import (
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
-from dockertls_vault.errors import ConflictingState, ConsentNeeded
+from dockertls_vault.errors import ConfirmationRequired, ConflictingState
 from dockertls_vault.settings import resolve
 from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
@@ -273,7 +273,7 @@ def test_what_others_use_is_not_taken_away_without_consent(
     post(session, f"{ca.mount}/roles/server", **theirs)
     before = ca.state(ROLES)
     plan = planned(ca, DesiredState(("b.test",)))
-    with pytest.raises(ConsentNeeded) as refused:
+    with pytest.raises(ConfirmationRequired) as refused:
         bootstrap.apply(ca, plan)
     assert refused.value.problems == (
         "the role server: restricts: client_flag: true -> false",
@@ -281,7 +281,7 @@ def test_what_others_use_is_not_taken_away_without_consent(
     )
     assert "DOCKERTLS_SERVER_ROLE" in refused.value.hint
     assert ca.state(ROLES) == before
-    bootstrap.apply(ca, plan, consent=True)
+    bootstrap.apply(ca, plan, confirmed=True)
     role = ca.role("server") or {}
     assert (role["client_flag"], role["max_ttl"]) == (False, 86400 * 30)
     assert role["allowed_domains"] == ["example.internal", "b.test"]
@@ -298,7 +298,7 @@ def test_where_no_role_loses_anything_no_other_role_helps(
     )
     plan = planned(ca, DesiredState(("b.test",)))
     assert kinds(plan.steps) == [SetDefault, WriteRole]
-    with pytest.raises(ConsentNeeded) as refused:
+    with pytest.raises(ConfirmationRequired) as refused:
         bootstrap.apply(ca, plan)
     assert refused.value.hint == "give --yes to confirm"
 
@@ -315,14 +315,14 @@ def test_a_role_that_refuses_is_not_opened_without_consent(
     }
     post(session, f"{ca.mount}/roles/server", **theirs)
     before = ca.state(ROLES)
-    with pytest.raises(ConsentNeeded, match=r"restricts .* and allows ") as refused:
+    with pytest.raises(ConfirmationRequired, match=r"restricts .* and allows ") as refused:
         bootstrap.apply(ca, planned(ca))
     assert set(refused.value.problems) == {
         "the role server: widens: allow_ip_sans: false -> true",
         "the role server: restricts: allow_wildcard_certificates: true -> false",
     }
     assert ca.state(ROLES) == before
-    bootstrap.apply(ca, planned(ca), consent=True)
+    bootstrap.apply(ca, planned(ca), confirmed=True)
     assert planned(ca).steps == ()
 
 
@@ -356,7 +356,7 @@ def test_consent_is_for_the_plan_that_was_shown(ca: CertificateAuthority, sessio
     with pytest.raises(
         ConflictingState, match="the role server has changed since the plan was made"
     ):
-        bootstrap.apply(ca, plan, consent=True)
+        bootstrap.apply(ca, plan, confirmed=True)
     assert (ca.role("server") or {})["allow_wildcard_certificates"] is True
 
 

@@ -112,7 +112,7 @@ def test_nothing_changes_that_the_plan_does_not_show(vault_server: DevVault, see
     with mounts.session(vault_server) as opened:
         ca = CertificateAuthority(opened, mount)
         plan = make_plan(mount, ca.state(tuple(DESIRED.roles)), DESIRED)
-        bootstrap.apply(ca, plan, consent=True)
+        bootstrap.apply(ca, plan, confirmed=True)
     after = everything(operator, mount)
     assert before.keys() == after.keys()
     changed = {

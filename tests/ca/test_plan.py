@@ -181,7 +181,7 @@ def test_a_default_that_would_change_by_itself_is_fixed() -> None:
     assert plan.steps == (SetDefault("root-1", before="root-1", follows_latest=True),)
     assert plan.steps[0].changes == (change,)
     assert plan.steps[0].summary == "keep the default issuer when new ones are added"
-    assert plan.needs_consent == (
+    assert plan.needs_confirmation == (
         "the mount: restricts: default_follows_latest_issuer: true -> false",
     )
 
@@ -292,7 +292,7 @@ def test_what_a_wish_does_to_the_role_that_is_there(
     given = {c.parameter: c.after for c in changes if not c.restricts}
     assert gives.items() <= given.items()
     assert bool(changes) == bool(gives or restricts)
-    assert bool(plan.needs_consent) == asks
+    assert bool(plan.needs_confirmation) == asks
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from dockertls_vault.ca.policy import Person, Rule, rules, to_hcl
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
-from dockertls_vault.errors import DockerTLSError, PolicyDenied
+from dockertls_vault.errors import DockerTLSError, PermissionDenied
 from dockertls_vault.settings import resolve
 from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
@@ -162,7 +162,7 @@ def test_who_issues_may_do_nothing_else(
     """Not with the other role, not verbatim, not with a key made in Vault, not past max_ttl."""
     session = holder(to_hcl(rules(person, ca.mount, person)))
     other = Person.CLIENT if person is Person.SERVER else Person.SERVER
-    with pytest.raises(PolicyDenied):
+    with pytest.raises(PermissionDenied):
         sign(session, ca.mount, other)
     key = generate_key(KeyType.EC_P256)
     csr = make_csr(key, "alice", NAMES[person])
@@ -185,7 +185,7 @@ def test_who_issues_may_do_nothing_else(
         ("GET", "secret/data/anything", {}),
     ]
     for method, path, body in tried:
-        assert isinstance(asked(session, method, path, body), PolicyDenied), (method, path)
+        assert isinstance(asked(session, method, path, body), PermissionDenied), (method, path)
 
 
 @pytest.mark.parametrize("person", [Person.SERVER, Person.CLIENT])
@@ -234,7 +234,7 @@ def test_an_admin_sets_up_the_ca_and_finds_it_done(
 
     def init() -> list[str]:
         plan = make_plan(mount, ca.state(tuple(DESIRED.roles)), DESIRED)
-        outcome = bootstrap.apply(ca, plan, consent=True)
+        outcome = bootstrap.apply(ca, plan, confirmed=True)
         assert bootstrap.with_trust(outcome, plan, ca, PKI(admin, mount), datetime.now(UTC)).ready
         return [step.summary for step in outcome.steps]
 
@@ -276,7 +276,7 @@ def test_an_admin_may_do_nothing_else(
         ("POST", "auth/token/create", {}),
     ]
     for method, path, body in tried:
-        assert isinstance(asked(session, method, path, body), PolicyDenied), (method, path)
+        assert isinstance(asked(session, method, path, body), PermissionDenied), (method, path)
 
 
 def test_a_path_is_quoted() -> None:

@@ -166,7 +166,7 @@ def test_a_wrapping_token_that_it_used_up(
     assert run(["auth"]) == 77
     told = capsys.readouterr().err
     assert "the wrapping token has expired, or was unwrapped before: " in told
-    assert re.search(r"hint: has its time passed, .*`dockertls-vault auth` does\? .* stolen", told)
+    assert re.search(r"hint: request a new one; .*`dockertls-vault auth` does.* stolen", told)
 
 
 def test_nothing_is_used_up_by_a_plain_secret_id(

@@ -16,10 +16,10 @@ from dockertls_vault.cli import main, signals, speech
 from dockertls_vault.cli.preferences import Failed, Output, Preferences
 from dockertls_vault.errors import (
     DockerTLSError,
-    ForeignFiles,
     InvalidInput,
     NotFound,
-    RequestRefused,
+    RequestRejected,
+    UnmanagedFiles,
     VaultError,
     VerificationError,
     error_types,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ARGUMENTS: dict[type[DockerTLSError], dict[str, Any]] = {
     VerificationError: {"problems": ("one", "two")},
     VaultError: {"status": 500},
-    RequestRefused: {"status": 400},
+    RequestRejected: {"status": 400},
     NotFound: {"status": 404},
 }
 
@@ -180,7 +180,7 @@ def test_a_failure_after_o_json_is_json(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_what_a_server_says_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Escape sequences in an error's words are shown, not sent."""
-    speech.failure(ForeignFiles("\x1b]0;title\x07 and \u202e more"), Preferences())
+    speech.failure(UnmanagedFiles("\x1b]0;title\x07 and \u202e more"), Preferences())
     assert "\x1b" not in (err := capsys.readouterr().err)
     assert "\u202e" not in err
     assert "\\x1b]0;title\\x07" in err

@@ -8,7 +8,7 @@ import pytest
 
 from dockertls_vault.cli import main, speech
 from dockertls_vault.cli.preferences import Preferences
-from dockertls_vault.errors import ForeignFiles
+from dockertls_vault.errors import UnmanagedFiles
 from tests.harness.terminal import be_a_terminal
 
 logger = logging.getLogger("dockertls_vault.of.this.test")
@@ -61,7 +61,7 @@ def test_errors_warnings_and_hints_have_colours_on_a_terminal(
 ) -> None:
     """The label alone; NO_COLOR turns them off, and so does a pipe."""
     be_a_terminal(monkeypatch)
-    error = ForeignFiles("went wrong")
+    error = UnmanagedFiles("went wrong")
     speech.failure(error, Preferences())
     speech.say("warning", "mind this")
     coloured = capsys.readouterr().err

@@ -19,7 +19,7 @@ import pytest
 from dockertls_vault.cli import main
 from dockertls_vault.credential import preflight
 from dockertls_vault.credential.layout import Layout
-from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles
+from dockertls_vault.errors import CannotWrite, ConflictingState, UnmanagedFiles
 from dockertls_vault.files import atomic
 from tests.credentials import CLIENT, SERVER, listing, public, put
 from tests.harness.missing import as_root, missing
@@ -131,7 +131,7 @@ def test_foreign_files_are_refused_and_left_unchanged(out: Path) -> None:
     """Without --replace, nothing is replaced and nothing is written."""
     out.mkdir()
     (out / "key.pem").write_text("by hand")
-    with pytest.raises(ForeignFiles, match=r"key\.pem"):
+    with pytest.raises(UnmanagedFiles, match=r"key\.pem"):
         put(out, 1)
     assert listing(out) == ["key.pem"]
     assert (out / "key.pem").read_text() == "by hand"

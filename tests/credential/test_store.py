@@ -15,7 +15,7 @@ import pytest
 
 from dockertls_vault.credential import reader, store
 from dockertls_vault.credential.layout import Layout
-from dockertls_vault.errors import CannotWrite, ConflictingState, ForeignFiles, InvalidInput
+from dockertls_vault.errors import CannotWrite, ConflictingState, InvalidInput, UnmanagedFiles
 from dockertls_vault.files import atomic
 from tests.credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
 from tests.harness.missing import as_root
@@ -108,7 +108,7 @@ def test_files_that_appear_while_waiting_for_the_lock_are_not_overwritten(
             yield
 
     monkeypatch.setattr(atomic, "locked", locked_late)
-    with pytest.raises(ForeignFiles):
+    with pytest.raises(UnmanagedFiles):
         put(out, 1)
     assert (out / "key.pem").read_text() == "by hand"
 

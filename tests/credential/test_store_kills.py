@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.credential import reader, store
-from dockertls_vault.errors import CannotWrite, ForeignFiles, Locked
+from dockertls_vault.errors import CannotWrite, Locked, UnmanagedFiles
 from dockertls_vault.files import atomic
 from tests.credentials import CLIENT, NAMES, generations, listing, public, put, swap_by_hand
 
@@ -71,7 +71,7 @@ def test_foreign_file_that_appears_while_waiting_for_the_lock_is_refused(
             assert waits.wait(LIMIT)
             (out / "key.pem").unlink()
             (out / "key.pem").write_text("by hand")
-        with pytest.raises(ForeignFiles, match=r"key\.pem"):
+        with pytest.raises(UnmanagedFiles, match=r"key\.pem"):
             waiting.result(LIMIT)
     assert (out / "key.pem").read_text() == "by hand"
 

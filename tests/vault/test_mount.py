@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from cryptography import x509
 
-from dockertls_vault.errors import InvalidInput, NotVault, PolicyDenied, VaultError
+from dockertls_vault.errors import InvalidInput, NotVault, PermissionDenied, VaultError
 from dockertls_vault.settings import parsers, resolve
 from dockertls_vault.vault.mount import CertificateAuthority, State
 from dockertls_vault.vault.session import open_session
@@ -235,7 +235,7 @@ def test_a_token_without_the_right_is_denied(vault_server: DevVault, session: Se
     environ = {"BAO_ADDR": vault_server.address, "BAO_TOKEN": made["auth"]["client_token"]}
     with (
         open_session(resolve.resolve({}, environ, ())) as limited,
-        pytest.raises(PolicyDenied, match="sys/mounts/dockertls"),
+        pytest.raises(PermissionDenied, match="sys/mounts/dockertls"),
     ):
         CertificateAuthority(limited, "dockertls").state(())
 

@@ -15,11 +15,11 @@ import pytest
 from dockertls_vault import stop
 from dockertls_vault.errors import (
     DockerTLSError,
-    LoginRefused,
+    LoginDenied,
     NoToken,
     NotVault,
-    PolicyDenied,
-    TokenRefused,
+    PermissionDenied,
+    TokenRejected,
     UnknownRole,
     VaultUnreachable,
 )
@@ -147,7 +147,7 @@ def test_a_token_that_may_not_revoke_itself(
     deny = 'path "auth/token/revoke-self" { capabilities = ["deny"] }'
     operator.write("sys/policies/acl/no-revocation", {"policy": deny})
     opened = open_session(settings(operator.address, **approle(operator, **role)))
-    with suppress(TokenRefused), opened:
+    with suppress(TokenRejected), opened:
         lookup(opened)
     assert len(caplog.messages) == len(opened.identity.logins) == tokens
     for login, words in zip(opened.identity.logins, caplog.messages, strict=True):
@@ -245,7 +245,7 @@ def test_a_token_that_cannot_be_got_again(operator: Operator) -> None:
     variables = approle(operator, token_num_uses=1, secret_id_num_uses=1)
     with session(operator.address, **variables) as opened:
         lookup(opened)
-        with pytest.raises(LoginRefused, match="no longer valid, and then Vault refused"):
+        with pytest.raises(LoginDenied, match="no longer valid, and then Vault refused"):
             lookup(opened)
 
 
@@ -257,7 +257,7 @@ def test_the_sink_of_vault_agent_is_read_again(operator: Operator, tmp_path: Pat
     with session(operator.address, DOCKERTLS_TOKEN_FILE=str(sink)) as opened:
         lookup(opened)
         operator.write("auth/token/revoke", {"token": first})
-        with pytest.raises(TokenRefused):
+        with pytest.raises(TokenRejected):
             lookup(opened)
         second = operator.create_token(policies=["default"], ttl="5m")
         sink.write_text(second)
@@ -270,11 +270,11 @@ class TestWhoseTokenItIs:
 
     STALE = "of-somebody-else"
 
-    def refusal(self, operator: Operator, **variables: str) -> TokenRefused:
+    def refusal(self, operator: Operator, **variables: str) -> TokenRejected:
         """Be refused; that a token could not be revoked is another test's."""
         with (
             session(operator.address, Waits(), **variables) as opened,
-            pytest.raises(TokenRefused) as caught,
+            pytest.raises(TokenRejected) as caught,
         ):
             lookup(opened)
         assert self.STALE not in f"{caught.value} {caught.value.hint}"
@@ -330,7 +330,7 @@ class TestWhoseTokenItIs:
         token = operator.create_token(policies=["default"], ttl="5m", num_uses=1)
         with (
             session(operator.address, VAULT_TOKEN=token) as opened,
-            pytest.raises(TokenRefused, match="the token of VAULT_TOKEN: this was its") as caught,
+            pytest.raises(TokenRejected, match="the token of VAULT_TOKEN: this was its") as caught,
         ):
             capabilities(opened, ["x"])
         assert "num_uses" in caught.value.hint
@@ -347,7 +347,7 @@ def test_a_policy_that_lacks_a_path(operator: Operator) -> None:
     token = operator.create_token(policies=["default"], ttl="5m")
     with (
         session(operator.address, VAULT_TOKEN=token) as opened,
-        pytest.raises(PolicyDenied) as caught,
+        pytest.raises(PermissionDenied) as caught,
     ):
         opened.client.adapter.post("/v1/team/pki/sign/server", json={"csr": "x"})
     assert "'update' on 'team/pki/sign/server'" in caught.value.message

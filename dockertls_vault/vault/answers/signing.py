@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import (
+    CommonNameRequired,
     IssuerExpired,
-    IssuerTooYoung,
+    IssuerTooNew,
     IssuerUnusable,
-    KeyRefused,
-    NameRefused,
-    NoCommonName,
+    KeyNotAllowed,
+    NameNotAllowed,
     SigningRefused,
-    TTLRefused,
+    TTLNotAllowed,
     UnknownRole,
 )
 from dockertls_vault.vault.roles import widening
@@ -42,11 +42,11 @@ def _unknown_role(refusal: Refusal) -> UnknownRole:
     return UnknownRole(f"Vault knows no role for {refusal.path!r}: {refusal.words}")
 
 
-def _name_refused(refusal: Refusal) -> NameRefused:
+def _name_not_allowed(refusal: Refusal) -> NameNotAllowed:
     name = refusal.group("name")
     # An underscore or a wildcard is refused whatever the domain.
     change = next((change for sign, change in _LIMITS if sign in name), None)
-    return NameRefused(
+    return NameNotAllowed(
         f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.words}",
         names=(name,),
         hint=f"request another name (--host), or set {change} in the role"
@@ -56,47 +56,47 @@ def _name_refused(refusal: Refusal) -> NameRefused:
     )
 
 
-def _address_refused(refusal: Refusal) -> NameRefused:
+def _address_refused(refusal: Refusal) -> NameNotAllowed:
     address = refusal.group("name")
-    return NameRefused(
+    return NameNotAllowed(
         f"the role {_role(refusal)!r} does not allow the address {address}: {refusal.words}",
         names=(address,),
         hint="request another one (--host), or widen allowed_ip_sans_cidr in the role",
     )
 
 
-def _addresses_refused(refusal: Refusal) -> NameRefused:
-    return NameRefused(
+def _addresses_refused(refusal: Refusal) -> NameNotAllowed:
+    return NameNotAllowed(
         f"the role {_role(refusal)!r} allows no IP address: {refusal.words}",
         hint="request DNS names (--host), or set allow_ip_sans=true in the role",
     )
 
 
-def _constrained(refusal: Refusal) -> NameRefused:
+def _constrained(refusal: Refusal) -> NameNotAllowed:
     name = refusal.group("name")
-    return NameRefused(
+    return NameNotAllowed(
         f"the issuer of the role {_role(refusal)!r} may not sign for {name!r}: {refusal.words}",
         names=(name,),
         hint="request a name within the issuer's name constraints (--host)",
     )
 
 
-def _other_key(refusal: Refusal) -> KeyRefused:
+def _other_key(refusal: Refusal) -> KeyNotAllowed:
     algorithm = refusal.group("algorithm")
     smallest, *larger = (kind for kind in KeyType if kind.algorithm == algorithm)
     more = f" (or larger: {', '.join(larger)})" if larger else ""
-    return KeyRefused(
+    return KeyNotAllowed(
         f"the role {_role(refusal)!r} requires another type of key: {refusal.words}",
         hint=f"give --key-type {smallest}{more}, or set key_type=any in the role",
     )
 
 
-def _larger_key(refusal: Refusal) -> KeyRefused:
+def _larger_key(refusal: Refusal) -> KeyNotAllowed:
     bits = int(refusal.group("bits"))
     algorithm = "rsa" if bits >= _SHORTEST_RSA else "ec"
     kinds = [kind for kind in KeyType if kind.algorithm == algorithm]
     fitting = [kind for kind in kinds if kind.bits >= bits]
-    return KeyRefused(
+    return KeyNotAllowed(
         f"the role {_role(refusal)!r} requires a larger key: {refusal.words}",
         hint=f"give --key-type {fitting[0]}, or set key_type=any in the role"
         if fitting
@@ -104,32 +104,32 @@ def _larger_key(refusal: Refusal) -> KeyRefused:
     )
 
 
-def _no_common_name(refusal: Refusal) -> NoCommonName:
-    return NoCommonName(
+def _no_common_name(refusal: Refusal) -> CommonNameRequired:
+    return CommonNameRequired(
         f"the role {_role(refusal)!r} requires a common name, and no DNS name of at most 64 "
         f"characters was requested: {refusal.words}",
         hint="set require_cn=false in the role, or give a DNS name as well (--host)",
     )
 
 
-def _fixed_end(refusal: Refusal) -> TTLRefused:
-    return TTLRefused(
+def _fixed_end(refusal: Refusal) -> TTLNotAllowed:
+    return TTLNotAllowed(
         f"the role {_role(refusal)!r} has a fixed not_after, which excludes a TTL: {refusal.words}",
         hint='set not_after="" and a max_ttl in the role',
     )
 
 
-def _issuer_ends(refusal: Refusal) -> TTLRefused | IssuerExpired:
+def _issuer_ends(refusal: Refusal) -> TTLNotAllowed | IssuerExpired:
     """Tell an issuer that ends before the certificate would from one that has ended."""
     end, now = _time(refusal.group("end")), refusal.date
     if end is None or now is None:
-        return TTLRefused(
+        return TTLNotAllowed(
             f"the issuer of the role {_role(refusal)!r} expires too soon: {refusal.words}",
             hint="give a shorter --ttl",
         )
     if end <= now:
         return _expired(refusal, f" at {format_time(end)}")
-    return TTLRefused(
+    return TTLNotAllowed(
         f"the issuer of the role {_role(refusal)!r} ends at {format_time(end)}, before "
         f"the certificate would: {refusal.words}",
         hint=f"give --ttl {format_duration(_longest(end - now))}, or set "
@@ -143,8 +143,8 @@ def _expired(refusal: Refusal, when: str = "") -> IssuerExpired:
     )
 
 
-def _too_young(refusal: Refusal) -> IssuerTooYoung:
-    return IssuerTooYoung(
+def _too_new(refusal: Refusal) -> IssuerTooNew:
+    return IssuerTooNew(
         f"the issuer of the role {_role(refusal)!r} is too new for certificates that the role "
         f"backdates: {refusal.words}",
         asked_at=refusal.date,
@@ -196,8 +196,8 @@ _UNUSABLE = (
 _REFUSED: tuple[Row, ...] = tuple(
     row(statuses, phrase, Verdict.FINAL, error, path=_SIGN)
     for statuses, phrase, error in (
-        (400, r"(?:subject alternate|common) name (?P<name>.+) not allowed by", _name_refused),
-        (400, r"alternate name (?P<name>.+) is not a valid DNS name", _name_refused),
+        (400, r"(?:subject alternate|common) name (?P<name>.+) not allowed by", _name_not_allowed),
+        (400, r"alternate name (?P<name>.+) is not a valid DNS name", _name_not_allowed),
         (400, r"IP Subject Alternative Names are not allowed", _addresses_refused),
         (400, r'the IP address "(?P<name>[^"]+)" is not allowed', _address_refused),
         (500, r'sign for this name: (?:DNS name|IP address) "(?P<name>[^"]+)"', _constrained),
@@ -207,7 +207,7 @@ _REFUSED: tuple[Row, ...] = tuple(
         (400, r"Either ttl or not_after should be provided", _fixed_end),
         (400, r"beyond the expiration of the CA certificate at (?P<end>\S+)", _issuer_ends),
         (400, r"notAfter before notBefore", _expired),
-        (400, r"notBefore before signer's notBefore", _too_young),
+        (400, r"notBefore before signer's notBefore", _too_new),
         ((400, 500), _UNUSABLE, _unusable),
         (400, "", _refused),
     )

@@ -13,22 +13,22 @@ from urllib.parse import unquote
 
 from dockertls_vault.errors import (
     DockerTLSError,
-    LeaseQuotaUsedUp,
-    LoginRefused,
+    LeaseQuotaExceeded,
+    LoginDenied,
     NoLeader,
     NotFound,
     NotVault,
-    PolicyDenied,
+    PermissionDenied,
     RateLimited,
-    RequestRefused,
-    TokenRefused,
+    RequestRejected,
+    TokenRejected,
     TryAgain,
     UnknownMount,
     UnknownNamespace,
     VaultError,
     VaultSealed,
     VaultUnreachable,
-    WrappedSecretUsed,
+    WrappingTokenInvalid,
 )
 
 from .meaning import Refusal, Row, Verdict, row
@@ -45,7 +45,7 @@ _SUCCESS = {"request_id", "lease_id", "data", "auth", "wrap_info", "errors"}
 _BARE = "sys/leader"
 _LOGIN = r"^auth/.+/login(/[^/]+)?$"
 _ANY = ()
-_KINDS = {400: RequestRefused, 404: NotFound}
+_KINDS = {400: RequestRejected, 404: NotFound}
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ def _rate_limited(refusal: Refusal) -> RateLimited:
     )
 
 
-def _lease_quota(refusal: Refusal) -> LeaseQuotaUsedUp:
-    return LeaseQuotaUsedUp(f"Vault's lease count quota is exceeded: {refusal.words}")
+def _lease_quota(refusal: Refusal) -> LeaseQuotaExceeded:
+    return LeaseQuotaExceeded(f"Vault's lease count quota is exceeded: {refusal.words}")
 
 
 def _overloaded(refusal: Refusal) -> RateLimited:
@@ -186,27 +186,27 @@ def _cancelled(refusal: Refusal) -> VaultError:
     )
 
 
-def _login_refused(refusal: Refusal) -> LoginRefused:
-    return LoginRefused(f"Vault refused the login at {refusal.path}: {refusal.words}")
+def _login_denied(refusal: Refusal) -> LoginDenied:
+    return LoginDenied(f"Vault refused the login at {refusal.path}: {refusal.words}")
 
 
-def _unwrapped(refusal: Refusal) -> WrappedSecretUsed:
-    return WrappedSecretUsed(
+def _wrapping_token_invalid(refusal: Refusal) -> WrappingTokenInvalid:
+    return WrappingTokenInvalid(
         f"the wrapping token has expired, or was unwrapped before: {refusal.words}"
     )
 
 
-def _token_refused(refusal: Refusal) -> TokenRefused:
-    return TokenRefused(f"Vault rejected the token: {refusal.words}", why=refusal.words)
+def _token_rejected(refusal: Refusal) -> TokenRejected:
+    return TokenRejected(f"Vault rejected the token: {refusal.words}", why=refusal.words)
 
 
-def _token_unknown(refusal: Refusal) -> TokenRefused:
-    return TokenRefused(f"Vault rejected the token: {refusal.words}", why=refusal.words, gone=True)
+def _token_unknown(refusal: Refusal) -> TokenRejected:
+    return TokenRejected(f"Vault rejected the token: {refusal.words}", why=refusal.words, gone=True)
 
 
-def _token_used_up(_refusal: Refusal) -> TokenRefused:
+def _token_used_up(_refusal: Refusal) -> TokenRejected:
     # Its last use was this request, which asks about the token itself.
-    return TokenRefused(
+    return TokenRejected(
         "the token is used up: this was its last use",
         why="this was its last use",
         gone=True,
@@ -214,24 +214,24 @@ def _token_used_up(_refusal: Refusal) -> TokenRefused:
     )
 
 
-def _not_allowed(refusal: Refusal) -> PolicyDenied:
+def _not_allowed(refusal: Refusal) -> PermissionDenied:
     capability = _CAPABILITIES.get(refusal.method, "update")
-    return PolicyDenied(
+    return PermissionDenied(
         f"the token's policies do not allow {capability!r} on {refusal.path!r}",
         hint=f'the policy needs: path "{refusal.path}" {{ capabilities = ["{capability}"] }}',
     )
 
 
-def _nothing_below(refusal: Refusal) -> PolicyDenied:
+def _nothing_below(refusal: Refusal) -> PermissionDenied:
     path = refusal.said["path"] if refusal.said else refusal.path
-    return PolicyDenied(
+    return PermissionDenied(
         f"the token's policies allow nothing below {path!r}",
         hint="`dockertls-vault auth` shows what the policy needs",
     )
 
 
-def _denied(refusal: Refusal) -> PolicyDenied:
-    return PolicyDenied(
+def _denied(refusal: Refusal) -> PermissionDenied:
+    return PermissionDenied(
         f"Vault denies {refusal.method} on {refusal.path!r}: {refusal.words}",
         by_policy=False,
         hint="ask the operator of Vault; more than the token's policies decides this",
@@ -307,12 +307,12 @@ VAULT = (
     ),
     row(404, r"namespace not found", Verdict.FINAL, _no_namespace),
     # Who we are.
-    row((400, 401, 403, 404), "", Verdict.FINAL, _login_refused, path=_LOGIN),
-    row((400, 403, 404), "", Verdict.FINAL, _unwrapped, path=r"^sys/wrapping/"),
+    row((400, 401, 403, 404), "", Verdict.FINAL, _login_denied, path=_LOGIN),
+    row((400, 403, 404), "", Verdict.FINAL, _wrapping_token_invalid, path=r"^sys/wrapping/"),
     row(403, r"invalid token", Verdict.FINAL, _token_unknown),
-    row(403, r"^permission denied$", Verdict.FINAL, _token_refused),
+    row(403, r"^permission denied$", Verdict.FINAL, _token_rejected),
     row(400, r"^1 error occurred: \* invalid token$", Verdict.FINAL, _token_used_up),
-    row(400, r"^(1 error occurred: \* )?missing client token", Verdict.FINAL, _token_refused),
+    row(400, r"^(1 error occurred: \* )?missing client token", Verdict.FINAL, _token_rejected),
     # What we may do; Sentinel has words of its own.
     row(403, r"^1 error occurred: \* permission denied$", Verdict.FINAL, _not_allowed),
     row(403, r'preflight capability check .*path "(?P<path>[^"]*)"', Verdict.FINAL, _nothing_below),

@@ -14,7 +14,7 @@ from dockertls_vault.errors import (
     DockerTLSError,
     InvalidSetting,
     NotVault,
-    UnknownAddress,
+    UnknownHost,
     VaultUnreachable,
 )
 
@@ -49,9 +49,9 @@ def unreachable(address: Address, error: BaseException, settings: Settings) -> D
         if isinstance(cause, TooLongError):
             return NotVault(f"the response of {address} is too large")
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-            return UnknownAddress(f"the name in {address} does not exist: {cause.strerror}")
+            return UnknownHost(f"the name in {address} does not exist: {cause.strerror}")
         if isinstance(cause, socket.gaierror):
-            return VaultUnreachable(f"{address} {reason(error)}", hint=UnknownAddress.default_hint)
+            return VaultUnreachable(f"{address} {reason(error)}", hint=UnknownHost.default_hint)
     if "addresses" not in settings.origins:
         return no_address(settings, address, reason(error))
     if proxy := _proxy(address, settings):

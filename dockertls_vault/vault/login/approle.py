@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import LoginRefused, NoToken
+from dockertls_vault.errors import LoginDenied, NoToken
 from dockertls_vault.vault.answers import fields
 
 from . import wrapping
@@ -46,7 +46,7 @@ def secret_id(
 ) -> str | None:
     """Return the secret_id, or None for a role that asks for none (bind_secret_id=false).
 
-    Raises WrappedSecretUsed if somebody unwrapped it before, LoginRefused if what is wrapped is
+    Raises WrappingTokenInvalid if somebody unwrapped it before, LoginDenied if what is wrapped is
     not a secret_id of ``mount``, or of another namespace; it is not unwrapped then.
     """
     plain = _either(settings, "secret_id", settings.secret_id, settings.secret_id_file)
@@ -106,13 +106,13 @@ def _check_namespace(settings: Settings, token: str) -> None:
         return
     expected = settings.namespace not in {None, "root"}
     if form["namespace"] and not expected:
-        raise LoginRefused(
+        raise LoginDenied(
             "the wrapped secret_id was created in a namespace, and none is set; it was not "
             "unwrapped",
             hint="set VAULT_NAMESPACE or BAO_NAMESPACE to the namespace that it was created in",
         )
     if form["prefix"] == "s" and not form["namespace"] and expected:
-        raise LoginRefused(
+        raise LoginDenied(
             "the wrapped secret_id was created in no namespace, and "
             f"{settings.origins['namespace']} is {settings.namespace!r}; it was not unwrapped",
             hint="create it in that namespace, or unset the namespace here",
@@ -125,7 +125,7 @@ def _check_origin(anonymous: Adapter, token: str, mount: str, role: str | None) 
     name = "[^/]+" if role is None else re.escape(role)
     if not re.fullmatch(rf"auth/{re.escape(mount)}/role/{name}/secret-id", path):
         wanted = f"auth/{mount}/role/{role or 'ROLE'}/secret-id"
-        raise LoginRefused(
+        raise LoginDenied(
             f"the wrapped secret_id was created at {path!r}, not at {wanted!r}; it was not "
             "unwrapped",
             hint="if nobody you know created it there, treat it as planted by an attacker",

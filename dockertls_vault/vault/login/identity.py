@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import LoginRefused, TokenRefused
+from dockertls_vault.errors import LoginDenied, TokenRejected
 from dockertls_vault.settings.parsers import Method
 from dockertls_vault.vault.http.unconfigured import no_token
 
@@ -83,20 +83,20 @@ class Identity:
         before, self._token = self._token, None
         try:
             self._token = self._find()
-        except LoginRefused as error:
-            raise LoginRefused(
+        except LoginDenied as error:
+            raise LoginDenied(
                 f"the token from our login is no longer valid, and then {error.message}",
                 hint=error.hint,
             ) from None
         return self._token != before
 
-    def blamed(self, refused: TokenRefused) -> TokenRefused:
+    def blamed(self, refused: TokenRejected) -> TokenRejected:
         """Return the refusal of the token in use with where that was found, and what to do."""
         whose = self._found
         if self._choice.method is not Method.TOKEN:
             whose = f"the token of our login ({self._found})"
         own_hint = "" if refused.hint == refused.default_hint else refused.hint
-        return TokenRefused(
+        return TokenRejected(
             f"Vault rejected {whose}: {refused.why}",
             why=refused.why,
             hint=own_hint or self._remedy(),

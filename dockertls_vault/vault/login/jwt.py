@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib3.exceptions import HTTPError
 
 from dockertls_vault import stop
-from dockertls_vault.errors import LoginRefused, NoToken, RateLimited, VaultUnreachable
+from dockertls_vault.errors import LoginDenied, NoToken, RateLimited, VaultUnreachable
 from dockertls_vault.vault.http import failures, retry
 from dockertls_vault.vault.http.transport import Transport
 
@@ -63,7 +63,7 @@ def find_jwt(
 def _ask_github(settings: Settings, url: Target, left: float) -> str:
     """Ask GitHub for a JWT of this job, a few times within ``left`` seconds if it does not answer.
 
-    Raises RateLimited, LoginRefused if the job may have none, else VaultUnreachable.
+    Raises RateLimited, LoginDenied if the job may have none, else VaultUnreachable.
     """
     if settings.github_token is None:
         raise NoToken("ACTIONS_ID_TOKEN_REQUEST_TOKEN is not set, though the URL for it is")
@@ -122,7 +122,7 @@ def _passing(status: int) -> DockerTLSError:
 def _value(answer: Answer) -> str:
     value = (answer.body or {}).get("value")
     if answer.status != 200 or not isinstance(value, str):
-        raise LoginRefused(
+        raise LoginDenied(
             f"{_NONE} (HTTP {answer.status})",
             hint="the job needs `permissions: id-token: write`",
         )

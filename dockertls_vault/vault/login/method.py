@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from dockertls_vault.errors import DockerTLSError, InvalidSetting, LoginRefused, NoToken, NotVault
+from dockertls_vault.errors import DockerTLSError, InvalidSetting, LoginDenied, NoToken, NotVault
 from dockertls_vault.settings.parsers import Method
 from dockertls_vault.settings.schema import InFile
 from dockertls_vault.vault.answers import fields
@@ -138,13 +138,13 @@ class Authenticator:
     def login(self, method: Method, note: Callable[[Login], None]) -> Login:
         """Log in by ``method``, which is not TOKEN; ``note`` is told before the answer is judged.
 
-        Raises LoginRefused with Vault's words, NoToken if there is nothing to log in with, and
+        Raises LoginDenied with Vault's words, NoToken if there is nothing to log in with, and
         what the cluster raises; then with what it may have left in Vault, if it may.
         """
         mount = self.mount(method)
         try:
             body = self._methods[method](mount)
-        except LoginRefused as error:
+        except LoginDenied as error:
             error.hint = error.hint or (
                 f"{self._hint(method)} (and is the {method} method enabled at auth/{mount}?)"
             )
@@ -230,7 +230,7 @@ def _auth(body: Any, method: Method) -> dict[str, Any]:
     if not isinstance(auth, dict):
         raise NotVault(f"the answer to the {method} login has no token, as Vault's would")
     if not auth.get("client_token") and auth.get("mfa_requirement"):
-        raise LoginRefused(
+        raise LoginDenied(
             f"Vault requires a second factor for the {method} login",
             hint="use a method without one for this tool, or a token (VAULT_TOKEN)",
         )

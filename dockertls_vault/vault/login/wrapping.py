@@ -15,7 +15,7 @@ from dockertls_vault.errors import (
     NotVault,
     UnavailableError,
     VaultError,
-    WrappedSecretUsed,
+    WrappingTokenInvalid,
 )
 from dockertls_vault.vault.answers import fields
 
@@ -26,7 +26,7 @@ _SECRET_ID = re.compile(r"auth/.+/role/[^/]+/secret-id")
 
 
 def creation_path(anonymous: Adapter, token: str) -> str:
-    """Return where what ``token`` wraps was made; raises WrappedSecretUsed if it wraps nothing."""
+    """Return the path that created what ``token`` wraps; raises WrappingTokenInvalid if nothing."""
     answer = anonymous.post("/v1/sys/wrapping/lookup", json={"token": token})
     return fields.text(fields.data(answer), "creation_path")
 
@@ -51,7 +51,7 @@ def refuse(anonymous: Adapter, token: str, origin: str) -> None:
     """
     try:
         path = creation_path(anonymous, token)
-    except (WrappedSecretUsed, NotVault):
+    except (WrappingTokenInvalid, NotVault):
         return
     except VaultError as error:
         if error.status >= 500:

@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.errors import (
+    CommonNameRequired,
     DockerTLSError,
     IssuerExpired,
-    IssuerTooYoung,
+    IssuerTooNew,
     IssuerUnusable,
-    KeyRefused,
-    LeaseQuotaUsedUp,
-    LoginRefused,
-    NameRefused,
-    NoCommonName,
+    KeyNotAllowed,
+    LeaseQuotaExceeded,
+    LoginDenied,
+    NameNotAllowed,
     NoLeader,
     NotFound,
     NotVault,
-    PolicyDenied,
+    PermissionDenied,
     RateLimited,
-    RequestRefused,
+    RequestRejected,
     SigningRefused,
-    TokenRefused,
+    TokenRejected,
     TryAgain,
-    TTLRefused,
+    TTLNotAllowed,
     UnknownMount,
     UnknownNamespace,
     UnknownRole,
     VaultError,
     VaultSealed,
     VaultUnreachable,
-    WrappedSecretUsed,
+    WrappingTokenInvalid,
 )
 from dockertls_vault.settings.address import Address
 from dockertls_vault.vault.answers import signing, table
@@ -134,7 +134,7 @@ EXAMPLES = {
     ),
     "a lease count quota, Vault": Example(
         LOGIN, 429, 'request path "auth/approle/login": lease count quota exceeded', F,
-        LeaseQuotaUsedUp, 75, "lease count quota is exceeded",
+        LeaseQuotaExceeded, 75, "lease count quota is exceeded",
     ),
     "a standby that lags": Example(
         SIGN, 429, {"errors": []}, N, TryAgain, 75, "has not yet replicated"
@@ -159,7 +159,7 @@ EXAMPLES = {
         SIGN, 500, "context canceled", Verdict.BRIEFLY, VaultError, 69, "cancels pki/sign/server"
     ),
     "a forbidden header, Vault": Example(
-        LOOKUP, 400, INCONSISTENT, Verdict.NO_FORWARDING, RequestRefused, 69
+        LOOKUP, 400, INCONSISTENT, Verdict.NO_FORWARDING, RequestRejected, 69
     ),
     "a namespace that is not there": Example(
         LOOKUP, 404, "namespace not found", F, UnknownNamespace, 78
@@ -167,10 +167,10 @@ EXAMPLES = {
     "a namespace that is not there, at a login": Example(
         LOGIN, 404, "namespace not found", F, UnknownNamespace, 78
     ),
-    "a login": Example(LOGIN, 400, "invalid role or secret ID", F, LoginRefused, 77),
-    "a login without a method": Example(LOGIN, 403, "permission denied", F, LoginRefused, 77),
+    "a login": Example(LOGIN, 400, "invalid role or secret ID", F, LoginDenied, 77),
+    "a login without a method": Example(LOGIN, 403, "permission denied", F, LoginDenied, 77),
     "a login by name": Example(
-        "auth/userpass/login/alice", 400, "invalid username or password", F, LoginRefused, 77
+        "auth/userpass/login/alice", 400, "invalid username or password", F, LoginDenied, 77
     ),
     "a failure of its own, at a login": Example(
         LOGIN, 500, "internal error", F, VaultError, 69, "Vault failed at auth/approle/login"
@@ -184,30 +184,31 @@ EXAMPLES = {
     ),
     "a wrapping token": Example(
         "sys/wrapping/unwrap", 400, "wrapping token is not valid or does not exist", F,
-        WrappedSecretUsed, 77, "was unwrapped before",
+        WrappingTokenInvalid, 77, "was unwrapped before",
     ),
     "a failure while unwrapping": Example(
         "sys/wrapping/unwrap", 500, "internal error", F, VaultError, 69
     ),
-    "a bad token": Example(LOOKUP, 403, "permission denied", F, TokenRefused, 77),
+    "a bad token": Example(LOOKUP, 403, "permission denied", F, TokenRejected, 77),
     "a bad token, Vault": Example(
         LOOKUP, 403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n", F,
-        TokenRefused, 77, "rejected the token",
+        TokenRejected, 77, "rejected the token",
     ),
     "a token at its last use": Example(
-        CAPABILITIES, 400, "1 error occurred:\n\t* invalid token\n\n", F, TokenRefused, 77,
+        CAPABILITIES, 400, "1 error occurred:\n\t* invalid token\n\n", F, TokenRejected, 77,
         "its last use",
     ),
-    "no token, Vault": Example(LOOKUP, 400, "missing client token", F, TokenRefused, 77),
+    "no token, Vault": Example(LOOKUP, 400, "missing client token", F, TokenRejected, 77),
     "a policy": Example(
-        SIGN, 403, "1 error occurred:\n\t* permission denied\n\n", F, PolicyDenied, 77,
+        SIGN, 403, "1 error occurred:\n\t* permission denied\n\n", F, PermissionDenied, 77,
         "do not allow 'update' on 'pki/sign/server'",
     ),
     "a policy of Sentinel's, Vault": Example(
-        SIGN, 403, EGP, F, PolicyDenied, 77, 'egp standard policy "root/hours"'
+        SIGN, 403, EGP, F, PermissionDenied, 77, 'egp standard policy "root/hours"'
     ),
     "a policy without anything in a mount": Example(
-        "sys/internal/ui/mounts/pki", 403, PREFLIGHT, F, PolicyDenied, 77, "nothing below 'pki/'"
+        "sys/internal/ui/mounts/pki", 403, PREFLIGHT, F, PermissionDenied, 77,
+        "nothing below 'pki/'"
     ),
     "a role": Example(
         SIGN, 400, "unknown role: server", Verdict.LAGGING, UnknownRole, 78, "pki/sign/server"
@@ -223,7 +224,7 @@ EXAMPLES = {
         "pki/roles/x", 404, {"errors": []}, F, NotFound, 69, "Vault refused pki/roles/x: HTTP 404"
     ),
     "a parameter": Example(
-        "pki/config/issuers", 400, "Failed to parse default: not found", F, RequestRefused, 69
+        "pki/config/issuers", 400, "Failed to parse default: not found", F, RequestRejected, 69
     ),
     "a failure of its own": Example(
         SIGN, 500, "1 error occurred:\n\t* no reply\n\n", F, VaultError, 69, "* no reply"
@@ -231,67 +232,67 @@ EXAMPLES = {
     # What the PKI engine refuses to sign.
     "a name": Example(
         SIGN, 400, "subject alternate name web.example.org not allowed by this role", F,
-        NameRefused, 65, "does not allow the name 'web.example.org'",
+        NameNotAllowed, 65, "does not allow the name 'web.example.org'",
     ),
     "a common name": Example(
-        SIGN, 400, "common name Jörg Müller not allowed by this role", F, NameRefused, 65,
+        SIGN, 400, "common name Jörg Müller not allowed by this role", F, NameNotAllowed, 65,
         "does not allow the name 'Jörg Müller'",
     ),
     "a name that is none, Vault": Example(
         SIGN, 400,
         "subject alternate name a_b is not a valid DNS name and cannot be included as a SAN", F,
-        NameRefused, 65, "does not allow the name 'a_b'",
+        NameNotAllowed, 65, "does not allow the name 'a_b'",
     ),
     "addresses": Example(
-        SIGN, 400, f"{NO_ADDRESSES} via CSR", F, NameRefused, 65, "allows no IP address"
+        SIGN, 400, f"{NO_ADDRESSES} via CSR", F, NameNotAllowed, 65, "allows no IP address"
     ),
     "addresses, Vault": Example(
-        SIGN, 400, f"{NO_ADDRESSES} some via CSR", F, NameRefused, 65, "allows no IP address"
+        SIGN, 400, f"{NO_ADDRESSES} some via CSR", F, NameNotAllowed, 65, "allows no IP address"
     ),
     "addresses that are parameters, Vault": Example(
-        SIGN, 400, f"{NO_ADDRESSES} [192.0.2.1 ::1]", F, NameRefused, 65, "allows no IP address"
+        SIGN, 400, f"{NO_ADDRESSES} [192.0.2.1 ::1]", F, NameNotAllowed, 65, "allows no IP address"
     ),
     "an address": Example(
-        SIGN, 400, 'the IP address "192.0.2.1" is not allowed in this role', F, NameRefused, 65,
+        SIGN, 400, 'the IP address "192.0.2.1" is not allowed in this role', F, NameNotAllowed, 65,
         "does not allow the address 192.0.2.1",
     ),
     "a name that the CA may not sign, Vault": Example(
         SIGN, 500, f'{CONSTRAINED} DNS name "a.example" is not permitted by any constraint\n\n', F,
-        NameRefused, 65, "may not sign for 'a.example'",
+        NameNotAllowed, 65, "may not sign for 'a.example'",
     ),
     "an address that the CA may not sign, Vault": Example(
         SIGN, 500,
         f'{CONSTRAINED} IP address "10.1.2.3" is excluded by constraint "10.0.0.0/8"\n\n', F,
-        NameRefused, 65, "may not sign for '10.1.2.3'",
+        NameNotAllowed, 65, "may not sign for '10.1.2.3'",
     ),
     "a type of key": Example(
-        SIGN, 400, "role requires keys of type rsa", F, KeyRefused, 78, "another type of key"
+        SIGN, 400, "role requires keys of type rsa", F, KeyNotAllowed, 78, "another type of key"
     ),
     "a size of key": Example(
         SIGN, 400, "role requires a minimum of a 4096-bit key, but CSR's key is 2048 bits", F,
-        KeyRefused, 78, "requires a larger key",
+        KeyNotAllowed, 78, "requires a larger key",
     ),
     "no common name": Example(
         SIGN, 400,
         'the common_name field is required, or must be provided in a CSR with '
         '"use_csr_common_name" set to true, unless "require_cn" is set to false', F,
-        NoCommonName, 78, "requires a common name",
+        CommonNameRequired, 78, "requires a common name",
     ),
     "an end in the role": Example(
         SIGN, 400,
         "Either ttl or not_after should be provided. Both should not be provided in the same "
-        "request.", F, TTLRefused, 78, "has a fixed not_after",
+        "request.", F, TTLNotAllowed, 78, "has a fixed not_after",
     ),
     "an issuer that ends": Example(
-        SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLRefused, 78,
+        SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLNotAllowed, 78,
         "ends at 2026-12-01 00:00:00 UTC", headers=DATE,
     ),
     "an issuer that ends, at a time that nobody can read": Example(
-        SIGN, 400, f"{BEYOND} 99999-12-01T00:00:00Z", F, TTLRefused, 78, "expires too soon",
+        SIGN, 400, f"{BEYOND} 99999-12-01T00:00:00Z", F, TTLNotAllowed, 78, "expires too soon",
         headers=DATE,
     ),
     "an issuer that ends, without a date": Example(
-        SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLRefused, 78, "expires too soon",
+        SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLNotAllowed, 78, "expires too soon",
         headers={"Date": "yesterday"},
     ),
     "an issuer that has ended": Example(
@@ -302,7 +303,7 @@ EXAMPLES = {
         SIGN, 400, "notAfter before notBefore", F, IssuerExpired, 78, "expired: notAfter"
     ),
     "an issuer that is too young, Vault": Example(
-        SIGN, 400, "notBefore before signer's notBefore", F, IssuerTooYoung, 75, "too new for"
+        SIGN, 400, "notBefore before signer's notBefore", F, IssuerTooNew, 75, "too new for"
     ),
     "no issuer": Example(
         SIGN, 500, f"{NO_CA} no default issuer currently configured\n\n", F, IssuerUnusable, 78,
@@ -355,7 +356,7 @@ def test_what_an_answer_means(example: Example) -> None:
     assert fault is not None
     assert fault.exit_status == example.exit_status
     assert example.words in fault.message
-    assert fault.hint or isinstance(fault, LoginRefused | VaultError)
+    assert fault.hint or isinstance(fault, LoginDenied | VaultError)
 
 
 @pytest.mark.parametrize(
@@ -401,7 +402,7 @@ def test_a_name_that_reads_like_another_refusal(example: str) -> None:
     said = f"common name {example} not allowed by this role"
     answer = Answer(400, {}, {"errors": [said]}, empty=False)
     meaning = table.read("POST", SIGN, VAULT, answer)
-    assert (meaning.verdict, type(meaning.fault)) == (F, NameRefused)
+    assert (meaning.verdict, type(meaning.fault)) == (F, NameNotAllowed)
 
 
 @pytest.mark.parametrize(
@@ -426,7 +427,7 @@ def test_words_without_end(path: str, phrase: str, status: int) -> None:
 def test_the_words_of_the_engine_are_about_signing(example: Example) -> None:
     """Elsewhere somebody else has written them, or a command that asks for something else."""
     meaning = table.read("POST", "kv/data/x", VAULT, example.answer)
-    expected = RequestRefused if example.answer.status == 400 else VaultError
+    expected = RequestRejected if example.answer.status == 400 else VaultError
     assert type(meaning.fault) is expected
 
 
@@ -434,14 +435,14 @@ def test_a_path_is_said_as_a_policy_has_it() -> None:
     """Not as a URL has it: the hint is there to be pasted."""
     answer = Answer(403, {}, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}, False)
     fault = table.read("GET", "pki%40a/roles/x", VAULT, answer).fault
-    assert isinstance(fault, PolicyDenied)
+    assert isinstance(fault, PermissionDenied)
     assert 'path "pki@a/roles/x" {' in fault.hint
 
 
 def test_a_mount_with_the_word_in_its_path() -> None:
     """Its roles are not about signing, and the hint has all of its path."""
     answer = Answer(400, {}, {"errors": ["a parameter of the role"]}, empty=False)
-    assert type(table.read("POST", "a/sign/b/roles/x", VAULT, answer).fault) is RequestRefused
+    assert type(table.read("POST", "a/sign/b/roles/x", VAULT, answer).fault) is RequestRejected
     none = Answer(500, {}, {"errors": [f"{NO_CA} no default issuer currently configured"]}, False)
     fault = table.read("POST", "a/sign/b/sign/server", VAULT, none).fault
     assert fault is not None

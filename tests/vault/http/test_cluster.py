@@ -13,12 +13,12 @@ import pytest
 from dockertls_vault import stop
 from dockertls_vault.errors import (
     DockerTLSError,
-    LeaseQuotaUsedUp,
+    LeaseQuotaExceeded,
     NoLeader,
     NotInitialized,
     NotVault,
     RateLimited,
-    UnknownAddress,
+    UnknownHost,
     UnknownMount,
     UnknownRole,
     VaultError,
@@ -299,7 +299,7 @@ def test_a_lease_count_quota_is_not_waited_for() -> None:
             says('request path "x": lease count quota exceeded', status="429 Oops")
         ) as node,
         session(node.address, Waits(), **BUDGET) as opened,
-        pytest.raises(LeaseQuotaUsedUp),
+        pytest.raises(LeaseQuotaExceeded),
     ):
         lookup(opened)
     assert len(node.paths) == 1
@@ -430,7 +430,7 @@ def test_a_name_that_does_not_exist_is_not_tried_again(monkeypatch: pytest.Monke
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with (
         session("http://nowhere.invalid", Waits(), VAULT_TOKEN="t") as opened,
-        pytest.raises(UnknownAddress, match=r"the name in http://nowhere\.invalid does not exist"),
+        pytest.raises(UnknownHost, match=r"the name in http://nowhere\.invalid does not exist"),
     ):
         lookup(opened)
     assert asked == ["nowhere.invalid"]

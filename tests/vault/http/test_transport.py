@@ -15,7 +15,7 @@ from urllib3.exceptions import SSLError
 
 from dockertls_vault.errors import (
     InvalidSetting,
-    LoginRefused,
+    LoginDenied,
     NotVault,
     VaultError,
     VaultUnreachable,
@@ -424,7 +424,7 @@ class TestLogin:
         strict.operator.write(f"auth/{mount}/certs/other", {"certificate": other})
         with (
             session(strict.address, **self.variables(strict, client, mount)) as opened,
-            pytest.raises(LoginRefused) as caught,
+            pytest.raises(LoginDenied) as caught,
         ):
             lookup(opened)
         assert "client certificate" in caught.value.hint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.errors import DockerTLSError, LoginRefused, RateLimited, VaultUnreachable
+from dockertls_vault.errors import DockerTLSError, LoginDenied, RateLimited, VaultUnreachable
 from dockertls_vault.vault.http.cluster import Cluster
 from dockertls_vault.vault.http.sender import Sender
 from dockertls_vault.vault.http.transport import Transport
@@ -135,7 +135,7 @@ def test_time_spent_on_github_counts_against_the_budget() -> None:
         ("429 Too Many Requests", RateLimited, "too many requests", 3),
         ("500 Oops", VaultUnreachable, "HTTP 500", 3),
         ("503 Oops", VaultUnreachable, "HTTP 503", 3),
-        ("403 Forbidden", LoginRefused, "HTTP 403", 1),
+        ("403 Forbidden", LoginDenied, "HTTP 403", 1),
     ],
 )
 def test_what_github_says(status: str, kind: type[DockerTLSError], words: str, tries: int) -> None:
@@ -143,7 +143,7 @@ def test_what_github_says(status: str, kind: type[DockerTLSError], words: str, t
     with answering(status) as node, pytest.raises(kind, match=words) as caught:
         jwt(node.address)
     assert len(node.paths) == tries
-    assert ("id-token: write" in caught.value.hint) == (kind is LoginRefused)
+    assert ("id-token: write" in caught.value.hint) == (kind is LoginDenied)
 
 
 @contextmanager

@@ -10,12 +10,12 @@ import pytest
 
 from dockertls_vault.errors import (
     InvalidSetting,
-    LoginRefused,
+    LoginDenied,
     NoToken,
     NotVault,
     UnknownNamespace,
     VaultUnreachable,
-    WrappedSecretUsed,
+    WrappingTokenInvalid,
 )
 from dockertls_vault.settings.parsers import Method
 from dockertls_vault.vault.login.method import choose
@@ -89,7 +89,7 @@ class TestAppRole:
     ) -> None:
         """With the variables it may come in; one that is wrong is another matter."""
         secret = {"DOCKERTLS_SECRET_ID": "wrong"} if is_set else {}
-        with pytest.raises(LoginRefused) as caught:
+        with pytest.raises(LoginDenied) as caught:
             log_in(operator, **self.variables(operator, mount), **secret)
         hint = caught.value.hint
         assert hint.startswith("check the role_id" if is_set else "no secret_id is set")
@@ -123,7 +123,7 @@ class TestAppRole:
         variables = self.variables(operator, mount)
         variables |= {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped, "DOCKERTLS_AUTH_ROLE": "ci"}
         assert log_in(operator, **variables).path == f"auth/{mount}/login"
-        with pytest.raises(WrappedSecretUsed, match="unwrapped before") as caught:
+        with pytest.raises(WrappingTokenInvalid, match="unwrapped before") as caught:
             log_in(operator, **variables)
         assert "stolen" in caught.value.hint
         assert wrapped not in str(caught.value)
@@ -137,7 +137,7 @@ class TestAppRole:
         variables = self.variables(operator, mount) | {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped}
         if role is not None:
             variables["DOCKERTLS_AUTH_ROLE"] = role
-        with pytest.raises(LoginRefused, match=r"sys/wrapping/wrap.*not unwrapped"):
+        with pytest.raises(LoginDenied, match=r"sys/wrapping/wrap.*not unwrapped"):
             log_in(operator, **variables)
         assert operator.is_alive(wrapped)
 
@@ -147,7 +147,7 @@ class TestAppRole:
         wrapped = self.wrapped(operator, f"auth/{mount}/role/other/secret-id")
         variables = self.variables(operator, mount)
         variables |= {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped, "DOCKERTLS_AUTH_ROLE": "ci"}
-        with pytest.raises(LoginRefused, match=r"role/other/secret-id"):
+        with pytest.raises(LoginDenied, match=r"role/other/secret-id"):
             log_in(operator, **variables)
         assert operator.is_alive(wrapped)
 
@@ -184,7 +184,7 @@ class TestAppRole:
             if words is None:
                 assert lookup(opened).path == f"auth/{mount}/login"
                 return
-            with pytest.raises(LoginRefused, match=words) as caught:
+            with pytest.raises(LoginDenied, match=words) as caught:
                 lookup(opened)
         assert "it was not unwrapped" in caught.value.message
         token = {"token": wrapped["wrap_info"]["token"]}
@@ -211,7 +211,7 @@ class TestAppRole:
 
     def test_refused(self, operator: Operator, mount: str) -> None:
         """Vault's own words are shown, and the secret is not."""
-        with pytest.raises(LoginRefused) as caught:
+        with pytest.raises(LoginDenied) as caught:
             log_in(operator, **self.variables(operator, mount), DOCKERTLS_SECRET_ID="wrong-one")
         assert "invalid role or secret ID" in caught.value.message
         assert "wrong-one" not in caught.value.message + caught.value.hint
@@ -287,7 +287,7 @@ class TestJWT:
 
     def test_refused_by_github(self, operator: Operator, mount: str) -> None:
         """The hint says which permission the job lacks."""
-        with github("another", self.jwt) as url, pytest.raises(LoginRefused) as caught:
+        with github("another", self.jwt) as url, pytest.raises(LoginDenied) as caught:
             log_in(
                 operator,
                 **self.variables(mount),
@@ -309,7 +309,7 @@ class TestJWT:
     def test_refused_by_vault(self, operator: Operator, mount: str) -> None:
         """Vault's own words are shown, and not the JWT."""
         jwt = self.jwt(repository="o/other")
-        with pytest.raises(LoginRefused) as caught:
+        with pytest.raises(LoginDenied) as caught:
             log_in(operator, **self.variables(mount), DOCKERTLS_JWT=jwt)
         assert "repository" in caught.value.message
         assert jwt not in caught.value.message
@@ -347,7 +347,7 @@ def test_kubernetes(operator: Operator, tmp_path: Path) -> None:
             "DOCKERTLS_KUBERNETES_TOKEN_FILE": str(file),
         }
         with session(operator.address, **variables) as opened:
-            with pytest.raises(LoginRefused, match=mount):
+            with pytest.raises(LoginDenied, match=mount):
                 lookup(opened)
             file.write_text(jwt)
             assert lookup(opened).path == f"auth/{mount}/login"
@@ -370,7 +370,7 @@ class TestPasswords:
         found = log_in(operator, ask, DOCKERTLS_AUTH="userpass", **variables)
         assert found.path == f"auth/{mount}/login/alice"
         assert prompts == ["password of alice (userpass)"]
-        with pytest.raises(LoginRefused, match="invalid username or password"):
+        with pytest.raises(LoginDenied, match="invalid username or password"):
             log_in(operator, lambda _: "wrong", DOCKERTLS_AUTH="userpass", **variables)
 
     def test_ldap(self, older_openbao: DevVault) -> None:
@@ -382,7 +382,7 @@ class TestPasswords:
             operator.write(f"auth/{mount}/config", {"url": url, "userdn": "dc=example"})
             found = log_in(operator, lambda _: "s3cret", DOCKERTLS_AUTH="ldap", **variables)
             assert found.path == f"auth/{mount}/login/bob"
-            with pytest.raises(LoginRefused, match="ldap"):
+            with pytest.raises(LoginDenied, match="ldap"):
                 log_in(operator, lambda _: "wrong", DOCKERTLS_AUTH="ldap", **variables)
 
     @pytest.mark.parametrize("method", ["userpass", "ldap"])
@@ -400,7 +400,7 @@ class TestPasswords:
 
 def test_a_method_that_is_not_enabled(operator: Operator) -> None:
     """Vault only says "permission denied"; the hint says what that may mean."""
-    with pytest.raises(LoginRefused, match="permission denied") as caught:
+    with pytest.raises(LoginDenied, match="permission denied") as caught:
         log_in(operator, DOCKERTLS_JWT="a.b.c", DOCKERTLS_AUTH_MOUNT="nowhere")
     assert "auth/nowhere" in caught.value.hint
 

