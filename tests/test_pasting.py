@@ -15,7 +15,7 @@ from dockertls_vault.ca import readiness
 from dockertls_vault.ca.policy import Person, command
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.files.acl import Entry, Tag
-from dockertls_vault.files.writers import Trust, others
+from dockertls_vault.files.writers import Trust, untrusted_writers
 from dockertls_vault.vault.login.method import Login
 from dockertls_vault.vault.mount import Signer
 from dockertls_vault.vault.roles import CLIENT, widening
@@ -73,7 +73,7 @@ def named_group(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def _acl(tag: Tag) -> str:
-    (writer,) = others(Path("/").stat(), (Entry(tag, 0o7, 54321),), Trust(frozenset()))
+    (writer,) = untrusted_writers(Path("/").stat(), (Entry(tag, 0o7, 54321),), Trust(frozenset()))
     return writer.remedy
 
 

@@ -17,12 +17,12 @@ from dockertls_vault.files.writers import user_name
 
 from . import record
 from .layout import LOCK, PRIVATE, Kind, Layout
-from .worker import by_worker, refuse_other_writers, refuse_step
+from .worker import by_worker, refuse_component, refuse_other_writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockertls_vault.files.walk import Reached
+    from dockertls_vault.files.walk import OpenDirectory
 
     from .layout import Placement
 
@@ -59,11 +59,11 @@ def refusals(directory: Path) -> Iterator[None]:
 
 def _look(placement: Placement) -> tuple[str, ...]:
     """Look at the way, and at what is in the directory at its end, which is open throughout."""
-    with walk.to(placement.directory, partial(refuse_step, placement)) as reached:
-        if reached.path == Path("/") and not reached.left:
+    with walk.open_directory(placement.directory, partial(refuse_component, placement)) as reached:
+        if reached.path == Path("/") and not reached.remaining:
             raise CannotWrite("/ cannot be a credential directory", hint=placement.remedy())
         _refuse_unwritable(placement, reached)
-        if reached.left:
+        if reached.remaining:
             return ()
         _refuse_planted(placement, reached.path / PRIVATE, reached.descriptor)
         if placement.kind is not None:
@@ -71,7 +71,7 @@ def _look(placement: Placement) -> tuple[str, ...]:
         return _foreign(placement, reached.descriptor)
 
 
-def _refuse_unwritable(placement: Placement, reached: Reached) -> None:
+def _refuse_unwritable(placement: Placement, reached: OpenDirectory) -> None:
     """Say why nothing can be made in the directory, or in the one to make it in."""
     path = reached.path
     # By the rights of this thread, which need not be those of the process.
@@ -100,7 +100,7 @@ def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int =
     Each is judged as it is open, for a look, which waits for nothing. ``deeper`` says how many
     directories further to go: as far as .dockertls/generations/<name>.
     """
-    with suppress(FileNotFoundError), walk.look(path.name, within) as found:
+    with suppress(FileNotFoundError), walk.open_path(path.name, within) as found:
         status = os.fstat(found)
         _refuse_one(placement, path, found, status)
         if not deeper or not stat.S_ISDIR(status.st_mode):
@@ -165,6 +165,6 @@ def _foreign(placement: Placement, directory: int) -> tuple[str, ...]:
                 raise CannotWrite(
                     f"{placement.directory / public} is neither a file nor a symbolic link"
                 )
-            if atomic.target(public, directory) != ours:
+            if atomic.link_target(public, directory) != ours:
                 found.append(public)
     return tuple(found)

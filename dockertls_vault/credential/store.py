@@ -27,7 +27,7 @@ from dockertls_vault.files import atomic, walk
 from . import backup, generations, record
 from .layout import GENERATION_NAMES, LOCK, PRIVATE
 from .preflight import check, refusals
-from .worker import DIRECTORY_MODE, by_worker, refuse_step
+from .worker import DIRECTORY_MODE, by_worker, refuse_component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,7 +179,9 @@ def _opened(placement: Placement) -> Iterator[_Places]:
 def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
     """Open the directory and its private one, both made if missing, and lock them."""
     with (
-        walk.to(placement.directory, partial(refuse_step, placement), _make) as reached,
+        walk.open_directory(
+            placement.directory, partial(refuse_component, placement), _make
+        ) as reached,
         atomic.opened(".", reached.descriptor) as directory,
         atomic.directory(PRIVATE, DIRECTORY_MODE, directory) as private,
     ):
@@ -234,9 +236,9 @@ def _adopt(placement: Placement, stamp: str, places: _Places) -> None:
 def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
     """Let the public names lead to a generation; return a warning where that may not last."""
     for public, ours in placement.links:
-        if atomic.target(public, places.directory) != ours:
+        if atomic.link_target(public, places.directory) != ours:
             _point(public, ours, places.directory, places)
-    atomic.point(
+    atomic.symlink(
         generations.CURRENT,
         f"{generations.DIRECTORY}/{name}",
         places.private,
@@ -251,5 +253,5 @@ def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
 
 
 def _point(name: str, target: str, within: int, places: _Places) -> None:
-    atomic.point(name, target, within, places.staging)
+    atomic.symlink(name, target, within, places.staging)
     os.fsync(within)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dockertls_vault.errors import CannotWrite, InvalidInput
 from dockertls_vault.files import acl, atomic, fsuid, walk
-from dockertls_vault.files.writers import Trust, group_name, others, user_name
+from dockertls_vault.files.writers import Trust, group_name, untrusted_writers, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from dockertls_vault.files.walk import Step
+    from dockertls_vault.files.walk import Component
 
     from .layout import Placement
 
@@ -62,25 +62,28 @@ def by_worker(
     return fsuid.as_user(owner, partial(work, replace(placement, worker=owner, uid=atomic.KEEP)))
 
 
-def refuse_step(placement: Placement, step: Step) -> None:
+def refuse_component(placement: Placement, component: Component) -> None:
     """Refuse what anybody could change who is neither root nor the worker nor an administrator."""
-    kind = step.status.st_mode
-    trusted = step.status.st_uid in _trust(placement).users
+    kind = component.status.st_mode
+    trusted = component.status.st_uid in _trust(placement).users
     if stat.S_ISLNK(kind):
         if not trusted:
+            owner = user_name(component.status.st_uid)
             raise CannotWrite(
-                f"{step.path} is a link that {user_name(step.status.st_uid)} could lead elsewhere",
+                f"{component.path} is a symbolic link that {owner} could change",
                 hint="give a path without this link",
             )
         return
-    if step.descriptor is None:
+    if component.descriptor is None:
         what = "a file" if stat.S_ISREG(kind) else "not a directory"
-        raise CannotWrite(f"{step.path} is {what}", hint=placement.remedy())
+        raise CannotWrite(f"{component.path} is {what}", hint=placement.remedy())
     if not trusted:
-        raise _belongs_to_another(placement, step)
+        raise _belongs_to_another(placement, component)
     # In a sticky directory nobody can rename what is another's: enough for what is judged itself.
-    if not step.left or not kind & stat.S_ISVTX:
-        refuse_other_writers(placement, step.path, step.descriptor, above=bool(step.left))
+    if not component.remaining or not kind & stat.S_ISVTX:
+        refuse_other_writers(
+            placement, component.path, component.descriptor, above=bool(component.remaining)
+        )
 
 
 def refuse_other_writers(
@@ -91,7 +94,7 @@ def refuse_other_writers(
     With ``above`` it is a step of the way only.
     """
     status = os.fstat(descriptor)
-    found = others(status, acl.entries(descriptor), _trust(placement))
+    found = untrusted_writers(status, acl.entries(descriptor), _trust(placement))
     if not found:
         return
     ways_out = [
@@ -121,19 +124,19 @@ def _trust(placement: Placement) -> Trust:
     return Trust(frozenset({0, placement.worker}), placement.admins)
 
 
-def _belongs_to_another(placement: Placement, step: Step) -> CannotWrite:
-    owner = user_name(step.status.st_uid)
+def _belongs_to_another(placement: Placement, component: Component) -> CannotWrite:
+    owner = user_name(component.status.st_uid)
     if placement.worker != 0:
         # Root is not told to take what another user leads it to.
-        chown = [f"chown root: {shlex.quote(str(step.path))}"]
+        chown = [f"chown root: {shlex.quote(str(component.path))}"]
         return CannotWrite(
-            f"{step.path} belongs to {owner}, who could replace the key",
+            f"{component.path} belongs to {owner}, who could replace the key",
             hint=placement.remedy(*chown if placement.worker == os.geteuid() else ()),
         )
     given = placement.uid != atomic.KEEP
     files = user_name(placement.uid if given else 0)
     return CannotWrite(
-        f"{step.path} belongs to {owner}, and the files would be {files}'s",
+        f"{component.path} belongs to {owner}, and the files would be {files}'s",
         # As the owner: a client's common name says who runs it, and root is everybody.
         hint=placement.remedy()
         if given or not placement.movable
@@ -150,10 +153,10 @@ def _is_theirs(placement: Placement, *, make: bool) -> bool:
     """
     roots = replace(placement, worker=0)
 
-    def judge(step: Step) -> None:
-        if step.status.st_uid == placement.uid:
+    def check(component: Component) -> None:
+        if component.status.st_uid == placement.uid:
             raise _TheirsError
-        refuse_step(roots, step)
+        refuse_component(roots, component)
 
     def make_next(name: str, within: int, left: int) -> None:
         with atomic.opened(".", within) as parent:
@@ -164,8 +167,10 @@ def _is_theirs(placement: Placement, *, make: bool) -> bool:
                 pass
 
     try:
-        with walk.to(placement.directory, judge, make_next if make else None) as reached:
-            will_be_theirs = reached.left > 0
+        with walk.open_directory(
+            placement.directory, check, make_next if make else None
+        ) as reached:
+            will_be_theirs = reached.remaining > 0
     except _TheirsError:
         _refuse_group_of_others(placement)
         return True
@@ -197,7 +202,7 @@ def _name_handed_over(staged: str, name: str, within: int, uid: int) -> None:
         os.fchown(made, uid, atomic.KEEP)
         os.fchmod(made, DIRECTORY_MODE)
         os.fsync(made)
-    atomic.rename_new(staged, name, within)
+    atomic.rename_noreplace(staged, name, within)
 
 
 def _refuse_group_of_others(placement: Placement) -> None:

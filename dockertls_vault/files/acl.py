@@ -1,8 +1,8 @@
-"""POSIX access control lists, acl(5): those of an open file or directory, and none.
+"""POSIX access control lists, acl(5): read and remove those of an open file or directory.
 
-Linux keeps them as extended attributes of little-endian numbers: a version, then for each entry
-a tag, its permissions, and whose they are (include/uapi/linux/posix_acl_xattr.h). Other systems,
-and file systems without them, have none here.
+Linux stores an ACL as an extended attribute of little-endian numbers: a version, then a tag,
+permissions and an id for each entry (include/uapi/linux/posix_acl_xattr.h). On other operating
+systems, and on file systems without ACLs, a file has none.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ACCESS = "system.posix_acl_access"
-DEFAULT = "system.posix_acl_default"  # what is made in a directory begins with it
+DEFAULT = "system.posix_acl_default"  # inherited by what is created in a directory
 _VERSION = struct.Struct("<I")
 _ENTRY = struct.Struct("<HHI")
 
 
 class Tag(IntEnum):
-    """Whom an entry is about; only a named user or group has a number of its own."""
+    """Whom an entry applies to; only USER and GROUP, a named user or group, have an id."""
 
     USER_OBJ = 0x01
     USER = 0x02
@@ -40,7 +40,7 @@ class Tag(IntEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """What one entry permits, as three bits."""
+    """One entry of an ACL; ``permissions`` are the three bits rwx."""
 
     tag: int
     permissions: int
@@ -48,37 +48,37 @@ class Entry:
 
 
 def entries(descriptor: int) -> tuple[Entry, ...]:
-    """Return the entries of the access ACL; none where the mode says it all.
+    """Return the entries of the access ACL; empty if the file has only a mode.
 
-    By /proc, because a descriptor with O_PATH has no attributes of its own; raises CannotWrite
-    without it.
+    Reads them through /proc, because fgetxattr(2) fails on a descriptor opened with O_PATH.
+    Raises CannotWrite if /proc is not mounted.
     """
     if sys.platform != "linux":
         return ()
     packed = b""
     try:
-        with _none_is_fine():
+        with _ignore_missing():
             packed = os.getxattr(f"/proc/self/fd/{descriptor}", ACCESS)
     except FileNotFoundError:
         raise CannotWrite(
-            "cannot determine who else can write: /proc is missing", hint="mount it"
+            "cannot determine who else can write: /proc is not mounted", hint="mount it"
         ) from None
     return tuple(Entry(*found) for found in _ENTRY.iter_unpack(packed[_VERSION.size :]))
 
 
 def drop(descriptor: int) -> None:
-    """Take off every ACL; raises OSError if one is left."""
+    """Remove the access and the default ACL; raises OSError if one remains."""
     if sys.platform != "linux":
         return
     for kind in (ACCESS, DEFAULT):
-        with _none_is_fine():
+        with _ignore_missing():
             os.removexattr(descriptor, kind)
             os.getxattr(descriptor, kind)
             raise OSError(errno.EPERM, "an ACL that cannot be removed")
 
 
 @contextmanager
-def _none_is_fine() -> Iterator[None]:
+def _ignore_missing() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Files, directories and links that are complete and synced, or not there at all.
+"""Create files, directories and symbolic links that are either complete and synced, or absent.
 
-Everything is done relative to an open directory and follows no symbolic link, so that nobody
-who can write elsewhere can lead a write astray. A uid or gid of KEEP is that of the process,
-as chown(2) has it.
+Every call is relative to an open directory and follows no symbolic link, so that a user who can
+write elsewhere cannot redirect a write. A uid or gid of KEEP leaves it as created, as chown(2)
+does for -1.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEEP = -1
-# Far more than any file of a credential has.
+# Bytes; far more than any file of a credential needs.
 LARGEST = 1 << 20
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,8 +32,8 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK_MODE = 0o600
 _LOCK_POLL = 0.05  # seconds
-_OWNERS = 0o700
-_ALL = 0o777
+_OWNER_BITS = 0o700
+_PERMISSION_BITS = 0o777
 _RENAME_NOREPLACE = 1  # include/uapi/linux/fs.h
 
 
@@ -49,17 +49,17 @@ def opened(name: str, within: int | None = None) -> Iterator[int]:
 
 @contextmanager
 def directory(name: str, mode: int, within: int) -> Iterator[int]:
-    """Open the directory ``name``; if it is not there, make it with exactly ``mode``."""
+    """Open the directory ``name``; if it does not exist, create it with exactly ``mode``."""
     try:
         os.mkdir(name, mode, dir_fd=within)
     except FileExistsError:
         made = False
     else:
         made = True
-        _let_owner_in(name, within)
+        _grant_owner_access(name, within)
     with opened(name, within) as descriptor:
-        if made or _was_cut_short(descriptor, mode):
-            _give(descriptor, mode, KEEP, KEEP)
+        if made or _was_interrupted(descriptor, mode):
+            _set_mode_and_owner(descriptor, mode, KEEP, KEEP)
             os.fsync(within)
         yield descriptor
 
@@ -76,7 +76,7 @@ def locked(name: str, within: int, *, wait: float) -> Iterator[None]:
         made = True
     try:
         if made:
-            _give(descriptor, _LOCK_MODE, KEEP, KEEP)
+            _set_mode_and_owner(descriptor, _LOCK_MODE, KEEP, KEEP)
         deadline = time.monotonic() + wait
         while not _acquired(descriptor):
             if time.monotonic() > deadline:
@@ -90,44 +90,44 @@ def locked(name: str, within: int, *, wait: float) -> Iterator[None]:
 def create(
     name: str, content: bytes, mode: int, within: int, *, uid: int = KEEP, gid: int = KEEP
 ) -> None:
-    """Create a file with exactly ``mode`` and its final owner before anything is in it; sync it.
+    """Create a file, set its owner and exactly ``mode`` while it is empty, write it and sync it.
 
-    A group reads nothing before the file is that group's: who opened an empty file can read
-    what comes into it.
+    Until the file has its final group, no group may read it: a process that opened the empty file
+    could read what is written later.
     """
-    descriptor = os.open(name, _CREATE, mode & _OWNERS, dir_fd=within)
+    descriptor = os.open(name, _CREATE, mode & _OWNER_BITS, dir_fd=within)
     with os.fdopen(descriptor, "wb") as file:
-        _give(descriptor, mode, uid, gid)
+        _set_mode_and_owner(descriptor, mode, uid, gid)
         file.write(content)
         file.flush()
         os.fsync(descriptor)
 
 
 def read(path: Path | str, within: int | None = None) -> bytes:
-    """Return what is in a regular file of at most LARGEST bytes, links followed.
+    """Return the content of a regular file of at most LARGEST bytes; follows symbolic links.
 
-    Raises ValueError for anything else: a FIFO would be waited for, and a device has no end.
+    Raises ValueError for anything else: reading a FIFO would block, and a device may be endless.
     """
     return read_with_status(path, within)[0]
 
 
 def read_with_status(path: Path | str, within: int | None = None) -> tuple[bytes, os.stat_result]:
-    """Return what ``read`` does, and whose it is."""
+    """Return what ``read`` does, with the file's status: its mode, owner and group."""
     descriptor = os.open(path, _READ, dir_fd=within)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            raise ValueError("it is not a regular file, or one of more than 1 MiB")
+            raise ValueError("it is not a regular file of at most 1 MiB")
         return file.read(LARGEST), status
 
 
 def copy(content: bytes, of: os.stat_result, name: str, within: int) -> None:
-    """Create a file with the mode and the owner ``of`` another, as far as this user can give it.
+    """Create a file with the mode, owner and group ``of`` another, if permitted.
 
-    A group that cannot be given reads nothing: another would read in its place.
+    If the group cannot be set, the group permissions are dropped: they would go to another group.
     """
-    mode = stat.S_IMODE(of.st_mode) & 0o777
-    descriptor = os.open(name, _CREATE, mode & _OWNERS, dir_fd=within)
+    mode = stat.S_IMODE(of.st_mode) & _PERMISSION_BITS
+    descriptor = os.open(name, _CREATE, mode & _OWNER_BITS, dir_fd=within)
     with os.fdopen(descriptor, "wb") as file:
         acl.drop(descriptor)
         file.write(content)
@@ -141,31 +141,32 @@ def copy(content: bytes, of: os.stat_result, name: str, within: int) -> None:
 
 
 def replace(name: str, content: bytes, mode: int, within: int, staging: int) -> None:
-    """Put a file at ``name`` in one step; whoever reads it sees the old content or the new.
+    """Replace the file at ``name`` atomically: a reader sees the old content or the new.
 
-    It is prepared in ``staging``, a directory of the same file system.
+    The new file is written in ``staging``, a directory on the same file system.
     """
     create(name, content, mode, staging)
     move(name, staging, within)
 
 
-def point(name: str, target: str, within: int, staging: int) -> None:
-    """Put a symbolic link to ``target`` at ``name`` in one step, in place of what is there.
+def symlink(name: str, target: str, within: int, staging: int) -> None:
+    """Replace what is at ``name`` atomically with a symbolic link to ``target``.
 
-    It is prepared in ``staging``. Not synced: until then a power cut can bring back the old one.
+    The link is created in ``staging``, then renamed. The directory is not synced: until the caller
+    does that, a power failure can bring back the old link.
     """
     os.symlink(target, name, dir_fd=staging)
     os.rename(name, name, src_dir_fd=staging, dst_dir_fd=within)
 
 
 def move(name: str, within: int, into: int) -> None:
-    """Take what is complete to its place, over what is at its name there, in one step; sync."""
+    """Rename a finished file into the directory ``into``, replacing what is there; sync that."""
     os.rename(name, name, src_dir_fd=within, dst_dir_fd=into)
     os.fsync(into)
 
 
-def target(name: str, within: int) -> str | None:
-    """Return where the symbolic link ``name`` points, None if there is no such link."""
+def link_target(name: str, within: int) -> str | None:
+    """Return the target of the symbolic link ``name``, or None if it is not one."""
     try:
         if not stat.S_ISLNK(os.lstat(name, dir_fd=within).st_mode):
             return None
@@ -174,10 +175,10 @@ def target(name: str, within: int) -> str | None:
     return os.readlink(name, dir_fd=within)
 
 
-def rename_new(name: str, new: str, within: int) -> None:
-    """Give a directory its name, in no other's place; sync it.
+def rename_noreplace(name: str, new: str, within: int) -> None:
+    """Rename a directory, failing if ``new`` exists; sync the parent.
 
-    Where that cannot be asked of the system, in the place of one with nothing in it (rename(2)).
+    On systems without renameat2(2) an existing empty directory is replaced, as rename(2) does.
     """
     import ctypes
 
@@ -192,14 +193,14 @@ def rename_new(name: str, new: str, within: int) -> None:
 
 
 def entries(within: int) -> list[str]:
-    """Return the names in an open directory."""
+    """Return the names of the entries in an open directory."""
     return os.listdir(within)
 
 
 def remove(name: str, within: int) -> None:
-    """Remove what is at ``name``, of a directory first all that is in it; no link is followed.
+    """Remove ``name``, recursively if it is a directory; follows no symbolic link.
 
-    As much as can be is removed, whatever else cannot; raises OSError for the first of that.
+    Removes as much as possible, then raises the first OSError.
     """
     if not stat.S_ISDIR(os.lstat(name, dir_fd=within).st_mode):
         os.unlink(name, dir_fd=within)
@@ -224,36 +225,36 @@ def _acquired(lock: int) -> bool:
     return True
 
 
-def _give(made: int, mode: int, uid: int, gid: int) -> None:
-    """Bring what was just made to its owner and its exact mode, whatever the umask left of it.
+def _set_mode_and_owner(made: int, mode: int, uid: int, gid: int) -> None:
+    """Set the owner and the exact mode of what was just created, whatever the umask removed.
 
-    The umask itself is the whole process's: to set it is to set it for all threads. A default
-    ACL of the directory would let others in beside the mode.
+    The umask itself is left alone, because it belongs to the whole process. An ACL inherited from
+    the directory is removed, because it could grant more than the mode.
     """
     acl.drop(made)
     if (uid, gid) != (KEEP, KEEP):
         os.fchown(made, uid, gid)
     os.fchmod(made, mode)
     found = os.fstat(made)
-    # Some that know neither modes nor owners take both without a word: vfat with quiet, CIFS.
+    # Some file systems without modes and owners silently ignore both: vfat with "quiet", CIFS.
     if (
-        stat.S_IMODE(found.st_mode) & _ALL & ~mode
+        stat.S_IMODE(found.st_mode) & _PERMISSION_BITS & ~mode
         or uid not in {KEEP, found.st_uid}
         or gid not in {KEEP, found.st_gid}
     ):
         raise OSError(errno.EPERM, "this file system does not support modes and owners")
 
 
-def _let_owner_in(name: str, within: int) -> None:
-    """Let a directory that was just made be opened, under a umask that forbids even its owner."""
-    if os.lstat(name, dir_fd=within).st_mode & _OWNERS != _OWNERS:
-        os.chmod(name, _OWNERS, dir_fd=within, follow_symlinks=False)
+def _grant_owner_access(name: str, within: int) -> None:
+    """Make a new directory accessible to its owner, in case the umask removed even that."""
+    if os.lstat(name, dir_fd=within).st_mode & _OWNER_BITS != _OWNER_BITS:
+        os.chmod(name, _OWNER_BITS, dir_fd=within, follow_symlinks=False)
 
 
-def _was_cut_short(directory: int, mode: int) -> bool:
-    """Tell whether a directory is of a run that was killed before it could give the mode.
+def _was_interrupted(directory: int, mode: int) -> bool:
+    """Tell whether a killed run created this directory but did not get to set its mode.
 
-    The umask left less of it then, and nothing is in it.
+    Such a directory is empty and has fewer permissions than ``mode``, because of the umask.
     """
     left = stat.S_IMODE(os.fstat(directory).st_mode)
     return left != mode and left & ~mode == 0 and not entries(directory)

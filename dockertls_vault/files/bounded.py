@@ -1,7 +1,7 @@
-"""Read a file that a user names: a token's, a CA's, a configuration file.
+"""Read a file that a user names: a token, a CA certificate, a configuration file.
 
-It may be what a shell makes of ``<(…)``, or another pipe, so those are waited for, but neither for
-ever nor beyond a signal; and nothing without an end is read to it.
+It may be a pipe, such as the shell's ``<(…)``. Reading one has a timeout and stops on a signal, and
+the size is limited, in case the file is endless.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from dockertls_vault import stop
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Far more than the bundle of all public CAs has.
+# Bytes; far more than a bundle of all public CAs.
 LARGEST = 4 << 20
-# Seconds for a pipe, of which a program at its other end may have to ask a keyring.
-PATIENCE = 30.0
+# Seconds; the program that writes to the pipe may first have to query a keyring.
+PIPE_TIMEOUT = 30.0
 OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_AT_ONCE = 1 << 16
+_CHUNK = 1 << 16
 
 
 def read(path: Path) -> bytes:
-    """Return what is in a file; raises OSError, and ValueError for more than LARGEST bytes.
+    """Return the content of a file.
 
-    TimeoutError, an OSError, is for a pipe that did not end within PATIENCE.
+    Raises OSError, among them TimeoutError for a pipe that does not end within PIPE_TIMEOUT, and
+    ValueError for more than LARGEST bytes.
     """
     descriptor = os.open(path, OPEN)
     try:
@@ -37,14 +38,14 @@ def read(path: Path) -> bytes:
 
 
 def read_opened(descriptor: int) -> bytes:
-    """Return what ``read`` does, of what was opened with OPEN."""
+    """Return what ``read`` does, from a descriptor opened with the flags OPEN."""
     waits = not stat.S_ISREG(os.fstat(descriptor).st_mode)
     found = bytearray()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PIPE_TIMEOUT
     while True:
         if waits and not stop.readable(descriptor, max(0.0, deadline - time.monotonic())):
-            raise TimeoutError(0, f"no more data within {PATIENCE:.0f} s")
-        part = os.read(descriptor, _AT_ONCE)
+            raise TimeoutError(0, f"no end of file within {PIPE_TIMEOUT:.0f} s")
+        part = os.read(descriptor, _CHUNK)
         found += part
         if len(found) > LARGEST:
             raise ValueError(f"it has more than {LARGEST >> 20} MiB")

@@ -1,10 +1,10 @@
-"""Work on files with the rights of another user, which is for root to do.
+"""Access files as another user; for root.
 
-On Linux each thread has a user, a group and groups of its own for what it does to files
-(credentials(7)). A thread that has taken another user's loses with them what lets root pass any
-check of a file (capabilities(7), "Effect of user ID changes on capabilities"), so the kernel itself
-allows what it would allow that user, and nothing else. The other threads keep theirs, and since
-the process stays root's, that user can neither signal nor trace it.
+On Linux each thread has its own file-system user, group and supplementary groups (credentials(7)).
+A thread that switches to another user also loses the capabilities that bypass file permissions
+(capabilities(7), "Effect of user ID changes on capabilities"), so the kernel allows it exactly what
+it allows that user. Other threads are not affected, and because the process still belongs to root,
+that user can neither signal nor trace it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# The C library's own setgroups(3) is for all threads at once. What the kernel's is called with,
-# by machine and bits: arch/*/…/syscall*.tbl, include/uapi/asm-generic/unistd.h (setgroups32 where
-# there are two).
+# The number of the system call setgroups(2), by machine and word size: the C library's setgroups(3)
+# changes all threads. From arch/*/…/syscall*.tbl and include/uapi/asm-generic/unistd.h in Linux
+# (setgroups32 if there are two).
 _SETGROUPS = {
     ("x86_64", 64): 116,
     ("aarch64", 64): 159,
@@ -40,10 +40,10 @@ _SETGROUPS = {
     ("x86_64", 32): 206,
     ("i686", 32): 206,
 }
-# A group for who has none: by convention no file is its.
+# nogroup, for a user without a group: by convention it owns no file.
 _NO_GROUP = 65534
 # CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER and CAP_FSETID.
-_OVER_FILES = 0b11111
+_FILE_CAPABILITIES = 0b11111
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class _User:
 
 
 def as_user(uid: int, work: Callable[[], Result]) -> Result:
-    """Return what ``work`` returns, or raise what it raises, done with that user's rights.
+    """Run ``work`` with that user's file permissions; return or raise what it does.
 
-    Like all else it is stopped only where it looks (stop.py). What it imports must be imported
-    before: the user may have no right to read it. Raises CannotWrite where this process cannot
-    act as another user.
+    A signal stops it only where it polls for one (stop.py). Import what it needs beforehand: the
+    user may not be allowed to read this package. Raises CannotWrite if this process cannot act as
+    another user.
     """
-    from concurrent.futures import ThreadPoolExecutor  # most commands act as nobody else
+    from concurrent.futures import ThreadPoolExecutor  # imported here: few commands need it
 
     user = _user(uid)
 
@@ -68,18 +68,18 @@ def as_user(uid: int, work: Callable[[], Result]) -> Result:
         _become(user)
         return work()
 
-    # The thread is never used again, and so has no way back to take.
+    # The thread is not reused, so there is no need to switch it back.
     with ThreadPoolExecutor(max_workers=1) as threads:
         return threads.submit(copy_context().run, act).result()
 
 
 def groups(uid: int) -> frozenset[int]:
-    """Return the groups that a user is in."""
+    """Return the ids of the groups that a user is a member of."""
     return _user(uid).groups
 
 
 def _user(uid: int) -> _User:
-    """Return a user with the groups that a login would give; one without a name has none."""
+    """Return a user with the groups of a login; a uid without a passwd entry has no groups."""
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
@@ -88,14 +88,14 @@ def _user(uid: int) -> _User:
 
 
 def _become(user: _User) -> None:
-    """Make this thread that user's, and see that it is."""
+    """Switch this thread to ``user``, and verify that it worked."""
     import ctypes
 
     bits = 64 if sys.maxsize > 2**32 else 32
     setgroups = _SETGROUPS.get((os.uname().machine, bits))
     if sys.platform != "linux" or setgroups is None:
         raise CannotWrite(
-            f"no way is known here ({sys.platform}, {os.uname().machine}) to act as another user",
+            f"acting as another user is not supported here ({sys.platform}, {os.uname().machine})",
             hint=f"run it as the user {user.uid}, without --owner",
         )
     libc = ctypes.CDLL(None)
@@ -103,7 +103,7 @@ def _become(user: _User) -> None:
     libc.syscall(ctypes.c_long(setgroups), ctypes.c_size_t(len(members)), members)
     libc.setfsgid(ctypes.c_uint32(user.gid))
     libc.setfsuid(ctypes.c_uint32(user.uid))
-    # Neither of the two says whether it did anything.
+    # setfsgid(2) and setfsuid(2) do not report failure.
     if _rights() != (user, 0):
         raise CannotWrite(
             f"this process may not act as the user {user.uid}",
@@ -112,9 +112,9 @@ def _become(user: _User) -> None:
 
 
 def _rights() -> tuple[_User, int]:
-    """Return whose rights over files this thread has, and what capabilities over all files."""
+    """Return this thread's file-system user and groups, and its capabilities over files."""
     lines = Path("/proc/thread-self/status").read_text(errors="replace").splitlines()
     status = dict(line.split(":", 1) for line in lines)
     uid, gid = (int(status[name].split()[-1]) for name in ("Uid", "Gid"))
     members = frozenset(map(int, status["Groups"].split()))
-    return _User(uid, gid, members), int(status["CapEff"], 16) & _OVER_FILES
+    return _User(uid, gid, members), int(status["CapEff"], 16) & _FILE_CAPABILITIES

@@ -1,8 +1,8 @@
-"""Files that decide where the token goes or what is run: used where nobody else could write them.
+"""Read files that decide where the token is sent or which program runs, if they are safe.
 
-As ssh does with its configuration (readconf.c). The file is judged as it is open, and so are the
-directories of its name and of what that leads to: whoever can write there can take it away, or put
-another file of ours in its place.
+Safe means that only root and this user can write them, as ssh requires of its configuration
+(readconf.c). The check is done on the open file, on its directory, and on the directory that a
+symbolic link resolves to: a user who can write there can replace the file.
 """
 
 from __future__ import annotations
@@ -18,59 +18,62 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import InvalidSetting
 
 from . import acl, bounded, walk
-from .writers import Trust, others, user_name
+from .writers import Trust, untrusted_writers, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
-class Power:
-    """What a file decides, as a verb and what follows, and the way out where it is another's."""
+class Purpose:
+    """What a file is used for, as a predicate (``names a program to run``), for messages.
 
-    decides: str
-    instead: str
+    ``hint`` is what to do if the file belongs to another user.
+    """
+
+    predicate: str
+    hint: str
 
 
-def read(file: Path, power: Power) -> bytes:
-    """Return what is in a file; raises InvalidSetting where others could write it.
+def read(file: Path, purpose: Purpose) -> bytes:
+    """Return the content of a file; raises InvalidSetting if another user could write it.
 
-    What cannot be read to its end is as for ``bounded.read``.
+    Raises OSError and ValueError as ``bounded.read`` does.
     """
     with _opened(file, bounded.OPEN) as descriptor:
-        # VAULT_CONFIG_PATH=/dev/null is how a token helper is turned off; anybody can write there.
+        # VAULT_CONFIG_PATH=/dev/null disables the token helper; everybody can write to that.
         if os.path.samestat(os.fstat(descriptor), Path(os.devnull).stat()):
             return b""
-        _refuse_others(file, descriptor, power)
+        _refuse_others(file, descriptor, purpose)
         return bounded.read_opened(descriptor)
 
 
-def judge(file: Path, power: Power) -> None:
-    """Raise InvalidSetting where others could write a file, OSError where it is not there."""
-    with walk.look(str(file.resolve(strict=True))) as descriptor:
-        _refuse_others(file, descriptor, power)
+def check(file: Path, purpose: Purpose) -> None:
+    """Raise InvalidSetting if another user could write a file, OSError if it does not exist."""
+    with walk.open_path(str(file.resolve(strict=True))) as descriptor:
+        _refuse_others(file, descriptor, purpose)
 
 
-def _refuse_others(file: Path, descriptor: int, power: Power) -> None:
-    doubt = f"{file} {power.decides}, and"
-    _refuse(descriptor, file, f"{doubt} can be written by", f"{doubt} belongs to", power)
+def _refuse_others(file: Path, descriptor: int, purpose: Purpose) -> None:
+    doubt = f"{file} {purpose.predicate}, and"
+    _refuse(descriptor, file, f"{doubt} can be written by", f"{doubt} belongs to", purpose)
     for directory in dict.fromkeys((file.parent, file.resolve().parent)):
-        with _opened(directory, walk.LOOK | os.O_DIRECTORY) as within:
+        with _opened(directory, walk.PATH_ONLY | os.O_DIRECTORY) as within:
             can_write = f"{doubt} another can be put in its place in {directory} by"
-            _refuse(within, directory, can_write, f"{doubt} {directory} belongs to", power)
+            _refuse(within, directory, can_write, f"{doubt} {directory} belongs to", purpose)
 
 
-def _refuse(descriptor: int, path: Path, can_write: str, belongs: str, power: Power) -> None:
-    """Refuse what is open where it is neither root's nor this user's, or others can write it."""
+def _refuse(descriptor: int, path: Path, can_write: str, belongs: str, purpose: Purpose) -> None:
+    """Raise InvalidSetting unless only root and this user own and can write what is open."""
     status = os.fstat(descriptor)
     trust = Trust(frozenset({0, os.geteuid()}))
     if status.st_uid not in trust.users:
-        raise InvalidSetting(f"{belongs} {user_name(status.st_uid)}", hint=power.instead)
+        raise InvalidSetting(f"{belongs} {user_name(status.st_uid)}", hint=purpose.hint)
     sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
-    # Kubernetes mounts a ConfigMap read-only, as a directory with the mode 0777.
+    # Kubernetes mounts a ConfigMap read-only, as a directory with mode 0777.
     if sticky or os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
         return
-    found = others(status, acl.entries(descriptor), trust)
+    found = untrusted_writers(status, acl.entries(descriptor), trust)
     if found:
         raise InvalidSetting(
             f"{can_write} {' and '.join(writer.name for writer in found)}",

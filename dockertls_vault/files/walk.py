@@ -1,7 +1,7 @@
-"""The way to a directory, walked once: each step is opened in the one before, and judged as opened.
+"""Open a directory one path component at a time, and check each component once it is open.
 
-Between a look at a path and its use, whoever owns a directory on the way can put a link to
-anywhere in the place of what was looked at. What is open stays what it is.
+Between checking a path and using it, the owner of a directory along the path could replace a
+component with a symbolic link. A descriptor stays on the directory that was checked.
 """
 
 from __future__ import annotations
@@ -17,57 +17,61 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Judge = Callable[["Step"], None]
-    # Makes the directory of that name in an open one, told how many more are to be made in it.
+    Check = Callable[["Component"], None]
+    # Called with a name, the descriptor of its parent and the number of components after it.
     Make = Callable[[str, int, int], None]
 
-# With O_PATH, which macOS has not, no right to read is needed, and nothing is waited for.
-LOOK = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_CLOEXEC
-_MOST_LINKS = 40  # as Linux has it, path_resolution(7)
+# O_PATH needs no read permission and never blocks; macOS does not have it.
+PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_CLOEXEC
+_MAX_LINKS = 40  # as in Linux, path_resolution(7)
 
 
 @dataclass(frozen=True)
-class Step:
-    """A directory on the way, open; or a link or something else there, which is not.
+class Component:
+    """One component of a path: an open directory, or a link or another file, which is not open.
 
-    No link is in ``path``, but for its end where that is one. ``left`` is how many parts of the
-    way come after it.
+    ``path`` has no symbolic link in it, other than its last part. ``remaining`` is the number of
+    components after this one.
     """
 
     path: Path
     status: os.stat_result
     descriptor: int | None
-    left: int
+    remaining: int
 
 
 @dataclass(frozen=True)
-class Reached:
-    """The last directory that is there, open: good for names relative to it, not to read it."""
+class OpenDirectory:
+    """A directory opened with O_PATH: it serves as a ``dir_fd``, but cannot be read.
+
+    ``remaining`` is the number of components below it that could not be opened.
+    """
 
     path: Path
     descriptor: int
-    left: int
+    remaining: int
 
 
 @contextmanager
-def to(directory: Path, judge: Judge, make: Make | None = None) -> Iterator[Reached]:
-    """Open ``directory``, or without ``make`` the last one on the way to it that can be seen.
+def open_directory(
+    directory: Path, check: Check, make: Make | None = None
+) -> Iterator[OpenDirectory]:
+    """Open ``directory``, or without ``make`` its deepest ancestor that exists and is accessible.
 
-    ``judge`` sees all of the way from / on, each directory, each link and whatever else there
-    is, and raises where it must not lead.
+    ``check`` is called with each component from / on, including links, and raises to reject one.
     """
     rest = [*reversed(directory.absolute().parts)]
     path = Path("/")
     links = 0
     with ExitStack() as opened:
-        here = opened.enter_context(look("/"))
+        here = opened.enter_context(open_path("/"))
         while rest:
-            # ``path`` has no link in it, so ``..`` means what it says.
-            step, left = Path(os.path.normpath(path / rest[-1])), len(rest) - 1
+            # Normalising ``..`` is safe, because ``path`` has no symbolic link in it.
+            step, remaining = Path(os.path.normpath(path / rest[-1])), len(rest) - 1
             try:
                 status = os.lstat(rest[-1], dir_fd=here)
                 if stat.S_ISDIR(status.st_mode):
-                    found = opened.enter_context(look(rest[-1], here, os.O_DIRECTORY))
+                    found = opened.enter_context(open_path(rest[-1], here, os.O_DIRECTORY))
             except PermissionError:
                 if make is None:
                     break
@@ -75,33 +79,33 @@ def to(directory: Path, judge: Judge, make: Make | None = None) -> Iterator[Reac
             except FileNotFoundError:
                 if make is None:
                     break
-                make(rest[-1], here, left)
+                make(rest[-1], here, remaining)
                 continue
             if stat.S_ISDIR(status.st_mode):
-                judge(Step(step, os.fstat(found), found, left))
+                check(Component(step, os.fstat(found), found, remaining))
                 rest.pop()
                 here, path = found, step
                 continue
-            judge(Step(step, status, None, left))
+            check(Component(step, status, None, remaining))
             link = rest.pop()
             target = os.readlink(link, dir_fd=here)
             if _place(link, here) != _place(target, here):
-                raise OSError(errno.EXDEV, "a link that leads elsewhere than it says", str(step))
+                raise OSError(errno.EXDEV, "the link resolves to another place", str(step))
             rest += reversed(Path(target).parts)
             links += 1
-            if links > _MOST_LINKS:
+            if links > _MAX_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(step))
-        yield Reached(path, here, len(rest))
+        yield OpenDirectory(path, here, len(rest))
 
 
 def _place(name: str, within: int) -> tuple[int, int, str] | None:
-    """Return what is at a name: device, inode, and through which mount it is seen.
+    """Return the device, the inode and the mount of what a name resolves to, None if nothing.
 
-    The kernel follows a link of /proc without its text, which says where that would be in another
-    mount namespace (proc_pid_root(5)); here that is another place, or the same by another mount.
+    The kernel follows a magic link of /proc without using its text, which is a path in another
+    mount namespace (proc_pid_root(5)): in ours, it may name another file or another mount.
     """
     try:
-        found = os.open(name, LOOK & ~os.O_NOFOLLOW, dir_fd=within)
+        found = os.open(name, PATH_ONLY & ~os.O_NOFOLLOW, dir_fd=within)
     except OSError:
         return None
     try:
@@ -112,7 +116,7 @@ def _place(name: str, within: int) -> tuple[int, int, str] | None:
 
 
 def _mount(descriptor: int) -> str:
-    """Return the number of a mount (proc_pid_fdinfo(5)), nothing where it cannot be told."""
+    """Return the mount ID of a descriptor (proc_pid_fdinfo(5)), "" if it is unknown."""
     try:
         lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text(errors="replace").splitlines()
     except OSError:
@@ -121,9 +125,9 @@ def _mount(descriptor: int) -> str:
 
 
 @contextmanager
-def look(name: str, within: int | None = None, flags: int = 0) -> Iterator[int]:
-    """Open what is at a name, whatever it is, to see what it is and no more."""
-    descriptor = os.open(name, LOOK | os.O_NOFOLLOW | flags, dir_fd=within)
+def open_path(name: str, within: int | None = None, flags: int = 0) -> Iterator[int]:
+    """Open a file of any type to inspect it, not to read it; follows no symbolic link."""
+    descriptor = os.open(name, PATH_ONLY | os.O_NOFOLLOW | flags, dir_fd=within)
     try:
         yield descriptor
     finally:

@@ -1,7 +1,6 @@
-"""Who can write in a directory or to a file, beside those who are trusted with it.
+"""Find untrusted users and groups that can write to a file or directory.
 
-Whoever can write in a directory can put another file in the place of one there, whatever that
-one's own mode is.
+A user who can write to a directory can replace any file in it, whatever that file's mode is.
 """
 
 from __future__ import annotations
@@ -22,30 +21,35 @@ _WRITE = 0o2
 
 @dataclass(frozen=True)
 class Trust:
-    """The users who may write there, by number, and a group whose members may."""
+    """The uids that may write, and the gid of a group whose members may."""
 
     users: frozenset[int]
     group: int | None = None
 
     def has_group(self, gid: int) -> bool:
-        """Tell whether all members of a group are trusted."""
-        return gid == self.group or any(_is_of_one(gid, uid) for uid in self.users)
+        """Tell whether every member of a group is trusted."""
+        return gid == self.group or any(_is_private_group(gid, uid) for uid in self.users)
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Who can write, the command that takes the right away from a path, and a group's name."""
+    """A user or group that can write, and the command that removes that right from a path.
+
+    ``group`` is its name if it is a group.
+    """
 
     name: str
     remedy: str
     group: str | None = None
 
 
-def others(status: os.stat_result, entries: tuple[Entry, ...], trust: Trust) -> tuple[Writer, ...]:
-    """Return those who can write and are not trusted, the owner aside, by the mode and the ACL.
+def untrusted_writers(
+    status: os.stat_result, entries: tuple[Entry, ...], trust: Trust
+) -> tuple[Writer, ...]:
+    """Return the writers that are not trusted, according to the mode and the ACL.
 
-    With an ACL the mode shows its mask for the group, which bounds what the owning group and all
-    that are named may do (acl(5)).
+    The owner is not checked. With an ACL the group bits of the mode are its mask, which limits the
+    owning group and all named users and groups (acl(5)).
     """
     acl = entries or (Entry(Tag.GROUP_OBJ, status.st_mode >> 3 & 0o7),)
     mask = next((entry.permissions for entry in acl if entry.tag == Tag.MASK), 0o7)
@@ -70,13 +74,13 @@ def others(status: os.stat_result, entries: tuple[Entry, ...], trust: Trust) -> 
 
 
 def user_name(uid: int) -> str:
-    """Return the name of a user, or the number of one without a name, as ``--owner`` takes it."""
+    """Return a user's name, or the uid if it has none, in the form that ``--owner`` accepts."""
     user = _user(uid)
     return str(uid) if user is None else user.pw_name
 
 
 def group_name(gid: int) -> str:
-    """Return the name of a group, or the number of one without a name, as ``--group`` takes it."""
+    """Return a group's name, or the gid if it has none, in the form that ``--group`` accepts."""
     group = _group(gid)
     return str(gid) if group is None else group.gr_name
 
@@ -95,13 +99,12 @@ def _group(gid: int) -> grp.struct_group | None:
         return None
 
 
-def _is_of_one(gid: int, uid: int) -> bool:
-    """Tell whether a group is that user's private one: of the same name, and nobody else's.
+def _is_private_group(gid: int, uid: int) -> bool:
+    """Tell whether a group is the user's private group: same name, and no other member.
 
-    The name counts because a directory service need not list who else has the group as their
-    first; Debian's OpenSSH looks at it for the same reason. In a container that runs with the
-    numbers of a user outside (``docker run -u 5001:5001``) neither has a name, and the same number
-    stands for it.
+    The names must match because a directory service need not list the users whose primary group
+    it is; Debian's OpenSSH compares them for the same reason. In a container that runs with the uid
+    of a user outside it (``docker run -u 5001:5001``) neither has a name: equal numbers count.
     """
     user, group = _user(uid), _group(gid)
     if user is None and group is None:

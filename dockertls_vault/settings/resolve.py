@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "config_files", "resolve"]
 
 SYSTEM_FILE = Path("/etc/dockertls-vault/config.toml")
-_POWER = guarded.Power(
+_PURPOSE = guarded.Purpose(
     "decides where the token is sent",
     f"keep root's settings in {SYSTEM_FILE}, and other users' in their own file (XDG_CONFIG_HOME)",
 )
@@ -110,7 +110,7 @@ def _read(file: Path) -> dict[str, object]:
     try:
         if not _is_there(file):
             return {}
-        content = _toml(guarded.read(file, _POWER).decode())
+        content = _toml(guarded.read(file, _PURPOSE).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"{file} cannot be read: {error}") from None
     known = {source.key for source in sources().values() if source.key}

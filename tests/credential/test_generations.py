@@ -57,7 +57,7 @@ def test_no_generation_is_removed_before_the_swap(
     for number in (1, 2, 3):
         put(out, number)
     seen: list[list[str]] = []
-    real = atomic.point
+    real = atomic.symlink
 
     def point(name: str, *arguments: Any, **options: Any) -> None:
         if name == "current":
@@ -65,7 +65,7 @@ def test_no_generation_is_removed_before_the_swap(
             seen.extend(listing(kept / generation) for generation in generations(out))
         real(name, *arguments, **options)
 
-    monkeypatch.setattr(atomic, "point", point)
+    monkeypatch.setattr(atomic, "symlink", point)
     put(out, 4)
     assert seen == [list(NAMES)] * 4
     assert len(generations(out)) == 3

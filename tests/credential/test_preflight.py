@@ -374,7 +374,7 @@ def test_root_does_not_follow_another_users_link(home: Path, roots: Path) -> Non
     link = home.parent / "link"
     link.symlink_to(roots)
     os.chown(link, NOBODY, -1, follow_symlinks=False)
-    assert refused(link) == (f"{link} is a link that nobody could lead elsewhere", WITHOUT_IT)
+    assert refused(link) == (f"{link} is a symbolic link that nobody could change", WITHOUT_IT)
     assert listing(roots) == []
 
 
@@ -440,7 +440,7 @@ def test_proc_link_whose_text_is_not_its_target_is_refused(tmp_path: Path) -> No
     gone.mkdir()
     with atomic.opened(str(gone)) as opened:
         gone.rmdir()
-        with pytest.raises(CannotWrite, match="leads elsewhere than it says"):
+        with pytest.raises(CannotWrite, match="the link resolves to another place"):
             put(Path(f"/proc/self/fd/{opened}/certs"), 1)
     assert listing(tmp_path) == []
 
@@ -456,7 +456,7 @@ def test_path_into_another_mount_namespace_is_refused(tmp_path: Path) -> None:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
-            with pytest.raises(CannotWrite, match="leads elsewhere than it says"):
+            with pytest.raises(CannotWrite, match="the link resolves to another place"):
                 put(Path(f"/proc/{process.pid}/root{tmp_path}/certs"), 1)
         finally:
             process.kill()

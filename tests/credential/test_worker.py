@@ -262,13 +262,13 @@ def test_directory_that_appears_meanwhile_is_not_replaced(
 ) -> None:
     """It is checked like any other; here it belongs to root."""
     out = everybodys / "certs"
-    real = atomic.rename_new
+    real = atomic.rename_noreplace
 
-    def rename_new(*arguments: Any) -> None:
+    def rename_noreplace(*arguments: Any) -> None:
         out.mkdir()
         real(*arguments)
 
-    monkeypatch.setattr(atomic, "rename_new", rename_new)
+    monkeypatch.setattr(atomic, "rename_noreplace", rename_noreplace)
     put(out, 1, OWNED)
     assert out.stat().st_uid == 0
     assert public(out) == {"1"}
@@ -299,11 +299,11 @@ def test_owners_directory_that_appears_during_the_check_is_used(
 ) -> None:
     """It was missing when the worker was chosen and exists when the work begins."""
     out = everybodys / "certs"
-    real = worker.refuse_step
+    real = worker.refuse_component
     put(out, 1, OWNED)
     out.rename(everybodys / "aside")
 
-    def refuse_step(*arguments: Any) -> None:
+    def refuse_component(*arguments: Any) -> None:
         real(*arguments)
         # On the second walk, which is root's own.
         seen.append(arguments)
@@ -312,8 +312,8 @@ def test_owners_directory_that_appears_during_the_check_is_used(
 
     seen: list[Any] = []
     once = len(Path(everybodys).parts)
-    monkeypatch.setattr(worker, "refuse_step", refuse_step)
-    monkeypatch.setattr(preflight, "refuse_step", refuse_step)
+    monkeypatch.setattr(worker, "refuse_component", refuse_component)
+    monkeypatch.setattr(preflight, "refuse_component", refuse_component)
     put(out, 2, OWNED)
     assert public(out) == {"2"}
 
@@ -521,7 +521,7 @@ def test_link_of_another_user_is_refused(home: Path, roots: Path, mode: int) -> 
     if mode == 0o777:
         assert message.startswith(f"anybody can write in {home}")
     else:
-        assert message == f"{home / 'link'} is a link that daemon could lead elsewhere"
+        assert message == f"{home / 'link'} is a symbolic link that daemon could change"
         assert hint == "give a path without this link"
 
 

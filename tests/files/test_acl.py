@@ -22,7 +22,7 @@ ANYBODY = 12345
 def test_entries_are_read_from_an_o_path_descriptor(tmp_path: Path) -> None:
     """Directories on a path are opened with O_PATH only."""
     acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), mask=acls.READ)
-    with walk.look(str(tmp_path)) as found:
+    with walk.open_path(str(tmp_path)) as found:
         entries = acl.entries(found)
     assert acl.Entry(acl.Tag.USER, 0o7, ANYBODY) in entries
     assert [entry.permissions for entry in entries if entry.tag == acl.Tag.MASK] == [0o4]
@@ -36,7 +36,7 @@ def test_missing_proc_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return real("/nowhere", name)
 
     monkeypatch.setattr(os, "getxattr", getxattr)
-    with pytest.raises(CannotWrite, match="/proc is missing") as caught:
+    with pytest.raises(CannotWrite, match="/proc is not mounted") as caught:
         put(tmp_path / "certs", 1)
     assert caught.value.hint == "mount it"
 
@@ -44,7 +44,7 @@ def test_missing_proc_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_no_acl_has_no_entries(tmp_path: Path) -> None:
     """Also on a file system without ACLs."""
     for path in (tmp_path, "/proc"):
-        with walk.look(str(path)) as found:
+        with walk.open_path(str(path)) as found:
             assert acl.entries(found) == ()
 
 

@@ -46,7 +46,7 @@ def test_reading_an_endless_file_is_refused(endless: str, tmp_path: Path) -> Non
 
 def test_fifo_without_a_writer_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program does not hang."""
-    monkeypatch.setattr(bounded, "PATIENCE", 0.1)
+    monkeypatch.setattr(bounded, "PIPE_TIMEOUT", 0.1)
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(TimeoutError):
         bounded.read(tmp_path / "fifo")
@@ -54,7 +54,7 @@ def test_fifo_without_a_writer_times_out(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_signal_ends_the_wait_for_a_fifo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program stops at once, without waiting for the timeout."""
-    monkeypatch.setattr(bounded, "PATIENCE", 600.0)
+    monkeypatch.setattr(bounded, "PIPE_TIMEOUT", 600.0)
     os.mkfifo(tmp_path / "fifo")
     with stop.heeded() as asked:
         timer = threading.Timer(0.1, asked.request)

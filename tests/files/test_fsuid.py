@@ -125,7 +125,7 @@ def test_unknown_architecture_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     """Nothing runs, rather than with root's groups."""
     done: list[int] = []
     monkeypatch.setattr(fsuid, "_SETGROUPS", {})
-    with pytest.raises(CannotWrite, match="no way is known here"):
+    with pytest.raises(CannotWrite, match="acting as another user is not supported here"):
         fsuid.as_user(NOBODY.pw_uid, lambda: done.append(1))
     assert done == []
 

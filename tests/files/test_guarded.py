@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GAMES, NOBODY = (pwd.getpwnam(name) for name in ("games", "nobody"))
-POWER = guarded.Power("decides where the token is sent", "take another")
+PURPOSE = guarded.Purpose("decides where the token is sent", "take another")
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def file(everybodys: Path) -> Path:
 def refusal(file: Path) -> tuple[str, str]:
     """Return the hint and the message, without the file name and its purpose."""
     with pytest.raises(InvalidSetting) as caught:
-        guarded.read(file, POWER)
+        guarded.read(file, PURPOSE)
     with pytest.raises(InvalidSetting):
-        guarded.judge(file, POWER)
+        guarded.check(file, PURPOSE)
     assert caught.value.exit_status == 78
     before = f"{file} decides where the token is sent, and "
     assert caught.value.message.startswith(before)
@@ -52,8 +52,8 @@ def refusal(file: Path) -> tuple[str, str]:
 def test_file_that_only_its_owner_can_write_is_accepted(file: Path, mode: int) -> None:
     """Everybody may read it."""
     file.chmod(mode)
-    assert guarded.read(file, POWER).startswith(b"[vault]")
-    guarded.judge(file, POWER)
+    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
+    guarded.check(file, PURPOSE)
 
 
 @as_root
@@ -73,7 +73,7 @@ def test_file_that_others_can_write_is_refused(
     message, hint = refusal(file)
     assert (message, hint) == (f"can be written by {who}", f"{remedy} '{file}'")
     subprocess.run(hint, shell=True, check=True)  # noqa: S602 - what a user would paste
-    assert guarded.read(file, POWER).startswith(b"[vault]")
+    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
 
 
 @as_root
@@ -92,7 +92,7 @@ def test_file_in_a_directory_that_others_can_write_is_refused(
 def test_file_in_a_sticky_directory_is_accepted(file: Path) -> None:
     """As in /tmp, nobody else can replace it."""
     file.parent.chmod(0o1777)
-    assert guarded.read(file, POWER).startswith(b"[vault]")
+    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
 
 
 @as_root
@@ -120,7 +120,7 @@ def test_directories_of_a_link_and_of_its_target_are_both_checked(
     """Whoever can write to either can replace the file."""
     link = tmp_path / "link"
     link.symlink_to(file)
-    guarded.read(link, POWER)
+    guarded.read(link, PURPOSE)
     file.parent.chmod(0o777)
     assert refusal(link)[0] == f"another can be put in its place in {file.parent} by anybody"
 
@@ -133,7 +133,7 @@ def test_user_reads_their_own_files_and_roots(file: Path, uid: int) -> None:
     def reads() -> bytes:
         os.setresuid(uid, uid, 0)
         try:
-            return guarded.read(file, POWER)
+            return guarded.read(file, PURPOSE)
         finally:
             os.setresuid(0, 0, 0)
 
@@ -151,7 +151,7 @@ def test_file_writable_by_the_owners_private_group_is_accepted(file: Path) -> No
     """A umask of 002 does no harm."""
     os.chown(file, 0, 0)
     file.chmod(0o664)
-    assert guarded.read(file, POWER).startswith(b"[vault]")
+    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
 
 
 def test_file_on_a_read_only_file_system_is_accepted(
@@ -162,12 +162,12 @@ def test_file_on_a_read_only_file_system_is_accepted(
     real = os.statvfs("/")
     read_only = os.statvfs_result((*real[:8], os.ST_RDONLY, real[9]))
     monkeypatch.setattr(os, "fstatvfs", lambda _: read_only)
-    assert guarded.read(file, POWER).startswith(b"[vault]")
+    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
 
 
 def test_dev_null_is_accepted() -> None:
     """VAULT_CONFIG_PATH=/dev/null turns the token helper off, though everybody can write to it."""
-    assert guarded.read(Path("/dev/null"), POWER) == b""
+    assert guarded.read(Path("/dev/null"), PURPOSE) == b""
 
 
 # --- the files it protects

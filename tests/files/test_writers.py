@@ -54,7 +54,7 @@ def names(
     mode: int, gid: int = STAFF, *entries: Entry, trust: writers.Trust = TRUST
 ) -> list[tuple[str, str]]:
     """Return the name of each writer and the command that removes the permission."""
-    found = writers.others(status(mode, gid), entries, trust)
+    found = writers.untrusted_writers(status(mode, gid), entries, trust)
     return [(writer.name, writer.remedy) for writer in found]
 
 

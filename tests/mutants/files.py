@@ -29,7 +29,7 @@ _FSUID: Rows = (
     ("none of our groups", "frozenset({_NO_GROUP}))", "frozenset({0}))"),
     ("all of the user's", "os.getgrouplist(entry.pw_name, entry.pw_gid)", "[entry.pw_gid]"),
     ("it has changed hands", "    if _rights() != (user, 0):\n", "    if False:\n"),
-    ("no right over all files is left", "& _OVER_FILES", "& 0"),
+    ("no right over all files is left", "& _FILE_CAPABILITIES", "& 0"),
 )
 _GUARDED: Rows = (
     ("ours or root's", "    if status.st_uid not in trust.users:\n", "    if False:\n"),
@@ -40,14 +40,22 @@ _GUARDED: Rows = (
     ),
     ("of what it leads to", "(file.parent, file.resolve().parent)", "(file.parent,)"),
     ("a sticky file is no directory", "stat.S_ISDIR(status.st_mode) and status", "status"),
-    ("the ACL", "others(status, acl.entries(descriptor), trust)", "others(status, (), trust)"),
+    (
+        "the ACL",
+        "untrusted_writers(status, acl.entries(descriptor), trust)",
+        "untrusted_writers(status, (), trust)",
+    ),
 )
 _WALK: Rows = (
-    ("each directory is judged", "judge(Step(step, os.fstat(found), found, left))", "pass"),
-    ("each link is judged", "            judge(Step(step, status, None, left))\n", ""),
+    (
+        "each directory is judged",
+        "check(Component(step, os.fstat(found), found, remaining))",
+        "pass",
+    ),
+    ("each link is judged", "            check(Component(step, status, None, remaining))\n", ""),
     ("no link of /proc", "if _place(link, here) != _place(target, here):", "if False:"),
     ("nor by another mount", "status.st_ino, _mount(found)", 'status.st_ino, ""'),
-    ("opened as what it is", "LOOK | os.O_NOFOLLOW | flags", "LOOK | flags"),
+    ("opened as what it is", "PATH_ONLY | os.O_NOFOLLOW | flags", "PATH_ONLY | flags"),
 )
 
 TABLE: Table = {

@@ -55,7 +55,7 @@ _JWT: Rows = (
 )
 _TOKEN: Rows = (
     ("a token fits into a header", "if not secret.isascii() or not secret.isprintable() or", "if"),
-    ("no helper of others", "        guarded.judge(helper, _IS_HELPER)\n", ""),
+    ("no helper of others", "        guarded.check(helper, _IS_HELPER)\n", ""),
     ("what a helper starts ends with it", "            process_group=0,\n", ""),
 )
 _IDENTITY: Rows = (

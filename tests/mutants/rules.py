@@ -138,7 +138,7 @@ _PREFLIGHT: _Rows = (
         "stat.S_ISREG(kind)",
     ),
     ("ours is ours alone", "    if status.st_uid != placement.worker:\n", "    if False:\n"),
-    ("not in /", 'if reached.path == Path("/") and not reached.left:', "if False:"),
+    ("not in /", 'if reached.path == Path("/") and not reached.remaining:', "if False:"),
     (
         "not beside one of dind's",
         "            if _is_for_dind(purpose, placement.directory, directory):",
@@ -167,8 +167,8 @@ _WORKER: _Rows = (
     ),
     (
         "no link that others lead",
-        "        if not trusted:\n            raise CannotWrite(",
-        "        if False:\n            raise CannotWrite(",
+        "        if not trusted:\n            owner",
+        "        if False:\n            owner",
     ),
     (
         "no step of another's",
@@ -177,7 +177,7 @@ _WORKER: _Rows = (
     ),
     (
         "the directory itself, sticky or not",
-        "if not step.left or not kind & stat.S_ISVTX:",
+        "if not component.remaining or not kind & stat.S_ISVTX:",
         "if not kind & stat.S_ISVTX:",
     ),
     (
@@ -214,8 +214,8 @@ _LAYOUT: _Rows = (("only root gives away", "if os.geteuid() not in (0, uid):", "
 _ATOMIC: _Rows = (
     (
         "created with at most its mode",
-        '& _OWNERS, dir_fd=within)\n    with os.fdopen(descriptor, "wb") as file:\n        _give',
-        '| 0o666, dir_fd=within)\n    with os.fdopen(descriptor, "wb") as file:\n        _give',
+        '& _OWNER_BITS, dir_fd=within)\n    with os.fdopen(descriptor, "wb") as file:\n        _s',
+        '| 0o666, dir_fd=within)\n    with os.fdopen(descriptor, "wb") as file:\n        _set',
     ),
     ("whatever the umask", "    os.fchmod(made, mode)\n", ""),
     ("and the default ACL", "    acl.drop(made)\n    if", "    if"),
@@ -228,7 +228,7 @@ _ATOMIC: _Rows = (
     ("two runs are kept apart", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"),
     (
         "a file system that keeps modes",
-        "        stat.S_IMODE(found.st_mode) & _ALL & ~mode\n",
+        "        stat.S_IMODE(found.st_mode) & _PERMISSION_BITS & ~mode\n",
         "        False\n",
     ),
     ("no FIFO is waited for", "_READ = os.O_RDONLY | os.O_NONBLOCK", "_READ = os.O_RDONLY"),

@@ -28,8 +28,8 @@ _HELPER_TIMEOUT = 30.0
 # HCL, or the JSON that HCL's parser takes as well.
 _TOKEN_HELPER = re.compile(r'^[\s{]*"?token_helper"?\s*[=:]\s*"(?P<path>[^"\n]*)"', re.MULTILINE)
 _INSTEAD = "set VAULT_TOKEN or DOCKERTLS_TOKEN_FILE, which win over a token helper"
-_NAMES_HELPER = guarded.Power("names a program to run", _INSTEAD)
-_IS_HELPER = guarded.Power("will be run", _INSTEAD)
+_NAMES_HELPER = guarded.Purpose("names a program to run", _INSTEAD)
+_IS_HELPER = guarded.Purpose("will be run", _INSTEAD)
 # What a shell or a file of variables has: ``export VAULT_TOKEN="hvs.…"``.
 _LINE = re.compile(r"(export\s+)?(VAULT|BAO)_TOKEN=(?P<quote>[\"']?)(?P<token>.*)(?P=quote)")
 
@@ -164,7 +164,7 @@ def _ask(helper: Path, limit: float) -> str:
     import subprocess  # few have a helper
 
     try:
-        guarded.judge(helper, _IS_HELPER)
+        guarded.check(helper, _IS_HELPER)
         process = subprocess.Popen(
             [helper, "get"],
             stdin=subprocess.DEVNULL,
