@@ -199,7 +199,7 @@ def _plan(steps: Sequence[Step]) -> list[str]:
 
 
 def _confirm(plan: Plan) -> bool:
-    """Ask before removing or widening access, if the plan does; raises ConfirmationRequired for a no.
+    """Ask before the plan removes or widens access; raises ConfirmationRequired for a no.
 
     False if there was nothing to ask, or no terminal to ask on.
     """
