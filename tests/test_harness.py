@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.xdist_group("a-group")
+def test_groups_of_tests_are_known_to_xdist(request: pytest.FixtureRequest) -> None:
+    """It names them in the test's id; where a pytest ignores that, each server starts twice."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("one process runs the tests")
+    assert request.node.nodeid.endswith("@a-group")
+
+
 def test_openbao_answers_to_its_token(openbao: DevVault) -> None:
     """The shared server knows its root token, which is not in its repr."""
     assert _policies(openbao) == ["root"]
@@ -77,6 +85,9 @@ def test_a_dind_that_ends_is_reported_with_its_log(start_dind: StartDind, tmp_pa
         start_dind(tmp_path)
 
 
+@pytest.mark.xdist_group(
+    "engine"
+)  # what another one does to the machine would be taken for its own
 def test_a_private_engine_leaves_the_machine_as_it_was() -> None:
     """It is stopped with a container that runs, a network and a port: all of it goes."""
     find_dockerd()

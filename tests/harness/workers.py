@@ -1,6 +1,6 @@
 """Several processes run the tests (pytest-xdist): what stays in one of them, and what goes first.
 
-Each has servers of its own, where they start in a second.
+Each process has its own servers if they start in a second; what takes longer is in one of them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+# Fixtures that take many seconds: all tests with one of them run in the same process.
+_COSTLY = ("engine", "release", "site")
 
+
+@pytest.hookimpl(tryfirst=True)  # xdist looks for groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the engine and its images in one process, and let no slow test begin last."""
+    """Keep the tests with a costly fixture together, and start the slow tests first."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:
-        if "engine" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("engine"))
+        costly = (name for name in _COSTLY if name in getattr(item, "fixturenames", ()))
+        if name := next(costly, None):
+            item.add_marker(pytest.mark.xdist_group(name))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
