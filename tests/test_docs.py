@@ -260,7 +260,9 @@ def test_each_promise_about_security_names_its_test() -> None:
 
 def test_each_file_has_its_place_in_the_picture_of_the_house() -> None:
     """CONTRIBUTING.md names the folders of the package, and the files of each, and no others."""
-    _, picture, _ = (ROOT / "CONTRIBUTING.md").read_text().partition("## The house")[2].split("```")
+    _, picture, _ = (
+        (ROOT / "CONTRIBUTING.md").read_text().partition("## Package layout")[2].split("```")
+    )
     house = Path(issue.__file__).parent
     named: set[Path] = set()
     folder = house
@@ -268,7 +270,7 @@ def test_each_file_has_its_place_in_the_picture_of_the_house() -> None:
         if not line.startswith(" "):
             folder = house / line.split()[0]
         else:
-            files, _, more = line.partition(", and a file a command group: ")
+            files, _, more = line.partition(", and one file per command group: ")
             named |= {folder / f"{name}.py" for name in f"{files} {more}".split()}
     there = {path for path in house.rglob("*.py") if not path.name.startswith("_")}
     assert named == there
