@@ -20,8 +20,9 @@ NAME = "dockertls-background"
 def in_background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
     """Run ``work`` in a thread; yield a function that waits for its result, or raises its error.
 
-    A request to stop cuts both threads, and leaving the block cuts the work, wherever it is. If no
-    thread may be started (``ulimit -u``, a container's limit), the work runs when it is waited for.
+    A request to stop cuts both threads, and leaving the block cuts the work, wherever it is; what
+    the work does patiently is waited for (stop.py). If no thread may be started (``ulimit -u``, a
+    container's limit), the work runs when it is waited for.
     """
     own, context = stop.Stop(), copy_context()
     results: list[Result] = []
@@ -45,9 +46,9 @@ def in_background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
                 thread.join()
             elif not (results or errors):
                 run()
-            stop.check()
-            if errors:
+            if errors:  # also where the end was asked for: it may have left something
                 raise errors[0]
+            stop.check()
             return results[0]
 
         try:

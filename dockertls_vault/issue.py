@@ -8,17 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from . import stop
-from .certificate import verify
-from .certificate.certificate import (
-    Description,
-    certificates_pem,
-    describe,
-    is_self_signed,
-    load_all,
-    load_certificates,
-)
 from .certificate.clocks import Clocks
-from .certificate.keys import PrivateKey, generate_key, make_csr, private_key_pem
 from .certificate.names import LONGEST_COMMON_NAME
 from .certificate.request import KeyType, Purpose
 from .credential import preflight, store
@@ -26,7 +16,7 @@ from .credential.layout import Kind, Layout
 from .credential.trust import warn_of_lost
 from .credential.worker import by_worker
 from .duration import format_time
-from .errors import DockerTLSError, InvalidInput, IssuerExpired, NameNotAllowed, VerificationError
+from .errors import DockerTLSError, InvalidInput, NameNotAllowed, VerificationError
 from .files import atomic
 
 if TYPE_CHECKING:
@@ -36,7 +26,9 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from .certificate.certificate import Description
     from .certificate.chain import Chain
+    from .certificate.keys import PrivateKey
     from .certificate.names import Names
     from .certificate.request import Request
     from .credential.layout import Placement
@@ -105,11 +97,16 @@ def issue(
     _refuse_dind_with_two_mounts(record)
     preflight.check(place, replace=replace_files)
     request = record.request
-    with _reading_roots(signer, trust, clock) as roots:
-        key = generate_key(request.key_type)
-        losing = _losing(place, roots, clock)
-        warn_of_lost(request.purpose, losing)
+    with _reading_roots(signer, trust, clock) as roots, signer.logging_in() as logged_in:
+        # What takes as long to import as Vault to answer.
+        from .certificate import issuers, keys, verify
+        from .certificate.certificate import certificates_pem, describe
+
+        key = keys.generate_key(request.key_type)
         try:
+            logged_in()
+            losing = _losing(place, roots, clock)
+            warn_of_lost(request.purpose, losing)
             signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
         except DockerTLSError as error:
             if not error.acted:  # then that is what must be said
@@ -117,7 +114,7 @@ def issue(
             raise
         own_roots, trusted_roots = roots()
     clocks = Clocks(clock(), signed.date)
-    _refuse_an_expired_issuer(signed, clocks.agreed)
+    issuers.refuse_expired(signed.chain, clocks.agreed)
     verified = verify.verify(
         signed.certificate,
         signed.chain,
@@ -137,7 +134,7 @@ def issue(
         store.Material(
             ca=certificates_pem((*inner, *trusted_roots)),
             cert=certificates_pem((verified.leaf, *verified.intermediates)),
-            key=private_key_pem(key),
+            key=keys.private_key_pem(key),
             serial=description.serial,
         ),
         replace(record, request=granted),
@@ -183,11 +180,12 @@ def _reading_roots(
         read = read_own if trust is signer else reading.enter_context(trust.issuers_beside())
 
         def roots() -> tuple[Roots, Roots]:
+            from .certificate import issuers, verify
+            from .certificate.certificate import load_all
+
             own = load_all(read_own())
             trusted = own if trust is signer else load_all(read())
-            found = verify.current_roots(trusted, clock())
-            if not found:
-                raise _no_root(trust.mount, trusted)
+            found = issuers.trust_bundle(trust.mount, trusted, clock())
             return verify.current_roots(own, clock()), found
 
         yield roots
@@ -197,6 +195,8 @@ def _sign(
     request: Request, key: PrivateKey, signer: PKI, *, drop_refused_names: bool
 ) -> tuple[Signed, Request]:
     """Have the key signed; return the answer, and the request with the names that were left."""
+    from .certificate.keys import make_csr
+
     while True:
         try:
             signed = signer.sign(
@@ -250,31 +250,6 @@ def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:
     return (warning,)
 
 
-def _refuse_an_expired_issuer(signed: Signed, now: datetime) -> None:
-    """Name the cause, where ``leaf_not_after_behavior`` let a useless certificate be signed."""
-    if not signed.chain:
-        return
-    issuer, *_ = load_certificates(signed.chain[0])
-    if issuer.not_valid_after_utc <= now:
-        raise IssuerExpired(
-            f"the issuer {issuer.subject.rfc4514_string()!r} expired at "
-            f"{format_time(issuer.not_valid_after_utc)}"
-        )
-
-
-def _no_root(mount: str, issuers: tuple[Certificate, ...]) -> DockerTLSError:
-    """Tell roots that have expired from those of an intermediate, which are somewhere else."""
-    ends = [issuer.not_valid_after_utc for issuer in issuers if is_self_signed(issuer)]
-    if ends:
-        return IssuerExpired(f"the root of the mount {mount!r} expired at {format_time(max(ends))}")
-    return VerificationError(
-        f"the mount {mount!r} has no root certificate",
-        (),
-        hint="import the root of its intermediate there, or give the mount that has it with "
-        "--trust-mount",
-    )
-
-
 def _losing(
     place: Placement, roots: Callable[[], tuple[Roots, Roots]], clock: Callable[[], datetime]
 ) -> tuple[Description, ...]:
@@ -283,6 +258,9 @@ def _losing(
     Where there is none, ``roots`` are not waited for. What cannot be read as certificates is of
     no use to dockerd and docker either.
     """
+    from .certificate import verify
+    from .certificate.certificate import load_certificates
+
     path = place.directory / place.public_names[0]
     try:
         found = load_certificates(by_worker(place, lambda _: atomic.read(path)))

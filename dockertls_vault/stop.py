@@ -87,7 +87,8 @@ def heeded(stop: Stop | None = None) -> Iterator[Stop]:
 @contextmanager
 def passed_on(other: Stop) -> Iterator[None]:
     """Within it, whatever would cut what this thread waits for is asked of ``other`` too."""
-    with _current.get()._cutting(other.request, _hold.get()):  # noqa: SLF001 - of this module
+    ours = _current.get()
+    with ours._cutting(lambda: other._ask(ours._asked), _hold.get()):  # noqa: SLF001 - of this module
         yield
 
 

@@ -20,7 +20,6 @@ from dockertls_vault.errors import (
 )
 
 from .answers import fields
-from .issuer_age import wait_until_old_enough
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,6 +119,10 @@ class PKI:
         """
         return self._session.beside(lambda reader: PKI(self._session, self.mount, reader).issuers())
 
+    def logging_in(self) -> AbstractContextManager[Callable[[], object]]:
+        """Within it, the token to sign with is found; give what waits for it (session.py)."""
+        return self._session.logging_in()
+
     def references(self) -> tuple[str, ...]:
         """Return the id of every issuer of the mount; needs no token.
 
@@ -167,6 +170,8 @@ class PKI:
             try:
                 return self._session.adapter.post(path, json=parameters)
             except IssuerTooNew as young:
+                from .issuer_age import wait_until_old_enough  # few are, and it reads certificates
+
                 wait_until_old_enough(self._session, role, self.role(role), self.issuer, young)
             except UnknownRole:
                 raise self._unknown_role(role) from None

@@ -162,6 +162,20 @@ class Session:
         with in_background(work) as result:
             yield lambda: self._cluster.joined(result)
 
+    @contextmanager
+    def logging_in(self) -> Iterator[Callable[[], str]]:
+        """Within it, the token is found in the background; give what waits for it.
+
+        That raises what ``Identity.token`` raises, and nothing may be asked with a token before.
+        Where somebody may be asked for a password, or a login uses up what can be had once, the
+        token is found when it is waited for.
+        """
+        if self.identity.spends:
+            yield self.identity.token
+            return
+        with in_background(self.identity.token) as token:
+            yield token
+
     def wait(self, seconds: float, why: str) -> bool:
         """Wait, which is said, if there is as much left of the budget; tell whether there was."""
         return self._cluster.wait(seconds, why)

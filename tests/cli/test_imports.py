@@ -73,6 +73,18 @@ def test_issuing_does_without_hvac(command: list[str], prepared: DevVault, tmp_p
     assert found <= {"cryptography", "idna", "urllib3"}
 
 
+def test_a_login_begins_without_cryptography() -> None:
+    """What reads certificates is imported while Vault is waited for, and not before."""
+    printed = subprocess.run(
+        [sys.executable, "-c", "import sys, dockertls_vault.issue; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "dockertls_vault.issue" in printed.split()
+    assert not HEAVY & set(printed.split())
+
+
 def test_a_login_does_without_hvac(prepared: DevVault, tmp_path: Path) -> None:
     """Also where Vault refuses it, which is as far as it gets here."""
     run = subprocess.run(
