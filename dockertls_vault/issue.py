@@ -15,7 +15,7 @@ from .credential import preflight, store
 from .credential.layout import Kind, Layout
 from .credential.trust import warn_of_lost
 from .credential.worker import by_worker
-from .duration import format_time
+from .duration import format_duration, format_time
 from .errors import DockerTLSError, InvalidInput, NameNotAllowed, VerificationError
 from .files import atomic
 
@@ -150,7 +150,7 @@ def issue(
         certificate=description,
         valid_until=valid_until,
         requested_ttl=request.ttl,
-        ttl_capped=valid_until - clocks.earliest < request.ttl - _SHORTENED_BY,
+        ttl_capped=_is_capped(valid_until, request, clocks),
         dropped_names=tuple(name for name in request.names.all if name not in granted.names.all),
         directory=place.directory,
         files=installed.files,
@@ -158,6 +158,7 @@ def issue(
         trusted_roots=tuple(map(describe, trusted_roots)),
         removed_cas=losing,
         warnings=(
+            *_cap_warnings(signed, request, valid_until, verified, clocks),
             *signed.warnings,
             *_end_warnings(verified),
             *_trust_warnings(last_root, verified),
@@ -214,6 +215,34 @@ def _sign(
             request = replace(request, names=names, common_name=server_common_name(names))
         else:
             return signed, request
+
+
+def _is_capped(end: datetime, request: Request, clocks: Clocks) -> bool:
+    return end - clocks.earliest < request.ttl - _SHORTENED_BY
+
+
+def _cap_warnings(
+    signed: Signed, request: Request, valid_until: datetime, chain: Chain, clocks: Clocks
+) -> tuple[str, ...]:
+    """Say what was requested and when the certificate expires; Vault's warning lacks the latter.
+
+    If it is a CA that expires first, another warning says so, and Vault's own is kept.
+    """
+    end = chain.leaf.not_valid_after_utc
+    if end > valid_until or not _is_capped(end, request, clocks):
+        return signed.cap_warnings
+    left = format_duration(_rounded(end - clocks.agreed))
+    warning = (
+        f"Vault capped the TTL: requested {format_duration(request.ttl)}, expires "
+        f"{format_time(end)} ({left} from now)"
+    )
+    return (warning,)
+
+
+def _rounded(left: timedelta) -> timedelta:
+    """Return a time as people say it: of an hour or more in whole minutes."""
+    minute = timedelta(minutes=1)
+    return left if left < timedelta(hours=1) - minute else round(left / minute) * minute
 
 
 def _end_warnings(chain: Chain) -> tuple[str, ...]:

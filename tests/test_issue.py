@@ -226,14 +226,16 @@ def test_a_capped_ttl_is_reported(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The role's maximum is a day; a longer wish is cut, and both we and Vault say so."""
+    """The role's maximum is a day; a longer TTL is cut, and one warning says so and until when."""
     lead_to(prepared_server, monkeypatch)
     command = ["issue", "client", "--ttl", "30d", "--dir", str(tmp_path / "c"), "-o", "json"]
     assert main.run(command) == 0
     envelope = json.loads(capsys.readouterr().out)
     assert envelope["data"]["ttl_capped"] is True
-    assert "Vault capped the TTL: requested 30d" in envelope["warnings"][0]
-    assert len(envelope["warnings"]) == 2
+    end = datetime.fromisoformat(envelope["data"]["certificate"]["not_after"])
+    assert envelope["warnings"] == [
+        f"Vault capped the TTL: requested 30d, expires {end:%Y-%m-%d %H:%M:%S} UTC (1d from now)"
+    ]
 
 
 @pytest.mark.parametrize(

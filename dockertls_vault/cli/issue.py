@@ -234,7 +234,7 @@ def _issue(
         result,
         preferences,
         words=[issued.fields(result)],
-        warnings=issued.warnings(result),
+        warnings=result.warnings,
     )
     if request.purpose is Purpose.SERVER:
         logger.info(restart.words(record.layout))

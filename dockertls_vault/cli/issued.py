@@ -57,14 +57,3 @@ def _backdated(issued: Issued) -> str:
     if issued.ttl_capped or back <= timedelta():
         return ""
     return f" (backdated {format_duration(back)})"
-
-
-def warnings(issued: Issued) -> list[str]:
-    """Return the warnings, including one if Vault capped the TTL."""
-    if not issued.ttl_capped or issued.valid_until < issued.certificate.not_after:
-        return list(issued.warnings)
-    capped = (
-        f"Vault capped the TTL: requested {format_duration(issued.requested_ttl)}, expires "
-        f"{format_time(issued.certificate.not_after)}"
-    )
-    return [capped, *issued.warnings]

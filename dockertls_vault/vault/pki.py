@@ -34,16 +34,21 @@ _CLIENT_HINT = (
     "cn_validations=disabled set in the role, but never in one for servers"
 )
 _AT_ITS_END = "when that expires or is revoked"
+_CAPPED = re.compile(r"is longer than permitted maxTTL")
 _SENT_BOTH_WAYS = re.compile(r"field was provided but the role is set with \"use_csr_")
 
 
 @dataclass(frozen=True)
 class Signed:
-    """What a mount returned for a CSR, unchecked: PEM, Vault's warnings, and its time in UTC."""
+    """What a mount returned for a CSR, unchecked: PEM, Vault's warnings, and its time in UTC.
+
+    ``cap_warnings`` are the warnings that Vault capped the TTL; ``warnings`` are the others.
+    """
 
     certificate: str
     chain: tuple[str, ...]
     warnings: tuple[str, ...]
+    cap_warnings: tuple[str, ...]
     date: datetime | None
 
 
@@ -98,11 +103,17 @@ class PKI:
         chain = fields.chain(data, "ca_chain")
         if not chain and data.get("issuing_ca"):
             chain = (fields.certificate(data, "issuing_ca"),)
+        found = warnings(body)
+        caps = tuple(filter(_CAPPED.search, found))
         return Signed(
-            fields.certificate(data, "certificate"),
-            tuple(filter(None, chain)),
-            (*warnings(body), *self._lease_warnings(role, body)),
-            self._session.adapter.date,
+            certificate=fields.certificate(data, "certificate"),
+            chain=tuple(filter(None, chain)),
+            warnings=(
+                *(warning for warning in found if warning not in caps),
+                *self._lease_warnings(role, body),
+            ),
+            cap_warnings=caps,
+            date=self._session.adapter.date,
         )
 
     def issuers(self) -> tuple[str, ...]:
