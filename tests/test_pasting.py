@@ -18,7 +18,7 @@ from dockertls_vault.files.acl import Entry, Tag
 from dockertls_vault.files.writers import Trust, untrusted_writers
 from dockertls_vault.vault.login.method import Login
 from dockertls_vault.vault.mount import Signer
-from dockertls_vault.vault.roles import CLIENT, widening
+from dockertls_vault.vault.roles import CLIENT, allow_names_command
 from dockertls_vault.vault.session import _not_revoked
 
 from .certificates import Authority
@@ -43,7 +43,7 @@ def issuing(mount: str, signer: Signer | None) -> readiness.Issuing:
 
 def usage_of(text: str) -> str:
     """Return what an issuer's usage, which Vault said, leads to."""
-    signer = Signer((PEM,), revoked=False, usage=text, beyond_its_end="err")
+    signer = Signer((PEM,), revoked=False, usage=text, leaf_not_after_behavior="err")
     words = readiness.obstacle(issuing("pki", signer), "pki", ()) or ""
     return words.partition("allow it: ")[2].rpartition(", or make")[0]
 
@@ -87,9 +87,15 @@ COMMANDS: dict[str, tuple[Callable[[str], str], str]] = {
     "usage": (usage_of, "usage={},issuing-certificates"),
     "mount without issuer": (no_default, "{}/config/issuers"),
     "mount without root": (no_root, "{}/issuers/import/cert"),
-    "domain": (lambda text: widening([f"h.{text}.example"], "dockertls", "server"), "{}.example"),
-    "mount": (lambda text: widening(["h.a.example"], text, "server"), "{}"),
-    "role": (lambda text: widening(["h.a.example"], "m", text), "DOCKERTLS_SERVER_ROLE={}"),
+    "domain": (
+        lambda text: allow_names_command([f"h.{text}.example"], "dockertls", "server"),
+        "{}.example",
+    ),
+    "mount": (lambda text: allow_names_command(["h.a.example"], text, "server"), "{}"),
+    "role": (
+        lambda text: allow_names_command(["h.a.example"], "m", text),
+        "DOCKERTLS_SERVER_ROLE={}",
+    ),
     "policy": (lambda text: command(Person.SERVER, text, "server").rpartition(" | ")[0], "{}"),
 }
 

@@ -17,7 +17,7 @@ from dockertls_vault.cli import main
 from dockertls_vault.errors import IssuerTooNew
 from dockertls_vault.vault.issuer_age import wait_until_old_enough
 from dockertls_vault.vault.pki import PKI
-from dockertls_vault.vault.roles import widening
+from dockertls_vault.vault.roles import allow_names_command
 from tests.vault.waits import Waits
 
 from .mounts import lead_to
@@ -375,12 +375,14 @@ def test_a_bare_name_is_allowed_by_what_is_said(
 )
 def test_what_allows_names(names: list[str], mount: str, role: str, command: str) -> None:
     """As few options as do; quoted, for a server may say anything of what it refused."""
-    assert widening(names, mount, role) == f"dockertls-vault {command}"
+    assert allow_names_command(names, mount, role) == f"dockertls-vault {command}"
 
 
 def test_a_role_of_another_name_is_named() -> None:
     """It is the one that `ca init` is to change."""
-    assert widening(["vm"], "dockertls", "hosts").startswith("DOCKERTLS_SERVER_ROLE=hosts docker")
+    assert allow_names_command(["vm"], "dockertls", "hosts").startswith(
+        "DOCKERTLS_SERVER_ROLE=hosts docker"
+    )
 
 
 def test_names_that_the_issuer_may_not_sign_are_left_out(

@@ -1,1 +1,1 @@
-"""The CA in Vault: what is wanted of it, what is there, and the steps between the two."""
+"""The CA in Vault: its desired state, its current state, and the steps from one to the other."""

@@ -1,8 +1,7 @@
-"""Set up the CA in Vault: carry a plan out, and tell whether certificates can be issued then.
+"""Set up the CA in Vault: apply a plan, and report whether certificates can then be issued.
 
-An existing CA is never replaced. What others may use is taken away, and what was refused is
-opened, only with consent. A run that was cut short is completed by the next one, and a run that
-finds everything as it should be has an empty plan.
+An existing CA is never replaced. Access is removed or widened only after confirmation. The next run
+completes one that was interrupted; if nothing needs to change, the plan is empty.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planned:
-    """A step of the plan, in words and by the parameters that it sets."""
+    """A step of the plan: a summary, and the parameters that it sets."""
 
     summary: str
     changes: tuple[Change, ...]
@@ -53,11 +52,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was planned, whether it was done, and what Vault had to say about it.
+    """The steps that were planned, whether they were applied, and Vault's warnings.
 
-    ``trusted_roots`` are the current roots of ``trust_mount``, which ca.pem will hold; ``ready``
-    tells whether certificates with the default TTLs can be issued, and ``reason`` why not, with
-    the remedy. ``unused_keys`` are the keys in the mount without an issuer.
+    ``trusted_roots`` are the current roots of ``trust_mount``, which will be in ca.pem. ``ready``
+    is true if certificates with the default TTLs can be issued; if not, ``reason`` has the cause
+    and the remedy. ``unused_keys`` are the keys in the mount that no issuer uses.
     """
 
     mount: str
@@ -74,26 +73,25 @@ class Outcome:
 
 
 def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> Outcome:
-    """Carry the plan out, read back what each step wrote, and report what the server made of it.
+    """Apply the plan, reading back what each step wrote.
 
-    What another run of it did at the same time counts as done. Raises ConfirmationRequired, before
-    anything is touched, where something is taken away or opened unless ``confirmed``;
-    ConflictingState when what is there is no more what the plan was made for, or not what was
-    written.
+    A step that a concurrent run has already done counts as done. Raises ConfirmationRequired before
+    the first change if the plan removes or widens access and is not ``confirmed``; ConflictingState
+    if the state has changed since the plan was made, or if Vault did not store what was written.
     """
     if plan.needs_confirmation and not confirmed:
         raise ConfirmationRequired(
             f"nothing was changed: the plan {plan.consequence}",
             problems=plan.needs_confirmation,
-            hint="; ".join((ConfirmationRequired.default_hint, *plan.if_unwanted)),
+            hint="; ".join((ConfirmationRequired.default_hint, *plan.unwanted_hint)),
         )
     state = ca.state(tuple(plan.desired.roles))
     _check_the_mount(plan, state)
     warnings: list[str] = []
     unsupported: list[UnsupportedParameter] = []
     for step in plan.steps:
-        said, state = _carry_out(ca, step, state)
-        warnings += said
+        warned, state = _apply_step(ca, step, state)
+        warnings += warned
         unsupported += step.unsupported(state)
     return replace(
         preview(plan),
@@ -104,7 +102,7 @@ def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> O
 
 
 def preview(plan: Plan) -> Outcome:
-    """Return the outcome of a plan that is not carried out."""
+    """Return the outcome of a plan that is not applied."""
     steps = tuple(Planned(step.summary, step.changes) for step in plan.steps)
     return Outcome(plan.mount, steps, applied=False, ineffective_options=plan.ineffective_options)
 
@@ -112,9 +110,9 @@ def preview(plan: Plan) -> Outcome:
 def with_trust(
     outcome: Outcome, plan: Plan, ca: CertificateAuthority, trust: PKI, now: datetime
 ) -> Outcome:
-    """Return the outcome with the roots of the mount ``trust``, as ca.pem would have them.
+    """Return the outcome with the roots of the mount ``trust``, as they would be in ca.pem.
 
-    What the plan has yet to do counts as done.
+    Steps that have not been applied count as done.
     """
     try:
         issuers = trust.issuers()
@@ -128,7 +126,7 @@ def with_trust(
     else:
         default = [step.issuer for step in to_do if isinstance(step, SetDefault)] or ["default"]
         issuing = readiness.Issuing(
-            ca.mount, ca.signer(*default), _server_role(ca, plan), ca.date or now, ca.patience
+            ca.mount, ca.signer(*default), _server_role(ca, plan), ca.date or now, ca.timeout
         )
         obstacle = readiness.obstacle(issuing, trust.mount, trusted)
     return replace(
@@ -142,7 +140,7 @@ def with_trust(
 
 
 def _server_role(ca: CertificateAuthority, plan: Plan) -> Role:
-    """Return the role for servers as Vault reads it back when the plan has been carried out."""
+    """Return the server role as Vault will return it once the plan is applied."""
     name = plan.desired.server_role
     found = ca.role(name)
     desired = plan.desired.role(name, found)
@@ -150,10 +148,10 @@ def _server_role(ca: CertificateAuthority, plan: Plan) -> Role:
 
 
 def _check_the_mount(plan: Plan, state: State) -> None:
-    """Raise ConflictingState where a step is neither done by now nor planned as it was shown.
+    """Raise ConflictingState unless each step is already done or would be planned again.
 
-    Minutes may lie between the plan and the consent to it. A role says for itself what others
-    have made of it.
+    Minutes may pass between showing the plan and its confirmation. Steps that write a role check
+    this themselves.
     """
     planned = mount_steps(plan.mount, state, plan.desired)
     for step in plan.steps:
@@ -161,22 +159,24 @@ def _check_the_mount(plan: Plan, state: State) -> None:
             raise changed_meanwhile(f"the mount {plan.mount}")
 
 
-def _carry_out(ca: CertificateAuthority, step: Step, state: State) -> tuple[tuple[str, ...], State]:
-    """Do what is not done in ``state``; return Vault's warnings, and the state after that."""
+def _apply_step(
+    ca: CertificateAuthority, step: Step, state: State
+) -> tuple[tuple[str, ...], State]:
+    """Apply the step unless ``state`` shows it done; return Vault's warnings and the new state."""
     warnings: tuple[str, ...] = ()
-    for _ in range(step.tries):
+    for _ in range(step.attempts):
         if step.is_done(state):
             return warnings, state
         refused: RequestRejected | None = None
         try:
             warnings += step.apply(ca, state)
         except RequestRejected as error:
-            # What it makes may be there by now.
+            # A concurrent run may have created the same thing.
             refused = error
         state = ca.state(tuple(state.roles))
         if refused and not step.is_done(state):
             raise ConflictingState(
-                f"cannot {step.summary}: {refused}", hint=step.if_refused
+                f"cannot {step.summary}: {refused}", hint=step.refused_hint
             ) from refused
     if not step.is_done(state):
         raise _not_done(step, state)
@@ -184,5 +184,5 @@ def _carry_out(ca: CertificateAuthority, step: Step, state: State) -> tuple[tupl
 
 
 def _not_done(step: Step, state: State) -> ConflictingState:
-    left = "".join(f"; {describe_change(change)}" for change in step.left(state))
-    return ConflictingState(f"Vault accepted this but did not apply it: {step.summary}{left}")
+    pending = "".join(f"; {describe_change(change)}" for change in step.pending(state))
+    return ConflictingState(f"Vault accepted this but did not apply it: {step.summary}{pending}")

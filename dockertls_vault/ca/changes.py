@@ -1,4 +1,4 @@
-"""How a role differs from the one that is wanted: what that takes away, what it opens; pure."""
+"""How a role differs from its desired state, and what access that removes or widens; pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from dockertls_vault.vault.roles import Role
 
-# 0 is as long as the mount or the server allows.
+# 0 means as long as the mount or the server allows.
 _TTLS = {"ttl", "max_ttl", "max_lease_ttl"}
 _DURATIONS = {*_TTLS, "not_before_duration"}
-# Turned on, these forbid something; every other switch allows something.
+# Setting one of these to true forbids something; any other boolean, when true, allows something.
 _LIMITS = {"enforce_hostnames", "require_cn", "no_store"}
-# What they say is nothing to a role with allow_any_name.
+# These have no effect in a role with allow_any_name.
 _NAMES = {
     "allowed_domains",
     "allow_subdomains",
@@ -26,7 +26,7 @@ _NAMES = {
     "allow_glob_domains",
     "allow_localhost",
 }
-# Who somebody may be with a certificate: its names, its addresses, its extended key usages.
+# What identities a certificate may have: its names, addresses and extended key usages.
 _IDENTITY = {
     *_NAMES,
     "allow_any_name",
@@ -43,18 +43,18 @@ _IDENTITY = {
     "ext_key_usage",
     "ext_key_usage_oids",
 }
-# Ours are the widest: any kind of key, of any size, and the hash that fits the issuer's key.
-_NEVER_LESS = {"key_type", "key_bits", "signature_bits"}
-# OpenBao's, from the one that lets most through; an unknown value lets through more still.
+# Our values are the widest: any type and size of key, and the hash that suits the issuer's key.
+_NEVER_RESTRICTS = {"key_type", "key_bits", "signature_bits"}
+# OpenBao's values, the most permissive first; an unknown value counts as even more permissive.
 _BOUNDS = ("permit", "ttl-limited", "forbid")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One parameter that differs; ``before`` is None where it was not there.
+    """One parameter that differs; ``before`` is None if it was absent.
 
-    ``restricts`` says that somebody may lose by it what they have now, ``widens`` that somebody
-    may be by it who they could not be before, and that no option has asked for that.
+    ``restricts`` is true if certificates that are signed today may be rejected; ``widens`` if
+    identities that are rejected today may be signed, and no option requested that.
     """
 
     parameter: str
@@ -65,17 +65,17 @@ class Change:
 
     @property
     def needs_confirmation(self) -> bool:
-        """Whether nobody has asked for it; --remove-domain, which names a domain, does."""
+        """Whether no option requested it; --remove-domain requests fewer ``allowed_domains``."""
         return self.widens or (self.restricts and self.parameter != "allowed_domains")
 
 
 def differences(
-    before: Role | None, after: Role, asked: AbstractSet[str] = frozenset()
+    before: Role | None, after: Role, requested: AbstractSet[str] = frozenset()
 ) -> tuple[Change, ...]:
-    """Return the parameters of ``after`` that a role has otherwise.
+    """Return the parameters of ``after`` whose value differs from ``before``.
 
-    Those in ``asked`` open what somebody has asked for. A parameter that the server does not give
-    back is one it does not know, and no difference.
+    Those in ``requested`` are set by an option, and may widen access. A parameter that is missing
+    from ``before`` is one that the server does not know, and does not count as a difference.
     """
     if before is None:
         return tuple(Change(name, None, value) for name, value in after.items())
@@ -90,8 +90,8 @@ def differences(
             name,
             found,
             value,
-            restricts=not (any_name and name in _NAMES) and _is_less(name, found, value),
-            widens=name not in asked and _opens(name, before, after),
+            restricts=not (any_name and name in _NAMES) and _restricts(name, found, value),
+            widens=name not in requested and _widens(name, before, after),
         )
         for name, found, value in both
         if _comparable(found) != _comparable(value)
@@ -99,57 +99,56 @@ def differences(
 
 
 def describe_change(change: Change) -> str:
-    """Return a change in words: ``max_ttl: 24h -> 30d``."""
+    """Return a change as text: ``max_ttl: 24h -> 30d``."""
     after = _value(change.parameter, change.after)
     if change.before is None:
         return f"{change.parameter}: {after}"
     return f"{change.parameter}: {_value(change.parameter, change.before)} -> {after}"
 
 
-def announce(change: Change) -> str:
-    """Return a change in words, after what it does: ``widens: allow_any_name: false -> true``."""
-    marks = [
-        word for word, does in (("restricts", change.restricts), ("widens", change.widens)) if does
-    ]
-    return f"{' and '.join(marks)}: {describe_change(change)}" if marks else describe_change(change)
+def describe_effect(change: Change) -> str:
+    """Return a change as text, with its effect: ``widens: allow_any_name: false -> true``."""
+    effects = ["restricts"] * change.restricts + ["widens"] * change.widens
+    described = describe_change(change)
+    return f"{' and '.join(effects)}: {described}" if effects else described
 
 
-def _opens(parameter: str, before: Role, after: Role) -> bool:
-    """Tell whether certificates are signed for somebody to whom they were refused."""
+def _widens(parameter: str, before: Role, after: Role) -> bool:
+    """Tell whether ``after`` allows an identity that ``before`` rejects."""
     if parameter in _NAMES and (before.get("allow_any_name") or after.get("allow_any_name")):
         return False
     if parameter == "allow_subdomains" and not before.get("allowed_domains"):
         return False
     value = after[parameter]
-    return parameter in _IDENTITY and _is_less(parameter, value, _found(before[parameter], value))
+    return parameter in _IDENTITY and _restricts(parameter, value, _found(before[parameter], value))
 
 
-def _is_less(parameter: str, before: object, after: object) -> bool:
-    """Tell whether ``after`` gives less than ``before``; in doubt it does."""
+def _restricts(parameter: str, before: object, after: object) -> bool:
+    """Tell whether ``after`` allows less than ``before``; true if that cannot be determined."""
     match before, after:
         case bool(), bool():
             return before is not (parameter in _LIMITS)
         case list(), list():
-            return _lists_less(parameter, before, after)
+            return _restricts_list(parameter, before, after)
         case int(), int() if parameter in _TTLS:
             return before == 0 or 0 < after < before
         case int(), int() if parameter in _DURATIONS:
             return after < before
     if parameter == "not_after_bound" and {before, after} <= {*_BOUNDS}:
         return _BOUNDS.index(str(before)) < _BOUNDS.index(str(after))
-    return parameter not in _NEVER_LESS
+    return parameter not in _NEVER_RESTRICTS
 
 
-def _lists_less(parameter: str, before: list[object], after: list[object]) -> bool:
+def _restricts_list(parameter: str, before: list[object], after: list[object]) -> bool:
     if parameter == "cn_validations" and "disabled" in after:
         return False
     if parameter == "key_usage" and not before:
-        return True  # no key usage at all is every usage (RFC 5280, 4.2.1.3)
+        return True  # without a key usage extension, every usage is allowed (RFC 5280 §4.2.1.3)
     return not set(map(str, before)) <= set(map(str, after))
 
 
 def _found(before: object, after: object) -> object:
-    """Return ``before``; a list that was never set may be null (Go's nil)."""
+    """Return ``before``, or an empty list for null: how Go encodes a list that was never set."""
     return [] if before is None and isinstance(after, list) else before
 
 

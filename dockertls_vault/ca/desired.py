@@ -1,4 +1,4 @@
-"""What `ca init` is asked for: a root, and who gets which names by the roles; pure."""
+"""The desired state that the options of `ca init` describe: a root and two roles; pure."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DesiredState:
-    """What the CA shall be; None leaves what is there, or takes the default where nothing is.
+    """The desired state of the CA; None keeps the current value, or uses the default for a new CA.
 
-    Raises InvalidInput for what contradicts itself, InvalidSetting if the two roles would be
-    one.
+    Raises InvalidInput if options contradict each other, InvalidSetting if both roles have the same
+    name.
     """
 
     domains: tuple[str, ...] = ()
@@ -49,22 +49,22 @@ class DesiredState:
         if self.server_role == self.client_role:
             raise InvalidSetting(
                 f"the server role and the client role have the same name: {self.server_role!r}",
-                hint="a certificate is for one of the two: set DOCKERTLS_SERVER_ROLE or "
-                "DOCKERTLS_CLIENT_ROLE",
+                hint="each role signs for one purpose: set DOCKERTLS_SERVER_ROLE or "
+                "DOCKERTLS_CLIENT_ROLE to another name",
             )
 
     @property
-    def longest(self) -> timedelta:
-        """The longest TTL that the roles sign for."""
+    def max_ttl(self) -> timedelta:
+        """The longest TTL that either role allows."""
         return timedelta(seconds=max(role["max_ttl"] for role in self.roles.values()))
 
     @property
     def roles(self) -> dict[str, Role]:
-        """The roles by name where there are none yet, as Vault reads them back."""
+        """The roles by name, as Vault returns them when they are new."""
         return {name: self.role(name, None) for name in (self.server_role, self.client_role)}
 
     def role(self, name: str, found: Role | None) -> Role:
-        """Return what the role ``name`` shall be over the one that was ``found``."""
+        """Return the desired state of the role ``name``, given the one that was ``found``."""
         if name == self.client_role:
             return roles.CLIENT
         return roles.server(
@@ -77,9 +77,9 @@ class DesiredState:
         )
 
     def changes(self, name: str, found: Role | None) -> tuple[Change, ...]:
-        """Return what is to change in the role ``name``; nothing if it is as it shall be.
+        """Return the changes from ``found`` to the desired state of the role ``name``.
 
-        Raises InvalidInput where servers would be left without any name.
+        Raises InvalidInput if the role would allow servers no name at all.
         """
         role = self.role(name, found)
         if not role["allow_any_name"] and not role["allowed_domains"]:
@@ -87,19 +87,19 @@ class DesiredState:
                 "missing --domain (or --allow-any-name)",
                 hint="give --domain example.internal, or --allow-any-name",
             )
-        asked = roles.ASKED if name == self.server_role else frozenset()
-        return differences(found, role, asked)
+        requested = roles.SET_BY_OPTION if name == self.server_role else frozenset()
+        return differences(found, role, requested)
 
 
 def parse_domains(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return domains as certificates have them, each once; raises InvalidInput."""
+    """Return domains in the form that certificates use, without duplicates; raises InvalidInput."""
     domains = tuple(dict.fromkeys(map(parse_dns_name, texts)))
     for domain in domains:
         if "_" in domain:
             raise InvalidInput(
                 f"underscore in a domain: {domain!r}",
-                hint="choose another: the role enforces host names (RFC 1123) and rejects every "
-                "name below it",
+                hint="use another domain: the role enforces host names (RFC 1123) and would reject "
+                "every name below it",
             )
         if domain.startswith("*."):
             raise InvalidInput(
@@ -109,7 +109,7 @@ def parse_domains(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_removals(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return domains to look for in a role, where others may have put what we would not."""
+    """Return domains to remove from a role, which may have some that ``parse_domains`` rejects."""
     return tuple(
         text.lower() if text.isascii() and text.strip() else parse_dns_name(text) for text in texts
     )

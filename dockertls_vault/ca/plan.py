@@ -1,4 +1,4 @@
-"""What `ca init` has to do: from what is in Vault to what was desired, step by step; pure."""
+"""Plan the steps of `ca init`, from the state in Vault to the desired state; pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import ConflictingState, InvalidInput
 
-from .changes import announce
+from .changes import describe_effect
 from .steps import EnableMount, GenerateRoot, SetDefault, Step, TuneMount, WriteRole
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ ROOT_TTL = timedelta(days=3650)
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps from what is there to what was desired, none if nothing needs to change.
+    """The steps to the desired state; empty if nothing needs to change.
 
-    ``ineffective_options`` says what of the wish changes nothing, and why.
+    ``ineffective_options`` names the options that change nothing, and why.
     """
 
     mount: str
@@ -38,9 +38,9 @@ class Plan:
 
     @property
     def needs_confirmation(self) -> tuple[str, ...]:
-        """What would be taken away or opened without having been asked for, in words."""
+        """The changes that remove or widen access without an option that requests it, as text."""
         return tuple(
-            f"{step.subject}: {announce(change)}"
+            f"{step.subject}: {describe_effect(change)}"
             for step in self.steps
             for change in step.changes
             if change.needs_confirmation
@@ -48,24 +48,28 @@ class Plan:
 
     @property
     def consequence(self) -> str:
-        """What that comes to, in words."""
+        """What those changes do, as a predicate whose subject is the plan."""
         changes = [c for step in self.steps for c in step.changes if c.needs_confirmation]
         restricts = ["restricts what is allowed today"] if any(c.restricts for c in changes) else []
         widens = ["allows what is rejected today"] if any(c.widens for c in changes) else []
         return " and ".join(restricts + widens)
 
     @property
-    def if_unwanted(self) -> tuple[str, ...]:
-        """What can be done instead of that."""
-        unasked = [step for step in self.steps if any(c.needs_confirmation for c in step.changes)]
-        return tuple(dict.fromkeys(step.if_unwanted for step in unasked if step.if_unwanted))
+    def unwanted_hint(self) -> tuple[str, ...]:
+        """What to do instead of confirming them."""
+        hints = (
+            step.unwanted_hint
+            for step in self.steps
+            if any(change.needs_confirmation for change in step.changes)
+        )
+        return tuple(dict.fromkeys(filter(None, hints)))
 
 
 def make_plan(mount: str, state: State, desired: DesiredState) -> Plan:
-    """Return the plan that leads from ``state`` to ``wish``; pure.
+    """Return the plan that leads from ``state`` to ``desired``.
 
-    Raises ConflictingState where something else is mounted, or where it is not clear which
-    issuer signs; InvalidInput where servers would be left without any name.
+    Raises ConflictingState if another engine is mounted there, or if it is not clear which issuer
+    signs; InvalidInput if the server role would allow no name at all.
     """
     for_the_mount = mount_steps(mount, state, desired)
     for_roles = (_role_step(name, state, desired) for name in desired.roles)
@@ -74,7 +78,7 @@ def make_plan(mount: str, state: State, desired: DesiredState) -> Plan:
 
 
 def mount_steps(mount: str, state: State, desired: DesiredState) -> tuple[Step, ...]:
-    """Return how to make the mount and its issuer, or to put them right."""
+    """Return the steps that create or correct the mount and its default issuer."""
     if state.mounted_at not in (None, mount):
         raise ConflictingState(
             f"{mount!r} is inside the mount {state.mounted_at!r}",
@@ -93,7 +97,7 @@ def mount_steps(mount: str, state: State, desired: DesiredState) -> tuple[Step, 
 def _engine_step(
     mount: str, state: State, desired: DesiredState, root: GenerateRoot | None
 ) -> EnableMount | TuneMount | None:
-    needed = max(desired.longest, root.ttl) if root else desired.longest
+    needed = max(desired.max_ttl, root.ttl) if root else desired.max_ttl
     if state.mount_type is None:
         return EnableMount(mount, needed)
     return TuneMount(mount, state.max_lease_ttl, needed) if state.max_lease_ttl < needed else None
@@ -117,22 +121,22 @@ def _default_step(mount: str, state: State, root: GenerateRoot | None) -> SetDef
 
 
 def _new_root(issuers: Sequence[Issuer], desired: DesiredState) -> GenerateRoot:
-    """Return how to make a root, under a name that no issuer has, beside those without a key."""
+    """Return the step that generates a root, under a name that no other issuer has."""
     taken = {issuer.name for issuer in issuers}
     number = next(number for number in itertools.count(1) if f"root-{number}" not in taken)
     common_name = desired.common_name or f"dockertls root {number}"
     ttl = desired.root_ttl or ROOT_TTL
-    if ttl < desired.longest:
+    if ttl < desired.max_ttl:
         raise InvalidInput(
             f"--root-ttl {format_duration(ttl)} is shorter than the max TTL of the roles "
-            f"({format_duration(desired.longest)}): a certificate cannot outlive its root",
+            f"({format_duration(desired.max_ttl)}): a certificate cannot outlive its root",
             hint=f"give a longer --root-ttl; the default is {format_duration(ROOT_TTL)}",
         )
-    return GenerateRoot(f"root-{number}", common_name, ttl, beside=bool(issuers))
+    return GenerateRoot(f"root-{number}", common_name, ttl, keeps_others=bool(issuers))
 
 
 def _role_step(name: str, state: State, desired: DesiredState) -> WriteRole | None:
-    """Return how to make the role or to put it right, None if it is as it shall be."""
+    """Return the step that creates or updates the role; None if it is in its desired state."""
     step = WriteRole(name, state.roles.get(name), desired)
     return step if step.changes else None
 

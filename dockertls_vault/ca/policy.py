@@ -1,4 +1,4 @@
-"""What each person's token has to be allowed to do in Vault, and no more; pure."""
+"""Least-privilege Vault policies for each person who uses the commands; pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Person(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """A path and what is done there; ``denied`` are parameters that a request may not have."""
+    """A path and its capabilities; ``denied`` are parameters that a request must not contain."""
 
     path: str
     capabilities: tuple[str, ...]
@@ -28,12 +28,13 @@ class Rule:
     denied: tuple[str, ...] = ()
 
 
-# What who may sign can get as `ca init` makes the roles: names are bound to nobody.
-_GETS = {
+# What the holder of such a token can obtain from a role of `ca init`, which binds no name to a
+# token.
+_OBTAINS = {
     Person.SERVER: "any name below its domains, any IP address",
     Person.CLIENT: "any common name",
 }
-# Every token has these through Vault's default policy, unless it was made without that.
+# Vault's default policy grants these to every token that is not created without it.
 OWN_TOKEN = (
     Rule("auth/token/lookup-self", ("read",), "look up this token"),
     Rule("auth/token/revoke-self", ("update",), "revoke this token after use"),
@@ -42,23 +43,23 @@ OWN_TOKEN = (
 
 
 def rules(person: Person, mount: str, role: str) -> tuple[Rule, ...]:
-    """Return what ``person`` needs for their commands; ``role`` is the one they issue with.
+    """Return the rules that the commands of ``person`` need; ``role`` is the one that signs.
 
-    The trust bundle needs no rule: Vault shows a mount's issuers to everybody.
+    The trust bundle needs no rule: Vault returns a mount's issuers without a token.
     """
     if person is Person.ADMIN:
         return _admin(mount)
     sign = Rule(
         f"{mount}/sign/{role}",
         ("update",),
-        f"issue {person}: {_GETS[person]}; not_after would bypass its max TTL",
+        f"issue {person}: {_OBTAINS[person]}; not_after would bypass its max TTL",
         denied=("not_after",),
     )
     return (sign, *OWN_TOKEN)
 
 
 def command(person: Person, mount: str, role: str) -> str:
-    """Return what an operator pastes to write the policy that ``rules`` describes."""
+    """Return the shell command that writes the policy of ``rules``."""
     options = [] if mount == Settings.mount else ["--mount", mount]
     if person is not Person.ADMIN and role != person.value:
         options += ["--role", role]
@@ -103,5 +104,5 @@ def _block(rule: Rule) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a string of HCL, which knows the escapes of JSON (its scanner is that of both)."""
+    """Return an HCL string: it has the escapes of JSON, because one scanner reads both."""
     return json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Can certificates of the default TTLs be issued by a CA, and if not, why? Pure."""
+"""Whether a CA can issue certificates with the default TTLs, and if not, why not; pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dockertls_vault.certificate.chain import is_of_the_web_pki
 from dockertls_vault.certificate.verify import current_roots
 from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import IssuerExpired
-from dockertls_vault.vault.roles import LONGEST_DEFAULT
+from dockertls_vault.vault.roles import LONGEST_DEFAULT_TTL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Issuing:
-    """Who signs in ``mount``, None where nobody does, and by which role for servers.
+    """The default issuer of ``mount``, None if it has none, and the role that signs for servers.
 
-    ``now`` is by Vault's clock where it told, and ``patience`` how long `issue` waits for Vault.
+    ``now`` is the time by Vault's clock, if known; ``timeout`` is how long `issue` waits for Vault.
     """
 
     mount: str
     signer: Signer | None
     role: Role
     now: datetime
-    patience: timedelta
+    timeout: timedelta
 
 
 def obstacle(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate]) -> str | None:
-    """Say why the default issuer signs nothing that would be installed, and what to do.
+    """Return why the default issuer cannot sign a usable certificate, and the remedy; else None.
 
     ``trusted`` are the current roots of ``trust_mount``.
     """
@@ -69,7 +69,7 @@ def obstacle(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate])
 def _of_the_issuer(
     signer: Signer, chain: Sequence[Certificate], issuing: Issuing, another: str
 ) -> str | None:
-    """Say what is wrong with the issuer, whatever it is to sign."""
+    """Return what is wrong with the issuer, whatever it signs."""
     left = chain[0].not_valid_after_utc - issuing.now
     if left <= timedelta():
         return f"expired at {format_time(chain[0].not_valid_after_utc)}; {another}"
@@ -87,10 +87,10 @@ def _of_the_issuer(
             f"may not issue certificates (usage: {signer.usage}); allow it: bao patch "
             f"{quote(issuing.mount)}/issuer/default usage={quote(usage)}, or {another}"
         )
-    if left < LONGEST_DEFAULT and signer.beyond_its_end == "err":
+    if left < LONGEST_DEFAULT_TTL and signer.leaf_not_after_behavior == "err":
         return (
-            f"ends in {format_duration(left)}, before the default server TTL of "
-            f"{format_duration(LONGEST_DEFAULT)}; {another}"
+            f"expires in {format_duration(left)}, before the default server TTL of "
+            f"{format_duration(LONGEST_DEFAULT_TTL)}; {another}"
         )
     return None
 
@@ -98,25 +98,25 @@ def _of_the_issuer(
 def _of_the_role(
     chain: Sequence[Certificate], trusted: Sequence[Certificate], issuing: Issuing, another: str
 ) -> str | None:
-    """Say what of the role the issuer does not sign: names of its domains, or any yet."""
+    """Return why the issuer cannot sign for the role: name constraints, or it is too new."""
     if excluded := _excluded(issuing.role, _path(chain, trusted)):
         remove = " ".join(f"--remove-domain {quote(domain)}" for domain in excluded)
         return (
-            f"may sign for no name below {', '.join(excluded)}, by its name constraints or those "
-            f"of a CA above it; run `ca init` with {remove}, or {another}"
+            f"may sign for no name below {', '.join(excluded)}: its name constraints or those of "
+            f"a CA above it exclude them; run `ca init` with {remove}, or {another}"
         )
     too_new_for = _too_new_for(issuing, chain[0])
-    if too_new_for > issuing.patience:
+    if too_new_for > issuing.timeout:
         return (
-            "is too new for certificates that are backdated, as they are by the roles: from "
-            "1.21.1 on, HashiCorp Vault signs none in the next "
-            f"{format_duration(too_new_for)}; run it again then"
+            "is too new for the backdated certificates of the roles: HashiCorp Vault 1.21.1 and "
+            f"later will not sign them for another {format_duration(too_new_for)}; run it again "
+            "then"
         )
     return None
 
 
 def no_root(mount: str) -> str:
-    """Say that a mount has no root to trust, and what to do."""
+    """Return the reason that a mount has no root to trust, and the remedy."""
     return _import(f"the mount {mount} has no current root certificate", mount)
 
 
@@ -128,13 +128,13 @@ def _import(why: str, mount: str) -> str:
 
 
 def _path(chain: Sequence[Certificate], trusted: Sequence[Certificate]) -> list[Certificate]:
-    """Return the chain with the roots above it, which may be in another mount."""
+    """Return the chain and the roots that signed it, which may be in another mount."""
     above = [root for root in trusted if any(is_signed_by(ca, root) for ca in chain)]
     return [*chain, *above]
 
 
 def _excluded(role: Role, path: Sequence[Certificate]) -> tuple[str, ...]:
-    """Return the domains of the role of which a CA may sign no name."""
+    """Return the domains of the role that the name constraints of a CA exclude entirely."""
     if role.get("allow_any_name"):
         return ()
     return tuple(
@@ -145,9 +145,9 @@ def _excluded(role: Role, path: Sequence[Certificate]) -> tuple[str, ...]:
 
 
 def _too_new_for(issuing: Issuing, issuer: Certificate) -> timedelta:
-    """Return for how long Vault refuses what the role dates back; never does so OpenBao.
+    """Return how long Vault will refuse certificates backdated by the role; zero for OpenBao.
 
-    OpenBao is known by a parameter of roles that it alone has.
+    A role parameter that only OpenBao has tells the two apart.
     """
     if "not_after_bound" in issuing.role:
         return timedelta()
@@ -158,7 +158,7 @@ def _too_new_for(issuing: Issuing, issuer: Certificate) -> timedelta:
 def _leads_to_a_root(
     chain: Sequence[Certificate], trusted: Sequence[Certificate], now: datetime
 ) -> bool:
-    """Tell whether a chain ends in a current root of its own mount, or below a trusted one."""
+    """Tell whether a chain ends in a current root of its mount, or is signed by a trusted root."""
     return bool(current_roots(chain, now)) or any(
         is_signed_by(certificate, root) for certificate in chain for root in trusted
     )

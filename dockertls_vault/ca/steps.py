@@ -1,4 +1,4 @@
-"""What `ca init` does in Vault, step by step: in words, the doing, and whether it is done."""
+"""The steps of `ca init`: each has a summary, applies itself, and tells whether it is done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import ConflictingState
-from dockertls_vault.vault.roles import TELLING
+from dockertls_vault.vault.roles import NOTABLE
 
 from .changes import Change
 
@@ -27,18 +27,18 @@ _ANOTHER_ROLE = (
 
 
 class Step(ABC):
-    """One thing to do; a frozen dataclass, equal to another that does the same."""
+    """One change to make in Vault; a frozen dataclass, so that equal steps compare equal."""
 
-    # How often it is tried where Vault took it and it is not done.
-    tries: ClassVar[int] = 1
-    # What to do where Vault refuses it, and where what it takes away or opens is not wanted.
-    if_refused: ClassVar[str] = ""
-    if_unwanted: ClassVar[str] = ""
+    # How often to apply it, if Vault accepts it but the state does not show it.
+    attempts: ClassVar[int] = 1
+    # What to do if Vault rejects it, and if the access that it removes or widens is not wanted.
+    refused_hint: ClassVar[str] = ""
+    unwanted_hint: ClassVar[str] = ""
 
     @property
     @abstractmethod
     def summary(self) -> str:
-        """What it does, in words."""
+        """What it does, as text."""
 
     @property
     @abstractmethod
@@ -46,8 +46,8 @@ class Step(ABC):
         """The parameters that it sets."""
 
     @property
-    def telling(self) -> tuple[Change, ...]:
-        """Those of the changes that the summary does not tell, and people look for."""
+    def notable(self) -> tuple[Change, ...]:
+        """The changes that are worth showing and are not in the summary."""
         return tuple(change for change in self.changes if change.before is not None)
 
     @property
@@ -57,18 +57,18 @@ class Step(ABC):
 
     @abstractmethod
     def apply(self, ca: CertificateAuthority, state: State) -> tuple[str, ...]:
-        """Do it in Vault, where ``state`` was found; return Vault's warnings."""
+        """Apply it in Vault, whose current state is ``state``; return Vault's warnings."""
 
     @abstractmethod
     def is_done(self, state: State) -> bool:
-        """Tell whether it is done, by this run or by another."""
+        """Tell whether ``state`` shows it done, by this run or by another."""
 
-    def left(self, _state: State) -> tuple[Change, ...]:
-        """Return the changes that are yet to be made, of a step that knows them one by one."""
+    def pending(self, _state: State) -> tuple[Change, ...]:
+        """Return the changes that ``state`` does not show yet, if the step can list them."""
         return ()
 
     def unsupported(self, _state: State) -> tuple[UnsupportedParameter, ...]:
-        """Return what Vault did not take of a step that is done."""
+        """Return the parameters that Vault ignored when the step was applied."""
         return ()
 
 
@@ -76,7 +76,7 @@ class Step(ABC):
 class EnableMount(Step):
     """Enable the PKI engine."""
 
-    if_refused = _ANOTHER_MOUNT
+    refused_hint = _ANOTHER_MOUNT
 
     mount: str
     max_lease_ttl: timedelta
@@ -98,7 +98,7 @@ class EnableMount(Step):
 
 @dataclass(frozen=True)
 class TuneMount(Step):
-    """Raise the longest TTL that the mount allows: untuned, a CA gets 32 days."""
+    """Raise the mount's max lease TTL: by default, a CA is valid for at most 32 days."""
 
     mount: str
     before: timedelta
@@ -121,19 +121,22 @@ class TuneMount(Step):
 
 @dataclass(frozen=True)
 class GenerateRoot(Step):
-    """Make the root; ``issuer`` is the name that Vault gives it, and it may be beside others."""
+    """Generate the root, with ``issuer`` as its name in Vault.
+
+    ``keeps_others`` is true if the mount has other issuers, none of them with a key.
+    """
 
     issuer: str
     common_name: str
     ttl: timedelta
-    beside: bool = False
+    keeps_others: bool = False
 
     @property
     def summary(self) -> str:
-        beside = "; existing issuers without a key are kept" if self.beside else ""
+        others = "; existing issuers without a key are kept" if self.keeps_others else ""
         return (
             f"generate the root {self.common_name!r}: EC P-256, key internal to Vault, valid for "
-            f"{format_duration(self.ttl)}{beside}"
+            f"{format_duration(self.ttl)}{others}"
         )
 
     @property
@@ -153,9 +156,9 @@ class GenerateRoot(Step):
 
 @dataclass(frozen=True)
 class SetDefault(Step):
-    """Say which issuer signs, also when others come; each is called by its name, or by its id.
+    """Set the default issuer, and keep it when issuers are added.
 
-    ``before`` is the one that signs now, None if there is none.
+    ``issuer`` and ``before``, the current default if there is one, are names, or ids if unnamed.
     """
 
     issuer: str
@@ -191,11 +194,11 @@ class SetDefault(Step):
 
 @dataclass(frozen=True)
 class WriteRole(Step):
-    """Make a role, or change what is not as desired in the one that was ``found``."""
+    """Create a role, or bring the one that was ``found`` to its desired state."""
 
-    # Another run may write the same role between our writing and our reading.
-    tries = 3
-    if_unwanted = _ANOTHER_ROLE
+    # A concurrent run may write the role between our write and our read.
+    attempts = 3
+    unwanted_hint = _ANOTHER_ROLE
 
     name: str
     found: Role | None
@@ -210,11 +213,11 @@ class WriteRole(Step):
         return self.desired.changes(self.name, self.found)
 
     @property
-    def telling(self) -> tuple[Change, ...]:
+    def notable(self) -> tuple[Change, ...]:
         return tuple(
             change
             for change in self.changes
-            if change.before is not None or change.parameter in TELLING
+            if change.before is not None or change.parameter in NOTABLE
         )
 
     @property
@@ -222,41 +225,41 @@ class WriteRole(Step):
         return f"the role {self.name}"
 
     def apply(self, ca: CertificateAuthority, state: State) -> tuple[str, ...]:
-        """Write over what is there now, which need not be what was there for the plan.
+        """Write the role over its current state, which may have changed since the plan was made.
 
-        Raises ConflictingState where that takes away or opens more than the plan says.
+        Raises ConflictingState if that removes or widens more access than the plan shows.
         """
-        left = self.left(state)
-        if any(change.needs_confirmation and change not in self.changes for change in left):
+        pending = self.pending(state)
+        if any(change.needs_confirmation and change not in self.changes for change in pending):
             raise changed_meanwhile(self.subject)
         if state.roles.get(self.name) is None:
             return ca.write_role(self.name, self.desired.role(self.name, None))
-        return ca.change_role(self.name, {change.parameter: change.after for change in left})
+        return ca.change_role(self.name, {change.parameter: change.after for change in pending})
 
     def is_done(self, state: State) -> bool:
-        return state.roles.get(self.name) is not None and not self.left(state)
+        return state.roles.get(self.name) is not None and not self.pending(state)
 
-    def left(self, state: State) -> tuple[Change, ...]:
+    def pending(self, state: State) -> tuple[Change, ...]:
         return self.desired.changes(self.name, state.roles.get(self.name))
 
     def unsupported(self, state: State) -> tuple[UnsupportedParameter, ...]:
         found = state.roles.get(self.name)
-        wanted = self.desired.role(self.name, found)
+        desired = self.desired.role(self.name, found)
         return tuple(
-            UnsupportedParameter(self.name, name) for name in wanted if name not in (found or {})
+            UnsupportedParameter(self.name, name) for name in desired if name not in (found or {})
         )
 
 
 @dataclass(frozen=True)
 class UnsupportedParameter:
-    """A role parameter that is missing when the role is read back."""
+    """A role parameter that the server ignored: it is missing when the role is read back."""
 
     role: str
     parameter: str
 
 
 def changed_meanwhile(what: str) -> ConflictingState:
-    """Return what to raise where the plan that was shown is out of date."""
+    """Return the error for a plan that is out of date."""
     return ConflictingState(
         f"{what} has changed since the plan was made",
         hint="run it again and review the new plan",
@@ -264,5 +267,5 @@ def changed_meanwhile(what: str) -> ConflictingState:
 
 
 def _seconds(ttl: timedelta) -> int:
-    """Return a TTL as Vault reads it back."""
+    """Return a TTL in seconds, as Vault returns it."""
     return int(ttl.total_seconds())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault.ca.changes import announce
+from dockertls_vault.ca.changes import describe_effect
 from dockertls_vault.ca.policy import Person
 from dockertls_vault.certificate.names import parse_common_name
 from dockertls_vault.duration import parse_ttl
@@ -194,7 +194,7 @@ def _plan(steps: Sequence[Step]) -> list[str]:
     lines = []
     for step in steps:
         lines.append(f"- {step.summary}")
-        lines += [f"    {announce(change)}" for change in step.telling]
+        lines += [f"    {describe_effect(change)}" for change in step.notable]
     return lines
 
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def dropped_names(issued: Issued) -> str:
     """Return which names were dropped, why, and the command that would allow them."""
     from dockertls_vault.certificate.names import parse_address
-    from dockertls_vault.vault.roles import widening
+    from dockertls_vault.vault.roles import allow_names_command
 
     names = ", ".join(issued.dropped_names)
     limit = " (an underscore requires enforce_hostnames=false in the role)" if "_" in names else ""
     who = f"the role {issued.role} or its issuer"
     dns = [name for name in issued.dropped_names if parse_address(name) is None and "_" not in name]
-    allowing = widening(dns, issued.mount, issued.role)
+    allowing = allow_names_command(dns, issued.mount, issued.role)
     remedy = f"; if clients use one, allow it: `{allowing}`" if dns else ""
     return f"dropped names that {who} does not allow: {names}{limit}{remedy}"
 

@@ -50,14 +50,14 @@ class Issuer:
 class Signer:
     """An issuer as it signs: ``chain`` in PEM, itself first, then those above it in the mount.
 
-    ``usage`` is what it may do, with commas between; ``beyond_its_end`` what becomes of a
+    ``usage`` is what it may do, with commas between; ``leaf_not_after_behavior`` what becomes of a
     certificate that would outlive it (``leaf_not_after_behavior``): err, truncate or permit.
     """
 
     chain: tuple[str, ...]
     revoked: bool
     usage: str
-    beyond_its_end: str
+    leaf_not_after_behavior: str
 
     @property
     def may_sign(self) -> bool:
@@ -131,7 +131,7 @@ class CertificateAuthority:
             chain=fields.chain(found, "ca_chain"),
             revoked=bool(found.get("revoked")),
             usage=fields.optional_text(found, "usage") or "",
-            beyond_its_end=fields.optional_text(found, "leaf_not_after_behavior") or "err",
+            leaf_not_after_behavior=fields.optional_text(found, "leaf_not_after_behavior") or "err",
         )
 
     @property
@@ -140,7 +140,7 @@ class CertificateAuthority:
         return self._session.adapter.date
 
     @property
-    def patience(self) -> timedelta:
+    def timeout(self) -> timedelta:
         """How long Vault is waited for, in all."""
         return self._session.settings.timeout
 

@@ -1,4 +1,4 @@
-"""The two roles in Vault: their parameters, as Vault reads them back; pure."""
+"""The parameters of the two PKI roles, in the form in which Vault returns them; pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dockertls_vault.settings.schema import Settings
 
 Role = Mapping[str, Any]
 
-# How far a certificate is dated back, for hosts whose clocks are behind. A CA is dated back as
-# far: Vault from 1.21.1 on signs nothing whose notBefore lies before that of its issuer.
+# How far certificates are backdated, for hosts whose clocks are behind. A CA is backdated by as
+# much: Vault 1.21.1 and later refuse to sign a notBefore earlier than the issuer's.
 BACKDATED = timedelta(minutes=5)
-# What people look for in a role; the rest is the same for every role of its kind.
-TELLING = {
+# The parameters worth showing; the others are the same in every role for the same purpose.
+NOTABLE = {
     "server_flag",
     "client_flag",
     "allow_any_name",
@@ -25,12 +25,12 @@ TELLING = {
     "ttl",
     "max_ttl",
 }
+# The parameters of the server role that options of `ca init` set; otherwise they stay unchanged.
+SET_BY_OPTION = {"allow_any_name", "allowed_domains", "allow_bare_domains", "allow_localhost"}
 
-# What opens in a role for servers only by an option; else `server` leaves it as it is.
-ASKED = {"allow_any_name", "allowed_domains", "allow_bare_domains", "allow_localhost"}
-
-# Both roles: one extended key usage, any key that Docker takes, and nothing kept in Vault for
-# each certificate. A bound ``not_after`` is OpenBao's; elsewhere the policy denies it.
+# Both roles have a single extended key usage, allow any key that Docker supports, and make Vault
+# store nothing for each certificate. Only OpenBao bounds ``not_after``; for Vault, the policy
+# denies it.
 _BOTH: Mapping[str, Any] = {
     "issuer_ref": "default",
     "key_type": "any",
@@ -70,7 +70,7 @@ _SERVER: Role = {
     "ttl": 7 * 86400,
     "max_ttl": 30 * 86400,
 }
-# A client's common name is a user, not a host; its certificate names no host at all.
+# A client's common name is a user, not a host; its certificate has no SAN.
 CLIENT: Role = {
     **_BOTH,
     "server_flag": False,
@@ -87,8 +87,8 @@ CLIENT: Role = {
     "ttl": 3600,
     "max_ttl": 86400,
 }
-# How long a certificate is valid where nobody says for how long.
-LONGEST_DEFAULT = timedelta(seconds=max(_SERVER["ttl"], CLIENT["ttl"]))
+# The longest validity of a certificate for which no TTL was requested.
+LONGEST_DEFAULT_TTL = timedelta(seconds=max(_SERVER["ttl"], CLIENT["ttl"]))
 
 
 def server(
@@ -100,10 +100,10 @@ def server(
     allow_bare_domains: bool | None,
     allow_localhost: bool | None,
 ) -> Role:
-    """Return the role for servers over the one that was ``found``.
+    """Return the server role's desired state, given the one that was ``found``.
 
-    Domains are added to those that it has; None leaves a switch as it is. Whoever names domains
-    wants no other names, so a role for any name becomes one for those domains.
+    ``domains`` are added to its domains, and end ``allow_any_name``, because they list the names to
+    allow. None leaves a parameter as it is.
     """
     has = found or {"allow_localhost": True}
     kept = [name for name in has.get("allowed_domains") or [] if name.lower() not in remove_domains]
@@ -119,10 +119,10 @@ def server(
     }
 
 
-def widening(names: Sequence[str], mount: str, role: str) -> str:
-    """Return the operator's command that lets servers have these DNS names beside those allowed.
+def allow_names_command(names: Sequence[str], mount: str, role: str) -> str:
+    """Return the shell command that makes the server role allow these DNS names as well.
 
-    It is there to be pasted, and a name may be one that a server says was refused.
+    It is quoted for pasting: a name may come from a server's error message.
     """
     variable = "" if role == Settings.server_role else f"DOCKERTLS_SERVER_ROLE={shlex.quote(role)} "
     options = [option for name in names for option in _options_for(name)]
@@ -132,7 +132,7 @@ def widening(names: Sequence[str], mount: str, role: str) -> str:
 
 
 def _options_for(name: str) -> tuple[str, ...]:
-    """Return the options of `ca init` that allow a name: as one below a domain, if it can be."""
+    """Return the options of `ca init` that allow a name: its parent domain, if it has one."""
     domain = name.partition(".")[2]
     if name == "localhost":
         return ("--allow-localhost",)
@@ -141,5 +141,5 @@ def _options_for(name: str) -> tuple[str, ...]:
     return (f"--domain {shlex.quote(name)}", "--allow-bare-domains")
 
 
-def _first(wanted: bool | None, found: object) -> bool:
-    return bool(found) if wanted is None else wanted
+def _first(requested: bool | None, found: object) -> bool:
+    return bool(found) if requested is None else requested

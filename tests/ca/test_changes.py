@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dockertls_vault.ca.changes import Change, announce, describe_change, differences
+from dockertls_vault.ca.changes import Change, describe_change, describe_effect, differences
 from dockertls_vault.vault import roles
 from dockertls_vault.vault.roles import CLIENT
 
@@ -273,4 +273,4 @@ def test_a_change_is_said_in_words(change: Change, words: str) -> None:
 )
 def test_what_a_change_does_comes_first(restricts: bool, widens: bool, words: str) -> None:
     """Both may be true of one list."""
-    assert announce(Change("ttl", None, 60, restricts, widens)) == words
+    assert describe_effect(Change("ttl", None, 60, restricts, widens)) == words

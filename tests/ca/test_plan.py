@@ -21,7 +21,7 @@ from dockertls_vault.ca.steps import (
 )
 from dockertls_vault.errors import ConflictingState, InvalidInput, InvalidSetting
 from dockertls_vault.vault.mount import Issuer, State
-from dockertls_vault.vault.roles import TELLING
+from dockertls_vault.vault.roles import NOTABLE
 
 DESIRED = DesiredState(("example.internal",))
 TEN_YEARS = timedelta(days=3650)
@@ -76,8 +76,8 @@ def test_what_a_step_sets_is_in_its_changes() -> None:
         },
         default: {"default": "root-1"},
     }
-    assert enable.telling == root.telling == default.telling == ()
-    assert {change.parameter for change in server.telling} == TELLING
+    assert enable.notable == root.notable == default.notable == ()
+    assert {change.parameter for change in server.notable} == NOTABLE
     assert {change.parameter: change.after for change in server.changes} == DESIRED.roles["server"]
 
 
@@ -169,7 +169,9 @@ def test_beside_what_has_no_key_a_root_is_made(
     state = replace(DONE, issuers=issuers, default=default, max_lease_ttl=timedelta(days=32))
     assert steps_from(state) == (
         TuneMount("pki", timedelta(days=32), TEN_YEARS),
-        GenerateRoot(f"root-{expected}", f"dockertls root {expected}", TEN_YEARS, beside=True),
+        GenerateRoot(
+            f"root-{expected}", f"dockertls root {expected}", TEN_YEARS, keeps_others=True
+        ),
         SetDefault(f"root-{expected}", before=names[0] if default else None, follows_latest=False),
     )
 

@@ -79,7 +79,7 @@ def deleted(server: DevVault, mount: str) -> None:
         (mounts.p224_root, "the key of CN={mount} root is not RSA, P-256"),
         (
             barred_from_the_domain,
-            f"(CN={{mount}} root) may sign for no name below {mounts.DOMAIN}, by its name constr",
+            f"(CN={{mount}} root) may sign for no name below {mounts.DOMAIN}: its name constr",
         ),
         (allowed_some_of_the_domain, ""),
         (near_its_end_and_truncating, ""),

@@ -24,7 +24,7 @@ from dockertls_vault.errors import (
     TTLNotAllowed,
     UnknownRole,
 )
-from dockertls_vault.vault.roles import widening
+from dockertls_vault.vault.roles import allow_names_command
 
 from .meaning import Row, Verdict, row
 
@@ -52,7 +52,7 @@ def _name_not_allowed(refusal: Refusal) -> NameNotAllowed:
         hint=f"request another name (--host), or set {change} in the role"
         if change
         else "request another name (--host), or widen allowed_domains in the role"
-        f" (`{widening([name], _mount(refusal), _role(refusal))}`)",
+        f" (`{allow_names_command([name], _mount(refusal), _role(refusal))}`)",
     )
 
 
