@@ -13,7 +13,7 @@ from .certificate.names import LONGEST_COMMON_NAME
 from .certificate.request import KeyType, Purpose
 from .credential import preflight, store
 from .credential.layout import Kind, Layout
-from .credential.trust import warn_of_lost
+from .credential.trust import warn_of_removed_cas
 from .credential.worker import by_worker
 from .duration import format_duration, format_time
 from .errors import DockerTLSError, InvalidInput, NameNotAllowed, VerificationError
@@ -106,7 +106,7 @@ def issue(
         try:
             logged_in()
             losing = _losing(place, roots, clock)
-            warn_of_lost(request.purpose, losing)
+            warn_of_removed_cas(request.purpose, losing)
             signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
         except DockerTLSError as error:
             if not error.acted:  # then that is what must be said
@@ -247,7 +247,7 @@ def _rounded(left: timedelta) -> timedelta:
 
 def _end_warnings(chain: Chain) -> tuple[str, ...]:
     """Say that a CA ends before its certificate (``leaf_not_after_behavior=permit``)."""
-    first = chain.first_to_end
+    first = chain.first_to_expire
     if first is chain.leaf:
         return ()
     end, own = map(format_time, (chain.valid_until, chain.leaf.not_valid_after_utc))
@@ -296,7 +296,7 @@ def _losing(
     except (OSError, ValueError, VerificationError):
         return ()
     _, trusted = roots()
-    return verify.lacking(found, trusted, clock())
+    return verify.untrusted(found, trusted, clock())
 
 
 def _refuse_dind_with_two_mounts(record: Record) -> None:

@@ -110,8 +110,8 @@ def roll_back(
             raise UnmanagedFiles(
                 error.message, hint="move them away: a rollback does not cover them"
             ) from None
-    trust.warn_of_lost(done.purpose, done.removed_cas)
-    trust.warn_of_returned(done.restored_cas)
+    trust.warn_of_removed_cas(done.purpose, done.removed_cas)
+    trust.warn_of_restored_cas(done.restored_cas)
     return done
 
 
@@ -222,8 +222,8 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
         before,
         replace(chosen, in_use=True),
         files,
-        verify.lacking(old, verify.current_roots(new, now), now),
-        verify.lacking(new, verify.current_roots(old, now), now) if old else (),
+        verify.untrusted(old, verify.current_roots(new, now), now),
+        verify.untrusted(new, verify.current_roots(old, now), now) if old else (),
         warnings,
     )
 

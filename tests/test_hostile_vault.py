@@ -108,7 +108,7 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
             authority=order.authority.intermediate(extra=[x509.ExtendedKeyUsage([CLIENT_AUTH])])
         ),
         65,
-        "may sign for clientAuth alone",
+        "may only issue certificates for clientAuth",
     ),
     "a name outside of the constraints": (
         lambda order: order.honest(

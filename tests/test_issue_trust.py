@@ -70,7 +70,7 @@ def test_who_is_shut_out_by_another_ca_is_said(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Each CA that the new ca.pem lacks, but those that nobody can use any more; --quiet or not."""
+    """Warn of each CA that is removed from ca.pem, unless it has expired; also with --quiet."""
     lead_to(prepared, monkeypatch)
     old, other = (Authority.create(name) for name in ("by hand", "of another team"))
     long_ago = datetime.now(UTC) - timedelta(days=10)
@@ -84,8 +84,8 @@ def test_who_is_shut_out_by_another_ca_is_said(
     assert [ca["subject"] for ca in lost] == ["CN=by hand", "CN=of another team"]
     warned = [line for line in captured.err.splitlines() if line.startswith("warning: the new ca")]
     assert warned == [
-        f"warning: the new ca.pem lacks {ca['subject']} (SHA-256 {ca['fingerprint_sha256']}): "
-        f"{consequence}"
+        f"warning: the new ca.pem no longer contains {ca['subject']} "
+        f"(SHA-256 {ca['fingerprint_sha256']}): {consequence}"
         for ca in lost
     ]
     # The second time it is ours that is replaced, and nobody is shut out.
@@ -205,7 +205,7 @@ def test_nothing_is_said_of_a_file_that_the_owner_may_not_read(
     for mode, said in ((0o600, False), (0o644, True)):
         secret.chmod(mode)
         main.run(command)
-        assert ("the new ca.pem lacks" in capsys.readouterr().err) == said
+        assert ("the new ca.pem no longer contains" in capsys.readouterr().err) == said
 
 
 def test_the_roots_are_read_while_vault_signs(

@@ -329,7 +329,7 @@ def _remove_the_oldest(out: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(_put_a_file_there, "not created by"), (_remove_the_oldest, "was removed meanwhile")],
+    [(_put_a_file_there, "not created by"), (_remove_the_oldest, "has since been removed")],
 )
 def test_what_comes_while_it_waits_for_the_lock_is_seen(
     out: Path, change: Callable[[Path], None], words: str, monkeypatch: pytest.MonkeyPatch

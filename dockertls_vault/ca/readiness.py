@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate import constraints
 from dockertls_vault.certificate.certificate import is_signed_by, load_all
-from dockertls_vault.certificate.chain import is_of_the_web_pki
+from dockertls_vault.certificate.chain import is_web_pki_key
 from dockertls_vault.certificate.verify import current_roots
 from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import IssuerExpired
@@ -75,7 +75,7 @@ def _of_the_issuer(
         return f"expired at {format_time(chain[0].not_valid_after_utc)}; {another}"
     if signer.revoked:
         return f"is revoked; {another}"
-    unfit = [ca for ca in chain if not is_of_the_web_pki(ca.public_key())]
+    unfit = [ca for ca in chain if not is_web_pki_key(ca.public_key())]
     if unfit:
         return (
             f"cannot be used: the key of {unfit[0].subject.rfc4514_string()} is not "
@@ -140,7 +140,7 @@ def _excluded(role: Role, path: Sequence[Certificate]) -> tuple[str, ...]:
     return tuple(
         domain
         for domain in role.get("allowed_domains") or ()
-        if any(constraints.exclude(ca, domain.lower()) for ca in path)
+        if any(constraints.excludes(ca, domain.lower()) for ca in path)
     )
 
 

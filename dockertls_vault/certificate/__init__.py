@@ -1,1 +1,1 @@
-"""Certificates and requests for them: made, read and judged; pure."""
+"""Certificates and CSRs: create, parse and verify them, without I/O."""

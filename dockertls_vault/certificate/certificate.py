@@ -1,4 +1,4 @@
-"""What a certificate says, and who signed it; pure."""
+"""Parse and describe certificates, and find out who signed them; no I/O."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Description:
-    """What a certificate says: ``validity`` is from not_before to not_after, both in UTC.
+    """The contents of a certificate; times in UTC, ``validity`` is not_after minus not_before.
 
-    ``serial`` is in hexadecimal as Vault writes it (``3f:0a:…``), ``fingerprint_sha256``
-    the SHA-256 of the DER form as OpenSSL writes it (``3F:0A:…``).
+    ``serial`` is in hexadecimal as Vault writes it (``3f:0a:…``), ``fingerprint_sha256`` the
+    SHA-256 of the DER encoding as OpenSSL writes it (``3F:0A:…``).
     """
 
     subject: str
@@ -40,10 +40,11 @@ class Description:
 
 
 def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
-    """Return the certificates in ``pem``, at least one; raises VerificationError for anything else.
+    """Parse ``pem`` and return its certificates, at least one.
 
-    Text around the PEM blocks is skipped; a block cut short, or one that is not a certificate,
-    is an error. Each is read in full here, so that nobody meets a broken extension later.
+    Text around the PEM blocks is ignored. Raises VerificationError for a truncated block or one
+    that is not a certificate. Every certificate is parsed in full, so that a malformed extension
+    is an error here and not later.
     """
     data = pem.encode() if isinstance(pem, str) else pem
     try:
@@ -54,7 +55,7 @@ def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
             _ = certificate.signature_hash_algorithm
     except (
         ValueError,
-        TypeError,  # a BIT STRING in a name
+        TypeError,  # a name that contains a BIT STRING
         x509.InvalidVersion,
         x509.DuplicateExtension,
         x509.UnsupportedGeneralNameType,
@@ -69,19 +70,19 @@ def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
 
 
 def load_all(pems: Iterable[str]) -> tuple[x509.Certificate, ...]:
-    """Return the certificates in several texts, in order; raises VerificationError."""
+    """Parse several PEM texts; return the certificates in order. Raises VerificationError."""
     return tuple(certificate for pem in pems for certificate in load_certificates(pem))
 
 
 def certificates_pem(certificates: Iterable[x509.Certificate]) -> bytes:
-    """Return the certificates as PEM blocks, one after the other."""
+    """Return the certificates as concatenated PEM blocks."""
     return b"".join(
         certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates
     )
 
 
 def describe(certificate: x509.Certificate) -> Description:
-    """Return what the certificate says."""
+    """Return a description of the certificate."""
     common_names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     san = subject_alternative_names(certificate)
     return Description(
@@ -101,7 +102,7 @@ def describe(certificate: x509.Certificate) -> Description:
 def subject_alternative_names(
     certificate: x509.Certificate,
 ) -> x509.SubjectAlternativeName | None:
-    """Return the SAN extension, None if there is none."""
+    """Return the SAN extension, None if the certificate has none."""
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -120,19 +121,19 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 def public_key_fingerprint(certificate: x509.Certificate) -> str:
-    """Return the SHA-256 of the public key, the same for each certificate of that key."""
+    """Return the SHA-256 of the public key, which all certificates for that key share."""
     digest = hashes.Hash(hashes.SHA256())
     digest.update(public_key_der(certificate.public_key()))
     return digest.finalize().hex(":").upper()
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Tell whether the certificate is a root: issued to itself, and signed by its own key."""
+    """Return whether the certificate is a root: issued to itself and signed by its own key."""
     return certificate.issuer == certificate.subject and is_signed_by(certificate, certificate)
 
 
 def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Tell whether ``issuer``'s name and key are those that signed ``certificate``."""
+    """Return whether ``certificate`` names ``issuer`` as its issuer and its key signed it."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):

@@ -1,9 +1,9 @@
-"""Does a certificate lead to a trusted root, by CAs that may sign for its purpose? Pure.
+"""Build and verify the chain from a certificate to a trusted root; no I/O.
 
-The path is found and judged by cryptography's own verifier, whose defaults are the profile of
-the Web PKI. An organisation's CA need not keep that (a root made by ``openssl req -x509`` has no
-key usage, a client no SAN), so the extensions are judged here by RFC 5280 alone, as Go does it.
-docs/explanation/verification.md tells which rule is whose.
+cryptography's verifier finds and validates the path. By default it enforces the Web PKI profile,
+which a private CA need not follow (a root made by ``openssl req -x509`` has no key usage, a client
+certificate no SAN), so extensions are checked here against RFC 5280 only, as in Go.
+docs/explanation/verification.md lists which rule is enforced where.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ USAGE_NAMES = {
     ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "anyExtendedKeyUsage",
 }
-# The kinds of name that Go reads, in a SAN and in a constraint. It refuses others where they are
-# critical, and the verifier does not look at them.
-_READ = (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier)
-_WRAPPED = re.compile(
+# The name types that Go supports in a SAN and in name constraints. It rejects a critical extension
+# with other types only, which the verifier ignores.
+_SUPPORTED = (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier)
+# What the verifier adds around the reason that matters.
+_WRAPPING = re.compile(
     r"validation failed: |(all )?candidates exhausted(: | with no interior errors)|"
     r"Python extension validator failed: ValueError: | \(encountered processing .*\)"
 )
@@ -50,25 +51,25 @@ _ALGORITHM = re.compile(r"AlgorithmIdentifier \{.* params: (\w+).*\}")
 
 @dataclass(frozen=True)
 class Chain:
-    """A leaf, the intermediates from its issuer upwards, and the root of the trust bundle."""
+    """A leaf, its intermediates in issuing order, and a root from the trust bundle."""
 
     leaf: x509.Certificate
     intermediates: tuple[x509.Certificate, ...]
     root: x509.Certificate
 
     @property
-    def first_to_end(self) -> x509.Certificate:
-        """The certificate that ends first: from then on both ends refuse the leaf."""
+    def first_to_expire(self) -> x509.Certificate:
+        """The certificate that expires first: from then on both ends reject the leaf."""
         path = (self.leaf, *self.intermediates, self.root)
         return min(path, key=lambda certificate: certificate.not_valid_after_utc)
 
     @property
     def valid_until(self) -> datetime:
-        """The end of the whole chain, in UTC; a leaf may outlive its issuers."""
-        return self.first_to_end.not_valid_after_utc
+        """When the chain expires, in UTC; a leaf may outlive its issuers."""
+        return self.first_to_expire.not_valid_after_utc
 
 
-def path_to_a_root(
+def find_chain(
     leaf: x509.Certificate,
     offered: Sequence[x509.Certificate],
     *,
@@ -76,13 +77,13 @@ def path_to_a_root(
     purpose: Purpose,
     at: datetime,
 ) -> Chain:
-    """Return the path from ``leaf`` to one of ``roots``; of several, one that lasts longest.
+    """Return the chain from ``leaf`` to one of ``roots``; of several, one that expires last.
 
-    There are several where a root was renewed with its key, or an intermediate cross-signed.
-    ``at`` is when each certificate of the path must be valid. Raises VerificationError with why
-    there is no path, as one problem.
+    There are several if a root was renewed with the same key, or an intermediate is cross-signed.
+    Every certificate in the chain must be valid at the time ``at``. Raises VerificationError, with
+    the reason as its one problem, if there is no chain.
     """
-    found = _a_path(leaf, offered, roots, purpose, at)
+    found = _first_chain(leaf, offered, roots, purpose, at)
     ends = {ca.not_valid_after_utc for ca in (*offered, *roots)}
     for end in sorted({min(end, leaf.not_valid_after_utc) for end in ends}, reverse=True):
         if end <= found.valid_until:
@@ -91,20 +92,20 @@ def path_to_a_root(
             [ca for ca in cas if end <= ca.not_valid_after_utc] for cas in (offered, roots)
         )
         with suppress(VerificationError):
-            return _a_path(leaf, lasting, lasting_roots, purpose, at)
+            return _first_chain(leaf, lasting, lasting_roots, purpose, at)
     return found
 
 
-def _a_path(
+def _first_chain(
     leaf: x509.Certificate,
     offered: Sequence[x509.Certificate],
     roots: Sequence[x509.Certificate],
     purpose: Purpose,
     at: datetime,
 ) -> Chain:
-    """Return the first path that the verifier finds."""
+    """Return the first chain that the verifier finds."""
     if not roots:
-        raise _no_path(leaf, roots, "")
+        raise _no_chain(leaf, roots, "")
     policy = (
         verification.PolicyBuilder()
         .store(verification.Store(list(roots)))
@@ -112,22 +113,23 @@ def _a_path(
         .extension_policies(ca_policy=_ca_policy(purpose), ee_policy=_leaf_policy())
     )
     try:
-        # A server's verifier would ask for one name to compare; all are compared elsewhere.
+        # The server verifier requires a single name to match; verify.py compares all names.
         verified = policy.build_client_verifier().verify(
             leaf, [certificate for certificate in offered if not is_self_signed(certificate)]
         )
     except verification.VerificationError as error:
         reason = _reason(error)
         if "name constraint" in reason:
-            reason += "".join(f"; {words}" for words in _constraints((*offered, *roots)))
-        raise _no_path(leaf, roots, reason) from None
+            reason += "".join(f"; {text}" for text in _constraints((*offered, *roots)))
+        raise _no_chain(leaf, roots, reason) from None
     return Chain(leaf, tuple(verified.chain[1:-1]), verified.chain[-1])
 
 
 def _policy() -> verification.ExtensionPolicy:
-    """Return what any certificate of the path must keep to.
+    """Return the extension policy for every certificate in the chain.
 
-    Go cannot read a certificate in which one of these is critical (RFC 5280, 4.2.1 and 4.2.2.1).
+    Go rejects a certificate in which one of the first three is critical: RFC 5280 forbids it
+    (§4.2.1.1, §4.2.1.2, §4.2.2.1).
     """
     never = verification.Criticality.NON_CRITICAL
     return (
@@ -135,17 +137,19 @@ def _policy() -> verification.ExtensionPolicy:
         .may_be_present(x509.AuthorityKeyIdentifier, never, None)
         .may_be_present(x509.SubjectKeyIdentifier, never, None)
         .may_be_present(x509.AuthorityInformationAccess, never, None)
-        .may_be_present(x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, _is_read)
+        .may_be_present(
+            x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, _reject_unsupported_san
+        )
     )
 
 
-def _is_read(
+def _reject_unsupported_san(
     _policy: verification.Policy,
     certificate: x509.Certificate,
     san: x509.SubjectAlternativeName | None,
 ) -> None:
-    """Refuse a critical SAN without a name of the kinds that Go reads: it is unhandled there."""
-    if san is None or any(isinstance(name, _READ) for name in san):
+    """Reject a critical SAN without a supported name: in Go it is an unhandled extension."""
+    if san is None or any(isinstance(name, _SUPPORTED) for name in san):
         return
     if certificate.extensions.get_extension_for_oid(san.oid).critical:
         raise ValueError(f"{_name(certificate)} has a critical SAN without a name that Go supports")
@@ -153,18 +157,18 @@ def _is_read(
 
 def _leaf_policy() -> verification.ExtensionPolicy:
     agnostic = verification.Criticality.AGNOSTIC
-    return _policy().may_be_present(x509.BasicConstraints, agnostic, _asks_for_no_policy)
+    return _policy().may_be_present(x509.BasicConstraints, agnostic, _reject_policy_constraints)
 
 
-def _asks_for_no_policy(
+def _reject_policy_constraints(
     _policy: verification.Policy,
     certificate: x509.Certificate,
     _constraints: x509.BasicConstraints | None,
 ) -> None:
-    """Refuse policy constraints, which Go enforces even where they are not critical.
+    """Reject policy constraints, which Go enforces even if they are not critical.
 
-    The verifier compares no policies, and refuses the critical ones itself. It is called for an
-    extension that is asked about, present or not.
+    The verifier does not process policies; it rejects only critical policy constraints. It calls a
+    validator for each extension in the policy, whether present or not.
     """
     with suppress(x509.ExtensionNotFound):
         certificate.extensions.get_extension_for_class(x509.PolicyConstraints)
@@ -172,74 +176,74 @@ def _asks_for_no_policy(
 
 
 def _ca_policy(purpose: Purpose) -> verification.ExtensionPolicy:
-    """Return what the extensions of each CA in the path must say, the root's included.
+    """Return the extension policy for every CA in the chain, including the root.
 
-    That it is a CA, its path length, its DNS and IP constraints and unknown critical extensions
-    are the verifier's own rules, whatever the policy.
+    The CA flag, path length, DNS and IP name constraints and unknown critical extensions are
+    checked by the verifier itself, whatever the policy.
     """
     agnostic = verification.Criticality.AGNOSTIC
     wanted = {EXTENDED_KEY_USAGE[purpose], ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
-    def signs(
+    def check_key_usage(
         _policy: verification.Policy, ca: x509.Certificate, usage: x509.KeyUsage | None
     ) -> None:
         if usage is not None and not usage.key_cert_sign:
             raise ValueError(f"the key usage of {_name(ca)} lacks keyCertSign")
-        # The verifier's own rule, but its words are the dump of a data structure.
-        if not is_of_the_web_pki(ca.public_key()):
+        # The verifier has this rule too, but its message dumps a data structure.
+        if not is_web_pki_key(ca.public_key()):
             raise ValueError(f"the key of {_name(ca)} is not RSA, P-256, P-384 or P-521")
 
-    def nests(
+    def check_extended_key_usage(
         _policy: verification.Policy, ca: x509.Certificate, usages: x509.ExtendedKeyUsage | None
     ) -> None:
         if usages is not None and not wanted & set(usages):
             names = ", ".join(USAGE_NAMES.get(oid, oid.dotted_string) for oid in usages)
-            raise ValueError(f"{_name(ca)} may sign for {names} alone")
+            raise ValueError(f"{_name(ca)} may only issue certificates for {names}")
 
-    def constrains(
+    def check_name_constraints(
         _policy: verification.Policy, ca: x509.Certificate, names: x509.NameConstraints | None
     ) -> None:
         if names is None:
             return
         subtrees = (*(names.permitted_subtrees or ()), *(names.excluded_subtrees or ()))
-        kinds = {type(name).__name__ for name in subtrees if not isinstance(name, _READ)}
+        kinds = {type(name).__name__ for name in subtrees if not isinstance(name, _SUPPORTED)}
         if kinds:
             raise ValueError(f"{_name(ca)} has unsupported name constraints: {', '.join(kinds)}")
 
     return (
         _policy()
-        .require_present(x509.BasicConstraints, agnostic, _asks_for_no_policy)
-        .may_be_present(x509.KeyUsage, agnostic, signs)
-        .may_be_present(x509.ExtendedKeyUsage, agnostic, nests)
-        .may_be_present(x509.NameConstraints, agnostic, constrains)
+        .require_present(x509.BasicConstraints, agnostic, _reject_policy_constraints)
+        .may_be_present(x509.KeyUsage, agnostic, check_key_usage)
+        .may_be_present(x509.ExtendedKeyUsage, agnostic, check_extended_key_usage)
+        .may_be_present(x509.NameConstraints, agnostic, check_name_constraints)
     )
 
 
-def is_of_the_web_pki(key: CertificatePublicKeyTypes) -> bool:
-    """Tell whether the verifier takes such a key for that of a CA; the size of RSA is its own."""
+def is_web_pki_key(key: CertificatePublicKeyTypes) -> bool:
+    """Return whether the verifier accepts this type of key for a CA; it checks RSA sizes itself."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         return isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1)
     return isinstance(key, rsa.RSAPublicKey)
 
 
-def _no_path(
+def _no_chain(
     leaf: x509.Certificate, roots: Sequence[x509.Certificate], reason: str
 ) -> VerificationError:
     bundle = "; ".join(map(_name, roots)) or "which is empty"
     problem = (
-        f"it does not chain to a root in the trust bundle ({bundle}) by its issuer "
+        f"it does not chain to a root in the trust bundle ({bundle}) through its issuer "
         f"{leaf.issuer.rfc4514_string()!r}{reason and ': '}{reason}"
     )
     return VerificationError("there is no chain to a trusted root", (problem,))
 
 
 def _reason(error: verification.VerificationError) -> str:
-    """Return the verifier's innermost reason, none where no certificate fits the issuer's name."""
-    return _ALGORITHM.sub(r"\1", _WRAPPED.sub("", str(error)))
+    """Return the verifier's innermost reason; empty if no certificate matches the issuer's name."""
+    return _ALGORITHM.sub(r"\1", _WRAPPING.sub("", str(error)))
 
 
 def _constraints(certificates: Iterable[x509.Certificate]) -> Iterator[str]:
-    """Say what CAs permit and exclude: the verifier does not say which name is outside."""
+    """List what the CAs permit and exclude: the verifier does not name the violating name."""
     for ca in certificates:
         for found in ca.extensions:
             if isinstance(found.value, x509.NameConstraints):

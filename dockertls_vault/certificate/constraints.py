@@ -1,4 +1,4 @@
-"""Which DNS names a CA may not sign for: its name constraints (RFC 5280, 4.2.1.10); pure."""
+"""A CA's name constraints on DNS names (RFC 5280 §4.2.1.10); no I/O."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def exclude(ca: x509.Certificate, domain: str) -> bool:
-    """Tell whether the CA may sign for no name at all below ``domain``."""
+def excludes(ca: x509.Certificate, domain: str) -> bool:
+    """Return whether the CA must not sign for any name below ``domain``."""
     try:
         constraints = ca.extensions.get_extension_for_class(x509.NameConstraints).value
     except x509.ExtensionNotFound:
@@ -19,14 +19,14 @@ def exclude(ca: x509.Certificate, domain: str) -> bool:
     permitted = _domains(constraints.permitted_subtrees)
     if any(_is_within(domain, excluded) for excluded in _domains(constraints.excluded_subtrees)):
         return True
-    # Of a domain that is wider than what is permitted, some names are.
+    # If the domain contains a permitted subtree, some of its names are permitted.
     return bool(permitted) and not any(
         _is_within(domain, subtree) or _is_within(subtree, domain) for subtree in permitted
     )
 
 
 def _domains(subtrees: Iterable[x509.GeneralName] | None) -> tuple[str, ...]:
-    """Return those of DNS names; with a dot before it, one is for what is below it alone."""
+    """Return the DNS subtrees, without the leading dot that limits one to its subdomains."""
     return tuple(
         subtree.value.lower().removeprefix(".")
         for subtree in subtrees or ()

@@ -1,4 +1,4 @@
-"""Private keys, and the certificate signing requests (CSRs) that are made with them; pure."""
+"""Private keys and certificate signing requests (CSRs); no I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Hash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
-# Each curve with the hash that is as strong (RFC 5480, section 4).
+# Each curve with the hash of matching strength (RFC 5480 §4).
 _CURVES: dict[int, tuple[ec.EllipticCurve, Hash]] = {
     256: (ec.SECP256R1(), hashes.SHA256()),
     384: (ec.SECP384R1(), hashes.SHA384()),
@@ -31,7 +31,7 @@ _PUBLIC_EXPONENT = 65537
 
 
 def generate_key(key_type: KeyType) -> PrivateKey:
-    """Make a private key; RSA takes from a tenth of a second to some seconds."""
+    """Generate a private key; for RSA this takes from a tenth of a second to several seconds."""
     if key_type is KeyType.ED25519:
         return ed25519.Ed25519PrivateKey.generate()
     if key_type.algorithm == "rsa":
@@ -41,7 +41,7 @@ def generate_key(key_type: KeyType) -> PrivateKey:
 
 
 def private_key_pem(key: PrivateKey) -> bytes:
-    """Return the key as unencrypted PKCS#8, the one form that Go, OpenSSL and Python all read."""
+    """Return the key as unencrypted PKCS#8 in PEM, which Go, OpenSSL and Python all read."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -50,7 +50,7 @@ def private_key_pem(key: PrivateKey) -> bytes:
 
 
 def make_csr(key: PrivateKey, common_name: str | None, names: Names) -> str:
-    """Return a CSR in PEM for ``key``, with the names in its SAN extension if there are any."""
+    """Return a CSR in PEM, signed by ``key``; ``names``, if any, go into its SAN extension."""
     subject = [] if common_name is None else [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))
     sans: list[x509.GeneralName] = [x509.DNSName(name) for name in names.dns]
@@ -61,7 +61,7 @@ def make_csr(key: PrivateKey, common_name: str | None, names: Names) -> str:
 
 
 def _hash_for(key: PrivateKey) -> Hash | None:
-    """Return the hash to sign with; Ed25519 has its own."""
+    """Return the hash to sign with; None for Ed25519, which includes one."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return None
     if isinstance(key, rsa.RSAPrivateKey):
@@ -70,16 +70,19 @@ def _hash_for(key: PrivateKey) -> Hash | None:
 
 
 def is_key_of(pem: bytes, certificate: x509.Certificate) -> bool:
-    """Tell whether ``pem`` is the private key of ``certificate``; raises ValueError for no key."""
+    """Return whether ``pem`` is the private key of ``certificate``.
+
+    Raises ValueError if ``pem`` is not a supported, unencrypted private key.
+    """
     try:
         key = serialization.load_pem_private_key(pem, None)
-    except (TypeError, UnsupportedAlgorithm) as error:  # the first where it is encrypted
+    except (TypeError, UnsupportedAlgorithm) as error:  # TypeError: the key is encrypted
         raise ValueError(str(error)) from None
     return public_key_der(key.public_key()) == public_key_der(certificate.public_key())
 
 
 def public_key_der(key: PublicKeyTypes) -> bytes:
-    """Return a public key as its SubjectPublicKeyInfo in DER (RFC 5280, section 4.1.2.7)."""
+    """Return a public key as SubjectPublicKeyInfo in DER (RFC 5280 §4.1.2.7)."""
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -1,4 +1,4 @@
-"""Host names, addresses and common names, as certificates hold them (RFC 5280, RFC 6125)."""
+"""Parse host names, IP addresses and common names for certificates (RFC 5280, RFC 6125)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dockertls_vault.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# A host name's label: letters, digits and hyphens, no hyphen at either end (RFC 1123); and
-# underscores, which Compose makes and Go's crypto/x509 takes.
+# A host name label: letters, digits and hyphens, with no hyphen at either end (RFC 1123), plus
+# underscores, which Compose generates and Go's crypto/x509 accepts.
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _LONGEST_NAME = 253
-# A last label that makes an address of the whole name.
+# A last label for which the whole name is parsed as an IPv4 address.
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
-# X.520's upper bound (ub-common-name), which cryptography counts in bytes of UTF-8.
+# The upper bound of X.520 (ub-common-name), which cryptography counts in UTF-8 bytes.
 LONGEST_COMMON_NAME = 64
 _PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):\d*")
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one certificate's SAN: DNS names and addresses, each once, in given order."""
+    """The names in a certificate's SAN: DNS names and IP addresses, unique, in the order given."""
 
     dns: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Names:
         return self.dns + self.addresses
 
     def without(self, *names: str) -> Names:
-        """Return the names but for ``names``."""
+        """Return these names except ``names``."""
         return Names(
             tuple(kept for kept in self.dns if kept not in names),
             tuple(kept for kept in self.addresses if kept not in names),
@@ -44,7 +44,7 @@ class Names:
 
 
 def parse_names(texts: Iterable[str]) -> Names:
-    """Tell host names and addresses apart; raises InvalidInput at the first that is neither."""
+    """Sort texts into host names and IP addresses; raises InvalidInput for one that is neither."""
     dns: dict[str, None] = {}
     addresses: dict[str, None] = {}
     for text in texts:
@@ -57,11 +57,11 @@ def parse_names(texts: Iterable[str]) -> Names:
 
 
 def parse_address(text: str) -> str | None:
-    """Return an IPv4 or IPv6 address in its canonical form, None if ``text`` is not one.
+    """Return an IPv4 or IPv6 address in canonical form, None if ``text`` is not an address.
 
-    An IPv4 address mapped into IPv6 is returned as IPv4: Go, and so Docker and Vault, takes
-    the two for the same. An address with a zone (``fe80::1%eth0``) has no place in a
-    certificate and raises InvalidInput.
+    An IPv4-mapped IPv6 address is returned as IPv4: Go, and so Docker and Vault, treats both as
+    the same. Raises InvalidInput for an address with a zone (``fe80::1%eth0``), which a
+    certificate cannot contain.
     """
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
@@ -71,7 +71,7 @@ def parse_address(text: str) -> str | None:
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
             raise InvalidInput(
-                f"an address with a zone is not valid in a certificate: {text!r}",
+                f"an IP address with a zone is not valid in a certificate: {text!r}",
                 hint=f"did you mean {bare.partition('%')[0]!r}?",
             )
         address = address.ipv4_mapped or address
@@ -79,13 +79,12 @@ def parse_address(text: str) -> str | None:
 
 
 def parse_dns_name(text: str) -> str:
-    """Return a host name in lower case, its international labels as A-labels (IDNA 2008).
+    """Return a host name in lower case, with internationalised labels as A-labels (IDNA 2008).
 
-    A leading ``*.`` and underscores are let through: whether they are allowed is the role's
-    business.
-    Raises InvalidInput, with a suggestion where there is one.
+    A leading ``*.`` and underscores are accepted: the role decides whether to allow them.
+    Raises InvalidInput, with a suggestion if there is an obvious one.
     """
-    _refuse_what_surrounds_a_name(text)
+    _refuse_url_parts(text)
     wildcard, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
     if "*" in name:
         raise InvalidInput(
@@ -97,16 +96,16 @@ def parse_dns_name(text: str) -> str:
     if len(wildcard + name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
         raise InvalidInput(
             f"invalid host name: {text!r}",
-            hint="use letters, digits, hyphens and underscores, up to 63 a label and 253 in total",
+            hint="use letters, digits, hyphens and underscores: up to 63 per label, 253 in total",
         )
-    # However inet_aton or a browser would read it, 0x7f000001 too (WHATWG URL, 3.5).
+    # Whatever inet_aton or a browser parses as an address, such as 0x7f000001 (WHATWG URL §3.5).
     if _NUMBER.fullmatch(labels[-1]):
         raise InvalidInput(f"neither a host name nor an IP address: {text!r}")
     return wildcard + name
 
 
 def parse_common_name(text: str) -> str:
-    """Return ``text`` if it can be a certificate's common name, else raise InvalidInput."""
+    """Return ``text`` if it is a valid common name; raises InvalidInput otherwise."""
     if not text.strip():
         raise InvalidInput("empty common name")
     if text != text.strip() or not text.isprintable():
@@ -115,37 +114,37 @@ def parse_common_name(text: str) -> str:
         )
     if len(text.encode()) > LONGEST_COMMON_NAME:
         raise InvalidInput(
-            f"a common name of {len(text.encode())} bytes: {text!r}",
-            hint=f"it has {LONGEST_COMMON_NAME} at most (X.520)",
+            f"common name of {len(text.encode())} bytes is too long: {text!r}",
+            hint=f"use at most {LONGEST_COMMON_NAME} bytes (X.520)",
         )
     return text
 
 
-def _refuse_what_surrounds_a_name(text: str) -> None:
-    """Raise InvalidInput for what people put where a name belongs: a URL, a port, a dot."""
+def _refuse_url_parts(text: str) -> None:
+    """Raise InvalidInput for common mistakes: a URL, a path, a port, a list, a trailing dot."""
     if not text.strip():
-        raise InvalidInput("an empty name", hint="give a DNS name or an IP address")
+        raise InvalidInput("empty name", hint="use a DNS name or an IP address")
     if "," in text:
-        raise InvalidInput(f"several names in a value: {text!r}", hint="repeat the option for each")
+        raise InvalidInput(
+            f"several names in one value: {text!r}", hint="repeat the option for each"
+        )
     if text != text.strip():
-        raise _surrounded("surrounding white space in a name", text, text.strip())
+        raise _mistaken("name with surrounding white space", text, text.strip())
     if "://" in text:
         host, _, _ = text.partition("://")[2].partition("/")
-        raise _surrounded("a URL instead of a name", text, _without_port(host))
+        raise _mistaken("URL instead of a name", text, _without_port(host))
     if "/" in text:
-        raise _surrounded("a path instead of a name", text, text.partition("/")[0])
+        raise _mistaken("path instead of a name", text, text.partition("/")[0])
     if _without_port(text) != text:
-        raise _surrounded("a port in a name", text, _without_port(text))
+        raise _mistaken("name with a port", text, _without_port(text))
     if text.endswith("."):
-        raise _surrounded("a trailing dot in a name", text, text.rstrip("."))
+        raise _mistaken("name with a trailing dot", text, text.rstrip("."))
 
 
-def _surrounded(what: str, text: str, name: str) -> InvalidInput:
-    return InvalidInput(f"{what}: {text!r}", hint=_mean(name))
-
-
-def _mean(suggestion: str) -> str:
-    return f"did you mean {suggestion!r}?" if suggestion else "give a DNS name or an IP address"
+def _mistaken(what: str, text: str, name: str) -> InvalidInput:
+    """Return an error that suggests ``name``, if anything is left of it."""
+    suggestion = f"did you mean {name!r}?" if name else "use a DNS name or an IP address"
+    return InvalidInput(f"{what}: {text!r}", hint=suggestion)
 
 
 def _without_port(text: str) -> str:
@@ -165,4 +164,4 @@ def _label_to_ascii(label: str, original: str) -> str:
     try:
         return idna.encode(label, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        raise InvalidInput(f"invalid international host name: {original!r} ({error})") from None
+        raise InvalidInput(f"invalid internationalised host name: {original!r} ({error})") from None

@@ -1,4 +1,4 @@
-"""What Vault is asked to sign; pure."""
+"""A request for a certificate from Vault; no I/O."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Purpose(StrEnum):
-    """Who presents the certificate; each has exactly one extended key usage."""
+    """Who presents the certificate; each purpose has exactly one extended key usage."""
 
     SERVER = "server"
     CLIENT = "client"
 
 
 class KeyType(StrEnum):
-    """The keys that both ends of a Docker connection take."""
+    """The key types that both ends of a Docker connection support."""
 
     EC_P256 = "ec-p256"
     EC_P384 = "ec-p384"
@@ -32,21 +32,20 @@ class KeyType(StrEnum):
 
     @property
     def algorithm(self) -> str:
-        """What Vault's roles call it in ``key_type``: ec, rsa or ed25519."""
+        """The value for ``key_type`` in a Vault role: ec, rsa or ed25519."""
         return self.value.partition("-")[0]
 
     @property
     def bits(self) -> int:
-        """What Vault's roles call it in ``key_bits``; 0 for Ed25519, which has one size."""
+        """The value for ``key_bits`` in a Vault role; 0 for Ed25519, which has a single size."""
         return int(self.value.partition("-")[2].removeprefix("p") or 0)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One certificate as it is requested of the role ``role`` of the PKI mount ``mount``.
+    """A certificate to request from the role ``role`` of the PKI mount ``mount``.
 
-    ``names`` are those of the SAN (a client has none), ``common_name`` is None where the
-    subject stays empty.
+    ``names`` go into the SAN (empty for a client); without a ``common_name`` the subject is empty.
     """
 
     purpose: Purpose

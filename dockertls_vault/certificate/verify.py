@@ -1,7 +1,7 @@
-"""Is what Vault returned what was requested? All that is wrong is found at once; pure.
+"""Verify that a certificate is what was requested, and report every mismatch at once; no I/O.
 
-Made stricter than what TLS enforces: exactly one extended key usage, exactly the names asked
-for, no longer a validity than asked for. The path to a root is the matter of ``chain``.
+This is stricter than TLS: exactly one extended key usage, exactly the requested names, and a
+validity no longer than requested. ``chain`` verifies the path to a root.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .certificate import (
     load_certificates,
     subject_alternative_names,
 )
-from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES, path_to_a_root
+from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES, find_chain
 from .names import Names
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def verify(
     public_key: CertificatePublicKeyTypes,
     clocks: Clocks,
 ) -> Chain:
-    """Check a certificate and its chain, both in PEM, against the request and the trusted roots.
+    """Verify a certificate and its chain, both in PEM, against the request and the trusted roots.
 
     Raises VerificationError with every mismatch in its ``problems``.
     """
@@ -63,28 +63,30 @@ def verify(
         *_name_problems(leaf, request),
         *_validity_problems(leaf, request.ttl, clocks),
     ]
-    # Of a leaf that is not valid now, which has been said, the path is still worth telling.
+    # If the leaf is not valid now, which is reported above, its chain is still verified.
     at = min(max(clocks.agreed, leaf.not_valid_before_utc), leaf.not_valid_after_utc)
     try:
-        found = path_to_a_root(leaf, offered, roots=roots, purpose=request.purpose, at=at)
+        found = find_chain(leaf, offered, roots=roots, purpose=request.purpose, at=at)
     except VerificationError as error:
         problems += error.problems
     if found is None or problems:
-        untimely = clocks.difference and _is_untimely(leaf, offered, request.ttl, clocks)
+        is_clock_issue = clocks.difference and _is_outside_validity(
+            leaf, offered, request.ttl, clocks
+        )
         raise VerificationError(
             "the certificate returned by Vault was rejected",
             tuple(problems),
-            hint=_usage_hint(leaf, request) or (_CLOCK_HINT if untimely else ""),
+            hint=_usage_hint(leaf, request) or (_CLOCK_HINT if is_clock_issue else ""),
         )
     return found
 
 
-def lacking(
+def untrusted(
     bundle: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], now: datetime
 ) -> tuple[Description, ...]:
-    """Describe the CAs of ``bundle`` whose certificates are refused where ``roots`` are trusted.
+    """Describe the CAs in ``bundle`` whose certificates are rejected if only ``roots`` are trusted.
 
-    One that a root signed is not lacking: who has a certificate of it sends it along.
+    A CA signed by one of the roots is not among them: peers send it as an intermediate.
     """
     return tuple(
         describe(ca)
@@ -96,9 +98,9 @@ def lacking(
 def current_roots(
     certificates: Sequence[x509.Certificate], now: datetime
 ) -> tuple[x509.Certificate, ...]:
-    """Return the trust bundle: the self-signed CAs that have not expired, each once.
+    """Return the trust bundle: the self-signed CAs that have not expired, without duplicates.
 
-    A root that is not yet valid stays in: it is one that a rotation has prepared.
+    A root that is not valid yet is included: a rotation has prepared it.
     """
     unique = {certificate.fingerprint(hashes.SHA256()): certificate for certificate in certificates}
     return tuple(
@@ -111,7 +113,7 @@ def current_roots(
 
 
 def extended_key_usages(certificate: x509.Certificate) -> frozenset[x509.ObjectIdentifier]:
-    """Return the EKUs of the certificate; none if it has no such extension."""
+    """Return the EKUs of the certificate; empty if it has no EKU extension."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     except x509.ExtensionNotFound:
@@ -128,7 +130,7 @@ def _usage_problems(leaf: x509.Certificate, purpose: Purpose) -> Iterator[str]:
     wanted = EXTENDED_KEY_USAGE[purpose]
     found = extended_key_usages(leaf)
     if not found:
-        yield f"it has no extended key usage, so it is valid for both ends; {_only(wanted)}"
+        yield f"it has no extended key usage, so it is valid for any purpose; {_only(wanted)}"
     elif found != {wanted}:
         names = ", ".join(sorted(USAGE_NAMES.get(oid, oid.dotted_string) for oid in found))
         yield f"its extended key usage is {names}; {_only(wanted)}"
@@ -142,7 +144,7 @@ def _usage_problems(leaf: x509.Certificate, purpose: Purpose) -> Iterator[str]:
 
 
 def _usage_hint(leaf: x509.Certificate, request: Request) -> str:
-    """Return what to do about extended key usages, which the role alone decides about."""
+    """Return how to fix the extended key usages, which only the role determines."""
     wanted = EXTENDED_KEY_USAGE[request.purpose]
     found = extended_key_usages(leaf)
     role = repr(request.role)
@@ -177,7 +179,7 @@ def _name_problems(leaf: x509.Certificate, request: Request) -> Iterator[str]:
             yield f"it lacks a requested name: {name}"
     for name, kind in has:
         if (name, kind) not in asked:
-            # No client looks for an address among the DNS names (RFC 2818, 3.1).
+            # Clients do not match an IP address against DNS names (RFC 2818 §3.1).
             as_another = f" as {kind}" if name in request.names.all else ""
             yield f"it has a name that was not requested{as_another}: {name}"
     for name in general_names:
@@ -217,10 +219,10 @@ def _validity_problems(leaf: x509.Certificate, ttl: timedelta, clocks: Clocks) -
         yield f"it is valid for {left} from now by {clocks}, but {asked} was requested"
 
 
-def _is_untimely(
+def _is_outside_validity(
     leaf: x509.Certificate, cas: Sequence[x509.Certificate], ttl: timedelta, clocks: Clocks
 ) -> bool:
-    """Tell whether a certificate of the path is not valid by these clocks, or for too long."""
+    """Return whether the leaf or a CA is not valid by these clocks, or the leaf for too long."""
     return any(_validity_problems(leaf, ttl, clocks)) or any(
         not ca.not_valid_before_utc <= clocks.agreed <= ca.not_valid_after_utc for ca in cas
     )

@@ -64,7 +64,7 @@ def dev(
         _init(server, domains, preferences)
         if command:
             child = process.Child(command, server.environment(os.environ))
-            with signals.forwarded(child.pass_on):
+            with signals.forwarded(child.forward):
                 raise typer.Exit(child.run())
         render.words(_exports(server), preferences)
         logger.info("OpenBao runs until this command ends (Ctrl-C)")

@@ -1,1 +1,1 @@
-"""One credential on disk: where it is, whether it may go there, its generations, its swap."""
+"""A credential on disk: its location, preflight checks, generations and atomic swap."""

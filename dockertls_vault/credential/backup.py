@@ -1,6 +1,6 @@
-"""Files of others that a credential takes the place of: they are kept, as what was in them.
+"""Back up the files that a credential replaces and that this tool did not create.
 
-A link there is not kept as a link: it may lead to what changes, or to what is about to be replaced.
+The contents are kept: a symlink is followed, since its target may change or is being replaced too.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ DIRECTORY = "backup"
 
 
 def fill(placement: Placement, directory: int, backup: int) -> None:
-    """Keep what the public names in ``directory`` show, in an open ``backup``.
+    """Back up the files under the public names in ``directory``; both are open directories.
 
-    Raises CannotWrite for what cannot be kept; nothing was touched then.
+    Raises CannotWrite if a file cannot be backed up; the originals are unchanged then.
     """
     for public, name in zip(placement.public_names, GENERATION_NAMES, strict=True):
         try:
@@ -35,7 +35,7 @@ def fill(placement: Placement, directory: int, backup: int) -> None:
             why = error.strerror if isinstance(error, OSError) else "it is larger than 1 MiB"
             raise CannotWrite(
                 f"{placement.directory / public} cannot be backed up: {why}",
-                hint="move it away",
+                hint="move it elsewhere",
             ) from None
 
 
@@ -43,15 +43,15 @@ def _keep(public: str, name: str, directory: int, backup: int) -> None:
     if stat.S_ISREG(os.lstat(public, dir_fd=directory).st_mode):
         try:
             os.link(public, name, src_dir_fd=directory, dst_dir_fd=backup, follow_symlinks=False)
-        except OSError:  # of another's file (proc_sys_fs(5)), one link too many, or none at all
+        except OSError:  # protected_hardlinks (proc_sys_fs(5)), link limit reached, or unsupported
             atomic.copy(*atomic.read_with_status(public, directory), name, backup)
-    elif _shows_a_file(public, directory):
+    elif _leads_to_a_file(public, directory):
         atomic.copy(*atomic.read_with_status(public, directory), name, backup)
-    else:  # nobody could read anything there, and nobody can in the backup
+    else:  # a dangling symlink: there are no contents to keep
         os.symlink(os.readlink(public, dir_fd=directory), name, dir_fd=backup)
 
 
-def _shows_a_file(public: str, directory: int) -> bool:
+def _leads_to_a_file(public: str, directory: int) -> bool:
     try:
         return stat.S_ISREG(os.stat(public, dir_fd=directory).st_mode)
     except OSError as error:

@@ -1,8 +1,8 @@
-"""The generations of a credential: which one is in use, which stay, and which go.
+"""The generations of a credential: which one is in use, which are kept, and which are removed.
 
-A generation is what it is on the disk, by device and inode. What the link ``current`` says may be
-written in many ways, above all by whoever set it by hand: absolute, with ``./``, with the slash
-that a shell's completion adds, or by way of another link.
+A generation is identified by device and inode. The target of the symlink ``current`` can be written
+in many ways, especially if set by hand: absolute, with ``./``, with the trailing slash that shell
+completion adds, or through another symlink.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]+")
 
 
 def stamp(now: datetime) -> str:
-    """Return the time that a name begins with, in UTC, so that names sort by age."""
+    """Return the timestamp (UTC) that starts a generation's name, so that names sort by age."""
     return f"{now:%Y%m%dT%H%M%S}.{now.microsecond:06}Z"
 
 
 def names(generations: int) -> tuple[str, ...]:
-    """Return the names of the generations in their open directory, newest first."""
+    """Return the names of the generations in the open directory, newest first."""
     return tuple(sorted(filter(_NAME.fullmatch, atomic.entries(generations)), reverse=True))
 
 
 def in_use(private: int, generations: int) -> str | None:
-    """Return the name of the generation that ``current`` opens; None where it opens another place.
+    """Return the generation that ``current`` leads to, None if it leads elsewhere.
 
-    Both directories are open.
+    Both arguments are open directories.
     """
     return next(
         (name for name in names(generations) if _is_current(name, generations, private)), None
@@ -44,10 +44,10 @@ def in_use(private: int, generations: int) -> str | None:
 
 
 def retire(generations: int, staging: int, spared: Collection[str]) -> tuple[str, ...]:
-    """Take those that are too old out of the generations; return what could not be, and why.
+    """Move old generations to ``staging``; return a problem for each that could not be moved.
 
-    ``spared`` stay, and of the others the newest up to KEPT. Each leaves whole, in one rename to
-    ``staging``, where what is left over is removed.
+    ``spared`` are kept, and the newest of the others, up to KEPT in all. Each generation is moved
+    as a whole by one rename; ``discard`` then removes it.
     """
     problems = []
     try:
@@ -58,12 +58,12 @@ def retire(generations: int, staging: int, spared: Collection[str]) -> tuple[str
         try:
             os.rename(name, name, src_dir_fd=generations, dst_dir_fd=staging)
         except OSError as error:
-            problems.append(f"the old generation {name} cannot be removed: {error.strerror}")
+            problems.append(f"cannot remove the old generation {name}: {error.strerror}")
     return tuple(problems)
 
 
 def discard(staging: int, private: int) -> tuple[str, ...]:
-    """Remove what is in ``staging`` and not in use; return what could not be removed, and why."""
+    """Empty ``staging``, except for what is in use; return a problem for each failed removal."""
     problems = []
     try:
         left = atomic.entries(staging)
@@ -74,7 +74,7 @@ def discard(staging: int, private: int) -> tuple[str, ...]:
             try:
                 atomic.remove(name, staging)
             except OSError as error:
-                problems.append(f"{name} is left over and cannot be removed: {error.strerror}")
+                problems.append(f"cannot remove the leftover {name}: {error.strerror}")
     return tuple(problems)
 
 
@@ -83,5 +83,5 @@ def _is_current(name: str, within: int, private: int) -> bool:
         return os.path.samestat(
             os.stat(name, dir_fd=within, follow_symlinks=False), os.stat(CURRENT, dir_fd=private)
         )
-    except OSError:  # one is not there, or current leads nowhere, or in a circle
+    except OSError:  # one does not exist, or current is dangling or part of a loop
         return False

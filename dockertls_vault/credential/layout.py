@@ -1,4 +1,4 @@
-"""Where a credential goes, under which names, and whose it is: nothing here touches a file."""
+"""Where a credential is installed, under which file names, and who owns it; no file access."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PRIVATE = ".dockertls"
 LOCK = "lock"
-# Of 32 bits all but the highest: that is -1, with which chown(2) changes nothing.
+# The highest 32-bit value is -1, which tells chown(2) to leave the ID unchanged.
 _HIGHEST_ID = 2**32 - 2
 _DECIMAL = re.compile("[0-9]{1,10}")
 GENERATION_NAMES = ("ca.pem", "cert.pem", "key.pem")
@@ -29,7 +29,7 @@ SERVER_NAMES = ("ca.pem", "server-cert.pem", "server-key.pem")
 
 
 class Layout(StrEnum):
-    """How the files are named: as dockerd and the docker CLI, or as docker:dind expects them."""
+    """The file names: those of dockerd and the docker CLI, or those of docker:dind."""
 
     DOCKER = "docker"
     DIND = "dind"
@@ -37,14 +37,14 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """Which files a credential has: who presents it, and how they are named."""
+    """The purpose and layout of a credential, which determine its file names."""
 
     purpose: Purpose
     layout: Layout
 
     @property
     def public_names(self) -> tuple[str, str, str]:
-        """The names of its CA bundle, certificate and key, in GENERATION_NAMES' order."""
+        """The names of the CA bundle, certificate and key, in the order of GENERATION_NAMES."""
         if self.layout is Layout.DOCKER and self.purpose is Purpose.SERVER:
             return SERVER_NAMES
         return GENERATION_NAMES
@@ -52,13 +52,13 @@ class Kind:
 
 @dataclass(frozen=True)
 class Placement:
-    """A credential's directory (absolute), and which files it has there.
+    """The directory of a credential (absolute path), its files and their owner.
 
-    ``kind`` is None until it was read what the directory holds. ``uid`` owns the files where that
-    is not whoever writes them, and ``gid`` the key alone, which a group that is given may read.
-    The members of the group ``admins`` may write on the way to it. ``worker`` is the user with
-    whose rights it is written, None while that is open. ``movable`` says whether it could as well
-    go elsewhere.
+    ``kind`` is None until it has been read from the directory. ``uid`` owns the files, if it is not
+    the writing process; ``gid`` is the group of the key only, and may read it. Members of the group
+    ``admins`` may write to the directory and its parents. ``worker`` is the user whose permissions
+    are used for writing, None until determined. ``movable`` is whether the user can choose another
+    directory.
     """
 
     directory: Path
@@ -71,12 +71,12 @@ class Placement:
 
     @property
     def public_names(self) -> tuple[str, ...]:
-        """The public names in GENERATION_NAMES' order; none where the kind is not known."""
+        """The public names in the order of GENERATION_NAMES; empty if the kind is unknown."""
         return () if self.kind is None else self.kind.public_names
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
-        """Each public name and what its symbolic link says."""
+        """Each public name with the target of its symlink."""
         return (
             ()
             if self.kind is None
@@ -87,13 +87,13 @@ class Placement:
         )
 
     def remedy(self, *remedies: str) -> str:
-        """Return the hint of a refusal: one of these, or another directory if that can be."""
+        """Return a hint that lists ``remedies``, and another directory if that is possible."""
         elsewhere = ("choose another directory with --dir",) if self.movable else ()
         return ", or ".join((*remedies, *elsewhere))
 
 
 def link(name: str) -> str:
-    """Return what the public link to the file ``name`` of the current generation says."""
+    """Return the target of the public symlink to the file ``name`` in the current generation."""
     return f"{PRIVATE}/{generations.CURRENT}/{name}"
 
 
@@ -105,17 +105,17 @@ def place(
     group: str | None = None,
     admins: str | None = None,
 ) -> Placement:
-    """Return where a credential goes under ``out``: itself, or ``out/server`` for docker:dind.
+    """Return the placement of a credential in ``out``, or in ``out/server`` for docker:dind.
 
-    Raises InvalidInput for an owner or a group that does not exist, or that this user cannot
-    give a file to, and where the working directory is gone.
+    Raises InvalidInput if the owner or group does not exist or this user cannot assign files to it,
+    or if the working directory no longer exists.
     """
     try:
         directory = out.absolute()
     except FileNotFoundError:
         raise InvalidInput(
-            f"{out} in a working directory that no longer exists",
-            hint="give --dir as an absolute path, or cd elsewhere",
+            f"{out} is relative to a working directory that no longer exists",
+            hint="use an absolute path for --dir, or cd to another directory",
         ) from None
     if kind.layout is Layout.DIND:
         directory /= kind.purpose.value
@@ -129,7 +129,7 @@ def place(
 
 
 def _number(text: str) -> int | None:
-    """Return the uid or gid that ``text`` is, None for a name and for what the kernel has not."""
+    """Parse a numeric uid or gid; None for a name or a number out of the kernel's range."""
     number = int(text) if _DECIMAL.fullmatch(text) else None
     return number if number is None or number <= _HIGHEST_ID else None
 
@@ -142,7 +142,7 @@ def _uid(name: str | None) -> int:
     except KeyError:
         raise InvalidInput(
             f"no such user: {name!r}",
-            hint="give the group that may read the key with --group" if ":" in name else "",
+            hint="use --group for the group that may read the key" if ":" in name else "",
         ) from None
     if os.geteuid() not in (0, uid):
         raise InvalidInput(f"only root can make {name} the owner", hint="omit --owner")
@@ -154,12 +154,15 @@ def _gid_to_read(name: str | None) -> int:
         return atomic.KEEP
     found = gid(name)
     if os.geteuid() != 0 and found not in (os.getegid(), *os.getgroups()):
-        raise InvalidInput(f"only root or a member can give a file to the group {name}")
+        raise InvalidInput(
+            f"only root or a member of the group {name} can assign files to it",
+            hint="omit --group",
+        )
     return found
 
 
 def gid(name: str) -> int:
-    """Return the gid of a group by its name or number; raises InvalidInput for none."""
+    """Return the gid of a group given by name or number; raises InvalidInput if unknown."""
     try:
         return grp.getgrnam(name).gr_gid if (number := _number(name)) is None else number
     except KeyError:

@@ -1,4 +1,4 @@
-"""May a credential be written where it is to go? Looked at before anything is touched."""
+"""Check that a credential can be written to its directory, before anything is changed."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _SUDO_WITHOUT_VAULT = "run it with `sudo`"
 
 
 def check(placement: Placement, *, replace: bool) -> tuple[str, ...]:
-    """Return the public names that files of others have; they are replaced if ``replace``.
+    """Return the public names of files that this tool did not create and will replace.
 
-    Where the placement has no kind yet, the credential that is there is of the right one.
-    Raises CannotWrite where there is no right to write or others have one, ConflictingState
-    where the directory holds a credential of another kind, and UnmanagedFiles.
+    A placement without a kind accepts the kind of the installed credential. Raises CannotWrite if
+    the directory is not writable for us or is writable for others, ConflictingState if it holds a
+    credential of another kind, and UnmanagedFiles if it would replace files without ``replace``.
     """
     with refusals(placement.directory):
-        foreign = by_worker(placement, _look)
+        foreign = by_worker(placement, _inspect)
     if foreign and not replace:
         raise UnmanagedFiles(
             f"refusing to overwrite {', '.join(foreign)} in {placement.directory}: not created by "
@@ -49,7 +49,7 @@ def check(placement: Placement, *, replace: bool) -> tuple[str, ...]:
 
 @contextmanager
 def refusals(directory: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into CannotWrite."""
+    """Turn OSError into CannotWrite within the block."""
     try:
         yield
     except OSError as error:
@@ -57,8 +57,8 @@ def refusals(directory: Path) -> Iterator[None]:
         raise CannotWrite(f"cannot write in {directory}: {error.strerror}{name}") from None
 
 
-def _look(placement: Placement) -> tuple[str, ...]:
-    """Look at the way, and at what is in the directory at its end, which is open throughout."""
+def _inspect(placement: Placement) -> tuple[str, ...]:
+    """Inspect every component of the path and the contents of the directory, held open."""
     with walk.open_directory(placement.directory, partial(refuse_component, placement)) as reached:
         if reached.path == Path("/") and not reached.remaining:
             raise CannotWrite("/ cannot be a credential directory", hint=placement.remedy())
@@ -72,9 +72,9 @@ def _look(placement: Placement) -> tuple[str, ...]:
 
 
 def _refuse_unwritable(placement: Placement, reached: OpenDirectory) -> None:
-    """Say why nothing can be made in the directory, or in the one to make it in."""
+    """Raise CannotWrite if files cannot be created in the directory, or in its closest parent."""
     path = reached.path
-    # By the rights of this thread, which need not be those of the process.
+    # By the effective IDs of this thread, which may differ from those of the process.
     if os.access(".", os.W_OK | os.X_OK, dir_fd=reached.descriptor, effective_ids=True):
         return
     if os.fstatvfs(reached.descriptor).f_flag & os.ST_RDONLY:
@@ -83,22 +83,22 @@ def _refuse_unwritable(placement: Placement, reached: OpenDirectory) -> None:
     if owner == placement.worker:
         raise CannotWrite(f"no write permission in {path}", hint=placement.remedy())
     if os.geteuid() != placement.worker:
-        # No command: for root to give away what another user leads it to is what we do not do.
+        # No chown in the hint: another user may have led root to this directory.
         files = user_name(placement.worker or 0)
         raise CannotWrite(
-            f"{path} belongs to {user_name(owner)}, and the files would be {files}'s",
+            f"{path} belongs to {user_name(owner)}, but the files would belong to {files}",
             hint=placement.remedy(),
         )
-    # What is there already, and cannot go elsewhere, is changed without Vault.
+    # A credential that cannot be moved is already installed: changing it does not involve Vault.
     sudo = _SUDO if placement.movable else _SUDO_WITHOUT_VAULT
     raise CannotWrite(f"{path} belongs to {user_name(owner)}", hint=placement.remedy(sudo))
 
 
 def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int = 2) -> None:
-    """Refuse what is in our place and not the worker's alone, left there or put there by others.
+    """Refuse files in our private directory that somebody else owns or can change.
 
-    Each is judged as it is open, for a look, which waits for nothing. ``deeper`` says how many
-    directories further to go: as far as .dockertls/generations/<name>.
+    Each file is opened with O_PATH, which never blocks, and checked by its descriptor. ``deeper``
+    is how many directory levels to descend: down to .dockertls/generations/<name>.
     """
     with suppress(FileNotFoundError), walk.open_path(path.name, within) as found:
         status = os.fstat(found)
@@ -123,7 +123,7 @@ def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_re
     if status.st_uid != placement.worker:
         raise CannotWrite(
             f"{path} belongs to {user_name(status.st_uid)}",
-            # To another user root gives nothing that they may have put there.
+            # Root must not chown to an unprivileged user what they may have planted.
             hint=f"chown -R root: {private}" if placement.worker == 0 else aside,
         )
     if stat.S_ISDIR(kind) or stat.S_ISREG(kind):
@@ -136,9 +136,9 @@ def _refuse_another_kind(placement: Placement, kind: Kind, directory: int) -> No
         for purpose in Purpose:
             if _is_for_dind(purpose, placement.directory, directory):
                 raise ConflictingState(
-                    f"{placement.directory / purpose} holds a {purpose} credential in the dind "
-                    "layout already",
-                    hint=placement.remedy("add --layout dind to renew that one"),
+                    f"{placement.directory / purpose} already holds a {purpose} credential in the "
+                    "dind layout",
+                    hint=placement.remedy("add --layout dind to renew it"),
                 )
     if kept is not None and kept.kind != kind:
         raise ConflictingState(
@@ -149,7 +149,7 @@ def _refuse_another_kind(placement: Placement, kind: Kind, directory: int) -> No
 
 
 def _is_for_dind(purpose: Purpose, path: Path, directory: int) -> bool:
-    """Tell whether the directory has one below it where the layout for docker:dind has it."""
+    """Return whether the subdirectory for ``purpose`` holds a credential in the dind layout."""
     with suppress(OSError, ConflictingState), atomic.opened(purpose.value, directory) as below:
         kept = record.read(path / purpose.value, below)
         return kept is not None and kept.kind == Kind(purpose, Layout.DIND)
@@ -163,7 +163,7 @@ def _foreign(placement: Placement, directory: int) -> tuple[str, ...]:
             mode = os.lstat(public, dir_fd=directory).st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                 raise CannotWrite(
-                    f"{placement.directory / public} is neither a file nor a symbolic link"
+                    f"{placement.directory / public} is neither a regular file nor a symbolic link"
                 )
             if atomic.link_target(public, directory) != ours:
                 found.append(public)

@@ -1,4 +1,4 @@
-"""Find the credential that is in a directory, of this tool's making or another's."""
+"""Find the credential in a directory, whether or not this tool created it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CredentialFiles:
-    """Three files of one generation, in which nothing ever changes."""
+    """The three files of a credential; those of a generation never change."""
 
     ca: Path
     cert: Path
@@ -28,11 +28,11 @@ class CredentialFiles:
 
 
 def installed(directory: Path) -> CredentialFiles:
-    """Return the files of the credential in ``directory``, of this tool's making or another's.
+    """Return the files of the credential in ``directory``, whether or not this tool created it.
 
-    Of a directory of docker:dind's, with ``client`` and ``server`` in it, it is the client's.
-    Where it is this tool's, the paths are those inside the generation, so that three reads
-    cannot see two credentials. Raises ConflictingState if there is none, or a part of one.
+    For a docker:dind directory, which contains ``client`` and ``server``, it is the client's. If
+    this tool created it, the paths are inside the generation, so that three reads cannot mix two
+    credentials. Raises ConflictingState if there is no complete credential.
     """
     purposes = (Purpose.CLIENT, Purpose.SERVER)
     for candidate in (directory, *(directory / purpose.value for purpose in purposes)):
@@ -40,7 +40,7 @@ def installed(directory: Path) -> CredentialFiles:
             public = [candidate / name for name in names]
             if not all(os.path.lexists(path) for path in public):
                 continue
-            with suppress(OSError, RuntimeError):  # the latter for links in a circle
+            with suppress(OSError, RuntimeError):  # RuntimeError: a symlink loop
                 current = (candidate / PRIVATE / generations.CURRENT).resolve(strict=True)
                 ours = [current / name for name in GENERATION_NAMES]
                 if all(map(os.path.samefile, public, ours)):
@@ -48,15 +48,14 @@ def installed(directory: Path) -> CredentialFiles:
             return CredentialFiles(*public)
     raise ConflictingState(
         f"no certificate, key and ca.pem in {directory}",
-        hint="create them with `dockertls-vault issue client`, or give another directory",
+        hint="create them with `dockertls-vault issue client`, or choose another directory",
     )
 
 
 def kept(directory: Path) -> tuple[CredentialFiles, ...]:
-    """Return the generation in use in ``directory``, and then the others, newest first.
+    """Return the generation in use in ``directory``, then the others, newest first.
 
-    Empty where there is no credential of this tool's making in use; raises OSError where it may
-    not be read.
+    Empty if no credential created by this tool is in use. Raises OSError if it cannot be read.
     """
     private = directory / PRIVATE
     try:

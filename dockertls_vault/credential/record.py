@@ -1,4 +1,4 @@
-"""``request.json``: what a credential was requested with, for renewal; it holds no secret."""
+"""``request.json``: the parameters of a credential, kept for renewal; it contains no secrets."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Record:
-    """What was signed, and how it was put on disk.
+    """A signed request and how its credential is installed.
 
-    ``trust_mount`` is the mount whose roots ca.pem holds, None where it is the one that signs;
-    ``owner`` and ``group`` are the user and the group as they were given, by name or number.
+    ``trust_mount`` is the mount whose roots ca.pem contains, None if it is the signing mount;
+    ``owner`` and ``group`` are kept as given, by name or number.
     """
 
     request: Request
@@ -41,41 +41,41 @@ class Record:
 
     @property
     def kind(self) -> Kind:
-        """Which files the credential has."""
+        """The purpose and layout of the credential."""
         return Kind(self.request.purpose, self.layout)
 
     def place(self, directory: Path, admins: str | None = None) -> Placement:
-        """Return where this goes below ``directory``; raises what ``layout.place`` raises."""
+        """Return its placement in ``directory``; raises what ``layout.place`` raises."""
         return place(self.kind, directory, owner=self.owner, group=self.group, admins=admins)
 
 
 def write(record: Record, private: int, staging: int) -> None:
-    """Put the record into the open directory ``private``, in the place of the one there."""
+    """Replace the record in the open directory ``private``."""
     text = json.dumps(to_json(record), indent=2, ensure_ascii=False) + "\n"
     atomic.replace(NAME, text.encode(), MODE, private, staging)
 
 
 def read(path: Path, directory: int) -> Record | None:
-    """Return the record of the credential in the open ``directory``, None where there is none.
+    """Return the record of the credential in the open ``directory``, None if it has none.
 
-    Raises ConflictingState, which names the file by ``path``, for anything but a record; and
-    OSError.
+    Raises OSError, or ConflictingState if the file is not a valid record; its message names the
+    file below ``path``.
     """
     try:
         with atomic.opened(PRIVATE, directory) as private:
             return from_json(json.loads(atomic.read(NAME, private)))
     except FileNotFoundError:
         return None
-    # The last for brackets in brackets.
+    # RecursionError: deeply nested brackets.
     except (ValueError, TypeError, KeyError, InvalidInput, RecursionError):
         raise ConflictingState(
-            f"{path / PRIVATE / NAME} was damaged",
+            f"{path / PRIVATE / NAME} is corrupt",
             hint="remove it; the next certificate recreates it",
         ) from None
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """Return what the file holds: names as lists, the TTL in seconds."""
+    """Return the record as JSON types: names as lists, the TTL in seconds."""
     request = record.request
     return {
         "version": _VERSION,
@@ -95,7 +95,7 @@ def to_json(record: Record) -> dict[str, Any]:
 
 
 def from_json(kept: Any) -> Record:
-    """Return the record that ``kept`` is; raises ValueError and the like where it is none."""
+    """Parse a record; raises ValueError, TypeError, KeyError or InvalidInput if it is not one."""
     if kept["version"] != _VERSION:
         raise ValueError(kept["version"])
     common_name, trust_mount = _text_or_none(kept["common_name"]), kept["trust_mount"]
@@ -123,7 +123,7 @@ def _text(value: object) -> str:
 
 
 def _texts(value: object) -> list[str]:
-    # A string, and what has fields, is iterated over as well.
+    # Strings and objects are iterable too.
     if not isinstance(value, list):
         raise TypeError(value)
     return [_text(each) for each in value]

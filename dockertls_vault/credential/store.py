@@ -1,16 +1,16 @@
-"""One credential on disk: generations, one atomic swap, exact modes, a lock.
+"""Install a credential: generations, one atomic swap, exact modes, a lock.
 
     DIR/.dockertls/generations/<UTC time>-<serial>/{ca,cert,key}.pem   complete, never changed
     DIR/.dockertls/current -> generations/…                            the only thing swapped
-    DIR/.dockertls/request.json                                        what was asked for
-    DIR/.dockertls/backup/<UTC time>/                                  files of others, if replaced
-    DIR/.dockertls/unfinished/                                         empty, but while a run works
+    DIR/.dockertls/request.json                                        what was requested
+    DIR/.dockertls/backup/<UTC time>/                                  files that were replaced
+    DIR/.dockertls/unfinished/                                         staging, empty between runs
     DIR/ca.pem, … -> .dockertls/current/ca.pem, …
 
-The public paths lead to the old set or to the new one, also after a kill at any instant. A reader
-who opens the three names one after the other can meet a swap in between; one who opens the
-directory behind ``current`` once cannot. Directories are 0755, certificates 0444, the key 0400, or
-0440 with a group.
+The public paths always lead to the complete old set or the complete new one, even after a kill at
+any instant. A reader that opens the three public names in turn can race with a swap; one that opens
+the directory behind ``current`` once cannot. Directories are 0755, certificates 0444, the key 0400,
+or 0440 with a group.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ STAGING = "unfinished"
 
 @dataclass(frozen=True)
 class Material:
-    """What is installed: three PEM files, and the serial that names the generation."""
+    """The three PEM files to install, and the serial for the generation's name."""
 
     ca: bytes
     cert: bytes
@@ -59,7 +59,7 @@ class Material:
 
 @dataclass(frozen=True)
 class InstalledFile:
-    """A public path, and the mode of the file behind it in octal (``0400``)."""
+    """A public path, and the octal mode of the file that it leads to (``0400``)."""
 
     path: Path
     mode: str
@@ -67,9 +67,9 @@ class InstalledFile:
 
 @dataclass(frozen=True)
 class Installed:
-    """The public files, and where the files of others that they replaced are kept.
+    """The public files, and the backup of the files that they replaced, if any.
 
-    ``warnings`` are what failed once they were in use.
+    ``warnings`` list what failed after the new files were in use.
     """
 
     files: tuple[InstalledFile, ...]
@@ -80,11 +80,11 @@ class Installed:
 def install(
     placement: Placement, material: Material, requested: Record, *, replace: bool, now: datetime
 ) -> Installed:
-    """Install a credential in one swap, and keep the last three generations.
+    """Install a credential with one atomic swap, and keep the last three generations.
 
-    ``now`` is in UTC and names the generation. Raises what ``preflight.check`` raises, and
-    Locked when another process keeps the directory for longer than LOCK_WAIT; what was
-    installed before is then as it was. What fails once the new set is in use is a warning.
+    ``now`` (UTC) becomes part of the generation's name. Raises what ``preflight.check`` raises, and
+    Locked if another process holds the lock for longer than LOCK_WAIT; the installed credential is
+    unchanged then. A failure after the new set is in use is only a warning.
     """
     check(placement, replace=replace)
 
@@ -98,7 +98,7 @@ def install(
 def _install(
     placement: Placement, material: Material, requested: Record, *, replace: bool, now: datetime
 ) -> Installed:
-    """Install it with the rights of the one who works there."""
+    """Install it with the permissions of ``placement.worker``."""
     stamp = generations.stamp(now)
     name = f"{stamp}-{material.serial.replace(':', '')}"
     key_mode = KEY_MODE if placement.gid == atomic.KEEP else KEY_MODE_WITH_GROUP
@@ -127,9 +127,9 @@ def _install(
 
 
 def use(placement: Placement, name: str) -> tuple[str, ...]:
-    """Put the generation ``name`` in use, which is complete; return warnings.
+    """Switch to the existing generation ``name``; return warnings.
 
-    Raises what ``install`` does.
+    Raises what ``install`` raises, and ConflictingState if the generation does not exist.
     """
     check(placement, replace=False)
 
@@ -138,7 +138,7 @@ def use(placement: Placement, name: str) -> tuple[str, ...]:
             check(placement, replace=False)
             if name not in generations.names(places.generations):
                 raise ConflictingState(
-                    f"the generation {name} was removed meanwhile", hint="name another"
+                    f"the generation {name} has since been removed", hint="choose another one"
                 )
             return _swap(name, placement, places)
 
@@ -148,7 +148,7 @@ def use(placement: Placement, name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Places:
-    """The directories of a credential, open; all of one file system."""
+    """The open directories of a credential; all on one file system."""
 
     directory: int
     private: int
@@ -158,10 +158,10 @@ class _Places:
 
 @contextmanager
 def _opened(placement: Placement) -> Iterator[_Places]:
-    """Open and lock the directories, made if missing; what was left unfinished is removed.
+    """Open and lock the directories, creating missing ones and removing unfinished leftovers.
 
-    All is prepared in ``staging``, in which nobody looks for anything. It is empty before and
-    after, as far as what is there can be removed.
+    Files are prepared in ``staging``, which no reader uses. It is emptied before and after, as far
+    as its contents can be removed.
     """
     with (
         _locked(placement) as (directory, private),
@@ -177,7 +177,7 @@ def _opened(placement: Placement) -> Iterator[_Places]:
 
 @contextmanager
 def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
-    """Open the directory and its private one, both made if missing, and lock them."""
+    """Open and lock the directory and its private one, creating both if missing."""
     with (
         walk.open_directory(
             placement.directory, partial(refuse_component, placement), _make
@@ -207,7 +207,7 @@ def _write(
     placement: Placement,
     places: _Places,
 ) -> None:
-    """Write a generation in full, and only then give it its name among the others."""
+    """Write a generation in staging, and move it to the others once it is complete."""
     contents = (material.ca, material.cert, material.key)
     groups = (atomic.KEEP, atomic.KEEP, placement.gid)
     with atomic.directory(name, DIRECTORY_MODE, places.staging) as place:
@@ -218,9 +218,9 @@ def _write(
 
 
 def _adopt(placement: Placement, stamp: str, places: _Places) -> None:
-    """Keep the files of others as a backup, and let the public names lead there by links.
+    """Back up files that this tool did not create, and link the public names to the backup.
 
-    What a reader finds at the public names stays the same at each step.
+    A reader of the public names finds the same contents at every step.
     """
     with atomic.directory(stamp, DIRECTORY_MODE, places.staging) as place:
         backup.fill(placement, places.directory, place)
@@ -234,7 +234,7 @@ def _adopt(placement: Placement, stamp: str, places: _Places) -> None:
 
 
 def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
-    """Let the public names lead to a generation; return a warning where that may not last."""
+    """Make the public names lead to a generation; return a warning if fsync fails afterwards."""
     for public, ours in placement.links:
         if atomic.link_target(public, places.directory) != ours:
             _point(public, ours, places.directory, places)
@@ -247,7 +247,7 @@ def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
     try:
         os.fsync(places.private)
     except OSError as error:
-        warning = "this is in use, but a power failure may bring back the previous files"
+        warning = "the new files are in use, but a power failure may bring back the previous ones"
         return (f"{warning}: {error.strerror} ({placement.directory / PRIVATE})",)
     return ()
 

@@ -1,4 +1,4 @@
-"""Whom another ca.pem shuts out, and whom it lets in again: nobody is to be surprised by it."""
+"""Warn of the CAs that a new ca.pem stops trusting, or trusts again."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def warn_of_lost(purpose: Purpose, lost: Iterable[Description]) -> None:
-    """Name each CA that is not trusted any more, and what follows."""
+def warn_of_removed_cas(purpose: Purpose, removed: Iterable[Description]) -> None:
+    """Name each CA that is no longer trusted, and the consequence."""
     consequence = (
         "once dockerd restarts, it rejects client certificates issued by this CA"
         if purpose is Purpose.SERVER
         else "server certificates issued by this CA are no longer trusted"
     )
-    for ca in lost:
+    for ca in removed:
         logger.warning(
-            "the new ca.pem lacks %s (SHA-256 %s): %s",
+            "the new ca.pem no longer contains %s (SHA-256 %s): %s",
             ca.subject,
             ca.fingerprint_sha256,
             consequence,
         )
 
 
-def warn_of_returned(returned: Iterable[Description]) -> None:
-    """Name each CA that comes back: it may have been taken out on purpose."""
-    for ca in returned:
+def warn_of_restored_cas(restored: Iterable[Description]) -> None:
+    """Name each CA that is trusted again: it may have been removed on purpose."""
+    for ca in restored:
         logger.warning(
             "the ca.pem now in use contains %s (SHA-256 %s), which the previous one did not: if "
             "it was removed on purpose, it is now trusted again",

@@ -136,7 +136,7 @@ def _belongs_to_another(placement: Placement, component: Component) -> CannotWri
     given = placement.uid != atomic.KEEP
     files = user_name(placement.uid if given else 0)
     return CannotWrite(
-        f"{component.path} belongs to {owner}, and the files would be {files}'s",
+        f"{component.path} belongs to {owner}, but the files would belong to {files}",
         # As the owner: a client's common name says who runs it, and root is everybody.
         hint=placement.remedy()
         if given or not placement.movable

@@ -1,1 +1,1 @@
-"""This host: its names, its resolver, and what runs on it."""
+"""This host: its names, DNS lookups and child processes."""

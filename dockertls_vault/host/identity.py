@@ -1,4 +1,4 @@
-"""What this machine is called, and who works on it."""
+"""The names and addresses of this machine, and its current user."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
 LOCAL_NAMES = Names(("localhost",), ("127.0.0.1", "::1"))
-# Interfaces that containers and virtual machines make: nobody reaches this host through them.
-_INNER_INTERFACES = (
+# Interfaces for containers and virtual machines, through which other hosts cannot connect.
+_INTERNAL_INTERFACES = (
     "docker",
     "br-",
     "veth",
@@ -34,11 +34,10 @@ _INNER_INTERFACES = (
 
 
 def names(limit: float) -> Names:
-    """Return this machine's host name, FQDN and addresses, and the local ones.
+    """Return this machine's host name, FQDN and IP addresses, followed by the loopback ones.
 
-    DNS has ``limit`` seconds to tell the FQDN, which is left out if it does not.
-    Addresses of the loopback, of links and of container bridges are left out; so is a host
-    name that no certificate can hold.
+    The FQDN is omitted if DNS does not answer within ``limit`` seconds. Link-local addresses, those
+    of container bridges, and host names that are not valid in a certificate are omitted too.
     """
     dns = dict.fromkeys(name for name in _host_names(limit) if _is_dns_name(name))
     addresses = dict.fromkeys(_addresses())
@@ -49,14 +48,15 @@ def names(limit: float) -> Names:
 
 
 def user_at_host() -> str:
-    """Return ``user@host``, cut to what a common name holds; a nameless user is a number.
+    """Return ``user@host``, truncated to the length of a common name.
 
-    A host may be named by any bytes (sethostname(2)); what cannot be printed is a question mark.
+    A user without a passwd entry is given by uid. A host name may contain any bytes
+    (sethostname(2)); unprintable characters become question marks.
     """
     uid = os.geteuid()
     try:
         user = pwd.getpwuid(uid).pw_name
-    except KeyError:  # as in a container that runs under any uid
+    except KeyError:  # as in a container that runs with an arbitrary uid
         user = str(uid)
     identity = "".join(
         char if char.isprintable() else "?" for char in f"{user}@{socket.gethostname()}"
@@ -81,8 +81,8 @@ def _is_dns_name(text: str) -> bool:
 
 
 def has_address(address: str) -> bool:
-    """Tell whether an IP address leads to this machine: the loopback's, or an interface's."""
-    wanted = ipaddress.ip_address(address.partition("%")[0])  # a link's names its interface
+    """Return whether an IP address is local: on loopback, or on an interface of this machine."""
+    wanted = ipaddress.ip_address(address.partition("%")[0])  # without an IPv6 zone
     return wanted.is_loopback or any(wanted == ip for _, ip in _interfaces())
 
 
@@ -90,15 +90,15 @@ def _addresses() -> list[str]:
     return [
         str(address)
         for name, address in _interfaces()
-        if not name.startswith(_INNER_INTERFACES)
+        if not name.startswith(_INTERNAL_INTERFACES)
         and not (address.is_loopback or address.is_link_local or address.is_unspecified)
     ]
 
 
 def _interfaces() -> Iterator[tuple[str, IPv4Address | IPv6Address]]:
-    """Yield each address of this machine, with the name of the interface that has it.
+    """Yield each IP address of this machine with the name of its interface.
 
-    None where the system does not tell, as in a sandbox without netlink.
+    Yields nothing if the system does not report them, as in a sandbox without netlink.
     """
     import ifaddr
 

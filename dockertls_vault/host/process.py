@@ -1,4 +1,4 @@
-"""A child process: a command that is run as a shell would run it, its signals and its status."""
+"""Run a command as a shell would: pass on signals and return its exit status."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from dockertls_vault.errors import CannotRun, CommandNotFound
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# A terminal sends these to all that run in its foreground when Ctrl-C or Ctrl-\ is pressed.
-_OF_KEYS = frozenset({signal.SIGINT, signal.SIGQUIT})
+# The terminal sends these to the whole foreground process group for Ctrl-C and Ctrl-\.
+_KEYBOARD_SIGNALS = frozenset({signal.SIGINT, signal.SIGQUIT})
 
 
 class Child:
-    """A command to run with ``environment``; it decides itself what a signal means to it."""
+    """A command to run with ``environment``; signals are forwarded to it."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command = command
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
-        self._kept: list[int] = []
+        self._pending: list[int] = []
 
-    def pass_on(self, number: int) -> None:
-        """Send it a signal that this process got, once it runs; to be called by the handler."""
+    def forward(self, number: int) -> None:
+        """Forward a signal, as soon as the command runs; called by our signal handler."""
         if self._process is None:
-            self._kept.append(number)
-        elif number not in _OF_KEYS or not _in_foreground():
+            self._pending.append(number)
+        elif number not in _KEYBOARD_SIGNALS or not _in_foreground():
             self._process.send_signal(number)
-        # else the key that was pressed sent it to the command as well
+        # else the terminal already sent it to the command
 
     def run(self) -> int:
-        """Run it and return its status as a shell would: 128 + n if signal n ended it.
+        """Run the command; return its exit status, or 128 + n if signal n terminated it.
 
-        Raises CannotRun if it cannot be started, and Stopped if the end was asked for before.
+        Raises CannotRun if it cannot be started, and Stopped if a signal arrived before.
         """
-        stop.check()  # whatever came before is for us; from here on it is for the command
+        stop.check()  # earlier signals are for us, later ones for the command
         try:
             self._process = subprocess.Popen(self._command, env=dict(self._environment))
         except OSError as error:
             kind = CommandNotFound if isinstance(error, FileNotFoundError) else CannotRun
             raise kind(f"cannot run {self._command[0]!r}: {error.strerror}") from None
-        for number in self._kept:
+        for number in self._pending:
             self._process.send_signal(number)
         status = self._process.wait()
         return status if status >= 0 else 128 - status
 
 
 def _in_foreground() -> bool:
-    """Tell whether a terminal sends the signals of its keys to this process and its children."""
-    with suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:  # noqa: PTH123 - a Path has no more to offer here
+    """Return whether we are in the terminal's foreground process group, with our children."""
+    with suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:  # noqa: PTH123 - Path.open would add nothing
         return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
     return False

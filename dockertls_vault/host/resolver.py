@@ -1,4 +1,4 @@
-"""Ask DNS within a limit."""
+"""DNS lookups with a time limit."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dockertls_vault import stop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    # What socket.getaddrinfo gives: family, type, protocol, canonical name, address.
+    # An entry from socket.getaddrinfo: family, type, protocol, canonical name, address.
     Found = tuple[int, int, int, str, Any]
 
 
 def resolve(host: str, port: int | None, limit: float, flags: int = 0) -> Sequence[Found]:
-    """Return the addresses of ``host`` within ``limit`` seconds; raises socket.gaierror.
+    """Resolve ``host`` within ``limit`` seconds; raises socket.gaierror.
 
-    ``getaddrinfo`` heeds neither a timeout nor Ctrl-C (resolv.conf(5): 5 s for each try of each
-    server), so it is left to a thread that nobody waits for, if there can be one. ``flags`` are
-    getaddrinfo's.
+    ``flags`` are passed to getaddrinfo, which honours neither a timeout nor Ctrl-C (resolv.conf(5):
+    5 s per attempt and server). It therefore runs in a daemon thread that is abandoned on timeout,
+    or in this thread if no other can be started.
     """
     answers: queue.SimpleQueue[Sequence[Found] | OSError | UnicodeError] = queue.SimpleQueue()
 
@@ -33,7 +33,7 @@ def resolve(host: str, port: int | None, limit: float, flags: int = 0) -> Sequen
 
     try:
         threading.Thread(target=ask, name=f"DNS: {host}", daemon=True).start()
-    except RuntimeError:  # no more threads are allowed: then it takes as long as it takes
+    except RuntimeError:  # thread limit reached: without a time limit, then
         ask()
     try:
         with stop.cutting(lambda: answers.put(InterruptedError())):

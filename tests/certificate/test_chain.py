@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from dockertls_vault.certificate.chain import path_to_a_root
+from dockertls_vault.certificate.chain import find_chain
 from dockertls_vault.certificate.request import KeyType, Purpose
 from dockertls_vault.errors import VerificationError
 from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Issued, key_usage
@@ -78,7 +78,7 @@ POLICIES = x509.CertificatePolicies(
 def verdict(issued: Issued, roots: list[x509.Certificate], purpose: Purpose) -> str | None:
     """Return why our code rejects the chain, or None if it accepts it."""
     try:
-        path = path_to_a_root(
+        path = find_chain(
             issued.certificate, issued.chain, roots=roots, purpose=purpose, at=datetime.now(UTC)
         )
     except VerificationError as error:
@@ -215,19 +215,19 @@ ROWS = {
     "an intermediate for both": Row(under(intermediates=[eku(CLIENT_AUTH, SERVER_AUTH)])),
     "an intermediate for clientAuth only": Row(
         under(intermediates=[eku(CLIENT_AUTH)]),
-        "intermediate 0 may sign for clientAuth alone",
+        "intermediate 0 may only issue certificates for clientAuth",
         "unsuitable certificate purpose",
         "incompatible key usage",
     ),
     "an upper intermediate for clientAuth only": Row(
         under(intermediates=[eku(CLIENT_AUTH), eku(SERVER_AUTH)]),
-        "intermediate 0 may sign for clientAuth alone",
+        "intermediate 0 may only issue certificates for clientAuth",
         "unsuitable certificate purpose",
         "incompatible key usage",
     ),
     "a root for clientAuth only": Row(
         under(**eku(CLIENT_AUTH)),
-        "test root may sign for clientAuth alone",
+        "test root may only issue certificates for clientAuth",
         "unsuitable certificate purpose",
         "incompatible key usage",
     ),
@@ -241,7 +241,7 @@ ROWS = {
     ),
     "a client under an intermediate for serverAuth only": Row(
         under(intermediates=[eku(SERVER_AUTH)], leaf=A_CLIENT),
-        "intermediate 0 may sign for serverAuth alone",
+        "intermediate 0 may only issue certificates for serverAuth",
         "unsuitable certificate purpose",
         "incompatible key usage",
         purpose=Purpose.CLIENT,
@@ -494,7 +494,7 @@ def test_path_with_the_longest_validity_is_chosen(order: int) -> None:
     below = root.intermediate(lifetime=timedelta(hours=1))
     again = Authority(renewed_below(later, below), below.key)
     issued = issue(below, lifetime=3 * DAY)
-    found = path_to_a_root(
+    found = find_chain(
         issued.certificate,
         [below.certificate, again.certificate][::order],
         roots=[root.certificate, later.certificate][::order],
@@ -528,7 +528,7 @@ def test_unknown_issuer_is_the_only_reason_given() -> None:
     issued, authorities = of_an_unknown_root()
     reason = verdict(issued, [root.certificate for root in authorities], Purpose.SERVER)
     assert reason is not None
-    assert reason.endswith("by its issuer 'CN=another root'")
+    assert reason.endswith("through its issuer 'CN=another root'")
 
 
 def test_empty_trust_bundle_is_rejected() -> None:
@@ -546,7 +546,7 @@ def test_path_is_validated_at_the_given_time(days: int, found: bool) -> None:
     issued = root.issue("a.example", dns=["a.example"], usages=[SERVER_AUTH], not_before=begin)
 
     def path() -> object:
-        return path_to_a_root(
+        return find_chain(
             issued.certificate,
             issued.chain,
             roots=[root.certificate],

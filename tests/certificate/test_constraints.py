@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 
-from dockertls_vault.certificate.constraints import exclude
+from dockertls_vault.certificate.constraints import excludes
 from tests.certificates import Authority
 
 
@@ -15,7 +15,7 @@ def dns(*domains: str) -> list[x509.GeneralName] | None:
 
 
 @pytest.mark.parametrize(
-    ("permitted", "excluded", "excludes"),
+    ("permitted", "excluded", "expected"),
     [
         (dns("a.test"), None, False),
         (dns("A.test"), None, False),
@@ -39,14 +39,14 @@ def dns(*domains: str) -> list[x509.GeneralName] | None:
 def test_domain_without_any_permitted_name_is_excluded(
     permitted: list[x509.GeneralName] | None,
     excluded: list[x509.GeneralName] | None,
-    excludes: bool,
+    expected: bool,
 ) -> None:
     """A subtree is a domain and everything below it (RFC 5280 section 4.2.1.10)."""
     constraints = x509.NameConstraints(permitted, excluded)
     ca = Authority.create(extra=[constraints])
-    assert exclude(ca.certificate, "a.test") == excludes
+    assert excludes(ca.certificate, "a.test") == expected
 
 
 def test_ca_without_constraints_excludes_no_name() -> None:
     """Most CAs have none."""
-    assert not exclude(Authority.create().certificate, "a.test")
+    assert not excludes(Authority.create().certificate, "a.test")

@@ -26,8 +26,8 @@ LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filte
 @pytest.mark.parametrize(
     ("text", "suggestion"),
     [
-        ("", "give a DNS name or an IP address"),
-        ("   ", "give a DNS name or an IP address"),
+        ("", "use a DNS name or an IP address"),
+        ("   ", "use a DNS name or an IP address"),
         (" docker.example.com", "'docker.example.com'"),
         ("tcp://docker.example.com:2376", "'docker.example.com'"),
         ("tcp://[2001:db8::1]:2376", "'2001:db8::1'"),
@@ -45,7 +45,7 @@ LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filte
         ("10.0.0.1,10.0.0.2", "repeat the option for each"),
         ("-a.example.com", "letters, digits, hyphens and underscores"),
         ("a..example.com", "letters, digits, hyphens and underscores"),
-        ("a" * 64 + ".example.com", "63 a label"),
+        ("a" * 64 + ".example.com", "63 per label"),
         (".".join(["a" * 60] * 5), "253 in total"),
         ("host\x00.example.com", "letters, digits, hyphens and underscores"),
         ("host example", "letters, digits, hyphens and underscores"),

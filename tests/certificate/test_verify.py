@@ -191,14 +191,14 @@ def test_chain_is_valid_until_its_first_certificate_expires() -> None:
     """leaf_not_after_behavior=permit lets a leaf outlive its issuers."""
     hour, day = timedelta(hours=1), timedelta(days=1)
     alone = verified(issue())
-    assert (alone.valid_until, alone.first_to_end) == (
+    assert (alone.valid_until, alone.first_to_expire) == (
         alone.leaf.not_valid_after_utc,
         alone.leaf,
     )
     below = ROOT.intermediate(not_before=NOW - hour, lifetime=hour + day)
     under_it = verified(issue(below))
     assert under_it.valid_until == NOW + day
-    assert under_it.first_to_end == below.certificate
+    assert under_it.first_to_expire == below.certificate
 
 
 def test_intermediate_is_part_of_the_verified_chain() -> None:

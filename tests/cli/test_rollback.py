@@ -137,6 +137,6 @@ def test_a_ca_that_goes_or_comes_back_is_named(
     data = json.loads(said.out)["data"]
     assert [ca["subject"] for ca in data["removed_cas"]] == ["CN=new root"]
     assert [ca["subject"] for ca in data["restored_cas"]] == ["CN=rollback root"]
-    assert "the new ca.pem lacks CN=new root" in said.err
+    assert "the new ca.pem no longer contains CN=new root" in said.err
     assert "contains CN=rollback root" in said.err
     assert "it is now trusted again" in said.err

@@ -30,7 +30,7 @@ def test_relative_path_in_a_deleted_working_directory_is_refused(
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    with pytest.raises(InvalidInput, match="in a working directory that no longer exists"):
+    with pytest.raises(InvalidInput, match="relative to a working directory that no longer exists"):
         CLIENT.place(Path("certs"))
     assert CLIENT.place(Path("/certs")).directory == Path("/certs")
 

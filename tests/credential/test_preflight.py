@@ -85,9 +85,9 @@ def test_dind_directory_is_not_renewed_without_layout_dind(
 ) -> None:
     """It would get a second credential, which docker:dind does not read."""
     put(out, 1, replace(there, layout=Layout.DIND))
-    with pytest.raises(ConflictingState, match=r"holds a .* in the dind layout already") as caught:
+    with pytest.raises(ConflictingState, match=r"already holds a .* in the dind layout") as caught:
         put(out, 2, asked)
-    assert caught.value.hint == f"add --layout dind to renew that one, or {ANOTHER}"
+    assert caught.value.hint == f"add --layout dind to renew it, or {ANOTHER}"
     assert listing(out) == [there.kind.purpose]
     put(out, 3, replace(asked, layout=Layout.DIND))
 
@@ -122,7 +122,7 @@ def test_damaged_request_json_is_refused(out: Path, content: str) -> None:
     kept = out / ".dockertls" / "request.json"
     kept.unlink()
     kept.write_text(content, encoding="latin-1")
-    with pytest.raises(ConflictingState, match=r"request\.json was damaged"):
+    with pytest.raises(ConflictingState, match=r"request\.json is corrupt"):
         put(out, 2)
     assert public(out) == {"1"}
 
@@ -140,7 +140,7 @@ def test_foreign_files_are_refused_and_left_unchanged(out: Path) -> None:
 def test_directory_in_place_of_a_file_is_refused(out: Path) -> None:
     """Docker creates one when it bind-mounts a file that does not exist."""
     (out / "key.pem").mkdir(parents=True)
-    with pytest.raises(CannotWrite, match="neither a file nor a symbolic link"):
+    with pytest.raises(CannotWrite, match="neither a regular file nor a symbolic link"):
         put(out, 1, replace=True)
 
 
@@ -211,9 +211,9 @@ def test_path_through_another_users_directory_is_refused(home: Path, below: str)
     message = f"{above} belongs to daemon, who could replace the key"
     with nobody():
         assert refused(above / below) == (message, f"chown root: {above}, or {ANOTHER}")
-    message = f"{above} belongs to daemon, and the files would be"
-    assert refused(above / below)[0] == f"{message} root's"
-    assert refused(above / below, owner="nobody") == (f"{message} nobody's", ANOTHER)
+    message = f"{above} belongs to daemon, but the files would belong to"
+    assert refused(above / below)[0] == f"{message} root"
+    assert refused(above / below, owner="nobody") == (f"{message} nobody", ANOTHER)
 
 
 @as_root
@@ -293,7 +293,7 @@ def test_tmp_itself_is_refused_and_a_directory_below_it_accepted(directory: str)
 @pytest.mark.parametrize("below", ["", ".docker", "a/b/c"])
 def test_root_writes_no_files_of_its_own_into_a_users_home(home: Path, below: str) -> None:
     """`sudo -E` keeps HOME, and the user could neither read nor renew root's files there."""
-    message = f"{home} belongs to nobody, and the files would be root's"
+    message = f"{home} belongs to nobody, but the files would belong to root"
     assert refused(home / below) == (message, f"{AS_THEM.format('nobody')}, or {ANOTHER}")
     assert listing(home) == []
 
@@ -339,7 +339,7 @@ def test_everything_created_for_an_owner_belongs_to_the_owner(home: Path) -> Non
 @as_root
 def test_hint_does_not_contradict_the_owner_that_was_given(home: Path) -> None:
     """When --owner was given, the hint does not suggest another one."""
-    message = f"{home} belongs to nobody, and the files would be daemon's"
+    message = f"{home} belongs to nobody, but the files would belong to daemon"
     assert refused(home / "certs", owner="daemon") == (message, ANOTHER)
 
 
@@ -358,7 +358,7 @@ def test_owners_link_is_followed_with_the_owners_rights(
     """To root's directory they can write nothing; to their own, they can."""
     with nobody():
         (home / ".docker").symlink_to(roots)
-    message = f"{roots} belongs to root, and the files would be nobody's"
+    message = f"{roots} belongs to root, but the files would belong to nobody"
     assert refused(home / ".docker" / below, owner="nobody") == (message, ANOTHER)
     assert listing(roots) == []
     (home / ".docker").unlink()
@@ -382,7 +382,7 @@ def test_root_does_not_follow_another_users_link(home: Path, roots: Path) -> Non
 def test_root_owned_directory_inside_the_owners_is_refused(home: Path) -> None:
     """It does not belong to the owner, so the owner's files cannot go there."""
     (home / ".docker").mkdir(mode=0o755)
-    message = f"{home / '.docker'} belongs to root, and the files would be nobody's"
+    message = f"{home / '.docker'} belongs to root, but the files would belong to nobody"
     assert refused(home / ".docker", owner="nobody") == (message, ANOTHER)
 
 

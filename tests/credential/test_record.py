@@ -94,7 +94,7 @@ def test_field_that_issue_would_refuse_is_reported_as_damage(
     kept = json.loads(file.read_text())
     file.chmod(0o644)
     file.write_text(json.dumps({**kept, **change}))
-    with pytest.raises(ConflictingState, match=r"request\.json was damaged"):
+    with pytest.raises(ConflictingState, match=r"request\.json is corrupt"):
         read(tmp_path)
 
 

@@ -213,7 +213,7 @@ def test_a_sync_that_fails_after_the_swap_is_a_warning(
     monkeypatch.setattr(os, "rename", rename)
     monkeypatch.setattr(os, "fsync", fsync)
     (warning,) = put(out, 2).warnings
-    assert "is in use, but a power failure may bring back" in warning
+    assert "are in use, but a power failure may bring back" in warning
     assert "Input/output error" in warning
     assert public(out) == {"2"}
 

@@ -501,7 +501,7 @@ def test_mount_point_on_the_path_is_checked(home: Path, roots: Path) -> None:
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         missing("nothing can be mounted here")
     try:
-        message = f"{roots} belongs to nobody, and the files would be root's"
+        message = f"{roots} belongs to nobody, but the files would belong to root"
         assert refusal(roots / "certs")[0] == message
         put(roots / "certs", 1, OWNED)
     finally:
@@ -620,7 +620,7 @@ def test_no_hint_tells_root_to_chown_its_own_files(home: Path, roots: Path) -> N
     assert refusal(home, OWNED)[0] == f"{home / '.dockertls' / 'lock'} has another hard link"
     (home / ".dockertls" / "lock").unlink()
     (home / "link").symlink_to(roots)
-    message = f"{roots} belongs to root, and the files would be nobody's"
+    message = f"{roots} belongs to root, but the files would belong to nobody"
     assert refusal(home / "link", OWNED) == (message, ANOTHER)
     os.chown(roots, DAEMON, -1)
     message = f"{roots} belongs to daemon, who could replace the key"

@@ -55,7 +55,7 @@ def test_a_signal_is_the_commands_to_answer(number: signal.Signals, tmp_path: Pa
     thread = threading.Thread(target=interrupt)
     thread.start()
     child = Child(["sh", "-c", TRAPS, str(ready)], os.environ)
-    with signals.forwarded(child.pass_on):
+    with signals.forwarded(child.forward):
         assert child.run() == 42
     thread.join()
     assert signal.getsignal(number) is before

@@ -44,7 +44,7 @@ _VERIFY: _Rows = (
 _CHAIN: _Rows = (
     ("valid at the time", "        .time(at)\n", ""),
     ("keyCertSign", "if usage is not None and not usage.key_cert_sign:", "if False:"),
-    ("a CA's kind of key", "if not is_of_the_web_pki(ca.public_key()):", "if False:"),
+    ("a CA's kind of key", "if not is_web_pki_key(ca.public_key()):", "if False:"),
     ("EKUs nest", "if usages is not None and not wanted & set(usages):", "if False:"),
     ("anyExtendedKeyUsage is any", ", ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}", "}"),
     ("only known constraints", "        if kinds:\n", "        if False:\n"),
@@ -69,7 +69,11 @@ _CHAIN: _Rows = (
         ".may_be_present(x509.BasicConstraints,",
     ),
     ("only the bundle's roots", "if not is_self_signed(certificate)]", "if True]"),
-    ("the path that lasts longest", "    found = _a_path(leaf,", "    return _a_path(leaf,"),
+    (
+        "the path that lasts longest",
+        "    found = _first_chain(leaf,",
+        "    return _first_chain(leaf,",
+    ),
     ("valid until the first ends", "return min(path, key=", "return max(path, key="),
 )
 _CLOCKS: _Rows = (
@@ -196,7 +200,11 @@ _RECORD: _Rows = (
     ("a TTL that is a number", "if type(value) is not int or value <= 0:", "if value <= 0:"),
 )
 _BACKUP: _Rows = (
-    ("what was in a link's file", "    elif _shows_a_file(public, directory):", "    elif False:"),
+    (
+        "what was in a link's file",
+        "    elif _leads_to_a_file(public, directory):",
+        "    elif False:",
+    ),
     (
         "a link to nothing is kept",
         "        os.symlink(os.readlink(public, dir_fd=directory), name, dir_fd=backup)",
