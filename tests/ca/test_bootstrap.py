@@ -1,4 +1,4 @@
-"""`ca init`: what a real server makes of a plan."""
+"""`ca init` on a real server: the result of applying a plan."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TEN_YEARS = timedelta(days=3650)
 
 @pytest.fixture
 def session(vault_server: DevVault) -> Iterator[Session]:
-    """Return a session of the operator's."""
+    """Open a session with the operator's token."""
     settings = resolve.resolve(
         {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
     )
@@ -56,35 +56,35 @@ def session(vault_server: DevVault) -> Iterator[Session]:
 
 @pytest.fixture
 def ca(session: Session) -> CertificateAuthority:
-    """Return a place for a mount of the test's own, where nothing is yet."""
+    """Return a CA at a path of the test's own, without a mount."""
     return CertificateAuthority(session, f"pki-{secrets.token_hex(4)}")
 
 
 def planned(ca: CertificateAuthority, desired: DesiredState = DESIRED) -> Plan:
-    """Return the plan from what the server has."""
+    """Return the plan for the current state of the server."""
     return make_plan(ca.mount, ca.state(tuple(desired.roles)), desired)
 
 
 def kinds(steps: tuple[Step, ...]) -> list[type[Step]]:
-    """Return what kinds of steps there are."""
+    """Return the kinds of steps."""
     return [type(step) for step in steps]
 
 
 def root_of(ca: CertificateAuthority, session: Session) -> x509.Certificate:
-    """Return the only issuer."""
+    """Return the certificate of the only issuer."""
     (pem,) = PKI(session, ca.mount).issuers()
     return x509.load_pem_x509_certificate(pem.encode())
 
 
 def post(session: Session, path: str, **body: Any) -> Any:
-    """Do what an administrator does by other means."""
+    """Write to Vault as an administrator would by other means."""
     return session.client.adapter.post(f"/v1/{path}", json=body)
 
 
-def test_a_ca_is_made_and_the_second_run_changes_nothing(
+def test_ca_is_created_and_a_second_run_changes_nothing(
     ca: CertificateAuthority, session: Session, vault_server: DevVault
 ) -> None:
-    """The root is EC P-256, signs leaves alone, and lives for ten years."""
+    """The root is EC P-256, may sign leaves only, and is valid for ten years."""
     outcome = bootstrap.apply(ca, planned(ca))
     assert outcome.applied
     assert outcome.unsupported_parameters == tuple(
@@ -110,10 +110,10 @@ def test_a_ca_is_made_and_the_second_run_changes_nothing(
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_first_certificate_is_not_dated_before_its_root(
+def test_first_certificate_does_not_predate_its_root(
     ca: CertificateAuthority, session: Session, role: str
 ) -> None:
-    """Vault from 1.21.1 on would refuse it; roles are dated back, and so is the root."""
+    """Vault from 1.21.1 on would refuse it; roles backdate, and so does the root."""
     bootstrap.apply(ca, planned(ca))
     signed = PKI(session, ca.mount).sign(
         role,
@@ -128,8 +128,8 @@ def test_the_first_certificate_is_not_dated_before_its_root(
 
 
 @pytest.mark.parametrize("done", range(5))
-def test_a_run_that_was_cut_short_is_completed(ca: CertificateAuthority, done: int) -> None:
-    """After each of the steps, the next run does the rest and never makes a second root."""
+def test_interrupted_run_is_completed_by_the_next(ca: CertificateAuthority, done: int) -> None:
+    """After any number of steps, and without a second root."""
     plan = planned(ca)
     bootstrap.apply(ca, replace(plan, steps=plan.steps[:done]))
     rest = planned(ca)
@@ -139,10 +139,10 @@ def test_a_run_that_was_cut_short_is_completed(ca: CertificateAuthority, done: i
     assert len(ca.state(()).issuers) == 1
 
 
-def test_a_plan_that_another_run_has_overtaken_still_ends_well(
+def test_plan_already_applied_by_another_run_succeeds(
     ca: CertificateAuthority, session: Session
 ) -> None:
-    """What is there counts as done; there is one root, the first."""
+    """Existing objects count as done, and the first root stays the only one."""
     first = second = planned(ca)
     bootstrap.apply(ca, first)
     root = root_of(ca, session)
@@ -151,8 +151,8 @@ def test_a_plan_that_another_run_has_overtaken_still_ends_well(
     assert planned(ca).steps == ()
 
 
-def test_two_runs_at_once_make_one_ca(vault_server: DevVault) -> None:
-    """Each has a session of its own, as two processes have."""
+def test_concurrent_runs_create_one_ca(vault_server: DevVault) -> None:
+    """Each with its own session, as separate processes have."""
     mount = f"pki-{secrets.token_hex(4)}"
     settings = resolve.resolve(
         {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
@@ -170,20 +170,20 @@ def test_two_runs_at_once_make_one_ca(vault_server: DevVault) -> None:
         assert len(PKI(own, mount).issuers()) == 1
 
 
-def test_a_mount_that_somebody_else_made_something_of_is_no_success(
+def test_path_taken_by_another_engine_is_a_conflict(
     ca: CertificateAuthority, session: Session
 ) -> None:
-    """Here before the plan is carried out: it is refused, and nothing is touched."""
+    """It was mounted after the plan was made; nothing is changed."""
     plan = planned(ca)
     post(session, f"sys/mounts/{ca.mount}", type="kv")
     with pytest.raises(ConflictingState, match="a kv engine is mounted"):
         bootstrap.apply(ca, plan)
 
 
-def test_a_mount_that_is_taken_at_the_last_moment_is_no_success(
+def test_path_taken_while_mounting_is_a_conflict(
     ca: CertificateAuthority, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Vault's refusal counts where what is there is not what was wanted, and is no outage."""
+    """Vault's refusal is reported as a conflict, not as an outage."""
     enable = ca.enable
 
     def overtaken(max_lease_ttl: timedelta) -> tuple[str, ...]:
@@ -195,23 +195,23 @@ def test_a_mount_that_is_taken_at_the_last_moment_is_no_success(
         bootstrap.apply(ca, planned(ca))
 
 
-def test_no_mount_is_made_above_another(ca: CertificateAuthority, session: Session) -> None:
-    """Vault refuses it, which no waiting mends: the status is that of a configuration."""
+def test_path_above_another_mount_is_a_conflict(ca: CertificateAuthority, session: Session) -> None:
+    """Vault refuses it for good, so it is not reported as an outage."""
     post(session, f"sys/mounts/{ca.mount}/below", type="pki")
     with pytest.raises(ConflictingState, match=f"already in use at {ca.mount}/below/") as refused:
         bootstrap.apply(ca, planned(ca))
     assert refused.value.hint == "choose another mount with --mount"
 
 
-def test_no_mount_is_made_where_vault_has_its_own(session: Session) -> None:
-    """It lets nobody mount at `auth`."""
+def test_reserved_path_is_a_conflict(session: Session) -> None:
+    """Vault allows no mount at `auth`."""
     ca = CertificateAuthority(session, "auth")
     with pytest.raises(ConflictingState, match="cannot enable the PKI engine at auth"):
         bootstrap.apply(ca, planned(ca))
 
 
-def test_a_ttl_that_somebody_raises_before_the_consent_stays(ca: CertificateAuthority) -> None:
-    """What is high enough by then is not set to what the plan had."""
+def test_maximum_ttl_raised_after_planning_is_kept(ca: CertificateAuthority) -> None:
+    """It is high enough, so the planned value is not written."""
     bootstrap.apply(ca, planned(ca))
     ca.tune(timedelta(days=10))
     plan = planned(ca)
@@ -221,10 +221,10 @@ def test_a_ttl_that_somebody_raises_before_the_consent_stays(ca: CertificateAuth
     assert ca.state(()).max_lease_ttl == TEN_YEARS
 
 
-def test_an_issuer_that_somebody_makes_before_the_consent_stays_the_default(
+def test_issuer_created_after_planning_stays_the_default(
     ca: CertificateAuthority, session: Session
 ) -> None:
-    """No second root is made beside it, nor anything else of a plan that is out of date."""
+    """The plan is out of date, so no second root and nothing else is made."""
     post(session, f"sys/mounts/{ca.mount}", type="pki")
     plan = planned(ca)
     post(session, f"{ca.mount}/issuers/generate/root/internal", common_name="x", issuer_name="org")
@@ -234,8 +234,8 @@ def test_an_issuer_that_somebody_makes_before_the_consent_stays_the_default(
     assert ca.state(ROLES) == before
 
 
-def test_a_ca_that_is_there_is_never_replaced(ca: CertificateAuthority, session: Session) -> None:
-    """One of RSA, made by other means: it gets the roles, and stays as it is."""
+def test_existing_ca_is_never_replaced(ca: CertificateAuthority, session: Session) -> None:
+    """An RSA root made by other means stays, and gets the roles."""
     post(session, f"sys/mounts/{ca.mount}", type="pki")
     post(
         session,
@@ -254,8 +254,8 @@ def test_a_ca_that_is_there_is_never_replaced(ca: CertificateAuthority, session:
     assert planned(ca).steps == ()
 
 
-def test_a_mount_without_an_issuer_is_completed(ca: CertificateAuthority, session: Session) -> None:
-    """Untuned, its root would get 32 days."""
+def test_mount_without_an_issuer_is_completed(ca: CertificateAuthority, session: Session) -> None:
+    """It is tuned first: otherwise its root would be valid for 32 days."""
     post(session, f"sys/mounts/{ca.mount}", type="pki")
     plan = planned(ca)
     assert kinds(plan.steps) == [TuneMount, GenerateRoot, SetDefault, WriteRole, WriteRole]
@@ -264,10 +264,8 @@ def test_a_mount_without_an_issuer_is_completed(ca: CertificateAuthority, sessio
     assert root.not_valid_after_utc - root.not_valid_before_utc > timedelta(days=3649)
 
 
-def test_what_others_use_is_not_taken_away_without_consent(
-    ca: CertificateAuthority, session: Session
-) -> None:
-    """Nothing is touched until then, neither what is taken away nor what is added."""
+def test_role_is_not_restricted_without_consent(ca: CertificateAuthority, session: Session) -> None:
+    """Until then nothing is changed, not even by addition."""
     bootstrap.apply(ca, planned(ca))
     theirs = {**DESIRED.roles["server"], "client_flag": True, "max_ttl": 86400 * 365}
     post(session, f"{ca.mount}/roles/server", **theirs)
@@ -288,10 +286,10 @@ def test_what_others_use_is_not_taken_away_without_consent(
     assert planned(ca).steps == ()
 
 
-def test_where_no_role_loses_anything_no_other_role_helps(
+def test_hint_offers_another_role_only_if_a_role_is_restricted(
     ca: CertificateAuthority, session: Session
 ) -> None:
-    """Here the mount's default issuer is to stay, though a role is to get a domain as well."""
+    """Here only the default issuer is fixed, and a role gets a domain."""
     bootstrap.apply(ca, planned(ca))
     post(
         session, f"{ca.mount}/config/issuers", default="root-1", default_follows_latest_issuer=True
@@ -303,10 +301,8 @@ def test_where_no_role_loses_anything_no_other_role_helps(
     assert refused.value.hint == "give --yes to confirm"
 
 
-def test_a_role_that_refuses_is_not_opened_without_consent(
-    ca: CertificateAuthority, session: Session
-) -> None:
-    """Both in one question, where something is taken away as well."""
+def test_role_is_not_widened_without_consent(ca: CertificateAuthority, session: Session) -> None:
+    """One question covers widening and restricting."""
     bootstrap.apply(ca, planned(ca))
     theirs = {
         **DESIRED.roles["server"],
@@ -326,8 +322,8 @@ def test_a_role_that_refuses_is_not_opened_without_consent(
     assert planned(ca).steps == ()
 
 
-def test_what_a_role_has_beyond_ours_stays(ca: CertificateAuthority, session: Session) -> None:
-    """A write sets what it does not name back to Vault's defaults."""
+def test_other_parameters_of_a_role_are_kept(ca: CertificateAuthority, session: Session) -> None:
+    """A write resets whatever it omits to Vault's defaults."""
     bootstrap.apply(ca, planned(ca))
     theirs = {"organization": ["Example"], "allowed_ip_sans_cidr": ["192.0.2.0/24"]}
     post(session, f"{ca.mount}/roles/server", **DESIRED.roles["server"], **theirs)
@@ -337,7 +333,7 @@ def test_what_a_role_has_beyond_ours_stays(ca: CertificateAuthority, session: Se
     assert ca.role("server") == {**(before or {}), "allowed_domains": domains}
 
 
-def test_what_others_add_between_the_plan_and_its_end_stays(ca: CertificateAuthority) -> None:
+def test_domain_added_after_planning_is_kept(ca: CertificateAuthority) -> None:
     """The role is read again before it is written."""
     bootstrap.apply(ca, planned(ca))
     first, second = planned(ca, DesiredState(("b.test",))), planned(ca, DesiredState(("c.test",)))
@@ -347,8 +343,10 @@ def test_what_others_add_between_the_plan_and_its_end_stays(ca: CertificateAutho
     assert role["allowed_domains"] == ["example.internal", "c.test", "b.test"]
 
 
-def test_consent_is_for_the_plan_that_was_shown(ca: CertificateAuthority, session: Session) -> None:
-    """What somebody allows after that is not taken away with it."""
+def test_consent_covers_only_the_plan_that_was_shown(
+    ca: CertificateAuthority, session: Session
+) -> None:
+    """A permission granted later is not removed."""
     bootstrap.apply(ca, planned(ca))
     plan = planned(ca, DesiredState(("b.test",), allow_localhost=False))
     theirs = {**DESIRED.roles["server"], "allow_wildcard_certificates": True}
@@ -360,10 +358,10 @@ def test_consent_is_for_the_plan_that_was_shown(ca: CertificateAuthority, sessio
     assert (ca.role("server") or {})["allow_wildcard_certificates"] is True
 
 
-def test_domains_that_are_added_at_once_are_all_there(
+def test_concurrently_added_domains_are_all_kept(
     ca: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each run reads the role back, and adds its own again where another one's write lost it."""
+    """Each run reads the role back, and adds its domain again if another write lost it."""
     bootstrap.apply(ca, planned(ca))
     change = ca.change_role
 
@@ -381,7 +379,7 @@ def test_domains_that_are_added_at_once_are_all_there(
 
 
 class Doctored(DesiredState):
-    """A wish for a parameter of the server role that ours does not have."""
+    """A desired state with an additional parameter in the server role."""
 
     more: ClassVar[dict[str, Any]] = {}
 
@@ -390,8 +388,8 @@ class Doctored(DesiredState):
         return {**super().role(name, found), **more}
 
 
-def test_a_parameter_that_the_server_does_not_know_is_reported(ca: CertificateAuthority) -> None:
-    """As not_after_bound is on Vault: named, once, and no difference at the next run."""
+def test_parameter_unknown_to_the_server_is_reported(ca: CertificateAuthority) -> None:
+    """As not_after_bound on Vault: once, and not as a change in the next run."""
 
     class More(Doctored):
         more: ClassVar = {"no_such_parameter": "x"}
@@ -403,8 +401,8 @@ def test_a_parameter_that_the_server_does_not_know_is_reported(ca: CertificateAu
     assert planned(ca, desired).steps == ()
 
 
-def test_a_role_that_is_not_as_written_is_a_failure(ca: CertificateAuthority) -> None:
-    """What is read back differs, and how is said: RSA of no size becomes RSA-2048."""
+def test_role_that_reads_back_differently_is_an_error(ca: CertificateAuthority) -> None:
+    """With the difference: RSA without a size becomes RSA-2048."""
 
     class RSA(Doctored):
         more: ClassVar = {"key_type": "rsa", "key_bits": 0}

@@ -1,4 +1,4 @@
-"""What differs between two roles, what that takes away or opens, and how it is said."""
+"""Differences between two roles, whether they restrict or widen, and their text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SERVER = roles.server(
     allow_bare_domains=None,
     allow_localhost=None,
 )
-# As OpenBao 2.7 reads back a role that was made of nothing.
+# A role created without parameters, as OpenBao 2.7 returns it.
 PLAIN: roles.Role = {
     "allow_any_name": False,
     "allow_bare_domains": False,
@@ -62,16 +62,16 @@ PLAIN: roles.Role = {
 }
 
 
-def test_a_new_role_takes_nothing_away() -> None:
-    """All of it is new."""
+def test_new_role_restricts_nothing() -> None:
+    """Every parameter is an addition."""
     changes = differences(None, SERVER)
     assert {change.parameter: change.after for change in changes} == SERVER
     assert not any(change.before or change.restricts for change in changes)
 
 
 @pytest.mark.parametrize("role", [SERVER, CLIENT], ids=["server", "client"])
-def test_a_role_differs_from_itself_in_nothing(role: roles.Role) -> None:
-    """Nor if its lists are in another order, or if the server does not know a parameter."""
+def test_equal_roles_have_no_differences(role: roles.Role) -> None:
+    """Even if lists are ordered differently or the server lacks a parameter."""
     assert differences(role, role) == ()
     known = {name: value for name, value in role.items() if name != "not_after_bound"}
     assert differences(known, role) == ()
@@ -125,10 +125,10 @@ def test_a_role_differs_from_itself_in_nothing(role: roles.Role) -> None:
         ("signature_bits", 512, 0, False),
     ],
 )
-def test_what_narrows_takes_away(
+def test_change_that_allows_less_restricts(
     parameter: str, before: object, after: object, restricts: bool
 ) -> None:
-    """Whatever gives less, and whatever may; not what gives more."""
+    """So does any that may; one that allows more does not."""
     (change,) = differences({parameter: before}, {parameter: after})
     assert replace(change, widens=False) == Change(parameter, before, after, restricts=restricts)
 
@@ -142,8 +142,8 @@ def test_what_narrows_takes_away(
         "allow_localhost",
     ],
 )
-def test_whoever_gets_any_name_loses_none(parameter: str) -> None:
-    """Such a role does not look at what else it says of names."""
+def test_other_name_rules_do_not_matter_under_allow_any_name(parameter: str) -> None:
+    """Vault ignores them then."""
     before = {"allow_any_name": True, parameter: True}
     (change,) = differences(before, {"allow_any_name": True, parameter: False})
     assert not change.restricts
@@ -171,7 +171,7 @@ def test_whoever_gets_any_name_loses_none(parameter: str) -> None:
         ("cn_validations", ["hostname"], ["disabled"], True),
         ("cn_validations", ["disabled"], ["hostname"], False),
         ("cn_validations", ["email"], ["hostname"], True),
-        # Longer, of another kind, or without a name: nobody is somebody else by it.
+        # A longer TTL, another key type or no common name: none lets a holder impersonate another.
         ("max_ttl", 3600, 86400, False),
         ("key_type", "rsa", "any", False),
         ("key_usage", [], ["DigitalSignature"], False),
@@ -179,10 +179,10 @@ def test_whoever_gets_any_name_loses_none(parameter: str) -> None:
         ("not_after_bound", "forbid", "ttl-limited", False),
     ],
 )
-def test_what_lets_somebody_be_another_opens(
+def test_change_that_allows_impersonation_widens(
     parameter: str, before: object, after: object, widens: bool
 ) -> None:
-    """Names, addresses and extended key usages; not where an option has asked for them."""
+    """Names, addresses and extended key usages, unless an option asked for them."""
     (change,) = differences({parameter: before}, {parameter: after})
     assert change.widens == widens
     (change,) = differences({parameter: before}, {parameter: after}, {parameter})
@@ -190,7 +190,7 @@ def test_what_lets_somebody_be_another_opens(
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "opened"),
+    ("before", "after", "widened"),
     [
         ({"allowed_domains": ["a"]}, {"allowed_domains": ["a"]}, {"allow_subdomains"}),
         ({"allowed_domains": []}, {"allowed_domains": ["a"]}, {"allowed_domains"}),
@@ -198,14 +198,14 @@ def test_what_lets_somebody_be_another_opens(
         ({"allow_any_name": False}, {"allow_any_name": True}, {"allow_any_name"}),
     ],
 )
-def test_subdomains_open_what_has_domains(
-    before: roles.Role, after: roles.Role, opened: set[str]
+def test_allow_subdomains_widens_only_a_role_with_domains(
+    before: roles.Role, after: roles.Role, widened: set[str]
 ) -> None:
-    """Without one they are nothing, and neither are they to a role for any name."""
+    """Without domains, or with any name allowed, it has no effect."""
     changes = differences(
         {**before, "allow_subdomains": False}, {**after, "allow_subdomains": True}
     )
-    assert {change.parameter for change in changes if change.widens} == opened
+    assert {change.parameter for change in changes if change.widens} == widened
 
 
 @pytest.mark.parametrize(
@@ -240,10 +240,8 @@ def test_subdomains_open_what_has_domains(
     ],
     ids=["server", "client"],
 )
-def test_a_role_of_somebody_else_is_not_taken_over_in_silence(
-    ours: roles.Role, taken: set[str]
-) -> None:
-    """Here one with Vault's defaults, which are for both ends of a connection."""
+def test_taking_over_a_default_role_restricts_it(ours: roles.Role, taken: set[str]) -> None:
+    """A role with Vault's defaults allows both client and server certificates."""
     assert {change.parameter for change in differences(PLAIN, ours) if change.restricts} == taken
 
 
@@ -257,8 +255,8 @@ def test_a_role_of_somebody_else_is_not_taken_over_in_silence(
         (Change("key_bits", 2048, 0), "key_bits: 2048 -> 0"),
     ],
 )
-def test_a_change_is_said_in_words(change: Change, words: str) -> None:
-    """TTLs as people write them."""
+def test_change_is_described_in_text(change: Change, words: str) -> None:
+    """TTLs are shown as durations."""
     assert describe_change(change) == words
 
 
@@ -271,6 +269,6 @@ def test_a_change_is_said_in_words(change: Change, words: str) -> None:
         (True, True, "restricts and widens: ttl: 1m"),
     ],
 )
-def test_what_a_change_does_comes_first(restricts: bool, widens: bool, words: str) -> None:
-    """Both may be true of one list."""
+def test_restricts_and_widens_come_first(restricts: bool, widens: bool, words: str) -> None:
+    """A change of a list may do both."""
     assert describe_effect(Change("ttl", None, 60, restricts, widens)) == words

@@ -1,4 +1,4 @@
-"""`ca init` where an administrator has been: what it changes, and what it keeps."""
+"""`ca init` on a mount that an administrator has configured: what it changes and what it keeps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.harness.openbao import DevVault
 
 DESIRED = DesiredState((mounts.DOMAIN,))
-# What an administrator may have set, beside ours and in the place of ours.
+# Settings that an administrator may have added to ours or changed.
 ROLE: dict[str, Any] = {
     "allowed_ip_sans_cidr": ["10.0.0.0/8"],
     "organization": ["Example"],
@@ -81,7 +81,7 @@ def some(draw: random.Random, of: dict[str, Any]) -> dict[str, Any]:
 
 
 def everything(operator: Operator, mount: str) -> dict[tuple[str, str], Any]:
-    """Return each field of all that belongs to a mount, by its path."""
+    """Return every field of everything in a mount, by its path."""
     paths = {path: f"{mount}/{path}" for path in (*MOUNT, "issuer/root-1")}
     paths |= {f"the role {role}": f"{mount}/roles/{role}" for role in DESIRED.roles}
     paths |= {"tune": f"sys/mounts/{mount}/tune"}
@@ -93,8 +93,8 @@ def everything(operator: Operator, mount: str) -> dict[tuple[str, str], Any]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_nothing_changes_that_the_plan_does_not_show(vault_server: DevVault, seed: int) -> None:
-    """Whatever was set by others, what is read before and after differs by the plan alone."""
+def test_only_what_the_plan_shows_is_changed(vault_server: DevVault, seed: int) -> None:
+    """Whatever others have set, the state before and after differs by the plan only."""
     draw = random.Random(seed)  # noqa: S311 - no secret
     operator = Operator.of(vault_server)
     mount = f"pki-{secrets.token_hex(4)}"
@@ -143,8 +143,8 @@ def test_nothing_changes_that_the_plan_does_not_show(vault_server: DevVault, see
         assert differing == planned
 
 
-def test_a_restriction_that_is_not_ours_stays(openbao: DevVault) -> None:
-    """A network that addresses must be in; another parameter of the role is put right."""
+def test_restriction_by_others_is_kept(openbao: DevVault) -> None:
+    """A network for IP addresses stays while another parameter of the role is corrected."""
     mount = f"pki-{secrets.token_hex(4)}"
     mounts.init(openbao, mount)
     mounts.change_role(

@@ -1,4 +1,4 @@
-"""`ca init`: what is planned from what is there, without any server."""
+"""`ca init`: planning from a given state, without a server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dockertls_vault.vault.roles import NOTABLE
 
 DESIRED = DesiredState(("example.internal",))
 TEN_YEARS = timedelta(days=3650)
-# A mount as `ca init` leaves it.
+# A mount after `ca init`.
 DONE = State(
     mount_type="pki",
     mounted_at="pki",
@@ -37,12 +37,12 @@ DONE = State(
 
 
 def steps_from(state: State, desired: DesiredState = DESIRED) -> tuple[Step, ...]:
-    """Return what is planned at the mount `pki`."""
+    """Return the planned steps for the mount `pki`."""
     return make_plan("pki", state, desired).steps
 
 
-def test_from_nothing_all_is_planned() -> None:
-    """Mount, root, default and both roles, in this order."""
+def test_everything_is_planned_from_an_empty_state() -> None:
+    """Mount, root, default issuer and both roles, in this order."""
     steps = steps_from(State())
     assert [type(step) for step in steps] == [
         EnableMount,
@@ -60,8 +60,8 @@ def test_from_nothing_all_is_planned() -> None:
     ]
 
 
-def test_what_a_step_sets_is_in_its_changes() -> None:
-    """For programs, which read no summary; a person is shown no more than the summary lacks."""
+def test_changes_of_a_step_are_complete() -> None:
+    """Programs read them instead of the summary; for people, only what it lacks is shown."""
     enable, root, default, server, _ = steps_from(State())
     set_by = {
         step: {change.parameter: change.after for change in step.changes}
@@ -81,8 +81,8 @@ def test_what_a_step_sets_is_in_its_changes() -> None:
     assert {change.parameter: change.after for change in server.changes} == DESIRED.roles["server"]
 
 
-def test_what_is_done_needs_nothing() -> None:
-    """The plan is empty, and what was said of a root to be made is said to be without effect."""
+def test_finished_ca_needs_no_steps() -> None:
+    """Options for a root to be created are reported as having no effect."""
     assert make_plan("pki", DONE, DESIRED) == Plan("pki", DESIRED, ())
     other = replace(DESIRED, common_name="another", root_ttl=timedelta(days=7300))
     plan = make_plan("pki", DONE, other)
@@ -94,14 +94,14 @@ def test_what_is_done_needs_nothing() -> None:
     assert make_plan("pki", State(), other).ineffective_options == ()
 
 
-def test_another_kind_of_mount_is_a_conflict() -> None:
-    """Somebody's secrets are not made a CA."""
+def test_mount_of_another_type_is_a_conflict() -> None:
+    """A secrets engine is not turned into a CA."""
     with pytest.raises(ConflictingState, match="a kv engine is mounted at 'pki'"):
         make_plan("pki", State(mount_type="kv", mounted_at="pki"), DESIRED)
 
 
-def test_a_place_below_another_mount_is_a_conflict() -> None:
-    """Vault has no mounts within mounts."""
+def test_path_below_another_mount_is_a_conflict() -> None:
+    """Vault does not allow nested mounts."""
     with pytest.raises(ConflictingState, match="'pki/docker' is inside the mount 'pki'"):
         make_plan("pki/docker", State(mount_type="pki", mounted_at="pki"), DESIRED)
 
@@ -110,10 +110,10 @@ def test_a_place_below_another_mount_is_a_conflict() -> None:
     ("issuers", "days", "expected"),
     [((), 32, 3650), ((), 3650, None), (DONE.issuers, 1, 30), (DONE.issuers, 32, None)],
 )
-def test_the_longest_life_is_raised_and_never_lowered(
+def test_maximum_lease_ttl_is_raised_but_never_lowered(
     issuers: tuple[Issuer, ...], days: int, expected: int | None
 ) -> None:
-    """Far enough for the root where one is to be made, else for the leaves."""
+    """Enough for the root if one is created, else for the leaves."""
     state = replace(DONE, issuers=issuers, max_lease_ttl=timedelta(days=days))
     tuned = [step for step in steps_from(state) if isinstance(step, TuneMount)]
     if expected is None:
@@ -124,8 +124,8 @@ def test_the_longest_life_is_raised_and_never_lowered(
 
 
 @pytest.mark.parametrize("ttl", [timedelta(minutes=1), timedelta(minutes=10), timedelta(days=29)])
-def test_a_root_that_ends_before_what_the_roles_sign_is_refused(ttl: timedelta) -> None:
-    """Else the CA would be ready, and sign nothing of the default validity."""
+def test_root_shorter_than_the_roles_ttl_is_refused(ttl: timedelta) -> None:
+    """The CA could not sign for the default TTL."""
     with pytest.raises(InvalidInput, match="is shorter than the max TTL of the roles") as refused:
         make_plan("pki", State(), replace(DESIRED, root_ttl=ttl))
     assert "--root-ttl" in refused.value.hint
@@ -135,16 +135,16 @@ def test_a_root_that_ends_before_what_the_roles_sign_is_refused(ttl: timedelta) 
 
 
 @pytest.mark.parametrize("default", [None, "id-0"])
-def test_the_one_issuer_with_a_key_becomes_the_default(default: str | None) -> None:
-    """One without a key is there to be verified with, even if somebody made it the default."""
+def test_only_issuer_with_a_key_becomes_the_default(default: str | None) -> None:
+    """One without a key cannot sign, even if it was the default."""
     issuers = (Issuer("id-0", "", key_id=None), Issuer("id-1", "", key_id="key"))
     (step,) = steps_from(replace(DONE, issuers=issuers, default=default))
     assert step == SetDefault("id-1", before=default, follows_latest=False)
     assert step.summary == "make id-1 the default issuer"
 
 
-def test_without_a_default_the_choice_is_the_operators() -> None:
-    """Of two issuers that can sign; it is said how to choose."""
+def test_default_is_not_chosen_between_two_issuers() -> None:
+    """The error says how to choose one."""
     issuers = tuple(Issuer(f"id-{number}", "", key_id="key") for number in range(2))
     state = replace(DONE, issuers=(Issuer("bare", "", key_id=None), *issuers), default=None)
     with pytest.raises(ConflictingState, match="has 2 issuers with a key") as conflict:
@@ -161,10 +161,10 @@ def test_without_a_default_the_choice_is_the_operators() -> None:
         (["root-2", "root-1", ""], None, 3),
     ],
 )
-def test_beside_what_has_no_key_a_root_is_made(
+def test_root_is_created_if_no_issuer_has_a_key(
     names: list[str], default: str | None, expected: int
 ) -> None:
-    """Under the next name that is free; it signs, and the mount has room for its TTL."""
+    """Under the next free name, and the mount's maximum TTL allows its validity."""
     issuers = tuple(Issuer(f"id-{n}", name, key_id=None) for n, name in enumerate(names))
     state = replace(DONE, issuers=issuers, default=default, max_lease_ttl=timedelta(days=32))
     assert steps_from(state) == (
@@ -176,8 +176,8 @@ def test_beside_what_has_no_key_a_root_is_made(
     )
 
 
-def test_a_default_that_would_change_by_itself_is_fixed() -> None:
-    """A pending root would sign before anybody trusts it; whoever wants that is asked."""
+def test_default_that_follows_the_latest_issuer_is_fixed() -> None:
+    """A pending root would sign before anybody trusts it; consent is needed."""
     plan = make_plan("pki", replace(DONE, follows_latest=True), DESIRED)
     change = Change("default_follows_latest_issuer", before=True, after=False, restricts=True)
     assert plan.steps == (SetDefault("root-1", before="root-1", follows_latest=True),)
@@ -199,14 +199,14 @@ def test_a_default_that_would_change_by_itself_is_fixed() -> None:
         ("192.0.2.1", "neither a host name"),
     ],
 )
-def test_domains_that_make_no_sense_are_refused(text: str, reason: str) -> None:
-    """With what is wrong about them."""
+def test_invalid_domain_is_refused(text: str, reason: str) -> None:
+    """The error says what is wrong with it."""
     with pytest.raises(InvalidInput, match=reason):
         parse_domains([text])
 
 
-def test_a_wish_does_not_contradict_itself() -> None:
-    """Any name or some; a domain comes or goes."""
+def test_contradictory_options_are_refused() -> None:
+    """Any name or certain domains; a domain is added or removed."""
     with pytest.raises(InvalidInput, match="are mutually exclusive"):
         DesiredState(("a.test",), allow_any_name=True)
     with pytest.raises(
@@ -215,15 +215,15 @@ def test_a_wish_does_not_contradict_itself() -> None:
         DesiredState(("a.test",), ("a.test",))
 
 
-def test_domains_are_as_certificates_have_them() -> None:
-    """In lower case, as A-labels, each once."""
+def test_domains_are_normalised() -> None:
+    """Lower case, A-labels, no duplicates."""
     texts = ["Example.INTERNAL", "bücher.example", "example.internal"]
     expected = ("example.internal", "xn--bcher-kva.example")
     assert parse_domains(texts) == expected
 
 
-def test_one_role_for_both_is_refused() -> None:
-    """The second would take the place of the first."""
+def test_same_role_for_both_purposes_is_refused() -> None:
+    """The second would overwrite the first."""
     with pytest.raises(InvalidSetting, match="'docker'"):
         DesiredState(server_role="docker", client_role="docker")
 
@@ -272,21 +272,21 @@ BARE = DesiredState(("a.test",), allow_bare_domains=True)
             {"allow_any_name": False},
             True,
         ),
-        # To a role for any name, these are nothing.
+        # A role with allow_any_name ignores these.
         (ANY, DesiredState(allow_localhost=False), {"allow_localhost": False}, {}, False),
         (BARE, replace(ANY, allow_bare_domains=False), {"allow_any_name": True}, {}, False),
     ],
 )
-def test_what_a_wish_does_to_the_role_that_is_there(
+def test_options_change_an_existing_role(
     has: DesiredState,
     desired: DesiredState,
     gives: dict[str, Any],
     restricts: dict[str, Any],
     asks: bool,
 ) -> None:
-    """Domains are added, switches stay; what narrows is marked, and needs consent.
+    """Domains are added, other settings kept; a restriction is marked and needs consent.
 
-    A domain that is named to be removed needs no more than that.
+    Removing a domain by name needs no further consent.
     """
     plan = make_plan("pki", replace(DONE, roles=has.roles), desired)
     changes = [change for step in plan.steps for change in step.changes]
@@ -306,23 +306,23 @@ def test_what_a_wish_does_to_the_role_that_is_there(
         (BOTH, DesiredState((), ("b.test", "a.test"))),
     ],
 )
-def test_servers_are_not_left_without_a_name(
+def test_any_name_is_removed_only_if_requested(
     has: DesiredState | None, desired: DesiredState
 ) -> None:
-    """Any name goes only if that was said."""
+    """Servers would otherwise be left without a permitted name."""
     state = replace(DONE, roles=has.roles if has else {})
     with pytest.raises(InvalidInput, match="missing --domain"):
         make_plan("pki", state, desired)
 
 
-def test_a_domain_in_another_case_is_the_same() -> None:
-    """Others may write it as they like; names have no case (RFC 4343)."""
+def test_domain_in_another_case_is_the_same_domain() -> None:
+    """Names are case-insensitive (RFC 4343)."""
     theirs = {**A.roles["server"], "allowed_domains": ["A.Test"]}
     assert steps_from(replace(DONE, roles={**A.roles, "server": theirs}), A) == ()
 
 
-def test_a_domain_to_be_removed_may_be_one_that_only_others_would_write() -> None:
-    """In any case, with a wildcard; one that is not there is said, so that a typo shows."""
+def test_domain_to_remove_may_have_any_form() -> None:
+    """In any case or with a wildcard; an unknown one is reported, so a typo shows."""
     assert parse_removals(["FTP*.Test", "bücher.example"]) == (
         "ftp*.test",
         "xn--bcher-kva.example",

@@ -1,4 +1,4 @@
-"""The policies suffice for their commands, and for nothing else: tried with real tokens."""
+"""Each policy allows its commands and nothing else: tested with real tokens."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NAMES = {
 
 @pytest.fixture
 def connect(vault_server: DevVault) -> Callable[[str], AbstractContextManager[Session]]:
-    """Return what opens a session with a token."""
+    """Return a function that opens a session with a token."""
 
     def opened(token: str) -> AbstractContextManager[Session]:
         environ = {"BAO_ADDR": vault_server.address, "BAO_TOKEN": token}
@@ -52,14 +52,14 @@ def connect(vault_server: DevVault) -> Callable[[str], AbstractContextManager[Se
 
 @pytest.fixture
 def root(vault_server: DevVault, connect: Callable[[str], Any]) -> Iterator[Session]:
-    """Return a session that may do everything."""
+    """Return a session with the root token."""
     with connect(vault_server.token) as session:
         yield session
 
 
 @pytest.fixture
 def ca(root: Session) -> CertificateAuthority:
-    """Return a CA of the test's own, as `ca init` leaves it."""
+    """Return a CA of the test's own, set up by `ca init`."""
     made = CertificateAuthority(root, f"pki-{secrets.token_hex(4)}")
     bootstrap.apply(made, make_plan(made.mount, made.state(tuple(DESIRED.roles)), DESIRED))
     return made
@@ -67,7 +67,7 @@ def ca(root: Session) -> CertificateAuthority:
 
 @pytest.fixture
 def holder(root: Session, connect: Callable[[str], Any]) -> Iterator[Callable[[str], Session]]:
-    """Return what opens a session with a token that has one policy, and not the default one."""
+    """Return a function that opens a session with a token of one policy, without default."""
     opened = []
 
     def hold(policy: str) -> Session:
@@ -84,7 +84,7 @@ def holder(root: Session, connect: Callable[[str], Any]) -> Iterator[Callable[[s
 
 
 def sign(session: Session, mount: str, person: Person, role: str | None = None) -> str:
-    """Do in Vault what `issue` does, and return the certificate."""
+    """Send Vault the requests of `issue`, and return the certificate."""
     names = NAMES[person]
     name = names.dns[0] if names.dns else "alice"
     pki = PKI(session, mount)
@@ -101,14 +101,14 @@ def sign(session: Session, mount: str, person: Person, role: str | None = None) 
 
 
 def asked(session: Session, method: str, path: str, body: dict[str, Any]) -> DockerTLSError:
-    """Return how Vault refused a request that must be refused."""
+    """Send a request that must be refused, and return Vault's error."""
     with pytest.raises(DockerTLSError) as refused:
         session.client.adapter.request(method, f"/v1/{path}", json=body)
     return refused.value
 
 
-def test_a_policy_is_hcl_with_a_word_on_each_path() -> None:
-    """Ready for `bao policy write`."""
+def test_policy_is_hcl_with_a_comment_on_each_path() -> None:
+    """It can be passed to `bao policy write`."""
     assert (
         to_hcl(rules(Person.SERVER, "pki/docker", "daemon"))
         == """\
@@ -139,10 +139,10 @@ path "sys/capabilities-self" {
 
 
 @pytest.mark.parametrize("person", [Person.SERVER, Person.CLIENT])
-def test_who_issues_may_issue_and_end_the_token(
+def test_issuer_policy_allows_issuing_and_revoking_its_token(
     ca: CertificateAuthority, holder: Callable[[str], Session], person: Person
 ) -> None:
-    """All that `issue` asks of Vault, with a login's revocation at the end."""
+    """Every request of `issue`, including the revocation after a login."""
     session = holder(to_hcl(rules(person, ca.mount, person)))
     assert "BEGIN CERTIFICATE" in sign(session, ca.mount, person)
     adapter = session.client.adapter
@@ -156,10 +156,10 @@ def test_who_issues_may_issue_and_end_the_token(
 
 
 @pytest.mark.parametrize("person", [Person.SERVER, Person.CLIENT])
-def test_who_issues_may_do_nothing_else(
+def test_issuer_policy_allows_nothing_else(
     ca: CertificateAuthority, holder: Callable[[str], Session], person: Person
 ) -> None:
-    """Not with the other role, not verbatim, not with a key made in Vault, not past max_ttl."""
+    """Not another role, sign-verbatim, keys made by Vault, or a TTL over max_ttl."""
     session = holder(to_hcl(rules(person, ca.mount, person)))
     other = Person.CLIENT if person is Person.SERVER else Person.SERVER
     with pytest.raises(PermissionDenied):
@@ -189,10 +189,10 @@ def test_who_issues_may_do_nothing_else(
 
 
 @pytest.mark.parametrize("person", [Person.SERVER, Person.CLIENT])
-def test_who_issues_gets_one_usage_whatever_is_asked_for(
+def test_issuer_policy_gives_one_usage_whatever_is_requested(
     ca: CertificateAuthority, holder: Callable[[str], Session], person: Person
 ) -> None:
-    """Neither a CSR nor a parameter makes it both, a CA, or longer than the role allows."""
+    """No CSR or parameter makes it both usages, a CA, or longer than the role allows."""
     session = holder(to_hcl(rules(person, ca.mount, person)))
     name = "a.example.internal"
     both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -224,10 +224,8 @@ def test_who_issues_gets_one_usage_whatever_is_asked_for(
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc < longest
 
 
-def test_an_admin_sets_up_the_ca_and_finds_it_done(
-    root: Session, holder: Callable[[str], Session]
-) -> None:
-    """The whole of `ca init`: from nothing, again, a drift put right, a mount to be tuned."""
+def test_admin_policy_allows_ca_init(root: Session, holder: Callable[[str], Session]) -> None:
+    """From nothing, a second run, correcting a changed role, and tuning the mount."""
     mount = f"pki-{secrets.token_hex(4)}"
     admin = holder(to_hcl(rules(Person.ADMIN, mount, "server")))
     ca = CertificateAuthority(admin, mount)
@@ -252,10 +250,10 @@ def test_an_admin_sets_up_the_ca_and_finds_it_done(
     assert init() == []
 
 
-def test_an_admin_may_do_nothing_else(
+def test_admin_policy_allows_nothing_else(
     ca: CertificateAuthority, holder: Callable[[str], Session]
 ) -> None:
-    """No certificate, no key that leaves Vault, nothing deleted, no other mount."""
+    """No certificate, no exported key, no deletion, no other mount."""
     session = holder(to_hcl(rules(Person.ADMIN, ca.mount, "server")))
     csr = make_csr(generate_key(KeyType.EC_P256), "alice", NAMES[Person.CLIENT])
     tried: list[tuple[str, str, dict[str, Any]]] = [
@@ -279,7 +277,7 @@ def test_an_admin_may_do_nothing_else(
         assert isinstance(asked(session, method, path, body), PermissionDenied), (method, path)
 
 
-def test_a_path_is_quoted() -> None:
-    """A quote or a newline in it ends no string, and so begins no rule."""
+def test_path_is_quoted_in_hcl() -> None:
+    """A quote or newline in it cannot end the string and begin a rule."""
     odd = Rule('a" {}\npath "*', ("update",), "odd")
     assert to_hcl((odd,)).splitlines()[1] == 'path "a\\" {}\\npath \\"*" {'

@@ -1,4 +1,4 @@
-"""When `ca init` calls a CA ready, against what can be issued from it."""
+"""`ca init` calls a CA ready exactly if certificates can be issued from it."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ if TYPE_CHECKING:
 
 
 def expired(server: DevVault, mount: str) -> None:
-    """Wait until a root has expired."""
+    """Wait until the root has expired."""
     mounts.constrained_root(server, mount, ttl="1s")
     time.sleep(2)
 
 
 def revoked(server: DevVault, mount: str) -> None:
-    """Revoke the root itself."""
+    """Revoke the root."""
     mounts.init(server, mount)
     Operator.of(server).write(f"{mount}/issuer/default/revoke")
 
 
 def without_issuance(server: DevVault, mount: str) -> None:
-    """Let the root sign CRLs alone."""
+    """Let the root sign only CRLs."""
     mounts.init(server, mount)
     mounts.change_issuer(server, mount, usage="read-only,crl-signing")
 
 
 def near_its_end(server: DevVault, mount: str, behavior: str = "err") -> None:
-    """Give the root two days, which is less than the default TTL of servers."""
+    """Make the root valid for two days, less than the default TTL of servers."""
     mounts.constrained_root(server, mount, ttl="48h")
     mounts.change_issuer(server, mount, leaf_not_after_behavior=behavior)
 
 
 def near_its_end_and_truncating(server: DevVault, mount: str) -> None:
-    """Have what would outlive the root end with it."""
+    """Do the same, and truncate leaves to the root's end."""
     near_its_end(server, mount, "truncate")
 
 
 def barred_from_the_domain(server: DevVault, mount: str) -> None:
-    """Let the root sign for another domain alone."""
+    """Constrain the root to another domain."""
     mounts.constrained_root(server, mount, permitted_dns_domains="other.internal")
 
 
 def allowed_some_of_the_domain(server: DevVault, mount: str) -> None:
-    """Let the root sign for one host of the domain, the one that is issued for."""
+    """Constrain the root to one host of the domain, the one issued for."""
     mounts.constrained_root(server, mount, permitted_dns_domains=f"a.{mounts.DOMAIN}")
 
 
 def deleted(server: DevVault, mount: str) -> None:
-    """Delete the root, whose key stays, under the name that a new one might take."""
+    """Delete the root but not its key, under the name that a new root could take."""
     operator = Operator.of(server)
     mounts.empty(server, mount)
     names = {"common_name": "old", "issuer_name": "root-1", "key_name": "root-1", "ttl": "900h"}
@@ -90,7 +90,7 @@ def deleted(server: DevVault, mount: str) -> None:
     ],
     ids=lambda found: getattr(found, "__name__", None),
 )
-def test_ready_means_that_certificates_can_be_issued(
+def test_ready_means_certificates_can_be_issued(
     state: Any,
     words: str,
     vault_server: DevVault,
@@ -98,7 +98,7 @@ def test_ready_means_that_certificates_can_be_issued(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Of the default TTL, for either end; where not, it is said why, and no root is made."""
+    """With the default TTL, for both purposes; otherwise the reason is given."""
     lead_to(vault_server, monkeypatch)
     mount = f"pki-{secrets.token_hex(4)}"
     state(vault_server, mount)
@@ -122,13 +122,13 @@ def test_ready_means_that_certificates_can_be_issued(
     assert (statuses == [0, 0]) == (not words)
 
 
-def test_an_issuer_that_is_too_new_is_not_ready_on_vault(
+def test_issuer_that_is_too_new_for_vault_is_not_ready(
     vault_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where `issue` would wait for longer than it does; it may be told to wait, as `ca init` is."""
+    """`issue` would wait longer than it does; `ca init` can be told to wait, too."""
     lead_to(vault_server, monkeypatch)
     mount = f"pki-{secrets.token_hex(4)}"
     mounts.constrained_root(vault_server, mount, not_before_duration="0s")
@@ -144,10 +144,10 @@ def test_an_issuer_that_is_too_new_is_not_ready_on_vault(
     assert (main.run(issue) == 0) == (status == 0)
 
 
-def test_a_key_whose_issuer_was_deleted_is_said(
+def test_key_of_a_deleted_issuer_is_reported(
     vault_server: DevVault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the command that deletes it, after which there is nothing to say."""
+    """With the command that deletes it, after which there is no warning."""
     lead_to(vault_server, monkeypatch)
     mount = f"pki-{secrets.token_hex(4)}"
     deleted(vault_server, mount)

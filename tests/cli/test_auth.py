@@ -1,4 +1,4 @@
-"""``auth`` as a user runs it, and secrets that nobody sees."""
+"""``auth`` as a user runs it, and secrets that must never be shown."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def operator(vault_server: DevVault, monkeypatch: pytest.MonkeyPatch) -> Operator:
-    """Return the operator of the shared server, to which the environment leads."""
+    """Return the operator of the shared server, and point the environment to it."""
     monkeypatch.setenv("VAULT_ADDR", vault_server.address)
     return Operator.of(vault_server)
 
 
 def approle(operator: Operator) -> dict[str, str]:
-    """Make a role; return the variables that log in with it."""
+    """Create an AppRole role; return the variables that log in with it."""
     mount = operator.enable_auth("approle")
     operator.write(f"auth/{mount}/role/ci", {"token_policies": "default", "token_ttl": "5m"})
     return {
@@ -51,10 +51,10 @@ def approle(operator: Operator) -> dict[str, str]:
     }
 
 
-def test_a_table(
+def test_auth_prints_a_table(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who, for how long, and what is missing; ``-v`` says on stderr what was found."""
+    """Identity, remaining TTL and missing capabilities; ``-v`` adds the findings on stderr."""
     token = operator.create_token(policies=["default"], ttl="5m", display_name="alice")
     monkeypatch.setenv("VAULT_TOKEN", token)
     assert run(["auth", "-v"]) == 0
@@ -68,10 +68,10 @@ def test_a_table(
     assert token not in captured.out + captured.err
 
 
-def test_an_envelope_of_json(
+def test_auth_prints_a_json_envelope(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The fields are part of the contract with programs."""
+    """Its fields are part of the public contract."""
     monkeypatch.setenv("VAULT_TOKEN", operator.token)
     assert run(["auth", "-o", "json", "--mount", operator.enable_pki()]) == 0
     captured = capsys.readouterr()
@@ -104,10 +104,10 @@ def test_an_envelope_of_json(
     }
 
 
-def test_a_mount_that_is_not_there_is_no_ok(
+def test_missing_mount_is_a_failure(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What `issue` would say is said beforehand; `ca init` is what makes it."""
+    """It is what `issue` would report; the hint is `ca init`."""
     monkeypatch.setenv("VAULT_TOKEN", operator.token)
     assert run(["auth", "--mount", "nowhere"]) == 0
     _, _, table = capsys.readouterr().out.partition("\n\n")
@@ -121,14 +121,14 @@ def test_a_mount_that_is_not_there_is_no_ok(
 @pytest.mark.parametrize(
     ("server", "said"), [("openbao", False), ("vault_enterprise", False), ("vault_community", True)]
 )
-def test_a_namespace_that_is_ignored_is_said(
+def test_ignored_namespace_is_a_warning(
     server: str,
     said: bool,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Vault Community works on without a word; ``auth`` has one."""
+    """Vault Community silently ignores namespaces."""
     vault: DevVault = request.getfixturevalue(server)
     Operator.of(vault).call("POST", "sys/namespaces/team")
     lead_to(vault, monkeypatch)
@@ -140,14 +140,14 @@ def test_a_namespace_that_is_ignored_is_said(
 
 
 @pytest.mark.parametrize("place", ["DOCKERTLS_WRAPPED_SECRET_ID", "file"])
-def test_a_wrapping_token_that_it_used_up(
+def test_wrapping_token_spent_by_auth_is_reported(
     place: str,
     operator: Operator,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whoever looks before a job issues is told that the job needs another one, and then why."""
+    """A job that checks its login before issuing needs another one."""
     variables = approle(operator)
     del variables["DOCKERTLS_SECRET_ID"]
     path = f"auth/{variables['DOCKERTLS_AUTH_MOUNT']}/role/ci/secret-id"
@@ -169,20 +169,20 @@ def test_a_wrapping_token_that_it_used_up(
     assert re.search(r"hint: request a new one; .*`dockertls-vault auth` does.* stolen", told)
 
 
-def test_nothing_is_used_up_by_a_plain_secret_id(
+def test_plain_secret_id_takes_precedence_over_a_wrapped_one(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It wins over a wrapped one, which stays as it is."""
+    """The wrapped one is not spent."""
     for name, value in (approle(operator) | {"DOCKERTLS_WRAPPED_SECRET_ID": "w"}).items():
         monkeypatch.setenv(name, value)
     assert run(["auth"]) == 0
     assert "used up" not in capsys.readouterr().err
 
 
-def test_a_login_by_flag(
+def test_auth_flag_overrides_a_token_in_the_environment(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``--auth`` wins over a token in the environment, and ``-v`` says why."""
+    """``-v`` says why."""
     for name, value in approle(operator).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("VAULT_TOKEN", "of-somebody-else")
@@ -201,7 +201,7 @@ def test_a_login_by_flag(
         (["--timeout", "1s"], {"VAULT_TOKEN": "t", "VAULT_ADDR": "http://127.0.0.1:1"}, 69),
     ],
 )
-def test_failures(
+def test_each_failure_has_its_status_message_and_hint(
     operator: Operator,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -209,7 +209,7 @@ def test_failures(
     variables: dict[str, str],
     status: int,
 ) -> None:
-    """Each has its own status, and its words and a hint are on stderr."""
+    """On stderr."""
     assert operator.address
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -220,10 +220,10 @@ def test_failures(
     assert captured.err.count("hint: ") == 1
 
 
-def test_a_quota_on_leases_is_told_from_one_on_requests(
+def test_lease_quota_has_its_own_hint(
     vault_enterprise: DevVault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Waiting may be of no use there: what clears it is said."""
+    """Unlike a rate limit, it does not clear by waiting."""
     operator = Operator.of(vault_enterprise)
     monkeypatch.setenv("VAULT_ADDR", vault_enterprise.address)
     variables = approle(operator)
@@ -238,8 +238,8 @@ def test_a_quota_on_leases_is_told_from_one_on_requests(
     assert "wait for leases to expire" in words
 
 
-def test_a_password_is_typed_and_not_shown(operator: Operator, tmp_path: Path) -> None:
-    """On a real terminal: the prompt is there, the password is not."""
+def test_password_prompt_does_not_echo(operator: Operator, tmp_path: Path) -> None:
+    """On a real terminal."""
     mount = operator.enable_auth("userpass")
     operator.write(f"auth/{mount}/users/alice", {"password": "s3cret-word", "token_ttl": "5m"})
     environ = environment(operator.address, tmp_path) | {
@@ -263,9 +263,9 @@ def test_a_password_is_typed_and_not_shown(operator: Operator, tmp_path: Path) -
     assert b"s3cret-word" not in screen
 
 
-@pytest.mark.parametrize("typed", [b"\x04", b"\xff\n"], ids=["Ctrl-D", "no text"])
-def test_no_password_is_typed(typed: bytes, tmp_path: Path) -> None:
-    """What comes from the terminal in its place is refused like what comes from anywhere."""
+@pytest.mark.parametrize("typed", [b"\x04", b"\xff\n"], ids=["Ctrl-D", "not text"])
+def test_missing_or_invalid_password_at_the_prompt_is_refused(typed: bytes, tmp_path: Path) -> None:
+    """Input from a terminal is validated like any other."""
     environ = environment("http://127.0.0.1:1", tmp_path) | {"DOCKERTLS_AUTH_USER": "alice"}
     command = [*PROGRAM, "auth", "--auth", "userpass"]
     process, terminal = pty.fork()
@@ -281,8 +281,8 @@ def test_no_password_is_typed(typed: bytes, tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(status) == 77
 
 
-def test_ctrl_c_at_a_prompt(tmp_path: Path) -> None:
-    """It ends at once, with the status of SIGINT, and the terminal shows again what is typed."""
+def test_ctrl_c_at_a_prompt_ends_the_program(tmp_path: Path) -> None:
+    """At once, with the status of SIGINT, and the terminal echoes again."""
     environ = environment("http://127.0.0.1:1", tmp_path) | {"DOCKERTLS_AUTH_USER": "alice"}
     command = [*PROGRAM, "auth", "--auth", "userpass"]
     process, terminal = pty.fork()
@@ -301,8 +301,8 @@ def test_ctrl_c_at_a_prompt(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_login_that_is_never_answered_is_told_of(tmp_path: Path, number: int) -> None:
-    """It has its seconds to finish; then the user knows that a token may be left."""
+def test_login_interrupted_before_its_answer_is_reported(tmp_path: Path, number: int) -> None:
+    """After a few seconds to finish, a warning says that a token may remain."""
     asked = threading.Event()
 
     def answer(node: Node, connection: socket.socket) -> None:
@@ -328,8 +328,8 @@ def test_a_login_that_is_never_answered_is_told_of(tmp_path: Path, number: int) 
     assert "an unknown token is then valid as long as the jwt role allows" in said
 
 
-def test_a_signal_does_not_keep_a_token_alive(tmp_path: Path) -> None:
-    """SIGTERM while Vault hangs: the token is revoked all the same, and the status is 143."""
+def test_sigterm_revokes_the_token(tmp_path: Path) -> None:
+    """Even if Vault hangs; the exit status is 143."""
     asked = threading.Event()
 
     def answer(node: Node, connection: socket.socket) -> None:
@@ -358,16 +358,16 @@ def test_a_signal_does_not_keep_a_token_alive(tmp_path: Path) -> None:
     assert node.paths[-1] == "/v1/auth/token/revoke-self"
 
 
-def test_no_secret_leaves_the_process(operator: Operator, tmp_path: Path) -> None:
-    """All system calls are traced: neither a command line nor a file nor the output has one.
+def test_no_secret_is_in_any_system_call(operator: Operator, tmp_path: Path) -> None:
+    """Of all calls traced, no command line, file or output contains one.
 
-    What is sent to Vault itself is the one exception.
+    The only exception is the traffic to Vault.
     """
     strace = shutil.which("strace") or missing("strace is not installed")
     variables = approle(operator)
     trace = tmp_path / "trace"
     result = subprocess.run(
-        # Every byte of every call; a test's server speaks plain HTTP, so that it can be read.
+        # Every byte of every call: the test's server uses plain HTTP, so the traffic is readable.
         [strace, "-f", "-s", "100000", "-o", str(trace), *PROGRAM, "auth", "-v"],
         env=environment(operator.address, tmp_path) | variables,
         capture_output=True,
@@ -383,7 +383,7 @@ def test_no_secret_leaves_the_process(operator: Operator, tmp_path: Path) -> Non
     lines = [line for line in calls.splitlines() if any(secret in line for secret in secrets)]
     assert lines
     with_sockets = re.compile(r"^\d+ +(sendto|recvfrom|recv|send|read)\(")
-    # strace shows the environment of the program as it starts as a count only.
+    # At execve, strace shows only the number of environment variables.
     assert [line for line in lines if not with_sockets.match(line)] == []
     assert all("write(" not in line for line in lines)
     assert not any(secret in result.stdout + result.stderr for secret in secrets)
@@ -393,7 +393,7 @@ PROGRAM = [sys.executable, "-m", "dockertls_vault"]
 
 
 def environment(address: str, home: Path) -> dict[str, str]:
-    """Return what the program sees."""
+    """Return the environment that the program sees."""
     return {
         "HOME": str(home),
         "PATH": os.environ["PATH"],
@@ -403,7 +403,7 @@ def environment(address: str, home: Path) -> dict[str, str]:
 
 
 def read_until(terminal: int, text: bytes, screen: bytes) -> bytes:
-    """Read what is on a terminal until ``text`` is."""
+    """Read a terminal's output until ``text`` appears."""
     deadline = time.monotonic() + LIMIT
     while text not in screen:
         assert time.monotonic() < deadline, screen
@@ -419,14 +419,14 @@ SECRETS = ("DOCKERTLS_SECRET_ID", "VAULT_TOKEN")
 
 
 @pytest.mark.parametrize("mode", ["approle", "token"])
-def test_no_record_has_a_secret(
+def test_no_log_record_has_a_secret(
     mode: str,
     operator: Operator,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whatever --verbose tells: neither a token nor what is logged in with, by any logger."""
+    """Neither tokens nor credentials, at any level, in any logger."""
     variables = approle(operator)
     if mode == "token":
         variables = {"VAULT_TOKEN": operator.create_token(policies=["default"], ttl="5m")}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def mount(vault_server: DevVault, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return a place of the test's own, in the server that the environment leads to."""
+    """Return a mount path of the test's own, and point the environment to the server."""
     monkeypatch.setenv("BAO_ADDR", vault_server.address)
     monkeypatch.setenv("BAO_TOKEN", vault_server.token)
     return f"pki-{secrets.token_hex(4)}"
@@ -38,14 +38,14 @@ def mount(vault_server: DevVault, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def session(mount: str) -> Iterator[Session]:
-    """Return a session of the operator's."""
+    """Open a session with the operator's token."""
     with open_session(options.find_settings({"mount": mount})) as opened:
         yield opened
 
 
 @pytest.fixture
 def init(mount: str) -> Callable[..., int]:
-    """Return what runs `ca init` for one domain at the test's own mount."""
+    """Return a function that runs `ca init` for one domain at the test's mount."""
 
     def of(*arguments: str) -> int:
         return run(["ca", "init", "--mount", mount, "--domain", "example.internal", *arguments])
@@ -54,7 +54,7 @@ def init(mount: str) -> Callable[..., int]:
 
 
 def ignored_by(server: DevVault) -> str:
-    """Return what is said of the parameter that Vault does not know."""
+    """Return the warnings about parameters that this server does not know."""
     if not server.ignores:
         return ""
     return (
@@ -65,17 +65,17 @@ def ignored_by(server: DevVault) -> str:
 
 
 def state(session: Session, mount: str) -> State:
-    """Return what is in Vault."""
+    """Return the state of the CA in Vault."""
     return CertificateAuthority(session, mount).state(("server", "client"))
 
 
-def test_the_plan_comes_before_the_result(
+def test_plan_is_printed_before_the_result(
     init: Callable[..., int],
     mount: str,
     vault_server: DevVault,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Each step in words, of a role what tells it from others; on stderr what needs doing."""
+    """Each step with what distinguishes its role; warnings are on stderr."""
     assert init() == 0
     captured = capsys.readouterr()
     assert (
@@ -111,22 +111,22 @@ the CA at {mount} is ready
     )
 
 
-def test_the_second_run_says_that_nothing_needs_to_change(
+def test_second_run_says_that_nothing_needs_to_change(
     init: Callable[..., int], mount: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And says nothing else."""
+    """And nothing else."""
     init()
     capsys.readouterr()
     assert init() == 0
     assert capsys.readouterr() == (f"no changes needed at {mount}\n", "")
 
 
-def test_a_role_that_drifted_is_shown_as_a_difference(
+def test_changed_role_is_shown_as_a_difference(
     init: Callable[..., int], mount: str, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before and after of what differs, also of what a new role would not show.
+    """Before and after, including parameters that a new role would not show.
 
-    What others may use is put right only after a yes.
+    A permission that others may rely on is removed only after confirmation.
     """
     init()
     wanted = state(session, mount)
@@ -159,10 +159,10 @@ hint: give --yes to confirm; to keep that role as it is, choose another \
     assert state(session, mount) == wanted
 
 
-def test_what_was_refused_is_not_opened_unasked(
+def test_permission_is_not_granted_without_confirmation(
     init: Callable[..., int], mount: str, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A client's common name is who it is to Docker's plugins for authorization."""
+    """Docker's authorization plugins identify clients by their common name."""
     assert init() == 0
     wanted = state(session, mount)
     closed = {"allow_any_name": False, "allowed_domains": ["ci"], "cn_validations": ["hostname"]}
@@ -196,10 +196,10 @@ hint: """
 
 
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("yes", 0), ("", 78), ("n", 78)])
-def test_on_a_terminal_it_asks(
+def test_confirmation_is_requested_on_stderr(
     init: Callable[..., int], mount: str, session: Session, answer: str, status: int
 ) -> None:
-    """On stderr, so that stdout is the result alone; only a yes is a yes."""
+    """The result alone is on stdout; any answer but yes means no."""
     init()
     given, out, shown = answering(
         answer, "ca", "init", "--mount", mount, "--no-allow-localhost", "-o", "json"
@@ -215,22 +215,22 @@ def test_on_a_terminal_it_asks(
     assert role["allow_localhost"] == (status != 0)
 
 
-def test_the_end_of_the_input_is_a_no(init: Callable[..., int], mount: str) -> None:
-    """Ctrl-D, after which the error has a line of its own."""
+def test_end_of_input_means_no(init: Callable[..., int], mount: str) -> None:
+    """After Ctrl-D, the error starts on a new line."""
     init()
     status, _, shown = answering("\x04", "ca", "init", "--mount", mount, "--no-allow-localhost")
     assert status == 78
     assert "continue? [y/N] \n" in shown
-    # What it was asked about is there to be read, once.
+    # The question is shown once.
     assert shown.count("restricts: allow_localhost") == 1
     assert "not confirmed: nothing was changed\n" in shown
 
 
 @pytest.mark.parametrize("at", ["stdin", "stderr"])
-def test_whoever_cannot_read_or_answer_is_not_asked(
+def test_no_question_without_a_terminal(
     init: Callable[..., int], mount: str, session: Session, at: str
 ) -> None:
-    """A yes in a pipe is none, and neither is one to a question that nobody saw."""
+    """A yes from a pipe does not count, nor does one to a question nobody saw."""
     init()
     arguments = ["ca", "init", "--mount", mount, "--no-allow-localhost"]
     status, _, shown = answering("y", *arguments, at=[at])
@@ -238,8 +238,10 @@ def test_whoever_cannot_read_or_answer_is_not_asked(
     assert (state(session, mount).roles["server"] or {})["allow_localhost"] is True
 
 
-def test_what_takes_nothing_away_asks_nothing(init: Callable[..., int], mount: str) -> None:
-    """A domain more, or one that is named to be removed."""
+def test_change_that_restricts_nothing_needs_no_confirmation(
+    init: Callable[..., int], mount: str
+) -> None:
+    """Adding a domain, or removing one by name."""
     init()
     for arguments in (["--domain", "b.test"], ["--remove-domain", "example.internal"]):
         status, _, shown = answering("n", "ca", "init", "--mount", mount, *arguments)
@@ -247,10 +249,10 @@ def test_what_takes_nothing_away_asks_nothing(init: Callable[..., int], mount: s
         assert "continue?" not in shown
 
 
-def test_a_host_of_the_first_domain_goes_on_after_the_second(
+def test_adding_a_domain_keeps_the_first(
     mount: str, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Domains are added; without one, the role stays as it is."""
+    """Without --domain, the role stays as it is."""
     for arguments in (["--domain", "a.test"], ["--domain", "b.test"], []):
         assert run(["ca", "init", "--mount", mount, *arguments]) == 0
     assert capsys.readouterr().out.endswith(
@@ -265,10 +267,10 @@ no changes needed at {mount}
     assert role["allowed_domains"] == ["a.test", "b.test"]
 
 
-def test_what_has_no_effect_is_said(
+def test_option_without_effect_is_reported(
     init: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a root that is there already, and of a domain that is not."""
+    """For a root that exists already, or a domain that does not."""
     wishes = ["--common-name", "x", "--root-ttl", "1h", "--remove-domain", "b.test"]
     assert init("--root-ttl", "365d") == 0
     assert "no effect" not in capsys.readouterr().err
@@ -286,7 +288,7 @@ warning: --remove-domain b.test has no effect: the role server does not have it
 def test_an_intermediate_without_its_root_is_not_ready(
     vault_server: DevVault, init: Callable[..., int], mount: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing could be issued, and so it is said, at each run, until there is a root to trust."""
+    """Nothing could be issued; each run says so until the root is imported."""
     root = intermediate_alone(vault_server, mount)
     assert init() == 78
     captured = capsys.readouterr()
@@ -319,7 +321,7 @@ def test_an_intermediate_without_its_root_is_not_ready(
     ],
     ids=["another CA's", "expired"],
 )
-def test_a_root_that_is_of_no_use_does_not_make_it_ready(
+def test_unrelated_or_expired_root_does_not_make_it_ready(
     vault_server: DevVault,
     init: Callable[..., int],
     mount: str,
@@ -338,14 +340,14 @@ def test_a_root_that_is_of_no_use_does_not_make_it_ready(
     assert init("--trust-mount", f"{mount}-root") == 0
 
 
-@pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["", "dry-run"])
-def test_without_a_root_in_the_mount_for_trust_it_is_not_ready(
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["", "dry run"])
+def test_root_missing_from_the_trust_mount_is_not_ready(
     init: Callable[..., int],
     mount: str,
     arguments: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The root is in the mount that signs, and `issue` looks for it in the other."""
+    """`issue` looks for it there, not in the mount that signs."""
     assert init("--trust-mount", f"{mount}-clients", *arguments) == 78
     said = capsys.readouterr().err
     assert f"yet: the mount {mount}-clients has no current root certificate" in said
@@ -353,10 +355,10 @@ def test_without_a_root_in_the_mount_for_trust_it_is_not_ready(
     assert init("--trust-mount", f"{mount}-clients", *arguments) == 78
 
 
-def test_a_default_that_is_yet_to_be_chosen_counts(
+def test_dry_run_takes_the_planned_default_into_account(
     vault_server: DevVault, init: Callable[..., int], mount: str, session: Session
 ) -> None:
-    """A dry run tells of what will be: here of a root that only lacks being the default."""
+    """Here the root only lacks being the default issuer."""
     init()
     path = f"/v1/{mount}/config/issuers"
     import_certificate(vault_server, mount, Authority.create("other").pem.decode())
@@ -368,14 +370,14 @@ def test_a_default_that_is_yet_to_be_chosen_counts(
     assert init() == 0
 
 
-def test_beside_an_old_ca_without_its_key_a_root_is_made(
+def test_new_root_is_created_next_to_one_without_a_key(
     vault_server: DevVault,
     init: Callable[..., int],
     mount: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The new one signs, and both are in ca.pem, so that nobody is shut out on the way."""
+    """The new one signs, and both are in ca.pem, so that no peer is rejected meanwhile."""
     old = Authority.create("an old CA")
     empty(vault_server, mount)
     import_certificate(vault_server, mount, old.pem.decode())
@@ -394,7 +396,7 @@ def test_beside_an_old_ca_without_its_key_a_root_is_made(
     assert leaf.issuer.rfc4514_string() == "CN=dockertls root 1"
 
 
-def test_a_dry_run_changes_nothing(
+def test_dry_run_changes_nothing(
     init: Callable[..., int], mount: str, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It stops after the plan."""
@@ -405,13 +407,13 @@ def test_a_dry_run_changes_nothing(
     assert state(session, mount).mount_type is None
 
 
-def test_as_json_it_is_one_envelope(
+def test_ca_init_prints_one_json_envelope(
     init: Callable[..., int],
     mount: str,
     vault_server: DevVault,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The plan is in the result, the warnings beside it."""
+    """With the plan in the result, and the warnings next to it."""
     assert init("-o", "json") == 0
     captured = capsys.readouterr()
     envelope = json.loads(captured.out)
@@ -458,22 +460,22 @@ def test_as_json_it_is_one_envelope(
         (["--domain", "b.test"], {"allowed_domains": ["example.internal", "b.test"]}),
     ],
 )
-def test_the_names_of_servers_are_as_asked(
+def test_server_names_follow_the_options(
     init: Callable[..., int],
     mount: str,
     session: Session,
     arguments: list[str],
     expected: dict[str, Any],
 ) -> None:
-    """A domain's hosts and localhost by default, the domain itself if that was said."""
+    """Hosts of the domain and localhost by default, the domain itself on request."""
     assert init(*arguments) == 0
     role = state(session, mount).roles["server"]
     assert role is not None
     assert {name: role[name] for name in expected} == expected
 
 
-def test_any_name_must_be_said(mount: str, session: Session) -> None:
-    """And then it is a host name all the same."""
+def test_any_name_must_be_requested(mount: str, session: Session) -> None:
+    """Even then, only host names are allowed."""
     assert run(["ca", "init", "--mount", mount]) == 2
     assert run(["ca", "init", "--mount", mount, "--allow-any-name", "--domain", "a.test"]) == 2
     assert state(session, mount).mount_type is None
@@ -493,10 +495,10 @@ def test_any_name_must_be_said(mount: str, session: Session) -> None:
         ["--mount", "../sys"],
     ],
 )
-def test_a_wrong_input_touches_nothing(
+def test_invalid_input_sends_no_request(
     init: Callable[..., int], mount: str, session: Session, arguments: list[str]
 ) -> None:
-    """It is refused before Vault is asked."""
+    """It is refused before Vault is contacted."""
     assert init(*arguments) == 2
     assert state(session, mount).mount_type is None
 
@@ -507,16 +509,16 @@ def test_a_conflict_ends_with_78(
     session: Session,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Somebody's mount of another kind stays as it is."""
+    """A mount of another type stays as it is."""
     session.client.adapter.post(f"/v1/sys/mounts/{mount}", json={"type": "kv"})
     assert init() == 78
     assert f"error: a kv engine is mounted at {mount!r}\nhint: " in capsys.readouterr().err
 
 
-def test_what_the_server_ignored_is_a_warning(
+def test_parameter_ignored_by_the_server_is_a_warning(
     init: Callable[..., int], vault_server: DevVault, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Vault has no not_after_bound: then the policy is what bounds it."""
+    """Vault has no not_after_bound, so its policy sets the limit."""
     assert init() == 0
     warned = capsys.readouterr().err
     assert re.findall(r"support the role parameter (\w+)", warned) == [*vault_server.ignores]
@@ -534,10 +536,10 @@ def test_what_the_server_ignored_is_a_warning(
         (["admin", "--mount", "pki"], ["sys/mounts/pki", "pki/roles/+", "pki/config/issuers"]),
     ],
 )
-def test_a_policy_is_printed_without_vault(
+def test_policy_is_printed_without_vault(
     arguments: list[str], paths: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """There is no server and no token; stdout has the policy and nothing else."""
+    """No server and no token; stdout has only the policy."""
     assert run(["ca", "policy", *arguments]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
@@ -556,7 +558,7 @@ def test_a_policy_is_printed_without_vault(
     ],
     ids=["admin", "server", "client"],
 )
-def test_what_a_token_lacks_is_a_policy_to_paste(
+def test_missing_capabilities_are_printed_as_one_policy(
     arguments: list[str],
     policy: str,
     init: Callable[..., int],
@@ -566,7 +568,7 @@ def test_what_a_token_lacks_is_a_policy_to_paste(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """All that the command needs, and not one path after the other; and with it, it works."""
+    """It has everything that the command needs, and with it the command works."""
     assert init() == 0
     operator = Operator.of(vault_server)
     name = operator.policy('path "nothing/there" { capabilities = ["read"] }')
@@ -584,14 +586,14 @@ def test_what_a_token_lacks_is_a_policy_to_paste(
     assert run(command) == 0
 
 
-def test_a_role_is_part_of_the_policy_to_paste(
+def test_policy_to_paste_uses_the_configured_roles(
     mount: str,
     vault_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One for each end may be called otherwise."""
+    """Both may have other names."""
     operator = Operator.of(vault_server)
     monkeypatch.setenv("BAO_TOKEN", operator.create_token(policies=["default"], ttl="5m"))
     place = ["--mount", operator.enable_pki(), "--dir", str(tmp_path / "c")]
@@ -600,7 +602,7 @@ def test_a_role_is_part_of_the_policy_to_paste(
     assert f"ca policy client --mount {place[1]} --role ci | bao" in capsys.readouterr().err
 
 
-def test_there_is_no_policy_for_somebody_else(capsys: pytest.CaptureFixture[str]) -> None:
-    """The three people are named."""
+def test_unknown_policy_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error lists the three that exist."""
     assert run(["ca", "policy", "root"]) == 2
     assert "admin" in capsys.readouterr().err

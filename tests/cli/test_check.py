@@ -1,4 +1,4 @@
-"""``check`` as a user runs it: rows for people, JSON for programs, a status for scripts."""
+"""``check`` as a user runs it: a table for people, JSON for programs, a status for scripts."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# Types of a name's parts, 2.5.4.3 and 2.5.4.6 (X.520), in DER.
+# The OIDs of commonName (2.5.4.3) and countryName (2.5.4.6), X.520, in DER.
 COMMON_NAME, COUNTRY = b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x06"
 CHECKS = [each.identifier for each in Check]
 
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
-    """Return the CA of both ends."""
+    """Return the CA of both peers."""
     return Authority.create("check root")
 
 
 @pytest.fixture(scope="module")
 def daemon(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Run a daemon as it should be; its port."""
+    """Run a correctly configured daemon; yield its port."""
     directory = tmp_path_factory.mktemp("daemon")
     credential = write_credential(directory / "tls", authority.pem, authority.server())
     with dockerd(directory, "--tlsverify", *tls(credential)) as port:
@@ -48,16 +48,16 @@ def daemon(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def client(authority: Authority, tmp_path: Path) -> Path:
-    """Return the directory of a client's credential."""
+    """Return the directory of a client credential."""
     return write_credential(tmp_path / "client", authority.pem, authority.client())
 
 
-def test_what_a_library_says_of_a_servers_names_is_not_for_users(
+def test_library_warnings_about_a_servers_names_are_not_shown(
     authority: Authority, tmp_path: Path
 ) -> None:
-    """Nothing on stderr where cryptography warns: of a CA whose country has more than two letters.
+    """Here about a CA whose country has more than two letters.
 
-    Warnings are errors in this process: it takes one of its own.
+    In this process warnings are errors, so the test runs another one.
     """
     server = write_credential(tmp_path / "tls", authority.pem, authority.server())
     der = ssl.PEM_cert_to_DER_cert(Authority.create("abc").pem.decode())
@@ -76,16 +76,16 @@ def test_what_a_library_says_of_a_servers_names_is_not_for_users(
 
 @pytest.fixture
 def closed_port() -> int:
-    """Return a port at which nothing listens."""
+    """Return a port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
 
 
-def test_a_good_daemon_is_a_table_and_status_0(
+def test_secure_daemon_gives_a_table_and_status_0(
     daemon: int, client: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every step is a row, and the versions and the certificate are below."""
+    """One row per check, then the versions and the certificate."""
     status = run(["check", f"tcp://127.0.0.1:{daemon}", "--certs", str(client)])
     captured = capsys.readouterr()
     assert status == 0
@@ -96,10 +96,10 @@ def test_a_good_daemon_is_a_table_and_status_0(
     assert captured.err == f"our certificate is {client / 'cert.pem'}\n"
 
 
-def test_a_good_daemon_is_an_envelope_of_json(
+def test_secure_daemon_gives_a_json_envelope(
     daemon: int, client: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The fields are part of the contract with programs."""
+    """Its fields are part of the public contract."""
     status = run(["check", f"localhost:{daemon}", "--certs", str(client), "-o", "json", "-q"])
     captured = capsys.readouterr()
     envelope = json.loads(captured.out)
@@ -116,10 +116,10 @@ def test_a_good_daemon_is_an_envelope_of_json(
 
 
 @pytest.mark.slow
-def test_a_stranger_let_in_is_critical_and_named(
+def test_access_without_a_certificate_gives_status_76(
     authority: Authority, client: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Status 76, and the row says so."""
+    """And the row says so."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     with dockerd(tmp_path, "--tlsverify=false", *tls(credential)) as port:
         status = run(["check", f"127.0.0.1:{port}", "--certs", str(client)])
@@ -130,10 +130,10 @@ def test_a_stranger_let_in_is_critical_and_named(
 
 
 @pytest.mark.parametrize("columns", [80, 60])
-def test_fingerprints_and_paths_wrap_where_a_reader_can_go_on(
+def test_fingerprints_and_paths_wrap_at_separators(
     columns: int, daemon: int, tmp_path: Path
 ) -> None:
-    """A fingerprint breaks after a colon, a path after a slash; no line is cut by the terminal."""
+    """After a colon or slash, and no line is cut by the terminal."""
     stranger = Authority.create("another root")
     folder = tmp_path / "a-folder-with-a-long-name" / "and-one-more"
     files = write_credential(folder, stranger.pem, stranger.client())
@@ -147,18 +147,18 @@ def test_fingerprints_and_paths_wrap_where_a_reader_can_go_on(
     assert str(files / "key.pem") in text.replace("/\n", "/").replace("-\n", "-")
 
 
-def test_a_closed_port_ends_with_69(
+def test_closed_port_gives_status_69(
     closed_port: int, client: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The JSON is not ok, and is a report all the same."""
+    """The JSON is not ok, but still a report."""
     status = run(["check", f"127.0.0.1:{closed_port}", "--certs", str(client), "-o", "json"])
     envelope = json.loads(capsys.readouterr().out)
     assert (status, envelope["ok"], envelope["data"]["result"]) == (69, False, "unreachable")
     assert envelope["data"]["docker"] is None
 
 
-def test_the_timeout_bounds_a_hung_port(client: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A port that takes connections and never answers ends with 69."""
+def test_timeout_covers_a_port_that_hangs(client: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that accepts connections and never answers gives status 69."""
     with servers.silent() as port:
         status = run(["check", f"127.0.0.1:{port}", "--certs", str(client), "--timeout", "1s"])
     assert status == 69
@@ -173,23 +173,23 @@ def test_the_timeout_bounds_a_hung_port(client: Path, capsys: pytest.CaptureFixt
         (["localhost", "--timeout", "soon"], "invalid duration"),
     ],
 )
-def test_a_wrong_input_ends_with_2(
+def test_invalid_input_gives_status_2(
     arguments: list[str], words: str, client: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Refused before anything is dialled."""
+    """Before any connection."""
     assert run(["check", *arguments, "--certs", str(client)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert words in captured.err
 
 
-def test_a_credential_that_was_named_and_is_not_there_ends_with_65(
+def test_missing_credential_that_was_named_gives_status_65(
     daemon: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """By --certs or DOCKER_CERT_PATH; the checks without a client certificate still run."""
+    """By --certs or DOCKER_CERT_PATH; the checks without a certificate still run."""
     assert run(["check", f"localhost:{daemon}", "--certs", str(tmp_path)]) == 65
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
     assert run(["check", f"localhost:{daemon}", "-o", "json"]) == 65
@@ -212,7 +212,7 @@ def test_a_credential_that_was_named_and_is_not_there_ends_with_65(
         ("dind", "client", None, "issue client --layout dind --dir {directory}"),
     ],
 )
-def test_an_expired_credential_is_issued_again_where_it_is(
+def test_hint_renews_an_expired_credential_in_its_directory(
     daemon: int,
     authority: Authority,
     tmp_path: Path,
@@ -223,7 +223,7 @@ def test_an_expired_credential_is_issued_again_where_it_is(
     variable: str | None,
     command: str,
 ) -> None:
-    """Without --dir the command would renew another credential, in ~/.docker."""
+    """Without --dir, the command would renew the one in ~/.docker."""
     place = tmp_path / Path(directory).expanduser()
     expired = authority.issue(
         "alice",
@@ -241,7 +241,7 @@ def test_an_expired_credential_is_issued_again_where_it_is(
 
 
 @pytest.mark.parametrize("kind", ["missing", "other root", "nothing"])
-def test_each_hint_leads_to_the_directory_that_was_looked_at(
+def test_each_hint_names_the_directory_that_was_checked(
     daemon: int,
     authority: Authority,
     tmp_path: Path,
@@ -249,7 +249,7 @@ def test_each_hint_leads_to_the_directory_that_was_looked_at(
     capsys: pytest.CaptureFixture[str],
     kind: str,
 ) -> None:
-    """A file that is missing, a root to be brought into ca.pem, and no credential at all."""
+    """For a missing file, a root to add to ca.pem, and a missing credential."""
     ca = Authority.create("another root") if kind == "other root" else authority
     place = tmp_path / "config"
     place.mkdir()
@@ -267,20 +267,20 @@ def test_each_hint_leads_to_the_directory_that_was_looked_at(
     assert all(f"dockertls-vault issue client --dir {place}, " in hint for hint in hints)
 
 
-def test_no_credential_where_docker_looks_ends_with_3(
+def test_missing_default_credential_gives_status_3(
     daemon: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody named one: it is tried as a stranger, and said, so that 0 means that we get in."""
+    """Checked without one, and reported, so that 0 always means access."""
     assert run(["check", f"localhost:{daemon}"]) == 3
     captured = capsys.readouterr()
     assert captured.err == "there is no credential in ~/.docker: connecting without one\n"
     assert "only the checks without a client certificate" in captured.out
 
 
-def test_a_part_of_a_credential_where_docker_looks_ends_with_65(
+def test_incomplete_default_credential_gives_status_65(
     daemon: int, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A ca.pem alone is a credential that was broken, and verifies the chain all the same."""
+    """A lone ca.pem is a broken credential, but is used to verify the chain."""
     directory = Path.home() / ".docker"
     directory.mkdir()
     (directory / "ca.pem").write_bytes(authority.pem)
@@ -289,13 +289,13 @@ def test_a_part_of_a_credential_where_docker_looks_ends_with_65(
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "TCP"])
-def test_the_daemon_is_that_of_docker_host(
+def test_docker_host_is_the_default(
     scheme: str,
     closed_port: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where no HOST is given; a HOST wins over it, and a socket in it is called by its name."""
+    """HOST takes precedence; a Unix socket is refused by name."""
     monkeypatch.setenv("DOCKER_HOST", f"{scheme}://127.0.0.1:{closed_port}")
     assert run(["check"]) == 69
     assert f"127.0.0.1:{closed_port}" in capsys.readouterr().out
@@ -306,10 +306,10 @@ def test_the_daemon_is_that_of_docker_host(
 
 
 @pytest.mark.parametrize("found", [None, ""])
-def test_no_daemon_at_all_ends_with_2(
+def test_no_host_gives_status_2(
     found: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither HOST nor DOCKER_HOST: both are named, with an example."""
+    """The error names HOST and DOCKER_HOST, with an example."""
     if found is not None:
         monkeypatch.setenv("DOCKER_HOST", found)
     assert run(["check"]) == 2
@@ -318,19 +318,19 @@ def test_no_daemon_at_all_ends_with_2(
     assert "dockertls-vault check tcp://" in captured.err
 
 
-def test_a_dind_directory_gives_the_clients_credential(
+def test_dind_directory_gives_the_client_credential(
     daemon: int, authority: Authority, tmp_path: Path
 ) -> None:
-    """With ``server`` beside ``client``, ``--certs`` may name the directory of both."""
+    """``--certs`` may be the directory that holds ``server`` and ``client``."""
     write_credential(tmp_path / "server", authority.pem, authority.server())
     write_credential(tmp_path / "client", authority.pem, authority.client())
     assert run(["check", f"localhost:{daemon}", "--certs", str(tmp_path)]) == 0
 
 
-def test_podman_is_called_podman(
+def test_podman_is_reported_as_podman(
     authority: Authority, client: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Behind TLS, by what Podman 4.3.1 answers."""
+    """Behind TLS, by the answer of Podman 4.3.1."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     context = servers.server_context(credential, verify=True)
     with servers.http(200, servers.PODMAN, context=context) as port:
@@ -340,13 +340,13 @@ def test_podman_is_called_podman(
     assert ["podman", "4.3.1,", "API", "1.41"] in lines
 
 
-def test_the_directory_is_where_docker_looks(
+def test_docker_cert_path_is_the_default_directory(
     closed_port: int,
     client: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """DOCKER_CERT_PATH counts where --certs is not given."""
+    """If --certs is not given."""
     monkeypatch.setenv("DOCKER_CERT_PATH", str(client))
     assert run(["check", f"127.0.0.1:{closed_port}"]) == 69
     assert str(client / "cert.pem") in capsys.readouterr().err
@@ -361,6 +361,8 @@ def test_the_directory_is_where_docker_looks(
         ({"DOCKER_CONFIG": "/c", "DOCKER_CERT_PATH": "/p"}, "/p"),
     ],
 )
-def test_the_default_directory(environ: dict[str, str], directory: str) -> None:
-    """As the docker CLI has it: DOCKER_CERT_PATH, then its configuration directory."""
+def test_default_directory_is_that_of_the_docker_cli(
+    environ: dict[str, str], directory: str
+) -> None:
+    """DOCKER_CERT_PATH, then its configuration directory."""
     assert default_directory(environ) == Path(directory)

@@ -28,13 +28,13 @@ PROGRAM = [sys.executable, "-m", "dockertls_vault"]
 
 
 def port_of(variables: Mapping[str, str]) -> int:
-    """Return the port of the server that variables lead to."""
+    """Return the port of the server in these variables."""
     return urlsplit(variables["BAO_ADDR"]).port or 0
 
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """Run `dev` until it has said all its exports; yield it and the variables."""
+    """Run `dev` until it has printed all exports; yield the process and the variables."""
     process = subprocess.Popen(
         [*PROGRAM, "dev", *arguments],
         stdout=subprocess.PIPE,
@@ -59,10 +59,10 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_serves_until_a_signal(
+def test_dev_serves_until_a_signal(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What it prints leads this very program to it, and the CA is there; then it is gone."""
+    """This program can use its exports, the CA exists, and afterwards the server is gone."""
     with serving("--domain", "example.internal") as (process, variables):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -78,8 +78,8 @@ def test_it_serves_until_a_signal(
     assert is_free(port_of(variables))
 
 
-def test_a_kill_leaves_nothing() -> None:
-    """Linux ends the server with the process that started it."""
+def test_killed_dev_takes_its_server_down() -> None:
+    """Linux kills the server with its parent (PR_SET_PDEATHSIG)."""
     with serving() as (process, variables):
         assert not is_free(port_of(variables))
         process.kill()
@@ -87,8 +87,8 @@ def test_a_kill_leaves_nothing() -> None:
         wait(lambda: is_free(port_of(variables)))
 
 
-def test_a_server_that_ends_by_itself_is_a_failure() -> None:
-    """The status says that there is no Vault any more."""
+def test_server_that_exits_by_itself_is_a_failure() -> None:
+    """The exit status says that Vault is gone."""
     with serving() as (process, _):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii")
         os.kill(int(children.split()[0]), signal.SIGKILL)
@@ -97,10 +97,10 @@ def test_a_server_that_ends_by_itself_is_a_failure() -> None:
         assert "exited unexpectedly, with status -9" in process.stderr.read()
 
 
-def test_the_shell_is_led_away_from_other_servers(
+def test_variables_of_other_servers_are_unset(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Variables that it would go on with are unset, and its command does not see them."""
+    """In the exports, and in the environment of the command."""
     monkeypatch.setenv("VAULT_NAMESPACE", "elsewhere")
     monkeypatch.setenv("VAULT_ADDR", "https://elsewhere.example")
     with subprocess.Popen(
@@ -116,8 +116,8 @@ def test_the_shell_is_led_away_from_other_servers(
     assert address.startswith("http://127.0.0.1:")
 
 
-def test_what_a_file_says_of_another_server_does_not_count(tmp_path: Path) -> None:
-    """Neither its address, nor its namespace, nor how to log in there."""
+def test_config_file_of_another_server_is_ignored(tmp_path: Path) -> None:
+    """Its address, namespace and login method."""
     file = Path(os.environ["XDG_CONFIG_HOME"]) / "dockertls-vault" / "config.toml"
     file.parent.mkdir(parents=True)
     file.write_text(
@@ -129,8 +129,8 @@ def test_what_a_file_says_of_another_server_does_not_count(tmp_path: Path) -> No
     assert (tmp_path / "cert.pem").exists()
 
 
-def test_how_to_reach_another_server_is_nothing_to_this_one(tmp_path: Path) -> None:
-    """Neither a file's proxy, which would see the root token, nor its CA or certificate."""
+def test_proxy_and_tls_settings_of_another_server_are_ignored(tmp_path: Path) -> None:
+    """A proxy would see the root token."""
     file = Path(os.environ["XDG_CONFIG_HOME"]) / "dockertls-vault" / "config.toml"
     file.parent.mkdir(parents=True)
     nothing = tmp_path / "nothing.pem"
@@ -141,10 +141,10 @@ def test_how_to_reach_another_server_is_nothing_to_this_one(tmp_path: Path) -> N
     assert run(["dev", "--", "true"]) == 0
 
 
-def test_what_is_no_name_to_a_shell_is_not_printed(
+def test_variable_with_an_invalid_name_is_not_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The lines are pasted: a name with a command in it would be run."""
+    """The lines are pasted into a shell, which would run a command in it."""
     monkeypatch.setenv("VAULT_X;touch pwned;", "1")
     monkeypatch.setenv("VAULT_NAMESPACE", "elsewhere")
     with subprocess.Popen(
@@ -156,10 +156,10 @@ def test_what_is_no_name_to_a_shell_is_not_printed(
         assert "pwned" not in process.stdout.read()
 
 
-def test_the_way_back_is_told(
+def test_output_says_how_to_undo_the_exports(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What was exported hides a VAULT_ADDR that is set later: it is said, and how to undo it."""
+    """They hide a VAULT_ADDR that is set later."""
     with serving() as (process, variables):
         assert process.stdout is not None
         assert process.stdout.readline() == f"# afterwards: unset {' '.join(variables)}\n"
@@ -183,10 +183,10 @@ def test_the_way_back_is_told(
         (["/"], 126, "error: cannot run '/': Permission denied"),
     ],
 )
-def test_the_status_is_the_commands(
+def test_exit_status_is_the_commands(
     command: list[str], status: int, words: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Of one that cannot be started, env's; and then it says why."""
+    """If it cannot be started, that of env(1), with the reason."""
     assert run(["dev", "--quiet", "--", *command]) == status
     captured = capfd.readouterr()
     assert captured.out == ""
@@ -194,8 +194,8 @@ def test_the_status_is_the_commands(
     assert bool(captured.err) == bool(words)
 
 
-def test_the_commands_options_are_its_own(capfd: pytest.CaptureFixture[str]) -> None:
-    """Also those that this program has, and without the two hyphens."""
+def test_options_after_the_command_belong_to_it(capfd: pytest.CaptureFixture[str]) -> None:
+    """Even those that this program has, too, and without "--"."""
     assert run(["dev", "--quiet", "echo", "--quiet", "--domain", "x"]) == 0
     assert capfd.readouterr().out == "--quiet --domain x\n"
 
@@ -203,10 +203,10 @@ def test_the_commands_options_are_its_own(capfd: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("typed", "meant"), [(["--domian", "example.internal"], "--domain"), (["--quite"], "--quiet")]
 )
-def test_a_mistyped_option_starts_nothing(
+def test_unknown_option_starts_no_server(
     typed: list[str], meant: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It is no command: an OpenBao that signs any name would run for whoever wanted one domain."""
+    """It is not taken for a command; the server would sign any name."""
     assert run(["dev", *typed]) == run(["dev", *typed, "--", "echo", "started"]) == 2
     captured = capfd.readouterr()
     assert captured.out == ""
@@ -214,15 +214,15 @@ def test_a_mistyped_option_starts_nothing(
     assert meant in captured.err
 
 
-def test_a_wrong_domain_starts_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_invalid_domain_starts_no_server(capfd: pytest.CaptureFixture[str]) -> None:
     """It is refused first."""
     assert run(["dev", "--domain", "https://x", "--", "echo", "started"]) == 2
     assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_the_commands_to_answer(number: signal.Signals, tmp_path: Path) -> None:
-    """It has the time that it takes to end, and its status is the result."""
+def test_signal_is_passed_to_the_command(number: signal.Signals, tmp_path: Path) -> None:
+    """It may take its time to exit, and its status is the result."""
     ready = tmp_path / "ready"
     script = (
         "trap 'exit 42' INT TERM HUP; echo $BAO_ADDR >$0.new; mv $0.new $0; "
@@ -240,7 +240,7 @@ def test_a_signal_is_the_commands_to_answer(number: signal.Signals, tmp_path: Pa
     assert is_free(port_of({"BAO_ADDR": ready.read_text().strip()}))
 
 
-# Counts what Ctrl-C sends, at once and each time, and ends with 40 more than that.
+# Counts the SIGINTs of a Ctrl-C, and exits with 40 plus their number.
 COUNTS = """
 import pathlib, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -253,8 +253,8 @@ while True:
 """
 
 
-def test_a_ctrl_c_reaches_the_command_once(tmp_path: Path) -> None:
-    """The terminal gives it to both, and what the command makes of it is its own business."""
+def test_ctrl_c_reaches_the_command_once(tmp_path: Path) -> None:
+    """The terminal signals both processes; the command decides what to do."""
     told = tmp_path / "told"
     process, terminal = pty.fork()
     if process == 0:
@@ -273,7 +273,7 @@ def test_a_ctrl_c_reaches_the_command_once(tmp_path: Path) -> None:
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a directory whose programs are found first; this one is there."""
+    """Return a directory at the front of the PATH, with this program in it."""
     directory = tmp_path / "bin"
     directory.mkdir()
     add_program(directory / "dockertls-vault", f'exec {shlex.join(PROGRAM)} "$@"')
@@ -283,13 +283,13 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def add_program(path: Path, line: str) -> None:
-    """Write a program of one line of shell."""
+    """Write a one-line shell script."""
     path.write_text(f"#!/bin/sh\n{line}\n")
     path.chmod(0o755)
 
 
 def demo(scratch: Path) -> str:
-    """Run the demo as `make demo` does; return what it printed. It leaves no file behind."""
+    """Run the demo as `make demo` does; return its output. It must leave no file behind."""
     command = ["dev", "--domain", "example.internal", "--", str(REPOSITORY / "scripts/demo")]
     done = subprocess.run(
         [*PROGRAM, *command],
@@ -307,14 +307,14 @@ def demo(scratch: Path) -> str:
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """Return a directory near the root: a path of dockerd's sockets may have 107 bytes."""
+    """Return a directory with a short path: dockerd's socket paths have 107 bytes at most."""
     with tempfile.TemporaryDirectory(prefix="demo-") as directory:
         yield Path(directory)
 
 
 @pytest.mark.usefixtures("programs")
-def test_the_demo_ends_with_a_real_dockerd(scratch: Path) -> None:
-    """Refused without a certificate, accepted with one; the daemon has ended with it."""
+def test_demo_runs_a_real_dockerd(scratch: Path) -> None:
+    """Rejected without a certificate, accepted with one; the daemon is stopped afterwards."""
     find_dockerd()
     printed = demo(scratch)
     assert "\n$ dockertls-vault check tcp://localhost:" in printed
@@ -325,8 +325,8 @@ def test_the_demo_ends_with_a_real_dockerd(scratch: Path) -> None:
     assert is_free(urlsplit(endpoint).port or 0)
 
 
-def test_the_demo_says_why_there_is_no_dockerd(programs: Path, scratch: Path) -> None:
-    """The two certificates meet all the same."""
+def test_demo_without_dockerd_says_why(programs: Path, scratch: Path) -> None:
+    """The two certificates are verified against each other anyway."""
     add_program(programs / "dockerd", "echo no rights here >&2; exit 1")
     printed = demo(scratch)
     reason = "it says: no rights here" if os.geteuid() == 0 else "only root can start it"

@@ -1,4 +1,4 @@
-"""What others say reaches a terminal escaped, and begins no line, wherever it is shown."""
+"""Text from outside is escaped and cannot begin a line, wherever it is shown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dockertls_vault.of.this.test")
 
-# What a terminal acts on, what turns text round or ends a line, and what forges a line of ours.
+# Terminal controls, bidirectional controls, line ends, and imitations of our own lines.
 ODD = [
     "\nerror: all is lost",
     "\r\nhint: run this",
@@ -43,25 +43,25 @@ FOREIGN = st.lists(st.sampled_from(ODD) | st.text(max_size=5), min_size=1, max_s
 
 @dataclass(frozen=True)
 class Result:
-    """A result with a text of others in it."""
+    """A result that contains foreign text."""
 
     text: str
 
 
 def failure(text: str) -> None:
-    """Fail with their words in each place that a failure has."""
+    """Fail with foreign text in every part of an error."""
     error = DockerTLSError(text, hint=f"do {text}")
     error.problems = (text, text)
     speech.failure(error, Preferences())
 
 
 def asked(text: str) -> None:
-    """Ask about their words; nothing answers."""
+    """Ask a question with foreign text; nobody answers."""
     speech.confirmed([text, text])
 
 
 def waited_for(text: str) -> None:
-    """Wait for it, and no more."""
+    """Wait with foreign text as the reason."""
     progress = render.spinner(Preferences()) or Logged()
     with speech.speaking(Preferences()):
         progress.waiting(text)
@@ -69,7 +69,7 @@ def waited_for(text: str) -> None:
 
 
 def logged(level: int, text: str) -> None:
-    """Log their words."""
+    """Log foreign text."""
     with speech.speaking(Preferences()):
         logger.log(level, "%s", text)
 
@@ -110,14 +110,14 @@ def _run(*arguments: str) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(text=FOREIGN)
-def test_text_of_others(
+def test_foreign_text_is_escaped_everywhere(
     place: str,
     terminal: bool,
     text: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """All that is printed is printable but newlines, and a label that begins a line is ours."""
+    """Only newlines are not printable, and every label at the start of a line is ours."""
     with monkeypatch.context() as patched:
         if terminal:
             be_a_terminal(patched)
@@ -145,8 +145,8 @@ def _is_a_command(char: str) -> bool:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(text=FOREIGN)
-def test_json_holds_what_was_said(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is escaped, and whoever reads it gets the text as it was."""
+def test_json_preserves_foreign_text(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is escaped, so a reader gets the original text."""
     render.show("x", Result(text), Preferences(Output.JSON), words=[], warnings=[text])
     shown = capsys.readouterr().out
     assert all(" " <= char <= "~" or char == "\n" for char in shown)
@@ -158,13 +158,13 @@ def test_json_holds_what_was_said(text: str, capsys: pytest.CaptureFixture[str])
     ("environ", "coloured"),
     [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
 )
-def test_colours(
+def test_no_color_and_dumb_terminals_turn_colours_off(
     environ: dict[str, str],
     coloured: bool,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """NO_COLOR, where it says anything, turns them off, and so does a terminal without them."""
+    """NO_COLOR counts if it is not empty."""
     be_a_terminal(monkeypatch)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)

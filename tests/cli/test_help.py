@@ -1,4 +1,4 @@
-"""What `--help` says: all of it on 80 columns, with defaults, variables and examples."""
+"""`--help`: complete on 80 columns, with defaults, variables and examples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOT = typer.main.get_command(main.app)
 
 
 def _all(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Return the program, its groups and their commands, with the words that lead there."""
+    """Return the program, its groups and their commands, with their command lines."""
     yield path, command
     context = typer.Context(command, info_name=command.name)
     for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
@@ -30,42 +30,42 @@ RUNNABLE = [path for path, command in COMMANDS.items() if not hasattr(command, "
 
 
 def said(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:
-    """Return what `--help` prints on a terminal of 80 columns."""
+    """Return the output of `--help` on a terminal of 80 columns."""
     assert main.run([*path, "--help"]) == 0
     return capsys.readouterr().out
 
 
 @pytest.fixture(autouse=True)
 def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the width that every terminal has at least."""
+    """Set the minimum width of a terminal."""
     monkeypatch.setenv("COLUMNS", "80")
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_nothing_is_cut_off_on_80_columns(
+def test_help_is_complete_on_80_columns(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither a line that is too long, nor the start of a sentence with dots."""
+    """No line is too long, and no sentence is truncated with dots."""
     lines = said(path, capsys).splitlines()
     assert max(map(len, lines)) <= 80
     assert [line for line in lines if line.endswith("...") and "[ARGS]" not in line] == []
 
 
 @pytest.mark.parametrize("path", RUNNABLE, ids=" ".join)
-def test_an_argument_has_no_braces(
+def test_required_argument_has_no_braces(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What must be given is named as in every manual: `rollback [OPTIONS] DIR [GENERATION]`."""
+    """As in every manual: `rollback [OPTIONS] DIR [GENERATION]`."""
     usage, _, _ = said(path, capsys).partition("\n\n")
     assert usage.startswith(f"Usage: dockertls-vault {' '.join(path)} [OPTIONS]")
     assert not set("{}") & set(usage)
 
 
 @pytest.mark.parametrize("path", [(), *RUNNABLE], ids=" ".join)
-def test_each_command_has_two_examples_that_parse(
+def test_each_command_has_two_valid_examples(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of this very command, with options that it has."""
+    """Of that command, with options that exist."""
     _, _, examples = said(path, capsys).partition("Examples:\n")
     lines = examples.strip().splitlines()
     assert len(lines) >= 2
@@ -83,10 +83,10 @@ def test_each_command_has_two_examples_that_parse(
 
 
 @pytest.mark.parametrize("path", RUNNABLE, ids=" ".join)
-def test_an_option_of_a_setting_names_its_variables(
+def test_option_of_a_setting_names_its_variables(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever reads the help need not look for them in the reference."""
+    """So readers need not look them up in the reference."""
     text = " ".join(said(path, capsys).split())
     flags = {option for found in COMMANDS[path].params for option in found.opts}
     other_role = {"issue client": "server_role", "issue server": "client_role"}
@@ -96,10 +96,10 @@ def test_an_option_of_a_setting_names_its_variables(
 
 
 @pytest.mark.parametrize("path", RUNNABLE, ids=" ".join)
-def test_a_command_that_talks_to_vault_says_where_it_finds_it(
+def test_command_that_uses_vault_names_the_required_variables(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The variables without which nothing works have no flag of their own to be named at."""
+    """They have no flag that could name them."""
     text = " ".join(said(path, capsys).split())
     logs_in = any("--auth" in found.opts for found in COMMANDS[path].params)
     for name in ("VAULT_ADDR", "BAO_ADDR", "VAULT_TOKEN", "BAO_TOKEN", "~/.vault-token"):
@@ -114,10 +114,10 @@ def test_a_command_that_talks_to_vault_says_where_it_finds_it(
     ],
     ids=["server", "client"],
 )
-def test_a_default_is_that_of_the_command(
+def test_default_is_the_commands_own(
     path: tuple[str, ...], defaults: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A server's for a server, a client's for a client."""
+    """The server's for a server, the client's for a client."""
     text = " ".join(said(path, capsys).split())
     for option, default in defaults.items():
         _, _, after = text.partition(f" {option} ")

@@ -1,4 +1,4 @@
-"""What a command has to load before it does anything: its start is most of its time."""
+"""Which modules a command loads: start-up is most of its time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.harness.openbao import DevVault
 
-# Other people's, each with at least a hundredth of a second; hvac brings requests.
+# Third-party modules that take 10 ms or more each; hvac imports requests.
 HEAVY = {"OpenSSL", "cryptography", "hvac", "idna", "requests", "rich", "tomllib", "urllib3"}
 _RUN = """
 import os, sys
@@ -27,7 +27,7 @@ sys.exit(status)
 
 
 def loaded(arguments: list[str], directory: Path, **environ: str) -> set[str]:
-    """Run a command in a process of its own; return which of the heavy modules it has loaded."""
+    """Run a command in a process of its own; return the heavy modules that it loaded."""
     modules = directory / "modules"
     run = subprocess.run(
         [sys.executable, "-c", _RUN, *arguments],
@@ -44,13 +44,13 @@ def loaded(arguments: list[str], directory: Path, **environ: str) -> set[str]:
     "arguments",
     [["--help"], ["--version"], ["issue", "--help"], ["check", "--help"], ["ca", "init", "--help"]],
 )
-def test_help_loads_none_of_them(arguments: list[str], tmp_path: Path) -> None:
-    """To say what a command does takes nothing but typer."""
+def test_help_loads_no_heavy_module(arguments: list[str], tmp_path: Path) -> None:
+    """Only typer is needed."""
     assert loaded(arguments, tmp_path) == set()
 
 
-def test_what_looks_at_files_alone_loads_no_client_of_vault(tmp_path: Path) -> None:
-    """What is installed is read by cryptography alone."""
+def test_command_without_vault_loads_no_vault_client(tmp_path: Path) -> None:
+    """Installed files are read with cryptography only."""
     put(tmp_path, 1)
     assert loaded(["rollback", str(tmp_path), "--list"], tmp_path) == {"cryptography"}
 
@@ -62,8 +62,8 @@ def test_what_looks_at_files_alone_loads_no_client_of_vault(tmp_path: Path) -> N
         ["issue", "server", "--host", "docker1.example.internal"],
     ],
 )
-def test_issuing_does_without_hvac(command: list[str], prepared: DevVault, tmp_path: Path) -> None:
-    """The whole API of Vault takes longer to import than one certificate takes."""
+def test_issue_does_not_load_hvac(command: list[str], prepared: DevVault, tmp_path: Path) -> None:
+    """Importing all of it takes longer than issuing one certificate."""
     found = loaded(
         [*command, "--dir", str(tmp_path / "tls")],
         tmp_path,
@@ -85,8 +85,8 @@ def test_a_login_begins_without_cryptography() -> None:
     assert not HEAVY & set(printed.split())
 
 
-def test_a_login_does_without_hvac(prepared: DevVault, tmp_path: Path) -> None:
-    """Also where Vault refuses it, which is as far as it gets here."""
+def test_login_does_not_load_hvac(prepared: DevVault, tmp_path: Path) -> None:
+    """Tested with a login that Vault refuses."""
     run = subprocess.run(
         [sys.executable, "-c", _RUN, "issue", "client", "--dir", str(tmp_path / "tls")],
         env={

@@ -1,4 +1,4 @@
-"""What ``issue`` does before Vault is asked for anything."""
+"""What ``issue`` does before its first request to Vault."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 TIMEOUT = timedelta(seconds=2)
 
 
-def test_the_names_of_this_machine_are_found_within_the_budget(
+def test_dns_lookup_takes_at_most_half_the_budget(
     monkeypatch: pytest.MonkeyPatch, over: threading.Event, tmp_path: Path
 ) -> None:
-    """A resolver that hangs takes half of it, and Vault has what is left."""
+    """If a resolver hangs, the rest is left for Vault."""
     left = []
 
     def session(settings: Settings, _preferences: object) -> None:

@@ -1,4 +1,4 @@
-"""The program around the commands: help, statuses, errors as words and as JSON, signals."""
+"""The program around the commands: help, exit statuses, errors as text and as JSON, signals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dockertls_vault.errors import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-# What these need besides a message and a hint.
+# Arguments that these need besides a message and a hint.
 _ARGUMENTS: dict[type[DockerTLSError], dict[str, Any]] = {
     VerificationError: {"problems": ("one", "two")},
     VaultError: {"status": 500},
@@ -37,8 +37,8 @@ _ARGUMENTS: dict[type[DockerTLSError], dict[str, Any]] = {
 }
 
 
-def test_the_program_runs_as_a_module_and_says_its_version() -> None:
-    """The one test that starts a real process for what the others do in this one."""
+def test_program_runs_as_a_module_and_prints_its_version() -> None:
+    """The only test here that starts a real process."""
     run = subprocess.run(
         [sys.executable, "-m", "dockertls_vault", "--version"],
         capture_output=True,
@@ -51,18 +51,18 @@ def test_the_program_runs_as_a_module_and_says_its_version() -> None:
 @pytest.mark.parametrize(
     "arguments", [["--no-such-option"], ["no-such-command"], ["issue", "client", "--layout", "x"]]
 )
-def test_a_wrong_command_line_ends_with_2(
+def test_usage_error_gives_status_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Usage errors go to stderr and leave stdout empty."""
+    """On stderr, with an empty stdout."""
     assert main.run(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "Error" in captured.err
 
 
-def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    """A usage error like any other, with the help instead of a hint."""
+def test_no_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """A usage error, with the help in place of a hint."""
     assert main.run([]) == 2
     said = capsys.readouterr()
     assert "Commands:\n  issue" in said.out + said.err
@@ -70,10 +70,10 @@ def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("words", main.ALTERNATIVES, ids=" ".join)
-def test_what_people_try_has_a_hint(
+def test_common_wrong_guess_has_a_hint(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of what has a similar name, which is all that is suggested else, they want nothing."""
+    """The suggestions by similar spelling would not help."""
     wanted = f"\nhint: {main.ALTERNATIVES[words]}\n"
     *command, last = words
     given = [*(command or ["auth"]), f"{last}=x"] if last.startswith("-") else [*words]
@@ -84,16 +84,16 @@ def test_what_people_try_has_a_hint(
     assert captured.out == ""
 
 
-def test_what_is_wrong_otherwise_has_no_such_hint(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each end has its own option for names, which is not to blame there."""
+def test_other_usage_error_has_no_such_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    """If the option for names of that command is not at fault."""
     assert main.run(["issue", "client", "--name", "alice", "--tttl", "1h"]) == 2
     assert "hint: " not in capsys.readouterr().err
 
 
-def test_the_status_of_a_command_under_dev_has_no_such_hint(
+def test_status_2_of_a_command_under_dev_has_no_such_hint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`bao login` ends with 2 as well where its token is refused."""
+    """`bao login` exits with 2, too, if its token is rejected."""
 
     def end(*_arguments: object, **_options: object) -> int:
         return main.EXIT_USAGE
@@ -103,10 +103,10 @@ def test_the_status_of_a_command_under_dev_has_no_such_hint(
     assert capsys.readouterr().err == ""
 
 
-def test_a_bug_stays_a_traceback_without_locals(
+def test_unexpected_exception_is_a_traceback_without_locals(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An unknown exception is shown whole, under status 70, and shows no variable's value."""
+    """Status 70, and no variable's value is shown."""
 
     def broken(*_arguments: object, **_options: object) -> None:
         secret = "s.secret"
@@ -120,12 +120,12 @@ def test_a_bug_stays_a_traceback_without_locals(
 
 
 @pytest.mark.parametrize("error", error_types(), ids=lambda error: error.code)
-def test_each_error_ends_with_its_own_status(
+def test_each_error_has_its_own_exit_status(
     error: type[DockerTLSError],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What a command raises decides the exit status; its words and hint go to stderr."""
+    """Its message and hint are on stderr."""
 
     def fail(*_arguments: object, **_options: object) -> None:
         failure = error("went wrong", hint="do this", **_ARGUMENTS.get(error, {}))
@@ -140,13 +140,13 @@ def test_each_error_ends_with_its_own_status(
 
 
 def test_error_codes_are_unique() -> None:
-    """A program that reads JSON tells errors apart by their code."""
+    """Programs that read the JSON distinguish errors by code."""
     codes = [error.code for error in error_types()]
     assert len(codes) == len(set(codes))
 
 
-def test_a_failure_as_json_has_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
-    """The envelope of a failure; the words are on stderr all the same."""
+def test_json_error_has_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    """The text is on stderr as well."""
     error = VerificationError("refused", ("no name", "no key"))
     speech.failure(error, Preferences(output=Output.JSON))
     captured = capsys.readouterr()
@@ -165,21 +165,21 @@ def test_a_failure_as_json_has_every_problem(capsys: pytest.CaptureFixture[str])
     assert "  - no name\n  - no key\n" in captured.err
 
 
-def test_a_failure_without_a_hint_has_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """As whatever else is missing."""
+def test_json_error_without_a_hint_has_null(capsys: pytest.CaptureFixture[str]) -> None:
+    """As every missing value."""
     speech.failure(InvalidInput("no such thing"), Preferences(output=Output.JSON))
     assert json.loads(capsys.readouterr().out)["error"]["hint"] is None
 
 
-def test_a_failure_after_o_json_is_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """The option counts for whatever goes wrong after the command line was read."""
+def test_failure_with_json_output_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever fails after the command line is parsed."""
     assert main.run(["issue", "client", "--name", "", "-o", "json"]) == InvalidInput.exit_status
     envelope = json.loads(capsys.readouterr().out)
     assert envelope["error"]["code"] == "invalid-input"
 
 
-def test_what_a_server_says_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """Escape sequences in an error's words are shown, not sent."""
+def test_escape_sequence_in_an_error_is_shown_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not sent to the terminal."""
     speech.failure(UnmanagedFiles("\x1b]0;title\x07 and \u202e more"), Preferences())
     assert "\x1b" not in (err := capsys.readouterr().err)
     assert "\u202e" not in err
@@ -190,10 +190,10 @@ def test_what_a_server_says_cannot_drive_the_terminal(capsys: pytest.CaptureFixt
     ("typed", "meant"),
     [(["isue"], "issue"), (["chek", "h"], "check"), (["issue", "serer"], "server")],
 )
-def test_a_mistyped_command_gets_a_suggestion(
+def test_mistyped_command_gets_a_suggestion(
     typed: list[str], meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At the top level as in a group, though no command is imported for it."""
+    """At the top level and in groups, without importing any command."""
     assert main.run(typed) == 2
     assert f"Did you mean {meant!r}?" in capsys.readouterr().err
 
@@ -206,10 +206,10 @@ def test_a_mistyped_command_gets_a_suggestion(
         (["version"], ["--version"]),
     ],
 )
-def test_help_and_version_may_be_typed_as_commands(
+def test_help_and_version_work_as_commands(
     typed: list[str], option: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As many programs have it: the same words as from the option."""
+    """With the same output as the options."""
     said = []
     for arguments in (typed, option):
         assert main.run(arguments) == 0
@@ -218,8 +218,8 @@ def test_help_and_version_may_be_typed_as_commands(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_heeded_where_somebody_looks(number: signal.Signals) -> None:
-    """Not in a callback that swallows exceptions, and not while it is cleaned up, again or not."""
+def test_signal_is_handled_only_at_checkpoints(number: signal.Signals) -> None:
+    """Not in a callback that swallows exceptions, nor during cleanup, even if repeated."""
     cleaned = []
 
     class Noisy:
@@ -241,8 +241,8 @@ def test_a_signal_is_heeded_where_somebody_looks(number: signal.Signals) -> None
     assert signal.getsignal(number) is before
 
 
-def test_what_hangs_in_spite_of_all_ends(tmp_path: Path) -> None:
-    """Patience is lost twice: with what leaves something, and then with the process."""
+def test_program_that_hangs_after_a_signal_ends(tmp_path: Path) -> None:
+    """First the hanging step is abandoned, then the process."""
     code = """
 import os, signal, time
 from dockertls_vault import stop
@@ -263,8 +263,8 @@ with signals.terminating(), stop.patiently():
     assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGTERM, "insisted\n", "")
 
 
-def test_an_ignored_signal_stays_ignored() -> None:
-    """Under nohup a hang-up never expires the program."""
+def test_ignored_signal_stays_ignored() -> None:
+    """Under nohup, SIGHUP does not end the program."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with signals.terminating():
@@ -282,10 +282,8 @@ def test_an_ignored_signal_stays_ignored() -> None:
         ("dockertls-vault issue client --auth app", 4, "approle"),
     ],
 )
-def test_the_shell_completes_commands_and_choices(
-    line: str, position: int, completion: str
-) -> None:
-    """Bash asks the program itself; commands that are imported late are completed too."""
+def test_shell_completes_commands_and_choices(line: str, position: int, completion: str) -> None:
+    """Bash asks the program; commands that are imported lazily are completed, too."""
     run = subprocess.run(
         [sys.executable, "-c", "from dockertls_vault.cli.main import run; run([])"],
         env={
@@ -302,7 +300,7 @@ def test_the_shell_completes_commands_and_choices(
 
 
 def test_only_the_program_itself_installs_completion(capsys: pytest.CaptureFixture[str]) -> None:
-    """On a command the option would complete something that does not exist."""
+    """As an option of a command, it would complete a name that does not exist."""
     for arguments in (["issue", "--help"], ["dev", "--help"], ["auth", "--help"]):
         assert main.run(arguments) == 0
         assert "--install-completion" not in capsys.readouterr().out
@@ -352,14 +350,14 @@ _LOST = "~nobody-of-that-name/x"
         ),
     ],
 )
-def test_a_value_that_makes_no_sense_is_no_bug(
+def test_invalid_value_is_not_a_traceback(
     given: list[str] | dict[str, str],
     status: int,
     words: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It ends with 2 for a flag and 78 for a variable, says which it is, and shows no traceback."""
+    """Status 2 for a flag and 78 for a variable, and the message names it."""
     flags, environ = (given, {}) if isinstance(given, list) else ([], given)
     environ = {"VAULT_ADDR": "https://vault.invalid", "VAULT_TOKEN": "t", **environ}
     for variable, value in environ.items():
@@ -371,7 +369,7 @@ def test_a_value_that_makes_no_sense_is_no_bug(
 @pytest.mark.parametrize(
     "command", [["ca", "init", "--root-ttl", "soon"], ["check", "localhost", "--timeout", "soon"]]
 )
-def test_the_flag_is_named_whichever_command_has_it(
+def test_error_names_the_flag_of_the_command(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A command may have several durations."""
@@ -380,10 +378,10 @@ def test_the_flag_is_named_whichever_command_has_it(
 
 
 @pytest.mark.parametrize("command", [["issue", "client", "--name", "a"], ["check", "localhost"]])
-def test_a_home_directory_that_nobody_knows_is_no_bug(
+def test_unknown_home_directory_is_not_a_traceback(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As in a container: HOME is not set, and the user is in no /etc/passwd."""
+    """As in a container: no HOME, and no passwd entry."""
 
     def unknown(uid: int) -> None:
         raise KeyError(uid)

@@ -1,4 +1,4 @@
-"""The options that commands share, and the settings that each command looks for."""
+"""The options that commands share, and the settings that each command resolves."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("flag", ["--admin-group", "--group", "--owner"])
-def test_one_name_is_all_that_a_flag_takes(
+def test_repeated_flag_is_refused(
     flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever gives two groups would believe that both count."""
+    """A user who gives two groups would expect both to count."""
     command = ["issue", "client", "--dir", str(tmp_path / "c"), flag, "root", flag, "daemon"]
     assert run(command) == 2
     assert capsys.readouterr().err == (f"error: {flag} was given 2 times\nhint: use it only once\n")
 
 
 @pytest.mark.parametrize("variable", ["VAULT_ADDR", "DOCKERTLS_TIMEOUT", "VAULT_SKIP_VERIFY"])
-def test_a_command_without_vault_needs_none_of_its_settings(
+def test_command_without_vault_ignores_vault_settings(
     variable: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A rollback is what helps when everything else is wrong; a policy is text."""
+    """A rollback must work when everything else is broken; a policy is only text."""
     for number in (1, 2):
         put(tmp_path, number)
     monkeypatch.setenv(variable, "wrong://")
@@ -41,10 +41,10 @@ def test_a_command_without_vault_needs_none_of_its_settings(
     assert variable in capsys.readouterr().err
 
 
-def test_what_a_command_without_vault_looks_for_must_make_sense(
+def test_setting_of_a_command_without_vault_is_validated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who may write decides whether a rollback is safe, and a mount is quoted in a policy."""
+    """The admin group decides if a rollback is safe; the mount is quoted in a policy."""
     put(tmp_path, 1)
     monkeypatch.setenv("DOCKERTLS_ADMIN_GROUP", "no-such-group")
     assert run(["rollback", str(tmp_path)]) == 78

@@ -1,4 +1,4 @@
-"""Strange places to run in: whatever is missing, there is a result or one of our errors."""
+"""Unusual environments: whatever is missing, the result is a certificate or one of our errors."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SERVER = ("issue", "server", "--host", "a.example.internal")
 CLIENT = ("issue", "client", "--name", "alice")
 BYTES = os.fsdecode(b"\xff")
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-# Becomes an ordinary user, for whom there may be no more threads, once all is imported: Python and
-# the package may be where such a user cannot look.
+# Becomes an ordinary user, possibly without any threads left, after the imports: that user may not
+# be able to read Python and the package.
 WITHOUT_THREADS = """
 import os, pwd, resource, sys
 from dockertls_vault.cli import main
@@ -44,7 +44,7 @@ main.run(["issue", "client", "--name", ""])
 os.setuid(65534)
 sys.exit(main.run(sys.argv[1:]))
 """
-# What a shell does before it runs the program in a mount namespace of its own.
+# Shell commands to run before the program in a new mount namespace.
 _NO_PLACE_TO_WRITE = (
     "mount -o remount,ro,bind /; for place in /tmp /var/tmp; do "
     'mount --bind "$place" "$place"; mount -o remount,ro,bind "$place"; done'
@@ -55,7 +55,7 @@ _HOST = "cat >/proc/sys/kernel/hostname"
 def program(
     *arguments: str, before: str = "", said: str = "", **environ: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the program after what a shell does ``before``, which reads ``said``."""
+    """Run the program after the shell commands ``before``, whose input is ``said``."""
     done = subprocess.run(
         ["sh", "-c", f'{before}\nexec "$@"', "sh", *PROGRAM, *arguments],
         input=os.fsencode(said),
@@ -74,7 +74,7 @@ def reaching(fake: FakeVault) -> dict[str, str]:
 
 @pytest.fixture
 def own_namespaces() -> str:
-    """Return how a shell goes into mount and UTS namespaces of its own."""
+    """Return the command that enters new mount and UTS namespaces."""
     needs_root("only root makes a mount namespace")
     return "unshare --mount --uts"
 
@@ -93,18 +93,18 @@ def own_namespaces() -> str:
         ASCII | {"PYTHONIOENCODING": "ascii:strict"},
     ],
 )
-def test_a_certificate_is_issued_all_the_same(
+def test_certificate_is_issued_in_a_minimal_environment(
     environ: dict[str, str], fake: FakeVault, tmp_path: Path
 ) -> None:
-    """Of the environment nothing else is needed than where Vault is."""
+    """Only Vault's address and token are needed."""
     place = str(tmp_path / "ü")
     done = program(*CLIENT, "--dir", place, **reaching(fake), **environ)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "ü" / "ca.pem").exists()
 
 
-def test_a_directory_whose_name_is_no_text(fake: FakeVault, tmp_path: Path) -> None:
-    """A name in a file system is bytes."""
+def test_directory_name_may_be_any_bytes(fake: FakeVault, tmp_path: Path) -> None:
+    """As file systems allow."""
     done = program(*CLIENT, "-o", "json", "--dir", str(tmp_path / BYTES), **reaching(fake))
     assert done.returncode == 0
     assert (tmp_path / BYTES / "cert.pem").exists()
@@ -133,10 +133,10 @@ def test_a_directory_whose_name_is_no_text(fake: FakeVault, tmp_path: Path) -> N
         (("auth",), {"VAULT_NAMESPACE": BYTES}, 78),
     ],
 )
-def test_what_is_no_text_is_refused(
+def test_invalid_utf_8_in_arguments_and_variables_is_refused(
     arguments: tuple[str, ...], environ: dict[str, str], status: int, tmp_path: Path
 ) -> None:
-    """Arguments and variables are bytes, too, and long ones are arguments."""
+    """So are very long arguments."""
     out = ["--dir", str(tmp_path)] if arguments[0] == "issue" else []
     form = [] if arguments == (BYTES,) else ["-o", "json"]
     found = {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t", **environ}
@@ -145,10 +145,10 @@ def test_what_is_no_text_is_refused(
 
 @pytest.mark.parametrize("command", [("issue", "server"), ("issue", "client")])
 @pytest.mark.parametrize("name", ["a..b", "x" * 64, "ü", BYTES, "\x1b[2J"])
-def test_a_host_name_that_is_none(
+def test_invalid_host_name_is_left_out(
     command: tuple[str, ...], name: str, own_namespaces: str, fake: FakeVault, tmp_path: Path
 ) -> None:
-    """sethostname(2) takes any bytes."""
+    """sethostname(2) accepts any bytes."""
     inner = f'{own_namespaces} sh -c \'{_HOST}; exec "$@"\' sh "$@" && exit'
     done = program(
         *command, "--dir", str(tmp_path / "x"), before=inner, said=name, **reaching(fake)
@@ -158,10 +158,10 @@ def test_a_host_name_that_is_none(
 
 
 @pytest.mark.parametrize("command", [SERVER, CLIENT, ("check", "tcp://127.0.0.1:1"), ("dev",)])
-def test_nowhere_to_write_but_the_directory_itself(
+def test_only_the_directory_needs_to_be_writable(
     command: tuple[str, ...], own_namespaces: str, fake: FakeVault, tmp_path: Path
 ) -> None:
-    """A container whose root is read-only has a volume for the certificate, and nothing else."""
+    """As in a container with a read-only root and one volume."""
     (tmp_path / "volume").mkdir()
     mounts = f"{_NO_PLACE_TO_WRITE}; mount -t tmpfs none {tmp_path}/volume"
     inner = f'{own_namespaces} sh -c \'cd /; {mounts}; exec "$@"\' sh "$@"; exit'
@@ -172,8 +172,10 @@ def test_nowhere_to_write_but_the_directory_itself(
     assert done.returncode == expected[command[0]], done.stderr
 
 
-def test_a_working_directory_that_is_gone(fake: FakeVault, tmp_path: Path) -> None:
-    """Who gives a path in full does not need one."""
+def test_deleted_working_directory_with_an_absolute_path_works(
+    fake: FakeVault, tmp_path: Path
+) -> None:
+    """An absolute path does not need one."""
     gone = f'mkdir "{tmp_path}/gone"; cd "{tmp_path}/gone"; rmdir "{tmp_path}/gone"'
     for out, status in ((str(tmp_path / "x"), 0), ("x", 2)):
         done = program(*CLIENT, "--dir", out, before=gone, **reaching(fake))
@@ -182,23 +184,23 @@ def test_a_working_directory_that_is_gone(fake: FakeVault, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("limit", [6, 10, 14, 20])
 @pytest.mark.parametrize("command", [SERVER, ("check", "tcp://127.0.0.1:1")])
-def test_few_files_at_once(
+def test_limit_on_open_files_is_not_a_crash(
     command: tuple[str, ...], limit: int, fake: FakeVault, tmp_path: Path
 ) -> None:
-    """A limit on open files strikes wherever one is opened, or a connection."""
+    """It may strike at any file or connection."""
     out = ["--dir", str(tmp_path / "x")] if command == SERVER else []
     done = program(*command, *out, before=f"ulimit -n {limit}", **reaching(fake))
     assert done.returncode in {0, 69, 73}, done.stderr
 
 
-def test_no_file_may_grow(fake: FakeVault, tmp_path: Path) -> None:
-    """RLIMIT_FSIZE is SIGXFSZ, which Python ignores, and then an error."""
+def test_limit_on_file_size_is_an_error(fake: FakeVault, tmp_path: Path) -> None:
+    """RLIMIT_FSIZE sends SIGXFSZ, which Python ignores."""
     done = program(*CLIENT, "--dir", str(tmp_path / "x"), before="ulimit -f 0", **reaching(fake))
     assert done.returncode == 73
 
 
-def test_no_threads() -> None:
-    """A limit on tasks, as of a cgroup; DNS is asked all the same."""
+def test_limit_on_tasks_does_not_prevent_dns_lookups() -> None:
+    """As set for a cgroup."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_THREADS, "check", "tcp://localhost:1"],
         cwd=ROOT,
@@ -210,8 +212,8 @@ def test_no_threads() -> None:
     assert done.returncode == 69
 
 
-def test_a_home_that_may_not_be_entered(everybodys: Path) -> None:
-    """HOME stays another user's under `su` and in containers; all that is needed is elsewhere."""
+def test_inaccessible_home_is_not_needed(everybodys: Path) -> None:
+    """HOME may be another user's under `su` and in containers."""
     needs_root("only root becomes another user")
     home = everybodys / "home"
     home.mkdir(mode=0o700)
@@ -227,8 +229,8 @@ def test_a_home_that_may_not_be_entered(everybodys: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_a_tilde_that_no_shell_has_expanded(fake: FakeVault, tmp_path: Path) -> None:
-    """`--dir=~/certs` is where `--dir ~/certs` is, and `rollback` finds it there."""
+def test_tilde_is_expanded(fake: FakeVault, tmp_path: Path) -> None:
+    """`--dir=~/certs` equals `--dir ~/certs`, also for `rollback`."""
     home = {**reaching(fake), "HOME": str(tmp_path)}
     for _ in range(2):
         assert program(*CLIENT, "--dir=~/certs", **home).returncode == 0
@@ -237,8 +239,8 @@ def test_a_tilde_that_no_shell_has_expanded(fake: FakeVault, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("home", ["/", "/root", "/nonexistent"])
-def test_a_home_that_is_another_users(home: str) -> None:
-    """A container's user without a name: nothing is to be done as root."""
+def test_home_of_another_user_is_refused_without_suggesting_sudo(home: str) -> None:
+    """The hint must not suggest sudo to a container's user."""
     needs_root("only root can become another user")
     done = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, *CLIENT],
@@ -259,17 +261,17 @@ def test_a_home_that_is_another_users(home: str) -> None:
         ((), {"DOCKERTLS_ADMIN_GROUP": "nobodys"}, "DOCKERTLS_ADMIN_GROUP", 78),
     ],
 )
-def test_where_a_group_that_is_none_was_named(
+def test_unknown_group_names_its_origin(
     arguments: tuple[str, ...], environ: dict[str, str], origin: str, status: int, tmp_path: Path
 ) -> None:
-    """It may be in a file or a variable that nobody thinks of."""
+    """A variable or file may set it unnoticed."""
     done = program(*CLIENT, "--dir", str(tmp_path / "x"), *arguments, **environ)
     assert done.returncode == status
     assert f"{origin}: no such group: 'nobodys'" in done.stderr.decode()
 
 
-def test_an_owner_with_a_group_behind_it(tmp_path: Path) -> None:
-    """As chown takes it."""
+def test_owner_and_group_in_one_value_is_refused(tmp_path: Path) -> None:
+    """As chown would accept it."""
     done = program(*CLIENT, "--dir", str(tmp_path / "x"), "--owner", "root:docker")
     assert done.returncode == 2
     assert "with --group" in done.stderr.decode()

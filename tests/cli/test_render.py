@@ -1,4 +1,4 @@
-"""What is printed: words, tables and the JSON envelope."""
+"""Output as text, as tables and as the JSON envelope."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.harness.terminal import be_a_terminal
 
 @dataclass(frozen=True)
 class Result:
-    """One value of each kind that results have."""
+    """One value of each type that results have."""
 
     at: datetime
     life: timedelta
@@ -40,8 +40,8 @@ RESULT = Result(
 )
 
 
-def test_the_envelope_is_versioned_and_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    """Times in UTC, durations in seconds, paths and choices as text; warnings once; no stderr."""
+def test_json_envelope_is_versioned_and_has_plain_types(capsys: pytest.CaptureFixture[str]) -> None:
+    """Times in UTC, durations in seconds, text for paths; warnings once, not on stderr."""
     preferences = Preferences(output=Output.JSON)
     result = replace(RESULT, warnings=("mind this",))
     render.show("thing", result, preferences, words=["unseen"], warnings=["mind this"])
@@ -63,8 +63,8 @@ def test_the_envelope_is_versioned_and_plain(capsys: pytest.CaptureFixture[str])
     assert captured.err == ""
 
 
-def test_words_go_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    """A warning is said even with --quiet."""
+def test_text_goes_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """Warnings are printed even with --quiet."""
     preferences = Preferences(quiet=True)
     fields = render.Fields([("one", ["first", "second"]), ("three", "third")])
     render.show("thing", RESULT, preferences, words=["done", fields], warnings=["mind this"])
@@ -81,12 +81,12 @@ TABLE = render.Table(("result", "check", "details"), ROWS, graded=True)
 
 
 @pytest.mark.parametrize("styled", [True, False])
-def test_a_table_shows_every_cell(
+def test_table_shows_every_cell(
     styled: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Graded rows are told by words too, and no markup in a cell is taken for ours.
+    """Results are also spelled out, and markup in a cell is not interpreted.
 
-    With NO_COLOR there is no bold and no dim type either: not one escape sequence.
+    With NO_COLOR there is no escape sequence at all, neither bold nor dim.
     """
     be_a_terminal(monkeypatch)
     if not styled:
@@ -106,12 +106,12 @@ def test_a_table_shows_every_cell(
 
 
 def _without_styles(text: str) -> str:
-    """Return what is left without colours and bold type."""
+    """Return the text without colours and bold type."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def test_a_table_in_a_pipe_is_lines_with_tabs(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line a row, for cut and awk: no padding, no wrapping, no colours."""
+def test_table_in_a_pipe_is_tab_separated(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line per row for cut and awk, without padding, wrapping or colours."""
     render.show("thing", RESULT, Preferences(), words=[TABLE])
     assert capsys.readouterr().out == (
         "result\tcheck\tdetails\nok\tone\t[red]fine[/red]\n"
@@ -122,7 +122,7 @@ def test_a_table_in_a_pipe_is_lines_with_tabs(capsys: pytest.CaptureFixture[str]
 def test_fields_are_aligned_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Further lines of a value stand below its first."""
+    """Continuation lines of a value are indented to its first."""
     be_a_terminal(monkeypatch)
     fields = render.Fields([("one", ["first", "second"]), ("three", "third")])
     render.show("thing", RESULT, Preferences(), words=[fields])
@@ -130,10 +130,10 @@ def test_fields_are_aligned_on_a_terminal(
 
 
 @pytest.mark.parametrize("styled", [True, False])
-def test_a_long_wait_is_a_spinner_where_there_are_styles(
+def test_long_wait_is_a_spinner_or_a_line(
     styled: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With NO_COLOR it is a line, as in a log."""
+    """A line with NO_COLOR, as in a log."""
     be_a_terminal(monkeypatch)
     if not styled:
         monkeypatch.setenv("NO_COLOR", "1")
@@ -146,27 +146,27 @@ def test_a_long_wait_is_a_spinner_where_there_are_styles(
     assert ("\x1b" in err) is styled
 
 
-def test_times_are_never_local() -> None:
-    """A program that reads the JSON need not know the zone of the machine."""
+def test_times_are_in_utc() -> None:
+    """JSON readers need not know the machine's time zone."""
     assert envelope.to_json(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize("output", list(Output))
-def test_a_closed_stdout_is_no_failure(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under ``>&-`` Python has no stdout; what was done stays done, and ends with 0."""
+def test_closed_stdout_is_not_a_failure(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under ``>&-`` Python has no stdout; the work was done, so the status is 0."""
     monkeypatch.setattr("sys.stdout", None)
     render.show("thing", RESULT, Preferences(output=output), words=["done"])
     assert sys.stdout is None
 
 
-def test_half_of_a_surrogate_pair_is_escaped(capfd: pytest.CaptureFixture[str]) -> None:
-    """A server may send one, and UTF-8 has none; who reads the JSON gets what was sent."""
+def test_lone_surrogate_is_escaped(capfd: pytest.CaptureFixture[str]) -> None:
+    """A server may send one and UTF-8 has none; JSON readers get what was sent."""
     render.show("x", {}, Preferences(Output.JSON), words=[], warnings=["\ud800 é"])
     assert json.loads(capfd.readouterr().out)["warnings"] == ["\ud800 é"]
 
 
-def test_json_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """C1, DEL, bidi and half of a surrogate pair are escaped; the value stays what it is."""
+def test_json_escapes_terminal_controls(capsys: pytest.CaptureFixture[str]) -> None:
+    """C1, DEL, bidi and lone surrogates; the value stays the same."""
     odd = "\x7f\x9b2J\u202e\u2066\u2028\ud800ü"
     preferences = Preferences(output=Output.JSON)
     render.show("x", {"odd": odd}, preferences, words=[])
@@ -175,10 +175,10 @@ def test_json_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(text)["data"]["odd"] == odd
 
 
-def test_what_others_say_beside_a_spinner(
+def test_foreign_text_next_to_a_spinner_is_escaped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Rich takes out what commands a terminal, but not what turns text round."""
+    """Rich removes terminal controls, but not bidirectional ones."""
     be_a_terminal(monkeypatch)
     spinner = render.spinner(Preferences())
     assert spinner

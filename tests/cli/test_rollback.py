@@ -1,4 +1,4 @@
-"""``rollback`` as a user runs it: what is said, as a table, as fields and as JSON."""
+"""``rollback`` as a user runs it: as a table, as fields and as JSON."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(("record", "restarts"), [(SERVER, True), (CLIENT, False)])
-def test_it_says_what_is_in_use_and_what_is_to_be_done(
+def test_rollback_says_what_is_in_use_and_what_to_restart(
     tmp_path: Path, record: Record, restarts: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A daemon has to be restarted, as after `issue server`; a client reads its files each time."""
+    """A daemon must be restarted; a client reads its files each time."""
     serials = [put(tmp_path, number, record) for number in (1, 2)]
     first, second = generations(tmp_path)
     assert run(["rollback", str(tmp_path)]) == 0
@@ -33,7 +33,7 @@ def test_it_says_what_is_in_use_and_what_is_to_be_done(
     assert ("systemctl restart docker" in said.err) is restarts
 
 
-def test_the_list_has_a_row_for_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_has_a_row_per_generation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The one in use is marked, and nothing is changed."""
     for number in (1, 2):
         put(tmp_path, number)
@@ -49,10 +49,10 @@ def test_the_list_has_a_row_for_each(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert rows[1][-1] == "it lacks cert.pem"
 
 
-def test_the_one_in_use_needs_no_restart(
+def test_rollback_to_the_generation_in_use_needs_no_restart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing has changed, which is said."""
+    """It says that nothing changed."""
     for number in (1, 2):
         put(tmp_path, number, SERVER)
     assert run(["rollback", str(tmp_path), generations(tmp_path)[1]]) == 0
@@ -61,8 +61,10 @@ def test_the_one_in_use_needs_no_restart(
     assert "restart" not in said
 
 
-def test_what_the_list_has_can_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its first column is enough of a name, and there is no column for no problem."""
+def test_first_column_of_the_list_is_accepted_as_a_generation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no column for problems if there are none."""
     for number in (1, 2):
         put(tmp_path, number)
     assert run(["rollback", str(tmp_path), "--list"]) == 0
@@ -72,8 +74,8 @@ def test_what_the_list_has_can_be_given(tmp_path: Path, capsys: pytest.CaptureFi
     assert (tmp_path / ".dockertls" / "current").resolve().name == generations(tmp_path)[0]
 
 
-def test_both_have_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the names of the fields that the reference has."""
+def test_rollback_and_list_have_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the field names of the reference."""
     for number in (0, 1):
         put(tmp_path, number, SERVER)
     first, second = generations(tmp_path)
@@ -90,8 +92,8 @@ def test_both_have_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "expired at" in done["warnings"][0]
 
 
-def test_failures_end_with_their_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing of ours there, no such generation, none before."""
+def test_each_failure_has_its_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No credential of ours, no such generation, no earlier one."""
     assert run(["rollback", str(tmp_path)]) == 78
     put(tmp_path, 1)
     assert run(["rollback", str(tmp_path)]) == 78
@@ -99,10 +101,10 @@ def test_failures_end_with_their_status(tmp_path: Path, capsys: pytest.CaptureFi
     assert "rollback" in capsys.readouterr().err
 
 
-def test_an_empty_directory_is_a_variable_that_is_not_set(
+def test_empty_directory_argument_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is done where the shell happens to be."""
+    """From an unset variable; it must not mean the working directory."""
     for number in (1, 2):
         put(tmp_path, number)
     monkeypatch.chdir(tmp_path)
@@ -111,24 +113,24 @@ def test_an_empty_directory_is_a_variable_that_is_not_set(
     assert (tmp_path / ".dockertls" / "current").resolve().name == generations(tmp_path)[1]
 
 
-def test_one_generation_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A name beside --list would be taken for a rollback to it, and is no filter."""
+def test_list_takes_no_generation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The name is not a filter, and looks like a request to roll back."""
     for number in (1, 2):
         put(tmp_path, number)
     assert run(["rollback", str(tmp_path), generations(tmp_path)[0], "--list"]) == 2
     assert "omit one" in capsys.readouterr().err
 
 
-def test_check_takes_no_empty_directory(capsys: pytest.CaptureFixture[str]) -> None:
-    """As a rollback and --dir: it would be wherever the shell is."""
+def test_check_refuses_an_empty_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would mean the working directory."""
     assert run(["check", "localhost:1", "--certs", ""]) == 2
     assert "empty value for --certs" in capsys.readouterr().err
 
 
-def test_a_ca_that_goes_or_comes_back_is_named(
+def test_changes_of_the_trusted_cas_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As by `issue`; and one that was taken out on purpose is not let in without a word."""
+    """As by `issue`; a CA that was removed on purpose does not return silently."""
     put(tmp_path, 1, SERVER)
     monkeypatch.setattr("tests.test_rollback.ROOT", Authority.create("new root"))
     put(tmp_path, 2, SERVER)

@@ -1,4 +1,4 @@
-"""What is logged, in words on stderr; and what failed."""
+"""Log records and errors as text on stderr."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ logger = logging.getLogger("dockertls_vault.of.this.test")
     ],
     ids=["plain", "verbose", "quiet", "both"],
 )
-def test_what_is_said_of_what_is_logged(
+def test_log_levels_map_to_notes_and_warnings(
     preferences: Preferences, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Info is a note, debug what --verbose adds, and a warning is never silenced."""
+    """INFO is a note, DEBUG needs --verbose, and a warning is never silenced."""
     with speech.speaking(preferences):
         for level in (logging.DEBUG, logging.INFO, logging.WARNING):
             logger.log(level, "%s", logging.getLevelName(level).lower())
     assert capsys.readouterr().err == said
 
 
-def test_the_logging_of_a_process_is_left_as_it_was(
+def test_logging_configuration_is_restored(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whoever runs a command in a process of theirs has their own handlers, and levels."""
+    """A process that calls a command has its own handlers and levels."""
     ours, root = logging.getLogger("dockertls_vault"), logging.getLogger()
     before = (ours.level, ours.propagate, list(ours.handlers), root.level, list(root.handlers))
     assert main.run(["check", "localhost:1", "--certs", ""]) == 2
@@ -48,18 +48,18 @@ def test_the_logging_of_a_process_is_left_as_it_was(
     assert capsys.readouterr().err == ""
 
 
-def test_what_a_library_logs_is_not_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """A URL or a header of its own could have a token in it."""
+def test_log_records_of_libraries_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """They may contain a URL or header with a token."""
     with speech.speaking(Preferences(verbose=True)):
         for name in ("urllib3.connectionpool", "hvac", "dockertls_vaults"):
             logging.getLogger(name).error("X-Vault-Token: s.secret")
     assert capsys.readouterr().err == ""
 
 
-def test_errors_warnings_and_hints_have_colours_on_a_terminal(
+def test_labels_are_coloured_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The label alone; NO_COLOR turns them off, and so does a pipe."""
+    """Only the label; NO_COLOR or a pipe turns it off."""
     be_a_terminal(monkeypatch)
     error = UnmanagedFiles("went wrong")
     speech.failure(error, Preferences())
@@ -77,8 +77,8 @@ def test_errors_warnings_and_hints_have_colours_on_a_terminal(
     assert capsys.readouterr().err == "warning: mind this\n"
 
 
-def test_what_others_say_begins_no_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A newline in a warning of Vault's is shown as one; it forges no line of ours."""
+def test_newline_in_a_warning_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning from Vault cannot imitate a line of ours."""
     with speech.speaking(Preferences()):
         logger.warning("odd\nerror: all is lost\nhint: run this")
     said = capsys.readouterr().err.splitlines()

@@ -1,4 +1,4 @@
-"""Streams that are closed, full or read by nobody: the status is still that of the command."""
+"""Streams that are closed, full or unread: the exit status is still the command's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROGRAM = [sys.executable, "-m", "dockertls_vault"]
 
 @pytest.fixture
 def unread() -> int:
-    """Return the end to write to of a pipe that nobody reads, as under `| true`."""
+    """Return the write end of a pipe without a reader, as under `| true`."""
     reader, writer = os.pipe()
     os.close(reader)
     return writer
@@ -34,7 +34,7 @@ def unread() -> int:
 
 @pytest.fixture
 def closed_port() -> int:
-    """Return a port at which nothing listens."""
+    """Return a port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
@@ -53,10 +53,10 @@ COMMANDS = [
 
 @pytest.mark.parametrize(("arguments", "status"), COMMANDS)
 @pytest.mark.parametrize("both", [False, True])
-def test_the_status_is_the_commands(
+def test_exit_status_is_the_commands_despite_a_broken_stream(
     arguments: Sequence[str], status: int, both: bool, unread: int, closed_port: int
 ) -> None:
-    """Not 1, which is a warning of `check`; and the other stream has not a word about it."""
+    """Not 1, a warning of `check`; nothing about it is on the other stream."""
     environ = {**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{closed_port}"}
     done = subprocess.run(
         [*PROGRAM, *arguments],
@@ -73,10 +73,10 @@ def test_the_status_is_the_commands(
 
 @pytest.mark.parametrize(("arguments", "status"), COMMANDS)
 @pytest.mark.parametrize("redirections", [">/dev/full", ">/dev/full 2>&1"])
-def test_a_full_disk_is_told_from_a_success(
+def test_output_to_a_full_disk_is_not_a_success(
     arguments: Sequence[str], status: int, redirections: str, closed_port: int
 ) -> None:
-    """What failed before has its own status, whether or not that can still be said."""
+    """An earlier failure keeps its status, even if it cannot be printed."""
     done = _in_a_shell(redirections, *arguments, port=closed_port)
     assert done.returncode == (status or 74)
     told = "error: cannot write the result to stdout: No space left" in done.stderr
@@ -87,10 +87,10 @@ def test_a_full_disk_is_told_from_a_success(
 @pytest.mark.parametrize(
     "closed", [found for size in (1, 2, 3) for found in itertools.combinations("012", size)]
 )
-def test_what_the_caller_closed_is_not_missed(
+def test_closed_streams_are_ignored(
     arguments: Sequence[str], status: int, closed: Sequence[str], closed_port: int
 ) -> None:
-    """Under ``<&- >&- 2>&-``: nobody wants to hear it."""
+    """Under ``<&- >&- 2>&-``."""
     redirections = " ".join(f"{number}>&-" for number in closed)
     done = _in_a_shell(redirections, *arguments, port=closed_port)
     assert done.returncode == status
@@ -98,10 +98,10 @@ def test_what_the_caller_closed_is_not_missed(
 
 
 @pytest.mark.parametrize("redirections", [">/dev/full", ">/dev/full 2>&1", "<&- >&- 2>&-"])
-def test_a_set_is_in_use_whatever_can_be_said(
+def test_credential_is_installed_even_if_output_fails(
     redirections: str, fake: FakeVault, tmp_path: Path
 ) -> None:
-    """And the files have nothing in them that was to be said."""
+    """And no output ends up in its files."""
     out = tmp_path / "client"
     done = _in_a_shell(
         redirections,
@@ -118,8 +118,8 @@ def test_a_set_is_in_use_whatever_can_be_said(
     assert (out / "key.pem").read_text().count("-----") == 4
 
 
-def test_a_slow_reader_of_a_pipe_that_does_not_block() -> None:
-    """Whoever shares the pipe may have made it non-blocking, as Node.js does."""
+def test_slow_reader_of_a_non_blocking_pipe_gets_everything() -> None:
+    """Another process, such as Node.js, may have set O_NONBLOCK."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     while True:
@@ -137,16 +137,16 @@ def test_a_slow_reader_of_a_pipe_that_does_not_block() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
-def test_what_has_a_reader_is_written_as_ever(encoding: str) -> None:
-    """In the encoding that Python chose, and nothing is left behind in a buffer."""
+def test_output_with_a_reader_is_written_completely(encoding: str) -> None:
+    """In the encoding that Python chose, with no data left in a buffer."""
     environ = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "80"}
     done = subprocess.run([*PROGRAM, "--version"], capture_output=True, env=environ, check=False)
     assert (done.stdout, done.stderr) == (f"dockertls-vault {__version__}\n".encode(), b"")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
-def test_what_an_encoding_cannot_hold_is_escaped(encoding: str) -> None:
-    """In JSON by JSON's own escapes: a program reads what was meant."""
+def test_characters_outside_the_encoding_are_escaped(encoding: str) -> None:
+    """In JSON by JSON's own escapes, so readers get the original."""
     environ = {**os.environ, "PYTHONIOENCODING": encoding, "DOCKERTLS_AUTH": "☃"}
     done = subprocess.run(
         [*PROGRAM, "auth", "-o", "json"], capture_output=True, env=environ, check=False

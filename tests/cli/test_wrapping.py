@@ -1,4 +1,4 @@
-"""Lines end where a reader can go on."""
+"""Line wrapping at sensible places."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FINGERPRINT = ":".join(["A0"] * 32)
         ("x" * 33, ["x" * 16, "x" * 16, "x"]),
     ],
 )
-def test_a_line_ends_at_a_sensible_place(text: str, lines: list[str]) -> None:
-    """At a space; within a word too long for a line after a separator; anywhere at the last."""
+def test_line_breaks_at_a_space_or_separator(text: str, lines: list[str]) -> None:
+    """In a word too long for a line after a separator; anywhere as a last resort."""
     assert wrap(text, 16).split("\n") == lines
 
 
 @given(st.text(), st.integers(1, 100))
-def test_nothing_is_too_long_and_nothing_is_lost(text: str, width: int) -> None:
-    """Whatever the text: only spaces go, at the ends of lines."""
+def test_wrapped_lines_fit_and_lose_only_spaces(text: str, width: int) -> None:
+    """For any text."""
     wrapped = wrap(text, width)
     assert all(len(line) <= width for line in wrapped.split("\n"))
     assert "".join(wrapped.split()) == "".join(text.split())

@@ -1,4 +1,4 @@
-"""Servers that treat one connection unlike the next: impostors, and what is before a daemon."""
+"""Servers that treat some connections differently: impostors, and proxies in front of a daemon."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VERSION = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 def daemon(
     credential: Path, *, maximum: int = SSL.TLS1_3_VERSION
 ) -> Callable[[socket.socket], None]:
-    """Answer the clients of the CA in ``credential`` as dockerd does, and refuse all others."""
+    """Answer clients of the CA in ``credential`` as dockerd does, and refuse all others."""
     context = servers.openssl_context(credential, maximum=maximum)
     context.load_verify_locations(str(credential / "ca.pem"))
     context.load_client_ca(bytes(credential / "ca.pem"))
@@ -40,7 +40,7 @@ def daemon(
 
 
 def saying(data: bytes) -> Callable[[socket.socket], None]:
-    """Say this to the client's first words, whatever they are, and end."""
+    """Send this reply to whatever the client sends first, then close."""
 
     def talk(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -50,18 +50,18 @@ def saying(data: bytes) -> Callable[[socket.socket], None]:
 
 
 def alerting(number: int) -> Callable[[socket.socket], None]:
-    """Send an alert in the place of a handshake."""
+    """Send an alert instead of a handshake."""
     return saying(_ALERT + bytes([number]))
 
 
 def reset(connection: socket.socket) -> None:
-    """End the connection as a firewall does."""
+    """Reset the connection as a firewall does."""
     connection.recv(65536)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def passing(port: int) -> Callable[[socket.socket], None]:
-    """Pass all on to the genuine daemon, and what it says."""
+    """Forward everything to the genuine daemon and back."""
 
     def talk(connection: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", port), servers.LIMIT) as behind:
@@ -74,7 +74,7 @@ def passing(port: int) -> Callable[[socket.socket], None]:
 
 
 def replaying(port: int, after: bytes) -> Callable[[socket.socket], None]:
-    """Show what a genuine daemon of TLS 1.2 shows, its certificate and all; then say ``after``."""
+    """Replay a genuine TLS 1.2 daemon's certificate message, then send ``after``."""
 
     def talk(connection: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", port), servers.LIMIT) as behind:
@@ -96,7 +96,7 @@ def by_number(
     usual: Callable[[socket.socket], None],
     others: Mapping[int, Callable[[socket.socket], None]],
 ) -> Callable[[socket.socket], None]:
-    """Treat the TLS connections of these numbers, from 0 on, in another way than ``usual``."""
+    """Handle the TLS connections with these numbers, from 0 on, differently from ``usual``."""
     numbers = itertools.count()
 
     def talk(connection: socket.socket) -> None:

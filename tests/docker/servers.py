@@ -1,4 +1,4 @@
-"""Small servers on a loopback port, one thread each: whatever answers where Docker should."""
+"""Small servers on loopback ports, one thread each, in place of Docker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
     from pathlib import Path
 
-# What Podman 4.3.1 answers to GET /version, as its service in Debian 12 does, less the details.
+# The answer of Podman 4.3.1 (Debian 12) to GET /version, shortened.
 PODMAN = (
     b'{"Platform":{"Name":"linux/amd64/debian-12"},"Components":[{"Name":"Podman Engine",'
     b'"Version":"4.3.1","Details":{"APIVersion":"4.3.1","Arch":"amd64","MinAPIVersion":"4.0.0",'
@@ -26,14 +26,14 @@ PODMAN = (
     b'"Details":{"Package":"conmon_2.1.6+ds1-1_amd64"}}],"Version":"4.3.1","ApiVersion":"1.41",'
     b'"MinAPIVersion":"1.24","GitCommit":"","GoVersion":"go1.19.8","Os":"linux","Arch":"amd64"}'
 )
-# What Go answers to plaintext where it serves TLS.
+# Go's answer to plaintext on a TLS port.
 GO = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 LIMIT = 30.0  # seconds; far more than anything here takes
 
 
 @contextlib.contextmanager
 def silent() -> Iterator[int]:
-    """Take connections and never say a word."""
+    """Accept connections and never send anything."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -66,7 +66,7 @@ def talking(talk: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def server_context(credential: Path, *, verify: bool = False) -> ssl.SSLContext:
-    """Return a server's TLS with the files in ``credential``."""
+    """Return a server's TLS context with the files in ``credential``."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(credential / "cert.pem", credential / "key.pem")
     if verify:
@@ -76,7 +76,7 @@ def server_context(credential: Path, *, verify: bool = False) -> ssl.SSLContext:
 
 
 def openssl_context(credential: Path, *, maximum: int = SSL.TLS1_3_VERSION) -> SSL.Context:
-    """Return the same in pyOpenSSL, which does what ``ssl`` does not; ``maximum`` is a version."""
+    """Return one of pyOpenSSL, which can do more; ``maximum`` is a TLS version."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_max_proto_version(maximum)
     context.use_certificate_chain_file(str(credential / "cert.pem"))
@@ -87,7 +87,7 @@ def openssl_context(credential: Path, *, maximum: int = SSL.TLS1_3_VERSION) -> S
 def shaking_hands(
     context: SSL.Context, then: Callable[[SSL.Connection], object] = lambda _: None
 ) -> Callable[[socket.socket], None]:
-    """Do the handshake, and ``then``; whoever is refused or leaves is no failure of the test."""
+    """Do the handshake, then call ``then``; a client that leaves is not an error."""
 
     def talk(connection: socket.socket) -> None:
         connection.setblocking(True)
@@ -103,9 +103,9 @@ def shaking_hands(
 def refusing_late(
     context: ssl.SSLContext, listening: threading.Event
 ) -> Callable[[socket.socket], None]:
-    """Refuse, but not before ``listening``; reset whoever writes on, as dockerd's system does.
+    """Refuse, but not before ``listening``; reset if the client keeps writing, as dockerd does.
 
-    The handshake is kept apart from the socket, so that the alert is sent when we want it to be.
+    The handshake runs detached from the socket, so that the alert can be delayed.
     """
 
     def talk(connection: socket.socket) -> None:
@@ -131,7 +131,7 @@ def refusing_late(
 
 
 def asking_late(credential: Path) -> Callable[[socket.socket], None]:
-    """Ask for a certificate only after a request, as TLS 1.2 allows (a renegotiation)."""
+    """Request a certificate only after a request, as TLS 1.2 allows (renegotiation)."""
     context = openssl_context(credential, maximum=SSL.TLS1_2_VERSION)
     context.load_verify_locations(str(credential / "ca.pem"))
     context.set_session_id(b"late")
@@ -147,7 +147,7 @@ def asking_late(credential: Path) -> Callable[[socket.socket], None]:
 
 
 def resetting(context: ssl.SSLContext) -> Callable[[socket.socket], None]:
-    """Do the handshake, then reset the connection, so that nothing more is heard."""
+    """Do the handshake, then reset the connection, so that nothing more arrives."""
 
     def talk(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as tls:
@@ -159,9 +159,9 @@ def resetting(context: ssl.SSLContext) -> Callable[[socket.socket], None]:
 def dropping(
     talk: Callable[[socket.socket], None], dropped: Container[int]
 ) -> Callable[[socket.socket], None]:
-    """End the connections of these numbers unanswered, as what limits connections does.
+    """Close the connections with these numbers unanswered, as a connection limit does.
 
-    Only those count on which the client speaks TLS; the first is number 0.
+    Only connections with TLS are counted, from 0 on.
     """
     numbers = itertools.count()
 
@@ -193,9 +193,9 @@ def answering(
 def asking(
     credential: Path, *, authorities: Path | None, maximum: int = SSL.TLS1_3_VERSION
 ) -> Callable[[socket.socket], None]:
-    """Ask for a certificate in the handshake, and name the CAs in ``authorities`` (PEM), if any.
+    """Request a certificate in the handshake, naming the CAs in ``authorities`` (PEM), if any.
 
-    Whoever has none is refused; ``maximum`` is the highest version of TLS that is spoken.
+    A client without one is refused; ``maximum`` is the highest TLS version.
     """
     context = openssl_context(credential, maximum=maximum)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)

@@ -1,4 +1,4 @@
-"""Where a daemon listens, as people write it."""
+"""The address of a daemon in every form that people write."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from dockertls_vault.errors import InvalidInput
         ("bücher.example:99", "xn--bcher-kva.example", 99),
     ],
 )
-def test_an_endpoint_is_read_in_every_form(text: str, host: str, port: int) -> None:
-    """Every way in which DOCKER_HOST and docker -H name a TCP port is understood."""
+def test_endpoint_is_parsed_in_every_form(text: str, host: str, port: int) -> None:
+    """Every form of a TCP address that DOCKER_HOST and docker -H accept."""
     assert parse_endpoint(text) == Endpoint(host, port)
 
 
@@ -62,24 +62,24 @@ def test_an_endpoint_is_read_in_every_form(text: str, host: str, port: int) -> N
         ("a b", "letters"),
     ],
 )
-def test_what_is_not_an_endpoint_is_refused_with_a_hint(text: str, words: str) -> None:
-    """Refused before anything is dialled, with a word on what to write instead."""
+def test_invalid_endpoint_is_refused_with_a_hint(text: str, words: str) -> None:
+    """Before any connection; the hint says what to write instead."""
     with pytest.raises(InvalidInput) as refused:
         parse_endpoint(text)
     assert words in refused.value.hint
 
 
 @given(st.ip_addresses(), st.integers(1, 65535))
-def test_an_address_survives_a_round_trip(address: object, port: int) -> None:
-    """What an endpoint prints is read as the same endpoint again."""
+def test_printed_endpoint_parses_to_the_same_endpoint(address: object, port: int) -> None:
+    """For any host and port."""
     endpoint = parse_endpoint(f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}")
     assert parse_endpoint(str(endpoint)) == endpoint
     assert endpoint.is_address
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_an_endpoint_or_refused(text: str) -> None:
-    """Nothing but InvalidInput comes out of a wrong text."""
+def test_any_text_is_an_endpoint_or_invalid_input(text: str) -> None:
+    """No other exception is raised."""
     try:
         endpoint = parse_endpoint(text)
     except InvalidInput:

@@ -1,4 +1,4 @@
-"""The environments that OpenBao's command line and we are given side by side (test_as_bao.py).
+"""The environments that test_as_bao.py gives to OpenBao's command line and to this program.
 
 ``{name}`` in a row is the address of a server of recording.py, or a file of possessions.py.
 """
@@ -14,10 +14,10 @@ from .possessions import ANY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# In a row, where its server redirects to; no variable of anybody's.
+# In a row, the redirect target of its server; neither program reads this variable.
 REDIRECT = "redirect"
 
-# What is set unless a row says otherwise.
+# Set unless a row overrides it.
 BASE = {
     "VAULT_ADDR": "{vault}",
     "VAULT_TOKEN": "a-token",
@@ -40,7 +40,7 @@ def _row(name: str, *parts: Mapping[str, str | None], **variables: str | None) -
 
 
 def _redirect(name: str, target: str, *parts: Mapping[str, str | None], **variables: str) -> object:
-    """Make a row whose server redirects to ``target``."""
+    """Return a row whose server redirects to ``target``."""
     return _row(name, *parts, variables, {REDIRECT: target})
 
 
@@ -147,7 +147,7 @@ PROXIES = [
     _row("HTTP_PROXY and localhost", HTTP_PROXY="{proxy}",
          VAULT_ADDR="http://localhost:{vault_port}"),
     _row("HTTP_PROXY and a name", AFAR, HTTP_PROXY="{proxy}"),
-    # Without a zone, a link-local address is refused at once, whatever routes there are.
+    # A link-local address without a zone is refused at once, whatever the routes.
     _row("HTTP_PROXY and an IPv6 address", HTTP_PROXY="{proxy}",
          VAULT_ADDR="http://[fe80::1]:8200"),
     _row("HTTP_PROXY and TLS", TLS, VAULT_CACERT="{root_ca}", HTTP_PROXY="{dead}"),
@@ -280,7 +280,7 @@ REDIRECTS = [
               BAO_DISABLE_REDIRECTS=""),
     _redirect("a redirect from TLS to none", "{vault}", TLS, VAULT_CACERT="{root_ca}"),
 ]  # fmt: skip
-# What only changes what ``bao`` prints.
+# Variables that only change the output of ``bao``.
 PRINTING = {
     "VAULT_FORMAT": "json",
     "VAULT_DETAILED": "true",
@@ -305,7 +305,7 @@ REST = [
 ]  # fmt: skip
 
 
-# What differs on purpose, and what the reference calls it.
+# Deliberate differences, by their names in the reference.
 DIFFERENT = [
     ("`VAULT_WRAP_TTL`", {"VAULT_WRAP_TTL": "60s"}),
     ("`VAULT_MFA`", {"VAULT_MFA": "method:123456"}),

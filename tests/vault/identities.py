@@ -1,4 +1,4 @@
-"""Stand-ins for those who vouch for somebody to Vault: small, and each for one call only."""
+"""Small stand-ins for identity providers, each for one call only."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Signer:
-    """Who signs JWTs (ES256)."""
+    """A signer of JWTs (ES256)."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
 
     @property
     def public_key(self) -> str:
-        """What Vault checks them with, PEM."""
+        """Return the key with which Vault verifies the JWTs, as PEM."""
         return (
             self._key.public_key()
             .public_bytes(
@@ -84,7 +84,7 @@ def answering_json(answer: Callable[[BaseHTTPRequestHandler, bytes], object]) ->
 
 @contextmanager
 def github(bearer: str, jwt: Callable[[str | None], str]) -> Iterator[str]:
-    """Give a JWT for an audience to whoever has ``bearer``; yield the URL to ask, with a query."""
+    """Issue a JWT for an audience to any client with ``bearer``; yield the URL with its query."""
 
     def answer(request: BaseHTTPRequestHandler, _body: bytes) -> object:
         if request.headers["Authorization"] != f"Bearer {bearer}":
@@ -99,7 +99,7 @@ def github(bearer: str, jwt: Callable[[str | None], str]) -> Iterator[str]:
 
 @contextmanager
 def token_review(jwt: str, namespace: str, account: str) -> Iterator[str]:
-    """Be the API of a cluster that knows one service account; yield the address."""
+    """Serve the API of a cluster with one service account; yield the address."""
 
     def answer(_request: BaseHTTPRequestHandler, body: bytes) -> object:
         review = json.loads(body)
@@ -116,9 +116,9 @@ def token_review(jwt: str, namespace: str, account: str) -> Iterator[str]:
 
 @contextmanager
 def ldap(user: str, password: str) -> Iterator[str]:
-    """Be a directory that lets one user bind (RFC 4511), and has nothing else; yield the address.
+    """Serve an LDAP directory with one user who can bind (RFC 4511); yield its URL.
 
-    Vault binds as the user and asks for no group unless it is told where groups are.
+    Vault binds as the user, and looks up groups only if groupdn is configured.
     """
 
     def talk(connection: socket.socket) -> None:

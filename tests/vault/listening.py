@@ -1,4 +1,4 @@
-"""A real OpenBao behind TLS, with a certificate of the test's own."""
+"""A real OpenBao behind TLS, with a certificate issued by the test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ATTEMPTS = 5  # another process may take a port in between
 
 @dataclass(frozen=True)
 class Listener:
-    """The TLS listener's port, the CA to trust, and the operator, who comes in over HTTP."""
+    """The TLS listener's port, the CA to trust, and an operator who uses plain HTTP."""
 
     port: int
     ca: Path
@@ -45,7 +45,7 @@ def tls_openbao(
     verify_clients: bool = False,
     name_authority: bool = True,
 ) -> Iterator[Listener]:
-    """Run a server with ``certificate``; it may want one of the CAs in ``ca_pem`` from clients.
+    """Run a server with ``certificate`` that may require client certificates of ``ca_pem``.
 
     It asks for one in any case, and may leave open which CA it is to be of.
     """

@@ -1,4 +1,4 @@
-"""Servers that do what a real Vault cannot be made to do when a test wants it."""
+"""Servers with faults that a real Vault cannot be made to show on demand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIMIT = 60.0  # seconds; far more than anything here takes
 
 
 def response(body: object, status: str = "200 OK", *headers: str) -> bytes:
-    """Return a whole HTTP response; ``body`` is JSON unless it is bytes."""
+    """Return a complete HTTP response; ``body`` is JSON unless it is bytes."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     length = f"Content-Length: {len(raw)}"
     lines = [f"HTTP/1.1 {status}", length, "Connection: close", *headers, "", ""]
@@ -27,7 +27,7 @@ def response(body: object, status: str = "200 OK", *headers: str) -> bytes:
 
 @dataclass
 class Node:
-    """One node: ``answer`` is called with each connection, after its request was read."""
+    """A node that calls ``answer`` with each connection, after reading its request."""
 
     address: str
     answer: Callable[[Node, socket.socket], None]
@@ -35,41 +35,41 @@ class Node:
     paths: list[str] = field(default_factory=list)
 
     def hangs(self, _connection: socket.socket) -> None:
-        """Take the request and never answer."""
+        """Accept the request and never answer."""
         self.over.wait(_LIMIT)
 
     def closes_mid_body(self, connection: socket.socket) -> None:
-        """Promise more than comes."""
+        """Close the connection before the announced length."""
         connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"data": {"cert')
 
     def answers_garbage(self, connection: socket.socket) -> None:
-        """Say what is no HTTP at all."""
+        """Answer with something other than HTTP."""
         connection.sendall(b"\x15\x03\x01\x00\x02\x02\x16 what?\r\n\r\n")
 
     def answers_html(self, connection: socket.socket) -> None:
-        """Be another web server."""
+        """Answer as some other web server."""
         connection.sendall(response(b"<html>hello</html>", "200 OK", "Content-Type: text/html"))
 
     def answers_as_another_service(self, connection: socket.socket) -> None:
-        """Know no such path, in another service's words."""
+        """Answer 404 as another service does."""
         connection.sendall(response({"message": "not found"}, "404 Not Found"))
 
     def drips_headers(self, connection: socket.socket) -> None:
-        """Send a byte now and then, before the headers end."""
+        """Send the headers one byte at a time, without end."""
         self._drip(connection, b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 10_000)
 
     def drips_body(self, connection: socket.socket) -> None:
-        """Send a byte now and then of a body that is promised to be long."""
+        """Send a long body one byte at a time."""
         self._drip(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + b" " * 10_000)
 
     def never_ends(self, connection: socket.socket) -> None:
-        """Send a body as long as somebody reads it."""
+        """Send a body for as long as the client reads it."""
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         while not self.over.is_set():
             connection.sendall(b"x" * 65536)
 
     def redirects_in_a_circle(self, connection: socket.socket) -> None:
-        """Name itself as the leader."""
+        """Redirect to this node itself."""
         connection.sendall(response({}, "307 Temporary Redirect", f"Location: {self.address}/v1/x"))
 
     def _drip(self, connection: socket.socket, content: bytes) -> None:
@@ -83,7 +83,7 @@ class Node:
 def misbehaving(
     answer: Callable[[Node, socket.socket], None], context: ssl.SSLContext | None = None
 ) -> Iterator[Node]:
-    """Run a node on a free loopback port, with a thread for each connection."""
+    """Run a node on a free loopback port, with one thread per connection."""
     scheme = "http" if context is None else "https"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         node = Node(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", answer)
@@ -121,7 +121,7 @@ def _talk(node: Node, connection: socket.socket, context: ssl.SSLContext | None)
 
 
 def _read_request(connection: socket.socket) -> bytes:
-    """Read one request with its body: what is left unread would reset the connection."""
+    """Read one request with its body: unread data would reset the connection."""
     request = b""
     while b"\r\n\r\n" not in request:
         piece = connection.recv(65536)
@@ -137,7 +137,7 @@ def _read_request(connection: socket.socket) -> bytes:
 
 @dataclass
 class Relay:
-    """What lies between us and a real server, and may stop to be there."""
+    """A relay in front of a real server that can be stopped."""
 
     address: str
     stop: Callable[[], None]
@@ -145,7 +145,7 @@ class Relay:
 
 @contextlib.contextmanager
 def relaying(target: str) -> Iterator[Relay]:
-    """Pass requests on to ``target`` until it is told to stop; then refuse connections."""
+    """Forward requests to ``target`` until stopped, then refuse connections."""
     parts = urlsplit(target)
     stopped = threading.Event()
 
@@ -186,7 +186,7 @@ def relaying(target: str) -> Iterator[Relay]:
 
 
 def connects(node: Node, connection: socket.socket) -> None:
-    """Be a proxy for TLS: connect to where the request wants to go."""
+    """Act as a proxy: tunnel to the host that CONNECT names."""
     host, _, port = node.paths[-1].rpartition(":")
     with socket.create_connection((host, int(port)), _LIMIT) as upstream:
         connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
@@ -204,7 +204,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 def rate_limited(until: int) -> Callable[[Node, socket.socket], None]:
-    """Return an answer of 429 for the first ``until`` requests, and of a token's data then."""
+    """Return an answer of 429 to the first ``until`` requests, then a token's data."""
 
     def answer(node: Node, connection: socket.socket) -> None:
         if len(node.paths) <= until:
@@ -217,7 +217,7 @@ def rate_limited(until: int) -> Callable[[Node, socket.socket], None]:
 
 
 def redirects_to(location: str) -> Callable[[Node, socket.socket], None]:
-    """Return a standby's answer, which names the leader."""
+    """Return a standby's redirect to the leader at this URL."""
 
     def answer(_node: Node, connection: socket.socket) -> None:
         connection.sendall(response({}, "307 Temporary Redirect", f"Location: {location}"))
@@ -226,7 +226,7 @@ def redirects_to(location: str) -> Callable[[Node, socket.socket], None]:
 
 
 def says_json(body: object) -> Callable[[Node, socket.socket], None]:
-    """Return a success with this body."""
+    """Return an answer of 200 with this body."""
 
     def answer(_node: Node, connection: socket.socket) -> None:
         connection.sendall(response(body))
@@ -235,7 +235,7 @@ def says_json(body: object) -> Callable[[Node, socket.socket], None]:
 
 
 def says(*errors: str, status: str) -> Callable[[Node, socket.socket], None]:
-    """Return an answer with Vault's own way to fail."""
+    """Return an error answer in Vault's format."""
 
     def answer(_node: Node, connection: socket.socket) -> None:
         connection.sendall(response({"errors": list(errors)}, status))

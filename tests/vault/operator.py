@@ -1,4 +1,4 @@
-"""The operator of a test's Vault: any call, with any token, and none of the code under test."""
+"""The operator of a test's Vault: any call with any token, without the code under test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIMIT = 60.0  # seconds; far more than any call takes
 
 @dataclass(frozen=True)
 class Operator:
-    """Whoever has ``token`` at ``address``."""
+    """A client with ``token`` at ``address``."""
 
     address: str
     token: str = field(repr=False)
@@ -38,7 +38,7 @@ class Operator:
     def call(
         self, method: str, path: str, body: object = None, **headers: str
     ) -> tuple[int, dict[str, Any]]:
-        """Return the status and the body of the answer; ``headers`` have ``_`` for ``-``."""
+        """Return the status and body of the answer; ``_`` in ``headers`` stands for ``-``."""
         parts = urlsplit(self.address)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT)
         sent = {"X-Vault-Token": self.token}
@@ -52,20 +52,20 @@ class Operator:
         return answer.status, json.loads(raw) if raw else {}
 
     def write(self, path: str, body: object = None, **headers: str) -> dict[str, Any]:
-        """POST, which must succeed; return the body."""
+        """POST, expect success, and return the body."""
         status, answer = self.call("POST", path, body or {}, **headers)
         assert status in {200, 204}, (path, status, answer)
         return answer
 
     def read(self, path: str) -> dict[str, Any]:
-        """GET, which must succeed; return the data."""
+        """GET, expect success, and return the data."""
         status, answer = self.call("GET", path)
         assert status == 200, (path, status, answer)
         data: dict[str, Any] = answer["data"]
         return data
 
     def enable_auth(self, kind: str) -> str:
-        """Mount an auth method at a path of its own; return that path, below ``auth/``."""
+        """Mount an auth method at a unique path; return that path, below ``auth/``."""
         mount = f"{kind}-{secrets.token_hex(4)}"
         self.write(f"sys/auth/{mount}", {"type": kind})
         return mount
@@ -94,13 +94,13 @@ class Operator:
         return str(answer["auth"]["client_token"])
 
     def is_alive(self, token: str) -> bool:
-        """Tell whether a token may still be used."""
+        """Tell whether a token is still valid."""
         status, _ = self.call("POST", "auth/token/lookup", {"token": token})
         return status == 200
 
 
 def settings(address: str, **variables: str) -> Settings:
-    """Resolve the settings from variables alone."""
+    """Resolve the settings from environment variables only."""
     return resolve.resolve({}, {"VAULT_ADDR": address, **variables}, [])
 
 
@@ -111,10 +111,10 @@ def session(
     /,
     **variables: str,
 ) -> Session:
-    """Open a session; nothing takes long in it, unless ``waits`` is told."""
+    """Open a session; a wait in it fails the test unless ``waits`` is given."""
     return open_session(settings(address, **variables), progress=waits or NoWaits(), ask=ask)
 
 
 def ask_as_nobody(opened: Session) -> Any:
-    """Return the data of the answer to one request, which has no token."""
+    """Send one request without a token; return the data of the answer."""
     return opened.anonymous.get("/v1/auth/token/lookup-self")["data"]

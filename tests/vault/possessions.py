@@ -1,4 +1,4 @@
-"""The certificates and files that environments.py names, good and bad."""
+"""The certificates and files that environments.py refers to, valid and invalid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.certificates import Authority, Issued, write_credential
 if TYPE_CHECKING:
     from pathlib import Path
 
-# No loopback address by its number, and yet this machine.
+# An address of this machine outside 127.0.0.0/8.
 ANY = "0.0.0.0"  # noqa: S104 - dialled, not bound
 ROOT = Authority.create("root of the listener")
 INTERMEDIATE = ROOT.intermediate("intermediate of the listener")
@@ -27,7 +27,7 @@ _BROKEN = b"-----BEGIN CERTIFICATE-----\ncnViYmlzaA==\n-----END CERTIFICATE-----
 
 
 def write_credentials(directory: Path) -> dict[str, Path]:
-    """Write the certificate of each server with TLS, by its name."""
+    """Write a certificate for each TLS server; return the directories by name."""
     leaf = INTERMEDIATE.server(*_NAMES)
     listeners = {
         "root": _LEAF,
@@ -43,7 +43,7 @@ def write_credentials(directory: Path) -> dict[str, Path]:
 
 
 def _without_identifiers() -> Issued:
-    """Make a leaf without an authority key identifier, as hand-made ones are."""
+    """Issue a leaf without an authority key identifier, as made by hand."""
     key = ec.generate_private_key(ec.SECP256R1())
     made = (
         x509.CertificateBuilder()
@@ -61,7 +61,7 @@ def _without_identifiers() -> Issued:
 
 
 def write_files(directory: Path) -> dict[str, str]:
-    """Write the files; return their paths, or that of their directory, by its name."""
+    """Write the files; return their paths, or their directory's, by name."""
     files = {
         "root_ca": ROOT.pem,
         "intermediate_ca": INTERMEDIATE.pem,

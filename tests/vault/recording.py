@@ -1,6 +1,6 @@
-"""Servers that write down what arrives: Vault, an agent, proxies and a Unix socket.
+"""Servers that record every request: Vault, an agent, proxies and a Unix socket.
 
-Each answers everything with the same list, which is a JWT of GitHub's as well.
+Each answers every request with the same list, which also passes for GitHub's JWT.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIMIT = 30.0  # seconds; far more than anything here takes
-# How a client of SOCKS begins, and how long its addresses are by their type (RFC 1928).
+# The first byte of a SOCKS5 client, and the length of an address by its type (RFC 1928).
 _SOCKS = b"\x05"
 _ADDRESS_LENGTHS = {1: 4, 4: 16}
 _HEADERS = (
@@ -41,7 +41,7 @@ _TUNNEL_HEADERS = ("Proxy-Authorization",)
 
 @dataclass(frozen=True)
 class Arrival:
-    """A request, by what matters: ``door`` is the server that it came to."""
+    """A request, reduced to what matters; ``door`` is the server that received it."""
 
     door: str
     request: str
@@ -52,7 +52,7 @@ class Arrival:
 
 @dataclass
 class Recorder:
-    """The addresses of the servers by their names, and what arrived at them.
+    """The addresses of the servers by name, and the requests that they received.
 
     A server in ``redirects`` sends whoever comes to the same path below the URL there, and
     answers whom it sent to itself, below /moved.
@@ -92,7 +92,7 @@ def recording(directory: Path, credentials: Mapping[str, Path]) -> Iterator[Reco
 
 
 class _Recording:
-    """What each server knows: its name, its certificate, and where a tunnel ends."""
+    """What a server knows: its name, its certificate, and where a tunnel through it ends."""
 
     daemon_threads = True
 
@@ -106,7 +106,7 @@ class _Recording:
         super().__init__(address, _Handler)  # type: ignore[call-arg]  # socketserver's
 
     def handle_error(self, *_: object) -> None:
-        """Be quiet: clients that break off are what is tested."""
+        """Stay silent: the tests include clients that break off."""
 
 
 class _Server(_Recording, socketserver.ThreadingTCPServer):
@@ -174,10 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self._door
 
     def log_message(self, *_: object) -> None:
-        """Be quiet."""
+        """Stay silent."""
 
     def _record(self, names: tuple[str, ...] = _HEADERS) -> None:
-        # A slash after a namespace is nothing to Vault.
+        # Vault ignores a slash after a namespace.
         headers = tuple(
             (name, self.headers[name].strip("/")) for name in names if name in self.headers
         )
@@ -187,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _speak_socks(self) -> None:
-        """Let a client of SOCKS connect to anything, which is here (RFC 1928)."""
+        """Let a SOCKS client connect to any host, which is this server (RFC 1928)."""
         stream = self.request.makefile("rb", buffering=0)
         _version, methods = stream.read(2)
         stream.read(methods)
@@ -227,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def unused_port() -> int:
-    """Return a loopback port where nobody listens."""
+    """Return a loopback port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

@@ -1,7 +1,6 @@
-"""The same environment, given to OpenBao's command line and to us: the same must arrive.
+"""Given the same environment, this program and OpenBao's command line send the same requests.
 
-Each row runs ``bao list`` and our own list of a mount's issuers, both against servers that write
-down what comes.
+Each row runs ``bao list`` and our own list of a mount's issuers against recording servers.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ LIMIT = 60.0  # seconds; far more than a request on loopback takes
 
 @dataclass(frozen=True)
 class Outcome:
-    """What arrived, in order, and whether the command succeeded."""
+    """The requests in order, and whether the command succeeded."""
 
     arrivals: tuple[Arrival, ...]
     accepted: bool
@@ -53,7 +52,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
-    """Run the servers, with what the rows name."""
+    """Run the servers, with the files that the rows refer to."""
     directory = tmp_path_factory.mktemp("as-bao")
     with recording(directory, write_credentials(directory)) as found:
         for name in ("vault", "standby", "proxy", "root", "nameless"):
@@ -89,7 +88,7 @@ def _ours(recorder: Recorder, environ: Mapping[str, str]) -> Outcome:
             pytest.MonkeyPatch.context() as patch,
             open_session(resolve.resolve({}, environ, [])) as session,
         ):
-            # That a token is asked about before it is used is ours alone (test_wrapping.py).
+            # Only our program looks a token up before using it (test_wrapping.py).
             patch.setattr(wrapping, "refuse", lambda *_: None)
             session.client.adapter.list("/v1/dockertls/issuers")
     except DockerTLSError:
@@ -98,12 +97,12 @@ def _ours(recorder: Recorder, environ: Mapping[str, str]) -> Outcome:
 
 
 def _ignore(_text: str) -> None:
-    """Take what is said about the connection."""
+    """Ignore messages about the connection."""
 
 
 @pytest.fixture(autouse=True)
 def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Insist on RFC 5280 by default, as Python does from 3.13 on."""
+    """Verify by RFC 5280's strict rules, the default from Python 3.13 on."""
     create = ssl.create_default_context
 
     def create_strict(**options: Any) -> ssl.SSLContext:
@@ -118,7 +117,7 @@ def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
 def outcomes(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Mapping[str, str | None]], tuple[Outcome, Outcome]]:
-    """Return what runs a row, and gives our outcome and that of ``bao``."""
+    """Return a function that runs a row and returns our outcome and that of ``bao``."""
 
     def run(row: Mapping[str, str | None]) -> tuple[Outcome, Outcome]:
         environ = _environment(recorder, row)
@@ -133,21 +132,21 @@ def outcomes(
 
 
 @pytest.mark.parametrize("row", [*ADDRESSES, *IDENTITY, *PROXIES, *TRUST, *REST])
-def test_the_same_arrives(
+def test_requests_are_the_same_as_those_of_bao(
     outcomes: Callable[[Mapping[str, str | None]], tuple[Outcome, Outcome]],
     row: Mapping[str, str | None],
 ) -> None:
-    """The same requests, at the same servers, by the same way, and the same end."""
+    """Same requests, servers, proxies and result."""
     ours, baos = outcomes(row)
     assert ours == baos
 
 
 @pytest.mark.parametrize("row", REDIRECTS)
-def test_the_same_arrives_after_a_redirect(
+def test_requests_after_a_redirect_are_the_same_as_those_of_bao(
     outcomes: Callable[[Mapping[str, str | None]], tuple[Outcome, Outcome]],
     row: Mapping[str, str | None],
 ) -> None:
-    """But for the Host header: ``bao`` sends that of the first server to the second one, too."""
+    """Except the Host header: ``bao`` sends the first server's to the second one, too."""
     ours, baos = map(_without_host, outcomes(row))
     assert ours == baos
 
@@ -163,19 +162,19 @@ def _without_host(outcome: Outcome) -> Outcome:
 
 
 @pytest.mark.parametrize(("name", "row"), DIFFERENT)
-def test_what_differs_is_in_the_reference(
+def test_documented_difference_still_exists(
     outcomes: Callable[[Mapping[str, str | None]], tuple[Outcome, Outcome]],
     name: str,
     row: Mapping[str, str | None],
 ) -> None:
-    """And it does differ: what is as bao does it by now has no place there."""
+    """A difference that is gone must leave the reference."""
     ours, baos = outcomes(row)
     assert ours != baos
     assert name in _left_out()
 
 
-def test_what_is_in_the_reference_is_tried() -> None:
-    """Each row of its table, and each variable there, is in one of ours."""
+def test_every_difference_and_variable_of_the_reference_has_a_row() -> None:
+    """Otherwise the reference claims something untested."""
     tried = {name for name, _ in DIFFERENT} | {f"`{name}`" for name in PRINTING}
     rows = [line.split(" | ")[0] for line in _left_out().splitlines() if line.startswith("| ")][2:]
     assert rows

@@ -1,4 +1,4 @@
-"""A PKI mount as its operator sees it, on a real server."""
+"""The state of a PKI mount as its operator sees it, on real servers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def session(vault_server: DevVault) -> Iterator[Session]:
-    """Return a session of the operator's."""
+    """Open a session with the operator's token."""
     settings = resolve.resolve(
         {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
     )
@@ -41,44 +41,44 @@ def session(vault_server: DevVault) -> Iterator[Session]:
 
 @pytest.fixture
 def ca(session: Session) -> CertificateAuthority:
-    """Return a mount with nothing in it."""
+    """Create an empty mount."""
     empty = CertificateAuthority(session, f"pki-{secrets.token_hex(4)}")
     empty.enable(400 * DAY)
     return empty
 
 
 def post(session: Session, path: str, **body: Any) -> Any:
-    """Do what an administrator does by other means."""
+    """Write to Vault as an administrator would by other means."""
     return session.client.adapter.post(f"/v1/{path}", json=body)
 
 
-def test_where_nothing_is_mounted_there_is_no_state(session: Session) -> None:
-    """The roles that were asked for are not there either."""
+def test_path_without_a_mount_has_no_state(session: Session) -> None:
+    """The roles are reported as missing, too."""
     found = CertificateAuthority(session, "nowhere").state(("server",))
     assert found == State(roles={"server": None})
 
 
-def test_an_empty_mount_has_its_longest_life_alone(ca: CertificateAuthority) -> None:
-    """No issuer, no default, no role."""
+def test_empty_mount_has_only_its_maximum_lease_ttl(ca: CertificateAuthority) -> None:
+    """No issuer, no default and no role."""
     assert ca.state(("server",)) == State(
         mount_type="pki", mounted_at=ca.mount, max_lease_ttl=400 * DAY, roles={"server": None}
     )
 
 
-def test_an_untuned_mount_has_the_longest_life_of_the_server(session: Session) -> None:
-    """Vault says 0 in one place, and what counts in another."""
+def test_untuned_mount_has_the_servers_maximum_lease_ttl(session: Session) -> None:
+    """Vault reports 0 in one place and the effective value in another."""
     mount = f"pki-{secrets.token_hex(4)}"
     post(session, f"sys/mounts/{mount}", type="pki")
     assert CertificateAuthority(session, mount).state(()).max_lease_ttl == 32 * DAY
 
 
-def test_another_kind_of_mount_is_told(session: Session) -> None:
-    """And nothing is read in it."""
+def test_mount_of_another_type_is_reported(session: Session) -> None:
+    """Nothing inside it is read."""
     found = CertificateAuthority(session, "secret").state(("server",))
     assert found == State(mount_type="kv", mounted_at="secret")
 
 
-def test_a_place_below_a_mount_is_told_from_the_mount(
+def test_path_below_a_mount_is_not_taken_for_the_mount(
     ca: CertificateAuthority, session: Session
 ) -> None:
     """Vault answers for it as for the mount above."""
@@ -86,16 +86,18 @@ def test_a_place_below_a_mount_is_told_from_the_mount(
     assert below.state(()) == State(mount_type="pki", mounted_at=ca.mount)
 
 
-def test_a_mount_may_have_a_path_of_several_parts(session: Session) -> None:
-    """It is a mount like any other."""
+def test_mount_path_may_have_several_segments(session: Session) -> None:
+    """It works like any other mount."""
     deep = CertificateAuthority(session, f"teams/{secrets.token_hex(4)}/pki")
     assert deep.state(()) == State()
     deep.enable(DAY)
     assert deep.state(()) == State(mount_type="pki", mounted_at=deep.mount, max_lease_ttl=DAY)
 
 
-def test_issuers_have_names_and_perhaps_a_key(ca: CertificateAuthority, session: Session) -> None:
-    """One that was imported without its key can verify and not sign."""
+def test_issuer_without_a_key_is_not_a_signing_issuer(
+    ca: CertificateAuthority, session: Session
+) -> None:
+    """One imported without its key can verify but not sign."""
     ca.generate_root("ours", "root-1", 300 * DAY)
     foreign = CertificateAuthority(session, f"pki-{secrets.token_hex(4)}")
     foreign.enable(400 * DAY)
@@ -113,8 +115,8 @@ def test_issuers_have_names_and_perhaps_a_key(ca: CertificateAuthority, session:
     assert found.signing == (found.default_issuer,)
 
 
-def test_a_key_without_an_issuer_is_told(ca: CertificateAuthority, session: Session) -> None:
-    """Of an issuer that was deleted, and of a CSR that nobody has signed yet."""
+def test_keys_without_an_issuer_are_reported(ca: CertificateAuthority, session: Session) -> None:
+    """Left by a deleted issuer, or by a CSR that is not signed yet."""
     assert ca.unused_keys() == ()
     ca.generate_root("ours", "root-1", 300 * DAY)
     ca.generate_root("ours", "root-2", 300 * DAY)
@@ -127,8 +129,8 @@ def test_a_key_without_an_issuer_is_told(ca: CertificateAuthority, session: Sess
     assert set(ca.unused_keys()) == {key, "pending"}
 
 
-def test_a_key_never_leaves_vault(ca: CertificateAuthority, session: Session) -> None:
-    """It is internal, so that nobody can ask for it later either."""
+def test_private_key_never_leaves_vault(ca: CertificateAuthority, session: Session) -> None:
+    """It is of type internal, so it cannot be exported later either."""
     ca.generate_root("ours", "root-1", 300 * DAY)
     listed = session.client.adapter.list(f"/v1/{ca.mount}/keys")["data"]["key_info"]
     (key,) = listed
@@ -137,8 +139,8 @@ def test_a_key_never_leaves_vault(ca: CertificateAuthority, session: Session) ->
     assert told["key_type"] == "ec"
 
 
-def test_the_name_of_a_root_is_no_host_name(ca: CertificateAuthority, session: Session) -> None:
-    """Vault would make one of a common name that looks like it."""
+def test_root_has_no_san(ca: CertificateAuthority, session: Session) -> None:
+    """Vault would add one if the common name looks like a host name."""
     ca.generate_root("root.example.internal", "root-1", 300 * DAY)
     pem = session.client.adapter.get(f"/v1/{ca.mount}/issuer/root-1")["data"]["certificate"]
     root = x509.load_pem_x509_certificate(pem.encode())
@@ -146,8 +148,10 @@ def test_the_name_of_a_root_is_no_host_name(ca: CertificateAuthority, session: S
         root.extensions.get_extension_for_class(x509.SubjectAlternativeName)
 
 
-def test_the_default_is_set_by_name_and_stays(ca: CertificateAuthority, session: Session) -> None:
-    """A root that comes later does not take its place."""
+def test_default_issuer_does_not_follow_a_later_root(
+    ca: CertificateAuthority, session: Session
+) -> None:
+    """It is set by name, and default_follows_latest_issuer is turned off."""
     ca.generate_root("ours", "root-1", 300 * DAY)
     post(
         session, f"{ca.mount}/config/issuers", default="root-1", default_follows_latest_issuer=True
@@ -161,26 +165,26 @@ def test_the_default_is_set_by_name_and_stays(ca: CertificateAuthority, session:
     assert ca.state(()).default == before.default
 
 
-def test_a_name_is_never_given_twice(ca: CertificateAuthority) -> None:
-    """Vault refuses it, which keeps two runs at once from making two roots."""
+def test_issuer_name_in_use_is_refused(ca: CertificateAuthority) -> None:
+    """Vault refuses it, so two concurrent runs cannot create two roots."""
     ca.generate_root("ours", "root-1", 300 * DAY)
     with pytest.raises(VaultError, match="already in use") as refused:
         ca.generate_root("ours", "root-1", 300 * DAY)
     assert refused.value.status == 400
 
 
-def test_warnings_come_with_each_write(ca: CertificateAuthority) -> None:
-    """A TTL longer than the mount allows is cut with a warning alone."""
+def test_vaults_warnings_are_returned_by_each_write(ca: CertificateAuthority) -> None:
+    """A TTL longer than the mount allows is capped with only a warning."""
     assert any("no default issuing" in warning for warning in ca.write_role("r", {}))
     assert any("TTL" in warning for warning in ca.generate_root("ours", "root-1", 500 * DAY))
     assert ca.tune(600 * DAY) == ()
     assert ca.state(()).max_lease_ttl == 600 * DAY
 
 
-def test_a_warning_about_what_was_asked_for_is_not_passed_on(
+def test_warnings_about_intended_settings_are_not_passed_on(
     ca: CertificateAuthority, session: Session
 ) -> None:
-    """The path length is ours; that the mount names no AIA is one line, with what to do."""
+    """The path length is intended; a missing AIA is one line that says what to do."""
     body = {"common_name": "x", "key_type": "ec", "max_path_length": 0}
     made = session.client.adapter.post(f"/v1/{ca.mount}/issuers/generate/root/internal", json=body)
     said = " ".join(made["warnings"])
@@ -195,16 +199,16 @@ def test_a_warning_about_what_was_asked_for_is_not_passed_on(
     assert ca.generate_root("ours", "root-2", 300 * DAY) == ()
 
 
-def test_a_parameter_that_is_not_known_is_found_by_reading_the_role(
+def test_unknown_role_parameter_is_noticed_by_reading_the_role(
     ca: CertificateAuthority,
 ) -> None:
-    """Vault's words about it would say the same once more."""
+    """Vault's own warning would repeat it, and is dropped."""
     ca.generate_root("ours", "root-1", 300 * DAY)
     assert ca.write_role("r", {"made_up": 1}) == ()
     assert "made_up" not in (ca.role("r") or {})
 
 
-def test_a_role_is_read_as_it_was_written(ca: CertificateAuthority) -> None:
+def test_role_is_read_back_as_written(ca: CertificateAuthority) -> None:
     """TTLs in seconds, lists as lists."""
     assert ca.role("r") is None
     ca.write_role("r", {"ttl": 90, "allowed_domains": ["example.internal"]})
@@ -214,23 +218,23 @@ def test_a_role_is_read_as_it_was_written(ca: CertificateAuthority) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "_", "7", "a.b", "a-b", "A_b", "a..b-c"])
-def test_a_name_that_a_role_may_have(ca: CertificateAuthority, name: str) -> None:
-    """Whatever Vault takes, we do."""
+def test_role_name_that_vault_accepts_is_accepted(ca: CertificateAuthority, name: str) -> None:
+    """Our rule is not stricter than Vault's."""
     ca.write_role(parsers.role(name), {})
     assert ca.role(name) is not None
 
 
 @pytest.mark.parametrize("name", ["a:b", "é", "-x", "x-", ".x", "x.", "a b", "a@b", "a/b", "²"])
-def test_a_name_that_no_role_can_have(ca: CertificateAuthority, name: str) -> None:
-    """It is refused before Vault is asked, whose answer would look like an outage."""
+def test_role_name_that_vault_rejects_is_refused_first(ca: CertificateAuthority, name: str) -> None:
+    """Vault's answer to it would look like an outage."""
     with pytest.raises(InvalidInput, match="invalid role name"):
         parsers.role(name)
     with pytest.raises(VaultError):
         ca.write_role(quote(name, safe="/"), {})
 
 
-def test_a_token_without_the_right_is_denied(vault_server: DevVault, session: Session) -> None:
-    """Not to be allowed to look is not the same as nothing there."""
+def test_token_without_read_permission_is_denied(vault_server: DevVault, session: Session) -> None:
+    """A mount that may not be read is not taken for a missing one."""
     made = session.client.auth.token.create(policies=["default"], ttl="10m")
     environ = {"BAO_ADDR": vault_server.address, "BAO_TOKEN": made["auth"]["client_token"]}
     with (
@@ -240,8 +244,8 @@ def test_a_token_without_the_right_is_denied(vault_server: DevVault, session: Se
         CertificateAuthority(limited, "dockertls").state(())
 
 
-def test_an_answer_without_data_is_told() -> None:
-    """It is nobody's state."""
+def test_answer_without_data_is_not_taken_for_an_empty_state() -> None:
+    """It is an error."""
     with (
         misbehaving(says_json({"request_id": "1"})) as node,
         operator.session(node.address, BAO_TOKEN="t") as opened,
@@ -250,7 +254,7 @@ def test_an_answer_without_data_is_told() -> None:
         CertificateAuthority(opened, "dockertls").state(())
 
 
-HUGE = 10**30  # more seconds than there is a time for
+HUGE = 10**30  # more seconds than any date can hold
 
 
 @pytest.mark.parametrize(
@@ -275,10 +279,10 @@ HUGE = 10**30  # more seconds than there is a time for
         ("issuer/default", {"ca_chain": [5]}),
     ],
 )
-def test_what_vault_would_not_say_is_not_worked_with(
+def test_field_of_the_wrong_type_is_an_error(
     path: str, changed: dict[str, Any], prepared: DevVault
 ) -> None:
-    """A field of another type is no Vault's, and no traceback; nothing is planned from it."""
+    """Nothing is planned from it, and there is no traceback."""
 
     def tamper(request: Request, forward: Forward) -> Answer:
         answer = forward(request)

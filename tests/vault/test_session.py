@@ -1,4 +1,4 @@
-"""The life of a token: found, refused, got again, revoked; on each of the three servers."""
+"""A token's lifetime: obtained, rejected, replaced by a new login and revoked, on each server."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def operator(vault_server: DevVault) -> Operator:
-    """Return the operator of each of the three servers."""
+    """Return the operator of each of the three servers in turn."""
     return Operator.of(vault_server)
 
 
 def approle(operator: Operator, **role: object) -> dict[str, str]:
-    """Make a role; return the variables that log in with it."""
+    """Create an AppRole role; return the variables that log in with it."""
     mount = operator.enable_auth("approle")
     operator.write(f"auth/{mount}/role/ci", {"token_policies": "default", **role})
     secret = operator.write(f"auth/{mount}/role/ci/secret-id")["data"]["secret_id"]
@@ -60,7 +60,7 @@ def approle(operator: Operator, **role: object) -> dict[str, str]:
 
 
 def wait_until_dead(operator: Operator, token: str) -> None:
-    """Wait for a token to end by itself."""
+    """Wait until a token expires."""
     deadline = time.monotonic() + LIMIT
     while operator.is_alive(token):
         assert time.monotonic() < deadline
@@ -68,7 +68,7 @@ def wait_until_dead(operator: Operator, token: str) -> None:
 
 
 def fail_without_vault(opened: Session, relay: Relay) -> None:
-    """Log in, lose Vault, and fail for another reason."""
+    """Log in, lose the connection to Vault, and fail for another reason."""
     with opened:
         lookup(opened)
         relay.stop()
@@ -76,15 +76,15 @@ def fail_without_vault(opened: Session, relay: Relay) -> None:
 
 
 def be_interrupted(opened: Session, operator: Operator) -> None:
-    """Log in, and be stopped by the user."""
+    """Log in, then be interrupted by the user."""
     with opened:
         lookup(opened)
         assert operator.is_alive(opened.identity.token())
         raise KeyboardInterrupt
 
 
-def test_a_login_is_revoked_after_a_failure(operator: Operator) -> None:
-    """However the command ends, a signal included (cli/signals.py raises it)."""
+def test_login_token_is_revoked_after_a_failure(operator: Operator) -> None:
+    """However the command ends, including by a signal (raised by cli/signals.py)."""
     opened = session(operator.address, **approle(operator))
     with pytest.raises(KeyboardInterrupt):
         be_interrupted(opened, operator)
@@ -92,33 +92,33 @@ def test_a_login_is_revoked_after_a_failure(operator: Operator) -> None:
     assert not operator.is_alive(login.token)
 
 
-def test_nothing_happens_where_no_token_was_needed(operator: Operator) -> None:
-    """Nobody logs in only to revoke the token."""
+def test_session_without_requests_does_not_log_in(operator: Operator) -> None:
+    """There is no login just to revoke its token."""
     with session(operator.address, **approle(operator)) as opened:
         pass
     assert opened.identity.logins == []
 
 
-def test_a_given_token_is_never_revoked(operator: Operator) -> None:
-    """It belongs to somebody else."""
+def test_given_token_is_never_revoked(operator: Operator) -> None:
+    """It belongs to the user."""
     token = operator.create_token(policies=["default"], ttl="5m")
     with session(operator.address, VAULT_TOKEN=token) as opened:
         assert lookup(opened).path == "auth/token/create"
     assert operator.is_alive(token)
 
 
-def test_a_batch_token_ends_by_itself(operator: Operator, caplog: pytest.LogCaptureFixture) -> None:
-    """It cannot be revoked, and that is no failure: nothing is said."""
+def test_batch_token_is_not_revoked(operator: Operator, caplog: pytest.LogCaptureFixture) -> None:
+    """It cannot be revoked, so there is no warning."""
     with session(operator.address, **approle(operator, token_type="batch")) as opened:
         assert lookup(opened).type == "batch"
     assert opened.identity.logins[0].batch
     assert caplog.messages == []
 
 
-def test_a_revocation_that_fails_is_said(
+def test_failed_revocation_is_a_warning(
     operator: Operator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It hides no other failure."""
+    """It does not hide the error that ended the command."""
     with relaying(operator.address) as relay:
         variables = approle(operator)
         opened = open_session(settings(relay.address, **variables))
@@ -136,12 +136,12 @@ def test_a_revocation_that_fails_is_said(
     ("role", "tokens"),
     [({"token_bound_cidrs": "192.0.2.0/24"}, 2), ({"token_policies": "no-revocation"}, 1)],
 )
-def test_a_token_that_may_not_revoke_itself(
+def test_each_token_that_cannot_revoke_itself_is_a_warning(
     openbao: DevVault, role: dict[str, object], tokens: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Refused from our address (it is logged in for again), or by policy: each is said.
+    """Bound to another address, which leads to a second login, or denied by policy.
 
-    OpenBao refuses a token that may not be used from here as it does one that is gone.
+    OpenBao gives the same answer for a token bound to another address as for an expired one.
     """
     operator = Operator.of(openbao)
     deny = 'path "auth/token/revoke-self" { capabilities = ["deny"] }'
@@ -166,10 +166,10 @@ _TEXTS: tuple[object, ...] = (5, True, {"a": 1}, "\ud800")
         *itertools.product(["accessor", "token_type"], _TEXTS),
     ],
 )
-def test_a_token_of_a_malformed_answer_is_revoked(
+def test_token_of_a_malformed_login_answer_is_revoked(
     openbao: DevVault, field: str, value: object
 ) -> None:
-    """What else is wrong with the answer comes after that, as our own error."""
+    """Before the error about the other fields is raised."""
     operator = Operator.of(openbao)
 
     def rule(request: Request, forward: Forward) -> Answer:
@@ -189,10 +189,10 @@ def test_a_token_of_a_malformed_answer_is_revoked(
     assert not operator.is_alive(token)
 
 
-def test_a_revocation_has_seconds_of_its_own(
+def test_revocation_has_its_own_time_limit(
     openbao: DevVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The budget is used up by what hangs; a server that takes its time revokes all the same."""
+    """A slow server can still revoke when the budget is used up."""
     operator = Operator.of(openbao)
     over = threading.Event()
     lookups = itertools.count()
@@ -219,8 +219,8 @@ def test_a_revocation_has_seconds_of_its_own(
     assert not operator.is_alive(login.token)
 
 
-def test_a_token_that_expired_is_got_again(operator: Operator) -> None:
-    """Between login and signing; the second one is revoked as well."""
+def test_expired_token_is_replaced_by_a_new_login(operator: Operator) -> None:
+    """Between login and signing; the second token is revoked, too."""
     variables = approle(operator, token_ttl="1s", token_max_ttl="1s")
     with session(operator.address, **variables) as opened:
         lookup(opened)
@@ -232,16 +232,16 @@ def test_a_token_that_expired_is_got_again(operator: Operator) -> None:
     assert not operator.is_alive(second)
 
 
-def test_a_token_that_is_used_up_is_got_again(operator: Operator) -> None:
-    """One use for each; the revocation of what is used up is nothing to talk about."""
+def test_token_out_of_uses_is_replaced_by_a_new_login(operator: Operator) -> None:
+    """There is no warning that a used-up token could not be revoked."""
     with session(operator.address, **approle(operator, token_num_uses=1)) as opened:
         lookup(opened)
         lookup(opened)
     assert len(opened.identity.logins) == 2
 
 
-def test_a_token_that_cannot_be_got_again(operator: Operator) -> None:
-    """The secret_id was good for one login: both failures are told."""
+def test_second_login_that_is_refused_reports_both_failures(operator: Operator) -> None:
+    """The secret_id was valid for one login only."""
     variables = approle(operator, token_num_uses=1, secret_id_num_uses=1)
     with session(operator.address, **variables) as opened:
         lookup(opened)
@@ -249,8 +249,8 @@ def test_a_token_that_cannot_be_got_again(operator: Operator) -> None:
             lookup(opened)
 
 
-def test_the_sink_of_vault_agent_is_read_again(operator: Operator, tmp_path: Path) -> None:
-    """The agent has put another token there when Vault refuses the one we know."""
+def test_sink_of_vault_agent_is_read_again(operator: Operator, tmp_path: Path) -> None:
+    """When Vault rejects a token, the agent may have written a new one."""
     sink = tmp_path / "sink"
     first = operator.create_token(policies=["default"], ttl="5m")
     sink.write_text(first)
@@ -265,13 +265,13 @@ def test_the_sink_of_vault_agent_is_read_again(operator: Operator, tmp_path: Pat
     assert operator.is_alive(second)
 
 
-class TestWhoseTokenItIs:
-    """Vault says no more than "permission denied"; which token that was is said here."""
+class TestSourceOfARejectedToken:
+    """Vault only says "permission denied"; our error names the source of the token."""
 
     STALE = "of-somebody-else"
 
     def refusal(self, operator: Operator, **variables: str) -> TokenRejected:
-        """Be refused; that a token could not be revoked is another test's."""
+        """Expect the token to be rejected; return the error."""
         with (
             session(operator.address, Waits(), **variables) as opened,
             pytest.raises(TokenRejected) as caught,
@@ -281,8 +281,8 @@ class TestWhoseTokenItIs:
         return caught.value
 
     @pytest.mark.parametrize("variable", ["VAULT_TOKEN", "BAO_TOKEN"])
-    def test_a_variable(self, operator: Operator, variable: str) -> None:
-        """It is the first place where a token is looked for, and is named."""
+    def test_environment_variable_is_named(self, operator: Operator, variable: str) -> None:
+        """It is the first place where a token is looked for."""
         found = self.refusal(operator, **{variable: self.STALE})
         assert found.message.startswith(f"Vault rejected the token of {variable}: ")
         assert f"unset {variable}, or log in again" in found.hint
@@ -297,36 +297,38 @@ class TestWhoseTokenItIs:
             ({"VAULT_ID_TOKEN": "j"}, "with jwt: VAULT_ID_TOKEN is set"),
         ],
     )
-    def test_a_variable_that_won(
+    def test_variable_that_overrides_a_login_is_named(
         self, operator: Operator, others: dict[str, str], instead: str
     ) -> None:
-        """One that was left over, over the login that was meant."""
+        """A leftover VAULT_TOKEN takes precedence over the login that was meant."""
         found = self.refusal(operator, VAULT_TOKEN=self.STALE, **others)
         assert found.hint.endswith(f"unset VAULT_TOKEN to log in {instead}")
 
-    def test_a_sink(self, operator: Operator, tmp_path: Path) -> None:
-        """Who writes it has stopped, perhaps."""
+    def test_sink_is_named(self, operator: Operator, tmp_path: Path) -> None:
+        """The agent that writes it may have stopped."""
         (tmp_path / "sink").write_text(self.STALE)
         found = self.refusal(operator, DOCKERTLS_TOKEN_FILE=str(tmp_path / "sink"))
         assert f"the token of {tmp_path / 'sink'}: " in found.message
         assert "agent" in found.hint
 
-    def test_what_vault_login_kept(self, operator: Operator, tmp_path: Path) -> None:
-        """Of a login of last week, which nobody has in mind."""
+    def test_token_file_of_vault_login_is_named(self, operator: Operator, tmp_path: Path) -> None:
+        """It may be from a login days ago."""
         (tmp_path / ".vault-token").write_text(self.STALE)
         found = self.refusal(operator, HOME=str(tmp_path))
         assert f"the token of {tmp_path / '.vault-token'}: " in found.message
         assert "`vault login`" in found.hint
 
-    def test_a_login_from_elsewhere(self, operator: Operator) -> None:
-        """The role gives tokens that may be used somewhere else: each new one is refused too."""
+    def test_login_bound_to_another_address_names_token_bound_cidrs(
+        self, operator: Operator
+    ) -> None:
+        """Each new token of that role would be rejected, too."""
         variables = approle(operator, token_bound_cidrs="192.0.2.0/24")
         found = self.refusal(operator, **variables)
         assert "the token of our login (logged in with approle at " in found.message
         assert "token_bound_cidrs" in found.hint
 
-    def test_the_last_use(self, operator: Operator) -> None:
-        """There the way out is another one, wherever it was found."""
+    def test_token_at_its_last_use_has_its_own_hint(self, operator: Operator) -> None:
+        """Wherever the token was found, num_uses is the cause."""
         token = operator.create_token(policies=["default"], ttl="5m", num_uses=1)
         with (
             session(operator.address, VAULT_TOKEN=token) as opened,
@@ -336,14 +338,14 @@ class TestWhoseTokenItIs:
         assert "num_uses" in caught.value.hint
 
 
-def test_no_token_is_said_before_anything_is_sent() -> None:
-    """Not even what needs no token is asked of a server that may not be there."""
+def test_missing_token_is_reported_before_anything_is_sent() -> None:
+    """Even requests that need no token are not sent."""
     with pytest.raises(NoToken), session("http://127.0.0.1:1"):
         pytest.fail("the session began without a token")
 
 
-def test_a_policy_that_lacks_a_path(operator: Operator) -> None:
-    """The words name the path and the capability, and the hint is a line for the policy."""
+def test_missing_capability_gives_the_line_for_the_policy(operator: Operator) -> None:
+    """The message names the path and the capability."""
     token = operator.create_token(policies=["default"], ttl="5m")
     with (
         session(operator.address, VAULT_TOKEN=token) as opened,
@@ -356,10 +358,10 @@ def test_a_policy_that_lacks_a_path(operator: Operator) -> None:
 
 
 @pytest.mark.parametrize("answer", [Node.hangs, Node.answers_html])
-def test_a_one_use_login_is_not_spent_elsewhere(
+def test_one_use_secret_id_is_not_sent_to_a_bad_node(
     operator: Operator, answer: Callable[[Node, socket.socket], None]
 ) -> None:
-    """The first node never answers, or is no Vault; the only try goes to the second one."""
+    """A node that hangs or is not Vault is skipped; the only attempt goes to the second one."""
     variables = approle(operator, secret_id_num_uses=1)
     with misbehaving(answer) as node:
         variables |= {"VAULT_CLIENT_TIMEOUT": "1s"}
@@ -368,8 +370,8 @@ def test_a_one_use_login_is_not_spent_elsewhere(
     assert node.paths == ["/v1/sys/leader"]
 
 
-def test_a_one_use_login_goes_where_the_probe_is_refused(operator: Operator) -> None:
-    """Who says no to the question whether it is there is there."""
+def test_one_use_login_goes_to_a_node_that_refuses_the_probe(operator: Operator) -> None:
+    """A node that answers 403 is reachable."""
 
     def answer(node: Node, connection: socket.socket) -> None:
         if node.paths[-1] == "/v1/sys/leader":
@@ -397,10 +399,10 @@ def test_a_one_use_login_goes_where_the_probe_is_refused(operator: Operator) -> 
     ],
 )
 @pytest.mark.parametrize("method", ["approle", "jwt", "kubernetes", "cert", "userpass", "ldap"])
-def test_a_login_that_may_have_worked_is_not_repeated(
+def test_login_that_may_have_succeeded_is_not_repeated(
     tmp_path: Path, method: str, answer: Callable[[Node, socket.socket], None], words: str
 ) -> None:
-    """Each leaves a token that nobody knows, and may use a secret_id up: both are said."""
+    """The hint says that a token may exist and that a secret_id may be spent."""
     (tmp_path / "jwt").write_text("a.b.c")
     variables = {
         "DOCKERTLS_AUTH": method,
@@ -427,8 +429,8 @@ def test_a_login_that_may_have_worked_is_not_repeated(
     assert ("secret_id may be spent" in caught.value.hint) is (method == "approle")
 
 
-def test_a_login_that_never_arrived_leaves_nothing_to_say() -> None:
-    """Nobody was there to be asked."""
+def test_login_that_was_never_sent_has_no_hint_about_a_token() -> None:
+    """The connection was refused."""
     with (
         session("http://127.0.0.1:1", DOCKERTLS_JWT="a.b.c") as opened,
         pytest.raises(VaultUnreachable) as caught,

@@ -1,30 +1,30 @@
-"""What is told of long waits, kept."""
+"""Progress reporters for tests."""
 
 from __future__ import annotations
 
 
 class Waits:
-    """A Progress that keeps all it is told; None is the end of a wait."""
+    """A Progress that records what it is told; None marks the end of a wait."""
 
     def __init__(self) -> None:
         self.told: list[str | None] = []
 
     def waiting(self, what: str) -> None:
-        """Keep it."""
+        """Record the text."""
         self.told.append(what)
 
     def over(self) -> None:
-        """Keep that as well."""
+        """Record the end."""
         self.told.append(None)
 
     @property
     def texts(self) -> list[str]:
-        """What was waited for, without the ends."""
+        """Return the texts without the ends."""
         return [what for what in self.told if what is not None]
 
 
 class NoWaits(Waits):
-    """For a test in which nothing is to take long."""
+    """A Progress for a test in which no wait may be reported."""
 
     def waiting(self, what: str) -> None:
         """Fail."""

@@ -1,4 +1,4 @@
-"""The table of what a daemon answers and what it means."""
+"""The table of a daemon's answers and their meaning."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ EXPIRED = Check.CREDENTIAL.found(Result.ERROR, "it expired", remedy="renew it")
 
 
 def asked(outcome: Outcome) -> Exchange:
-    """Return what came of a connection on which the server asked for a certificate."""
+    """Return the outcome of a connection on which the server requested a certificate."""
     return Exchange(outcome, Greeting(b"seen", asks=True))
 
 
 def http(status: int, body: str = "") -> Answered:
-    """Return an HTTP answer of something that is not Docker."""
+    """Return an HTTP answer of something other than Docker."""
     return Answered(status, "Reason", body, engine=None, version=None)
 
 
@@ -68,8 +68,8 @@ def http(status: int, body: str = "") -> Answered:
         (Silent(), Result.UNKNOWN),
     ],
 )
-def test_plaintext(outcome: Outcome, result: Result) -> None:
-    """Docker in plaintext is critical whatever it says, and anything but an answer is a refusal."""
+def test_docker_in_plaintext_is_critical(outcome: Outcome, result: Result) -> None:
+    """Whatever its answer is; anything else counts as a refusal, an error or unknown."""
     assert judge_plaintext(outcome).result is result
 
 
@@ -91,30 +91,32 @@ def test_plaintext(outcome: Outcome, result: Result) -> None:
         (Silent(), Result.UNREACHABLE),
     ],
 )
-def test_a_stranger(outcome: Outcome, result: Result) -> None:
-    """Getting past TLS is critical, also where a plugin then says no."""
+def test_access_without_a_certificate_is_critical(outcome: Outcome, result: Result) -> None:
+    """Even if an authorization plugin refuses the request afterwards."""
     assert judge_no_certificate(asked(outcome)).result is result
 
 
 @pytest.mark.parametrize("asks", [True, False, None])
 @pytest.mark.parametrize("outcome", [Alerted("certificate required"), Closed()])
-def test_what_is_no_refusal(outcome: Outcome, asks: bool | None) -> None:
-    """An end says nothing, nor does an alert of who has not asked for a certificate."""
+def test_only_an_alert_after_a_certificate_request_is_a_refusal(
+    outcome: Outcome, asks: bool | None
+) -> None:
+    """A closed connection is not, nor is an alert of a server that requested none."""
     for judge in (judge_no_certificate, judge_forged):
         step = judge(Exchange(outcome, Greeting(b"seen", asks=asks)))
         is_refusal = asks and isinstance(outcome, Alerted)
         assert step.result is (Result.OK if is_refusal else Result.UNKNOWN)
 
 
-def test_no_common_version_is_an_error() -> None:
-    """It can be no Docker, whoever is let in."""
+def test_no_common_tls_version_is_an_error() -> None:
+    """It cannot be Docker, whoever it accepts."""
     exchange = Exchange(Alerted("protocol version"))
     for step in (judge_no_certificate(exchange), judge_ours(exchange, GOOD)):
         assert (step.result, step.remedy) == (Result.ERROR, "check the port")
 
 
-def test_the_end_of_a_handshake_is_no_refusal_of_ours() -> None:
-    """What limits connections ends them before anybody has said who is let in."""
+def test_close_during_the_handshake_is_unknown() -> None:
+    """A connection limit closes connections before any client is authenticated."""
     assert judge_ours(Exchange(Closed()), GOOD).result is Result.UNKNOWN
     assert judge_ours(asked(Closed()), GOOD).result is Result.ERROR
 
@@ -139,8 +141,8 @@ def test_the_end_of_a_handshake_is_no_refusal_of_ours() -> None:
         (NotHTTP(b"* OK IMAP4"), "not HTTP"),
     ],
 )
-def test_we_are_not_let_in(outcome: Outcome, words: str) -> None:
-    """Each refusal has its cause."""
+def test_rejection_of_our_certificate_has_its_cause(outcome: Outcome, words: str) -> None:
+    """For each kind of answer."""
     step = judge_ours(asked(outcome), GOOD)
     assert step.result is Result.ERROR
     assert words in f"{step.summary} {step.reason} {step.remedy}"
@@ -161,14 +163,16 @@ def test_we_are_not_let_in(outcome: Outcome, words: str) -> None:
         ([Alerted("bad certificate"), Closed(), Silent(), NotTLS("wrong version number")], False),
     ],
 )
-def test_who_spoke(outcomes: list[Outcome], another: bool) -> None:
-    """One answer of Docker's is enough; who only refuses may be Docker, or a proxy before it."""
+def test_answers_that_cannot_be_dockers_are_recognised(
+    outcomes: list[Outcome], another: bool
+) -> None:
+    """One answer of Docker's is enough; a mere refusal may be Docker or a proxy."""
     assert are_not_of_docker(outcomes) is another
 
 
 @pytest.mark.parametrize("alert", ["certificate required", "unknown ca", "bad certificate", None])
-def test_the_daemons_cas_explain_a_refusal(alert: str | None) -> None:
-    """Also where a reset masks the alert, or a proxy answers in HTTP."""
+def test_daemons_ca_list_explains_a_rejection(alert: str | None) -> None:
+    """Also if a reset hides the alert, or a proxy answers with HTTP."""
     cause = Cause("it lets in others", "restart it")
     for outcome in (Alerted(alert) if alert else Closed(), http(400, "The SSL certificate error")):
         step = judge_ours(asked(outcome), GOOD, cause)
@@ -177,14 +181,14 @@ def test_the_daemons_cas_explain_a_refusal(alert: str | None) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Alerted("bad certificate"), Closed()])
-def test_what_is_wrong_with_our_certificate_is_the_cause(outcome: Outcome) -> None:
-    """An old daemon has one alert for all, and a reset has none: but we know."""
+def test_known_fault_of_our_certificate_is_the_cause(outcome: Outcome) -> None:
+    """An old daemon has one alert for all, and a reset has none."""
     step = judge_ours(asked(outcome), EXPIRED)
     assert (step.reason, step.remedy) == ("it expired", "renew it")
 
 
-def test_the_worst_counts() -> None:
-    """Critical is worse than unreachable, that than an error; what is not known is no success."""
+def test_worst_result_decides_the_exit_status() -> None:
+    """Critical, then unreachable, then error; unknown is not success."""
     steps = [Check.NAME.found(result, "summary") for result in Result]
     found = [worst(tuple(steps[: number + 1])).exit_status for number in range(len(steps))]
     assert found == [0, 1, 3, 3, 65, 69, 76]

@@ -34,8 +34,8 @@ def test_nothing_explains_a_rejection_if_our_ca_is_named(authorities: list[Name]
     assert explain_refusal([OTHER.certificate.subject], [], [], None) is None
 
 
-def test_the_daemon_need_not_name_our_intermediate() -> None:
-    """It names the root, to which the chain in cert.pem leads."""
+def test_daemon_that_names_only_the_root_explains_nothing() -> None:
+    """The chain in cert.pem leads to that root."""
     issued = OLD.intermediate().client()
     chain = [issued.certificate, *issued.chain]
     assert explain_refusal([OLD.certificate.subject], chain, [], None) is None

@@ -1,4 +1,4 @@
-"""Our own files are judged before anything is dialled."""
+"""Our own files are checked before any connection."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def somebody_else(directory: Path) -> Iterator[None]:
         directory.chmod(0o700)
 
 
-def test_a_good_credential_can_be_used(tmp_path: Path) -> None:
-    """It says who we are, by whom, and for how long."""
+def test_valid_credential_is_usable(tmp_path: Path) -> None:
+    """The summary has its name, issuer and remaining validity."""
     credential = load_from(write_credential(tmp_path, ROOT.pem, ROOT.client("alice")))
     assert credential.step.result is Result.OK
     assert "CN=alice of CN=test root is valid for 54m" in credential.step.summary
@@ -54,8 +54,8 @@ def test_a_good_credential_can_be_used(tmp_path: Path) -> None:
     assert credential.roots == (ROOT.certificate,)
 
 
-def test_an_encrypted_key_is_refused_without_a_question(tmp_path: Path) -> None:
-    """Docker refuses it too; nobody is asked for the password."""
+def test_encrypted_key_is_refused_without_a_prompt(tmp_path: Path) -> None:
+    """Docker refuses it, too."""
     issued = ROOT.client()
     write_credential(tmp_path, ROOT.pem, issued)
     (tmp_path / "key.pem").unlink()
@@ -69,8 +69,8 @@ def test_an_encrypted_key_is_refused_without_a_question(tmp_path: Path) -> None:
     assert credential.roots
 
 
-def test_an_expired_certificate_is_an_error(tmp_path: Path) -> None:
-    """The daemon would refuse it."""
+def test_expired_certificate_is_an_error(tmp_path: Path) -> None:
+    """The daemon would reject it."""
     expired = ROOT.issue(
         "alice",
         usages=[CLIENT_AUTH],
@@ -82,8 +82,8 @@ def test_an_expired_certificate_is_an_error(tmp_path: Path) -> None:
     assert "CN=alice expired" in step.summary
 
 
-def test_a_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
-    """As after a copy by hand of one file of the two."""
+def test_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
+    """As after copying only one of the two files by hand."""
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     (tmp_path / "key.pem").unlink()
     (tmp_path / "key.pem").write_bytes(ROOT.client().key_pem)
@@ -91,8 +91,8 @@ def test_a_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
     assert (credential.step.result, credential.hello) == (Result.ERROR, None)
 
 
-def test_what_is_no_key_is_said(tmp_path: Path) -> None:
-    """An empty file, say."""
+def test_invalid_key_file_is_an_error(tmp_path: Path) -> None:
+    """Such as an empty file."""
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     (tmp_path / "key.pem").unlink()
     (tmp_path / "key.pem").touch()
@@ -102,10 +102,8 @@ def test_what_is_no_key_is_said(tmp_path: Path) -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["ca.pem", "cert.pem", "key.pem"])
 @pytest.mark.parametrize("kind", ["fifo", "endless", "long"])
-def test_what_is_no_file_is_neither_waited_for_nor_read_to_its_end(
-    tmp_path: Path, name: str, kind: str
-) -> None:
-    """Root looks into the homes of others, too."""
+def test_fifo_or_endless_file_is_an_error(tmp_path: Path, name: str, kind: str) -> None:
+    """Root checks other users' homes, too, and must not hang there."""
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     file = tmp_path / name
     file.unlink()
@@ -121,8 +119,8 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_to_its_end(
     assert f"{name} is not a regular file, or is too large" in credential.step.summary
 
 
-def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
-    """A certificate that is not there, and a bundle cut short."""
+def test_all_problems_are_reported_together(tmp_path: Path) -> None:
+    """A missing certificate and a truncated bundle."""
     write_credential(tmp_path, ROOT.pem[:100], ROOT.client())
     (tmp_path / "cert.pem").unlink()
     credential = load_from(tmp_path)
@@ -132,8 +130,8 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert (credential.hello, credential.roots) == (None, ())
 
 
-def test_files_of_somebody_else_are_named(tmp_path: Path) -> None:
-    """A user who may not read them is told who may."""
+def test_unreadable_file_names_who_may_read_it(tmp_path: Path) -> None:
+    """As root and as the directory's owner see it."""
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     with somebody_else(tmp_path):
         credential = load_from(tmp_path)
@@ -142,8 +140,8 @@ def test_files_of_somebody_else_are_named(tmp_path: Path) -> None:
     assert "as its owner" in str(credential.step.remedy)
 
 
-def test_an_expired_certificate_of_a_server_is_not_renewed_as_a_clients(tmp_path: Path) -> None:
-    """The directory is the wrong one; to issue a client's there would harm the daemon's."""
+def test_expired_server_certificate_is_not_renewed_as_a_client(tmp_path: Path) -> None:
+    """It is the wrong directory; issuing a client there would break the daemon."""
     expired = ROOT.issue(
         "docker",
         usages=[SERVER_AUTH],

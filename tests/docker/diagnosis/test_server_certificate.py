@@ -1,4 +1,4 @@
-"""What is said of a server's certificate, whoever serves it."""
+"""Checks of a server's certificate, whoever serves it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ EMAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION
         ("common.example.com", False),
     ],
 )
-def test_the_name_is_compared_as_go_compares(host: str, there: bool) -> None:
-    """A wildcard is one label, an address is no text, and the common name is nothing."""
+def test_names_are_matched_as_in_go(host: str, there: bool) -> None:
+    """A wildcard covers one label, addresses only match iPAddress, and the CN is ignored."""
     issued = ROOT.issue(
         "common.example.com",
         dns=["Docker.example.com", "*.wild.example.com"],
@@ -54,7 +54,7 @@ def test_the_name_is_compared_as_go_compares(host: str, there: bool) -> None:
     assert "connect to *" not in str(step.remedy)
 
 
-def test_a_certificate_without_names_is_an_error() -> None:
+def test_certificate_without_a_san_is_an_error() -> None:
     """Whatever its common name is."""
     step = server_certificate.judge_name(
         parse_endpoint("localhost"), ROOT.issue("localhost").certificate
@@ -75,10 +75,10 @@ def test_a_certificate_without_names_is_an_error() -> None:
         (WEEK, timedelta(hours=-2), Result.ERROR, "becomes valid only in 2h"),
     ],
 )
-def test_the_validity_is_checked(
+def test_validity_is_checked(
     validity: timedelta, age: timedelta, result: Result, words: str
 ) -> None:
-    """A warning with less than a third of it left, or a month where a third is more."""
+    """A warning with less than a third left, or less than 30 days if a third is more."""
     certificate = ROOT.issue("h", not_before=NOW - age, lifetime=validity).certificate
     step = server_certificate.judge_validity(certificate, NOW)
     assert step.result is result
@@ -88,8 +88,8 @@ def test_the_validity_is_checked(
 @pytest.mark.parametrize(
     ("age", "result"), [(1, Result.WARNING), (5, Result.WARNING), (8, Result.ERROR)]
 )
-def test_a_newer_one_on_this_host_is_named(age: int, result: Result) -> None:
-    """It tells what else is a guess: that it was renewed, and dockerd not restarted."""
+def test_newer_certificate_on_this_host_is_named(age: int, result: Result) -> None:
+    """It proves that the certificate was renewed and dockerd not restarted."""
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=age)).certificate
     successor = ROOT.issue("h", not_before=NOW).certificate
     step = server_certificate.judge_validity(certificate, NOW, successor)
@@ -113,15 +113,15 @@ def test_a_newer_one_on_this_host_is_named(age: int, result: Result) -> None:
         ([EMAIL], Result.ERROR),
     ],
 )
-def test_a_usage_is_judged(usages: list[ObjectIdentifier], result: Result) -> None:
-    """What passes as a client too is a root credential; what is no server's is refused."""
+def test_extended_key_usage_is_checked(usages: list[ObjectIdentifier], result: Result) -> None:
+    """One that also passes as a client is a root credential; one not for servers fails."""
     step = server_certificate.judge_usage(ROOT.issue("h", usages=usages).certificate)
     assert step.result is result
     assert (result is Result.WARNING) == ("Docker root credential" in str(step.reason))
 
 
 def greeting(*objections: tuple[int, int, str]) -> Greeting:
-    """Return a greeting whose certificate was verified, with these objections."""
+    """Return a greeting with a verified certificate and these objections."""
     return Greeting(b"seen", asks=True, objections=tuple(Objection(*found) for found in objections))
 
 
@@ -141,10 +141,10 @@ def greeting(*objections: tuple[int, int, str]) -> Greeting:
         (greeting((1, 10, "expired")), [SERVER_AUTH], timedelta(days=8), Result.ERROR),
     ],
 )
-def test_a_chain_is_judged(
+def test_chain_is_checked(
     shown: Greeting, usages: list[ObjectIdentifier], age: timedelta, result: Result
 ) -> None:
-    """The leaf's validity and usage are said elsewhere, and hide nothing else; a CA's, here."""
+    """The leaf's validity and usage have their own checks; a CA's count here."""
     issued = ROOT.issue("h", usages=usages, not_before=NOW - age, lifetime=WEEK)
     step = server_certificate.judge_chain(shown, issued.certificate, [ROOT.certificate], NOW)
     assert step.result is result
@@ -154,13 +154,13 @@ def test_a_chain_is_judged(
     ("shown", "result"),
     [(greeting(), Result.UNKNOWN), (greeting((0, 20, "no issuer")), Result.ERROR)],
 )
-def test_a_certificate_that_cannot_be_read_is_never_well(shown: Greeting, result: Result) -> None:
-    """Whatever OpenSSL makes of it: what docker compares is not known."""
+def test_unreadable_certificate_is_never_ok(shown: Greeting, result: Result) -> None:
+    """Whatever OpenSSL says: its names cannot be compared."""
     assert server_certificate.judge_chain(shown, None, [ROOT.certificate], NOW).result is result
 
 
-def test_an_address_that_is_there_as_a_dns_name_only_is_named() -> None:
-    """It looks as if it were there, and no client compares it."""
+def test_address_present_only_as_a_dns_name_is_an_error() -> None:
+    """It looks right in text, but no client matches it."""
     certificate = ROOT.issue("h", dns=["192.0.2.1"]).certificate
     step = server_certificate.judge_name(parse_endpoint("192.0.2.1"), certificate)
     assert step.result is Result.ERROR
@@ -168,8 +168,8 @@ def test_an_address_that_is_there_as_a_dns_name_only_is_named() -> None:
     assert "allow_ip_sans" in str(step.remedy)
 
 
-def test_a_chain_names_the_root_that_it_leads_to() -> None:
-    """Of two in ca.pem the one that signed; above an intermediate, whichever it may be."""
+def test_summary_names_the_root_of_the_chain() -> None:
+    """Of two in ca.pem the signer; above an intermediate, both candidates."""
     other = Authority.create("other root")
     roots = [other.certificate, ROOT.certificate]
     for issued, is_named in ((ROOT.server(), False), (ROOT.intermediate().server(), True)):
@@ -193,12 +193,12 @@ def test_a_chain_names_the_root_that_it_leads_to() -> None:
         (None, YEARS, "unable to get local issuer certificate", "if this is the right daemon"),
     ],
 )
-def test_why_a_chain_leads_nowhere(
+def test_untrusted_chain_has_a_cause_and_a_remedy(
     name: str | None, age: timedelta, reason: str, remedy: str
 ) -> None:
-    """Another CA, the same name recreated, or something else above; of before, a restart is first.
+    """Another CA, a recreated one or a missing issuer; if older than our root, restart first.
 
-    The certificate is 30 days old, and our root of ``age``.
+    The certificate is 30 days old, our root is as old as ``age``.
     """
     refused = greeting((0, 20, "unable to get local issuer certificate"))
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=30)).certificate
@@ -208,8 +208,8 @@ def test_why_a_chain_leads_nowhere(
     assert str(step.remedy).startswith(remedy)
 
 
-def test_a_name_in_ca_pem_begins_no_line() -> None:
-    """It came from Vault: a newline in it is shown as one, whether it is trusted or not."""
+def test_newline_in_a_ca_name_is_escaped() -> None:
+    """The name came from Vault, and must not look like a line of our output."""
     odd = Authority.create("odd\nerror: x")
     certificate = odd.issue("h").certificate
     for shown in (greeting(), greeting((0, 20, "unable to get local issuer certificate"))):

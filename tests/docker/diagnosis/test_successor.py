@@ -1,4 +1,4 @@
-"""Whether a daemon serves what is installed on its host, or something from before."""
+"""Whether a daemon serves the certificate installed on its host, or an older one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW = datetime.now(UTC)
 def server(
     age: float, name: str = "a.example", root: Authority = ROOT, *, common_name: str | None = None
 ) -> Issued:
-    """Return a server's certificate that is ``age`` days old, of 7."""
+    """Return a server certificate, valid for 7 days, that is ``age`` days old."""
     return root.issue(
         common_name or name,
         dns=[name, "localhost"],
@@ -39,7 +39,7 @@ EARLIER = [server(2, "b.example"), server(1, "c.example", OTHER)]
 
 
 def find(on_the_wire: Issued, directory: Path, *installed: Issued, is_here: bool) -> bool:
-    """Tell whether the first of ``installed`` is found to succeed the one on the wire."""
+    """Tell whether the first of ``installed`` is found as the successor of the served one."""
     paths = [directory / f"{number}.pem" for number in range(len(installed))]
     for path, issued in zip(paths, installed, strict=True):
         path.write_bytes(issued.certificate_pem)
@@ -50,10 +50,8 @@ def find(on_the_wire: Issued, directory: Path, *installed: Issued, is_here: bool
 
 @pytest.mark.parametrize("is_here", [True, False])
 @pytest.mark.parametrize("earlier", EARLIER)
-def test_one_that_was_installed_before_is_known(
-    earlier: Issued, is_here: bool, tmp_path: Path
-) -> None:
-    """Wherever it is seen, with other names, of another CA, and dated the same."""
+def test_kept_generation_is_recognised(earlier: Issued, is_here: bool, tmp_path: Path) -> None:
+    """Wherever it is served, and whatever its names, CA and date."""
     assert find(earlier, tmp_path, NEWEST, *EARLIER, is_here=is_here)
 
 
@@ -71,21 +69,21 @@ def test_one_that_was_installed_before_is_known(
         (ROOT.issue("a.example", usages=[CLIENT_AUTH]), True, False),
     ],
 )
-def test_one_of_before_those_is_taken_for_it_with_care(
+def test_older_certificate_counts_only_if_it_matches(
     on_the_wire: Issued, is_here: bool, found: bool, tmp_path: Path
 ) -> None:
-    """On this host, older, and the same in all else: not the next best daemon's."""
+    """On this host, older and equal otherwise; it must not be another daemon's."""
     assert find(on_the_wire, tmp_path, NEWEST, *EARLIER, is_here=is_here) is found
 
 
-def test_what_has_expired_itself_succeeds_nothing(tmp_path: Path) -> None:
+def test_expired_certificate_is_not_a_successor(tmp_path: Path) -> None:
     """A restart would not help."""
     assert not find(server(9), tmp_path, server(8), is_here=True)
 
 
 @pytest.mark.timeout(60)
-def test_what_cannot_be_read_succeeds_nothing(tmp_path: Path) -> None:
-    """One that is gone, no certificate, or no file, which is not waited for either."""
+def test_unreadable_file_is_not_a_successor(tmp_path: Path) -> None:
+    """Missing, not a certificate, or a FIFO, which is not opened."""
     wire = server(3).certificate
     (tmp_path / "text.pem").write_text("text")
     os.mkfifo(tmp_path / "fifo.pem")
@@ -103,8 +101,8 @@ def test_what_cannot_be_read_succeeds_nothing(tmp_path: Path) -> None:
         (Result.OK, Result.OK, False),
     ],
 )
-def test_a_restart_is_advised_where_it_helps(found: Result, after: Result, restarted: bool) -> None:
-    """And not where what is installed has the same fault."""
+def test_restart_is_advised_only_if_it_helps(found: Result, after: Result, restarted: bool) -> None:
+    """Not if the installed certificate has the same fault."""
     step = Check.NAME.found(found, "summary", "reason", "issue it again")
     advised = restart_instead(step, Check.NAME.found(after, "summary"))
     assert (RESTART_HERE in str(advised.remedy)) is restarted

@@ -61,16 +61,16 @@ NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS p
         (MANY, GO, REFUSED, Result.OK, "CN=root 4; and 4 more"),
     ],
 )
-def test_trust_that_is_too_wide(
+def test_public_or_unnamed_cas_are_critical(
     authorities: list[Name],
     plaintext: Outcome,
     stranger: Outcome,
     result: Result,
     words: str,
 ) -> None:
-    """No names are dockerd's sign of the system's roots; several private CAs are a rotation.
+    """No names mean dockerd's system roots; several private CAs mean a rotation.
 
-    dockerd with tlsverify refuses within TLS: who refuses in HTTP is none, written in Go or not.
+    dockerd with tlsverify refuses within TLS, so a server that refuses in HTTP is not dockerd.
     """
     greeting = Greeting(None, True, tuple(authorities))
     step = judge_trust(
@@ -95,10 +95,10 @@ def test_trust_that_is_too_wide(
         (None, Closed(), None, Result.UNKNOWN),
     ],
 )
-def test_a_server_that_was_not_seen_to_ask(
+def test_server_that_requests_no_certificate_is_critical_if_it_answers(
     asks: bool | None, stranger: Outcome, known: Outcome | None, result: Result
 ) -> None:
-    """Who answers us unasked answers everybody, whatever became of a stranger's connection."""
+    """It then answers everybody, whatever became of the connection without one."""
     step = judge_trust(
         Greeting(None, asks), GO, stranger, known, ours=[OURS], roots=[OURS, NEXT], public=[]
     )
@@ -113,17 +113,17 @@ def test_a_server_that_was_not_seen_to_ask(
         ([OURS, PUBLIC], Result.CRITICAL, "clients of public CAs: CN=public"),
     ],
 )
-def test_names_that_cannot_be_read_are_never_well(
+def test_unreadable_ca_names_are_never_ok(
     authorities: list[Name], result: Result, words: str
 ) -> None:
-    """They may be anybody's; nor do they hide a public CA among the others."""
+    """They may be anybody's, and do not hide a public CA among the others."""
     greeting = Greeting(None, True, tuple(authorities), unreadable=2)
     step = judge_trust(greeting, GO, REFUSED, ours=[OURS], roots=[OURS, NEXT], public=[PUBLIC])
     assert (step.result, step.summary) == (result, words)
 
 
-def test_a_name_cannot_pose_as_a_line_of_ours() -> None:
-    """A server may name what it likes."""
+def test_newline_in_a_server_supplied_name_is_escaped() -> None:
+    """A server may send any name."""
     sly = Authority.create("x\ndo: curl evil.example").certificate.subject
     greeting = Greeting(None, True, (sly,))
     assert "\n" not in judge_trust(greeting, GO, REFUSED, ours=[], roots=[], public=[]).summary

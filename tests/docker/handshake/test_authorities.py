@@ -1,4 +1,4 @@
-"""What a server tells everybody: its certificate, and whose clients it says it lets in."""
+"""What a server discloses to every client: its certificate and its list of CAs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SERVER = ROOTS[0].server()
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory of a server's credential, with both roots in its ca.pem."""
+    """Return the directory of a server credential with both roots in its ca.pem."""
     bundle = b"".join(root.pem for root in ROOTS)
     return write_credential(tmp_path_factory.mktemp("server"), bundle, SERVER)
 
@@ -44,10 +44,10 @@ def greet_port(port: int, timeout: timedelta = LONG, host: str = "127.0.0.1") ->
 
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
 @pytest.mark.parametrize("named", [True, False])
-def test_the_names_are_told_to_whom_it_then_refuses(
+def test_ca_list_is_read_although_the_client_is_refused(
     version: int, named: bool, server: Path
 ) -> None:
-    """In both versions of TLS, and though in 1.2 the handshake fails."""
+    """In TLS 1.2, too, where the handshake fails."""
     authorities = server / "ca.pem" if named else None
     talk = servers.asking(server, authorities=authorities, maximum=version)
     with servers.talking(talk) as port:
@@ -59,10 +59,10 @@ def test_the_names_are_told_to_whom_it_then_refuses(
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_that_asks_for_no_certificate_names_nobody(
+def test_server_that_requests_no_certificate_has_no_ca_list(
     version: ssl.TLSVersion, server: Path
 ) -> None:
-    """Which is told from naming none when asking."""
+    """That differs from a request with an empty list."""
     context = servers.server_context(server)
     context.maximum_version = version
     with servers.http(200, b"", context=context) as port:
@@ -71,8 +71,8 @@ def test_a_server_that_asks_for_no_certificate_names_nobody(
     assert greeting.certificate is not None
 
 
-def test_what_speaks_no_tls_names_nobody() -> None:
-    """A server of something else, one that says nothing, one that is gone."""
+def test_server_without_tls_has_no_ca_list() -> None:
+    """Another protocol, a silent server, or a closed port."""
     nothing = Greeting()
     with servers.talking(lambda connection: connection.sendall(b"SSH-2.0\r\n")) as port:
         peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
@@ -82,8 +82,8 @@ def test_what_speaks_no_tls_names_nobody() -> None:
         assert greet_port(port, SHORT) == nothing
 
 
-def test_a_drip_is_bounded() -> None:
-    """A server that sends a byte of its answer now and then does not hold the probe for ever."""
+def test_slow_greeting_times_out() -> None:
+    """A server that sends single bytes does not hold up the probe."""
     over = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -103,10 +103,10 @@ def test_a_drip_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("tag", [T61, BIT_STRING])
-def test_a_name_that_cannot_be_read_hides_no_other(server: Path, tmp_path: Path, tag: int) -> None:
-    """The name of an old CA may be in T.61, which cryptography reads as ASCII alone.
+def test_unreadable_name_does_not_hide_the_others(server: Path, tmp_path: Path, tag: int) -> None:
+    """Old CAs may use T.61, which cryptography decodes as ASCII only.
 
-    A BIT STRING, which is no name at all, it refuses in another way.
+    A BIT STRING is not a name at all, and fails differently.
     """
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(ROOTS[0].pem + in_t61(Authority.create("old root"), tag=tag) + ROOTS[1].pem)
@@ -118,18 +118,18 @@ def test_a_name_that_cannot_be_read_hides_no_other(server: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize(("dropped", "asks"), [(0, True), (1, True), (2, None)])
-def test_a_handshake_that_ends_early_is_tried_once_more(
+def test_handshake_that_is_cut_short_is_retried_once(
     dropped: int, asks: bool | None, server: Path
 ) -> None:
-    """Something that limits connections ends one; of a server that ends two, nothing is known."""
+    """A connection limit may close one; after two, nothing is known."""
     talk = servers.dropping(servers.asking(server, authorities=None), range(dropped))
     with servers.talking(talk) as port:
         assert greet_port(port).asks is asks
 
 
 @pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])
-def test_the_server_name_is_sent_for_names_only(host: str, sent: str | None, server: Path) -> None:
-    """A proxy for many hosts shows the certificate of the right one."""
+def test_sni_is_sent_for_names_only(host: str, sent: str | None, server: Path) -> None:
+    """A proxy for many hosts selects the certificate by it."""
     seen: list[str | None] = []
     context = servers.server_context(server)
     context.sni_callback = lambda _tls, name, _context: seen.append(name)
@@ -138,15 +138,15 @@ def test_the_server_name_is_sent_for_names_only(host: str, sent: str | None, ser
     assert seen == [sent]
 
 
-def test_the_public_cas_are_those_of_mozilla() -> None:
-    """Some hundred; one that everybody knows is among them, and none of ours."""
+def test_public_cas_are_mozillas() -> None:
+    """Over a hundred, including a well-known one."""
     names = {name.rfc4514_string() for name in public_authorities()}
     assert "CN=ISRG Root X1,O=Internet Security Research Group,C=US" in names
     assert "CN=first root" not in names
 
 
-def test_a_certificate_without_its_key_was_not_shown(server: Path) -> None:
-    """What a server once said of itself, anybody can say again: it signs another handshake."""
+def test_certificate_without_proof_of_its_key_does_not_count(server: Path) -> None:
+    """A recorded message can be replayed, but its signature covers another handshake."""
     recorded: list[bytes] = []
     genuine = servers.asking(server, authorities=server / "ca.pem", maximum=SSL.TLS1_2_VERSION)
 
@@ -160,7 +160,7 @@ def test_a_certificate_without_its_key_was_not_shown(server: Path) -> None:
                 recorded.append(daemon.recv(65536))
         connection.sendall(recorded[0])
         connection.recv(65536)
-        # A connection that merely ended would be tried once more.
+        # A connection that merely closes would be retried.
         connection.sendall(bytes.fromhex("15 0303 0002 0228"))  # the alert handshake_failure
 
     with servers.talking(genuine) as behind, servers.talking(replay) as port:

@@ -1,4 +1,4 @@
-"""The forged certificate of a check is as good as a forgery can be, and touches no disk."""
+"""The forged certificate of a check is as good as a forgery can be, and never touches the disk."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.certificates import Authority
 NOW = datetime.now(UTC)
 
 
-def test_it_has_our_names_and_another_key() -> None:
-    """Only the signature can tell it from ours."""
+def test_forgery_has_our_names_and_another_key() -> None:
+    """Only the signature tells it from ours."""
     ours = Authority.create("our root").client("alice").certificate
     forged, *others = forge(ours, (), NOW).chain
     assert not others
@@ -19,8 +19,8 @@ def test_it_has_our_names_and_another_key() -> None:
     assert forged.public_key() != ours.public_key()
 
 
-def test_it_is_of_a_ca_that_the_server_names() -> None:
-    """Ours, where the server names it; else another of them, also where we have no certificate."""
+def test_forgery_names_a_ca_of_the_servers_list() -> None:
+    """Ours if it is listed, else another; also if we have no certificate."""
     root, other = Authority.create("our root"), Authority.create("other root")
     ours = root.client("alice").certificate
     names = [other.certificate.subject, root.certificate.subject]

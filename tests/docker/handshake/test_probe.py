@@ -1,4 +1,4 @@
-"""One question to a port, and what is made of whatever comes back."""
+"""One request to a port, and what any reply to it means."""
 
 from __future__ import annotations
 
@@ -44,38 +44,38 @@ VERSION = {"Version": "28.5.1", "ApiVersion": "1.51", "Os": "linux", "Arch": "am
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
-    """Return the CA of both ends."""
+    """Return the CA of both peers."""
     return Authority.create()
 
 
 @pytest.fixture(scope="module")
 def server(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory of a server's credential."""
+    """Return the directory of a server credential."""
     return write_credential(tmp_path_factory.mktemp("server"), authority.pem, authority.server())
 
 
 @pytest.fixture(scope="module")
 def client(authority: Authority) -> Issued:
-    """Return a client's certificate."""
+    """Return a client certificate."""
     return authority.client()
 
 
 def with_certificate(issued: Issued, *roots: Authority) -> Hello:
-    """Come with a client's certificate, and with ``roots`` to verify the server."""
+    """Present a client certificate, with ``roots`` to verify the server."""
     identity = Identity((issued.certificate, *issued.chain), issued.key)
     return Hello(identity, tuple(root.certificate for root in roots))
 
 
 def ask(port: int, hello: Hello | None = None, timeout: timedelta = LONG) -> Exchange:
-    """Ask a port of this machine for its version."""
+    """Request the version from a port of this machine."""
     peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
     return probe.ask(peer, hello, timeout)
 
 
 class Ear:
-    """What stands for select.poll: says when the probe listens, and for how many milliseconds.
+    """A stand-in for select.poll that reports when the probe listens, and for how many ms.
 
-    It listens until there is something, so that no alert comes too late.
+    It waits without a limit, so that no alert comes too late.
     """
 
     def __init__(self) -> None:
@@ -93,38 +93,36 @@ class Ear:
 
 @pytest.fixture
 def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
-    """Return what the probe listens with."""
+    """Return the stand-in that the probe uses."""
     found = Ear()
     monkeypatch.setattr(select, "poll", lambda: found)
     return found
 
 
-def test_a_closed_port_is_unavailable() -> None:
-    """The address that refused is in the message."""
+def test_closed_port_is_unavailable() -> None:
+    """The message has the address that refused."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(DockerUnavailable, match=r"127\.0\.0\.1: Connection refused"):
         probe.connect(Endpoint("localhost", port), LONG)
 
 
-def test_a_name_that_does_not_resolve_is_unavailable() -> None:
-    """RFC 6761 reserves .invalid for names that never are."""
+def test_unresolvable_name_is_unavailable() -> None:
+    """RFC 6761 reserves .invalid for such names."""
     with pytest.raises(DockerUnavailable, match="cannot be resolved"):
         probe.connect(Endpoint("docker.invalid", 2376), LONG)
 
 
-def test_dns_that_swallows_questions_is_bounded(
-    monkeypatch: pytest.MonkeyPatch, over: threading.Event
-) -> None:
-    """The resolver takes its part of the same time, and is named."""
+def test_unresponsive_dns_times_out(monkeypatch: pytest.MonkeyPatch, over: threading.Event) -> None:
+    """DNS shares the time limit, and is named in the message."""
     monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
     with pytest.raises(DockerUnavailable, match="DNS timed out"):
         probe.connect(Endpoint("docker.example", 2376), SHORT)
     assert not over.is_set()
 
 
-def test_the_first_address_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name with an address that refuses and one that answers is reached, as docker does."""
+def test_first_address_that_answers_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If one address of a name refuses, the next is tried, as docker does."""
     with servers.silent() as port:
         found = [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
@@ -135,15 +133,15 @@ def test_the_first_address_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_silence_is_bounded(tls: bool) -> None:
-    """A server that takes the connection and says nothing is given up."""
+def test_silent_server_times_out(tls: bool) -> None:
+    """It accepts the connection and sends nothing."""
     with servers.silent() as port:
         exchange = ask(port, Hello() if tls else None, SHORT)
     assert exchange == Exchange(Silent())
 
 
-def test_a_drip_is_bounded() -> None:
-    """A server that sends a byte now and then, forever, does not hold the probe for ever."""
+def test_slow_server_times_out() -> None:
+    """One that sends single bytes does not hold up the probe."""
     over = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -159,8 +157,8 @@ def test_a_drip_is_bounded() -> None:
     assert took < servers.LIMIT
 
 
-def test_more_than_enough_is_not_read() -> None:
-    """An endless answer is cut."""
+def test_endless_answer_is_cut() -> None:
+    """At the size limit."""
 
     def flood(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -177,8 +175,8 @@ def test_more_than_enough_is_not_read() -> None:
 @pytest.mark.parametrize(
     "body", [json.dumps(VERSION), json.dumps({**VERSION, "Components": ["ü" * 3000]})]
 )
-def test_a_version_is_read(body: str, server: Path) -> None:
-    """What Docker says of itself, short or long."""
+def test_docker_version_is_parsed(body: str, server: Path) -> None:
+    """With few details or many."""
     context = servers.server_context(server)
     with servers.http(200, body.encode(), context=context) as port:
         exchange = ask(port, Hello())
@@ -187,8 +185,8 @@ def test_a_version_is_read(body: str, server: Path) -> None:
     assert exchange.greeting.certificate is not None
 
 
-def test_podman_is_told_from_docker() -> None:
-    """It answers in Docker's API, and names itself among its components."""
+def test_podman_is_distinguished_from_docker() -> None:
+    """It serves Docker's API, and lists itself among its components."""
     with servers.http(200, servers.PODMAN, headers={"Api-Version": "1.41"}) as port:
         outcome = ask(port).outcome
     assert isinstance(outcome, Answered)
@@ -196,8 +194,8 @@ def test_podman_is_told_from_docker() -> None:
     assert outcome.version == Version(Engine.PODMAN, "4.3.1", "1.41", "linux", "amd64")
 
 
-def test_a_chunked_answer_is_read() -> None:
-    """Go sends a long answer in chunks."""
+def test_chunked_answer_is_parsed() -> None:
+    """Go sends long answers in chunks."""
     body = json.dumps(VERSION).encode()
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
 
@@ -218,8 +216,8 @@ def test_a_chunked_answer_is_read() -> None:
         (b"Content-Length: 1" + b"0" * 22, b"{}"),
     ],
 )
-def test_a_length_beyond_all_memory_is_not_http(header: bytes, body: bytes) -> None:
-    """It fits into no integer of the machine's."""
+def test_huge_content_length_is_not_http(header: bytes, body: bytes) -> None:
+    """It does not fit into a machine integer."""
     answer = b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (header, body)
 
     def talk(connection: socket.socket) -> None:
@@ -230,8 +228,8 @@ def test_a_length_beyond_all_memory_is_not_http(header: bytes, body: bytes) -> N
         assert ask(port).outcome == NotHTTP(answer[:80])
 
 
-def test_a_version_cannot_pose_as_a_line_of_ours() -> None:
-    """A server may call itself what it likes."""
+def test_newline_in_a_version_is_escaped() -> None:
+    """A server may send any text as its version."""
     body = json.dumps({**VERSION, "Version": "28\ndo: curl evil.example"}).encode()
     with servers.http(200, body) as port:
         outcome = ask(port).outcome
@@ -253,10 +251,10 @@ def test_a_version_cannot_pose_as_a_line_of_ours() -> None:
         (403, b'{"message":"authorization denied by plugin opa: no"}', {}, Engine.DOCKER),
     ],
 )
-def test_docker_is_known_by_its_marks(
+def test_docker_is_recognised_by_its_answer(
     status: int, body: bytes, headers: dict[str, str], engine: Engine | None
 ) -> None:
-    """A version, the header of its API, or the words of its authorization; nothing else."""
+    """By a version, its API header, or the text of its authorization plugins."""
     with servers.http(status, body, headers=headers) as port:
         outcome = ask(port).outcome
     assert isinstance(outcome, Answered)
@@ -264,22 +262,22 @@ def test_docker_is_known_by_its_marks(
     assert outcome.denied_by_plugin == (status == 403)
 
 
-def test_what_is_not_http_is_said_to_be() -> None:
-    """The start of the answer is kept for the words."""
+def test_answer_other_than_http_is_reported() -> None:
+    """With its first bytes."""
     banner = b"SSH-2.0-OpenSSH_9.2p1\r\n"
     with servers.talking(lambda connection: connection.sendall(banner)) as port:
         assert ask(port).outcome == NotHTTP(banner)
         assert isinstance(ask(port, Hello()).outcome, NotTLS)
 
 
-def test_a_plain_http_server_does_not_speak_tls() -> None:
+def test_plain_http_server_does_not_speak_tls() -> None:
     """It answers the handshake with an HTTP error."""
     with servers.http(200, b"") as port:
         assert isinstance(ask(port, Hello()).outcome, NotTLS)
 
 
-def test_tls_13_refuses_after_the_handshake(server: Path, client: Issued) -> None:
-    """The handshake without a certificate succeeds, and the alert is heard all the same."""
+def test_alert_after_a_tls_13_handshake_is_heard(server: Path, client: Issued) -> None:
+    """The handshake without a certificate succeeds first."""
     context = servers.server_context(server, verify=True)
     with servers.http(200, json.dumps(VERSION).encode(), context=context) as port:
         refused = ask(port, Hello())
@@ -290,8 +288,10 @@ def test_tls_13_refuses_after_the_handshake(server: Path, client: Issued) -> Non
     assert accepted.greeting.certificate == refused.greeting.certificate
 
 
-def test_tls_12_refuses_within_the_handshake(server: Path, client: Issued) -> None:
-    """The server's certificate is seen all the same, as it has proved by then to have the key."""
+def test_server_certificate_is_seen_in_a_refused_tls_12_handshake(
+    server: Path, client: Issued
+) -> None:
+    """By then the server has proved that it holds the key."""
     context = servers.server_context(server, verify=True)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with servers.http(200, json.dumps(VERSION).encode(), context=context) as port:
@@ -303,10 +303,10 @@ def test_tls_12_refuses_within_the_handshake(server: Path, client: Issued) -> No
     assert accepted.greeting.certificate is not None
 
 
-def test_a_refusal_is_heard_before_the_request_is_written(server: Path, ear: Ear) -> None:
-    """The alert of a server that resets whoever writes on is not lost: the probe listens first.
+def test_alert_is_read_before_the_request_is_written(server: Path, ear: Ear) -> None:
+    """If the client writes first, the server's reset discards the alert.
 
-    The server holds its alert back until the probe listens, or has written without listening.
+    The server delays its alert until the probe listens, or has written without listening.
     """
     context = servers.server_context(server, verify=True)
     with servers.talking(servers.refusing_late(context, ear.listening)) as port:
@@ -315,16 +315,16 @@ def test_a_refusal_is_heard_before_the_request_is_written(server: Path, ear: Ear
     assert ear.waited == [250]
 
 
-def test_a_foreign_ca_is_an_alert(server: Path) -> None:
-    """OpenSSL's word for a certificate of a CA that it does not know."""
+def test_foreign_ca_gives_the_unknown_ca_alert(server: Path) -> None:
+    """As OpenSSL names it."""
     foreign = Authority.create().client()
     context = servers.server_context(server, verify=True)
     with servers.http(200, b"", context=context) as port:
         assert ask(port, with_certificate(foreign)).outcome == Alerted("unknown ca")
 
 
-def test_a_reset_is_tried_again_and_then_said(server: Path, ear: Ear) -> None:
-    """Where no alert comes through, with more patience; then no more is known than the end."""
+def test_reset_is_retried_once_and_then_reported(server: Path, ear: Ear) -> None:
+    """With a longer wait for an alert; after that, only the reset is known."""
     talk = servers.resetting(servers.server_context(server))
     asked = []
 
@@ -340,10 +340,10 @@ def test_a_reset_is_tried_again_and_then_said(server: Path, ear: Ear) -> None:
     assert ear.waited == [250, 2000]
 
 
-def test_the_server_is_verified_with_our_roots_alone(
+def test_server_is_verified_with_our_roots_only(
     server: Path, authority: Authority, client: Issued
 ) -> None:
-    """Its own root has no objection, another one does; both let the connection go on."""
+    """Another root gives an objection; the connection continues either way."""
     other = Authority.create("another root")
     with servers.http(200, b"", context=servers.server_context(server)) as port:
         trusted = ask(port, with_certificate(client, authority))
@@ -359,8 +359,8 @@ def test_the_server_is_verified_with_our_roots_alone(
     ]
 
 
-def test_an_intermediate_alone_is_trusted_as_go_trusts_it(tmp_path: Path) -> None:
-    """A ca.pem that holds an intermediate and no root works for docker, so it does here."""
+def test_ca_pem_with_only_an_intermediate_is_trusted_as_in_go(tmp_path: Path) -> None:
+    """Docker accepts it, so we do."""
     intermediate = Authority.create().intermediate()
     credential = write_credential(tmp_path, intermediate.pem, intermediate.server())
     with servers.http(200, b"", context=servers.server_context(credential)) as port:
@@ -368,8 +368,8 @@ def test_an_intermediate_alone_is_trusted_as_go_trusts_it(tmp_path: Path) -> Non
     assert exchange.greeting.objections == ()
 
 
-def test_an_intermediate_in_ca_pem_is_not_shown_as_ours(tmp_path: Path) -> None:
-    """Docker shows cert.pem alone; a chain that OpenSSL completes would pass where docker fails."""
+def test_intermediate_in_ca_pem_is_not_sent(tmp_path: Path) -> None:
+    """Docker sends only cert.pem; a chain completed by OpenSSL would hide its failure."""
     root = Authority.create("chain root")
     intermediate = root.intermediate()
     server = write_credential(tmp_path, root.pem, root.server())
@@ -381,8 +381,8 @@ def test_an_intermediate_in_ca_pem_is_not_shown_as_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("host", "sent"), [("localhost", "localhost"), ("127.0.0.1", None)])
-def test_the_server_name_is_sent_for_names_only(host: str, sent: str | None, server: Path) -> None:
-    """An address has no place in the server name indication (RFC 6066)."""
+def test_sni_is_sent_for_names_only(host: str, sent: str | None, server: Path) -> None:
+    """Addresses are not allowed in it (RFC 6066)."""
     seen: list[str | None] = []
     context = servers.server_context(server)
     context.sni_callback = lambda _tls, name, _context: seen.append(name)
@@ -392,14 +392,14 @@ def test_the_server_name_is_sent_for_names_only(host: str, sent: str | None, ser
     assert seen == [sent]
 
 
-def test_a_certificate_is_not_shown_after_the_handshake(server: Path, client: Issued) -> None:
-    """Nor would docker show it: an answer without having been asked is an answer to everybody."""
+def test_certificate_is_not_sent_after_the_handshake(server: Path, client: Issued) -> None:
+    """Docker does not either; a server that answers without one answers everybody."""
     with servers.talking(servers.asking_late(server)) as port:
         assert ask(port, with_certificate(client)).outcome == Alerted("handshake failure")
 
 
-def test_nothing_older_than_tls_12_is_offered(server: Path) -> None:
-    """Docker speaks nothing older either."""
+def test_tls_1_1_is_not_offered(server: Path) -> None:
+    """Docker does not speak it either."""
     context = servers.openssl_context(server, maximum=SSL.TLS1_1_VERSION)
     context.set_cipher_list(b"ALL:@SECLEVEL=0")
     with servers.talking(servers.shaking_hands(context)) as port:

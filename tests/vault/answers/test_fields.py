@@ -1,4 +1,4 @@
-"""Answers with a field of another type: nothing of them is used, and nothing is a traceback."""
+"""Fields of the wrong type in Vault's answers are errors, never used and never a traceback."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ BEYOND = 10**30
 @pytest.mark.parametrize(
     "token", [f"{SECRET}\r\nX-Evil: 1", f"{SECRET} x", f"{SECRET}\ud800", None, 5, {}, ["x"], ""]
 )
-def test_a_login_with_what_is_no_token(token: object) -> None:
-    """It is neither sent nor shown."""
+def test_login_without_a_valid_token_is_an_error(token: object) -> None:
+    """The value is neither sent nor shown."""
     with (
         misbehaving(says_json({"auth": {"client_token": token}})) as node,
         session(node.address, **APPROLE) as opened,
@@ -38,8 +38,8 @@ def test_a_login_with_what_is_no_token(token: object) -> None:
 
 
 @pytest.mark.parametrize("ttl", [BEYOND, "30s", -1, 1.5, [1], True])
-def test_a_login_for_how_long_nobody_knows(ttl: object) -> None:
-    """A duration that Vault could not keep itself is not its."""
+def test_login_with_an_invalid_lease_duration_is_an_error(ttl: object) -> None:
+    """No Vault could have such a duration."""
     answer = {"auth": {"client_token": "t", "lease_duration": ttl, "token_type": "batch"}}
     with (
         misbehaving(says_json(answer)) as node,
@@ -50,8 +50,8 @@ def test_a_login_for_how_long_nobody_knows(ttl: object) -> None:
 
 
 @pytest.mark.parametrize("secret", [None, 5, {}, ["x"]])
-def test_a_wrapped_secret_id_that_is_none(secret: object) -> None:
-    """It is not logged in with."""
+def test_wrapped_secret_id_that_is_not_text_is_an_error(secret: object) -> None:
+    """There is no attempt to log in with it."""
     data = {"creation_path": "auth/approle/role/ci/secret-id", "secret_id": secret}
     variables = {"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_WRAPPED_SECRET_ID": "w"}
     with misbehaving(says_json({"data": data})) as node:
@@ -75,8 +75,8 @@ def test_a_wrapped_secret_id_that_is_none(secret: object) -> None:
         [],
     ],
 )
-def test_a_token_that_is_told_of_oddly(data: Any) -> None:
-    """What Vault says of our token."""
+def test_token_lookup_with_a_wrong_type_is_an_error(data: Any) -> None:
+    """In any field of the token's data."""
     with (
         misbehaving(_after_the_wrapping({"data": data})) as node,
         session(node.address, VAULT_TOKEN="t") as opened,
@@ -85,8 +85,8 @@ def test_a_token_that_is_told_of_oddly(data: Any) -> None:
         lookup(opened)
 
 
-def test_capabilities_that_are_no_list() -> None:
-    """What it may do."""
+def test_capabilities_that_are_not_a_list_are_an_error() -> None:
+    """Nothing is concluded from them."""
     with (
         misbehaving(_after_the_wrapping({"data": {"x": 5}})) as node,
         session(node.address, VAULT_TOKEN="t") as opened,
@@ -95,8 +95,8 @@ def test_capabilities_that_are_no_list() -> None:
         capabilities(opened, ["x"])
 
 
-def test_what_vault_writes() -> None:
-    """Go writes null for an empty list, and leaves out what is zero."""
+def test_null_and_missing_fields_are_empty() -> None:
+    """Go writes null for an empty list, and omits zero values."""
     found = {"ttl": 60, "keys": ["a"], "none": None, "name": "x"}
     assert fields.seconds(found, "ttl") == timedelta(minutes=1)
     assert fields.seconds(found, "none") == timedelta(0)
@@ -105,8 +105,8 @@ def test_what_vault_writes() -> None:
 
 
 @pytest.mark.parametrize("length", ["f" * 23, "zz"])
-def test_a_length_that_no_machine_has(length: str) -> None:
-    """HTTP that Python cannot read is a broken connection like others."""
+def test_invalid_chunk_length_is_a_broken_connection(length: str) -> None:
+    """HTTP that Python cannot parse is handled like any other connection failure."""
 
     def answer(_node: Node, connection: socket.socket) -> None:
         head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -122,7 +122,7 @@ def test_a_length_that_no_machine_has(length: str) -> None:
 
 
 def _after_the_wrapping(body: object) -> Callable[[Node, socket.socket], None]:
-    """Return an answer to whatever comes after the question whether the token wraps something."""
+    """Answer with ``body``, except to the lookup whether the token wraps a secret."""
     other, none = says_json(body), says_json({"data": {}})
 
     def answer(node: Node, connection: socket.socket) -> None:
@@ -133,6 +133,8 @@ def _after_the_wrapping(body: object) -> Callable[[Node, socket.socket], None]:
 
 @pytest.mark.parametrize("example", [["a.example"], "2160h", True, 7])
 @pytest.mark.parametrize("found", [{"field": None}, {}])
-def test_a_field_of_a_role_that_is_empty(example: object, found: dict[str, Any]) -> None:
-    """Go writes null for it, or leaves it out: no other type, whatever it would be."""
+def test_empty_role_field_equals_the_empty_value_of_its_type(
+    example: object, found: dict[str, Any]
+) -> None:
+    """Go writes null for it, or omits it."""
     assert fields.like(found, {"field": example}) == found

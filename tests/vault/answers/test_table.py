@@ -1,4 +1,4 @@
-"""The table of what Vault answers: quoted from both servers, and each row of it is needed."""
+"""The table of Vault's answers: quoted from both servers, with an example for each row."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ BEYOND = (
     "beyond the expiration of the CA certificate at"
 )
 NO_CA = "1 error occurred:\n\t* could not fetch the CA certificate (was one set?):"
-# The words of a listener with TLS to plain HTTP.
+# What a TLS listener answers to plain HTTP.
 SPEAK_TLS = {
     "Go": "Client sent an HTTP request to an HTTPS server.\n",
     "nginx": "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title>",
@@ -79,7 +79,7 @@ INCONSISTENT = "forwarding via header X-Vault-Inconsistent disabled in configura
 
 @dataclass(frozen=True)
 class Example:
-    """An answer, and what it means."""
+    """An answer and its meaning."""
 
     path: str
     status: int
@@ -93,14 +93,14 @@ class Example:
 
     @property
     def answer(self) -> Answer:
-        """Vault's words stand in ``errors``; None is no JSON at all, but ``text``."""
+        """Return the answer with the text in ``errors``; None is a body that is not JSON."""
         body = {"errors": [self.said]} if isinstance(self.said, str) else self.said
         return Answer(self.status, self.headers, body, empty=False, text=self.text)
 
 
 F, N, B = Verdict.FINAL, Verdict.NEXT_NODE, Verdict.BACK_OFF
-# The words are OpenBao 2.7.2's as received, or those of HashiCorp Vault's source where it has
-# others ("Vault" in the name).
+# Texts as received from OpenBao 2.7.2, or from HashiCorp Vault's source if they differ there
+# ("Vault" in the name).
 EXAMPLES = {
     "another web server": Example(
         SIGN, 200, None, Verdict.NEVER_HERE, NotVault, 69, "(HTTP 200, text/html)",
@@ -136,10 +136,10 @@ EXAMPLES = {
         LOGIN, 429, 'request path "auth/approle/login": lease count quota exceeded', F,
         LeaseQuotaExceeded, 75, "lease count quota is exceeded",
     ),
-    "a standby that lags": Example(
+    "a standby that is behind": Example(
         SIGN, 429, {"errors": []}, N, TryAgain, 75, "has not yet replicated"
     ),
-    "a standby that lags, Vault": Example(
+    "a standby that is behind, Vault": Example(
         SIGN, 412, "required index state not present", N, TryAgain, 75, "has not yet replicated"
     ),
     "sealed": Example(SIGN, 503, "Vault is sealed", N, VaultSealed, 75, "is sealed"),
@@ -151,7 +151,7 @@ EXAMPLES = {
     "an election": Example(
         SIGN, 500, "local node not active but active cluster node not found", N, NoLeader, 75
     ),
-    "the office is lost": Example(
+    "a leader that loses leadership": Example(
         SIGN, 500, "1 error occurred:\n\t* leadership lost while committing log\n\n", N,
         NoLeader, 75,
     ),
@@ -161,10 +161,10 @@ EXAMPLES = {
     "a forbidden header, Vault": Example(
         LOOKUP, 400, INCONSISTENT, Verdict.NO_FORWARDING, RequestRejected, 69
     ),
-    "a namespace that is not there": Example(
+    "an unknown namespace": Example(
         LOOKUP, 404, "namespace not found", F, UnknownNamespace, 78
     ),
-    "a namespace that is not there, at a login": Example(
+    "an unknown namespace, at a login": Example(
         LOGIN, 404, "namespace not found", F, UnknownNamespace, 78
     ),
     "a login": Example(LOGIN, 400, "invalid role or secret ID", F, LoginDenied, 77),
@@ -172,7 +172,7 @@ EXAMPLES = {
     "a login by name": Example(
         "auth/userpass/login/alice", 400, "invalid username or password", F, LoginDenied, 77
     ),
-    "a failure of its own, at a login": Example(
+    "an internal error, at a login": Example(
         LOGIN, 500, "internal error", F, VaultError, 69, "Vault failed at auth/approle/login"
     ),
     "a storage that hangs, at a login": Example(
@@ -203,10 +203,10 @@ EXAMPLES = {
         SIGN, 403, "1 error occurred:\n\t* permission denied\n\n", F, PermissionDenied, 77,
         "do not allow 'update' on 'pki/sign/server'",
     ),
-    "a policy of Sentinel's, Vault": Example(
+    "a Sentinel policy, Vault": Example(
         SIGN, 403, EGP, F, PermissionDenied, 77, 'egp standard policy "root/hours"'
     ),
-    "a policy without anything in a mount": Example(
+    "a policy without any path in the mount, Vault": Example(
         "sys/internal/ui/mounts/pki", 403, PREFLIGHT, F, PermissionDenied, 77,
         "nothing below 'pki/'"
     ),
@@ -226,10 +226,10 @@ EXAMPLES = {
     "a parameter": Example(
         "pki/config/issuers", 400, "Failed to parse default: not found", F, RequestRejected, 69
     ),
-    "a failure of its own": Example(
+    "an internal error": Example(
         SIGN, 500, "1 error occurred:\n\t* no reply\n\n", F, VaultError, 69, "* no reply"
     ),
-    # What the PKI engine refuses to sign.
+    # Refusals of the PKI engine to sign.
     "a name": Example(
         SIGN, 400, "subject alternate name web.example.org not allowed by this role", F,
         NameNotAllowed, 65, "does not allow the name 'web.example.org'",
@@ -238,7 +238,7 @@ EXAMPLES = {
         SIGN, 400, "common name Jörg Müller not allowed by this role", F, NameNotAllowed, 65,
         "does not allow the name 'Jörg Müller'",
     ),
-    "a name that is none, Vault": Example(
+    "an invalid name, Vault": Example(
         SIGN, 400,
         "subject alternate name a_b is not a valid DNS name and cannot be included as a SAN", F,
         NameNotAllowed, 65, "does not allow the name 'a_b'",
@@ -265,10 +265,10 @@ EXAMPLES = {
         f'{CONSTRAINED} IP address "10.1.2.3" is excluded by constraint "10.0.0.0/8"\n\n', F,
         NameNotAllowed, 65, "may not sign for '10.1.2.3'",
     ),
-    "a type of key": Example(
+    "another key type": Example(
         SIGN, 400, "role requires keys of type rsa", F, KeyNotAllowed, 78, "another type of key"
     ),
-    "a size of key": Example(
+    "a key that is too small": Example(
         SIGN, 400, "role requires a minimum of a 4096-bit key, but CSR's key is 2048 bits", F,
         KeyNotAllowed, 78, "requires a larger key",
     ),
@@ -278,28 +278,28 @@ EXAMPLES = {
         '"use_csr_common_name" set to true, unless "require_cn" is set to false', F,
         CommonNameRequired, 78, "requires a common name",
     ),
-    "an end in the role": Example(
+    "a role with not_after": Example(
         SIGN, 400,
         "Either ttl or not_after should be provided. Both should not be provided in the same "
         "request.", F, TTLNotAllowed, 78, "has a fixed not_after",
     ),
-    "an issuer that ends": Example(
+    "an issuer that expires too soon": Example(
         SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLNotAllowed, 78,
         "ends at 2026-12-01 00:00:00 UTC", headers=DATE,
     ),
-    "an issuer that ends, at a time that nobody can read": Example(
+    "an issuer that expires at an unreadable time": Example(
         SIGN, 400, f"{BEYOND} 99999-12-01T00:00:00Z", F, TTLNotAllowed, 78, "expires too soon",
         headers=DATE,
     ),
-    "an issuer that ends, without a date": Example(
+    "an issuer that expires too soon, without a Date": Example(
         SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLNotAllowed, 78, "expires too soon",
         headers={"Date": "yesterday"},
     ),
-    "an issuer that has ended": Example(
+    "an expired issuer": Example(
         SIGN, 400, f"{BEYOND} 2026-11-26T21:00:00Z", F, IssuerExpired, 78,
         "expired at 2026-11-26 21:00:00 UTC", headers=DATE,
     ),
-    "an issuer that has ended and truncates, Vault": Example(
+    "an expired issuer that truncates, Vault": Example(
         SIGN, 400, "notAfter before notBefore", F, IssuerExpired, 78, "expired: notAfter"
     ),
     "an issuer that is too young, Vault": Example(
@@ -309,7 +309,7 @@ EXAMPLES = {
         SIGN, 500, f"{NO_CA} no default issuer currently configured\n\n", F, IssuerUnusable, 78,
         "no issuer that can sign",
     ),
-    "an issuer that is not there": Example(
+    "an unknown issuer": Example(
         SIGN, 500, f"{NO_CA} unable to find PKI issuer for reference: gone\n\n", F,
         IssuerUnusable, 78, "no issuer that can sign",
     ),
@@ -324,7 +324,7 @@ EXAMPLES = {
         "issuer 1: requested usage issuing-certificates for issuer [id:1] but only had usage "
         "crl-signing,read-only\n\n", F, IssuerUnusable, 78, "no issuer that can sign",
     ),
-    "anything else that a role refuses": Example(
+    "any other refusal by the role": Example(
         SIGN, 400, "user_id alice is not allowed by this role", F, SigningRefused, 78,
         "does not sign this: user_id alice",
     ),
@@ -332,7 +332,7 @@ EXAMPLES = {
 
 
 def fitting(example: Example) -> Row:
-    """Return the row that decides."""
+    """Return the row that decides the meaning."""
     answer = example.answer
     rows = table.rows(example.path, answer)
     words = answer.errors or (answer.text,)
@@ -340,7 +340,7 @@ def fitting(example: Example) -> Row:
     return next(row for row in rows if row.find(refusal))
 
 
-# Each example's words where somebody's name could be.
+# Each example's text, to be used as a common name.
 QUOTED = [it.said for it in EXAMPLES.values() if isinstance(it.said, str)]
 SIGNING = {
     name: example for name, example in EXAMPLES.items() if fitting(example) in signing.SIGNING
@@ -348,8 +348,8 @@ SIGNING = {
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
-def test_what_an_answer_means(example: Example) -> None:
-    """Whether it is asked again, which error it is, its exit status, and words that help."""
+def test_answer_has_the_expected_meaning(example: Example) -> None:
+    """Whether to retry, the error class, its exit status, and a message and hint."""
     meaning = table.read("POST", example.path, VAULT, example.answer)
     fault = meaning.fault
     assert (meaning.verdict, type(fault)) == (example.verdict, example.error)
@@ -370,24 +370,24 @@ def test_what_an_answer_means(example: Example) -> None:
         ("2026-11-26T22:00:30Z", "27s"),
     ],
 )
-def test_the_longest_ttl_that_fits(end: str, ttl: str) -> None:
-    """By the server's clock, round, and with time to read and paste it; a minute at most."""
+def test_hint_suggests_the_longest_ttl_that_fits(end: str, ttl: str) -> None:
+    """By the server's clock, rounded, with up to a minute of slack to paste the command."""
     answer = Answer(400, DATE, {"errors": [f"{BEYOND} {end}"]}, empty=False)
     fault = table.read("POST", SIGN, VAULT, answer).fault
     assert fault is not None
     assert fault.hint.startswith(f"give --ttl {ttl}, or ")
 
 
-def test_every_row_has_an_example() -> None:
-    """A row that no answer reaches is a mistake, or lacks its proof."""
+def test_every_row_of_the_table_has_an_example() -> None:
+    """A row that no answer reaches is a mistake or untested."""
     reached = {fitting(example) for example in EXAMPLES.values()}
     rows = {*table.NOT_VAULT, *table.REDIRECTS, *table.VAULT}
     assert not rows - reached
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
-def test_words_alone_decide_nothing(example: Example) -> None:
-    """Under another status they are a failure like any other."""
+def test_text_without_its_status_decides_nothing(example: Example) -> None:
+    """With another status, it is an ordinary failure."""
     answer = replace(
         example.answer, status=418, body={"errors": list(example.answer.errors)}, text=""
     )
@@ -397,7 +397,7 @@ def test_words_alone_decide_nothing(example: Example) -> None:
 
 
 @pytest.mark.parametrize("example", QUOTED, ids=str)
-def test_a_name_that_reads_like_another_refusal(example: str) -> None:
+def test_common_name_that_quotes_another_refusal_is_still_refused_as_a_name(example: str) -> None:
     """Vault quotes the common name that it refuses, which may be any text."""
     said = f"common name {example} not allowed by this role"
     answer = Answer(400, {}, {"errors": [said]}, empty=False)
@@ -414,8 +414,8 @@ def test_a_name_that_reads_like_another_refusal(example: str) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [400, 403])
-def test_words_without_end(path: str, phrase: str, status: int) -> None:
-    """Some of them are read, so that they cannot keep the search for a phrase busy."""
+def test_very_long_messages_are_read_in_part(path: str, phrase: str, status: int) -> None:
+    """The search for a phrase must not take unbounded time."""
     answer = Answer(status, {}, {"errors": [phrase * 10, phrase * 100_000]}, empty=False)
     fault = table.read("POST", path, VAULT, answer).fault
     assert fault is not None
@@ -424,23 +424,23 @@ def test_words_without_end(path: str, phrase: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("example", SIGNING.values(), ids=SIGNING)
-def test_the_words_of_the_engine_are_about_signing(example: Example) -> None:
-    """Elsewhere somebody else has written them, or a command that asks for something else."""
+def test_signing_refusals_apply_only_to_signing_paths(example: Example) -> None:
+    """Elsewhere the same text comes from another engine or another command."""
     meaning = table.read("POST", "kv/data/x", VAULT, example.answer)
     expected = RequestRejected if example.answer.status == 400 else VaultError
     assert type(meaning.fault) is expected
 
 
-def test_a_path_is_said_as_a_policy_has_it() -> None:
-    """Not as a URL has it: the hint is there to be pasted."""
+def test_path_in_the_hint_is_not_url_encoded() -> None:
+    """The hint is a line to paste into a policy."""
     answer = Answer(403, {}, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}, False)
     fault = table.read("GET", "pki%40a/roles/x", VAULT, answer).fault
     assert isinstance(fault, PermissionDenied)
     assert 'path "pki@a/roles/x" {' in fault.hint
 
 
-def test_a_mount_with_the_word_in_its_path() -> None:
-    """Its roles are not about signing, and the hint has all of its path."""
+def test_mount_path_with_a_sign_segment_is_parsed() -> None:
+    """Only the last "sign/" counts, and the hint has the full mount path."""
     answer = Answer(400, {}, {"errors": ["a parameter of the role"]}, empty=False)
     assert type(table.read("POST", "a/sign/b/roles/x", VAULT, answer).fault) is RequestRejected
     none = Answer(500, {}, {"errors": [f"{NO_CA} no default issuer currently configured"]}, False)
@@ -459,8 +459,10 @@ def test_a_mount_with_the_word_in_its_path() -> None:
         ("pki/config/issuers", 204, None, True),
     ],
 )
-def test_a_success(path: str, status: int, body: dict[str, Any] | None, empty: bool) -> None:
-    """It is Vault's where it has one of its keys, tells of the server itself, or is empty."""
+def test_answers_that_count_as_success(
+    path: str, status: int, body: dict[str, Any] | None, empty: bool
+) -> None:
+    """It has one of Vault's keys, describes the server itself, or is empty."""
     meaning = table.read("POST", path, VAULT, Answer(status, {}, body, empty))
     assert meaning == table.Meaning(Verdict.FINAL)
 
@@ -468,8 +470,8 @@ def test_a_success(path: str, status: int, body: dict[str, Any] | None, empty: b
 @pytest.mark.parametrize(
     ("status", "acted"), [(503, False), (500, True), (502, True), (504, True)], ids=str
 )
-def test_what_may_have_been_done(status: int, acted: bool) -> None:
-    """After a gateway's failure nobody knows, and what works once is not repeated."""
+def test_failure_after_which_vault_may_have_acted(status: int, acted: bool) -> None:
+    """After a gateway error nobody knows, so a one-time request is not repeated."""
     answer = Answer(status, {}, {"errors": ["no active Vault instance found"]}, empty=False)
     assert table.read("POST", SIGN, VAULT, answer).acted is acted
 
@@ -483,8 +485,8 @@ def test_what_may_have_been_done(status: int, acted: bool) -> None:
         ({"Retry-After": "7"}, [], 0.0),
     ],
 )
-def test_how_long_to_wait(header: dict[str, str], said: list[str], wait: float) -> None:
-    """As long as a rate limit's Retry-After says; a standby lags for a tenth of a second."""
+def test_wait_before_a_retry(header: dict[str, str], said: list[str], wait: float) -> None:
+    """A rate limit's Retry-After is respected; a standby's is not, as it is behind for 0.1 s."""
     meaning = table.read("POST", SIGN, VAULT, Answer(429, header, {"errors": said}, empty=False))
     assert meaning.wait == wait
     assert meaning.fault is not None

@@ -1,4 +1,4 @@
-"""Nodes that misbehave, with and without a real one in the same cluster."""
+"""Nodes with faults, alone and together with a healthy one."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ if TYPE_CHECKING:
 
     Answer = Callable[[Node, socket.socket], None]
 
-# A server that is never asked again within a test's budget would hang for longer than this.
+# A call that ignored this budget would take longer than HANGS.
 BUDGET = {"DOCKERTLS_TIMEOUT": "2s", "VAULT_CLIENT_TIMEOUT": "1s", "VAULT_TOKEN": "a-token"}
 HANGS = 30.0
-# For an answer that is final: it ends at once, and a busy machine has all the time to read it.
+# For final answers, which end at once: even a busy machine has time to read them.
 AMPLE = {"DOCKERTLS_TIMEOUT": "60s", "VAULT_CLIENT_TIMEOUT": "60s"}
 
 
 def failure(answer: Answer, **variables: str) -> DockerTLSError:
-    """Return how a call fails that is answered so, which must not take long."""
+    """Return the error of a call with this answer; it must not take long."""
     started = time.monotonic()
     with (
         misbehaving(answer) as node,
@@ -70,8 +70,8 @@ def failure(answer: Answer, **variables: str) -> DockerTLSError:
     return caught.value
 
 
-def test_a_short_answer_that_unpacks_to_a_long_one() -> None:
-    """It is refused as what it unpacks to, of which hardly more is in memory than is allowed."""
+def test_gzip_bomb_is_refused() -> None:
+    """The limit is on the unpacked size, and little more than that is held in memory."""
     bomb = response(gzip.compress(b" " * 32 * LONGEST_BODY), "200 OK", "Content-Encoding: gzip")
     tracemalloc.start()
     try:
@@ -108,8 +108,10 @@ def test_a_short_answer_that_unpacks_to_a_long_one() -> None:
         ),
     ],
 )
-def test_what_a_single_node_does(answer: Answer, kind: type[DockerTLSError], words: str) -> None:
-    """Each has words of its own, within the budget."""
+def test_each_fault_of_a_single_node_has_its_own_error(
+    answer: Answer, kind: type[DockerTLSError], words: str
+) -> None:
+    """Within the budget, and without showing the token."""
     found = failure(answer)
     assert type(found) is kind
     assert words in found.message
@@ -125,7 +127,7 @@ def test_what_a_single_node_does(answer: Answer, kind: type[DockerTLSError], wor
         (Node.answers_as_another_service, "not Vault's (HTTP 404)"),
     ],
 )
-def test_what_is_no_vault_is_not_waited_for(answer: Answer, words: str) -> None:
+def test_server_that_is_not_vault_is_not_retried(answer: Answer, words: str) -> None:
     """However long the budget is."""
     found = failure(answer, **AMPLE)
     assert type(found) is NotVault
@@ -146,10 +148,10 @@ def test_what_is_no_vault_is_not_waited_for(answer: Answer, words: str) -> None:
         says("no active Vault instance found", status="503 Service Unavailable"),
     ],
 )
-def test_the_next_node_answers(
+def test_next_node_is_used_after_a_fault(
     openbao: DevVault, monkeypatch: pytest.MonkeyPatch, answer: Answer
 ) -> None:
-    """A real server is second in the list, and first from then on."""
+    """The healthy server is second in the list and is asked first from then on."""
     with misbehaving(answer) as node:
         addresses = f"{node.address},{openbao.address}"
         with session(addresses, Waits(), VAULT_TOKEN=openbao.token) as opened:
@@ -162,11 +164,11 @@ def test_the_next_node_answers(
     assert opened.address == openbao.address
 
 
-def test_a_limit_that_is_lifted() -> None:
-    """429 is backed off from and tried again."""
+def test_rate_limit_is_retried_with_backoff() -> None:
+    """Until 429 is no longer returned."""
     with misbehaving(rate_limited(3)) as node, session(node.address, VAULT_TOKEN="t") as opened:
         assert lookup(opened).display_name == "after all"
-    assert len(node.paths) == 5  # with the question whether the token wraps something
+    assert len(node.paths) == 5  # including the wrapping lookup
 
 
 @pytest.mark.parametrize(
@@ -181,8 +183,10 @@ def test_a_limit_that_is_lifted() -> None:
     ],
 )
 @pytest.mark.parametrize("retries", ["0", "2"])
-def test_what_is_no_vault_is_passed_over(openbao: DevVault, answer: Answer, retries: str) -> None:
-    """The second address is tried at once, and where no repeat is wanted, too."""
+def test_server_that_is_not_vault_is_skipped(
+    openbao: DevVault, answer: Answer, retries: str
+) -> None:
+    """The second address is tried at once, even with VAULT_MAX_RETRIES=0."""
     with misbehaving(answer) as node:
         addresses = f"{node.address},{openbao.address}"
         variables = {"VAULT_TOKEN": openbao.token, "VAULT_MAX_RETRIES": retries}
@@ -191,8 +195,8 @@ def test_what_is_no_vault_is_passed_over(openbao: DevVault, answer: Answer, retr
     assert len(node.paths) == 1
 
 
-def test_a_redirect_that_must_not_be_followed_is_passed_over(openbao: DevVault) -> None:
-    """VAULT_DISABLE_REDIRECTS: the standby is no use, and the second address is."""
+def test_standby_is_skipped_if_redirects_are_disabled(openbao: DevVault) -> None:
+    """With VAULT_DISABLE_REDIRECTS, the second address answers."""
     answer = redirects_to("http://127.0.0.1:1/v1/auth/token/lookup-self")
     with misbehaving(answer) as node:
         addresses = f"{node.address},{openbao.address}"
@@ -202,8 +206,8 @@ def test_a_redirect_that_must_not_be_followed_is_passed_over(openbao: DevVault) 
 
 
 @pytest.mark.parametrize("retries", [{}, {"VAULT_MAX_RETRIES": "0"}])
-def test_a_node_that_hangs_has_its_share(retries: dict[str, str]) -> None:
-    """Of a budget shorter than the time for one try, half is left for the second address."""
+def test_node_that_hangs_gets_half_of_a_short_budget(retries: dict[str, str]) -> None:
+    """The rest is left for the second address."""
     with misbehaving(Node.hangs) as node, misbehaving(Node.hangs) as other:
         addresses = f"{node.address},{other.address}"
         variables = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "1s", **retries}
@@ -216,8 +220,8 @@ def test_a_node_that_hangs_has_its_share(retries: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
-def test_a_slow_node_is_waited_for(monkeypatch: pytest.MonkeyPatch, nodes: int) -> None:
-    """Alone it has all the time; with others longer in each round, until it is long enough."""
+def test_slow_node_gets_enough_time(monkeypatch: pytest.MonkeyPatch, nodes: int) -> None:
+    """A single node gets the whole budget; of several, each gets more in each round."""
     monkeypatch.setattr(retry, "ONE_TRY", 0.2)
 
     def answer(node: Node, connection: socket.socket) -> None:
@@ -238,10 +242,10 @@ def test_a_slow_node_is_waited_for(monkeypatch: pytest.MonkeyPatch, nodes: int) 
         (Verdict.BRIEFLY, says("context canceled", status="500 Oops"), "OpenBao 2.5.0"),
     ],
 )
-def test_what_passes_with_an_election_is_waited_for(
+def test_faults_of_an_election_are_retried_for_ten_seconds(
     monkeypatch: pytest.MonkeyPatch, verdict: Verdict, answer: Answer, hint: str
 ) -> None:
-    """For ten seconds, here half a one, and not for the whole budget: longer is no election."""
+    """Not for the whole budget, since no election lasts longer; scaled to 0.5 s here."""
     patience = sender.PATIENCE[verdict]
     monkeypatch.setitem(sender.PATIENCE, verdict, patience / 20)
     found = failure(answer, DOCKERTLS_TIMEOUT="300s")
@@ -252,10 +256,10 @@ def test_what_passes_with_an_election_is_waited_for(
 @pytest.mark.parametrize(
     ("host", "tries"), [("127.0.0.1", 1), ("localhost", 1), ("vault.example", 3)]
 )
-def test_whether_nobody_there_is_waited_for(
+def test_refused_connection_is_retried_except_on_loopback(
     monkeypatch: pytest.MonkeyPatch, host: str, tries: int
 ) -> None:
-    """A refusal on loopback is final where there is no other address; elsewhere it may pass."""
+    """On loopback it is final if there is no other address."""
     asked: list[object] = []
 
     def resolve(host: object, *_arguments: object, **_options: object) -> object:
@@ -271,8 +275,8 @@ def test_whether_nobody_there_is_waited_for(
     assert asked == [host] * tries
 
 
-def test_a_limit_is_not_evaded() -> None:
-    """Nor are the other nodes asked while one of them has too many requests."""
+def test_rate_limit_is_not_evaded_through_other_nodes() -> None:
+    """They are not asked while one node is rate limited."""
     with misbehaving(rate_limited(3)) as node, misbehaving(Node.hangs) as other:
         addresses = f"{node.address},{other.address}"
         with session(addresses, VAULT_TOKEN="t") as opened:
@@ -280,8 +284,8 @@ def test_a_limit_is_not_evaded() -> None:
     assert (len(node.paths), other.paths) == (4, [])
 
 
-def test_as_long_as_retry_after_says() -> None:
-    """A wait that is longer than the budget is not begun."""
+def test_retry_after_beyond_the_budget_is_not_waited_for() -> None:
+    """The hint says how long Vault asks to wait."""
 
     def answer(_node: Node, connection: socket.socket) -> None:
         errors = {"errors": ["request path quota: rate limit quota exceeded"]}
@@ -292,8 +296,8 @@ def test_as_long_as_retry_after_says() -> None:
     assert found.hint == "Vault asks to wait 600 s"
 
 
-def test_a_lease_count_quota_is_not_waited_for() -> None:
-    """It clears when leases end, which no retry brings about."""
+def test_lease_count_quota_is_not_retried() -> None:
+    """It clears only when leases end."""
     with (
         misbehaving(
             says('request path "x": lease count quota exceeded', status="429 Oops")
@@ -305,8 +309,8 @@ def test_a_lease_count_quota_is_not_waited_for() -> None:
     assert len(node.paths) == 1
 
 
-def test_no_retries_where_none_are_wanted() -> None:
-    """VAULT_MAX_RETRIES=0 is one try."""
+def test_max_retries_zero_is_one_attempt() -> None:
+    """VAULT_MAX_RETRIES=0."""
     with (
         misbehaving(rate_limited(3)) as node,
         session(node.address, VAULT_TOKEN="t", VAULT_MAX_RETRIES="0") as opened,
@@ -316,8 +320,8 @@ def test_no_retries_where_none_are_wanted() -> None:
     assert len(node.paths) == 1
 
 
-def test_the_budget_is_for_all_calls_together() -> None:
-    """A second call gets what the first one left, which is next to nothing."""
+def test_budget_is_shared_by_all_calls() -> None:
+    """The second call gets what the first one left, which is next to nothing."""
     with misbehaving(Node.hangs) as node, session(node.address, Waits(), **BUDGET) as opened:
         with pytest.raises(VaultUnreachable):
             lookup(opened)
@@ -327,8 +331,8 @@ def test_the_budget_is_for_all_calls_together() -> None:
     assert len(node.paths) == asked + 1
 
 
-def test_a_redirect_to_a_dead_leader_falls_back(openbao: DevVault) -> None:
-    """The node that named it is asked again, and knows better by then."""
+def test_redirect_to_a_dead_leader_is_retried_at_the_standby(openbao: DevVault) -> None:
+    """By then it knows the new leader."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -342,7 +346,7 @@ def test_a_redirect_to_a_dead_leader_falls_back(openbao: DevVault) -> None:
         session(node.address, VAULT_TOKEN=openbao.token) as opened,
     ):
         assert lookup(opened).policies == ("root",)
-    assert len(node.paths) == 4  # with the question whether the token wraps something
+    assert len(node.paths) == 4  # including the wrapping lookup
 
 
 @pytest.mark.parametrize(
@@ -353,16 +357,16 @@ def test_a_redirect_to_a_dead_leader_falls_back(openbao: DevVault) -> None:
         ({}, "", "invalid redirect"),
     ],
 )
-def test_a_redirect_that_is_not_followed(
+def test_redirect_that_is_not_followed_is_final(
     variables: dict[str, str], location: str, words: str
 ) -> None:
-    """It is refused at once."""
+    """It is an error at once."""
     variables = {**variables, "DOCKERTLS_TIMEOUT": "300s"}
     assert words in failure(redirects_to(location), **variables).message
 
 
 def sealed(init: Answer) -> Answer:
-    """Return a sealed node's answer to everything; ``init`` is that to sys/init."""
+    """Return a sealed node's answers; ``init`` is its answer to sys/init."""
     refuse = says("Vault is sealed", status="503 Service Unavailable")
 
     def answer(node: Node, connection: socket.socket) -> None:
@@ -371,14 +375,14 @@ def sealed(init: Answer) -> Answer:
     return answer
 
 
-def test_a_server_that_was_never_initialized() -> None:
-    """It says that it is sealed; sys/init tells, and it is not waited for."""
+def test_uninitialized_server_is_not_retried() -> None:
+    """It reports itself as sealed; sys/init tells the two apart."""
     found = failure(sealed(says_json({"initialized": False})), DOCKERTLS_TIMEOUT="60s")
     assert isinstance(found, NotInitialized)
 
 
-def test_a_sealed_node_is_asked_once_whether_it_is_initialized() -> None:
-    """It stays so, whatever comes; each try is one request then."""
+def test_sys_init_is_read_once_per_sealed_node() -> None:
+    """The answer cannot change back, so each later attempt is a single request."""
     with (
         misbehaving(sealed(says_json({"initialized": True}))) as node,
         session(node.address, Waits(), VAULT_TOKEN="t", VAULT_MAX_RETRIES="2") as opened,
@@ -389,14 +393,14 @@ def test_a_sealed_node_is_asked_once_whether_it_is_initialized() -> None:
     assert node.paths == [asked, "/v1/sys/init", asked, asked]
 
 
-def test_a_sealed_node_that_hangs_keeps_to_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked besides has no time of its own."""
+def test_sys_init_is_read_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets no time of its own if the node hangs."""
     monkeypatch.setattr(retry, "ONE_TRY", 10 * HANGS)
     assert isinstance(failure(sealed(Node.hangs)), VaultSealed)
 
 
-def test_an_end_while_an_issuer_is_waited_for() -> None:
-    """The wait is said to be over: a spinner would leave the cursor hidden."""
+def test_interrupted_wait_is_reported_as_over() -> None:
+    """Otherwise a spinner would leave the cursor hidden."""
     waits = Waits()
 
     opened = open_session(settings("http://127.0.0.1:1", VAULT_TOKEN="t"), progress=waits)
@@ -407,8 +411,8 @@ def test_an_end_while_an_issuer_is_waited_for() -> None:
     assert waits.told == ["waiting: for the issuer", None]
 
 
-def test_the_fault_of_a_node_that_is_there_is_told() -> None:
-    """Of a node that is down and one that is sealed, the sealed one tells more: 75, not 69."""
+def test_sealed_node_is_reported_rather_than_one_that_is_down() -> None:
+    """It is the more specific fault: exit status 75 rather than 69."""
     with misbehaving(sealed(says_json({"initialized": True}))) as node:
         variables = {**BUDGET, "VAULT_ADDR": f"{node.address},http://127.0.0.1:1"}
         with (
@@ -419,8 +423,8 @@ def test_the_fault_of_a_node_that_is_there_is_told() -> None:
     assert caught.value.exit_status == 75
 
 
-def test_a_name_that_does_not_exist_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked for once, and the words tell it from a server that is down."""
+def test_unknown_host_name_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error differs from that of a server that is down."""
     asked: list[object] = []
 
     def resolve(host: object, *_arguments: object, **_options: object) -> None:
@@ -437,7 +441,7 @@ def test_a_name_that_does_not_exist_is_not_tried_again(monkeypatch: pytest.Monke
 
 
 def test_another_thread_has_the_same_node_and_as_much_time() -> None:
-    """What it takes does not count against the budget of the first; that waits for it."""
+    """The time it takes does not count against the budget of the first, which waits for it."""
     found = settings("http://127.0.0.1:1,http://127.0.0.1:2", DOCKERTLS_TIMEOUT="10s")
     first = Cluster(found, sender.Sender(found, Transport(found)), watch.Unwatched())
     first.allow(5.0)
@@ -451,7 +455,7 @@ def test_another_thread_has_the_same_node_and_as_much_time() -> None:
 
 
 def test_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once for each cause, and it ends."""
+    """With its cause, and then its end."""
     monkeypatch.setattr(watch, "PATIENCE", 0.1)
     waits = Waits()
     environ = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "3"}
@@ -466,7 +470,7 @@ def test_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_slow_node_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before it has answered: with nobody else to ask, it has all the time there is."""
+    """Before it answers: with no other node to ask, it may use the whole budget."""
     monkeypatch.setattr(watch, "PATIENCE", 0.1)
     waits = Waits()
     with misbehaving(Node.hangs) as node:
@@ -485,14 +489,14 @@ def test_a_slow_node_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         ("{pki}/sign/nobody", UnknownRole, "nobody"),
     ],
 )
-def test_what_is_missing_is_missing_at_once(
+def test_missing_mount_or_role_is_not_retried(
     openbao: DevVault,
     monkeypatch: pytest.MonkeyPatch,
     path: str,
     kind: type[DockerTLSError],
     words: str,
 ) -> None:
-    """Only what we wrote ourselves may be on its way to a standby: a login is no reason to wait."""
+    """Only our own writes may not have reached a standby yet; a login is not one."""
     operator = Operator.of(openbao)
     pki = operator.enable_pki()
     mount = operator.enable_auth("userpass")

@@ -1,4 +1,4 @@
-"""Sockets with a deadline: whatever is done in small steps, and however slowly, ends in time."""
+"""Sockets with a deadline: transfers in many small steps still end in time."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _MUCH = b"x" * (64 << 20)
 
 
 def drip(connection: socket.socket) -> None:
-    """Send a byte now and then, until nobody listens."""
+    """Send a byte now and then until the client is gone."""
     while True:
         connection.sendall(b"x")
         time.sleep(0.02)
 
 
 def sip(connection: socket.socket) -> None:
-    """Read a little now and then, until there is nothing more."""
+    """Read a little now and then until nothing is left."""
     while connection.recv(65536):
         time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the directory with a server's certificate."""
+    """Return the directory with a server certificate."""
     authority = Authority.create()
     certificate = authority.issue("localhost", usages=[SERVER_AUTH])
     return write_credential(tmp_path_factory.mktemp("tls"), authority.pem, certificate)
@@ -44,7 +44,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def connected(talk: Callable[[socket.socket], None], files: Path | None) -> Iterator[Socket]:
-    """Give a connection to who talks so; in TLS where there are files for it."""
+    """Connect to a peer that behaves as given, over TLS if there are files for it."""
 
     def serve(connection: socket.socket) -> None:
         if files is None:
@@ -64,7 +64,7 @@ def connected(talk: Callable[[socket.socket], None], files: Path | None) -> Iter
 
 @contextmanager
 def dialled(port: int) -> Iterator[Socket]:
-    """Give a connection in the clear."""
+    """Connect without TLS."""
     with Socket(socket.AF_INET) as plain:
         plain.settimeout(LIMIT)
         plain.connect(("127.0.0.1", port))
@@ -72,7 +72,7 @@ def dialled(port: int) -> Iterator[Socket]:
 
 
 def client_context() -> ssl.SSLContext:
-    """Return the TLS of a client that asks for nothing but the sockets with a deadline."""
+    """Return a client's TLS context with deadline sockets, which verifies nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -80,7 +80,7 @@ def client_context() -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.parametrize("encrypted", [False, True], ids=["clear", "TLS"])
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize(
     ("talk", "step"),
     [
@@ -91,14 +91,14 @@ def client_context() -> ssl.SSLContext:
     ],
     ids=["recv", "recv_into", "send", "sendall"],
 )
-def test_small_steps_end_in_time(
+def test_deadline_covers_many_small_steps(
     files: Path,
     talk: Callable[[socket.socket], None],
     step: Callable[[Socket], object],
     *,
     encrypted: bool,
 ) -> None:
-    """A peer that does a little now and then is not waited for any longer than one that hangs."""
+    """A peer that does a little now and then gets no more time than one that hangs."""
     with connected(talk, files if encrypted else None) as connection:
         connection.settimeout(0.3)
         started = time.monotonic()
@@ -108,14 +108,14 @@ def test_small_steps_end_in_time(
 
 
 def _go_on(step: Callable[[Socket], object], connection: Socket) -> None:
-    """Take one step after the other, but not for ever."""
+    """Repeat a step, with an upper limit."""
     started = time.monotonic()
     while time.monotonic() < started + LIMIT:
         step(connection)
 
 
-def test_what_is_left_goes_over_to_tls() -> None:
-    """Neither the handshake nor what comes after it begins anew."""
+def test_deadline_is_kept_when_tls_starts() -> None:
+    """Neither the handshake nor the traffic after it restarts the clock."""
     with silent() as port, dialled(port) as plain:
         plain.settimeout(0.1)
         time.sleep(0.05)
@@ -124,14 +124,14 @@ def test_what_is_left_goes_over_to_tls() -> None:
             assert 0 < (wrapped.gettimeout() or 0) <= 0.05
 
 
-def test_a_socket_without_a_timeout() -> None:
-    """Ssl reads from one that was reset before its handshake; the reset is what is to be said."""
+def test_socket_without_a_timeout_reports_the_reset() -> None:
+    """Ssl reads from a socket that was reset before its handshake."""
     with Socket(socket.AF_INET) as plain, pytest.raises(OSError, match="not connected"):
         plain.recv(1)
 
 
-def test_nothing_begins_when_the_time_is_over() -> None:
-    """Whoever was kept from it until then hears that, and not what a wait of zero gives."""
+def test_operation_after_the_deadline_times_out_at_once() -> None:
+    """Rather than failing as non-blocking I/O with a timeout of zero does."""
     with silent() as port, dialled(port) as plain:
         plain.settimeout(0.0)
         assert plain.gettimeout() > 0

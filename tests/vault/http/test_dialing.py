@@ -1,4 +1,4 @@
-"""Connecting within a limit: what DNS and addresses that do not answer may take."""
+"""Connecting within a limit, even if DNS or an address does not answer."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def test_a_command_with_such_a_dns(monkeypatch: pytest.MonkeyPatch, over: threading.Event) -> None:
-    """--timeout holds, and the failure is not said to be Vault's."""
+def test_timeout_covers_a_dns_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, over: threading.Event
+) -> None:
+    """The error does not blame Vault."""
     monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
     started = time.monotonic()
     variables = {"VAULT_TOKEN": "t", "DOCKERTLS_TIMEOUT": "200ms"}
@@ -38,7 +40,7 @@ def test_a_command_with_such_a_dns(monkeypatch: pytest.MonkeyPatch, over: thread
 
 @contextmanager
 def full() -> Iterator[tuple[str, int]]:
-    """Give an address that takes no more connections and refuses none: its queue is full."""
+    """Yield an address whose accept queue is full: it neither accepts nor refuses."""
     with ExitStack() as opened:
         listener = opened.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -50,8 +52,8 @@ def full() -> Iterator[tuple[str, int]]:
         yield listener.getsockname()
 
 
-def test_the_addresses_of_a_name_share_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that hangs, as IPv6 without a route does, leaves time for the next one."""
+def test_addresses_of_a_name_share_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs, as IPv6 without a route does, leaves time for the next."""
     with full() as hanging, socket.create_server(("127.0.0.1", 0)) as listener:
         found = [
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", address)
@@ -63,15 +65,15 @@ def test_the_addresses_of_a_name_share_the_limit(monkeypatch: pytest.MonkeyPatch
             assert 0 < (connection.gettimeout() or 0.0) <= 1.0
 
 
-def test_the_failure_of_the_last_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And an empty answer of DNS is one, too."""
+def test_failure_of_the_last_address_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty answer of DNS is a failure, too."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
     with pytest.raises(OSError, match=r"vault\.example has no address"):
         dialing.connect("vault.example", 8200, 1.0)
 
 
-def test_a_connection_that_does_not_come_about_is_not_waited_for() -> None:
-    """Whoever asks for the end gets it while the network says nothing."""
+def test_interrupt_ends_a_pending_connection() -> None:
+    """The program stops although the network does not respond."""
     with full() as (host, port), stop.heeded() as asked:
         timer = threading.Timer(0.2, asked.request)
         timer.start()

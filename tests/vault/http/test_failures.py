@@ -1,4 +1,4 @@
-"""What stands between us and Vault is called by its name, with what to do about it."""
+"""Whatever fails between this program and Vault is named, with a hint."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 def failure(address: str, **variables: str) -> DockerTLSError:
-    """Return how a call fails; it is not repeated."""
+    """Return the error of a call, which must not be retried."""
     variables = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "0", **variables}
     with (
         session(address, Waits(), **variables) as opened,
@@ -57,8 +57,8 @@ def failure(address: str, **variables: str) -> DockerTLSError:
 @pytest.mark.parametrize(
     ("variables", "hint"), [({}, "set VAULT_ADDR"), ({"SUDO_USER": "alice"}, "use `sudo -E`")]
 )
-def test_no_address_is_set(variables: dict[str, str], hint: str) -> None:
-    """The default is named as such, and what to set; or why what was set did not arrive."""
+def test_default_address_is_named_as_the_default(variables: dict[str, str], hint: str) -> None:
+    """The hint says what to set, or why the setting did not arrive."""
     settings = resolve.resolve({}, variables, [])
     error = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # whose it was does not matter
     error.__cause__ = ConnectionRefusedError()
@@ -76,10 +76,10 @@ def test_no_address_is_set(variables: dict[str, str], hint: str) -> None:
         ({"SUDO_USER": "alice"}, "use `sudo -E`"),
     ],
 )
-def test_no_address_is_set_and_vault_is_there_without_tls(
+def test_default_address_without_tls_is_reported(
     openbao: DevVault, variables: dict[str, str], hint: str
 ) -> None:
-    """As a dev server is: that nothing is set comes first."""
+    """As of a dev server: the missing address is mentioned first."""
     host = openbao.address.removeprefix("http://")
     default = resolve.resolve({}, {"VAULT_TOKEN": "t", **variables}, [])
     unset = replace(default, addresses=(Address.parse(f"https://{host}"),))
@@ -95,8 +95,8 @@ def test_no_address_is_set_and_vault_is_there_without_tls(
 
 
 @pytest.mark.parametrize("target", ["http://vault.example:8200", "https://vault.example:8200"])
-def test_a_proxy_that_is_down(target: str) -> None:
-    """It is not Vault that refuses; the credentials in the proxy's address are not shown."""
+def test_proxy_that_is_down_is_named(target: str) -> None:
+    """Not Vault, and without the credentials in the proxy's URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     found = failure(target, VAULT_PROXY_ADDR=f"http://me:s3cret@127.0.0.1:{port}")
@@ -115,10 +115,10 @@ def test_a_proxy_that_is_down(target: str) -> None:
         (lambda _node, _connection: None, "30s", "closed the connection unexpectedly"),
     ],
 )
-def test_a_proxy_that_gives_no_way(
+def test_proxy_that_opens_no_tunnel_is_named(
     answer: Callable[[Node, socket.socket], None], limit: str, words: str
 ) -> None:
-    """It is asked for one before anything goes to Vault, which is not to blame."""
+    """Nothing was sent to Vault yet, so Vault is not blamed."""
     target = "https://vault.example:8200"
     with misbehaving(answer) as proxy:
         address = proxy.address.replace("://", "://me:s3cret@")
@@ -143,15 +143,15 @@ def test_a_proxy_that_gives_no_way(
     ],
     ids=repr,
 )
-def test_what_does_not_mend_itself_is_not_tried_again(cause: Exception, lasts: bool) -> None:
-    """A certificate, a name that does not exist, and what is no answer of Vault's."""
+def test_permanent_failures_are_not_retried(cause: Exception, lasts: bool) -> None:
+    """A bad certificate, an unknown host name, and an answer that is not Vault's."""
     error = HTTPError("wrapped")
     error.__cause__ = cause
     assert failures.lasts(error) is lasts
 
 
-def test_what_no_proxy_let_through_was_not_sent() -> None:
-    """So that even what must not be done twice is tried again."""
+def test_request_without_a_tunnel_was_not_sent() -> None:
+    """So even a request that must not be repeated is retried."""
     with misbehaving(Node.answers_garbage) as proxy:
         transport = Transport(resolve.resolve({}, {"HTTPS_PROXY": proxy.address}, []))
         with contextlib.closing(transport), pytest.raises(ProxyError) as caught:
@@ -167,7 +167,7 @@ def test_what_no_proxy_let_through_was_not_sent() -> None:
 
 
 def _leads_nowhere(node: Node, connection: socket.socket) -> None:
-    """Say that Vault is there, and pass nothing on."""
+    """Open a tunnel but forward nothing."""
     connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
     node.hangs(connection)
 
@@ -179,10 +179,10 @@ def _leads_nowhere(node: Node, connection: socket.socket) -> None:
         ("http://vault.example:8200", Node.hangs),
     ],
 )
-def test_nothing_comes_back_through_a_proxy(
+def test_timeout_through_a_proxy_names_both(
     target: str, answer: Callable[[Node, socket.socket], None]
 ) -> None:
-    """Either of the two may be to blame, so both are named."""
+    """Either of the two may be at fault."""
     with misbehaving(answer) as proxy:
         address = proxy.address.replace("://", "://me:s3cret@")
         found = failure(target, VAULT_PROXY_ADDR=address, DOCKERTLS_TIMEOUT="1s")
@@ -192,14 +192,14 @@ def test_nothing_comes_back_through_a_proxy(
     assert "NO_PROXY" in found.hint
 
 
-def test_a_proxy_has_no_part_in_a_unix_socket(tmp_path: Path) -> None:
-    """Though VAULT_PROXY_ADDR is for every request, as for `bao`, none to a socket goes there."""
+def test_unix_socket_is_not_proxied(tmp_path: Path) -> None:
+    """Although VAULT_PROXY_ADDR applies to every other request, as for `bao`."""
     target = f"unix://{tmp_path / 'none'}"
     assert failure(target, VAULT_PROXY_ADDR="http://p:1").message.startswith(f"{target} cannot be")
 
 
-def test_a_proxy_that_lets_nobody_through() -> None:
-    """Its own words are told, and it is called a proxy."""
+def test_refusal_by_a_proxy_names_the_proxy() -> None:
+    """With the proxy's own message."""
 
     def answer(_node: Node, connection: socket.socket) -> None:
         connection.sendall(response(b"no", "407 Proxy Authentication Required"))
@@ -221,10 +221,10 @@ def test_a_proxy_that_lets_nobody_through() -> None:
         (timedelta(days=-30), "expired", "check this machine's clock"),
     ],
 )
-def test_a_certificate_out_of_its_time(
+def test_certificate_outside_its_validity_blames_the_clock(
     tmp_path: Path, begins: timedelta, words: str, hint: str
 ) -> None:
-    """The clock or the certificate is to blame, and not VAULT_CACERT."""
+    """Or the certificate, but not VAULT_CACERT."""
     authority = Authority.create()
     certificate = authority.issue(
         "localhost",
@@ -242,12 +242,12 @@ def test_a_certificate_out_of_its_time(
 
 @pytest.mark.parametrize("path", ["/ui", "/ui/", "/v1/sys", "/vault"])
 @pytest.mark.parametrize(
-    "ask", [lookup, lambda opened: PKI(opened, "dockertls").issuers()], ids=["token", "nobody"]
+    "ask", [lookup, lambda opened: PKI(opened, "dockertls").issuers()], ids=["token", "anonymous"]
 )
-def test_a_path_that_leads_past_vault(
+def test_wrong_path_in_the_address_is_named(
     openbao: DevVault, path: str, ask: Callable[..., object]
 ) -> None:
-    """The path is to blame, at once, and not the mount, the token or the server."""
+    """At once, instead of blaming the mount, the token or the server."""
     address = f"{openbao.address}{path}"
     with (
         session(address, VAULT_TOKEN=openbao.token, DOCKERTLS_TIMEOUT="600s") as opened,
@@ -260,15 +260,15 @@ def test_a_path_that_leads_past_vault(
     assert f"give the address without the path: {openbao.address};" in caught.value.hint
 
 
-def test_a_path_that_leads_past_vault_is_passed_over(openbao: DevVault) -> None:
-    """The next address is asked."""
+def test_address_with_a_wrong_path_is_skipped(openbao: DevVault) -> None:
+    """The next address is used."""
     addresses = f"{openbao.address}/ui,{openbao.address}"
     with session(addresses, VAULT_TOKEN=openbao.token) as opened:
         assert lookup(opened).policies == ("root",)
 
 
 def below(prefix: str) -> Callable[[Request, Forward], Answer]:
-    """Return a proxy's rule: Vault is below ``prefix``, and nothing is elsewhere."""
+    """Return a rule of a proxy that serves Vault below ``prefix`` and nothing elsewhere."""
 
     def rule(request: Request, forward: Forward) -> Answer:
         if not request.target.startswith(f"{prefix}/"):
@@ -279,11 +279,12 @@ def below(prefix: str) -> Callable[[Request, Forward], Answer]:
 
 
 def _at(request: Request, target: str) -> Request:
+    """Return the request with another target."""
     return type(request)(request.method, target, request.headers, request.body)
 
 
-def test_a_path_that_leads_to_vault(openbao: DevVault) -> None:
-    """Behind a proxy it is right, which is asked once, and what is missing is what Vault says."""
+def test_correct_path_behind_a_proxy_is_probed_once(openbao: DevVault) -> None:
+    """After that, Vault's own 404 is believed."""
     asked: list[str] = []
 
     def record(request: Request, forward: Forward) -> Answer:
@@ -304,8 +305,8 @@ def test_a_path_that_leads_to_vault(openbao: DevVault) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500])
-def test_a_path_is_not_blamed_in_doubt(status: int) -> None:
-    """Who cannot say whether Vault is there has not said that it is not."""
+def test_path_is_not_blamed_if_the_probe_fails(status: int) -> None:
+    """A server that cannot answer the probe may still be Vault."""
 
     def answer(node: Node, connection: socket.socket) -> None:
         if node.paths[-1].endswith("/sys/init"):

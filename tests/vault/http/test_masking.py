@@ -1,4 +1,4 @@
-"""No secret that we sent is in what is made of a server's words."""
+"""No secret that was sent appears in errors made from a server's answer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.vault.waits import Waits
 SECRET = 's3cret-"word"'
 
 
-@pytest.mark.parametrize("quoted", [SECRET, 's3cret-\\"word\\"'], ids=["as it is", "escaped"])
+@pytest.mark.parametrize("quoted", [SECRET, 's3cret-\\"word\\"'], ids=["verbatim", "escaped"])
 @pytest.mark.parametrize("field", ["secret_id", "jwt", "password", "token", None])
-def test_a_secret_of_the_request(field: str | None, quoted: str) -> None:
-    """In the errors, the warnings and the text; nothing else is changed."""
+def test_secret_of_the_request_is_masked(field: str | None, quoted: str) -> None:
+    """In errors, warnings and text; nothing else is changed."""
     headers = {} if field else {"X-Vault-Token": SECRET}
     call = Call("POST", "auth/x/login", headers, {field: SECRET} if field else None)
     words = f"what is {quoted} to us?"
@@ -30,15 +30,15 @@ def test_a_secret_of_the_request(field: str | None, quoted: str) -> None:
     assert found.body == {"errors": [masked], "warnings": [masked, "5"], "data": {"kept": SECRET}}
 
 
-def test_what_is_too_short_is_left() -> None:
-    """A password of one letter, masked in each word, could be read from the masks."""
+def test_short_secret_is_not_masked() -> None:
+    """A one-letter password could be inferred from the masked positions."""
     answer = Answer(400, {}, {"errors": ["permission denied"]}, empty=False)
     assert mask(answer, Call("POST", "auth/x/login/alice", {}, {"password": "e"})) == answer
 
 
 @pytest.mark.parametrize("status", ["400 No", "403 No", "500 No", "503 No"])
-def test_a_server_that_quotes(status: str) -> None:
-    """It is so on the way to the user, whatever kind of error it becomes."""
+def test_server_that_echoes_a_secret_is_masked(status: str) -> None:
+    """Whatever kind of error its answer becomes."""
     with (
         misbehaving(says("no such secret_id: of-the-role", status=status)) as node,
         session(

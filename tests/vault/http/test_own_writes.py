@@ -1,4 +1,4 @@
-"""Reading what we wrote: the index goes along, and a forbidden header is forgotten."""
+"""Reading our own writes: Vault's index is sent along, and a forbidden header is dropped."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ INDEX = base64.b64encode(b"v1:cluster:1:0:hmac").decode()
 
 @contextmanager
 def recorded(rules: Sequence[Rule], address: str) -> Iterator[tuple[str, list[Request]]]:
-    """Serve by ``rules``; yield the address and every request that arrives.
+    """Serve by ``rules``; yield the address and the requests that arrive.
 
-    What a token is, is asked about beforehand (wrapping.py), and left out.
+    The wrapping lookup (wrapping.py) that precedes them is left out.
     """
     seen: list[Request] = []
 
@@ -48,13 +48,13 @@ def recorded(rules: Sequence[Rule], address: str) -> Iterator[tuple[str, list[Re
 
 
 def sent(request: Request) -> tuple[str, bool, bool]:
-    """Return the path, whether the index went along, and whether forwarding was asked for."""
+    """Return the path, whether the index was sent, and whether forwarding was requested."""
     headers = request.headers
     return request.path, "X-Vault-Index" in headers, "X-Vault-Inconsistent" in headers
 
 
-def test_a_forbidden_header_is_forgotten(openbao: DevVault) -> None:
-    """Vault refuses it once; from then on the index goes alone."""
+def test_forbidden_header_is_dropped_after_one_refusal(openbao: DevVault) -> None:
+    """From then on only the index is sent."""
     with (
         recorded(enterprise(), openbao.address) as (address, seen),
         session(address, VAULT_TOKEN=openbao.token) as opened,
@@ -71,8 +71,8 @@ def test_a_forbidden_header_is_forgotten(openbao: DevVault) -> None:
     assert {request.headers.get("X-Vault-Index") for request in seen[1:]} == {INDEX}
 
 
-def test_nothing_is_forwarded_after_a_login(openbao: DevVault) -> None:
-    """A token is known by the index alone; it works, and is revoked."""
+def test_no_forwarding_is_requested_after_a_login(openbao: DevVault) -> None:
+    """The index is enough for a token: it works, and is revoked."""
     operator = Operator.of(openbao)
     mount = operator.enable_auth("userpass")
     user = {"password": "s3cret", "token_policies": "default", "token_ttl": "5m"}
@@ -97,10 +97,10 @@ def test_nothing_is_forwarded_after_a_login(openbao: DevVault) -> None:
 @pytest.mark.parametrize(
     ("status", "words"), [(412, ("required index state not present",)), (429, ())]
 )
-def test_a_standby_that_lags_is_asked_again(
+def test_standby_that_is_behind_is_retried(
     openbao: DevVault, status: int, words: tuple[str, ...]
 ) -> None:
-    """Vault says 412, OpenBao 429 without a word and "Retry-After: 1", which is not waited for."""
+    """Vault answers 412; OpenBao an empty 429 with "Retry-After: 1", which is ignored."""
     lags = iter([True, True, False])
 
     def lag(request: Request, forward: Forward) -> Answer:
@@ -121,8 +121,8 @@ def test_a_standby_that_lags_is_asked_again(
     ("status", "words"),
     [(404, 'no handler for route "x". route entry not found.'), (400, "unknown role: server")],
 )
-def test_what_may_be_on_its_way_is_waited_for(openbao: DevVault, status: int, words: str) -> None:
-    """After a write of our own, a standby that knows no index may not have it yet."""
+def test_unreplicated_write_is_waited_for(openbao: DevVault, status: int, words: str) -> None:
+    """A standby that ignores the index may not have our own write yet."""
     missing = iter([True, True, False])
 
     def lag(request: Request, forward: Forward) -> Answer:
@@ -154,8 +154,8 @@ def test_what_may_be_on_its_way_is_waited_for(openbao: DevVault, status: int, wo
         ("POST", "sys/capabilities-self", False),
     ],
 )
-def test_what_a_later_call_could_miss(method: str, path: str, forwarded: bool) -> None:
-    """Forwarding is asked for where something was written that is read again."""
+def test_forwarding_is_requested_after_a_write(method: str, path: str, forwarded: bool) -> None:
+    """For paths that are read again."""
     writes = OwnWrites()
     assert writes.headers() == {}
     writes.note(method, path, {"X-Vault-Index": INDEX})
@@ -165,10 +165,10 @@ def test_what_a_later_call_could_miss(method: str, path: str, forwarded: bool) -
 
 
 @pytest.mark.parametrize(("seconds", "missing"), [(0.0, True), (4.9, True), (5.1, False)])
-def test_for_how_long_it_may_be_missing(
+def test_missing_write_is_retried_for_five_seconds(
     monkeypatch: pytest.MonkeyPatch, seconds: float, missing: bool
 ) -> None:
-    """A standby that has not got there after five seconds never will."""
+    """A standby that is further behind will not catch up."""
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     writes = OwnWrites()
@@ -177,15 +177,15 @@ def test_for_how_long_it_may_be_missing(
     assert writes.may_be_missing() is missing
 
 
-def test_a_read_leaves_nothing() -> None:
-    """Its answer has no index of ours."""
+def test_read_returns_no_index() -> None:
+    """So a later request has none to send."""
     writes = OwnWrites()
     writes.note("GET", "pki/roles/server", {"X-Vault-Index": INDEX})
     assert (writes.headers(), writes.may_be_missing()) == ({}, False)
 
 
-def test_a_standby_that_never_catches_up(openbao: DevVault) -> None:
-    """75, and the words say missing."""
+def test_standby_that_never_catches_up_is_an_error(openbao: DevVault) -> None:
+    """Exit status 75, and the message says what is missing."""
 
     def lag(request: Request, forward: Forward) -> Answer:
         return refusal(429) if "X-Vault-Index" in request.headers else forward(request)

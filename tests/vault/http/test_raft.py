@@ -1,6 +1,6 @@
-"""Three nodes of which one steps down, dies, hangs, or loses its quorum while we issue.
+"""Three nodes of which one steps down, dies, hangs or loses its quorum during issuance.
 
-What was measured is in docs/explanation/faults.md; ``-rP`` shows the figures of a run.
+docs/explanation/faults.md has the measurements; ``-rP`` shows those of a run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("raft")]
 AT_A_TIME = 8
 IN_ALL = 200
 BUDGET = 30.0  # seconds, the default of --timeout
-# Issues of a phase that are done when its trouble begins; the others meet it.
+# Certificates issued before the fault of a phase begins; the others run into it.
 BEFORE = 5
 
 
@@ -48,14 +48,14 @@ def raft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raft]:
 
 @dataclass(frozen=True)
 class Work:
-    """Issuing, as the command does it: a session of its own for each certificate."""
+    """Issuing as the command does it, with a separate session for each certificate."""
 
     raft: Raft
     mount: str
     directory: Path
 
     def issue(self, number: int) -> float:
-        """Issue a certificate, which is verified and installed; return the seconds it took."""
+        """Issue, verify and install a certificate; return the seconds it took."""
         request = Request(
             purpose=Purpose.SERVER,
             mount=self.mount,
@@ -85,14 +85,14 @@ class Work:
 
 
 def step_down(raft: Raft) -> None:
-    """Let the leader give up its office."""
+    """Make the leader step down."""
     leader = raft.wait_for_leader()
     raft.call(leader, "PUT", "sys/step-down")
     raft.wait_for_leader(other_than=leader)
 
 
 def kill_the_leader(raft: Raft) -> None:
-    """Kill it with -9, and bring it back when another one leads."""
+    """Kill the leader with SIGKILL; restart it once another one leads."""
     leader = raft.wait_for_leader()
     raft.kill(leader)
     raft.wait_for_leader(other_than=leader)
@@ -100,7 +100,7 @@ def kill_the_leader(raft: Raft) -> None:
 
 
 def hang_the_leader(raft: Raft) -> None:
-    """Stop it, and let it go on when another one leads."""
+    """Stop the leader with SIGSTOP; continue it once another one leads."""
     leader = raft.wait_for_leader()
     raft.stop(leader)
     raft.wait_for_leader(other_than=leader)
@@ -108,7 +108,7 @@ def hang_the_leader(raft: Raft) -> None:
 
 
 def lose_the_quorum(raft: Raft) -> None:
-    """Kill two of three, and bring them back when the third one has noticed."""
+    """Kill two of three nodes; restart them once the third has noticed."""
     leader = raft.wait_for_leader()
     others = [node for node in raft.nodes if node is not leader]
     before = raft.times_dethroned(leader)
@@ -122,17 +122,17 @@ def lose_the_quorum(raft: Raft) -> None:
 TROUBLES = (step_down, kill_the_leader, hang_the_leader, lose_the_quorum)
 
 
-def test_every_certificate_is_issued(raft: Raft, tmp_path: Path) -> None:
-    """200 of them, eight at a time: none fails within its budget, and each one is verified.
+def test_every_certificate_is_issued_during_a_fault(raft: Raft, tmp_path: Path) -> None:
+    """200, eight at a time: each is issued within its budget, and verified.
 
-    They are stored in Vault, so that only a leader with a quorum can sign them.
+    Vault stores them, so only a leader with a quorum can sign.
     """
     operator = Operator(raft.wait_for_leader().address, raft.token)
     mount = operator.enable_pki()
     role = {"key_type": "any", "allow_any_name": True, "require_cn": False, "max_ttl": "168h"}
     role |= {"not_before_duration": "5m", "client_flag": False, "no_store": False}
     operator.write(f"{mount}/roles/server", role)
-    # Every node must know the mount before it may be the only one that is left.
+    # Every node must know the mount before it may become the only one left.
     for node in raft.nodes:
         wait(lambda node=node: raft.call(node, "GET", f"{mount}/roles/server")[0] == 200)  # type: ignore[misc]  # mypy has no name for a lambda's default
     work = Work(raft, mount, tmp_path)
@@ -146,7 +146,7 @@ def test_every_certificate_is_issued(raft: Raft, tmp_path: Path) -> None:
 
 
 def in_trouble(work: Work, numbers: range, trouble: Callable[[Raft], None]) -> float:
-    """Issue while there is trouble; return the seconds of the slowest."""
+    """Issue during the fault; return the seconds of the slowest."""
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         futures = [pool.submit(work.issue, number) for number in numbers]
         wait(lambda: sum(future.done() for future in futures) >= BEFORE)
@@ -154,10 +154,10 @@ def in_trouble(work: Work, numbers: range, trouble: Callable[[Raft], None]) -> f
         return max(future.result() for future in futures)
 
 
-def test_what_was_just_written_is_there(raft: Raft) -> None:
-    """A role is written through a standby, and used through it at once.
+def test_role_written_through_a_standby_is_usable_at_once(raft: Raft) -> None:
+    """The request that uses it goes through a standby, too.
 
-    Without Vault's index on the second request the standby would not know the role yet.
+    Without Vault's index on that request, the standby would not know the role yet.
     """
     leader = raft.wait_for_leader()
     operator = Operator(leader.address, raft.token)
@@ -182,8 +182,8 @@ def test_what_was_just_written_is_there(raft: Raft) -> None:
             assert load_certificates(signed.certificate)
 
 
-def test_a_login_is_used_at_once(raft: Raft) -> None:
-    """Through a standby that says that it has not caught up with the login, and is asked again."""
+def test_login_through_a_standby_is_usable_at_once(raft: Raft) -> None:
+    """The standby reports that it is behind, and is asked again."""
     leader = raft.wait_for_leader()
     operator = Operator(leader.address, raft.token)
     mount = operator.enable_auth("userpass")

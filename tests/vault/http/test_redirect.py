@@ -1,4 +1,4 @@
-"""Redirects, as Vault's own command line follows them: to what Location says, and nowhere else."""
+"""Redirects are followed as Vault's command line does: to exactly what Location says."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ ASKED = Target.parse("https://proxy:8200/vault/v1/pki/sign/server")
         ("client", "https://proxy:8200/vault/v1/pki/sign/client"),
     ],
 )
-def test_where_a_redirect_leads(location: str, target: str) -> None:
-    """To the URL as it stands there; a relative one is taken from the one that was asked."""
+def test_redirect_target_is_the_location(location: str, target: str) -> None:
+    """A relative one is resolved against the URL that was requested."""
     answer = Answer(307, {"Location": location}, None, empty=True)
     assert str(redirect.target(VAULT, ASKED, answer, follow=True)) == target
 
@@ -59,8 +59,10 @@ def test_where_a_redirect_leads(location: str, target: str) -> None:
         ({"Location": "https://leader/v1/x"}, False, "VAULT_DISABLE_REDIRECTS forbids"),
     ],
 )
-def test_what_is_not_followed(headers: dict[str, str], follow: bool, words: str) -> None:
-    """Each has words and a hint of its own, with the address that was given."""
+def test_unsafe_or_invalid_redirect_is_not_followed(
+    headers: dict[str, str], follow: bool, words: str
+) -> None:
+    """Each has its own message and hint, with the configured address."""
     answer = Answer(307, headers, None, empty=True)
     with pytest.raises(VaultError, match=f"^https://proxy:8200/vault .*{words}") as caught:
         redirect.target(VAULT, ASKED, answer, follow=follow)
@@ -75,8 +77,10 @@ def test_what_is_not_followed(headers: dict[str, str], follow: bool, words: str)
         ("https://leader/v1/x", True),
     ],
 )
-def test_a_redirect_from_a_unix_socket(location: str, followed: bool) -> None:
-    """Nobody else reads a socket, so the token is not sent in the clear by a network either."""
+def test_redirect_from_a_unix_socket_to_plain_http_is_refused(
+    location: str, followed: bool
+) -> None:
+    """A socket is private, so the token must not go over a network in the clear."""
     address = Address.parse("unix:///run/vault.sock")
     asked = Target(address, "/v1/x")
     answer = Answer(307, {"Location": location}, None, empty=True)
@@ -95,13 +99,13 @@ def test_a_redirect_from_a_unix_socket(location: str, followed: bool) -> None:
         ("https://leader/elsewhere", "https://leader"),
     ],
 )
-def test_the_address_of_what_is_redirected_to(url: str, address: str) -> None:
-    """As VAULT_ADDR would have it, with what lies before Vault's own path."""
+def test_address_of_a_redirect_target(url: str, address: str) -> None:
+    """In the form of VAULT_ADDR, with any prefix of Vault's own path."""
     assert str(redirect.base(Target.parse(url), "pki/sign/server")) == address
 
 
-def test_a_redirect_loses_a_prefix(openbao: DevVault) -> None:
-    """A proxy has Vault below /vault, and the leader that a standby names has not."""
+def test_redirect_may_drop_the_prefix_of_a_proxy(openbao: DevVault) -> None:
+    """The standby is behind a proxy below /vault, its leader is not."""
     location = f"{openbao.address}/v1/auth/token/lookup-self"
     with misbehaving(redirects_to(location)) as standby:
         address = f"{standby.address}/vault"
@@ -110,8 +114,8 @@ def test_a_redirect_loses_a_prefix(openbao: DevVault) -> None:
     assert standby.paths[-1] == "/vault/v1/auth/token/lookup-self"
 
 
-def test_a_redirect_gains_a_prefix() -> None:
-    """The leader is behind a proxy, and the path below it is part of where the redirect leads."""
+def test_redirect_may_add_the_prefix_of_a_proxy() -> None:
+    """The leader is behind a proxy, with the prefix in Location."""
 
     def leader(_node: Node, connection: socket.socket) -> None:
         connection.sendall(response({"data": {"display_name": "the leader's"}}))
@@ -126,8 +130,8 @@ def test_a_redirect_gains_a_prefix() -> None:
     assert node.paths == ["/other/v1/auth/token/lookup-self"]
 
 
-def test_a_relative_redirect() -> None:
-    """It leads to the same server, and is followed once."""
+def test_relative_redirect_is_followed_on_the_same_server() -> None:
+    """Once."""
 
     def moved(node: Node, connection: socket.socket) -> None:
         if node.paths[-1] == "/here/v1/auth/token/lookup-self":
@@ -141,8 +145,8 @@ def test_a_relative_redirect() -> None:
     assert len(node.paths) == 2
 
 
-def test_a_query_is_not_asked_twice() -> None:
-    """It is a part of where the redirect leads; a list is asked for by one."""
+def test_query_is_not_duplicated_by_a_redirect() -> None:
+    """Location contains it already; a list request needs one."""
 
     def standby(node: Node, connection: socket.socket) -> None:
         if len(node.paths) == 1:
@@ -166,10 +170,10 @@ def test_a_query_is_not_asked_twice() -> None:
         ("http://localhost:1/v1/x", []),
     ],
 )
-def test_a_leader_without_tls_is_said(
+def test_redirect_to_plain_http_is_a_warning(
     location: str, said: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once, as it is of an address that was given: the token goes there in the clear."""
+    """Once, as for a configured address: the token is sent there in the clear."""
     variables = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "1"}
     with (
         misbehaving(redirects_to(location)) as standby,

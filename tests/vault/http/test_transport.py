@@ -1,4 +1,4 @@
-"""TLS with a real OpenBao: its certificate, ours, and what is said when they do not fit."""
+"""TLS with a real OpenBao: its certificate, ours, and the errors if they do not match."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ AT_ONCE = 20.0  # seconds, where the budget would be thirty
 
 @pytest.fixture(scope="module")
 def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
-    """Run a server for localhost that takes anybody."""
+    """Run a server for localhost that accepts any client."""
     certificate = AUTHORITY.server()
     with tls_openbao(tmp_path_factory.mktemp("tls"), AUTHORITY.pem, certificate) as found:
         yield found
@@ -53,7 +53,7 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
-    """Run a server for vault.example that wants a certificate of its clients."""
+    """Run a server for vault.example that requires client certificates."""
     certificate = AUTHORITY.server("vault.example")
     directory = tmp_path_factory.mktemp("strict")
     with tls_openbao(directory, AUTHORITY.pem, certificate, verify_clients=True) as found:
@@ -71,30 +71,30 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
         ("", None),
     ],
 )
-def test_the_date_of_an_answer(header: str, date: datetime | None) -> None:
-    """It is read in UTC; what is no date is as good as none."""
+def test_date_header_is_read_as_utc(header: str, date: datetime | None) -> None:
+    """An invalid date counts as none."""
     assert Answer(200, {"Date": header}, None, empty=True).date == date
 
 
-def test_an_answer_without_a_date() -> None:
-    """A proxy may have taken it away."""
+def test_missing_date_header_is_none() -> None:
+    """A proxy may strip it."""
     assert Answer(200, {}, None, empty=True).date is None
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> Path:
-    """Return the directory with a certificate to show to Vault."""
+    """Return a directory with a client certificate for Vault."""
     return write_credential(tmp_path / "client", AUTHORITY.pem, AUTHORITY.client("runner"))
 
 
 def who(listener: Listener, **variables: str) -> Token:
-    """Ask who we are."""
+    """Look up our own token."""
     with session(listener.address, **{"VAULT_TOKEN": "root", **variables}) as opened:
         return lookup(opened)
 
 
 def refused(listener: Listener, **variables: str) -> VaultUnreachable:
-    """Return how the connection fails, which it must do at once."""
+    """Return the error of the connection, which must fail at once."""
     started = time.monotonic()
     with pytest.raises(VaultUnreachable) as caught:
         who(listener, **variables)
@@ -102,8 +102,10 @@ def refused(listener: Listener, **variables: str) -> VaultUnreachable:
     return caught.value
 
 
-def test_the_ca_from_a_file_a_text_or_a_directory(listener: Listener, tmp_path: Path) -> None:
-    """VAULT_CACERT, VAULT_CACERT_BYTES and VAULT_CAPATH, as Vault's own command line has them."""
+def test_ca_is_read_from_a_file_a_variable_or_a_directory(
+    listener: Listener, tmp_path: Path
+) -> None:
+    """VAULT_CACERT, VAULT_CACERT_BYTES and VAULT_CAPATH, as in Vault's own command line."""
     assert who(listener, VAULT_CACERT=str(listener.ca)).policies == ("root",)
     assert who(listener, VAULT_CACERT_BYTES=listener.ca.read_text()).policies == ("root",)
     directory = tmp_path / "cas"
@@ -112,26 +114,26 @@ def test_the_ca_from_a_file_a_text_or_a_directory(listener: Listener, tmp_path: 
     assert who(listener, VAULT_CAPATH=str(directory)).policies == ("root",)
 
 
-def test_an_unknown_ca(listener: Listener) -> None:
-    """The hint names the variable to set, and what is in use now."""
+def test_unknown_ca_is_rejected(listener: Listener) -> None:
+    """The hint names the variable to set, and the CAs that are used now."""
     found = refused(listener)
     assert "not trusted" in found.message
     assert "VAULT_CACERT" in found.hint
     assert "the system's CAs" in found.hint
 
 
-def test_nothing_is_read_behind_our_back(
+def test_variables_of_requests_and_hvac_are_ignored(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The variables of requests and of hvac do not count."""
+    """No library reads the environment."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(listener.ca))
     monkeypatch.setenv("VAULT_CACERT", str(listener.ca))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     assert "not trusted" in refused(listener).message
 
 
-def test_another_name_in_the_certificate(strict: Listener, client: Path) -> None:
-    """The certificate is for vault.example; VAULT_TLS_SERVER_NAME says so."""
+def test_certificate_for_another_name_needs_tls_server_name(strict: Listener, client: Path) -> None:
+    """The hint names VAULT_TLS_SERVER_NAME, with which it is accepted."""
     variables = {
         "VAULT_CACERT": str(strict.ca),
         "VAULT_CLIENT_CERT": str(client / "cert.pem"),
@@ -143,10 +145,10 @@ def test_another_name_in_the_certificate(strict: Listener, client: Path) -> None
 
 
 @pytest.mark.parametrize("around", ["{}", "\n" * 200_000 + "{}" + "\n" * 200_000])
-def test_a_client_certificate_and_its_key_from_pipes(
+def test_client_certificate_and_key_may_be_pipes(
     strict: Listener, client: Path, around: str
 ) -> None:
-    """As a shell's ``<(…)`` gives them, and with more around them than a pipe holds."""
+    """As from a shell's ``<(…)``, even with more data than a pipe buffers."""
     variables = {}
     writers = []
     for name, file in (("VAULT_CLIENT_CERT", "cert.pem"), ("VAULT_CLIENT_KEY", "key.pem")):
@@ -167,10 +169,10 @@ def test_a_client_certificate_and_its_key_from_pipes(
         writer.join()
 
 
-def test_a_client_certificate_where_no_thread_may_start(
+def test_client_certificate_needs_no_thread(
     strict: Listener, client: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A limit on threads (ulimit -u, a container's) is no reason not to show who we are."""
+    """A limit on threads (ulimit -u, a container's) does not prevent it."""
 
     def refuse(_thread: Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -187,8 +189,8 @@ def test_a_client_certificate_where_no_thread_may_start(
     assert found.verify_mode is ssl.CERT_REQUIRED
 
 
-def test_a_certificate_with_a_common_name_alone(tmp_path: Path) -> None:
-    """A name is looked for in the SANs (RFC 9525), as Go does, and the hint says so."""
+def test_certificate_without_a_san_is_rejected(tmp_path: Path) -> None:
+    """Names are matched against SANs only (RFC 9525), as in Go; the hint says so."""
     issued = AUTHORITY.issue(common_name="localhost", dns=[], usages=[SERVER_AUTH])
     with (
         tls_openbao(tmp_path, AUTHORITY.pem, issued) as found,
@@ -201,15 +203,15 @@ def test_a_certificate_with_a_common_name_alone(tmp_path: Path) -> None:
     assert "the common name is ignored" in caught.value.hint
 
 
-def test_no_client_certificate_where_one_is_wanted(strict: Listener) -> None:
-    """In TLS 1.3 the server says so only after the handshake."""
+def test_missing_client_certificate_is_reported(strict: Listener) -> None:
+    """In TLS 1.3 the server's alert comes only after the handshake."""
     found = refused(strict, VAULT_CACERT=str(strict.ca), VAULT_TLS_SERVER_NAME="vault.example")
     assert "requires a client certificate" in found.message
     assert "VAULT_CLIENT_CERT" in found.hint
 
 
-def test_an_alert_is_read_also_where_the_server_has_gone(strict: Listener) -> None:
-    """Whether the request or the server's end comes first is a race, and the words are the same."""
+def test_alert_is_read_even_if_the_server_has_closed(strict: Listener) -> None:
+    """Writing the request races with the close; the error must be the same."""
     found = settings(
         strict.address, VAULT_CACERT=str(strict.ca), VAULT_TLS_SERVER_NAME="vault.example"
     )
@@ -221,8 +223,10 @@ def test_an_alert_is_read_also_where_the_server_has_gone(strict: Listener) -> No
         transport.close()
 
 
-def test_an_expired_certificate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is Vault's, and so is the renewal."""
+def test_expired_certificate_is_rejected_unless_verification_is_off(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hint says that Vault's listener needs a new one."""
     certificate = AUTHORITY.server(lifetime=timedelta(minutes=1))  # since five minutes ago
     with tls_openbao(tmp_path, AUTHORITY.pem, certificate) as listener:
         found = refused(listener, VAULT_CACERT=str(listener.ca))
@@ -237,8 +241,8 @@ def test_an_expired_certificate(tmp_path: Path, caplog: pytest.LogCaptureFixture
     ]
 
 
-def test_tls_where_there_is_none(listener: Listener) -> None:
-    """The hint is the address without it."""
+def test_https_to_a_plain_listener_suggests_http(listener: Listener) -> None:
+    """In the hint."""
     plain = Listener(
         int(listener.operator.address.rpartition(":")[2]), listener.ca, listener.operator
     )
@@ -248,8 +252,8 @@ def test_tls_where_there_is_none(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/vault"])
-def test_no_tls_where_there_is_some(listener: Listener, path: str) -> None:
-    """Vault answers, and not as Vault: the hint is the address with TLS, whatever its path."""
+def test_http_to_a_tls_listener_suggests_https(listener: Listener, path: str) -> None:
+    """The hint has the same path."""
     address = f"http://127.0.0.1:{listener.port}"
     with (
         session(f"{address}{path}", VAULT_TOKEN="root") as opened,
@@ -260,8 +264,8 @@ def test_no_tls_where_there_is_some(listener: Listener, path: str) -> None:
     assert caught.value.hint == f"is it https://127.0.0.1:{listener.port}{path}?"
 
 
-def test_one_of_several_addresses_lacks_its_tls(listener: Listener) -> None:
-    """The next one is asked; where none is left, what is wrong with the first is said."""
+def test_http_address_of_a_tls_listener_is_skipped(listener: Listener) -> None:
+    """The next address is used; if there is none, the error is the first one's."""
     wrong = f"http://127.0.0.1:{listener.port}"
     right = {"VAULT_CACERT": str(listener.ca), "VAULT_TOKEN": "root"}
     with session(f"{wrong},{listener.address}", **right) as opened:
@@ -273,8 +277,8 @@ def test_one_of_several_addresses_lacks_its_tls(listener: Listener) -> None:
         lookup(opened)
 
 
-def test_a_proxy(listener: Listener) -> None:
-    """VAULT_PROXY_ADDR; TLS goes through it, with the name and the CA of Vault."""
+def test_tls_through_a_proxy_verifies_vault(listener: Listener) -> None:
+    """VAULT_PROXY_ADDR; the name and the CA are Vault's."""
     with misbehaving(connects) as proxy:
         variables = {"VAULT_CACERT": str(listener.ca), "VAULT_PROXY_ADDR": proxy.address}
         assert who(listener, **variables).policies == ("root",)
@@ -282,8 +286,8 @@ def test_a_proxy(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["https", "HTTPS"])
-def test_a_redirect_from_https_to_http(listener: Listener, scheme: str) -> None:
-    """It would show the token to everybody, so it is not followed, however https was written."""
+def test_redirect_from_https_to_http_is_not_followed(listener: Listener, scheme: str) -> None:
+    """It would disclose the token; the case of the scheme does not matter."""
     seen = []
 
     def plain(_node: Node, connection: socket.socket) -> None:
@@ -306,8 +310,8 @@ def test_a_redirect_from_https_to_http(listener: Listener, scheme: str) -> None:
     assert seen == []
 
 
-def test_an_encrypted_key_is_not_asked_about(listener: Listener, tmp_path: Path) -> None:
-    """OpenSSL would ask for the password on the terminal, and wait for ever elsewhere."""
+def test_encrypted_key_is_refused_without_a_prompt(listener: Listener, tmp_path: Path) -> None:
+    """OpenSSL would prompt for the password, and hang without a terminal."""
     issued = AUTHORITY.client("runner")
     (tmp_path / "cert.pem").write_bytes(issued.certificate_pem)
     key = issued.key.private_bytes(
@@ -324,8 +328,8 @@ def test_an_encrypted_key_is_not_asked_about(listener: Listener, tmp_path: Path)
         )
 
 
-def test_json_without_end() -> None:
-    """Brackets in brackets are somebody else's, and no traceback."""
+def test_deeply_nested_json_is_not_vaults() -> None:
+    """It is not a traceback."""
 
     def answer(_node: Node, connection: socket.socket) -> None:
         connection.sendall(response(b"[" * 100_000))
@@ -338,8 +342,8 @@ def test_json_without_end() -> None:
         lookup(opened)
 
 
-def test_http_beyond_loopback_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """Each time; on loopback it is nobody's business."""
+def test_plain_http_beyond_loopback_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """On every run; loopback is exempt."""
     open_session(settings("http://vault.example:8200,http://localhost:1"))
     (said,) = caplog.messages
     assert "http://vault.example:8200 is not encrypted" in said
@@ -366,16 +370,14 @@ def test_http_beyond_loopback_is_said(caplog: pytest.LogCaptureFixture) -> None:
         ),
     ],
 )
-def test_a_file_that_is_not_there(variables: dict[str, str], origin: str) -> None:
-    """The variable is named."""
+def test_missing_file_names_its_variable(variables: dict[str, str], origin: str) -> None:
+    """In the error."""
     with pytest.raises(InvalidSetting, match=f"^{origin}(: |$)"):
         session("https://127.0.0.1:1", **variables)
 
 
-def test_no_cas_are_read_where_there_is_no_tls(
-    openbao: DevVault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The system's would take twenty milliseconds of each command."""
+def test_no_ca_is_loaded_for_plain_http(openbao: DevVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading the system's would cost each command 20 ms."""
     monkeypatch.setattr(ssl, "create_default_context", lambda **_: pytest.fail("CAs are read"))
     with session(openbao.address, VAULT_TOKEN=openbao.token) as opened:
         assert lookup(opened).policies == ("root",)
@@ -387,8 +389,8 @@ def test_no_cas_are_read_where_there_is_no_tls(
 
 
 @pytest.mark.parametrize("path", ["/nowhere.sock", "/etc/passwd/vault.sock", "/" + "x" * 200])
-def test_a_socket_that_is_not_there(path: str) -> None:
-    """Nobody else can be asked, and waiting makes none: not one second try."""
+def test_missing_unix_socket_is_final(path: str) -> None:
+    """There is nothing else to ask, so it is not retried."""
     with (
         session(f"unix://{path}", VAULT_TOKEN="t", DOCKERTLS_TIMEOUT="1h") as opened,
         pytest.raises(VaultUnreachable, match=path[:20]),
@@ -396,18 +398,18 @@ def test_a_socket_that_is_not_there(path: str) -> None:
         lookup(opened)
 
 
-def test_a_directory_of_cas_that_cannot_be_looked_through(tmp_path: Path) -> None:
-    """What the system says of one of its files, here ENAMETOOLONG, is no traceback."""
+def test_unreadable_ca_directory_is_an_error(tmp_path: Path) -> None:
+    """What the system reports of one of its files, here ENAMETOOLONG, is not a traceback."""
     (tmp_path / "ca.pem").symlink_to("x" * 300)
     with pytest.raises(InvalidSetting, match=r"^VAULT_CAPATH: no CA certificates can be read"):
         session("https://127.0.0.1:1", VAULT_CAPATH=str(tmp_path))
 
 
-class TestLogin:
-    """The certificate that the connection shows is who we are."""
+class TestCertLogin:
+    """Logins with the client certificate of the connection."""
 
-    def test_a_known_certificate(self, strict: Listener, client: Path) -> None:
-        """Vault knows its CA, and the role is named."""
+    def test_certificate_of_a_known_ca_logs_in(self, strict: Listener, client: Path) -> None:
+        """With the role that is named."""
         mount = strict.operator.enable_auth("cert")
         role = {"certificate": AUTHORITY.pem.decode(), "token_policies": "default"}
         strict.operator.write(f"auth/{mount}/certs/runner", {**role, "token_ttl": "5m"})
@@ -417,8 +419,8 @@ class TestLogin:
             token = opened.identity.token()
         assert not strict.operator.is_alive(token)
 
-    def test_an_unknown_certificate(self, strict: Listener, client: Path) -> None:
-        """The connection is made, and the login refused."""
+    def test_certificate_of_an_unknown_ca_is_refused(self, strict: Listener, client: Path) -> None:
+        """By the login, not by the handshake."""
         mount = strict.operator.enable_auth("cert")
         other = Authority.create("another").pem.decode()
         strict.operator.write(f"auth/{mount}/certs/other", {"certificate": other})
@@ -429,8 +431,8 @@ class TestLogin:
             lookup(opened)
         assert "client certificate" in caught.value.hint
 
-    def test_no_certificate(self, listener: Listener) -> None:
-        """The hint names the variable."""
+    def test_missing_certificate_names_the_variable(self, listener: Listener) -> None:
+        """In the hint."""
         with (
             session(
                 listener.address, VAULT_CACERT=str(listener.ca), DOCKERTLS_AUTH="cert"
@@ -441,7 +443,7 @@ class TestLogin:
         assert "VAULT_CLIENT_CERT" in caught.value.hint
 
     def variables(self, listener: Listener, client: Path, mount: str) -> dict[str, str]:
-        """Return what is set for both."""
+        """Return the variables of all these tests."""
         return {
             "VAULT_CACERT": str(listener.ca),
             "VAULT_TLS_SERVER_NAME": "vault.example",

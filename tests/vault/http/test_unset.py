@@ -1,4 +1,4 @@
-"""What is said where nothing says where Vault is, or who we are to it."""
+"""Errors if neither Vault's address nor a way to log in is configured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEITHER = "no Vault address is set either"
 
 
 def refusal(variables: dict[str, str]) -> NoToken:
-    """Begin a session that has nothing to log in with; return what is said."""
+    """Open a session without any login method; return the error."""
     found = resolve.resolve({}, variables, [])
     with pytest.raises(NoToken) as caught, open_session(found):
         pytest.fail("the session began without a token")
@@ -29,10 +29,12 @@ def refusal(variables: dict[str, str]) -> NoToken:
         (SUDO, True, ("VAULT_ADDR", "VAULT_TOKEN", "`sudo -E`")),
         (ADDRESS | SUDO, False, ("VAULT_TOKEN", "`sudo -E`")),
     ],
-    ids=["neither", "an address", "sudo", "sudo, and an address in a file"],
+    ids=["neither", "address", "sudo", "sudo with an address in a file"],
 )
-def test_no_token(variables: dict[str, str], nor_an_address: bool, hints: tuple[str, ...]) -> None:
-    """That the address is missing too is said at once, and what sudo has to do with it."""
+def test_missing_token_error_mentions_a_missing_address_and_sudo(
+    variables: dict[str, str], nor_an_address: bool, hints: tuple[str, ...]
+) -> None:
+    """Both are reported at once, with a hint that sudo clears the environment."""
     error = refusal(variables)
     assert (NEITHER in error.message) is nor_an_address
     assert [hint for hint in hints if hint not in error.hint] == []

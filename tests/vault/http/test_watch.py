@@ -1,4 +1,4 @@
-"""A long wait is reported once, and never when it is over."""
+"""A long wait is reported once, and never after it is over."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LIMIT = 60.0  # seconds; far more than any of it takes
 
 
 class Queued(Waits):
-    """Gives what it is told to another thread."""
+    """A Progress that passes what it is told to another thread."""
 
     def __init__(self) -> None:
         super().__init__()
         self.queue: queue.Queue[str] = queue.Queue()
 
     def waiting(self, what: str) -> None:
-        """Put it into the queue."""
+        """Put the text into the queue."""
         self.queue.put(what)
 
 
@@ -48,7 +48,7 @@ def test_a_long_wait_is_reported_once() -> None:
 
 
 def test_short_waits_are_not_reported() -> None:
-    """Nor does their number make them long."""
+    """Neither one, nor many in a row."""
     watched = watch.Watch(NoWaits())
     for _ in range(1000):
         with watched.waiting("x"):
@@ -58,7 +58,7 @@ def test_short_waits_are_not_reported() -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_wait_that_is_over_is_not_reported() -> None:
-    """Not once the block has ended, however long that took."""
+    """Not after the block has ended, however long it took."""
     over = threading.Event()
     late: list[str] = []
 
@@ -80,7 +80,7 @@ def test_a_wait_that_is_over_is_not_reported() -> None:
 
 
 def test_a_wait_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """As info: it is no warning that Vault takes its time."""
+    """At level INFO: a slow Vault is not a warning."""
     caplog.set_level(logging.INFO, "dockertls_vault")
     logged = Logged()
     for what in ("for Vault", "for Vault at 100 %s", "for Vault"):

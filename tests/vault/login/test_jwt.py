@@ -1,4 +1,4 @@
-"""GitHub's JWT: asked for within the command's budget, and by no setting that is for Vault."""
+"""GitHub's JWT: fetched within the command's budget, without the settings meant for Vault."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VAULT = Authority.create("CA of Vault's listener")
 
 @pytest.fixture(scope="module")
 def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
-    """Run GitHub's endpoint behind TLS, a proxy, and the files of the settings for Vault."""
+    """Run GitHub's endpoint behind TLS, a proxy, and write the files of the Vault settings."""
     directory = tmp_path_factory.mktemp("github")
     endpoint = write_credential(directory / "github", GITHUB.pem, GITHUB.server())
     write_credential(directory / "client", VAULT.pem, VAULT.client("runner"))
@@ -47,7 +47,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
 
 
 def jwt(url: str, left: float = 30.0, /, **variables: str) -> str:
-    """Find the JWT of a job of GitHub's."""
+    """Fetch the JWT of a GitHub job."""
     variables |= {"ACTIONS_ID_TOKEN_REQUEST_URL": url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job"}
     found = settings("http://127.0.0.1:1", **variables)
     return find_jwt(found, lambda: nullcontext(left))
@@ -65,10 +65,10 @@ def jwt(url: str, left: float = 30.0, /, **variables: str) -> str:
     ],
     ids=lambda variables: next(iter(variables)),
 )
-def test_what_is_for_vault_is_not_for_github(
+def test_vault_settings_do_not_apply_to_github(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
-    """It is asked directly, checked against the system's CAs, and shown nothing of ours."""
+    """It is reached directly, verified with the system's CAs, and shown no client certificate."""
     monkeypatch.setenv("SSL_CERT_FILE", recorder.addresses["github_ca"])
     recorder.arrivals.clear()
     given = {name: value.format_map(recorder.addresses) for name, value in variables.items()}
@@ -77,16 +77,16 @@ def test_what_is_for_vault_is_not_for_github(
     assert (arrival.door, arrival.client, arrival.server_name) == ("github", None, None)
 
 
-def test_github_is_checked_even_where_vault_is_not(recorder: Recorder) -> None:
-    """VAULT_SKIP_VERIFY is for Vault alone, too."""
+def test_github_is_verified_despite_vault_skip_verify(recorder: Recorder) -> None:
+    """VAULT_SKIP_VERIFY is for Vault only."""
     recorder.arrivals.clear()
     with pytest.raises(VaultUnreachable):
         jwt(recorder.addresses["github"], VAULT_SKIP_VERIFY="true")
     assert recorder.arrivals == []
 
 
-def test_a_proxy_for_everybody_is_for_github(recorder: Recorder) -> None:
-    """A runner behind one has it in HTTPS_PROXY or HTTP_PROXY."""
+def test_standard_proxy_variables_apply_to_github(recorder: Recorder) -> None:
+    """A runner behind a proxy has it in HTTPS_PROXY or HTTP_PROXY."""
     recorder.arrivals.clear()
     proxy = recorder.addresses["proxy"]
     assert jwt("http://github.invalid/token", HTTP_PROXY=proxy) == "a.b.c"
@@ -94,16 +94,16 @@ def test_a_proxy_for_everybody_is_for_github(recorder: Recorder) -> None:
     assert (arrival.door, arrival.request) == ("proxy", "GET http://github.invalid/token")
 
 
-def test_tries_share_the_budget() -> None:
-    """An endpoint that hangs is asked for as long as there is time, and not three times over."""
+def test_attempts_share_the_budget() -> None:
+    """An endpoint that hangs does not get the whole budget for each attempt."""
     with misbehaving(Node.hangs) as node:
         with pytest.raises(VaultUnreachable, match="timed out"):
             jwt(node.address, 0.5)
         assert len(node.paths) == 1
 
 
-def test_the_budget_is_that_of_the_command() -> None:
-    """--timeout is for GitHub and Vault together."""
+def test_budget_is_the_commands_timeout() -> None:
+    """--timeout covers GitHub and Vault together."""
     with misbehaving(Node.hangs) as node:
         variables = {
             "DOCKERTLS_AUTH_ROLE": "ci",
@@ -138,8 +138,10 @@ def test_time_spent_on_github_counts_against_the_budget() -> None:
         ("403 Forbidden", LoginDenied, "HTTP 403", 1),
     ],
 )
-def test_what_github_says(status: str, kind: type[DockerTLSError], words: str, tries: int) -> None:
-    """Only a refusal is blamed on the job's permissions, and it is not asked for again."""
+def test_only_a_refusal_blames_the_jobs_permissions(
+    status: str, kind: type[DockerTLSError], words: str, tries: int
+) -> None:
+    """A refusal is not retried."""
     with answering(status) as node, pytest.raises(kind, match=words) as caught:
         jwt(node.address)
     assert len(node.paths) == tries

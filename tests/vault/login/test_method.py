@@ -1,4 +1,4 @@
-"""Every way to log in, on a real OpenBao; stand-ins only vouch where somebody else would."""
+"""Every login method on a real OpenBao; stand-ins only replace external identity providers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def operator(vault_server: DevVault) -> Operator:
 def log_in(
     operator: Operator, ask: Callable[[str], str] | None = None, /, **variables: str
 ) -> Token:
-    """Log in, and return what Vault takes us for; the token must be gone afterwards."""
+    """Log in and return Vault's token lookup; expect the token to be revoked afterwards."""
     with session(operator.address, None, ask, **variables) as opened:
         found = lookup(opened)
         token = opened.identity.token()
@@ -51,31 +51,31 @@ def log_in(
 
 
 class TestAppRole:
-    """role_id and secret_id, however they come."""
+    """Logins with role_id and secret_id, from every source."""
 
     @pytest.fixture
     def mount(self, operator: Operator) -> str:
-        """Enable AppRole with a role ``ci`` whose secret_ids are good for one login."""
+        """Enable an AppRole mount with a role ``ci`` whose secret_ids are valid for one login."""
         mount = operator.enable_auth("approle")
         role = {"token_policies": "default", "token_ttl": "10m", "secret_id_num_uses": 1}
         operator.write(f"auth/{mount}/role/ci", role)
         return mount
 
     def variables(self, operator: Operator, mount: str) -> dict[str, str]:
-        """Return what is set for all of these."""
+        """Return the variables that every test here sets."""
         role_id = operator.read(f"auth/{mount}/role/ci/role-id")["role_id"]
         return {"DOCKERTLS_AUTH_MOUNT": mount, "DOCKERTLS_ROLE_ID": role_id}
 
     def secret_id(self, operator: Operator, mount: str) -> str:
-        """Make a secret_id."""
+        """Generate a secret_id."""
         return str(operator.write(f"auth/{mount}/role/ci/secret-id")["data"]["secret_id"])
 
     def wrapped(self, operator: Operator, path: str) -> str:
-        """Return what ``path`` gives, wrapped."""
+        """Return a wrapping token for the answer of ``path``."""
         return str(operator.write(path, X_Vault_Wrap_TTL="60")["wrap_info"]["token"])
 
-    def test_from_variables(self, operator: Operator, mount: str) -> None:
-        """Nothing names the method: a role_id is enough to know it."""
+    def test_credentials_from_variables(self, operator: Operator, mount: str) -> None:
+        """The method need not be named: a role_id implies it."""
         found = log_in(
             operator,
             **self.variables(operator, mount),
@@ -84,10 +84,10 @@ class TestAppRole:
         assert (found.path, found.policies) == (f"auth/{mount}/login", ("default",))
 
     @pytest.mark.parametrize("is_set", [False, True])
-    def test_a_secret_id_that_is_missing_is_asked_for(
+    def test_missing_secret_id_is_reported(
         self, operator: Operator, mount: str, is_set: bool
     ) -> None:
-        """With the variables it may come in; one that is wrong is another matter."""
+        """The hint names the variables; a wrong secret_id is another error."""
         secret = {"DOCKERTLS_SECRET_ID": "wrong"} if is_set else {}
         with pytest.raises(LoginDenied) as caught:
             log_in(operator, **self.variables(operator, mount), **secret)
@@ -96,16 +96,16 @@ class TestAppRole:
         for form in ("SECRET_ID", "SECRET_ID_FILE", "WRAPPED_SECRET_ID", "WRAPPED_SECRET_ID_FILE"):
             assert (f"DOCKERTLS_{form}" in hint.replace(",", "").split()) is not is_set
 
-    def test_a_role_that_asks_for_no_secret_id_needs_none(
+    def test_role_without_bind_secret_id_needs_no_secret_id(
         self, operator: Operator, mount: str
     ) -> None:
-        """Its role_id is enough (bind_secret_id=false), so Vault is asked all the same."""
+        """With bind_secret_id=false the role_id is enough, so Vault is asked anyway."""
         role = {"bind_secret_id": False, "token_bound_cidrs": "127.0.0.0/8"}
         operator.write(f"auth/{mount}/role/ci", role)
         assert log_in(operator, **self.variables(operator, mount)).path == f"auth/{mount}/login"
 
-    def test_from_files(self, operator: Operator, mount: str, tmp_path: Path) -> None:
-        """As a configuration management tool leaves them, with a newline at the end."""
+    def test_credentials_from_files(self, operator: Operator, mount: str, tmp_path: Path) -> None:
+        """As written by configuration management, with a final newline."""
         variables = self.variables(operator, mount)
         (tmp_path / "role").write_text(f"{variables.pop('DOCKERTLS_ROLE_ID')}\n")
         (tmp_path / "secret").write_text(f"{self.secret_id(operator, mount)}\n")
@@ -117,8 +117,8 @@ class TestAppRole:
         )
         assert found.path == f"auth/{mount}/login"
 
-    def test_wrapped(self, operator: Operator, mount: str) -> None:
-        """A wrapped secret_id of the right role is unwrapped; the second time it is theft."""
+    def test_wrapped_secret_id_is_unwrapped_once(self, operator: Operator, mount: str) -> None:
+        """A second attempt is reported as possible theft."""
         wrapped = self.wrapped(operator, f"auth/{mount}/role/ci/secret-id")
         variables = self.variables(operator, mount)
         variables |= {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped, "DOCKERTLS_AUTH_ROLE": "ci"}
@@ -129,10 +129,10 @@ class TestAppRole:
         assert wrapped not in str(caught.value)
 
     @pytest.mark.parametrize("role", ["ci", None])
-    def test_wrapped_by_somebody_else(
+    def test_secret_wrapped_at_another_path_is_not_unwrapped(
         self, operator: Operator, mount: str, role: str | None
     ) -> None:
-        """What was wrapped elsewhere stays wrapped, for whoever looks into it."""
+        """It stays wrapped, so that it can be investigated."""
         wrapped = self.wrapped(operator, "sys/wrapping/wrap")
         variables = self.variables(operator, mount) | {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped}
         if role is not None:
@@ -141,8 +141,10 @@ class TestAppRole:
             log_in(operator, **variables)
         assert operator.is_alive(wrapped)
 
-    def test_wrapped_for_another_role(self, operator: Operator, mount: str) -> None:
-        """The role counts, where it is named."""
+    def test_secret_id_wrapped_for_another_role_is_refused(
+        self, operator: Operator, mount: str
+    ) -> None:
+        """If a role is named in the settings."""
         operator.write(f"auth/{mount}/role/other", {"token_policies": "default"})
         wrapped = self.wrapped(operator, f"auth/{mount}/role/other/secret-id")
         variables = self.variables(operator, mount)
@@ -159,10 +161,10 @@ class TestAppRole:
             (True, True, None),
         ],
     )
-    def test_wrapped_in_a_namespace(
+    def test_secret_id_wrapped_in_another_namespace_is_refused(
         self, openbao: DevVault, made_in: bool, set_here: bool, words: str | None
     ) -> None:
-        """Where the namespace is another one it would be lost, so it stays wrapped."""
+        """Unwrapping would lose it, so it stays wrapped."""
         operator = Operator.of(openbao)
         namespace = f"ns-{secrets.token_hex(4)}"
         operator.write(f"sys/namespaces/{namespace}")
@@ -190,14 +192,14 @@ class TestAppRole:
         token = {"token": wrapped["wrap_info"]["token"]}
         assert operator.call("POST", "sys/wrapping/lookup", token, **there)[0] == 200
 
-    def test_wrapped_in_the_root_namespace(self, operator: Operator, mount: str) -> None:
-        """It is one that can be named, and is none."""
+    def test_root_namespace_may_be_named(self, operator: Operator, mount: str) -> None:
+        """It is the same as no namespace."""
         wrapped = self.wrapped(operator, f"auth/{mount}/role/ci/secret-id")
         variables = self.variables(operator, mount) | {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped}
         log_in(operator, **variables, VAULT_NAMESPACE="root")
 
-    def test_wrapped_by_hashicorp_vault(self) -> None:
-        """Its tokens need not show their namespace, so one that does not is not refused for it."""
+    def test_wrapping_token_without_a_namespace_is_accepted(self) -> None:
+        """HashiCorp Vault's tokens need not show their namespace."""
         data = {"creation_path": "auth/approle/role/ci/secret-id", "secret_id": "s"}
         variables = {
             "DOCKERTLS_ROLE_ID": "r",
@@ -209,22 +211,24 @@ class TestAppRole:
                 lookup(opened)
             assert "/v1/auth/approle/login" in node.paths
 
-    def test_refused(self, operator: Operator, mount: str) -> None:
-        """Vault's own words are shown, and the secret is not."""
+    def test_wrong_secret_id_is_refused_without_showing_it(
+        self, operator: Operator, mount: str
+    ) -> None:
+        """Vault's own message is shown."""
         with pytest.raises(LoginDenied) as caught:
             log_in(operator, **self.variables(operator, mount), DOCKERTLS_SECRET_ID="wrong-one")
         assert "invalid role or secret ID" in caught.value.message
         assert "wrong-one" not in caught.value.message + caught.value.hint
 
-    def test_no_role_id(self, operator: Operator) -> None:
-        """The hint names the variable."""
+    def test_missing_role_id_names_the_variable(self, operator: Operator) -> None:
+        """In the hint."""
         with pytest.raises(NoToken) as caught:
             log_in(operator, DOCKERTLS_AUTH="approle", DOCKERTLS_SECRET_ID="x")
         assert "DOCKERTLS_ROLE_ID" in caught.value.hint
 
 
 class TestJWT:
-    """A JWT from anywhere, checked by Vault with a key of the test."""
+    """Logins with a JWT from any issuer, signed with the test's key and verified by Vault."""
 
     signer = Signer()
 
@@ -250,31 +254,33 @@ class TestJWT:
         claims = {"repository": repository, "aud": audience, "iat": now, "exp": now + 300}
         return self.signer.sign({**claims, "sub": "job", "iss": "https://ci.example"})
 
-    def test_from_a_variable(self, operator: Operator, mount: str) -> None:
-        """Our own variable."""
+    def test_jwt_from_our_variable(self, operator: Operator, mount: str) -> None:
+        """DOCKERTLS_JWT holds the JWT itself."""
         found = log_in(operator, **self.variables(mount), DOCKERTLS_JWT=self.jwt())
         assert found.display_name == f"{mount}-o/r"
 
-    def test_from_any_variable(self, operator: Operator, mount: str) -> None:
+    def test_jwt_from_a_named_variable(self, operator: Operator, mount: str) -> None:
         """GitLab's ``id_tokens`` may have any name."""
         variables = self.variables(mount) | {"DOCKERTLS_JWT_VARIABLE": "MY_ID_TOKEN"}
         assert log_in(operator, **variables, MY_ID_TOKEN=self.jwt()).path == f"auth/{mount}/login"
         with pytest.raises(NoToken, match="MY_ID_TOKEN is not set"):
             log_in(operator, **variables)
 
-    def test_from_a_file(self, operator: Operator, mount: str, tmp_path: Path) -> None:
-        """As SPIFFE and others leave it."""
+    def test_jwt_from_a_file(self, operator: Operator, mount: str, tmp_path: Path) -> None:
+        """As written by SPIFFE and others."""
         (tmp_path / "jwt").write_text(self.jwt())
         found = log_in(operator, **self.variables(mount), DOCKERTLS_JWT_FILE=str(tmp_path / "jwt"))
         assert found.path == f"auth/{mount}/login"
 
-    def test_of_gitlab(self, operator: Operator, mount: str) -> None:
-        """The name of GitLab's documentation is recognised."""
+    def test_gitlabs_documented_variable_is_recognised(
+        self, operator: Operator, mount: str
+    ) -> None:
+        """VAULT_ID_TOKEN, as in GitLab's documentation."""
         found = log_in(operator, **self.variables(mount), VAULT_ID_TOKEN=self.jwt())
         assert found.path == f"auth/{mount}/login"
 
-    def test_of_github(self, operator: Operator, mount: str) -> None:
-        """It is fetched for the audience, with the job's bearer token."""
+    def test_github_jwt_is_fetched_for_the_audience(self, operator: Operator, mount: str) -> None:
+        """With the bearer token of the job."""
         with github("bearer-of-the-job", self.jwt) as url:
             found = log_in(
                 operator,
@@ -285,8 +291,10 @@ class TestJWT:
             )
         assert found.display_name == f"{mount}-o/r"
 
-    def test_refused_by_github(self, operator: Operator, mount: str) -> None:
-        """The hint says which permission the job lacks."""
+    def test_refusal_by_github_names_the_missing_permission(
+        self, operator: Operator, mount: str
+    ) -> None:
+        """In the hint."""
         with github("another", self.jwt) as url, pytest.raises(LoginDenied) as caught:
             log_in(
                 operator,
@@ -296,8 +304,10 @@ class TestJWT:
             )
         assert "id-token: write" in caught.value.hint
 
-    def test_github_is_down(self, operator: Operator, mount: str) -> None:
-        """It is asked more than once, and then it is not Vault's fault."""
+    def test_unreachable_github_is_retried_and_not_blamed_on_vault(
+        self, operator: Operator, mount: str
+    ) -> None:
+        """After more than one attempt."""
         with pytest.raises(VaultUnreachable, match=r"GitHub issued no JWT.*refuses connections"):
             log_in(
                 operator,
@@ -306,8 +316,8 @@ class TestJWT:
                 ACTIONS_ID_TOKEN_REQUEST_TOKEN="x",
             )
 
-    def test_refused_by_vault(self, operator: Operator, mount: str) -> None:
-        """Vault's own words are shown, and not the JWT."""
+    def test_jwt_refused_by_vault_is_not_shown(self, operator: Operator, mount: str) -> None:
+        """Vault's own message is."""
         jwt = self.jwt(repository="o/other")
         with pytest.raises(LoginDenied) as caught:
             log_in(operator, **self.variables(mount), DOCKERTLS_JWT=jwt)
@@ -316,8 +326,8 @@ class TestJWT:
         assert "bound_claims" in caught.value.hint
 
 
-def test_kubernetes(operator: Operator, tmp_path: Path) -> None:
-    """The projected token is read again at each login, for it is exchanged every hour."""
+def test_projected_token_is_read_at_each_login(operator: Operator, tmp_path: Path) -> None:
+    """Kubernetes replaces it every hour."""
     mount = operator.enable_auth("kubernetes")
     claims = {"namespace": "builds", "serviceaccount": {"name": "runner", "uid": "1"}}
     jwt = Signer().sign(
@@ -354,10 +364,10 @@ def test_kubernetes(operator: Operator, tmp_path: Path) -> None:
 
 
 class TestPasswords:
-    """The password is asked for, and comes from nowhere else."""
+    """Logins with a password, which is only prompted for."""
 
-    def test_userpass(self, operator: Operator) -> None:
-        """The prompt says whose password it is."""
+    def test_userpass_prompts_for_the_password_of_the_user(self, operator: Operator) -> None:
+        """The prompt names the user."""
         mount = operator.enable_auth("userpass")
         operator.write(f"auth/{mount}/users/alice", {"password": "s3cret", "token_ttl": "5m"})
         prompts = []
@@ -373,8 +383,8 @@ class TestPasswords:
         with pytest.raises(LoginDenied, match="invalid username or password"):
             log_in(operator, lambda _: "wrong", DOCKERTLS_AUTH="userpass", **variables)
 
-    def test_ldap(self, older_openbao: DevVault) -> None:
-        """A directory knows the user; OpenBao 2.7 has no LDAP, so it is asked by 2.6."""
+    def test_ldap_login(self, older_openbao: DevVault) -> None:
+        """A directory knows the user; run on OpenBao 2.6, since 2.7 has no LDAP."""
         operator = Operator.of(older_openbao)
         mount = operator.enable_auth("ldap")
         variables = {"DOCKERTLS_AUTH_MOUNT": mount, "DOCKERTLS_AUTH_USER": "bob"}
@@ -386,20 +396,22 @@ class TestPasswords:
                 log_in(operator, lambda _: "wrong", DOCKERTLS_AUTH="ldap", **variables)
 
     @pytest.mark.parametrize("method", ["userpass", "ldap"])
-    def test_nobody_is_there_to_ask(self, operator: Operator, method: str) -> None:
-        """Without a terminal it ends at once."""
+    def test_password_login_without_a_terminal_fails_at_once(
+        self, operator: Operator, method: str
+    ) -> None:
+        """Nobody could answer the prompt."""
         with pytest.raises(NoToken, match="not a terminal"):
             log_in(operator, DOCKERTLS_AUTH=method, DOCKERTLS_AUTH_USER="alice")
 
-    def test_no_user(self, operator: Operator) -> None:
-        """The hint names the variable."""
+    def test_missing_user_names_the_variable(self, operator: Operator) -> None:
+        """In the hint."""
         with pytest.raises(InvalidSetting) as caught:
             log_in(operator, lambda _: "x", DOCKERTLS_AUTH="ldap")
         assert "DOCKERTLS_AUTH_USER" in caught.value.hint
 
 
-def test_a_method_that_is_not_enabled(operator: Operator) -> None:
-    """Vault only says "permission denied"; the hint says what that may mean."""
+def test_login_at_a_missing_mount_explains_permission_denied(operator: Operator) -> None:
+    """Vault only says "permission denied"; the hint lists the possible causes."""
     with pytest.raises(LoginDenied, match="permission denied") as caught:
         log_in(operator, DOCKERTLS_JWT="a.b.c", DOCKERTLS_AUTH_MOUNT="nowhere")
     assert "auth/nowhere" in caught.value.hint
@@ -431,14 +443,16 @@ def test_a_method_that_is_not_enabled(operator: Operator) -> None:
         ),
     ],
 )
-def test_how_it_is_found_out(variables: dict[str, str], method: Method, why: str) -> None:
-    """The environment shows which method is meant, and ``-v`` says what showed it."""
+def test_method_is_inferred_from_the_environment(
+    variables: dict[str, str], method: Method, why: str
+) -> None:
+    """``-v`` shows which variable implied it."""
     found = choose(settings("http://127.0.0.1:1", **variables))
     assert (found.method, found.why) == (method, why)
 
 
-def test_a_namespace_that_does_not_exist(openbao: DevVault) -> None:
-    """The role_id and the secret_id are right, and the namespace is to blame: 78."""
+def test_unknown_namespace_is_a_configuration_error(openbao: DevVault) -> None:
+    """Exit status 78: the role_id and secret_id are valid."""
     variables = {"DOCKERTLS_ROLE_ID": "right", "DOCKERTLS_SECRET_ID": "right"}
     with (
         session(openbao.address, VAULT_NAMESPACE="nowhere", **variables) as opened,

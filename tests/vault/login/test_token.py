@@ -1,4 +1,4 @@
-"""Where a given token is looked for: as Vault's own command line does."""
+"""Where a given token is looked for: in the same places as Vault's own command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADDRESS = "http://127.0.0.1:1"
 
 
 def find(**variables: str) -> tuple[str, str] | None:
-    """Return the token and where it was."""
+    """Return the token and its source."""
     return given_token(settings(ADDRESS, **variables))
 
 
@@ -31,8 +31,8 @@ def helper(file: Path, script: str) -> Path:
     return file
 
 
-def test_the_order(tmp_path: Path) -> None:
-    """The environment, then our file, then the helper, then ~/.vault-token."""
+def test_order_of_token_sources(tmp_path: Path) -> None:
+    """The environment, our token file, the token helper, then ~/.vault-token."""
     (tmp_path / ".vault-token").write_text("of-the-home\n")
     home = {"HOME": str(tmp_path)}
     assert find(**home) == ("of-the-home", str(tmp_path / ".vault-token"))
@@ -57,16 +57,18 @@ def test_the_order(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("variable", ["VAULT_CONFIG_PATH", "BAO_CONFIG_PATH"])
-def test_a_helper_named_elsewhere(tmp_path: Path, content: str, variable: str) -> None:
-    """HCL and JSON, in the file that the variable names."""
+def test_helper_from_the_file_in_vault_config_path(
+    tmp_path: Path, content: str, variable: str
+) -> None:
+    """In HCL and in JSON."""
     program = helper(tmp_path / "helper", "echo of-the-helper")
     (tmp_path / "config").write_text(content.replace("HELPER", str(program)))
     found = find(**{variable: str(tmp_path / "config")})
     assert found == ("of-the-helper", f"the token helper {program}")
 
 
-def test_a_helper_that_has_no_token(tmp_path: Path) -> None:
-    """It wins over ~/.vault-token all the same, as it does for Vault."""
+def test_helper_without_a_token_still_hides_the_token_file(tmp_path: Path) -> None:
+    """As in Vault, ~/.vault-token is not read then."""
     (tmp_path / ".vault-token").write_text("old")
     program = helper(tmp_path / "helper", "exit 0")
     (tmp_path / ".bao").write_text(f'token_helper = "{program}"')
@@ -77,8 +79,10 @@ def test_a_helper_that_has_no_token(tmp_path: Path) -> None:
     ("script", "words"),
     [("echo locked >&2; exit 3", "failed with 3: locked"), (None, "cannot be run: No such file")],
 )
-def test_a_helper_that_fails(tmp_path: Path, script: str | None, words: str) -> None:
-    """Its own words are shown."""
+def test_failing_helper_shows_its_own_message(
+    tmp_path: Path, script: str | None, words: str
+) -> None:
+    """In the error."""
     program = tmp_path / "helper"
     if script is not None:
         helper(program, script)
@@ -88,8 +92,8 @@ def test_a_helper_that_fails(tmp_path: Path, script: str | None, words: str) -> 
 
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["too slow", "stopped"])
-def test_a_helper_ends_with_what_it_has_started(tmp_path: Path, stopped: bool) -> None:
-    """A child that keeps its output open is not waited for, and does not stay."""
+def test_helper_is_killed_with_its_children(tmp_path: Path, stopped: bool) -> None:
+    """A child that keeps the output open is neither waited for nor left behind."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     program = helper(tmp_path / "helper", f"(echo started > {fifo}; exec sleep 600) & wait")
@@ -109,8 +113,8 @@ def test_a_helper_ends_with_what_it_has_started(tmp_path: Path, stopped: bool) -
         reading.result(timeout=60)
 
 
-def test_a_helper_keeps_to_the_time_that_there_is(tmp_path: Path) -> None:
-    """One that hangs is given up with the budget, which is shorter than its own limit."""
+def test_helper_is_limited_by_the_budget(tmp_path: Path) -> None:
+    """If the budget is shorter than the helper's own limit."""
     program = helper(tmp_path / "helper", "exec sleep 60")
     (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
     with pytest.raises(InvalidSetting, match="returned no token within 1 s"):
@@ -125,8 +129,8 @@ def test_a_helper_keeps_to_the_time_that_there_is(tmp_path: Path) -> None:
         ("/a\0b", "a string with a NUL character"),
     ],
 )
-def test_a_helper_without_a_whole_path(tmp_path: Path, path: str, words: str) -> None:
-    """It could be anything on the PATH; the file that names it is named."""
+def test_helper_without_an_absolute_path_is_refused(tmp_path: Path, path: str, words: str) -> None:
+    """It could be any program on the PATH; the error names the file that configures it."""
     (tmp_path / ".vault").write_text(f'token_helper = "{path}"')
     with pytest.raises(InvalidSetting) as caught:
         find(HOME=str(tmp_path))
@@ -145,8 +149,8 @@ def test_a_helper_without_a_whole_path(tmp_path: Path, path: str, words: str) ->
         '{"auth": {"client_token": "hvs.x", "policies": []}, "wrap_info": null}',
     ],
 )
-def test_a_token_in_another_form(tmp_path: Path, content: str) -> None:
-    """A line of a shell, the JSON of a sink or of `bao token create`; in a variable as well."""
+def test_token_in_another_format_is_recognised(tmp_path: Path, content: str) -> None:
+    """A shell assignment, or the JSON of a sink or `bao token create`, also in a variable."""
     (tmp_path / "token").write_text(content)
     file = str(tmp_path / "token")
     assert find(DOCKERTLS_TOKEN_FILE=file) == ("hvs.x", file)
@@ -179,8 +183,8 @@ def test_a_token_in_another_form(tmp_path: Path, content: str) -> None:
         ("VAULT_TOKEN=hvs.x\nVAULT_ADDR=a", "spaces or odd characters"),
     ],
 )
-def test_what_is_called_by_its_name(content: str, words: str) -> None:
-    """It is not sent as a token, and is not quoted either."""
+def test_other_kind_of_secret_is_named_in_the_error(content: str, words: str) -> None:
+    """It is not sent as a token and not shown."""
     with pytest.raises(NoToken, match=words) as caught:
         find(VAULT_TOKEN=content)
     assert "VAULT_TOKEN" in caught.value.message
@@ -188,8 +192,8 @@ def test_what_is_called_by_its_name(content: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["", " \n", "two words", "a\nb", "schlüssel", "a\x07b"])
-def test_what_is_no_token(tmp_path: Path, content: str) -> None:
-    """It is refused before it is sent, and is not quoted."""
+def test_invalid_token_is_refused_before_it_is_sent(tmp_path: Path, content: str) -> None:
+    """It is not shown either."""
     file = tmp_path / "token"
     file.write_text(content)
     with pytest.raises(NoToken) as caught:
@@ -198,13 +202,13 @@ def test_what_is_no_token(tmp_path: Path, content: str) -> None:
     assert len(content) < 2 or content not in caught.value.message
 
 
-def test_a_token_file_that_is_not_there(tmp_path: Path) -> None:
-    """It was named, so it must be there."""
+def test_missing_token_file_is_an_error(tmp_path: Path) -> None:
+    """It was named explicitly, so it must exist."""
     with pytest.raises(InvalidSetting, match="No such file"):
         find(DOCKERTLS_TOKEN_FILE=str(tmp_path / "token"))
 
 
-def test_a_variable_with_an_odd_token() -> None:
-    """A newline in a header would be an injection."""
+def test_token_with_a_newline_in_a_variable_is_refused() -> None:
+    """It would inject a header."""
     with pytest.raises(NoToken, match="VAULT_TOKEN"):
         find(VAULT_TOKEN="a\nX-Vault-Namespace: other")

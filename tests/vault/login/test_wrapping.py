@@ -1,4 +1,4 @@
-"""Wrapping tokens where a token should be: called by their name, and as good as before."""
+"""Wrapping tokens given in place of a token: reported as such, and left unspent."""
 
 from __future__ import annotations
 
@@ -33,27 +33,29 @@ def operator(request: pytest.FixtureRequest) -> Operator:
 
 
 def wrap(operator: Operator, path: str, body: object, **headers: str) -> str:
-    """Return what ``path`` answers, wrapped."""
+    """Return a wrapping token for the answer of ``path``."""
     answer = operator.write(path, body, X_Vault_Wrap_TTL="60", **headers)
     return str(answer["wrap_info"]["token"])
 
 
 def refused(operator: Operator, **variables: str) -> NoToken:
-    """Use what is given as a token, which must fail; return how."""
+    """Use a value as a token, expect it to fail, and return the error."""
     with session(operator.address, **variables) as opened, pytest.raises(NoToken) as caught:
         lookup(opened)
     return caught.value
 
 
 def can_be_unwrapped(operator: Operator, token: str) -> bool:
-    """Unwrap it, as its owner does."""
+    """Unwrap it as its owner would."""
     status, _ = Operator(operator.address, token).call("POST", "sys/wrapping/unwrap")
     return status == 200
 
 
 @pytest.mark.parametrize("form", [{}, {"X_Vault_Wrap_Format": "jwt"}], ids=["token", "jwt"])
-def test_a_wrapping_token_is_not_spent(operator: Operator, form: dict[str, str]) -> None:
-    """Sent as a token, it would be worth nothing after a 403 that does not say why."""
+def test_wrapping_token_in_place_of_a_token_is_not_spent(
+    operator: Operator, form: dict[str, str]
+) -> None:
+    """Sending it as a token would spend it, with a 403 that does not say why."""
     token = wrap(operator, "auth/token/create", FOR_A_TOKEN, **form)
     error = refused(operator, VAULT_TOKEN=token)
     assert error.message == (
@@ -64,8 +66,8 @@ def test_a_wrapping_token_is_not_spent(operator: Operator, form: dict[str, str])
     assert can_be_unwrapped(operator, token)
 
 
-def test_a_wrapping_token_in_a_file(operator: Operator, tmp_path: Path) -> None:
-    """As `bao token create -wrap-ttl=5m -field=wrapping_token` leaves it."""
+def test_wrapping_token_in_a_file_is_not_spent(operator: Operator, tmp_path: Path) -> None:
+    """As written by `bao token create -wrap-ttl=5m -field=wrapping_token`."""
     token = wrap(operator, "auth/token/create", FOR_A_TOKEN)
     (tmp_path / "token").write_text(f"{token}\n")
     error = refused(operator, DOCKERTLS_TOKEN_FILE=str(tmp_path / "token"))
@@ -73,8 +75,8 @@ def test_a_wrapping_token_in_a_file(operator: Operator, tmp_path: Path) -> None:
     assert can_be_unwrapped(operator, token)
 
 
-def test_a_wrapped_secret_id_has_a_place_of_its_own(operator: Operator) -> None:
-    """There it is unwrapped, and logged in with."""
+def test_wrapped_secret_id_in_its_own_variable_is_used(operator: Operator) -> None:
+    """It is unwrapped, and the login succeeds."""
     mount = operator.enable_auth("approle")
     operator.write(f"auth/{mount}/role/ci", {"token_policies": "default"})
     token = wrap(operator, f"auth/{mount}/role/ci/secret-id", {})
@@ -86,15 +88,15 @@ def test_a_wrapped_secret_id_has_a_place_of_its_own(operator: Operator) -> None:
         assert lookup(opened).path == f"auth/{mount}/login"
 
 
-def test_a_token_with_few_uses_is_not_used_up_by_the_question(operator: Operator) -> None:
-    """Whether it wraps something is asked without it."""
+def test_wrapping_lookup_spends_no_use_of_the_token(operator: Operator) -> None:
+    """It is sent without the token."""
     token = operator.create_token(**FOR_A_TOKEN, num_uses=2)
     with session(operator.address, VAULT_TOKEN=token) as opened:
         assert lookup(opened).remaining_uses == 1
 
 
-def test_a_token_helper_is_asked_once(openbao: DevVault, tmp_path: Path) -> None:
-    """It may have to unlock a keyring; what it prints is found before Vault is asked anything."""
+def test_token_helper_runs_once(openbao: DevVault, tmp_path: Path) -> None:
+    """It may have to unlock a keyring; it runs before any request."""
     helper = tmp_path / "helper"
     helper.write_text(f"#!/bin/sh\necho asked >> {tmp_path}/log\necho {openbao.token}\n")
     helper.chmod(0o755)
@@ -106,12 +108,12 @@ def test_a_token_helper_is_asked_once(openbao: DevVault, tmp_path: Path) -> None
 
 
 def failing(_node: Node, connection: socket.socket) -> None:
-    """Be a Vault that cannot say whether a token wraps something."""
+    """Run a Vault that cannot tell whether a token wraps a secret."""
     connection.sendall(response({"errors": ["internal error"]}, "500 Internal Server Error"))
 
 
-def test_a_vault_that_cannot_tell() -> None:
-    """Then the token is not risked: it may wrap something that nobody could get again."""
+def test_token_is_not_used_if_the_wrapping_lookup_fails() -> None:
+    """It may wrap a secret that could not be recovered."""
     with (
         misbehaving(failing) as node,
         session(node.address, VAULT_TOKEN="token") as opened,
@@ -122,7 +124,7 @@ def test_a_vault_that_cannot_tell() -> None:
 
 
 def only_the_token(no: bytes) -> Callable[[Node, socket.socket], None]:
-    """Return the answers of a proxy that lets nothing of ``sys/`` through, but says ``no``."""
+    """Answer as a proxy that blocks ``sys/`` with ``no``."""
     yes = response({"data": {"policies": ["default"]}, "request_id": "1"})
 
     def answer(node: Node, connection: socket.socket) -> None:
@@ -132,7 +134,7 @@ def only_the_token(no: bytes) -> Callable[[Node, socket.socket], None]:
 
 
 def not_accepted(node: Node, connection: socket.socket) -> None:
-    """Be a Vault that has never given this token."""
+    """Run a Vault that does not know this token."""
     body, status = {"errors": ["permission denied"]}, "403 Forbidden"
     if node.paths[-1] == "/v1/sys/wrapping/lookup":
         body, status = {"errors": ["wrapping token is not valid or does not exist"]}, "400 Bad"
@@ -147,8 +149,8 @@ def not_accepted(node: Node, connection: socket.socket) -> None:
         response({"errors": ["http: request body too large"]}, "413 Request Entity Too Large"),
     ],
 )
-def test_a_proxy_that_lets_only_some_paths_through(no: bytes) -> None:
-    """A token is asked about once, and used where no answer is to be had."""
+def test_token_is_used_behind_a_proxy_that_blocks_the_lookup(no: bytes) -> None:
+    """It is looked up once, then used without the answer."""
     with (
         misbehaving(only_the_token(no)) as node,
         session(node.address, VAULT_TOKEN="token") as opened,
@@ -159,8 +161,8 @@ def test_a_proxy_that_lets_only_some_paths_through(no: bytes) -> None:
     assert node.paths == ["/v1/sys/wrapping/lookup", own, own]
 
 
-def test_a_token_that_is_refused_is_not_asked_about_again() -> None:
-    """It is looked for again, and is the same one."""
+def test_rejected_token_is_not_looked_up_again() -> None:
+    """It is searched for again, and is the same one."""
     with misbehaving(not_accepted) as node, session(node.address, VAULT_TOKEN="token") as opened:
         with pytest.raises(TokenRejected):
             lookup(opened)
@@ -189,8 +191,8 @@ auto_auth {
 """
 
 
-def test_the_sinks_of_an_agent(openbao: DevVault, tmp_path: Path) -> None:
-    """A real one writes a token, what wraps one, and one encrypted for somebody; one is used."""
+def test_sinks_of_a_real_agent(openbao: DevVault, tmp_path: Path) -> None:
+    """A plain one is used; a wrapped and an encrypted one are reported as such."""
     operator = Operator.of(openbao)
     mount = operator.enable_auth("approle")
     operator.write(f"auth/{mount}/role/ci", {"token_policies": "default", "token_ttl": "5m"})
@@ -221,8 +223,8 @@ def test_the_sinks_of_an_agent(openbao: DevVault, tmp_path: Path) -> None:
     assert can_be_unwrapped(operator, wrapped)
 
 
-def test_an_unwrapping_whose_answer_is_lost() -> None:
-    """It is not repeated, and the hint says what may have become of the secret_id."""
+def test_unwrapping_whose_answer_is_lost_is_not_repeated() -> None:
+    """The hint says what may have happened to the secret_id."""
     path = "auth/approle/role/ci/secret-id"
 
     def answer(node: Node, connection: socket.socket) -> None:
