@@ -28,7 +28,7 @@ def open_session(settings: Settings, preferences: Preferences) -> Session:
     """Open the Vault session; its messages and prompts go to stderr."""
     from dockertls_vault.vault import session
 
-    for variable, winner in settings.outvoted.items():
+    for variable, winner in settings.overridden.items():
         logger.info(
             "%s takes precedence over %s, which has another value (unset %s to use it)",
             winner,

@@ -1,8 +1,8 @@
-"""Where a server is, read and normalised once; pure.
+"""The address of a server, parsed and normalised once; pure.
 
-A scheme in capitals, a name in another script, a port that goes without saying: whatever was
-written, one server has one form here. What is decided by an address (is it encrypted, is it this
-machine, may the token go there) is decided by this type and never by its text.
+A scheme in capitals, an internationalised name, an explicit default port: however it is written, a
+server has one form here. Whether a connection is encrypted, is local, or may carry the token is
+decided on this type, never on text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WEB = re.compile("https?://", re.IGNORECASE)
 # A scheme, if there is any, however it is set off from the rest; quotes are those of an env file.
 _SCHEME = re.compile(r"[\s\"']*(?:([a-z]*)(?::/{1,2}|//))?", re.IGNORECASE)
 _AFTER_PATH = re.compile(r"[\s\"'?#]")
-# What a label is looked up with: DNS itself takes more, and no host has it.
+# The characters of a label that a host name can have; DNS itself allows more.
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _LONGEST_NAME = 253
 _ZONE = re.compile(r"[\w.-]+", re.ASCII)
@@ -29,12 +29,12 @@ _ZONE = re.compile(r"[\w.-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Address:
-    """A server, and the path below which it is; ``str`` gives it as one writes it.
+    """A server and a base path; ``str`` returns it as a URL.
 
-    ``scheme`` is http, https or unix. ``host`` is a name in lower case, of A-labels, with the dot
-    at its end if that was given (it has DNS look nowhere else), or an IP address without brackets;
-    of a Unix socket it is empty, and ``path`` is the file. ``port`` is None where it is the
-    scheme's own. ``path`` begins with a slash and ends without one, or is empty.
+    ``scheme`` is http, https or unix. ``host`` is a lower-case name in A-labels (RFC 5890), with
+    the trailing dot if it was given (which disables DNS search domains), or an IP address without
+    brackets; for a Unix socket it is empty, and ``path`` is the file. ``port`` is None if it is
+    the scheme's default. ``path`` starts with a slash and does not end with one, or is empty.
     """
 
     scheme: str
@@ -44,9 +44,9 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``http://host:port/path``, ``https://…`` or ``unix:///file``.
+        """Parse ``http://host:port/path``, ``https://…`` or ``unix:///file``.
 
-        Raises InvalidInput, which quotes no text with an ``@``: a password may be in it.
+        Raises InvalidInput, which does not quote a text with an ``@``: it may contain a password.
         """
         if text.startswith(_UNIX) and text != _UNIX:
             return cls("unix", "", path=text.removeprefix(_UNIX))
@@ -78,12 +78,12 @@ class Address:
 
     @property
     def is_unix(self) -> bool:
-        """Whether it is a socket in the file system."""
+        """Whether it is a Unix socket."""
         return self.scheme == "unix"
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is this machine, as far as the name shows."""
+        """Whether it is this machine, according to its name or IP address."""
         if self.is_unix:
             return True
         if (ip := self.ip) is not None:
@@ -92,22 +92,22 @@ class Address:
 
     @property
     def ip(self) -> IPv4Address | IPv6Address | None:
-        """The host where it is an IP address; one of IPv4 mapped into IPv6 is that of IPv4."""
+        """The host if it is an IP address; an IPv4-mapped IPv6 address is returned as IPv4."""
         return parse_ip(self.host)
 
     @property
     def name(self) -> str:
-        """The host as names are compared: without the dot at its end."""
+        """The host without a trailing dot, the form in which names are compared."""
         return self.host.removesuffix(".")
 
     @property
     def effective_port(self) -> int:
-        """The port, also where it is the scheme's own."""
+        """The port, or the scheme's default."""
         return self.port or _PORTS[self.scheme]
 
     @property
     def authority(self) -> str:
-        """Host and port, as a URL has them."""
+        """Host and port, as in a URL."""
         host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
@@ -122,7 +122,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked of a server: ``path`` is all of it, and ``query`` is without its mark."""
+    """The URL of a request: ``path`` is absolute, and ``query`` has no question mark."""
 
     server: Address
     path: str
@@ -130,18 +130,18 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a whole URL with http or https; raises InvalidInput."""
+        """Parse an absolute http or https URL; raises InvalidInput."""
         parts, host, port = _split(text)
         if parts.username is not None:
-            raise InvalidInput(f"an address with a user: {parts.scheme}://{host}")
+            raise InvalidInput(f"URL with a user: {parts.scheme}://{host}")
         return cls(Address(parts.scheme, host, port), parts.path or "/", parts.query)
 
     def join(self, location: str) -> Self:
-        """Return what ``location`` means to whoever asked for this (RFC 3986, 5); InvalidInput."""
+        """Return ``location`` resolved against this URL (RFC 3986 §5); raises InvalidInput."""
         try:
             return type(self).parse(urljoin(str(self), location))
         except ValueError:
-            raise InvalidInput("not an address to go to") from None
+            raise InvalidInput("invalid redirect target") from None
 
     def __str__(self) -> str:
         query = f"?{self.query}" if self.query else ""
@@ -150,24 +150,24 @@ class Target:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy, and the ``user:password`` for it, each still percent-encoded."""
+    """A proxy and its ``user:password``, still percent-encoded."""
 
     address: Address
     credentials: str | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``http://user:password@host:port``; what is wrong is never quoted."""
+        """Parse ``http://user:password@host:port``; raises InvalidInput, which never quotes it."""
         try:
             parts, host, port = _split(text)
         except InvalidInput:
-            raise InvalidInput("invalid proxy address") from None
+            raise InvalidInput("invalid proxy URL") from None
         credentials, at, _ = parts.netloc.rpartition("@")
         return cls(Address(parts.scheme, host, port), credentials if at else None)
 
 
 def parse_host(text: str) -> str:
-    """Return a name or an IP address as an Address has it; raises InvalidInput."""
+    """Return a host name or IP address in the form of ``Address.host``; raises InvalidInput."""
     bare, percent, zone = text.partition("%")
     try:
         address = ip_address(bare)
@@ -186,7 +186,7 @@ def parse_host(text: str) -> str:
 
 
 def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the IP address that ``text`` is, that of IPv4 where it is mapped into IPv6."""
+    """Return ``text`` as an IP address, an IPv4-mapped one as IPv4; None if it is not one."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -201,7 +201,7 @@ def _split(text: str) -> tuple[SplitResult, str, int | None]:
     if not _WEB.match(text):
         raise InvalidInput(f"not an http:// or https:// URL{quoted}")
     refused = InvalidInput(f"invalid host or port in the URL{quoted}")
-    if not text.isprintable() or text != text.strip():  # urlsplit takes some of it away
+    if not text.isprintable() or text != text.strip():  # urlsplit silently removes some of these
         raise refused
     try:
         parts = urlsplit(text)

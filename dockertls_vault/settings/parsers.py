@@ -1,7 +1,7 @@
-"""What the value of a setting may be, wherever it was found; pure.
+"""Parse the value of a setting, whichever source it comes from; pure.
 
-Each function takes what a flag, a variable or a file says, and raises InvalidInput where it
-makes no sense.
+Each function takes the value of a flag, an environment variable or a key of a TOML file, and raises
+InvalidInput if it is not valid.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .address import Address, Proxy, Target, parse_host
 _TRUE = {"1", "t", "T", "true", "True", "TRUE"}
 _FALSE = {"0", "f", "F", "false", "False", "FALSE"}
 _ZERO = re.compile(r"0+(ns|us|ms|[smhd])?")
-# GenericNameRegex of Vault's sdk/framework, in Go's ASCII.
+# GenericNameRegex of Vault's sdk/framework; \w is ASCII only in Go.
 _ROLE = re.compile(r"\w([\w.-]*\w)?", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,9}")
-# How long Vault's own command line lets a request take.
+# The default request timeout of Vault's command line.
 REQUEST_TIMEOUT = timedelta(seconds=60)
 
 
 class Method(StrEnum):
-    """How Vault comes to know who we are: with a token that is there, or by a login."""
+    """How to authenticate to Vault: with an existing token, or by a login."""
 
     TOKEN = "token"  # noqa: S105 - the name of a method
     APPROLE = "approle"
@@ -41,16 +41,16 @@ class Method(StrEnum):
 
 
 def text(value: object) -> str:
-    """Return a text as it is; C ends it at a NUL, which only a file can have in it."""
+    """Return a string unchanged; raises for a NUL, which ends a string in system calls."""
     if not isinstance(value, str):
         raise InvalidInput(f"not a string: {value!r}")
     if "\0" in value:
-        raise InvalidInput(f"a string with a NUL character: {value!r}")
+        raise InvalidInput(f"string with a NUL character: {value!r}")
     return value
 
 
 def boolean(value: object) -> bool:
-    """Return what Go's strconv.ParseBool takes, which Vault's own command line calls."""
+    """Return a boolean, as Go's strconv.ParseBool reads it; Vault's command line uses that."""
     if isinstance(value, bool):
         return value
     if text(value) in _TRUE | _FALSE:
@@ -59,21 +59,21 @@ def boolean(value: object) -> bool:
 
 
 def count(value: object) -> int:
-    """Return a number that is not negative."""
+    """Return a non-negative integer."""
     if isinstance(value, bool) or not _COUNT.fullmatch(str(value)):
-        raise InvalidInput(f"not a count: {value!r}")
+        raise InvalidInput(f"not a non-negative integer: {value!r}")
     return int(str(value))
 
 
 def duration(value: object) -> timedelta:
-    """Return a duration (duration.py)."""
+    """Return a duration, as duration.py reads it."""
     return parse_duration(str(value))
 
 
 def request_timeout(value: object) -> timedelta:
-    """Return how long a request may take, as Vault's own command line reads it.
+    """Return the timeout of a request, as Vault's command line reads it.
 
-    Zero is the default, and what is negative means that there is no limit.
+    Zero means the default, and a negative duration no limit.
     """
     written = str(value)
     if written.startswith("-"):
@@ -83,29 +83,29 @@ def request_timeout(value: object) -> timedelta:
 
 
 def path(value: object) -> Path:
-    """Return a path, with ``~`` as the home directory."""
+    """Return a path, with ``~`` expanded to the home directory."""
     try:
         return Path(text(value)).expanduser()
-    except (RuntimeError, UnicodeError):  # the latter for a user whose name is no text
+    except (RuntimeError, UnicodeError):  # UnicodeError: the user name cannot be encoded
         raise InvalidInput(
-            f"a path in an unknown home directory: {value!r}",
-            hint="set HOME, or write the path in full",
+            f"home directory not found: {value!r}",
+            hint="set HOME, or use an absolute path",
         ) from None
 
 
 def mount(value: object) -> str:
-    """Return a path in Vault without slashes around it."""
+    """Return the path of a mount, without leading and trailing slashes."""
     name = text(value).strip("/")
     if not name or any(not part or part in {".", ".."} for part in name.split("/")):
         raise InvalidInput(f"invalid path in Vault: {value!r}")
-    # Words of a policy, a URL or a shell; and a dash begins a flag of `bao`.
+    # Special characters of policies, URLs and shells; and `bao` takes a leading dash for a flag.
     if not name.isprintable() or name[0] == "-" or set(name) & set(" ?#%*+\\\"'`${}"):
         raise InvalidInput(f"invalid path in Vault: {value!r}")
     return name
 
 
 def namespace(value: object) -> str | None:
-    """Return the path of a namespace as Vault's own command line cleans it up; None is the root."""
+    """Return the path of a namespace, as Vault's command line normalises it; None is the root."""
     parts = [part for part in text(value).strip().split("/") if part]
     if {".", ".."}.intersection(parts) or not all(part.isprintable() for part in parts):
         raise InvalidInput(f"invalid namespace: {value!r}")
@@ -113,18 +113,19 @@ def namespace(value: object) -> str | None:
 
 
 def role(value: object) -> str:
-    """Return the name of a role, of which Vault has none that is written otherwise."""
+    """Return the name of a role; raises for a name that Vault would not accept."""
     name = text(value).strip("/")
     if not _ROLE.fullmatch(name):
         raise InvalidInput(
             f"invalid role name: {value!r}",
-            hint="use letters, digits and underscores, with dashes and dots only in between",
+            hint="use letters, digits, underscores, dashes and dots; it cannot start or end with "
+            "a dash or a dot",
         )
     return name
 
 
 def user(value: object) -> str:
-    """Return the name of a user, which becomes one part of a path."""
+    """Return the name of a user, which becomes one segment of a path in Vault."""
     name = text(value)
     if not name.isprintable() or not name.strip() or set(name) & set("/?#%\\"):
         raise InvalidInput(f"invalid user name: {value!r}")
@@ -132,55 +133,55 @@ def user(value: object) -> str:
 
 
 def variable(value: object) -> str:
-    """Return the name of a variable of the environment."""
+    """Return the name of an environment variable."""
     name = text(value)
     if not name.isidentifier() or not name.isascii():
-        raise InvalidInput(f"invalid variable name: {value!r}")
+        raise InvalidInput(f"invalid environment variable name: {value!r}")
     return name
 
 
 def method(value: object) -> Method:
-    """Return a way to log in."""
+    """Return an auth method."""
     try:
         return Method(text(value).lower())
     except ValueError:
         raise InvalidInput(
-            f"unknown auth method: {value!r}", hint=f"there are: {', '.join(Method)}"
+            f"unknown auth method: {value!r}", hint=f"choose one of: {', '.join(Method)}"
         ) from None
 
 
 def key_type(value: object) -> KeyType:
-    """Return a type of private key."""
+    """Return a private key type."""
     try:
         return KeyType(text(value).lower())
     except ValueError:
         raise InvalidInput(
-            f"unknown key type: {value!r}", hint=f"there are: {', '.join(KeyType)}"
+            f"unknown key type: {value!r}", hint=f"choose one of: {', '.join(KeyType)}"
         ) from None
 
 
 def host(value: object) -> str:
-    """Return the name or the address of a host, as far as it can be looked up and sent as SNI."""
+    """Return a host name or IP address that can be resolved and sent as SNI."""
     return parse_host(text(value))
 
 
 def url(value: object) -> Target:
-    """Return an address with http or https, whatever else is in it."""
+    """Return an http or https URL, with its path and query."""
     return Target.parse(text(value))
 
 
 def proxy(value: object) -> Proxy:
-    """Return the address of a proxy; what is wrong is not quoted, for it may have a password."""
+    """Return the URL of a proxy; errors do not quote it, because it may contain a password."""
     try:
         return Proxy.parse(text(value))
     except InvalidInput:
         raise InvalidInput(
-            "not an HTTP proxy", hint="write it as http://proxy.example.com:3128"
+            "invalid HTTP proxy URL", hint="write it as http://proxy.example.com:3128"
         ) from None
 
 
 def addresses(value: object) -> tuple[Address, ...]:
-    """Return addresses, from a list or separated by commas, each once."""
+    """Return addresses from a list or a comma-separated string, without duplicates."""
     parts = value if isinstance(value, list) else text(value).split(",")
     found = tuple(_address(text(part).strip()) for part in parts)
     if not found:

@@ -1,7 +1,6 @@
-"""Find the settings, once: flag, environment, file, default.
+"""Resolve the settings: a flag wins over the environment, that over a file, that over the default.
 
-The table of schema.py says where each may come from. A file is TOML; the user's wins over
-the system's.
+schema.py lists the sources of each. Files are TOML; the user's file wins over the system's.
 """
 
 from __future__ import annotations
@@ -22,15 +21,16 @@ __all__ = ["Settings", "config_files", "resolve"]
 SYSTEM_FILE = Path("/etc/dockertls-vault/config.toml")
 _PURPOSE = guarded.Purpose(
     "decides where the token is sent",
-    f"keep root's settings in {SYSTEM_FILE}, and other users' in their own file (XDG_CONFIG_HOME)",
+    f"keep root's settings in {SYSTEM_FILE}, and another user's in their own file "
+    "(XDG_CONFIG_HOME)",
 )
-_INTEGER = 63  # bits without the sign
-# What somebody may try to keep in a configuration file.
+_INTEGER = 63  # bits of an integer in TOML, without the sign
+# Keys that users may try to put into a configuration file.
 _SECRETS = {"token", "secret_id", "wrapped_secret_id", "password", "jwt"}
 
 
 def config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the files that are read if they are there, the one that wins first."""
+    """Return the files to read if they exist, in order of precedence."""
     home = environ.get("XDG_CONFIG_HOME") or (
         f"{environ['HOME']}/.config" if environ.get("HOME") else None
     )
@@ -45,18 +45,18 @@ def resolve(
     *,
     names: Collection[str] | None = None,
 ) -> Settings:
-    """Find the settings; ``flags`` are those that were given, by the name of their field.
+    """Return the settings; ``flags`` holds the flags that were given, by the name of their field.
 
-    With ``names`` only these are looked for, and a wrong value of another one is nobody's concern.
+    With ``names`` only these are resolved, and invalid values of others are ignored.
 
-    An empty variable counts as not set, and an empty ``BAO_X`` hides ``VAULT_X``, as for OpenBao's
-    command line. Raises InvalidInput for a flag, InvalidSetting for a variable or a file, each
-    naming where the value is.
+    An empty variable counts as unset, and an empty ``BAO_X`` also unsets ``VAULT_X``, as in
+    OpenBao's command line. Raises InvalidInput for a flag, InvalidSetting for a variable or a
+    file; the message names the source of the value.
     """
     tables = [(file, _read(file)) for file in files]
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
-    outvoted: dict[str, str] = {}
+    overridden: dict[str, str] = {}
     for name, source in sources().items():
         if names is not None and name not in names:
             continue
@@ -69,13 +69,13 @@ def resolve(
             origins[name] = origin
             other = f"VAULT_{origin.removeprefix('BAO_')}"
             if origin.startswith("BAO_") and environ.get(other, value) not in ("", value):
-                outvoted[other] = origin
+                overridden[other] = origin
             break
     named = str(values.get("jwt_variable", ""))
     if "jwt" not in values and environ.get(named):
         values["jwt"], origins["jwt"] = environ[named], Variable(named)
     under_sudo = bool(environ.get("SUDO_USER"))
-    return Settings(**values, origins=origins, outvoted=outvoted, under_sudo=under_sudo)
+    return Settings(**values, origins=origins, overridden=overridden, under_sudo=under_sudo)
 
 
 def _found(
@@ -85,7 +85,7 @@ def _found(
     environ: Mapping[str, str],
     tables: Sequence[tuple[Path, Mapping[str, object]]],
 ) -> Iterator[tuple[Origin, object]]:
-    """Return each place that has the setting and what it says, the one that wins first."""
+    """Yield each source that has the setting, and its value there, in order of precedence."""
     if name in flags:
         yield Flag(source.flag or name), flags[name]
     for variable in _set(source.variables, environ):
@@ -96,7 +96,7 @@ def _found(
 
 
 def _set(variables: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """Return which of the variables have a value that counts."""
+    """Return the variables that are set and not hidden by an empty ``BAO_X``."""
     hidden = {
         variable.replace("BAO_", "VAULT_", 1)
         for variable in variables
@@ -106,7 +106,7 @@ def _set(variables: Sequence[str], environ: Mapping[str, str]) -> list[str]:
 
 
 def _read(file: Path) -> dict[str, object]:
-    """Return the keys of a file as ``table.key``; nothing if it is not there."""
+    """Return the values of a file by ``table.key``; empty if it does not exist."""
     try:
         if not _is_there(file):
             return {}
@@ -121,13 +121,13 @@ def _read(file: Path) -> dict[str, object]:
             if name not in known:
                 raise _unknown(file, name, known)
             if _is_huge(value):
-                raise InvalidSetting(f"{file}: {name}: a number of more than TOML's 64 bits")
+                raise InvalidSetting(f"{file}: {name}: integer does not fit in 64 bits")
             found[name] = value
     return found
 
 
 def _is_there(file: Path) -> bool:
-    """Tell whether there is such a file, as far as we may see: HOME may be another user's."""
+    """Tell whether a file exists and is accessible: HOME may belong to another user."""
     try:
         file.stat()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -136,13 +136,16 @@ def _is_there(file: Path) -> bool:
 
 
 def _toml(text: str) -> dict[str, Any]:
-    import tomllib  # few have such a file
+    import tomllib  # imported here: few users have such a file
 
     return tomllib.loads(text)
 
 
 def _is_huge(value: object) -> bool:
-    """Tell whether a number is beyond TOML's, which tomllib takes, and Python may not print."""
+    """Tell whether a value has an integer of more than 64 bits, which tomllib accepts.
+
+    Python refuses to print very large integers.
+    """
     if isinstance(value, list | dict):
         return any(map(_is_huge, value.values() if isinstance(value, dict) else value))
     return isinstance(value, int) and value.bit_length() > _INTEGER
@@ -151,10 +154,10 @@ def _is_huge(value: object) -> bool:
 def _unknown(file: Path, name: str, known: set[str]) -> DockerTLSError:
     if name.rpartition(".")[2] in _SECRETS:
         return InvalidSetting(
-            f"{file}: {name} is a secret, which must not be in a configuration file",
-            hint="keep it in a file of its own with mode 0600 and name that, or log in (--auth)",
+            f"{file}: {name} is a secret, and is not allowed in a configuration file",
+            hint="keep it in a separate file with mode 0600 and name that here, or log in (--auth)",
         )
-    import difflib  # the one who mistyped waits for it
+    import difflib  # imported here: only a typo needs it
 
     close = difflib.get_close_matches(name, known, n=1)
     return InvalidSetting(

@@ -1,8 +1,8 @@
-"""The table of settings: for each its default, what it is, and where it may come from.
+"""The table of settings: the default, the description and the sources of each.
 
-The variables are those of Vault's and OpenBao's own command lines (``VAULT_X``, and ``BAO_X``,
-which wins) and this tool's (``DOCKERTLS_X``). A secret has no flag and no key in a file: it
-comes from the environment, or from a file of its own that is named here.
+Environment variables are those of Vault's and OpenBao's command lines (``VAULT_X``, and ``BAO_X``,
+which wins) and our own (``DOCKERTLS_X``). A secret has neither a flag nor a key in a file: it comes
+from the environment, or from a separate file that a setting names.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/toke
 
 @dataclass(frozen=True)
 class Source:
-    """Where a setting may come from: ``variables`` in order of preference, ``key`` in a file."""
+    """The sources of a setting: ``variables`` in order of precedence, and ``key`` in a file."""
 
     doc: str
     parse: Callable[[object], object] = parsers.text
@@ -48,19 +48,19 @@ def _setting(default: Any, doc: str, *, secret: bool = False, **source: Any) -> 
 
 
 class Origin(str):
-    """Where a setting was found, as a person is told."""
+    """The source of a setting's value, as it appears in messages."""
 
     __slots__ = ()
 
 
 class Flag(Origin):
-    """Such as ``--mount``."""
+    """A flag, such as ``--mount``."""
 
     __slots__ = ()
 
 
 class Variable(Origin):
-    """Of the environment, by its name."""
+    """The name of an environment variable."""
 
     __slots__ = ()
 
@@ -73,23 +73,23 @@ class InFile(Origin):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that was found; ``origins`` says for each field where.
+    """The resolved settings; ``origins`` has the source of each field that is not a default.
 
-    ``outvoted`` has each VAULT_X that says something else than the BAO_X that won, with that one;
-    ``under_sudo``, whether sudo runs this, which drops most variables.
+    ``overridden`` maps each VAULT_X to the BAO_X with a different value that won; ``under_sudo`` is
+    true if the process runs under sudo, which drops most environment variables.
     """
 
     addresses: tuple[Address, ...] = _setting(
         (DEFAULT_ADDRESS,),
-        "Addresses of Vault, http://, https:// or unix://, separated by commas (a list in a file); "
-        "the next one is tried when a node is down, hung, sealed, electing a leader, or not Vault.",
+        "Addresses of Vault: http://, https:// or unix://, separated by commas (a list in a file). "
+        "The next one is tried if a node is down, hung, sealed, without a leader, or not Vault.",
         parse=parsers.addresses,
         variables=(*_vault("AGENT_ADDR"), *_vault("ADDR")),
         key="vault.address",
     )
     namespace: str | None = _setting(
         None,
-        "The namespace in Vault.",
+        "The Vault namespace.",
         parse=parsers.namespace,
         variables=_vault("NAMESPACE"),
         key="vault.namespace",
@@ -97,41 +97,41 @@ class Settings:
     )
     ca_cert: Path | None = _setting(
         None,
-        "A PEM file of CAs to verify Vault's certificate with.",
+        "A PEM file with the CAs that Vault's certificate is verified against.",
         parse=parsers.path,
         variables=_vault("CACERT"),
         key="vault.ca_cert",
     )
     ca_cert_bytes: str | None = _setting(
         None,
-        "The same as PEM text, where neither `ca_cert` nor `ca_path` is given.",
+        "The same as PEM text; ignored if `ca_cert` or `ca_path` is set.",
         variables=_vault("CACERT_BYTES"),
         key="vault.ca_cert_bytes",
     )
     ca_path: Path | None = _setting(
         None,
-        "A directory of such PEM files; together with `ca_cert`, both count.",
+        "A directory of such PEM files; used in addition to `ca_cert`.",
         parse=parsers.path,
         variables=_vault("CAPATH"),
         key="vault.ca_path",
     )
     client_cert: Path | None = _setting(
         None,
-        "A client certificate for Vault.",
+        "The client certificate for TLS connections to Vault.",
         parse=parsers.path,
         variables=_vault("CLIENT_CERT"),
         key="vault.client_cert",
     )
     client_key: Path | None = _setting(
         None,
-        "The key of that certificate.",
+        "The private key of the client certificate.",
         parse=parsers.path,
         variables=_vault("CLIENT_KEY"),
         key="vault.client_key",
     )
     skip_verify: bool = _setting(
         False,
-        "Disable verification of Vault's certificate; warns every time.",
+        "Disable verification of Vault's certificate; prints a warning each time.",
         parse=parsers.boolean,
         variables=_vault("SKIP_VERIFY"),
         key="vault.skip_verify",
@@ -145,41 +145,40 @@ class Settings:
     )
     client_timeout: timedelta = _setting(
         parsers.REQUEST_TIMEOUT,
-        "Timeout of one request; 0 is the default, a negative duration no limit.",
+        "Timeout of a single request; 0 means the default, a negative duration no limit.",
         parse=parsers.request_timeout,
         variables=_vault("CLIENT_TIMEOUT"),
         key="vault.client_timeout",
     )
     max_retries: int | None = _setting(
         None,
-        "How often a request is tried again at most, at each address; as often as the timeout "
-        "allows by default.",
+        "How often to retry a request at most, at each address; by default, until the timeout.",
         parse=parsers.count,
         variables=_vault("MAX_RETRIES"),
         key="vault.max_retries",
     )
     proxy: Proxy | None = _setting(
         None,
-        "A proxy for every request to Vault.",
+        "The HTTP proxy for all requests to Vault.",
         parse=parsers.proxy,
         variables=(*_vault("PROXY_ADDR"), *_vault("HTTP_PROXY")),
         key="vault.proxy",
     )
     http_proxy: str | None = _setting(
         None,
-        "A proxy for addresses with http, unless they are loopback's.",
+        "The proxy for http:// addresses other than loopback ones.",
         secret=True,
         variables=("HTTP_PROXY", "http_proxy"),
     )
     https_proxy: str | None = _setting(
         None,
-        "A proxy for addresses with https, unless they are loopback's.",
+        "The proxy for https:// addresses other than loopback ones.",
         secret=True,
         variables=("HTTPS_PROXY", "https_proxy"),
     )
     no_proxy: str | None = _setting(
         None,
-        "Hosts, domains and networks for which these two do not count, separated by commas.",
+        "Hosts, domains and networks that bypass these two proxies, separated by commas.",
         variables=("NO_PROXY", "no_proxy"),
     )
     disable_redirects: bool = _setting(
@@ -191,35 +190,35 @@ class Settings:
     )
     timeout: timedelta = _setting(
         timedelta(seconds=30),
-        "Total time to keep trying to reach Vault.",
+        "Total time limit for all requests to Vault, including retries.",
         parse=parsers.duration,
         variables=("DOCKERTLS_TIMEOUT",),
         key="vault.timeout",
         flag="--timeout",
     )
-    token: str | None = _setting(None, "A token.", secret=True, variables=_vault("TOKEN"))
+    token: str | None = _setting(None, "The Vault token.", secret=True, variables=_vault("TOKEN"))
     token_file: Path | None = _setting(
         None,
-        "A file with a token, such as the sink of Vault Agent; read again when Vault refuses it.",
+        "A file with the token, such as a sink of Vault Agent; read again if Vault rejects it.",
         parse=parsers.path,
         variables=("DOCKERTLS_TOKEN_FILE",),
         key="vault.token_file",
     )
     token_path: Path | None = _setting(
         None,
-        "Where ``vault login`` keeps the token, if not in ``~/.vault-token``.",
+        "Where ``vault login`` stores the token, if not in ``~/.vault-token``.",
         parse=parsers.path,
         variables=_vault("TOKEN_PATH"),
     )
     token_helper_config: Path | None = _setting(
         None,
-        "The file that names a token helper, as Vault's own command line has it.",
+        "The configuration file of Vault's command line, which may name a token helper.",
         parse=parsers.path,
         variables=_vault("CONFIG_PATH"),
     )
     home: Path | None = _setting(
         None,
-        "Where ``.bao``, ``.vault`` and ``.vault-token`` are looked for.",
+        "The directory of ``.bao``, ``.vault`` and ``.vault-token``.",
         parse=parsers.path,
         variables=("HOME",),
     )
@@ -234,7 +233,7 @@ class Settings:
     )
     auth_mount: str | None = _setting(
         None,
-        "Where the auth method is mounted, if not under its own name.",
+        "The mount of the auth method, if it is not named after the method.",
         parse=parsers.mount,
         variables=("DOCKERTLS_AUTH_MOUNT",),
         key="auth.mount",
@@ -242,7 +241,7 @@ class Settings:
     auth_role: str | None = _setting(
         None,
         "The role to log in with (jwt, kubernetes, cert); for approle, the role that a wrapped "
-        "secret_id must be of.",
+        "secret_id must belong to.",
         parse=parsers.role,
         variables=("DOCKERTLS_AUTH_ROLE",),
         key="auth.role",
@@ -299,48 +298,48 @@ class Settings:
     )
     jwt_variable: str | None = _setting(
         None,
-        "The name of a variable with the JWT, as GitLab's ``id_tokens`` have names of their own.",
+        "The name of the environment variable with the JWT, such as one of GitLab's ``id_tokens``.",
         parse=parsers.variable,
         variables=("DOCKERTLS_JWT_VARIABLE",),
         key="auth.jwt_variable",
     )
     jwt_audience: str | None = _setting(
         None,
-        "The audience to ask GitHub for; GitHub's own default is the owner's address.",
+        "The audience to request from GitHub; by default, the URL of the repository's owner.",
         variables=("DOCKERTLS_JWT_AUDIENCE",),
         key="auth.jwt_audience",
     )
     github_url: Target | None = _setting(
         None,
-        "Where a job of GitHub Actions with ``id-token: write`` gets its JWT.",
+        "Where a GitHub Actions job with ``id-token: write`` requests its JWT.",
         parse=parsers.url,
         variables=("ACTIONS_ID_TOKEN_REQUEST_URL",),
     )
     github_token: str | None = _setting(
         None,
-        "What that address is asked with.",
+        "The bearer token for that request.",
         secret=True,
         variables=("ACTIONS_ID_TOKEN_REQUEST_TOKEN",),
     )
     gitlab_token: str | None = _setting(
         None,
-        "The JWT of a GitLab job, under the name that GitLab's documentation gives it.",
+        "The JWT of a GitLab job, by the name that GitLab's documentation uses.",
         secret=True,
         variables=("VAULT_ID_TOKEN",),
     )
     kubernetes_host: str | None = _setting(
-        None, "Set in each pod of Kubernetes.", variables=("KUBERNETES_SERVICE_HOST",)
+        None, "Set by Kubernetes in every pod.", variables=("KUBERNETES_SERVICE_HOST",)
     )
     kubernetes_token_file: Path = _setting(
         SERVICE_ACCOUNT_TOKEN,
-        "The token of the pod's service account, read at each login.",
+        "A file with the token of the pod's service account, read at each login.",
         parse=parsers.path,
         variables=("DOCKERTLS_KUBERNETES_TOKEN_FILE",),
         key="auth.kubernetes_token_file",
     )
     mount: str = _setting(
         "dockertls",
-        "The PKI mount that signs.",
+        "The PKI mount that signs certificates.",
         parse=parsers.mount,
         variables=("DOCKERTLS_MOUNT",),
         key="pki.mount",
@@ -348,7 +347,7 @@ class Settings:
     )
     trust_mount: str | None = _setting(
         None,
-        "The mount whose roots go into ca.pem, if other than the one that signs.",
+        "The mount whose roots go into ca.pem, if it is not the one that signs.",
         parse=parsers.mount,
         variables=("DOCKERTLS_TRUST_MOUNT",),
         key="pki.trust_mount",
@@ -356,7 +355,7 @@ class Settings:
     )
     server_role: str = _setting(
         "server",
-        "The role for servers.",
+        "The PKI role for server certificates.",
         parse=parsers.role,
         variables=("DOCKERTLS_SERVER_ROLE",),
         key="pki.server_role",
@@ -364,7 +363,7 @@ class Settings:
     )
     client_role: str = _setting(
         "client",
-        "The role for clients.",
+        "The PKI role for client certificates.",
         parse=parsers.role,
         variables=("DOCKERTLS_CLIENT_ROLE",),
         key="pki.client_role",
@@ -372,8 +371,7 @@ class Settings:
     )
     key_type: KeyType = _setting(
         KeyType.EC_P256,
-        "The type of private key: ec-p256, ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096 or "
-        "ed25519.",
+        "The private key type: ec-p256, ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096 or ed25519.",
         parse=parsers.key_type,
         variables=("DOCKERTLS_KEY_TYPE",),
         key="pki.key_type",
@@ -381,19 +379,19 @@ class Settings:
     )
     admin_group: str | None = _setting(
         None,
-        "A group of administrators, whose members may write in the directory and in those above "
-        "it: they can replace the key.",
+        "A group of administrators who may write to the directory and its parents, and so can "
+        "replace the key.",
         variables=("DOCKERTLS_ADMIN_GROUP",),
         key="files.admin_group",
         flag="--admin-group",
     )
     origins: Mapping[str, Origin] = field(default_factory=dict)
-    outvoted: Mapping[str, str] = field(default_factory=dict)
+    overridden: Mapping[str, str] = field(default_factory=dict)
     under_sudo: bool = False
 
 
 def sources() -> dict[str, Source]:
-    """Return each setting's name and where it may come from."""
+    """Return the sources of each setting, by its name."""
     return {
         found.name: found.metadata["source"]
         for found in dataclasses.fields(Settings)

@@ -318,10 +318,10 @@ _LOST = "~nobody-of-that-name/x"
         (["--ttl", "7"], 2, "--ttl: TTL without a unit: '7'\nhint: write 7d"),
         (["--owner", _DIGITS], 2, "no such user: "),
         (["--dir", "d\udcff", "--timeout", "1\udcffs"], 2, "--timeout: invalid duration: "),
-        ({"VAULT_MAX_RETRIES": _DIGITS}, 78, "VAULT_MAX_RETRIES: not a count: "),
+        ({"VAULT_MAX_RETRIES": _DIGITS}, 78, "VAULT_MAX_RETRIES: not a non-negative integer: "),
         ({"VAULT_CLIENT_TIMEOUT": _DIGITS}, 78, "VAULT_CLIENT_TIMEOUT: invalid duration: "),
         ({"VAULT_CLIENT_TIMEOUT": f"-{_DIGITS}"}, 78, "VAULT_CLIENT_TIMEOUT: invalid duration: "),
-        ({"VAULT_CACERT": _LOST}, 78, "VAULT_CACERT: a path in an unknown home directory"),
+        ({"VAULT_CACERT": _LOST}, 78, "VAULT_CACERT: home directory not found"),
         (
             {"VAULT_CACERT_BYTES": "-----BEGIN CERTIFICATE-----\udcff-----END CERTIFICATE-----"},
             78,
@@ -338,11 +338,11 @@ _LOST = "~nobody-of-that-name/x"
             78,
             "VAULT_TLS_SERVER_NAME: invalid host name: ",
         ),
-        ({"VAULT_PROXY_ADDR": "http://a b:1"}, 78, "VAULT_PROXY_ADDR: not an HTTP proxy"),
-        ({"VAULT_PROXY_ADDR": "http://u:\udcff@p"}, 78, "VAULT_PROXY_ADDR: not an HTTP proxy"),
-        ({"HTTPS_PROXY": "http://a b:1"}, 78, "HTTPS_PROXY: not an HTTP proxy"),
-        ({"HTTPS_PROXY": "a" * 64}, 78, "HTTPS_PROXY: not an HTTP proxy"),
-        ({"HTTPS_PROXY": "http://a\udcff:1"}, 78, "HTTPS_PROXY: not an HTTP proxy"),
+        ({"VAULT_PROXY_ADDR": "http://a b:1"}, 78, "VAULT_PROXY_ADDR: invalid HTTP proxy URL"),
+        ({"VAULT_PROXY_ADDR": "http://u:\udcff@p"}, 78, "VAULT_PROXY_ADDR: invalid HTTP proxy URL"),
+        ({"HTTPS_PROXY": "http://a b:1"}, 78, "HTTPS_PROXY: invalid HTTP proxy URL"),
+        ({"HTTPS_PROXY": "a" * 64}, 78, "HTTPS_PROXY: invalid HTTP proxy URL"),
+        ({"HTTPS_PROXY": "http://a\udcff:1"}, 78, "HTTPS_PROXY: invalid HTTP proxy URL"),
         (
             {"ACTIONS_ID_TOKEN_REQUEST_URL": "http://[bad"},
             78,
@@ -389,5 +389,5 @@ def test_unknown_home_directory_is_not_a_traceback(
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", unknown)
     assert main.run(command) == 2
-    words = "error: a path in an unknown home directory: '~/.docker'\nhint: set HOME"
+    words = "error: home directory not found: '~/.docker'\nhint: set HOME"
     assert capsys.readouterr().err.startswith(words)
