@@ -15,7 +15,7 @@ from .pki import warnings
 from .roles import BACKDATED, CLIENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from .roles import Role
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 
 # The words of builtin/logical/pki in both Vault and OpenBao.
-_ASKED_FOR = re.compile(r"Max path length of the generated certificate is zero")
-_NO_AIA = re.compile(r"hasn't configured any authority information access")
+# The path length is ours; Docker reads neither AIA nor CRLs, so the mount needs no URLs for them.
+_INTENDED = re.compile(
+    r"Max path length of the generated certificate is zero|"
+    r"hasn't configured any authority information access"
+)
 _UNKNOWN_PARAMETERS = re.compile(r"Endpoint ignored these unrecognized parameters")
 
 
@@ -194,7 +197,7 @@ class CertificateAuthority:
             made = self._pki.generate_root(
                 "internal", common_name, parameters, mount_point=self.mount
             )
-        return tuple(self._of_a_root(warnings(made)))
+        return tuple(text for text in warnings(made) if not _INTENDED.search(text))
 
     def set_default(self, issuer: str) -> tuple[str, ...]:
         """Let ``issuer`` sign for roles that name none, and go on doing so when others come."""
@@ -215,17 +218,6 @@ class CertificateAuthority:
         kind = {"Content-Type": "application/merge-patch+json"}
         body = self._adapter.request("patch", path, json=dict(parameters), headers=kind)
         return _of_a_role(warnings(body))
-
-    def _of_a_root(self, said: tuple[str, ...]) -> Iterator[str]:
-        """Return what is worth saying of a new root: nothing of what was asked for."""
-        for text in said:
-            if _NO_AIA.search(text):
-                yield (
-                    "the mount has no URLs for AIA and CRLs: Docker reads neither; where other "
-                    f"software does, set them in {self.mount}/config/urls"
-                )
-            elif not _ASKED_FOR.search(text):
-                yield text
 
     def _mounted_at(self) -> str:
         """Return the path of the mount: Vault answers for what lies below one as for itself."""
