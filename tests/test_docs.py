@@ -21,7 +21,7 @@ from dockertls_vault import issue, rollback, whoami
 from dockertls_vault.ca import bootstrap, changes, steps
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
-from dockertls_vault.credential import store
+from dockertls_vault.credential import history, store
 from dockertls_vault.docker.diagnosis import report
 from dockertls_vault.docker.handshake import outcome
 from dockertls_vault.settings import schema
@@ -78,6 +78,7 @@ def _names(kind: Any) -> dict[str, Any]:
         roles,
         changes,
         steps,
+        history,
         store,
         certificates,
     ):
@@ -90,7 +91,7 @@ def _names(kind: Any) -> dict[str, Any]:
 RESULTS = {
     "issued": issue.Issued,
     "rollback": rollback.RolledBack,
-    "generations": rollback.Generations,
+    "generations": history.Generations,
     "ca-init": bootstrap.Outcome,
     "check": report.Report,
     "auth": whoami.WhoAmI,
@@ -114,7 +115,7 @@ def test_every_field_of_the_json_is_documented(kind: str) -> None:
     ("section", "number", "kind"),
     [
         *((kind, 0, RESULTS[kind]) for kind in RESULTS),
-        ("generations", 1, rollback.Generation),
+        ("generations", 1, history.Generation),
         ("certificate", 0, certificates.Description),
     ],
 )

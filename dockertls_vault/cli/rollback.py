@@ -20,7 +20,8 @@ from .preferences import Preferences
 from .text import Lines
 
 if TYPE_CHECKING:
-    from dockertls_vault.rollback import Generation, Generations, RolledBack
+    from dockertls_vault.credential.history import Generation, Generations
+    from dockertls_vault.rollback import RolledBack
 
 logger = logging.getLogger(__name__)
 app = single_command()
@@ -55,13 +56,14 @@ def rollback(
 
     The certificate, its key and ca.pem are swapped at once, and the current ones are kept.
     """
-    from dockertls_vault.rollback import find, roll_back
+    from dockertls_vault.credential import history
+    from dockertls_vault.rollback import roll_back
 
     place = options.directory("DIR", directory)
     if list_ and generation is not None:
         raise InvalidInput("--list and GENERATION are mutually exclusive", hint="omit one of them")
     if list_:
-        found = find(place)
+        found = history.find(place)
         render.show("generations", found, preferences, words=[_table(found)])
         return
     done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
@@ -73,7 +75,7 @@ def rollback(
 
 
 def _table(found: Generations) -> render.Table:
-    """Return a row a generation, with as much of its name as tells it from the others."""
+    """Return a row for each generation, with the time in its name, which is unique."""
     columns = ("generation", "in use", "names", "issuer", "valid until", "problem")
     rows = [_row(each) for each in found.generations]
     shown = len(columns) if any(each.problem for each in found.generations) else -1
@@ -97,7 +99,7 @@ def _row(generation: Generation) -> tuple[str, ...]:
 
 
 def _names(generation: Generation) -> str:
-    """Return what a server's certificate is for, or the common name of a client's."""
+    """Return the SANs of a certificate, or its subject if it has none."""
     certificate = generation.certificate
     if certificate is None:
         return ""

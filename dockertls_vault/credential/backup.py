@@ -14,12 +14,25 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.files import atomic
 
-from .layout import GENERATION_NAMES
+from .layout import GENERATION_NAMES, PRIVATE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .layout import Placement
 
 DIRECTORY = "backup"
+
+
+def newest(directory: Path) -> Path | None:
+    """Return the newest backup in a credential's directory, if there is one."""
+    backups = directory / PRIVATE / DIRECTORY
+    try:
+        with atomic.opened(str(backups)) as opened:
+            name = max(atomic.entries(opened), default=None)
+    except OSError:
+        return None
+    return None if name is None else backups / name
 
 
 def fill(placement: Placement, directory: int, backup: int) -> None:

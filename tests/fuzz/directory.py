@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault import rollback
 from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.certificate.keys import private_key_pem
-from dockertls_vault.credential import reader
+from dockertls_vault.credential import history, reader
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.record import Record, to_json
 from dockertls_vault.docker.diagnosis import client_credential
@@ -118,7 +118,7 @@ def _cross(changes: list[_Change]) -> object:
                 _put(change, directory)
         files = reader.installed(directory)
         found = client_credential.load(files.ca, files.cert, files.key, NOW)
-        listed = rollback.find(directory)
+        listed = history.find(directory)
         rolled = rollback.roll_back(directory, None, admins=None, now=NOW)
     return [found.step, listed.generations, rolled.generation]
 

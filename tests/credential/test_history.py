@@ -1,0 +1,70 @@
+"""What a directory holds: its generations, newest first, and what is wrong with any."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.certificate.request import Purpose
+from dockertls_vault.credential.history import find
+from dockertls_vault.errors import ConflictingState
+from tests.credentials import generations
+from tests.test_rollback import put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Return a directory that does not exist yet."""
+    return tmp_path / "certs"
+
+
+def test_generations_are_described(out: Path) -> None:
+    """Newest first, each by its certificate and the digest of its key."""
+    serials = [put(out, number) for number in (1, 2)]
+    found = find(out)
+    assert (found.directory, found.purpose) == (out, Purpose.CLIENT)
+    assert [each.name for each in found.generations] == generations(out)[::-1]
+    assert [each.in_use for each in found.generations] == [True, False]
+    assert [each.certificate.serial for each in found.generations if each.certificate] == [
+        *reversed(serials)
+    ]
+    assert [each.problem for each in found.generations] == [None, None]
+    assert len({each.public_key_fingerprint_sha256 for each in found.generations}) == 2
+
+
+def test_missing_generations_are_reported(out: Path) -> None:
+    """The directory of the generations is gone."""
+    put(out, 1)
+    shutil.rmtree(out / ".dockertls" / "generations")
+    with pytest.raises(ConflictingState, match="cannot be read: No such file"):
+        find(out)
+
+
+def test_a_file_among_the_generations_is_listed_as_unusable(out: Path) -> None:
+    """Its name is that of a generation; the others are described as ever."""
+    for number in (1, 2):
+        put(out, number)
+    first, second = generations(out)
+    stray = out / ".dockertls" / "generations" / "20240101T000000.000000Z-aa"
+    stray.touch()
+    found = {each.name: each.problem for each in find(out).generations}
+    assert found == {first: None, second: None, stray.name: "cannot be read: Not a directory"}
+
+
+def test_a_certificate_that_cannot_be_read_is_the_problem(out: Path) -> None:
+    """A missing file is named first; then there is no certificate to describe."""
+    for number in (1, 2):
+        put(out, number)
+    for name, content in zip(generations(out), (None, b"no PEM"), strict=True):
+        path = out / ".dockertls" / "generations" / name / "cert.pem"
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+    found = find(out).generations
+    assert [each.problem for each in found] == ["cert.pem cannot be read", "it lacks cert.pem"]
+    assert [each.certificate for each in found] == [None, None]
