@@ -19,7 +19,7 @@ WIDTH, MARGIN, ROW, BAR = 520, 16, 46, 14
 HEAD = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" \
 aria-labelledby="title">
-  <title id="title">Where the time of issue client goes, in ms: {summary}</title>
+  <title id="title">Time spent by issue client, in ms: {summary}</title>
   <style>
     svg {{ --paper: #f6f8fa; --ink: #1f2328; --track: #d8dee4; --bar: #0969da; --rival: #656d76; }}
     @media (prefers-color-scheme: dark) {{
