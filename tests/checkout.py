@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def tracked() -> list[Path]:
-    """Return the files that git knows, less those deleted from the working tree."""
+    """Return the files that git tracks, except those deleted from the working tree."""
     if not (ROOT / ".git").exists():
         pytest.skip("this is not a clone")
     run = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""What every test has: nothing of the tester's own environment, and the servers on demand."""
+"""For every test: no settings of the tester's environment, and the servers on demand."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ pytest_plugins = [
     "tests.harness.compose",
 ]
 
-# What the tester ignores, each program that a test starts would ignore, too: SIGINT in the
-# background of a shell, SIGHUP under nohup. A handler is not inherited, and the tester lives on.
+# Signals that pytest ignores are ignored by the programs it starts, too: SIGINT in the background
+# of a shell, SIGHUP under nohup. A handler is not inherited, and pytest goes on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
-# How long an example takes says how busy the machine is.
+# The time that an example takes depends on the load of the machine.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
 
-# requests lets a bundle of CAs in the environment win over the one that the Docker SDK names.
+# In requests, a CA bundle from the environment overrides the Docker SDK's.
 _AMBIENT = (
     "VAULT_",
     "BAO_",
@@ -51,7 +51,7 @@ _AMBIENT = (
     "REQUESTS_CA_",
     "CURL_CA_",
     "SUDO_",
-    # The programs that a test starts are not measured: they cannot write everywhere, nor for all.
+    # Programs that a test starts are not measured: they cannot write the data file everywhere.
     "COVERAGE_",
 )
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -61,7 +61,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 def _own_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Hide the tester's Vault, Docker, CI job and proxies, and give the test an empty home."""
+    """Remove settings for Vault, Docker, CI and proxies, and provide an empty home."""
     for name in list(os.environ):
         if name.startswith(_AMBIENT) or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
@@ -72,7 +72,7 @@ def _own_environment(
 
 @pytest.fixture
 def everybodys() -> Iterator[Path]:
-    """Make a directory that other users can look into, unlike pytest's own."""
+    """Create a directory that other users can enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)

@@ -1,4 +1,4 @@
-"""The commands that the docs show, as a reader would type them."""
+"""The commands in the docs, as a reader would type them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COPYING = program("copying")
 
 @dataclass(frozen=True)
 class Shown:
-    """A command in a page, with the lines that belong to it, below the heading ``section``."""
+    """A command in a page with its continuation lines, below the heading ``section``."""
 
     page: str
     section: str
@@ -28,7 +28,7 @@ class Shown:
 
 
 def commands(page: str) -> list[Shown]:
-    """Return the commands of the page's console blocks; what a block shows them print is left."""
+    """Return the commands of a page's console blocks, without their output."""
     found, section = [], ""
     for piece in _PIECE.finditer(PAGES[page].read_text(encoding="utf-8")):
         if piece["heading"] is not None:

@@ -1,7 +1,7 @@
-"""A Vault that can lie: the PKI endpoints that issuing uses, and an answer of the test's choice.
+"""A Vault that can lie: the PKI endpoints that issuing uses, with answers that a test chooses.
 
-It stands in where a real server cannot be made to misbehave. ``tests/test_issue.py`` runs its
-honest cases against it and against a real OpenBao alike, the lies are in test_hostile_vault.py.
+It replaces a real server that cannot be made to misbehave. ``tests/test_issue.py`` runs the
+honest cases against both it and a real OpenBao; the lies are in test_hostile_vault.py.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FakeVault:
 
 @dataclass(frozen=True)
 class Order:
-    """A signing request, the authority that is asked, and when by its clock."""
+    """A signing request, the authority that signs it, and the time by its clock."""
 
     authority: Authority
     role: str
@@ -63,7 +63,7 @@ class Order:
     now: datetime
 
     def honest(self, **changes: Any) -> Issued:
-        """Issue what was asked for, but for ``changes`` (the arguments of Authority.issue)."""
+        """Issue what was requested, with ``changes`` (the arguments of Authority.issue)."""
         split = {key: self._list(key) for key in ("alt_names", "ip_sans")}
         arguments: dict[str, Any] = {
             "common_name": self.body.get("common_name") or None,
@@ -82,7 +82,7 @@ class Order:
 
 
 def signed(issued: Issued, *, chain: tuple[x509.Certificate, ...] = ()) -> dict[str, Any]:
-    """Return the body with which Vault answers a signing request."""
+    """Return the body of Vault's answer to a signing request."""
     return {
         "data": {
             "certificate": certificates_pem([issued.certificate]).decode().strip(),
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Return what the Date header says."""
+        """Return the value of the Date header."""
         now = datetime.now(UTC).timestamp() if timestamp is None else timestamp
         return super().date_time_string(now + self.vault.ahead.total_seconds())
 
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running() -> Iterator[FakeVault]:
-    """Start a fake on a free loopback port, and stop it."""
+    """Run a fake on a free loopback port."""
     vault = FakeVault()
     handler = type("Handler", (_Handler,), {"vault": vault})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -159,6 +159,6 @@ def running() -> Iterator[FakeVault]:
 
 @pytest.fixture
 def fake() -> Iterator[FakeVault]:
-    """Run a Vault that answers as the test wants."""
+    """Run a Vault that answers as the test chooses."""
     with running() as vault:
         yield vault

@@ -1,4 +1,4 @@
-"""CAs on a real server: the one that `ca init` makes, and those that an administrator may have."""
+"""CAs on a real server: the one of `ca init`, and others that an administrator may have."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from .harness.openbao import DevVault
 
 DOMAIN = "example.internal"
-# As the roles have it: Vault signs nothing that is older than its issuer.
+# As in the roles: Vault signs nothing that is older than its issuer.
 _BACKDATED = roles.CLIENT["not_before_duration"]
 
 
 @pytest.fixture(scope="session")
 def prepared(openbao: DevVault) -> DevVault:
-    """Return the server with the CA of `ca init --domain example.internal`, for all tests."""
+    """Return a server with the CA of `ca init --domain example.internal`, shared by all tests."""
     init(openbao)
     return openbao
 
 
 @pytest.fixture(scope="session")
 def prepared_server(vault_server: DevVault) -> DevVault:
-    """Return each of the three servers with the same CA."""
+    """Return each of the three servers in turn, with the same CA."""
     init(vault_server)
     return vault_server
 
 
 def init(server: DevVault, mount: str = "dockertls") -> None:
-    """Do what `ca init` does; where there is a CA, it writes the roles alone."""
+    """Do what `ca init` does; if there is a CA, only the roles are written."""
     desired = DesiredState((DOMAIN,))
     with session(server) as opened:
         ca = CertificateAuthority(opened, mount)
@@ -46,7 +46,7 @@ def init(server: DevVault, mount: str = "dockertls") -> None:
 
 
 def rsa_root(server: DevVault, mount: str) -> None:
-    """Make a mount whose root has an RSA key, with the roles."""
+    """Create a mount with an RSA root, and the roles."""
     with session(server) as opened:
         _enable(opened, mount)
         _generate_root(opened, mount, key_type="rsa", key_bits=2048)
@@ -54,7 +54,7 @@ def rsa_root(server: DevVault, mount: str) -> None:
 
 
 def ed25519_root(server: DevVault, mount: str) -> None:
-    """Make a mount whose root has an Ed25519 key, with the roles."""
+    """Create a mount with an Ed25519 root, and the roles."""
     with session(server) as opened:
         _enable(opened, mount)
         _generate_root(opened, mount, key_type="ed25519")
@@ -62,7 +62,7 @@ def ed25519_root(server: DevVault, mount: str) -> None:
 
 
 def p224_root(server: DevVault, mount: str) -> None:
-    """Make a mount whose root is of a curve that few take, with the roles."""
+    """Create a mount with a root on a rarely supported curve, and the roles."""
     with session(server) as opened:
         _enable(opened, mount)
         _generate_root(opened, mount, key_type="ec", key_bits=224)
@@ -70,7 +70,7 @@ def p224_root(server: DevVault, mount: str) -> None:
 
 
 def constrained_root(server: DevVault, mount: str, **constraints: str) -> None:
-    """Make a mount whose root may not sign for all that its roles allow."""
+    """Create a mount whose root is constrained more than its roles."""
     with session(server) as opened:
         _enable(opened, mount)
         _generate_root(opened, mount, key_type="ec", key_bits=256, **constraints)
@@ -78,13 +78,13 @@ def constrained_root(server: DevVault, mount: str, **constraints: str) -> None:
 
 
 def intermediate(server: DevVault, mount: str) -> None:
-    """Make an intermediate in ``mount`` under a root in another mount, with the roles."""
+    """Create an intermediate in ``mount`` under a root in another mount, with the roles."""
     import_certificate(server, mount, intermediate_alone(server, mount))
     init(server, mount)
 
 
 def intermediate_alone(server: DevVault, mount: str) -> str:
-    """Make an intermediate in ``mount``; its root, which is returned, is in another one only."""
+    """Create an intermediate in ``mount``; return its root, which only another mount has."""
     with session(server) as opened:
         root = f"{mount}-root"
         _enable(opened, root)
@@ -113,29 +113,29 @@ def intermediate_alone(server: DevVault, mount: str) -> str:
 
 
 def change_issuer(server: DevVault, mount: str, **fields: Any) -> None:
-    """Change the default issuer of a mount, and nothing of it besides."""
+    """Change fields of the default issuer of a mount."""
     _patch(server, f"{mount}/issuer/default", fields)
 
 
 def change_role(server: DevVault, mount: str, role: str, **fields: Any) -> None:
-    """Change a role, and nothing of it besides."""
+    """Change fields of a role."""
     _patch(server, f"{mount}/roles/{role}", fields)
 
 
 def empty(server: DevVault, mount: str) -> None:
-    """Enable the engine, and nothing else."""
+    """Enable the engine only."""
     with session(server) as opened:
         _enable(opened, mount)
 
 
 def import_certificate(server: DevVault, mount: str, pem: str) -> None:
-    """Have a mount hold a certificate whose key it may not have."""
+    """Import a certificate into a mount that need not have its key."""
     with session(server) as opened:
         _post(opened, f"{mount}/issuers/import/cert", {"pem_bundle": pem})
 
 
 class Server(Protocol):
-    """Whatever has an address and a token: a real server, or the fake."""
+    """Anything with an address and a token: a real server or the fake."""
 
     @property
     def address(self) -> str: ...
@@ -145,13 +145,13 @@ class Server(Protocol):
 
 
 def lead_to(server: Server, patch: pytest.MonkeyPatch) -> None:
-    """Set the variables that lead the program to a server."""
+    """Set the variables that point the program to a server."""
     patch.setenv("BAO_ADDR", server.address)
     patch.setenv("BAO_TOKEN", server.token)
 
 
 def session(server: DevVault) -> Session:
-    """Open a session as the server's root."""
+    """Open a session with the root token."""
     environ = {"BAO_ADDR": server.address, "BAO_TOKEN": server.token}
     return open_session(resolve.resolve({}, environ, ()), progress=NoWaits())
 

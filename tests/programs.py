@@ -1,4 +1,4 @@
-"""What a program in scripts/ defines, for the tests that look inside."""
+"""Definitions of the programs in scripts/, for tests of their internals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def program(name: str) -> ModuleType:
-    """Load scripts/NAME.py, which is no part of a package."""
+    """Load scripts/NAME.py, which is not in a package."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""What a release of this checkout would be: a tag on it, and what is built of that."""
+"""A release of this checkout: a tag on it, and the packages built from that."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AUTHOR = {
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository with the files of this checkout in one commit, which has a tag."""
+    """Return a repository with this checkout's files in one tagged commit."""
     copy = tmp_path_factory.mktemp("release")
     for file in tracked():
         target = copy / file.relative_to(ROOT)
@@ -52,7 +52,7 @@ def sdist(release: Path) -> Path:
 
 
 def build(tree: Path, target: str) -> Path:
-    """Build a ``wheel`` or an ``sdist`` of a tree, beside it."""
+    """Build a ``wheel`` or an ``sdist`` of a tree, next to it."""
     dist = tree.with_name(f"{tree.name}-{target}")
     hatch(tree, "build", "--target", target, "--directory", str(dist))
     (built,) = dist.iterdir()
@@ -60,17 +60,17 @@ def build(tree: Path, target: str) -> Path:
 
 
 def hatch(tree: Path, *arguments: str) -> str:
-    """Run the backend that pyproject.toml names, as a frontend would; return what it prints."""
+    """Run the build backend of pyproject.toml as a frontend would; return its output."""
     return run([sys.executable, "-m", "hatchling", *arguments], tree).strip()
 
 
 def git(tree: Path, *arguments: str) -> None:
-    """Run git there, as somebody with a name."""
+    """Run git there, with an identity."""
     run(["git", *arguments], tree)
 
 
 def run(command: list[str], directory: Path = ROOT) -> str:
-    """Run a command that has to succeed; return what it prints."""
+    """Run a command, expect success, and return its output."""
     done = subprocess.run(
         command,
         cwd=directory,

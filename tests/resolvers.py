@@ -1,4 +1,4 @@
-"""A resolver that swallows questions, as one behind a firewall does."""
+"""A resolver that never answers, as behind a firewall that drops packets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIMIT = 60.0  # seconds; nothing that is tested waits that long
 
 @pytest.fixture
 def over() -> Iterator[threading.Event]:
-    """Return what ends the waiting of a resolver that swallows questions."""
+    """Return the event that ends the wait of such a resolver."""
     event = threading.Event()
     yield event
     event.set()
@@ -24,7 +24,7 @@ def over() -> Iterator[threading.Event]:
 def swallowing(
     over: threading.Event, then: Callable[[], object] = lambda: None
 ) -> Callable[..., list[object]]:
-    """Return a getaddrinfo that does ``then`` and does not answer."""
+    """Return a getaddrinfo that calls ``then`` and never answers."""
 
     def resolve(*_arguments: object, **_options: object) -> list[object]:
         then()

@@ -1,4 +1,4 @@
-"""Work in the background: cut with its block, and its errors are raised where it is waited for."""
+"""Background work is cut off with its block, and its errors are raised where it is awaited."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.test_stop import receive
 
 
 def is_running() -> bool:
-    """Tell whether a background thread is left."""
+    """Tell whether a background thread is still running."""
     return NAME in {thread.name for thread in threading.enumerate()}
 
 
-def test_a_request_to_stop_cuts_both_threads() -> None:
+def test_request_to_stop_ends_both_threads() -> None:
     """The background thread stops waiting, and Stopped is raised where its result is awaited."""
     with stop.heeded() as asked, in_background(receive) as result:
         asked.request()
@@ -27,22 +27,22 @@ def test_a_request_to_stop_cuts_both_threads() -> None:
             result()
 
 
-def test_work_ends_with_its_block() -> None:
-    """An error that ends the block leaves no thread behind."""
+def test_error_in_the_block_ends_the_work() -> None:
+    """No thread is left behind."""
     with pytest.raises(KeyError), in_background(receive):
         raise KeyError
     assert not is_running()
 
 
-def test_work_ends_with_a_block_that_is_patient() -> None:
-    """What this thread holds is not held in the background, or leaving the block would hang."""
+def test_error_in_a_patient_block_ends_the_work() -> None:
+    """The thread's patience does not extend to the background, or leaving the block would hang."""
     with stop.patiently(), in_background(receive):
         pass
     assert not is_running()
 
 
-def test_what_the_work_does_patiently_is_cut_when_that_is_insisted_on() -> None:
-    """A login in the background is cut no sooner than one in the foreground, and no later."""
+def test_patient_work_ends_on_a_second_request() -> None:
+    """A background login is cut off exactly when a foreground one would be."""
     ours, theirs = socket.socketpair()
     received: list[bytes] = []
 
@@ -61,8 +61,8 @@ def test_what_the_work_does_patiently_is_cut_when_that_is_insisted_on() -> None:
     assert received == [b"t", b""]
 
 
-def test_an_error_is_raised_although_the_end_was_asked_for() -> None:
-    """It may tell of a token that was left; Stopped would hide it."""
+def test_error_takes_precedence_over_a_request_to_stop() -> None:
+    """It may report a token that was left behind; Stopped would hide it."""
     with stop.heeded() as asked, in_background(lambda: 1 // 0) as result:
         wait_until(lambda: not is_running())
         asked.request()
@@ -70,10 +70,10 @@ def test_an_error_is_raised_although_the_end_was_asked_for() -> None:
             result()
 
 
-def test_without_threads_the_work_runs_once_when_it_is_waited_for(
+def test_work_runs_once_on_waiting_if_no_thread_can_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A limit on threads (ulimit -u, a container's) costs time, and no second request."""
+    """A limit on threads (ulimit -u, a container's) costs time, but no second request."""
 
     def refused(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -87,8 +87,8 @@ def test_without_threads_the_work_runs_once_when_it_is_waited_for(
     assert done == [1]
 
 
-def test_an_error_is_raised_where_the_result_is_waited_for() -> None:
-    """No sooner, and as it was."""
+def test_error_is_raised_where_the_result_is_awaited() -> None:
+    """Not earlier, and unchanged."""
     with in_background(lambda: 1 // 0) as result, pytest.raises(ZeroDivisionError):
         result()
     with in_background(lambda: 1 + 1) as result:

@@ -1,4 +1,4 @@
-"""A check names what is wrong with a daemon, with us, or between the two."""
+"""A check finds what is wrong with the daemon, with our credential, or between the two."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def authority() -> Authority:
 
 @pytest.fixture(scope="module")
 def daemon(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Run a daemon as it should be, on IPv4 and IPv6; its port."""
+    """Run a correctly configured daemon on IPv4 and IPv6; yield its port."""
     directory = tmp_path_factory.mktemp("daemon")
     credential = write_credential(directory / "tls", authority.pem, authority.server())
     hosts = ("127.0.0.1", "::1")
@@ -70,7 +70,7 @@ def daemon(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def client(authority: Authority, tmp_path: Path) -> Path:
-    """Return the directory of a good client's credential."""
+    """Return the directory of a valid client credential."""
     return write_credential(tmp_path / "client", authority.pem, authority.client())
 
 
@@ -82,7 +82,7 @@ def run(
     timeout: timedelta = LONG,
     server: Path | None = None,
 ) -> Report:
-    """Check a port with ca.pem, cert.pem and key.pem of ``credential``, or as a stranger."""
+    """Check a port with the files of ``credential``, or without any."""
     names = ("ca.pem", "cert.pem", "key.pem")
     files = CredentialFiles(*(credential / name for name in names)) if credential else None
     now = datetime.now(UTC)
@@ -96,33 +96,33 @@ def run(
 
 
 def severities(report: Report) -> dict[str, str]:
-    """Return how each step came out."""
+    """Return the result of each check."""
     return {step.check: step.result.value for step in report.checks}
 
 
 def words(report: Report, name: str) -> str:
-    """Return all that a step says."""
+    """Return all the text of a check."""
     step = next(step for step in report.checks if step.check == name)
     return " ".join(filter(None, (step.summary, step.reason, step.remedy)))
 
 
 def remedy(report: Report, name: str) -> str:
-    """Return what a step says is to be done."""
+    """Return the remedy of a check."""
     return next(step.remedy or "" for step in report.checks if step.check == name)
 
 
 def all_but(**different: str) -> dict[str, str]:
-    """Return a report in which all is well but for these steps."""
+    """Return the results of a report that is ok except for these checks."""
     return {**dict.fromkeys(CHECKS, "ok"), **{k.replace("_", "-"): v for k, v in different.items()}}
 
 
 def as_a_stranger(**different: str) -> dict[str, str]:
-    """Return the report of whoever has no credential, in which all else is well but for these."""
+    """Return the results without a credential, otherwise ok except for these checks."""
     return all_but(credential="warning", version="skipped", chain="skipped", **different)
 
 
 def of_another(**different: str) -> dict[str, str]:
-    """Return the report of what is not Docker, and spoke to strangers, but for these."""
+    """Return the results for a server that is not Docker, except for these checks."""
     of_a_daemon = dict.fromkeys(("trust", "name", "chain", "validity", "usage"), "skipped")
     strangers = dict.fromkeys(("no_certificate", "forged_certificate"), "error")
     return all_but(**of_a_daemon, **strangers, **different)
@@ -131,10 +131,10 @@ def of_another(**different: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("host", "address"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("localhost", None)]
 )
-def test_a_daemon_as_it_should_be(
+def test_secure_daemon_passes_every_check(
     daemon: int, client: Path, host: str, address: str | None
 ) -> None:
-    """All steps are well, by a name, an IPv4 and an IPv6 address, and it says what Docker it is."""
+    """By name, IPv4 and IPv6 address; the report has the Docker version."""
     report = run(daemon, client, host=host)
     assert severities(report) == all_but()
     assert report.result.exit_status == 0
@@ -146,16 +146,16 @@ def test_a_daemon_as_it_should_be(
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
-def test_every_key_type(
+def test_client_key_of_every_type_is_accepted(
     daemon: int, authority: Authority, tmp_path: Path, key_type: KeyType
 ) -> None:
-    """A client's key of each kind is let in."""
+    """Every value of --key-type."""
     issued = authority.issue("alice", usages=[CLIENT_AUTH], key_type=key_type)
     assert severities(run(daemon, write_credential(tmp_path, authority.pem, issued))) == all_but()
 
 
-def test_a_foreign_ca_is_named_with_both_fingerprints(daemon: int, tmp_path: Path) -> None:
-    """Neither end knows the other, and the reader sees who is who."""
+def test_foreign_ca_is_reported_with_both_fingerprints(daemon: int, tmp_path: Path) -> None:
+    """Neither peer trusts the other, and the text says whose CA is whose."""
     foreign = Authority.create("another root")
     report = run(daemon, write_credential(tmp_path, foreign.pem, foreign.client()))
     assert severities(report) == all_but(version="error", chain="error")
@@ -168,18 +168,18 @@ def test_a_foreign_ca_is_named_with_both_fingerprints(daemon: int, tmp_path: Pat
     assert "CN=another root" in words(report, "chain")
 
 
-def test_a_ca_made_anew_under_its_old_name_is_named(daemon: int, tmp_path: Path) -> None:
-    """The names agree and the keys do not: what a rotation without overlap leaves."""
+def test_recreated_ca_of_the_same_name_is_reported(daemon: int, tmp_path: Path) -> None:
+    """Same name, another key: the result of a rotation without overlap."""
     anew = Authority.create("check root")
     report = run(daemon, write_credential(tmp_path, anew.pem, anew.client()))
     assert severities(report) == all_but(version="error", chain="error")
     assert "recreated" in words(report, "chain")
 
 
-def test_a_server_certificate_used_as_a_client_is_named(
+def test_server_certificate_used_as_a_client_is_reported(
     daemon: int, authority: Authority, tmp_path: Path
 ) -> None:
-    """The cause is in the credential, before anything is dialled, and in the refusal."""
+    """In the check of our files, before any connection, and in the rejection."""
     report = run(daemon, write_credential(tmp_path, authority.pem, authority.server()))
     assert severities(report) == all_but(credential="error", version="error")
     assert "clientAuth is missing" in words(report, "credential")
@@ -190,10 +190,10 @@ def test_a_server_certificate_used_as_a_client_is_named(
     ("not_before", "cause"),
     [(timedelta(days=-8), "expired 1d"), (timedelta(hours=1), "becomes valid only in 59m")],
 )
-def test_a_client_out_of_its_time_is_named(
+def test_client_certificate_outside_its_validity_is_reported(
     daemon: int, authority: Authority, tmp_path: Path, not_before: timedelta, cause: str
 ) -> None:
-    """Expired, or from the future."""
+    """Expired, or not yet valid."""
     issued = authority.issue(
         "alice", usages=[CLIENT_AUTH], not_before=datetime.now(UTC) + not_before, lifetime=WEEK
     )
@@ -203,10 +203,10 @@ def test_a_client_out_of_its_time_is_named(
     assert cause in words(report, "version")
 
 
-def test_what_a_daemon_of_any_age_says_of_an_expired_client_is_foretold(
+def test_rejection_of_an_expired_client_has_the_cause_of_our_files(
     daemon: int, authority: Authority, tmp_path: Path
 ) -> None:
-    """The words in the row of our files are those of the refusal in the row below."""
+    """Whatever alert an old or new daemon sends."""
     expired = authority.issue(
         "alice", usages=[CLIENT_AUTH], not_before=datetime.now(UTC) - 2 * WEEK, lifetime=WEEK
     )
@@ -216,20 +216,20 @@ def test_what_a_daemon_of_any_age_says_of_an_expired_client_is_foretold(
 
 
 @pytest.mark.parametrize("usages", [(), (CLIENT_AUTH, SERVER_AUTH)])
-def test_a_client_that_could_pose_as_a_daemon_is_a_warning(
+def test_client_certificate_that_is_also_a_servers_is_a_warning(
     daemon: int, authority: Authority, tmp_path: Path, usages: tuple[ObjectIdentifier, ...]
 ) -> None:
-    """No extended key usage, or both; the daemon takes it."""
+    """Without an extended key usage, or with both; the daemon accepts it."""
     issued = authority.issue("alice", usages=usages)
     report = run(daemon, write_credential(tmp_path, authority.pem, issued))
     assert severities(report) == all_but(credential="warning")
     assert report.result.exit_status == 1
 
 
-def test_files_that_cannot_be_used_do_not_stop_the_rest(
+def test_unusable_files_do_not_stop_the_other_checks(
     daemon: int, authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """What a stranger sees is checked all the same."""
+    """Those that need no certificate run anyway."""
     other = write_credential(tmp_path / "other", authority.pem, authority.client())
     (client / "key.pem").unlink()
     (client / "key.pem").symlink_to(other / "key.pem")
@@ -243,12 +243,12 @@ def test_files_that_cannot_be_used_do_not_stop_the_rest(
     assert "cert.pem does not exist" in words(report, "credential")
 
 
-def test_a_stranger_sees_what_strangers_see(
+def test_check_without_a_credential_runs_what_it_can(
     daemon: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a credential all is tried that needs none, and the report says what was not.
+    """The report lists the checks that were skipped.
 
-    The forged certificate is then of the CA that the daemon names.
+    The forged certificate then names the CA of the daemon's list.
     """
     forged: list[Sequence[Name]] = []
 
@@ -267,13 +267,13 @@ def test_a_stranger_sees_what_strangers_see(
 
 
 @pytest.mark.parametrize("explicit", [False, True])
-def test_trust_that_is_too_wide_is_critical(
+def test_trusting_public_cas_is_critical(
     authority: Authority, client: Path, tmp_path: Path, explicit: bool
 ) -> None:
-    """Our root among a hundred public ones: of the machine, or in tlscacert itself.
+    """Our root among a hundred public ones, from the machine or in tlscacert itself.
 
-    Without tlscacert in its daemon.json dockerd trusts whatever its machine trusts. It keeps out
-    every stranger that a check can be, and lets in each certificate of a public CA.
+    Without tlscacert in its daemon.json, dockerd trusts whatever its machine trusts. It rejects
+    every client that a check can be, but accepts any certificate of a public CA.
     """
     server = write_credential(tmp_path / "tls", authority.pem, authority.server())
     bundle = tmp_path / "bundle.pem"
@@ -294,10 +294,10 @@ def test_trust_that_is_too_wide_is_critical(
 
 
 @pytest.mark.parametrize("public", [True, False])
-def test_a_ca_whose_name_cannot_be_read_hides_no_other(
+def test_unreadable_ca_name_does_not_hide_a_public_ca(
     authority: Authority, client: Path, tmp_path: Path, public: bool
 ) -> None:
-    """A public CA beside it is still critical; without one, it is a warning itself."""
+    """A public CA is still critical; without one, the name itself is a warning."""
     bundle = Path(certifi.where()).read_bytes() if public else b""
     old = in_t61(Authority.create("old root"))
     server = write_credential(tmp_path / "tls", bundle + authority.pem + old, authority.server())
@@ -308,12 +308,12 @@ def test_a_ca_whose_name_cannot_be_read_hides_no_other(
     assert ("public CAs" if public else "cannot be read: 1") in words(report, "trust")
 
 
-def test_all_cas_of_a_rotation_are_named(
+def test_all_cas_of_a_rotation_are_listed(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """Two CAs of one's own are right while one of them goes, and said.
+    """Two private CAs are fine during a rotation, and reported.
 
-    One that ca.pem does not have may be of a public CA's intermediates: the reader sees to it.
+    One that is missing from ca.pem could be a public CA's intermediate, so the user must check.
     """
     bundle = authority.pem + Authority.create("next root").pem
     server = write_credential(tmp_path / "tls", bundle, authority.server())
@@ -328,10 +328,10 @@ def test_all_cas_of_a_rotation_are_named(
 
 
 @pytest.mark.parametrize("renamed", [True, False])
-def test_a_restart_that_was_forgotten_after_a_rotation_is_the_first_cause(
+def test_forgotten_restart_after_a_rotation_is_the_first_cause(
     tmp_path: Path, renamed: bool
 ) -> None:
-    """The files on the daemon's host are new, and what it serves and trusts is old."""
+    """The files on the daemon's host are new, but it still serves and trusts the old ones."""
     month_ago, week_ago = (datetime.now(UTC) - timedelta(days=days) for days in (30, 7))
     old = Authority.create("old root", not_before=month_ago)
     new = Authority.create("new root" if renamed else "old root", not_before=week_ago)
@@ -358,12 +358,12 @@ def test_a_restart_that_was_forgotten_after_a_rotation_is_the_first_cause(
     }
 
 
-def test_a_restart_that_was_forgotten_after_an_issue_is_a_warning(
+def test_forgotten_restart_after_a_renewal_is_a_warning(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """The daemon lets us in as before; what was just issued, it has not read.
+    """The daemon still accepts us, but has not read the new certificate.
 
-    Advice that it makes needless gives way to it: here the name has been added.
+    It replaces advice that it makes unnecessary: here the missing name was already added.
     """
     server = tmp_path / "tls"
     install(server, authority, authority.server("127.0.0.1"))
@@ -385,7 +385,7 @@ def test_a_restart_that_was_forgotten_after_an_issue_is_a_warning(
 
 
 def install(directory: Path, authority: Authority, issued: Issued) -> None:
-    """Install a server's credential as `issue server` does."""
+    """Install a server credential as `issue server` does."""
     material = store.Material(
         authority.pem, issued.certificate_pem, issued.key_pem, serial_text(issued.certificate)
     )
@@ -395,7 +395,7 @@ def install(directory: Path, authority: Authority, issued: Issued) -> None:
 
 @pytest.mark.slow
 def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
-    """A daemon without TLS is root for whoever reaches the port, and the rest is skipped."""
+    """Whoever reaches the port of a daemon without TLS is root; the rest is skipped."""
     with dockerd(tmp_path, "--tls=false") as port:
         report = run(port, client)
     assert severities(report) == {
@@ -409,10 +409,10 @@ def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_tls_that_verifies_nobody_is_critical(
+def test_tls_without_client_verification_is_critical(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """It lets everybody in, with a forged certificate and with none, and still speaks TLS."""
+    """It accepts everybody, with a forged certificate or none, although it uses TLS."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     with dockerd(tmp_path, "--tlsverify=false", *tls(credential)) as port:
         report = run(port, client)
@@ -423,10 +423,10 @@ def test_tls_that_verifies_nobody_is_critical(
     assert "tlsverify" in words(report, "no-certificate")
 
 
-def test_a_server_that_is_expired_and_under_another_name(
+def test_expired_server_with_another_name_has_both_errors(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """Both are said, and neither hides that the chain is right and that it lets us in."""
+    """Neither hides that its chain is valid and that it accepts us."""
     issued = authority.issue(
         "docker.example.com",
         dns=["docker.example.com", "*.docker.example.com"],
@@ -444,8 +444,8 @@ def test_a_server_that_is_expired_and_under_another_name(
     assert "--host localhost" in words(report, "name")
 
 
-def test_a_chain_with_an_intermediate_and_a_dual_usage(tmp_path: Path) -> None:
-    """The chain is followed; a server that can be a client is a warning."""
+def test_chain_with_an_intermediate_and_both_usages(tmp_path: Path) -> None:
+    """The chain is followed; a server certificate for both usages is a warning."""
     root = Authority.create("chain root", key_type=KeyType.RSA_2048)
     intermediate = root.intermediate()
     server = intermediate.issue(
@@ -465,8 +465,8 @@ def test_a_chain_with_an_intermediate_and_a_dual_usage(tmp_path: Path) -> None:
     assert "intermediate" in words(without_intermediate, "version")
 
 
-def test_a_closed_port_is_unreachable(client: Path) -> None:
-    """All the rest is skipped, and the credential is judged all the same."""
+def test_closed_port_is_unreachable(client: Path) -> None:
+    """The other checks are skipped, except that of our credential."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     report = run(port, client)
@@ -479,8 +479,8 @@ def test_a_closed_port_is_unreachable(client: Path) -> None:
     assert report.address is None
 
 
-def test_a_port_that_hangs_is_unreachable(client: Path) -> None:
-    """The time is bounded: one limit for plaintext, one for TLS."""
+def test_port_that_hangs_is_unreachable(client: Path) -> None:
+    """Within one time limit for plaintext and one for TLS."""
     with servers.silent() as port:
         report = run(port, client, timeout=SHORT)
     assert report.result is Result.UNREACHABLE
@@ -488,8 +488,8 @@ def test_a_port_that_hangs_is_unreachable(client: Path) -> None:
     assert severities(report)["version"] == "skipped"
 
 
-def test_a_plain_http_server_is_not_docker(client: Path) -> None:
-    """A web server that answers in plaintext is not taken for a refusal."""
+def test_plain_http_server_is_not_docker(client: Path) -> None:
+    """A web server's answer in plaintext is not taken for a refusal."""
     with servers.http(404, b"<h1>Not Found</h1>") as port:
         report = run(port, client)
     assert severities(report)["plaintext"] == "error"
@@ -497,10 +497,10 @@ def test_a_plain_http_server_is_not_docker(client: Path) -> None:
     assert report.result is Result.ERROR
 
 
-def test_a_tls_server_that_is_not_docker(
+def test_tls_server_other_than_docker_is_never_ok(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """Whatever it answers, it is no success."""
+    """Whatever it answers."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     context = servers.server_context(credential)
     with servers.http(200, b"<h1>Welcome</h1>", context=context) as port:
@@ -511,12 +511,12 @@ def test_a_tls_server_that_is_not_docker(
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_vault_is_not_judged_as_a_daemon(
+def test_vault_port_is_not_checked_as_a_daemon(
     authority: Authority, client: Path, tmp_path: Path, named: bool
 ) -> None:
-    """A mistyped port: it is in Go as dockerd is, asks for a certificate, and may name no CA.
+    """A mistyped port: Vault is in Go, too, requests certificates, and may name no CA.
 
-    What is wrong with its certificate for a daemon is nobody's business.
+    Faults of its certificate as a daemon's are not reported.
     """
     dual = authority.issue("vault", dns=["vault"], usages=[SERVER_AUTH, CLIENT_AUTH])
     with tls_openbao(tmp_path, authority.pem, dual, name_authority=named) as vault:
@@ -530,10 +530,10 @@ def test_a_vault_is_not_judged_as_a_daemon(
     assert report.certificate.common_name == "vault"
 
 
-def test_a_proxy_whose_daemon_is_down_is_judged(
+def test_proxy_whose_daemon_is_down_is_checked(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """It is before a daemon all the same, and its certificate is the daemon's for whoever dials."""
+    """Its certificate is the daemon's as far as clients are concerned."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     context = servers.server_context(credential, verify=True)
     with servers.http(503, b"<h1>503 Service Unavailable</h1>", context=context) as port:
@@ -542,8 +542,8 @@ def test_a_proxy_whose_daemon_is_down_is_judged(
     assert "its upstream does not: 503" in words(report, "version")
 
 
-def test_a_server_of_tls_12(authority: Authority, client: Path, tmp_path: Path) -> None:
-    """It refuses within the handshake, and its certificate is seen with ours."""
+def test_tls_1_2_server_is_checked(authority: Authority, client: Path, tmp_path: Path) -> None:
+    """It refuses within the handshake; with our certificate, its own is seen."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     context = servers.server_context(credential, verify=True)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -553,10 +553,10 @@ def test_a_server_of_tls_12(authority: Authority, client: Path, tmp_path: Path) 
         assert severities(run(port, None)) == as_a_stranger(trust="unknown")
 
 
-def test_an_authorization_plugin_is_told_from_tls(
+def test_refusal_by_an_authorization_plugin_is_not_one_by_tls(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """TLS let us in, and a plugin of the daemon did not."""
+    """TLS accepted us, a plugin of the daemon did not."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     body = b'{"message":"authorization denied by plugin opa: alice may not"}'
     context = servers.server_context(credential, verify=True)
@@ -568,12 +568,12 @@ def test_an_authorization_plugin_is_told_from_tls(
 
 
 @pytest.mark.parametrize("dropped", [{0, 1}, {0, 1, 2, 3}])
-def test_a_server_that_asks_for_no_certificate_is_critical_though_it_drops_strangers(
+def test_server_that_requests_no_certificate_is_critical_despite_dropped_connections(
     authority: Authority, client: Path, tmp_path: Path, dropped: set[int]
 ) -> None:
-    """What limits connections may end those of the strangers, and each is tried twice.
+    """A connection limit may drop both attempts without a certificate.
 
-    We are let in, and were not asked who we are: so is everybody.
+    We are accepted without being asked for a certificate, so everybody is.
     """
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     talk = servers.answering(servers.server_context(credential))
@@ -587,10 +587,10 @@ def test_a_server_that_asks_for_no_certificate_is_critical_though_it_drops_stran
     assert "everybody: it requests no certificate" in words(report, "trust")
 
 
-def test_a_server_whose_certificate_cannot_be_read_is_not_well(
+def test_server_with_an_unreadable_certificate_is_not_ok(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """OpenSSL takes a name that is a BIT STRING, and so may a client; all else is tried."""
+    """OpenSSL accepts a BIT STRING as name, and so may a client; the other checks run."""
     root = Authority.create("an odd root")
     credential = write_credential(tmp_path / "tls", authority.pem, root.server())
     key = private_key_pem(root.key)

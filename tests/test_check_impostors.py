@@ -1,4 +1,4 @@
-"""No impostor gets a 0, whichever of its connections it misbehaves on."""
+"""No impostor gets status 0, whichever of its connections it interferes with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LONG = timedelta(seconds=30)
 ROOT = Authority.create("the root")
 NAMESAKE = Authority.create("the root")
-# A stranger's connection is the first, then that with a forged certificate, then ours.
+# First the connection without a certificate, then the forged one, then ours.
 ATTEMPTS = (0, 1, 2)
 FAULTS = (
     "alert 40",
@@ -45,7 +45,7 @@ FAULTS = (
 
 @pytest.fixture(scope="module")
 def credentials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return the genuine daemon's credential, a namesake's, an odd one, and a client's."""
+    """Return credentials: the genuine daemon's, a namesake's, an odd one and a client's."""
     directory = tmp_path_factory.mktemp("impostors")
     odd = write_credential(directory / "odd", ROOT.pem, NAMESAKE.server())
     (odd / "cert.pem").write_bytes(in_t61(NAMESAKE, tag=BIT_STRING))
@@ -61,14 +61,14 @@ def credentials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def genuine(credentials: dict[str, Path]) -> Iterator[int]:
-    """Run a daemon as it should be; its port."""
+    """Run a correctly configured daemon; yield its port."""
     talk = impostors.daemon(credentials["genuine"])
     with servers.talking(impostors.by_number(talk, {})) as port:
         yield port
 
 
 def run(credentials: dict[str, Path], talk: Callable[[socket.socket], None]) -> Report:
-    """Check what talks like this."""
+    """Check a server that behaves like this."""
     names = ("ca.pem", "cert.pem", "key.pem")
     files = CredentialFiles(*(credentials["client"] / name for name in names))
     with servers.talking(talk) as port:
@@ -76,7 +76,7 @@ def run(credentials: dict[str, Path], talk: Callable[[socket.socket], None]) -> 
 
 
 def misbehave(fault: str, credentials: dict[str, Path]) -> Callable[[socket.socket], None]:
-    """Return what treats a connection like this."""
+    """Return the handler that interferes like this."""
     if fault.startswith("alert "):
         return impostors.alerting(int(fault.removeprefix("alert ")))
     return {
@@ -93,33 +93,31 @@ def misbehave(fault: str, credentials: dict[str, Path]) -> Callable[[socket.sock
 
 
 def result(report: Report, name: str) -> Result:
-    """Return how a step came out."""
+    """Return the result of a check."""
     return next(step.result for step in report.checks if step.check == name)
 
 
 @pytest.mark.parametrize("maximum", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
-def test_the_genuine_daemon_is_well(maximum: int, credentials: dict[str, Path]) -> None:
-    """In both versions of TLS; else nothing below would prove anything."""
+def test_genuine_daemon_is_ok(maximum: int, credentials: dict[str, Path]) -> None:
+    """In both versions of TLS; otherwise the tests below would prove nothing."""
     talk = impostors.daemon(credentials["genuine"], maximum=maximum)
     report = run(credentials, impostors.by_number(talk, {}))
     assert {step.result for step in report.checks} == {Result.OK}
     assert report.result.exit_status == 0
 
 
-def test_a_proxy_that_passes_all_on_is_the_daemon(
-    genuine: int, credentials: dict[str, Path]
-) -> None:
-    """And what it passes on is what is judged."""
+def test_proxy_that_forwards_everything_is_ok(genuine: int, credentials: dict[str, Path]) -> None:
+    """What it forwards is what gets checked."""
     report = run(credentials, impostors.by_number(impostors.passing(genuine), {}))
     assert report.result is Result.OK
 
 
 @pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_impostor_with_a_ca_of_the_same_name(
+def test_impostor_with_a_ca_of_the_same_name_is_never_ok(
     fault: str, number: int, credentials: dict[str, Path]
 ) -> None:
-    """It is never well, and its chain is never said to lead to our root."""
+    """Its chain is never reported as leading to our root."""
     usual = impostors.daemon(credentials["namesake"])
     other = misbehave(fault, credentials)
     for numbers in ({number}, set(range(number, 12))):
@@ -130,20 +128,20 @@ def test_an_impostor_with_a_ca_of_the_same_name(
 
 @pytest.mark.parametrize("number", ATTEMPTS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_proxy_that_answers_some_itself(
+def test_proxy_that_answers_from_some_connection_on_is_never_ok(
     fault: str, number: int, genuine: int, credentials: dict[str, Path]
 ) -> None:
-    """From one attempt on, all the rest of the way: what it hides so is not taken for shown."""
+    """What it hides that way is not taken as shown."""
     other = dict.fromkeys(range(number, 12), misbehave(fault, credentials))
     report = run(credentials, impostors.by_number(impostors.passing(genuine), other))
     assert report.result.exit_status != 0
 
 
 @pytest.mark.parametrize("numbers", [(0,), (1,), (2,), (0, 1), (1, 2)])
-def test_a_proxy_that_answers_some_itself_and_then_no_more(
+def test_proxy_that_answers_only_the_first_connections_is_reported(
     numbers: tuple[int, ...], genuine: int, credentials: dict[str, Path]
 ) -> None:
-    """The attempts that were made again were all to the daemon, and whom we met before is said."""
+    """The retries all reached the daemon, and the report names who answered before."""
     other = dict.fromkeys(numbers, impostors.daemon(credentials["namesake"]))
     report = run(credentials, impostors.by_number(impostors.passing(genuine), other))
     assert report.result is Result.WARNING
@@ -151,20 +149,20 @@ def test_a_proxy_that_answers_some_itself_and_then_no_more(
     assert "another connection reached a server whose chain does not" in chain.summary
 
 
-def test_a_restart_with_another_certificate_of_the_same_ca(
+def test_restart_with_another_certificate_of_the_same_ca_is_ok(
     genuine: int, credentials: dict[str, Path], tmp_path: Path
 ) -> None:
-    """It is well: both are of our CA."""
+    """Both certificates are of our CA."""
     before = impostors.daemon(write_credential(tmp_path, ROOT.pem, ROOT.server()))
     talk = impostors.by_number(impostors.passing(genuine), {0: before, 1: before})
     assert run(credentials, talk).result is Result.OK
 
 
 @pytest.mark.parametrize("first", ["namesake", "genuine"])
-def test_another_certificate_on_each_connection(
+def test_changing_certificates_are_not_ok(
     first: str, genuine: int, credentials: dict[str, Path]
 ) -> None:
-    """A stranger's refusal by one server says nothing of another."""
+    """One server's refusal proves nothing about another."""
     ways = [impostors.daemon(credentials["namesake"]), impostors.passing(genuine)]
     usual, other = ways if first == "genuine" else reversed(ways)
     talk = impostors.by_number(usual, dict.fromkeys((0, 1, 3, 4), other))
@@ -179,10 +177,10 @@ def test_another_certificate_on_each_connection(
 
 @pytest.mark.parametrize("after", [b"", b"\x15\x03\x03\x00\x02\x02\x28", b"\x00" * 99])
 @pytest.mark.parametrize("number", ATTEMPTS)
-def test_a_replay_of_the_genuine_certificate(
+def test_replayed_certificate_proves_nothing(
     number: int, after: bytes, credentials: dict[str, Path]
 ) -> None:
-    """It is anybody's to show: without its key, nothing is proved."""
+    """Anybody can send it; only its key would prove something."""
     old = impostors.daemon(credentials["genuine"], maximum=SSL.TLS1_2_VERSION)
     with servers.talking(old) as port:
         replay = impostors.replaying(port, after)

@@ -1,4 +1,4 @@
-"""The demo, as `make demo` runs it: with a real daemon, and where there can be none."""
+"""The demo as `make demo` runs it: with a real daemon, or without one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAM = (sys.executable, "-m", "dockertls_vault")
 
 
 def demo(*, path: str) -> subprocess.CompletedProcess[str]:
-    """Run it on an embedded OpenBao of its own, and see that it leaves nothing behind."""
+    """Run it on its own embedded OpenBao, and verify that it leaves nothing behind."""
     with tempfile.TemporaryDirectory() as scratch:
         run = subprocess.run(
             [*PROGRAM, "dev", "--domain", "example.internal", "--", str(ROOT / "scripts" / "demo")],
@@ -36,12 +36,12 @@ def demo(*, path: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def path() -> str:
-    """Return a PATH that has the program, as an activated environment would."""
+    """Return a PATH with the program, as in an activated environment."""
     return os.pathsep.join((str(Path(sys.executable).parent), SEARCH_PATH))
 
 
-def test_the_demo_uses_a_real_daemon(path: str) -> None:
-    """As root with dockerd installed, the handshake is with dockerd, and it says so."""
+def test_demo_uses_a_real_daemon(path: str) -> None:
+    """As root, with dockerd installed, the handshake is with dockerd, and it says so."""
     find_dockerd()
     run = demo(path=path)
     assert (
@@ -49,8 +49,8 @@ def test_the_demo_uses_a_real_daemon(path: str) -> None:
     )
 
 
-def test_the_demo_does_without_a_daemon(path: str, tmp_path: Path) -> None:
-    """To anybody but root it shows the handshake between the two certificates, and says so."""
+def test_demo_works_without_a_daemon(path: str, tmp_path: Path) -> None:
+    """For other users, the two certificates shake hands, and it says so."""
     shim = tmp_path / "id"
     shim.write_text("#!/bin/sh\necho 1000\n")
     shim.chmod(0o755)

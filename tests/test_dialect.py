@@ -1,4 +1,4 @@
-"""The dialects answer as HashiCorp Vault does: a test for each difference, and for all the rest."""
+"""The dialects answer as HashiCorp Vault does: one test per difference, and one for the rest."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def enterprise(vault_enterprise: DevVault) -> Operator:
 
 @pytest.fixture
 def bao(openbao: DevVault) -> Operator:
-    """Return the operator of OpenBao itself, for what it does otherwise."""
+    """Return the operator of OpenBao itself, for comparison."""
     return Operator.of(openbao)
 
 
 def mounted(operator: Operator, **root: Any) -> str:
-    """Mount a PKI engine with a root, and a role ``any`` that takes all names; return its path."""
+    """Mount a PKI engine with a root and a role ``any`` for all names; return its path."""
     mount = f"pki-{secrets.token_hex(4)}"
     operator.write(f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": "87600h"}})
     asked = {"common_name": "root", "issuer_name": "root-1", "key_type": "ec", "ttl": "8760h"}
@@ -64,12 +64,12 @@ def mounted(operator: Operator, **root: Any) -> str:
 
 
 def sign(operator: Operator, mount: str, **asked: Any) -> tuple[int, dict[str, Any]]:
-    """Have a certificate made, for the ``alt_names`` and ``ip_sans`` that are asked for."""
+    """Sign a certificate for the given ``alt_names`` and ``ip_sans``."""
     return operator.call("POST", f"{mount}/sign/any", {"csr": request_pem(), **asked})
 
 
 def request_pem() -> str:
-    """Return a CSR that asks for nothing in particular."""
+    """Return a CSR without particular requests."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     csr = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
     return csr.public_bytes(serialization.Encoding.PEM).decode()
@@ -83,7 +83,7 @@ def load(pem: str) -> x509.Certificate:
 def exchange(
     operator: Operator, method: str, path: str, body: object = None, **headers: str
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
-    """Return status, headers and body of an answer as they come; ``headers`` have ``_`` for -."""
+    """Return the status, headers and raw body; ``_`` in ``headers`` stands for ``-``."""
     parts = urlsplit(operator.address)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -96,35 +96,35 @@ def exchange(
         return answer.status, answer.msg, answer.read()
 
 
-class TestWhatIsOlderThanItsIssuer:
-    """Row 1: Vault signs nothing that is valid before its issuer is."""
+class TestLeafOlderThanItsIssuer:
+    """Row 1: Vault signs nothing whose validity begins before its issuer's."""
 
-    def test_it_is_refused(self, vault: Operator) -> None:
-        """A role that dates back 5 min under a root that dates back 30 s."""
+    def test_older_leaf_is_refused(self, vault: Operator) -> None:
+        """A role that backdates by 5 min under a root that is backdated by 30 s."""
         status, answer = sign(vault, mounted(vault), alt_names="a.example")
         assert (status, answer["errors"]) == (400, ["notBefore before signer's notBefore"])
 
     def test_openbao_signs_it(self, bao: Operator) -> None:
-        """Without a dialect nobody would see the difference."""
+        """This is the difference."""
         assert sign(bao, mounted(bao), alt_names="a.example")[0] == 200
 
-    def test_what_is_as_old_as_its_issuer_is_signed(self, vault: Operator) -> None:
-        """It is the dates that count."""
+    def test_leaf_as_old_as_its_issuer_is_signed(self, vault: Operator) -> None:
+        """Only the dates count."""
         mount = mounted(vault, not_before_duration="5m")
         assert sign(vault, mount, alt_names="a.example")[0] == 200
 
-    def test_nor_is_an_intermediate(self, vault: Operator) -> None:
-        """A CA below another one is no exception."""
+    def test_older_intermediate_is_refused(self, vault: Operator) -> None:
+        """Intermediates are no exception."""
         body = {"csr": request_pem(), "common_name": "x", "not_before_duration": "1h"}
         status, _ = vault.call("POST", f"{mounted(vault)}/root/sign-intermediate", body)
         assert status == 400
 
 
 class TestHeadersOfAReplicatedCluster:
-    """Row 2: who says up to where its log goes, and who forwards because a header says so."""
+    """Row 2: which server returns an index, and which forwards on request."""
 
-    def test_nobody_forwards(self, vault: Operator) -> None:
-        """The listener does not allow it, and says so before anything else."""
+    def test_forwarding_is_forbidden(self, vault: Operator) -> None:
+        """The listener's configuration forbids it, which is checked first."""
         header = {"X_Vault_Inconsistent": "forward-active-node"}
         status, answer = vault.call("GET", "sys/health", **header)
         assert status == 400
@@ -132,8 +132,8 @@ class TestHeadersOfAReplicatedCluster:
         assert words.startswith("forwarding via header X-Vault-Inconsistent")
         assert words.endswith("disabled in configuration")
 
-    def test_enterprise_says_its_index_with_each_write(self, enterprise: Operator) -> None:
-        """With logins too, and not with reads; it takes the index back."""
+    def test_enterprise_returns_its_index_with_each_write(self, enterprise: Operator) -> None:
+        """With logins, too, but not with reads; it accepts the index back."""
         mount = enterprise.enable_auth("userpass")
         enterprise.write(f"auth/{mount}/users/alice", {"password": "x"})
         login = f"auth/{mount}/login/alice"
@@ -143,14 +143,14 @@ class TestHeadersOfAReplicatedCluster:
         status, headers, _ = exchange(enterprise, "GET", f"auth/{mount}/users/alice", **known)
         assert (status, headers["X-Vault-Index"]) == (200, None)
 
-    def test_community_has_no_index(self, community: Operator) -> None:
-        """Nor has an OpenBao that keeps all in memory, so that no rule is needed."""
+    def test_community_returns_no_index(self, community: Operator) -> None:
+        """Nor does OpenBao with in-memory storage, so no rule is needed."""
         mount = community.enable_auth("userpass")
         assert "X-Vault-Index" not in exchange(community, "POST", f"sys/auth/{mount}/tune")[1]
 
 
 class TestNameConstraints:
-    """Row 3: a name that the CA may not sign is an untyped 500, in Go's words."""
+    """Row 3: a name that the CA may not sign gives an untyped 500 with Go's message."""
 
     @pytest.mark.parametrize(
         ("constraints", "asked", "words"),
@@ -182,7 +182,7 @@ class TestNameConstraints:
             ),
         ],
     )
-    def test_they_bind(
+    def test_constraints_are_enforced(
         self,
         vault: Operator,
         constraints: dict[str, Any],
@@ -203,7 +203,7 @@ class TestNameConstraints:
         mount = mounted(bao, permitted_dns_domains="a.example")
         assert sign(bao, mount, alt_names="b.example")[0] == 200
 
-    def test_those_of_the_root_bind_below_an_intermediate(self, vault: Operator) -> None:
+    def test_roots_constraints_apply_below_an_intermediate(self, vault: Operator) -> None:
         """The whole path counts."""
         mount = mounted(vault, permitted_dns_domains="a.example", **_OLD)
         asked = {"common_name": "below", "key_type": "ec"}
@@ -218,29 +218,29 @@ class TestNameConstraints:
 
 
 class TestTokens:
-    """Row 4: what is wrong with a token is in the words."""
+    """Row 4: the message says what is wrong with a token."""
 
-    def test_an_unknown_token(self, vault: Operator) -> None:
-        """Two errors, the second of which tells it from a policy."""
+    def test_unknown_token_gives_two_errors(self, vault: Operator) -> None:
+        """The second one distinguishes it from a policy."""
         status, answer = Operator(vault.address, "nobody").call("GET", "auth/token/lookup-self")
         words = "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"
         assert (status, answer["errors"]) == (403, [words])
 
-    def test_a_token_that_may_not(self, vault: Operator) -> None:
-        """One error, as OpenBao has it."""
+    def test_token_without_permission_gives_one_error(self, vault: Operator) -> None:
+        """As in OpenBao."""
         token = vault.create_token(policies=["default"])
         status, answer = Operator(vault.address, token).call("GET", "sys/mounts")
         words = "1 error occurred:\n\t* permission denied\n\n"
         assert (status, answer["errors"]) == (403, [words])
 
-    def test_no_token(self, vault: Operator) -> None:
-        """Nothing is said of a token where there is none."""
+    def test_missing_token_error_does_not_mention_tokens(self, vault: Operator) -> None:
+        """As there is none."""
         status, answer = Operator(vault.address, "").call("POST", "auth/nowhere/login")
         assert (status, answer["errors"]) == (403, ["permission denied"])
 
 
 class TestRoles:
-    """Row 5: parameters that only one of the two knows."""
+    """Row 5: parameters that only one of the two servers knows."""
 
     ASKED: ClassVar = {
         "allowed_domains": ["a.example"],
@@ -252,8 +252,8 @@ class TestRoles:
         "serial_number_source": "json",
     }
 
-    def test_those_of_openbao_are_dropped_with_a_warning(self, vault: Operator) -> None:
-        """One warning names all that is not known; they are not read back."""
+    def test_parameters_of_openbao_are_dropped_with_a_warning(self, vault: Operator) -> None:
+        """One warning names all unknown ones; they are not read back."""
         mount = mounted(vault)
         answer = vault.write(f"{mount}/roles/r", self.ASKED)
         dropped = "allowed_ip_sans_cidr nobody_knows not_after_bound not_before not_before_bound"
@@ -264,8 +264,8 @@ class TestRoles:
         assert read["allowed_domains"] == ["a.example"]
         assert not read.keys() & set(dropped.split())
 
-    def test_those_of_vault_are_kept(self, vault: Operator) -> None:
-        """Read back as written; PATCH keeps what it does not name, POST does not."""
+    def test_parameters_of_vault_are_kept(self, vault: Operator) -> None:
+        """They are read back as written; PATCH keeps what it omits, POST does not."""
         path = f"{mounted(vault)}/roles/r"
         vault.write(path, {"serial_number_source": "json"})
         kept = {"serial_number_source": "json", "no_store_metadata": False}
@@ -277,14 +277,14 @@ class TestRoles:
         vault.write(path, {"ttl": "1h"})
         assert vault.read(path)["serial_number_source"] == "json-csr"
 
-    def test_roles_of_other_engines_are_left_alone(self, vault: Operator) -> None:
-        """A token's role has none of this."""
+    def test_roles_of_other_engines_are_not_changed(self, vault: Operator) -> None:
+        """A token role has no such parameters."""
         vault.write("auth/token/roles/r", {"orphan": True})
         assert "serial_number_source" not in vault.read("auth/token/roles/r")
 
 
-def test_an_intermediate_ends_with_its_issuer(vault: Operator) -> None:
-    """Row 6: its notAfter is cut, and a warning says so."""
+def test_intermediate_is_truncated_to_its_issuer(vault: Operator) -> None:
+    """Row 6: its notAfter is cut, with a warning."""
     mount = mounted(vault, **_OLD)
     asked = {"csr": request_pem(), "common_name": "below", "ttl": "80000h"}
     answer = vault.write(f"{mount}/root/sign-intermediate", asked)
@@ -293,8 +293,8 @@ def test_an_intermediate_ends_with_its_issuer(vault: Operator) -> None:
     assert any("truncated to the issuer's notAfter" in warning for warning in answer["warnings"])
 
 
-def test_an_intermediate_that_ends_sooner_is_left_alone(vault: Operator) -> None:
-    """Nothing is cut, and nothing said."""
+def test_intermediate_that_ends_sooner_is_not_truncated(vault: Operator) -> None:
+    """There is no warning either."""
     asked = {"csr": request_pem(), "common_name": "below", "ttl": "100h"}
     answer = vault.write(f"{mounted(vault, **_OLD)}/root/sign-intermediate", asked)
     made = load(answer["data"]["certificate"])
@@ -302,8 +302,8 @@ def test_an_intermediate_that_ends_sooner_is_left_alone(vault: Operator) -> None
     assert not any("truncated" in warning for warning in answer["warnings"])
 
 
-def test_a_root_takes_all_name_constraints(vault: Operator) -> None:
-    """Row 7: it is the root that was asked for, by name, default and key, with the constraints."""
+def test_root_accepts_all_name_constraints(vault: Operator) -> None:
+    """Row 7: the root has the requested name, default, key and constraints."""
     mount = mounted(
         vault,
         permitted_dns_domains="a.example",
@@ -324,8 +324,8 @@ def test_a_root_takes_all_name_constraints(vault: Operator) -> None:
     )
 
 
-def test_the_key_of_such_a_root_is_shown_where_it_was_asked_for(vault: Operator) -> None:
-    """``exported`` gives it, ``internal`` does not."""
+def test_key_of_a_constrained_root_is_returned_only_if_exported(vault: Operator) -> None:
+    """``exported`` returns it, ``internal`` does not."""
     mount = mounted(vault)
     root = {"common_name": "other", "key_type": "ec", "permitted_ip_ranges": "10.0.0.0/8"}
     for kind, shown in (("internal", False), ("exported", True)):
@@ -333,22 +333,22 @@ def test_the_key_of_such_a_root_is_shown_where_it_was_asked_for(vault: Operator)
         assert ("private_key" in made, "private_key_type" in made) == (shown, shown)
 
 
-def test_openbao_drops_ranges_of_addresses(bao: Operator) -> None:
-    """Which is why somebody else has to sign such a root."""
+def test_openbao_drops_address_constraints(bao: Operator) -> None:
+    """So such a root has to be signed elsewhere."""
     issuer = bao.read(f"{mounted(bao, permitted_ip_ranges='10.0.0.0/8')}/issuer/root-1")
     with pytest.raises(x509.ExtensionNotFound):
         load(issuer["certificate"]).extensions.get_extension_for_class(x509.NameConstraints)
 
 
 def test_community_ignores_a_namespace(community: Operator) -> None:
-    """Row 8: even one that there is not."""
+    """Row 8: even one that does not exist."""
     namespace = {"X_Vault_Namespace": "nowhere"}
     status, answer = community.call("GET", "auth/token/lookup-self", **namespace)
     assert (status, answer["data"]["policies"]) == (200, ["root"])
 
 
 def test_enterprise_has_namespaces(enterprise: Operator) -> None:
-    """What is mounted in one is not in the other."""
+    """A mount in one does not exist in the other."""
     name = f"team-{secrets.token_hex(4)}"
     enterprise.write(f"sys/namespaces/{name}")
     namespace = {"X_Vault_Namespace": name}
@@ -358,8 +358,8 @@ def test_enterprise_has_namespaces(enterprise: Operator) -> None:
     assert enterprise.call("GET", "sys/mounts/pki", X_Vault_Namespace="nowhere")[0] == 404
 
 
-def test_a_lease_count_quota_lasts_until_a_token_is_revoked(enterprise: Operator) -> None:
-    """Row 9: one login is all there may be; elsewhere there is no quota."""
+def test_lease_count_quota_clears_when_a_token_is_revoked(enterprise: Operator) -> None:
+    """Row 9: one login is allowed at a time; elsewhere there is no quota."""
     limited, free = enterprise.enable_auth("userpass"), enterprise.enable_auth("userpass")
     for mount in (limited, free):
         enterprise.write(f"auth/{mount}/users/alice", {"password": "x"})
@@ -381,8 +381,8 @@ def test_a_lease_count_quota_lasts_until_a_token_is_revoked(enterprise: Operator
     assert log_in(limited)[0] == 200
 
 
-def test_the_warnings_on_a_ca_are_the_same(vault: Operator, bao: Operator) -> None:
-    """Row 10: AIA, the path length, and names of the CSR that a role does not take."""
+def test_warnings_about_a_ca_are_the_same(vault: Operator, bao: Operator) -> None:
+    """Row 10: AIA, the path length, and names of the CSR that a role ignores."""
 
     def warnings(operator: Operator) -> list[list[str]]:
         mount = mounted(operator, **_OLD)
@@ -398,11 +398,11 @@ def test_the_warnings_on_a_ca_are_the_same(vault: Operator, bao: Operator) -> No
 
 
 class TestTheRest:
-    """A dialect is OpenBao where no row speaks of it."""
+    """Everything that no row mentions is OpenBao's behaviour."""
 
     @pytest.mark.parametrize("path", ["auth/token/roles?list=true", "sys/policies/acl?list=true"])
-    def test_a_list_is_a_verb_or_a_query(self, vault: Operator, path: str) -> None:
-        """LIST is a method of Vault's own."""
+    def test_list_is_a_method_or_a_query(self, vault: Operator, path: str) -> None:
+        """Vault defines the method LIST."""
         vault.write("auth/token/roles/listed", {"orphan": True})
         by_query = vault.call("GET", path)
         by_verb = vault.call("LIST", path.partition("?")[0])
@@ -410,7 +410,7 @@ class TestTheRest:
         assert by_query[1]["data"]["keys"] == by_verb[1]["data"]["keys"]
 
     def test_head_has_no_body(self, vault: Operator) -> None:
-        """And the connection can be used again."""
+        """The connection can be reused."""
         parts = urlsplit(vault.address)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT)
         with closing(connection):
@@ -419,25 +419,25 @@ class TestTheRest:
                 answer = connection.getresponse()
                 assert (answer.status, answer.read() == b"") == (200, empty)
 
-    def test_no_content_is_none(self, vault: Operator) -> None:
-        """A 204 has neither body nor length."""
+    def test_204_has_no_body(self, vault: Operator) -> None:
+        """And no Content-Length."""
         status, headers, body = exchange(vault, "DELETE", "sys/policies/acl/nobodys")
         assert (status, headers["Content-Length"], body) == (204, None, b"")
 
-    def test_what_is_not_there_is_not_there(self, vault: Operator, bao: Operator) -> None:
-        """A failure comes through as it is."""
+    def test_failure_is_passed_on(self, vault: Operator, bao: Operator) -> None:
+        """Unchanged."""
         for method, path in (("GET", "nowhere/x"), ("POST", "pki/sign/x"), ("DELETE", "sys/x")):
             assert vault.call(method, path) == bao.call(method, path)
 
-    def test_many_at_a_time(self, vault: Operator) -> None:
-        """A thread for each connection: none waits for another."""
+    def test_concurrent_requests_do_not_block_each_other(self, vault: Operator) -> None:
+        """Each connection has its own thread."""
         mount = mounted(vault, **_OLD)
         with ThreadPoolExecutor(8) as pool:
             signed = pool.map(lambda n: sign(vault, mount, alt_names=f"h{n}.example")[0], range(32))
         assert set(signed) == {200}
 
-    def test_a_server_that_is_down_is_a_bad_gateway(self) -> None:
-        """In words that are not Vault's."""
+    def test_server_that_is_down_is_a_bad_gateway(self) -> None:
+        """The message is not Vault's."""
         with speaking((), "http://127.0.0.1:1") as address:
             status, _, body = exchange(Operator(address, "t"), "GET", "sys/health")
         assert status == 502

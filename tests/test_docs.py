@@ -1,4 +1,4 @@
-"""The docs: nothing of the tool is missing in them, and nothing in them leads nowhere."""
+"""The docs mention everything in the program, and every link and command in them is valid."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ COMMANDS = dict(REFERENCE.commands())
 
 
 @pytest.mark.parametrize("page", ["commands.md", "settings.md", "exit-statuses.md"])
-def test_the_reference_is_what_the_code_tells(page: str) -> None:
-    """Each command, option, setting and exit status; `python scripts/reference.py` writes it."""
+def test_reference_matches_the_code(page: str) -> None:
+    """`python scripts/reference.py` writes commands, options, settings and exit statuses."""
     assert (ROOT / "docs" / "reference" / page).read_text() == REFERENCE.pages()[page]
 
 
-def test_every_option_and_setting_says_what_it_is_for() -> None:
-    """The reference is made of these texts."""
+def test_every_option_and_setting_has_a_description() -> None:
+    """The reference is generated from them."""
     for name, command in COMMANDS.items():
         for parameter in command.params:
             assert parameter.help, (name, parameter.name)
@@ -53,12 +53,12 @@ def test_every_option_and_setting_says_what_it_is_for() -> None:
 
 
 def _fields(kind: Any) -> set[str]:
-    """Return the names of all fields that a result can have in JSON."""
+    """Return the JSON field names that a result can have."""
     return {field.name for part in _parts(kind) for field in dataclasses.fields(part)}
 
 
 def _parts(kind: Any) -> set[Any]:
-    """Return the dataclasses that a type is made of, itself included."""
+    """Return the dataclasses that a type consists of, including itself."""
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind, _names(kind))
         inner = (_parts(hints[field.name]) for field in dataclasses.fields(kind))
@@ -67,7 +67,7 @@ def _parts(kind: Any) -> set[Any]:
 
 
 def _names(kind: Any) -> dict[str, Any]:
-    """Return what the annotations of a class may name, also what is imported for them alone."""
+    """Return the names that annotations of a class may use, with those imported only for them."""
     found: dict[str, Any] = {}
     for module in (
         collections.abc,
@@ -105,7 +105,7 @@ SECTIONS = dict(
 
 @pytest.mark.parametrize("kind", RESULTS)
 def test_every_field_of_the_json_is_documented(kind: str) -> None:
-    """In the section of its command, or in one that several commands share."""
+    """In the section of its command, or in one shared by several commands."""
     text = SECTIONS[kind] + SECTIONS["certificate"] + SECTIONS["generations"]
     fields = sorted(_fields(RESULTS[kind]) - {"warnings"})
     assert [name for name in fields if f"`{name}`" not in text] == []
@@ -119,10 +119,8 @@ def test_every_field_of_the_json_is_documented(kind: str) -> None:
         ("certificate", 0, certificates.Description),
     ],
 )
-def test_each_field_that_is_documented_is_in_the_json(
-    section: str, number: int, kind: type
-) -> None:
-    """The rows of a table are the fields of its object; warnings are outside it."""
+def test_every_documented_field_is_in_the_json(section: str, number: int, kind: type) -> None:
+    """The rows of each table are the fields of its object; warnings are outside it."""
     table = SECTIONS[section].split("| --- | --- |\n")[number + 1].partition("\n\n")[0]
     cells = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
     rows = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
@@ -130,14 +128,14 @@ def test_each_field_that_is_documented_is_in_the_json(
     assert sorted(rows) == sorted(fields - {"warnings"})
 
 
-def test_the_kinds_of_results_are_documented() -> None:
-    """One a section, and the kind of failures."""
+def test_every_kind_of_result_is_documented() -> None:
+    """One per section, and that of failures."""
     (row,) = re.findall(r"^\| `kind` \| (.*) \|$", JSON, re.MULTILINE)
     assert re.findall(r"`([\w-]+)`", row) == ["data", *RESULTS, "error"]
 
 
-def test_the_commands_without_json_are_named() -> None:
-    """Whoever writes a program need not try them."""
+def test_commands_without_json_are_listed() -> None:
+    """So that nobody has to find out by trying."""
     without = [
         name
         for name, command in COMMANDS.items()
@@ -148,8 +146,8 @@ def test_the_commands_without_json_are_named() -> None:
 
 
 @pytest.mark.parametrize("kind", RESULTS)
-def test_a_missing_value_has_no_other_form_than_null(kind: str) -> None:
-    """No field of a result, or of what is in it, is empty text by default."""
+def test_missing_value_is_always_null(kind: str) -> None:
+    """No field of a result has an empty text as default."""
     defaults = {
         f"{part.__name__}.{field.name}": field.default
         for part in _parts(RESULTS[kind])
@@ -158,8 +156,8 @@ def test_a_missing_value_has_no_other_form_than_null(kind: str) -> None:
     assert [name for name, default in defaults.items() if default == ""] == []
 
 
-def test_every_field_of_the_request_is_documented() -> None:
-    """What is kept on disk is told by the page about files."""
+def test_every_field_of_request_json_is_documented() -> None:
+    """On the page about files."""
     page = (ROOT / "docs" / "reference" / "files.md").read_text()
     names = {"version", "dns_names", "ip_addresses", "ttl_seconds"}
     names |= {field.name for field in dataclasses.fields(Request)} - {"names", "ttl"}
@@ -167,8 +165,8 @@ def test_every_field_of_the_request_is_documented() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Each relative link names a file, and a heading in it if it says so."""
+def test_every_link_is_valid(page: Path) -> None:
+    """Each relative link names an existing file, and a heading in it if given."""
     for target in _LINK.findall(page.read_text()):
         if "://" in target:
             continue
@@ -183,8 +181,8 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert heading in slugs, target
 
 
-def test_the_page_for_maintainers_names_what_there_is() -> None:
-    """Each file is where it says, and each commit is in the history."""
+def test_maintainers_page_names_existing_files_and_commits() -> None:
+    """Each file exists, and each commit is in the history."""
     text = (ROOT / "docs" / "maintaining.md").read_text(encoding="utf-8")
     for name in re.findall(r"`([\w./-]+(?:/|\.(?:py|md|yml|toml)))`", text):
         places = (ROOT, Path(dockertls_vault.__file__).parent, ROOT / ".github" / "workflows")
@@ -197,7 +195,7 @@ def test_the_page_for_maintainers_names_what_there_is() -> None:
 
 
 def git(*arguments: str) -> str:
-    """Return what git says of this checkout."""
+    """Return the output of git in this checkout."""
     command = ["git", *arguments]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return run.stdout.strip()
@@ -205,7 +203,7 @@ def git(*arguments: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_in_the_docs_exist(page: str) -> None:
-    """Each line that calls this program names a command, and options that it has."""
+    """Each call of this program has a command and options that exist."""
     for line in _calls(page):
         words = shlex.split(line, comments=True)
         words = words[: words.index("|")] if "|" in words else words
@@ -232,13 +230,13 @@ def _calls(page: str) -> list[str]:
     ]
 
 
-def test_the_readme_is_short() -> None:
-    """It fits into one reading."""
+def test_readme_is_short() -> None:
+    """It can be read in one sitting."""
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
 
-def test_where_to_clone_from_is_told_once() -> None:
-    """The address of the repository, when it has one, goes into one place."""
+def test_clone_url_is_in_one_place() -> None:
+    """The repository's address, once it has one, is set there."""
     told = [name for name, page in PAGES.items() for _ in re.findall("git clone", page.read_text())]
     assert told == ["README.md"]
 

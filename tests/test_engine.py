@@ -1,4 +1,4 @@
-"""The private Docker engine of the tests: it answers, and nothing of it survives its tests."""
+"""The private Docker engine of the tests works, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .harness.process import LIMIT
 
 pytestmark = pytest.mark.slow
 
-# A tester of its own, which starts an engine with a network and then waits to be killed.
+# A separate test process that starts an engine with a network and waits to be killed.
 _TESTER = """
 from tests.harness.engine import private_engine
 with private_engine() as engine:
@@ -26,8 +26,8 @@ with private_engine() as engine:
 """
 
 
-def test_nothing_of_an_engine_survives_its_stop() -> None:
-    """Its network, its processes and its directory are gone at the end of the block."""
+def test_stopped_engine_leaves_nothing() -> None:
+    """Its network, processes and directory are gone at the end of the block."""
     find_dockerd()
     with private_engine() as engine:
         network = engine.docker("network", "create", "left-behind").strip()
@@ -40,8 +40,8 @@ def test_nothing_of_an_engine_survives_its_stop() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_nothing_of_an_engine_survives_a_killed_tester(number: signal.Signals) -> None:
-    """Even where the tests had no chance to clean up."""
+def test_engine_of_a_killed_test_run_leaves_nothing(number: signal.Signals) -> None:
+    """Even without a chance to clean up."""
     find_dockerd()
     with subprocess.Popen(
         [sys.executable, "-c", _TESTER],
@@ -69,12 +69,12 @@ def _directory(host: str) -> Path:
 
 
 def _bridge(network: str) -> Path:
-    """Return where the kernel shows the interface of a network."""
+    """Return the sysfs path of a network's interface."""
     return Path("/sys/class/net", f"br-{network[:12]}")
 
 
 def _processes(directory: Path) -> list[str]:
-    """Return the command lines that name ``directory``."""
+    """Return the command lines that contain ``directory``."""
     lines = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:

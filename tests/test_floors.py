@@ -20,7 +20,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def in_group(name: str) -> Iterator[str]:
-    """Yield what a dependency group asks for, that of the groups that it includes as well."""
+    """Yield the requirements of a dependency group, including those of groups it includes."""
     for entry in PYPROJECT["dependency-groups"][name]:
         if isinstance(entry, str):
             yield entry
@@ -29,7 +29,7 @@ def in_group(name: str) -> Iterator[str]:
 
 
 def asked() -> Iterator[Requirement]:
-    """Yield what is asked for to build, to run and to test."""
+    """Yield the requirements to build, to run and to test."""
     project: dict[str, Any] = PYPROJECT["project"]
     extras = (entry for extra in project["optional-dependencies"].values() for entry in extra)
     for entry in (
@@ -42,8 +42,8 @@ def asked() -> Iterator[Requirement]:
 
 
 @pytest.mark.parametrize("requirement", list(asked()), ids=str)
-def test_the_oldest_that_is_allowed_is_tested(requirement: Requirement) -> None:
-    """A floor that no test has seen is a guess."""
+def test_oldest_allowed_version_is_tested(requirement: Requirement) -> None:
+    """An untested lower bound is a guess."""
     pins = map(Requirement, _lines(OLDEST.read_text()))
     tested = {canonicalize_name(pin.name): _version(pin, "==") for pin in pins}
     assert _version(requirement, ">=") == tested[canonicalize_name(requirement.name)], (

@@ -1,4 +1,4 @@
-"""The harness itself: its servers are real, they answer, and nothing of them survives."""
+"""The test harness: its servers are real, they work, and they leave nothing behind."""
 
 from __future__ import annotations
 
@@ -27,23 +27,21 @@ _ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.xdist_group("a-group")
-def test_groups_of_tests_are_known_to_xdist(request: pytest.FixtureRequest) -> None:
-    """It names them in the test's id; where a pytest ignores that, each server starts twice."""
+def test_xdist_knows_the_groups_of_tests(request: pytest.FixtureRequest) -> None:
+    """It puts them in test IDs; a pytest that ignores them starts each server twice."""
     if not hasattr(request.config, "workerinput"):
         pytest.skip("one process runs the tests")
     assert request.node.nodeid.endswith("@a-group")
 
 
-def test_openbao_answers_to_its_token(openbao: DevVault) -> None:
-    """The shared server knows its root token, which is not in its repr."""
+def test_openbao_accepts_its_root_token(openbao: DevVault) -> None:
+    """Which is not in its repr."""
     assert _policies(openbao) == ["root"]
     assert openbao.token not in repr(openbao)
 
 
-def test_a_dockerd_of_this_machine_answers_its_client_alone(
-    host_dockerd: StartDockerd, tmp_path: Path
-) -> None:
-    """It has the certificates it was given: the docker CLI accepts it, and is accepted."""
+def test_local_dockerd_accepts_only_its_client(host_dockerd: StartDockerd, tmp_path: Path) -> None:
+    """It uses the given certificates, and the docker CLI and it accept each other."""
     authority = Authority.create()
     server = write_credential(tmp_path / "server", authority.pem, authority.server())
     client = write_credential(tmp_path / "client", authority.pem, authority.client())
@@ -52,22 +50,20 @@ def test_a_dockerd_of_this_machine_answers_its_client_alone(
     assert _docker_version(port, "--tls").returncode != 0
 
 
-def test_the_compose_file_is_valid(compose: Compose) -> None:
-    """The compose command that is here accepts it, and finds both services."""
+def test_compose_file_is_valid(compose: Compose) -> None:
+    """The installed compose accepts it, and finds both services."""
     command = f"{compose.command} -f {_ROOT}/docker-compose.test.yml config --services"
     run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - pytest-docker takes a shell's words
     assert (run.returncode, sorted(run.stdout.split())) == (0, ["dind", "vault"]), run.stderr
 
 
-def test_the_vault_of_compose_answers_to_its_token(compose_vault: DevVault) -> None:
-    """It is initialized, unsealed, and knows the token that the tests use."""
+def test_vault_of_compose_accepts_its_token(compose_vault: DevVault) -> None:
+    """It is initialized, unsealed, and knows the tests' token."""
     assert _policies(compose_vault) == ["root"]
 
 
-def test_a_dind_serves_with_the_certificates_it_is_given(
-    start_dind: StartDind, tmp_path: Path
-) -> None:
-    """The docker CLI on this machine accepts it, and is accepted."""
+def test_dind_uses_the_given_certificates(start_dind: StartDind, tmp_path: Path) -> None:
+    """It and the docker CLI on this machine accept each other."""
     authority = Authority.create()
     write_credential(tmp_path / "certs" / "server", authority.pem, authority.server())
     client = write_credential(tmp_path / "client", authority.pem, authority.client())
@@ -77,8 +73,8 @@ def test_a_dind_serves_with_the_certificates_it_is_given(
     assert _docker_version(port, "--tls").returncode != 0
 
 
-def test_a_dind_that_ends_is_reported_with_its_log(start_dind: StartDind, tmp_path: Path) -> None:
-    """A certificate of another CA than the one in ca.pem stops it; nobody waits for long."""
+def test_dind_that_exits_is_reported_with_its_log(start_dind: StartDind, tmp_path: Path) -> None:
+    """At once; here ca.pem has another CA than the certificate."""
     stranger = Authority.create("stranger").server()
     write_credential(tmp_path / "server", Authority.create().pem, stranger)
     with pytest.raises(ServerFailed, match="verification failed"):
@@ -88,8 +84,8 @@ def test_a_dind_that_ends_is_reported_with_its_log(start_dind: StartDind, tmp_pa
 @pytest.mark.xdist_group(
     "engine"
 )  # what another one does to the machine would be taken for its own
-def test_a_private_engine_leaves_the_machine_as_it_was() -> None:
-    """It is stopped with a container that runs, a network and a port: all of it goes."""
+def test_private_engine_leaves_the_machine_as_it_was() -> None:
+    """It is stopped with a running container, a network and a port, and all of it is gone."""
     find_dockerd()
     before, interfaces = _traces(), _interfaces()
     with private_engine() as engine:
@@ -114,7 +110,7 @@ def _directory(engine: Engine) -> Path:
 
 
 def _processes(directory: Path) -> list[str]:
-    """Return the command lines that name ``directory``."""
+    """Return the command lines that contain ``directory``."""
     lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return [line for line in lines.splitlines() if str(directory) in line]
 
@@ -124,7 +120,7 @@ def _interfaces() -> set[str]:
 
 
 def _traces() -> dict[str, object]:
-    """Return what a dockerd changes outside of its own directories, unless it is told not to."""
+    """Return what a dockerd changes outside its own directories unless told not to."""
     iptables = shutil.which("iptables", path=SEARCH_PATH)
     rules = (
         subprocess.run([iptables, "-S"], stdout=subprocess.PIPE, check=True) if iptables else None

@@ -1,4 +1,4 @@
-"""A Vault that lies: each lie is refused, and what was installed before stays."""
+"""A Vault that lies: each lie is rejected, and the installed credential stays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def snapshot(directory: Path) -> dict[str, tuple[int, bytes | str]]:
-    """Return everything under a directory but the lock: modes, contents, where links lead."""
+    """Return everything in a directory except the lock: modes, contents, link targets."""
     return {
         str(path.relative_to(directory)): (
             path.lstat().st_mode,
@@ -47,7 +47,7 @@ def _with_chain(order: Order, chain: list[str]) -> dict[str, Any]:
 
 
 def _each_signed_by_the_other() -> list[str]:
-    """Return certificates of two CAs: at each step there are sixteen ways to go on."""
+    """Return cross-signed certificates of two CAs: every step has sixteen continuations."""
     pairs = (("one", _ONE, _TWO), ("two", _TWO, _ONE)) * 16
     found = [
         issuer.issue(name, public_key=subject.key.public_key(), extra=[A_CA]).certificate
@@ -183,7 +183,7 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
 
 
 @pytest.mark.parametrize(("lie", "status", "words"), LIES.values(), ids=LIES.keys())
-def test_a_vault_that_lies_is_refused(
+def test_lying_vault_is_rejected(
     lie: Callable[[Order], Any],
     status: int,
     words: str,
@@ -192,7 +192,7 @@ def test_a_vault_that_lies_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Each lie is named, and what was installed before stays as it was, byte for byte."""
+    """The error names the lie, and the installed credential stays the same, byte for byte."""
     lead_to(fake, monkeypatch)
     command = ["issue", "server", "--host", "a.example.internal", "--dir", str(tmp_path / "s")]
     assert main.run(command) == 0
@@ -203,13 +203,13 @@ def test_a_vault_that_lies_is_refused(
     assert snapshot(tmp_path) == before
 
 
-def test_all_that_is_wrong_is_in_the_json_at_once(
+def test_json_error_has_every_problem_of_the_certificate(
     fake: FakeVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A program sees each mismatch by itself."""
+    """Each mismatch is a separate entry."""
     lead_to(fake, monkeypatch)
     fake.answer = lambda order: order.honest(
         usages=[SERVER_AUTH, CLIENT_AUTH], dns=["evil.example"], lifetime=timedelta(days=400)

@@ -1,4 +1,4 @@
-"""The image of the Dockerfile: small, not root, and it issues into a directory of the host."""
+"""The image of the Dockerfile is small, does not run as root, and issues into a host directory."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _LIMIT = 600.0  # seconds, for a download of the dependencies
 def image(
     engine: Engine, python_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Build it as the guide says, after `make dist`, from this checkout's files."""
+    """Build it as the guide says, after `make dist`, from the files of this checkout."""
     context = tmp_path_factory.mktemp("context")
     (context / "dist").mkdir()
     shutil.copy2(wheel, context / "dist")
     for name in ("Dockerfile", ".dockerignore", "constraints.txt"):
         shutil.copy2(ROOT / name, context)
-    # A private engine has no bridge to reach an index by.
+    # A private engine has no bridge network to reach a package index through.
     build = ["build", "--network", "host", "--build-arg", f"BASE={python_image}", "--tag", _IMAGE]
     try:
         engine.docker(*build, str(context), limit=_LIMIT)
@@ -43,14 +43,14 @@ def image(
     engine.docker("image", "rm", "--force", _IMAGE)
 
 
-def test_it_is_the_program(engine: Engine, image: str) -> None:
-    """Its arguments are the program's, of the version that was built."""
+def test_image_runs_the_program(engine: Engine, image: str) -> None:
+    """Its arguments are the program's, and the version is that of the build."""
     printed = engine.docker("run", "--rm", "--network", "none", image, "--version")
     assert printed == f"dockertls-vault {VERSION}\n"
 
 
-def test_it_runs_as_nobody_in_particular(engine: Engine, image: str) -> None:
-    """By a number, not root, and nothing of the program is that user's to change."""
+def test_image_runs_as_an_unprivileged_user(engine: Engine, image: str) -> None:
+    """A numeric one, not root, who cannot change the program."""
     look = (
         "import os, dockertls_vault; "
         "print(os.getuid(), os.access(dockertls_vault.__file__, os.W_OK), os.access('/', os.W_OK))"
@@ -60,10 +60,10 @@ def test_it_runs_as_nobody_in_particular(engine: Engine, image: str) -> None:
     assert engine.docker(*run) == "65532 False False\n"
 
 
-def test_it_issues_into_a_directory_of_the_host(
+def test_image_issues_into_a_host_directory(
     engine: Engine, image: str, prepared: DevVault, tmp_path: Path
 ) -> None:
-    """The files belong to the user that --user names, who need not exist in the image."""
+    """The files belong to the user of --user, who need not exist in the image."""
     uid, gid = (54321, 54322) if os.geteuid() == 0 else (os.getuid(), os.getgid())
     directory = tmp_path / "certs"
     directory.mkdir(mode=0o755)

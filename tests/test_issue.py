@@ -1,4 +1,4 @@
-"""Issuing, as a user does it: the same against the fake, OpenBao, and Vault in its dialects."""
+"""Issuing as a user does: the same on the fake, on OpenBao and on both dialects of Vault."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", params=["fake", "openbao", "vault_community", "vault_enterprise"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Return each server in turn, with the CA of `ca init`."""
+    """Return each server in turn, after `ca init`."""
     if request.param == "fake":
         with fake_vault.running() as fake:
             yield fake
@@ -45,12 +45,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def vault(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lead the program to a server."""
+    """Point the program to a server."""
     lead_to(server, monkeypatch)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run a command that succeeds; return the data of its JSON."""
+    """Run a command, expect success, and return the data of its JSON."""
     status = main.run([*map(str, arguments), "-o", "json"])
     captured = capsys.readouterr()
     assert status == 0, captured.err
@@ -61,15 +61,15 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any
 
 
 def certificate(path: Path) -> x509.Certificate:
-    """Read the first certificate of a file."""
+    """Return the first certificate of a file."""
     return x509.load_pem_x509_certificates(path.read_bytes())[0]
 
 
 @pytest.mark.usefixtures("vault")
-def test_a_server_gets_what_it_asked_for(
+def test_server_certificate_is_as_requested(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Names, usage, key, modes and the trust bundle, and JSON that says the same."""
+    """Names, usage, key, modes and trust bundle, and the JSON agrees."""
     out = tmp_path / "tls"
     arguments = ("--host", "a.example.internal", "--host", "10.1.2.3", "--host", "::1")
     data = run(capsys, "issue", "server", *arguments, "--dir", out)
@@ -88,8 +88,10 @@ def test_a_server_gets_what_it_asked_for(
 
 
 @pytest.mark.usefixtures("vault")
-def test_a_client_is_its_common_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A client has a name that Docker sees as the user, no host's name, and an hour."""
+def test_client_certificate_has_only_a_common_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Docker takes it as the user; no SAN, and an hour of validity."""
     data = run(capsys, "issue", "client", "--name", "alice@ci", "--dir", tmp_path / "c")
     assert data["certificate"]["common_name"] == "alice@ci"
     assert (data["certificate"]["dns_names"], data["certificate"]["ip_addresses"]) == ([], [])
@@ -101,10 +103,10 @@ def test_a_client_is_its_common_name(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.usefixtures("vault")
 @pytest.mark.parametrize("server", ["openbao"], indirect=True)
 @pytest.mark.parametrize("key_type", list(KeyType))
-def test_every_kind_of_key_is_signed(
+def test_every_key_type_is_signed(
     key_type: KeyType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The key on disk is of the kind that was asked for, in PKCS#8."""
+    """The key on disk has the requested type, in PKCS #8."""
     run(capsys, "issue", "client", "--key-type", key_type.value, "--dir", tmp_path / "c")
     pem = (tmp_path / "c" / "key.pem").read_bytes()
     key = serialization.load_pem_private_key(pem, None)
@@ -121,10 +123,10 @@ def test_every_kind_of_key_is_signed(
 
 
 @pytest.mark.usefixtures("vault")
-def test_the_type_of_key_is_a_setting(
+def test_key_type_is_a_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A variable names it for every command on a host; the flag wins."""
+    """A variable sets it for all commands on a host; the flag takes precedence."""
     monkeypatch.setenv("DOCKERTLS_KEY_TYPE", "ec-p384")
     command = ("issue", "client", "--dir", tmp_path / "c")
     assert run(capsys, *command)["key_type"] == "ec-p384"
@@ -132,8 +134,10 @@ def test_the_type_of_key_is_a_setting(
 
 
 @pytest.mark.usefixtures("vault")
-def test_issuing_again_renews_in_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second run is safe: another generation, another key, and the first one kept."""
+def test_issuing_again_renews_the_credential(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second run is safe: a new generation and key, and the first one is kept."""
     out = tmp_path / "c"
     serials = {
         run(capsys, "issue", "client", "--dir", out)["certificate"]["serial"] for _ in range(2)
@@ -143,10 +147,10 @@ def test_issuing_again_renews_in_place(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("vault")
-def test_the_dind_layout_has_a_directory_for_each(
+def test_dind_layout_has_a_directory_per_purpose(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As docker:dind expects them under DOCKER_TLS_CERTDIR."""
+    """As docker:dind expects them in DOCKER_TLS_CERTDIR."""
     run(capsys, "issue", "server", "--host", "localhost", "--layout", "dind", "--dir", tmp_path)
     run(capsys, "issue", "client", "--layout", "dind", "--dir", tmp_path)
     assert {path.name for path in tmp_path.glob("*/*.pem")} == {"ca.pem", "cert.pem", "key.pem"}
@@ -155,8 +159,8 @@ def test_the_dind_layout_has_a_directory_for_each(
 
 
 @pytest.mark.usefixtures("vault")
-def test_words_say_where_the_files_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What people read: subject, names, until when, fingerprint, files with their modes."""
+def test_text_output_lists_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Subject, names, expiry, fingerprint, and files with their modes."""
     out = tmp_path / "c"
     assert main.run(["issue", "client", "--name", "alice", "--dir", str(out)]) == 0
     words = capsys.readouterr().out
@@ -168,9 +172,9 @@ def test_words_say_where_the_files_are(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("ttl", "before", "after"),
     [("10m", r" \(backdated (5m|4m59s|5m1s)\)", r" \(10m from now\)"), ("30d", "", "")],
-    ids=["as asked for", "cut by the role, which a warning says"],
+    ids=["as requested", "capped by the role, with a warning"],
 )
-def test_how_long_it_is_valid_is_the_ttl(
+def test_reported_validity_is_the_ttl(
     ttl: str,
     before: str,
     after: str,
@@ -179,7 +183,7 @@ def test_how_long_it_is_valid_is_the_ttl(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """And not what lies between the two times: a role that dates back makes that longer."""
+    """Not the time between notBefore and notAfter, which backdating makes longer."""
     lead_to(prepared_server, monkeypatch)
     assert main.run(["issue", "client", "--ttl", ttl, "--dir", str(tmp_path / "c")]) == 0
     words = capsys.readouterr().out
@@ -187,13 +191,13 @@ def test_how_long_it_is_valid_is_the_ttl(
     assert re.search(rf"^valid until\t[\d :-]+ UTC{after}$", words, re.MULTILINE)
 
 
-def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
+def test_detected_name_that_the_role_refuses_is_left_out(
     prepared_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Without --host a name outside the role's domains is dropped, and it is said."""
+    """Without --host, names outside the role's domains are dropped with a warning."""
     lead_to(prepared_server, monkeypatch)
     monkeypatch.setattr("socket.gethostname", lambda: "host.elsewhere.example")
     assert main.run(["issue", "server", "--dir", str(tmp_path / "s"), "-o", "json"]) == 0
@@ -205,13 +209,13 @@ def test_names_found_on_the_machine_that_the_role_refuses_are_left_out(
     assert "does not allow: host.elsewhere.example" in captured.err
 
 
-def test_a_name_asked_for_that_the_role_refuses_is_an_error(
+def test_requested_name_that_the_role_refuses_is_an_error(
     prepared_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With --host nothing is dropped: Vault's own words are shown, and nothing is written."""
+    """With --host nothing is dropped: Vault's message is shown, and nothing is written."""
     lead_to(prepared_server, monkeypatch)
     for name in ("a.elsewhere.example", "*.example.internal"):
         out = tmp_path / "s"
@@ -220,13 +224,13 @@ def test_a_name_asked_for_that_the_role_refuses_is_an_error(
         assert not out.exists()
 
 
-def test_a_capped_ttl_is_reported(
+def test_capped_ttl_is_reported(
     prepared_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The role's maximum is a day; a longer TTL is cut, and one warning says so and until when."""
+    """The role's maximum is a day; one warning has the requested TTL and the expiry."""
     lead_to(prepared_server, monkeypatch)
     command = ["issue", "client", "--ttl", "30d", "--dir", str(tmp_path / "c"), "-o", "json"]
     assert main.run(command) == 0
@@ -249,7 +253,7 @@ def test_a_capped_ttl_is_reported(
         (["--dir", ""], 2, "empty value for --dir"),
     ],
 )
-def test_wrong_input_is_refused_before_anything_is_touched(
+def test_invalid_input_is_refused_before_anything_is_touched(
     arguments: list[str],
     status: int,
     words: str,
@@ -258,20 +262,20 @@ def test_wrong_input_is_refused_before_anything_is_touched(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A mount, a role, a TTL or an owner that makes no sense; the directory is not even made."""
+    """An invalid mount, role, TTL or owner; not even the directory is created."""
     lead_to(prepared_server, monkeypatch)
     assert main.run(["issue", "client", "--dir", str(tmp_path / "c"), *arguments]) == status
     assert words in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
 
 
-def test_a_name_that_the_ca_may_not_sign_is_refused(
+def test_name_outside_the_cas_constraints_is_refused(
     vault_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Vault refuses it in Go's words, we what OpenBao signs: 65, and nothing is installed."""
+    """By Vault with Go's message, by us if OpenBao signs it: status 65, nothing installed."""
     lead_to(vault_server, monkeypatch)
     mount = f"constrained-{secrets.token_hex(4)}"
     mounts.constrained_root(vault_server, mount, permitted_dns_domains="a.example.internal")
@@ -284,10 +288,10 @@ def test_a_name_that_the_ca_may_not_sign_is_refused(
 
 @pytest.mark.parametrize("server", ["vault_community", "vault_enterprise"], indirect=True)
 @pytest.mark.usefixtures("vault")
-def test_an_address_that_the_ca_may_not_sign_is_refused(
+def test_address_outside_the_cas_constraints_is_refused(
     server: DevVault, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only Vault makes a CA that is bound to ranges of addresses."""
+    """Only Vault can create a CA constrained to address ranges."""
     mount = f"constrained-{secrets.token_hex(4)}"
     mounts.constrained_root(server, mount, permitted_ip_ranges="10.0.0.0/8")
     command = ["issue", "server", "--mount", mount, "--dir", str(tmp_path / "s"), "--host"]
@@ -299,20 +303,18 @@ def test_an_address_that_the_ca_may_not_sign_is_refused(
 
 @pytest.mark.parametrize("server", ["openbao", "vault_enterprise"], indirect=True)
 @pytest.mark.usefixtures("vault")
-def test_a_namespace_that_there_is_not_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where there are namespaces: Community ignores them, and `auth` says so."""
+def test_unknown_namespace_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If the server has namespaces; Community ignores them, which `auth` reports."""
     arguments = ["--dir", str(tmp_path / "c"), "--namespace", "nowhere"]
     assert main.run(["issue", "client", *arguments]) == 78
     assert "namespace" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
 
 
-def test_names_go_both_ways(
+def test_names_are_sent_in_the_csr_and_as_parameters(
     fake: FakeVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the CSR and as parameters: a role that reads only one of them drops the other."""
+    """A role may read only one of the two."""
     lead_to(fake, monkeypatch)
     names = ["--host", "a.example.internal", "--host", "10.1.2.3"]
     assert main.run(["issue", "server", *names, "--dir", str(tmp_path / "s")]) == 0
@@ -324,13 +326,13 @@ def test_names_go_both_ways(
     assert "not_after" not in order.body
 
 
-def test_what_outlives_its_root_ends_with_it(
+def test_expiry_of_the_root_is_reported_as_the_end(
     vault_server: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As leaf_not_after_behavior=permit allows; the true end is said, and why."""
+    """With leaf_not_after_behavior=permit, a leaf may outlive its root."""
     lead_to(vault_server, monkeypatch)
     mount = f"pki-{secrets.token_hex(4)}"
     mounts.constrained_root(vault_server, mount, ttl="31d")
@@ -355,13 +357,13 @@ def test_what_outlives_its_root_ends_with_it(
     assert f"\nvalid until\t{until:%Y-%m-%d %H:%M:%S} UTC\n" in capsys.readouterr().out
 
 
-def test_a_credential_ends_with_the_last_root_that_it_trusts(
+def test_expiry_of_the_last_trusted_root_is_reported_as_the_end(
     prepared: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With two mounts those are not above the certificate; from then on nobody is trusted."""
+    """With --trust-mount, those roots are not above the certificate."""
     lead_to(prepared, monkeypatch)
     mount = f"pki-{secrets.token_hex(4)}"
     mounts.constrained_root(prepared, mount, ttl="48h")
@@ -389,7 +391,7 @@ def test_a_credential_ends_with_the_last_root_that_it_trusts(
         ),
     ],
 )
-def test_a_clock_that_is_a_little_off_is_said(
+def test_clock_difference_is_a_warning(
     ahead: timedelta,
     words: str,
     fake: FakeVault,
@@ -397,7 +399,7 @@ def test_a_clock_that_is_a_little_off_is_said(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The certificate is installed, and no cap is reported."""
+    """The certificate is installed, and no capped TTL is reported."""
     lead_to(fake, monkeypatch)
     fake.ahead = ahead
     assert main.run(["issue", "client", "--dir", str(tmp_path / "c"), "-o", "json"]) == 0
@@ -407,13 +409,13 @@ def test_a_clock_that_is_a_little_off_is_said(
     assert _about(words) in _about(warning)
 
 
-def test_a_clock_that_is_far_behind_is_the_reason_given(
+def test_clock_beyond_the_tolerance_is_the_reported_cause(
     fake: FakeVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Beyond five minutes nothing is installed, and the hint is to set it."""
+    """Beyond five minutes nothing is installed, and the hint is to set the clock."""
     lead_to(fake, monkeypatch)
     fake.ahead = timedelta(minutes=10)
     assert main.run(["issue", "client", "--dir", str(tmp_path / "c")]) == 65
@@ -424,17 +426,17 @@ def test_a_clock_that_is_far_behind_is_the_reason_given(
 
 
 def _about(words: str) -> str:
-    """Leave the seconds out: a Date header has no parts of them, and a request takes time."""
+    """Drop the seconds: a Date header has no fractions, and requests take time."""
     return re.sub(r"(\d+)m(\d+s)?", lambda found: f"{found[1]}m", words)
 
 
-def test_a_ca_whose_key_is_not_verified_is_refused_with_words(
+def test_ca_with_an_unsupported_key_type_is_refused_with_an_explanation(
     openbao: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Vault signs with Ed25519, and Docker would take it."""
+    """Vault signs with Ed25519 and Docker accepts it, but cryptography does not."""
     lead_to(openbao, monkeypatch)
     mounts.ed25519_root(openbao, "ed25519")
     out = tmp_path / "c"

@@ -1,4 +1,4 @@
-"""A login, which takes its time in the background while the rest of a command gets ready."""
+"""The login runs in the background while the rest of a command prepares."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def role(openbao: DevVault) -> Role:
-    """Return an AppRole on a real server."""
+    """Create an AppRole role on a real server."""
     return Role.make(Operator.of(openbao))
 
 
 class Gate:
-    """Lets a login through once the key is there, and knows when one has come."""
+    """Holds a login back until the key exists, and records that one has arrived."""
 
     def __init__(self) -> None:
         self.has_key, self.has_come = threading.Event(), threading.Event()
@@ -46,7 +46,7 @@ class Gate:
 
 @pytest.fixture
 def gate(role: Role, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    """Have the program log in through a gate."""
+    """Make the program log in through a gate."""
     found = Gate()
     with speaking([found.rule], role.operator.address) as address:
         for name, value in {**role.variables, "VAULT_ADDR": address}.items():
@@ -55,7 +55,7 @@ def gate(role: Role, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 
 def make_keys(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object]) -> None:
-    """Have ``before`` called for each key that is made."""
+    """Call ``before`` for each key that is generated."""
     generate = keys.generate_key
 
     def generate_after(key_type: KeyType) -> keys.PrivateKey:
@@ -66,23 +66,23 @@ def make_keys(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object]) -> 
 
 
 def issue(directory: Path) -> int:
-    """Issue with less time than the gate has, so that nobody waits for it."""
+    """Issue with less time than the gate allows, so that no test hangs."""
     arguments = ["--name", "ci", "--dir", str(directory), "--timeout", f"{LIMIT / 2:.0f}s"]
     return main.run(["issue", "client", *arguments])
 
 
-def test_the_key_is_made_while_vault_logs_in(
+def test_key_is_generated_during_the_login(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that answers the login only once there is a key is waited for by nobody."""
+    """The server answers the login only once there is a key."""
     make_keys(monkeypatch, gate.has_key.set)
     assert issue(tmp_path) == 0
 
 
-def test_a_login_is_revoked_where_the_rest_fails_meanwhile(
+def test_login_is_revoked_if_the_rest_fails_meanwhile(
     gate: Gate, role: Role, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Vault answers it when the failure is there already; its token is waited for and revoked."""
+    """The login is answered after the failure; its token is awaited and revoked."""
     before = role.accessors()
 
     def fail() -> None:
@@ -96,8 +96,8 @@ def test_a_login_is_revoked_where_the_rest_fails_meanwhile(
     assert not is_running()
 
 
-def test_nobody_logs_in_where_nothing_may_be_written(gate: Gate, tmp_path: Path) -> None:
-    """What is wrong here is found before Vault is asked, and no secret_id is used for it."""
+def test_no_login_if_the_directory_is_refused(gate: Gate, tmp_path: Path) -> None:
+    """The error is found before any request, so that no secret_id is spent."""
     (tmp_path / "key.pem").write_text("of somebody else")
     assert issue(tmp_path) != 0
     assert not gate.has_come.is_set()

@@ -1,4 +1,4 @@
-"""Who is shut out by a new ca.pem: said before it happens."""
+"""A new ca.pem may make peers untrusted, which is reported beforehand."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
-    """Run a command that succeeds; return the data of its JSON."""
+    """Run a command, expect success, and return the data of its JSON."""
     assert main.run([*map(str, arguments), "-o", "json"]) == 0
     data: dict[str, Any] = json.loads(capsys.readouterr().out)["data"]
     return data
 
 
 def by_hand(out: Path, *bundle: x509.Certificate, names: tuple[str, str]) -> None:
-    """Write what somebody made with a CA of their own."""
+    """Write a credential made by hand with another CA."""
     out.mkdir(parents=True)
     (out / "ca.pem").write_bytes(certificates_pem(bundle))
     for name in names:
@@ -61,7 +61,7 @@ def by_hand(out: Path, *bundle: x509.Certificate, names: tuple[str, str]) -> Non
         ),
     ],
 )
-def test_who_is_shut_out_by_another_ca_is_said(
+def test_each_ca_removed_from_ca_pem_is_a_warning(
     arguments: list[str],
     names: tuple[str, str],
     consequence: str,
@@ -70,7 +70,7 @@ def test_who_is_shut_out_by_another_ca_is_said(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Warn of each CA that is removed from ca.pem, unless it has expired; also with --quiet."""
+    """Unless it has expired; also with --quiet."""
     lead_to(prepared, monkeypatch)
     old, other = (Authority.create(name) for name in ("by hand", "of another team"))
     long_ago = datetime.now(UTC) - timedelta(days=10)
@@ -88,17 +88,17 @@ def test_who_is_shut_out_by_another_ca_is_said(
         f"(SHA-256 {ca['fingerprint_sha256']}): {consequence}"
         for ca in lost
     ]
-    # The second time it is ours that is replaced, and nobody is shut out.
+    # The second run replaces our own credential, and no CA is removed.
     assert main.run(command) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["data"]["removed_cas"] == []
     assert "lacks" not in captured.err
 
 
-def test_who_is_shut_out_is_said_before_anything_happens(
+def test_removed_ca_is_reported_before_anything_happens(
     fake: FakeVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is signed and nothing is replaced by then."""
+    """By then nothing is signed and nothing replaced."""
     lead_to(fake, monkeypatch)
     by_hand(tmp_path / "d", Authority.create().certificate, names=("cert.pem", "key.pem"))
     there: list[str] = []
@@ -113,13 +113,13 @@ def test_who_is_shut_out_is_said_before_anything_happens(
     assert fake.orders == []
 
 
-def test_a_ca_of_ours_that_another_mount_does_not_have(
+def test_ca_missing_from_another_mount_is_reported(
     prepared: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Without --replace as well: the mount is another one, and with it who may come in."""
+    """Without --replace, too: another mount has other trusted roots."""
     lead_to(prepared, monkeypatch)
     init(prepared, "another")
     first = run(capsys, "issue", "client", "--dir", tmp_path / "c")
@@ -128,42 +128,42 @@ def test_a_ca_of_ours_that_another_mount_does_not_have(
 
 
 def empty(path: Path) -> None:
-    """Leave nothing in it."""
+    """Leave the file empty."""
     path.write_text("")
 
 
 def damaged(path: Path) -> None:
-    """Leave something else in it."""
+    """Leave text that is not PEM."""
     path.write_text("no PEM")
 
 
 def a_link_to_nothing(path: Path) -> None:
-    """Lead nowhere."""
+    """Leave a dangling link."""
     path.symlink_to("nowhere")
 
 
 def a_link_to_a_fifo(path: Path) -> None:
-    """Lead to what a reader waits at."""
+    """Leave a link to a FIFO, which blocks a reader."""
     os.mkfifo(path.with_name("fifo"))
     path.symlink_to("fifo")
 
 
 def a_link_to_a_device_without_end(path: Path) -> None:
-    """Lead to what a reader never has read."""
+    """Leave a link to an endless device."""
     path.symlink_to("/dev/zero")
 
 
 @pytest.mark.parametrize(
     "make", [empty, damaged, a_link_to_nothing, a_link_to_a_fifo, a_link_to_a_device_without_end]
 )
-def test_a_ca_pem_that_says_nothing(
+def test_unreadable_ca_pem_gives_no_warning(
     make: Callable[[Path], None],
     prepared: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Nobody was let in by it, so nobody is shut out; what blocks or has no end is not read."""
+    """It trusted nobody; a FIFO or an endless file is not read."""
     lead_to(prepared, monkeypatch)
     (tmp_path / "c").mkdir()
     make(tmp_path / "c" / "ca.pem")
@@ -171,13 +171,13 @@ def test_a_ca_pem_that_says_nothing(
     assert issued["removed_cas"] == []
 
 
-def test_an_intermediate_below_a_root_that_stays(
+def test_intermediate_below_a_kept_root_gives_no_warning(
     prepared: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Whoever has a certificate of it sends it along, and is let in as before."""
+    """Peers send it along with their certificates, and stay trusted."""
     lead_to(prepared, monkeypatch)
     intermediate(prepared, "below")
     run(capsys, "issue", "server", "--host", "localhost", "--mount", "below", "--dir", tmp_path)
@@ -188,13 +188,13 @@ def test_an_intermediate_below_a_root_that_stays(
 
 
 @as_root
-def test_nothing_is_said_of_a_file_that_the_owner_may_not_read(
+def test_ca_pem_unreadable_to_the_owner_is_not_disclosed(
     prepared: DevVault,
     everybodys: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The ca.pem of a user may be a link to a file of root's, of which root would tell."""
+    """A user's ca.pem may be a link to a file of root's."""
     lead_to(prepared, monkeypatch)
     secret, out = everybodys / "secret.pem", everybodys / "out"
     out.mkdir()
@@ -208,10 +208,10 @@ def test_nothing_is_said_of_a_file_that_the_owner_may_not_read(
         assert ("the new ca.pem no longer contains" in capsys.readouterr().err) == said
 
 
-def test_the_roots_are_read_while_vault_signs(
+def test_roots_are_read_while_vault_signs(
     fake: FakeVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that answers what is read only once it has signed is waited for by nobody."""
+    """The server answers the read only once it has signed."""
     lead_to(fake, monkeypatch)
     has_signed = threading.Event()
 
@@ -232,7 +232,7 @@ def test_the_roots_are_read_while_vault_signs(
     ],
     ids=["Vault may have signed", "Vault did not sign"],
 )
-def test_what_vault_may_have_signed_is_reported_before_a_missing_root(
+def test_possible_signature_is_reported_before_a_missing_root(
     status: str,
     said: str,
     words: str,
@@ -240,7 +240,7 @@ def test_what_vault_may_have_signed_is_reported_before_a_missing_root(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Both the signature and the read of the roots fail; a refusal has the mount for its cause."""
+    """If both the signature and the read of the roots fail; a refusal blames the mount."""
 
     def answer(node: Node, connection: socket.socket) -> None:
         if "/sign/" in node.paths[-1]:

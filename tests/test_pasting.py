@@ -1,4 +1,4 @@
-"""A command in a hint is there to be pasted: what others named is one word of it, or none."""
+"""Commands in hints can be pasted: names from outside are exactly one word of them, or absent."""
 
 from __future__ import annotations
 
@@ -31,43 +31,43 @@ NOW = datetime.now(UTC)
 
 
 def unrevoked(text: str) -> str:
-    """Return the warning that names an accessor, which Vault said."""
+    """Return the warning with an accessor, which Vault chose."""
     login = Login("t", batch=False, accessor=text, ttl=timedelta(), uses=None, since=0.0)
     return _between("`", _not_revoked(login, DockerTLSError("refused")))
 
 
 def issuing(mount: str, signer: Signer | None) -> readiness.Issuing:
-    """Return who signs in a mount."""
+    """Return the hint with a mount."""
     return readiness.Issuing(mount, signer, CLIENT, NOW, timedelta())
 
 
 def usage_of(text: str) -> str:
-    """Return what an issuer's usage, which Vault said, leads to."""
+    """Return the hint with an issuer's usage, which Vault sent."""
     signer = Signer((PEM,), revoked=False, usage=text, leaf_not_after_behavior="err")
     words = readiness.obstacle(issuing("pki", signer), "pki", ()) or ""
     return words.partition("allow it: ")[2].rpartition(", or make")[0]
 
 
 def no_default(text: str) -> str:
-    """Return what a mount without an issuer leads to."""
+    """Return the hint for a mount without an issuer."""
     words = readiness.obstacle(issuing(text, None), text, ()) or ""
     return words.partition("choose one: ")[2]
 
 
 def no_root(text: str) -> str:
-    """Return what a mount without a root leads to."""
+    """Return the hint for a mount without a root."""
     return readiness.no_root(text).partition("import its root (")[2].rpartition("), or")[0]
 
 
 def named_user(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the command against a user of an ACL, of a name that a directory service allows."""
+    """Return the command for an ACL's user, whose name a directory service chose."""
     entry = pwd.struct_passwd((text, "x", 54321, 54321, "", "/", "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
     return _acl(Tag.USER)
 
 
 def named_group(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the command against a group of an ACL."""
+    """Return the command for an ACL's group."""
     monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group((text, "x", 54321, [])))
     return _acl(Tag.GROUP)
 
@@ -102,14 +102,14 @@ COMMANDS: dict[str, tuple[Callable[[str], str], str]] = {
 
 @pytest.mark.parametrize("place", COMMANDS)
 @pytest.mark.parametrize("text", NASTY)
-def test_one_word(place: str, text: str) -> None:
-    """A real shell makes of the command just the words that it has, and runs nothing in them."""
+def test_name_is_one_shell_word(place: str, text: str) -> None:
+    """A real shell parses exactly these words, and runs nothing in them."""
     make, word = COMMANDS[place]
     assert word.format(text) in _words(make(text))
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_users_and_groups(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_with_spaces_are_quoted(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory service has names such as ``domain users``."""
     with monkeypatch.context() as patched:
         assert _words(named_user(text, patched))[-1] == f"u:{text}"
@@ -117,12 +117,12 @@ def test_users_and_groups(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _words(pasted: str) -> list[str]:
-    """Return what a shell makes of a command, in which a variable before it is a word as well."""
+    """Return a shell's words for a command, counting a variable before it as one."""
     shell = ["sh", "-c", f"printf '%s\\0' {pasted}"]
     printed = subprocess.run(shell, capture_output=True, text=True, check=True)
     return printed.stdout.removesuffix("\0").split("\0")
 
 
-def test_no_flag() -> None:
-    """What a server calls an accessor is not a flag of ``bao``."""
+def test_accessor_cannot_be_a_flag() -> None:
+    """Of ``bao``, whatever the server sends."""
     assert unrevoked("-self").endswith("-accessor ACCESSOR")

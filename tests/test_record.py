@@ -1,4 +1,4 @@
-"""The terminal session of the docs: what it shows is what the commands print today."""
+"""The recorded terminal session of the docs shows the current output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SESSION = ROOT / "docs" / "images" / "session.svg"
 _TEXT = re.compile(r'<text class="session-[^"]*" x="[^"]*" y="([^"]*)"[^>]*>([^<]*)</text>')
-# What another run has another of, and another release of dockerd.
+# What differs from run to run, and between releases of dockerd.
 _CHANGING = {
     r"[0-9A-F]{2}(:[0-9A-F]{2})+": "fingerprint",
     r"\b(\d+[dhms])+": "duration",
@@ -27,7 +27,7 @@ _CHANGING = {
 
 
 def _shown(drawing: Path) -> list[str]:
-    """Return the lines of a session, without what changes from run to run."""
+    """Return the lines of a session, without what differs from run to run."""
     lines: dict[str, str] = {}
     for line, text in _TEXT.findall(drawing.read_text(encoding="utf-8")):
         lines[line] = lines.get(line, "") + html.unescape(text).replace("\N{NO-BREAK SPACE}", " ")
@@ -37,8 +37,8 @@ def _shown(drawing: Path) -> list[str]:
     return shown
 
 
-def test_the_session_is_what_the_commands_print(tmp_path: Path) -> None:
-    """`python scripts/record.py` as root records it anew, with a real dockerd and OpenBao."""
+def test_recorded_session_matches_the_output(tmp_path: Path) -> None:
+    """`python scripts/record.py`, as root with dockerd and OpenBao, records it again."""
     find_dockerd()
     anew = tmp_path / "session.svg"
     subprocess.run([sys.executable, ROOT / "scripts" / "record.py", anew], check=True)

@@ -1,4 +1,4 @@
-"""What a role or an issuer refuses: for good, and with what to do about it; on a real server."""
+"""Refusals by a role or an issuer: permanent, and with a hint; on real servers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SERVER = {
 CLIENT = {"key_type": "any", "server_flag": False, "require_cn": True}
 
 
-# The role's parameters, what is asked for, the exit status, what is said, and the hint.
+# The role's parameters, the request, the exit status, the message and the hint.
 REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
     "an EC key for RSA alone": (
         {"key_type": "rsa"},
@@ -181,20 +181,20 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
 
 @pytest.fixture
 def bao(openbao: DevVault, monkeypatch: pytest.MonkeyPatch) -> Operator:
-    """Return the operator of the server that the program is led to."""
+    """Return the operator of OpenBao, and point the program to it."""
     lead_to(openbao, monkeypatch)
     return Operator.of(openbao)
 
 
 @pytest.fixture
 def community(vault_community: DevVault, monkeypatch: pytest.MonkeyPatch) -> Operator:
-    """Return the operator of Vault Community, to which the program is led."""
+    """Return the operator of Vault Community, and point the program to it."""
     lead_to(vault_community, monkeypatch)
     return Operator.of(vault_community)
 
 
 def make(operator: Operator, *, root: dict[str, Any] | None = None, **server: Any) -> str:
-    """Make a mount with a root and the roles server and client; return its path."""
+    """Create a mount with a root and the roles server and client; return its path."""
     mount = f"refusing-{secrets.token_hex(4)}"
     operator.write(f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": "87600h"}})
     asked = {"common_name": "refusing root", "key_type": "ec", "ttl": "8760h"}
@@ -211,7 +211,7 @@ def change_issuer(operator: Operator, mount: str, **parameters: Any) -> None:
 
 
 def issue(mount: str, out: Path, *arguments: str) -> int:
-    """Run `issue server` for one name, unless others are given; return its status."""
+    """Run `issue server` for one name unless others are given; return its status."""
     names = () if "--host" in arguments else ("--host", NAME)
     return main.run(["issue", "server", "--mount", mount, "--dir", str(out), *names, *arguments])
 
@@ -219,7 +219,7 @@ def issue(mount: str, out: Path, *arguments: str) -> int:
 @pytest.mark.parametrize(
     ("role", "arguments", "status", "words", "hint"), REFUSALS.values(), ids=REFUSALS
 )
-def test_what_a_role_refuses(
+def test_refusal_by_a_role_is_not_an_outage(
     role: dict[str, Any],
     arguments: list[str],
     status: int,
@@ -230,7 +230,7 @@ def test_what_a_role_refuses(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is no outage (69): the status says whose it is to mend, the hint what to write."""
+    """The status is not 69, and the hint says what to change."""
     lead_to(vault_server, monkeypatch)
     mount = make(Operator.of(vault_server), **role)
     assert issue(mount, tmp_path / "s", *arguments) == status
@@ -240,10 +240,10 @@ def test_what_a_role_refuses(
     assert (tmp_path / "s").exists() is (status == 0)
 
 
-def test_an_address_outside_of_the_ranges_of_a_role(
+def test_address_outside_the_roles_ranges_is_named(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """OpenBao's roles alone have them; it is the first such address that is named."""
+    """Only OpenBao's roles have ranges; the first address outside is named."""
     mount = make(bao, allowed_ip_sans_cidr=["10.0.0.0/8"])
     assert issue(mount, tmp_path / "s", "--host", "10.1.2.3", "--host", "192.0.2.1") == 65
     told = capsys.readouterr().err
@@ -251,10 +251,10 @@ def test_an_address_outside_of_the_ranges_of_a_role(
     assert "request another one (--host), or widen allowed_ip_sans_cidr in the role" in told
 
 
-def test_the_name_of_a_client_that_a_role_for_hosts_refuses(
+def test_client_name_refused_by_a_role_has_the_right_hint(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It has another flag than a host's, and other parameters; and it may have spaces."""
+    """Another flag and other parameters than for a host; it may contain spaces."""
     command = ["issue", "client", "--mount", make(bao), "--dir", str(tmp_path / "c")]
     assert main.run([*command, "--name", "Jörg Müller"]) == 65
     told = capsys.readouterr().err
@@ -270,7 +270,7 @@ def test_the_name_of_a_client_that_a_role_for_hosts_refuses(
         (["server", "--host", NAME], "client", "is 'client' a role for servers (--role)? if so, "),
     ],
 )
-def test_a_role_for_the_other_end_is_not_to_be_widened(
+def test_role_of_the_other_purpose_is_not_to_be_widened(
     asked: list[str],
     role: str,
     words: str,
@@ -278,7 +278,7 @@ def test_a_role_for_the_other_end_is_not_to_be_widened(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It refuses the name as it should; whether it was the right one is asked first."""
+    """It refuses the name rightly; the hint asks whether it is the right role."""
     out = str(tmp_path / "c")
     assert main.run(["issue", *asked, "--mount", make(bao), "--role", role, "--dir", out]) == 65
     assert f"hint: {words}" in capsys.readouterr().err
@@ -291,7 +291,7 @@ def test_a_role_for_the_other_end_is_not_to_be_widened(
         ({"allowed_ip_sans_cidr": ["127.0.0.0/8"]}, {"::1", "198.51.100.7"}, {"127.0.0.1"}),
     ],
 )
-def test_addresses_that_were_found_are_left_out_where_they_are_refused(
+def test_detected_addresses_that_are_refused_are_left_out(
     role: dict[str, Any],
     dropped_names: set[str],
     kept: set[str],
@@ -300,7 +300,7 @@ def test_addresses_that_were_found_are_left_out_where_they_are_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """All of them at once or one by one, as the role has it; and it is said which."""
+    """All at once or one by one, as the role decides; with a warning."""
     monkeypatch.setattr("dockertls_vault.host.identity._addresses", lambda: ["198.51.100.7"])
     monkeypatch.setattr("socket.gethostname", lambda: NAME)
     command = ["issue", "server", "--mount", make(bao, **role), "--dir", str(tmp_path / "s")]
@@ -314,13 +314,13 @@ def test_addresses_that_were_found_are_left_out_where_they_are_refused(
         assert address in captured.err.partition("dropped names")[2]
 
 
-def test_a_host_name_with_an_underscore_is_left_out_with_the_limit(
+def test_detected_host_name_with_an_underscore_is_left_out(
     bao: Operator,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is the machine's own name, so what the role would have to allow is said."""
+    """The warning says what the role would have to allow."""
     monkeypatch.setattr("socket.gethostname", lambda: "my_host.example.internal")
     assert main.run(["issue", "server", "--mount", make(bao), "--dir", str(tmp_path / "s")]) == 0
     limit = "my_host.example.internal (an underscore requires enforce_hostnames=false in the role)"
@@ -328,19 +328,19 @@ def test_a_host_name_with_an_underscore_is_left_out_with_the_limit(
 
 
 def pasted(said: str) -> list[str]:
-    """Return the arguments of the command that a message has in it."""
+    """Return the arguments of the command in a message."""
     found = re.search(r"`dockertls-vault ([^`]+)`", said)
     assert found is not None
     return shlex.split(found[1])
 
 
-def test_a_bare_name_is_allowed_by_what_is_said(
+def test_suggested_command_allows_a_bare_name(
     bao: Operator,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The one that a machine has by itself, and one that was asked for: what clients dial."""
+    """Both for a detected and for a requested name."""
     mount, out = f"bare-{secrets.token_hex(4)}", tmp_path / "s"
     assert bao.address
     monkeypatch.setattr("socket.gethostname", lambda: "vm")
@@ -373,25 +373,27 @@ def test_a_bare_name_is_allowed_by_what_is_said(
         (["$(reboot)"], "dockertls", "server", "ca init --domain '$(reboot)' --allow-bare-domains"),
     ],
 )
-def test_what_allows_names(names: list[str], mount: str, role: str, command: str) -> None:
-    """As few options as do; quoted, for a server may say anything of what it refused."""
+def test_suggested_options_are_few_and_quoted(
+    names: list[str], mount: str, role: str, command: str
+) -> None:
+    """A server may return any text as the refused name."""
     assert allow_names_command(names, mount, role) == f"dockertls-vault {command}"
 
 
-def test_a_role_of_another_name_is_named() -> None:
-    """It is the one that `ca init` is to change."""
+def test_suggested_command_names_the_role() -> None:
+    """If `ca init` has to change one with another name."""
     assert allow_names_command(["vm"], "dockertls", "hosts").startswith(
         "DOCKERTLS_SERVER_ROLE=hosts docker"
     )
 
 
-def test_names_that_the_issuer_may_not_sign_are_left_out(
+def test_detected_names_outside_the_constraints_are_left_out(
     community: Operator,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Vault evaluates name constraints, and names what lies outside."""
+    """Vault evaluates name constraints, and names the first that violates them."""
     root = {"permitted_dns_domains": "example.internal", "not_before_duration": "1h"}
     monkeypatch.setattr("socket.gethostname", lambda: NAME)
     command = ["issue", "server", "--mount", make(community, root=root)]
@@ -401,10 +403,10 @@ def test_names_that_the_issuer_may_not_sign_are_left_out(
     assert "may not sign for 'localhost'" in capsys.readouterr().err
 
 
-def test_the_longest_ttl_that_fits_can_be_pasted(
+def test_suggested_ttl_works(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An issuer that ends in two days signs no week, but what the hint says."""
+    """An issuer that expires in two days cannot sign for a week."""
     mount = make(bao, root={"ttl": "48h"})
     assert issue(mount, tmp_path / "s") == 78
     hint = re.search(r"give --ttl (\S+), or set leaf_not_after", capsys.readouterr().err)
@@ -414,10 +416,10 @@ def test_the_longest_ttl_that_fits_can_be_pasted(
 
 
 @pytest.mark.parametrize("behavior", ["err", "truncate", "permit"])
-def test_an_issuer_that_has_expired_says_so(
+def test_expired_issuer_is_reported(
     behavior: str, bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Below a root that has not: no TTL fits, and what OpenBao signs all the same is no use."""
+    """Below a valid root: no TTL fits, and OpenBao's certificate would be useless."""
     below = make_below(bao, make(bao), "1s", "pem_bundle")
     change_issuer(bao, below, leaf_not_after_behavior=behavior)
     assert issue(below, tmp_path / "s") == 78
@@ -428,9 +430,9 @@ def test_an_issuer_that_has_expired_says_so(
 
 
 def make_below(operator: Operator, mount: str, ttl: str, kind: str) -> str:
-    """Make a mount whose default is an intermediate below ``mount``'s root; wait out a second.
+    """Create a mount with an intermediate below ``mount``'s root; wait a second.
 
-    ``kind`` is "pem" for the intermediate alone, "pem_bundle" with its root.
+    ``kind`` is "pem" for the intermediate only, "pem_bundle" with its root.
     """
     below = f"{mount}-below"
     operator.write(f"sys/mounts/{below}", {"type": "pki"})
@@ -448,10 +450,10 @@ def make_below(operator: Operator, mount: str, ttl: str, kind: str) -> str:
     return below
 
 
-def test_a_root_that_has_expired_says_so(
+def test_expired_root_is_reported(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """There is nothing to trust, so nothing is asked for."""
+    """There is nothing to trust, so no certificate is requested."""
     mount = make(bao, root={"ttl": "1s"})
     time.sleep(2)
     assert issue(mount, tmp_path / "s") == 78
@@ -460,33 +462,33 @@ def test_a_root_that_has_expired_says_so(
     assert "bao write MOUNT/root/rotate/internal" in told
 
 
-def test_an_intermediate_without_its_root_is_no_expired_root(
+def test_intermediate_without_its_root_is_reported(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The root is somewhere else, and the hint says how to name it."""
+    """Its root is in another mount, and the hint says how to name that."""
     assert issue(make_below(bao, make(bao), "24h", "pem"), tmp_path / "s") == 65
     told = capsys.readouterr().err
     assert "has no root certificate" in told
     assert "--trust-mount" in told
 
 
-def test_an_issuer_that_may_not_sign(
+def test_default_issuer_that_may_not_sign_is_reported(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A root that was retired, and is still the default."""
+    """A retired root that is still the default."""
     mount = make(bao)
     change_issuer(bao, mount, usage="read-only,crl-signing")
     assert issue(mount, tmp_path / "s") == 78
     assert "has no issuer that can sign" in capsys.readouterr().err
 
 
-def test_a_certificate_with_a_lease_goes_with_our_token(
+def test_certificate_with_a_lease_is_revoked_with_our_token(
     bao: Operator,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is revoked as the command ends, and that is said."""
+    """At the end of the command, which is a warning."""
     mount = make(bao, generate_lease=True, no_store=False)
     auth = bao.enable_auth("approle")
     policy = bao.policy(f'path "{mount}/sign/server" {{ capabilities = ["update"] }}')
@@ -506,10 +508,10 @@ def test_a_certificate_with_a_lease_goes_with_our_token(
     assert bao.read(f"{mount}/cert/{serial}")["revocation_time"] > 0
 
 
-def test_a_certificate_with_a_lease_goes_with_a_given_token(
+def test_certificate_with_a_lease_is_revoked_with_a_given_token(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not yet, but when that ends; where nothing is stored there is no lease, and no word."""
+    """Later, when that expires; without storage there is no lease and no warning."""
     mount = make(bao, generate_lease=True, no_store=False)
     assert issue(mount, tmp_path / "s") == 0
     assert "with the token, when that expires or is revoked" in capsys.readouterr().err
@@ -518,19 +520,19 @@ def test_a_certificate_with_a_lease_goes_with_a_given_token(
     assert "lease" not in capsys.readouterr().err
 
 
-class TestAYoungIssuer:
-    """Vault alone: the root was made a moment ago, and backdated for less than its leaves."""
+class TestYoungIssuer:
+    """Only Vault: the root is new, and backdated by less than its leaves."""
 
     TOO_NEW = "the issuer of the role 'server' is too new for certificates backdated by 5m"
 
     @pytest.fixture
     def mount(self, community: Operator) -> str:
-        """Return a mount whose root is 30 s old, with a role that dates back 5 min."""
+        """Create a mount whose root is 30 s old, with a role that backdates by 5 min."""
         return make(community, not_before_duration="5m")
 
     @pytest.fixture
     def slept(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        """Return the waits, none of which takes any time."""
+        """Record waits, which take no time."""
         waits: list[float] = []
         monkeypatch.setattr("dockertls_vault.vault.http.cluster.stop.wait", waits.append)
         return waits
@@ -539,7 +541,7 @@ class TestAYoungIssuer:
     def aging(
         self, mount: str, slept: list[float], community: Operator, monkeypatch: pytest.MonkeyPatch
     ) -> list[float]:
-        """Return the waits; after the first one the issuer is old enough for the role."""
+        """Record waits; after the first one, the issuer is old enough for the role."""
 
         def sleep(seconds: float) -> None:
             slept.append(seconds)
@@ -556,20 +558,20 @@ class TestAYoungIssuer:
         policy = community.policy(f'path "{mount}/sign/server" {{ capabilities = ["update"] }}')
         monkeypatch.setenv("BAO_TOKEN", community.create_token(policies=[policy]))
 
-    def test_it_is_waited_for(
+    def test_young_issuer_is_waited_for(
         self, mount: str, aging: list[float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """As long as it takes, if the budget lasts; and it is said."""
+        """As long as it takes, within the budget; the wait is reported."""
         assert issue(mount, tmp_path / "s", "--timeout", "10m") == 0
         (wait,) = aging
         assert 0 < wait <= 271
         told = capsys.readouterr().err
         assert re.search(rf"^waiting (4m)?\d+s: {self.TOO_NEW}$", told, re.MULTILINE)
 
-    def test_it_is_not_waited_for_longer_than_the_budget(
+    def test_wait_beyond_the_budget_is_an_error(
         self, mount: str, slept: list[float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The seconds are said at once."""
+        """The seconds are in the error, at once."""
         assert issue(mount, tmp_path / "s") == 75
         assert slept == []
         told = capsys.readouterr().err
@@ -579,18 +581,18 @@ class TestAYoungIssuer:
         )
 
     @pytest.mark.usefixtures("_may_only_sign")
-    def test_it_is_tried_again_where_the_role_may_not_be_read(
+    def test_issuing_is_retried_if_the_role_may_not_be_read(
         self, mount: str, aging: list[float], tmp_path: Path
     ) -> None:
-        """Nobody says for how long it is."""
+        """The length of the wait is unknown then."""
         assert issue(mount, tmp_path / "s") == 0
         assert aging == [2.0]
 
     @pytest.mark.usefixtures("_may_only_sign")
-    def test_what_is_known_is_said_where_the_role_may_not_be_read(
+    def test_error_states_the_age_that_is_needed(
         self, mount: str, slept: list[float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """When the budget is over: how old the issuer must be for a role of `ca init`."""
+        """If the role may not be read: the age for a role of `ca init`, once the budget is over."""
         assert issue(mount, tmp_path / "s", "--timeout", "20s") == 75
         assert 0 < sum(slept) <= 20
         told = capsys.readouterr().err
@@ -598,10 +600,10 @@ class TestAYoungIssuer:
         assert re.search(r"^hint: try again in (4m)?\d+s, which is late enough", told, re.MULTILINE)
 
     @pytest.mark.parametrize(("before", "wait"), [(42, 42), (41.5, 42), (0, 1), (-60, 1)], ids=str)
-    def test_the_wait_is_counted_by_vaults_clock(
+    def test_wait_is_measured_by_vaults_clock(
         self, before: float, wait: float, mount: str, community: Operator, slept: list[float]
     ) -> None:
-        """In whole seconds, and never none: the refusal was a moment ago."""
+        """In whole seconds, at least one."""
         waits = Waits()
         variables = {"VAULT_TOKEN": community.token, "DOCKERTLS_TIMEOUT": "5m"}
         with session(community.address, waits, **variables) as opened:
@@ -613,10 +615,10 @@ class TestAYoungIssuer:
         assert slept == [wait]
         assert waits.texts == [f"waiting {wait}s: {self.TOO_NEW}"]
 
-    def test_the_wait_is_counted_by_our_clock_where_vault_does_not_tell(
+    def test_wait_is_measured_by_our_clock_without_a_date_header(
         self, mount: str, community: Operator
     ) -> None:
-        """A proxy may have taken the Date header away."""
+        """A proxy may strip it."""
         young = IssuerTooNew("young")
         with session(community.address, VAULT_TOKEN=community.token) as opened:
             pki = PKI(opened, mount)

@@ -1,4 +1,4 @@
-"""What is released: its version, what the wheel and the sdist hold, and the page of an index."""
+"""A release: its version, the content of wheel and sdist, and the page of a package index."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _SOURCE = _PROJECT["urls"]["Source"]
 
 @pytest.fixture(scope="session")
 def metadata(wheel: Path) -> Message:
-    """Return what an index reads of the wheel."""
+    """Return the metadata that an index reads from the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return email.message_from_bytes(archive.read(f"{_info()}/METADATA"))
 
 
-def test_the_wheel_holds_the_package_and_its_licence_alone(wheel: Path) -> None:
-    """No test, no page; py.typed is of the package, so that a type checker reads its types."""
+def test_wheel_has_only_the_package_and_its_licence(wheel: Path) -> None:
+    """No tests or pages; py.typed lets type checkers use its types."""
     package = {str(file.relative_to(ROOT)) for file in tracked()}
     package = {name for name in package if name.startswith("dockertls_vault/")}
     about = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
@@ -45,16 +45,16 @@ def test_the_wheel_holds_the_package_and_its_licence_alone(wheel: Path) -> None:
     assert "dockertls_vault/py.typed" in names
 
 
-def test_the_sdist_holds_all_that_is_tracked(sdist: Path) -> None:
-    """Whoever packages it has the tests, what they need, and the docs."""
+def test_sdist_has_every_tracked_file(sdist: Path) -> None:
+    """Packagers get the tests with their data, and the docs."""
     files = {str(file.relative_to(ROOT)) for file in tracked()}
     with tarfile.open(sdist) as archive:
         names = {member.name for member in archive.getmembers()}
     assert names == {f"dockertls_vault-{VERSION}/{name}" for name in files | {"PKG-INFO"}}
 
 
-def test_a_wheel_runs_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
-    """With no checkout beside it, its command tells its version."""
+def test_installed_wheel_runs(wheel: Path, tmp_path: Path) -> None:
+    """Without a checkout, its command prints the version."""
     run(
         [
             sys.executable,
@@ -113,16 +113,16 @@ def _files_alone(release: Path, scratch: Path) -> Path:
         (_files_alone, r"0\.0"),
     ],
 )
-def test_a_tag_decides_the_version(
+def test_tag_decides_the_version(
     tree: Callable[[Path, Path], Path], version: str, release: Path, tmp_path: Path
 ) -> None:
-    """In a clone, in what git or hatch packed of it, and something where nothing tells."""
+    """In a clone and in archives of git and hatch; without either there is a fallback."""
     found = hatch(tree(release, tmp_path), "version")
     assert re.fullmatch(version, found)
 
 
-def test_the_version_costs_nothing_until_it_is_asked_for() -> None:
-    """The metadata of what is installed is not read when the package is imported."""
+def test_version_is_read_lazily() -> None:
+    """Importing the package does not read the installed metadata."""
     program = (
         "import sys, dockertls_vault as package; assert 'importlib.metadata' not in sys.modules; "
         "print(package.__version__); assert not hasattr(package, 'nothing')"
@@ -141,10 +141,10 @@ def test_the_version_costs_nothing_until_it_is_asked_for() -> None:
     ],
     ids=["images", "links"],
 )
-def test_an_index_page_leads_to_files_of_that_version(
+def test_index_page_links_to_files_of_that_version(
     written: str, host: str, metadata: Message
 ) -> None:
-    """README's relative targets lead nowhere there; an image is served raw, not on a page."""
+    """README's relative links would be broken there; images need the raw file."""
     page = metadata.get_payload()
     assert isinstance(page, str)
     targets = list(map("".join, re.findall(written, page)))
@@ -155,8 +155,8 @@ def test_an_index_page_leads_to_files_of_that_version(
         assert target.startswith("#") or (file != target and (ROOT / file).is_file()), target
 
 
-def test_the_metadata_names_each_python_from_the_oldest(metadata: Message) -> None:
-    """One classifier for each, without a gap."""
+def test_classifiers_list_each_python_from_the_oldest(metadata: Message) -> None:
+    """Without a gap."""
     named = [
         int(match[1])
         for text in metadata.get_all("Classifier", [])

@@ -1,4 +1,4 @@
-"""What one run of the tests skips, the other has run."""
+"""Whatever one run of the tests skips, the other has run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_of(who):
 
 
 def run(tests: str, directory: Path) -> tuple[reports.Run, reports.Run]:
-    """Run tests as root and as a user are run, and read what pytest reports."""
+    """Run tests as root or as a user would be run, and read pytest's report."""
     (directory / "test_it.py").write_text(tests)
     pytest_ = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "test_it.py"]
     for who in ("root", "user"):
@@ -48,8 +48,8 @@ def run(tests: str, directory: Path) -> tuple[reports.Run, reports.Run]:
     return reports.read(directory / "root.xml"), reports.read(directory / "user.xml")
 
 
-def test_what_needs_root_is_counted_by_its_reason(tmp_path: Path) -> None:
-    """It has passed as root, so nothing is wrong."""
+def test_skipped_tests_are_counted_by_reason(tmp_path: Path) -> None:
+    """They passed as root, so nothing is wrong."""
     root, user = run(TESTS, tmp_path)
     assert reports.problems(root, user) == []
     assert reports.summary(root, user) == (
@@ -72,6 +72,6 @@ def test_what_needs_root_is_counted_by_its_reason(tmp_path: Path) -> None:
     ],
     ids=["neither", "one"],
 )
-def test_what_has_not_run_is_named(tmp_path: Path, added: str, problems: list[str]) -> None:
-    """A test that nobody has run, and one of which the other run knows nothing."""
+def test_test_that_has_not_run_is_named(tmp_path: Path, added: str, problems: list[str]) -> None:
+    """Skipped by both runs, or missing from one."""
     assert reports.problems(*run(TESTS + added, tmp_path)) == problems

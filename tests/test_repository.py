@@ -1,4 +1,4 @@
-"""What no file of the repository holds: secrets, and what ties it to one machine."""
+"""No file of the repository has a secret or depends on one machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from .checkout import ROOT, tracked
 
-# A pattern does not match its own text here.
+# Written so that a pattern does not match its own source.
 FORBIDDEN = {
     "a directory of one machine": rb"(?<![\w.~}-])/(?:work|home/\w+|root)/\w",
     "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{40}",
@@ -18,8 +18,8 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_no_file_holds(what: str) -> None:
-    """No secret, and nothing that is on one machine alone, has been committed."""
+def test_no_committed_file_has_a_secret_or_a_local_path(what: str) -> None:
+    """In all tracked files."""
     found = [
         f"{file.relative_to(ROOT)}: {match[0]!r}"
         for file in tracked()
@@ -31,8 +31,8 @@ def test_no_file_holds(what: str) -> None:
 @pytest.mark.parametrize(
     "left", ["server/server-key.pem", "certs/client/key.pem", "ca.pem", "server/.dockertls/lock"]
 )
-def test_git_ignores_what_issue_leaves(left: str) -> None:
-    """A key that somebody makes in a checkout does not get into a commit."""
+def test_git_ignores_issued_files(left: str) -> None:
+    """A key issued in a checkout must not be committed."""
     if not (ROOT / ".git").exists():
         pytest.skip("this is not a clone")
     run = subprocess.run(["git", "check-ignore", "--quiet", left], cwd=ROOT, check=False)

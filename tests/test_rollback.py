@@ -1,4 +1,4 @@
-"""Back to an earlier generation: which one, whether it is whole, and with whose rights."""
+"""Rolling back: to which generation, whether it is complete, and with whose privileges."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Return a directory that is not there yet."""
+    """Return the path of a directory that does not exist yet."""
     return tmp_path / "certs"
 
 
 def put(out: Path, number: int, record: Record = CLIENT) -> str:
-    """Install a certificate for ``client<number>``, an hour younger each; return its serial."""
+    """Install a certificate for ``client<number>``, each an hour younger; return its serial."""
     issued = ROOT.issue(
         f"client{number}", not_before=NOW - timedelta(days=1), lifetime=timedelta(days=1 + number)
     )
@@ -72,19 +72,19 @@ def put(out: Path, number: int, record: Record = CLIENT) -> str:
 
 
 def back(directory: Path, name: str | None = None) -> RolledBack:
-    """Roll back, now."""
+    """Roll back now."""
     return roll_back(directory, name, admins=None, now=NOW)
 
 
 def in_use(directory: Path) -> str | None:
-    """Return the serial of what a reader finds."""
+    """Return the serial that a reader finds."""
     (used,) = [each for each in find(directory).generations if each.in_use]
     assert reader.installed(directory).key.parent.name == used.name
     return used.certificate.serial if used.certificate else None
 
 
-def test_it_goes_to_the_one_before_and_to_one_that_is_named(out: Path) -> None:
-    """One step further each time, and forth again by name; nothing is lost on the way."""
+def test_rollback_goes_to_the_previous_or_the_named_generation(out: Path) -> None:
+    """One further each time, and forward again by name; nothing is lost."""
     first, second, third = (put(out, number) for number in (1, 2, 3))
     names = generations(out)
     done = back(out)
@@ -101,8 +101,8 @@ def test_it_goes_to_the_one_before_and_to_one_that_is_named(out: Path) -> None:
     assert generations(out) == names
 
 
-def test_what_a_rollback_put_in_use_is_kept_by_the_next_certificate(out: Path) -> None:
-    """It is the one to go back to, should the next be no better than the last."""
+def test_generation_of_a_rollback_is_kept_by_the_next_install(out: Path) -> None:
+    """In case the next one is as bad as the last."""
     for number in (1, 2, 3):
         put(out, number)
     oldest, _, newest = generations(out)
@@ -115,8 +115,8 @@ def test_what_a_rollback_put_in_use_is_kept_by_the_next_certificate(out: Path) -
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_a_directory_of_docker_dind_is_found_below(out: Path, purpose: Purpose) -> None:
-    """As it was named with --dir; where there are two, one has to be named."""
+def test_dind_directory_is_found_below(out: Path, purpose: Purpose) -> None:
+    """With the same DIR as for --dir; if there are two, one must be named."""
     record = replace(CLIENT if purpose is Purpose.CLIENT else SERVER, layout=Layout.DIND)
     first = put(out, 1, record)
     put(out, 2, record)
@@ -129,8 +129,8 @@ def test_a_directory_of_docker_dind_is_found_below(out: Path, purpose: Purpose) 
     assert str(out / "server") in raised.value.hint
 
 
-def test_a_server_has_names_of_its_own(out: Path) -> None:
-    """A public name that was removed is there again."""
+def test_removed_public_link_is_created_again(out: Path) -> None:
+    """A server's has other names than a client's."""
     first = put(out, 1, SERVER)
     put(out, 2, SERVER)
     (out / "server-key.pem").unlink()
@@ -141,10 +141,13 @@ def test_a_server_has_names_of_its_own(out: Path) -> None:
 
 
 def _remove(name: str) -> Callable[[Path], None]:
+    """Remove a file of the generation."""
     return lambda oldest: (oldest / name).unlink()
 
 
 def _exchange(name: str, content: bytes) -> Callable[[Path], None]:
+    """Replace a file of the generation."""
+
     def exchange(oldest: Path) -> None:
         (oldest / name).unlink()
         (oldest / name).write_bytes(content)
@@ -170,10 +173,10 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize(("damage", "words"), UNUSABLE.values(), ids=UNUSABLE)
-def test_a_generation_that_is_not_whole_is_refused(
+def test_incomplete_generation_is_refused(
     out: Path, damage: Callable[[Path], None], words: str
 ) -> None:
-    """Whether it was named or comes next; what is in use stays so."""
+    """Whether named or next in line; the one in use stays."""
     put(out, 1)
     second = put(out, 2)
     oldest = generations(out)[0]
@@ -184,8 +187,8 @@ def test_a_generation_that_is_not_whole_is_refused(
     assert in_use(out) == second
 
 
-def test_what_is_not_there_is_refused(out: Path, tmp_path: Path) -> None:
-    """With words: no such name, nothing of ours, nothing that says what it is."""
+def test_missing_generation_or_credential_is_refused(out: Path, tmp_path: Path) -> None:
+    """Unknown name, no credential of ours, or no request.json."""
     for name in ("20200101T000000.000000Z-01", "..", "", "notes"):
         put(out, 1)
         with pytest.raises(DockerTLSError, match="no generation") as raised:
@@ -200,7 +203,7 @@ def test_what_is_not_there_is_refused(out: Path, tmp_path: Path) -> None:
         back(out)
 
 
-def test_files_of_others_are_in_the_way(out: Path) -> None:
+def test_foreign_public_files_are_refused(out: Path) -> None:
     """A swap would not change what is read there."""
     put(out, 1)
     second = put(out, 2)
@@ -215,16 +218,16 @@ def test_files_of_others_are_in_the_way(out: Path) -> None:
     assert used.certificate.serial == second
 
 
-def test_an_expired_certificate_is_put_in_use_with_a_warning(out: Path) -> None:
-    """It may be what makes the difference clear, and it is what was asked for."""
+def test_expired_generation_is_used_with_a_warning(out: Path) -> None:
+    """The user asked for it, and may need it to compare."""
     put(out, 0)
     put(out, 1)
     (warning,) = back(out).warnings
     assert warning.startswith("the certificate that is in use now expired at ")
 
 
-def test_where_none_is_in_use_it_goes_to_the_newest(out: Path) -> None:
-    """As after a kill in the middle of --replace, or where the link was broken by hand."""
+def test_rollback_without_a_generation_in_use_goes_to_the_newest(out: Path) -> None:
+    """As after a kill during --replace, or if the link was broken by hand."""
     put(out, 1)
     second = put(out, 2)
     swap_by_hand(out, "generations/gone")
@@ -232,8 +235,8 @@ def test_where_none_is_in_use_it_goes_to_the_newest(out: Path) -> None:
     assert in_use(out) == second
 
 
-def test_a_key_that_others_may_read_again_is_said(out: Path) -> None:
-    """A generation keeps the owner, the group and the modes that it was made with."""
+def test_key_that_others_may_read_again_is_a_warning(out: Path) -> None:
+    """A generation keeps the owner, group and modes it was created with."""
     put(out, 1, replace(CLIENT, group=str(os.getegid())))
     put(out, 2)
     done = back(out)
@@ -247,8 +250,8 @@ def test_a_key_that_others_may_read_again_is_said(out: Path) -> None:
     )
 
 
-def test_a_failure_is_one_before_the_swap(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is said of the files is read before they are in use: 73 means that they are not."""
+def test_failure_means_that_nothing_was_swapped(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result is read before the swap, so status 73 means that nothing changed."""
 
     def unreadable(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -262,8 +265,8 @@ def test_a_failure_is_one_before_the_swap(out: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("mode", [0o757, 0o1757])
-def test_where_it_is_refused_no_option_is_named_that_it_has_not(out: Path, mode: int) -> None:
-    """The directory is judged as for a new certificate, and is not to be chosen here."""
+def test_hint_names_only_options_of_rollback(out: Path, mode: int) -> None:
+    """The directory is checked as for an install, but cannot be chosen here."""
     put(out, 1)
     second = put(out, 2)
     out.chmod(mode)
@@ -274,8 +277,8 @@ def test_where_it_is_refused_no_option_is_named_that_it_has_not(out: Path, mode:
 
 
 @as_root
-def test_nor_where_the_way_to_roots_is_anothers(everybodys: Path) -> None:
-    """Root is told neither to give the work to them nor to take their directory."""
+def test_hint_for_another_users_directory_has_no_owner_option(everybodys: Path) -> None:
+    """Root is not told to run as that user or to chown the directory."""
     put(everybodys / "certs", 1)
     put(everybodys / "certs", 2)
     os.chown(everybodys, pwd.getpwnam("nobody").pw_uid, -1)
@@ -284,8 +287,8 @@ def test_nor_where_the_way_to_roots_is_anothers(everybodys: Path) -> None:
     assert raised.value.hint == ""
 
 
-def test_it_takes_the_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing changes under another run."""
+def test_rollback_takes_the_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing changes while another run holds it."""
     put(out, 1)
     put(out, 2)
     monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
@@ -298,11 +301,13 @@ def test_it_takes_the_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _put_a_file_there(out: Path) -> None:
+    """Put a foreign file in place of the key."""
     (out / "key.pem").unlink()
     (out / "key.pem").write_text("by hand")
 
 
 def _remove_the_oldest(out: Path) -> None:
+    """Remove the oldest generation."""
     shutil.rmtree(out / ".dockertls" / "generations" / generations(out)[0])
 
 
@@ -310,10 +315,10 @@ def _remove_the_oldest(out: Path) -> None:
     ("change", "words"),
     [(_put_a_file_there, "not created by"), (_remove_the_oldest, "has since been removed")],
 )
-def test_what_comes_while_it_waits_for_the_lock_is_seen(
+def test_change_while_waiting_for_the_lock_is_noticed(
     out: Path, change: Callable[[Path], None], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run may have held it."""
+    """Another run may have held the lock."""
     put(out, 1)
     put(out, 2)
     newest = generations(out)[1]
@@ -332,8 +337,8 @@ def test_what_comes_while_it_waits_for_the_lock_is_seen(
 
 
 @as_root
-def test_root_works_in_the_directory_of_another_with_their_rights(everybodys: Path) -> None:
-    """What is made is theirs, and what they cannot read root does not read for them."""
+def test_root_works_in_a_users_directory_with_the_users_rights(everybodys: Path) -> None:
+    """New files are the user's, and root reads nothing that the user may not."""
     owner = pwd.getpwnam("nobody").pw_uid
     out = everybodys / "certs"
     out.mkdir()
@@ -366,8 +371,8 @@ def test_a_file_among_the_generations_is_refused(out: Path) -> None:
     assert back(out).generation.name == generations(out)[1]
 
 
-def test_a_name_may_be_cut_short(out: Path) -> None:
-    """As long as no other begins so."""
+def test_generation_name_may_be_abbreviated(out: Path) -> None:
+    """As long as it is unique."""
     first = put(out, 1)
     put(out, 2)
     name = generations(out)[0]
@@ -377,8 +382,8 @@ def test_a_name_may_be_cut_short(out: Path) -> None:
         back(out, "20")
 
 
-def test_the_oldest_leads_forth_again_and_to_what_was_there_before(out: Path) -> None:
-    """Once too often, the hint has the newest; and the files of others, where there were any."""
+def test_hint_at_the_oldest_names_the_newest_and_the_backup(out: Path) -> None:
+    """If there is a backup of foreign files."""
     out.mkdir()
     (out / "key.pem").write_text("by hand")
     record = CLIENT
@@ -404,10 +409,10 @@ def test_the_oldest_leads_forth_again_and_to_what_was_there_before(out: Path) ->
 
 @as_root
 @pytest.mark.parametrize("count", [1, 2])
-def test_who_may_not_change_it_is_told_whose_it_is(
+def test_user_without_write_permission_is_told_the_owner(
     everybodys: Path, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anything else, whether there is an older one or not; their key is not damaged."""
+    """First of all, whether or not there is an older generation."""
     out = everybodys / "certs"
     for number in range(count):
         put(out, number + 1)

@@ -1,4 +1,4 @@
-"""What is published as source: whoever packages it can run its tests."""
+"""The source distribution: packagers can run its tests."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
-def test_the_tests_of_an_sdist_can_be_collected(tmp_path: Path) -> None:
-    """All of them, from nothing but what is in the archive."""
+def test_tests_of_an_sdist_can_be_collected(tmp_path: Path) -> None:
+    """All of them, with nothing but the archive."""
     build = [sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir", str(tmp_path)]
     subprocess.run([*build, str(ROOT)], check=True)
     (archive,) = tmp_path.glob("*.tar.gz")

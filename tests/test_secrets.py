@@ -1,4 +1,4 @@
-"""A secret that a dataclass holds is not in its repr, which ends up in tracebacks and logs."""
+"""The repr of a dataclass, which ends up in tracebacks and logs, has no secret."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 import dockertls_vault
 
 SECRET = "s.never-shown"
-# Names of fields that hold secrets, of types that can: a Path only leads to one.
+# Names of fields that hold secrets, if their type can: a Path only points to one.
 NAMES = re.compile(
     r"token|secret|password|jwt|credentials|body|headers|text|https?_proxy|^key$|_pem$"
 )
 TYPES = re.compile(r"\b(str|bytes|object|dict|Mapping)\b")
-# A name of that kind, and no secret in it.
+# Such a name, but without a secret.
 HARMLESS = {
     ("Answered", "body"),  # of a daemon, at /version
     ("Settings", "jwt_audience"),  # public
@@ -29,7 +29,7 @@ HARMLESS = {
 
 
 def dataclasses_of_the_package() -> list[type]:
-    """Return every dataclass, private ones included."""
+    """Return every dataclass, including private ones."""
     modules = pkgutil.walk_packages(dockertls_vault.__path__, f"{dockertls_vault.__name__}.")
     return [
         kind
@@ -42,7 +42,7 @@ def dataclasses_of_the_package() -> list[type]:
 
 
 def secrets(kind: type) -> list[str]:
-    """Return the names of the fields that can hold a secret."""
+    """Return the names of fields that can hold a secret."""
     return [
         field.name
         for field in dataclasses.fields(kind)
@@ -55,8 +55,8 @@ def secrets(kind: type) -> list[str]:
 HOLDERS = [kind for kind in dataclasses_of_the_package() if secrets(kind)]
 
 
-def test_the_holders_of_secrets_are_found() -> None:
-    """A request, its answer, a login, the settings, a key to install: the walk reaches them."""
+def test_dataclasses_with_secrets_are_found() -> None:
+    """Including a request, its answer, a login, the settings and a key to install."""
     assert {kind.__name__ for kind in HOLDERS} >= {
         "Answer",
         "Call",
@@ -69,8 +69,8 @@ def test_the_holders_of_secrets_are_found() -> None:
 
 
 @pytest.mark.parametrize("kind", HOLDERS, ids=lambda kind: kind.__name__)
-def test_a_repr_shows_no_secret(kind: type) -> None:
-    """None of its fields that can hold one."""
+def test_repr_has_no_secret(kind: type) -> None:
+    """Of any field that can hold one."""
     holder: object = object.__new__(kind)
     for field in dataclasses.fields(kind):
         object.__setattr__(holder, field.name, SECRET if field.name in secrets(kind) else None)

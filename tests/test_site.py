@@ -1,4 +1,4 @@
-"""The documentation's site: built strictly, no link leads nowhere, nothing comes from afar."""
+"""The documentation site: built strictly, no broken links, nothing loaded from other hosts."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SITE = "https://dockertls-vault.github.io/dockertls-vault/"
-# What a stylesheet or a drawing loads.
+# What a stylesheet or an SVG loads.
 _LOADS = re.compile(r"""(?:url\(|@import(?!\s*url)|(?:href|src)=)\s*["']?([^"')\s]+)""")
 
 
 @dataclass
 class Page(HTMLParser):
-    """A page as built: what it names, where its links lead and what it loads."""
+    """A built page: its anchors, the targets of its links, and what it loads."""
 
     address: str
     ids: set[str] = field(default_factory=set)
@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build it as `make docs` does; a warning is an error."""
+    """Build it as `make docs` does; warnings are errors."""
     directory = tmp_path_factory.mktemp("site")
     run = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(directory)],
@@ -71,7 +71,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[str, Page]:
-    """Return each page by its address."""
+    """Return each page by its URL."""
     found = {}
     for file in site.rglob("*.html"):
         name = file.relative_to(site).as_posix()
@@ -92,8 +92,8 @@ def _leads_nowhere(address: str, site: Path, pages: Mapping[str, Page]) -> bool:
     return not (site / unquote(bare.removeprefix(_SITE))).is_file()
 
 
-def test_each_link_leads_somewhere(site: Path, pages: dict[str, Page]) -> None:
-    """Each page, anchor, picture, script and stylesheet of our own that is named is there."""
+def test_every_link_of_the_site_is_valid(site: Path, pages: dict[str, Page]) -> None:
+    """Every page, anchor, image, script and stylesheet of our own exists."""
     named = {
         (page.address, address)
         for page in pages.values()
@@ -105,25 +105,25 @@ def test_each_link_leads_somewhere(site: Path, pages: dict[str, Page]) -> None:
 
 
 def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[str, Page]) -> None:
-    """No page, stylesheet or drawing loads from elsewhere, so nobody learns who reads."""
+    """No other host learns who reads the docs."""
     loads = {address for page in pages.values() for address in page.loads}
     for file in [*site.rglob("*.css"), *site.rglob("*.svg")]:
         loads |= {urljoin(_SITE, it) for it in _LOADS.findall(file.read_text(encoding="utf-8"))}
     assert [address for address in sorted(loads) if _is_foreign(address)] == []
-    # With these Material's script fetches a library from a CDN, and figures from GitHub.
+    # With these, Material's script loads a library from a CDN, and statistics from GitHub.
     assert not {"mermaid", "md-source"} & set().union(*(page.classes for page in pages.values()))
 
 
-def test_each_page_is_in_the_navigation(pages: dict[str, Page]) -> None:
-    """Each leads to all."""
+def test_every_page_is_in_the_navigation(pages: dict[str, Page]) -> None:
+    """Each page links to all."""
     others = set(pages) - {_SITE, f"{_SITE}404.html"}
     assert len(others) == len([name for name in PAGES if name.startswith("docs/")]) - 1
     for page in pages.values():
         assert others - page.navigation == set(), page.address
 
 
-def test_what_is_typed_in_a_block() -> None:
-    """A command with the lines that it goes on to, and a here-document; nothing that is printed."""
+def test_typed_lines_of_a_console_block() -> None:
+    """Commands with continuation lines and here-documents, without output."""
     block = """\
 $ one \\
     --two
@@ -138,8 +138,8 @@ printed
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/")])
-def test_the_button_copies_the_commands(pages: dict[str, Page], name: str) -> None:
-    """Of a console block it takes what a reader types, without prompts and output."""
+def test_copy_button_copies_only_the_commands(pages: dict[str, Page], name: str) -> None:
+    """Without prompts and output."""
     address = name.removeprefix("docs/").removesuffix("index.md").removesuffix(".md")
     page = pages[urljoin(_SITE, f"{address}/" if address else "")]
     typed = "\n".join(shown.text for shown in console.commands(name))

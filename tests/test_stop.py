@@ -1,4 +1,4 @@
-"""Asked to end: what is waited for is cut, and nothing strikes in the middle of a step."""
+"""After a request to stop, waits end, but nothing is interrupted in the middle of a step."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ NOW = datetime.now(UTC)
 LIMIT = 60.0  # seconds; far more than any of it takes
 
 
-def test_nothing_is_raised_before_somebody_looks() -> None:
-    """A request strikes nowhere; the next look raises."""
+def test_stop_is_raised_only_at_a_check() -> None:
+    """A request by itself raises nothing."""
     with stop.heeded() as asked:
         stop.check()
         asked.request()
@@ -41,15 +41,15 @@ def test_nothing_is_raised_before_somebody_looks() -> None:
 
 
 def receive() -> None:
-    """Wait for what nobody sends."""
+    """Wait for data that never arrives."""
     ours, theirs = socket.socketpair()
     with ours, theirs, stop.cutting(partial(stop.shut, ours)):
         ours.recv(1)
 
 
 @pytest.mark.parametrize("waiting", [lambda: stop.wait(LIMIT), receive], ids=["sleep", "socket"])
-def test_what_is_waited_for_is_cut(waiting: Callable[[], None]) -> None:
-    """From another thread, as well as from the handler of a signal."""
+def test_wait_ends_on_a_request(waiting: Callable[[], None]) -> None:
+    """From another thread or from a signal handler."""
     with stop.heeded() as asked:
         timer = threading.Timer(0.1, asked.request)
         timer.start()
@@ -60,8 +60,8 @@ def test_what_is_waited_for_is_cut(waiting: Callable[[], None]) -> None:
         timer.join()
 
 
-def test_what_leaves_something_is_let_go_on() -> None:
-    """A login's answer is waited for until that is insisted on, and tells then how it ended."""
+def test_patient_wait_ends_on_a_second_request() -> None:
+    """The answer of a login is awaited until then, and reports how it ended."""
     with stop.heeded() as asked:
         ours, theirs = socket.socketpair()
         with ours, theirs, stop.patiently(), stop.cutting(partial(stop.shut, ours)):
@@ -73,8 +73,8 @@ def test_what_leaves_something_is_let_go_on() -> None:
             assert ours.recv(1) == b""
 
 
-def test_nothing_has_begun_yet() -> None:
-    """What connects first is cut at once, and the cleaning up never is."""
+def test_connecting_ends_at_once_and_cleanup_never() -> None:
+    """Before the request is sent, nothing can be left behind."""
     with stop.heeded() as asked:
         asked.request()
         with stop.patiently(), stop.at_once(), pytest.raises(stop.Stopped):
@@ -86,8 +86,8 @@ def test_nothing_has_begun_yet() -> None:
                 stop.wait(0)
 
 
-def test_another_thread_is_not_stopped() -> None:
-    """It has asked for nothing to be heeded."""
+def test_other_threads_are_not_stopped() -> None:
+    """They did not ask to be."""
     errors: list[BaseException] = []
 
     def look() -> None:
@@ -104,8 +104,8 @@ def test_another_thread_is_not_stopped() -> None:
     assert errors == []
 
 
-def test_a_daemon_is_not_waited_for() -> None:
-    """A check asks one after the other, each with a timeout of its own; it ends at once."""
+def test_check_ends_during_any_connection() -> None:
+    """Without waiting for its timeouts."""
     with silent() as port, stop.heeded() as asked:
         timer = threading.Timer(0.2, asked.request)
         timer.start()
@@ -116,8 +116,8 @@ def test_a_daemon_is_not_waited_for() -> None:
         timer.join()
 
 
-def test_a_lock_is_not_waited_for(tmp_path: Path) -> None:
-    """Another run has it, and may have it for long."""
+def test_wait_for_a_lock_ends(tmp_path: Path) -> None:
+    """Another run may hold it for long."""
     with (
         stop.heeded() as asked,
         atomic.opened(str(tmp_path)) as directory,
@@ -130,8 +130,8 @@ def test_a_lock_is_not_waited_for(tmp_path: Path) -> None:
     asking.join()
 
 
-def test_dns_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Getaddrinfo heeds nothing; the thread that asks is left alone."""
+def test_dns_lookup_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Getaddrinfo cannot be interrupted; its thread is left behind."""
     over = threading.Event()
     with stop.heeded() as asked:
         monkeypatch.setattr(socket, "getaddrinfo", swallowing(over, asked.request))
@@ -140,8 +140,8 @@ def test_dns_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     over.set()
 
 
-def test_a_handshake_with_vault_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing was sent yet that could leave something, not even where all is let go on."""
+def test_handshake_with_vault_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was sent that could leave something behind, not even in a patient block."""
     monkeypatch.setattr(transport, "_CONNECTING", LIMIT)
     with silent() as port, stop.heeded() as asked:
         address = f"https://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""Where the time of a command goes: the stopwatch sees all, the drawing is not behind."""
+"""The timeline of a command: the stopwatch sees every phase, and the drawing is current."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .harness.openbao import DevVault
 
 
-def test_the_drawing_has_the_figures_of_the_page() -> None:
+def test_drawing_matches_the_table() -> None:
     """`python scripts/draw.py` draws it."""
     draw = program("draw")
     rows = draw.rows(draw.PAGE.read_text(encoding="utf-8"))
@@ -30,8 +30,8 @@ def test_the_drawing_has_the_figures_of_the_page() -> None:
     assert draw.DRAWING.read_text(encoding="utf-8") == draw.drawn(rows)
 
 
-def test_each_phase_of_a_command_is_seen(prepared: DevVault, tmp_path: Path) -> None:
-    """However the program changes: it imports, asks Vault and writes, all within its time."""
+def test_every_phase_of_a_command_is_measured(prepared: DevVault, tmp_path: Path) -> None:
+    """Imports, requests to Vault and writes, all within the time of the command."""
     ours = contenders(prepared, os.environ["PATH"], tmp_path)[0]
     run = timeline.timed(ours, tmp_path)
     assert set(run.phases) == {*timeline.PHASES.values(), timeline.REST}

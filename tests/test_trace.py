@@ -1,4 +1,4 @@
-"""The system calls of one run: a key is never readable by others, not for a moment."""
+"""The system calls of one run: others can never read a key, not even for a moment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # openat(5</…>, "key.pem", O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0400) = 6</…>
 _CREATED = re.compile(r'openat\([^"]*"(?P<name>[^"]*)", (?P<flags>[A-Z_|]+), (?P<mode>0\d+)\) = \d')
-# By a name, which may lead to another file by then; and the umask, which all threads share.
+# By name, which may be another file by then; and the umask, which all threads share.
 _FORBIDDEN = re.compile(r"\b(chmod|fchmodat|umask)\(")
 # fchmod(6</…/certs/.dockertls/generations/.….new/key.pem>, 0400) = 0
 _BROUGHT_TO = re.compile(r"fchmod\(\d+<[^>]*/key\.pem>, (0\d+)\) = 0")
@@ -28,14 +28,14 @@ _BROUGHT_TO = re.compile(r"fchmod\(\d+<[^>]*/key\.pem>, (0\d+)\) = 0")
 
 @pytest.fixture
 def strace() -> str:
-    """Find the tracer."""
+    """Return the path of strace."""
     return shutil.which("strace") or missing("strace is not installed")
 
 
-def test_a_key_is_created_with_its_final_mode(
+def test_key_is_created_with_its_final_mode(
     strace: str, prepared: DevVault, tmp_path: Path
 ) -> None:
-    """Created exclusively with 0400 while the umask forbids nothing, and fixed by descriptor."""
+    """With O_EXCL and 0400 under a umask of 0; the mode is then set by descriptor."""
     trace = tmp_path / "trace"
     calls = "openat,creat,open,chmod,fchmod,fchmodat,umask"
     command = [strace, "-f", "-y", "-e", f"trace={calls}", "-o", str(trace), sys.executable]
@@ -55,10 +55,10 @@ def test_a_key_is_created_with_its_final_mode(
     assert [line for line in lines if _FORBIDDEN.search(line)] == []
 
 
-def test_a_run_that_is_interrupted_leaves_no_key_behind(
+def test_interrupted_run_leaves_no_key_behind(
     prepared: DevVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure between the key and the swap removes what was written."""
+    """A failure between creating the key and the swap removes it."""
     from dockertls_vault.cli import main
     from dockertls_vault.files import atomic
 

@@ -1,4 +1,4 @@
-"""What Vault says of us, and which commands it would let us do."""
+"""What Vault knows about our token, and which commands it allows."""
 
 from __future__ import annotations
 
@@ -26,16 +26,14 @@ def operator(vault_server: DevVault) -> Operator:
 
 
 def ask(operator: Operator, **variables: str) -> WhoAmI:
-    """Ask who we are."""
+    """Look up our own token."""
     with session(operator.address, **variables) as opened:
         return who_am_i(opened, opened.settings)
 
 
 @pytest.mark.parametrize("person", Person)
-def test_the_policy_of_a_person_is_enough_for_their_command(
-    operator: Operator, person: Person
-) -> None:
-    """With what `ca policy` prints and nothing else, that command is allowed, and no other one."""
+def test_policy_allows_exactly_its_command(operator: Operator, person: Person) -> None:
+    """The output of `ca policy` allows that command and no other."""
     rules = policy.rules(person, "dockertls", person.value)
     name = operator.policy(policy.to_hcl(rules))
     token = operator.create_token(policies=[name], no_default_policy=True, ttl="5m")
@@ -44,8 +42,8 @@ def test_the_policy_of_a_person_is_enough_for_their_command(
     assert [it.command for it in found.commands if it.allowed] == [COMMANDS[person]]
 
 
-def test_what_is_missing_is_a_line_for_the_policy(operator: Operator) -> None:
-    """With the mount and the role that were asked for, and added to the policy it is enough."""
+def test_missing_capability_is_a_line_for_the_policy(operator: Operator) -> None:
+    """With the requested mount and role; added to the policy, it is enough."""
     token = operator.create_token(policies=["default"], ttl="5m")
     variables = {"DOCKERTLS_MOUNT": "team/pki", "DOCKERTLS_SERVER_ROLE": "hosts"}
     found = ask(operator, VAULT_TOKEN=token, **variables)
@@ -58,8 +56,8 @@ def test_what_is_missing_is_a_line_for_the_policy(operator: Operator) -> None:
 
 
 @pytest.mark.parametrize("made", ["nothing", "a mount", "a root", "roles"])
-def test_what_is_allowed_may_fail_all_the_same(operator: Operator, made: str) -> None:
-    """Root may sign everywhere, also where nothing is; who may not look is not told of roles."""
+def test_allowed_command_may_still_have_a_missing_mount(operator: Operator, made: str) -> None:
+    """Root may sign anywhere; a token that may not read learns nothing about roles."""
     mount = f"none-{secrets.token_hex(4)}"
     if made == "a mount":
         operator.write(f"sys/mounts/{mount}", {"type": "pki"})
@@ -82,8 +80,8 @@ def test_what_is_allowed_may_fail_all_the_same(operator: Operator, made: str) ->
     assert [it.reason for it in by_signer if not it.allowed] == [None, None]
 
 
-def test_a_token_whose_uses_are_counted_is_not_used_for_a_look(operator: Operator) -> None:
-    """With one use for each question that must be asked it is enough, as before."""
+def test_token_with_few_uses_spends_none_on_optional_reads(operator: Operator) -> None:
+    """One use for each required request is enough."""
     token = operator.create_token(policies=["root"], num_uses=3)
     variables = {"DOCKERTLS_MOUNT": operator.enable_pki(), "DOCKERTLS_SERVER_ROLE": "hosts"}
     found = ask(operator, VAULT_TOKEN=token, **variables)
@@ -91,15 +89,15 @@ def test_a_token_whose_uses_are_counted_is_not_used_for_a_look(operator: Operato
     assert all(it.allowed and it.reason is None for it in found.commands)
 
 
-def test_the_mount_of_the_roots_is_needed_too(operator: Operator) -> None:
-    """What signs is there, and what ca.pem is made of is not."""
+def test_missing_trust_mount_is_reported(operator: Operator) -> None:
+    """The signing mount exists, but not the one that ca.pem is read from."""
     variables = {"DOCKERTLS_MOUNT": operator.enable_pki(), "DOCKERTLS_TRUST_MOUNT": "no-roots"}
     found = ask(operator, VAULT_TOKEN=operator.token, **variables)
     assert found.commands[0].reason == "no PKI mount 'no-roots' in Vault"
 
 
-def test_root_may_do_everything(operator: Operator) -> None:
-    """It never expires, and Vault has no list of what it may do."""
+def test_root_token_allows_everything(operator: Operator) -> None:
+    """It does not expire, and Vault has no list of its permissions."""
     found = ask(operator, VAULT_TOKEN=operator.token)
     assert found.address == operator.address
     assert found.token_source == "the token of VAULT_TOKEN"
@@ -118,10 +116,10 @@ def test_root_may_do_everything(operator: Operator) -> None:
         ("vault_community", None, False),
     ],
 )
-def test_a_namespace_that_the_server_ignores(
+def test_ignored_namespace_is_detected(
     server: str, namespace: str | None, ignored: bool, request: pytest.FixtureRequest
 ) -> None:
-    """Who has none says nothing; who has some never answers for one that there is not."""
+    """A server with namespaces never answers for one that does not exist."""
     operator = Operator.of(request.getfixturevalue(server))
     operator.call("POST", "sys/namespaces/team")
     variables = {} if namespace is None else {"VAULT_NAMESPACE": namespace}
@@ -129,8 +127,8 @@ def test_a_namespace_that_the_server_ignores(
     assert (found.namespace, found.namespace_ignored) == (namespace, ignored)
 
 
-def test_a_login(operator: Operator) -> None:
-    """How it came to be, for how long it lives, and whose it is."""
+def test_login_is_described(operator: Operator) -> None:
+    """The method, its TTL, and the entity."""
     mount = operator.enable_auth("userpass")
     user = {"password": "s3cret", "token_ttl": "5m", "token_num_uses": 9}
     operator.write(f"auth/{mount}/users/alice", user)
@@ -152,23 +150,23 @@ def test_a_login(operator: Operator) -> None:
     assert token.remaining_uses == 8
 
 
-def test_a_token_that_may_not_even_ask(operator: Operator) -> None:
-    """It has no default policy; the line that it lacks is in the hint."""
+def test_token_without_the_default_policy_is_reported(operator: Operator) -> None:
+    """The missing policy line is in the hint."""
     token = operator.create_token(policies=[operator.policy('path "x" {}')], no_default_policy=True)
     with pytest.raises(PermissionDenied) as caught:
         ask(operator, VAULT_TOKEN=token)
     assert "auth/token/lookup-self" in caught.value.hint
 
 
-def test_a_token_that_is_no_token(operator: Operator) -> None:
-    """Vault does not know it."""
+def test_unknown_token_is_rejected(operator: Operator) -> None:
+    """By Vault."""
     with pytest.raises(TokenRejected):
         ask(operator, VAULT_TOKEN="of-somebody-else")
 
 
 @pytest.mark.parametrize("uses", [1, 2])
-def test_a_token_that_is_used_up(operator: Operator, uses: int) -> None:
-    """Before it is asked what it may do, or by that question: no server failed, 77."""
+def test_token_without_uses_left_is_rejected(operator: Operator, uses: int) -> None:
+    """Before or by the capability request: status 77, not an outage."""
     token = operator.create_token(policies=["default"], ttl="5m", num_uses=uses)
     with pytest.raises(TokenRejected) as caught:
         ask(operator, VAULT_TOKEN=token)

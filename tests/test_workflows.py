@@ -1,4 +1,4 @@
-"""The workflows: what they run and may do. `make lint` has zizmor look for the rest."""
+"""The CI workflows: what they run and may do. `make lint` runs zizmor for the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _USES = re.compile(r"uses: (?P<action>\S+?)@(?P<ref>\S+)(?: # (?P<reason>.+))?$"
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_actions_are_pinned_or_say_why_not(name: str) -> None:
-    """By a commit, with its release beside it: a tag leads to whatever its owner says today."""
+    """By commit, with the release in a comment: a tag can be moved by its owner."""
     for use in _USES.finditer(WORKFLOWS[name]):
         pinned = re.fullmatch(r"[0-9a-f]{40}", use["ref"]) and re.fullmatch(
             r"v\d+\.\d+\.\d+", use["reason"] or ""
@@ -26,8 +26,8 @@ def test_actions_are_pinned_or_say_why_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_nothing_is_permitted_but_to_a_job(name: str) -> None:
-    """Each job names what it needs, and only those of a release may write anywhere."""
+def test_permissions_are_granted_per_job(name: str) -> None:
+    """Only the jobs of a release may write anything."""
     top, _, jobs = WORKFLOWS[name].partition("\njobs:\n")
     assert "\npermissions: {}\n" in top
     each = re.split(r"^  (?=[\w-]+:$)", jobs, flags=re.MULTILINE)[1:]
@@ -38,13 +38,13 @@ def test_nothing_is_permitted_but_to_a_job(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_no_checkout_keeps_a_credential(name: str) -> None:
-    """What the steps after it run could read it there."""
+    """Later steps could read it there."""
     for step in re.findall(r"- uses: actions/checkout@.*\n((?: {8}.*\n)*)", WORKFLOWS[name]):
         assert "persist-credentials: false\n" in step
 
 
-def test_a_release_is_what_was_tested() -> None:
-    """It is published after all of ci.yml, from the artifact that its jobs tested."""
+def test_release_publishes_the_tested_artifact() -> None:
+    """After all of ci.yml, from the artifact that its jobs tested."""
     release, ci = WORKFLOWS["release.yml"], WORKFLOWS["ci.yml"]
     assert "\n  publish:\n    needs: ci\n" in release
     assert "\n  ci:\n    uses: $/.github/workflows/ci.yml\n" in release
@@ -53,8 +53,8 @@ def test_a_release_is_what_was_tested() -> None:
     assert "- run: .ci/wheel dist\n" in ci
 
 
-def test_each_python_of_the_classifiers_is_tested() -> None:
-    """And newer ones, for which there is no promise yet."""
+def test_every_python_of_the_classifiers_is_tested() -> None:
+    """And newer ones, which are not promised yet."""
     match = re.search(r"python: \[(.+)\]", WORKFLOWS["ci.yml"])
     assert match is not None
     tested = re.findall(r'"(3\.\d+)"', match[1])
@@ -64,7 +64,7 @@ def test_each_python_of_the_classifiers_is_tested() -> None:
 
 
 def test_mutants_run_every_week() -> None:
-    """As root, so that no test is skipped that only root can run."""
+    """As root, so that no test is skipped."""
     weekly = WORKFLOWS["weekly.yml"]
     assert "\n  schedule:\n    - cron: " in weekly
     assert re.search(r"target: \[.*\bmutants\b.*\]", weekly)

@@ -1,4 +1,4 @@
-"""What OpenSSL and Go say of a chain: the programs themselves are asked."""
+"""The verdicts of OpenSSL and Go on a chain, from the programs themselves."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from .certificates import Issued
 
 _PURPOSES = {Purpose.SERVER: "sslserver", Purpose.CLIENT: "sslclient"}
-# `bao status` on a server that speaks TLS, but is no Vault.
+# `bao status` on a TLS server other than Vault.
 _ANSWERED = "Code: 404"
-# How a server in Go says in its log why it refused a client.
+# How a server in Go logs why it refused a client.
 _HANDSHAKE_FAILED = re.compile(r"TLS handshake error .*tls: failed to verify certificate: (.*)")
 
 
@@ -43,9 +43,9 @@ def openssl_refuses(
     purpose: Purpose,
     names: Names | None = None,
 ) -> str | None:
-    """Return what ``openssl verify`` finds wrong with its strictest rules, None if nothing.
+    """Return the fault that ``openssl verify`` finds in strict mode, or None.
 
-    The certificate must be good for each of ``names``.
+    The certificate must be valid for each of ``names``.
     """
     credential = write_credential(directory, certificates_pem(roots), issued)
     (directory / "chain.pem").write_bytes(certificates_pem(issued.chain))
@@ -68,7 +68,7 @@ def openssl_refuses(
 
 
 def go_refuses_server(directory: Path, issued: Issued, roots: Sequence[Certificate]) -> str | None:
-    """Return what Go's crypto/x509 finds wrong with a server, None if nothing: `bao` is Go."""
+    """Return the fault that Go's crypto/x509 finds in a server (through `bao`), or None."""
     credential = write_credential(directory, certificates_pem(roots), issued)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")  # OpenSSL would not serve what is weak
@@ -99,7 +99,7 @@ def go_refuses_server(directory: Path, issued: Issued, roots: Sequence[Certifica
 
 
 def go_refuses_client(directory: Path, issued: Issued, root: Authority) -> str | None:
-    """Return what Go's crypto/x509 finds wrong with a client, None if nothing: OpenBao is Go."""
+    """Return the fault that Go's crypto/x509 finds in a client (through OpenBao), or None."""
     (found,) = go_refuses_clients(directory, [issued], [root.certificate])
     return found
 
@@ -107,9 +107,9 @@ def go_refuses_client(directory: Path, issued: Issued, root: Authority) -> str |
 def go_refuses_clients(
     directory: Path, clients: Sequence[Issued], roots: Sequence[Certificate]
 ) -> list[str | None]:
-    """Return the same for several clients, all of which may be of any of the roots.
+    """Do the same for several clients, any of whose roots may be used.
 
-    Go tells the client too little, and its log all.
+    Go tells the client little; its log has the reason.
     """
     server = Authority.create("a root of servers").server()
     with tls_openbao(directory, certificates_pem(roots), server, verify_clients=True) as listener:
