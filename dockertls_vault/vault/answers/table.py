@@ -64,9 +64,12 @@ class Meaning:
 
 def read(method: str, path: str, address: Address, answer: Answer) -> Meaning:
     """Return what ``answer`` means to a request; ``path`` is without ``/v1/``."""
+    part = rows(path, answer)
+    if not part:
+        return Meaning(Verdict.FINAL)
     words = answer.errors or ((answer.text,) if answer.text else ())
     refusal = Refusal(method, path, address, answer.status, words, answer.headers, answer.date)
-    found = _first(rows(path, answer), refusal)
+    found = _first(part, refusal)
     if found is None:
         return Meaning(Verdict.FINAL)
     fitting, refusal = found
