@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -50,6 +51,27 @@ def test_fifo_without_a_writer_times_out(tmp_path: Path, monkeypatch: pytest.Mon
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(TimeoutError):
         bounded.read(tmp_path / "fifo")
+
+
+def test_fifo_with_a_slow_writer_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is on the whole read, not on the wait for each byte."""
+    monkeypatch.setattr(bounded, "PIPE_TIMEOUT", 1.0)
+    os.mkfifo(tmp_path / "fifo")
+    over = threading.Event()
+
+    def write() -> None:
+        with contextlib.suppress(BrokenPipeError), (tmp_path / "fifo").open("wb", 0) as fifo:
+            while not over.wait(0.05):
+                fifo.write(b"x")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with pytest.raises(TimeoutError):
+            bounded.read(tmp_path / "fifo")
+    finally:
+        over.set()
+        writer.join()
 
 
 def test_signal_ends_the_wait_for_a_fifo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,18 @@ def test_acting_as_a_user_drops_roots_groups(everybodys: Path) -> None:
         os.setgroups(before)
 
 
+def test_acting_as_a_user_takes_all_the_users_groups(
+    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that are not the user's first one, as after a login."""
+    group = 4242
+    monkeypatch.setattr(os, "getgrouplist", lambda _name, gid: [gid, group])
+    (everybodys / "groups").write_text("shared")
+    (everybodys / "groups").chmod(0o640)
+    os.chown(everybodys / "groups", 0, group)
+    assert fsuid.as_user(NOBODY.pw_uid, (everybodys / "groups").read_text) == "shared"
+
+
 def test_other_threads_stay_root(roots: Path) -> None:
     """Only the acting thread changes, and it is root again afterwards."""
     acts, looked = threading.Event(), threading.Event()

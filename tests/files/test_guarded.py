@@ -62,6 +62,7 @@ def test_file_that_only_its_owner_can_write_is_accepted(file: Path, mode: int) -
     [
         (0o660, "the group games", "chmod g-w"),
         (0o606, "anybody", "chmod o-w"),
+        (0o1606, "anybody", "chmod o-w"),
     ],
 )
 def test_file_that_others_can_write_is_refused(
@@ -123,6 +124,9 @@ def test_directories_of_a_link_and_of_its_target_are_both_checked(
     guarded.read(link, PURPOSE)
     file.parent.chmod(0o777)
     assert refusal(link)[0] == f"another can be put in its place in {file.parent} by anybody"
+    file.parent.chmod(0o755)
+    link.parent.chmod(0o777)
+    assert refusal(link)[0] == f"another can be put in its place in {link.parent} by anybody"
 
 
 @as_root

@@ -22,7 +22,7 @@ _BOUNDED: Rows = (
     (
         "a pipe has 30 s in all",
         "stop.readable(descriptor, max(0.0, deadline - time.monotonic()))",
-        "stop.readable(descriptor, PATIENCE)",
+        "stop.readable(descriptor, PIPE_TIMEOUT)",
     ),
 )
 _FSUID: Rows = (

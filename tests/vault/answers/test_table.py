@@ -331,13 +331,13 @@ EXAMPLES = {
 }  # fmt: skip
 
 
-def fitting(example: Example) -> Row:
-    """Return the row that decides the meaning."""
+def fitting(example: Example) -> Row | None:
+    """Return the row that decides, if one does."""
     answer = example.answer
     rows = table.rows(example.path, answer)
     words = answer.errors or (answer.text,)
     refusal = Refusal("POST", example.path, VAULT, answer.status, words, {})
-    return next(row for row in rows if row.find(refusal))
+    return next((row for row in rows if row.find(refusal)), None)
 
 
 # Each example's text, to be used as a common name.
@@ -357,6 +357,29 @@ def test_answer_has_the_expected_meaning(example: Example) -> None:
     assert fault.exit_status == example.exit_status
     assert example.words in fault.message
     assert fault.hint or isinstance(fault, LoginDenied | VaultError)
+
+
+def test_answers_after_which_vault_may_have_acted() -> None:
+    """A login or a new root is not requested again after one of these."""
+    acted = {
+        name
+        for name, example in EXAMPLES.items()
+        if table.read("POST", example.path, VAULT, example.answer).acted
+    }
+    assert acted == {
+        "another web server",
+        "another service",
+        "another service, below sys",
+        "another service's failure",
+        "a load balancer without Vault",
+        "the leader does not answer",
+        "the office is lost",
+        "a node that shuts down, or OpenBao 2.5.0",
+        "a failure of its own, at a login",
+        "a storage that hangs, at a login",
+        "a failure while unwrapping",
+        "a failure of its own",
+    }
 
 
 @pytest.mark.parametrize(
