@@ -42,11 +42,6 @@ _APPROLE: Rows = (
     ),
 )
 _WRAPPING: Rows = (
-    (
-        "looked up in the body, which spends nothing",
-        'json={"token": token})\n    return fields.text',
-        'headers={"X-Vault-Token": token})\n    return fields.text',
-    ),
     ("not risked where Vault failed", "        if error.status >= 500:\n", "        if False:\n"),
 )
 _JWT: Rows = (
@@ -122,7 +117,7 @@ TABLE: Table = {
     "vault/login/approle.py": ("vault/login", _APPROLE),
     "vault/login/wrapping.py": ("vault/login", _WRAPPING),
     "vault/login/jwt.py": ("vault/login", _JWT),
-    "vault/login/token.py": ("vault/login vault/test_as_bao.py", _TOKEN),
+    "vault/login/token.py": ("vault/login files/test_guarded.py", _TOKEN),
     "vault/login/identity.py": ("vault/login vault/test_session.py", _IDENTITY),
     "vault/login/method.py": ("vault/login vault/test_session.py", _METHOD),
     "vault/session.py": ("vault/login vault/test_session.py", _SESSION),
