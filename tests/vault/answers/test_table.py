@@ -373,12 +373,12 @@ def test_answers_after_which_vault_may_have_acted() -> None:
         "another service's failure",
         "a load balancer without Vault",
         "the leader does not answer",
-        "the office is lost",
+        "a leader that loses leadership",
         "a node that shuts down, or OpenBao 2.5.0",
-        "a failure of its own, at a login",
+        "an internal error, at a login",
         "a storage that hangs, at a login",
         "a failure while unwrapping",
-        "a failure of its own",
+        "an internal error",
     }
 
 
