@@ -87,7 +87,7 @@ def _names(kind: Any) -> dict[str, Any]:
     return {**found, "store": store}
 
 
-# Each kind of result, which is the title of its section, by its type.
+# The kind of each type of result, which is the title of its section.
 RESULTS = {
     "issued": issue.Issued,
     "rollback": rollback.RolledBack,
@@ -242,23 +242,23 @@ def test_clone_url_is_in_one_place() -> None:
 
 
 @pytest.mark.parametrize("page", ["SECURITY.md", "CONTRIBUTING.md", "docs/explanation/faults.md"])
-def test_the_tests_that_are_named_exist(page: str) -> None:
-    """What is promised is shown by a test, or a folder of tests, which is there."""
+def test_tests_that_are_named_exist(page: str) -> None:
+    """Each file or directory of tests that a page refers to."""
     named = re.findall(r"`(tests/[^`\s]*)`", (ROOT / page).read_text())
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_each_promise_about_security_names_its_test() -> None:
-    """Each row of the tables of SECURITY.md that say what is promised, and what shows it."""
+def test_each_security_promise_names_its_test() -> None:
+    """In each row of the tables in SECURITY.md."""
     text = (ROOT / "SECURITY.md").read_text().partition("## What a token grants")[0]
     rows = re.findall(r"^\| (?!---|promised)(.*) \| (.*) \|$", text, re.MULTILINE)
     assert len(rows) > 10
     assert [promise for promise, shown in rows if "`tests/" not in shown] == []
 
 
-def test_each_file_has_its_place_in_the_picture_of_the_house() -> None:
-    """CONTRIBUTING.md names the folders of the package, and the files of each, and no others."""
+def test_package_layout_lists_every_file() -> None:
+    """CONTRIBUTING.md has exactly the directories and files of the package."""
     _, picture, _ = (
         (ROOT / "CONTRIBUTING.md").read_text().partition("## Package layout")[2].split("```")
     )

@@ -1,7 +1,7 @@
-"""The docs, followed to the letter: each command that they show is run, as a newcomer runs it.
+"""Every command in the docs is run exactly as a reader would run it.
 
-On a machine of the newcomer's own (harness/newcomer.py), with each of the three servers. Where a
-machine lacks what a command needs, NOT_RUN says what.
+In an isolated shell (harness/newcomer.py), with each of the three servers. NOT_RUN lists the
+commands that cannot run there, with the reason.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NAME = "docker1.example.internal"
 DEV = "dockertls-vault dev --domain example.internal"
 START_DOCKER = "sudo systemctl start docker.service"
 RESTART_DOCKER = "sudo systemctl restart docker.service"
-# How a command begins that is not run, and why.
+# The beginnings of commands that are not run, and the reasons.
 NOT_RUN = {
     "make ": "`make test` runs this test, and the others have tests of their own",
     "sudo apt install ": "scripts/install-engine has installed what comes from Debian",
@@ -59,9 +59,9 @@ EXISTING = "docs/how-to/existing-ca.md"
 ROLL_BACK = "docs/how-to/roll-back.md"
 APART = {INSTALL, TUTORIAL, HOST, EXISTING, ROLL_BACK}
 OTHERS = [page for page in PAGES if page.startswith("docs/") and page not in APART]
-# What the page about an existing CA takes for granted: mounts with roles, an intermediate that
-# another mount has signed, and, in the section about a move, what Docker's own page leaves: a CA
-# in files, and a daemon and a client with certificates of it.
+# Prerequisites of the page about an existing CA: mounts with roles, an intermediate signed by
+# another mount, and, for the section about migration, the result of Docker's own page: a CA in
+# files, and a daemon and a client with certificates of it.
 MOUNTS = """\
 set -e
 for mount in servers clients; do
@@ -101,7 +101,7 @@ set +e
 FROM_A_CHECKOUT = "From a checkout"
 REMOVE = "Uninstall"
 UNDO = "Undo"
-# What the page about rolling back takes for granted, and what the reader puts in.
+# Prerequisites of the page about rolling back, and the values that the reader fills in.
 REPLACED = "Restore replaced files"
 REPLACE = """\
 set -e
@@ -114,7 +114,7 @@ CHOSEN = {
     "20260102T030405.678901Z": "$(ls .dockertls/backup)",
     "20260102T030405": "$(ls /etc/docker/tls/.dockertls/generations | tail -n 1)",
 }
-# What the reader has who unwraps a token: nothing but that one.
+# A reader who unwraps a token has no other one.
 UNWRAP = 'export VAULT_TOKEN="$(bao unwrap -field=token)"'
 WRAPPED = """\
 export VAULT_TOKEN="$(bao token create -wrap-ttl=1m -field=wrapping_token)"
@@ -129,7 +129,7 @@ SERVERS: dict[str, tuple[Rule, ...] | None] = {
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
-    """Return somebody who has a checkout, and has installed the program as the guide says."""
+    """Return a shell with a checkout in which the program was installed as the guide says."""
     find_dockerd()
     if shutil.which("sudo") is None or not _has_venv("/usr/bin/python3"):
         missing("sudo or python3-venv is not installed (make test installs it, as root on Debian)")
@@ -149,7 +149,7 @@ def _has_venv(python: str) -> bool:
 
 @pytest.fixture(params=SERVERS)
 def vault(request: pytest.FixtureRequest, newcomer: Newcomer, tmp_path: Path) -> Iterator[Newcomer]:
-    """Lead the newcomer to a Vault with nothing in it (`dev` makes the CA); clean up afterwards."""
+    """Point the newcomer to an empty Vault (`dev` creates the CA); clean up afterwards."""
     rules = SERVERS[request.param]
     newcomer.do("cd ~ && mkdir work && cd work")
     if rules is None:
@@ -171,7 +171,7 @@ def commands(page: str, *sections: str) -> list[Shown]:
 
 
 def follow(newcomer: Newcomer, shown: list[Shown]) -> None:
-    """Type each command, and look at its status."""
+    """Run each command, and check its exit status."""
     for command in shown:
         text = command.text
         for example, found in CHOSEN.items():
@@ -191,7 +191,7 @@ def follow(newcomer: Newcomer, shown: list[Shown]) -> None:
 
 
 def start_docker(newcomer: Newcomer) -> None:
-    """Do what systemd does with the unit and the daemon.json that were just written."""
+    """Do what systemd would with the unit and daemon.json that were just written."""
     if newcomer.run("test -e ~/docker")[0] == 0:
         newcomer.stop()
     newcomer.start(
@@ -204,8 +204,8 @@ def start_docker(newcomer: Newcomer) -> None:
     )
 
 
-def test_every_command_has_a_place_in_this_test() -> None:
-    """What is not run is still shown somewhere, and each page with commands is followed."""
+def test_every_page_with_commands_is_followed() -> None:
+    """And every entry of NOT_RUN still occurs somewhere."""
     shown = [command for page in PAGES for command in commands(page)]
     followed = {"README.md", *APART, *OTHERS}
     others = [command.text for command in shown if command.page not in followed]
@@ -214,14 +214,14 @@ def test_every_command_has_a_place_in_this_test() -> None:
         assert any(command.text.startswith(beginning) for command in shown), beginning
 
 
-def test_the_readme_installs_as_the_guide_does() -> None:
-    """The guide is followed by all tests here; the README says no less and no more."""
+def test_readme_has_the_installation_commands_of_the_guide() -> None:
+    """The other tests follow the guide."""
     told = [shown.text for shown in commands("README.md", "Install")]
     assert told == [shown.text for shown in commands(INSTALL, FROM_A_CHECKOUT)]
 
 
-def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:
-    """From an installed program to docker over TLS, and then each guide from end to end."""
+def test_readme_and_how_tos_work(vault: Newcomer) -> None:
+    """From an installed program to docker over TLS, then each guide from start to end."""
     quickstart = commands("README.md", "Quickstart")
     certificate = [command.text for command in quickstart].index("dockertls-vault issue client")
     follow(vault, quickstart[:certificate])
@@ -249,8 +249,8 @@ def test_the_readme_and_the_how_tos(vault: Newcomer) -> None:
     )
 
 
-def test_the_tutorial(vault: Newcomer) -> None:
-    """From a Vault to the proof and back: nothing is left of it but what was there before."""
+def test_tutorial_works(vault: Newcomer) -> None:
+    """It leaves nothing behind."""
     vault.do("dockertls-vault ca init --domain example.internal")  # where it is not `dev`
     tutorial = commands(TUTORIAL)
     follow(vault, [command for command in tutorial if command.section[:2] != "6."])

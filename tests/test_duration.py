@@ -1,4 +1,4 @@
-"""Durations: what is read, what is written, what is refused."""
+"""Durations: parsing, formatting, and what is refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         (" 1H ", 3600),
     ],
 )
-def test_durations_are_read_as_go_and_vault_write_them(text: str, seconds: float) -> None:
+def test_duration_is_parsed_as_in_go_and_vault(text: str, seconds: float) -> None:
     """Each unit, several in a row, fractions, and seconds without a unit."""
     assert parse_duration(text) == timedelta(seconds=seconds)
 
@@ -58,8 +58,8 @@ def test_durations_are_read_as_go_and_vault_write_them(text: str, seconds: float
         "9" * 12 + "d",
     ],
 )
-def test_what_is_not_a_duration_is_refused(text: str) -> None:
-    """Nothing, zero, other units and what is longer than Vault can count."""
+def test_invalid_duration_is_refused(text: str) -> None:
+    """Empty, zero, another unit, or longer than Vault can represent."""
     with pytest.raises(InvalidInput) as refusal:
         parse_duration(text)
     assert refusal.value.hint
@@ -74,30 +74,30 @@ def test_what_is_not_a_duration_is_refused(text: str) -> None:
         ("soon", "invalid duration", "7d"),
     ],
 )
-def test_what_is_not_a_ttl_is_refused(text: str, words: str, hint: str) -> None:
-    """Above all a number alone, of which nobody knows what it counts."""
+def test_invalid_ttl_is_refused(text: str, words: str, hint: str) -> None:
+    """In particular a number without a unit, which is ambiguous."""
     with pytest.raises(InvalidInput, match=words) as refusal:
         parse_ttl(text)
     assert hint in refusal.value.hint
 
 
-def test_a_ttl() -> None:
+def test_ttl_is_parsed() -> None:
     """With a unit, in whole seconds; a week is seven days."""
     assert parse_ttl("1w") == parse_ttl("7d") == timedelta(days=7)
     assert parse_ttl("1.5h") == timedelta(minutes=90)
 
 
 @given(st.integers(min_value=1, max_value=10**9))
-def test_what_is_written_is_read_back(seconds: int) -> None:
-    """Formatting and parsing are each other's inverse, in both forms."""
+def test_formatted_duration_is_parsed_back(seconds: int) -> None:
+    """In both formats."""
     duration = timedelta(seconds=seconds)
     assert parse_duration(format_duration(duration)) == duration
     assert parse_duration(to_seconds(duration)) == duration
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_a_duration_longer_than_zero_or_refused(text: str) -> None:
-    """No text raises anything else."""
+def test_any_text_is_a_positive_duration_or_refused(text: str) -> None:
+    """No other exception is raised."""
     try:
         duration = parse_duration(text)
     except InvalidInput:
@@ -105,15 +105,15 @@ def test_any_text_is_a_duration_longer_than_zero_or_refused(text: str) -> None:
     assert duration > timedelta(0)
 
 
-def test_negative_durations_are_written_with_a_minus() -> None:
-    """An expired certificate has a negative time left; it must not look like a positive one."""
+def test_negative_duration_has_a_minus_sign() -> None:
+    """An expired certificate has a negative time left."""
     assert format_duration(timedelta(seconds=-90)) == "-1m30s"
 
 
 @pytest.mark.parametrize("parse", [parse_duration, parse_ttl])
 @pytest.mark.parametrize("text", ["1M", "2h1M", " 3M "])
-def test_a_month_is_not_taken_for_a_minute(parse: Callable[[str], timedelta], text: str) -> None:
-    """Go has no M either; the hint has both."""
+def test_month_is_not_taken_for_a_minute(parse: Callable[[str], timedelta], text: str) -> None:
+    """Go has no unit M; the hint mentions both."""
     with pytest.raises(InvalidInput, match="invalid duration") as refused:
         parse(text)
     assert refused.value.hint == "write a month as 30d; m is a minute"

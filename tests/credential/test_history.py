@@ -1,4 +1,4 @@
-"""What a directory holds: its generations, newest first, and what is wrong with any."""
+"""The generations in a directory, newest first, and what is wrong with each."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_generations_are_described(out: Path) -> None:
 
 
 def test_missing_generations_are_reported(out: Path) -> None:
-    """The directory of the generations is gone."""
+    """If their directory is missing."""
     put(out, 1)
     shutil.rmtree(out / ".dockertls" / "generations")
     with pytest.raises(ConflictingState, match="cannot be read: No such file"):
         find(out)
 
 
-def test_a_file_among_the_generations_is_listed_as_unusable(out: Path) -> None:
-    """Its name is that of a generation; the others are described as ever."""
+def test_file_among_the_generations_is_listed_as_unusable(out: Path) -> None:
+    """It has the name of a generation; the others are described as usual."""
     for number in (1, 2):
         put(out, number)
     first, second = generations(out)
@@ -56,8 +56,8 @@ def test_a_file_among_the_generations_is_listed_as_unusable(out: Path) -> None:
     assert found == {first: None, second: None, stray.name: "cannot be read: Not a directory"}
 
 
-def test_a_certificate_that_cannot_be_read_is_the_problem(out: Path) -> None:
-    """A missing file is named first; then there is no certificate to describe."""
+def test_unreadable_certificate_is_the_problem(out: Path) -> None:
+    """Unless a file is missing, which is reported instead."""
     for number in (1, 2):
         put(out, number)
     for name, content in zip(generations(out), (None, b"no PEM"), strict=True):

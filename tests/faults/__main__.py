@@ -1,4 +1,4 @@
-"""What holds when runs are killed and raced, and what a policy gives: counted by `make faults`.
+"""What holds when runs are killed and raced, and what policies grant, as `make faults` counts it.
 
 Usage: python -m tests.faults [--kills N] [--races N] [--signals N] [--seed N] [PART]…
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Print what was counted; exit with 1 if anything was wrong."""
+    """Print the counts; exit with 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("parts", nargs="*", help=", ".join(PARTS), choices=[[], *PARTS])
     parser.add_argument("--kills", type=int, default=2000, help="of renewals with a reader")
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _kills(_options: argparse.Namespace) -> list[str]:
-    """Kill at each call in each scenario that this user can run."""
+    """Kill at each call, in each scenario that this user can run."""
     counts, wrong = 0, []
     whos = [who for who in WHO if os.geteuid() == 0 or not WHO[who].owner]
     for before in BEFORE:
@@ -72,7 +72,7 @@ def _reader(options: argparse.Namespace) -> list[str]:
 
 
 def _races(options: argparse.Namespace) -> list[str]:
-    """Install for a user who exchanges what is on the way."""
+    """Install for a user who swaps directories and files on the path."""
     if os.geteuid() != 0:
         _say("no races: only root can install for another user")
         return []
@@ -93,7 +93,7 @@ def _races(options: argparse.Namespace) -> list[str]:
 
 
 def _policies(_options: argparse.Namespace) -> list[str]:
-    """Try each policy at each path that OpenBao tells of."""
+    """Try each policy at each path in OpenBao's OpenAPI document."""
     with _scratch() as scratch, running_openbao(scratch) as server:
         count, wrong = policies.run(server)
     _say(f"{count} pairs of a policy and a path: {len(wrong)} of them give too much or too little")
@@ -113,7 +113,7 @@ def _signals(options: argparse.Namespace) -> list[str]:
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    """Make a directory that every user may enter."""
+    """Create a directory that every user may enter."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)

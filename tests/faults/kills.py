@@ -1,7 +1,7 @@
-"""Kill the program at each system call that changes the disk, and look at what is left.
+"""Kill the program at each system call that changes the disk, and check what is left.
 
-strace tells the calls of a run that gets through, and then sends SIGKILL as another run enters
-the first of them, the second, and so on.
+strace records the calls of an undisturbed run, then sends SIGKILL as another run enters the
+first of them, the second, and so on.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .scenarios import BEFORE, WHO, found, install
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# All that makes, fills, names, gives away or removes a file. Those that the kernel or strace has
-# under no such name on this machine are passed over ("?").
+# Calls that create, write, rename, chown or remove a file. "?" skips those that the kernel or
+# strace does not know on this machine.
 # fmt: off
 _CALLS = (
     "open", "openat", "creat", "mkdir", "mkdirat", "mknod", "mknodat", "write", "pwrite64",
@@ -44,9 +44,9 @@ _LIMIT = 60.0  # seconds for one run; far more than it takes
 
 @dataclass(frozen=True)
 class Call:
-    """The ``nth`` call of that name in a thread whose descriptor leads to ``place``.
+    """The ``nth`` call of that name in a thread with a file descriptor for ``place``.
 
-    strace counts those in each thread alone; but for the place, it would be a thread before it.
+    strace counts per thread; without the place, an earlier thread would be hit.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Call:
 def run(
     before: str, who: str, scratch: Path, *, which: slice = slice(None)
 ) -> tuple[int, list[str]]:
-    """Kill at each call, or at those that ``which`` takes; return how many, and what is wrong."""
+    """Kill at each call, or those that ``which`` selects; return their number and the problems."""
     calls = _changing_calls(before, who, scratch / "whole")[which]
     wrong = []
     for number, call in enumerate(calls):
@@ -68,7 +68,7 @@ def run(
 
 
 def _changing_calls(before: str, who: str, root: Path) -> list[Call]:
-    """Let a run get through in ``root``; return its calls that change the disk in there."""
+    """Let a run finish in ``root``; return its calls that change the disk there."""
     out = _prepared(before, who, root)
     run = _traced(before, who, out, [])
     assert run.returncode == 0, run.stderr
@@ -83,7 +83,7 @@ def _changing_calls(before: str, who: str, root: Path) -> list[Call]:
             nth = counts[match["pid"], match["name"], place]
             before_it = (counts[pid, match["name"], place] for pid in pids - {match["pid"]})
             if max(before_it, default=0) >= nth:
-                # Only the lock, which is there already, is opened where another thread was.
+                # The only file that a second thread opens is the lock, which exists already.
                 assert '"lock"' in match["arguments"], match[0]
                 continue
             calls[Call(match["name"], Path(place).relative_to(root), nth)] = None
@@ -91,7 +91,7 @@ def _changing_calls(before: str, who: str, root: Path) -> list[Call]:
 
 
 def _kill(before: str, who: str, root: Path, call: Call) -> Iterator[str]:
-    """Kill a run as it enters ``call``; yield what is wrong with what it leaves."""
+    """Kill a run as it enters ``call``; yield what is wrong afterwards."""
     out = _prepared(before, who, root)
     place = str(root / call.place)
     inject = f"{call.name}:signal=KILL:when={call.nth}"
@@ -116,7 +116,7 @@ def _kill(before: str, who: str, root: Path, call: Call) -> Iterator[str]:
 
 
 def _prepared(before: str, who: str, root: Path) -> Path:
-    """Return the directory of the credential, in ``root`` alone, as it is before the change."""
+    """Prepare the credential in ``root``; return its directory."""
     root.mkdir()
     BEFORE[before].prepare(root / "c", WHO[who])
     return root / "c"
@@ -127,7 +127,7 @@ def _of_the_group(who: str) -> int:
 
 
 def _changes(call: re.Match[str], root: Path) -> str | None:
-    """Return the place in ``root`` that a call changes something at, or None if it does not."""
+    """Return the place in ``root`` that a call changes, or None."""
     if call["name"] in {"open", "openat"} and "O_CREAT" not in call["arguments"]:
         return None
     places = (place for place in _PLACE.findall(call["arguments"]) if place.startswith(str(root)))
@@ -144,12 +144,12 @@ def _log_file(root: Path) -> Path:
 
 
 def _traced(before: str, who: str, out: Path, more: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run the change; the calls in the log show what their descriptors are."""
+    """Run the change; the log shows the paths of file descriptors."""
     strace = shutil.which("strace") or missing("strace is not installed")
     command = [strace, "-f", "-y", "-qq", "-s", "0", "-o", str(_log_file(out.parent))]
     command += ["-e", "trace=" + ",".join(f"?{call}" for call in _CALLS), *more]
     command += [sys.executable, "-m", "tests.faults.scenarios", before, who, str(out)]
-    # No .pyc is written, so that the calls are the same each time.
+    # Without writing .pyc files, so that the calls are always the same.
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
     return subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=_LIMIT, check=False

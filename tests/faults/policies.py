@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from tests.harness.openbao import DevVault
 
 MOUNT = "dockertls"
-# What stands for each parameter of a path: names that a policy speaks of, and another.
+# Values for the parameters of a path: names from the policies, and another one.
 _VALUES = ("server", "client", "default", MOUNT, "another")
 _PARAMETER = re.compile(r"\{[^}]+\}")
 _AT_ONCE = 500  # paths in one request
 
 
 def run(server: DevVault) -> tuple[int, list[str]]:
-    """Try each policy at each path; return how many pairs, and what was wrong with them."""
+    """Try each policy at each path; return the number of pairs and the problems."""
     mounts.init(server)
     paths = sorted(_paths(server))
     with mounts.session(server) as root:
@@ -40,7 +40,7 @@ def run(server: DevVault) -> tuple[int, list[str]]:
 
 
 def _paths(server: DevVault) -> set[str]:
-    """Return the paths that this Vault tells of, with each value for each parameter."""
+    """Return this Vault's paths, with each value for each parameter."""
     request = urllib.request.Request(  # noqa: S310 - http, to our own server
         f"{server.address}/v1/sys/internal/specs/openapi", headers={"X-Vault-Token": server.token}
     )
@@ -63,7 +63,7 @@ def _filled(template: str) -> Iterator[str]:
 def _given(
     server: DevVault, root: Session, person: Person, paths: list[str]
 ) -> Iterator[tuple[str, Any]]:
-    """Yield each path with the capabilities that a token of the person's policy has there."""
+    """Yield each path with the capabilities of a token with the policy."""
     name = f"policies-{person}"
     root.client.sys.create_or_update_policy(name, to_hcl(rules(person, MOUNT, person.value)))
     made = root.client.auth.token.create(policies=[name], no_default_policy=True, ttl="1h")
@@ -78,9 +78,9 @@ def _given(
 
 
 def _wanted(allowed: tuple[Rule, ...], path: str) -> set[str]:
-    """Return what the policy is to give there, as Vault reads its paths.
+    """Return what the policy should grant at a path, by Vault's rules.
 
-    A ``+`` is one segment of any name, or of none; a slash at the end counts only then.
+    A ``+`` matches one segment, possibly empty; a trailing slash counts only then.
     """
     for rule in allowed:
         parts = ("[^/]*" if part == "+" else re.escape(part) for part in rule.path.split("/"))

@@ -1,6 +1,6 @@
-"""Root installs for a user, who exchanges what is on the way for a link to something of root's.
+"""Root installs for a user who keeps swapping files on the path for links to root's files.
 
-As fast as the kernel goes, in one step (renameat2 with RENAME_EXCHANGE), at each place in turn.
+Atomically (renameat2 with RENAME_EXCHANGE) and as fast as possible, at each place in turn.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .scenarios import OWNER
 if TYPE_CHECKING:
     from pathlib import Path
 
-# What is exchanged in the user's home, and for a link to what of root's.
+# What is swapped in the user's home, and the file of root's that its link points to.
 PLACES = {
     ".docker": ".",
     ".docker/ca.pem": "key.pem",
@@ -36,7 +36,7 @@ _RENAME_EXCHANGE = 2
 
 @dataclass(frozen=True)
 class Result:
-    """How many runs ended with a credential installed, how many with an error of ours."""
+    """The number of runs that installed a credential, and of those with an error of ours."""
 
     installed: int
     refused: int
@@ -44,7 +44,7 @@ class Result:
 
 
 def run(scratch: Path, place: str, runs: int) -> Result:
-    """Install so often while ``place`` is exchanged; tell what of root's has changed."""
+    """Install that many times while ``place`` is swapped; return what changed of root's files."""
     home, roots = scratch / "home", scratch / "roots"
     _fill(roots)
     home.mkdir()
@@ -72,7 +72,7 @@ def run(scratch: Path, place: str, runs: int) -> Result:
 
 
 def _installs(out: Path, number: int) -> bool:
-    """Install with --owner, or every fourth time as root without it, which is refused."""
+    """Install with --owner; every fourth time as root without it, which is refused."""
     request = replace(CLIENT, owner=OWNER if number % 4 else None)
     try:
         put(out, number, request, replace=True)
@@ -82,7 +82,7 @@ def _installs(out: Path, number: int) -> bool:
 
 
 def _fill(roots: Path) -> None:
-    """Make what a credential is made of, for nobody but root."""
+    """Create the files of a credential, readable only by root."""
     for directory in (roots, roots / ".dockertls", roots / ".dockertls" / "generations"):
         directory.mkdir()
         for name in NAMES:
@@ -91,7 +91,7 @@ def _fill(roots: Path) -> None:
 
 
 def _seen(roots: Path) -> set[tuple[Path, tuple[object, ...]]]:
-    """Return all that is there: a link to it, another owner or mode changes the ctime."""
+    """Return the state of all files; a new link, owner or mode changes their ctime."""
     return {
         (path, (found.st_mode, found.st_uid, found.st_nlink, found.st_ctime_ns, found.st_ino))
         for path in (roots, *roots.rglob("*"))
@@ -100,7 +100,7 @@ def _seen(roots: Path) -> set[tuple[Path, tuple[object, ...]]]:
 
 
 def _exchange(one: Path, other: Path) -> NoReturn:
-    """Exchange the two for ever, as the user."""
+    """Swap the two in a loop, as the user."""
     uid, gid = _ids()
     os.setgroups([])
     os.setgid(gid)

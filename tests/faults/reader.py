@@ -1,4 +1,4 @@
-"""Kill renewals at random instants while somebody reads, and count what the reader meets."""
+"""Kill renewals at random instants while a reader reads, and count what the reader sees."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Met:
-    """What a reader met: sets of two renewals, files that were not there or not whole.
+    """What a reader saw: mixed sets, missing files, incomplete files.
 
-    ``late`` counts the reads during which three renewals went by, so that what was opened is
-    no longer kept.
+    ``late`` counts reads that took longer than three renewals, after which the opened
+    generation is gone.
     """
 
     reads: int = 0
@@ -34,7 +34,7 @@ class Met:
 
 @dataclass(frozen=True)
 class Result:
-    """How many renewals were begun and how many of these killed, and what each reader met."""
+    """The number of renewals started and killed, and what each reader saw."""
 
     renewals: int
     killed: int
@@ -43,7 +43,7 @@ class Result:
 
 
 def run(out: Path, kills: int, seed: int) -> Result:
-    """Renew in ``out``, a directory that is not there yet, until ``kills`` renewals were killed."""
+    """Renew in ``out``, which does not exist yet, until ``kills`` renewals were killed."""
     put(out, 0)
     chance = random.Random(seed)  # noqa: S311 - so that a run can be repeated
     readers = [_start(_read_by_name, out), _start(_read_by_directory, out)]
@@ -51,7 +51,7 @@ def run(out: Path, kills: int, seed: int) -> Result:
     longest = 0.0
     while killed < kills:
         number += 1
-        # Now and then one gets through, and shows how long that takes.
+        # Some finish, which shows how long a renewal takes.
         whole = number % 4 == 1
         took, was_killed = _renew(out, number, None if whole else chance.uniform(0, longest))
         longest = max(longest, took) if whole else longest
@@ -62,7 +62,7 @@ def run(out: Path, kills: int, seed: int) -> Result:
 
 
 def _renew(out: Path, number: int, after: float | None) -> tuple[float, bool]:
-    """Install set ``number`` in a process, killed ``after`` seconds; say how long, and if so."""
+    """Install a set in a process killed ``after`` s; return its time and whether it was killed."""
     start = time.monotonic()
     process = multiprocessing.get_context("fork").Process(target=put, args=(out, number))
     process.start()
@@ -90,7 +90,7 @@ def _stop(process: multiprocessing.context.ForkProcess, connection: Connection) 
 
 
 def _go_on(read: Callable[[Path, Met], None], out: Path, connection: Connection) -> None:
-    """Read until a word comes; answer with what was met."""
+    """Read until told to stop; answer with what was seen."""
     met = Met()
     while not connection.poll():
         met.reads += 1
@@ -126,14 +126,14 @@ def _read_by_directory(out: Path, met: Met) -> None:
 
 
 def _judge(texts: list[str], met: Met) -> None:
-    """Each file says its name and the number of its set."""
+    """Classify a read: each file contains its name and the number of its set."""
     names, numbers = zip(*(text.rpartition(" ")[::2] for text in texts), strict=True)
     met.broken += names != NAMES
     met.mixed += len(set(numbers)) != 1
 
 
 def problems(result: Result) -> list[str]:
-    """Return what no reader may meet: half a file, none, or two sets behind the link."""
+    """Return what no reader may see: an incomplete or missing file, or a mixed set."""
     found = []
     for how, met in (("name", result.by_name), ("directory", result.by_directory)):
         if met.broken:

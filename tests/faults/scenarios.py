@@ -1,4 +1,4 @@
-"""Each way in which the program changes a credential on disk: what was there, and whose it is."""
+"""Each way in which the program changes a credential on disk, from each initial state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dockertls_vault.credential.record import Record
 
 OWNER = "nobody"
-# As root, to another's group; anybody else has the own one alone.
+# Root uses another user's group, other users only have their own.
 GROUP = "nogroup" if os.geteuid() == 0 else grp.getgrgid(os.getegid()).gr_name
 
 WHO = {
@@ -34,10 +34,9 @@ WHO = {
 
 @dataclass(frozen=True)
 class Before:
-    """What ``prepare`` leaves in a directory, and how it is changed.
+    """The state that ``prepare`` leaves in a directory, and how it is changed.
 
-    A set is known by its number: the new one has 2, ``old`` is the one that is there before the
-    change, None for no file at all.
+    Sets are numbered: the new one is 2, ``old`` is the one before the change, None for no files.
     """
 
     prepare: Callable[[Path, Record], object]
@@ -64,7 +63,7 @@ def _four(out: Path, record: Record) -> None:
 
 
 def _by_hand(out: Path, record: Record) -> None:
-    """Leave what a user has made of our links: absolute ones."""
+    """Leave absolute links, as a user may have made from ours."""
     put(out, 1, record)
     for path, _ in paths(record.place(out)):
         target = path.resolve()
@@ -74,7 +73,7 @@ def _by_hand(out: Path, record: Record) -> None:
 
 
 def _foreign(out: Path, record: Record) -> None:
-    """Leave files of others, and of the owner-to-be."""
+    """Leave foreign files, and some of the future owner."""
     placement = record.place(out)
     for directory in reversed((placement.directory, *placement.directory.parents)):
         if not directory.exists():
@@ -86,7 +85,7 @@ def _foreign(out: Path, record: Record) -> None:
 
 
 def _combined(out: Path, record: Record) -> None:
-    """Leave files of others of which the key is a link to the certificate."""
+    """Leave foreign files whose key is a link to the certificate."""
     _foreign(out, record)
     _, (cert, _), (key, _) = paths(record.place(out))
     key.unlink()
@@ -122,7 +121,7 @@ BEFORE = {
 
 
 def paths(placement: Placement) -> list[tuple[Path, str]]:
-    """Return the public paths, and the name that each file has in a generation."""
+    """Return the public paths, and the file names in a generation."""
     names = (name for _, name in placement.links)
     return [
         (placement.directory / public, Path(name).name)
@@ -131,7 +130,7 @@ def paths(placement: Placement) -> list[tuple[Path, str]]:
 
 
 def found(who: str, out: Path) -> set[str | None]:
-    """Return the numbers of the sets that the public names show; None for a file that is not."""
+    """Return the numbers of the sets behind the public names; None for a missing file."""
     return {_number(path) for path, _ in paths(WHO[who].place(out))}
 
 

@@ -1,7 +1,7 @@
-"""Send signals to real runs with a login, at many instants, and look at what survives in Vault.
+"""Send signals to real runs with a login, at many instants, and check what survives in Vault.
 
-A proxy stands between the run and OpenBao. It tells how far the run is: a signal comes before a
-request is passed on, or before its answer is, or some time after the run has begun.
+A proxy between the run and OpenBao knows the progress of the run: it sends the signal before a
+request or its answer is forwarded, or some time after the start.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from tests.harness.dialect.exchange import Answer, Forward, Request
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Seconds that a run lasts at most where nothing is in its way, on a slow machine.
+# Seconds that an undisturbed run takes at most on a slow machine.
 _LONGEST = 2.0
 _NAMES = ("ca.pem", "cert.pem", "key.pem")
 
 
 @dataclass(frozen=True)
 class Role:
-    """An AppRole whose tokens can be counted, and who may have clients' certificates signed."""
+    """An AppRole whose tokens can be counted, and which may sign client certificates."""
 
     operator: Operator
     variables: dict[str, str]
@@ -58,7 +58,7 @@ class Role:
         )
 
     def accessors(self) -> set[str]:
-        """Return the accessors of all tokens that there are."""
+        """Return the accessors of all existing tokens."""
         status, answer = self.operator.call("LIST", "auth/token/accessors")
         assert status == 200, answer
         return set(answer["data"]["keys"])
@@ -66,7 +66,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, and how many requests it made."""
+    """How a run ended, and the number of its requests."""
 
     status: int
     said: str
@@ -74,7 +74,7 @@ class Outcome:
 
 
 class Gate:
-    """Sends a signal as request ``nth`` comes, or as its answer goes; counts them all."""
+    """Sends a signal at request ``nth`` or its answer, and counts all requests."""
 
     def __init__(self, number: int, nth: int | None, *, answered: bool) -> None:
         self._number = number
@@ -100,7 +100,7 @@ class Gate:
 
 
 def at_request(role: Role, home: Path, number: int, nth: int | None, *, answered: bool) -> Outcome:
-    """Run ``issue client``; the signal comes with request ``nth``, or its answer."""
+    """Run ``issue client``, with the signal at request ``nth`` or its answer."""
     gate = Gate(number, nth, answered=answered)
     with (
         speaking([gate.rule], role.operator.address) as address,
@@ -111,7 +111,7 @@ def at_request(role: Role, home: Path, number: int, nth: int | None, *, answered
 
 
 def after(role: Role, home: Path, number: int, seconds: float) -> Outcome:
-    """Run ``issue client``; the signal comes ``seconds`` after it listens to any."""
+    """Run ``issue client``, with the signal ``seconds`` after its handlers are installed."""
     with _issuing(role, role.operator.address, home) as process:
         wait_until(lambda: process.poll() is not None or _listens(process.pid))
         time.sleep(seconds)
@@ -120,13 +120,13 @@ def after(role: Role, home: Path, number: int, seconds: float) -> Outcome:
 
 
 def _listens(pid: int) -> bool:
-    """Tell whether a process has a handler of SIGTERM, which Python by itself has not."""
+    """Tell whether a process handles SIGTERM, which Python by default does not."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return bool(int(status.split("SigCgt:")[1].split()[0], 16) & (1 << (signal.SIGTERM - 1)))
 
 
 def at_random(role: Role, home: Path, count: int, seed: int) -> tuple[dict[int, int], list[str]]:
-    """Send ``count`` signals at random instants; return the statuses, and what was wrong."""
+    """Send ``count`` signals at random instants; return the statuses and the problems."""
     chance = random.Random(seed)  # noqa: S311 - instants, no secrets
     statuses: dict[int, int] = {}
     wrong = []
@@ -141,17 +141,17 @@ def at_random(role: Role, home: Path, count: int, seed: int) -> tuple[dict[int, 
 
 
 def judge(role: Role, before: set[str], outcome: Outcome, home: Path, number: int) -> Iterator[str]:
-    """Yield what is wrong: a token that nobody was told of, half a set, another status."""
+    """Yield what is wrong: an unreported token, a mixed set, or another exit status."""
     for accessor in role.accessors() - before:
         if accessor not in outcome.said and "Vault may have logged us in" not in outcome.said:
             yield f"a token survives unsaid: {outcome.said!r}"
     present = [name for name in _NAMES if (home / ".docker" / name).exists()]
     if present not in ([], list(_NAMES)):
         yield f"half a set: {present}"
-    # Python has words and a status of its own for a SIGINT before it comes to us.
+    # Before our handlers are installed, Python reports a SIGINT itself.
     if "KeyboardInterrupt" in outcome.said and "dockertls_vault/" not in outcome.said:
         return
-    # Before we hear them, the system ends the process.
+    # Before our handlers are installed, the default action ends the process.
     if outcome.status not in {0, 128 + number, -number}:
         yield f"status {outcome.status}: {outcome.said!r}"
     if "Traceback" in outcome.said:

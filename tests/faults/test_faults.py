@@ -1,4 +1,4 @@
-"""The short form of `make faults`: a part of the kills, a few reads, a part of the paths."""
+"""The short form of `make faults`: some of the kills, a few reads, some of the paths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """Make a directory that other users can look into, unlike pytest's own."""
+    """Create a directory that other users can enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -30,10 +30,12 @@ def scratch() -> Iterator[Path]:
 
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("before", BEFORE)
-def test_a_kill_at_a_call_that_changes_the_disk(before: str, who: str, scratch: Path) -> None:
-    """The old set or the new one is left, no key is open to others, and the next run succeeds.
+def test_kill_at_a_system_call_leaves_the_old_or_the_new_set(
+    before: str, who: str, scratch: Path
+) -> None:
+    """No key becomes readable by others, and the next run succeeds.
 
-    Each takes every fifteenth call, and another one of them than the next.
+    Each scenario takes every fifteenth call, with a different offset.
     """
     if WHO[who].owner:
         needs_root("only root can give files away")
@@ -43,8 +45,8 @@ def test_a_kill_at_a_call_that_changes_the_disk(before: str, who: str, scratch: 
     assert wrong == []
 
 
-def test_a_reader_while_renewals_are_killed(scratch: Path) -> None:
-    """Each file is there and whole; behind the link they are of one set."""
+def test_reader_sees_complete_sets_while_renewals_are_killed(scratch: Path) -> None:
+    """Every file exists and is complete; behind the link they belong to one set."""
     result = reader.run(scratch / "c", kills=20, seed=1)
     assert reader.problems(result) == []
     assert result.by_name.reads > 0
@@ -52,16 +54,18 @@ def test_a_reader_while_renewals_are_killed(scratch: Path) -> None:
 
 
 @pytest.mark.parametrize("place", races.PLACES)
-def test_nothing_of_roots_comes_to_a_user_who_is_quick(place: str, scratch: Path) -> None:
-    """Whatever they exchange for a link to a file of root's, while root installs for them."""
+def test_swapping_files_during_an_install_gains_the_owner_nothing(
+    place: str, scratch: Path
+) -> None:
+    """Whatever is swapped for a link to root's files while root installs."""
     needs_root("only root can install for another user")
     result = races.run(scratch, place, runs=20)
     assert result.wrong == []
     assert result.refused > 0
 
 
-def test_a_policy_gives_what_it_says_and_nothing_else(tmp_path: Path) -> None:
-    """At each path of a server with no other mounts, whatever stands for its parameters."""
+def test_policy_grants_exactly_what_it_says(tmp_path: Path) -> None:
+    """At every path of a server without other mounts, with all kinds of parameters."""
     with running_openbao(tmp_path) as server:
         tried, wrong = policies.run(server)
     assert tried > 1000

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("answered", [False, True], ids=["asked", "answered"])
-def test_no_token_survives_a_signal_unsaid(
+@pytest.mark.parametrize("answered", [False, True], ids=["request", "answer"])
+def test_token_left_by_a_signal_is_always_reported(
     openbao: DevVault, tmp_path: Path, answered: bool
 ) -> None:
-    """At the login, between, at the signature and at the revocation; the files are whole."""
+    """At the login, between requests, at signing and at revocation; files are complete."""
     role = signals.Role.make(Operator.of(openbao))
     before = role.accessors()
     whole = signals.at_request(role, tmp_path / "whole", signal.SIGTERM, None, answered=answered)
@@ -34,12 +34,12 @@ def test_no_token_survives_a_signal_unsaid(
         home = tmp_path / str(nth)
         outcome = signals.at_request(role, home, number, nth, answered=answered)
         assert list(signals.judge(role, before, outcome, home, number)) == []
-        # With the revocation the set is in use, and the signal is too late.
+        # At the revocation the new set is in use already, and the signal comes too late.
         assert outcome.status == (0 if nth == whole.requests - 1 else 128 + number)
 
 
-def test_random_instants(openbao: DevVault, tmp_path: Path) -> None:
-    """A few of the many that the long form counts."""
+def test_token_is_reported_at_random_instants(openbao: DevVault, tmp_path: Path) -> None:
+    """A few of the many of the long form."""
     role = signals.Role.make(Operator.of(openbao))
     statuses, wrong = signals.at_random(role, tmp_path, 5, seed=1)
     assert sum(statuses.values()) == 5

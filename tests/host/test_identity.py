@@ -1,4 +1,4 @@
-"""The names of this machine, as a server's certificate gets them by default."""
+"""The names of this machine, the defaults of a server's certificate."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     import threading
 
 
-def test_this_machine_has_its_own_names_and_the_local_ones() -> None:
-    """What is found can be asked for as it is, and local clients are never forgotten."""
+def test_own_names_include_the_local_ones() -> None:
+    """All are valid in a request, and local clients are always covered."""
     names = identity.names(LIMIT)
     assert parse_names(names.all) == names
     assert "localhost" in names.dns
     assert {"127.0.0.1", "::1"} <= set(names.addresses)
 
 
-def test_only_addresses_that_others_can_dial_are_found() -> None:
-    """No link-local address, and none of the loopback but the two everybody uses."""
+def test_only_reachable_addresses_are_found() -> None:
+    """No link-local ones, and of loopback only 127.0.0.1 and ::1."""
     found = set(identity.names(LIMIT).addresses) - {"127.0.0.1", "::1"}
     for address in map(ipaddress.ip_address, found):
         assert not address.is_loopback
@@ -54,10 +54,10 @@ def test_only_addresses_that_others_can_dial_are_found() -> None:
         ("wg0", True),
     ],
 )
-def test_nobody_reaches_this_machine_through_its_containers(
+def test_container_bridges_are_left_out(
     adapter: str, reached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bridges that Docker, libvirt, LXC and Kubernetes make are left out; an operator's are not."""
+    """Those of Docker, libvirt, LXC and Kubernetes, but not an operator's own."""
     addresses = [
         ifaddr.IP("198.51.100.7", 24, adapter),
         ifaddr.IP(("2001:db8::7", 0, 0), 64, adapter),
@@ -81,10 +81,10 @@ def test_nobody_reaches_this_machine_through_its_containers(
         ("2001:db8::8", False),
     ],
 )
-def test_an_address_of_this_machine_is_known(
+def test_address_of_this_machine_is_recognised(
     address: str, ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of the loopback, and those of container bridges too."""
+    """Including all loopback addresses and container bridges."""
     addresses = [ifaddr.IP("172.17.0.1", 16, "docker0")]
     addresses += [ifaddr.IP((ip, 0, 2), 64, "docker0") for ip in ("2001:db8::7", "fe80::7")]
     adapter = ifaddr.Adapter("docker0", "docker0", addresses)
@@ -106,7 +106,7 @@ def test_an_address_of_this_machine_is_known(
 def test_host_name_and_fqdn_are_found(
     host: str, canonical: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both once; one that no certificate can hold is left out; a resolver may be missing."""
+    """Each once; an invalid one is left out; a resolver may be missing."""
 
     def resolve(*_arguments: object, **_options: object) -> list[tuple[object, ...]]:
         if canonical is None:
@@ -118,10 +118,10 @@ def test_host_name_and_fqdn_are_found(
     assert list(identity.names(LIMIT).dns) == expected
 
 
-def test_dns_that_swallows_questions_is_not_waited_for(
+def test_unresponsive_dns_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, over: threading.Event
 ) -> None:
-    """The FQDN is left out, and all else is there."""
+    """Only the FQDN is missing then."""
     monkeypatch.setattr(socket, "gethostname", lambda: "web1")
     monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
     assert identity.names(0.05).dns == ("web1", "localhost")
@@ -129,17 +129,17 @@ def test_dns_that_swallows_questions_is_not_waited_for(
 
 
 @pytest.mark.parametrize("host", ["web1", "a" * 200])
-def test_the_default_identity_fits_into_a_common_name(
+def test_default_identity_fits_into_a_common_name(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``user@host``, cut where the host name is long."""
+    """``user@host``, truncated if the host name is long."""
     monkeypatch.setattr(socket, "gethostname", lambda: host)
     found = identity.user_at_host()
     assert f"@{host}"[:20] in found
     assert len(parse_common_name(found)) <= LONGEST_COMMON_NAME
 
 
-def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers run under uids that nobody has heard of."""
+def test_user_without_a_name_is_shown_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers often run under unknown UIDs."""
     monkeypatch.setattr("os.geteuid", lambda: 987654321)
     assert identity.user_at_host().startswith("987654321@")

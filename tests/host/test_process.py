@@ -1,4 +1,4 @@
-"""A command that is run, its status and its signals."""
+"""Running a command: its exit status and its signals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.test_dev import wait
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Says that it is ready, and ends with 42 when it is told to end.
+# Prints "ready", and exits with 42 on a signal.
 TRAPS = 'trap "exit 42" TERM INT HUP; echo ready >"$0"; while :; do sleep 0.02; done'
 
 
@@ -26,13 +26,13 @@ TRAPS = 'trap "exit 42" TERM INT HUP; echo ready >"$0"; while :; do sleep 0.02; 
     ("command", "status"),
     [(["true"], 0), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -9 $$"], 128 + 9)],
 )
-def test_a_commands_status_is_returned(command: list[str], status: int) -> None:
-    """As a shell tells it."""
+def test_exit_status_of_a_command_is_returned(command: list[str], status: int) -> None:
+    """As a shell reports it."""
     assert Child(command, os.environ).run() == status
 
 
-def test_a_command_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
-    """Not there, or not executable."""
+def test_command_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
+    """Missing, or not executable."""
     with pytest.raises(CommandNotFound):
         Child(["no-such-command"], os.environ).run()
     file = tmp_path / "plain"
@@ -43,8 +43,8 @@ def test_a_command_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_the_commands_to_answer(number: signal.Signals, tmp_path: Path) -> None:
-    """It is passed on, and the command's own status counts; the handlers are put back."""
+def test_signal_is_passed_to_the_command(number: signal.Signals, tmp_path: Path) -> None:
+    """Its own status counts, and the signal handlers are restored."""
     ready = tmp_path / "ready"
 
     def interrupt() -> None:
@@ -61,7 +61,7 @@ def test_a_signal_is_the_commands_to_answer(number: signal.Signals, tmp_path: Pa
     assert signal.getsignal(number) is before
 
 
-def test_a_signal_of_before_is_no_affair_of_the_commands(tmp_path: Path) -> None:
+def test_signal_before_the_start_prevents_the_command(tmp_path: Path) -> None:
     """It is not started any more."""
     with stop.heeded() as asking:
         asking.request()

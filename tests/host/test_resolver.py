@@ -1,4 +1,4 @@
-"""Asking DNS within a limit."""
+"""DNS lookups with a time limit."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from dockertls_vault.host.resolver import resolve
 from tests.resolvers import LIMIT, swallowing
 
 
-def test_dns_that_swallows_questions(
-    monkeypatch: pytest.MonkeyPatch, over: threading.Event
-) -> None:
-    """It is given up when the time is over, and the words name it."""
+def test_unresponsive_dns_times_out(monkeypatch: pytest.MonkeyPatch, over: threading.Event) -> None:
+    """The message names DNS."""
     monkeypatch.setattr(socket, "getaddrinfo", swallowing(over))
     with pytest.raises(socket.gaierror, match="DNS timed out"):
         resolve("vault.example", 8200, 0.05)
     assert not over.is_set()
 
 
-def test_an_interrupt_while_dns_is_asked(
+def test_interrupt_during_a_dns_lookup_is_immediate(
     monkeypatch: pytest.MonkeyPatch, over: threading.Event
 ) -> None:
     """Ctrl-C does not wait for the answer."""
@@ -34,7 +32,7 @@ def test_an_interrupt_while_dns_is_asked(
     assert not over.is_set()
 
 
-def test_a_name_that_cannot_be_one() -> None:
-    """A label that is too long for DNS is a mistake in the address, and nothing is asked."""
+def test_impossible_host_name_is_refused_without_a_lookup() -> None:
+    """A label longer than DNS allows is an error in the address."""
     with pytest.raises(UnicodeError):
         resolve(f"{'a' * 64}.example", 8200, 1.0)

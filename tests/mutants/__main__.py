@@ -1,6 +1,6 @@
 """``python -m tests.mutants [--jobs N] [WORD…]``: change one line at a time, and see tests fail.
 
-With words, only those whose file or promise has one of them.
+With WORDs, only the rows whose file or promise contains one of them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from .mutant import Mutant
 
-# Seconds; a change may well make a test wait for ever.
+# Seconds; a change may make a test hang.
 _LONGEST = 600
-# pytest's own statuses: all passed, and some failed.
+# pytest's exit statuses: all passed, some failed.
 _PASSED, _FAILED = 0, 1
 
 
@@ -63,7 +63,7 @@ def _say(text: str) -> None:
 
 
 def copy_to(to: Path) -> Path:
-    """Copy what git knows, and let the copy run with the environment of this checkout."""
+    """Copy the tracked files, and let the copy use this checkout's environment."""
     for file in tracked():
         copy = to / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def _passes(tests: tuple[str, ...], copies: SimpleQueue[Path]) -> bool:
 
 
 def survives(mutant: Mutant, copies: SimpleQueue[Path]) -> Mutant | None:
-    """Return the mutant if no test noticed it."""
+    """Return the mutant if no test noticed it, else None."""
     copy = copies.get()
     file = copy / mutant.file
     source = file.read_text()

@@ -1,4 +1,4 @@
-"""The table for files/: who may write what is read and written, and with whose rights."""
+"""The table for files/: who may write what is read and written, and with whose privileges."""
 
 from __future__ import annotations
 

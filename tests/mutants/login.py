@@ -1,4 +1,4 @@
-"""The table for logins: what can be had once is not wasted, and no token is lost."""
+"""The table for logins: one-time credentials are not wasted, and no token is lost."""
 
 from __future__ import annotations
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What is promised, a text that is in the file once, and its change.
+# The promise, a text that occurs once in the file, and its replacement.
 Rows = tuple[tuple[str, str, str], ...]
-# By file below the package: the tests, below tests/, and the rows.
+# For each file of the package: its tests, below tests/, and its rows.
 Table = dict[str, tuple[str, Rows]]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: of ``before``, which is in ``file`` once, to ``after``; ``tests`` must fail."""
+    """Replaces ``before``, which occurs once in ``file``, by ``after``; ``tests`` must fail."""
 
     promise: str
     file: str
@@ -21,7 +21,7 @@ class Mutant:
     tests: tuple[str, ...]
 
     def apply(self, source: str) -> str:
-        """Return the source with the change; raises ValueError unless it has one place."""
+        """Return the changed source; raises ValueError unless ``before`` occurs exactly once."""
         if source.count(self.before) != 1:
             raise ValueError(f"{self.file} has {source.count(self.before)} times: {self.before}")
         return source.replace(self.before, self.after)

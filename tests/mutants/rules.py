@@ -1,4 +1,4 @@
-"""The table: what is promised, and the change that breaks it."""
+"""The table: each promise, and the change that breaks it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a server is: one form for each, whatever was written, and no secret in what is said."""
+"""Addresses of servers: one canonical form, and no secret in any message."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ LONG = "a" * 64
         ("unix:///run/vault.sock", "unix:///run/vault.sock"),
     ],
 )
-def test_one_form(text: str, form: str) -> None:
-    """The scheme and the host in lower case, no port that goes without saying; read again, same."""
+def test_address_has_one_canonical_form(text: str, form: str) -> None:
+    """Lower-case scheme and host, no default port; parsing the form again changes nothing."""
     address = Address.parse(text)
     assert str(address) == form
     assert Address.parse(form) == address
@@ -51,8 +51,8 @@ def test_one_form(text: str, form: str) -> None:
         "https://[fe80::1%25a/b]",
     ],
 )  # fmt: skip
-def test_what_is_no_address(text: str) -> None:
-    """Refused where it comes in."""
+def test_invalid_address_is_refused(text: str) -> None:
+    """When it is parsed."""
     with pytest.raises(InvalidInput):
         Address.parse(text)
 
@@ -84,8 +84,8 @@ def test_what_is_no_address(text: str) -> None:
         ("", None),
     ],
 )
-def test_what_was_meant(text: str, meant: str | None) -> None:
-    """The user's own address in a form that can be parsed, without the password in it."""
+def test_suggestion_for_an_invalid_address(text: str, meant: str | None) -> None:
+    """The user's address in a valid form, without any password."""
     with pytest.raises(InvalidInput):
         Address.parse(text)
     guessed = Address.guess(text)
@@ -99,8 +99,8 @@ def test_what_was_meant(text: str, meant: str | None) -> None:
         "https://me:s3cret@a..b", "ftp://me:s3cret@vault", "https://me:s3cret@[", "//me:s3cret@h\n",
     ],
 )  # fmt: skip
-def test_no_secret_is_said(text: str) -> None:
-    """Whatever is wrong with an address, a password in it is not shown; nor is a proxy's."""
+def test_password_in_an_address_is_never_shown(text: str) -> None:
+    """Whatever else is wrong with it; the same for a proxy's."""
     for parse in (Address.parse, Target.parse, Proxy.parse):
         try:
             said = repr(parse(text))
@@ -124,8 +124,8 @@ def test_no_secret_is_said(text: str) -> None:
         ("http://10.0.0.1", False),
     ],
 )
-def test_what_is_this_machine(text: str, loopback: bool) -> None:
-    """As far as the name shows, in whatever form it was written."""
+def test_loopback_address_is_recognised(text: str, loopback: bool) -> None:
+    """By its host name or IP address, in any form."""
     assert Address.parse(text).is_loopback is loopback
 
 
@@ -137,15 +137,17 @@ def test_what_is_this_machine(text: str, loopback: bool) -> None:
         ("https://me@proxy", "https://proxy", "me"),
     ],
 )
-def test_a_proxy(text: str, address: str, credentials: str | None) -> None:
-    """Its address, which may be shown, apart from what it is shown."""
+def test_proxy_address_and_credentials_are_separated(
+    text: str, address: str, credentials: str | None
+) -> None:
+    """Only the address may be shown."""
     proxy = Proxy.parse(text)
     assert (str(proxy.address), proxy.credentials) == (address, credentials)
 
 
 @given(st.text(max_size=80))
-def test_a_host_is_fit_for_a_url(text: str) -> None:
-    """Whatever is typed, what comes out is a name or an address, and the same when read again."""
+def test_any_text_gives_a_valid_host_or_is_refused(text: str) -> None:
+    """A name or address that parses to itself."""
     try:
         host = parse_host(text)
     except InvalidInput:

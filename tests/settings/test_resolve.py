@@ -1,4 +1,4 @@
-"""Where settings come from, who wins, and what is refused."""
+"""Where settings come from, which source takes precedence, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dockertls_vault.settings.parsers import Method
 from dockertls_vault.settings.resolve import SYSTEM_FILE, config_files, resolve
 from dockertls_vault.settings.schema import Flag, InFile, Settings, Variable, sources
 
-# For each field: what a variable says, and what that means.
+# For each field: the value of a variable, and its parsed form.
 EXAMPLES: dict[str, tuple[str, Any]] = {
     "addresses": (
         "https://a:8200/, https://b:8200/v1,https://a:8200",
@@ -72,13 +72,13 @@ SECRETS = {"token", "secret_id", "wrapped_secret_id", "jwt", "github_token", "gi
 
 
 def test_every_field_has_an_example() -> None:
-    """So that none is added without one."""
+    """So that no field is added without one."""
     assert set(EXAMPLES) == set(sources())
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_each_variable(name: str) -> None:
-    """It is read, it is named as the origin, and an empty one counts as not set."""
+def test_each_variable_is_parsed(name: str) -> None:
+    """It is named as the origin, and an empty one counts as unset."""
     text, value = EXAMPLES[name]
     default = getattr(Settings(), name)
     for variable in sources()[name].variables:
@@ -89,8 +89,8 @@ def test_each_variable(name: str) -> None:
         assert getattr(resolve({}, {variable: ""}, []), name) == default
 
 
-def test_an_empty_variable_of_openbao_hides_that_of_vault() -> None:
-    """So that BAO_X= turns off what is set for both; the file still counts (test_as_bao.py)."""
+def test_empty_bao_variable_hides_the_vault_variable() -> None:
+    """BAO_X= turns off a setting meant for both; the file still counts (test_as_bao.py)."""
     environ = {"BAO_NAMESPACE": "", "VAULT_NAMESPACE": "a", "VAULT_MAX_RETRIES": "3"}
     found = resolve({}, environ, [])
     assert (found.namespace, found.max_retries) == (None, 3)
@@ -107,14 +107,14 @@ def test_an_empty_variable_of_openbao_hides_that_of_vault() -> None:
         ("-1s", timedelta.max),
     ],
 )
-def test_how_long_a_request_may_take(text: str, limit: timedelta) -> None:
-    """Zero is the default and less is no limit, as OpenBao's command line has it."""
+def test_request_timeout_is_parsed_as_in_openbao(text: str, limit: timedelta) -> None:
+    """Zero is the default, and a negative value means no limit."""
     assert resolve({}, {"VAULT_CLIENT_TIMEOUT": text}, []).client_timeout == limit
 
 
 @pytest.mark.parametrize("name", [name for name, source in sources().items() if source.key])
-def test_each_key_of_a_file(name: str, tmp_path: Path) -> None:
-    """The same values, under the key of the table."""
+def test_each_key_of_a_file_is_parsed(name: str, tmp_path: Path) -> None:
+    """With the same values, under the table's key."""
     text, value = EXAMPLES[name]
     key = sources()[name].key or ""
     table, _, leaf = key.partition(".")
@@ -126,8 +126,8 @@ def test_each_key_of_a_file(name: str, tmp_path: Path) -> None:
     assert isinstance(found.origins[name], InFile)
 
 
-def test_who_wins(tmp_path: Path) -> None:
-    """Flag, environment (BAO_ before VAULT_), the user's file, the system's, the default."""
+def test_precedence_of_sources(tmp_path: Path) -> None:
+    """Flag, environment (BAO_ before VAULT_), user's file, system file, default."""
     system, user = tmp_path / "system.toml", tmp_path / "user.toml"
     system.write_text('[vault]\naddress = "https://system"\nnamespace = "system"\n')
     user.write_text('[vault]\naddress = ["https://user", "https://other"]\n')
@@ -148,8 +148,8 @@ def test_who_wins(tmp_path: Path) -> None:
     assert isinstance(found.origins["namespace"], Flag)
 
 
-def test_secrets_have_neither_flags_nor_keys_nor_a_repr() -> None:
-    """A token is never seen in a list of processes, a file for all, or a log."""
+def test_secret_has_no_flag_no_key_and_no_repr() -> None:
+    """A token must not appear in a process list, a readable file or a log."""
     table = sources()
     assert {name for name in SECRETS if table[name].flag or table[name].key} == set()
     environ = {variable: "s3cret" for name in SECRETS for variable in table[name].variables}
@@ -188,8 +188,8 @@ def test_secrets_have_neither_flags_nor_keys_nor_a_repr() -> None:
         ('[auth]\nrole_id = "\\u0000"', "auth.role_id: string with a NUL", ""),
     ],
 )
-def test_a_wrong_file(tmp_path: Path, content: str, words: str, hint: str) -> None:
-    """The file is named, and what is meant if that can be guessed."""
+def test_invalid_file_is_named(tmp_path: Path, content: str, words: str, hint: str) -> None:
+    """With a suggestion if the intent can be guessed."""
     file = tmp_path / "config.toml"
     file.write_text(content)
     with pytest.raises(InvalidSetting) as caught:
@@ -268,23 +268,23 @@ def test_an_address_that_is_wrong_is_told_once_with_the_right_one(
         ("DOCKERTLS_JWT_VARIABLE", "MY-TOKEN"),
     ],
 )
-def test_a_wrong_variable(variable: str, text: str) -> None:
-    """It is a matter of configuration (78), and the variable is named; no password is shown."""
+def test_invalid_variable_is_named(variable: str, text: str) -> None:
+    """Status 78, a configuration error; no password is shown."""
     with pytest.raises(InvalidSetting) as caught:
         resolve({}, {variable: text}, [])
     assert caught.value.message.startswith(f"{variable}: ")
     assert "password" not in caught.value.message
 
 
-def test_a_wrong_flag() -> None:
-    """It is a matter of usage (2), and the flag is named."""
+def test_invalid_flag_is_named() -> None:
+    """Status 2, a usage error."""
     with pytest.raises(InvalidInput, match=r"^--timeout: ") as caught:
         resolve({"timeout": "soon"}, {}, [])
     assert caught.value.exit_status == 2
 
 
-def test_the_files() -> None:
-    """The user's under XDG, then the system's."""
+def test_config_files_are_the_users_and_the_systems() -> None:
+    """The user's (XDG) comes first."""
     user = Path("/c/dockertls-vault/config.toml")
     assert config_files({"XDG_CONFIG_HOME": "/c", "HOME": "/h"}) == (user, SYSTEM_FILE)
     home = Path("/h/.config/dockertls-vault/config.toml")
@@ -304,17 +304,17 @@ def test_the_files() -> None:
         ({"namespace": "c"}, {"BAO_NAMESPACE": "a", "VAULT_NAMESPACE": "b"}, {}),
     ],
 )
-def test_a_variable_that_loses_against_another_is_known(
+def test_overridden_variable_is_reported(
     flags: dict[str, object], environ: dict[str, str], overridden: dict[str, str]
 ) -> None:
-    """Only where the two differ, and neither was meant anyway."""
+    """Only if the two differ and neither was overridden anyway."""
     assert resolve(flags, environ, ()).overridden == overridden
 
 
 @pytest.mark.parametrize(
     "name", ['a"b', "a'b", "a`b", "${a}", "a\nb", "a*", "+", "a//b", "../b", "-b"]
 )
-def test_what_has_no_place_in_a_mount(name: str) -> None:
-    """It would mean something else in a policy, a URL or a shell."""
+def test_mount_with_special_characters_is_refused(name: str) -> None:
+    """In a policy, a URL or a shell they would have another meaning."""
     with pytest.raises(InvalidInput, match="invalid path in Vault"):
         resolve({"mount": name}, {}, [])

@@ -19,8 +19,8 @@ NEW = Authority.create("our root 2", not_before=NOW - timedelta(days=1))
 OTHER = Authority.create("other root", not_before=NOW - timedelta(days=90))
 
 
-def test_a_ca_that_the_daemon_does_not_name_explains_a_rejection() -> None:
-    """The cause names both CAs, and its remedy a restart first."""
+def test_ca_missing_from_the_daemons_list_explains_a_rejection() -> None:
+    """The cause names both CAs, and the first remedy is a restart."""
     cause = explain_refusal([OTHER.certificate.subject], [NEW.client().certificate], [], None)
     assert cause is not None
     assert "clients of CN=other root; our certificate is of CN=our root 2" in cause.reason
@@ -50,10 +50,10 @@ def test_daemon_that_names_only_the_root_explains_nothing() -> None:
         (OLD, [OLD], False),
     ],
 )
-def test_a_daemon_that_was_not_restarted_since_a_rotation_is_recognized(
+def test_forgotten_restart_after_a_rotation_is_recognised(
     server: Authority, roots: list[Authority], rotated: bool
 ) -> None:
-    """One of our roots issued its certificate before the CA of our own existed."""
+    """One of our roots issued the daemon's certificate before our own CA existed."""
     on_the_wire = server.issue("h", not_before=NOW - timedelta(hours=(1 if server is NEW else 99)))
     cause = explain_refusal(
         [OLD.certificate.subject],

@@ -12,15 +12,15 @@ from tests.checkout import ROOT
 PACKAGE = Path(dockertls_vault.__file__).parent
 
 
-def test_the_reference_names_the_checks_in_their_order() -> None:
-    """The page of the JSON contract lists every identifier as a report has them."""
+def test_reference_lists_the_checks_in_order() -> None:
+    """The page of the JSON contract has every identifier in the order of a report."""
     page = (ROOT / "docs/reference/json.md").read_text()
     (listed,) = re.findall(r"in this order: (.*?) \|", page)
     assert re.findall(r"`([a-z-]+)`", listed) == [check.identifier for check in Check]
 
 
 def test_every_result_comes_from_the_table() -> None:
-    """No other file makes one, with an identifier or a description of its own."""
+    """No other file creates one with its own identifier or description."""
     made = [
         path for path in PACKAGE.rglob("*.py") if re.search(r"\bCheckResult\(", path.read_text())
     ]

@@ -1,4 +1,4 @@
-"""Which login uses up what can be had only once, so that all else is asked for first."""
+"""Which logins spend something that exists only once, so that they come last."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 @pytest.fixture
 def variables(openbao: DevVault) -> dict[str, str]:
-    """Return what leads to an AppRole, but for its secret_id."""
+    """Return the variables for an AppRole, except its secret_id."""
     operator = Operator.of(openbao)
     mount = operator.enable_auth("approle")
     operator.write(f"auth/{mount}/role/ci", {"token_policies": "default"})
@@ -31,19 +31,19 @@ def variables(openbao: DevVault) -> dict[str, str]:
 
 
 def wrapped_secret_id(openbao: DevVault, mount: str) -> str:
-    """Return a wrapping token with a secret_id in it."""
+    """Return a wrapping token for a secret_id."""
     path = f"auth/{mount}/role/ci/secret-id"
     answer = Operator.of(openbao).write(path, X_Vault_Wrap_TTL="60")
     return str(answer["wrap_info"]["token"])
 
 
 def fail(_adapter: Adapter) -> NoReturn:
-    """Be a read that fails."""
+    """Fail as a read."""
     raise NotVault("nothing here")
 
 
 def name_of_the_thread(_adapter: Adapter) -> str:
-    """Tell where the read is done."""
+    """Return the name of the thread that reads."""
     return threading.current_thread().name
 
 
@@ -65,10 +65,10 @@ def name_of_the_thread(_adapter: Adapter) -> str:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
-def test_a_prompt_or_a_wrapped_secret_id_is_spent(
+def test_prompt_and_wrapped_secret_id_are_spent_by_a_login(
     given: dict[str, str], spends: bool, tmp_path: Path
 ) -> None:
-    """A plain secret_id is used in the place of a wrapped one, which then stays wrapped."""
+    """A plain secret_id takes precedence over a wrapped one, which then stays wrapped."""
     for name in ("wrapped", "secret", "token"):
         (tmp_path / name).write_text("s.t")
     variables = {
@@ -78,10 +78,10 @@ def test_a_prompt_or_a_wrapped_secret_id_is_spent(
     assert session(NOWHERE, **variables).identity.spends is spends
 
 
-def test_a_failed_read_leaves_a_wrapped_secret_id_wrapped(
+def test_failed_read_leaves_a_wrapped_secret_id_unspent(
     openbao: DevVault, variables: dict[str, str]
 ) -> None:
-    """It is done before the login, whose wrapping token cannot be used again."""
+    """Reads come before the login, as the wrapping token works only once."""
     wrapped = wrapped_secret_id(openbao, variables["DOCKERTLS_AUTH_MOUNT"])
     variables |= {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped}
     opened = session(openbao.address, **variables)
@@ -91,8 +91,10 @@ def test_a_failed_read_leaves_a_wrapped_secret_id_wrapped(
     assert opened.identity.logins == []
 
 
-def test_what_was_spent_is_not_spent_again(openbao: DevVault, variables: dict[str, str]) -> None:
-    """Once logged in, a read is done in another thread, as it is where nothing can be wasted."""
+def test_read_after_the_login_runs_in_the_background(
+    openbao: DevVault, variables: dict[str, str]
+) -> None:
+    """Nothing is left to waste then."""
     wrapped = wrapped_secret_id(openbao, variables["DOCKERTLS_AUTH_MOUNT"])
     here = threading.current_thread().name
     with session(openbao.address, **variables, DOCKERTLS_WRAPPED_SECRET_ID=wrapped) as opened:
