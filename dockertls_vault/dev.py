@@ -1,7 +1,8 @@
-"""An embedded OpenBao for trying things out: in memory, on loopback, gone when it ends."""
+"""An embedded OpenBao for development: in memory, on loopback, gone when it ends."""
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import secrets
 import shutil
@@ -15,12 +16,15 @@ from typing import TYPE_CHECKING
 
 from . import stop
 from .errors import CannotRun, CannotWrite, MissingDependency, VaultUnreachable
+from .settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import IO
 
-# Seconds; coming up takes one or two.
+    from .settings.schema import Settings
+
+# Seconds; a start takes one or two.
 START_WAIT = 30.0
 STOP_WAIT = 10.0
 _POLL = 0.02
@@ -29,26 +33,40 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class DevServer:
-    """A running server: its address, and the root token, which ends with it."""
+    """A running server: its address, and a root token that is valid as long as it runs."""
 
     address: str
     token: str = field(repr=False)
     process: subprocess.Popen[bytes] = field(repr=False)
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return ``environ`` with all that leads to another server taken out, and ours put in."""
+        """Return ``environ`` with the variables of this server instead of another one's."""
         kept = {name: value for name, value in environ.items() if not is_of_vault(name)}
         return {**kept, **self.variables}
 
+    def settings(self, environ: Mapping[str, str]) -> Settings:
+        """Return the settings for this server: of the user's own, only the mount and the roles.
+
+        How to reach the user's own Vault does not apply to this one, least of all its proxy.
+        """
+        ours = self.environment(environ)
+        theirs = resolve.resolve({}, ours, resolve.config_files(ours))
+        return dataclasses.replace(
+            resolve.resolve({}, ours, ()),
+            mount=theirs.mount,
+            server_role=theirs.server_role,
+            client_role=theirs.client_role,
+        )
+
     @property
     def variables(self) -> dict[str, str]:
-        """What leads OpenBao's and Vault's command lines, and this one, to the server."""
+        """The variables with which OpenBao, Vault and dockertls-vault reach the server."""
         return {
             "BAO_ADDR": self.address,
             "BAO_TOKEN": self.token,
             "VAULT_ADDR": self.address,
             "VAULT_TOKEN": self.token,
-            # Over a namespace and a way to log in that a file has for another server.
+            # They override a namespace and a login method for another server in a file.
             "BAO_NAMESPACE": "root",
             "DOCKERTLS_AUTH": "token",
         }
@@ -63,11 +81,10 @@ def is_of_vault(variable: str) -> bool:
 def running() -> Iterator[DevServer]:
     """Run OpenBao until the block ends; on Linux it ends even if this process is killed.
 
-    Raises MissingDependency without the extra that brings it, VaultUnreachable when it does not
-    come up.
+    Raises MissingDependency without the extra ``openbao``, VaultUnreachable if it does not start.
     """
     binary = _binary()
-    # The log has no name: it is there for a failure, and for nobody to find later.
+    # The log is read only after a failure, and has no name by which it could stay behind.
     with _log() as log:
         for _ in range(_ATTEMPTS):
             with _started(binary, log) as server:
@@ -106,7 +123,7 @@ def _log() -> IO[bytes]:
 
 @contextmanager
 def _started(binary: str, log: IO[bytes]) -> Iterator[DevServer | None]:
-    """Start a server; yield None if it did not come up, as when somebody took its port."""
+    """Start a server; yield None if it did not come up, for example because its port was taken."""
     port = _free_port_pair()
     token = secrets.token_hex(16)
     try:
@@ -119,13 +136,13 @@ def _started(binary: str, log: IO[bytes]) -> Iterator[DevServer | None]:
                 "-dev-no-store-token",
                 f"-dev-listen-address=127.0.0.1:{port}",
             ],
-            # No token in its arguments. It writes no file, wherever its home is.
+            # The token is not an argument, which every user can read. No file is written to HOME.
             env={"BAO_DEV_ROOT_TOKEN_ID": token, "HOME": "/"},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # a Ctrl-C is ours; it ends after the command that uses it
+            start_new_session=True,  # so that a Ctrl-C ends first the command that uses it
         )
     except OSError as error:
         raise CannotRun(f"cannot run {binary!r}: {error.strerror}") from None
@@ -137,13 +154,13 @@ def _started(binary: str, log: IO[bytes]) -> Iterator[DevServer | None]:
 
 
 def _dying_with_us() -> list[str]:
-    """Return the start of a command that Linux ends when this process dies, however it dies."""
+    """Return the prefix of a command that the kernel kills when this process dies."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
 def _comes_up(process: subprocess.Popen[bytes], port: int, token: str) -> bool:
-    """Wait until the server knows its token, which no other that took the port would."""
+    """Wait until the server accepts our token, which another server at that port would not."""
     deadline = time.monotonic() + START_WAIT
     while process.poll() is None and time.monotonic() < deadline:
         if _answers(port, token):
@@ -175,7 +192,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _free_port_pair() -> int:
-    """Return a free port on loopback; the one after it, which the server takes too, is free."""
+    """Return a free port on loopback whose successor, which the server uses too, is also free."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as first:
             port: int = first.getsockname()[1]

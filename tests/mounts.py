@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from dockertls_vault.ca.bootstrap import apply
+from dockertls_vault.ca import bootstrap
 from dockertls_vault.ca.desired import DesiredState
-from dockertls_vault.ca.plan import make_plan
 from dockertls_vault.settings import resolve
 from dockertls_vault.vault import roles
 from dockertls_vault.vault.mount import CertificateAuthority
@@ -16,6 +15,8 @@ from dockertls_vault.vault.session import Session, open_session
 from tests.vault.waits import NoWaits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .harness.openbao import DevVault
 
 DOMAIN = "example.internal"
@@ -37,12 +38,19 @@ def prepared_server(vault_server: DevVault) -> DevVault:
     return vault_server
 
 
+@pytest.fixture(name="session")
+def session_of_the_operator(vault_server: DevVault) -> Iterator[Session]:
+    """Open a session with the operator's token, on each of the three servers."""
+    with session(vault_server) as opened:
+        yield opened
+
+
 def init(server: DevVault, mount: str = "dockertls") -> None:
     """Do what `ca init` does; if there is a CA, only the roles are written."""
     desired = DesiredState((DOMAIN,))
     with session(server) as opened:
         ca = CertificateAuthority(opened, mount)
-        apply(ca, make_plan(mount, ca.state(tuple(desired.roles)), desired))
+        bootstrap.apply(ca, bootstrap.plan(ca, desired))
 
 
 def rsa_root(server: DevVault, mount: str) -> None:
@@ -132,6 +140,11 @@ def import_certificate(server: DevVault, mount: str, pem: str) -> None:
     """Import a certificate into a mount that need not have its key."""
     with session(server) as opened:
         _post(opened, f"{mount}/issuers/import/cert", {"pem_bundle": pem})
+
+
+def post(session: Session, path: str, **body: Any) -> Any:
+    """Write to Vault as an administrator would by other means."""
+    return session.client.adapter.post(f"/v1/{path}", json=body)
 
 
 class Server(Protocol):

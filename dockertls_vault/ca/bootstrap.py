@@ -20,7 +20,7 @@ from dockertls_vault.errors import (
 
 from . import readiness
 from .changes import Change, describe_change
-from .plan import mount_steps
+from .plan import make_plan, mount_steps
 from .steps import (
     EnableMount,
     GenerateRoot,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dockertls_vault.vault.pki import PKI
     from dockertls_vault.vault.roles import Role
 
+    from .desired import DesiredState
     from .plan import Plan
     from .steps import Step
 
@@ -70,6 +71,11 @@ class Outcome:
     ready: bool = False
     reason: str | None = None
     unused_keys: tuple[str, ...] = ()
+
+
+def plan(ca: CertificateAuthority, desired: DesiredState) -> Plan:
+    """Read the current state and plan the desired one; raises what ``make_plan`` raises."""
+    return make_plan(ca.mount, ca.state(tuple(desired.roles)), desired)
 
 
 def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> Outcome:

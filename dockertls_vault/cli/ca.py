@@ -118,14 +118,7 @@ def init(
         client_role=settings.client_role,
     )
     outcome = _set_up(settings, preferences, desired, dry_run=dry_run, yes=yes)
-    render.show(
-        "ca-init",
-        outcome,
-        preferences,
-        words=[_summary(outcome)],
-        warnings=_warnings(outcome),
-        ok=outcome.ready,
-    )
+    _show(outcome, preferences)
     if not outcome.ready:
         raise typer.Exit(ConflictingState.exit_status)
 
@@ -171,7 +164,6 @@ def _set_up(
 ) -> Outcome:
     """Print the plan, and apply it unless this is a dry run."""
     from dockertls_vault.ca import bootstrap
-    from dockertls_vault.ca.plan import make_plan
     from dockertls_vault.vault.mount import CertificateAuthority
     from dockertls_vault.vault.pki import PKI
 
@@ -180,7 +172,7 @@ def _set_up(
         open_session(settings, preferences) as session,
     ):
         ca = CertificateAuthority(session, settings.mount)
-        plan = make_plan(settings.mount, ca.state(tuple(desired.roles)), desired)
+        plan = bootstrap.plan(ca, desired)
         render.words(_plan(plan.steps), preferences)
         if dry_run:
             outcome = bootstrap.preview(plan)
@@ -188,6 +180,17 @@ def _set_up(
             outcome = bootstrap.apply(ca, plan, confirmed=yes or _confirm(plan))
         trust = PKI(session, settings.trust_mount or settings.mount)
         return bootstrap.with_trust(outcome, plan, ca, trust, datetime.now(UTC))
+
+
+def _show(outcome: Outcome, preferences: Preferences) -> None:
+    render.show(
+        "ca-init",
+        outcome,
+        preferences,
+        words=[_summary(outcome)],
+        warnings=_warnings(outcome),
+        ok=outcome.ready,
+    )
 
 
 def _plan(steps: Sequence[Step]) -> list[str]:

@@ -17,7 +17,7 @@ from dockertls_vault.errors import ConflictingState, InvalidInput
 from dockertls_vault.settings import parsers
 
 from . import options, render
-from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY
+from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, docker_cli_directory
 from .help import Command, described, examples, single_command
 from .options import parsed, with_preferences
 from .preferences import Preferences
@@ -74,20 +74,15 @@ def check(
 
     endpoint = _endpoint(host, os.environ)
     limit = parsed("--timeout", parse_duration, timeout)
-    named = None if certs is None else options.directory("--certs", certs)
-    files = _credential(named, os.environ)
-    if files:
-        logger.info("our certificate is %s", files.cert)
-    else:
-        found = default_directory(os.environ)
-        logger.info("there is no credential in %s: connecting without one", found)
+    directory, is_named = _directory(certs, os.environ)
+    files = _credential(directory, is_named=is_named)
     report = check_endpoint(
         endpoint,
         files,
         server=SERVER_DIRECTORY,
         timeout=limit,
         now=datetime.now(UTC),
-        issue=_issue_command(_directory(named, os.environ), files),
+        issue=_issue_command(directory, files),
     )
     render.show(
         "check",
@@ -100,7 +95,7 @@ def check(
 
 
 def _endpoint(host: str | None, environ: Mapping[str, str]) -> Endpoint:
-    """Return where the daemon is that was named, or the one of the docker CLI."""
+    """Return the endpoint given, or the one of the docker CLI."""
     from dockertls_vault.docker.endpoint import parse_endpoint
 
     if host is not None:
@@ -116,43 +111,46 @@ def _endpoint(host: str | None, environ: Mapping[str, str]) -> Endpoint:
     )
 
 
-def _credential(certs: Path | None, environ: Mapping[str, str]) -> CredentialFiles | None:
-    """Return the files to check with; None where nobody named any and docker would find none."""
+def _directory(certs: str | None, environ: Mapping[str, str]) -> tuple[Path, bool]:
+    """Return the directory of our credential, and whether the user named it."""
+    if certs is not None:
+        return options.directory("--certs", certs), True
+    directory = parsers.path(str(docker_cli_directory(environ)))
+    return directory, bool(environ.get("DOCKER_CERT_PATH"))
+
+
+def _credential(directory: Path, *, is_named: bool) -> CredentialFiles | None:
+    """Return the files to check with; None if docker, too, would use none by default."""
     from dockertls_vault.credential import reader
     from dockertls_vault.credential.layout import GENERATION_NAMES
 
-    directory = _directory(certs, environ)
     try:
-        return reader.installed(directory)
+        files = reader.installed(directory)
     except ConflictingState:
         paths = [directory / name for name in GENERATION_NAMES]
-    named = certs is not None or environ.get("DOCKER_CERT_PATH")
-    return reader.CredentialFiles(*paths) if named or any(map(os.path.lexists, paths)) else None
-
-
-def _directory(certs: Path | None, environ: Mapping[str, str]) -> Path:
-    return certs or parsers.path(str(default_directory(environ)))
+        if not is_named and not any(map(os.path.lexists, paths)):
+            found = docker_cli_directory(os.environ)
+            logger.info("there is no credential in %s: connecting without one", found)
+            return None
+        files = reader.CredentialFiles(*paths)
+    logger.info("our certificate is %s", files.cert)
+    return files
 
 
 def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
-    """Return the command that makes ``files``, or the first ones, in the directory looked at."""
+    """Return the command that issues ``files`` again, or for the first time, in ``directory``."""
     from dockertls_vault.certificate.request import Purpose
     from dockertls_vault.credential.layout import Layout
     from dockertls_vault.docker.diagnosis.remedies import ISSUE_CLIENT
 
     words = [ISSUE_CLIENT]
-    # Not Path.resolve, which raises for links in a circle.
+    # Not Path.resolve, which raises for a symlink loop.
     inner = os.path.realpath(directory / Purpose.CLIENT.value)
     if files and Path(os.path.realpath(files.cert.parent)).is_relative_to(inner):
         words.append(f"--layout {Layout.DIND.value}")
     if directory != parsers.path(str(CLIENT_DIRECTORY)):
         words.append(f"--dir {shlex.quote(str(directory))}")
     return " ".join(words)
-
-
-def default_directory(environ: Mapping[str, str]) -> Path:
-    """Return where the docker CLI looks for its certificates, ``~`` not yet expanded."""
-    return Path(environ.get("DOCKER_CERT_PATH") or environ.get("DOCKER_CONFIG") or "~/.docker")
 
 
 def _table(report: Report) -> render.Table:

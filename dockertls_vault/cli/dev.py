@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import re
@@ -77,22 +76,12 @@ def dev(
 
 
 def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:
-    """Do what `ca init` does."""
+    """Set up the CA as `ca init` does."""
     from dockertls_vault.ca import bootstrap
     from dockertls_vault.ca.desired import DesiredState
-    from dockertls_vault.ca.plan import make_plan
-    from dockertls_vault.settings import resolve
     from dockertls_vault.vault.mount import CertificateAuthority
 
-    environ = server.environment(os.environ)
-    theirs = resolve.resolve({}, environ, resolve.config_files(environ))
-    # How to reach the user's own Vault is nothing to this one, and its proxy least of all.
-    settings = dataclasses.replace(
-        resolve.resolve({}, environ, ()),
-        mount=theirs.mount,
-        server_role=theirs.server_role,
-        client_role=theirs.client_role,
-    )
+    settings = server.settings(os.environ)
     desired = DesiredState(
         domains=domains,
         allow_any_name=not domains,
@@ -101,20 +90,20 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
     )
     with open_session(settings, preferences) as session:
         ca = CertificateAuthority(session, settings.mount)
-        bootstrap.apply(ca, make_plan(settings.mount, ca.state(tuple(desired.roles)), desired))
+        bootstrap.apply(ca, bootstrap.plan(ca, desired))
     names = f"names below {', '.join(domains)}" if domains else "any name (no --domain was given)"
     logger.info("an embedded OpenBao at %s, set up by `ca init`", server.address)
     logger.info("servers get %s", names)
 
 
 def _exports(server: DevServer) -> list[str]:
-    """Return the lines that lead a shell to the server, and away from any other, and back."""
+    """Return the lines that point a shell at the server and at no other, and undo that later."""
     from dockertls_vault.dev import is_of_vault
 
     foreign = [
         name
         for name in os.environ
-        # What is no name to a shell, it cannot have set, and would take for a command.
+        # A shell cannot have set a variable of any other name, and would not parse it.
         if is_of_vault(name) and name not in server.variables and re.fullmatch(r"[A-Z0-9_]+", name)
     ]
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from dockertls_vault.errors import CannotWrite
@@ -12,6 +13,11 @@ from . import options
 
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
+
+
+def docker_cli_directory(environ: Mapping[str, str]) -> Path:
+    """Return where the docker CLI looks for its certificates, ``~`` not yet expanded."""
+    return Path(environ.get("DOCKER_CERT_PATH") or environ.get("DOCKER_CONFIG") or CLIENT_DIRECTORY)
 
 
 def install_directory(given: str | None, default: Path) -> Path:

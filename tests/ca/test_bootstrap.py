@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dockertls_vault.ca import bootstrap
 from dockertls_vault.ca.desired import DesiredState
-from dockertls_vault.ca.plan import Plan, make_plan
 from dockertls_vault.ca.steps import (
     GenerateRoot,
     SetDefault,
@@ -27,31 +26,20 @@ from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.errors import ConfirmationRequired, ConflictingState
-from dockertls_vault.settings import resolve
 from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.roles import BACKDATED, Role
-from dockertls_vault.vault.session import open_session
+from tests import mounts
+from tests.mounts import post
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from dockertls_vault.ca.plan import Plan
     from dockertls_vault.vault.session import Session
     from tests.harness.openbao import DevVault
 
 DESIRED = DesiredState(("example.internal",))
 ROLES = tuple(DESIRED.roles)
 TEN_YEARS = timedelta(days=3650)
-
-
-@pytest.fixture
-def session(vault_server: DevVault) -> Iterator[Session]:
-    """Open a session with the operator's token."""
-    settings = resolve.resolve(
-        {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
-    )
-    with open_session(settings) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -62,7 +50,7 @@ def ca(session: Session) -> CertificateAuthority:
 
 def planned(ca: CertificateAuthority, desired: DesiredState = DESIRED) -> Plan:
     """Return the plan for the current state of the server."""
-    return make_plan(ca.mount, ca.state(tuple(desired.roles)), desired)
+    return bootstrap.plan(ca, desired)
 
 
 def kinds(steps: tuple[Step, ...]) -> list[type[Step]]:
@@ -74,11 +62,6 @@ def root_of(ca: CertificateAuthority, session: Session) -> x509.Certificate:
     """Return the certificate of the only issuer."""
     (pem,) = PKI(session, ca.mount).issuers()
     return x509.load_pem_x509_certificate(pem.encode())
-
-
-def post(session: Session, path: str, **body: Any) -> Any:
-    """Write to Vault as an administrator would by other means."""
-    return session.client.adapter.post(f"/v1/{path}", json=body)
 
 
 def test_ca_is_created_and_a_second_run_changes_nothing(
@@ -153,18 +136,15 @@ def test_plan_already_applied_by_another_run_succeeds(
 def test_concurrent_runs_create_one_ca(vault_server: DevVault) -> None:
     """Each with its own session, as separate processes have."""
     mount = f"pki-{secrets.token_hex(4)}"
-    settings = resolve.resolve(
-        {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
-    )
 
     def init(_: int) -> bool:
-        with open_session(settings) as own:
+        with mounts.session(vault_server) as own:
             ca = CertificateAuthority(own, mount)
             return bootstrap.apply(ca, planned(ca)).applied
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(init, range(4))) == [True] * 4
-    with open_session(settings) as own:
+    with mounts.session(vault_server) as own:
         assert planned(CertificateAuthority(own, mount)).steps == ()
         assert len(PKI(own, mount).issuers()) == 1
 

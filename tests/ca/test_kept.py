@@ -10,7 +10,6 @@ import pytest
 
 from dockertls_vault.ca import bootstrap
 from dockertls_vault.ca.desired import DesiredState
-from dockertls_vault.ca.plan import make_plan
 from dockertls_vault.ca.steps import WriteRole
 from dockertls_vault.vault.mount import CertificateAuthority
 from tests import mounts
@@ -111,7 +110,7 @@ def test_only_what_the_plan_shows_is_changed(vault_server: DevVault, seed: int) 
     before = everything(operator, mount)
     with mounts.session(vault_server) as opened:
         ca = CertificateAuthority(opened, mount)
-        plan = make_plan(mount, ca.state(tuple(DESIRED.roles)), DESIRED)
+        plan = bootstrap.plan(ca, DESIRED)
         bootstrap.apply(ca, plan, confirmed=True)
     after = everything(operator, mount)
     assert before.keys() == after.keys()

@@ -14,7 +14,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dockertls_vault.ca import bootstrap
 from dockertls_vault.ca.desired import DesiredState
-from dockertls_vault.ca.plan import make_plan
 from dockertls_vault.ca.policy import Person, Rule, rules, to_hcl
 from dockertls_vault.certificate.keys import generate_key, make_csr
 from dockertls_vault.certificate.names import Names
@@ -61,7 +60,7 @@ def root(vault_server: DevVault, connect: Callable[[str], Any]) -> Iterator[Sess
 def ca(root: Session) -> CertificateAuthority:
     """Return a CA of the test's own, set up by `ca init`."""
     made = CertificateAuthority(root, f"pki-{secrets.token_hex(4)}")
-    bootstrap.apply(made, make_plan(made.mount, made.state(tuple(DESIRED.roles)), DESIRED))
+    bootstrap.apply(made, bootstrap.plan(made, DESIRED))
     return made
 
 
@@ -231,7 +230,7 @@ def test_admin_policy_allows_ca_init(root: Session, holder: Callable[[str], Sess
     ca = CertificateAuthority(admin, mount)
 
     def init() -> list[str]:
-        plan = make_plan(mount, ca.state(tuple(DESIRED.roles)), DESIRED)
+        plan = bootstrap.plan(ca, DESIRED)
         outcome = bootstrap.apply(ca, plan, confirmed=True)
         assert bootstrap.with_trust(outcome, plan, ca, PKI(admin, mount), datetime.now(UTC)).ready
         return [step.summary for step in outcome.steps]

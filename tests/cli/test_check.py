@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from dockertls_vault.cli.check import default_directory
+from dockertls_vault.cli.directories import docker_cli_directory
 from dockertls_vault.cli.main import run
 from dockertls_vault.docker.diagnosis.checks import Check
 from tests.certificates import CLIENT_AUTH, Authority, write_credential
@@ -365,4 +365,4 @@ def test_default_directory_is_that_of_the_docker_cli(
     environ: dict[str, str], directory: str
 ) -> None:
     """DOCKER_CERT_PATH, then its configuration directory."""
-    assert default_directory(environ) == Path(directory)
+    assert docker_cli_directory(environ) == Path(directory)

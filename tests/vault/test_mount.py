@@ -17,26 +17,15 @@ from dockertls_vault.vault.session import open_session
 from tests import mounts
 from tests.harness.dialect.proxy import speaking
 from tests.harness.openbao import DevVault
+from tests.mounts import post
 from tests.vault import operator
 from tests.vault.misbehaving import misbehaving, says_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dockertls_vault.vault.session import Session
     from tests.harness.dialect.exchange import Answer, Forward, Request
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def session(vault_server: DevVault) -> Iterator[Session]:
-    """Open a session with the operator's token."""
-    settings = resolve.resolve(
-        {}, {"BAO_ADDR": vault_server.address, "BAO_TOKEN": vault_server.token}, ()
-    )
-    with open_session(settings) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -45,11 +34,6 @@ def ca(session: Session) -> CertificateAuthority:
     empty = CertificateAuthority(session, f"pki-{secrets.token_hex(4)}")
     empty.enable(400 * DAY)
     return empty
-
-
-def post(session: Session, path: str, **body: Any) -> Any:
-    """Write to Vault as an administrator would by other means."""
-    return session.client.adapter.post(f"/v1/{path}", json=body)
 
 
 def test_path_without_a_mount_has_no_state(session: Session) -> None:
