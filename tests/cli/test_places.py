@@ -274,4 +274,4 @@ def test_owner_and_group_in_one_value_is_refused(tmp_path: Path) -> None:
     """As chown would accept it."""
     done = program(*CLIENT, "--dir", str(tmp_path / "x"), "--owner", "root:docker")
     assert done.returncode == 2
-    assert "with --group" in done.stderr.decode()
+    assert "use --group" in done.stderr.decode()

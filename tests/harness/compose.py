@@ -1,4 +1,4 @@
-"""The servers of docker-compose.test.yml, driven by pytest-docker."""
+"""The servers of docker-compose.test.yml, run by pytest-docker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TLS_PORT = 2376
 
 
 class Endpoint(NamedTuple):
-    """Where a daemon is published: an address of this machine, and the port."""
+    """The published address of a daemon: an IP address of this machine, and the port."""
 
     host: str
     port: int
@@ -51,7 +51,7 @@ class StartDind(Protocol):
 
 @dataclass(frozen=True)
 class Compose:
-    """A compose command for the engine, with the images to use, as a shell reads it."""
+    """A compose command for the engine, with the images to use, quoted for a shell."""
 
     command: str
 
@@ -60,7 +60,7 @@ class Compose:
         """Run a Docker in Docker with the server/{ca,cert,key}.pem of ``certificates``.
 
         It is published on a free loopback port, or on ``port``. Raises ServerFailed, with its
-        log, if it does not come to serve TLS.
+        log, if it does not serve TLS in time.
         """
         command = environment(DIND_CERTS=str(certificates), DIND_PORT=str(port or ""))
         project = f"dockertls-dind-{os.getpid()}-{time.monotonic_ns()}"
@@ -74,7 +74,7 @@ class Compose:
 
 @pytest.fixture
 def start_dind(compose: Compose) -> Iterator[StartDind]:
-    """Return what starts daemons in containers; ``host, port`` is what a start returns."""
+    """Return a function that starts daemons in containers and returns ``host, port``."""
     with ExitStack() as daemons:
 
         def start(certificates: Path, *, port: int | None = None) -> Endpoint:
@@ -85,7 +85,7 @@ def start_dind(compose: Compose) -> Iterator[StartDind]:
 
 @pytest.fixture(scope="session")
 def compose_vault(docker_services: Services) -> DevVault:
-    """Return the Vault of docker-compose.test.yml, which the tests share."""
+    """Return the Vault of docker-compose.test.yml, shared by the tests."""
     port = docker_services.port_for("vault", _VAULT_PORT)
     docker_services.wait_until_responsive(lambda: is_healthy(_ADDRESS, port), LIMIT, _PAUSE)
     return DevVault(f"http://{_ADDRESS}:{port}", _ROOT_TOKEN)
@@ -93,7 +93,7 @@ def compose_vault(docker_services: Services) -> DevVault:
 
 @pytest.fixture(scope="session")
 def compose(engine: Engine, compose_program: str, vault_image: str, dind_image: str) -> Compose:
-    """Return the compose command with all that it is to see of the tester's environment."""
+    """Return the compose command with the part of the tester's environment that it may see."""
     seen = {"HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH"}
     seen |= {"DOCKER_TLS_VERIFY", "DOCKER_API_VERSION"}
     settings = {name: value for name, value in engine.environ.items() if name in seen}
@@ -104,7 +104,7 @@ def compose(engine: Engine, compose_program: str, vault_image: str, dind_image: 
 
 @pytest.fixture(scope="session")
 def compose_program(engine: Engine) -> str:
-    """Return ``docker compose`` where the engine's command line has it, else ``docker-compose``."""
+    """Return ``docker compose`` if the docker CLI has it, else ``docker-compose``."""
     try:
         engine.docker("compose", "version")
     except subprocess.CalledProcessError:
@@ -122,29 +122,29 @@ def docker_compose_command(compose: Compose) -> str:
 
 @pytest.fixture(scope="session")
 def docker_compose_file() -> str:
-    """Override pytest-docker's: the file at the root."""
+    """Override pytest-docker's: the file in the root directory."""
     return str(_FILE)
 
 
 @pytest.fixture(scope="session")
 def docker_setup() -> list[str]:
-    """Override pytest-docker's: Vault alone; each dind has certificates of its own."""
+    """Override pytest-docker's: start only Vault, as each dind has its own certificates."""
     return ["up -d vault"]
 
 
 @pytest.fixture(scope="session")
 def docker_cleanup() -> list[str]:
-    """Override pytest-docker's: a server in memory has nothing to put in order."""
+    """Override pytest-docker's: an in-memory server needs no cleanup."""
     return ["down -v -t 1"]
 
 
 def environment(**variables: str) -> str:
-    """Return the start of a shell command that sets ``variables``."""
+    """Return the prefix of a shell command that sets ``variables``."""
     return shlex.join(["env", *(f"{name}={value}" for name, value in variables.items())])
 
 
 def _serving_tls(executor: DockerComposeExecutor) -> Endpoint:
-    """Return where the service dind is published, as soon as it serves there."""
+    """Return the published address of the service dind once it serves TLS."""
     deadline = time.monotonic() + LIMIT
     while True:
         endpoint = _published(executor)
@@ -158,14 +158,14 @@ def _serving_tls(executor: DockerComposeExecutor) -> Endpoint:
 
 
 def _published(executor: DockerComposeExecutor) -> Endpoint | None:
-    """Return where the service dind is published; None if its container has ended."""
+    """Return the published address of the service dind; None if its container has exited."""
     answer = executor.execute(f"port dind {_TLS_PORT}", success_codes=(0, 1)).decode()
     found = re.search(rf"^{re.escape(_ADDRESS)}:(\d+)$", answer, re.MULTILINE)
     return Endpoint(_ADDRESS, int(found[1])) if found else None
 
 
 def _serves_tls(endpoint: Endpoint) -> bool:
-    """Whether a handshake comes to its end; the proxy of a published port answers before that."""
+    """Tell whether a handshake completes; a published port's proxy answers before that."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:

@@ -1,4 +1,4 @@
-"""A real dockerd on this machine, on TCP ports alone and with no network of its own."""
+"""A real dockerd on this machine, with TCP ports only and without a network of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _ATTEMPTS = 5  # another process may take the port in between
-# Packages put it where a tester's PATH may not lead.
+# Packages install it in a directory that may not be on a tester's PATH.
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
@@ -34,10 +34,10 @@ class StartDockerd(Protocol):
 
 @pytest.fixture
 def host_dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartDockerd]:
-    """Return what starts daemons: ``host_dockerd(credential=directory)``.
+    """Return a function that starts daemons: ``host_dockerd(credential=directory)``.
 
-    ``credential`` is a directory of ca.pem, cert.pem and key.pem, with which it serves TLS and
-    requires it of its clients; ``options`` are dockerd's own.
+    ``credential`` is a directory with ca.pem, cert.pem and key.pem: it serves TLS with them and
+    requires client certificates; ``options`` are dockerd's own.
     """
     with ExitStack() as daemons:
 
@@ -62,8 +62,8 @@ def dockerd(
 ) -> Iterator[int]:
     """Run dockerd with ``options``; yield the port on which it listens at each of ``hosts``.
 
-    ``config`` is what its daemon.json says, ``system_roots`` a bundle that it takes for that of
-    its machine. Without TLS it waits for 15 s, on purpose, before it listens.
+    ``config`` is the content of its daemon.json, ``system_roots`` a bundle that it takes for the
+    system's. Without TLS, dockerd deliberately waits 15 s before it listens.
     """
     program = find_dockerd()
     environ = {"PATH": SEARCH_PATH}
@@ -91,7 +91,7 @@ def dockerd(
 
 @contextmanager
 def _short_directory() -> Iterator[Path]:
-    """Make a directory for sockets, whose paths have at most 107 bytes: pytest's own are longer."""
+    """Create a directory for sockets, whose paths have 107 bytes at most: pytest's are longer."""
     with tempfile.TemporaryDirectory(prefix="dockertls-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
@@ -106,7 +106,7 @@ def tls(credential: Path) -> list[str]:
 
 
 def find_dockerd() -> str:
-    """Return the program; where it cannot be started, the test is skipped or fails."""
+    """Return the path of dockerd; if it cannot run here, skip or fail the test."""
     needs_root("only root can start dockerd")
     program = shutil.which("dockerd", path=SEARCH_PATH)
     if program is None:
@@ -115,10 +115,10 @@ def find_dockerd() -> str:
 
 
 def places(directory: Path, config: Mapping[str, object] | None = None) -> list[str]:
-    """Return the options that keep a daemon's data in ``directory``, and the machine's own out.
+    """Return the options that keep a daemon's data in ``directory`` and away from the machine's.
 
-    ``config`` goes into its daemon.json. A containerd that runs here already would be used and
-    shared, but for the namespaces.
+    ``config`` goes into its daemon.json. The namespaces keep it apart in a containerd that
+    already runs here.
     """
     (directory / "daemon.json").write_text(json.dumps(config or {}))
     namespace = f"dockertls-{secrets.token_hex(8)}"

@@ -1,8 +1,8 @@
-"""The Docker engine that the tests use: one that answers, or a private one started here.
+"""The Docker engine that the tests use: a running one, or a private one started here.
 
-The private one leaves the machine as it was: it listens on a unix socket alone, writes to layers
-of its own over /etc and /run, makes no default bridge and no iptables rule (docker-proxy carries
-published ports), and its networks go before it stops.
+The private one leaves the machine unchanged: it listens only on a Unix socket, writes to overlays
+over /etc and /run, creates no default bridge and no iptables rules (docker-proxy forwards
+published ports), and its networks are removed before it stops.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .process import Server
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# The tester's environment, before the tests hide it.
+# The tester's environment, before conftest.py clears it.
 _ENVIRON = {**os.environ, "PATH": SEARCH_PATH}
 _KEEPER = Path(__file__).with_name("keeper.py")
 _LIMIT = 20.0  # seconds for an engine that is there to answer
-# dockerd and containerd write to /etc and /run whatever their options are. What they write stays
-# in the directory $1; nothing is made below the real ones, which other engines may use.
+# dockerd and containerd write to /etc and /run whatever their options are. Their files stay in the
+# directory $1; nothing is created in the real ones, which other engines may use.
 _OWN_FOLDERS = """\
 set -e
 mkdir "$1/own"
@@ -46,7 +46,7 @@ done
 shift
 exec "$@"
 """
-# $1 is the parent of its containers' cgroups, in version 2 and in each hierarchy of version 1.
+# $1 is the parent cgroup of its containers, in version 2 and in each hierarchy of version 1.
 _REMOVE = "rmdir /sys/fs/cgroup/$1 /sys/fs/cgroup/*/$1 2>/dev/null"
 _EMPTY = "docker ps -aq | xargs -r docker rm -fv; docker network prune -f"
 
@@ -61,7 +61,7 @@ class Engine:
     allows_privileged: bool = True
 
     def docker(self, *arguments: str, limit: float = 120.0) -> str:
-        """Run the docker command line, and return what it prints.
+        """Run the docker CLI, and return its output.
 
         Raises CalledProcessError, or TimeoutExpired after ``limit`` seconds.
         """
@@ -93,9 +93,9 @@ def engine(pytestconfig: pytest.Config) -> Iterator[Engine]:
 
 @contextmanager
 def private_engine() -> Iterator[Engine]:
-    """Start a dockerd; once the block has ended, nothing of it is left."""
+    """Start a dockerd; after the block, nothing of it is left."""
     program = find_dockerd()
-    # A socket's path has at most 107 bytes, so this is not below pytest's own directory.
+    # Not in pytest's directory, as a socket's path has 107 bytes at most.
     directory = Path(tempfile.mkdtemp(prefix="dockertls-"))
     socket = f"unix://{directory}/docker.sock"
     # fmt: off
@@ -123,7 +123,7 @@ def private_engine() -> Iterator[Engine]:
 
 @contextmanager
 def _kept(command: list[str], directory: Path, environ: Mapping[str, str]) -> Iterator[Server]:
-    """Run ``command`` below keeper.py, which ends it when the block or the tester does."""
+    """Run ``command`` under keeper.py, which ends it with the block or with the tester."""
     remove = ["sh", "-c", _REMOVE, "sh", directory.name]
     orders = [command, ["sh", "-c", _EMPTY], remove, str(directory)]
     with (directory / "log").open("wb") as log:
@@ -133,18 +133,18 @@ def _kept(command: list[str], directory: Path, environ: Mapping[str, str]) -> It
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            # An interrupt from the keyboard is for the tests; they end it in their turn.
+            # A Ctrl-C is for the tests, which then end it.
             start_new_session=True,
         )
     try:
         yield Server(keeper, directory / "log")
     finally:
-        # It closes the pipe and waits; `with keeper` waits for a moment only after a Ctrl-C.
+        # Closes the pipe and waits; after a Ctrl-C, `with keeper` would wait only for a moment.
         keeper.communicate()
 
 
 def server_version(environ: Mapping[str, str]) -> str:
-    """Return the version of the engine that ``environ`` leads to, or nothing if none answers."""
+    """Return the version of the engine that ``environ`` reaches, or "" if none answers."""
     try:
         run = subprocess.run(
             ["docker", "version", "--format", "{{.Server.Version}}"],
@@ -160,7 +160,7 @@ def server_version(environ: Mapping[str, str]) -> str:
 
 
 def _has_every_capability() -> bool:
-    """Whether this machine lets root have all capabilities, as --privileged gives them."""
+    """Tell whether root has all capabilities here, which --privileged needs."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     bounding = int(status.split("CapBnd:")[1].split()[0], 16)
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii"))

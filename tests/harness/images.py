@@ -1,6 +1,6 @@
-"""The images of docker-compose.test.yml: named by the tester, pulled, or built as stand-ins.
+"""The images of docker-compose.test.yml: named by the tester, pulled, or built as substitutes.
 
-A stand-in holds this machine's own programs, so that what is tested is real.
+A substitute contains this machine's own programs, so the tested programs are real.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .engine import Engine
 
-# Of the tester's environment, before the tests hide it.
+# From the tester's environment, before conftest.py clears it.
 _NAMED = {name: os.environ.get(name) for name in ("VAULT_IMAGE", "DIND_IMAGE", "PYTHON_IMAGE")}
 _ELF = b"\x7fELF"
 _PULL_LIMIT = 180.0  # seconds; without a network it fails in one
@@ -42,7 +42,7 @@ _PROGRAMS = (
 # fmt: on
 _ROOT = Path(__file__).parents[2]
 _LEFT_OUT = frozenset({"__pycache__", "dist-packages", "site-packages", "test"})
-# As the entrypoint of docker:dind does where it finds server certificates.
+# As the entrypoint of docker:dind does if it finds server certificates.
 _ENTRYPOINT = """\
 #!/bin/sh
 set -eu
@@ -81,7 +81,7 @@ def dind_image(engine: Engine, pytestconfig: pytest.Config) -> Iterator[str]:
 def python_image(
     engine: Engine, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Return the image that the Dockerfile builds on."""
+    """Return the image that the Dockerfile is based on."""
     dockerfile = (_ROOT / "Dockerfile").read_text(encoding="utf-8")
     default = dockerfile.partition("\nARG BASE=")[2].partition("\n")[0]
     wanted = _wanted(engine, "PYTHON_IMAGE", default)
@@ -95,7 +95,7 @@ def python_image(
 
 
 def _wanted(engine: Engine, variable: str, default: str) -> str | None:
-    """Return the image that the tester named, else the default if it is here or can be had."""
+    """Return the image that the tester named, else the default if it is here or can be pulled."""
     named = _NAMED[variable]
     if named:
         return named
@@ -118,7 +118,7 @@ def _stand_in(engine: Engine, name: str, files: bytes, change: str) -> Iterator[
 
 
 def import_image(engine: Engine, image: str, files: bytes, change: str) -> str:
-    """Make an image of a tar archive, with an instruction of a Dockerfile; return its name."""
+    """Create an image from a tar archive, with a Dockerfile instruction; return its name."""
     subprocess.run(
         ["docker", "import", "--change", change, "-", image],
         env=dict(engine.environ),
@@ -140,16 +140,16 @@ def _dind_tree() -> bytes:
         if path is None:
             missing(f"{name} is not installed, and without it there is no stand-in for docker:dind")
         programs[f"/bin/{name}" if name == "sh" else f"/usr/bin/{name}"] = Path(path)
-    # iptables loads its matches and targets from here.
+    # iptables loads its matches and targets from this directory.
     modules = next(Path("/usr/lib").glob("*/xtables"), None)
     programs |= {str(path): path for path in modules.iterdir()} if modules else {}
     return tree(programs, _ENTRYPOINT)
 
 
 def _python_tree(scratch: Path) -> bytes:
-    """Return this Python with its pip, which installs from wheels that are there, too.
+    """Return this Python with its pip, which also installs from local wheels.
 
-    A build then needs no network, which not every engine gives it.
+    A build then needs no network, which not every engine provides.
     """
     wheels, settings = scratch / "wheels", scratch / "pip.conf"
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -169,13 +169,13 @@ def _python_tree(scratch: Path) -> bytes:
     files |= _below(library, place)
     files |= _below(Path(pip.__file__).parent, f"{place}/site-packages/pip")
     files |= _below(wheels, "/wheels")
-    # What the wheels are linked with is in an image of Debian's.
+    # The libraries that the wheels are linked with, which Debian's image has.
     linked = _libraries(Path(sysconfig.get_path("platlib")).rglob("*.so"))
     return tree(files | {library: Path(library) for library in linked})
 
 
 def _below(directory: Path, place: str) -> dict[str, Path]:
-    """Return the files below a directory of Python's, but for tests and other packages."""
+    """Return the files in a directory of Python's, without tests and other packages."""
     return {
         f"{place}/{path.relative_to(directory)}": path
         for path in directory.rglob("*")
@@ -184,7 +184,7 @@ def _below(directory: Path, place: str) -> dict[str, Path]:
 
 
 def tree(files: dict[str, Path], entrypoint: str = "") -> bytes:
-    """Return a tar archive of ``files``, by their place in the image, with their libraries."""
+    """Return a tar archive of ``files``, by their paths in the image, with their libraries."""
     files |= {library: Path(library) for library in _libraries(files.values())}
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", dereference=True) as tar:
@@ -202,7 +202,7 @@ def tree(files: dict[str, Path], entrypoint: str = "") -> bytes:
 
 
 def _libraries(programs: Iterable[Path]) -> set[str]:
-    """Return the shared libraries, the loader included, as ldd lists them; none of a script."""
+    """Return the shared libraries and the loader, as listed by ldd; none for a script."""
     found: set[str] = set()
     for program in programs:
         with program.open("rb") as file:

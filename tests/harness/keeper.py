@@ -1,9 +1,9 @@
-"""Run a server until standard input closes; then stop it and leave nothing of it behind.
+"""Run a server until standard input closes; then stop it and leave nothing behind.
 
-The tests hold the other end of that pipe. The kernel closes it even where they were killed with
--9, so the server ends and is cleaned up after however they end. Usage, in JSON in one argument:
-the server's command, a command to run before it is stopped, one for afterwards, and the directory
-that goes with it. Where the server ends by itself the directory stays, for its log.
+The tests hold the other end of that pipe. The kernel closes it even if they are killed with
+SIGKILL, so the server is always stopped and cleaned up. Usage, as JSON in one argument: the
+server's command, a command to run before it is stopped, one to run afterwards, and the directory
+to remove. If the server exits by itself, the directory is kept for its log.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _run(command: list[str]) -> None:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> int:
-    """End the server and what it started, and return its status."""
+    """Stop the server and its children, and return its status."""
     server.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         server.wait(_LIMIT)
@@ -56,6 +56,6 @@ def _stop(server: subprocess.Popen[bytes]) -> int:
 
 
 if __name__ == "__main__":
-    # An exit runs the clean-up; the default action of the signal would not.
+    # sys.exit runs the cleanup; the default action of the signal would not.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     main()

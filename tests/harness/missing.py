@@ -1,4 +1,4 @@
-"""What to do where a test's server, or the right to start it, cannot be had."""
+"""What to do if a test's server, or the privilege to start it, is missing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ as_root = pytest.mark.skipif(
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip the test; fail it instead where CI is set, which promises that all is there."""
+    """Skip the test; fail it if CI is set, which promises that everything is available."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def needs_root(reason: str) -> None:
-    """Skip the test for everybody but root, as whom it has to run: .ci/run sees to that."""
+    """Skip the test unless it runs as root, as in one of the runs of .ci/run."""
     if os.geteuid() != 0:
         pytest.skip(reason)

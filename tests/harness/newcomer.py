@@ -1,7 +1,7 @@
-"""A shell on a machine of its own: what it changes there is gone with it.
+"""A shell in an isolated file system, whose changes disappear with it.
 
-A mount namespace of its own has layers over the directories that a reader of the docs writes to,
-so that each command can be run as it stands, as root.
+Its own mount namespace has overlays over the directories that readers of the docs write to, so
+that each command can be run verbatim, as root.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-# What is written below these stays in $1, a directory that is empty.
+# Files written to these directories stay in $1, an empty directory.
 _LAYERS = """\
 set -e
 layers=$1; shift
@@ -34,7 +34,7 @@ done
 exec "$@"
 """
 _SHELL = ["bash", "--noprofile", "--norc"]
-# What leads pip to its packages here, which sudo would take away.
+# The configuration of pip, which sudo would remove.
 _NETWORK = {
     name: value
     for name, value in os.environ.items()
@@ -44,18 +44,18 @@ _KEEP = "echo 'Defaults env_keep += \"PIP_* *_proxy *_PROXY\"' >/etc/sudoers.d/n
 
 
 class Newcomer:
-    """Somebody with a shell, which keeps its directory and its variables between two commands."""
+    """A user with a shell, which keeps its directory and variables between commands."""
 
     def __init__(self, shell: subprocess.Popen[str], home: Path) -> None:
         self._shell = shell
         self.home = home
 
     def run(self, command: str) -> tuple[int, str]:
-        """Run a command, of several lines perhaps; return its status and all that it prints."""
+        """Run a command, possibly of several lines; return its status and output."""
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
         end = secrets.token_hex(8)
-        # Its own stdin is empty; a here-document in the command takes its place.
+        # Its stdin is empty, unless the command has a here-document.
         self._shell.stdin.write(f"{{ {command}\n}} </dev/null 2>&1; echo {end} $?\n")
         self._shell.stdin.flush()
         printed = ""
@@ -67,7 +67,7 @@ class Newcomer:
         raise AssertionError(f"the shell ended with {command!r}:\n{printed}")
 
     def start(self, command: str, until: str) -> str:
-        """Run a command in another terminal; return what it has printed when it says ``until``."""
+        """Run a command in another terminal; return its output once that contains ``until``."""
         log = self.home / f"{secrets.token_hex(4)}.log"
         log.touch()
         self.do(f"{command} >{log} 2>&1 & started+=($!)")
@@ -77,7 +77,7 @@ class Newcomer:
         return printed
 
     def stop(self, *, everything: bool = False) -> None:
-        """End what was started last, or all of it."""
+        """End the command started last, or all of them."""
         while self.do("echo ${#started[@]}") != "0\n":
             self.do('kill "${started[-1]}"; wait "${started[-1]}"; unset "started[-1]"')
             if not everything:
@@ -87,7 +87,7 @@ class Newcomer:
         return self.run('kill -0 "${started[-1]}"')[0] == 0
 
     def do(self, command: str) -> str:
-        """Run a command that must succeed; return what it prints."""
+        """Run a command, expect success, and return its output."""
         status, printed = self.run(command)
         assert status == 0, f"$ {command}\n{printed}"
         return printed
@@ -95,12 +95,12 @@ class Newcomer:
 
 @contextmanager
 def arriving(checkout: Path) -> Iterator[Newcomer]:
-    """Let a newcomer sit down in ``checkout``, with an empty home."""
+    """Run a newcomer's shell in ``checkout``, with an empty home."""
     with tempfile.TemporaryDirectory(prefix="dockertls-") as scratch:
         home, layers = Path(scratch, "home"), Path(scratch, "layers")
         home.mkdir()
         layers.mkdir()
-        # What still runs when the shell ends is killed with it.
+        # Processes that still run when the shell ends are killed with it.
         own = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
         command = [*own, "sh", "-c", _LAYERS, "sh", str(layers), *_SHELL]
         with subprocess.Popen(

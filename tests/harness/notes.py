@@ -1,4 +1,4 @@
-"""What the harness did in place of what was wanted, said at the end of the run."""
+"""Substitutions made by the harness, listed at the end of the run."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ _NOTES = pytest.StashKey[list[str]]()
 
 
 def note(config: pytest.Config, line: str) -> None:
-    """Say ``line`` in the summary of the run, once however many processes say it."""
+    """Print ``line`` in the summary of the run, once even if several processes note it."""
     notes = config.stash.setdefault(_NOTES, [])
     if line not in notes:
         notes.append(line)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the notes of one of several processes to the one that prints."""
+    """Pass the notes of a worker process to the one that prints them."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["notes"] = session.config.stash.get(_NOTES, [])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the notes of a process that has ended; one that crashed has left none."""
+    """Collect the notes of a worker that has ended; a crashed one leaves none."""
     for line in getattr(node, "workeroutput", {}).get("notes", []):
         note(node.config, line)
 

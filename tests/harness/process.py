@@ -1,4 +1,4 @@
-"""Servers as processes of the tester: they end with it, and their log is in the failure."""
+"""Servers as child processes: they end with the tests, and a failure has their log."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-# Seconds for anything to come up or to end; far more than it takes, so that only a hang fails.
+# Seconds for a server to start or end; far more than needed, so that only a hang fails.
 LIMIT = 120.0
 _PAUSE = 0.02
-# Below those that systems hand out (net.ipv4.ip_local_port_range begins with 32768).
+# Below the ephemeral ports (net.ipv4.ip_local_port_range begins at 32768).
 _PORTS = range(10000, 32000)
 
 
 def wait_until(done: Callable[[], bool]) -> None:
-    """Return as soon as ``done`` is true; fail after LIMIT."""
+    """Return once ``done`` returns true; fail after LIMIT."""
     deadline = time.monotonic() + LIMIT
     while not done():
         assert time.monotonic() < deadline, f"not done after {LIMIT:.0f} s"
@@ -31,18 +31,18 @@ def wait_until(done: Callable[[], bool]) -> None:
 
 
 class ServerFailed(Exception):
-    """A server ended, or did not come up in time; the text holds its log."""
+    """A server exited, or did not start in time; the text has its log."""
 
 
 class Server:
-    """A running process and its log, which takes both of its output streams."""
+    """A running process and its log, which gets stdout and stderr."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
         self.log = log
 
     def wait_for(self, ready: Callable[[], bool]) -> None:
-        """Return as soon as ``ready`` is true; raise ServerFailed if the server ends first."""
+        """Return once ``ready`` returns true; raise ServerFailed if the server exits first."""
         deadline = time.monotonic() + LIMIT
         while not ready():
             if self.process.poll() is not None:
@@ -52,7 +52,7 @@ class Server:
             time.sleep(_PAUSE)
 
     def says(self, text: str) -> bool:
-        """Whether ``text`` is in the log."""
+        """Tell whether ``text`` is in the log."""
         return text in self.log.read_text(errors="replace")
 
     def _fail(self, what: str) -> None:
@@ -64,9 +64,9 @@ class Server:
 def serving(
     command: Sequence[str], directory: Path, *, environ: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Run ``command`` in ``directory``, which is its HOME and has its log; end it with SIGTERM.
+    """Run ``command`` in ``directory``, its HOME, which gets the log; end it with SIGTERM.
 
-    Of the tester's environment it sees PATH alone, and ``environ`` in addition.
+    Its environment is the tester's PATH and ``environ``.
     """
     log = directory / "server.log"
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **(environ or {})}
@@ -93,7 +93,7 @@ def serving(
 def free_ports(count: int = 1) -> int:
     """Return a port that is free on 127.0.0.1, as are the ``count`` - 1 after it.
 
-    No connection is given it before it is used, and hardly another server.
+    It is not an ephemeral port, so another process is unlikely to take it before its use.
     """
     while True:
         first = secrets.choice(_PORTS)
@@ -110,6 +110,6 @@ def _is_free(port: int) -> bool:
 
 
 def _die_with_the_tester() -> list[str]:
-    """Return the start of a command line that asks Linux for SIGTERM when the tester dies."""
+    """Return the start of a command line that makes Linux send SIGTERM when the tests die."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

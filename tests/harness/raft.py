@@ -1,4 +1,4 @@
-"""Three real OpenBao nodes with raft storage, which can be killed, stopped and brought back."""
+"""Three real OpenBao nodes with raft storage, which can be killed, stopped and restarted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PAUSE = 0.05
-# Seconds for a call that may hit a node that is down; a stopped one would take for ever.
+# Seconds for a call to a node that may be down; a stopped one would never answer.
 _CALL = 5.0
 
 
@@ -51,11 +51,11 @@ class Raft:
 
     @property
     def addresses(self) -> str:
-        """All three, as VAULT_ADDR has them."""
+        """Return all three addresses, in the form of VAULT_ADDR."""
         return ",".join(node.address for node in self.nodes)
 
     def initialize(self) -> None:
-        """Start all nodes, and wait until each of them has a vote."""
+        """Start all nodes, and wait until each is a voter."""
         for node in self.nodes:
             self._configure(node)
             self._start(node)
@@ -65,7 +65,7 @@ class Raft:
         self._key, self.token = made["keys"][0], made["root_token"]
         self._unseal(first)
         wait(lambda: self.leader() is first)
-        # Ten seconds by default until a node that joined may vote.
+        # By default, a node becomes a voter ten seconds after joining.
         quick = {"server_stabilization_time": "1s"}
         wait(
             lambda: (
@@ -79,7 +79,7 @@ class Raft:
     def call(
         self, node: Node, method: str, path: str, body: object = None
     ) -> tuple[int, dict[str, Any]]:
-        """Return the status and the body of an answer, 0 and nothing where there is none."""
+        """Return the status and body of an answer, 0 and nothing if there is none."""
         connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=_CALL)
         headers = {"X-Vault-Token": self.token} if self.token else {}
         try:
@@ -93,11 +93,11 @@ class Raft:
             connection.close()
 
     def leader(self) -> Node | None:
-        """Return the node that leads by its own account."""
+        """Return the node that says it is the leader."""
         return next(iter(self._leaders()), None)
 
     def wait_for_leader(self, *, other_than: Node | None = None) -> Node:
-        """Return the node that leads as soon as there is one."""
+        """Return the leader as soon as there is one."""
         found: list[Node] = []
 
         def is_there() -> bool:
@@ -109,41 +109,41 @@ class Raft:
         return found[0]
 
     def wait_until_whole(self) -> None:
-        """Wait until all three nodes have a vote and are known to be well.
+        """Wait until all three nodes are voters and known to be healthy.
 
-        An OpenBao 2.7 that loses its office while it is busy may believe for ever that it leads:
-        it says so in sys/health, and redirects every request. It is started anew then.
+        An OpenBao 2.7 that loses leadership under load may keep believing that it is the leader: it
+        says so in sys/health, and redirects every request. It is restarted then.
         """
         wait(self._is_whole, self._state)
 
     def kill(self, node: Node) -> None:
-        """End it at once."""
+        """Send it SIGKILL."""
         assert node.server is not None
         node.server.process.kill()
         node.life.close()
         node.server = None
 
     def bring_back(self, node: Node) -> None:
-        """Start a node that was killed, and unseal it."""
+        """Restart a node that was killed, and unseal it."""
         self._start(node)
         self._unseal(node)
 
     def stop(self, node: Node) -> None:
-        """Let it hang: connections are taken, and nothing is answered."""
+        """Send it SIGSTOP: it accepts connections and answers nothing."""
         assert node.server is not None
         node.server.process.send_signal(signal.SIGSTOP)
 
     def resume(self, node: Node) -> None:
-        """Let it go on."""
+        """Send it SIGCONT."""
         assert node.server is not None
         node.server.process.send_signal(signal.SIGCONT)
 
     def wait_until_dethroned(self, node: Node, since: int) -> None:
-        """Wait until a node has lost its office once more than the ``since`` times of before."""
+        """Wait until a node has lost leadership more than ``since`` times."""
         wait(lambda: self.times_dethroned(node) > since)
 
     def times_dethroned(self, node: Node) -> int:
-        """Return how often it lost its office since it was started, by its log."""
+        """Return how often it has lost leadership since its start, by its log."""
         assert node.server is not None
         return node.server.log.read_text().count("failed to contact quorum of nodes, stepping down")
 
@@ -183,7 +183,7 @@ class Raft:
         node.server = node.life.enter_context(serving(command, node.directory))
 
     def _unseal(self, node: Node) -> None:
-        """Unseal it; a node that has not joined yet stays sealed, and is told again."""
+        """Unseal it; a node that has not joined yet stays sealed, and is retried."""
 
         def is_unsealed() -> bool:
             _, body = self.call(node, "PUT", "sys/unseal", {"key": self._key})
@@ -192,7 +192,7 @@ class Raft:
         wait(is_unsealed)
 
     def _state(self) -> str:
-        """Return what each node says of itself and of the others."""
+        """Return what each node reports about itself and the others."""
         path = "sys/storage/raft/autopilot/state"
         return "\n".join(
             f"{node.name} {self.call(node, 'GET', 'sys/health')} {self.call(node, 'GET', path)}"
@@ -218,7 +218,7 @@ class Raft:
         return bool(leaders) and len(self._known_to_be_well(leaders[0])) == len(self.nodes)
 
     def _known_to_be_well(self, leader: Node) -> list[str]:
-        """Return the names of the nodes that have a vote and answer the leader."""
+        """Return the names of the voters that respond to the leader."""
         _, body = self.call(leader, "GET", "sys/storage/raft/autopilot/state")
         servers = (body.get("data") or {}).get("servers") or {}
         return [
@@ -240,7 +240,7 @@ def running_raft(directory: Path) -> Iterator[Raft]:
 
 
 def wait(ready: Callable[[], bool], state: Callable[[], str] = str) -> None:
-    """Return as soon as ``ready()`` is true; fail with ``state()`` after what only a hang takes."""
+    """Return once ``ready()`` is true; fail with ``state()`` after LIMIT seconds."""
     deadline = time.monotonic() + LIMIT
     while not ready():
         assert time.monotonic() < deadline, f"the cluster does not come up: {state()}"

@@ -1,6 +1,6 @@
-"""Compare the tests' run as root with that as an ordinary user: whether each test has run.
+"""Compare the tests' run as root with the one as an ordinary user: each test must have run.
 
-Usage: python -m tests.harness.reports ROOT.xml USER.xml, with JUnit reports of the two.
+Usage: python -m tests.harness.reports ROOT.xml USER.xml, the JUnit reports of both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Run:
 
 
 def read(path: Path) -> Run:
-    """Read a report of a run in which nothing failed."""
+    """Read the report of a run without failures."""
     cases = {
         f"{case.get('classname')}::{case.get('name')}": case.find("skipped")
         for case in ET.parse(path).iter("testcase")  # noqa: S314 - pytest has written it
@@ -45,7 +45,7 @@ def read(path: Path) -> Run:
 
 
 def problems(root: Run, user: Run) -> list[str]:
-    """Return what has not run in either, and what only one of them knows."""
+    """Return the tests that neither run has run, and those that only one contains."""
     found = [f"skipped as root: {name}: {why}" for name, why in sorted(root.skipped.items())]
     found += [f"only root's run has {name}" for name in sorted(root.tests - user.tests)]
     found += [f"only the user's run has {name}" for name in sorted(user.tests - root.tests)]
@@ -53,7 +53,7 @@ def problems(root: Run, user: Run) -> list[str]:
 
 
 def summary(root: Run, user: Run) -> str:
-    """Say how many ran as whom, and how many only root can run, by their reasons."""
+    """Return how many ran as which user, and how many need root, by reason."""
     reasons = Counter(user.skipped.values())
     return "\n".join(
         (
@@ -66,7 +66,7 @@ def summary(root: Run, user: Run) -> str:
 
 
 def main() -> int:
-    """Print the summary, or all that is wrong with status 1."""
+    """Print the summary, or the problems with status 1."""
     root, user = map(read, map(Path, sys.argv[1:]))
     wrong = problems(root, user)
     print("\n".join(wrong) or summary(root, user))  # noqa: T201 - a program

@@ -17,7 +17,7 @@ _LEAVING = 60.0  # seconds
 
 
 def main(unit: str, *command: str) -> None:
-    """Listen where ``unit`` says (ListenStream, a port), and run ``command`` with that socket."""
+    """Listen on the port of ``unit`` (ListenStream), and run ``command`` with that socket."""
     parser = configparser.ConfigParser()
     with open(unit, encoding="utf-8") as file:  # noqa: PTH123 - this runs on its own
         parser.read_file(file)
@@ -29,7 +29,7 @@ def main(unit: str, *command: str) -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    """Listen at ``port`` of every address, once a daemon that is just ending has left it."""
+    """Listen on ``port`` of every address, waiting for a daemon that is just ending."""
     until = time.monotonic() + _LEAVING
     while True:
         try:

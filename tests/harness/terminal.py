@@ -1,4 +1,4 @@
-"""Our program on a terminal of a given width, as a person sees it."""
+"""The program on a terminal of a given width, as a user sees it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def _program(*arguments: str) -> list[str]:
 def answering(
     answer: str, *arguments: str, at: Sequence[str] = ("stdin", "stderr")
 ) -> tuple[int, str, str]:
-    """Run ``dockertls-vault`` with a person at its stdin and stderr, who types ``answer``.
+    """Run ``dockertls-vault`` with a terminal at stdin and stderr, and type ``answer``.
 
-    Returns its status, its stdout, and what the terminal shows. With one of the two alone in
-    ``at``, the other is a pipe; a pipe to stdin says the same.
+    Returns its status, its stdout, and what the terminal shows. If ``at`` has only one of the two,
+    the other is a pipe; a pipe to stdin carries the same answer.
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -50,7 +50,7 @@ def answering(
 
 
 def on_a_terminal(*arguments: str, columns: int) -> list[str]:
-    """Run ``dockertls-vault`` with ``arguments``; return the lines of its stdout, uncoloured."""
+    """Run ``dockertls-vault`` with ``arguments``; return the lines of stdout without colours."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
@@ -71,7 +71,7 @@ def on_a_terminal(*arguments: str, columns: int) -> list[str]:
 
 
 def be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the streams of this test for a terminal with colours."""
+    """Make the streams of this test look like a terminal with colours."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")

@@ -1,6 +1,6 @@
-"""Several processes run the tests (pytest-xdist): what stays in one of them, and what goes first.
+"""Tests in several processes (pytest-xdist): which stay together, and in which order.
 
-Each process has its own servers if they start in a second; what takes longer is in one of them.
+Each process has its own servers if they start in a second; slower ones run in only one.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# Fixtures that take many seconds: all tests with one of them run in the same process.
+# Fixtures that take many seconds: all tests that use one of them run in the same process.
 _COSTLY = ("engine", "release", "site")
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist looks for groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests with a costly fixture together, and start the slow tests first."""
+    """Group the tests of each costly fixture, and start the slow tests first."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let what a test logged or printed reach the other process, which takes UTF-8 alone."""
+    """Make logs and output transferable to the main process, which accepts only UTF-8."""
     report = yield
     report.sections = [(name, _sendable(text)) for name, text in report.sections]
     return report

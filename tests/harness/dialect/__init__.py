@@ -1,8 +1,7 @@
-"""HashiCorp Vault, as it answers where OpenBao answers otherwise: rules before a real OpenBao.
+"""HashiCorp Vault where it differs from OpenBao: rules in front of a real OpenBao.
 
-Vault's own server cannot be had here. Each rule is one difference, taken from Vault's sources and
-release notes; what no rule speaks of is OpenBao's answer, unchanged. tests/test_dialect.py shows
-each of them.
+Vault's own server is not available here. Each rule is one difference, taken from Vault's source
+and release notes; everything else is OpenBao's unchanged answer. tests/test_dialect.py tests each.
 """
 
 from __future__ import annotations

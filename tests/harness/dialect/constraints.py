@@ -1,4 +1,4 @@
-"""Name constraints as Go evaluates and words them (crypto/x509, RFC 5280 4.2.1.10)."""
+"""Name constraints, evaluated and worded as in Go (crypto/x509, RFC 5280 section 4.2.1.10)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GO = "x509: a root or intermediate certificate is not authorized to sign for th
 
 
 def violation(leaf: x509.Certificate, above: Iterable[x509.Certificate]) -> str | None:
-    """Return Go's words for the first name of ``leaf`` that a CA above may not sign."""
+    """Return Go's message for the first name of ``leaf`` that a CA above may not sign."""
     return next((found for authority in above for found in _violations(leaf, authority)), None)
 
 
@@ -43,7 +43,7 @@ def _lies_in(name: x509.GeneralName, tree: x509.GeneralName) -> bool:
     if isinstance(name, x509.RFC822Name) and "@" in domain:
         return bool(host == domain)
     host = host.rpartition("@")[2]
-    # With a leading dot a domain stands for its subdomains alone.
+    # With a leading dot, a domain means only its subdomains.
     return bool(host == domain or host.endswith("." + domain.lstrip(".")) or not domain)
 
 

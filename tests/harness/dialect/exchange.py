@@ -1,4 +1,4 @@
-"""A request, its answer, and a rule that may change either or answer by itself."""
+"""A request, its answer, and rules that change either or answer themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 @dataclass(frozen=True)
 class Request:
-    """A request; ``headers`` are capitalised as Go has them (``X-Vault-Token``)."""
+    """A request; ``headers`` are capitalised as in Go (``X-Vault-Token``)."""
 
     method: str
     target: str
@@ -21,16 +21,16 @@ class Request:
 
     @property
     def path(self) -> str:
-        """What the API calls the path, without ``/v1/`` and the query."""
+        """Return the API path, without ``/v1/`` and the query."""
         return self.target.partition("?")[0].removeprefix("/v1/")
 
     @property
     def json(self) -> dict[str, Any]:
-        """The parameters in the body."""
+        """Return the parameters in the body."""
         return _object(self.body)
 
     def asking(self, method: str, path: str, body: object = None) -> Self:
-        """Return another request of the same caller."""
+        """Return another request of the same client."""
         raw = b"" if body is None else json.dumps(body).encode()
         return replace(self, method=method, target=f"/v1/{path}", body=raw)
 
@@ -39,7 +39,7 @@ class Request:
         return replace(self, body=json.dumps(body).encode())
 
     def without(self, *headers: str) -> Self:
-        """Return the request with some headers left out."""
+        """Return the request without some headers."""
         kept = {name: value for name, value in self.headers.items() if name not in headers}
         return replace(self, headers=kept)
 
@@ -63,17 +63,17 @@ class Answer:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The data in the envelope, empty where there is none."""
+        """Return the data in the envelope, empty if there is none."""
         return self.json.get("data") or {}
 
     def with_data(self, **changes: Any) -> Self:
-        """Return the answer with some fields of its data changed; None takes a field out."""
+        """Return the answer with some fields of its data changed; None removes a field."""
         data = {**self.data, **changes}
         kept = {name: value for name, value in data.items() if value is not None}
         return self._with_json({**self.json, "data": kept})
 
     def with_warnings(self, *warnings: str) -> Self:
-        """Return the answer with these warnings, and no others."""
+        """Return the answer with only these warnings."""
         return self._with_json({**self.json, "warnings": list(warnings) or None})
 
     def _with_json(self, body: object) -> Self:
@@ -85,13 +85,13 @@ Rule = Callable[[Request, Forward], Answer]
 
 
 def refusal(status: int, *errors: str) -> Answer:
-    """Return a failure as Vault words it."""
+    """Return an error answer in Vault's format."""
     body = json.dumps({"errors": list(errors)}).encode()
     return Answer(status, {"Content-Type": "application/json"}, body)
 
 
 def one_error(text: str) -> str:
-    """Return an error as Go's multierror prints one alone."""
+    """Return a single error as Go's multierror formats it."""
     return f"1 error occurred:\n\t* {text}\n\n"
 
 

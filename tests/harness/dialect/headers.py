@@ -1,4 +1,4 @@
-"""What Vault does with X-Vault-Inconsistent, X-Vault-Index and X-Vault-Namespace."""
+"""Vault's handling of X-Vault-Inconsistent, X-Vault-Index and X-Vault-Namespace."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NAMESPACE = "X-Vault-Namespace"
 
 
 def refuse_to_forward(request: Request, forward: Forward) -> Answer:
-    """Be without ``allow_forwarding_via_header``, as Community is always."""
+    """Act without ``allow_forwarding_via_header``, as Community always does."""
     if request.headers.get(_INCONSISTENT) == "forward-active-node":
         return refusal(400, f"forwarding via header {_INCONSISTENT} disabled in configuration")
     return forward(request)
 
 
 def state_the_index(request: Request, forward: Forward) -> Answer:
-    """Say with every write up to where the log goes, as Enterprise and HCP do."""
+    """Return the log index with every write, as Enterprise and HCP do."""
     answer = forward(request.without(_INDEX))
     if request.method not in WRITES or not answer.is_success:
         return answer
@@ -33,5 +33,5 @@ def state_the_index(request: Request, forward: Forward) -> Answer:
 
 
 def ignore_namespaces(request: Request, forward: Forward) -> Answer:
-    """Serve the root namespace whichever was asked for, as Community does without a word."""
+    """Silently serve the root namespace whatever was requested, as Community does."""
     return forward(request.without(_NAMESPACE))

@@ -1,4 +1,4 @@
-"""Intermediates, which Vault does not let outlive their issuer (1.17)."""
+"""Intermediates, which Vault (since 1.17) truncates to the validity of their issuer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WARNING = (
 
 
 def cut_to_the_issuer(request: Request, forward: Forward) -> Answer:
-    """End an intermediate with its issuer, and warn of it; OpenBao only warns."""
+    """Truncate an intermediate to its issuer, with a warning; OpenBao only warns."""
     answer = forward(request)
     if not signed.is_intermediate(request, answer):
         return answer

@@ -1,4 +1,4 @@
-"""Certificates that Vault refuses to issue, though OpenBao does."""
+"""Certificates that Vault refuses to issue although OpenBao issues them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def not_before_the_issuer(request: Request, forward: Forward) -> Answer:
-    """Refuse what is dated back to before its issuer (Vault 1.21.1)."""
+    """Refuse a leaf backdated to before its issuer (Vault 1.21.1)."""
     answer = forward(request)
     if not (signed.is_leaf(request, answer) or signed.is_intermediate(request, answer)):
         return answer

@@ -1,4 +1,4 @@
-"""A proxy before one server, which hands each request through a chain of rules."""
+"""A proxy in front of one server, which passes each request through a chain of rules."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 _LIMIT = 120.0  # seconds; far more than any call takes
 _NO_BODY = {204, 304}
-# Headers of one connection (RFC 9110, 7.6.1), and those that the sender of a body sets anew.
+# Hop-by-hop headers (RFC 9110 section 7.6.1), and those that each sender of a body sets.
 _HOP_BY_HOP = {"Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade", "Te", "Trailer"}
 _SET_ANEW = {"Host", "Accept-Encoding", "Content-Length"}
 
 
 @contextmanager
 def speaking(rules: Sequence[Rule], address: str) -> Iterator[str]:
-    """Serve what is at ``address`` by ``rules``, the first one nearest to the caller.
+    """Serve the server at ``address`` through ``rules``, the first one nearest to the client.
 
-    Yields the address of the proxy, which is HTTP on loopback like the server's.
+    Yields the address of the proxy: HTTP on loopback, like the server's.
     """
     forward: Forward = partial(_pass_on, address)
     for rule in reversed(rules):
@@ -50,7 +50,7 @@ def _through(rule: Rule, forward: Forward) -> Forward:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Else the head and the body of an answer go apart, and wait 40 ms for each other.
+    # Otherwise head and body are sent separately, and the body waits 40 ms (Nagle, delayed ACK).
     wbufsize = -1
 
     def __init__(self, forward: Forward, *arguments: Any) -> None:

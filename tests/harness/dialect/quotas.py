@@ -1,4 +1,4 @@
-"""Quotas on leases, which Enterprise has: their 429 lasts until somebody gives a lease back."""
+"""Lease count quotas of Enterprise: their 429 lasts until a lease is revoked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REVOKE = "auth/token/revoke-self"
 
 
 class LeaseCountQuotas:
-    """Count the tokens that logins below a path give out, and refuse the ones beyond the quota."""
+    """Counts the tokens of logins below a path, and refuses those beyond the quota."""
 
     def __init__(self) -> None:
         self._most: dict[str, tuple[str, int]] = {}  # by name: the path, and so many leases

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 _ROLE = re.compile(r"(?!auth/).+/roles/[^/]+")
 _UNKNOWN = {"allowed_ip_sans_cidr", "not_after_bound", "not_before", "not_before_bound"}
-# OpenBao does not know these: they are kept here, with Vault's defaults.
+# Unknown to OpenBao: they are stored here, with Vault's defaults.
 _VAULTS = {"no_store_metadata": False, "serial_number_source": "json-csr"}
 _IGNORED = re.compile(r"Endpoint ignored these unrecognized parameters: \[(.*)\]")
 
 
 class RoleParameters:
-    """Take what Vault knows, drop what it does not, and warn of that; remembers what it took."""
+    """Stores parameters only Vault knows; drops those it does not, with a warning."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Mapping[str, Any]] = {}
@@ -48,7 +48,7 @@ class RoleParameters:
     def _keep(self, request: Request) -> None:
         taken = {name: value for name, value in request.json.items() if name in _VAULTS}
         with self._lock:
-            # PATCH changes what is there, POST writes all of the role.
+            # PATCH changes fields, POST replaces the role.
             before = self._kept.get(_key(request), {}) if request.method == "PATCH" else {}
             self._kept[_key(request)] = {**before, **taken}
 
@@ -64,7 +64,7 @@ def _key(request: Request) -> str:
 
 
 def _warning_of(answer: Answer, dropped: set[str]) -> Answer:
-    """Name what was dropped in the one warning that lists all unknown parameters."""
+    """Name the dropped parameters in the one warning that lists all unknown ones."""
     names = set(dropped)
     others = []
     for warning in answer.json.get("warnings") or ():

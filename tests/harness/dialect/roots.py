@@ -1,8 +1,8 @@
-"""Roots with name constraints that OpenBao would drop: excluded domains, and ranges of addresses.
+"""Roots with name constraints that OpenBao would drop: excluded domains and address ranges.
 
-OpenBao signs the root with all else that was asked for, and gives its key away for a moment: the
-constraints are added, and the root comes back to where it was. An intermediate's are dropped as
-OpenBao drops them, for the key of its issuer is out of reach.
+OpenBao signs the root with everything else and exports its key for a moment: the constraints are
+added, and the root is imported again. An intermediate's are dropped as in OpenBao, since the key of
+its issuer cannot be exported.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OPENBAO_KNOWS = "permitted_dns_domains"
 
 
 def constrained_roots(request: Request, forward: Forward) -> Answer:
-    """Make a root with all of the name constraints that Vault knows."""
+    """Create a root with all of the name constraints that Vault supports."""
     found = _GENERATE.fullmatch(request.path)
     asked = request.json
     constraints = {name: asked[name] for name in (*_PERMITTED, *_EXCLUDED) if asked.get(name)}
@@ -47,7 +47,7 @@ def constrained_roots(request: Request, forward: Forward) -> Answer:
 
 
 def _constrained(made: Answer, constraints: dict[str, Any]) -> str:
-    """Return the root once more, with the constraints."""
+    """Return the root, signed again with the constraints."""
     root = signed.certificate(made)
     key: Any = serialization.load_pem_private_key(made.data["private_key"].encode(), None)
     builder = (
@@ -70,7 +70,7 @@ def _constrained(made: Answer, constraints: dict[str, Any]) -> str:
 
 
 def _subtrees(constraints: dict[str, Any], kinds: dict[str, Any]) -> list[x509.GeneralName] | None:
-    """Return the subtrees; a parameter is a list, or a string with commas."""
+    """Return the subtrees; a parameter is a list, or text with commas."""
     found: list[x509.GeneralName] = []
     for name, kind in kinds.items():
         given = constraints.get(name, [])
@@ -80,7 +80,7 @@ def _subtrees(constraints: dict[str, Any], kinds: dict[str, Any]) -> list[x509.G
 
 
 def _put_back(request: Request, forward: Forward, mount: str, made: Answer, pem: str) -> str:
-    """Let the new root take the place of the one that OpenBao made; return its id."""
+    """Replace the root that OpenBao created by the new one; return its ID."""
     old = made.data["issuer_id"]
     default = forward(request.asking("GET", f"{mount}/config/issuers")).data.get("default")
     forward(request.asking("DELETE", f"{mount}/issuer/{old}"))

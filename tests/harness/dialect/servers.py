@@ -1,4 +1,4 @@
-"""The servers that the tests go through: OpenBao as it is, and in either dialect of Vault."""
+"""The servers that the tests run on: OpenBao as it is, and in both dialects of Vault."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running_dialect(directory: Path, rules: Sequence[Rule]) -> Iterator[DevVault]:
-    """Run an OpenBao of its own behind ``rules``: mounts, roles and CAs are made through them."""
+    """Run a separate OpenBao behind ``rules``: mounts, roles and CAs are created through them."""
     with running_openbao(directory) as server, speaking(rules, server.address) as address:
         yield replace(server, address=address, ignores=("not_after_bound",))
 
 
 @pytest.fixture(scope="session")
 def vault_community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevVault]:
-    """Return what answers as Vault Community; the tests share it."""
+    """Return a server that answers as Vault Community, shared by the tests."""
     with running_dialect(tmp_path_factory.mktemp("community"), community()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def vault_enterprise(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevVault]:
-    """Return what answers as Vault Enterprise and HCP Vault; the tests share it."""
+    """Return a server that answers as Vault Enterprise and HCP Vault, shared by the tests."""
     with running_dialect(tmp_path_factory.mktemp("enterprise"), enterprise()) as server:
         yield server
 
@@ -47,6 +47,6 @@ def vault_enterprise(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevVa
     ids=["openbao", "community", "enterprise"],
 )
 def vault_server(request: pytest.FixtureRequest) -> DevVault:
-    """Return each of the three servers in turn: each takes mounts of the test's own."""
+    """Return each of the three servers in turn: each test uses its own mounts."""
     server: DevVault = request.getfixturevalue(request.param)
     return server

@@ -1,4 +1,4 @@
-"""The certificates in an answer of the PKI engine: what was signed, and by whom."""
+"""The certificates in an answer of the PKI engine: the signed one and its issuers."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _INTERMEDIATE = re.compile(r".+/sign-intermediate")
 
 
 def is_leaf(request: Request, answer: Answer) -> bool:
-    """Tell whether an answer has a certificate that is no CA's; SSH and Transit sign others."""
+    """Tell whether an answer has a leaf certificate; SSH and Transit sign other things."""
     return _SIGNING.fullmatch(request.path) is not None and "certificate" in answer.data
 
 
 def is_intermediate(request: Request, answer: Answer) -> bool:
-    """Tell whether an answer has the certificate of a CA below this one."""
+    """Tell whether an answer has the certificate of an intermediate CA."""
     return _INTERMEDIATE.fullmatch(request.path) is not None and "certificate" in answer.data
 
 
 def certificate(answer: Answer) -> x509.Certificate:
-    """Return what was signed."""
+    """Return the signed certificate."""
     return _load(answer.data["certificate"])[0]
 
 
 def issuer(answer: Answer) -> x509.Certificate:
-    """Return the certificate of who signed it."""
+    """Return the issuer's certificate."""
     return _load(answer.data["issuing_ca"])[0]
 
 
 def path(answer: Answer) -> list[x509.Certificate]:
-    """Return the CAs above what was signed, as far as the mount knows them."""
+    """Return the CAs above the certificate, as far as the mount knows them."""
     above = [issuer(answer)]
     for text in answer.data.get("ca_chain") or ():
         above += [found for found in _load(text) if found not in above]

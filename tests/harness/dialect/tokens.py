@@ -1,4 +1,4 @@
-"""The words with which Vault refuses a token that it does not know."""
+"""Vault's message for an unknown token."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _WORDS = "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"
 
 
 def say_invalid_token(request: Request, forward: Forward) -> Answer:
-    """Say ``invalid token`` where OpenBao only says ``permission denied``.
+    """Add ``invalid token`` where OpenBao only says ``permission denied``.
 
-    What a policy denies is ``1 error occurred: …`` on both.
+    A denial by policy is ``1 error occurred: …`` on both.
     """
     answer = forward(request)
     refused = answer.status == 403 and answer.json.get("errors") == ["permission denied"]
