@@ -177,8 +177,8 @@ def _reading_roots(
     Give what waits for them and returns them; it raises where ``trust`` has none.
     """
     with ExitStack() as reading:
-        read_own = reading.enter_context(signer.issuers_beside())
-        read = read_own if trust is signer else reading.enter_context(trust.issuers_beside())
+        read_own = reading.enter_context(signer.reading_issuers())
+        read = read_own if trust is signer else reading.enter_context(trust.reading_issuers())
 
         def roots() -> tuple[Roots, Roots]:
             from .certificate import issuers, verify

@@ -80,7 +80,9 @@ def who_am_i(session: Session, settings: Settings) -> WhoAmI:
             )
             for person, permission in permissions.items()
         ),
-        consumed_wrapping_token=next((login.used_up for login in session.identity.logins), None),
+        consumed_wrapping_token=next(
+            (login.consumed_wrapping_token for login in session.identity.logins), None
+        ),
     )
 
 

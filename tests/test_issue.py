@@ -246,7 +246,7 @@ def test_capped_ttl_is_reported(
     ("arguments", "status", "words"),
     [
         (["--mount", "nowhere"], 78, "no PKI mount 'nowhere'"),
-        (["--role", "nobody"], 78, "there are: client, server"),
+        (["--role", "nobody"], 78, "the mount has these roles: client, server"),
         (["--ttl", "0s"], 2, "out of range"),
         (["--owner", "no-such-user"], 2, "no such user"),
         (["--owner", str(2**32 - 1)], 2, "no such user"),

@@ -68,7 +68,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         ["--key-type", "rsa-4096"],
         78,
         "requires a larger key: role requires a minimum of a 8192-bit key",
-        "have key_bits=4096 set in the role",
+        "set key_bits=4096 in the role",
     ),
     "P-256 for P-384": (
         {"key_type": "ec", "key_bits": 384},
@@ -159,8 +159,8 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         {"require_cn": True},
         ["--host", "10.1.2.3"],
         78,
-        "'server' requires a common name, and no DNS name of at most 64 characters was requested",
-        "set require_cn=false in the role, or give a DNS name as well (--host)",
+        "'server' requires a common name, but the request has no DNS name of at most 64 characters",
+        "set require_cn=false in the role, or add a DNS name (--host)",
     ),
     "a not_after of the role": (
         {"not_after": "2040-01-01T00:00:00Z"},
@@ -174,7 +174,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         [],
         78,
         "'server' has no issuer that can sign",
-        "default=NAME`), or have issuer_ref=NAME set in the role",
+        "default=NAME`), or set issuer_ref=NAME in the role",
     ),
 }
 
@@ -248,7 +248,7 @@ def test_address_outside_the_roles_ranges_is_named(
     assert issue(mount, tmp_path / "s", "--host", "10.1.2.3", "--host", "192.0.2.1") == 65
     told = capsys.readouterr().err
     assert "'server' does not allow the address 192.0.2.1" in told
-    assert "request another one (--host), or widen allowed_ip_sans_cidr in the role" in told
+    assert "request another address (--host), or widen allowed_ip_sans_cidr in the role" in told
 
 
 def test_client_name_refused_by_a_role_has_the_right_hint(
@@ -259,8 +259,8 @@ def test_client_name_refused_by_a_role_has_the_right_hint(
     assert main.run([*command, "--name", "Jörg Müller"]) == 65
     told = capsys.readouterr().err
     assert "does not allow the name 'Jörg Müller'" in told
-    assert "hint: request another name (--name), or have allow_any_name=true" in told
-    assert "but never in one for servers" in told
+    assert "hint: request another name (--name), or set allow_any_name=true" in told
+    assert "but never in a role for servers" in told
 
 
 @pytest.mark.parametrize(
@@ -503,7 +503,7 @@ def test_certificate_with_a_lease_is_revoked_with_our_token(
     envelope = json.loads(capsys.readouterr().out)
     (warning,) = envelope["warnings"]
     assert "generate_lease=true" in warning
-    assert "revokes the certificate with the token, as this command ends" in warning
+    assert "revokes the certificate with the token, when this command ends" in warning
     serial = envelope["data"]["certificate"]["serial"]
     assert bao.read(f"{mount}/cert/{serial}")["revocation_time"] > 0
 
@@ -596,8 +596,8 @@ class TestYoungIssuer:
         assert issue(mount, tmp_path / "s", "--timeout", "20s") == 75
         assert 0 < sum(slept) <= 20
         told = capsys.readouterr().err
-        assert "for how long is not known: the token may not read the role" in told
-        assert re.search(r"^hint: try again in (4m)?\d+s, which is late enough", told, re.MULTILINE)
+        assert "the remaining time is unknown, because the token may not read the role" in told
+        assert re.search(r"^hint: try again in (4m)?\d+s: enough for a role", told, re.MULTILINE)
 
     @pytest.mark.parametrize(("before", "wait"), [(42, 42), (41.5, 42), (0, 1), (-60, 1)], ids=str)
     def test_wait_is_measured_by_vaults_clock(

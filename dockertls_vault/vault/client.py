@@ -1,7 +1,7 @@
-"""hvac's client over our own cluster: for those who look at the CA and set it up.
+"""hvac's client on top of our own cluster, for the commands that inspect and set up the CA.
 
-hvac and what it brings along take as long to import as a certificate takes to be issued
-(docs/reference/performance.md), so whatever `issue` asks Vault is asked without it.
+Importing hvac and its dependencies takes as long as issuing a certificate
+(docs/reference/performance.md), so `issue` does without it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Bridge(JSONAdapter):
-    """hvac's way to send a request, by ours."""
+    """hvac's adapter, which sends each request through ours."""
 
     def __init__(self, ours: Adapter) -> None:
         super().__init__(base_uri="", token="")
@@ -29,7 +29,7 @@ class _Bridge(JSONAdapter):
         method: str,
         url: str,
         headers: Mapping[str, str] | None = None,
-        raise_exception: bool = True,  # noqa: ARG002 - hvac's signature; a fault always raises
+        raise_exception: bool = True,  # noqa: ARG002 - hvac's signature; an error always raises
         **kwargs: Any,
     ) -> Any:
         sent = dict(headers or {})
@@ -41,8 +41,8 @@ class _Bridge(JSONAdapter):
 
 
 def client(ours: Adapter) -> hvac.Client:
-    """Return hvac's client, which sends by ``ours``."""
-    # An address and a token that are given keep hvac from the environment.
+    """Return an hvac client that sends its requests through ``ours``."""
+    # With a URL and a token, hvac does not read the environment.
     return hvac.Client(
         url="http://unused",
         token="",

@@ -1,6 +1,7 @@
-"""An issuer that is too new for certificates backdated by its role: for how long it still is.
+"""Wait for an issuer that is too new for the backdated certificates of its role.
 
-Vault (>= 1.21.1) signs nothing that is valid before its issuer; OpenBao does.
+Vault 1.21.1 and later refuse to sign a notBefore that is earlier than the issuer's; OpenBao signs
+it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from .session import Session
 
-# Seconds until the next try, where nobody says how long the wait is.
+# Seconds between attempts, if it is not known how long the wait is.
 _POLL = 2.0
 
 
@@ -30,38 +31,41 @@ def wait_until_old_enough(
     role: str,
     parameters: Mapping[str, Any] | None,
     read_issuer: Callable[[str], str],
-    young: IssuerTooNew,
+    refused: IssuerTooNew,
 ) -> None:
-    """Wait until the issuer of ``role``, which was just refused as ``young``, may sign.
+    """Wait until the issuer of ``role`` is old enough to sign, after Vault ``refused``.
 
-    Where the token may not read the role's ``parameters``, this is only until the next try.
-    ``read_issuer`` returns the PEM of an issuer. Raises IssuerTooNew, with the time that is
-    left, where the budget is shorter than that.
+    If ``parameters`` is None, because the token may not read the role, wait only until the next
+    attempt. ``read_issuer`` returns the PEM of an issuer. Raises IssuerTooNew, with the remaining
+    time, if the timeout ends before that.
     """
     known = {**roles.CLIENT, **(parameters or {})}
     backdated = fields.seconds(known, "not_before_duration")
     issuer = read_issuer(fields.text(known, "issuer_ref"))
-    left = _left(issuer, backdated, young.asked_at or datetime.now(UTC))
+    left = _left(issuer, backdated, refused.asked_at or datetime.now(UTC))
     if parameters is not None:
         wait = left.total_seconds()
-        told = (
+        message = (
             f"the issuer of the role {role!r} is too new for certificates backdated by "
             f"{format_duration(backdated)}"
         )
-        why = f"waiting {format_duration(left)}: {told}"
+        why = f"waiting {format_duration(left)}: {message}"
         hint = f"try again in {format_duration(left)}, or give a longer --timeout"
     else:
         wait = _POLL
-        told = f"{young.message}; for how long is not known: the token may not read the role"
-        why = f"waiting: {told}"
-        hint = f"try again in {format_duration(left)}, which is late enough for a role of `ca init`"
+        message = (
+            f"{refused.message}; the remaining time is unknown, because the token may not read "
+            "the role"
+        )
+        why = f"waiting: {message}"
+        hint = f"try again in {format_duration(left)}: enough for a role of `ca init`"
     if not session.wait(wait, why):
-        raise IssuerTooNew(told, asked_at=young.asked_at, hint=hint)
+        raise IssuerTooNew(message, asked_at=refused.asked_at, hint=hint)
 
 
 def _left(issuer: str, backdated: timedelta, now: datetime) -> timedelta:
-    """Return for how long ``now - backdated`` is before the issuer: whole seconds, at least one."""
+    """Return how long until the issuer is ``backdated`` old, in whole seconds, at least one."""
     (certificate, *_) = load_certificates(issuer)
-    # In this order, since a time after the year 9999 cannot be held.
+    # In this order, because a datetime cannot be later than the year 9999.
     left = certificate.not_valid_before_utc - now + backdated
     return timedelta(seconds=max(math.ceil(left.total_seconds()), 1))

@@ -1,4 +1,4 @@
-"""A PKI mount as its operator sees it: the mount itself, its issuers and its roles."""
+"""A PKI mount from its operator's side: read and set up the mount, its issuers and its roles."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNKNOWN_PARAMETERS = re.compile(r"Endpoint ignored these unrecognized parameter
 
 @dataclass(frozen=True)
 class Issuer:
-    """An issuer of the mount; one without a key can verify and not sign."""
+    """An issuer of the mount; without a key it cannot sign."""
 
     id: str
     name: str
@@ -45,16 +45,16 @@ class Issuer:
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """Its name, or its id if it has no name."""
         return self.name or self.id
 
 
 @dataclass(frozen=True)
 class Signer:
-    """An issuer as it signs: ``chain`` in PEM, itself first, then those above it in the mount.
+    """How an issuer signs; ``chain`` is in PEM, the issuer first, then the CAs above it.
 
-    ``usage`` is what it may do, with commas between; ``leaf_not_after_behavior`` what becomes of a
-    certificate that would outlive it (``leaf_not_after_behavior``): err, truncate or permit.
+    ``usage`` is a comma-separated list. ``leaf_not_after_behavior`` is what Vault does with a
+    certificate that would outlive the issuer: err, truncate or permit.
     """
 
     chain: tuple[str, ...]
@@ -69,10 +69,10 @@ class Signer:
 
 @dataclass(frozen=True)
 class State:
-    """What is there: ``mount_type`` None where nothing is mounted, ``default`` an issuer's id.
+    """The state in Vault; ``mount_type`` is None if nothing is mounted, ``default`` an issuer id.
 
-    ``mounted_at`` is the path of the mount, which can be one above that which was asked for.
-    ``max_lease_ttl`` is what counts, the server's own where the mount has none.
+    ``mounted_at`` is the path of the mount, which can be a parent of the requested one.
+    ``max_lease_ttl`` is the effective value: the server's, if the mount has none.
     """
 
     mount_type: str | None = None
@@ -94,19 +94,19 @@ class State:
 
 
 class CertificateAuthority:
-    """The mount at ``mount``; every write returns Vault's warnings."""
+    """The PKI mount at ``mount``; every write returns Vault's warnings."""
 
     def __init__(self, session: Session, mount: str) -> None:
         self.mount = mount
         self._session = session
         self._adapter = session.client.adapter
-        # hvac's stubs know none of its types.
+        # hvac has no type hints for these.
         self._sys: Any = session.client.sys
         self._pki: Any = session.client.secrets.pki
 
     def state(self, roles: tuple[str, ...]) -> State:
-        """Read what is there, of the roles those that are named."""
-        # hvac lists all mounts, which takes a right on all of them.
+        """Return the current state, with the named roles."""
+        # hvac can only list all mounts, which takes wider permissions.
         mounted = _found(self._adapter.get, f"/v1/sys/mounts/{self.mount}")
         if mounted is None:
             return State(roles=dict.fromkeys(roles))
@@ -126,7 +126,7 @@ class CertificateAuthority:
         )
 
     def signer(self, issuer: str) -> Signer | None:
-        """Return what there is to say of an issuer (``default`` is one), None if there is none."""
+        """Return an issuer by name, by id, or as ``default``; None if it does not exist."""
         found = self._issuer(issuer)
         if found is None:
             return None
@@ -139,18 +139,18 @@ class CertificateAuthority:
 
     @property
     def date(self) -> datetime | None:
-        """The time by Vault's clock when it answered last; None if it did not say."""
+        """The time of Vault's last response, by its clock; None without a Date header."""
         return self._session.adapter.date
 
     @property
     def timeout(self) -> timedelta:
-        """How long Vault is waited for, in all."""
+        """The time limit for all requests of a command."""
         return self._session.settings.timeout
 
     def unused_keys(self) -> tuple[str, ...]:
-        """Return the keys that no issuer has, by name, or id where they have none.
+        """Return the names (or ids, if unnamed) of the keys that no issuer uses.
 
-        Their issuer was deleted, or their CSR is yet to be signed.
+        Their issuer was deleted, or their CSR has not been signed yet.
         """
         # hvac has no call for it.
         listed = _found(self._adapter.list, f"/v1/{self.mount}/keys")
@@ -163,7 +163,7 @@ class CertificateAuthority:
         )
 
     def role(self, name: str) -> Role | None:
-        """Return a role's parameters as Vault has them, None if there is no such role."""
+        """Return the parameters of a role, None if it does not exist."""
         found = _found(self._pki.read_role, name, mount_point=self.mount)
         return None if found is None else fields.like(found, CLIENT)
 
@@ -182,7 +182,7 @@ class CertificateAuthority:
         return warnings(self._sys.tune_mount_configuration(self.mount, max_lease_ttl=longest))
 
     def generate_root(self, common_name: str, issuer: str, ttl: timedelta) -> tuple[str, ...]:
-        """Make an EC P-256 root whose key never leaves Vault, and that signs leaves alone."""
+        """Generate an EC P-256 root whose key never leaves Vault, and that signs only leaves."""
         parameters = {
             "issuer_name": issuer,
             "key_type": "ec",
@@ -190,7 +190,7 @@ class CertificateAuthority:
             "ttl": to_seconds(ttl),
             "not_before_duration": to_seconds(BACKDATED),
             "max_path_length": 0,
-            # Else the common name would become a name of the CA itself.
+            # Otherwise the common name becomes a SAN of the CA certificate.
             "exclude_cn_from_sans": True,
         }
         with self._session.once():
@@ -200,27 +200,27 @@ class CertificateAuthority:
         return tuple(text for text in warnings(made) if not _INTENDED.search(text))
 
     def set_default(self, issuer: str) -> tuple[str, ...]:
-        """Let ``issuer`` sign for roles that name none, and go on doing so when others come."""
+        """Make ``issuer`` the default, also after other issuers are added."""
         body = {"default": issuer, "default_follows_latest_issuer": False}
         # hvac has no call for it.
         return warnings(self._adapter.post(f"/v1/{self.mount}/config/issuers", json=body))
 
     def write_role(self, name: str, role: Role) -> tuple[str, ...]:
-        """Write a role; which parameters the server does not know is told by reading it back."""
-        # hvac puts the name into the body as well, which Vault warns about.
+        """Write a role; a parameter that the server ignores is missing when it is read back."""
+        # hvac also puts the name into the body, which makes Vault warn.
         written = self._adapter.post(f"/v1/{self.mount}/roles/{name}", json=dict(role))
         return _of_a_role(warnings(written))
 
     def change_role(self, name: str, parameters: Role) -> tuple[str, ...]:
-        """Change these parameters of a role: a write would set all others to Vault's defaults."""
-        # hvac has POST alone.
+        """Patch a role: a write would reset all other parameters to Vault's defaults."""
+        # hvac cannot send a PATCH.
         path = f"/v1/{self.mount}/roles/{name}"
         kind = {"Content-Type": "application/merge-patch+json"}
         body = self._adapter.request("patch", path, json=dict(parameters), headers=kind)
         return _of_a_role(warnings(body))
 
     def _mounted_at(self) -> str:
-        """Return the path of the mount: Vault answers for what lies below one as for itself."""
+        """Return the path of the mount; Vault responds for paths below a mount as for the mount."""
         if "/" not in self.mount:
             return self.mount
         found = _found(self._adapter.get, f"/v1/sys/internal/ui/mounts/{self.mount}") or {}
@@ -233,7 +233,7 @@ class CertificateAuthority:
             Issuer(
                 reference,
                 fields.optional_text(info, "issuer_name") or "",
-                # Not every server tells it in the list.
+                # Not every server includes it in the list.
                 fields.optional_text(
                     info if "key_id" in info else self._issuer(reference) or {}, "key_id"
                 ),
@@ -246,7 +246,7 @@ class CertificateAuthority:
 
 
 def _found(read: Callable[..., Any], *what: str, **where: str) -> dict[str, Any] | None:
-    """Return the data that a call of hvac's reads, None where there is no such thing."""
+    """Return the data that an hvac call reads, None if it does not exist."""
     try:
         return fields.data(read(*what, **where))
     except (UnknownMount, NotFound):

@@ -1,4 +1,4 @@
-"""Whether the server has namespaces at all: Vault Community ignores X-Vault-Namespace silently."""
+"""Detect a server without namespaces: Vault Community silently ignores X-Vault-Namespace."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dockertls_vault.errors import DockerTLSError
 if TYPE_CHECKING:
     from .session import Session
 
-_ROOT = "root"  # Enterprise's and OpenBao's name for the one that is always there
+_ROOT = "root"  # what Vault Enterprise and OpenBao call the root namespace
 
 
 def is_ignored(session: Session) -> bool:
-    """Tell whether the namespace that was asked for makes no difference to the server.
+    """Tell whether the server ignores the namespace in the settings; False if that is unclear.
 
-    It is asked, without a token, for the mounts of a namespace that there is not: whoever has
-    namespaces refuses, whoever ignores them answers. If in doubt, it has them.
+    Requests the mounts of a namespace that does not exist, without a token: a server that has
+    namespaces rejects that, a server that ignores them does not.
     """
-    asked = session.settings.namespace
-    if not asked or asked == _ROOT:
+    namespace = session.settings.namespace
+    if not namespace or namespace == _ROOT:
         return False
-    nowhere = {"X-Vault-Namespace": f"{asked}/nowhere-{secrets.token_hex(8)}"}
+    nowhere = {"X-Vault-Namespace": f"{namespace}/nowhere-{secrets.token_hex(8)}"}
     try:
         session.anonymous.get("/v1/sys/internal/ui/mounts", headers=nowhere)
     except DockerTLSError:

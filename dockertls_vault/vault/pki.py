@@ -1,4 +1,4 @@
-"""One PKI mount, as whoever needs a certificate sees it."""
+"""A PKI mount from the side of those who request certificates: sign, and read issuers."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ if TYPE_CHECKING:
     from .session import Session
 
 _CLIENT_HINT = (
-    "request another name (--name), or have allow_any_name=true, enforce_hostnames=false and "
-    "cn_validations=disabled set in the role, but never in one for servers"
+    "request another name (--name), or set allow_any_name=true, enforce_hostnames=false and "
+    "cn_validations=disabled in the role, but never in a role for servers"
 )
-_AT_ITS_END = "when that expires or is revoked"
+
 _CAPPED = re.compile(r"is longer than permitted maxTTL")
 _SENT_BOTH_WAYS = re.compile(r"field was provided but the role is set with \"use_csr_")
 
 
 @dataclass(frozen=True)
 class Signed:
-    """What a mount returned for a CSR, unchecked: PEM, Vault's warnings, and its time in UTC.
+    """What a mount returned for a CSR, not yet verified; certificates are in PEM.
 
     ``cap_warnings`` are the warnings that Vault capped the TTL; ``warnings`` are the others.
+    ``date`` is the time of the response in UTC, by Vault's clock.
     """
 
     certificate: str
@@ -53,9 +54,9 @@ class Signed:
 
 
 class PKI:
-    """A mount; ``mount`` is its path without slashes around it.
+    """A PKI mount; ``mount`` is its path, without leading and trailing slashes.
 
-    ``reader`` asks what needs no token; it is the session's where none is given.
+    ``reader`` sends the requests that need no token; by default it is the session's.
     """
 
     def __init__(self, session: Session, mount: str, reader: Adapter | None = None) -> None:
@@ -75,10 +76,10 @@ class PKI:
     ) -> Signed:
         """Have a CSR signed by ``role``.
 
-        The names go along as parameters too: a role that does not take them from the CSR
-        would drop them without a word. An issuer that is too young is waited for, within the
-        budget. Raises NameNotAllowed, SigningRefused, IssuerTooNew, UnknownRole, UnknownMount and
-        what the session raises.
+        The names are also sent as parameters, because a role that does not take them from the CSR
+        would silently drop them. If the issuer is too new, waits within the timeout. Raises
+        NameNotAllowed, SigningRefused, IssuerTooNew, UnknownRole, UnknownMount, and what the
+        session raises.
         """
         parameters = {
             "csr": csr,
@@ -95,7 +96,7 @@ class PKI:
             purpose = Purpose.SERVER if dns_names or ip_addresses else Purpose.CLIENT
             if purpose is Purpose.CLIENT:
                 refused.hint = _CLIENT_HINT
-            # Whoever named a role may have named the wrong one, which is not to be widened then.
+            # A role that the user chose may be the wrong one: check that before widening it.
             if named := self._session.settings.origins.get(f"{purpose}_role"):
                 refused.hint = f"is {role!r} a role for {purpose}s ({named})? if so, {refused.hint}"
             raise
@@ -117,27 +118,29 @@ class PKI:
         )
 
     def issuers(self) -> tuple[str, ...]:
-        """Return every issuer of the mount in PEM, a pending root included; needs no token.
+        """Return every issuer of the mount in PEM, including a pending root; needs no token.
 
-        ``ca_chain`` would tell of the default issuer alone. Raises what ``references`` raises.
+        ``ca_chain`` has only the default issuer's chain. Raises what ``references`` raises.
         """
         return tuple(map(self.issuer, self.references()))
 
-    def issuers_beside(self) -> AbstractContextManager[Callable[[], tuple[str, ...]]]:
-        """Within it, the issuers are read while Vault is asked for something else.
+    def reading_issuers(self) -> AbstractContextManager[Callable[[], tuple[str, ...]]]:
+        """Read the issuers in the background, within the context.
 
-        Give what waits for them, and returns and raises as ``issuers`` does.
+        Yields a function that waits, and returns or raises what ``issuers`` does.
         """
-        return self._session.beside(lambda reader: PKI(self._session, self.mount, reader).issuers())
+        return self._session.reading(
+            lambda reader: PKI(self._session, self.mount, reader).issuers()
+        )
 
     def logging_in(self) -> AbstractContextManager[Callable[[], object]]:
-        """Within it, the token to sign with is found; give what waits for it (session.py)."""
+        """Obtain the token in the background, within the context; as ``Session.logging_in``."""
         return self._session.logging_in()
 
     def references(self) -> tuple[str, ...]:
         """Return the id of every issuer of the mount; needs no token.
 
-        Raises UnknownMount where there is no such mount, and for a mount without an issuer.
+        Raises UnknownMount if there is no such mount, or if it has no issuer.
         """
         try:
             listed = self._reader.list(f"/v1/{self.mount}/issuers")
@@ -153,13 +156,13 @@ class PKI:
         return fields.texts(fields.data(listed), "keys")
 
     def issuer(self, reference: str) -> str:
-        """Return an issuer in PEM, by its id, its name or as ``default``; needs no token."""
+        """Return an issuer in PEM, by id, by name or as ``default``; needs no token."""
         path = f"/v1/{self.mount}/issuer/{quote(reference, safe='')}/json"
         answer = self._reader.get(path)
         return fields.certificate(fields.data(answer), "certificate")
 
     def role(self, name: str) -> dict[str, Any] | None:
-        """Return a role's parameters, None where the token may not read them.
+        """Return the parameters of a role, None if the token may not read them.
 
         Raises UnknownRole.
         """
@@ -180,25 +183,25 @@ class PKI:
         while True:
             try:
                 return self._session.adapter.post(path, json=parameters)
-            except IssuerTooNew as young:
-                from .issuer_age import wait_until_old_enough  # few are, and it reads certificates
+            except IssuerTooNew as refused:
+                from .issuer_age import wait_until_old_enough  # imported here: rarely needed
 
-                wait_until_old_enough(self._session, role, self.role(role), self.issuer, young)
+                wait_until_old_enough(self._session, role, self.role(role), self.issuer, refused)
             except UnknownRole:
                 raise self._unknown_role(role) from None
             except UnknownMount:
                 raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
 
     def _lease_warnings(self, role: str, body: Any) -> tuple[str, ...]:
-        """Say that a lease ends with the token that asked for it, and the certificate with it."""
+        """Warn that a leased certificate is revoked together with the token that requested it."""
         if not body.get("lease_id"):
             return ()
         logged_in = any(not login.batch for login in self._session.identity.logins)
+        when = "when this command ends" if logged_in else "when that expires or is revoked"
         warning = (
-            f"the role {role!r} makes a lease (generate_lease=true), so Vault revokes the "
-            f"certificate with the token, {'as this command ends' if logged_in else _AT_ITS_END}; "
-            "dockerd reads no CRL, but a TLS front that does refuses it: set generate_lease=false "
-            "in the role"
+            f"the role {role!r} creates a lease (generate_lease=true), so Vault revokes the "
+            f"certificate with the token, {when}; dockerd reads no CRL, but a TLS proxy that does "
+            "will reject the certificate: set generate_lease=false in the role"
         )
         return (warning,)
 
@@ -209,13 +212,13 @@ class PKI:
             )
             names = ", ".join(fields.texts(fields.data(listed), "keys"))
         except DockerTLSError:
-            names = ""  # they may not be listed, and that is not what failed
-        known = f"there are: {names}" if names else ""
+            names = ""  # the token may not list them; report the original failure
+        known = f"the mount has these roles: {names}" if names else ""
         return UnknownRole(f"no role {role!r} in the mount {self.mount!r}", hint=known)
 
 
 def warnings(body: Any) -> tuple[str, ...]:
-    """Return the warnings of an answer, but for those about names that are sent both ways."""
+    """Return the warnings of a response, without those about names sent both ways."""
     found = body.get("warnings") if isinstance(body, dict) else None
     texts = map(str, found) if isinstance(found, list) else ()
     return tuple(text for text in texts if not _SENT_BOTH_WAYS.search(text))

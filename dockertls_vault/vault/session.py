@@ -1,4 +1,4 @@
-"""A session with Vault: how it is asked, and the token it is asked with."""
+"""A session with Vault: its connection, and the token for its requests."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# Seconds for the revocation of our tokens, whatever is left of the time for the rest.
+# Seconds for revoking our tokens, even if the timeout has passed.
 _REVOKING = 5.0
 
 
 class _WithToken(Adapter):
-    """Asks with our token, or with another one where Vault refuses that."""
+    """Sends requests with our token, and with a new one if Vault rejects it."""
 
     def __init__(self, cluster: Cluster, namespace: str | None, identity: Identity) -> None:
         super().__init__(cluster, namespace)
@@ -65,14 +65,14 @@ class _WithToken(Adapter):
         try:
             return super().request(method, path, **{**more, "headers": headers})
         except TokenRejected as refused:
-            raise self._identity.blamed(refused) from None
+            raise self._identity.explain_rejection(refused) from None
 
 
 class Session:
-    """Vault as one command sees it; a context manager.
+    """The connection of one command to Vault; a context manager.
 
-    It begins with NoToken where there is neither a token nor a way to log in. When it ends,
-    however it ends, the tokens that it logged in for are revoked.
+    Entering raises NoToken if there is neither a token nor an auth method to log in with. Leaving,
+    for whatever reason, revokes the tokens that it logged in for.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Session:
             self._transport.close()
 
     def _revoke(self, login: Login) -> None:
-        """Revoke a token; that it may be there afterwards is said, and hides no other failure."""
+        """Revoke a token; a failure is logged, so that it does not hide another one."""
         if login.batch:
             return
         try:
@@ -135,19 +135,19 @@ class Session:
 
     @cached_property
     def client(self) -> hvac.Client:
-        """The client of hvac, which takes longer to import than a request takes."""
+        """Hvac's client; loaded on demand, because importing it takes longer than a request."""
         from .client import client
 
         return client(self.adapter)
 
     @contextmanager
-    def beside(self, read: Callable[[Adapter], Result]) -> Iterator[Callable[[], Result]]:
-        """Within it, Vault is asked without a token, while it is asked for something else.
+    def reading(self, read: Callable[[Adapter], Result]) -> Iterator[Callable[[], Result]]:
+        """Run ``read`` in the background within the context, without a token.
 
-        This happens on another connection; give what waits for what ``read`` returns or raises. It
-        is asked before, where a login is to come that uses up what can be had once.
+        It uses another connection. Yields a function that waits, and returns or raises what
+        ``read`` does. If a login is pending that spends a one-time secret, ``read`` runs first.
         """
-        if self.identity.spends:
+        if self.identity.defers_login:
             found = read(self.anonymous)
             yield lambda: found
             return
@@ -164,36 +164,36 @@ class Session:
 
     @contextmanager
     def logging_in(self) -> Iterator[Callable[[], str]]:
-        """Within it, the token is found in the background; give what waits for it.
+        """Obtain the token in the background within the context; yields a function that waits.
 
-        That raises what ``Identity.token`` raises, and nothing may be asked with a token before.
-        Where somebody may be asked for a password, or a login uses up what can be had once, the
-        token is found when it is waited for.
+        That function raises what ``Identity.token`` does; send no request with a token before it
+        returns. If the login prompts for a password or spends a one-time secret, it happens only
+        when that function is called.
         """
-        if self.identity.spends:
+        if self.identity.defers_login:
             yield self.identity.token
             return
         with in_background(self.identity.token) as token:
             yield token
 
     def wait(self, seconds: float, why: str) -> bool:
-        """Wait, which is said, if there is as much left of the budget; tell whether there was."""
+        """Wait, and report why, if the timeout allows it; return whether it did."""
         return self._cluster.wait(seconds, why)
 
     def once(self) -> AbstractContextManager[None]:
-        """Within it, a request that Vault may have acted on is not sent again."""
+        """Within the context, do not resend a request that Vault may have carried out."""
         return self._cluster.once()
 
 
 def _not_revoked(login: Login, error: DockerTLSError) -> str:
-    """Return what the user must know to revoke a token that we could not; never the token."""
+    """Return the warning about a token that we could not revoke; never contains the token."""
     if login.ttl is None:
         validity = "its TTL is unknown"
     elif login.ttl:
         validity = f"its TTL was {format_duration(login.ttl)} at login"
     else:
         validity = "it never expires"
-    # What begins with a dash would be a flag, and is no accessor.
+    # No accessor starts with a dash, and `bao` would take it for a flag.
     accessor = login.accessor or "ACCESSOR"
     named = "ACCESSOR" if accessor.startswith("-") else quote(accessor)
     return (
@@ -208,14 +208,14 @@ def open_session(
     progress: Progress | None = None,
     ask: Callable[[str], str] | None = None,
 ) -> Session:
-    """Open a session; a connection that others can read or forge is warned of.
+    """Return a session; logs a warning if others can read or forge the connection.
 
-    ``progress`` shows what a long wait is for; without one it is logged. ``ask`` returns the
-    password that it is asked for.
+    ``progress`` shows the reason for a long wait, which is logged by default. ``ask`` prompts for
+    a password and returns it.
     """
     for address in settings.addresses:
         if plaintext.exposes_token(address, settings):
-            logger.warning(plaintext.words(address))
+            logger.warning(plaintext.warning(address))
     if settings.skip_verify:
         origin = settings.origins.get("skip_verify", "default")
         logger.warning(

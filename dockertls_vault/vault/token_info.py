@@ -1,4 +1,4 @@
-"""The token that we work with, as Vault describes it to its bearer."""
+"""Look up the token in use, and what it may do."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Token:
-    """What Vault says of it.
+    """A token, as Vault describes it.
 
-    ``path`` is where it was made, ``entity`` who it belongs to, None for nobody. ``ttl`` is None
-    for a token that never ends, and ``remaining_uses``, this look not counted, for one that may be
-    used as often as one likes.
+    ``path`` is the API path that created it; ``entity`` is the id of its identity entity, if any.
+    ``ttl`` is None if it never expires; ``remaining_uses``, which does not count this lookup, is
+    None if there is no limit.
     """
 
     display_name: str
@@ -34,7 +34,7 @@ class Token:
 
 
 def lookup(session: Session) -> Token:
-    """Ask Vault about the token; raises what the session raises."""
+    """Return the token in use; raises what the session raises."""
     data = fields.data(session.client.auth.token.lookup_self())
     ttl = fields.seconds(data, "ttl")
     ends = bool(ttl) or bool(data.get("expire_time"))
@@ -51,7 +51,7 @@ def lookup(session: Session) -> Token:
 
 
 def capabilities(session: Session, paths: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Ask Vault what the token may do on each of ``paths``; nothing there is ``deny``."""
+    """Return the token's capabilities on each of ``paths``; none is ``{"deny"}``."""
     data = fields.data(
         session.client.sys.get_capabilities(  # type: ignore[no-untyped-call]  # so are all of hvac's
             list(paths)

@@ -165,7 +165,7 @@ def test_wrapping_token_spent_by_auth_is_reported(
     assert f"warning: this consumed the wrapping token from {where}: " in capsys.readouterr().err
     assert run(["auth"]) == 77
     told = capsys.readouterr().err
-    assert "the wrapping token has expired, or was unwrapped before: " in told
+    assert "the wrapping token has expired or was already unwrapped: " in told
     assert re.search(r"hint: request a new one; .*`dockertls-vault auth` does.* stolen", told)
 
 

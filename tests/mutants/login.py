@@ -89,8 +89,8 @@ _METHOD: Rows = (
 _SESSION: Rows = (
     (
         "read before a login that spends",
-        "        if self.identity.spends:\n",
-        "        if False:\n",
+        "        if self.identity.defers_login:\n            found",
+        "        if False:\n            found",
     ),
     ("a batch token ends by itself", "        if login.batch:\n            return\n", ""),
     ("time to revoke", "            self._cluster.allow(_REVOKING)\n", ""),

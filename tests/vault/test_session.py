@@ -245,7 +245,7 @@ def test_second_login_that_is_refused_reports_both_failures(operator: Operator) 
     variables = approle(operator, token_num_uses=1, secret_id_num_uses=1)
     with session(operator.address, **variables) as opened:
         lookup(opened)
-        with pytest.raises(LoginDenied, match="no longer valid, and then Vault refused"):
+        with pytest.raises(LoginDenied, match="no longer valid, and then Vault denied"):
             lookup(opened)
 
 

@@ -1,4 +1,4 @@
-"""What came back from a node, before anything is made of it."""
+"""A node's response to a request, before it is interpreted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a node answered; ``body`` is None where it is not JSON, and ``text`` begins it then.
+    """A node's response; ``body`` is None if it is not JSON, and ``text`` is how it starts.
 
-    Any of it can hold a token, as after a login, so the repr shows none of it.
+    After a login it contains a token, so the repr shows only the status.
     """
 
     status: int
@@ -27,13 +27,13 @@ class Answer:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """Vault's own words about what is wrong."""
+        """The error messages in Vault's response."""
         found = (self.body or {}).get("errors")
         return tuple(map(str, found)) if isinstance(found, list) else ()
 
     @property
     def date(self) -> datetime | None:
-        """When it was answered, in UTC by the clock of who did; None where that is not said."""
+        """The time of the response in UTC, by the server's clock; None without a Date header."""
         try:
             date = parsedate_to_datetime(self.headers.get("Date", ""))
             return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

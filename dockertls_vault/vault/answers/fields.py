@@ -1,7 +1,7 @@
-"""Fields of Vault's answers, each read as what it must be; pure.
+"""Read the fields of Vault's responses, checking their types; pure.
 
-What is of another type was not made by Vault, and raises NotVault. Values are not quoted: they
-may be secrets.
+A field of another type does not come from Vault, and raises NotVault. Messages do not quote values:
+they may be secrets.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from dockertls_vault.errors import NotVault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Vault keeps a duration in nanoseconds in 64 bits.
+# Seconds; Vault stores a duration as nanoseconds in a signed 64-bit integer.
 _LONGEST = 2**63 // 10**9
-# From a leaf to its root there are three or four, and some more where CAs sign each other.
+# A chain has three or four certificates, and a few more if CAs are cross-signed.
 _LONGEST_CHAIN = 32
 
 
 def data(body: Any) -> dict[str, Any]:
-    """Return the data of an answer."""
+    """Return the ``data`` object of a response."""
     found = body.get("data") if isinstance(body, dict) else None
     if not isinstance(found, dict):
-        raise NotVault("the answer has no data, as Vault's would")
+        raise NotVault("the response is not Vault's: it has no data")
     return found
 
 
 def text(fields: Mapping[str, Any], name: str) -> str:
-    """Return a text that can be written in UTF-8, unlike half of a surrogate pair."""
+    """Return a non-empty string that UTF-8 can encode: one without lone surrogates."""
     found = fields.get(name)
     if not isinstance(found, str) or not found or not _is_utf8(found):
         raise _wrong(name)
@@ -37,7 +37,7 @@ def text(fields: Mapping[str, Any], name: str) -> str:
 
 
 def texts(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Return a list of such texts; none where there is no list, as Go writes an empty one."""
+    """Return a list of such strings; empty for null, which is how Go encodes an empty list."""
     found = fields.get(name)
     if found is None:
         return ()
@@ -49,22 +49,22 @@ def texts(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def optional_text(fields: Mapping[str, Any], name: str) -> str | None:
-    """Return such a text, None where there is none, as Go writes an empty one or leaves it out."""
+    """Return such a string; None if it is missing or empty, which in Go means the same."""
     return text(fields, name) if fields.get(name) else None
 
 
 def certificate(fields: Mapping[str, Any], name: str) -> str:
-    """Return PEM, with no more certificates than a chain has."""
+    """Return PEM with at most _LONGEST_CHAIN certificates."""
     return _short(name, (text(fields, name),))[0]
 
 
 def chain(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Return a list of PEM, with no more certificates in all than a chain has."""
+    """Return a list of PEM with at most _LONGEST_CHAIN certificates in total."""
     return _short(name, texts(fields, name))
 
 
 def rows(fields: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
-    """Return objects by their names."""
+    """Return an object whose values are objects."""
     found = fields.get(name)
     if not isinstance(found, dict) or not all(isinstance(row, dict) for row in found.values()):
         raise _wrong(name)
@@ -72,7 +72,7 @@ def rows(fields: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
 
 
 def like(fields: dict[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields; what ``template`` has as well is null, or of the same type."""
+    """Return the fields, if each that ``template`` has is null or of the same type as there."""
     for name, example in template.items():
         if fields.get(name) is None:
             continue
@@ -87,7 +87,7 @@ def like(fields: dict[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def number(fields: Mapping[str, Any], name: str) -> int:
-    """Return a whole number; 0 where there is none."""
+    """Return an integer; 0 if it is missing."""
     found = fields.get(name)
     if found is None:
         return 0
@@ -97,7 +97,7 @@ def number(fields: Mapping[str, Any], name: str) -> int:
 
 
 def seconds(fields: Mapping[str, Any], name: str) -> timedelta:
-    """Return a duration that is a number of seconds; 0 where there is none."""
+    """Return a duration given in seconds; 0 if it is missing."""
     found = number(fields, name)
     if not 0 <= found <= _LONGEST:
         raise _wrong(name)
@@ -105,10 +105,10 @@ def seconds(fields: Mapping[str, Any], name: str) -> timedelta:
 
 
 def _short(name: str, pems: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse what would take long to read and to find a path in, before that is tried."""
+    """Return ``pems``; raises NotVault for so many that path building would take long."""
     count = sum(pem.count("-----BEGIN ") for pem in pems)
     if count > _LONGEST_CHAIN:
-        raise NotVault(f"the answer has {count} certificates in {name!r}, more than a chain has")
+        raise NotVault(f"the response has {count} certificates in {name!r}: too many for a chain")
     return pems
 
 
@@ -121,4 +121,4 @@ def _is_utf8(found: str) -> bool:
 
 
 def _wrong(name: str) -> NotVault:
-    return NotVault(f"the answer has no {name!r}, as Vault's would")
+    return NotVault(f"the response is not Vault's: {name!r} is missing or of the wrong type")

@@ -1,4 +1,4 @@
-"""What an answer of Vault's can mean, and the shape of a row that says so; pure."""
+"""What a response from Vault can mean, and the type of the table's rows; pure."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ if TYPE_CHECKING:
     from dockertls_vault.errors import DockerTLSError
     from dockertls_vault.settings.address import Address
 
-# Characters; a longer text takes a phrase that is searched for in it more than its length in time,
-# and it would be no help to anybody.
-_MOST_WORDS = 4096
+# Characters. A regular expression can take quadratic time on a longer text, and nobody reads more.
+_MAX_MESSAGE = 4096
 
 
 class Verdict(Enum):
-    """What follows from an answer: whether the request is sent again, and where."""
+    """What to do after a response: whether to send the request again, and where."""
 
-    FINAL = auto()  # it would be the same the next time, good or bad
-    REDIRECT = auto()  # a standby names the leader
-    NEXT_NODE = auto()  # this node cannot answer now; another one, or this one later, can
-    BRIEFLY = auto()  # the same, but what outlasts an election will not pass by itself
-    NEVER_HERE = auto()  # this address is no Vault; another one may be
-    BACK_OFF = auto()  # too many requests; other nodes are not to be asked either
-    LAGGING = auto()  # not there, or not there yet if it was written a moment ago
-    NO_FORWARDING = auto()  # a header of ours is forbidden; the request is fine without it
+    FINAL = auto()  # success or failure, a retry would give the same response
+    REDIRECT = auto()  # a standby redirects to the leader
+    NEXT_NODE = auto()  # this node cannot answer now; try another one, or this one later
+    BRIEFLY = auto()  # the same, but give up if it lasts longer than an election
+    NEVER_HERE = auto()  # the server at this address is not Vault; another address may be
+    BACK_OFF = auto()  # too many requests; do not send this one to other nodes either
+    LAGGING = auto()  # not found, or not yet replicated if it was written a moment ago
+    NO_FORWARDING = auto()  # the server rejects our forwarding header; send it without
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer that is no success, with all that the words of an error are made of.
+    """An unsuccessful response, with everything that its error message needs.
 
-    ``path`` is without ``/v1/``, ``words`` are the first of the server's, in one line, ``date`` is
-    the time of the answer in UTC by the server's clock, and ``said`` where a row found its phrase
-    in the words.
+    ``path`` has no ``/v1/``. ``message`` is the server's, on one line and shortened; ``match`` is
+    where a row found its phrase in it. ``date`` is the time of the response in UTC, by the server's
+    clock.
     """
 
     method: str
@@ -49,25 +48,24 @@ class Refusal:
     errors: tuple[str, ...]
     headers: Mapping[str, str] = field(repr=False)
     date: datetime | None = None
-    said: re.Match[str] | None = None
+    match: re.Match[str] | None = None
 
     @cached_property
-    def words(self) -> str:
+    def message(self) -> str:
         joined = "; ".join(" ".join(error.split()) for error in self.errors)
-        return joined[:_MOST_WORDS] or f"HTTP {self.status}"
+        return joined[:_MAX_MESSAGE] or f"HTTP {self.status}"
 
     def group(self, name: str) -> str:
-        """Return the part of the words that the row's phrase calls ``name``."""
-        return self.said[name] if self.said else ""
+        """Return the group ``name`` of the row's phrase in the message, "" if it has no match."""
+        return self.match[name] if self.match else ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """An answer that is known by its status (any, if none is named), a phrase and the path.
+    """A response, recognised by status (any if ``statuses`` is empty), message and path.
 
-    ``phrase`` and ``path`` are regular expressions, searched for in the server's words and
-    in the path; empty ones fit everything. ``acted``: Vault may have done what it was asked for
-    all the same.
+    ``phrase`` and ``path`` are regular expressions that are searched for in the message and in the
+    path. ``acted`` is true if Vault may have carried out the request anyway.
     """
 
     statuses: frozenset[int]
@@ -77,13 +75,13 @@ class Row:
     path: str = ""
     acted: bool = False
 
-    def find(self, refusal: Refusal) -> re.Match[str] | None:
-        """Return where the phrase is, if the row is the right one."""
+    def search(self, refusal: Refusal) -> re.Match[str] | None:
+        """Return the match of the phrase if the row fits ``refusal``, else None."""
         if self.statuses and refusal.status not in self.statuses:
             return None
         if not re.search(self.path, refusal.path):
             return None
-        return re.search(self.phrase, refusal.words)
+        return re.search(self.phrase, refusal.message)
 
 
 def row(
@@ -95,6 +93,6 @@ def row(
     path: str = "",
     acted: bool = False,
 ) -> Row:
-    """Return a row, written as one reads it."""
+    """Return a row; a single status needs no tuple."""
     several = statuses if isinstance(statuses, tuple) else (statuses,)
     return Row(frozenset(several), phrase, verdict, error, path=path, acted=acted)

@@ -1,8 +1,7 @@
-"""What the PKI engine refuses to sign, and why: its rows of the table of answers; pure.
+"""Why the PKI engine refuses to sign: its rows of the table of responses; pure.
 
-The words are those of ``builtin/logical/pki`` in Vault and in OpenBao, and of Go's
-``crypto/x509`` where Vault evaluates name constraints. None of it is an outage: whatever a role
-or an issuer refuses once, it refuses each time, but for an issuer that is too young.
+The messages are those of ``builtin/logical/pki`` in Vault and OpenBao, and of Go's ``crypto/x509``
+for name constraints. None of them is temporary, except that an issuer is too new.
 """
 
 from __future__ import annotations
@@ -34,20 +33,20 @@ if TYPE_CHECKING:
 # A mount may have "/sign/" in its own path.
 _SIGN = r"/sign/[^/]+$"
 _LIMITS = (("_", "enforce_hostnames=false"), ("*", "allow_wildcard_certificates=true"))
-# No curve has as many bits, and no RSA key has fewer.
+# Bits: more than any curve has; no RSA key has fewer.
 _SHORTEST_RSA = 1024
 
 
 def _unknown_role(refusal: Refusal) -> UnknownRole:
-    return UnknownRole(f"Vault knows no role for {refusal.path!r}: {refusal.words}")
+    return UnknownRole(f"no such role in Vault: {refusal.path!r}: {refusal.message}")
 
 
 def _name_not_allowed(refusal: Refusal) -> NameNotAllowed:
     name = refusal.group("name")
-    # An underscore or a wildcard is refused whatever the domain.
+    # A name with an underscore or a wildcard is rejected in any domain.
     change = next((change for sign, change in _LIMITS if sign in name), None)
     return NameNotAllowed(
-        f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.words}",
+        f"the role {_role(refusal)!r} does not allow the name {name!r}: {refusal.message}",
         names=(name,),
         hint=f"request another name (--host), or set {change} in the role"
         if change
@@ -59,15 +58,15 @@ def _name_not_allowed(refusal: Refusal) -> NameNotAllowed:
 def _address_refused(refusal: Refusal) -> NameNotAllowed:
     address = refusal.group("name")
     return NameNotAllowed(
-        f"the role {_role(refusal)!r} does not allow the address {address}: {refusal.words}",
+        f"the role {_role(refusal)!r} does not allow the address {address}: {refusal.message}",
         names=(address,),
-        hint="request another one (--host), or widen allowed_ip_sans_cidr in the role",
+        hint="request another address (--host), or widen allowed_ip_sans_cidr in the role",
     )
 
 
 def _addresses_refused(refusal: Refusal) -> NameNotAllowed:
     return NameNotAllowed(
-        f"the role {_role(refusal)!r} allows no IP address: {refusal.words}",
+        f"the role {_role(refusal)!r} allows no IP address: {refusal.message}",
         hint="request DNS names (--host), or set allow_ip_sans=true in the role",
     )
 
@@ -75,7 +74,7 @@ def _addresses_refused(refusal: Refusal) -> NameNotAllowed:
 def _constrained(refusal: Refusal) -> NameNotAllowed:
     name = refusal.group("name")
     return NameNotAllowed(
-        f"the issuer of the role {_role(refusal)!r} may not sign for {name!r}: {refusal.words}",
+        f"the issuer of the role {_role(refusal)!r} may not sign for {name!r}: {refusal.message}",
         names=(name,),
         hint="request a name within the issuer's name constraints (--host)",
     )
@@ -86,7 +85,7 @@ def _other_key(refusal: Refusal) -> KeyNotAllowed:
     smallest, *larger = (kind for kind in KeyType if kind.algorithm == algorithm)
     more = f" (or larger: {', '.join(larger)})" if larger else ""
     return KeyNotAllowed(
-        f"the role {_role(refusal)!r} requires another type of key: {refusal.words}",
+        f"the role {_role(refusal)!r} requires another type of key: {refusal.message}",
         hint=f"give --key-type {smallest}{more}, or set key_type=any in the role",
     )
 
@@ -97,41 +96,42 @@ def _larger_key(refusal: Refusal) -> KeyNotAllowed:
     kinds = [kind for kind in KeyType if kind.algorithm == algorithm]
     fitting = [kind for kind in kinds if kind.bits >= bits]
     return KeyNotAllowed(
-        f"the role {_role(refusal)!r} requires a larger key: {refusal.words}",
+        f"the role {_role(refusal)!r} requires a larger key: {refusal.message}",
         hint=f"give --key-type {fitting[0]}, or set key_type=any in the role"
         if fitting
-        else f"have key_bits={kinds[-1].bits} set in the role, the most that there is here",
+        else f"set key_bits={kinds[-1].bits} in the role: larger keys are not supported here",
     )
 
 
 def _no_common_name(refusal: Refusal) -> CommonNameRequired:
     return CommonNameRequired(
-        f"the role {_role(refusal)!r} requires a common name, and no DNS name of at most 64 "
-        f"characters was requested: {refusal.words}",
-        hint="set require_cn=false in the role, or give a DNS name as well (--host)",
+        f"the role {_role(refusal)!r} requires a common name, but the request has no DNS name of "
+        f"at most 64 characters: {refusal.message}",
+        hint="set require_cn=false in the role, or add a DNS name (--host)",
     )
 
 
 def _fixed_end(refusal: Refusal) -> TTLNotAllowed:
     return TTLNotAllowed(
-        f"the role {_role(refusal)!r} has a fixed not_after, which excludes a TTL: {refusal.words}",
+        f"the role {_role(refusal)!r} has a fixed not_after, so it accepts no TTL: "
+        f"{refusal.message}",
         hint='set not_after="" and a max_ttl in the role',
     )
 
 
 def _issuer_ends(refusal: Refusal) -> TTLNotAllowed | IssuerExpired:
-    """Tell an issuer that ends before the certificate would from one that has ended."""
+    """Return IssuerExpired, or TTLNotAllowed if the issuer expires before the certificate."""
     end, now = _time(refusal.group("end")), refusal.date
     if end is None or now is None:
         return TTLNotAllowed(
-            f"the issuer of the role {_role(refusal)!r} expires too soon: {refusal.words}",
+            f"the issuer of the role {_role(refusal)!r} expires too soon: {refusal.message}",
             hint="give a shorter --ttl",
         )
     if end <= now:
         return _expired(refusal, f" at {format_time(end)}")
     return TTLNotAllowed(
-        f"the issuer of the role {_role(refusal)!r} ends at {format_time(end)}, before "
-        f"the certificate would: {refusal.words}",
+        f"the issuer of the role {_role(refusal)!r} expires at {format_time(end)}, before "
+        f"the certificate would: {refusal.message}",
         hint=f"give --ttl {format_duration(_longest(end - now))}, or set "
         "leaf_not_after_behavior=truncate on the issuer",
     )
@@ -139,28 +139,28 @@ def _issuer_ends(refusal: Refusal) -> TTLNotAllowed | IssuerExpired:
 
 def _expired(refusal: Refusal, when: str = "") -> IssuerExpired:
     return IssuerExpired(
-        f"the issuer of the role {_role(refusal)!r} expired{when}: {refusal.words}"
+        f"the issuer of the role {_role(refusal)!r} expired{when}: {refusal.message}"
     )
 
 
 def _too_new(refusal: Refusal) -> IssuerTooNew:
     return IssuerTooNew(
-        f"the issuer of the role {_role(refusal)!r} is too new for certificates that the role "
-        f"backdates: {refusal.words}",
+        f"the issuer of the role {_role(refusal)!r} is too new for the role's backdated "
+        f"certificates: {refusal.message}",
         asked_at=refusal.date,
     )
 
 
 def _unusable(refusal: Refusal) -> IssuerUnusable:
     return IssuerUnusable(
-        f"the role {_role(refusal)!r} has no issuer that can sign: {refusal.words}",
-        hint=f"make one that can the default (`bao write {quote(_mount(refusal))}/config/issuers "
-        "default=NAME`), or have issuer_ref=NAME set in the role",
+        f"the role {_role(refusal)!r} has no issuer that can sign: {refusal.message}",
+        hint=f"make one that can sign the default (`bao write {quote(_mount(refusal))}"
+        "/config/issuers default=NAME`), or set issuer_ref=NAME in the role",
     )
 
 
 def _refused(refusal: Refusal) -> SigningRefused:
-    return SigningRefused(f"the role {_role(refusal)!r} does not sign this: {refusal.words}")
+    return SigningRefused(f"the role {_role(refusal)!r} refused to sign: {refusal.message}")
 
 
 def _mount(refusal: Refusal) -> str:
@@ -172,7 +172,7 @@ def _role(refusal: Refusal) -> str:
 
 
 def _time(text: str) -> datetime | None:
-    """Read a time as Go prints it in UTC (RFC 3339, down to nanoseconds)."""
+    """Return a time that Go printed (RFC 3339, up to nanoseconds) in UTC; None if it is not one."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -180,7 +180,7 @@ def _time(text: str) -> datetime | None:
 
 
 def _longest(left: timedelta) -> timedelta:
-    """Return the longest TTL in ``left`` that still fits when it has been read and pasted."""
+    """Return the longest TTL that will still fit into ``left`` when the user pastes it."""
     fits = left - min(timedelta(minutes=1), left / 10)
     if fits >= timedelta(days=1):
         return fits - fits % timedelta(hours=1)

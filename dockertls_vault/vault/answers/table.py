@@ -1,7 +1,7 @@
-"""What Vault's answers mean, in one table: by status, words and path; pure.
+"""What Vault's responses mean, in one table: by status, message and path; pure.
 
-The words are Vault's and OpenBao's own (tests/vault/answers/test_table.py quotes them in full). The
-first row that fits decides whether the request is sent again, where, and which error it is.
+The messages are those of Vault and OpenBao (tests/vault/answers/test_table.py quotes them in full).
+The first row that fits decides whether and where the request is sent again, and which error it is.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .answer import Answer
 
 _CAPABILITIES = {"GET": "read", "LIST": "list", "DELETE": "delete", "PATCH": "patch"}
-# A success of Vault's has one of these, but for what it tells anybody of its leader.
+# Every successful response of Vault has one of these, except that of sys/leader.
 _SUCCESS = {"request_id", "lease_id", "data", "auth", "wrap_info", "errors"}
 _BARE = "sys/leader"
 _LOGIN = r"^auth/.+/login(/[^/]+)?$"
@@ -50,10 +50,10 @@ _KINDS = {400: RequestRejected, 404: NotFound}
 
 @dataclass(frozen=True)
 class Meaning:
-    """What follows from an answer; ``fault`` is None for a success.
+    """What follows from a response; ``fault`` is None for a success.
 
-    ``wait`` are the seconds that the server wants to be left alone, ``acted`` whether it may
-    have done what it was asked for although it failed.
+    ``wait`` is the server's Retry-After in seconds. ``acted`` is true if the server may have
+    carried out the request although it failed.
     """
 
     verdict: Verdict
@@ -63,12 +63,12 @@ class Meaning:
 
 
 def read(method: str, path: str, address: Address, answer: Answer) -> Meaning:
-    """Return what ``answer`` means to a request; ``path`` is without ``/v1/``."""
+    """Return what ``answer`` means for a request; ``path`` has no ``/v1/``."""
     part = rows(path, answer)
     if not part:
         return Meaning(Verdict.FINAL)
-    words = answer.errors or ((answer.text,) if answer.text else ())
-    refusal = Refusal(method, path, address, answer.status, words, answer.headers, answer.date)
+    errors = answer.errors or ((answer.text,) if answer.text else ())
+    refusal = Refusal(method, path, address, answer.status, errors, answer.headers, answer.date)
     found = _first(part, refusal)
     if found is None:
         return Meaning(Verdict.FINAL)
@@ -78,12 +78,12 @@ def read(method: str, path: str, address: Address, answer: Answer) -> Meaning:
 
 
 def is_redirect(answer: Answer) -> bool:
-    """Tell whether the answer is to be had elsewhere."""
+    """Tell whether ``answer`` is a redirect."""
     return 300 <= answer.status < 400
 
 
 def rows(path: str, answer: Answer) -> tuple[Row, ...]:
-    """Return the part of the table that ``answer`` belongs to; none for a success."""
+    """Return the rows of the table that apply to ``answer``; empty for a success."""
     if is_redirect(answer):
         return REDIRECTS
     if not _is_vaults(path, answer):
@@ -93,13 +93,13 @@ def rows(path: str, answer: Answer) -> tuple[Row, ...]:
 
 def _first(rows: tuple[Row, ...], refusal: Refusal) -> tuple[Row, Refusal] | None:
     for candidate in rows:
-        if said := candidate.find(refusal):
-            return candidate, dataclasses.replace(refusal, said=said, path=unquote(refusal.path))
+        if match := candidate.search(refusal):
+            return candidate, dataclasses.replace(refusal, match=match, path=unquote(refusal.path))
     return None
 
 
 def _is_vaults(path: str, answer: Answer) -> bool:
-    """Tell whether Vault may have sent this: a failure of its has ``errors``, if an empty list."""
+    """Tell whether this may be Vault's: its errors always have an ``errors`` list, maybe empty."""
     if answer.body is None:
         return answer.empty and answer.status < 400
     if answer.status >= 400:
@@ -108,7 +108,7 @@ def _is_vaults(path: str, answer: Answer) -> bool:
 
 
 def _retry_after(refusal: Refusal) -> float:
-    """Return Retry-After in seconds; Vault never gives it as a date."""
+    """Return Retry-After in seconds; Vault never sends it as a date."""
     text = refusal.headers.get("Retry-After", "")
     return float(text) if text.isdecimal() else 0.0
 
@@ -121,7 +121,7 @@ def _not_vault(refusal: Refusal) -> NotVault:
 
 def _not_behind_it(refusal: Refusal) -> VaultUnreachable:
     return VaultUnreachable(
-        f"the server at {refusal.address} does not reach Vault (HTTP {refusal.status})",
+        f"the server at {refusal.address} cannot reach Vault (HTTP {refusal.status})",
         hint="check that Vault is up behind this proxy or load balancer",
     )
 
@@ -136,7 +136,7 @@ def _speaks_tls(refusal: Refusal) -> VaultUnreachable:
 def _proxy_login(refusal: Refusal) -> VaultUnreachable:
     return VaultUnreachable(
         f"the proxy for {refusal.address} requires credentials (HTTP {refusal.status})",
-        hint="give them in the proxy's address, or bypass the proxy",
+        hint="put them into the proxy's URL, or bypass the proxy (NO_PROXY)",
     )
 
 
@@ -144,30 +144,30 @@ def _redirects(refusal: Refusal) -> VaultError:
     return VaultError(
         f"{refusal.address} redirects again after a redirect",
         status=refusal.status,
-        hint="check that api_addr of each node is its own address, not a load balancer's",
+        hint="check that each node's api_addr is its own address, not that of a load balancer",
     )
 
 
 def _rate_limited(refusal: Refusal) -> RateLimited:
     seconds = _retry_after(refusal)
     return RateLimited(
-        f"Vault rate-limited the request: {refusal.words}",
-        hint=f"Vault asks to wait {seconds:.0f} s" if seconds else "",
+        f"Vault rate-limited the request: {refusal.message}",
+        hint=f"try again in {seconds:.0f} s, as Vault requests" if seconds else "",
     )
 
 
 def _lease_quota(refusal: Refusal) -> LeaseQuotaExceeded:
-    return LeaseQuotaExceeded(f"Vault's lease count quota is exceeded: {refusal.words}")
+    return LeaseQuotaExceeded(f"Vault's lease count quota is exceeded: {refusal.message}")
 
 
 def _overloaded(refusal: Refusal) -> RateLimited:
-    return RateLimited(f"Vault at {refusal.address} is overloaded: {refusal.words}")
+    return RateLimited(f"Vault at {refusal.address} is overloaded: {refusal.message}")
 
 
 def _stale(refusal: Refusal) -> TryAgain:
     return TryAgain(
-        f"{refusal.address} has not yet replicated the last write: {refusal.words}",
-        hint="a standby lags behind the leader; try again, or give the leader's address",
+        f"{refusal.address} has not yet replicated the last write: {refusal.message}",
+        hint="a standby lags behind the leader; try again, or use the leader's address",
     )
 
 
@@ -176,39 +176,41 @@ def _sealed(refusal: Refusal) -> VaultSealed:
 
 
 def _no_leader(refusal: Refusal) -> NoLeader:
-    return NoLeader(f"the cluster at {refusal.address} has no leader: {refusal.words}")
+    return NoLeader(f"the cluster at {refusal.address} has no leader: {refusal.message}")
 
 
 def _cancelled(refusal: Refusal) -> VaultError:
     return VaultError(
-        f"{refusal.address} cancels {refusal.path}: {refusal.words}",
+        f"{refusal.address} cancelled the request for {refusal.path}: {refusal.message}",
         status=refusal.status,
         errors=refusal.errors,
-        hint="OpenBao 2.5.0 does so until it is restarted, and 2.5.1 no more; "
-        "else check the server's log",
+        hint="if it is OpenBao 2.5.0, restart it and upgrade to 2.5.1 or later; otherwise check "
+        "the server's log",
     )
 
 
 def _login_denied(refusal: Refusal) -> LoginDenied:
-    return LoginDenied(f"Vault refused the login at {refusal.path}: {refusal.words}")
+    return LoginDenied(f"Vault denied the login at {refusal.path}: {refusal.message}")
 
 
 def _wrapping_token_invalid(refusal: Refusal) -> WrappingTokenInvalid:
     return WrappingTokenInvalid(
-        f"the wrapping token has expired, or was unwrapped before: {refusal.words}"
+        f"the wrapping token has expired or was already unwrapped: {refusal.message}"
     )
 
 
 def _token_rejected(refusal: Refusal) -> TokenRejected:
-    return TokenRejected(f"Vault rejected the token: {refusal.words}", why=refusal.words)
+    return TokenRejected(f"Vault rejected the token: {refusal.message}", why=refusal.message)
 
 
 def _token_unknown(refusal: Refusal) -> TokenRejected:
-    return TokenRejected(f"Vault rejected the token: {refusal.words}", why=refusal.words, gone=True)
+    return TokenRejected(
+        f"Vault rejected the token: {refusal.message}", why=refusal.message, gone=True
+    )
 
 
 def _token_used_up(_refusal: Refusal) -> TokenRejected:
-    # Its last use was this request, which asks about the token itself.
+    # This request, a lookup of the token itself, was its last use.
     return TokenRejected(
         "the token is used up: this was its last use",
         why="this was its last use",
@@ -221,23 +223,23 @@ def _not_allowed(refusal: Refusal) -> PermissionDenied:
     capability = _CAPABILITIES.get(refusal.method, "update")
     return PermissionDenied(
         f"the token's policies do not allow {capability!r} on {refusal.path!r}",
-        hint=f'the policy needs: path "{refusal.path}" {{ capabilities = ["{capability}"] }}',
+        hint=f'add to the policy: path "{refusal.path}" {{ capabilities = ["{capability}"] }}',
     )
 
 
 def _nothing_below(refusal: Refusal) -> PermissionDenied:
-    path = refusal.said["path"] if refusal.said else refusal.path
+    path = refusal.match["path"] if refusal.match else refusal.path
     return PermissionDenied(
-        f"the token's policies allow nothing below {path!r}",
+        f"the token's policies grant nothing below {path!r}",
         hint="`dockertls-vault auth` shows what the policy needs",
     )
 
 
 def _denied(refusal: Refusal) -> PermissionDenied:
     return PermissionDenied(
-        f"Vault denies {refusal.method} on {refusal.path!r}: {refusal.words}",
+        f"Vault denied {refusal.method} on {refusal.path!r}: {refusal.message}",
         by_policy=False,
-        hint="ask the operator of Vault; more than the token's policies decides this",
+        hint="ask the operator of Vault: it is not only the token's policies that deny this",
     )
 
 
@@ -250,10 +252,10 @@ def _no_mount(refusal: Refusal) -> UnknownMount:
 
 
 def _failed(refusal: Refusal) -> VaultError:
-    verb = "refused" if refusal.status < 500 else "failed at"
+    verb = "rejected" if refusal.status < 500 else "failed at"
     kind = _KINDS.get(refusal.status, VaultError)
     return kind(
-        f"Vault {verb} {refusal.path}: {refusal.words}",
+        f"Vault {verb} {refusal.path}: {refusal.message}",
         status=refusal.status,
         errors=refusal.errors,
     )
@@ -262,7 +264,7 @@ def _failed(refusal: Refusal) -> VaultError:
 NOT_VAULT = (
     row((502, 503, 504), "", Verdict.NEXT_NODE, _not_behind_it, acted=True),
     row(407, "", Verdict.NEVER_HERE, _proxy_login),
-    # Go and what is built on it; nginx; Apache.
+    # The messages of Go servers, nginx and Apache.
     row(
         400,
         r"HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port|"
@@ -278,7 +280,7 @@ REDIRECTS = (row(_ANY, "", Verdict.REDIRECT, _redirects),)
 VAULT = (
     # A node that cannot answer now.
     row(429, r"lease count quota", Verdict.FINAL, _lease_quota),
-    # OpenBao's standbys say so without a word.
+    # A standby of OpenBao sends no message with it.
     row(429, r"^HTTP 429$", Verdict.NEXT_NODE, _stale),
     row(412, "", Verdict.NEXT_NODE, _stale),
     row(429, "", Verdict.BACK_OFF, _rate_limited),
@@ -292,7 +294,7 @@ VAULT = (
         Verdict.NEXT_NODE,
         _no_leader,
     ),
-    # A node that loses its office: nobody knows whether the others took over what it was told.
+    # A leader that steps down: the request may or may not have been replicated.
     row(
         500,
         r"leadership lost|leadership transfer|forwarding RPC",
@@ -300,7 +302,7 @@ VAULT = (
         _no_leader,
         acted=True,
     ),
-    # The same, or a fault in OpenBao 2.5.0 that stays (openbao#2472).
+    # The same, or a bug in OpenBao 2.5.0 that persists until a restart (openbao#2472).
     row(500, r"context canceled", Verdict.BRIEFLY, _cancelled, acted=True),
     row(
         400,
@@ -309,18 +311,18 @@ VAULT = (
         _failed,
     ),
     row(404, r"namespace not found", Verdict.FINAL, _no_namespace),
-    # Who we are.
+    # Authentication.
     row((400, 401, 403, 404), "", Verdict.FINAL, _login_denied, path=_LOGIN),
     row((400, 403, 404), "", Verdict.FINAL, _wrapping_token_invalid, path=r"^sys/wrapping/"),
     row(403, r"invalid token", Verdict.FINAL, _token_unknown),
     row(403, r"^permission denied$", Verdict.FINAL, _token_rejected),
     row(400, r"^1 error occurred: \* invalid token$", Verdict.FINAL, _token_used_up),
     row(400, r"^(1 error occurred: \* )?missing client token", Verdict.FINAL, _token_rejected),
-    # What we may do; Sentinel has words of its own.
+    # Authorization; Sentinel has other messages.
     row(403, r"^1 error occurred: \* permission denied$", Verdict.FINAL, _not_allowed),
     row(403, r'preflight capability check .*path "(?P<path>[^"]*)"', Verdict.FINAL, _nothing_below),
     row(403, "", Verdict.FINAL, _denied),
-    # What is there.
+    # What exists in Vault.
     *SIGNING,
     row(404, r"no handler for route", Verdict.LAGGING, _no_mount),
     row(400, r"No secret engine mount", Verdict.FINAL, _no_mount),

@@ -24,6 +24,6 @@ def exposes_token(server: Address, settings: Settings) -> bool:
     return proxy is not None and not proxy.address.is_loopback
 
 
-def words(server: Address) -> str:
+def warning(server: Address) -> str:
     """Return what is said of such a connection."""
     return f"the connection to {server} is not encrypted: the token is sent in the clear"

@@ -147,7 +147,7 @@ class Sender:
             warned = leader in self._servers.exposed
             self._servers.exposed.add(leader)
         if not warned:
-            logger.warning(plaintext.words(leader))
+            logger.warning(plaintext.warning(leader))
 
     def _send(self, call: Call, address: Address, asked: Target, until: float) -> Answer | Failure:
         try:

@@ -38,7 +38,7 @@ class Identity:
         self._used: Counter[str] = Counter()
 
     @property
-    def spends(self) -> bool:
+    def defers_login(self) -> bool:
         """Whether the login that is to come uses up what can be had once, or asks somebody."""
         return self._token is None and (
             self._choice.method in {Method.USERPASS, Method.LDAP}
@@ -90,7 +90,7 @@ class Identity:
             ) from None
         return self._token != before
 
-    def blamed(self, refused: TokenRejected) -> TokenRejected:
+    def explain_rejection(self, refused: TokenRejected) -> TokenRejected:
         """Return the refusal of the token in use with where that was found, and what to do."""
         whose = self._found
         if self._choice.method is not Method.TOKEN:

@@ -68,7 +68,7 @@ class Login:
     ttl: timedelta | None
     uses: int | None
     since: float
-    used_up: str | None = None
+    consumed_wrapping_token: str | None = None
 
 
 def choose(settings: Settings) -> Choice:
@@ -150,8 +150,8 @@ class Authenticator:
             )
             raise
         auth = _auth(body, method)
-        used_up = approle.wrapped_in(self._settings) if method is Method.APPROLE else None
-        login = dataclasses.replace(_noted(auth, method), used_up=used_up)
+        consumed = approle.wrapped_in(self._settings) if method is Method.APPROLE else None
+        login = dataclasses.replace(_noted(auth, method), consumed_wrapping_token=consumed)
         note(login)
         _judge(auth)
         return login

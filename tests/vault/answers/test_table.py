@@ -116,7 +116,7 @@ EXAMPLES = {
         SIGN, 404, {"message": "not found"}, Verdict.NEVER_HERE, NotVault, 69, "(HTTP 404)"
     ),
     "a load balancer without Vault": Example(
-        SIGN, 503, None, N, VaultUnreachable, 69, "does not reach Vault (HTTP 503)"
+        SIGN, 503, None, N, VaultUnreachable, 69, "cannot reach Vault (HTTP 503)"
     ),
     "a proxy that wants a password": Example(
         SIGN, 407, None, Verdict.NEVER_HERE, VaultUnreachable, 69, "requires credentials"
@@ -156,7 +156,8 @@ EXAMPLES = {
         NoLeader, 75,
     ),
     "a node that shuts down, or OpenBao 2.5.0": Example(
-        SIGN, 500, "context canceled", Verdict.BRIEFLY, VaultError, 69, "cancels pki/sign/server"
+        SIGN, 500, "context canceled", Verdict.BRIEFLY, VaultError, 69,
+        "cancelled the request for pki/sign/server"
     ),
     "a forbidden header, Vault": Example(
         LOOKUP, 400, INCONSISTENT, Verdict.NO_FORWARDING, RequestRejected, 69
@@ -184,7 +185,7 @@ EXAMPLES = {
     ),
     "a wrapping token": Example(
         "sys/wrapping/unwrap", 400, "wrapping token is not valid or does not exist", F,
-        WrappingTokenInvalid, 77, "was unwrapped before",
+        WrappingTokenInvalid, 77, "was already unwrapped",
     ),
     "a failure while unwrapping": Example(
         "sys/wrapping/unwrap", 500, "internal error", F, VaultError, 69
@@ -221,7 +222,7 @@ EXAMPLES = {
         "sys/mounts/pki", 400, "No secret engine mount at pki/", F, UnknownMount, 78
     ),
     "nothing there": Example(
-        "pki/roles/x", 404, {"errors": []}, F, NotFound, 69, "Vault refused pki/roles/x: HTTP 404"
+        "pki/roles/x", 404, {"errors": []}, F, NotFound, 69, "Vault rejected pki/roles/x: HTTP 404"
     ),
     "a parameter": Example(
         "pki/config/issuers", 400, "Failed to parse default: not found", F, RequestRejected, 69
@@ -285,7 +286,7 @@ EXAMPLES = {
     ),
     "an issuer that expires too soon": Example(
         SIGN, 400, f"{BEYOND} 2026-12-01T00:00:00Z", F, TTLNotAllowed, 78,
-        "ends at 2026-12-01 00:00:00 UTC", headers=DATE,
+        "expires at 2026-12-01 00:00:00 UTC", headers=DATE,
     ),
     "an issuer that expires at an unreadable time": Example(
         SIGN, 400, f"{BEYOND} 99999-12-01T00:00:00Z", F, TTLNotAllowed, 78, "expires too soon",
@@ -326,7 +327,7 @@ EXAMPLES = {
     ),
     "any other refusal by the role": Example(
         SIGN, 400, "user_id alice is not allowed by this role", F, SigningRefused, 78,
-        "does not sign this: user_id alice",
+        "refused to sign: user_id alice",
     ),
 }  # fmt: skip
 
@@ -337,7 +338,7 @@ def fitting(example: Example) -> Row | None:
     rows = table.rows(example.path, answer)
     words = answer.errors or (answer.text,)
     refusal = Refusal("POST", example.path, VAULT, answer.status, words, {})
-    return next((row for row in rows if row.find(refusal)), None)
+    return next((row for row in rows if row.search(refusal)), None)
 
 
 # Each example's text, to be used as a common name.
@@ -513,4 +514,4 @@ def test_wait_before_a_retry(header: dict[str, str], said: list[str], wait: floa
     meaning = table.read("POST", SIGN, VAULT, Answer(429, header, {"errors": said}, empty=False))
     assert meaning.wait == wait
     assert meaning.fault is not None
-    assert ("wait 7 s" in meaning.fault.hint) is bool(wait)
+    assert ("in 7 s" in meaning.fault.hint) is bool(wait)

@@ -293,7 +293,7 @@ def test_retry_after_beyond_the_budget_is_not_waited_for() -> None:
 
     found = failure(answer, DOCKERTLS_TIMEOUT="300s")
     assert isinstance(found, RateLimited)
-    assert found.hint == "Vault asks to wait 600 s"
+    assert found.hint == "try again in 600 s, as Vault requests"
 
 
 def test_lease_count_quota_is_not_retried() -> None:

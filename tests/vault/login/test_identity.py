@@ -75,7 +75,7 @@ def test_prompt_and_wrapped_secret_id_are_spent_by_a_login(
         f"DOCKERTLS_{name}": str(tmp_path / value) if name.endswith("_FILE") else value
         for name, value in given.items()
     }
-    assert session(NOWHERE, **variables).identity.spends is spends
+    assert session(NOWHERE, **variables).identity.defers_login is spends
 
 
 def test_failed_read_leaves_a_wrapped_secret_id_unspent(
@@ -85,7 +85,7 @@ def test_failed_read_leaves_a_wrapped_secret_id_unspent(
     wrapped = wrapped_secret_id(openbao, variables["DOCKERTLS_AUTH_MOUNT"])
     variables |= {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped}
     opened = session(openbao.address, **variables)
-    with pytest.raises(NotVault), opened, opened.beside(fail):
+    with pytest.raises(NotVault), opened, opened.reading(fail):
         lookup(opened)
     assert Operator.of(openbao).is_alive(wrapped)
     assert opened.identity.logins == []
@@ -98,9 +98,9 @@ def test_read_after_the_login_runs_in_the_background(
     wrapped = wrapped_secret_id(openbao, variables["DOCKERTLS_AUTH_MOUNT"])
     here = threading.current_thread().name
     with session(openbao.address, **variables, DOCKERTLS_WRAPPED_SECRET_ID=wrapped) as opened:
-        with opened.beside(name_of_the_thread) as name:
+        with opened.reading(name_of_the_thread) as name:
             assert name() == here
             lookup(opened)
-        assert not opened.identity.spends
-        with opened.beside(name_of_the_thread) as name:
+        assert not opened.identity.defers_login
+        with opened.reading(name_of_the_thread) as name:
             assert name() != here

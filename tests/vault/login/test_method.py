@@ -123,7 +123,7 @@ class TestAppRole:
         variables = self.variables(operator, mount)
         variables |= {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped, "DOCKERTLS_AUTH_ROLE": "ci"}
         assert log_in(operator, **variables).path == f"auth/{mount}/login"
-        with pytest.raises(WrappingTokenInvalid, match="unwrapped before") as caught:
+        with pytest.raises(WrappingTokenInvalid, match="already unwrapped") as caught:
             log_in(operator, **variables)
         assert "stolen" in caught.value.hint
         assert wrapped not in str(caught.value)
