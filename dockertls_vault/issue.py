@@ -113,34 +113,35 @@ def issue(
                 roots()  # what is wrong with the mount is the cause
             raise
         own_roots, trusted_roots = roots()
-    clocks = Clocks(clock(), signed.date)
-    issuers.refuse_expired(signed.chain, clocks.agreed)
-    verified = verify.verify(
-        signed.certificate,
-        signed.chain,
-        roots=(*own_roots, *trusted_roots),
-        request=granted,
-        public_key=key.public_key(),
-        clocks=clocks,
-    )
-    last_root = max(trusted_roots, key=lambda root: root.not_valid_after_utc)
-    valid_until = min(verified.valid_until, last_root.not_valid_after_utc)
-    # docker:dind verifies the server's certificate with ca.pem alone, so that holds the chain.
-    inner = verified.intermediates if record.layout is Layout.DIND else ()
-    description = describe(verified.leaf)
-    stop.check()  # what is installed then is so in full: it takes milliseconds
-    installed = store.install(
-        place,
-        store.Material(
-            ca=certificates_pem((*inner, *trusted_roots)),
-            cert=certificates_pem((verified.leaf, *verified.intermediates)),
-            key=keys.private_key_pem(key),
-            serial=description.serial,
-        ),
-        replace(record, request=granted),
-        replace=replace_files,
-        now=clocks.now,
-    )
+    with signer.logging_out():
+        clocks = Clocks(clock(), signed.date)
+        issuers.refuse_expired(signed.chain, clocks.agreed)
+        verified = verify.verify(
+            signed.certificate,
+            signed.chain,
+            roots=(*own_roots, *trusted_roots),
+            request=granted,
+            public_key=key.public_key(),
+            clocks=clocks,
+        )
+        last_root = max(trusted_roots, key=lambda root: root.not_valid_after_utc)
+        valid_until = min(verified.valid_until, last_root.not_valid_after_utc)
+        # docker:dind verifies the server's certificate with ca.pem alone, so that holds the chain.
+        inner = verified.intermediates if record.layout is Layout.DIND else ()
+        description = describe(verified.leaf)
+        stop.check()  # what is installed then is so in full: it takes milliseconds
+        installed = store.install(
+            place,
+            store.Material(
+                ca=certificates_pem((*inner, *trusted_roots)),
+                cert=certificates_pem((verified.leaf, *verified.intermediates)),
+                key=keys.private_key_pem(key),
+                serial=description.serial,
+            ),
+            replace(record, request=granted),
+            replace=replace_files,
+            now=clocks.now,
+        )
     return Issued(
         purpose=request.purpose,
         key_type=request.key_type,

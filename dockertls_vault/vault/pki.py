@@ -137,6 +137,10 @@ class PKI:
         """Obtain the token in the background, within the context; as ``Session.logging_in``."""
         return self._session.logging_in()
 
+    def logging_out(self) -> AbstractContextManager[None]:
+        """Within it, the tokens of logins are revoked: nothing is going to be signed any more."""
+        return self._session.logging_out()
+
     def references(self) -> tuple[str, ...]:
         """Return the id of every issuer of the mount; needs no token.
 

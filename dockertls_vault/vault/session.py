@@ -95,6 +95,7 @@ class Session:
         )
         self.identity = Identity(settings, authenticator)
         self.adapter = _WithToken(self._cluster, settings.namespace, self.identity)
+        self._revoked: list[Login] = []
 
     def __enter__(self) -> Self:
         self.identity.prepare()
@@ -107,13 +108,18 @@ class Session:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self._cluster.allow(_REVOKING)
-            with stop.shielded():
-                for login in self.identity.logins:
-                    self._revoke(login)
+            self._revoke_all()
         finally:
             self._cluster.close()
             self._transport.close()
+
+    def _revoke_all(self) -> None:
+        self._cluster.allow(_REVOKING)
+        with stop.shielded():
+            for login in self.identity.logins:
+                if login not in self._revoked:
+                    self._revoke(login)
+                    self._revoked.append(login)
 
     def _revoke(self, login: Login) -> None:
         """Revoke a token; a failure is logged, so that it does not hide another one."""
@@ -175,6 +181,20 @@ class Session:
             return
         with in_background(self.identity.token) as token:
             yield token
+
+    @contextmanager
+    def logging_out(self) -> Iterator[None]:
+        """Within it, the tokens of our logins are revoked in the background: none is needed now.
+
+        That nothing is asked of Vault meanwhile is for the caller to see to.
+        """
+        if not self.identity.logins:
+            yield
+            return
+        with in_background(self._revoke_all) as revoked:
+            yield
+            with stop.shielded():  # a signal comes too late when the work is done
+                revoked()
 
     def wait(self, seconds: float, why: str) -> bool:
         """Wait, and report why, if the timeout allows it; return whether it did."""
