@@ -1,7 +1,7 @@
-"""How fast are we, next to what a user would run instead? ``python -m tests.bench`` says it.
+"""How fast is it, compared with what a user would run instead? ``python -m tests.bench``.
 
-Everything in one run on one machine: the contenders take turns, so that what else the machine
-does falls on all of them. A figure is a median; the first turns are not counted.
+Everything in one run on one machine: the contenders take turns, so that other load affects all of
+them. Each figure is a median; the first turns are not counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PROGRAMS = {"ab": "apache2-utils", "jq": "jq", "openssl": "openssl"}
 
 
 def main() -> int:
-    """Measure, print, and return the exit status: 0 however slow it was."""
+    """Measure, print, and return the exit status, which is 0 however slow it was."""
     missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
     if missing:
         sys.stderr.write(f"the bench needs: {' '.join(missing)} (scripts/install-bench-tools)\n")
@@ -57,7 +57,7 @@ def _made(directory: Path) -> Path:
 
 
 def _prepare(server: DevVault) -> None:
-    """Do `ca init`, and make the role for keys from Vault: P-256 too, so that neither waits."""
+    """Run `ca init`, and create the role for keys made by Vault: P-256, too, for fairness."""
     mounts.init(server)
     with mounts.session(server) as session:
         adapter = session.client.adapter
@@ -88,7 +88,7 @@ def _run(gauge: Gauge, runner: Contender, directory: Path) -> Usage:
 
 
 def _check(runner: Contender, directory: Path) -> None:
-    """Make sure that the work was done."""
+    """Verify that the work was done."""
     for name, mode in (("ca.pem", 0o444), ("cert.pem", 0o444), ("key.pem", 0o400)):
         if (directory / name).stat().st_mode & 0o777 != mode:
             raise RuntimeError(f"{runner.name} left {name} with another mode")

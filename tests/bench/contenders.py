@@ -1,6 +1,6 @@
-"""The commands that are compared: ours, and what a user would run instead; ours is the first.
+"""The commands that are compared: ours, which comes first, and what a user would run instead.
 
-Each writes ca.pem, cert.pem and key.pem with their modes into an empty directory.
+Each writes ca.pem, cert.pem and key.pem with their modes to an empty directory.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from tests.harness.openbao import DevVault
 
 MOUNT = "dockertls"
-# `issue` makes the key in Vault, which a role that takes every kind of key refuses.
+# Vault's `issue` generates the key, which a role with key_type=any refuses.
 ISSUING_ROLE = "client-with-key"
 NAME = "alice"
 
-# The key comes from Vault, in one answer with the certificate.
+# Vault returns the key together with the certificate.
 _BAO = r"""
 set -eu
 umask 077
@@ -34,14 +34,14 @@ chmod 0444 ca.pem cert.pem
 chmod 0400 key.pem
 """
 
-# The token of this login is left, to be valid for as long as the role says.
+# The token of this login is not revoked, and stays valid for the role's TTL.
 _LOGGED_IN = rf"""
 BAO_TOKEN=$("$BAO" write -field=token auth/approle/login \
     role_id="$DOCKERTLS_ROLE_ID" secret_id="$DOCKERTLS_SECRET_ID")
 export BAO_TOKEN
 {_BAO}"""
 
-# Docker's own page, with keys of 2048 bits: a CA, a server, a client.
+# The commands of Docker's own page, with 2048-bit keys: a CA, a server, a client.
 _OPENSSL = r"""
 set -eu
 umask 077
@@ -76,9 +76,9 @@ class Contender:
 
 
 def contenders(server: DevVault, path: str, home: Path) -> tuple[Contender, ...]:
-    """Return those that have a token; they see ``path``, ``home`` and what leads to the server.
+    """Return those with a token; their environment is ``path``, ``home`` and the server's.
 
-    So no variable keeps Python from its compiled files, which a user has.
+    So no variable prevents Python from using its compiled files, as a user's would.
     """
     plain = {"PATH": path, "HOME": str(home)}
     vault = {**plain, "BAO_ADDR": server.address, "BAO_TOKEN": server.token, "NAME": NAME}
@@ -93,13 +93,13 @@ def contenders(server: DevVault, path: str, home: Path) -> tuple[Contender, ...]
             files=False,
         ),
         Contender("a Python that does nothing", (sys.executable, "-c", ""), plain, files=False),
-        # What the figures for memory cannot go below.
+        # The lower limit of the figures for memory.
         Contender("true", ("/bin/true",), plain, files=False),
     )
 
 
 def far_contenders(vault: Mapping[str, str], path: str, home: Path) -> tuple[Contender, ...]:
-    """Return those that log in with AppRole, to the server that the variables ``vault`` lead to."""
+    """Return those that log in with AppRole to the server of the variables ``vault``."""
     environment = {"PATH": path, "HOME": str(home), "NAME": NAME, **vault}
     return (
         _ours(environment),

@@ -1,4 +1,4 @@
-"""A Vault that is far away, behind TLS: a proxy on this machine takes its time."""
+"""A distant Vault behind TLS: a proxy on this machine adds the latency."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Seconds for each way.
+# Seconds in each direction.
 ONE_WAY = 0.02
 _PIECE = 64 * 1024
 
 
 @contextmanager
 def far_openbao(directory: Path) -> Iterator[tuple[DevVault, dict[str, str]]]:
-    """Run a server; yield it as its operator sees it, and the variables to log in from afar."""
+    """Run a server; yield its operator, and the variables to log in through the proxy."""
     authority = Authority.create()
     certificate = authority.server("127.0.0.1")
     with tls_openbao(directory, authority.pem, certificate) as listener, far(listener.port) as port:
@@ -47,10 +47,10 @@ def far_openbao(directory: Path) -> Iterator[tuple[DevVault, dict[str, str]]]:
 
 @contextmanager
 def far(port: int) -> Iterator[int]:
-    """Yield the port of a proxy to ``port``, which passes on what it gets as late as it would be.
+    """Yield the port of a proxy to ``port`` that delays everything in each direction.
 
-    TCP's handshake, which it answers at once, takes its time too: what is sent before that would
-    be over waits for it.
+    It also accounts for the TCP handshake, which it answers at once: data sent before that
+    would be finished is delayed until then.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_serve, args=(listener, port), daemon=True).start()
@@ -70,7 +70,7 @@ def _serve(listener: socket.socket, port: int) -> None:
 
 
 def _carry(source: socket.socket, target: socket.socket, connected: float) -> None:
-    """Pass on what ``source`` sends, its end as well, which is an empty piece."""
+    """Forward the data of ``source``; an empty piece is its end."""
     pieces: SimpleQueue[tuple[float, bytes]] = SimpleQueue()
 
     def take() -> None:

@@ -1,4 +1,4 @@
-"""What a whole command uses: time on the clock, time of the CPU, memory."""
+"""The resources of a whole command: wall time, CPU time, memory."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _STARTER = Path(__file__).with_name("starter.py")
 
 
 class CommandFailed(Exception):
-    """A command that was to be measured did not do its work; the text holds what it said."""
+    """A command to be measured failed; the text has its output."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Seconds on the clock and of the CPU, and the MiB of the largest process."""
+    """Wall time and CPU time in seconds, and the MiB of the largest process."""
 
     wall: float
     cpu: float
@@ -31,14 +31,14 @@ class Usage:
 
 
 class Gauge:
-    """Runs commands by the starter."""
+    """Runs commands through the starter."""
 
     def __init__(self, starter: subprocess.Popen[str], log: Path) -> None:
         self._starter = starter
         self._log = log
 
     def run(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> Usage:
-        """Run ``command`` in ``directory``; raises CommandFailed if it never expires with 0."""
+        """Run ``command`` in ``directory``; raises CommandFailed unless it exits with 0."""
         if self._starter.stdin is None or self._starter.stdout is None:
             raise CommandFailed("nothing listens")
         order = [list(command), dict(environment), str(directory), str(self._log)]
@@ -53,7 +53,7 @@ class Gauge:
 
 @contextmanager
 def running_gauge(log: Path) -> Iterator[Gauge]:
-    """Run the starter; what the commands print goes to ``log``."""
+    """Run the starter; the output of commands goes to ``log``."""
     with subprocess.Popen(
         [sys.executable, "-I", "-S", str(_STARTER)],
         stdin=subprocess.PIPE,
@@ -66,7 +66,7 @@ def running_gauge(log: Path) -> Iterator[Gauge]:
 
 
 def median(usages: Sequence[Usage]) -> Usage:
-    """Return the median of each figure by itself."""
+    """Return the median of each figure separately."""
     return Usage(
         statistics.median(usage.wall for usage in usages),
         statistics.median(usage.cpu for usage in usages),

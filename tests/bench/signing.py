@@ -1,4 +1,4 @@
-"""Signatures a second: through our own session, and what the same server can do at most."""
+"""Signatures per second: through our own session, and the maximum of the same server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.harness.openbao import DevVault
 
 ROUNDS = 5
-# Of one client; several share them.
+# Signatures of one client; several share them.
 REQUESTS = 600
 CLIENTS = (1, 8)
 _TTL = timedelta(hours=1)
@@ -38,7 +38,7 @@ _REFUSED = re.compile(r"^Non-2xx responses:", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Rate:
-    """Signatures a second with so many clients: ours and the ceiling, medians."""
+    """Signatures per second with this many clients: ours and the ceiling, as medians."""
 
     clients: int
     ours: float
@@ -62,7 +62,7 @@ def measure(server: DevVault, directory: Path) -> list[Rate]:
 
 
 def _ours(server: DevVault, csr: str, clients: int) -> float:
-    """Sign in so many processes, each with a session of its own."""
+    """Sign in this many processes, each with its own session."""
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(clients + 1)
     processes = [
@@ -95,7 +95,7 @@ def _sign_once(pki: PKI, csr: str) -> None:
 
 
 def _ceiling(server: DevVault, body: Path, clients: int) -> float:
-    """Let ab sign, which does nothing but send; the token is one of a server that ends with us."""
+    """Sign with ab, which only sends requests; the token is that of a temporary server."""
     ab = shutil.which("ab") or "ab"
     run = subprocess.run(
         [

@@ -1,14 +1,14 @@
-"""Starts commands one after the other and says what each used; run on its own, and small.
+"""Runs commands one after the other and reports the resources of each; small, and standalone.
 
-A process that is forked counts the memory of the one it came from as its own until it runs
-another program, so what starts the commands must be smaller than any of them. Reads a JSON
+A forked process is charged its parent's memory until it executes another program, so the parent
+must be smaller than any of the commands. Reads a JSON
 array a line, ``[arguments, environment, directory, file for output]``, and answers with
 ``[status, seconds, seconds of CPU, KiB]``: the CPU time, user and system, of the command and
 of everything that it waited for, and the memory of the largest process among them (wait4(2),
 ``ru_maxrss``).
 """
 
-# No future import: each module that is loaded here is memory.
+# No future import: each module loaded here costs memory.
 import json
 import os
 import sys
@@ -16,7 +16,7 @@ import time
 
 
 def main() -> None:
-    """Answer each line with one of our own until there are no more."""
+    """Answer each line until there are no more."""
     for line in sys.stdin:
         arguments, environment, directory, output = json.loads(line)
         os.chdir(directory)

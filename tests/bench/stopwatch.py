@@ -1,12 +1,12 @@
-"""Runs the program and notes when it imports, waits for Vault and works on files.
+"""Runs the program and records when it imports, waits for Vault and works on files.
 
 ``python stopwatch.py NOTES ARGUMENT…`` in place of ``dockertls-vault ARGUMENT…``. Each line of
-NOTES is a phase, and when it began and ended by time.perf_counter_ns(), which all processes have in
-common on Linux. Only calls of Python itself are watched, so that the program may be changed.
+NOTES is a phase with its start and end by time.perf_counter_ns(), a clock that all processes share
+on Linux. Only Python's own functions are watched, so that the program may change.
 """
 
-# No future import, and no module that Python has not loaded by now: it would be missing among
-# those of the program.
+# No future import, and only modules that Python has loaded already: others would be missing from
+# the imports of the program.
 import _thread
 import atexit
 import builtins
@@ -27,7 +27,7 @@ _import = builtins.__import__
 
 
 def main() -> None:
-    """Watch, and run the program."""
+    """Install the watches, and run the program."""
     notes = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     atexit.register(_write, notes, os.write)
     builtins.__import__ = _watched_import
@@ -56,7 +56,7 @@ def _watched(phase: str, call: "Callable[..., Any]") -> "Callable[..., Any]":
 
 
 def _watched_import(*arguments: "Any", **named: "Any") -> "Any":
-    """Note the outermost import alone; what it imports is part of it."""
+    """Record only the outermost import, which includes nested ones."""
     thread = _thread.get_ident()
     if thread in _importing:
         return _import(*arguments, **named)

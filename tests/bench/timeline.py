@@ -1,7 +1,7 @@
-"""Where the time of one command goes: when it imports, waits for Vault and works on files.
+"""Where the time of one command goes: importing, waiting for Vault, working on files.
 
-Of all runs the one of median time is shown, since only a single run has an order in it. The table
-goes into docs/reference/performance.md, from which ``python scripts/draw.py`` draws it.
+The run with the median time is shown, since only a single run has an order of phases. The table is
+in docs/reference/performance.md, from which ``python scripts/draw.py`` draws it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STOPWATCH = Path(__file__).with_name("stopwatch.py")
 REST = "key, CSR, checks, the rest"
-# What stopwatch.py calls them.
+# Their names in stopwatch.py.
 PHASES = {
     "python": "Python starts",
     "imports": "imports",
@@ -30,21 +30,21 @@ PHASES = {
     "files": "files",
     "end": "Python ends",
 }
-# Milliseconds: what lies closer together is one piece, and what is shorter is left out.
+# Milliseconds: intervals closer than this are merged, and shorter ones left out.
 _APART = 3.0
 _SHORT = 0.3
 
 
 @dataclass(frozen=True)
 class Run:
-    """How long a command took, and when which phase was on; milliseconds."""
+    """The time that a command took, and the intervals of each phase, in milliseconds."""
 
     total: float
     phases: dict[str, list[tuple[float, float]]]
 
 
 def measured(ours: Contender, rival: Contender, directory: Path, rounds: int) -> str:
-    """Run both in turn, ours under the stopwatch; return the table."""
+    """Run both commands in turn, ours under the stopwatch; return the table."""
     runs, rivals = [], []
     for _ in range(rounds):
         runs.append(timed(ours, directory))
@@ -63,7 +63,7 @@ def timed(ours: Contender, directory: Path) -> Run:
 
 
 def _spent(command: Sequence[str], contender: Contender, directory: Path) -> tuple[int, int]:
-    """Run it in an empty directory; return when it began and ended, in nanoseconds."""
+    """Run it in an empty directory; return its start and end in nanoseconds."""
     with tempfile.TemporaryDirectory(dir=directory) as empty:
         begun = time.perf_counter_ns()
         subprocess.run(
@@ -73,7 +73,7 @@ def _spent(command: Sequence[str], contender: Contender, directory: Path) -> tup
 
 
 def read(notes: str, begun: int, ended: int) -> Run:
-    """Return what the stopwatch noted; what it cannot know is when all began and ended."""
+    """Return the intervals that the stopwatch noted; 0 stands for the start or end of the run."""
     phases: dict[str, list[tuple[float, float]]] = {}
     for line in notes.splitlines():
         phase, first, last = line.split()
@@ -87,7 +87,7 @@ def read(notes: str, begun: int, ended: int) -> Run:
 
 
 def union(pieces: Iterable[tuple[float, float]], apart: float = 0.0) -> list[tuple[float, float]]:
-    """Return the pieces in order, and as one where they overlap or are close together."""
+    """Return the intervals in order, merged if they overlap or are close together."""
     found: list[tuple[float, float]] = []
     for first, last in sorted(pieces):
         if found and first - found[-1][1] <= apart:
@@ -98,7 +98,7 @@ def union(pieces: Iterable[tuple[float, float]], apart: float = 0.0) -> list[tup
 
 
 def table(run: Run, rounds: int) -> str:
-    """Return a row for each phase: how long it took in all, and when it was on."""
+    """Return a row per phase: its total time, and its intervals."""
     *phases, end = PHASES.values()
     rows = [_row(phase, run.phases.get(phase, [])) for phase in (*phases, REST, end)]
     head = f"{f'issue client, the median of {rounds}, in ms':<38}{'takes':>9}  when\n"

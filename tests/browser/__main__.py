@@ -1,8 +1,8 @@
-"""How do the pages do in a real browser? ``python -m tests.browser`` says it, and so `make look`.
+"""How do the pages look in a real browser? ``python -m tests.browser``, or `make look`.
 
-Each page of site/, on a telephone that is dark and a screen that is light: nothing sticks out of
-the page, nothing is fetched from another host, the scheme is the system's, and the button at a
-block of commands copies what is to be typed.
+Each page of site/, on a dark phone and on a light screen: nothing overflows the page, nothing is
+fetched from another host, the colour scheme is the system's, and the button of a block of commands
+copies what a reader types.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SITE = Path(__file__).parents[2] / "site"
 # Width in pixels, and whether the system is dark.
 SCREENS = ((390, True), (1280, False))
-# What sticks out of the page, and is in nothing that scrolls by itself.
+# Elements that overflow the page and are not inside a scrolling element.
 _TOO_WIDE = """\
 (() => {
   const page = document.querySelector(".md-content");
@@ -36,7 +36,7 @@ _TOO_WIDE = """\
 })()
 """
 _IS_DARK = 'document.body.getAttribute("data-md-color-scheme") === "slate"'
-# What each button copies, next to what it should.
+# What each button copies, and what it should.
 _COPIED = """\
 [...document.querySelectorAll("[data-copy]")].map(block => {
   let copied = null;
@@ -51,11 +51,11 @@ _COPIED = """\
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Stay silent."""
 
 
 def main() -> int:
-    """Look at all pages; return 0 if there is nothing to mend."""
+    """Check all pages; return 0 if there are no problems."""
     program = chromium.find()
     if program is None or not (SITE / "index.html").is_file():
         sys.stderr.write("this needs chromium (scripts/install-browser) and site/ (make docs)\n")
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def look(tab: chromium.Tab, origin: str, page: str, *, dark: bool) -> list[str]:
-    """Return what is wrong with a page."""
+    """Return the problems of a page."""
     fetched = tab.open(f"{origin}/{page}/")
     foreign = [it for it in fetched if not it.startswith((f"{origin}/", "data:"))]
     wrong = [f"fetches {address}" for address in foreign]

@@ -1,4 +1,4 @@
-"""Chromium without a window, steered by the DevTools protocol over a pair of pipes."""
+"""Headless Chromium, controlled through the DevTools protocol over a pair of pipes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _OPTIONS = (
     "--no-first-run",
     "--remote-debugging-pipe",
 )
-# The two ends that --remote-debugging-pipe takes, and a number above both.
+# The two file descriptors of --remote-debugging-pipe, and a number above both.
 _COMMANDS, _ANSWERS, _ABOVE = 3, 4, 10
 
 
 class Tab:
-    """A page that is open, with the addresses that it fetched since it was opened."""
+    """A page, with the URLs fetched since it was opened."""
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands, self._answers = commands, answers
@@ -44,10 +44,10 @@ class Tab:
             self._call(f"{domain}.enable")
 
     def show(self, *, width: int, dark: bool) -> None:
-        """Be a screen of that many pixels, on a system with that scheme."""
+        """Emulate a screen of that many pixels, on a system with that colour scheme."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
-        # A mobile one zooms out where something sticks out, and nothing does then.
+        # A mobile page would zoom out on overflow, which would hide it.
         size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
@@ -64,7 +64,7 @@ class Tab:
         }
 
     def value(self, expression: str) -> Any:
-        """Return what an expression of JavaScript is there, as if a user had asked for it."""
+        """Return the value of a JavaScript expression, evaluated as by a user's action."""
         how = {"returnByValue": True, "userGesture": True}
         return self._call("Runtime.evaluate", expression=expression, **how)["result"]["value"]
 
@@ -91,13 +91,13 @@ class Tab:
 
 
 def find() -> str | None:
-    """Return the program, if it is installed."""
+    """Return the path of the browser, if installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
 def tab(program: str) -> Iterator[Tab]:
-    """Run a browser of one's own, with a profile that is gone afterwards."""
+    """Run a separate browser with a temporary profile."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         its_commands, commands = os.pipe()
         answers, its_answers = os.pipe()

@@ -1,7 +1,7 @@
-"""Each border of the program, and inputs without end to cross it with.
+"""Every trust boundary of the program, and an endless supply of inputs for it.
 
-A border is where something comes in that others made: a module here draws it, and says what the
-program does with it. ``make test`` takes a few of each, ``make fuzz`` 100,000.
+A border is where data from outside comes in: each module here generates such data, and defines how
+the program processes it. ``make test`` takes a few inputs for each, ``make fuzz`` 100,000.
 """
 
 from __future__ import annotations

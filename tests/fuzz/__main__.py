@@ -1,7 +1,7 @@
 """The long form: ``python -m tests.fuzz [--count N] [--seed S] [--from K] [BORDER…]``.
 
-Prints how often each outcome came; ends with 1 where an input led to a bug, which is shown with
-what finds it again.
+Prints how often each outcome occurred; exits with 1 if an input led to a bug, which is shown with
+the command that reproduces it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .border import fuzz
 if TYPE_CHECKING:
     from .border import Tally
 
-_SHOWN = 5  # bugs of a border; the first few tell most
+_SHOWN = 5  # bugs of a border; the first few are the most useful
 
 
 def main() -> int:
-    """Fuzz the borders that are named, or all."""
+    """Fuzz the named borders, or all."""
     parser = argparse.ArgumentParser(prog="tests.fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="inputs for each border")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,7 +1,7 @@
-"""What Vault answers, wrong in one place of a conversation that would have gone well.
+"""Answers of Vault that are wrong in one place of an otherwise successful conversation.
 
-Everything from the response of urllib3 on is the program's own code: decoding, JSON, the table of
-answers, logins, the fields, the certificates, and the revocation at the end.
+Everything after urllib3's response is the program's own code: decoding, JSON, the table of answers,
+logins, fields, certificates, and the revocation at the end.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _TOKEN = {
     "renewable": True,
     "num_uses": 0,
 }
-# What is asked for, in the order in which it is looked for: the end of the path, and the answer.
+# The end of a path, and the answer to it; the first match counts.
 _ANSWERS: dict[str, dict[str, Any]] = {
     "auth/approle/login": {
         "auth": {"client_token": "hvs.fuzz", "lease_duration": 60, "token_type": "service"}
@@ -135,7 +135,7 @@ _WORDS = (
     "namespace not found",
     "Vault is sealed",
 )
-# One try, and no time for another one.
+# One attempt, without time for another one.
 _ENVIRON = {
     "VAULT_ADDR": "http://127.0.0.1:8200",
     "VAULT_MAX_RETRIES": "0",
@@ -154,7 +154,7 @@ class _Answer:
 
 @dataclass(frozen=True)
 class _Wrong:
-    """Answers by the end of the path that they are to, and what is done meanwhile."""
+    """Wrong answers, by the end of the request's path, and the operation that gets them."""
 
     answers: dict[str, _Answer]
     command: Callable[[Session], object]
@@ -193,7 +193,7 @@ def _auth(session: Session) -> object:
     return whoami.who_am_i(session, session.settings)
 
 
-# What each asks for; the login and the end of its token are of each.
+# The paths that each operation requests; login and revocation belong to all of them.
 _COMMANDS: dict[Callable[[Session], object], tuple[str, ...]] = {
     _issue: (
         *("dockertls/issuers", "issuer/one/json", "issuer/two/json", *["sign/server"] * 4),
@@ -245,7 +245,7 @@ def _wrong(random: Random, answer: dict[str, Any]) -> _Answer:
 
 
 class _Pool:
-    """Connections on which ``wrong`` is the answer to what it is for, and all else is in order."""
+    """Connections that answer with ``wrong`` where it applies, and correctly otherwise."""
 
     def __init__(self, wrong: _Wrong) -> None:
         self._wrong = wrong
@@ -265,7 +265,7 @@ def _response(status: int, headers: dict[str, str], body: bytes) -> HTTPResponse
 
 
 def _cross(wrong: _Wrong) -> object:
-    """Do all that a command does with Vault's answers but write files."""
+    """Do everything that a command does with Vault's answers, except write files."""
     settings = resolve.resolve({}, _ENVIRON, [])
     with (
         mock.patch.object(Transport, "_pool", lambda _self, target: (_Pool(wrong), str(target))),

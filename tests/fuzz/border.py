@@ -1,8 +1,7 @@
-"""What a fuzz of a border is: inputs drawn from a seed, and what the code makes of each.
+"""Fuzzing a border: inputs generated from a seed, and the program's outcome for each.
 
-Whatever comes in ends as a result or as one of our errors; anything else is a bug, which would be
-status 70. The input with a number is the same in each run with the same seed, so that a number is
-all that a bug needs to be found again.
+Every input must end as a result or as one of our errors; anything else is a bug, with exit status
+70. An input's number and the seed determine it, so these two reproduce a bug.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Border(Generic[T]):
-    """``draw`` makes an input of a seeded random, ``cross`` takes it in as the program does.
+    """``draw`` generates an input from a seeded random, ``cross`` processes it.
 
     ``cross`` returns what a command would print, or raises.
     """
@@ -41,9 +40,9 @@ class Border(Generic[T]):
 
 @dataclass
 class Tally:
-    """How often each outcome came: ``result``, or the code of an error; and the bugs by number.
+    """How often each outcome occurred: ``result``, or an error's code; and the bugs by number.
 
-    ``slowest`` is the input that took longest, with the seconds that it took.
+    ``slowest`` is the time of the slowest input in seconds, and its number.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -52,7 +51,7 @@ class Tally:
 
 
 def fuzz(border: Border[T], numbers: Iterable[int], seed: int) -> Tally:
-    """Take in the inputs with these numbers."""
+    """Process the inputs with these numbers."""
     tally = Tally()
     for number in numbers:
         drawn = border.draw(Random(f"{seed}/{border.name}/{number}"))  # noqa: S311 - no secret
@@ -68,7 +67,7 @@ def fuzz(border: Border[T], numbers: Iterable[int], seed: int) -> Tally:
 
 
 def _outcome(border: Border[T], drawn: T) -> str:
-    """Return how an input ends; what is printed of it must be printable everywhere."""
+    """Return the outcome of an input, whose output must be printable everywhere."""
     try:
         result = border.cross(drawn)
     except DockerTLSError as error:
@@ -80,7 +79,7 @@ def _outcome(border: Border[T], drawn: T) -> str:
 
 def _print_failure(error: DockerTLSError) -> None:
     for output in Output:
-        # As a terminal or a pipe: UTF-8, strict.
+        # As for a terminal or a pipe: strict UTF-8.
         stdout, stderr = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         with redirect_stdout(stdout), redirect_stderr(stderr):
             speech.failure(error, Preferences(output))

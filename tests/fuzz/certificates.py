@@ -1,4 +1,4 @@
-"""Certificates as DER that was changed value by value, its lengths put right again."""
+"""Certificates whose DER is changed value by value, with correct lengths."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _CONSTRUCTED = 0x20
 _OCTET_STRING = 4
-# Lengths of more than one byte have this bit set, and then how many bytes they have.
+# Set in the first byte of a longer length, together with the number of bytes that follow.
 _LONG = 0x80
-# Types of ASN.1: the primitive ones, the strings, the times, constructed and context-specific.
+# ASN.1 tags: primitive, string, time, constructed and context-specific ones.
 _TAGS = bytes.fromhex("01 02 03 04 05 06 0a 0c 13 14 16 17 18 1c 1e 30 31 80 82 86 87 a0 a1 a3 a4")
 _VALUES = (
     b"",
@@ -80,7 +80,7 @@ class _Node:
 
 
 def _parse(data: bytes) -> list[_Node] | None:
-    """Return what is one value after the other in ``data``, None where it is something else."""
+    """Return ``data`` as a sequence of DER values, or None if it is not one."""
     nodes = []
     while data:
         if len(data) < 2:
@@ -98,7 +98,7 @@ def _parse(data: bytes) -> list[_Node] | None:
 
 
 def mutated(random: Random, der: bytes) -> bytes:
-    """Return a certificate that is wrong in some of its values."""
+    """Return a certificate with some wrong values."""
     (root,) = _parse(der) or [_Node(0x30)]
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         nodes = root.walk()
@@ -129,14 +129,14 @@ def signed(certificate: Certificate, tbs: bytes, signature: bytes) -> bytes:
 
 
 def pem(random: Random, der: bytes) -> bytes:
-    """Return PEM of ``der``, whole as a rule."""
+    """Return ``der`` as PEM, usually intact."""
     text = base64.encodebytes(der)
     block = b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
     return of_bytes(random, block) if random.random() < 0.05 else block
 
 
 def _draw(random: Random) -> list[bytes]:
-    """Return a leaf, an intermediate and a root in PEM; most often one of them is wrong."""
+    """Return a leaf, an intermediate and a root as PEM, usually with one of them wrong."""
     found = []
     wrong = random.randrange(3)
     for number, seed in enumerate((LEAF, INTERMEDIATE, ROOT)):
@@ -148,7 +148,7 @@ def _draw(random: Random) -> list[bytes]:
 
 
 def _cross(pems: list[bytes]) -> object:
-    """Read, describe, judge and verify, as `issue` and `check` do."""
+    """Parse, describe, check and verify, as `issue` and `check` do."""
     leaf, intermediate, root = pems
     (shown,) = load_certificates(leaf)
     described = [describe(found) for pem in pems for found in load_certificates(pem)]

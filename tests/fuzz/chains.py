@@ -1,6 +1,6 @@
-"""Chains that were changed at random: what is accepted here, OpenSSL must accept, too.
+"""Randomly changed chains: OpenSSL must accept each one that is accepted here.
 
-Go's verdict on a few of them is asked for in test_chains.py.
+test_chains.py compares some of them with Go's verdict.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OF_OPENSSL_ALONE = {
     "CA cert does not include key usage extension",
     "Path length given without key usage keyCertSign",
     "unsuitable certificate purpose",  # an intermediate for anyExtendedKeyUsage alone
-    # An authority key identifier that is another CA's.
+    # The authority key identifier of another CA.
     "unable to get local issuer certificate",
     "unable to get issuer certificate",
 }
@@ -80,7 +80,7 @@ class Drawn:
 
 @cache
 def key_of(number: int) -> PrivateKey:
-    """Return a key by its number: P-256, but for three."""
+    """Return a key by its number: P-256, except for three of them."""
     if number == 9:
         return rsa.generate_private_key(65537, 2048)
     if number == 10:
@@ -260,7 +260,7 @@ def _change(random: Random, draft: Draft) -> Draft:
 
 
 def draw(random: Random) -> Drawn:
-    """Draw a chain, good but for a few changes."""
+    """Generate a chain, valid except for a few changes."""
     purpose = random.choice(list(Purpose))
     signer = random.choices((0, 9, 10, 11), (15, 5, 1, 5))[0]
     above = "root"
@@ -282,7 +282,7 @@ def draw(random: Random) -> Drawn:
 
 
 def _send_besides(random: Random, offered: list[Draft], roots: list[Draft]) -> None:
-    """Add a CA: one that is there, as it is, renewed or cross-signed; in any order."""
+    """Add a CA: an existing one unchanged, renewed or cross-signed; in any order."""
     again = random.choice([*offered, *roots])
     match random.randrange(4):
         case 0:
@@ -323,7 +323,7 @@ def sign(draft: Draft, number: int, suffix: str) -> x509.Certificate:
 
 
 def _twisted(certificate: x509.Certificate, draft: Draft) -> x509.Certificate:
-    """Change values of what was signed, and sign that; as it was if nobody can read it then."""
+    """Change values of a signed certificate and sign it again; unchanged if unreadable."""
     assert draft.twist is not None
     key = key_of(draft.signer)
     tbs = mutated(draft.twist, certificate.tbs_certificate_bytes)
@@ -340,7 +340,7 @@ def _twisted(certificate: x509.Certificate, draft: Draft) -> x509.Certificate:
 
 
 def request(purpose: Purpose) -> Request:
-    """Return what was asked for."""
+    """Return the request for it."""
     dns, addresses = _names(purpose)
     return Request(
         purpose=purpose,
@@ -354,7 +354,7 @@ def request(purpose: Purpose) -> Request:
 
 
 def build(drawn: Drawn, suffix: str = "") -> tuple[Issued, list[x509.Certificate]]:
-    """Make the certificates; each name of a CA gets the suffix."""
+    """Create the certificates; the name of each CA gets the suffix."""
     drafts = (drawn.leaf, *drawn.offered, *drawn.roots)
     leaf, *others = (sign(draft, number, suffix) for number, draft in enumerate(drafts, 1))
     split = len(drawn.offered)
@@ -388,7 +388,7 @@ def _cross(drawn: Drawn) -> object:
 
 
 def _alike(issued: Issued, roots: tuple[x509.Certificate, ...]) -> bool:
-    """Tell whether two CAs have one name: OpenSSL takes one of them, and tries no other."""
+    """Tell whether two CAs share a name: OpenSSL takes one of them, and tries no other."""
     subjects = [ca.subject for ca in (*issued.chain, *roots)]
     return len(set(subjects)) < len(subjects)
 

@@ -1,4 +1,4 @@
-"""What a daemon answers to ``GET /version``, from its first byte on."""
+"""The answer of a daemon to ``GET /version``, from its first byte on."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _draw(random: Random) -> bytes:
 
 @cache
 def _server() -> tuple[socket.socket, list[bytes]]:
-    """Return a listening socket, and what it sends to whom comes next, for as long as we run."""
+    """Return a listening socket, and the answer that it sends, as a list of one to change."""
     listener = socket.create_server(("127.0.0.1", 0))
     answer = [b""]
 
@@ -82,7 +82,7 @@ def _server() -> tuple[socket.socket, list[bytes]]:
 
 
 def _cross(said: bytes) -> object:
-    """Ask, and judge the answer as that of a stranger, and as that to our certificate."""
+    """Send the request, and evaluate the answer without a certificate and with ours."""
     listener, answer = _server()
     answer[0] = said
     address = listener.getsockname()

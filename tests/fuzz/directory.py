@@ -1,4 +1,4 @@
-"""The directory of a credential, in which others can put what they like."""
+"""The directory of a credential, where others may have put anything."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _TARGETS = (".", "..", "ca.pem", "/dev/zero", "/dev/null", "/nonexistent", "x" *
 
 @dataclass(frozen=True)
 class _Change:
-    """What is put in the place of a path: another kind of file, or bytes."""
+    """A replacement for a path: another kind of file, or bytes."""
 
     path: str
     kind: str
@@ -109,7 +109,7 @@ def _put(change: _Change, directory: Path) -> None:
 
 
 def _cross(changes: list[_Change]) -> object:
-    """Find what is installed, judge it, and list what one can go back to; then go back."""
+    """Find the installed credential, check it, list its generations, and roll back."""
     with tempfile.TemporaryDirectory() as made:
         directory = Path(made)
         _make(directory)

@@ -1,4 +1,4 @@
-"""Inputs that are wrong in one place or in many: made of valid ones, and of what breaks parsers."""
+"""Inputs that are wrong in one or more places: valid ones, mixed with what breaks parsers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from random import Random
 
 DEEP = 100_000
-# JSON that json.dumps does not write.
+# JSON that json.dumps would not write.
 _RAW = (
     "[" * DEEP + "]" * DEEP,
     '{"a":' * DEEP + "1" + "}" * DEEP,
@@ -78,7 +78,7 @@ _HERE = "\x00here\x00"
 
 
 def of_json(random: Random, value: object) -> bytes:
-    """Return JSON that is ``value``, but for what was changed, left out, doubled or spoilt."""
+    """Return ``value`` as JSON, with changed, missing, duplicate or corrupt parts."""
     holder = [copy.deepcopy(value)]
     for _ in range(random.choice((1, 1, 1, 2, 5))):
         _change(random, holder)
@@ -89,7 +89,7 @@ def of_json(random: Random, value: object) -> bytes:
 
 
 def of_bytes(random: Random, raw: bytes) -> bytes:
-    """Return ``raw`` with bytes changed, put in, doubled or cut off, here and there."""
+    """Return ``raw`` with some bytes changed, inserted, duplicated or cut off."""
     data = bytearray(raw)
     for _ in range(random.choice((1, 1, 2, 10))):
         start = random.randrange(len(data) + 1)
@@ -111,7 +111,7 @@ def of_bytes(random: Random, raw: bytes) -> bytes:
 
 
 def of_text(random: Random, text: str) -> str:
-    """Return ``text`` with odd characters, parts of it left out or doubled, or another text."""
+    """Return ``text`` with unusual characters, parts missing or duplicated, or another text."""
     if random.random() < 0.2:
         return random.choice(ODD_TEXTS)
     start = random.randrange(len(text) + 1)
@@ -153,7 +153,7 @@ def _change(random: Random, holder: list[Any]) -> None:
 
 
 def _places(within: Any) -> Iterator[tuple[Any, Any]]:
-    """Return each value within, as its container and its key."""
+    """Return every nested value, as its container and its key."""
     for key in range(len(within)) if isinstance(within, list) else list(within):
         yield within, key
         if isinstance(within[key], dict | list):

@@ -1,4 +1,4 @@
-"""Certificates that are the same in each run: keys, serials, times and signatures are fixed."""
+"""Certificates that are identical in every run: fixed keys, serials, times and signatures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flags, variables and files, each with values that make sense and with others."""
+"""Flags, variables and files, with valid and invalid values."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _draw(random: Random) -> _Found:
 
 
 def _cross(found: _Found) -> object:
-    """Resolve the settings, and read what else the command line takes."""
+    """Resolve the settings, and parse the other arguments of the command line."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "resolve.toml"
         file.write_bytes(found.file)

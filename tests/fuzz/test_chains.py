@@ -1,4 +1,4 @@
-"""Go's verdict on chains that were changed at random: it accepts what is accepted here."""
+"""Go's verdict on randomly changed chains: it accepts whatever is accepted here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SERVERS, CLIENTS = 12, 60
 
 
 def accepted(purpose: Purpose) -> Iterator[tuple[Issued, tuple[Certificate, ...]]]:
-    """Yield what would be installed, with the trust bundle; each under CAs of other names."""
+    """Yield what would be installed, with the trust bundle; CA names differ for each."""
     for number in itertools.count():
         drawn = chains.draw(Random(f"go/{number}"))  # noqa: S311 - no secret
         if drawn.purpose is purpose:
@@ -37,15 +37,15 @@ def accepted(purpose: Purpose) -> Iterator[tuple[Issued, tuple[Certificate, ...]
 
 
 @pytest.mark.filterwarnings("ignore")  # as the program itself does
-def test_go_accepts_the_servers(tmp_path: Path) -> None:
-    """Nothing that a client in Go would refuse is installed."""
+def test_go_accepts_every_accepted_server(tmp_path: Path) -> None:
+    """Nothing that a Go client would reject is installed."""
     for number, found in enumerate(itertools.islice(accepted(Purpose.SERVER), SERVERS)):
         assert go_refuses_server(tmp_path / str(number), *found) is None
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_go_accepts_the_clients(tmp_path: Path) -> None:
-    """Nothing that a server in Go would refuse is installed."""
+def test_go_accepts_every_accepted_client(tmp_path: Path) -> None:
+    """Nothing that a Go server would reject is installed."""
     found = list(itertools.islice(accepted(Purpose.CLIENT), CLIENTS))
     clients = [issued for issued, _ in found]
     roots = [root for _, bundle in found for root in bundle]
