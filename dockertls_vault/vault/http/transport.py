@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import threading
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
@@ -21,7 +22,7 @@ from .proxies import proxy_for
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from urllib3 import BaseHTTPResponse
 
@@ -45,6 +46,20 @@ class MalformedError(HTTPError):
     """What cannot be sent, or what was answered and cannot be read."""
 
 
+@contextmanager
+def _quoting_nothing() -> Iterator[None]:
+    """Raise MalformedError instead of what quotes a header, as http.client does if it is malformed.
+
+    The header may hold the token.
+    """
+    try:
+        yield
+    except HTTPError:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:
+        raise MalformedError(type(error).__name__) from None
+
+
 class Transport:
     """Connections with the settings of Vault, and nothing read behind our back; for any thread."""
 
@@ -65,6 +80,7 @@ class Transport:
         """What TLS is spoken with; to read the system's CAs takes longer than a request."""
         return tls.context(self._settings)
 
+    @_quoting_nothing()
     def send(
         self,
         method: str,
@@ -80,23 +96,6 @@ class Transport:
         LIST goes as ``GET ?list=true``, as Vault's own command line sends it: proxies know no
         such verb. Raises HTTPError; a redirect is an answer like any other.
         """
-        try:
-            return self._exchange(method, target, headers, body, params, timeout)
-        except HTTPError:
-            raise
-        except (ValueError, TypeError, OverflowError) as error:
-            # http.client quotes a header that it does not send, and with it the token.
-            raise MalformedError(type(error).__name__) from None
-
-    def _exchange(
-        self,
-        method: str,
-        target: Target,
-        headers: Mapping[str, str],
-        body: object,
-        params: Mapping[str, str] | None,
-        timeout: float,
-    ) -> Answer:
         if method == "LIST":
             method, params = "GET", {**(params or {}), "list": "true"}
         pool, url = self._pool(_with(target, params or {}))
