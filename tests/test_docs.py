@@ -241,7 +241,15 @@ def test_clone_url_is_in_one_place() -> None:
     assert told == ["README.md"]
 
 
-@pytest.mark.parametrize("page", ["SECURITY.md", "CONTRIBUTING.md", "docs/explanation/faults.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "SECURITY.md",
+        "CONTRIBUTING.md",
+        "docs/explanation/decisions.md",
+        "docs/explanation/faults.md",
+    ],
+)
 def test_tests_that_are_named_exist(page: str) -> None:
     """Each file or directory of tests that a page refers to."""
     named = re.findall(r"`(tests/[^`\s]*)`", (ROOT / page).read_text())

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from urllib3 import PoolManager
+
+from dockertls_vault.vault.http import pools
 from dockertls_vault.vault.http.deadline import Socket
 from tests.vault.operator import session
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.harness.openbao import DevVault
+
+
+def test_alert_of_a_server_that_has_closed_is_still_read() -> None:
+    """Writing fails as for a broken pipe, after which urllib3 reads the response."""
+
+    class Closed:
+        """A socket in TLS whose other end is closed."""
+
+        def sendall(self, _data: bytes) -> None:
+            raise ssl.SSLEOFError
+
+    manager = PoolManager()
+    pools.bound(manager)
+    kind: Any = manager.pool_classes_by_scheme["https"]
+    connection = kind.ConnectionCls("vault.example")
+    connection.sock = Closed()
+    with pytest.raises(BrokenPipeError):
+        connection.send(b"GET /")
 
 
 def test_a_request_is_sent_in_one_piece(openbao: DevVault, monkeypatch: pytest.MonkeyPatch) -> None:
