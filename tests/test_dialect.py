@@ -120,6 +120,18 @@ class TestLeafOlderThanItsIssuer:
         assert status == 400
 
 
+class TestHealth:
+    """Vault says in sys/health which edition it is, which OpenBao does not."""
+
+    def test_it_names_the_edition_and_the_version(
+        self, community: Operator, enterprise: Operator, bao: Operator
+    ) -> None:
+        """Without a token; an OpenBao has another version, and no edition."""
+        told = [each.call("GET", "sys/health")[1] for each in (community, enterprise, bao)]
+        assert [each.get("enterprise") for each in told] == [False, True, None]
+        assert [each["version"] for each in told[:2]] == ["1.21.1", "1.21.1+ent"]
+
+
 class TestHeadersOfAReplicatedCluster:
     """Row 2: which server returns an index, and which forwards on request."""
 

@@ -37,26 +37,30 @@ def unrevoked(text: str) -> str:
 
 
 def issuing(mount: str, signer: Signer | None) -> readiness.Issuing:
-    """Return the hint with a mount."""
-    return readiness.Issuing(mount, signer, CLIENT, NOW, timedelta())
+    """Return the state of a mount and its default issuer."""
+    return readiness.Issuing(mount, signer, CLIENT, NOW, timedelta(), limits_backdating=False)
+
+
+def reason(issuing: readiness.Issuing) -> str:
+    """Return why nothing can be issued."""
+    found = readiness.obstacle(issuing, issuing.mount, ())
+    return found.reason if found else ""
 
 
 def usage_of(text: str) -> str:
     """Return the hint with an issuer's usage, which Vault sent."""
     signer = Signer((PEM,), revoked=False, usage=text, leaf_not_after_behavior="err")
-    words = readiness.obstacle(issuing("pki", signer), "pki", ()) or ""
-    return words.partition("allow it: ")[2].rpartition(", or make")[0]
+    return reason(issuing("pki", signer)).partition("allow it: ")[2].rpartition(", or make")[0]
 
 
 def no_default(text: str) -> str:
     """Return the hint for a mount without an issuer."""
-    words = readiness.obstacle(issuing(text, None), text, ()) or ""
-    return words.partition("choose one: ")[2]
+    return reason(issuing(text, None)).partition("choose one: ")[2]
 
 
 def no_root(text: str) -> str:
     """Return the hint for a mount without a root."""
-    return readiness.no_root(text).partition("import its root (")[2].rpartition("), or")[0]
+    return readiness.no_root(text).reason.partition("import its root (")[2].rpartition("), or")[0]
 
 
 def named_user(text: str, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -31,7 +31,7 @@ from .steps import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from dockertls_vault.certificate.certificate import Description
     from dockertls_vault.vault.mount import CertificateAuthority, State
@@ -57,7 +57,8 @@ class Outcome:
 
     ``trusted_roots`` are the current roots of ``trust_mount``, which will be in ca.pem. ``ready``
     is true if certificates with the default TTLs can be issued; if not, ``reason`` has the cause
-    and the remedy. ``unused_keys`` are the keys in the mount that no issuer uses.
+    and the remedy, and ``retry_after`` how long to wait if the issuer is only too new.
+    ``unused_keys`` are the keys in the mount that no issuer uses.
     """
 
     mount: str
@@ -70,6 +71,7 @@ class Outcome:
     trusted_roots: tuple[Description, ...] = ()
     ready: bool = False
     reason: str | None = None
+    retry_after: timedelta | None = None
     unused_keys: tuple[str, ...] = ()
 
 
@@ -132,7 +134,12 @@ def with_trust(
     else:
         default = [step.issuer for step in to_do if isinstance(step, SetDefault)] or ["default"]
         issuing = readiness.Issuing(
-            ca.mount, ca.signer(*default), _server_role(ca, plan), ca.date or now, ca.timeout
+            mount=ca.mount,
+            signer=ca.signer(*default),
+            role=_server_role(ca, plan),
+            now=ca.date or now,
+            timeout=ca.timeout,
+            limits_backdating=ca.limits_backdating(),
         )
         obstacle = readiness.obstacle(issuing, trust.mount, trusted)
     return replace(
@@ -140,7 +147,8 @@ def with_trust(
         trust_mount=trust.mount,
         trusted_roots=tuple(map(describe, trusted)),
         ready=obstacle is None,
-        reason=obstacle,
+        reason=obstacle.reason if obstacle else None,
+        retry_after=obstacle.retry_after if obstacle else None,
         unused_keys=ca.unused_keys() if is_mounted else (),
     )
 

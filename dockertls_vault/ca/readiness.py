@@ -30,6 +30,7 @@ class Issuing:
     """The default issuer of ``mount``, None if it has none, and the role that signs for servers.
 
     ``now`` is the time by Vault's clock, if known; ``timeout`` is how long `issue` waits for Vault.
+    ``limits_backdating`` tells whether Vault refuses a certificate valid before its issuer is.
     """
 
     mount: str
@@ -37,13 +38,29 @@ class Issuing:
     role: Role
     now: datetime
     timeout: timedelta
+    limits_backdating: bool
 
 
-def obstacle(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate]) -> str | None:
-    """Return why the default issuer cannot sign a usable certificate, and the remedy; else None.
+@dataclass(frozen=True)
+class Obstacle:
+    """Why no certificate can be issued, and the remedy; ``retry_after`` if that is to wait."""
+
+    reason: str
+    retry_after: timedelta | None = None
+
+
+def obstacle(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate]) -> Obstacle | None:
+    """Return why the default issuer cannot sign a usable certificate; None if it can.
 
     ``trusted`` are the current roots of ``trust_mount``.
     """
+    if reason := _lasting(issuing, trust_mount, trusted):
+        return Obstacle(reason)
+    return _too_new(issuing)
+
+
+def _lasting(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate]) -> str | None:
+    """Return what only a change in Vault removes."""
     mount, signer = issuing.mount, issuing.signer
     chain = load_all(signer.chain) if signer else ()
     if signer is None or not chain:
@@ -51,19 +68,47 @@ def obstacle(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate])
             f"{mount} has no default issuer; choose one: "
             f"bao write {quote(mount)}/config/issuers default=NAME"
         )
-    issuer = f"the default issuer of {mount} ({chain[0].subject.rfc4514_string()})"
+    issuer = _named(mount, chain[0])
     another = IssuerExpired.default_hint.replace("MOUNT", quote(mount))
     if why := _of_the_issuer(signer, chain, issuing, another):
         return f"{issuer} {why}"
     if not trusted:
-        return no_root(trust_mount)
+        return _no_root(trust_mount)
     if not _leads_to_a_root(chain, trusted, issuing.now):
         return _import(
             f"the default issuer of {mount} does not chain to a trusted root", trust_mount
         )
-    if why := _of_the_role(chain, trusted, issuing, another):
-        return f"{issuer} {why}"
+    if excluded := _excluded(issuing.role, _path(chain, trusted)):
+        remove = " ".join(f"--remove-domain {quote(domain)}" for domain in excluded)
+        return (
+            f"{issuer} may sign for no name below {', '.join(excluded)}: its name constraints or "
+            f"those of a CA above it exclude them; run `ca init` with {remove}, or {another}"
+        )
     return None
+
+
+def _too_new(issuing: Issuing) -> Obstacle | None:
+    """Return how long Vault will refuse to sign for the role, if `issue` does not wait so long.
+
+    Certificates are backdated by the role, and may not be valid before their issuer is.
+    """
+    if issuing.signer is None or not issuing.limits_backdating:
+        return None
+    issuer, *_ = load_all(issuing.signer.chain)
+    backdated = timedelta(seconds=issuing.role["not_before_duration"])
+    left = issuer.not_valid_before_utc - issuing.now + backdated
+    if left <= issuing.timeout:
+        return None
+    return Obstacle(
+        f"{_named(issuing.mount, issuer)} is too new for the backdated certificates of the roles: "
+        "HashiCorp Vault 1.21.1 and later will not sign them for another "
+        f"{format_duration(left)}; run it again then",
+        retry_after=left,
+    )
+
+
+def _named(mount: str, issuer: Certificate) -> str:
+    return f"the default issuer of {mount} ({issuer.subject.rfc4514_string()})"
 
 
 def _of_the_issuer(
@@ -95,28 +140,12 @@ def _of_the_issuer(
     return None
 
 
-def _of_the_role(
-    chain: Sequence[Certificate], trusted: Sequence[Certificate], issuing: Issuing, another: str
-) -> str | None:
-    """Return why the issuer cannot sign for the role: name constraints, or it is too new."""
-    if excluded := _excluded(issuing.role, _path(chain, trusted)):
-        remove = " ".join(f"--remove-domain {quote(domain)}" for domain in excluded)
-        return (
-            f"may sign for no name below {', '.join(excluded)}: its name constraints or those of "
-            f"a CA above it exclude them; run `ca init` with {remove}, or {another}"
-        )
-    too_new_for = _too_new_for(issuing, chain[0])
-    if too_new_for > issuing.timeout:
-        return (
-            "is too new for the backdated certificates of the roles: HashiCorp Vault 1.21.1 and "
-            f"later will not sign them for another {format_duration(too_new_for)}; run it again "
-            "then"
-        )
-    return None
+def no_root(mount: str) -> Obstacle:
+    """Return that a mount has no root to trust."""
+    return Obstacle(_no_root(mount))
 
 
-def no_root(mount: str) -> str:
-    """Return the reason that a mount has no root to trust, and the remedy."""
+def _no_root(mount: str) -> str:
     return _import(f"the mount {mount} has no current root certificate", mount)
 
 
@@ -142,17 +171,6 @@ def _excluded(role: Role, path: Sequence[Certificate]) -> tuple[str, ...]:
         for domain in role.get("allowed_domains") or ()
         if any(constraints.excludes(ca, domain.lower()) for ca in path)
     )
-
-
-def _too_new_for(issuing: Issuing, issuer: Certificate) -> timedelta:
-    """Return how long Vault will refuse certificates backdated by the role; zero for OpenBao.
-
-    A role parameter that only OpenBao has tells the two apart.
-    """
-    if "not_after_bound" in issuing.role:
-        return timedelta()
-    backdated = timedelta(seconds=issuing.role["not_before_duration"])
-    return issuer.not_valid_before_utc - issuing.now + backdated
 
 
 def _leads_to_a_root(

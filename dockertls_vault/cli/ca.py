@@ -12,7 +12,7 @@ from dockertls_vault.ca.changes import describe_effect
 from dockertls_vault.ca.policy import Person
 from dockertls_vault.certificate.names import parse_common_name
 from dockertls_vault.duration import parse_ttl
-from dockertls_vault.errors import ConfirmationRequired, ConflictingState
+from dockertls_vault.errors import ConfirmationRequired, ConflictingState, IssuerTooNew
 from dockertls_vault.settings.schema import Settings
 
 from . import render, speech
@@ -120,7 +120,8 @@ def init(
     outcome = _set_up(settings, preferences, desired, dry_run=dry_run, yes=yes)
     _show(outcome, preferences)
     if not outcome.ready:
-        raise typer.Exit(ConflictingState.exit_status)
+        kind = IssuerTooNew if outcome.retry_after else ConflictingState
+        raise typer.Exit(kind.exit_status)
 
 
 @app.command(

@@ -7,12 +7,13 @@ it.
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.duration import format_duration
-from dockertls_vault.errors import IssuerTooNew
+from dockertls_vault.errors import DockerTLSError, IssuerTooNew
 
 from . import roles
 from .answers import fields
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from .session import Session
 
+# The first version of Vault that refuses a certificate valid before its issuer is.
+_SINCE = (1, 21, 1)
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 # Seconds between attempts, if it is not known how long the wait is.
 _POLL = 2.0
 
@@ -61,6 +65,26 @@ def wait_until_old_enough(
         hint = f"try again in {format_duration(left)}: enough for a role of `ca init`"
     if not session.wait(wait, why):
         raise IssuerTooNew(message, asked_at=refused.asked_at, hint=hint)
+
+
+def limits_backdating(session: Session) -> bool:
+    """Return whether the server refuses a certificate that is valid before its issuer is.
+
+    HashiCorp Vault does so since 1.21.1; it alone says in sys/health whether it is ``enterprise``.
+    A version that Vault does not reveal (``redact_version``) counts as a recent one; a server that
+    reveals nothing counts as OpenBao.
+    """
+    # OpenBao has it in the root namespace only; without the parameters a standby answers 429.
+    root = {"X-Vault-Namespace": ""}
+    any_node = {"standbyok": "true", "perfstandbyok": "true"}
+    try:
+        health = session.anonymous.get("/v1/sys/health", headers=root, params=any_node)
+    except DockerTLSError:
+        return False
+    if not isinstance(health, dict) or "enterprise" not in health:
+        return False
+    version = _VERSION.match(str(health.get("version")))
+    return version is None or tuple(map(int, version.groups())) >= _SINCE
 
 
 def _left(issuer: str, backdated: timedelta, now: datetime) -> timedelta:

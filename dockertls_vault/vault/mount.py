@@ -11,6 +11,7 @@ from dockertls_vault.duration import to_seconds
 from dockertls_vault.errors import NotFound, UnknownMount
 
 from .answers import fields
+from .issuer_age import limits_backdating
 from .pki import warnings
 from .roles import BACKDATED, CLIENT
 
@@ -146,6 +147,10 @@ class CertificateAuthority:
     def timeout(self) -> timedelta:
         """The time limit for all requests of a command."""
         return self._session.settings.timeout
+
+    def limits_backdating(self) -> bool:
+        """Return whether the server refuses a certificate that is valid before its issuer is."""
+        return limits_backdating(self._session)
 
     def unused_keys(self) -> tuple[str, ...]:
         """Return the names (or ids, if unnamed) of the keys that no issuer uses.

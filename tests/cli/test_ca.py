@@ -427,6 +427,7 @@ def test_ca_init_prints_one_json_envelope(
         "trusted_roots",
         "ready",
         "reason",
+        "retry_after",
         "unused_keys",
     }
     assert (data["mount"], data["applied"]) == (mount, True)

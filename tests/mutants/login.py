@@ -23,7 +23,7 @@ _TABLE: Rows = (
         'return isinstance(answer.body.get("errors"), list)',
         "return True",
     ),
-    ("only Vault's own successes", "path == _BARE or not _SUCCESS.isdisjoint(answer.body)", "True"),
+    ("only Vault's own successes", "path in _BARE or not _SUCCESS.isdisjoint(answer.body)", "True"),
     ("Retry-After", "if fitting.verdict is Verdict.BACK_OFF else 0.0", "if False else 0.0"),
 )
 _APPROLE: Rows = (

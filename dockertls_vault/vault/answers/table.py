@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from .answer import Answer
 
 _CAPABILITIES = {"GET": "read", "LIST": "list", "DELETE": "delete", "PATCH": "patch"}
-# Every successful response of Vault has one of these, except that of sys/leader.
+# Every successful response of Vault has one of these, except those below.
 _SUCCESS = {"request_id", "lease_id", "data", "auth", "wrap_info", "errors"}
-_BARE = "sys/leader"
+_BARE = {"sys/health", "sys/leader"}
 _LOGIN = r"^auth/.+/login(/[^/]+)?$"
 _ANY = ()
 _KINDS = {400: RequestRejected, 404: NotFound}
@@ -104,7 +104,7 @@ def _is_vaults(path: str, answer: Answer) -> bool:
         return answer.empty and answer.status < 400
     if answer.status >= 400:
         return isinstance(answer.body.get("errors"), list)
-    return path == _BARE or not _SUCCESS.isdisjoint(answer.body)
+    return path in _BARE or not _SUCCESS.isdisjoint(answer.body)
 
 
 def _retry_after(refusal: Refusal) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .headers import ignore_namespaces, refuse_to_forward, state_the_index
+from .health import Health
 from .intermediates import cut_to_the_issuer
 from .leaves import not_before_the_issuer, within_name_constraints
 from .quotas import LeaseCountQuotas
@@ -22,12 +23,18 @@ if TYPE_CHECKING:
 
 def community() -> tuple[Rule, ...]:
     """Return the rules of Vault Community."""
-    return (refuse_to_forward, ignore_namespaces, *_both())
+    return (refuse_to_forward, ignore_namespaces, Health(enterprise=False), *_both())
 
 
 def enterprise() -> tuple[Rule, ...]:
     """Return the rules of Vault Enterprise and HCP Vault."""
-    return (refuse_to_forward, state_the_index, LeaseCountQuotas(), *_both())
+    return (
+        refuse_to_forward,
+        state_the_index,
+        LeaseCountQuotas(),
+        Health(enterprise=True, version="1.21.1+ent"),
+        *_both(),
+    )
 
 
 def _both() -> tuple[Rule, ...]:

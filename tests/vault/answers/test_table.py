@@ -480,6 +480,7 @@ def test_mount_path_with_a_sign_segment_is_parsed() -> None:
         (SIGN, 200, {"request_id": "1", "data": {}}, False),
         (LOGIN, 200, {"auth": {}}, False),
         ("sys/leader", 200, {"is_self": True}, False),
+        ("sys/health", 200, {"initialized": True}, False),
         ("pki/config/issuers", 204, None, True),
     ],
 )
