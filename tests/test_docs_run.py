@@ -1,6 +1,6 @@
 """Every command in the docs is run exactly as a reader would run it.
 
-In an isolated shell (harness/newcomer.py), with each of the three servers. NOT_RUN lists the
+In an isolated shell (harness/newcomer.py), with OpenBao and in dialects of Vault. NOT_RUN lists the
 commands that cannot run there, with the reason.
 """
 
@@ -220,6 +220,7 @@ def test_readme_has_the_installation_commands_of_the_guide() -> None:
     assert told == [shown.text for shown in commands(INSTALL, FROM_A_CHECKOUT)]
 
 
+@pytest.mark.parametrize("vault", ["openbao", "enterprise"], indirect=True)
 def test_readme_and_how_tos_work(vault: Newcomer) -> None:
     """From an installed program to docker over TLS, then each guide from start to end."""
     quickstart = commands("README.md", "Quickstart")

@@ -16,6 +16,7 @@ from dockertls_vault.cli.main import run
 from dockertls_vault.vault.mount import CertificateAuthority, State
 from dockertls_vault.vault.session import open_session
 from tests.certificates import Authority
+from tests.harness.dialect.servers import on_openbao
 from tests.harness.terminal import answering
 from tests.mounts import empty, import_certificate, intermediate_alone
 from tests.vault.operator import Operator
@@ -156,6 +157,7 @@ hint: give --yes to confirm; to keep that role as it is, choose another \
     assert state(session, mount) == wanted
 
 
+@on_openbao
 def test_permission_is_not_granted_without_confirmation(
     init: Callable[..., int], mount: str, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +194,7 @@ hint: """
     assert state(session, mount) == wanted
 
 
+@on_openbao
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("yes", 0), ("", 78), ("n", 78)])
 def test_confirmation_is_requested_on_stderr(
     init: Callable[..., int], mount: str, session: Session, answer: str, status: int
@@ -212,6 +215,7 @@ def test_confirmation_is_requested_on_stderr(
     assert role["allow_localhost"] == (status != 0)
 
 
+@on_openbao
 def test_end_of_input_means_no(init: Callable[..., int], mount: str) -> None:
     """After Ctrl-D, the error starts on a new line."""
     init()
@@ -223,6 +227,7 @@ def test_end_of_input_means_no(init: Callable[..., int], mount: str) -> None:
     assert "not confirmed: nothing was changed\n" in shown
 
 
+@on_openbao
 @pytest.mark.parametrize("at", ["stdin", "stderr"])
 def test_no_question_without_a_terminal(
     init: Callable[..., int], mount: str, session: Session, at: str
@@ -235,6 +240,7 @@ def test_no_question_without_a_terminal(
     assert (state(session, mount).roles["server"] or {})["allow_localhost"] is True
 
 
+@on_openbao
 def test_change_that_restricts_nothing_needs_no_confirmation(
     init: Callable[..., int], mount: str
 ) -> None:
@@ -264,6 +270,7 @@ no changes needed at {mount}
     assert role["allowed_domains"] == ["a.test", "b.test"]
 
 
+@on_openbao
 def test_option_without_effect_is_reported(
     init: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -310,6 +317,7 @@ def test_an_intermediate_without_its_root_is_not_ready(
     assert capsys.readouterr() == (f"no changes needed at {mount}\n", "")
 
 
+@on_openbao
 @pytest.mark.parametrize(
     ("validity", "why"),
     [
@@ -337,6 +345,7 @@ def test_unrelated_or_expired_root_does_not_make_it_ready(
     assert init("--trust-mount", f"{mount}-root") == 0
 
 
+@on_openbao
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"]], ids=["", "dry run"])
 def test_root_missing_from_the_trust_mount_is_not_ready(
     init: Callable[..., int],
@@ -352,6 +361,7 @@ def test_root_missing_from_the_trust_mount_is_not_ready(
     assert init("--trust-mount", f"{mount}-clients", *arguments) == 78
 
 
+@on_openbao
 def test_dry_run_takes_the_planned_default_into_account(
     vault_server: DevVault, init: Callable[..., int], mount: str, session: Session
 ) -> None:
@@ -367,6 +377,7 @@ def test_dry_run_takes_the_planned_default_into_account(
     assert init() == 0
 
 
+@on_openbao
 def test_new_root_is_created_next_to_one_without_a_key(
     vault_server: DevVault,
     init: Callable[..., int],
@@ -393,6 +404,7 @@ def test_new_root_is_created_next_to_one_without_a_key(
     assert leaf.issuer.rfc4514_string() == "CN=dockertls root 1"
 
 
+@on_openbao
 def test_dry_run_changes_nothing(
     init: Callable[..., int], mount: str, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -472,6 +484,7 @@ def test_server_names_follow_the_options(
     assert {name: role[name] for name in expected} == expected
 
 
+@on_openbao
 def test_any_name_must_be_requested(mount: str, session: Session) -> None:
     """Even then, only host names are allowed."""
     assert run(["ca", "init", "--mount", mount]) == 2
@@ -483,6 +496,7 @@ def test_any_name_must_be_requested(mount: str, session: Session) -> None:
     assert (role["allow_any_name"], role["enforce_hostnames"]) == (True, True)
 
 
+@on_openbao
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -501,6 +515,7 @@ def test_invalid_input_sends_no_request(
     assert state(session, mount).mount_type is None
 
 
+@on_openbao
 def test_a_conflict_ends_with_78(
     init: Callable[..., int],
     mount: str,
@@ -584,6 +599,7 @@ def test_missing_capabilities_are_printed_as_one_policy(
     assert run(command) == 0
 
 
+@on_openbao
 def test_policy_to_paste_uses_the_configured_roles(
     mount: str,
     vault_server: DevVault,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,9 +83,12 @@ def test_output_to_a_full_disk_is_not_a_success(
     assert told is (status == 0 and redirections == ">/dev/full")
 
 
-@pytest.mark.parametrize(("arguments", "status"), COMMANDS)
 @pytest.mark.parametrize(
-    "closed", [found for size in (1, 2, 3) for found in itertools.combinations("012", size)]
+    ("closed", "arguments", "status"),
+    [
+        *((closed, *COMMANDS[4]) for size in (1, 2, 3) for closed in combinations("012", size)),
+        *((closed, *command) for closed in ("1", "012") for command in COMMANDS),
+    ],
 )
 def test_closed_streams_are_ignored(
     arguments: Sequence[str], status: int, closed: Sequence[str], closed_port: int

@@ -92,6 +92,11 @@ _SESSION: Rows = (
         "        if self.identity.defers_login:\n            found",
         "        if False:\n            found",
     ),
+    (
+        "no password prompt in the background",
+        "        if self.identity.defers_login:\n            yield",
+        "        if False:\n            yield",
+    ),
     ("a batch token ends by itself", "        if login.batch:\n            return\n", ""),
     ("time to revoke", "            self._cluster.allow(_REVOKING)\n", ""),
     ("no signal in between", "            with stop.shielded():\n", "            if True:\n"),

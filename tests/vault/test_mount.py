@@ -16,6 +16,7 @@ from dockertls_vault.vault.mount import CertificateAuthority, State
 from dockertls_vault.vault.session import open_session
 from tests import mounts
 from tests.harness.dialect.proxy import speaking
+from tests.harness.dialect.servers import on_openbao
 from tests.harness.openbao import DevVault
 from tests.mounts import post
 from tests.vault import operator
@@ -56,12 +57,14 @@ def test_untuned_mount_has_the_servers_maximum_lease_ttl(session: Session) -> No
     assert CertificateAuthority(session, mount).state(()).max_lease_ttl == 32 * DAY
 
 
+@on_openbao
 def test_mount_of_another_type_is_reported(session: Session) -> None:
     """Nothing inside it is read."""
     found = CertificateAuthority(session, "secret").state(("server",))
     assert found == State(mount_type="kv", mounted_at="secret")
 
 
+@on_openbao
 def test_path_below_a_mount_is_not_taken_for_the_mount(
     ca: CertificateAuthority, session: Session
 ) -> None:
@@ -70,6 +73,7 @@ def test_path_below_a_mount_is_not_taken_for_the_mount(
     assert below.state(()) == State(mount_type="pki", mounted_at=ca.mount)
 
 
+@on_openbao
 def test_mount_path_may_have_several_segments(session: Session) -> None:
     """It works like any other mount."""
     deep = CertificateAuthority(session, f"teams/{secrets.token_hex(4)}/pki")
@@ -99,6 +103,7 @@ def test_issuer_without_a_key_is_not_a_signing_issuer(
     assert found.signing == (found.default_issuer,)
 
 
+@on_openbao
 def test_keys_without_an_issuer_are_reported(ca: CertificateAuthority, session: Session) -> None:
     """Left by a deleted issuer, or by a CSR that is not signed yet."""
     assert ca.unused_keys() == ()
@@ -113,6 +118,7 @@ def test_keys_without_an_issuer_are_reported(ca: CertificateAuthority, session: 
     assert set(ca.unused_keys()) == {key, "pending"}
 
 
+@on_openbao
 def test_private_key_never_leaves_vault(ca: CertificateAuthority, session: Session) -> None:
     """It is of type internal, so it cannot be exported later either."""
     ca.generate_root("ours", "root-1", 300 * DAY)
@@ -149,6 +155,7 @@ def test_default_issuer_does_not_follow_a_later_root(
     assert ca.state(()).default == before.default
 
 
+@on_openbao
 def test_issuer_name_in_use_is_refused(ca: CertificateAuthority) -> None:
     """Vault refuses it, so two concurrent runs cannot create two roots."""
     ca.generate_root("ours", "root-1", 300 * DAY)
@@ -195,6 +202,7 @@ def test_role_is_read_back_as_written(ca: CertificateAuthority) -> None:
     assert (role["ttl"], role["allowed_domains"]) == (90, ["example.internal"])
 
 
+@on_openbao
 @pytest.mark.parametrize("name", ["a", "_", "7", "a.b", "a-b", "A_b", "a..b-c"])
 def test_role_name_that_vault_accepts_is_accepted(ca: CertificateAuthority, name: str) -> None:
     """Our rule is not stricter than Vault's."""
@@ -202,6 +210,7 @@ def test_role_name_that_vault_accepts_is_accepted(ca: CertificateAuthority, name
     assert ca.role(name) is not None
 
 
+@on_openbao
 @pytest.mark.parametrize("name", ["a:b", "é", "-x", "x-", ".x", "x.", "a b", "a@b", "a/b", "²"])
 def test_role_name_that_vault_rejects_is_refused_first(ca: CertificateAuthority, name: str) -> None:
     """Vault's answer to it would look like an outage."""

@@ -219,8 +219,10 @@ def test_revocation_has_its_own_time_limit(
     assert not operator.is_alive(login.token)
 
 
-def test_expired_token_is_replaced_by_a_new_login(operator: Operator) -> None:
-    """Between login and signing; the second token is revoked, too."""
+def test_expired_token_is_replaced_by_a_new_login(
+    operator: Operator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Between login and signing; the second token is revoked, and no expired one is a warning."""
     variables = approle(operator, token_ttl="1s", token_max_ttl="1s")
     with session(operator.address, **variables) as opened:
         lookup(opened)
@@ -230,14 +232,18 @@ def test_expired_token_is_replaced_by_a_new_login(operator: Operator) -> None:
         second = opened.identity.token()
     assert first != second
     assert not operator.is_alive(second)
+    assert caplog.messages == []
 
 
-def test_token_out_of_uses_is_replaced_by_a_new_login(operator: Operator) -> None:
+def test_token_out_of_uses_is_replaced_by_a_new_login(
+    operator: Operator, caplog: pytest.LogCaptureFixture
+) -> None:
     """There is no warning that a used-up token could not be revoked."""
     with session(operator.address, **approle(operator, token_num_uses=1)) as opened:
         lookup(opened)
         lookup(opened)
     assert len(opened.identity.logins) == 2
+    assert caplog.messages == []
 
 
 def test_second_login_that_is_refused_reports_both_failures(operator: Operator) -> None:

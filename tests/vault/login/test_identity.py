@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from dockertls_vault.errors import NotVault
+from dockertls_vault.errors import LoginDenied, NotVault
 from dockertls_vault.vault.token_info import lookup
 from tests.vault.operator import Operator, session
 
@@ -25,7 +25,8 @@ def variables(openbao: DevVault) -> dict[str, str]:
     """Return the variables for an AppRole, except its secret_id."""
     operator = Operator.of(openbao)
     mount = operator.enable_auth("approle")
-    operator.write(f"auth/{mount}/role/ci", {"token_policies": "default"})
+    # A token is good for one request, so that the second request needs a second login.
+    operator.write(f"auth/{mount}/role/ci", {"token_policies": "default", "token_num_uses": 1})
     role_id = operator.read(f"auth/{mount}/role/ci/role-id")["role_id"]
     return {"DOCKERTLS_AUTH_MOUNT": mount, "DOCKERTLS_ROLE_ID": role_id}
 
@@ -104,3 +105,54 @@ def test_read_after_the_login_runs_in_the_background(
         assert not opened.identity.defers_login
         with opened.reading(name_of_the_thread) as name:
             assert name() != here
+
+
+def test_second_login_unwraps_nothing(openbao: DevVault, variables: dict[str, str]) -> None:
+    """The secret_id is kept, as its wrapping token is used up."""
+    wrapped = wrapped_secret_id(openbao, variables["DOCKERTLS_AUTH_MOUNT"])
+    with session(openbao.address, **variables, DOCKERTLS_WRAPPED_SECRET_ID=wrapped) as opened:
+        lookup(opened)
+        lookup(opened)
+    assert len(opened.identity.logins) == 2
+
+
+def test_second_login_prompts_for_no_password(openbao: DevVault) -> None:
+    """Whoever typed it is not asked for it in the middle of the command."""
+    operator = Operator.of(openbao)
+    mount = operator.enable_auth("userpass")
+    user = {"password": "s3cret", "token_policies": "default", "token_num_uses": 1}
+    operator.write(f"auth/{mount}/users/alice", user)
+    prompts = []
+
+    def ask(prompt: str) -> str:
+        prompts.append(prompt)
+        return "s3cret"
+
+    variables = {
+        "DOCKERTLS_AUTH": "userpass",
+        "DOCKERTLS_AUTH_MOUNT": mount,
+        "DOCKERTLS_AUTH_USER": "alice",
+    }
+    with session(openbao.address, None, ask, **variables) as opened:
+        lookup(opened)
+        lookup(opened)
+    assert (len(opened.identity.logins), len(prompts)) == (2, 1)
+
+
+def test_password_prompt_is_not_in_the_background(openbao: DevVault) -> None:
+    """It appears when the token is waited for, and nothing else is printed meanwhile."""
+    threads = []
+
+    def ask(_prompt: str) -> str:
+        threads.append(threading.current_thread())
+        return "wrong"
+
+    variables = {"DOCKERTLS_AUTH": "userpass", "DOCKERTLS_AUTH_USER": "alice"}
+    with (
+        session(openbao.address, None, ask, **variables) as opened,
+        opened.logging_in() as token,
+    ):
+        assert threads == []
+        with pytest.raises(LoginDenied):
+            token()
+    assert threads == [threading.current_thread()]
