@@ -98,8 +98,8 @@ _SESSION: Rows = (
         "        if False:\n            yield",
     ),
     ("a batch token ends by itself", "        if login.batch:\n            return\n", ""),
-    ("time to revoke", "            self._cluster.allow(_REVOKING)\n", ""),
-    ("no signal in between", "            with stop.shielded():\n", "            if True:\n"),
+    ("time to revoke", "        self._cluster.allow(_REVOKING)\n", ""),
+    ("no signal in between", "        with stop.shielded():\n", "        if True:\n"),
     ("what is over is not said", "            if not gone:\n", "            if True:\n"),
     ("what stays is said", "            if not gone:\n", "            if False:\n"),
 )
