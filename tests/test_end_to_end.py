@@ -1,4 +1,4 @@
-"""End to end: a CA in a real Vault, certificates for a real dockerd, and who is let in."""
+"""End to end: a CA in a real Vault, certificates for a real dockerd, and who is accepted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Daemon:
-    """A Docker in Docker that runs with issued certificates; ``certs`` is what it was given."""
+    """A Docker in Docker that uses issued certificates; ``certs`` is its directory."""
 
     endpoint: Endpoint
     certs: Path
@@ -54,7 +54,7 @@ class Daemon:
     ids=["image", "community", "enterprise"],
 )
 def vault(request: pytest.FixtureRequest) -> DevVault:
-    """Return the server of docker-compose.test.yml, and then each dialect of Vault."""
+    """Return the server of docker-compose.test.yml, then each dialect of Vault."""
     server: DevVault = request.getfixturevalue(request.param)
     return server
 
@@ -63,7 +63,7 @@ def vault(request: pytest.FixtureRequest) -> DevVault:
 def daemon(
     compose: Compose, vault: DevVault, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Daemon]:
-    """Do as the README says: ca init, issue both in the dind layout, start docker:dind."""
+    """Follow the README: ca init, issue both in the dind layout, start docker:dind."""
     certs = tmp_path_factory.mktemp("certs")
     certs.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
@@ -76,18 +76,18 @@ def daemon(
 
 
 def succeed(*arguments: object) -> None:
-    """Run a command that has to succeed."""
+    """Run a command, expect success."""
     assert main.run(list(map(str, arguments))) == 0
 
 
 def issue(purpose: str, out: Path, *arguments: str) -> Path:
-    """Issue a certificate into ``out``; return it."""
+    """Issue a credential into ``out``; return its certificate."""
     succeed("issue", purpose, "--dir", out, *arguments)
     return out
 
 
 def docker_version(url: str, certs: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Ask with the docker CLI."""
+    """Run `docker version` against the daemon."""
     return subprocess.run(
         ["docker", *(options or ["--tlsverify"]), "-H", url, "version", "-f", "{{json .Server}}"],
         env={**os.environ, "DOCKER_CERT_PATH": str(certs)},
@@ -100,7 +100,7 @@ def docker_version(url: str, certs: Path, *options: str) -> subprocess.Completed
 def check(
     capsys: pytest.CaptureFixture[str], url: str, certs: Path
 ) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Run `check`; return its status and its steps by name."""
+    """Run `check`; return its status and its results by name."""
     capsys.readouterr()
     status = main.run(["check", url, "--certs", str(certs), "-o", "json"])
     steps = json.loads(capsys.readouterr().out)["data"]["checks"]
@@ -108,15 +108,15 @@ def check(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_the_docker_cli_is_let_in(daemon: Daemon, host: str) -> None:
+def test_docker_cli_is_accepted(daemon: Daemon, host: str) -> None:
     """`docker --tlsverify version` with the issued client certificate, by address and by name."""
     answer = docker_version(daemon.url(host), daemon.certs / "client")
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["ApiVersion"]
 
 
-def test_the_docker_sdk_is_let_in(daemon: Daemon) -> None:
-    """The Docker SDK for Python accepts the same three files."""
+def test_docker_sdk_is_accepted(daemon: Daemon) -> None:
+    """The Docker SDK for Python uses the same three files."""
     client = daemon.certs / "client"
     tls = TLSConfig(
         ca_cert=str(client / "ca.pem"),
@@ -130,8 +130,8 @@ def test_the_docker_sdk_is_let_in(daemon: Daemon) -> None:
         sdk.close()
 
 
-def test_a_stranger_is_refused_by_the_docker_sdk(daemon: Daemon) -> None:
-    """Without a client certificate the same SDK gets no answer."""
+def test_docker_sdk_without_a_certificate_is_rejected(daemon: Daemon) -> None:
+    """With ca.pem, but without a client certificate."""
     tls = TLSConfig(ca_cert=str(daemon.certs / "client" / "ca.pem"), verify=True)
     sdk = docker.APIClient(base_url=daemon.url(), tls=tls, version="1.41")
     try:
@@ -142,33 +142,33 @@ def test_a_stranger_is_refused_by_the_docker_sdk(daemon: Daemon) -> None:
         sdk.close()
 
 
-def test_check_is_content(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every step of the check is all right."""
+def test_check_passes(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every check is ok."""
     status, steps = check(capsys, daemon.url(), daemon.certs / "client")
     assert status == 0
     assert {step["result"] for step in steps.values()} == {"ok"}
 
 
 def nobody(daemon: Daemon, out: Path) -> Path:
-    """Give a stranger ca.pem, and no certificate."""
+    """Write a credential with ca.pem only."""
     out.mkdir()
     shutil.copy(daemon.certs / "client" / "ca.pem", out)
     return out
 
 
 def foreigner(daemon: Daemon, out: Path) -> Path:
-    """Give a stranger a certificate of a CA of their own, with our names."""
+    """Write a certificate of a foreign CA, with our names."""
     ca = (daemon.certs / "client" / "ca.pem").read_bytes()
     return write_credential(out, ca, Authority.create("dockertls root 1").client("alice"))
 
 
 def impostor(daemon: Daemon, out: Path) -> Path:
-    """Give somebody the server's certificate to use as a client's."""
+    """Write the server's certificate in place of a client's."""
     return shutil.copytree(daemon.certs / "server", out, ignore=shutil.ignore_patterns(".*"))
 
 
 def latecomer(daemon: Daemon, out: Path) -> Path:
-    """Give somebody a certificate that has expired."""
+    """Write an expired certificate."""
     with pytest.MonkeyPatch.context() as patch:
         lead_to(daemon.vault, patch)
         issue("client", out, "--ttl", "1s")
@@ -190,14 +190,14 @@ def _wait_until_expired(path: Path) -> None:
         (latecomer, "expired"),
     ],
 )
-def test_others_are_refused_and_check_says_why(
+def test_other_clients_are_rejected_and_check_says_why(
     who: Callable[[Daemon, Path], Path],
     cause: str,
     daemon: Daemon,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A foreign CA, a server's certificate, an expired one: docker fails, check names the cause."""
+    """A foreign CA, a server certificate, an expired one: docker fails, check has the cause."""
     certs = who(daemon, tmp_path / "who")
     assert docker_version(daemon.url(), certs).returncode != 0
     status, steps = check(capsys, daemon.url(), certs)
@@ -209,10 +209,10 @@ def test_others_are_refused_and_check_says_why(
     assert cause in told
 
 
-def test_nobody_is_refused(
+def test_client_without_a_certificate_is_rejected(
     daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a certificate docker fails, and check has tried the same."""
+    """The docker CLI fails, and check has tried the same."""
     answer = docker_version(daemon.url(), nobody(daemon, tmp_path / "who"))
     assert answer.returncode != 0
     assert "certificate" in answer.stderr
@@ -222,14 +222,14 @@ def test_nobody_is_refused(
     assert "rejected" in steps["plaintext"]["summary"]
 
 
-def test_a_wrong_name_is_named(
+def test_wrong_server_name_is_reported(
     compose: Compose,
     compose_vault: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A server whose certificate lacks the name that is dialled: docker fails, check says which."""
+    """If the certificate lacks the name in use, docker fails, and check names it."""
     lead_to(compose_vault, monkeypatch)
     succeed("ca", "init", "--domain", mounts.DOMAIN)
     tmp_path.chmod(0o755)
@@ -244,14 +244,14 @@ def test_a_wrong_name_is_named(
         assert f"other.{mounts.DOMAIN}" in str(steps["name"])
 
 
-def test_an_intermediate_serves_docker_in_docker(
+def test_intermediate_works_with_docker_in_docker(
     compose: Compose,
     compose_vault: DevVault,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """docker:dind verifies its certificate with ca.pem alone, so the chain is in there."""
+    """The entrypoint of docker:dind verifies with ca.pem only, so ca.pem has the chain."""
     lead_to(compose_vault, monkeypatch)
     mounts.intermediate(compose_vault, "team/dind")
     tmp_path.chmod(0o755)
@@ -266,13 +266,13 @@ def test_an_intermediate_serves_docker_in_docker(
 
 @pytest.fixture
 def out(tmp_path: Path, prepared: DevVault, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a place for certificates of the shared OpenBao."""
+    """Return a directory for certificates of the shared OpenBao."""
     lead_to(prepared, monkeypatch)
     return tmp_path
 
 
 class Meeting(NamedTuple):
-    """Exit statuses: docker's and `check`'s with our certificate; whether a stranger failed."""
+    """Statuses of docker and `check` with our certificate, and if docker failed without one."""
 
     docker: int
     check: int
@@ -285,7 +285,7 @@ WELL = Meeting(0, 0, stranger_failed=True)
 def meet(
     out: Path, host_dockerd: StartDockerd, host: str, *arguments: str, hosts: tuple[str, ...]
 ) -> Meeting:
-    """Issue both with ``arguments``, start dockerd, and dial it as ``host``."""
+    """Issue both with ``arguments``, start dockerd, and connect to it as ``host``."""
     issue("server", out / "s", *arguments)
     issue("client", out / "c", *arguments)
     server = out / "s"
@@ -308,21 +308,21 @@ def meet(
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
-def test_every_kind_of_key_serves_and_is_let_in(
+def test_every_key_type_works_for_both_peers(
     key_type: KeyType, out: Path, host_dockerd: StartDockerd
 ) -> None:
-    """Docker's two ends take each kind that `--key-type` offers."""
+    """Docker accepts every value of `--key-type`."""
     arguments = ("--key-type", key_type.value)
     assert meet(out, host_dockerd, "localhost", *arguments, hosts=("127.0.0.1",)) == WELL
 
 
-def test_a_restart_that_was_forgotten_is_named(
+def test_forgotten_restart_is_reported(
     out: Path,
     host_dockerd: StartDockerd,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`issue server` says that dockerd has to be restarted, and `check` on that host sees it."""
+    """`issue server` says that dockerd must be restarted, and `check` on that host notices."""
     for command in ("issue", "check"):
         monkeypatch.setattr(f"dockertls_vault.cli.{command}.SERVER_DIRECTORY", out / "s")
     succeed("issue", "server")
@@ -344,17 +344,17 @@ def test_a_restart_that_was_forgotten_is_named(
     assert "restart the container to serve this" in capsys.readouterr().err
 
 
-def test_a_daemon_is_reached_by_ipv6(out: Path, host_dockerd: StartDockerd) -> None:
-    """The certificate of this machine holds ::1, and docker accepts it."""
+def test_daemon_is_reachable_by_ipv6(out: Path, host_dockerd: StartDockerd) -> None:
+    """This machine's certificate has ::1, and docker accepts it."""
     assert meet(out, host_dockerd, "::1", hosts=("::1",)) == WELL
 
 
-def test_a_daemon_is_reached_by_a_name_of_compose(
+def test_daemon_is_reachable_by_a_compose_name(
     out: Path, prepared: DevVault, host_dockerd: StartDockerd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name with underscores, where the role allows them: docker and `check` accept it.
+    """With underscores, if the role allows them: docker and `check` accept it.
 
-    No resolver knows the name: docker is led to the daemon by a proxy, `check` by a patch.
+    The name cannot be resolved: docker reaches the daemon through a proxy, `check` by a patch.
     """
     name = "app_docker_1"
     mounts.init(prepared, "composed")
@@ -386,24 +386,24 @@ def test_a_daemon_is_reached_by_a_name_of_compose(
 
 
 @pytest.mark.parametrize("make", [mounts.rsa_root, mounts.intermediate])
-def test_a_ca_of_an_administrators_making_works(
+def test_ca_made_by_an_administrator_works(
     make: Callable[[DevVault, str], None],
     tmp_path: Path,
     vault_server: DevVault,
     host_dockerd: StartDockerd,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An RSA root, and an intermediate under a root of another mount, by --mount alone."""
+    """An RSA root, and an intermediate under a root in another mount, with only --mount."""
     lead_to(vault_server, monkeypatch)
     mount = f"made-by-{make.__name__.replace('_', '-')}"
     make(vault_server, mount)
     assert meet(tmp_path, host_dockerd, "127.0.0.1", "--mount", mount, hosts=("127.0.0.1",)) == WELL
 
 
-def test_old_and_new_clients_are_let_in_while_an_old_ca_is_left(
+def test_old_and_new_clients_are_accepted_during_a_migration(
     out: Path, prepared: DevVault, host_dockerd: StartDockerd
 ) -> None:
-    """As the guide says: clients learn the new root, then hosts move, then clients do."""
+    """As in the guide: clients learn the new root, then hosts migrate, then clients."""
     old = Authority.create("a hand-made CA")
     mounts.empty(prepared, "moving")
     mounts.import_certificate(prepared, "moving", old.pem.decode())
@@ -426,8 +426,8 @@ def test_old_and_new_clients_are_let_in_while_an_old_ca_is_left(
     assert docker_version(f"tcp://localhost:{after}", certs).returncode == 0
 
 
-def test_a_pending_root_is_trusted_before_it_signs(out: Path, prepared: DevVault) -> None:
-    """After the first step of a rotation both roots are in ca.pem, so that the next can follow."""
+def test_pending_root_is_trusted_before_it_signs(out: Path, prepared: DevVault) -> None:
+    """After the first step of a rotation both roots are in ca.pem, so the next can follow."""
     mounts.rsa_root(prepared, "rotating")
     with mounts.session(prepared) as session:
         body = {"common_name": "rotating root 2", "key_type": "ec", "key_bits": 256, "ttl": "9000h"}

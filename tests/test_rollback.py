@@ -360,8 +360,8 @@ def test_root_works_in_a_users_directory_with_the_users_rights(everybodys: Path)
     assert in_use(out) == first
 
 
-def test_a_file_among_the_generations_is_refused(out: Path) -> None:
-    """By name; without one it is passed over, old as it claims to be."""
+def test_file_among_the_generations_is_refused(out: Path) -> None:
+    """By name; without one it is skipped, however old its name says it is."""
     for number in (1, 2):
         put(out, number)
     stray = out / ".dockertls" / "generations" / "20240101T000000.000000Z-aa"

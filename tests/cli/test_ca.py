@@ -289,7 +289,7 @@ warning: --remove-domain b.test has no effect: the role server does not have it
     )
 
 
-def test_an_intermediate_without_its_root_is_not_ready(
+def test_intermediate_without_its_root_is_not_ready(
     vault_server: DevVault, init: Callable[..., int], mount: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing could be issued; each run says so until the root is imported."""
@@ -516,7 +516,7 @@ def test_invalid_input_sends_no_request(
 
 
 @on_openbao
-def test_a_conflict_ends_with_78(
+def test_conflict_gives_status_78(
     init: Callable[..., int],
     mount: str,
     session: Session,

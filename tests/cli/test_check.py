@@ -55,7 +55,7 @@ def client(authority: Authority, tmp_path: Path) -> Path:
 def test_library_warnings_about_a_servers_names_are_not_shown(
     authority: Authority, tmp_path: Path
 ) -> None:
-    """Here about a CA whose country has more than two letters.
+    """Such as cryptography's about a CA whose country has more than two letters.
 
     In this process warnings are errors, so the test runs another one.
     """

@@ -27,7 +27,7 @@ sys.exit(status)
 
 
 def loaded(arguments: list[str], directory: Path, **environ: str) -> set[str]:
-    """Run a command in a process of its own; return the heavy modules that it loaded."""
+    """Run a command in a separate process; return the heavy modules that it loaded."""
     modules = directory / "modules"
     run = subprocess.run(
         [sys.executable, "-c", _RUN, *arguments],
@@ -73,8 +73,8 @@ def test_issue_does_not_load_hvac(command: list[str], prepared: DevVault, tmp_pa
     assert found <= {"cryptography", "idna", "urllib3"}
 
 
-def test_a_login_begins_without_cryptography() -> None:
-    """What reads certificates is imported while Vault is waited for, and not before."""
+def test_login_starts_without_cryptography() -> None:
+    """Certificates are parsed with modules that are imported while Vault responds."""
     printed = subprocess.run(
         [sys.executable, "-c", "import sys, dockertls_vault.issue; print(*sys.modules)"],
         capture_output=True,

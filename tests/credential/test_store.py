@@ -192,7 +192,7 @@ def test_foreign_file_of_any_name_is_left_in_place(out: Path, name: str) -> None
     assert (out / name).read_text() == "theirs"
 
 
-def test_a_sync_that_fails_after_the_swap_is_a_warning(
+def test_sync_that_fails_after_the_swap_is_a_warning(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The new set is in use by then, so an error would be wrong."""

@@ -235,7 +235,7 @@ def http(
             return context.wrap_socket(connection, server_side=True), address
 
         def handle_error(self, *_: object) -> None:
-            """Nothing: clients that come without a certificate are what is tested."""
+            """Ignore it: clients without a certificate are part of the tests."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))

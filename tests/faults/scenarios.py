@@ -54,6 +54,7 @@ def _nothing(_out: Path, _record: Record) -> None:
 
 
 def _ours(out: Path, record: Record) -> None:
+    """Leave one generation."""
     put(out, 1, record)
 
 

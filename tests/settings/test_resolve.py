@@ -219,10 +219,10 @@ def test_invalid_file_is_named(tmp_path: Path, content: str, words: str, hint: s
         ),
     ],
 )
-def test_an_address_that_is_wrong_is_told_once_with_the_right_one(
+def test_invalid_address_has_one_message_and_a_suggestion(
     text: str, message: str, hint: str
 ) -> None:
-    """What is wrong with it in one sentence, and the same address in the form that works."""
+    """The fault in one sentence, and the same address in a valid form."""
     with pytest.raises(InvalidSetting) as caught:
         resolve({}, {"VAULT_ADDR": text}, [])
     assert caught.value.message == f"VAULT_ADDR: {message}"

@@ -65,7 +65,7 @@ class Recorder:
 
 @contextlib.contextmanager
 def recording(directory: Path, credentials: Mapping[str, Path]) -> Iterator[Recorder]:
-    """Run the servers; each of ``credentials`` is a TLS server, which asks for a certificate.
+    """Run the servers; each of ``credentials`` is a TLS server that requests a certificate.
 
     ``vault``, ``agent`` and ``standby`` speak HTTP, ``proxy`` too; a tunnel through it ends at the
     first of the TLS servers, whatever host is asked for. Who speaks SOCKS to any of these comes to

@@ -440,7 +440,7 @@ def test_unknown_host_name_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> No
     assert asked == ["nowhere.invalid"]
 
 
-def test_another_thread_has_the_same_node_and_as_much_time() -> None:
+def test_other_thread_uses_the_same_node_with_its_own_budget() -> None:
     """The time it takes does not count against the budget of the first, which waits for it."""
     found = settings("http://127.0.0.1:1,http://127.0.0.1:2", DOCKERTLS_TIMEOUT="10s")
     first = Cluster(found, sender.Sender(found, Transport(found)), watch.Unwatched())
@@ -454,7 +454,7 @@ def test_another_thread_has_the_same_node_and_as_much_time() -> None:
         assert 0 < copied <= 5.0
 
 
-def test_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """With its cause, and then its end."""
     monkeypatch.setattr(watch, "PATIENCE", 0.1)
     waits = Waits()
@@ -469,7 +469,7 @@ def test_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits.told[-1] is None
 
 
-def test_a_slow_node_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_node_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it answers: with no other node to ask, it may use the whole budget."""
     monkeypatch.setattr(watch, "PATIENCE", 0.1)
     waits = Waits()

@@ -34,8 +34,8 @@ def test_alert_of_a_server_that_has_closed_is_still_read() -> None:
         connection.send(b"GET /")
 
 
-def test_a_request_is_sent_in_one_piece(openbao: DevVault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server is woken once, and never waits for a body that is still to come."""
+def test_request_is_sent_in_one_piece(openbao: DevVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server is woken once, and never waits for the body."""
     sendall = Socket.sendall
     pieces: list[bytes] = []
 

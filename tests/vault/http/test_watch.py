@@ -35,7 +35,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_long_wait_is_reported_once() -> None:
+def test_long_wait_is_reported_once() -> None:
     """The next one is reported again, by the same thread."""
     waits = Queued()
     watched = watch.Watch(waits)
@@ -57,13 +57,13 @@ def test_short_waits_are_not_reported() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_wait_that_is_over_is_not_reported() -> None:
+def test_wait_that_is_over_is_not_reported() -> None:
     """Not after the block has ended, however long it took."""
     over = threading.Event()
     late: list[str] = []
 
     class Late(Waits):
-        """Keeps what it is told when all is over."""
+        """Records what it is told after the end."""
 
         def waiting(self, what: str) -> None:
             """Keep it."""
@@ -79,7 +79,7 @@ def test_a_wait_that_is_over_is_not_reported() -> None:
     assert late == []
 
 
-def test_a_wait_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_wait_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """At level INFO: a slow Vault is not a warning."""
     caplog.set_level(logging.INFO, "dockertls_vault")
     logged = Logged()

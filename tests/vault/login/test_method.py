@@ -62,7 +62,7 @@ class TestAppRole:
         return mount
 
     def variables(self, operator: Operator, mount: str) -> dict[str, str]:
-        """Return the variables that every test here sets."""
+        """Return the variables of all these tests."""
         role_id = operator.read(f"auth/{mount}/role/ci/role-id")["role_id"]
         return {"DOCKERTLS_AUTH_MOUNT": mount, "DOCKERTLS_ROLE_ID": role_id}
 
