@@ -1,5 +1,5 @@
-# The wheel that `make dist` builds, in a small image that runs as nobody in particular:
-# docs/how-to/install.md.
+# A small image with the wheel that `make dist` builds, which runs as an unprivileged user without a
+# passwd entry. See docs/how-to/install.md.
 ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
@@ -11,6 +11,6 @@ RUN python3 -m venv --without-pip /opt/dockertls-vault \
 FROM ${BASE}
 COPY --from=build /opt/dockertls-vault /opt/dockertls-vault
 ENV PATH=/opt/dockertls-vault/bin:$PATH
-# By numbers: Kubernetes' runAsNonRoot believes no name.
+# Numeric, because Kubernetes cannot verify runAsNonRoot for a user name.
 USER 65532:65532
 ENTRYPOINT ["dockertls-vault"]

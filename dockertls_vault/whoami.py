@@ -1,4 +1,4 @@
-"""Who Vault takes us to be, and which commands it would let us do."""
+"""The identity of the current token, and the commands that its policies allow."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from .settings.schema import Settings
     from .vault.session import Session
 
-# What each person does with the tool.
+# The command that each policy is for.
 COMMANDS = {Person.SERVER: "issue server", Person.CLIENT: "issue client", Person.ADMIN: "ca init"}
-# "+" of a policy stands for one part of any path; these are such parts.
+# A path segment to test capabilities with where a policy has the wildcard "+".
 _ANY = "default"
 
 
 @dataclass(frozen=True)
 class Permission:
-    """Whether a command may do all that it does; ``missing_rules`` are lines for a policy.
+    """Whether the policies allow a command; ``missing_rules`` are the policy lines it still needs.
 
-    ``reason`` says why it fails although it is allowed, if the mount or the role is not there.
+    ``reason`` is why an allowed command would fail anyway: the mount or role does not exist.
     """
 
     command: str
@@ -40,10 +40,11 @@ class Permission:
 
 @dataclass(frozen=True)
 class WhoAmI:
-    """The token, how it was come by, and what it may do; ``address`` is the node that said so.
+    """The token, where it came from and what it allows; ``address`` is the node that answered.
 
-    ``namespace`` is the one that was asked for; ``namespace_ignored``: the server has none.
-    ``consumed_wrapping_token`` is where the wrapping token was that it took to find out.
+    ``namespace`` is the requested one, ``namespace_ignored`` whether the server does not support
+    namespaces. ``consumed_wrapping_token`` is where the wrapping token came from, if logging in
+    consumed one.
     """
 
     address: str
@@ -56,7 +57,7 @@ class WhoAmI:
 
 
 def who_am_i(session: Session, settings: Settings) -> WhoAmI:
-    """Ask Vault who we are; raises what the session raises."""
+    """Look up the current token and its capabilities; raises what the session raises."""
     rules = {
         person: policy.rules(person, settings.mount, _role(person, settings)) for person in Person
     }
@@ -106,9 +107,9 @@ def _permission(
 
 
 def _obstacle(session: Session, settings: Settings, role: str, token: Token) -> str | None:
-    """Return what is not there that is needed to issue: root may do everything, also there.
+    """Return which mount or role is missing, if any: root is allowed to use even those.
 
-    A token whose uses are counted is not asked to look at the role.
+    The role is not read with a token that has a limited number of uses.
     """
     signer = PKI(session, settings.mount)
     trust = PKI(session, settings.trust_mount or settings.mount)

@@ -1,7 +1,4 @@
-"""What the copy button of a console block takes: the commands, without prompts and output.
-
-A hook of MkDocs (mkdocs.yml).
-"""
+"""MkDocs hook: the copy button of a console block copies only commands, not prompts or output."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ _TAG = re.compile(r"<[^>]+>")
 
 
 def typed(lines: Iterator[str]) -> Iterator[str]:
-    """Return each command of a console block, with its continued lines and here-document."""
+    """Yield each command in a console block, with its continuation lines and here-document."""
     for line in lines:
         if not line.startswith(_PROMPT):
             continue
@@ -32,7 +29,7 @@ def typed(lines: Iterator[str]) -> Iterator[str]:
 
 
 def on_page_content(content: str, **_: object) -> str:
-    """Give each console block the attribute from which Material's button copies."""
+    """Add to each console block the attribute from which Material's copy button copies."""
     return _BLOCK.sub(_with_commands, content)
 
 

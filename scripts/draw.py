@@ -1,6 +1,6 @@
-"""Draw where the time of a command goes, from the figures in docs/reference/performance.md.
+"""Draw where a command spends its time, from the figures in docs/reference/performance.md.
 
-``python scripts/draw.py`` draws it; a test compares, so that the drawing is never behind.
+``python scripts/draw.py`` updates the drawing; a test fails if it is out of date.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "reference" / "performance.md"
 DRAWING = DOCS / "images" / "time.svg"
-# Rows as tests/bench/timeline.py prints them; the last two are whole commands, ours and another.
+# Rows as printed by tests/bench/timeline.py; the last two are whole commands, ours and the rival.
 _PHASE = re.compile(r"^(\S.*?) {2,}([\d.]+) {2}((?:[\d.]+-[\d.]+ ?)+)$", re.MULTILINE)
 
 WIDTH, MARGIN, ROW, BAR = 520, 16, 46, 14
@@ -40,7 +40,7 @@ fill: var(--ink); }}
 
 @dataclass(frozen=True)
 class Row:
-    """What took how long, and when; milliseconds."""
+    """A phase: its name, duration and intervals, in milliseconds."""
 
     name: str
     takes: float
@@ -48,7 +48,7 @@ class Row:
 
 
 def rows(page: str) -> list[Row]:
-    """Return the figures of the page."""
+    """Parse the figures on the page."""
     return [
         Row(name, float(takes), tuple(_piece(piece) for piece in when.split()))
         for name, takes, when in _PHASE.findall(page)
@@ -56,7 +56,7 @@ def rows(page: str) -> list[Row]:
 
 
 def drawn(found: list[Row]) -> str:
-    """Return the drawing: a row has its name and figure, and below them when it was on."""
+    """Return the SVG: each row shows its name and duration, with its intervals below."""
     scale = (WIDTH - 2 * MARGIN) / max(last for row in found for _, last in row.when)
     summary = "; ".join(f"{row.name} {row.takes:.0f}" for row in found)
     height = MARGIN + ROW * len(found)

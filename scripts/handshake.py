@@ -1,7 +1,7 @@
-"""Let an issued server and an issued client meet over a loopback socket, with mutual TLS.
+"""Connect an issued client to an issued server over loopback, with mutual TLS.
 
-Used by the demo where no dockerd can be started: ``handshake.py SERVER_DIR CLIENT_DIR`` ends
-with 0 if a stranger is refused and the client is accepted.
+Used by the demo if dockerd cannot be started: ``handshake.py SERVER_DIR CLIENT_DIR`` exits with 0
+if a client without a certificate is rejected and the issued one is accepted.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ GREETING = b"hello"
 
 
 def main(server: Path, client: Path) -> int:
-    """Try both, say what happened, and return the exit status."""
+    """Try both clients, print the results, and return the exit status."""
     known = ssl.create_default_context(cafile=str(client / "ca.pem"))
     stranger = ssl.create_default_context(cafile=str(client / "ca.pem"))
     known.load_cert_chain(client / "cert.pem", client / "key.pem")
-    refused = _meet(server, stranger)
-    accepted = _meet(server, known)
-    sys.stdout.write(f"without a certificate: {refused or 'accepted'}\n")
-    sys.stdout.write(f"with the client's certificate: {accepted or 'accepted'}\n")
-    return 0 if refused and not accepted else 1
+    stranger_error = _connect(server, stranger)
+    known_error = _connect(server, known)
+    sys.stdout.write(f"without a certificate: {stranger_error or 'accepted'}\n")
+    sys.stdout.write(f"with the client's certificate: {known_error or 'accepted'}\n")
+    return 0 if stranger_error and not known_error else 1
 
 
-def _meet(server: Path, context: ssl.SSLContext) -> str | None:
-    """Return why the server refused a client with ``context``, None if it did not."""
+def _connect(server: Path, context: ssl.SSLContext) -> str | None:
+    """Return why the server rejected a client with ``context``, None if it accepted it."""
     listening = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(server / "ca.pem"))
     listening.verify_mode = ssl.CERT_REQUIRED
     listening.load_cert_chain(server / "server-cert.pem", server / "server-key.pem")
@@ -43,7 +43,7 @@ def _meet(server: Path, context: ssl.SSLContext) -> str | None:
             ):
                 return None if secure.recv(len(GREETING)) == GREETING else "no answer"
         except OSError as error:
-            return f"refused ({getattr(error, 'reason', None) or error})"
+            return f"rejected ({getattr(error, 'reason', None) or error})"
         finally:
             thread.join()
 
@@ -54,7 +54,7 @@ def _greet(port: socket.socket, context: ssl.SSLContext) -> None:
         with context.wrap_socket(plain, server_side=True) as secure:
             secure.sendall(GREETING)
     except ssl.SSLError:
-        plain.close()  # the client was refused, and has been told by an alert
+        plain.close()  # the client was rejected, and received an alert
 
 
 if __name__ == "__main__":

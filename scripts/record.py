@@ -1,7 +1,7 @@
-"""Record the terminal session of the docs anew, as root: ``python scripts/record.py [FILE]``.
+"""Record the terminal session shown in the docs; run as root: ``scripts/record.py [FILE]``.
 
-The commands really run, with dockerd and an embedded OpenBao, on a machine of their own: its host
-name, network, /etc/docker and /home are there for the recording alone.
+The commands really run, with dockerd and an embedded OpenBao, in their own namespaces: the host
+name, network, /etc/docker and /home exist only for the recording.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PORT = 2376
 LOG = Path("/home/dockerd.log")
 START_WAIT = 60.0  # seconds
 
-# `dev` has made a CA, and it is to be seen how one is made.
+# `dev` has already created a CA; the recording shows how to create one.
 FIRST = ("bao", "secrets", "disable", "dockertls")
 DOCKERD = (
     *("dockerd", "--config-file=/home/daemon.json", "--data-root=/home/data"),
@@ -41,12 +41,12 @@ DOCKERD = (
     *("--tlsverify", "--tlscacert=/etc/docker/tls/ca.pem"),
     *("--tlscert=/etc/docker/tls/server-cert.pem", "--tlskey=/etc/docker/tls/server-key.pem"),
 )
-# As `ip link set lo up` does, which is not on every machine: SIOCSIFFLAGS, IFF_UP.
+# Like `ip link set lo up`, which not every machine has: SIOCSIFFLAGS, IFF_UP.
 LOOPBACK_UP = (
     "import fcntl, socket, struct; "
     "fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh', b'lo', 1))"
 )
-# sudo finds the programs beside this Python where it looks for those of the machine.
+# sudo resets PATH, so the programs of this virtual environment are linked into /usr/local/bin.
 MACHINE = f"""\
 set -eu
 hostname {HOST}
@@ -60,7 +60,7 @@ mkdir "$HOME"
 for name in dockertls-vault bao; do ln -s "$PROGRAMS/$name" /usr/local/bin; done
 exec dockertls-vault dev --domain {DOMAIN} --quiet -- "$@"
 """
-# Rich's own, without the font that it has browsers fetch from a CDN.
+# Rich's own template, without the font that browsers would fetch from a CDN.
 DRAWING = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
 <title>A terminal session with dockertls-vault</title>
@@ -88,7 +88,7 @@ DRAWING = """\
 
 @dataclass(frozen=True)
 class Typed:
-    """A command, and which lines of what it prints are shown; "…" stands for others."""
+    """A command, and which lines of its output are shown; the others become "…"."""
 
     command: str
     shown: re.Pattern[str]
@@ -115,7 +115,7 @@ AFTERWARDS = (
 
 
 def main() -> None:
-    """Make the machine, and run this program again on it."""
+    """Create the namespaces, and run this program again inside them."""
     picture = Path(sys.argv[1] if len(sys.argv) > 1 else PICTURE).resolve()
     if "RECORDING" in os.environ:
         picture.write_text(recorded(), encoding="utf-8")
@@ -138,7 +138,7 @@ def main() -> None:
 
 
 def recorded() -> str:
-    """Type all commands, and return the drawing of what was seen."""
+    """Run all commands, and return the session as SVG."""
     subprocess.run(FIRST, stdout=subprocess.DEVNULL, check=True)
     console = Console(file=io.StringIO(), width=COLUMNS, record=True, color_system="truecolor")
     for typed in UNTIL_THE_DAEMON:
@@ -163,7 +163,7 @@ def _type(console: Console, typed: Typed) -> None:
 
 
 def _printed(command: str) -> str:
-    """Run a command in a terminal; return what it prints there."""
+    """Run a command in a pseudo-terminal; return its output."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", ROWS, COLUMNS, 0, 0))
     with subprocess.Popen(command.split(), stdin=its, stdout=its, stderr=its) as process:
@@ -171,14 +171,14 @@ def _printed(command: str) -> str:
         printed = b"".join(iter(lambda: _read(ours), b"")).decode()
     os.close(ours)
     if process.returncode != 0:
-        raise SystemExit(f"{command} ends with {process.returncode}:\n{printed}")
+        raise SystemExit(f"{command} exited with {process.returncode}:\n{printed}")
     return printed.replace("\r\n", "\n").rstrip("\n")
 
 
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65536)
-    except OSError:  # EIO, once nobody has its other end open
+    except OSError:  # EIO: the other end is closed
         return b""
 
 
@@ -191,7 +191,7 @@ def _wait() -> None:
             time.sleep(0.1)
         else:
             return
-    raise SystemExit(f"dockerd does not come up:\n{LOG.read_text()}")
+    raise SystemExit(f"dockerd failed to start:\n{LOG.read_text()}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Write the pages of the reference that the code itself tells: commands, settings, statuses.
+"""Generate reference pages from the code: commands, settings, exit statuses.
 
-``python scripts/reference.py`` writes them; a test compares, so that they are never behind.
+``python scripts/reference.py`` writes them; a test fails if they are out of date.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ from dockertls_vault.settings import schema
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What tests/vault/test_as_bao.py finds to differ, or to be about printing alone, and why it should.
+# What tests/vault/test_as_bao.py finds to differ, or only affects output, and the reason.
 _LEFT_OUT = {
-    "`VAULT_WRAP_TTL`": "every answer would be wrapped, and none could be read",
-    "`VAULT_MFA`": "a login that wants a second factor is refused, with words",
-    "`VAULT_CLIENT_CERT_BYTES`, `VAULT_CLIENT_KEY_BYTES`": "a key has no place in the environment",
-    "`VAULT_SRV_LOOKUP`": "several addresses can be named",
-    "`VAULT_RATE_LIMIT`": "a command sends a handful of requests",
-    "`VAULT_FORMAT`, `VAULT_DETAILED`, `VAULT_CLI_NO_COLOR`, `VAULT_LOG_LEVEL`": "they are about "
-    "what `bao` prints; here it is `--output`, `-v` and `NO_COLOR`",
-    "the system's CAs beside those that are given": "whoever names CAs means these, as with "
+    "`VAULT_WRAP_TTL`": "every response would be wrapped, and so unreadable",
+    "`VAULT_MFA`": "a login that requires a second factor fails with an explanation",
+    "`VAULT_CLIENT_CERT_BYTES`, `VAULT_CLIENT_KEY_BYTES`": "a private key does not belong in the "
+    "environment",
+    "`VAULT_SRV_LOOKUP`": "`VAULT_ADDR` takes several addresses instead",
+    "`VAULT_RATE_LIMIT`": "a command sends only a handful of requests",
+    "`VAULT_FORMAT`, `VAULT_DETAILED`, `VAULT_CLI_NO_COLOR`, `VAULT_LOG_LEVEL`": "they control the "
+    "output of `bao`; use `--output`, `-v` and `NO_COLOR` instead",
+    "the system's CAs in addition to configured ones": "configured CAs replace the system's, as in "
     "HashiCorp's command line",
-    "SOCKS proxies": "HTTP proxies alone are spoken to",
-    "a user, a query or a fragment in an address": "addresses are shown, and a password with them",
-    "HTTP/2": "requests are few, and come one after the other",
+    "SOCKS proxies": "only HTTP proxies are supported",
+    "a user, query or fragment in an address": "addresses are printed, and a password would be too",
+    "HTTP/2": "requests are few and sequential",
 }
 
 DIRECTORY = Path(__file__).parents[1] / "docs" / "reference"
 
 
 def pages() -> dict[str, str]:
-    """Return each page's text by its name."""
+    """Return the text of each page by file name."""
     return {
         "commands.md": _commands(),
         "settings.md": _settings(),
@@ -47,7 +48,7 @@ def pages() -> dict[str, str]:
 
 
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Return every command that does something, by its full name."""
+    """Yield every command that is not a group, with its full name."""
     command = command or typer.main.get_command(app)
     if not hasattr(command, "list_commands"):
         yield " ".join(path), command
@@ -64,16 +65,16 @@ def _commands() -> str:
         "",
         f"{root.help}",
         "",
-        "Results go to stdout, words about them to stderr. On a terminal errors, warnings, hints",
-        "and tables have colours, unless `NO_COLOR` is set; then nothing is styled at all. In a",
-        "pipe a row of a table is one line, with tabs between the columns, and so is a name with",
-        "its value (a value of several lines has the name on each). A reader may go before the",
-        "end, as in `check | head -1`: the exit status stays that of the command. With stdout on a",
-        "full disk what the command does is done all the same, and instead of 0 it ends with 74.",
-        "`help COMMAND` and `version` work as `--help` and `--version`.",
+        "Results are printed on stdout, messages on stderr. On a terminal, errors, warnings, hints",
+        "and tables are coloured; with `NO_COLOR` nothing is styled. In a pipe, each table row is",
+        "one line with tab-separated columns, and each name and value is one line too (the name is",
+        "repeated for each line of a longer value). A broken pipe, as in `check | head -1`, does",
+        "not change the exit status. If stdout cannot be written, for example because the disk is",
+        "full, the command still completes, but exits with 74 instead of 0. `help COMMAND` and",
+        "`version` are synonyms of `--help` and `--version`.",
         "",
     ]
-    parts += ["Options of the program itself, before a command:", "", *_options(root), ""]
+    parts += ["Global options, given before a command:", "", *_options(root), ""]
     for name, command in commands():
         arguments = [found for found in command.params if found.param_type_name == "argument"]
         usage = " ".join(["dockertls-vault", name, "[OPTIONS]", *map(_argument, arguments)])
@@ -85,7 +86,7 @@ def _commands() -> str:
 
 
 def _options(command: Any) -> list[str]:
-    rows = ["| option | what it is for | variables | default |", "| --- | --- | --- | --- |"]
+    rows = ["| option | description | variables | default |", "| --- | --- | --- | --- |"]
     for option in command.params:
         if option.param_type_name != "option":
             continue
@@ -111,7 +112,7 @@ def _metavar(option: Any) -> str:
 
 
 def _split(text: str) -> tuple[str, list[str], str]:
-    """Return what an option is for, its variables and its default (options.described())."""
+    """Split an option's help into description, variables and default (see help.described())."""
     text, _, told = " ".join(text.split()).removesuffix("]").partition(" [")
     parts = dict(part.split(": ", 1) for part in told.split("; ") if part)
     variables = parts.get("env var", "")
@@ -127,26 +128,27 @@ def _settings() -> str:
     parts = [
         "# Settings",
         "",
-        "A flag wins over a variable, a variable over the user's file",
-        "(`$XDG_CONFIG_HOME/dockertls-vault/config.toml`), that over the system's",
-        "(`/etc/dockertls-vault/config.toml`). Of two variables the first named wins. An empty",
-        "variable is as good as none, and an empty `BAO_X` hides `VAULT_X`. `-v` says which",
-        "settings were found, and where.",
+        "A flag takes precedence over an environment variable, which takes precedence over the",
+        "user's file (`$XDG_CONFIG_HOME/dockertls-vault/config.toml`), which takes precedence over",
+        "the system's (`/etc/dockertls-vault/config.toml`). If two variables are listed, the first",
+        "takes precedence. An empty variable counts as unset; an empty `BAO_X` hides `VAULT_X`.",
+        "`-v` shows each setting and where it comes from.",
         "",
         "The files are TOML; `vault.address` is the key `address` in the table `[vault]`. Secrets",
-        "have no key and no flag: they come from the environment, or from a file that is named.",
-        "A config.toml that others can write [is refused](files.md#what-else-is-read).",
+        "have neither a key nor a flag: they are read from the environment, or from a file that a",
+        "setting names. A config.toml that other users can write to",
+        "[is refused](files.md#what-else-is-read).",
         "",
-        "An address is read once, and means the same ever after: `HTTPS://Vault.Example` is",
-        "`https://vault.example`. It has no user, query or fragment, and a host has labels of 1 to",
-        "63 characters. A mount has no space, nothing unprintable and none of",
-        "``? # % * + \\ \" ' ` $ { }``, and begins with no dash: in a policy, a URL or a shell",
-        "these mean something else.",
+        "An address is normalised: `HTTPS://Vault.Example` becomes `https://vault.example`. It",
+        "must not contain a user, query or fragment, and host labels have 1 to 63 characters.",
+        "A mount must not contain spaces, unprintable characters or any of",
+        "``? # % * + \\ \" ' ` $ { }``, and must not start with a dash: these have a special",
+        "meaning in a policy, a URL or a shell.",
         "",
-        "A duration has units (`w`, `d`, `h`, `m`, `s`, `ms`): `7d`, `1h30m`, `1.5m`, `500ms`. For",
-        "a timeout, a number alone is seconds; TTL without a unit is refused.",
+        "A duration has units (`w`, `d`, `h`, `m`, `s`, `ms`): `7d`, `1h30m`, `1.5m`, `500ms`. A",
+        "timeout without a unit is in seconds; a TTL without a unit is refused.",
         "",
-        "| setting | what it is | flag | variables | key in a file | default |",
+        "| setting | description | flag | variables | config key | default |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, source in schema.sources().items():
@@ -161,19 +163,19 @@ def _settings() -> str:
 
 def _as_bao() -> list[str]:
     return [
-        "## What `bao` reads and this does not",
+        "## Differences from `bao`",
         "",
-        "The variables of Vault's and OpenBao's own command lines are read as `bao` reads them: a",
-        "test gives each to both, and the same must arrive at a server. What is left out on",
-        "purpose differs in that test, but for three that change no more than what `bao` prints:",
+        "The variables of the `vault` and `bao` commands are read as `bao` reads them: a test sets",
+        "each of them for both programs, and compares what arrives at a server. The following are",
+        "deliberately not supported:",
         "",
-        "| what | why |",
+        "| not supported | reason |",
         "| --- | --- |",
         *(f"| {what} | {why} |" for what, why in _LEFT_OUT.items()),
         "",
-        "And `VAULT_ADDR` takes more: several addresses, and one with `/v1` at its end. A request",
-        "is tried again as long as `--timeout` allows, unless `VAULT_MAX_RETRIES` says how often",
-        "(`bao`: twice).",
+        "`VAULT_ADDR`, in turn, may hold several addresses, and an address may end in `/v1`. A",
+        "failed request is retried for as long as `--timeout` allows, unless `VAULT_MAX_RETRIES`",
+        "sets the number of retries (`bao`: two).",
     ]
 
 
@@ -193,10 +195,10 @@ def _exit_statuses() -> str:
     parts = [
         "# Exit statuses and errors",
         "",
-        "0 is success. Each failure says on stderr what failed, why, and what to do; with",
-        "`-o json` it is an object on stdout too, whose `code` is one of these:",
+        "0 is success. A failure prints what failed, why, and what to do next on stderr; with",
+        "`-o json` it also prints an object on stdout, whose `code` is one of these:",
         "",
-        "| exit status | code | what it means |",
+        "| exit status | code | meaning |",
         "| --- | --- | --- |",
     ]
     meanings = _meanings()
@@ -206,25 +208,25 @@ def _exit_statuses() -> str:
             for error in errors.error_types()[1:]
         ),
         "",
-        "70 is a bug: a traceback, to be reported. 130, 143 and 129 are SIGINT, SIGTERM, SIGHUP.",
-        "A command line that cannot be understood ends with 2, too, before there is JSON.",
-        "`dev -- COMMAND` ends with the status of its command.",
+        "70 is a bug: please report the traceback. 130, 143 and 129 are SIGINT, SIGTERM, SIGHUP.",
+        "A usage error exits with 2, without JSON. `dev -- COMMAND` exits with the status of its",
+        "command.",
         "",
-        "`check` ends with the status of the worst that it found:",
+        "`check` exits with the status of its worst result:",
         "",
         "| exit status | result |",
         "| --- | --- |",
         *(f"| {found.exit_status} | `{found.value}` |" for found in Result),
         "",
-        "0 means that all its rows were shown to be well. A row that was tried and told nothing is",
-        "`unknown`, one that was not tried `skipped`: nothing bad was found there, nor anything",
-        "good. See [how to read what is found](../how-to/check.md).",
+        "0 means that every check passed. A check that ran without a conclusion is `unknown`, one",
+        "that did not run is `skipped`: neither found a problem, nor ruled one out. See",
+        "[how to read the results](../how-to/check.md).",
     ]
     return "\n".join([*parts, ""])
 
 
 def _meanings() -> dict[str, str]:
-    """Return what the tree at the top of errors.py says of each error."""
+    """Parse the meaning of each error from the tree in the docstring of errors.py."""
     found = {}
     for line in (errors.__doc__ or "").splitlines():
         name, _, rest = line.strip(" │├└─").partition(" ")

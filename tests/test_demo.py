@@ -45,7 +45,7 @@ def test_demo_uses_a_real_daemon(path: str) -> None:
     find_dockerd()
     run = demo(path=path)
     assert (
-        "Done with a real dockerd: refused without a certificate, accepted with one." in run.stdout
+        "Done with a real dockerd: rejected without a certificate, accepted with one." in run.stdout
     )
 
 
@@ -55,6 +55,6 @@ def test_demo_works_without_a_daemon(path: str, tmp_path: Path) -> None:
     shim.write_text("#!/bin/sh\necho 1000\n")
     shim.chmod(0o755)
     run = demo(path=f"{tmp_path}{os.pathsep}{path}")
-    assert "without a certificate: refused (" in run.stdout
+    assert "without a certificate: rejected (" in run.stdout
     assert "with the client's certificate: accepted\n" in run.stdout
-    assert "Done without dockerd: refused without a certificate, accepted with one." in run.stdout
+    assert "Done without dockerd: rejected without a certificate, accepted with one." in run.stdout

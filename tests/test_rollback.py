@@ -270,7 +270,7 @@ def test_hint_names_only_options_of_rollback(out: Path, mode: int) -> None:
     put(out, 1)
     second = put(out, 2)
     out.chmod(mode)
-    with pytest.raises(CannotWrite, match="can write in") as raised:
+    with pytest.raises(CannotWrite, match="can write to") as raised:
         back(out)
     assert in_use(out) == second
     assert raised.value.hint == ("" if mode & stat.S_ISVTX else f"chmod o-w {out}")

@@ -1,6 +1,6 @@
-"""The issuers of a mount as it returned them: the roots to trust, and one that has expired; pure.
+"""Check the issuers that a mount returned: roots to trust, and an expired issuer; no I/O.
 
-Both are causes of what fails later, and are said in their own words.
+Without these checks, both problems would surface later as a chain that cannot be verified.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 def trust_bundle(
     mount: str, issuers: Sequence[Certificate], now: datetime
 ) -> tuple[Certificate, ...]:
-    """Return the current roots among the issuers of ``mount``; raises where there is none.
+    """Return the current roots among the issuers of ``mount``.
 
-    Tell roots that have expired, by IssuerExpired, from those of an intermediate, which are
-    somewhere else, by VerificationError.
+    Raises IssuerExpired if all roots have expired, and VerificationError if the mount has none, as
+    one that only holds an intermediate.
     """
     found = current_roots(issuers, now)
     if found:
@@ -37,15 +37,15 @@ def trust_bundle(
     raise VerificationError(
         f"the mount {mount!r} has no root certificate",
         (),
-        hint="import the root of its intermediate there, or give the mount that has it with "
+        hint="import the root of its intermediate there, or name the mount that has it with "
         "--trust-mount",
     )
 
 
 def refuse_expired(chain: Sequence[str], now: datetime) -> None:
-    """Name the cause, where ``leaf_not_after_behavior`` let a useless certificate be signed.
+    """Raise IssuerExpired if the issuer, the first certificate in ``chain`` (PEM), has expired.
 
-    Raises IssuerExpired; ``chain``, PEM, begins with the issuer.
+    With ``leaf_not_after_behavior=permit`` Vault signs such a certificate all the same.
     """
     if not chain:
         return

@@ -98,13 +98,15 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
 
 def _exports(server: DevServer) -> list[str]:
     """Return the lines that point a shell at the server and at no other, and undo that later."""
-    from dockertls_vault.dev import is_of_vault
+    from dockertls_vault.dev import is_vault_variable
 
     foreign = [
         name
         for name in os.environ
         # A shell cannot have set a variable of any other name, and would not parse it.
-        if is_of_vault(name) and name not in server.variables and re.fullmatch(r"[A-Z0-9_]+", name)
+        if is_vault_variable(name)
+        and name not in server.variables
+        and re.fullmatch(r"[A-Z0-9_]+", name)
     ]
     return [
         *(f"unset {name}" for name in sorted(foreign)),

@@ -1,8 +1,8 @@
-"""Whose rights a credential is written with: those of the one who owns its directory.
+"""Write a credential with the permissions of the user who owns its directory.
 
-In a directory of another user root would follow, link, read and give away what that user has put
-there. So where an owner is named and the way comes to something of theirs, the work is theirs;
-and nobody else may be able to change a step of the way.
+In another user's directory, root would follow, link, read and chown whatever that user put there.
+If an owner is named and a component of the path belongs to them, the work is therefore done as that
+user. No third user may be able to change a component of the path.
 """
 
 from __future__ import annotations
@@ -33,37 +33,36 @@ Result = TypeVar("Result")
 DIRECTORY_MODE = 0o755
 
 
-class _TheirsError(Exception):
-    """Ends a walk: the way came to something of the owner named."""
+class _OwnedError(Exception):
+    """Ends a walk: a component of the path belongs to the named owner."""
 
 
 def by_worker(
     placement: Placement, work: Callable[[Placement], Result], *, make: bool = False
 ) -> Result:
-    """Have the work done by the one who is to do it, as ``placement.worker`` then says.
+    """Run ``work`` as the user who may write there, passed to it as ``placement.worker``.
 
-    With ``make``, a directory that is missing in one of root's is made for the owner first.
-    Raises what ``work`` raises, and CannotWrite or InvalidInput where neither root nor the owner
-    could do it.
+    With ``make``, a directory missing below one of root's is first created for the owner. Raises
+    what ``work`` raises, and CannotWrite or InvalidInput if neither root nor the owner may write.
     """
     if placement.worker is not None:
         return work(placement)
     me, owner = os.geteuid(), placement.uid
     if me != 0 or owner in {atomic.KEEP, me}:
         return work(replace(placement, worker=me))
-    if not _is_theirs(placement, make=make):
+    if not _is_owned(placement, make=make):
         try:
             return work(replace(placement, worker=me))
         except CannotWrite:
-            # Another run may have made the directory for them since.
-            if not _is_theirs(placement, make=False):
+            # Another run may since have created the directory for the owner.
+            if not _is_owned(placement, make=False):
                 raise
-    # What the owner makes is the owner's.
+    # Files created as the owner belong to the owner, so there is no uid to set.
     return fsuid.as_user(owner, partial(work, replace(placement, worker=owner, uid=atomic.KEEP)))
 
 
 def refuse_component(placement: Placement, component: Component) -> None:
-    """Refuse what anybody could change who is neither root nor the worker nor an administrator."""
+    """Refuse a component that a user other than root, the worker and the admins could change."""
     kind = component.status.st_mode
     trusted = component.status.st_uid in _trust(placement).users
     if stat.S_ISLNK(kind):
@@ -71,7 +70,7 @@ def refuse_component(placement: Placement, component: Component) -> None:
             owner = user_name(component.status.st_uid)
             raise CannotWrite(
                 f"{component.path} is a symbolic link that {owner} could change",
-                hint="give a path without this link",
+                hint="use a path without this link",
             )
         return
     if component.descriptor is None:
@@ -79,7 +78,8 @@ def refuse_component(placement: Placement, component: Component) -> None:
         raise CannotWrite(f"{component.path} is {what}", hint=placement.remedy())
     if not trusted:
         raise _belongs_to_another(placement, component)
-    # In a sticky directory nobody can rename what is another's: enough for what is judged itself.
+    # In a sticky directory users can only rename their own files, and the next component is checked
+    # for its owner.
     if not component.remaining or not kind & stat.S_ISVTX:
         refuse_other_writers(
             placement, component.path, component.descriptor, above=bool(component.remaining)
@@ -89,45 +89,45 @@ def refuse_component(placement: Placement, component: Component) -> None:
 def refuse_other_writers(
     placement: Placement, path: Path, descriptor: int, *, above: bool = False
 ) -> None:
-    """Refuse a directory, or a file of ours, that is open and that others can write too.
+    """Refuse an open file or directory that untrusted users can write to.
 
-    With ``above`` it is a step of the way only.
+    ``above`` is whether it is a parent of the credential directory.
     """
     status = os.fstat(descriptor)
     found = untrusted_writers(status, acl.entries(descriptor), _trust(placement))
     if not found:
         return
-    ways_out = [
-        f"give --admin-group {shlex.quote(writer.group)} if its members may replace the key"
+    remedies = [
+        f"use --admin-group {shlex.quote(writer.group)} if its members may replace the key"
         for writer in found
-        # One group is given; with a second one, or with anybody, it would not be enough.
+        # Only one group can be named, which does not help against a second writer.
         if writer.group is not None and placement.admins is None and len(found) == 1
     ]
     message = (
-        f"{' and '.join(writer.name for writer in found)} can write in {path}, and replace the key"
+        f"{' and '.join(writer.name for writer in found)} can write to {path} and replace the key"
     )
     if os.geteuid() not in {0, status.st_uid}:
-        # Such as a volume of a container's, which is root's and for everybody.
-        ways_out += ['give --dir "$(mktemp -d)"'] if placement.movable else []
-        raise CannotWrite(message, hint=", or ".join(ways_out))
-    # The likes of /tmp are for everybody, and are to stay so.
+        # We cannot change its mode: a container volume, for example, is root's and world-writable.
+        remedies += ['use --dir "$(mktemp -d)"'] if placement.movable else []
+        raise CannotWrite(message, hint=", or ".join(remedies))
+    # Do not suggest a chmod of /tmp and the like, which are world-writable by design.
     if not status.st_mode & stat.S_ISVTX:
         quoted = shlex.quote(str(path))
-        ways_out.append(" and ".join(f"{writer.remedy} {quoted}" for writer in found))
-        ways_out += [f"chmod +t {quoted}"] if above and status.st_mode & stat.S_IWOTH else []
-    raise CannotWrite(message, hint=placement.remedy(*ways_out))
+        remedies.append(" and ".join(f"{writer.remedy} {quoted}" for writer in found))
+        remedies += [f"chmod +t {quoted}"] if above and status.st_mode & stat.S_IWOTH else []
+    raise CannotWrite(message, hint=placement.remedy(*remedies))
 
 
 def _trust(placement: Placement) -> Trust:
     if placement.worker is None:
-        raise ValueError("nobody works there yet")
+        raise ValueError("the placement has no worker")
     return Trust(frozenset({0, placement.worker}), placement.admins)
 
 
 def _belongs_to_another(placement: Placement, component: Component) -> CannotWrite:
     owner = user_name(component.status.st_uid)
     if placement.worker != 0:
-        # Root is not told to take what another user leads it to.
+        # Root gets no chown hint: another user may have led it to this directory.
         chown = [f"chown root: {shlex.quote(str(component.path))}"]
         return CannotWrite(
             f"{component.path} belongs to {owner}, who could replace the key",
@@ -137,31 +137,32 @@ def _belongs_to_another(placement: Placement, component: Component) -> CannotWri
     files = user_name(placement.uid if given else 0)
     return CannotWrite(
         f"{component.path} belongs to {owner}, but the files would belong to {files}",
-        # As the owner: a client's common name says who runs it, and root is everybody.
+        # Run as the owner first: a client's common name identifies the user, and root could be
+        # anybody.
         hint=placement.remedy()
         if given or not placement.movable
         else placement.remedy(
-            f"run it as {owner}, without sudo; or give --owner {shlex.quote(owner)}"
+            f"run it as {owner}, without sudo, or use --owner {shlex.quote(owner)}"
         ),
     )
 
 
-def _is_theirs(placement: Placement, *, make: bool) -> bool:
-    """Tell, as root, whether the way comes to something of the owner's; all before it is root's.
+def _is_owned(placement: Placement, *, make: bool) -> bool:
+    """Return, as root, whether a component belongs to the owner; those above must be root's.
 
-    With ``make``, what is missing in directories of root's is made, the last one for the owner.
+    With ``make``, missing directories are created below root's, and the last one for the owner.
     """
     roots = replace(placement, worker=0)
 
     def check(component: Component) -> None:
         if component.status.st_uid == placement.uid:
-            raise _TheirsError
+            raise _OwnedError
         refuse_component(roots, component)
 
-    def make_next(name: str, within: int, left: int) -> None:
+    def make_next(name: str, within: int, remaining: int) -> None:
         with atomic.opened(".", within) as parent:
-            if left == 0:
-                _hand_over(name, parent, placement.uid)
+            if remaining == 0:
+                _make_for_owner(name, parent, placement.uid)
                 return
             with atomic.directory(name, DIRECTORY_MODE, parent):
                 pass
@@ -170,30 +171,30 @@ def _is_theirs(placement: Placement, *, make: bool) -> bool:
         with walk.open_directory(
             placement.directory, check, make_next if make else None
         ) as reached:
-            will_be_theirs = reached.remaining > 0
-    except _TheirsError:
-        _refuse_group_of_others(placement)
+            will_be_owned = reached.remaining > 0
+    except _OwnedError:
+        _refuse_foreign_group(placement)
         return True
-    if will_be_theirs:
-        _refuse_group_of_others(placement)
+    if will_be_owned:
+        _refuse_foreign_group(placement)
     return False
 
 
-def _hand_over(name: str, within: int, uid: int) -> None:
-    """Make a directory of that user's, which is nobody else's at any time that it has its name."""
+def _make_for_owner(name: str, within: int, uid: int) -> None:
+    """Create a directory that belongs to ``uid`` from the moment it has its name."""
     staged = f".{name}.dockertls-vault"
     try:
-        _name_handed_over(staged, name, within, uid)
+        _stage_and_rename(staged, name, within, uid)
     except (FileExistsError, FileNotFoundError):
-        # Another run was faster; what this one made has no use then.
+        # If another run created it first, the staged directory is not needed.
         if not os.access(name, os.F_OK, dir_fd=within, follow_symlinks=False):
             raise
         with suppress(OSError):
             os.rmdir(staged, dir_fd=within)
 
 
-def _name_handed_over(staged: str, name: str, within: int, uid: int) -> None:
-    with suppress(FileExistsError):  # of a run that was killed, or that is as far as this one
+def _stage_and_rename(staged: str, name: str, within: int, uid: int) -> None:
+    with suppress(FileExistsError):  # from a killed or a concurrent run
         os.mkdir(staged, 0o700, dir_fd=within)
     with atomic.opened(staged, within) as made:
         if os.fstat(made).st_uid not in {0, uid} or atomic.entries(made):
@@ -205,12 +206,12 @@ def _name_handed_over(staged: str, name: str, within: int, uid: int) -> None:
     atomic.rename_noreplace(staged, name, within)
 
 
-def _refuse_group_of_others(placement: Placement) -> None:
-    """Refuse to give the key to a group that the owner could not give it to."""
+def _refuse_foreign_group(placement: Placement) -> None:
+    """Refuse a group for the key that the owner is not a member of, and so cannot set."""
     if placement.gid != atomic.KEEP and placement.gid not in fsuid.groups(placement.uid):
         owner, group = user_name(placement.uid), group_name(placement.gid)
         raise InvalidInput(
-            f"{owner} is not in the group {group}, and in a directory of {owner}'s files are "
-            "written with their permissions",
-            hint="add them to it, or choose a directory owned by root, or omit --group",
+            f"{owner} is not a member of the group {group}, and files in a directory that belongs "
+            f"to {owner} are written with that user's permissions",
+            hint=f"add {owner} to the group, or choose a directory owned by root, or omit --group",
         )

@@ -319,7 +319,7 @@ def test_demo_runs_a_real_dockerd(scratch: Path) -> None:
     printed = demo(scratch)
     assert "\n$ dockertls-vault check tcp://localhost:" in printed
     assert printed.endswith(
-        "\nDone with a real dockerd: refused without a certificate, accepted with one.\n"
+        "\nDone with a real dockerd: rejected without a certificate, accepted with one.\n"
     )
     endpoint = printed.partition("A real dockerd listens on ")[2].split()[0]
     assert is_free(urlsplit(endpoint).port or 0)
@@ -330,9 +330,9 @@ def test_demo_without_dockerd_says_why(programs: Path, scratch: Path) -> None:
     add_program(programs / "dockerd", "echo no rights here >&2; exit 1")
     printed = demo(scratch)
     reason = "it says: no rights here" if os.geteuid() == 0 else "only root can start it"
-    assert f"\nNo dockerd can be started here ({reason}).\n" in printed
-    assert "\nwithout a certificate: refused (" in printed
+    assert f"\ndockerd cannot be started here ({reason}).\n" in printed
+    assert "\nwithout a certificate: rejected (" in printed
     assert "\nwith the client's certificate: accepted\n" in printed
     assert printed.endswith(
-        "\nDone without dockerd: refused without a certificate, accepted with one.\n"
+        "\nDone without dockerd: rejected without a certificate, accepted with one.\n"
     )

@@ -35,8 +35,8 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 DAEMON = pwd.getpwnam("daemon").pw_uid
 ANOTHER = "choose another directory with --dir"
 SUDO = "run it with `sudo -E`, which keeps VAULT_ADDR and VAULT_TOKEN"
-WITHOUT_IT = "give a path without this link"
-AS_THEM = "run it as {0}, without sudo; or give --owner {0}"
+WITHOUT_IT = "use a path without this link"
+AS_THEM = "run it as {0}, without sudo, or use --owner {0}"
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_world_writable_directory_is_refused(out: Path, mode: int, below: str) -
     above = out / "of CI"
     (above / below).mkdir(parents=True)
     above.chmod(mode)
-    message = f"anybody can write in {above}, and replace the key"
+    message = f"anybody can write to {above} and replace the key"
     sticky = f"chmod +t '{above}', or " if below else ""
     assert refused(above / below) == (message, f"chmod o-w '{above}', or {sticky}{ANOTHER}")
 
@@ -261,8 +261,8 @@ def test_user_in_a_world_writable_volume_of_root_is_told_to_use_mktemp(
     volume.chmod(mode)
     who = f"the group {grp.getgrgid(DAEMON).gr_name} and anybody"
     with nobody():
-        message = f"{who} can write in {volume}, and replace the key"
-        assert refused(volume) == (message, 'give --dir "$(mktemp -d)"')
+        message = f"{who} can write to {volume} and replace the key"
+        assert refused(volume) == (message, 'use --dir "$(mktemp -d)"')
     own = f"chmod g-w {volume} and chmod o-w {volume}, or "
     assert refused(volume)[1] == ("" if mode & 0o1000 else own) + ANOTHER
 
@@ -276,7 +276,7 @@ def test_sticky_directory_is_refused_without_a_chmod_hint(out: Path, below: str)
         put(out / below, 1)
         assert public(out / below) == {"1"}
     else:
-        message = f"anybody can write in {out}, and replace the key"
+        message = f"anybody can write to {out} and replace the key"
         assert refused(out) == (message, ANOTHER)
 
 

@@ -325,7 +325,7 @@ def test_group_without_the_owner_is_refused_in_the_owners_directory(
     """The owner could not chgrp a file to it; root can, in its own directory."""
     request = replace(OWNED, group="games")
     for out in (home, home / "new", roots / "new"):
-        with pytest.raises(InvalidInput, match="nobody is not in the group games"):
+        with pytest.raises(InvalidInput, match="nobody is not a member of the group games"):
             preflight.check(request.place(out), replace=False)
     own = roots / "own"
     own.mkdir()
@@ -423,7 +423,7 @@ def test_directory_that_an_acl_lets_others_write_is_refused(
     os.chown(home, NOBODY if worker == "nobody" else 0, -1)
     acls.grant(above, acls.user(DAEMON, acls.ALL))
     request = OWNED if worker == "nobody" else CLIENT
-    message = f"daemon can write in {above}, and replace the key"
+    message = f"daemon can write to {above} and replace the key"
     hint = f"setfacl -x u:daemon {above}, or {ANOTHER}"
     assert refusal(above / below, request) == (message, hint)
 
@@ -460,8 +460,8 @@ def test_group_that_can_write_is_accepted_only_if_named(home: Path) -> None:
     home.chmod(0o775)
     (home / "below").mkdir()
     acls.grant(home / "below", acls.group(GAMES, acls.ALL))
-    message = f"the group games can write in {home}, and replace the key"
-    hint = "give --admin-group games if its members may replace the key, or chmod g-w"
+    message = f"the group games can write to {home} and replace the key"
+    hint = "use --admin-group games if its members may replace the key, or chmod g-w"
     assert refusal(home / "below") == (message, f"{hint} {home}, or {ANOTHER}")
     assert refusal(home) == (message, f"{hint} {home}, or {ANOTHER}")
     assert refusal(home, admins="staff")[1] == f"chmod g-w {home}, or {ANOTHER}"
@@ -519,10 +519,10 @@ def test_link_of_another_user_is_refused(home: Path, roots: Path, mode: int) -> 
     home.chmod(mode)
     message, hint = refusal(home / "link")
     if mode == 0o777:
-        assert message.startswith(f"anybody can write in {home}")
+        assert message.startswith(f"anybody can write to {home} ")
     else:
         assert message == f"{home / 'link'} is a symbolic link that daemon could change"
-        assert hint == "give a path without this link"
+        assert hint == "use a path without this link"
 
 
 @as_root
@@ -563,7 +563,7 @@ def test_world_writable_private_files_are_refused(tmp_path: Path, deeper: str, m
     path = tmp_path / ".dockertls" / deeper
     path.chmod(mode)
     message, hint = refusal(tmp_path)
-    assert message.endswith(f"anybody can write in {path}, and replace the key")
+    assert message.endswith(f"anybody can write to {path} and replace the key")
     if mode == 0o777:
         assert f"chmod o-w {path}" in hint
     path.chmod(0o755)

@@ -114,7 +114,7 @@ _ISSUE: Rows = (
         "            if not error.acted:",
         "            if False:",
     ),
-    ("nothing half installed at a signal", "    stop.check()  # what", "    pass  # what"),
+    ("nothing half installed at a signal", "    stop.check()  # from", "    pass  # from"),
 )
 
 TABLE: Table = {

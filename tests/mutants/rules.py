@@ -186,8 +186,8 @@ _WORKER: _Rows = (
     ),
     (
         "a step that others write",
-        "    if not found:\n        return\n    ways_out",
-        "    if True:\n        return\n    ways_out",
+        "    if not found:\n        return\n    remedies",
+        "    if True:\n        return\n    remedies",
     ),
     (
         "a group that is the owner's to give",
