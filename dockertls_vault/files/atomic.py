@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
 
-from . import acl
+from . import acl, descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 KEEP = -1
@@ -37,14 +38,9 @@ _PERMISSION_BITS = 0o777
 _RENAME_NOREPLACE = 1  # include/uapi/linux/fs.h
 
 
-@contextmanager
-def opened(name: str, within: int | None = None) -> Iterator[int]:
+def opened(name: str, within: int | None = None) -> AbstractContextManager[int]:
     """Open the directory ``name``, which must not be a symbolic link."""
-    descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=within)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    return descriptors.opened(name, _OPEN_DIRECTORY, within)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
 
+from .descriptors import opened
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,11 +32,8 @@ def read(path: Path) -> bytes:
     Raises OSError, among them TimeoutError for a pipe that does not end within PIPE_TIMEOUT, and
     ValueError for more than LARGEST bytes.
     """
-    descriptor = os.open(path, OPEN)
-    try:
+    with opened(path, OPEN) as descriptor:
         return read_opened(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_opened(descriptor: int) -> bytes:

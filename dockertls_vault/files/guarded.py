@@ -10,18 +10,14 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import InvalidSetting
 
 from . import acl, bounded, walk
+from .descriptors import opened
 from .writers import Trust, untrusted_writers, user_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ def read(file: Path, purpose: Purpose) -> bytes:
 
     Raises OSError and ValueError as ``bounded.read`` does.
     """
-    with _opened(file, bounded.OPEN) as descriptor:
+    with opened(file, bounded.OPEN) as descriptor:
         # VAULT_CONFIG_PATH=/dev/null disables the token helper; everybody can write to that.
         if os.path.samestat(os.fstat(descriptor), Path(os.devnull).stat()):
             return b""
@@ -58,7 +54,7 @@ def _refuse_others(file: Path, descriptor: int, purpose: Purpose) -> None:
     doubt = f"{file} {purpose.predicate}, and"
     _refuse(descriptor, file, f"{doubt} can be written by", f"{doubt} belongs to", purpose)
     for directory in dict.fromkeys((file.parent, file.resolve().parent)):
-        with _opened(directory, walk.PATH_ONLY | os.O_DIRECTORY) as within:
+        with opened(directory, walk.PATH_ONLY | os.O_DIRECTORY) as within:
             can_write = f"{doubt} another can be put in its place in {directory} by"
             _refuse(within, directory, can_write, f"{doubt} {directory} belongs to", purpose)
 
@@ -81,12 +77,3 @@ def _refuse(descriptor: int, path: Path, can_write: str, belongs: str, purpose: 
                 f"{writer.remedy} {shlex.quote(str(path.absolute()))}" for writer in found
             ),
         )
-
-
-@contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    descriptor = os.open(path, flags)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

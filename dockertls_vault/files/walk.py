@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .descriptors import opened
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     Check = Callable[["Component"], None]
     # Called with a name, the descriptor of its parent and the number of components after it.
@@ -63,15 +66,15 @@ def open_directory(
     rest = [*reversed(directory.absolute().parts)]
     path = Path("/")
     links = 0
-    with ExitStack() as opened:
-        here = opened.enter_context(open_path("/"))
+    with ExitStack() as stack:
+        here = stack.enter_context(open_path("/"))
         while rest:
             # Normalising ``..`` is safe, because ``path`` has no symbolic link in it.
             step, remaining = Path(os.path.normpath(path / rest[-1])), len(rest) - 1
             try:
                 status = os.lstat(rest[-1], dir_fd=here)
                 if stat.S_ISDIR(status.st_mode):
-                    found = opened.enter_context(open_path(rest[-1], here, os.O_DIRECTORY))
+                    found = stack.enter_context(open_path(rest[-1], here, os.O_DIRECTORY))
             except PermissionError:
                 if make is None:
                     break
@@ -105,14 +108,11 @@ def _place(name: str, within: int) -> tuple[int, int, str] | None:
     mount namespace (proc_pid_root(5)): in ours, it may name another file or another mount.
     """
     try:
-        found = os.open(name, PATH_ONLY & ~os.O_NOFOLLOW, dir_fd=within)
+        with opened(name, PATH_ONLY & ~os.O_NOFOLLOW, within) as found:
+            status = os.fstat(found)
+            return status.st_dev, status.st_ino, _mount(found)
     except OSError:
         return None
-    try:
-        status = os.fstat(found)
-        return status.st_dev, status.st_ino, _mount(found)
-    finally:
-        os.close(found)
 
 
 def _mount(descriptor: int) -> str:
@@ -124,11 +124,6 @@ def _mount(descriptor: int) -> str:
     return next((line for line in lines if line.startswith("mnt_id:")), "")
 
 
-@contextmanager
-def open_path(name: str, within: int | None = None, flags: int = 0) -> Iterator[int]:
+def open_path(name: str, within: int | None = None, flags: int = 0) -> AbstractContextManager[int]:
     """Open a file of any type to inspect it, not to read it; follows no symbolic link."""
-    descriptor = os.open(name, PATH_ONLY | os.O_NOFOLLOW | flags, dir_fd=within)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    return opened(name, PATH_ONLY | os.O_NOFOLLOW | flags, within)
