@@ -39,7 +39,7 @@ BIT_STRING, T61 = 3, 20
 _BACKDATED = timedelta(minutes=5)
 _CRITICAL = (x509.BasicConstraints, x509.KeyUsage, x509.NameConstraints)
 
-# With criticality, or without where RFC 5280 says what it is.
+# With explicit criticality, or without it to use the one that RFC 5280 prescribes.
 Extension = x509.ExtensionType | x509.Extension[x509.ExtensionType]
 
 

@@ -88,7 +88,7 @@ def test_work_runs_once_on_waiting_if_no_thread_can_start(
 
 
 def test_error_is_raised_where_the_result_is_awaited() -> None:
-    """Not earlier, and unchanged."""
+    """It is raised no earlier, and unchanged."""
     with in_background(lambda: 1 // 0) as result, pytest.raises(ZeroDivisionError):
         result()
     with in_background(lambda: 1 + 1) as result:

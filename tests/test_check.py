@@ -149,7 +149,7 @@ def test_secure_daemon_passes_every_check(
 def test_client_key_of_every_type_is_accepted(
     daemon: int, authority: Authority, tmp_path: Path, key_type: KeyType
 ) -> None:
-    """Every value of --key-type."""
+    """This covers every value of --key-type."""
     issued = authority.issue("alice", usages=[CLIENT_AUTH], key_type=key_type)
     assert severities(run(daemon, write_credential(tmp_path, authority.pem, issued))) == all_but()
 
@@ -169,7 +169,7 @@ def test_foreign_ca_is_reported_with_both_fingerprints(daemon: int, tmp_path: Pa
 
 
 def test_recreated_ca_of_the_same_name_is_reported(daemon: int, tmp_path: Path) -> None:
-    """Same name, another key: the result of a rotation without overlap."""
+    """The names match and the keys do not, as after a rotation without overlap."""
     anew = Authority.create("check root")
     report = run(daemon, write_credential(tmp_path, anew.pem, anew.client()))
     assert severities(report) == all_but(version="error", chain="error")
@@ -193,7 +193,7 @@ def test_server_certificate_used_as_a_client_is_reported(
 def test_client_certificate_outside_its_validity_is_reported(
     daemon: int, authority: Authority, tmp_path: Path, not_before: timedelta, cause: str
 ) -> None:
-    """Expired, or not yet valid."""
+    """It may have expired or not be valid yet."""
     issued = authority.issue(
         "alice", usages=[CLIENT_AUTH], not_before=datetime.now(UTC) + not_before, lifetime=WEEK
     )
@@ -480,7 +480,7 @@ def test_closed_port_is_unreachable(client: Path) -> None:
 
 
 def test_port_that_hangs_is_unreachable(client: Path) -> None:
-    """Within one time limit for plaintext and one for TLS."""
+    """There is one time limit for plaintext and one for TLS."""
     with servers.silent() as port:
         report = run(port, client, timeout=SHORT)
     assert report.result is Result.UNREACHABLE
@@ -500,7 +500,7 @@ def test_plain_http_server_is_not_docker(client: Path) -> None:
 def test_tls_server_other_than_docker_is_never_ok(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """Whatever it answers."""
+    """Its answer does not matter."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     context = servers.server_context(credential)
     with servers.http(200, b"<h1>Welcome</h1>", context=context) as port:

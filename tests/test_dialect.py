@@ -105,7 +105,7 @@ class TestLeafOlderThanItsIssuer:
         assert (status, answer["errors"]) == (400, ["notBefore before signer's notBefore"])
 
     def test_openbao_signs_it(self, bao: Operator) -> None:
-        """This is the difference."""
+        """Without the dialect there is no such refusal."""
         assert sign(bao, mounted(bao), alt_names="a.example")[0] == 200
 
     def test_leaf_as_old_as_its_issuer_is_signed(self, vault: Operator) -> None:
@@ -123,10 +123,10 @@ class TestLeafOlderThanItsIssuer:
 class TestHealth:
     """Vault says in sys/health which edition it is, which OpenBao does not."""
 
-    def test_it_names_the_edition_and_the_version(
+    def test_health_has_the_edition_and_the_version(
         self, community: Operator, enterprise: Operator, bao: Operator
     ) -> None:
-        """Without a token; an OpenBao has another version, and no edition."""
+        """No token is needed; OpenBao has another version and no edition."""
         told = [each.call("GET", "sys/health")[1] for each in (community, enterprise, bao)]
         assert [each.get("enterprise") for each in told] == [False, True, None]
         assert [each["version"] for each in told[:2]] == ["1.21.1", "1.21.1+ent"]
@@ -216,7 +216,7 @@ class TestNameConstraints:
         assert sign(bao, mount, alt_names="b.example")[0] == 200
 
     def test_roots_constraints_apply_below_an_intermediate(self, vault: Operator) -> None:
-        """The whole path counts."""
+        """The constraints of the whole path count."""
         mount = mounted(vault, permitted_dns_domains="a.example", **_OLD)
         asked = {"common_name": "below", "key_type": "ec"}
         made = vault.write(f"{mount}/issuers/generate/intermediate/internal", asked)["data"]
@@ -239,14 +239,14 @@ class TestTokens:
         assert (status, answer["errors"]) == (403, [words])
 
     def test_token_without_permission_gives_one_error(self, vault: Operator) -> None:
-        """As in OpenBao."""
+        """This is the same as in OpenBao."""
         token = vault.create_token(policies=["default"])
         status, answer = Operator(vault.address, token).call("GET", "sys/mounts")
         words = "1 error occurred:\n\t* permission denied\n\n"
         assert (status, answer["errors"]) == (403, [words])
 
     def test_missing_token_error_does_not_mention_tokens(self, vault: Operator) -> None:
-        """As there is none."""
+        """The message is only "permission denied"."""
         status, answer = Operator(vault.address, "").call("POST", "auth/nowhere/login")
         assert (status, answer["errors"]) == (403, ["permission denied"])
 
@@ -353,7 +353,7 @@ def test_openbao_drops_address_constraints(bao: Operator) -> None:
 
 
 def test_community_ignores_a_namespace(community: Operator) -> None:
-    """Row 8: even one that does not exist."""
+    """Row 8: it ignores even one that does not exist."""
     namespace = {"X_Vault_Namespace": "nowhere"}
     status, answer = community.call("GET", "auth/token/lookup-self", **namespace)
     assert (status, answer["data"]["policies"]) == (200, ["root"])
@@ -432,12 +432,12 @@ class TestTheRest:
                 assert (answer.status, answer.read() == b"") == (200, empty)
 
     def test_204_has_no_body(self, vault: Operator) -> None:
-        """And no Content-Length."""
+        """It has no Content-Length either."""
         status, headers, body = exchange(vault, "DELETE", "sys/policies/acl/nobodys")
         assert (status, headers["Content-Length"], body) == (204, None, b"")
 
     def test_failure_is_passed_on(self, vault: Operator, bao: Operator) -> None:
-        """Unchanged."""
+        """Its status and body are unchanged."""
         for method, path in (("GET", "nowhere/x"), ("POST", "pki/sign/x"), ("DELETE", "sys/x")):
             assert vault.call(method, path) == bao.call(method, path)
 

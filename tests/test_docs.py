@@ -129,13 +129,13 @@ def test_every_documented_field_is_in_the_json(section: str, number: int, kind: 
 
 
 def test_every_kind_of_result_is_documented() -> None:
-    """One per section, and that of failures."""
+    """There is one section per kind, and one for failures."""
     (row,) = re.findall(r"^\| `kind` \| (.*) \|$", JSON, re.MULTILINE)
     assert re.findall(r"`([\w-]+)`", row) == ["data", *RESULTS, "error"]
 
 
 def test_commands_without_json_are_listed() -> None:
-    """So that nobody has to find out by trying."""
+    """So nobody has to find out by trying."""
     without = [
         name
         for name, command in COMMANDS.items()
@@ -157,7 +157,7 @@ def test_missing_value_is_always_null(kind: str) -> None:
 
 
 def test_every_field_of_request_json_is_documented() -> None:
-    """On the page about files."""
+    """The page about files lists them."""
     page = (ROOT / "docs" / "reference" / "files.md").read_text()
     names = {"version", "dns_names", "ip_addresses", "ttl_seconds"}
     names |= {field.name for field in dataclasses.fields(Request)} - {"names", "ttl"}
@@ -258,7 +258,7 @@ def test_tests_that_are_named_exist(page: str) -> None:
 
 
 def test_each_security_promise_names_its_test() -> None:
-    """In each row of the tables in SECURITY.md."""
+    """This holds for each row of the tables in SECURITY.md."""
     text = (ROOT / "SECURITY.md").read_text().partition("## What a token grants")[0]
     rows = re.findall(r"^\| (?!---|promised)(.*) \| (.*) \|$", text, re.MULTILINE)
     assert len(rows) > 10

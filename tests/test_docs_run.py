@@ -222,7 +222,7 @@ def test_readme_has_the_installation_commands_of_the_guide() -> None:
 
 @pytest.mark.parametrize("vault", ["openbao", "enterprise"], indirect=True)
 def test_readme_and_how_tos_work(vault: Newcomer) -> None:
-    """From an installed program to docker over TLS, then each guide from start to end."""
+    """They lead from an installed program to docker over TLS; then each guide is followed."""
     quickstart = commands("README.md", "Quickstart")
     certificate = [command.text for command in quickstart].index("dockertls-vault issue client")
     follow(vault, quickstart[:certificate])

@@ -89,7 +89,7 @@ def test_ttl_is_parsed() -> None:
 
 @given(st.integers(min_value=1, max_value=10**9))
 def test_formatted_duration_is_parsed_back(seconds: int) -> None:
-    """In both formats."""
+    """This holds for both formats."""
     duration = timedelta(seconds=seconds)
     assert parse_duration(format_duration(duration)) == duration
     assert parse_duration(to_seconds(duration)) == duration

@@ -131,7 +131,7 @@ def test_docker_sdk_is_accepted(daemon: Daemon) -> None:
 
 
 def test_docker_sdk_without_a_certificate_is_rejected(daemon: Daemon) -> None:
-    """With ca.pem, but without a client certificate."""
+    """The SDK has ca.pem, but no client certificate."""
     tls = TLSConfig(ca_cert=str(daemon.certs / "client" / "ca.pem"), verify=True)
     sdk = docker.APIClient(base_url=daemon.url(), tls=tls, version="1.41")
     try:
@@ -143,7 +143,7 @@ def test_docker_sdk_without_a_certificate_is_rejected(daemon: Daemon) -> None:
 
 
 def test_check_passes(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every check is ok."""
+    """All results are ok."""
     status, steps = check(capsys, daemon.url(), daemon.certs / "client")
     assert status == 0
     assert {step["result"] for step in steps.values()} == {"ok"}
@@ -393,7 +393,7 @@ def test_ca_made_by_an_administrator_works(
     host_dockerd: StartDockerd,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An RSA root, and an intermediate under a root in another mount, with only --mount."""
+    """An RSA root, and an intermediate of another mount's root, only need --mount."""
     lead_to(vault_server, monkeypatch)
     mount = f"made-by-{make.__name__.replace('_', '-')}"
     make(vault_server, mount)

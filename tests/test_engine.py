@@ -41,7 +41,7 @@ def test_stopped_engine_leaves_nothing() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_engine_of_a_killed_test_run_leaves_nothing(number: signal.Signals) -> None:
-    """Even without a chance to clean up."""
+    """This works although the tests cannot clean up."""
     find_dockerd()
     with subprocess.Popen(
         [sys.executable, "-c", _TESTER],

@@ -35,7 +35,7 @@ def test_xdist_knows_the_groups_of_tests(request: pytest.FixtureRequest) -> None
 
 
 def test_openbao_accepts_its_root_token(openbao: DevVault) -> None:
-    """Which is not in its repr."""
+    """The token is not in the server's repr."""
     assert _policies(openbao) == ["root"]
     assert openbao.token not in repr(openbao)
 

@@ -50,7 +50,7 @@ def test_image_runs_the_program(engine: Engine, image: str) -> None:
 
 
 def test_image_runs_as_an_unprivileged_user(engine: Engine, image: str) -> None:
-    """A numeric one, not root, who cannot change the program."""
+    """The user is numeric, not root, and cannot change the program."""
     look = (
         "import os, dockertls_vault; "
         "print(os.getuid(), os.access(dockertls_vault.__file__, os.W_OK), os.access('/', os.W_OK))"

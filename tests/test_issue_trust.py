@@ -70,7 +70,7 @@ def test_each_ca_removed_from_ca_pem_is_a_warning(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Unless it has expired; also with --quiet."""
+    """The warning is printed even with --quiet, unless the CA has expired."""
     lead_to(prepared, monkeypatch)
     old, other = (Authority.create(name) for name in ("by hand", "of another team"))
     long_ago = datetime.now(UTC) - timedelta(days=10)

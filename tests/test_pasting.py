@@ -128,5 +128,5 @@ def _words(pasted: str) -> list[str]:
 
 
 def test_accessor_cannot_be_a_flag() -> None:
-    """Of ``bao``, whatever the server sends."""
+    """Whatever accessor the server sends, ``bao`` does not take it for a flag."""
     assert unrevoked("-self").endswith("-accessor ACCESSOR")

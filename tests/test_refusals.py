@@ -340,7 +340,7 @@ def test_suggested_command_allows_a_bare_name(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Both for a detected and for a requested name."""
+    """It works for a detected and for a requested name."""
     mount, out = f"bare-{secrets.token_hex(4)}", tmp_path / "s"
     assert bao.address
     monkeypatch.setattr("socket.gethostname", lambda: "vm")
@@ -475,7 +475,7 @@ def test_intermediate_without_its_root_is_reported(
 def test_default_issuer_that_may_not_sign_is_reported(
     bao: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A retired root that is still the default."""
+    """Here a retired root is still the default."""
     mount = make(bao)
     change_issuer(bao, mount, usage="read-only,crl-signing")
     assert issue(mount, tmp_path / "s") == 78
@@ -571,7 +571,7 @@ class TestYoungIssuer:
     def test_wait_beyond_the_budget_is_an_error(
         self, mount: str, slept: list[float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The seconds are in the error, at once."""
+        """It fails at once, and the error has the seconds to wait."""
         assert issue(mount, tmp_path / "s") == 75
         assert slept == []
         told = capsys.readouterr().err
@@ -603,7 +603,7 @@ class TestYoungIssuer:
     def test_wait_is_measured_by_vaults_clock(
         self, before: float, wait: float, mount: str, community: Operator, slept: list[float]
     ) -> None:
-        """In whole seconds, at least one."""
+        """The wait is in whole seconds, and at least one."""
         waits = Waits()
         variables = {"VAULT_TOKEN": community.token, "DOCKERTLS_TIMEOUT": "5m"}
         with session(community.address, waits, **variables) as opened:

@@ -156,7 +156,7 @@ def test_index_page_links_to_files_of_that_version(
 
 
 def test_classifiers_list_each_python_from_the_oldest(metadata: Message) -> None:
-    """Without a gap."""
+    """There is no gap between the versions."""
     named = [
         int(match[1])
         for text in metadata.get_all("Classifier", [])

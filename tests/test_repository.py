@@ -19,7 +19,7 @@ FORBIDDEN = {
 
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_no_committed_file_has_a_secret_or_a_local_path(what: str) -> None:
-    """In all tracked files."""
+    """All tracked files are searched."""
     found = [
         f"{file.relative_to(ROOT)}: {match[0]!r}"
         for file in tracked()

@@ -372,7 +372,7 @@ def test_file_among_the_generations_is_refused(out: Path) -> None:
 
 
 def test_generation_name_may_be_abbreviated(out: Path) -> None:
-    """As long as it is unique."""
+    """The abbreviation must be unique."""
     first = put(out, 1)
     put(out, 2)
     name = generations(out)[0]
@@ -383,7 +383,7 @@ def test_generation_name_may_be_abbreviated(out: Path) -> None:
 
 
 def test_hint_at_the_oldest_names_the_newest_and_the_backup(out: Path) -> None:
-    """If there is a backup of foreign files."""
+    """The backup is named if foreign files were replaced."""
     out.mkdir()
     (out / "key.pem").write_text("by hand")
     record = CLIENT

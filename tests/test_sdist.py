@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_tests_of_an_sdist_can_be_collected(tmp_path: Path) -> None:
-    """All of them, with nothing but the archive."""
+    """They need nothing but the archive."""
     build = [sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir", str(tmp_path)]
     subprocess.run([*build, str(ROOT)], check=True)
     (archive,) = tmp_path.glob("*.tar.gz")

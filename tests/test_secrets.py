@@ -70,7 +70,7 @@ def test_dataclasses_with_secrets_are_found() -> None:
 
 @pytest.mark.parametrize("kind", HOLDERS, ids=lambda kind: kind.__name__)
 def test_repr_has_no_secret(kind: type) -> None:
-    """Of any field that can hold one."""
+    """This covers every field that can hold one."""
     holder: object = object.__new__(kind)
     for field in dataclasses.fields(kind):
         object.__setattr__(holder, field.name, SECRET if field.name in secrets(kind) else None)

@@ -139,7 +139,7 @@ printed
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/")])
 def test_copy_button_copies_only_the_commands(pages: dict[str, Page], name: str) -> None:
-    """Without prompts and output."""
+    """It leaves out prompts and output."""
     address = name.removeprefix("docs/").removesuffix("index.md").removesuffix(".md")
     page = pages[urljoin(_SITE, f"{address}/" if address else "")]
     typed = "\n".join(shown.text for shown in console.commands(name))

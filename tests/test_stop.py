@@ -49,7 +49,7 @@ def receive() -> None:
 
 @pytest.mark.parametrize("waiting", [lambda: stop.wait(LIMIT), receive], ids=["sleep", "socket"])
 def test_wait_ends_on_a_request(waiting: Callable[[], None]) -> None:
-    """From another thread or from a signal handler."""
+    """The request may come from another thread or from a signal handler."""
     with stop.heeded() as asked:
         timer = threading.Timer(0.1, asked.request)
         timer.start()
@@ -87,7 +87,7 @@ def test_connecting_ends_at_once_and_cleanup_never() -> None:
 
 
 def test_other_threads_are_not_stopped() -> None:
-    """They did not ask to be."""
+    """A request concerns only the thread that heeds it."""
     errors: list[BaseException] = []
 
     def look() -> None:
@@ -105,7 +105,7 @@ def test_other_threads_are_not_stopped() -> None:
 
 
 def test_check_ends_during_any_connection() -> None:
-    """Without waiting for its timeouts."""
+    """It does not wait for the timeouts of its connections."""
     with silent() as port, stop.heeded() as asked:
         timer = threading.Timer(0.2, asked.request)
         timer.start()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_drawing_matches_the_table() -> None:
-    """`python scripts/draw.py` draws it."""
+    """`python scripts/draw.py` updates the drawing."""
     draw = program("draw")
     rows = draw.rows(draw.PAGE.read_text(encoding="utf-8"))
     phases = [*timeline.PHASES.values()]

@@ -128,7 +128,7 @@ def test_ignored_namespace_is_detected(
 
 
 def test_login_is_described(operator: Operator) -> None:
-    """The method, its TTL, and the entity."""
+    """The result has the method, the TTL and the entity."""
     mount = operator.enable_auth("userpass")
     user = {"password": "s3cret", "token_ttl": "5m", "token_num_uses": 9}
     operator.write(f"auth/{mount}/users/alice", user)
@@ -159,7 +159,7 @@ def test_token_without_the_default_policy_is_reported(operator: Operator) -> Non
 
 
 def test_unknown_token_is_rejected(operator: Operator) -> None:
-    """By Vault."""
+    """Vault's refusal is reported as a rejected token."""
     with pytest.raises(TokenRejected):
         ask(operator, VAULT_TOKEN="of-somebody-else")
 

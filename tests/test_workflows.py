@@ -64,7 +64,7 @@ def test_every_python_of_the_classifiers_is_tested() -> None:
 
 
 def test_mutants_run_every_week() -> None:
-    """As root, so that no test is skipped."""
+    """They run as root, so that no test is skipped."""
     weekly = WORKFLOWS["weekly.yml"]
     assert "\n  schedule:\n    - cron: " in weekly
     assert re.search(r"target: \[.*\bmutants\b.*\]", weekly)

@@ -143,7 +143,7 @@ def test_change_that_allows_less_restricts(
     ],
 )
 def test_other_name_rules_do_not_matter_under_allow_any_name(parameter: str) -> None:
-    """Vault ignores them then."""
+    """Vault ignores the other rules for names then."""
     before = {"allow_any_name": True, parameter: True}
     (change,) = differences(before, {"allow_any_name": True, parameter: False})
     assert not change.restricts

@@ -141,7 +141,7 @@ path "sys/capabilities-self" {
 def test_issuer_policy_allows_issuing_and_revoking_its_token(
     ca: CertificateAuthority, holder: Callable[[str], Session], person: Person
 ) -> None:
-    """Every request of `issue`, including the revocation after a login."""
+    """It covers every request of `issue`, including the revocation after a login."""
     session = holder(to_hcl(rules(person, ca.mount, person)))
     assert "BEGIN CERTIFICATE" in sign(session, ca.mount, person)
     adapter = session.client.adapter
@@ -224,7 +224,7 @@ def test_issuer_policy_gives_one_usage_whatever_is_requested(
 
 
 def test_admin_policy_allows_ca_init(root: Session, holder: Callable[[str], Session]) -> None:
-    """From nothing, a second run, correcting a changed role, and tuning the mount."""
+    """It covers a first and a second run, correcting a role, and tuning the mount."""
     mount = f"pki-{secrets.token_hex(4)}"
     admin = holder(to_hcl(rules(Person.ADMIN, mount, "server")))
     ca = CertificateAuthority(admin, mount)
@@ -252,7 +252,7 @@ def test_admin_policy_allows_ca_init(root: Session, holder: Callable[[str], Sess
 def test_admin_policy_allows_nothing_else(
     ca: CertificateAuthority, holder: Callable[[str], Session]
 ) -> None:
-    """No certificate, no exported key, no deletion, no other mount."""
+    """It signs no certificate, exports no key, deletes nothing and changes no other mount."""
     session = holder(to_hcl(rules(Person.ADMIN, ca.mount, "server")))
     csr = make_csr(generate_key(KeyType.EC_P256), "alice", NAMES[Person.CLIENT])
     tried: list[tuple[str, str, dict[str, Any]]] = [

@@ -47,6 +47,6 @@ def test_expired_issuer_is_the_cause() -> None:
 
 
 def test_unexpired_issuer_is_not_a_cause() -> None:
-    """Nor is an empty chain."""
+    """Nor is an empty chain a cause."""
     issuers.refuse_expired([Authority.create().pem.decode()], NOW)
     issuers.refuse_expired([], NOW)

@@ -103,7 +103,7 @@ def test_name_is_normalised_as_in_certificates(text: str, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["xn--\N{SNOWMAN}.example", "xn--a.example", "\u200d.example"])
 def test_invalid_international_name_is_refused(text: str) -> None:
-    """Whatever IDNA rejects."""
+    """A name that IDNA rejects is not passed on."""
     with pytest.raises(InvalidInput):
         parse_dns_name(text)
 

@@ -217,7 +217,7 @@ def test_intermediate_is_part_of_the_verified_chain() -> None:
 
 
 def test_client_certificate_with_a_san_is_rejected() -> None:
-    """None was requested."""
+    """A client requests no SAN."""
     alice = issue(common_name="alice", addresses=[], usages=[CLIENT_AUTH])
     found = problems(alice, CLIENT)
     assert found == ("it has a name that was not requested: a.example",)
@@ -274,7 +274,7 @@ def test_vaults_time_decides_whether_an_issuer_is_valid() -> None:
     ],
 )
 def test_clock_beyond_the_tolerance_is_reported(ahead: timedelta, words: str) -> None:
-    """With the difference, and a hint to check the clock."""
+    """The problem has the difference, and the hint says to check the clock."""
     with pytest.raises(VerificationError) as raised:
         verified(by_vaults_clock(ahead), clocks=Clocks(NOW, NOW + ahead))
     assert words in " | ".join(raised.value.problems)
@@ -350,7 +350,7 @@ def test_validity_includes_its_first_and_last_second() -> None:
     ids=["empty", "text", "HTML", "truncated", "empty block", "no end line", "not base64"],
 )
 def test_unreadable_pem_is_rejected(pem: str) -> None:
-    """Before anything is compared."""
+    """Truncated or garbled PEM is an error before anything is compared."""
     with pytest.raises(VerificationError, match="cannot be read"):
         verify(
             pem,

@@ -183,7 +183,7 @@ def test_plain_secret_id_takes_precedence_over_a_wrapped_one(
 def test_auth_flag_overrides_a_token_in_the_environment(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``-v`` says why."""
+    """``-v`` says which one was used, and why."""
     for name, value in approle(operator).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("VAULT_TOKEN", "of-somebody-else")
@@ -210,7 +210,7 @@ def test_each_failure_has_its_status_message_and_hint(
     variables: dict[str, str],
     status: int,
 ) -> None:
-    """On stderr."""
+    """Message and hint are on stderr."""
     assert operator.address
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -240,7 +240,7 @@ def test_lease_quota_has_its_own_hint(
 
 
 def test_password_prompt_does_not_echo(operator: Operator, tmp_path: Path) -> None:
-    """On a real terminal."""
+    """A real terminal shows the prompt, but not the password."""
     mount = operator.enable_auth("userpass")
     operator.write(f"auth/{mount}/users/alice", {"password": "s3cret-word", "token_ttl": "5m"})
     environ = environment(operator.address, tmp_path) | {

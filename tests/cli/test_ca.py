@@ -112,7 +112,7 @@ the CA at {mount} is ready
 def test_second_run_says_that_nothing_needs_to_change(
     init: Callable[..., int], mount: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And nothing else."""
+    """It prints nothing else."""
     init()
     capsys.readouterr()
     assert init() == 0
@@ -244,7 +244,7 @@ def test_no_question_without_a_terminal(
 def test_change_that_restricts_nothing_needs_no_confirmation(
     init: Callable[..., int], mount: str
 ) -> None:
-    """Adding a domain, or removing one by name."""
+    """Adding a domain, or removing one by name, asks nothing."""
     init()
     for arguments in (["--domain", "b.test"], ["--remove-domain", "example.internal"]):
         status, _, shown = answering("n", "ca", "init", "--mount", mount, *arguments)

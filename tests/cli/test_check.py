@@ -119,7 +119,7 @@ def test_secure_daemon_gives_a_json_envelope(
 def test_access_without_a_certificate_gives_status_76(
     authority: Authority, client: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And the row says so."""
+    """The row of that check says that it is critical."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     with dockerd(tmp_path, "--tlsverify=false", *tls(credential)) as port:
         status = run(["check", f"127.0.0.1:{port}", "--certs", str(client)])
@@ -176,7 +176,7 @@ def test_timeout_covers_a_port_that_hangs(client: Path, capsys: pytest.CaptureFi
 def test_invalid_input_gives_status_2(
     arguments: list[str], words: str, client: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before any connection."""
+    """It is refused before any connection."""
     assert run(["check", *arguments, "--certs", str(client)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -249,7 +249,7 @@ def test_each_hint_names_the_directory_that_was_checked(
     capsys: pytest.CaptureFixture[str],
     kind: str,
 ) -> None:
-    """For a missing file, a root to add to ca.pem, and a missing credential."""
+    """This holds for a missing file, a root to add to ca.pem, and a missing credential."""
     ca = Authority.create("another root") if kind == "other root" else authority
     place = tmp_path / "config"
     place.mkdir()
@@ -330,7 +330,7 @@ def test_dind_directory_gives_the_client_credential(
 def test_podman_is_reported_as_podman(
     authority: Authority, client: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Behind TLS, by the answer of Podman 4.3.1."""
+    """Podman 4.3.1 behind TLS is recognised by its answer."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     context = servers.server_context(credential, verify=True)
     with servers.http(200, servers.PODMAN, context=context) as port:
@@ -346,7 +346,7 @@ def test_docker_cert_path_is_the_default_directory(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """If --certs is not given."""
+    """DOCKER_CERT_PATH is used if --certs is not given."""
     monkeypatch.setenv("DOCKER_CERT_PATH", str(client))
     assert run(["check", f"127.0.0.1:{closed_port}"]) == 69
     assert str(client / "cert.pem") in capsys.readouterr().err

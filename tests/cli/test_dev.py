@@ -117,7 +117,7 @@ def test_variables_of_other_servers_are_unset(
 
 
 def test_config_file_of_another_server_is_ignored(tmp_path: Path) -> None:
-    """Its address, namespace and login method."""
+    """Its address, namespace and login method do not apply to this server."""
     file = Path(os.environ["XDG_CONFIG_HOME"]) / "dockertls-vault" / "config.toml"
     file.parent.mkdir(parents=True)
     file.write_text(
@@ -186,7 +186,7 @@ def test_output_says_how_to_undo_the_exports(
 def test_exit_status_is_the_commands(
     command: list[str], status: int, words: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """If it cannot be started, that of env(1), with the reason."""
+    """If the command cannot be started, the status is that of env(1), and the error says why."""
     assert run(["dev", "--quiet", "--", *command]) == status
     captured = capfd.readouterr()
     assert captured.out == ""
@@ -215,7 +215,7 @@ def test_unknown_option_starts_no_server(
 
 
 def test_invalid_domain_starts_no_server(capfd: pytest.CaptureFixture[str]) -> None:
-    """It is refused first."""
+    """The domain is checked before anything is started."""
     assert run(["dev", "--domain", "https://x", "--", "echo", "started"]) == 2
     assert capfd.readouterr().out == ""
 

@@ -65,7 +65,7 @@ def test_required_argument_has_no_braces(
 def test_each_command_has_two_valid_examples(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of that command, with options that exist."""
+    """They are calls of that command, with options that exist."""
     _, _, examples = said(path, capsys).partition("Examples:\n")
     lines = examples.strip().splitlines()
     assert len(lines) >= 2
@@ -117,7 +117,7 @@ def test_command_that_uses_vault_names_the_required_variables(
 def test_default_is_the_commands_own(
     path: tuple[str, ...], defaults: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The server's for a server, the client's for a client."""
+    """A server has the server's default, a client the client's."""
     text = " ".join(said(path, capsys).split())
     for option, default in defaults.items():
         _, _, after = text.partition(f" {option} ")

@@ -86,7 +86,7 @@ def test_login_starts_without_cryptography() -> None:
 
 
 def test_login_does_not_load_hvac(prepared: DevVault, tmp_path: Path) -> None:
-    """Tested with a login that Vault refuses."""
+    """Here Vault refuses the login, which is late enough."""
     run = subprocess.run(
         [sys.executable, "-c", _RUN, "issue", "client", "--dir", str(tmp_path / "tls")],
         env={

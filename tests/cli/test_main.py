@@ -54,7 +54,7 @@ def test_program_runs_as_a_module_and_prints_its_version() -> None:
 def test_usage_error_gives_status_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On stderr, with an empty stdout."""
+    """The message is on stderr, and stdout is empty."""
     assert main.run(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -62,7 +62,7 @@ def test_usage_error_gives_status_2(
 
 
 def test_no_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """A usage error, with the help in place of a hint."""
+    """It is a usage error that prints the help in place of a hint."""
     assert main.run([]) == 2
     said = capsys.readouterr()
     assert "Commands:\n  issue" in said.out + said.err
@@ -166,7 +166,7 @@ def test_json_error_has_every_problem(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_json_error_without_a_hint_has_null(capsys: pytest.CaptureFixture[str]) -> None:
-    """As every missing value."""
+    """A missing hint is null, as every missing value."""
     speech.failure(InvalidInput("no such thing"), Preferences(output=Output.JSON))
     assert json.loads(capsys.readouterr().out)["error"]["hint"] is None
 
@@ -209,7 +209,7 @@ def test_mistyped_command_gets_a_suggestion(
 def test_help_and_version_work_as_commands(
     typed: list[str], option: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the same output as the options."""
+    """They print the same as the options."""
     said = []
     for arguments in (typed, option):
         assert main.run(arguments) == 0

@@ -104,7 +104,7 @@ def test_certificate_is_issued_in_a_minimal_environment(
 
 
 def test_directory_name_may_be_any_bytes(fake: FakeVault, tmp_path: Path) -> None:
-    """As file systems allow."""
+    """File systems allow names that are not UTF-8."""
     done = program(*CLIENT, "-o", "json", "--dir", str(tmp_path / BYTES), **reaching(fake))
     assert done.returncode == 0
     assert (tmp_path / BYTES / "cert.pem").exists()
@@ -175,7 +175,7 @@ def test_only_the_directory_needs_to_be_writable(
 def test_deleted_working_directory_with_an_absolute_path_works(
     fake: FakeVault, tmp_path: Path
 ) -> None:
-    """An absolute path does not need one."""
+    """An absolute path does not need a working directory."""
     gone = f'mkdir "{tmp_path}/gone"; cd "{tmp_path}/gone"; rmdir "{tmp_path}/gone"'
     for out, status in ((str(tmp_path / "x"), 0), ("x", 2)):
         done = program(*CLIENT, "--dir", out, before=gone, **reaching(fake))
@@ -187,7 +187,7 @@ def test_deleted_working_directory_with_an_absolute_path_works(
 def test_limit_on_open_files_is_not_a_crash(
     command: tuple[str, ...], limit: int, fake: FakeVault, tmp_path: Path
 ) -> None:
-    """It may strike at any file or connection."""
+    """The limit may be reached at any file or connection."""
     out = ["--dir", str(tmp_path / "x")] if command == SERVER else []
     done = program(*command, *out, before=f"ulimit -n {limit}", **reaching(fake))
     assert done.returncode in {0, 69, 73}, done.stderr
@@ -200,7 +200,7 @@ def test_limit_on_file_size_is_an_error(fake: FakeVault, tmp_path: Path) -> None
 
 
 def test_limit_on_tasks_does_not_prevent_dns_lookups() -> None:
-    """As set for a cgroup."""
+    """A cgroup may limit tasks so that no thread can start."""
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_THREADS, "check", "tcp://localhost:1"],
         cwd=ROOT,
@@ -271,7 +271,7 @@ def test_unknown_group_names_its_origin(
 
 
 def test_owner_and_group_in_one_value_is_refused(tmp_path: Path) -> None:
-    """As chown would accept it."""
+    """The hint for chown's owner:group is to use --group."""
     done = program(*CLIENT, "--dir", str(tmp_path / "x"), "--owner", "root:docker")
     assert done.returncode == 2
     assert "use --group" in done.stderr.decode()

@@ -133,7 +133,7 @@ def test_fields_are_aligned_on_a_terminal(
 def test_long_wait_is_a_spinner_or_a_line(
     styled: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line with NO_COLOR, as in a log."""
+    """With NO_COLOR it is a line, as in a log."""
     be_a_terminal(monkeypatch)
     if not styled:
         monkeypatch.setenv("NO_COLOR", "1")

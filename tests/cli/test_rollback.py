@@ -75,7 +75,7 @@ def test_first_column_of_the_list_is_accepted_as_a_generation(
 
 
 def test_rollback_and_list_have_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the field names of the reference."""
+    """Both use the field names of the reference."""
     for number in (0, 1):
         put(tmp_path, number, SERVER)
     first, second = generations(tmp_path)

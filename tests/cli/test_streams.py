@@ -93,7 +93,7 @@ def test_output_to_a_full_disk_is_not_a_success(
 def test_closed_streams_are_ignored(
     arguments: Sequence[str], status: int, closed: Sequence[str], closed_port: int
 ) -> None:
-    """Under ``<&- >&- 2>&-``."""
+    """With ``<&- >&- 2>&-``, the caller wants no output."""
     redirections = " ".join(f"{number}>&-" for number in closed)
     done = _in_a_shell(redirections, *arguments, port=closed_port)
     assert done.returncode == status
@@ -104,7 +104,7 @@ def test_closed_streams_are_ignored(
 def test_credential_is_installed_even_if_output_fails(
     redirections: str, fake: FakeVault, tmp_path: Path
 ) -> None:
-    """And no output ends up in its files."""
+    """The files are complete, and no output ends up in them."""
     out = tmp_path / "client"
     done = _in_a_shell(
         redirections,
@@ -141,7 +141,7 @@ def test_slow_reader_of_a_non_blocking_pipe_gets_everything() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
 def test_output_with_a_reader_is_written_completely(encoding: str) -> None:
-    """In the encoding that Python chose, with no data left in a buffer."""
+    """It is in the encoding that Python chose, and no data is left in a buffer."""
     environ = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "80"}
     done = subprocess.run([*PROGRAM, "--version"], capture_output=True, env=environ, check=False)
     assert (done.stdout, done.stderr) == (f"dockertls-vault {__version__}\n".encode(), b"")

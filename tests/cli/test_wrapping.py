@@ -32,7 +32,7 @@ def test_line_breaks_at_a_space_or_separator(text: str, lines: list[str]) -> Non
 
 @given(st.text(), st.integers(1, 100))
 def test_wrapped_lines_fit_and_lose_only_spaces(text: str, width: int) -> None:
-    """For any text."""
+    """This holds for any text."""
     wrapped = wrap(text, width)
     assert all(len(line) <= width for line in wrapped.split("\n"))
     assert "".join(wrapped.split()) == "".join(text.split())

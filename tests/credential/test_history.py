@@ -38,7 +38,7 @@ def test_generations_are_described(out: Path) -> None:
 
 
 def test_missing_generations_are_reported(out: Path) -> None:
-    """If their directory is missing."""
+    """The error says that their directory cannot be read."""
     put(out, 1)
     shutil.rmtree(out / ".dockertls" / "generations")
     with pytest.raises(ConflictingState, match="cannot be read: No such file"):

@@ -52,7 +52,7 @@ def test_record_survives_a_round_trip_through_json(kept: record.Record) -> None:
 
 
 def test_record_is_written_by_the_install(tmp_path: Path) -> None:
-    """There is none before."""
+    """There is no record before."""
     assert read(tmp_path) is None
     put(tmp_path, 1, CLIENT)
     assert read(tmp_path) == CLIENT

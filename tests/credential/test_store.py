@@ -69,7 +69,7 @@ def test_request_json_has_no_secret(out: Path) -> None:
 
 
 def test_three_generations_are_kept(out: Path) -> None:
-    """The one in use and the two before it."""
+    """These are the one in use and the two before it."""
     for number in range(1, 6):
         put(out, number)
     assert [name.partition("T")[2][:2] for name in generations(out)] == ["03", "04", "05"]
@@ -134,7 +134,7 @@ def test_each_layout_has_its_file_names(
 
 
 def test_client_files_are_found_in_a_dind_directory_with_both(out: Path) -> None:
-    """Whichever of the two was installed last."""
+    """It does not matter which of the two was installed last."""
     put(out, 1, replace(CLIENT, layout=Layout.DIND))
     put(out, 2, replace(SERVER, layout=Layout.DIND))
     assert reader.installed(out).cert.read_text() == "cert.pem 1"
@@ -270,7 +270,7 @@ def test_key_is_readable_by_its_owner_and_group_only(everybodys: Path) -> None:
 
 
 def test_unknown_owner_or_group_is_refused(out: Path) -> None:
-    """Before anything is touched."""
+    """Nothing is created before that."""
     for request in (replace(CLIENT, owner="no-such-user"), replace(CLIENT, group="no-such-group")):
         with pytest.raises(InvalidInput, match="no such"):
             put(out, 1, request)

@@ -455,7 +455,7 @@ def test_default_acl_does_not_apply_to_the_key(tmp_path: Path, group: str) -> No
 
 @as_root
 def test_group_that_can_write_is_accepted_only_if_named(home: Path) -> None:
-    """By mode and by ACL, in the directory itself and above it."""
+    """This applies to modes and ACLs, in the directory itself and above it."""
     os.chown(home, 0, GAMES)
     home.chmod(0o775)
     (home / "below").mkdir()
@@ -512,7 +512,7 @@ def test_mount_point_on_the_path_is_checked(home: Path, roots: Path) -> None:
 @as_root
 @pytest.mark.parametrize("mode", [0o755, 0o1777, 0o777])
 def test_link_of_another_user_is_refused(home: Path, roots: Path, mode: int) -> None:
-    """In root's directory, in a sticky one, and in a world-writable one."""
+    """It is refused in root's directory, in a sticky one, and in a world-writable one."""
     os.chown(home, 0, -1)
     (home / "link").symlink_to(roots)
     os.chown(home / "link", DAEMON, -1, follow_symlinks=False)

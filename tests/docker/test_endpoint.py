@@ -71,7 +71,7 @@ def test_invalid_endpoint_is_refused_with_a_hint(text: str, words: str) -> None:
 
 @given(st.ip_addresses(), st.integers(1, 65535))
 def test_printed_endpoint_parses_to_the_same_endpoint(address: object, port: int) -> None:
-    """For any host and port."""
+    """This holds for any host and port."""
     endpoint = parse_endpoint(f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}")
     assert parse_endpoint(str(endpoint)) == endpoint
     assert endpoint.is_address

@@ -40,7 +40,7 @@ def test_token_left_by_a_signal_is_always_reported(
 
 
 def test_token_is_reported_at_random_instants(openbao: DevVault, tmp_path: Path) -> None:
-    """A few of the many of the long form."""
+    """The long form, `make faults`, tries many more."""
     role = signals.Role.make(Operator.of(openbao))
     statuses, wrong = signals.at_random(role, tmp_path, 5, seed=1)
     assert sum(statuses.values()) == 5

@@ -42,7 +42,7 @@ def test_missing_proc_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_no_acl_has_no_entries(tmp_path: Path) -> None:
-    """Also on a file system without ACLs."""
+    """This includes a file system without ACLs."""
     for path in (tmp_path, "/proc"):
         with walk.open_path(str(path)) as found:
             assert acl.entries(found) == ()

@@ -142,7 +142,7 @@ def test_link_to_a_directory_is_not_followed(tmp_path: Path, within: int) -> Non
 def test_existing_file_is_not_overwritten_by_create(
     tmp_path: Path, within: int, there: str
 ) -> None:
-    """Nor the file that a link points to."""
+    """The file that a link points to is not overwritten either."""
     (tmp_path / "real").write_text("by hand")
     if there == "a link":
         (tmp_path / "key.pem").symlink_to("real")

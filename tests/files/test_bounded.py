@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_file_is_read_completely_up_to_the_limit(tmp_path: Path) -> None:
-    """An empty one, a token, and one of the largest size accepted."""
+    """This is tried with an empty file, a token, and the largest size accepted."""
     file = tmp_path / "file"
     for content in (b"", b"hvs.x\n", bytes(bounded.LARGEST)):
         file.write_bytes(content)

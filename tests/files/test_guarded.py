@@ -132,7 +132,7 @@ def test_directories_of_a_link_and_of_its_target_are_both_checked(
 @as_root
 @pytest.mark.parametrize("uid", [GAMES.pw_uid, 54321])
 def test_user_reads_their_own_files_and_roots(file: Path, uid: int) -> None:
-    """Not another user's; also a user without a passwd entry."""
+    """Another user's are refused; a user need not have a passwd entry."""
 
     def reads() -> bytes:
         os.setresuid(uid, uid, 0)

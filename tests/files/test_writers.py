@@ -161,7 +161,7 @@ def test_writers_by_acl(entries: list[Entry], expected: list[tuple[str, str]]) -
 
 
 def test_admin_group_is_trusted_by_mode_and_by_acl() -> None:
-    """No other group is."""
+    """Other groups are not."""
     trust = writers.Trust(frozenset({0}), group=STAFF)
     assert names(0o775, STAFF, trust=trust) == []
     assert names(0o755, 0, group(STAFF, ALL), group(BOB, ALL), trust=trust) == [

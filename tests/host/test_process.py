@@ -27,12 +27,12 @@ TRAPS = 'trap "exit 42" TERM INT HUP; echo ready >"$0"; while :; do sleep 0.02; 
     [(["true"], 0), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -9 $$"], 128 + 9)],
 )
 def test_exit_status_of_a_command_is_returned(command: list[str], status: int) -> None:
-    """As a shell reports it."""
+    """It is the status that a shell reports."""
     assert Child(command, os.environ).run() == status
 
 
 def test_command_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
-    """Missing, or not executable."""
+    """It may be missing or not executable."""
     with pytest.raises(CommandNotFound):
         Child(["no-such-command"], os.environ).run()
     file = tmp_path / "plain"
@@ -62,7 +62,7 @@ def test_signal_is_passed_to_the_command(number: signal.Signals, tmp_path: Path)
 
 
 def test_signal_before_the_start_prevents_the_command(tmp_path: Path) -> None:
-    """It is not started any more."""
+    """The command is not started any more."""
     with stop.heeded() as asking:
         asking.request()
         with pytest.raises(stop.Stopped):

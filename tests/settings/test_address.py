@@ -52,7 +52,7 @@ def test_address_has_one_canonical_form(text: str, form: str) -> None:
     ],
 )  # fmt: skip
 def test_invalid_address_is_refused(text: str) -> None:
-    """When it is parsed."""
+    """Parsing it is an error, so it never reaches a connection."""
     with pytest.raises(InvalidInput):
         Address.parse(text)
 
@@ -147,7 +147,7 @@ def test_proxy_address_and_credentials_are_separated(
 
 @given(st.text(max_size=80))
 def test_any_text_gives_a_valid_host_or_is_refused(text: str) -> None:
-    """A name or address that parses to itself."""
+    """The result is a name or an IP address that parses to itself."""
     try:
         host = parse_host(text)
     except InvalidInput:

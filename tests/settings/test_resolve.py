@@ -72,7 +72,7 @@ SECRETS = {"token", "secret_id", "wrapped_secret_id", "jwt", "github_token", "gi
 
 
 def test_every_field_has_an_example() -> None:
-    """So that no field is added without one."""
+    """A new field cannot be added without one."""
     assert set(EXAMPLES) == set(sources())
 
 
@@ -127,7 +127,7 @@ def test_each_key_of_a_file_is_parsed(name: str, tmp_path: Path) -> None:
 
 
 def test_precedence_of_sources(tmp_path: Path) -> None:
-    """Flag, environment (BAO_ before VAULT_), user's file, system file, default."""
+    """Flags win over BAO_ and VAULT_ variables, the user's file, the system's and the default."""
     system, user = tmp_path / "system.toml", tmp_path / "user.toml"
     system.write_text('[vault]\naddress = "https://system"\nnamespace = "system"\n')
     user.write_text('[vault]\naddress = ["https://user", "https://other"]\n')
@@ -277,7 +277,7 @@ def test_invalid_variable_is_named(variable: str, text: str) -> None:
 
 
 def test_invalid_flag_is_named() -> None:
-    """Status 2, a usage error."""
+    """It is a usage error, status 2."""
     with pytest.raises(InvalidInput, match=r"^--timeout: ") as caught:
         resolve({"timeout": "soon"}, {}, [])
     assert caught.value.exit_status == 2

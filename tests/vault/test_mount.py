@@ -44,7 +44,7 @@ def test_path_without_a_mount_has_no_state(session: Session) -> None:
 
 
 def test_empty_mount_has_only_its_maximum_lease_ttl(ca: CertificateAuthority) -> None:
-    """No issuer, no default and no role."""
+    """There is no issuer, no default and no role."""
     assert ca.state(("server",)) == State(
         mount_type="pki", mounted_at=ca.mount, max_lease_ttl=400 * DAY, roles={"server": None}
     )
@@ -194,7 +194,7 @@ def test_unknown_role_parameter_is_noticed_by_reading_the_role(
 
 
 def test_role_is_read_back_as_written(ca: CertificateAuthority) -> None:
-    """TTLs in seconds, lists as lists."""
+    """TTLs are in seconds, and lists are lists."""
     assert ca.role("r") is None
     ca.write_role("r", {"ttl": 90, "allowed_domains": ["example.internal"]})
     role = ca.role("r")

@@ -142,7 +142,7 @@ def test_close_during_the_handshake_is_unknown() -> None:
     ],
 )
 def test_rejection_of_our_certificate_has_its_cause(outcome: Outcome, words: str) -> None:
-    """For each kind of answer."""
+    """Each kind of answer has a reason or a remedy of its own."""
     step = judge_ours(asked(outcome), GOOD)
     assert step.result is Result.ERROR
     assert words in f"{step.summary} {step.reason} {step.remedy}"

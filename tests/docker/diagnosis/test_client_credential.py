@@ -55,7 +55,7 @@ def test_valid_credential_is_usable(tmp_path: Path) -> None:
 
 
 def test_encrypted_key_is_refused_without_a_prompt(tmp_path: Path) -> None:
-    """Docker refuses it, too."""
+    """Docker refuses an encrypted key, too."""
     issued = ROOT.client()
     write_credential(tmp_path, ROOT.pem, issued)
     (tmp_path / "key.pem").unlink()
@@ -92,7 +92,7 @@ def test_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
 
 
 def test_invalid_key_file_is_an_error(tmp_path: Path) -> None:
-    """Such as an empty file."""
+    """An empty file, for example, is not a key."""
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     (tmp_path / "key.pem").unlink()
     (tmp_path / "key.pem").touch()
@@ -120,7 +120,7 @@ def test_fifo_or_endless_file_is_an_error(tmp_path: Path, name: str, kind: str) 
 
 
 def test_all_problems_are_reported_together(tmp_path: Path) -> None:
-    """A missing certificate and a truncated bundle."""
+    """Here a certificate is missing and the bundle is truncated."""
     write_credential(tmp_path, ROOT.pem[:100], ROOT.client())
     (tmp_path / "cert.pem").unlink()
     credential = load_from(tmp_path)

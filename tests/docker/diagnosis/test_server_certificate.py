@@ -55,7 +55,7 @@ def test_names_are_matched_as_in_go(host: str, there: bool) -> None:
 
 
 def test_certificate_without_a_san_is_an_error() -> None:
-    """Whatever its common name is."""
+    """Its common name does not count."""
     step = server_certificate.judge_name(
         parse_endpoint("localhost"), ROOT.issue("localhost").certificate
     )

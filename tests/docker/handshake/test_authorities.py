@@ -72,7 +72,7 @@ def test_server_that_requests_no_certificate_has_no_ca_list(
 
 
 def test_server_without_tls_has_no_ca_list() -> None:
-    """Another protocol, a silent server, or a closed port."""
+    """It may speak another protocol, be silent, or be gone."""
     nothing = Greeting()
     with servers.talking(lambda connection: connection.sendall(b"SSH-2.0\r\n")) as port:
         peer = probe.connect(Endpoint("127.0.0.1", port), LONG)
@@ -139,7 +139,7 @@ def test_sni_is_sent_for_names_only(host: str, sent: str | None, server: Path) -
 
 
 def test_public_cas_are_mozillas() -> None:
-    """Over a hundred, including a well-known one."""
+    """There are over a hundred, including a well-known one."""
     names = {name.rfc4514_string() for name in public_authorities()}
     assert "CN=ISRG Root X1,O=Internet Security Research Group,C=US" in names
     assert "CN=first root" not in names

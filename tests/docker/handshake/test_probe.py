@@ -158,7 +158,7 @@ def test_slow_server_times_out() -> None:
 
 
 def test_endless_answer_is_cut() -> None:
-    """At the size limit."""
+    """Reading stops at the size limit."""
 
     def flood(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -176,7 +176,7 @@ def test_endless_answer_is_cut() -> None:
     "body", [json.dumps(VERSION), json.dumps({**VERSION, "Components": ["ü" * 3000]})]
 )
 def test_docker_version_is_parsed(body: str, server: Path) -> None:
-    """With few details or many."""
+    """The answer may have few details or many."""
     context = servers.server_context(server)
     with servers.http(200, body.encode(), context=context) as port:
         exchange = ask(port, Hello())
@@ -263,7 +263,7 @@ def test_docker_is_recognised_by_its_answer(
 
 
 def test_answer_other_than_http_is_reported() -> None:
-    """With its first bytes."""
+    """The outcome has its first bytes."""
     banner = b"SSH-2.0-OpenSSH_9.2p1\r\n"
     with servers.talking(lambda connection: connection.sendall(banner)) as port:
         assert ask(port).outcome == NotHTTP(banner)
@@ -316,7 +316,7 @@ def test_alert_is_read_before_the_request_is_written(server: Path, ear: Ear) -> 
 
 
 def test_foreign_ca_gives_the_unknown_ca_alert(server: Path) -> None:
-    """As OpenSSL names it."""
+    """The outcome has OpenSSL's name of the alert."""
     foreign = Authority.create().client()
     context = servers.server_context(server, verify=True)
     with servers.http(200, b"", context=context) as port:

@@ -76,7 +76,7 @@ def test_wrapped_secret_id_that_is_not_text_is_an_error(secret: object) -> None:
     ],
 )
 def test_token_lookup_with_a_wrong_type_is_an_error(data: Any) -> None:
-    """In any field of the token's data."""
+    """This applies to every field of the token's data."""
     with (
         misbehaving(_after_the_wrapping({"data": data})) as node,
         session(node.address, VAULT_TOKEN="t") as opened,
@@ -136,5 +136,5 @@ def _after_the_wrapping(body: object) -> Callable[[Node, socket.socket], None]:
 def test_empty_role_field_equals_the_empty_value_of_its_type(
     example: object, found: dict[str, Any]
 ) -> None:
-    """Go writes null for it, or omits it."""
+    """Go writes null for an empty field, or omits it."""
     assert fields.like(found, {"field": example}) == found

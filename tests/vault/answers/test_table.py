@@ -395,7 +395,7 @@ def test_answers_after_which_vault_may_have_acted() -> None:
     ],
 )
 def test_hint_suggests_the_longest_ttl_that_fits(end: str, ttl: str) -> None:
-    """By the server's clock, rounded, with up to a minute of slack to paste the command."""
+    """It is rounded, by the server's clock, and leaves up to a minute to paste the command."""
     answer = Answer(400, DATE, {"errors": [f"{BEYOND} {end}"]}, empty=False)
     fault = table.read("POST", SIGN, VAULT, answer).fault
     assert fault is not None

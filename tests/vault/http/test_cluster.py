@@ -111,7 +111,7 @@ def test_gzip_bomb_is_refused() -> None:
 def test_each_fault_of_a_single_node_has_its_own_error(
     answer: Answer, kind: type[DockerTLSError], words: str
 ) -> None:
-    """Within the budget, and without showing the token."""
+    """It is raised within the budget, and does not show the token."""
     found = failure(answer)
     assert type(found) is kind
     assert words in found.message
@@ -128,7 +128,7 @@ def test_each_fault_of_a_single_node_has_its_own_error(
     ],
 )
 def test_server_that_is_not_vault_is_not_retried(answer: Answer, words: str) -> None:
-    """However long the budget is."""
+    """The length of the budget does not matter."""
     found = failure(answer, **AMPLE)
     assert type(found) is NotVault
     assert words in found.message
@@ -165,7 +165,7 @@ def test_next_node_is_used_after_a_fault(
 
 
 def test_rate_limit_is_retried_with_backoff() -> None:
-    """Until 429 is no longer returned."""
+    """The request is repeated until the answer is no longer 429."""
     with misbehaving(rate_limited(3)) as node, session(node.address, VAULT_TOKEN="t") as opened:
         assert lookup(opened).display_name == "after all"
     assert len(node.paths) == 5  # including the wrapping lookup
@@ -310,7 +310,7 @@ def test_lease_count_quota_is_not_retried() -> None:
 
 
 def test_max_retries_zero_is_one_attempt() -> None:
-    """VAULT_MAX_RETRIES=0."""
+    """VAULT_MAX_RETRIES=0 turns retries off."""
     with (
         misbehaving(rate_limited(3)) as node,
         session(node.address, VAULT_TOKEN="t", VAULT_MAX_RETRIES="0") as opened,
@@ -455,7 +455,7 @@ def test_other_thread_uses_the_same_node_with_its_own_budget() -> None:
 
 
 def test_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its cause, and then its end."""
+    """The report has the cause, and then the end of the wait."""
     monkeypatch.setattr(watch, "PATIENCE", 0.1)
     waits = Waits()
     environ = {"VAULT_TOKEN": "t", "VAULT_MAX_RETRIES": "3"}

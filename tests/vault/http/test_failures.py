@@ -199,7 +199,7 @@ def test_unix_socket_is_not_proxied(tmp_path: Path) -> None:
 
 
 def test_refusal_by_a_proxy_names_the_proxy() -> None:
-    """With the proxy's own message."""
+    """The error also has the proxy's own message."""
 
     def answer(_node: Node, connection: socket.socket) -> None:
         connection.sendall(response(b"no", "407 Proxy Authentication Required"))
@@ -224,7 +224,7 @@ def test_refusal_by_a_proxy_names_the_proxy() -> None:
 def test_certificate_outside_its_validity_blames_the_clock(
     tmp_path: Path, begins: timedelta, words: str, hint: str
 ) -> None:
-    """Or the certificate, but not VAULT_CACERT."""
+    """Only the clock or the certificate can be at fault, not VAULT_CACERT."""
     authority = Authority.create()
     certificate = authority.issue(
         "localhost",
@@ -247,7 +247,7 @@ def test_certificate_outside_its_validity_blames_the_clock(
 def test_wrong_path_in_the_address_is_named(
     openbao: DevVault, path: str, ask: Callable[..., object]
 ) -> None:
-    """At once, instead of blaming the mount, the token or the server."""
+    """The error comes at once, and does not blame the mount, the token or the server."""
     address = f"{openbao.address}{path}"
     with (
         session(address, VAULT_TOKEN=openbao.token, DOCKERTLS_TIMEOUT="600s") as opened,

@@ -155,7 +155,7 @@ def test_unreplicated_write_is_waited_for(openbao: DevVault, status: int, words:
     ],
 )
 def test_forwarding_is_requested_after_a_write(method: str, path: str, forwarded: bool) -> None:
-    """For paths that are read again."""
+    """This is limited to paths that are read again."""
     writes = OwnWrites()
     assert writes.headers() == {}
     writes.note(method, path, {"X-Vault-Index": INDEX})

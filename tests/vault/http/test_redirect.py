@@ -100,7 +100,7 @@ def test_redirect_from_a_unix_socket_to_plain_http_is_refused(
     ],
 )
 def test_address_of_a_redirect_target(url: str, address: str) -> None:
-    """In the form of VAULT_ADDR, with any prefix of Vault's own path."""
+    """It has the form of VAULT_ADDR, with any prefix of Vault's own path."""
     assert str(redirect.base(Target.parse(url), "pki/sign/server")) == address
 
 
@@ -131,7 +131,7 @@ def test_redirect_may_add_the_prefix_of_a_proxy() -> None:
 
 
 def test_relative_redirect_is_followed_on_the_same_server() -> None:
-    """Once."""
+    """It is followed once."""
 
     def moved(node: Node, connection: socket.socket) -> None:
         if node.paths[-1] == "/here/v1/auth/token/lookup-self":

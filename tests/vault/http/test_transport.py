@@ -242,7 +242,7 @@ def test_expired_certificate_is_rejected_unless_verification_is_off(
 
 
 def test_https_to_a_plain_listener_suggests_http(listener: Listener) -> None:
-    """In the hint."""
+    """The hint is the same address with http."""
     plain = Listener(
         int(listener.operator.address.rpartition(":")[2]), listener.ca, listener.operator
     )
@@ -253,7 +253,7 @@ def test_https_to_a_plain_listener_suggests_http(listener: Listener) -> None:
 
 @pytest.mark.parametrize("path", ["", "/vault"])
 def test_http_to_a_tls_listener_suggests_https(listener: Listener, path: str) -> None:
-    """The hint has the same path."""
+    """The hint is the same address and path with https."""
     address = f"http://127.0.0.1:{listener.port}"
     with (
         session(f"{address}{path}", VAULT_TOKEN="root") as opened,
@@ -329,7 +329,7 @@ def test_encrypted_key_is_refused_without_a_prompt(listener: Listener, tmp_path:
 
 
 def test_deeply_nested_json_is_not_vaults() -> None:
-    """It is not a traceback."""
+    """It is an error, not a traceback."""
 
     def answer(_node: Node, connection: socket.socket) -> None:
         connection.sendall(response(b"[" * 100_000))
@@ -343,7 +343,7 @@ def test_deeply_nested_json_is_not_vaults() -> None:
 
 
 def test_plain_http_beyond_loopback_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """On every run; loopback is exempt."""
+    """It is printed on every run; loopback is exempt."""
     open_session(settings("http://vault.example:8200,http://localhost:1"))
     (said,) = caplog.messages
     assert "http://vault.example:8200 is not encrypted" in said
@@ -371,7 +371,7 @@ def test_plain_http_beyond_loopback_is_a_warning(caplog: pytest.LogCaptureFixtur
     ],
 )
 def test_missing_file_names_its_variable(variables: dict[str, str], origin: str) -> None:
-    """In the error."""
+    """The error begins with the name of the variable."""
     with pytest.raises(InvalidSetting, match=f"^{origin}(: |$)"):
         session("https://127.0.0.1:1", **variables)
 
@@ -409,7 +409,7 @@ class TestCertLogin:
     """Logins with the client certificate of the connection."""
 
     def test_certificate_of_a_known_ca_logs_in(self, strict: Listener, client: Path) -> None:
-        """With the role that is named."""
+        """The login uses the role that is named."""
         mount = strict.operator.enable_auth("cert")
         role = {"certificate": AUTHORITY.pem.decode(), "token_policies": "default"}
         strict.operator.write(f"auth/{mount}/certs/runner", {**role, "token_ttl": "5m"})
@@ -420,7 +420,7 @@ class TestCertLogin:
         assert not strict.operator.is_alive(token)
 
     def test_certificate_of_an_unknown_ca_is_refused(self, strict: Listener, client: Path) -> None:
-        """By the login, not by the handshake."""
+        """The handshake succeeds, but the login is refused."""
         mount = strict.operator.enable_auth("cert")
         other = Authority.create("another").pem.decode()
         strict.operator.write(f"auth/{mount}/certs/other", {"certificate": other})
@@ -432,7 +432,7 @@ class TestCertLogin:
         assert "client certificate" in caught.value.hint
 
     def test_missing_certificate_names_the_variable(self, listener: Listener) -> None:
-        """In the hint."""
+        """The hint is to set VAULT_CLIENT_CERT."""
         with (
             session(
                 listener.address, VAULT_CACERT=str(listener.ca), DOCKERTLS_AUTH="cert"

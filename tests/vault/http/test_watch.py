@@ -48,7 +48,7 @@ def test_long_wait_is_reported_once() -> None:
 
 
 def test_short_waits_are_not_reported() -> None:
-    """Neither one, nor many in a row."""
+    """Neither one nor many in a row are reported."""
     watched = watch.Watch(NoWaits())
     for _ in range(1000):
         with watched.waiting("x"):

@@ -120,7 +120,7 @@ def test_budget_is_the_commands_timeout() -> None:
 
 
 def test_time_spent_on_github_counts_against_the_budget() -> None:
-    """The seconds that pass are counted."""
+    """The time left for Vault shrinks by the seconds that pass."""
     found = settings("http://127.0.0.1:1", DOCKERTLS_TIMEOUT="10s")
     cluster = Cluster(found, Sender(found, Transport(found)), Unwatched())
     with cluster.spending() as before:

@@ -144,7 +144,7 @@ class TestAppRole:
     def test_secret_id_wrapped_for_another_role_is_refused(
         self, operator: Operator, mount: str
     ) -> None:
-        """If a role is named in the settings."""
+        """This applies if the settings name a role."""
         operator.write(f"auth/{mount}/role/other", {"token_policies": "default"})
         wrapped = self.wrapped(operator, f"auth/{mount}/role/other/secret-id")
         variables = self.variables(operator, mount)
@@ -221,7 +221,7 @@ class TestAppRole:
         assert "wrong-one" not in caught.value.message + caught.value.hint
 
     def test_missing_role_id_names_the_variable(self, operator: Operator) -> None:
-        """In the hint."""
+        """The hint is to set DOCKERTLS_ROLE_ID."""
         with pytest.raises(NoToken) as caught:
             log_in(operator, DOCKERTLS_AUTH="approle", DOCKERTLS_SECRET_ID="x")
         assert "DOCKERTLS_ROLE_ID" in caught.value.hint
@@ -267,7 +267,7 @@ class TestJWT:
             log_in(operator, **variables)
 
     def test_jwt_from_a_file(self, operator: Operator, mount: str, tmp_path: Path) -> None:
-        """As written by SPIFFE and others."""
+        """SPIFFE and others write the JWT to a file."""
         (tmp_path / "jwt").write_text(self.jwt())
         found = log_in(operator, **self.variables(mount), DOCKERTLS_JWT_FILE=str(tmp_path / "jwt"))
         assert found.path == f"auth/{mount}/login"
@@ -280,7 +280,7 @@ class TestJWT:
         assert found.path == f"auth/{mount}/login"
 
     def test_github_jwt_is_fetched_for_the_audience(self, operator: Operator, mount: str) -> None:
-        """With the bearer token of the job."""
+        """The request has the job's bearer token."""
         with github("bearer-of-the-job", self.jwt) as url:
             found = log_in(
                 operator,
@@ -294,7 +294,7 @@ class TestJWT:
     def test_refusal_by_github_names_the_missing_permission(
         self, operator: Operator, mount: str
     ) -> None:
-        """In the hint."""
+        """The hint has the permission that the job lacks."""
         with github("another", self.jwt) as url, pytest.raises(LoginDenied) as caught:
             log_in(
                 operator,
@@ -304,10 +304,10 @@ class TestJWT:
             )
         assert "id-token: write" in caught.value.hint
 
-    def test_unreachable_github_is_retried_and_not_blamed_on_vault(
+    def test_unreachable_github_is_not_blamed_on_vault(
         self, operator: Operator, mount: str
     ) -> None:
-        """After more than one attempt."""
+        """The error says that GitHub issued no JWT."""
         with pytest.raises(VaultUnreachable, match=r"GitHub issued no JWT.*refuses connections"):
             log_in(
                 operator,
@@ -317,7 +317,7 @@ class TestJWT:
             )
 
     def test_jwt_refused_by_vault_is_not_shown(self, operator: Operator, mount: str) -> None:
-        """Vault's own message is."""
+        """Vault's own message is shown."""
         jwt = self.jwt(repository="o/other")
         with pytest.raises(LoginDenied) as caught:
             log_in(operator, **self.variables(mount), DOCKERTLS_JWT=jwt)
@@ -404,7 +404,7 @@ class TestPasswords:
             log_in(operator, DOCKERTLS_AUTH=method, DOCKERTLS_AUTH_USER="alice")
 
     def test_missing_user_names_the_variable(self, operator: Operator) -> None:
-        """In the hint."""
+        """The hint is to set DOCKERTLS_AUTH_USER."""
         with pytest.raises(InvalidSetting) as caught:
             log_in(operator, lambda _: "x", DOCKERTLS_AUTH="ldap")
         assert "DOCKERTLS_AUTH_USER" in caught.value.hint

@@ -32,7 +32,7 @@ def helper(file: Path, script: str) -> Path:
 
 
 def test_order_of_token_sources(tmp_path: Path) -> None:
-    """The environment, our token file, the token helper, then ~/.vault-token."""
+    """The environment comes first, then our token file, the token helper and ~/.vault-token."""
     (tmp_path / ".vault-token").write_text("of-the-home\n")
     home = {"HOME": str(tmp_path)}
     assert find(**home) == ("of-the-home", str(tmp_path / ".vault-token"))
@@ -60,7 +60,7 @@ def test_order_of_token_sources(tmp_path: Path) -> None:
 def test_helper_from_the_file_in_vault_config_path(
     tmp_path: Path, content: str, variable: str
 ) -> None:
-    """In HCL and in JSON."""
+    """The file may be in HCL or JSON."""
     program = helper(tmp_path / "helper", "echo of-the-helper")
     (tmp_path / "config").write_text(content.replace("HELPER", str(program)))
     found = find(**{variable: str(tmp_path / "config")})
@@ -82,7 +82,7 @@ def test_helper_without_a_token_still_hides_the_token_file(tmp_path: Path) -> No
 def test_failing_helper_shows_its_own_message(
     tmp_path: Path, script: str | None, words: str
 ) -> None:
-    """In the error."""
+    """The error contains its stderr."""
     program = tmp_path / "helper"
     if script is not None:
         helper(program, script)
@@ -150,7 +150,7 @@ def test_helper_without_an_absolute_path_is_refused(tmp_path: Path, path: str, w
     ],
 )
 def test_token_in_another_format_is_recognised(tmp_path: Path, content: str) -> None:
-    """A shell assignment, or the JSON of a sink or `bao token create`, also in a variable."""
+    """Shell assignments and the JSON of a sink or `bao token create` work in a variable, too."""
     (tmp_path / "token").write_text(content)
     file = str(tmp_path / "token")
     assert find(DOCKERTLS_TOKEN_FILE=file) == ("hvs.x", file)
