@@ -1,14 +1,15 @@
-# A small image with the wheel that `make dist` builds, which runs as an unprivileged user without a
-# passwd entry. See docs/how-to/install.md.
-ARG BASE=python:3.13-slim
+# The wheel that `make dist` builds, in a small image that runs as nobody in particular:
+# docs/how-to/install.md.
+# Dependabot updates an image that FROM names itself, but none in an ARG (dependabot-core#2057).
+FROM python:3.13-slim AS base
 
-FROM ${BASE} AS build
+FROM base AS build
 COPY constraints.txt dist/*.whl /dist/
 RUN python3 -m venv --without-pip /opt/dockertls-vault \
     && python3 -m pip --python /opt/dockertls-vault/bin/python3 install --no-cache-dir \
         --only-binary :all: --constraint /dist/constraints.txt /dist/*.whl
 
-FROM ${BASE}
+FROM base
 COPY --from=build /opt/dockertls-vault /opt/dockertls-vault
 ENV PATH=/opt/dockertls-vault/bin:$PATH
 # Numeric, because Kubernetes cannot verify runAsNonRoot for a user name.

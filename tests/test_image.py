@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .checkout import ROOT
+from .harness.images import base_image
 from .releases import VERSION
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from .harness.openbao import DevVault
 
 _IMAGE = "dockertls-test/image:built"
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 _LIMIT = 600.0  # seconds, for a download of the dependencies
 
 
@@ -31,16 +34,27 @@ def image(
     context = tmp_path_factory.mktemp("context")
     (context / "dist").mkdir()
     shutil.copy2(wheel, context / "dist")
-    for name in ("Dockerfile", ".dockerignore", "constraints.txt"):
+    for name in (".dockerignore", "constraints.txt"):
         shutil.copy2(ROOT / name, context)
+    dockerfile = DOCKERFILE.replace(base_image(DOCKERFILE), python_image)
+    (context / "Dockerfile").write_text(dockerfile, encoding="utf-8")
     # A private engine has no bridge network to reach a package index through.
-    build = ["build", "--network", "host", "--build-arg", f"BASE={python_image}", "--tag", _IMAGE]
+    build = ["build", "--network", "host", "--tag", _IMAGE]
     try:
         engine.docker(*build, str(context), limit=_LIMIT)
     except subprocess.CalledProcessError as error:
         pytest.fail(f"{error.stdout}\n{error.stderr}")
     yield _IMAGE
     engine.docker("image", "rm", "--force", _IMAGE)
+
+
+def test_dependabot_can_update_the_base_image() -> None:
+    """It is in the one FROM that names an image; dependabot reads no ARG."""
+    stages = re.findall(r"^FROM (\S+)(?: AS (\w+))?$", DOCKERFILE, re.MULTILINE)
+    names = {name for _, name in stages}
+    assert [image for image, _ in stages if image not in names] == [base_image(DOCKERFILE)]
+    assert re.fullmatch(r"[a-z]+:[\w.-]+", base_image(DOCKERFILE))
+    assert "package-ecosystem: docker\n" in (ROOT / ".github" / "dependabot.yml").read_text("utf-8")
 
 
 def test_image_runs_the_program(engine: Engine, image: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -82,8 +83,7 @@ def python_image(
     engine: Engine, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """Return the image that the Dockerfile is based on."""
-    dockerfile = (_ROOT / "Dockerfile").read_text(encoding="utf-8")
-    default = dockerfile.partition("\nARG BASE=")[2].partition("\n")[0]
+    default = base_image((_ROOT / "Dockerfile").read_text(encoding="utf-8"))
     wanted = _wanted(engine, "PYTHON_IMAGE", default)
     if wanted is not None:
         yield wanted
@@ -92,6 +92,11 @@ def python_image(
     files = _python_tree(tmp_path_factory.mktemp("python"))
     with _stand_in(engine, "python", files, "ENV PATH=/usr/local/bin:/usr/bin:/bin") as name:
         yield name
+
+
+def base_image(dockerfile: str) -> str:
+    """Return the image that the Dockerfile is based on."""
+    return " ".join(re.findall(r"^FROM (\S+) AS base$", dockerfile, re.MULTILINE))
 
 
 def _wanted(engine: Engine, variable: str, default: str) -> str | None:
