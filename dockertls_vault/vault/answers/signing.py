@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # A mount may have "/sign/" in its own path.
 _SIGN = r"/sign/[^/]+$"
+# What the role parameters reject by a single character of the name, whatever its domain: an
+# underscore is no host name (RFC 1123 §2.1), and an asterisk is a wildcard (RFC 6125 §6.4.3).
 _LIMITS = (("_", "enforce_hostnames=false"), ("*", "allow_wildcard_certificates=true"))
 # Bits: more than any curve has; no RSA key has fewer.
 _SHORTEST_RSA = 1024
