@@ -68,6 +68,11 @@ def allowed_some_of_the_domain(server: DevVault, mount: str) -> None:
     mounts.constrained_root(server, mount, permitted_dns_domains=f"a.{mounts.DOMAIN}")
 
 
+def barred_from_addresses(server: DevVault, mount: str) -> None:
+    """Exclude all IPv4 addresses, which the host issued for needs none of; OpenBao ignores it."""
+    mounts.constrained_root(server, mount, excluded_ip_ranges="0.0.0.0/0")
+
+
 def deleted(server: DevVault, mount: str) -> None:
     """Delete the root but not its key, under the name that a new root could take."""
     operator = Operator.of(server)
@@ -96,6 +101,7 @@ def without_health(request: Request, forward: Forward) -> Answer:
             f"(CN={{mount}} root) may sign for no name below {mounts.DOMAIN}: its name constr",
         ),
         (allowed_some_of_the_domain, ""),
+        (barred_from_addresses, ""),
         (near_its_end_and_truncating, ""),
         (deleted, ""),
         (mounts.init, ""),
