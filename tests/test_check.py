@@ -262,7 +262,7 @@ def test_check_without_a_credential_runs_what_it_can(
     assert severities(report) == as_a_stranger()
     assert report.result.exit_status == 3
     assert "only the checks without a client certificate" in words(report, "credential")
-    assert "clients of CN=check root alone" in words(report, "trust")
+    assert "only clients of CN=check root" in words(report, "trust")
     assert report.certificate is not None
 
 

@@ -88,12 +88,14 @@ def init(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=described("Common name of a new root CA.", default="dockertls root 1"),
+            help=described("The common name of a new root CA.", default="dockertls root 1"),
         ),
     ] = None,
     root_ttl: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help=described("TTL of a new root CA.", default="3650d")),
+        typer.Option(
+            metavar="DURATION", help=described("The TTL of a new root CA.", default="3650d")
+        ),
     ] = None,
     yes: Annotated[
         bool,
@@ -144,7 +146,7 @@ def policy(
         typer.Option(
             metavar="NAME",
             help=described(
-                "Role that issues the certificates.",
+                "The role that issues the certificates.",
                 variables=["DOCKERTLS_SERVER_ROLE", "DOCKERTLS_CLIENT_ROLE"],
                 default="server or client",
             ),

@@ -35,9 +35,9 @@ def single_command() -> typer.Typer:
 
 def described(text: str, *, variables: Sequence[str] = (), default: str = "") -> str:
     """Return an option's help, followed by its environment variables and default as click does."""
-    told = [f"env var: {', '.join(variables)}"] if variables else []
-    told += [f"default: {default}"] if default else []
-    return f"{text}  [{'; '.join(told)}]" if told else text
+    sources = [f"env var: {', '.join(variables)}"] if variables else []
+    sources += [f"default: {default}"] if default else []
+    return f"{text}  [{'; '.join(sources)}]" if sources else text
 
 
 def examples(*lines: str) -> str:

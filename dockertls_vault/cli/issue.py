@@ -37,13 +37,13 @@ app = command_group("Issue a certificate, verify it and install it.")
 
 
 def _ttl(default: str) -> OptionInfo:
-    text = "Requested TTL, such as 90s, 15m, 1h30m or 7d."
+    text = "The requested TTL, such as 90s, 15m, 1h30m or 7d."
     option: OptionInfo = typer.Option(metavar="DURATION", help=described(text, default=default))
     return option
 
 
 def _directory_option(default: Path) -> OptionInfo:
-    text = described("Directory to install the files in.", default=str(default))
+    text = described("The directory to install the files in.", default=str(default))
     option: OptionInfo = typer.Option("--dir", metavar="DIR", help=text)
     return option
 
@@ -57,11 +57,11 @@ LayoutOption = Annotated[
 ]
 OwnerOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="USER", help="Owner of the files (root only)."),
+    typer.Option(metavar="USER", help="The owner of the files (root only)."),
 ]
 GroupOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="GROUP", help="Group that can read the private key (mode 0440)."),
+    typer.Option(metavar="GROUP", help="A group that can read the private key (mode 0440)."),
 ]
 ReplaceOption = Annotated[
     bool,
@@ -89,7 +89,7 @@ def server(
         typer.Option(
             metavar="NAME",
             help=described(
-                "DNS name or IP address that clients connect to; repeatable.",
+                "A DNS name or IP address that clients connect to; repeatable.",
                 default="the names and addresses of this machine, and localhost",
             ),
         ),
@@ -131,7 +131,7 @@ def client(
         typer.Option(
             metavar="NAME",
             help=described(
-                "Common name, which Docker authorization plugins see as the user name.",
+                "The common name, which Docker authorization plugins see as the user name.",
                 default="user@host",
             ),
         ),

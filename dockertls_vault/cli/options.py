@@ -57,7 +57,7 @@ def _setting_option(name: str, metavar: str, kind: Any = str, **attributes: Any)
 _PREFERENCES = {
     "output": Annotated[
         Output,
-        typer.Option("--output", "-o", help="Output format."),
+        typer.Option("--output", "-o", help="The output format."),
     ],
     "quiet": Annotated[
         bool, typer.Option("--quiet", "-q", help="Suppress informational messages on stderr.")

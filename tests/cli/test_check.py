@@ -71,7 +71,7 @@ def test_library_warnings_about_a_servers_names_are_not_shown(
             check=False,
         )
     assert result.stderr == ""
-    assert "clients of C=abc alone" in result.stdout
+    assert "only clients of C=abc" in result.stdout
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def judge_trust(
     of_ours = [name for name in authorities if name in ours]
     others = [name for name in authorities if name not in ours]
     if not (of_ours and others):
-        return step(Result.OK, f"clients of {listed(authorities)} alone")
+        return step(Result.OK, f"only clients of {listed(authorities)}")
     groups = (
         ([name for name in others if name in roots], ""),
         ([name for name in others if name not in roots], " (not in our ca.pem)"),

@@ -1,4 +1,4 @@
-"""A certificate as an intruder could make it: our name, from a CA that only has a known name."""
+"""Forge a client certificate as an attacker could: our name, signed by a CA with a trusted name."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-_LIFE = timedelta(hours=1)
-_NOBODY = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dockertls-vault check")])
+_CLOCK_SKEW = timedelta(hours=1)
+_DEFAULT_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dockertls-vault check")])
 
 
 def forge(
     like: x509.Certificate | None, authorities: Sequence[x509.Name], now: datetime
 ) -> Identity:
-    """Return a client's certificate that has the names of ``like``, forged.
+    """Return a client certificate with the subject and issuer of ``like``, but other keys.
 
-    Only the keys are others, and the issuer where it is not one of ``authorities``, the CAs whose
-    clients the server says it lets in: it is then the first of them.
+    If the issuer is not among ``authorities``, the CAs whose clients the server claims to accept,
+    the first of those is used instead.
     """
-    subject, issuer = (like.subject, like.issuer) if like else (_NOBODY, _NOBODY)
+    subject, issuer = (like.subject, like.issuer) if like else (_DEFAULT_NAME, _DEFAULT_NAME)
     if authorities and issuer not in authorities:
         issuer = authorities[0]
     key, ca_key = generate_key(KeyType.EC_P256), generate_key(KeyType.EC_P256)
@@ -40,8 +40,8 @@ def forge(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _LIFE)
-        .not_valid_after(now + _LIFE)
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + _CLOCK_SKEW)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .sign(ca_key, hashes.SHA256())
     )

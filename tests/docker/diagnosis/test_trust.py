@@ -46,7 +46,7 @@ NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS p
         ([], GO, LET_IN, Result.UNKNOWN, "is not visible"),
         ([], NGINX, REFUSED, Result.UNKNOWN, "is not visible"),
         ([], Closed(), REFUSED, Result.UNKNOWN, "is not visible"),
-        ([OURS], GO, REFUSED, Result.OK, "clients of CN=ours alone"),
+        ([OURS], GO, REFUSED, Result.OK, "only clients of CN=ours"),
         ([NEXT, OURS], GO, REFUSED, Result.OK, "clients of CN=ours (ours), and of CN=next"),
         (
             [THEIRS, NEXT, OURS],
@@ -55,7 +55,7 @@ NGINX = Answered(400, "Bad Request", "The plain HTTP request was sent to HTTPS p
             Result.OK,
             "clients of CN=ours (ours), and of CN=next, and of CN=theirs (not in our ca.pem)",
         ),
-        ([THEIRS], GO, REFUSED, Result.OK, "clients of CN=theirs alone"),
+        ([THEIRS], GO, REFUSED, Result.OK, "only clients of CN=theirs"),
         ([OURS, PUBLIC], GO, REFUSED, Result.CRITICAL, "clients of public CAs: CN=public"),
         ([PUBLIC], Closed(), REFUSED, Result.CRITICAL, "clients of public CAs: CN=public"),
         (MANY, GO, REFUSED, Result.OK, "CN=root 4; and 4 more"),
