@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
 
 NAME = "docker1.example.internal"
+BARE_NAME = "vm"  # the tutorial's machine
 DEV = "dockertls-vault dev --domain example.internal"
 START_DOCKER = "sudo systemctl start docker.service"
 RESTART_DOCKER = "sudo systemctl restart docker.service"
@@ -170,8 +171,8 @@ def commands(page: str, *sections: str) -> list[Shown]:
     return [shown for shown in console.commands(page) if not sections or shown.section in sections]
 
 
-def follow(newcomer: Newcomer, shown: list[Shown]) -> None:
-    """Run each command, and check its exit status."""
+def follow(newcomer: Newcomer, shown: list[Shown], *, compare: bool = False) -> None:
+    """Run each command, and check its exit status, and its output too if asked to ``compare``."""
     for command in shown:
         text = command.text
         for example, found in CHOSEN.items():
@@ -187,7 +188,9 @@ def follow(newcomer: Newcomer, shown: list[Shown]) -> None:
         elif text == UNWRAP:
             newcomer.do(WRAPPED + UNWRAP)
         elif text != DEV and not any(map(text.startswith, NOT_RUN)):
-            newcomer.do(text)
+            printed = newcomer.do(text)
+            missed = console.not_printed(command.output, printed) if compare else []
+            assert missed == [], f"$ {text}\n{printed}"
 
 
 def start_docker(newcomer: Newcomer) -> None:
@@ -250,11 +253,15 @@ def test_readme_and_how_tos_work(vault: Newcomer) -> None:
     )
 
 
-def test_tutorial_works(vault: Newcomer) -> None:
-    """It leaves nothing behind."""
+def test_tutorial_works(vault: Newcomer, request: pytest.FixtureRequest) -> None:
+    """With OpenBao it shows the output of each command; it leaves nothing behind."""
     vault.do("dockertls-vault ca init --domain example.internal")  # where it is not `dev`
     tutorial = commands(TUTORIAL)
-    follow(vault, [command for command in tutorial if command.section[:2] != "6."])
+    is_openbao = request.node.callspec.params["vault"] == "openbao"
+    steps = [command for command in tutorial if command.section[:2] != "6."]
+    vault.do(f"hostname {BARE_NAME} && echo 127.0.0.1 {BARE_NAME} >>/etc/hosts")
+    follow(vault, steps, compare=is_openbao)
+    vault.do(f"hostname {NAME}")
     vault.stop(everything=True)
     follow(vault, [command for command in tutorial if command.section[:2] == "6."])
     assert vault.do("ls -A") == ""

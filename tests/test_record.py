@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from . import console
 from .harness.dockerd import find_dockerd
 from .programs import ROOT
 
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
 
 SESSION = ROOT / "docs" / "images" / "session.svg"
 _TEXT = re.compile(r'<text class="session-[^"]*" x="[^"]*" y="([^"]*)"[^>]*>([^<]*)</text>')
-# What differs from run to run, and between releases of dockerd.
-_CHANGING = {
-    r"[0-9A-F]{2}(:[0-9A-F]{2})+": "fingerprint",
-    r"\b(\d+[dhms])+": "duration",
-    r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}": "time",
-    r"refused: tls: .*": "refused",
-    r"Docker \S+, API \S+": "Docker",
-}
 
 
 def _shown(drawing: Path) -> list[str]:
@@ -31,10 +24,7 @@ def _shown(drawing: Path) -> list[str]:
     lines: dict[str, str] = {}
     for line, text in _TEXT.findall(drawing.read_text(encoding="utf-8")):
         lines[line] = lines.get(line, "") + html.unescape(text).replace("\N{NO-BREAK SPACE}", " ")
-    shown = list(lines.values())
-    for changing, name in _CHANGING.items():
-        shown = [re.sub(changing, name, line).rstrip() for line in shown]
-    return shown
+    return [console.steady(line).rstrip() for line in lines.values()]
 
 
 def test_recorded_session_matches_the_output(tmp_path: Path) -> None:
