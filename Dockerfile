@@ -1,5 +1,5 @@
-# The wheel that `make dist` builds, in a small image that runs as nobody in particular:
-# docs/how-to/install.md.
+# A small image with the wheel that `make dist` builds, which runs as an unprivileged user without a
+# passwd entry. See docs/how-to/install.md.
 # Dependabot updates an image that FROM names itself, but none in an ARG (dependabot-core#2057).
 FROM python:3.13-slim AS base
 

@@ -158,6 +158,21 @@ def test_restart_with_another_certificate_of_the_same_ca_is_ok(
     assert run(credentials, talk).result is Result.OK
 
 
+def test_daemons_behind_a_load_balancer_are_unknown(
+    genuine: int, credentials: dict[str, Path], tmp_path: Path
+) -> None:
+    """Two of our CA that answer in turn are inconclusive, and the remedy is to check each alone."""
+    other = impostors.daemon(write_credential(tmp_path, ROOT.pem, ROOT.server()))
+    talk = impostors.by_number(impostors.passing(genuine), dict.fromkeys((1, 3, 5), other))
+    report = run(credentials, talk)
+    assert report.result.exit_status == 3
+    inconclusive = [step for step in report.checks if step.result is not Result.OK]
+    assert {step.result for step in inconclusive} == {Result.UNKNOWN}
+    for step in inconclusive:
+        assert "several servers share this address behind a load balancer" in str(step.reason)
+        assert step.remedy == "check each server by its own address"
+
+
 @pytest.mark.parametrize("first", ["namesake", "genuine"])
 def test_changing_certificates_are_not_ok(
     first: str, genuine: int, credentials: dict[str, Path]

@@ -14,7 +14,6 @@ from dockertls_vault.docker.handshake.channel import Hello
 from dockertls_vault.docker.handshake.forged import forge
 from dockertls_vault.docker.handshake.outcome import NotTLS, Silent
 
-from .remedies import TRY_AGAIN
 from .report import Result
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def doubt_another_server(step: CheckResult, exchange: Exchange, decisive: Exchan
         step,
         result=Result.UNKNOWN,
         summary=f"{step.summary}; but by a server with another certificate",
-        reason="several servers share this address, or one is in between: what one rejects says "
-        "nothing about the others",
-        remedy=f"{TRY_AGAIN}, or load balancing: check each server by its own address",
+        reason="several servers share this address behind a load balancer, or one is in between: "
+        "what one rejects says nothing about the others",
+        remedy="check each server by its own address",
     )
