@@ -84,10 +84,8 @@ def find_chain(
     the reason as its one problem, if there is no chain.
     """
     found = _first_chain(leaf, offered, roots, purpose, at)
-    ends = {ca.not_valid_after_utc for ca in (*offered, *roots)}
-    for end in sorted({min(end, leaf.not_valid_after_utc) for end in ends}, reverse=True):
-        if end <= found.valid_until:
-            break
+    ends = {min(ca.not_valid_after_utc, leaf.not_valid_after_utc) for ca in (*offered, *roots)}
+    for end in sorted((end for end in ends if end > found.valid_until), reverse=True):
         lasting, lasting_roots = (
             [ca for ca in cas if end <= ca.not_valid_after_utc] for cas in (offered, roots)
         )

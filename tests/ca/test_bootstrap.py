@@ -121,6 +121,15 @@ def test_interrupted_run_is_completed_by_the_next(ca: CertificateAuthority, done
     assert len(ca.state(()).issuers) == 1
 
 
+def test_step_that_vault_accepts_without_effect_is_an_error(
+    ca: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state is read back after each step."""
+    monkeypatch.setattr(ca, "enable", lambda _ttl: ())
+    with pytest.raises(ConflictingState, match="did not apply it: enable the PKI engine"):
+        bootstrap.apply(ca, planned(ca))
+
+
 def test_plan_already_applied_by_another_run_succeeds(
     ca: CertificateAuthority, session: Session
 ) -> None:

@@ -196,6 +196,7 @@ def test_default_that_follows_the_latest_issuer_is_fixed() -> None:
         ("example.internal:2376", "port"),
         ("example.internal.", "trailing dot"),
         ("*.example.internal", "wildcard"),
+        ("my_team.internal", "underscore"),
         ("192.0.2.1", "neither a host name"),
     ],
 )

@@ -16,12 +16,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from dockertls_vault.cli import render
 from dockertls_vault.cli.main import run
 from tests.harness.dockerd import find_dockerd
 from tests.test_dev import LIMIT, is_free, wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from dockertls_vault.cli.preferences import Preferences
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "dockertls_vault"]
@@ -76,6 +79,21 @@ def test_dev_serves_until_a_signal(
     assert "names below example.internal" in said
     assert "Traceback" not in said
     assert is_free(port_of(variables))
+
+
+def test_signal_after_the_exports_ends_dev(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: the exports lead to the server, and the status is 0."""
+    printed: list[str] = []
+
+    def words(lines: list[str], _preferences: Preferences) -> None:
+        printed.extend(lines)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(render, "words", words)
+    monkeypatch.setenv("VAULT_NAMESPACE", "of another server")
+    assert run(["dev"]) == 0
+    assert "unset VAULT_NAMESPACE" in printed
+    assert any(line.startswith("export BAO_ADDR=http://127.0.0.1:") for line in printed)
 
 
 def test_killed_dev_takes_its_server_down() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,7 @@ import pytest
 
 from dockertls_vault import __version__
 from dockertls_vault.certificate.certificate import load_certificates
+from dockertls_vault.cli import streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,6 +162,63 @@ def test_characters_outside_the_encoding_are_escaped(encoding: str) -> None:
     assert "☃" in json.loads(done.stdout.decode(encoding))["error"]["message"]
     shown = "☃" if encoding == "utf-8" else r"\u2603"
     assert f"unknown auth method: '{shown}'" in done.stderr.decode(encoding)
+
+
+def test_output_without_a_reader_is_discarded(unread: int) -> None:
+    """It is no failure: whoever ran `| head -1` has what they asked for."""
+    with streams.Sink(unread, "w") as sink:
+        assert (sink.write(b"first"), sink.write(b"second")) == (5, 6)
+    assert sink.failure is None
+
+
+def test_first_failure_is_kept_and_further_output_discarded() -> None:
+    """The exit status is decided when everything else is done."""
+    with streams.Sink("/dev/full", "w") as sink:
+        assert (sink.write(b"first"), sink.write(b"second")) == (5, 6)
+    assert sink.failure is not None
+    assert sink.failure.errno == errno.ENOSPC
+
+
+def test_nonblocking_descriptor_is_waited_for() -> None:
+    """Until its reader has made room, nothing is lost."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    whole = bytes(1 << 20)
+    with os.fdopen(reader, "rb") as pipe, ThreadPoolExecutor(1) as pool:
+        with streams.Sink(writer, "w") as sink:
+            read = pool.submit(pipe.read, len(whole))
+            left = memoryview(whole)
+            while left:
+                left = left[sink.write(left) :]
+        assert read.result() == whole
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_standard_streams_are_replaced(
+    closed: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's own streams may be missing (None); what an encoding lacks is escaped."""
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None if closed else getattr(sys, f"__{name}__"))
+    if not closed:
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    stdout = streams.take_over()
+    for stream in (sys.stdout, sys.stderr):
+        streams.write(stream, "\u2603\n")
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("\u2603\n" if closed else "\\u2603\n", "\u2603\n")
+    assert (stdout.fileno(), stdout.failure) == (1, None)
+    assert sys.stdin is not None
+
+
+def test_closed_descriptors_are_opened_on_dev_null() -> None:
+    """No file that is opened later gets the number of a standard stream."""
+    program = (
+        "import os; from dockertls_vault.cli import streams; streams.take_over(); "
+        "assert os.open('/', os.O_RDONLY) > 2"
+    )
+    command = ["sh", "-c", '"$@" <&- >&-', "sh", sys.executable, "-c", program]
+    subprocess.run(command, check=True)
 
 
 def _in_a_shell(
