@@ -1,9 +1,9 @@
-"""An end that is asked for from outside, and looked at between steps.
+"""A request to stop, made from outside and checked between steps.
 
-Whoever runs a command (the cli, for signals) does so within ``heeded()``, and asks for its end by
-``request`` from wherever it likes, the handler of a signal included: nothing is raised there. What
-is waited for is cut, and the command raises Stopped where it next looks. So no exception strikes in
-the middle of a step. Outside of ``heeded()``, as in a thread of its own, nothing is ever stopped.
+The caller of a command (the cli, for signals) runs it within ``heeded()`` and may call ``request``
+from anywhere, even from a signal handler: nothing is raised there. Any wait is cut short, and the
+command raises Stopped at its next check, so no exception interrupts a step halfway. Outside
+``heeded()``, as in a thread that did not enter it, nothing is ever stopped.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class Stopped(BaseException):
-    """The command was asked to end; like KeyboardInterrupt, no ``except Exception`` has it."""
+    """The command was asked to stop; like KeyboardInterrupt, it passes any ``except Exception``."""
 
 
 class _Hold(IntEnum):
-    """What is let go on although the end is asked for: nothing, what takes seconds, or all."""
+    """What may continue after a request to stop: nothing, what takes seconds, or everything."""
 
     NONE = 0
     PATIENT = 1
@@ -35,18 +35,18 @@ class _Hold(IntEnum):
 
 
 class Stop:
-    """What a command is asked; its methods raise nothing and take no lock."""
+    """A request to stop one command; its methods raise nothing and take no lock."""
 
     def __init__(self) -> None:
         self._asked = 0
         self._cuts: list[tuple[Callable[[], object], _Hold]] = []
 
     def request(self) -> None:
-        """Ask for the end; what is waited for is cut, but not what is held ``patiently``."""
+        """Request a stop: cut any wait, unless it is held ``patiently``."""
         self._ask(1)
 
     def insist(self) -> None:
-        """Cut what is held patiently as well: its time is over."""
+        """Cut patient waits too: their time is up."""
         self._ask(2)
 
     def _ask(self, how: int) -> None:
@@ -61,20 +61,20 @@ class Stop:
         entry = (cut, hold)
         self._cuts.append(entry)
         try:
-            if self._asked > hold:  # since it was looked at
+            if self._asked > hold:  # it was requested since the last check
                 cut()
             yield
         finally:
             self._cuts.remove(entry)
 
 
-_current: ContextVar[Stop] = ContextVar("stop", default=Stop())  # noqa: B039 - nobody asks that one
+_current: ContextVar[Stop] = ContextVar("stop", default=Stop())  # noqa: B039 - this one is never requested
 _hold: ContextVar[_Hold] = ContextVar("hold", default=_Hold.NONE)
 
 
 @contextmanager
 def heeded(stop: Stop | None = None) -> Iterator[Stop]:
-    """Within it, only this thread heeds what is asked of the Stop, and holds nothing yet."""
+    """Within it, this thread, and no other, heeds requests to the Stop, and holds nothing yet."""
     stop = stop or Stop()
     token = _current.set(stop)
     try:
@@ -86,24 +86,24 @@ def heeded(stop: Stop | None = None) -> Iterator[Stop]:
 
 @contextmanager
 def passed_on(other: Stop) -> Iterator[None]:
-    """Within it, whatever would cut what this thread waits for is asked of ``other`` too."""
+    """Within it, pass requests that would cut this thread's waits on to ``other``."""
     ours = _current.get()
     with ours._cutting(lambda: other._ask(ours._asked), _hold.get()):  # noqa: SLF001 - of this module
         yield
 
 
 def check() -> None:
-    """Raise Stopped if the end was asked for."""
+    """Raise Stopped if a stop was requested."""
     if _current.get()._asked > _hold.get():  # noqa: SLF001 - of this module
         raise Stopped
 
 
 @contextmanager
 def cutting(cut: Callable[[], object]) -> Iterator[None]:
-    """Within it, something is waited for, which ``cut`` ends; it may be called at any bytecode.
+    """Within it, a request to stop calls ``cut``, which ends the wait; at any bytecode.
 
-    Raises Stopped instead of what follows from the cut; not so what is held patiently, of which
-    the caller is to know how it ended.
+    Raises Stopped instead of the error that the cut causes. If the wait is held patiently, that
+    error is raised instead, because the caller needs to know how the wait ended.
     """
     check()
     hold = _hold.get()
@@ -119,20 +119,20 @@ def cutting(cut: Callable[[], object]) -> Iterator[None]:
 
 
 def wait(seconds: float) -> None:
-    """Sleep; raises Stopped at once when the end is asked for."""
-    woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put may strike into its get
+    """Sleep; raises Stopped as soon as a stop is requested."""
+    woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put may interrupt its get
     with cutting(lambda: woken.put(None)), suppress(queue.Empty):
         woken.get(timeout=max(seconds, 0.0))
 
 
 def readline(stream: TextIO) -> str:
-    """Return the next line that somebody types; raises Stopped when the end is asked for."""
+    """Return the next line that the user types; raises Stopped as soon as a stop is requested."""
     readable(stream.fileno(), None)
     return stream.readline()
 
 
 def readable(descriptor: int, seconds: float | None) -> bool:
-    """Wait until there is something to read, or its end; raises Stopped as ``wait`` does."""
+    """Wait for input or its end; tell whether it came in time. Raises Stopped as ``wait`` does."""
     woken, waker = os.pipe()
     try:
         with cutting(lambda: os.write(waker, b"\0")):
@@ -144,28 +144,28 @@ def readable(descriptor: int, seconds: float | None) -> bool:
 
 
 def shut(connection: socket.socket) -> None:
-    """End what is waited for on a connection, in whatever state it is, TLS included."""
-    # SSLSocket's own would forget that it speaks TLS, and go on in the clear.
+    """End any wait on a connection, in any state, with or without TLS."""
+    # SSLSocket.shutdown drops its TLS state, so that later data would go in plaintext.
     socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 @contextmanager
 def patiently() -> Iterator[None]:
-    """Within it, what has begun is let go on until that is insisted on: it leaves something."""
+    """Within it, let waits continue until ``insist``: what was begun leaves something behind."""
     with _holding(max(_hold.get(), _Hold.PATIENT)):
         yield
 
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """Within it, nothing is held patiently: nothing has begun yet."""
+    """Within it, hold nothing patiently: nothing has begun yet."""
     with _holding(_Hold.SHIELDED if _hold.get() is _Hold.SHIELDED else _Hold.NONE):
         yield
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Within it, nothing is stopped: what cleans up has a limit of its own."""
+    """Within it, stop nothing: clean-up has its own time limit."""
     with _holding(_Hold.SHIELDED):
         yield
 

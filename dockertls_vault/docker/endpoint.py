@@ -1,4 +1,4 @@
-"""Where a Docker daemon listens, as DOCKER_HOST and ``docker -H`` write it."""
+"""The endpoint of a Docker daemon, as in DOCKER_HOST and ``docker -H``."""
 
 from __future__ import annotations
 
@@ -41,14 +41,15 @@ class Endpoint:
 
     @property
     def authority(self) -> str:
-        """Host and port as a URL has them: ``[::1]:2376``."""
+        """Host and port as in a URL: ``[::1]:2376``."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Read ``tcp://h:p``, ``https://h:p``, ``h:p``, ``h``, ``[v6]:p`` or ``v6``; default port 2376.
+    """Parse ``tcp://h:p``, ``https://h:p``, ``h:p``, ``h``, ``[v6]:p`` or ``v6``.
 
-    Raises InvalidInput for anything else, a ``unix://`` or ``ssh://`` address included.
+    The default port is 2376. Raises InvalidInput for anything else, including ``unix://`` and
+    ``ssh://``.
     """
     scheme, rest = _split_scheme(text)
     if scheme not in {"", "tcp", "https"}:

@@ -63,7 +63,7 @@ def explain_refusal(
         return Cause(
             f"it accepts clients of {listed(authorities)}; our certificate is of "
             f"{listed([issuer])}, or cert.pem lacks an intermediate between the two",
-            f"if tlscacert of the daemon holds that CA already, {RESTART}; else add it there",
+            f"if tlscacert of the daemon holds that CA already, {RESTART}; otherwise add it there",
         )
     return None
 
@@ -105,7 +105,7 @@ def explain_distrust(
         return Cause(
             "its issuer is not among our roots, which are newer than it: the CA was rotated since "
             "dockerd started, it belongs to another CA, or dockerd's tlscert lacks an intermediate",
-            f"if the CA was rotated, {RESTART}; else: {add_root}",
+            f"if the CA was rotated, {RESTART}; otherwise: {add_root}",
         )
     return Cause(
         "its issuer is not among our roots: it belongs to another CA, or dockerd's tlscert lacks "

@@ -40,7 +40,7 @@ _ISSUE_AGAIN = (
 )
 _RENEW = (
     "if the file on that host has another serial, restart dockerd, which reads it only at "
-    "startup; else issue it again (dockertls-vault issue server) and restart"
+    "startup; otherwise issue it again (dockertls-vault issue server) and restart"
 )
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED.
 _TIME_CODES = {9, 10}
@@ -57,7 +57,9 @@ def judge_name(endpoint: Endpoint, certificate: Certificate) -> CheckResult:
     else:
         found = any(_matches(endpoint.host, name) for name in description.dns_names)
     if found:
-        return Check.NAME.found(Result.OK, f"{endpoint.host} is there, among {', '.join(names)}")
+        return Check.NAME.found(
+            Result.OK, f"{endpoint.host} is one of the SANs: {', '.join(names)}"
+        )
     if endpoint.is_address and endpoint.host in map(parse_address, description.dns_names):
         return Check.NAME.found(
             Result.ERROR,

@@ -1,6 +1,6 @@
-"""The CAs that a server names in its handshake, and those that the world trusts.
+"""The CAs that a server names in its handshake, and the public ones.
 
-The names are in its CertificateRequest (RFC 5246, section 7.4.4; RFC 8446, section 4.2.4).
+A server names them in its CertificateRequest (RFC 5246 §7.4.4, RFC 8446 §4.2.4).
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from OpenSSL import SSL
 
 
 def read_authorities(tls: SSL.Connection) -> tuple[tuple[Name, ...], int]:
-    """Return the names that can be read, and how many cannot.
+    """Return the names, and the number of those that cannot be parsed.
 
-    They are read one by one: a single name must not hide the others.
+    Each is parsed separately, so that a malformed one does not hide the others.
     """
     names = []
     given = tls.get_client_ca_list()
     for name in given:
-        with suppress(ValueError, TypeError):  # the latter for a BIT STRING
+        with suppress(ValueError, TypeError):  # TypeError: a BIT STRING
             names.append(Name.from_bytes(name.der()))
     return tuple(names), len(given) - len(names)
 
 
 @cache
 def public_authorities() -> frozenset[Name]:
-    """Return the names of the CAs that Mozilla trusts, and with it most of the world.
+    """Return the names of the CAs that Mozilla trusts, as most systems do.
 
-    OpenSSL reads them as a server would; cryptography objects to some of these certificates.
+    OpenSSL parses them, as in a server; cryptography rejects some of these certificates.
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.load_client_ca(certifi.where().encode())

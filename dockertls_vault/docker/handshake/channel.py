@@ -1,7 +1,8 @@
-"""A TLS connection as a client, over a socket, that tells all it saw of the server.
+"""A TLS client connection that reports everything the server showed.
 
-Python's ssl tells neither which CAs a server names nor a certificate where the handshake fails,
-and ends where verification does; pyOpenSSL tells all of it of one and the same connection.
+Python's ssl module does not report the CAs that a server names, nor its certificate if the
+handshake fails, and it stops at the first verification error. pyOpenSSL reports all of it, for one
+and the same connection.
 """
 
 from __future__ import annotations
@@ -29,29 +30,30 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Forward secrecy alone, as all that TLS 1.3 has: in TLS 1.2 the server's signature over the key
-# exchange then proves that it has its certificate's key before it judges ours.
+# Only ciphers with forward secrecy, as in TLS 1.3: in TLS 1.2 the server's signature over the key
+# exchange then proves that it holds its certificate's key before it judges our certificate.
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:DHE+AES:!aNULL:!PSK:@SECLEVEL=2"
-# OpenSSL's SSL_MODE_NO_AUTO_CHAIN: show cert.pem as it is, as docker does, and nothing of ca.pem.
+# OpenSSL's SSL_MODE_NO_AUTO_CHAIN: send the chain in cert.pem, as docker does, not one that is
+# completed from ca.pem.
 _NO_AUTO_CHAIN = 0x8
-# What OpenSSL calls the states in which a client has read a CertificateRequest, and (in TLS 1.2)
-# all that a server says before it hears of the client's certificate.
+# OpenSSL's names for the states in which a client has read a CertificateRequest, and (in TLS 1.2)
+# everything that a server sends before it receives the client's certificate.
 _WAS_ASKED = b"SSLv3/TLS read server certificate request"
 _SERVER_DONE = b"SSLv3/TLS read server done"
-# The words of OpenSSL's codes, X509_V_ERR_CERT_HAS_EXPIRED and the like.
+# OpenSSL's codes (X509_V_ERR_CERT_HAS_EXPIRED and the like) in words.
 _WORDS = {
     code: name.removeprefix("ERR_").replace("_", " ").lower()
     for name, code in vars(SSL.X509VerificationCodes).items()
     if name.startswith("ERR_")
 }
 _BLOCK = 64 * 1024
-# Zero would mean "do not block" to a socket.
+# A timeout of zero would make the socket non-blocking.
 _SHORTEST = 0.01
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A client's certificate, the intermediates that it is sent with, and its key."""
+    """A client certificate with the intermediates that are sent along, and its private key."""
 
     chain: tuple[Certificate, ...]
     key: PrivateKey
@@ -59,18 +61,18 @@ class Identity:
 
 @dataclass(frozen=True)
 class Hello:
-    """How we come: with a certificate or without, and with the roots that verify the server."""
+    """How we connect: with or without a certificate, and the roots that verify the server."""
 
     identity: Identity | None = None
     roots: tuple[Certificate, ...] = ()
 
 
 class UnusableIdentity(Exception):
-    """OpenSSL does not take a certificate or its key; in words."""
+    """OpenSSL cannot use a certificate or its key; the message is its reason."""
 
 
 class ChannelFault(OSError):
-    """The end of a connection; ``outcome`` is what it means."""
+    """A connection ended; ``outcome`` is what that means."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(str(outcome))
@@ -78,21 +80,21 @@ class ChannelFault(OSError):
 
 
 def require_usable(identity: Identity) -> None:
-    """Raise UnusableIdentity where OpenSSL does not take it, as a key that is too short."""
+    """Raise UnusableIdentity if OpenSSL rejects it, for example because the key is too short."""
     try:
-        _show(SSL.Context(SSL.TLS_CLIENT_METHOD), identity)
+        _present(SSL.Context(SSL.TLS_CLIENT_METHOD), identity)
     except SSL.Error as error:
         raise UnusableIdentity(_reason(error)) from None
-    except TypeError as error:  # a key that is for no signature
+    except TypeError as error:  # a key that cannot sign
         raise UnusableIdentity(str(error)) from None
 
 
 class Channel:
     """TLS 1.2 or later over ``connection``.
 
-    A server that is not verified is talked to all the same, and what speaks against it is in the
-    greeting. A certificate of ours that is asked for only after the handshake is not shown, as
-    Go does not. Its methods raise OSError: ChannelFault, TimeoutError, or the socket's.
+    Verification errors do not end the connection; the greeting has them. Like Go, it does not
+    send our certificate if the server requests it only after the handshake. Its methods raise
+    OSError: ChannelFault, TimeoutError, or an error of the socket.
     """
 
     def __init__(self, connection: socket.socket, hello: Hello, server_name: str | None) -> None:
@@ -112,24 +114,24 @@ class Channel:
         context.set_cipher_list(_CIPHERS)
         context.set_options(SSL.OP_NO_RENEGOTIATION)
         context.set_mode(_NO_AUTO_CHAIN)
-        context.set_info_callback(lambda tls, _where, _code: self._see(tls))
+        context.set_info_callback(lambda tls, _where, _code: self._note_state(tls))
         if hello.identity is not None:
-            _show(context, hello.identity)
+            _present(context, hello.identity)
         if hello.roots and (store := context.get_cert_store()):
-            # Go takes an intermediate in ca.pem for a root too.
+            # Like Go, accept an intermediate in ca.pem as a root.
             store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
             for root in hello.roots:
                 store.add_cert(crypto.X509.from_cryptography(root))
             context.set_verify(SSL.VERIFY_PEER, self._verify)
         return context
 
-    def _see(self, tls: SSL.Connection) -> None:
+    def _note_state(self, tls: SSL.Connection) -> None:
         self._states.add(tls.get_state_string())
 
     def _verify(
         self, _tls: SSL.Connection, _certificate: crypto.X509, code: int, depth: int, ok: int
     ) -> bool:
-        """Keep what OpenSSL objects to, and have it go on, so that it finds all there is."""
+        """Record an error of OpenSSL's and let it go on, so that it finds all of them."""
         self._objections = self._objections or []
         if not ok:
             self._objections.append(Objection(depth, code, _WORDS.get(code, f"error {code}")))
@@ -137,9 +139,9 @@ class Channel:
 
     @property
     def greeting(self) -> Greeting:
-        """What the server showed; nothing before it proved to have its certificate's key.
+        """What the server showed, once it has proved that it holds its certificate's key.
 
-        Until then anybody can show anybody's certificate.
+        Before that, anybody can present anybody's certificate.
         """
         if not (self._is_done or _SERVER_DONE in self._states):
             return Greeting()
@@ -154,15 +156,15 @@ class Channel:
             objections=None if self._objections is None else tuple(self._objections),
         )
 
-    def shake_hands(self, deadline: float) -> None:
-        """Come to the end of the handshake, as a client sees it, by ``deadline`` (monotonic)."""
+    def handshake(self, deadline: float) -> None:
+        """Complete the handshake on the client's side by ``deadline`` (monotonic)."""
         self._run(self._tls.do_handshake, deadline)
         self._is_done = True
 
-    def hear_an_alert(self, seconds: float, deadline: float) -> None:
-        """Wait for the server to speak first, and raise what it says if that is an alert.
+    def await_alert(self, seconds: float, deadline: float) -> None:
+        """Wait up to ``seconds`` for the server to send an alert, and raise it if it does.
 
-        What else it sends unasked are session tickets, which OpenSSL keeps to itself.
+        The only other thing that a server sends unasked is session tickets; OpenSSL handles them.
         """
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
@@ -179,7 +181,7 @@ class Channel:
         self._run(lambda: self._tls.send(data), deadline)
 
     def receive(self, deadline: float) -> bytes:
-        """Return what comes next; nothing where the server has said that this is the end."""
+        """Return the next data; empty if the server has closed the connection properly."""
         held, self._held = self._held, b""
         return held or self._run(lambda: self._tls.recv(_BLOCK), deadline)
 
@@ -194,7 +196,7 @@ class Channel:
             self._fill(deadline)
 
     def _try(self, operation: Callable[[], T]) -> T:
-        """Do what can be done with what has come; raise WantReadError where that is too little."""
+        """Run ``operation`` on what was received; raise WantReadError if it needs more."""
         try:
             return operation()
         except SSL.WantReadError:
@@ -205,7 +207,7 @@ class Channel:
             raise ChannelFault(_classify(_reason(error))) from None
 
     def _flush(self, deadline: float) -> None:
-        # Where the server has gone already, what it said before is still to be read.
+        # If the server has closed the connection, what it sent before can still be read.
         with suppress(SSL.Error, ConnectionError):
             while data := self._tls.bio_read(_BLOCK):
                 self._socket.settimeout(_left(deadline))
@@ -219,9 +221,9 @@ class Channel:
         self._tls.bio_write(data)
 
 
-def _show(context: SSL.Context, identity: Identity) -> None:
-    """Have ``context`` show a certificate where it is asked for one."""
-    context.set_cipher_list(_CIPHERS)  # with the level below which a key is too short
+def _present(context: SSL.Context, identity: Identity) -> None:
+    """Have ``context`` present a certificate when the server requests one."""
+    context.set_cipher_list(_CIPHERS)  # its security level decides which keys are too short
     leaf, *intermediates = identity.chain
     context.use_certificate(leaf)
     for intermediate in intermediates:
@@ -230,7 +232,7 @@ def _show(context: SSL.Context, identity: Identity) -> None:
 
 
 def _left(deadline: float) -> float:
-    """Return the seconds that are left; a server that talks without end is cut by this."""
+    """Return the seconds left; raises TimeoutError even for a server that never stops sending."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -238,9 +240,9 @@ def _left(deadline: float) -> float:
 
 
 def _reason(error: SSL.Error) -> str:
-    """Return OpenSSL's words for an error, the last where there are several."""
+    """Return OpenSSL's reason for an error, the last if there are several."""
     found = error.args[0] if error.args else ()
-    return str(found[-1][-1]) if found else "an error that OpenSSL does not name"
+    return str(found[-1][-1]) if found else "an unknown error of OpenSSL"
 
 
 def _classify(reason: str) -> Outcome:

@@ -1,4 +1,4 @@
-"""What one question to a port can lead to."""
+"""The possible outcomes of one request to a port."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Name
 
-# How many names are listed; nobody reads more.
+# The number of names in a list; nobody reads more.
 _LISTED = 5
-# How Docker begins the message when one of its authorization plugins says no.
+# The start of Docker's message if one of its authorization plugins rejects a request.
 DENIED_BY_PLUGIN = "authorization denied by plugin"
 
 
 class Engine(StrEnum):
-    """Who answers in Docker's API."""
+    """A server of Docker's API."""
 
     DOCKER = "Docker"
     PODMAN = "Podman"
@@ -37,7 +37,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Answered:
-    """An HTTP answer; ``engine`` is None where it is neither Docker's nor Podman's."""
+    """An HTTP response; ``engine`` is None if it is from neither Docker nor Podman."""
 
     status: int
     reason: str
@@ -47,37 +47,37 @@ class Answered:
 
     @property
     def denied_by_plugin(self) -> bool:
-        """Whether an authorization plugin of Docker refused the call."""
+        """Whether one of Docker's authorization plugins rejected the request."""
         return DENIED_BY_PLUGIN in self.body
 
 
 @dataclass(frozen=True)
 class Alerted:
-    """The server refused with a TLS alert; ``alert`` in words: ``certificate required``."""
+    """The server rejected us with a TLS alert, such as ``certificate required``."""
 
     alert: str
 
 
 @dataclass(frozen=True)
 class Closed:
-    """The server ended the connection without an answer."""
+    """The server closed the connection without a response."""
 
 
 @dataclass(frozen=True)
 class Silent:
-    """No answer within the time allowed."""
+    """No response before the timeout."""
 
 
 @dataclass(frozen=True)
 class NotTLS:
-    """The server answered the handshake with something else, or failed in it; ``reason`` says."""
+    """The handshake failed, or the server does not speak TLS; ``reason`` is OpenSSL's."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class NotHTTP:
-    """The server's answer to an HTTP request is not HTTP; ``start`` is how it begins."""
+    """The response to an HTTP request is not HTTP; ``start`` is its first bytes."""
 
     start: bytes
 
@@ -87,9 +87,9 @@ Outcome = Answered | Alerted | Closed | Silent | NotTLS | NotHTTP
 
 @dataclass(frozen=True)
 class Objection:
-    """What speaks against the certificate at ``depth`` of the server's chain, 0 for its own.
+    """A verification error for the certificate at ``depth`` in the server's chain, 0 for its own.
 
-    ``code`` is OpenSSL's, ``reason`` its name in words.
+    ``code`` is OpenSSL's (X509_V_ERR_…), ``reason`` its name in lower case.
     """
 
     depth: int
@@ -99,12 +99,12 @@ class Objection:
 
 @dataclass(frozen=True)
 class Greeting:
-    """What a server showed in a handshake in which it proved to have its certificate's key.
+    """What a server showed in a handshake, once it had proved that it holds its private key.
 
-    ``certificate`` (DER) is None where it did not come to that, and ``asks`` as well, which tells
-    whether it asked for a certificate. ``authorities`` are the CAs whose clients it says it lets
-    in, empty where it names none; ``unreadable`` counts the names that it gave beside them and
-    that cannot be read. ``objections`` is None where nothing was verified, for lack of roots.
+    ``certificate`` (DER) is None if the handshake did not get so far, and so is ``asks``: whether
+    the server requested a certificate. ``authorities`` are the CAs whose clients it accepts, by
+    its own account, and empty if it names none; ``unreadable`` is the number of further names
+    that cannot be parsed. ``objections`` is None if there were no roots to verify with.
     """
 
     certificate: bytes | None = None
@@ -116,19 +116,19 @@ class Greeting:
 
 @dataclass(frozen=True)
 class Exchange:
-    """What one question led to, and what the server showed on that very connection."""
+    """The outcome of one request, and what the server showed on that same connection."""
 
     outcome: Outcome
     greeting: Greeting = Greeting()
 
 
 def one_line(text: str) -> str:
-    """Return a text of the other end's with its newlines escaped, so that it forges no line."""
+    """Return a text from the peer with its newlines escaped, so that it cannot forge a line."""
     return text.replace("\n", "\\n")
 
 
 def listed(names: Sequence[Name]) -> str:
-    """Return the names in one line; only the first few of many."""
+    """Return the names in one line, but only the first few of many."""
     texts = [one_line(name.rfc4514_string()) for name in names[:_LISTED]]
     rest = len(names) - len(texts)
     return "; ".join([*texts, f"and {rest} more"] if rest else texts)

@@ -1,9 +1,9 @@
-"""One question to a port: connect, speak TLS or not, ask for ``/version``, say what came back.
+"""One request to a port: connect, with or without TLS, get ``/version`` and classify the outcome.
 
-In TLS 1.3 a server judges the client's certificate only after the client takes the handshake
-for done (RFC 8446, section 4.4.2.4), so a handshake proves nothing: only an answer does. A
-server that refuses sends an alert and closes; a request written meanwhile is answered with a
-reset, which can mask the alert. So after the handshake the probe first listens for a moment.
+In TLS 1.3 a server judges the client's certificate only after the handshake is complete for the
+client (RFC 8446 §4.4.2.4), so only a response proves that it was accepted. A server that rejects it
+sends an alert and closes the connection. If a request is written meanwhile, the server's reset can
+hide the alert, so the probe listens for a moment after the handshake.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ if TYPE_CHECKING:
     from .channel import Hello
     from .outcome import Outcome
 
-# How long a server may take to send its alert or its session tickets before we write, in
-# seconds. The second is for when the first was too short and a reset masked the alert.
+# Seconds in which a server may send its alert or its session tickets before we write. The second
+# value is for another try, if the first was too short and a reset hid the alert.
 _PATIENCE = (0.25, 2.0)
-# Zero would mean "do not block" to a socket.
+# A timeout of zero would make the socket non-blocking.
 _SHORTEST = 0.01
 _LONGEST_ANSWER = 64 * 1024
-# The first of the components that Podman names at /version.
+# The first component in Podman's /version.
 _PODMAN = "Podman Engine"
 
 
 @dataclass(frozen=True)
 class Peer:
-    """An endpoint and the one of its addresses that answered."""
+    """An endpoint, and which of its addresses accepted a connection."""
 
     endpoint: Endpoint
     family: int
@@ -70,14 +70,15 @@ class Peer:
 
     @property
     def server_name(self) -> str | None:
-        """What to send as the server name: RFC 6066 allows names only, no addresses."""
+        """The SNI to send; RFC 6066 §3 allows no IP address."""
         return None if self.endpoint.is_address else self.endpoint.host
 
 
 def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
-    """Find the first address of ``endpoint`` that takes a connection; raise DockerUnavailable.
+    """Return the first address of ``endpoint`` that accepts a connection.
 
-    ``timeout`` is for DNS and all the addresses together, each having its share of what is left.
+    ``timeout`` is for DNS and all addresses together; each address gets its share of what is left.
+    Raises DockerUnavailable.
     """
     deadline = time.monotonic() + timeout.total_seconds()
     try:
@@ -101,10 +102,10 @@ def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
 
 
 def ask(peer: Peer, hello: Hello | None, timeout: timedelta) -> Exchange:
-    """Ask ``peer`` for ``/version``, over TLS if there is a ``hello``; never raises.
+    """Request ``/version`` from ``peer``, over TLS if there is a ``hello``; never raises.
 
-    A connection that merely ends tells nothing, and is tried once more. ``timeout`` is for each
-    of the two.
+    A connection that is merely closed is inconclusive, so it is tried once more. ``timeout`` is
+    for each of the two tries.
     """
     exchange = _ask(peer, hello, timeout, _PATIENCE[0])
     if isinstance(exchange.outcome, Closed):
@@ -120,7 +121,7 @@ def _ask(peer: Peer, hello: Hello | None, timeout: timedelta, patience: float) -
             stop.cutting(partial(stop.shut, connection)),
         ):
             if hello is None:
-                return Exchange(_ask_in_the_clear(connection, peer, deadline))
+                return Exchange(_ask_in_plaintext(connection, peer, deadline))
             channel = Channel(connection, hello, peer.server_name)
             outcome = _ask_within_tls(channel, peer, deadline, patience)
             return Exchange(outcome, channel.greeting)
@@ -141,7 +142,7 @@ def open_connection(peer: Peer, timeout: float) -> socket.socket:
     return connection
 
 
-def _ask_in_the_clear(connection: socket.socket, peer: Peer, deadline: float) -> Outcome:
+def _ask_in_plaintext(connection: socket.socket, peer: Peer, deadline: float) -> Outcome:
     def receive() -> bytes:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -149,7 +150,7 @@ def _ask_in_the_clear(connection: socket.socket, peer: Peer, deadline: float) ->
         connection.settimeout(max(_SHORTEST, left))
         return connection.recv(_LONGEST_ANSWER)
 
-    # Where the server has gone already, what it said before is still to be read.
+    # If the server has closed the connection, what it sent before can still be read.
     with contextlib.suppress(ConnectionError):
         connection.sendall(_request(peer))
     return _read_answer(receive)
@@ -157,8 +158,8 @@ def _ask_in_the_clear(connection: socket.socket, peer: Peer, deadline: float) ->
 
 def _ask_within_tls(channel: Channel, peer: Peer, deadline: float, patience: float) -> Outcome:
     try:
-        channel.shake_hands(deadline)
-        channel.hear_an_alert(min(patience, deadline - time.monotonic()), deadline)
+        channel.handshake(deadline)
+        channel.await_alert(min(patience, deadline - time.monotonic()), deadline)
         channel.sendall(_request(peer), deadline)
     except OSError as error:
         return _classify(error)
@@ -173,7 +174,7 @@ def _request(peer: Peer) -> bytes:
 
 
 def _read_answer(receive: Callable[[], bytes]) -> Outcome:
-    """Read what the server sends until it closes, or what there is when the time is over."""
+    """Read until the server closes the connection, or until the deadline."""
     data = b""
     while len(data) < _LONGEST_ANSWER:
         try:
@@ -195,7 +196,7 @@ def _parse_answer(data: bytes) -> Outcome:
         body = response.read()
     except IncompleteRead as error:
         body = error.partial
-    except (HTTPException, ValueError, OverflowError):  # the last for a length beyond all memory
+    except (HTTPException, ValueError, OverflowError):  # OverflowError: an absurd Content-Length
         return NotHTTP(data[:80])
     text = body.decode("utf-8", "replace")
     version = _parse_version(text)
@@ -204,7 +205,7 @@ def _parse_answer(data: bytes) -> Outcome:
 
 
 def _engine(response: HTTPResponse, text: str) -> Engine | None:
-    """Tell whose an answer without a version is; Podman sends the header of Docker's API too."""
+    """Return who sent a response without a version; Podman sends Docker's header too."""
     if response.headers.get("Libpod-Api-Version") is not None:
         return Engine.PODMAN
     if response.headers.get("Api-Version") is not None or DENIED_BY_PLUGIN in text:
@@ -213,7 +214,7 @@ def _engine(response: HTTPResponse, text: str) -> Engine | None:
 
 
 class _Received:
-    """Bytes in the place of a socket, for http.client to parse."""
+    """Stands in for a socket, so that http.client parses bytes that were received."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -225,7 +226,7 @@ class _Received:
 def _parse_version(text: str) -> Version | None:
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError):  # the latter for brackets, thousands deep
+    except (ValueError, RecursionError):  # RecursionError: thousands of nested brackets
         return None
     if not isinstance(found, dict) or not found.get("ApiVersion"):
         return None
@@ -240,7 +241,7 @@ def _parse_version(text: str) -> Version | None:
 
 
 def _classify(error: OSError) -> Outcome:
-    """Say what an exchange that failed means."""
+    """Return the outcome that an error of the connection means."""
     match error:
         case ChannelFault(outcome=outcome):
             return outcome
