@@ -105,8 +105,8 @@ def issue(
         key = keys.generate_key(request.key_type)
         try:
             logged_in()
-            losing = _losing(place, roots, clock)
-            warn_of_removed_cas(request.purpose, losing)
+            removed = _removed_cas(place, roots, clock)
+            warn_of_removed_cas(request.purpose, removed)
             signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
         except DockerTLSError as error:
             # If Vault may have acted on the request, the user must hear of that error.
@@ -158,11 +158,11 @@ def issue(
         files=installed.files,
         backup=installed.backup,
         trusted_roots=tuple(map(describe, trusted_roots)),
-        removed_cas=losing,
+        removed_cas=removed,
         warnings=(
             *_cap_warnings(signed, request, valid_until, verified, clocks),
             *signed.warnings,
-            *_end_warnings(verified),
+            *_expiry_warnings(verified),
             *_trust_warnings(last_root, verified),
             *_clock_warnings(clocks),
             *installed.warnings,
@@ -248,7 +248,7 @@ def _rounded(left: timedelta) -> timedelta:
     return left if left < timedelta(hours=1) - minute else round(left / minute) * minute
 
 
-def _end_warnings(chain: Chain) -> tuple[str, ...]:
+def _expiry_warnings(chain: Chain) -> tuple[str, ...]:
     """Warn if a CA expires before the certificate (``leaf_not_after_behavior=permit``)."""
     first = chain.first_to_expire
     if first is chain.leaf:
@@ -282,7 +282,7 @@ def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:
     return (warning,)
 
 
-def _losing(
+def _removed_cas(
     place: Placement, roots: Callable[[], tuple[Roots, Roots]], clock: Callable[[], datetime]
 ) -> tuple[Description, ...]:
     """Describe the CAs in the installed ca.pem that the new one no longer trusts.

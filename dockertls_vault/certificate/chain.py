@@ -38,8 +38,8 @@ USAGE_NAMES = {
     ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "anyExtendedKeyUsage",
 }
-# The name types that Go supports in a SAN and in name constraints. It rejects a critical extension
-# with other types only, which the verifier ignores.
+# The name types that Go supports in a SAN and in name constraints. It rejects other types if the
+# extension is critical, while the verifier ignores them.
 _SUPPORTED = (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier)
 # What the verifier adds around the reason that matters.
 _WRAPPING = re.compile(

@@ -36,7 +36,7 @@ def auth(settings: Settings, preferences: Preferences) -> None:
         "auth",
         found,
         preferences,
-        words=[_fields(found), "", _table(found.commands)],
+        parts=[_fields(found), "", _table(found.commands)],
         warnings=_warnings(found),
     )
 
@@ -84,12 +84,12 @@ def _consumed_wrapping_token(source: str) -> str:
 
 
 def _ttl(token: Token) -> str:
-    words = ["never expires" if token.ttl is None else format_duration(token.ttl)]
+    parts = ["never expires" if token.ttl is None else format_duration(token.ttl)]
     if token.renewable:
-        words.append("renewable")
+        parts.append("renewable")
     if token.remaining_uses is not None:
-        words.append(f"remaining uses: {token.remaining_uses}")
-    return ", ".join(words)
+        parts.append(f"remaining uses: {token.remaining_uses}")
+    return ", ".join(parts)
 
 
 def _table(commands: tuple[Permission, ...]) -> render.Table:

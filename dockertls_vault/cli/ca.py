@@ -159,7 +159,7 @@ def policy(
     roles = find_settings({"server_role": role, "client_role": role}, others=False)
     name = roles.client_role if person is Person.CLIENT else roles.server_role
     hcl = to_hcl(rules(person, settings.mount, name))
-    render.words(hcl.removesuffix("\n").split("\n"), preferences)
+    render.text(hcl.removesuffix("\n").split("\n"), preferences)
 
 
 def _set_up(
@@ -176,7 +176,7 @@ def _set_up(
     ):
         ca = CertificateAuthority(session, settings.mount)
         plan = bootstrap.plan(ca, desired)
-        render.words(_plan(plan.steps), preferences)
+        render.text(_plan(plan.steps), preferences)
         if dry_run:
             outcome = bootstrap.preview(plan)
         else:
@@ -190,7 +190,7 @@ def _show(outcome: Outcome, preferences: Preferences) -> None:
         "ca-init",
         outcome,
         preferences,
-        words=[_summary(outcome)],
+        parts=[_summary(outcome)],
         warnings=_warnings(outcome),
         ok=outcome.ready,
     )

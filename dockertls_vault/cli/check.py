@@ -88,7 +88,7 @@ def check(
         "check",
         report,
         preferences,
-        words=[_table(report), "", _fields(report)],
+        parts=[_table(report), "", _fields(report)],
         ok=report.result.exit_status == 0,
     )
     raise typer.Exit(report.result.exit_status)

@@ -41,7 +41,7 @@ def dev(
     command: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[-- COMMAND…]", help="Run this against it, and exit with its status."
+            metavar="[-- COMMAND…]", help="Run COMMAND against it, and exit with its status."
         ),
     ] = None,
     domain: Annotated[
@@ -53,7 +53,7 @@ def dev(
 ) -> None:
     """Run an embedded OpenBao in memory, with a CA in it.
 
-    It ends with a signal (Ctrl-C), or with COMMAND.
+    It stops on a signal (Ctrl-C), or when COMMAND exits.
     """
     from dockertls_vault import dev as embedded
     from dockertls_vault.ca.desired import parse_domains
@@ -65,7 +65,7 @@ def dev(
             child = process.Child(command, server.environment(os.environ))
             with signals.forwarded(child.forward):
                 raise typer.Exit(child.run())
-        render.words(_exports(server), preferences)
+        render.text(_exports(server), preferences)
         logger.info("OpenBao runs until this command ends (Ctrl-C)")
         try:
             with stop.cutting(server.process.terminate):

@@ -29,11 +29,11 @@ def install_directory(given: str | None, default: Path) -> Path:
         return options.directory("--dir", given)
     directory = parsers.path(str(default))
     if default == CLIENT_DIRECTORY:
-        _refuse_home_of_another(directory)
+        _refuse_foreign_home(directory)
     return directory
 
 
-def _refuse_home_of_another(directory: Path) -> None:
+def _refuse_foreign_home(directory: Path) -> None:
     """Refuse a HOME that belongs to another user, as in a container without a passwd entry.
 
     The preflight would refuse it later, but with a hint to run as root.

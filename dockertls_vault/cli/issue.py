@@ -233,8 +233,8 @@ def _issue(
         "issued",
         result,
         preferences,
-        words=[issued.fields(result)],
+        parts=[issued.fields(result)],
         warnings=result.warnings,
     )
     if request.purpose is Purpose.SERVER:
-        logger.info(restart.words(record.layout))
+        logger.info(restart.note(record.layout))

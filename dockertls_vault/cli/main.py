@@ -126,8 +126,8 @@ def _as_options(arguments: Sequence[str]) -> list[str]:
 def _suggest_alternatives(arguments: Sequence[str]) -> None:
     """Print hints for flags and commands that do not exist; typer suggests only similar names."""
     given = {argument.partition("=")[0] for argument in arguments}
-    for words, alternative in ALTERNATIVES.items():
-        if given.issuperset(words):
+    for unsupported, alternative in ALTERNATIVES.items():
+        if given.issuperset(unsupported):
             speech.say("hint", alternative)
 
 

@@ -50,7 +50,7 @@ class Table:
     graded: bool = False
 
 
-Words = str | Fields | Table
+Part = str | Fields | Table
 
 
 def show(
@@ -58,26 +58,26 @@ def show(
     result: object,
     preferences: Preferences,
     *,
-    words: Sequence[Words],
+    parts: Sequence[Part],
     warnings: Sequence[str] = (),
     ok: bool = True,
 ) -> None:
-    """Print a result: ``words`` as text, or ``result``, a frozen dataclass, as JSON."""
+    """Print a result: ``parts`` as text, or ``result``, a frozen dataclass, as JSON."""
     if preferences.output is Output.JSON:
         envelope.print_result(kind, result, warnings=warnings, ok=ok)
         return
-    _print_words(words)
+    _print_parts(parts)
     for warning in warnings:
         speech.say("warning", warning)
 
 
-def words(parts: Sequence[Words], preferences: Preferences) -> None:
+def text(parts: Sequence[Part], preferences: Preferences) -> None:
     """Print text that precedes a result; in JSON it is part of the result itself."""
     if preferences.output is Output.TABLE:
-        _print_words(parts)
+        _print_parts(parts)
 
 
-def _print_words(parts: Sequence[Words]) -> None:
+def _print_parts(parts: Sequence[Part]) -> None:
     for part in parts:
         if isinstance(part, Table):
             _print_table(part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dockertls_vault.credential.layout import Layout
 
 
-def words(layout: Layout) -> str:
+def note(layout: Layout) -> str:
     """Return how to make a daemon serve the certificate that is now in use."""
     if layout is Layout.DIND:
         return (

@@ -64,14 +64,14 @@ def rollback(
         raise InvalidInput("--list and GENERATION are mutually exclusive", hint="omit one of them")
     if list_:
         found = history.find(place)
-        render.show("generations", found, preferences, words=[_table(found)])
+        render.show("generations", found, preferences, parts=[_table(found)])
         return
     done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
-    render.show("rollback", done, preferences, words=[_fields(done)], warnings=done.warnings)
+    render.show("rollback", done, preferences, parts=[_fields(done)], warnings=done.warnings)
     if done.previous == done.generation.name:
         logger.info("it was already in use")
     elif done.purpose is Purpose.SERVER:
-        logger.info(restart.words(done.layout))
+        logger.info(restart.note(done.layout))
 
 
 def _table(found: Generations) -> render.Table:

@@ -102,7 +102,7 @@ def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int =
     """
     with suppress(FileNotFoundError), walk.open_path(path.name, within) as found:
         status = os.fstat(found)
-        _refuse_one(placement, path, found, status)
+        _refuse_planted_file(placement, path, found, status)
         if not deeper or not stat.S_ISDIR(status.st_mode):
             return
         with atomic.opened(".", found) as listed:
@@ -110,7 +110,9 @@ def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int =
                 _refuse_planted(placement, path / name, listed, deeper - 1)
 
 
-def _refuse_one(placement: Placement, path: Path, found: int, status: os.stat_result) -> None:
+def _refuse_planted_file(
+    placement: Placement, path: Path, found: int, status: os.stat_result
+) -> None:
     kind = status.st_mode
     if path.name == PRIVATE and not stat.S_ISDIR(kind):
         what = "a file" if stat.S_ISREG(kind) else "not a directory"

@@ -75,15 +75,13 @@ def logged(level: int, text: str) -> None:
 
 
 PLACES: dict[str, Callable[[str], None]] = {
-    "words": lambda text: render.words([text], Preferences()),
-    "value": lambda text: render.words(
-        [render.Fields([("a", text), ("b", [text])])], Preferences()
-    ),
-    "name": lambda text: render.words([render.Fields([(text, "a")])], Preferences()),
-    "first cell": lambda text: render.words(
+    "words": lambda text: render.text([text], Preferences()),
+    "value": lambda text: render.text([render.Fields([("a", text), ("b", [text])])], Preferences()),
+    "name": lambda text: render.text([render.Fields([(text, "a")])], Preferences()),
+    "first cell": lambda text: render.text(
         [render.Table(("a", "b"), [(text, "x")], graded=True)], Preferences()
     ),
-    "cell": lambda text: render.words(
+    "cell": lambda text: render.text(
         [render.Table(("a", "b"), [("ok", [text, text])])], Preferences()
     ),
     "note": lambda text: logged(logging.INFO, text),
@@ -147,7 +145,7 @@ def _is_a_command(char: str) -> bool:
 @given(text=FOREIGN)
 def test_json_preserves_foreign_text(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It is escaped, so a reader gets the original text."""
-    render.show("x", Result(text), Preferences(Output.JSON), words=[], warnings=[text])
+    render.show("x", Result(text), Preferences(Output.JSON), parts=[], warnings=[text])
     shown = capsys.readouterr().out
     assert all(" " <= char <= "~" or char == "\n" for char in shown)
     found = json.loads(shown)
@@ -169,5 +167,5 @@ def test_no_color_and_dumb_terminals_turn_colours_off(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     speech.say("warning", "mind this")
-    render.words([render.Table(("a", "b"), [("ok", "x")], graded=True)], Preferences())
+    render.text([render.Table(("a", "b"), [("ok", "x")], graded=True)], Preferences())
     assert ("\x1b" in "".join(capsys.readouterr())) is coloured

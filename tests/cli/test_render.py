@@ -44,7 +44,7 @@ def test_json_envelope_is_versioned_and_has_plain_types(capsys: pytest.CaptureFi
     """Times in UTC, durations in seconds, text for paths; warnings once, not on stderr."""
     preferences = Preferences(output=Output.JSON)
     result = replace(RESULT, warnings=("mind this",))
-    render.show("thing", result, preferences, words=["unseen"], warnings=["mind this"])
+    render.show("thing", result, preferences, parts=["unseen"], warnings=["mind this"])
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {
         "version": 1,
@@ -67,7 +67,7 @@ def test_text_goes_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixtur
     """Warnings are printed even with --quiet."""
     preferences = Preferences(quiet=True)
     fields = render.Fields([("one", ["first", "second"]), ("three", "third")])
-    render.show("thing", RESULT, preferences, words=["done", fields], warnings=["mind this"])
+    render.show("thing", RESULT, preferences, parts=["done", fields], warnings=["mind this"])
     captured = capsys.readouterr()
     assert captured.out == "done\none\tfirst\none\tsecond\nthree\tthird\n"
     assert captured.err == "warning: mind this\n"
@@ -91,7 +91,7 @@ def test_table_shows_every_cell(
     be_a_terminal(monkeypatch)
     if not styled:
         monkeypatch.setenv("NO_COLOR", "1")
-    render.show("thing", RESULT, Preferences(), words=[TABLE])
+    render.show("thing", RESULT, Preferences(), parts=[TABLE])
     out = capsys.readouterr().out
     assert ("\x1b" in out) is styled
     lines = [line.split() for line in _without_styles(out).splitlines()]
@@ -112,7 +112,7 @@ def _without_styles(text: str) -> str:
 
 def test_table_in_a_pipe_is_tab_separated(capsys: pytest.CaptureFixture[str]) -> None:
     """One line per row for cut and awk, without padding, wrapping or colours."""
-    render.show("thing", RESULT, Preferences(), words=[TABLE])
+    render.show("thing", RESULT, Preferences(), parts=[TABLE])
     assert capsys.readouterr().out == (
         "result\tcheck\tdetails\nok\tone\t[red]fine[/red]\n"
         "critical\ttwo\tbad; on the wire: it; why: so\\tit is\n"
@@ -125,7 +125,7 @@ def test_fields_are_aligned_on_a_terminal(
     """Continuation lines of a value are indented to its first."""
     be_a_terminal(monkeypatch)
     fields = render.Fields([("one", ["first", "second"]), ("three", "third")])
-    render.show("thing", RESULT, Preferences(), words=[fields])
+    render.show("thing", RESULT, Preferences(), parts=[fields])
     assert capsys.readouterr().out == "one    first\n       second\nthree  third\n"
 
 
@@ -155,13 +155,13 @@ def test_times_are_in_utc() -> None:
 def test_closed_stdout_is_not_a_failure(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under ``>&-`` Python has no stdout; the work was done, so the status is 0."""
     monkeypatch.setattr("sys.stdout", None)
-    render.show("thing", RESULT, Preferences(output=output), words=["done"])
+    render.show("thing", RESULT, Preferences(output=output), parts=["done"])
     assert sys.stdout is None
 
 
 def test_lone_surrogate_is_escaped(capfd: pytest.CaptureFixture[str]) -> None:
     """A server may send one and UTF-8 has none; JSON readers get what was sent."""
-    render.show("x", {}, Preferences(Output.JSON), words=[], warnings=["\ud800 é"])
+    render.show("x", {}, Preferences(Output.JSON), parts=[], warnings=["\ud800 é"])
     assert json.loads(capfd.readouterr().out)["warnings"] == ["\ud800 é"]
 
 
@@ -169,7 +169,7 @@ def test_json_escapes_terminal_controls(capsys: pytest.CaptureFixture[str]) -> N
     """C1, DEL, bidi and lone surrogates; the value stays the same."""
     odd = "\x7f\x9b2J\u202e\u2066\u2028\ud800ü"
     preferences = Preferences(output=Output.JSON)
-    render.show("x", {"odd": odd}, preferences, words=[])
+    render.show("x", {"odd": odd}, preferences, parts=[])
     text = capsys.readouterr().out
     assert all(" " <= char <= "~" or char == "\n" for char in text)
     assert json.loads(text)["data"]["odd"] == odd
