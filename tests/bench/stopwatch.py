@@ -8,7 +8,6 @@ on Linux. Only Python's own functions are watched, so that the program may chang
 # No future import, and only modules that Python has loaded already: others would be missing from
 # the imports of the program.
 import _thread
-import atexit
 import builtins
 import os
 import sys
@@ -18,7 +17,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
 _FILES = ("fchmod", "fsync", "link", "mkdir", "open", "rename", "symlink", "unlink", "write")
 _notes = [("python", 0, time.perf_counter_ns())]
@@ -29,7 +28,7 @@ _import = builtins.__import__
 def main() -> None:
     """Install the watches, and run the program."""
     notes = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    atexit.register(_write, notes, os.write)
+    _note_exit(notes)
     builtins.__import__ = _watched_import
     for name in _FILES:
         setattr(os, name, _watched("files", getattr(os, name)))
@@ -39,9 +38,17 @@ def main() -> None:
     program()
 
 
-def _write(notes: int, write: "Callable[[int, bytes], int]") -> None:
-    _notes.append(("end", time.perf_counter_ns(), 0))
-    write(notes, "".join(f"{phase} {begun} {ended}\n" for phase, begun, ended in _notes).encode())
+def _note_exit(notes: int) -> None:
+    """Write the notes when the program exits, which is by os._exit()."""
+    write, leave = os.write, os._exit
+
+    def noted_exit(status: int) -> "NoReturn":
+        _notes.append(("end", time.perf_counter_ns(), 0))
+        lines = (f"{phase} {begun} {ended}\n" for phase, begun, ended in _notes)
+        write(notes, "".join(lines).encode())
+        leave(status)
+
+    os._exit = noted_exit
 
 
 def _watched(phase: str, call: "Callable[..., Any]") -> "Callable[..., Any]":

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,15 +19,13 @@ from dockertls_vault.errors import (
     DockerTLSError,
     InvalidInput,
     NotFound,
+    OutputLost,
     RequestRejected,
     UnmanagedFiles,
     VaultError,
     VerificationError,
     error_types,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Arguments that these need besides a message and a hint.
 _ARGUMENTS: dict[type[DockerTLSError], dict[str, Any]] = {
@@ -38,7 +37,7 @@ _ARGUMENTS: dict[type[DockerTLSError], dict[str, Any]] = {
 
 
 def test_program_runs_as_a_module_and_prints_its_version() -> None:
-    """The only test here that starts a real process."""
+    """What a user starts."""
     run = subprocess.run(
         [sys.executable, "-m", "dockertls_vault", "--version"],
         capture_output=True,
@@ -46,6 +45,35 @@ def test_program_runs_as_a_module_and_prints_its_version() -> None:
         check=True,
     )
     assert run.stdout == f"dockertls-vault {__version__}\n"
+
+
+_WRITING = """
+import atexit, sys
+from dockertls_vault.cli import main
+atexit.register(print, "the interpreter is taken apart")
+def run(arguments):
+    print("the result", end="")
+    print("a warning", end="", file=sys.stderr)
+    return 0
+main.run = run
+main.main()
+"""
+
+
+def test_exit_writes_what_is_buffered() -> None:
+    """The process ends at once: the interpreter is not taken apart, but no output is lost."""
+    run = subprocess.run([sys.executable, "-c", _WRITING], capture_output=True, check=True)
+    assert (run.stdout, run.stderr) == (b"the result", b"a warning")
+
+
+def test_exit_reports_buffered_output_that_cannot_be_written() -> None:
+    """It is written before the exit status is decided."""
+    with Path("/dev/full").open("wb") as full:
+        run = subprocess.run(
+            [sys.executable, "-c", _WRITING], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert run.returncode == OutputLost.exit_status
+    assert b"No space left" in run.stderr
 
 
 @pytest.mark.parametrize(
