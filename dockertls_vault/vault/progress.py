@@ -1,4 +1,4 @@
-"""What takes long is told to a Progress, by all that waits: from whatever thread that does so."""
+"""The interface through which long waits are reported, from any thread."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ logger = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
-    """Shows what a command waits for, as a spinner does."""
+    """Shows what a command is waiting for, such as a spinner."""
 
     def waiting(self, what: str) -> None:
-        """Show ``what``, in the place of what was shown before."""
+        """Show ``what``, instead of what was shown before."""
 
     def over(self) -> None:
-        """Show nothing any more; what is waited for is there, or is given up."""
+        """Stop showing it: the wait has ended."""
 
 
 class Logged:
-    """Logs each wait, once however often it comes again."""
+    """Logs each wait, but the same one only once."""
 
     def __init__(self) -> None:
         self._logged: set[str] = set()
@@ -30,4 +30,4 @@ class Logged:
             logger.info("%s", what)
 
     def over(self) -> None:
-        """Do nothing: a line in a log stays there."""
+        """Do nothing: a log line is not removed."""

@@ -353,7 +353,7 @@ _LOST = "~nobody-of-that-name/x"
         (
             {"VAULT_CACERT_BYTES": "-----BEGIN CERTIFICATE-----\udcff-----END CERTIFICATE-----"},
             78,
-            "VAULT_CACERT_BYTES: no CA certificates in PEM form",
+            "VAULT_CACERT_BYTES: no CA certificate in PEM format",
         ),
         ({"VAULT_TLS_SERVER_NAME": ".foo"}, 78, "VAULT_TLS_SERVER_NAME: invalid host name: "),
         (

@@ -289,8 +289,8 @@ _PROXIES: _Rows = (
     ),
     (
         "not for what NO_PROXY lists",
-        "or _is_direct(server, settings.no_proxy or",
-        'or _is_direct(server, ""and',
+        "or _bypasses(server, settings.no_proxy or",
+        'or _bypasses(server, ""and',
     ),
     (
         "a domain means what is below it",
@@ -339,8 +339,8 @@ _OWN_WRITES: _Rows = (
 _FAILURES: _Rows = (
     (
         "if in doubt, it was sent",
-        "    return not (\n        lasts(error)\n",
-        "    return False and not (\n        lasts(error)\n",
+        "    return not (\n        is_permanent(error)\n",
+        "    return False and not (\n        is_permanent(error)\n",
     ),
     (
         "a certificate does not mend itself",

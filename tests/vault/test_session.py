@@ -129,7 +129,7 @@ def test_failed_revocation_is_a_warning(
     assert "could not revoke the token from our login" in said[-1]
     assert f"`bao token revoke -accessor {login.accessor}`" in said[-1]
     assert login.token not in said[-1]
-    assert "refuses connections" in said[-1]
+    assert "refused the connection" in said[-1]
 
 
 @pytest.mark.parametrize(

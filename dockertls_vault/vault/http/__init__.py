@@ -1,1 +1,1 @@
-"""Requests to Vault: to which node, for how long, and what is made of no answer."""
+"""HTTP requests to Vault: which node they go to, timeouts, retries, and connection failures."""

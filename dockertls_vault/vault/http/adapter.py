@@ -1,4 +1,4 @@
-"""Requests to Vault by their method and path: what goes out with each, and what comes back."""
+"""Requests to Vault by method and path: adds our headers, returns the JSON of the response."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Adapter:
-    """Asks the cluster, without a token unless a header has one; every fault is our own error.
+    """Sends requests to the cluster, without a token unless a header has one.
 
-    Paths begin with ``/v1/``. What returns is the JSON of a success, or None where it has no body;
-    ``date`` is the time by Vault's clock when it answered last, None if it did not say.
+    Paths start with ``/v1/``. Each method returns the JSON of a successful response, None if it has
+    no body, and raises DockerTLSError. ``date`` is the time of the last response by Vault's clock,
+    None without a Date header.
     """
 
     def __init__(self, cluster: Cluster, namespace: str | None) -> None:

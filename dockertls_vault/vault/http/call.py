@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """A request that any node may answer; ``path`` is without ``/v1/``.
+    """A request that any node may answer; ``path`` has no ``/v1/``.
 
-    ``headers`` can hold a token and ``body`` a secret to log in with, so the repr has neither.
+    ``headers`` may contain a token and ``body`` a secret, so the repr shows neither.
     """
 
     method: str

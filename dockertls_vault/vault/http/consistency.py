@@ -1,9 +1,9 @@
-"""What we wrote a moment ago: how to read it back from a node that may not have it yet.
+"""Read our own writes from a standby that may not have replicated them yet.
 
-Vault answers a write with ``X-Vault-Index``. A standby that is asked with it and has not got
-there says so (Vault: 412, OpenBao: 429 without a word), or passes the request on to the leader
-if ``X-Vault-Inconsistent`` asks for that and its configuration allows it, which HashiCorp
-Vault's does not by default: it answers 400 then.
+Vault responds to a write with ``X-Vault-Index``. A standby that gets this header in a request, and
+is behind, returns an error (Vault: 412, OpenBao: 429 without a message), or forwards the request to
+the leader if ``X-Vault-Inconsistent`` requests that and the configuration allows it. HashiCorp
+Vault does not by default: it returns 400.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _READS = {"GET", "LIST", "HEAD"}
-# Calls that write nothing which a later call could miss; a token is known by its own index.
+# Writes that no later request depends on; a token carries its own index.
 _LEAVES_NOTHING = re.compile(r"^auth/|^sys/(wrapping|capabilities-self)|/sign/[^/]+$")
 
 
 class OwnWrites:
-    """The index of the last write of a session, and whether it can still be missing somewhere."""
+    """The index of a session's last write, and whether a standby may not have it yet."""
 
     def __init__(self) -> None:
         self._index: str | None = None
@@ -31,7 +31,7 @@ class OwnWrites:
         self._forwarding = True
 
     def note(self, method: str, path: str, headers: Mapping[str, str]) -> None:
-        """Remember a request that succeeded, with the headers of its answer."""
+        """Record a request that succeeded, and the headers of its response."""
         if method in _READS:
             return
         self._index = headers.get("X-Vault-Index", self._index)
@@ -39,7 +39,7 @@ class OwnWrites:
             self._written_at = time.monotonic()
 
     def headers(self) -> dict[str, str]:
-        """Return what a request says about them."""
+        """Return the headers to add to a request."""
         if self._index is None:
             return {}
         if self._written_at is None or not self._forwarding:
@@ -47,10 +47,10 @@ class OwnWrites:
         return {"X-Vault-Index": self._index, "X-Vault-Inconsistent": "forward-active-node"}
 
     def forget_forwarding(self) -> bool:
-        """Never ask for forwarding again; tell whether it was asked for until now."""
+        """Stop requesting forwarding; return whether it was requested until now."""
         before, self._forwarding = self._forwarding, False
         return before
 
     def may_be_missing(self) -> bool:
-        """Tell whether a standby may not know yet what was written."""
+        """Tell whether a standby may not have the last write yet."""
         return self._written_at is not None and time.monotonic() - self._written_at <= retry.LAG

@@ -1,8 +1,8 @@
-"""Sockets whose timeout is a deadline, and that are cut when the command is to end.
+"""Sockets whose timeout is a deadline, and that are shut down when the command is stopped.
 
-A timeout of ``socket`` is for each step, so that a server which sends a byte a second would
-never exceed it. Here it is for all that is done from when it is set until it is set anew; http's
-and urllib3's own code does the rest, whichever they read and write with.
+Python's socket timeout applies to each system call, so a server that sends one byte per second
+never exceeds it. Here it limits everything between one ``settimeout`` and the next. http.client and
+urllib3 use these sockets unchanged.
 """
 
 from __future__ import annotations
@@ -20,50 +20,50 @@ from dockertls_vault import stop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Seconds; a timeout of zero would mean not to wait at all.
+# Seconds; a timeout of zero would make the socket non-blocking.
 _SHORTEST = 0.001
 
 
 class Socket(socket.socket):
-    """A socket in the clear."""
+    """A plain socket."""
 
-    # Until one is set: ssl reads from a connection that was reset before there is TLS.
+    # Until it is set: ssl may read from a connection that is reset before the handshake.
     _deadline = math.inf
 
     def settimeout(self, value: float | None) -> None:
-        """Set for how many seconds from now on it may be waited, whatever for; never for ever."""
+        """Set the deadline to ``value`` seconds from now; None means now, not "no timeout"."""
         self._deadline = time.monotonic() + (value or 0.0)
         super().settimeout(self._left())
 
     def gettimeout(self) -> float:
-        """Return what is left, and never zero: whoever does nothing in time fails then."""
+        """Return the seconds until the deadline, never zero, so that callers time out."""
         return self._left()
 
     def connect(self, address: Any) -> None:
-        with self._in_time():
+        with self._within_deadline():
             super().connect(address)
 
     def recv(self, *args: Any) -> bytes:
-        with self._in_time():
+        with self._within_deadline():
             return super().recv(*args)
 
     def recv_into(self, *args: Any) -> int:
-        with self._in_time():
+        with self._within_deadline():
             return super().recv_into(*args)
 
     def send(self, *args: Any) -> int:
-        with self._in_time():
+        with self._within_deadline():
             return super().send(*args)
 
     def sendall(self, *args: Any) -> None:
-        with self._in_time():
+        with self._within_deadline():
             super().sendall(*args)
 
     def _left(self) -> float:
         return max(self._deadline - time.monotonic(), _SHORTEST)
 
     @contextmanager
-    def _in_time(self) -> Iterator[None]:
+    def _within_deadline(self) -> Iterator[None]:
         if time.monotonic() >= self._deadline:
             raise TimeoutError("timed out")
         if self._deadline < math.inf:
@@ -72,13 +72,13 @@ class Socket(socket.socket):
             with stop.cutting(partial(stop.shut, self)):
                 yield
         except stop.Stopped:
-            self.close()  # in a handshake, nobody else has it yet
+            self.close()  # during the handshake, no caller has it yet
             raise
 
 
 class TLSSocket(Socket, ssl.SSLSocket):
-    """A socket in TLS: what ``SSLContext.sslsocket_class`` is to be."""
+    """A TLS socket, for ``SSLContext.sslsocket_class``."""
 
     def do_handshake(self, *args: Any) -> None:
-        with self._in_time():
+        with self._within_deadline():
             super().do_handshake(*args)

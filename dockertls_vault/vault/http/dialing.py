@@ -1,4 +1,4 @@
-"""Connect within a limit: the question to DNS and all addresses of the name together."""
+"""Connect within a time limit, which includes DNS and all addresses of the host."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .deadline import Socket
 
 
 def connect(host: str, port: int, limit: float) -> Socket:
-    """Connect to the first address of ``host`` that answers, each in its share of ``limit``.
+    """Connect to the first address of ``host`` that accepts; each has a share of ``limit`` seconds.
 
-    The timeout of the socket is what is left of ``limit``, in seconds.
+    The timeout of the returned socket is what remains of ``limit``.
     """
     end = time.monotonic() + limit
     failure = OSError(f"{host} has no address")
@@ -34,7 +34,7 @@ def connect(host: str, port: int, limit: float) -> Socket:
 
 
 def connect_unix(path: str, limit: float) -> Socket:
-    """Connect to the Unix socket at ``path``."""
+    """Connect to the Unix socket at ``path`` within ``limit`` seconds."""
     connection = Socket(socket.AF_UNIX)
     connection.settimeout(limit)
     try:

@@ -1,4 +1,4 @@
-"""A request that got no answer: what that means, in words, and whether it may have arrived."""
+"""Failures to get a response: the error for each, and whether the request may have arrived."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from dockertls_vault.settings.address import Address
     from dockertls_vault.settings.schema import Settings
 
-# What OpenSSL says of a certificate (X509_V_ERR_*).
+# OpenSSL's verification errors (X509_V_ERR_*).
 _NOT_YET_VALID = 9
 _EXPIRED = 10
 _OTHER_NAME = {62, 64}  # a name, an IP address
-# http.client's words for what a proxy answers to CONNECT.
+# http.client's message for a proxy's response to CONNECT.
 _REFUSED_TUNNEL = re.compile(r"^Tunnel connection failed: (?P<status>.+)$")
 
 
 def unreachable(address: Address, error: BaseException, settings: Settings) -> DockerTLSError:
-    """Return what it means that a request got no answer."""
+    """Return the error for a request to ``address`` that got no response."""
     found = tuple(causes(error))
     if isinstance(error, urllib3.exceptions.ProxyError):
         return _proxy_failed(address, error, settings)
@@ -49,7 +49,7 @@ def unreachable(address: Address, error: BaseException, settings: Settings) -> D
         if isinstance(cause, TooLongError):
             return NotVault(f"the response of {address} is too large")
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-            return UnknownHost(f"the name in {address} does not exist: {cause.strerror}")
+            return UnknownHost(f"the host in {address} does not exist: {cause.strerror}")
         if isinstance(cause, socket.gaierror):
             return VaultUnreachable(f"{address} {reason(error)}", hint=UnknownHost.default_hint)
     if "addresses" not in settings.origins:
@@ -62,24 +62,23 @@ def unreachable(address: Address, error: BaseException, settings: Settings) -> D
     return VaultUnreachable(f"{address} {reason(error)}")
 
 
-def astray(address: Address, settings: Settings) -> DockerTLSError:
-    """Return what it means that Vault does not answer below the path of its address."""
+def wrong_path(address: Address, settings: Settings) -> DockerTLSError:
+    """Return the error for an address at whose path there is no Vault."""
     return InvalidSetting(
-        f"{settings.origins['addresses']}: Vault does not answer below the path {address.path!r} "
-        f"of {address}",
-        hint=f"give the address without the path: {address.root}; only a proxy in front of Vault "
+        f"{settings.origins['addresses']}: no Vault at the path {address.path!r} of {address}",
+        hint=f"use the address without the path: {address.root}; only a proxy in front of Vault "
         "needs one",
     )
 
 
 def reason(error: BaseException) -> str:
-    """Return what happened to a connection, to be read after the name of the server."""
+    """Return what happened to a connection, as a predicate whose subject is the server."""
     found = tuple(causes(error))
     for cause in found:
         if isinstance(cause, socket.gaierror):
-            return f"has a name that cannot be resolved: {cause.strerror}"
+            return f"cannot be resolved: {cause.strerror}"
         if isinstance(cause, ConnectionRefusedError):
-            return "refuses connections"
+            return "refused the connection"
     if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in found):
         return "timed out"
     if any(
@@ -87,14 +86,14 @@ def reason(error: BaseException) -> str:
         for cause in found
     ):
         return "closed the connection unexpectedly"
-    words = next(
+    message = next(
         (cause.strerror for cause in found if isinstance(cause, OSError) and cause.strerror), None
     )
-    return f"cannot be reached: {words or type(found[-1]).__name__}"
+    return f"cannot be reached: {message or type(found[-1]).__name__}"
 
 
 def _proxy(address: Address, settings: Settings) -> str | None:
-    """Return the proxy for ``address``, without the credentials that may be in it."""
+    """Return the proxy for ``address``, without its credentials."""
     proxy = proxy_for(address, settings)
     return None if proxy is None else str(proxy.address)
 
@@ -107,11 +106,11 @@ def _proxy_failed(
     refusal = next((found["status"] for found in refusals if found), None)
     if refusal is not None:
         return VaultUnreachable(
-            f"the proxy {name} refuses to connect to {address}: {refusal}",
+            f"the proxy {name} refused to connect to {address}: {refusal}",
             hint="check its credentials and rules, or bypass it with NO_PROXY",
         )
     return VaultUnreachable(
-        f"the proxy {name} on the way to {address} {reason(error)}",
+        f"the proxy {name} for {address} {reason(error)}",
         hint="check the proxy's address, or bypass it with NO_PROXY",
     )
 
@@ -149,7 +148,7 @@ def _tls_failed(address: Address, error: ssl.SSLError, settings: Settings) -> Do
         if "addresses" not in settings.origins:
             return no_address(settings, address, "does not speak TLS", guess=guess)
         return VaultUnreachable(
-            f"{address} does not speak TLS", hint=f"{guess} only loopback should be"
+            f"{address} does not speak TLS", hint=f"{guess} use http only for loopback"
         )
     if (
         "certificate required" in reason
@@ -164,7 +163,7 @@ def _tls_failed(address: Address, error: ssl.SSLError, settings: Settings) -> Do
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Return the error and what lies under it: urllib3 wraps it in several ways."""
+    """Yield the error and all errors that caused it: urllib3 wraps them in several ways."""
     seen: list[BaseException] = []
     pending: list[object] = [error]
     while pending:
@@ -181,9 +180,9 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def may_have_been_sent(error: urllib3.exceptions.HTTPError) -> bool:
-    """Tell whether the request was on its way when it failed; if in doubt, it was."""
+    """Tell whether the request may have been sent before it failed; true if that is unclear."""
     return not (
-        lasts(error)
+        is_permanent(error)
         or isinstance(error, urllib3.exceptions.ProxyError)
         or any(
             isinstance(
@@ -195,11 +194,11 @@ def may_have_been_sent(error: urllib3.exceptions.HTTPError) -> bool:
     )
 
 
-def lasts(error: urllib3.exceptions.HTTPError) -> bool:
-    """Tell whether trying again is of no use: a certificate, a name, an address with a mistake.
+def is_permanent(error: urllib3.exceptions.HTTPError) -> bool:
+    """Tell whether a retry is pointless: a TLS failure, an unknown host, an invalid address.
 
-    Or an answer that is too large to be Vault's. TLS that breaks off in the middle is what a node
-    does that goes down.
+    Also a response that is too large for Vault's. But TLS that ends in the middle is what a node
+    does when it shuts down.
     """
     if isinstance(error, ValueError):
         return True
@@ -211,10 +210,10 @@ def lasts(error: urllib3.exceptions.HTTPError) -> bool:
     )
 
 
-def is_refused(error: urllib3.exceptions.HTTPError) -> bool:
-    """Tell whether nothing listens there, if it was not a proxy that could not be reached.
+def nothing_listens(error: urllib3.exceptions.HTTPError) -> bool:
+    """Tell whether no server listens at the address; false if the proxy could not be reached.
 
-    Of a Unix socket there may be no file, or none that can be (its path has 107 bytes at most).
+    For a Unix socket, the file does not exist, or its path is longer than 107 bytes.
     """
     nobody = (ConnectionRefusedError, FileNotFoundError, NotADirectoryError)
     return not isinstance(error, urllib3.exceptions.ProxyError) and any(

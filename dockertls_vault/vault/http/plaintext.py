@@ -1,4 +1,4 @@
-"""A connection that anybody on the way can read: told by its address, and said in words; pure."""
+"""Detect and describe an unencrypted connection, which anybody on the network can read; pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def exposes_token(server: Address, settings: Settings) -> bool:
     """Tell whether a token for ``server`` leaves this machine unencrypted.
 
-    It does so also on the way to a proxy that is there for loopback as well.
+    It does for a loopback address too, if a proxy on another machine is used for that.
     """
     if server.scheme != "http":
         return False
@@ -25,5 +25,5 @@ def exposes_token(server: Address, settings: Settings) -> bool:
 
 
 def warning(server: Address) -> str:
-    """Return what is said of such a connection."""
+    """Return the warning about an unencrypted connection to ``server``."""
     return f"the connection to {server} is not encrypted: the token is sent in the clear"

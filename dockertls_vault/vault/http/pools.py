@@ -1,4 +1,4 @@
-"""urllib3's pools with connections that are made by ours (dialing.py), and kept to a deadline."""
+"""urllib3's connection pools, with sockets from dialing.py that have a deadline."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ if TYPE_CHECKING:
 
     from .deadline import Socket
 
-# Connections to a server that are kept for the next request: one for each thread that asks at once
-# (vault/session.py).
+# Idle connections to keep per server: one for each thread that sends requests (vault/session.py).
 KEPT = 3
 
 
-def bound(manager: PoolManager) -> None:
-    """Let the connections of ``manager`` be such."""
+def use_deadlines(manager: PoolManager) -> None:
+    """Make ``manager`` use these pools."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
 
@@ -56,7 +55,7 @@ class _Connection(HTTPConnection):
             self._pieces.append(data)
 
     def connect(self) -> None:
-        """Connect; as long as nothing was sent, there is nothing to be patient for."""
+        """Connect; a signal may interrupt this at once, because nothing has been sent yet."""
         with stop.at_once():
             super().connect()
 
@@ -78,20 +77,20 @@ class _Connection(HTTPConnection):
 
 class _TLSConnection(_Connection, HTTPSConnection):
     def _tunnel(self) -> None:
-        """Ask the proxy for a way to Vault; what fails until that is there is the proxy's fault.
+        """Open a tunnel through the proxy; raises ProxyError for any failure until it is open.
 
-        urllib3 says so only where the proxy refuses or cannot be reached.
+        urllib3 only does so if the proxy refuses the tunnel or cannot be reached.
         """
         try:
             super()._tunnel()
         except (OSError, http.client.HTTPException) as error:
-            raise ProxyError("no way through", error) from error
+            raise ProxyError("tunnel failed", error) from error
 
     def send(self, data: Any) -> None:
-        """Send, or let urllib3 read why the server has gone, as it does for a broken pipe.
+        """Send; if the server has closed, raise BrokenPipeError, so that urllib3 reads the alert.
 
-        A server that wants a client's certificate says so after the handshake of TLS 1.3, and
-        may have closed before the request is written: its alert is still to be read.
+        With TLS 1.3 a server that requires a client certificate sends its alert after the handshake
+        and may close before the request is written.
         """
         try:
             super().send(data)
@@ -117,7 +116,7 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class UnixPool(HTTPConnectionPool):
-    """Connections to the Unix socket at ``path``; its server is called localhost, as by Go's."""
+    """Connections to the Unix socket at ``path``; the Host header is localhost, as in Go."""
 
     ConnectionCls = _UnixConnection
 

@@ -1,8 +1,8 @@
-"""Which proxy a request goes through, as Vault's own command line has it; pure.
+"""Choose the proxy for a request, as Vault's command line does; pure.
 
-``VAULT_PROXY_ADDR`` and ``VAULT_HTTP_PROXY`` are for every request. The variables that all
-programs share are read as Go reads them (golang.org/x/net/http/httpproxy): never for loopback,
-and not for what ``NO_PROXY`` lists.
+``VAULT_PROXY_ADDR`` and ``VAULT_HTTP_PROXY`` apply to every request. ``HTTP_PROXY`` and
+``HTTPS_PROXY`` are read as Go does (golang.org/x/net/http/httpproxy): they never apply to loopback,
+nor to what ``NO_PROXY`` lists.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def proxy_for(server: Address, settings: Settings) -> Proxy | None:
-    """Return the proxy for ``server``, or None; raises InvalidSetting.
+    """Return the proxy for ``server``, or None.
 
-    One that is not used may be written as it will.
+    Raises InvalidSetting if its URL is invalid; a proxy that is not used is not parsed.
     """
     if server.is_unix:
         return None
@@ -32,7 +32,7 @@ def proxy_for(server: Address, settings: Settings) -> Proxy | None:
         return settings.proxy
     name = f"{server.scheme}_proxy"
     proxy = {"http_proxy": settings.http_proxy, "https_proxy": settings.https_proxy}[name]
-    if proxy is None or _is_direct(server, settings.no_proxy or ""):
+    if proxy is None or _bypasses(server, settings.no_proxy or ""):
         return None
     try:
         return parsers.proxy(proxy if "://" in proxy else f"http://{proxy}")
@@ -42,7 +42,7 @@ def proxy_for(server: Address, settings: Settings) -> Proxy | None:
         ) from None
 
 
-def _is_direct(server: Address, no_proxy: str) -> bool:
+def _bypasses(server: Address, no_proxy: str) -> bool:
     host, port, ip = server.host, server.effective_port, server.ip
     if host == "localhost" or (ip is not None and ip.is_loopback):
         return True
@@ -50,10 +50,10 @@ def _is_direct(server: Address, no_proxy: str) -> bool:
 
 
 def _matches(entry: str, host: str, port: int, address: IPv4Address | IPv6Address | None) -> bool:
-    """Tell whether an entry of NO_PROXY means this host: ``*``, a network, an address, a domain.
+    """Tell whether an entry of NO_PROXY matches: ``*``, a network, an IP address or a domain.
 
-    The last two may have a port; a domain means what is below it, and without a leading dot
-    itself too.
+    The last two may have a port. A domain matches its subdomains, and without a leading dot also
+    itself.
     """
     if entry == "*":
         return True
@@ -70,7 +70,7 @@ def _matches(entry: str, host: str, port: int, address: IPv4Address | IPv6Addres
 
 
 def _split_port(entry: str) -> tuple[str, str]:
-    """Tell the port from the name before it; an IPv6 address with one is in brackets."""
+    """Return the host and the port, "" if it has none; an IPv6 address with a port is bracketed."""
     name, colon, port = entry.rpartition(":")
     if name.startswith("[") and name.endswith("]"):
         return name[1:-1], port

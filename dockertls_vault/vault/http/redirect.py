@@ -1,4 +1,4 @@
-"""Where a redirect leads: to the URL that it names, as Vault's own command line follows it."""
+"""Resolve a redirect, as Vault's command line follows it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 
 def target(address: Address, asked: Target, answer: Answer, *, follow: bool) -> Target:
-    """Return what to ask instead of ``asked``, which is one of the node at ``address``.
+    """Return the URL that replaces ``asked``, after a redirect from the node at ``address``.
 
-    It may be relative (RFC 9110, 10.2.2), and below another path: what a proxy puts before
-    Vault's own path is no business of the leader's. Raises VaultError if it is not to be
-    followed.
+    The Location may be relative (RFC 9110 §10.2.2), and have another path prefix: the leader need
+    not be behind the same proxy. Raises VaultError if it must not be followed.
     """
     location = answer.headers.get("Location", "")
     try:
@@ -32,11 +31,11 @@ def target(address: Address, asked: Target, answer: Answer, *, follow: bool) -> 
         )
     if not follow:
         raise VaultError(
-            f"{address} is a standby and redirects, which VAULT_DISABLE_REDIRECTS forbids",
+            f"{address} is a standby and redirects, but VAULT_DISABLE_REDIRECTS is set",
             status=answer.status,
-            hint=f"give the address of the leader: {found.server}",
+            hint=f"use the leader's address: {found.server}",
         )
-    # What comes from a Unix socket may stay on this machine.
+    # A redirect from a Unix socket to loopback stays on this machine.
     stays = asked.server.scheme == "http" or (asked.server.is_unix and found.server.is_loopback)
     if found.server.scheme == "http" and not stays:
         raise VaultError(
@@ -49,7 +48,7 @@ def target(address: Address, asked: Target, answer: Answer, *, follow: bool) -> 
 
 
 def base(asked: Target, path: str) -> Address:
-    """Return the address of the node that ``asked`` is of, as VAULT_ADDR has it."""
+    """Return the address of the node in the URL ``asked``, in the form of VAULT_ADDR."""
     end = f"/v1/{path}"
     prefix = asked.path.removesuffix(end) if asked.path.endswith(end) else ""
     return dataclasses.replace(asked.server, path=prefix)

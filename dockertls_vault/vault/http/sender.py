@@ -164,7 +164,7 @@ class Sender:
                 failures.unreachable(address, error, self._settings),
                 sent=failures.may_have_been_sent(error),
                 patience=0.0
-                if failures.lasts(error) or self._is_down(address, error)
+                if failures.is_permanent(error) or self._is_down(address, error)
                 else math.inf,
             )
 
@@ -176,7 +176,7 @@ class Sender:
     def _is_down(self, address: Address, error: HTTPError) -> bool:
         """Tell whether the only node is one on this machine that is not running."""
         is_only = self._settings.addresses == (address,)
-        return is_only and address.is_loopback and failures.is_refused(error)
+        return is_only and address.is_loopback and failures.nothing_listens(error)
 
     def _judge(
         self, call: Call, address: Address, answer: Answer, meaning: Meaning, until: float
@@ -189,7 +189,7 @@ class Sender:
         fault.acted = meaning.acted
         is_there = not isinstance(fault, VaultUnreachable)
         if verdict in _ASTRAY and is_there and self._is_astray(address, until):
-            return Failure(failures.astray(address, self._settings), patience=0.0)
+            return Failure(failures.wrong_path(address, self._settings), patience=0.0)
         if verdict is Verdict.LAGGING and not self._writes.may_be_missing():
             verdict = Verdict.FINAL
         if verdict in {Verdict.FINAL, Verdict.NO_FORWARDING}:

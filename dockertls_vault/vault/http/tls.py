@@ -1,4 +1,4 @@
-"""TLS to Vault as Vault's own command line does it: which CAs are trusted, who we are."""
+"""TLS connections to Vault, with the trusted CAs and client certificate of its command line."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re
 def context(settings: Settings) -> ssl.SSLContext:
     """Return the context for connections to Vault; raises InvalidSetting.
 
-    As Go, and whatever Python's version: a certificate that was given is trusted, be it a root,
-    an intermediate or the listener's own; names are looked for in the SANs alone; and what RFC
-    5280 asks of a CA beyond that is not insisted on.
+    It verifies as Go does, with every version of Python: a given certificate is trusted, whether it
+    is a root, an intermediate or the listener's own; only SANs are compared with the host; and
+    X509_STRICT checks of CA certificates are off.
     """
     made = ssl.create_default_context(cadata=_cas(settings))
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     made.verify_flags &= ~ssl.VERIFY_X509_STRICT
     made.hostname_checks_common_name = False
     made.sslsocket_class = TLSSocket
-    _show(made, settings)
+    _load_client_certificate(made, settings)
     if settings.skip_verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     return made
 
 
-def is_given(settings: Settings) -> bool:
-    """Tell whether there is more to it than the system's CAs."""
+def is_configured(settings: Settings) -> bool:
+    """Tell whether the settings name CAs or a client certificate."""
     found = (
         settings.ca_cert,
         settings.ca_cert_bytes,
@@ -54,24 +54,24 @@ def is_given(settings: Settings) -> bool:
     return any(value is not None for value in found)
 
 
-def _show(made: ssl.SSLContext, settings: Settings) -> None:
-    """Let the context show our certificate, if there is one."""
+def _load_client_certificate(made: ssl.SSLContext, settings: Settings) -> None:
+    """Load our client certificate and its key into the context, if they are set."""
     certificate, key = settings.client_cert, settings.client_key
     if certificate is None and key is None:
         return
     if certificate is None or key is None:
         named = settings.origins["client_key" if certificate is None else "client_cert"]
         raise InvalidSetting(
-            f"{named}: a client certificate for Vault needs its key as well",
+            f"{named}: a client certificate for Vault needs both a certificate and a key",
             hint="set both VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
         )
     origins = settings.origins
     with (
-        _in_memory(certificate, origins["client_cert"]) as shown,
-        _in_memory(key, origins["client_key"]) as proof,
+        _readable_path(certificate, origins["client_cert"]) as shown,
+        _readable_path(key, origins["client_key"]) as proof,
     ):
         try:
-            # Without a password OpenSSL would ask for that of an encrypted key.
+            # Without a password, OpenSSL would prompt for that of an encrypted key.
             made.load_cert_chain(shown, proof, password="")
         except OSError as error:
             raise InvalidSetting(
@@ -80,10 +80,11 @@ def _show(made: ssl.SSLContext, settings: Settings) -> None:
 
 
 @contextmanager
-def _in_memory(path: Path, origin: str) -> Iterator[str]:
-    """Give a path at which OpenSSL, which takes nothing else, finds what is in a file.
+def _readable_path(path: Path, origin: str) -> Iterator[str]:
+    """Yield a path from which OpenSSL can read the content of a file; it only accepts paths.
 
-    OpenSSL itself would wait for a pipe for ever, and heed no signal.
+    We read the file ourselves, because OpenSSL would wait for a pipe without a timeout, and ignore
+    signals.
     """
     try:
         content = bounded.read(path)
@@ -92,14 +93,14 @@ def _in_memory(path: Path, origin: str) -> Iterator[str]:
     reading, writing = os.pipe()
 
     def feed() -> None:
-        # OpenSSL reads no further than to what it cannot use.
+        # OpenSSL stops reading at the first thing that it cannot parse.
         with suppress(BrokenPipeError, BlockingIOError), os.fdopen(writing, "wb") as pipe:
             pipe.write(content)
 
     feeder = Thread(target=feed)
     try:
         feeder.start()
-    except RuntimeError:  # no more threads are allowed: then what a pipe holds has to be enough
+    except RuntimeError:  # no more threads are allowed: write as much as fits into the pipe
         os.set_blocking(writing, False)
         feed()
     try:
@@ -111,10 +112,10 @@ def _in_memory(path: Path, origin: str) -> Iterator[str]:
 
 
 def _cas(settings: Settings) -> str | None:
-    """Return the CAs that were given, PEM: the file's and the directory's, else the text's.
+    """Return the CAs of the settings in PEM: of the file and the directory, or else of the text.
 
-    OpenSSL wants the files of a directory named by hashes, Vault takes them as they are. The
-    system's CAs count only where none are given, as for HashiCorp's command line.
+    Unlike OpenSSL, Vault does not require the files of a directory to be named by their hash. None
+    means the system's CAs: they are used only if no others are given, as in Vault's command line.
     """
     origins, text, read = settings.origins, settings.ca_cert_bytes, ""
     if text is not None:
@@ -131,7 +132,7 @@ def _cas(settings: Settings) -> str | None:
 def _files(path: Path) -> Iterator[Path]:
     """Yield the files in and below a directory, or ``path`` itself if there are none.
 
-    Raises OSError once it is iterated, where one of its directories cannot be looked through.
+    Raises OSError during iteration if a directory cannot be read.
     """
     yield from sorted(file for file in path.rglob("*") if file.is_file()) or [path]
 
@@ -140,14 +141,14 @@ def _read(files: Iterable[Path], origin: str) -> str:
     try:
         return "".join(bounded.read(file).decode("ascii", "ignore") for file in files)
     except (OSError, ValueError) as error:
-        raise InvalidSetting(f"{origin}: no CA certificates can be read there: {error}") from None
+        raise InvalidSetting(f"{origin}: cannot read CA certificates: {error}") from None
 
 
 def _certificates(text: str, origin: str) -> str:
-    """Return the certificates in ``text``, whatever is between them; a broken one is left out."""
+    """Return the certificates in ``text``, without broken ones or anything between them."""
     found = "".join(f"{block}\n" for block in _PEM.findall(text) if _is_certificate(block))
     if not found:
-        raise InvalidSetting(f"{origin}: no CA certificates in PEM form")
+        raise InvalidSetting(f"{origin}: no CA certificate in PEM format")
     return found
 
 

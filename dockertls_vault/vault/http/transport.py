@@ -1,4 +1,4 @@
-"""One request to one node: connection settings, one deadline, and what came back."""
+"""Send one request to one node, with one deadline, and return its response."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from dockertls_vault.settings.address import Proxy, Target
     from dockertls_vault.settings.schema import Settings
 
-# A certificate with its chain has some ten thousand bytes; what is longer is not Vault.
+# Bytes. A certificate with its chain takes about 10 kB; a much larger response is not Vault's.
 LONGEST_BODY = 8 * 1024 * 1024
 _CHUNK = 64 * 1024
-# Bytes; a web server's page says in its title what is wrong.
+# Bytes; enough for the title of a web server's error page.
 _LONGEST_TEXT = 1024
-# Seconds until a connection is there, DNS and the handshake of TLS included.
+# Seconds to connect, including DNS and the TLS handshake.
 _CONNECTING = 5.0
 
 
 class TooLongError(HTTPError):
-    """A body that is larger than any of Vault's."""
+    """A response larger than any of Vault's."""
 
 
 class MalformedError(HTTPError):
-    """What cannot be sent, or what was answered and cannot be read."""
+    """A request that cannot be sent, or a response that cannot be parsed."""
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def _quoting_nothing() -> Iterator[None]:
 
 
 class Transport:
-    """Connections with the settings of Vault, and nothing read behind our back; for any thread."""
+    """Connections to Vault that only use our settings, not the environment; thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -72,12 +72,12 @@ class Transport:
             for address in settings.addresses
             if address.is_unix
         }
-        if tls.is_given(settings):
-            _ = self._context  # what is wrong with it is said whatever the address
+        if tls.is_configured(settings):
+            _ = self._context  # report invalid TLS settings even if no address needs them
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        """What TLS is spoken with; to read the system's CAs takes longer than a request."""
+        """The TLS context; created on demand, as reading the system's CAs outlasts a request."""
         return tls.context(self._settings)
 
     @_quoting_nothing()
@@ -91,10 +91,10 @@ class Transport:
         params: Mapping[str, str] | None,
         timeout: float,
     ) -> Answer:
-        """Send a request and read the whole answer within ``timeout`` seconds.
+        """Send a request and read the complete response within ``timeout`` seconds.
 
-        LIST goes as ``GET ?list=true``, as Vault's own command line sends it: proxies know no
-        such verb. Raises HTTPError; a redirect is an answer like any other.
+        LIST is sent as ``GET ?list=true``, as by Vault's command line, because proxies may reject
+        the method. Does not follow redirects. Raises HTTPError if there is no response.
         """
         if method == "LIST":
             method, params = "GET", {**(params or {}), "list": "true"}
@@ -102,7 +102,7 @@ class Transport:
         with pool.request(
             method,
             url,
-            # http.client writes Latin-1, and Vault reads UTF-8.
+            # http.client encodes headers as Latin-1, Vault decodes UTF-8.
             headers={name: value.encode().decode("latin-1") for name, value in headers.items()},
             json=body,
             timeout=Timeout(total=timeout, connect=min(timeout, _CONNECTING)),
@@ -122,7 +122,7 @@ class Transport:
             manager.clear()
 
     def _pool(self, target: Target) -> tuple[pools.UnixPool | PoolManager, str]:
-        """Return the connections for ``target``, and what they call it."""
+        """Return the connection pool for ``target``, and the URL to request from it."""
         server = target.server
         if server.is_unix:
             return self._unix[server], str(target).removeprefix(server.root)
@@ -149,14 +149,14 @@ class Transport:
                 proxy_ssl_context=context,
                 **to_vault,
             )
-        pools.bound(manager)
+        pools.use_deadlines(manager)
         return manager
 
 
 def _credentials(proxy: Proxy) -> dict[str, str] | None:
-    """Return the header with the user and the password for a proxy, as Go sends them.
+    """Return the header with the user and password for a proxy, encoded as Go does.
 
-    urllib3's make_headers knows Latin-1 alone.
+    urllib3's make_headers only supports Latin-1.
     """
     if proxy.credentials is None:
         return None
@@ -165,14 +165,14 @@ def _credentials(proxy: Proxy) -> dict[str, str] | None:
 
 
 def _with(target: Target, params: Mapping[str, str]) -> Target:
-    """Return ``target`` with these parameters, once: that of a redirect has them already."""
+    """Return ``target`` with these query parameters, replacing those that a redirect has kept."""
     pairs = parse_qsl(target.query, keep_blank_values=True)
     kept = [pair for pair in pairs if pair[0] not in params]
     return dataclasses.replace(target, query=urlencode([*kept, *params.items()]))
 
 
 def _read(response: BaseHTTPResponse) -> bytes:
-    """Read the body, unless it is too long to be one of Vault's."""
+    """Return the body; raises TooLongError if it is too large to be Vault's."""
     raw = bytearray()
     while piece := response.read1(_CHUNK, decode_content=True):
         raw += piece
@@ -182,7 +182,7 @@ def _read(response: BaseHTTPResponse) -> bytes:
 
 
 def _no_constant(name: str) -> None:
-    """Refuse NaN and infinities, which Python takes for JSON."""
+    """Raise ValueError for NaN and Infinity, which Python's parser accepts as JSON."""
     raise ValueError(name)
 
 

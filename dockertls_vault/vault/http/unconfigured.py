@@ -1,4 +1,4 @@
-"""What was not set that Vault is reached with, told at once; and what sudo has to do with it."""
+"""Errors for a missing token or address, with a hint about sudo, which drops both."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from dockertls_vault.settings.address import Address
     from dockertls_vault.settings.schema import Settings
 
-# With -E, sudo keeps HOME as well where it may, and so ~/.vault-token.
+# If the policy allows it, sudo -E also keeps HOME, and with it ~/.vault-token.
 _SUDO = "sudo drops variables such as VAULT_ADDR and VAULT_TOKEN: set them, and use `sudo -E`"
 _NEITHER = (
     "set VAULT_ADDR and VAULT_TOKEN (or BAO_ADDR and BAO_TOKEN, or the ~/.vault-token of `bao "
     "login` and `vault login`), or choose an auth method with --auth; "
-    "`dockertls-vault dev` starts an OpenBao to try it out"
+    "`dockertls-vault dev` starts an OpenBao for trying it out"
 )
 
 
 def no_token(settings: Settings) -> NoToken:
-    """Return what to say where there is no token, and of the address if there is none either."""
+    """Return the error for a missing token, which also mentions a missing address."""
     what = "no Vault token and no auth method"
     if "addresses" not in settings.origins:
         what += "; no Vault address is set either"
@@ -32,9 +32,9 @@ def no_token(settings: Settings) -> NoToken:
 def no_address(
     settings: Settings, address: Address, reason: str, *, guess: str = ""
 ) -> VaultUnreachable:
-    """Return what to say where nobody is at the default ``address``, for that ``reason``.
+    """Return the error for an unset address, if Vault is not at the default ``address``.
 
-    ``guess`` is a question about the address that it may be.
+    ``reason`` is what happened there; ``guess`` suggests another address as a question.
     """
     hint = "set VAULT_ADDR or BAO_ADDR to the address of Vault"
     return VaultUnreachable(

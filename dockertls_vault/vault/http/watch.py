@@ -1,4 +1,4 @@
-"""Report what a session waits for, if it takes long; one thread does so for all its waits."""
+"""Report long waits for Vault, from one thread per session."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def is_long(seconds: float) -> bool:
 
 
 class Watch:
-    """Reports to ``progress`` what takes longer than PATIENCE.
+    """Reports to ``progress`` each wait that takes longer than PATIENCE.
 
-    Its thread wakes once in that time, or when a wait is due, so that a wait of milliseconds wakes
-    nobody: a thread for each request would cost more than the request.
+    A thread for each request would cost more than the request. The single thread wakes only every
+    PATIENCE seconds, or when a wait is due, so that a short wait wakes no thread.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -39,12 +39,12 @@ class Watch:
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
-        """Report ``text`` if the block takes long, and never after it."""
+        """Report ``text`` if the block takes long, but not after the block."""
         with self._lock:
             self._text, self._due = text, time.monotonic() + PATIENCE
         if not self._started:
             self._started = True
-            with suppress(RuntimeError):  # no more threads are allowed: then no wait is reported
+            with suppress(RuntimeError):  # no more threads are allowed: waits are not reported
                 threading.Thread(target=self._watch, daemon=True).start()
         try:
             yield
@@ -53,7 +53,7 @@ class Watch:
                 self._text = None
 
     def tell(self, text: str) -> None:
-        """Report ``text`` at once: a wait begins that is known to take long."""
+        """Report ``text`` at once, for a wait that is known to be long."""
         self._progress.waiting(text)
 
     def over(self) -> None:
@@ -61,7 +61,7 @@ class Watch:
         self._progress.over()
 
     def end(self) -> None:
-        """Report nothing from now on."""
+        """Stop reporting."""
         self._ended.set()
 
     def _watch(self) -> None:
@@ -75,7 +75,7 @@ class Watch:
 
 
 class Unwatched:
-    """Reports nothing: another thread waits for this one, and reports that."""
+    """Reports nothing, because another thread waits for this one and reports that."""
 
     def waiting(self, _text: str) -> AbstractContextManager[None]:
         return nullcontext()

@@ -1,4 +1,4 @@
-"""AppRole's two halves; a response-wrapped secret_id is unwrapped once, and only if it is ours."""
+"""AppRole's role_id and secret_id; a wrapped secret_id is unwrapped only if its origin is right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dockertls_vault.vault.answers import fields
 from . import wrapping
 from .token import check_secret, read_secret
 
-# A JWT, the other form of a wrapping token, has two dots as well.
+# A wrapping token can also be a JWT, which has two dots as well.
 _TOKEN = re.compile(r"(?P<prefix>s|hvs)\.[^.]+(\.(?P<namespace>[^.]+))?")
 
 NO_SECOND_HALF = (
@@ -44,10 +44,10 @@ def secret_id(
     mount: str,
     once: Callable[[], AbstractContextManager[None]],
 ) -> str | None:
-    """Return the secret_id, or None for a role that asks for none (bind_secret_id=false).
+    """Return the secret_id, or None if none is set, for a role with bind_secret_id=false.
 
-    Raises WrappingTokenInvalid if somebody unwrapped it before, LoginDenied if what is wrapped is
-    not a secret_id of ``mount``, or of another namespace; it is not unwrapped then.
+    Raises WrappingTokenInvalid if it was already unwrapped. Raises LoginDenied, without unwrapping
+    it, if it was wrapped in another namespace, or is not a secret_id of ``mount``.
     """
     plain = _either(settings, "secret_id", settings.secret_id, settings.secret_id_file)
     if plain is not None:
@@ -68,7 +68,7 @@ def secret_id(
 
 
 def has_secret_id(settings: Settings) -> bool:
-    """Tell whether there is one in the settings, plain or wrapped; not every role asks for it."""
+    """Tell whether a secret_id is set, plain or wrapped."""
     given = (
         settings.secret_id,
         settings.secret_id_file,
@@ -79,7 +79,7 @@ def has_secret_id(settings: Settings) -> bool:
 
 
 def wrapped_in(settings: Settings) -> str | None:
-    """Return where the wrapping token is that a login unwraps, None if it unwraps none."""
+    """Return the source of the wrapping token that a login will spend, or None."""
     if settings.secret_id is not None or settings.secret_id_file is not None:
         return None
     if settings.wrapped_secret_id is not None:
@@ -95,11 +95,11 @@ def _either(settings: Settings, name: str, value: str | None, file: Path | None)
 
 
 def _check_namespace(settings: Settings, token: str) -> None:
-    """Refuse a wrapping token of a namespace where there should be none, and the other way round.
+    """Raise LoginDenied if only one of the wrapping token and the settings has a namespace.
 
-    Vault looks one up, and unwraps it, in whatever namespace it is asked. A token of a namespace
-    ends with an id of that, which nobody can tell from the id of another one. A token without
-    one is judged only in OpenBao's form: HashiCorp Vault (``hvs.``) may have it within.
+    Vault looks up and unwraps a token in any namespace. A token of a namespace ends with that
+    namespace's id, which cannot be compared with a name. The lack of an id is only conclusive in
+    OpenBao's format: HashiCorp Vault (``hvs.``) can encode the namespace inside the token.
     """
     form = _TOKEN.fullmatch(token)
     if form is None:
@@ -107,26 +107,29 @@ def _check_namespace(settings: Settings, token: str) -> None:
     expected = settings.namespace not in {None, "root"}
     if form["namespace"] and not expected:
         raise LoginDenied(
-            "the wrapped secret_id was created in a namespace, and none is set; it was not "
+            "the wrapped secret_id was created in a namespace, but none is set; it was not "
             "unwrapped",
             hint="set VAULT_NAMESPACE or BAO_NAMESPACE to the namespace that it was created in",
         )
     if form["prefix"] == "s" and not form["namespace"] and expected:
         raise LoginDenied(
-            "the wrapped secret_id was created in no namespace, and "
+            "the wrapped secret_id was created in the root namespace, but "
             f"{settings.origins['namespace']} is {settings.namespace!r}; it was not unwrapped",
             hint="create it in that namespace, or unset the namespace here",
         )
 
 
 def _check_origin(anonymous: Adapter, token: str, mount: str, role: str | None) -> None:
-    """Refuse what somebody else wrapped: it could be a secret_id of the attacker's own role."""
+    """Raise LoginDenied for a token that wraps anything but a secret_id of the expected role.
+
+    An attacker could replace it with a secret_id of their own role.
+    """
     path = wrapping.creation_path(anonymous, token)
     name = "[^/]+" if role is None else re.escape(role)
     if not re.fullmatch(rf"auth/{re.escape(mount)}/role/{name}/secret-id", path):
-        wanted = f"auth/{mount}/role/{role or 'ROLE'}/secret-id"
+        expected = f"auth/{mount}/role/{role or 'ROLE'}/secret-id"
         raise LoginDenied(
-            f"the wrapped secret_id was created at {path!r}, not at {wanted!r}; it was not "
+            f"the wrapped secret_id was created at {path!r}, not at {expected!r}; it was not "
             "unwrapped",
-            hint="if nobody you know created it there, treat it as planted by an attacker",
+            hint="unless you know who created it there, assume that an attacker planted it",
         )

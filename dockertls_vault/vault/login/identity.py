@@ -1,4 +1,4 @@
-"""The token: found where it was given, or got by a login; looked for again when it is refused."""
+"""The token of a session: read from where it is set, or obtained by a login; renewed on demand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Identity:
-    """Who we are to Vault; the token is looked for when it is first needed."""
+    """Provides the token of a session, which is obtained when it is first needed."""
 
     def __init__(self, settings: Settings, authenticator: Authenticator) -> None:
         self._settings = settings
@@ -39,7 +39,7 @@ class Identity:
 
     @property
     def defers_login(self) -> bool:
-        """Whether the login that is to come uses up what can be had once, or asks somebody."""
+        """Whether a login is pending that spends a one-time secret or prompts for a password."""
         return self._token is None and (
             self._choice.method in {Method.USERPASS, Method.LDAP}
             or (
@@ -49,36 +49,36 @@ class Identity:
         )
 
     def prepare(self) -> None:
-        """Find a token that was given, before Vault is asked anything; a login waits until then."""
+        """Read an existing token before any request is sent; a login happens on demand."""
         if self._choice.method is Method.TOKEN:
             self._given = self._look()
 
     def token(self) -> str:
-        """Return the token; raises NoToken if there is none, and what a login raises."""
+        """Return the token; raises NoToken if there is none, or what a login raises."""
         if self._token is None:
             self._token = self._find()
             logger.debug("%s", self._found)
         return self._token
 
     def count(self, token: str) -> None:
-        """Remember that Vault has answered a request with ``token``, which was a use of it."""
+        """Count a request that Vault answered as one use of ``token``."""
         self._used[token] += 1
 
     def is_over(self, login: Login) -> bool:
-        """Tell whether the token has ended by itself: by its TTL, or with the last of its uses."""
+        """Tell whether the token has expired, or has been used as often as it may be."""
         age = time.monotonic() - login.since
         expired = login.ttl is not None and 0 < login.ttl.total_seconds() < age
         return expired or (login.uses is not None and self._used[login.token] >= login.uses)
 
     def found(self) -> str:
-        """Return in words how the token was come by, and why so."""
+        """Describe where the token comes from, and why it was chosen."""
         self.token()
         return self._found
 
     def renew(self) -> bool:
-        """Look for another token, or log in again, after Vault refused this one.
+        """Read the token again, or log in again, after Vault rejected it.
 
-        Tell whether there is another one.
+        Return whether the token is a different one.
         """
         before, self._token = self._token, None
         try:
@@ -91,7 +91,7 @@ class Identity:
         return self._token != before
 
     def explain_rejection(self, refused: TokenRejected) -> TokenRejected:
-        """Return the refusal of the token in use with where that was found, and what to do."""
+        """Return the error with the source of the rejected token, and what to do about it."""
         whose = self._found
         if self._choice.method is not Method.TOKEN:
             whose = f"the token of our login ({self._found})"
@@ -103,21 +103,21 @@ class Identity:
         )
 
     def _remedy(self) -> str:
-        """Return what to do about a token that Vault rejected, by where it was found."""
+        """Return what to do about a rejected token, depending on its source."""
         if self._choice.method is not Method.TOKEN:
             return (
-                "check that such a token may be used from here (token_bound_cidrs), and often "
-                "enough"
+                "check the auth role: token_bound_cidrs must include this machine, and "
+                "token_num_uses must be high enough"
             )
-        doubt = "is it expired, revoked, or another server's?"
+        doubt = "is it expired, revoked, or from another server?"
         if self._settings.token is not None:
             variable = self._settings.origins["token"]
             instead = choose(without_token(self._settings))
             if instead.method is not Method.TOKEN:
                 return f"{doubt} unset {variable} to log in with {instead.method}: {instead.why}"
-            return f"{doubt} unset {variable}, or log in again and set it to the new one"
+            return f"{doubt} unset {variable}, or log in again and set it to the new token"
         if self._settings.token_file is not None:
-            return f"{doubt} have another one put there: does the agent that does so still run?"
+            return f"{doubt} check that the agent that writes this file is still running"
         return f"{doubt} log in again with `bao login` or `vault login`"
 
     def _find(self) -> str:
@@ -135,7 +135,7 @@ class Identity:
         return token
 
     def _look(self) -> tuple[str, str]:
-        """Return the token that was given, and where it was."""
+        """Return the existing token and its source."""
         given = given_token(self._settings)
         if given is None:
             raise no_token(self._settings)

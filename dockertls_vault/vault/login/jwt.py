@@ -1,4 +1,4 @@
-"""The JWT of a job: from a file or a variable, or from GitHub, which gives it when asked."""
+"""The JWT of a CI job: from a file, from an environment variable, or requested from GitHub."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dockertls_vault.settings.schema import Settings
     from dockertls_vault.vault.answers.answer import Answer
 
-_TRIES = 3
-_SHORTEST = 0.1  # seconds for a try where next to nothing is left
+_ATTEMPTS = 3
+_SHORTEST = 0.1  # seconds; the minimum for an attempt when the timeout is nearly over
 _NONE = "GitHub issued no JWT for this job"
 _AGAIN = "run the job again a little later; see githubstatus.com"
 
@@ -35,15 +35,15 @@ def find_jwt(
     settings: Settings,
     spending: Callable[[], AbstractContextManager[float]],
 ) -> str:
-    """Return the JWT to log in with, as fresh as it can be had; raises NoToken if there is none.
+    """Return a fresh JWT to log in with; raises NoToken if none is configured.
 
-    ``spending`` gives the seconds that are left for the command, and counts those that pass.
+    ``spending`` is a context that yields the remaining seconds, and deducts the time spent in it.
     """
     if settings.jwt is not None:
         return check_secret(settings.jwt, settings.origins["jwt"])
     if settings.jwt_variable is not None:
         raise NoToken(
-            f"the variable {settings.jwt_variable} is not set, where the JWT should be "
+            f"the variable {settings.jwt_variable}, which should have the JWT, is not set "
             f"({settings.origins['jwt_variable']})"
         )
     if settings.jwt_file is not None:
@@ -55,23 +55,23 @@ def find_jwt(
         return check_secret(settings.gitlab_token, settings.origins["gitlab_token"])
     raise NoToken(
         "no JWT to log in with",
-        hint="a job on GitHub needs `permissions: id-token: write`, one on GitLab `id_tokens: "
-        "VAULT_ID_TOKEN`; elsewhere set DOCKERTLS_JWT_FILE",
+        hint="on GitHub, the job needs `permissions: id-token: write`; on GitLab, `id_tokens: "
+        "VAULT_ID_TOKEN`; elsewhere, set DOCKERTLS_JWT_FILE",
     )
 
 
 def _ask_github(settings: Settings, url: Target, left: float) -> str:
-    """Ask GitHub for a JWT of this job, a few times within ``left`` seconds if it does not answer.
+    """Request this job's JWT from GitHub, with a few attempts within ``left`` seconds.
 
-    Raises RateLimited, LoginDenied if the job may have none, else VaultUnreachable.
+    Raises LoginDenied if the job lacks the permission, RateLimited, or else VaultUnreachable.
     """
     if settings.github_token is None:
-        raise NoToken("ACTIONS_ID_TOKEN_REQUEST_TOKEN is not set, though the URL for it is")
+        raise NoToken("ACTIONS_ID_TOKEN_REQUEST_URL is set, but ACTIONS_ID_TOKEN_REQUEST_TOKEN not")
     secret = check_secret(settings.github_token, settings.origins["github_token"])
     deadline = time.monotonic() + left
-    transport = Transport(_beyond_vault(settings))
+    transport = Transport(_without_vault(settings))
     try:
-        for attempt in range(_TRIES):
+        for attempt in range(_ATTEMPTS):
             try:
                 answer = transport.send(
                     "GET",
@@ -88,7 +88,7 @@ def _ask_github(settings: Settings, url: Target, left: float) -> str:
             else:
                 if answer.status < 500 and answer.status != 429:
                     return _value(answer)
-                failure = _passing(answer.status)
+                failure = _temporary(answer.status)
             pause = retry.pause(attempt, random.random)
             if time.monotonic() + pause >= deadline:
                 break
@@ -98,8 +98,8 @@ def _ask_github(settings: Settings, url: Target, left: float) -> str:
     raise failure
 
 
-def _beyond_vault(settings: Settings) -> Settings:
-    """Return the settings without those that are for the connection to Vault alone."""
+def _without_vault(settings: Settings) -> Settings:
+    """Return the settings without those that only apply to connections to Vault."""
     return dataclasses.replace(
         settings,
         ca_cert=None,
@@ -113,7 +113,7 @@ def _beyond_vault(settings: Settings) -> Settings:
     )
 
 
-def _passing(status: int) -> DockerTLSError:
+def _temporary(status: int) -> DockerTLSError:
     if status == 429:
         return RateLimited(f"{_NONE}: too many requests (HTTP 429)", hint=_AGAIN)
     return VaultUnreachable(f"{_NONE}: HTTP {status}", hint=_AGAIN)

@@ -1,4 +1,4 @@
-"""How Vault comes to know who we are: which method, why that one, and the login itself."""
+"""Choose an auth method, and log in to Vault with it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# What shows that a method is meant, where none is named; the first one that is there decides.
-_SIGNS = (
+# The settings that select a method if none is named; the first one that is set decides.
+_SELECTED_BY = (
     (Method.TOKEN, ("token", "token_file")),
     (Method.APPROLE, ("role_id", "role_id_file")),
     (Method.JWT, ("jwt", "jwt_variable", "jwt_file", "github_url", "gitlab_token")),
@@ -45,7 +45,7 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class Choice:
-    """A method, and the setting that led to it."""
+    """An auth method, and why it was chosen."""
 
     method: Method
     why: str
@@ -53,13 +53,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Login:
-    """A token that we logged in for; a batch token cannot be revoked and ends by itself.
+    """The token of a login; a ``batch`` token cannot be revoked, only expire.
 
-    ``accessor`` names it without being of use as a token, ``ttl`` is from the login on (zero: it
-    never ends), and ``uses`` how often it may be used; all three are None where the answer has
-    none that makes sense, and ``uses`` also where there is no limit. ``since`` is when we had the
-    answer, by the monotonic clock. ``used_up`` says where the wrapping token was that it took,
-    which is of no use any more.
+    ``ttl`` counts from the login; zero means that the token never expires. ``uses`` is how often
+    it may be used, None without a limit. ``accessor``, ``ttl`` and ``uses`` are also None if the
+    response has no valid value. ``since`` is the time of the response on the monotonic clock.
+    ``consumed_wrapping_token`` is the source of the wrapping token that the login spent.
     """
 
     token: str = field(repr=False)
@@ -72,19 +71,19 @@ class Login:
 
 
 def choose(settings: Settings) -> Choice:
-    """Return how Vault is told who we are: as asked for, or as found out.
+    """Return the auth method that the settings name, or else the one that they imply.
 
-    A token in the environment wins over a method in a file: it is nearer to the user.
+    A token in the environment wins over a method in a file, because it is set per command.
     """
     origins = settings.origins
-    asked = settings.auth
-    if asked is not None and not isinstance(origins["auth"], InFile):
-        return Choice(asked, f"{origins['auth']} says so")
+    named = settings.auth
+    if named is not None and not isinstance(origins["auth"], InFile):
+        return Choice(named, f"{origins['auth']} is set")
     if settings.token is not None:
         return Choice(Method.TOKEN, f"{origins['token']} is set")
-    if asked is not None:
-        return Choice(asked, f"{origins['auth']} says so")
-    for method, names in _SIGNS:
+    if named is not None:
+        return Choice(named, f"{origins['auth']} is set")
+    for method, names in _SELECTED_BY:
         for name in names:
             if name in origins:
                 return Choice(method, f"{origins[name]} is set")
@@ -94,13 +93,13 @@ def choose(settings: Settings) -> Choice:
 
 
 def without_token(settings: Settings) -> Settings:
-    """Return the settings as they would be without a token in the environment."""
+    """Return the settings without the token from the environment."""
     origins = {name: origin for name, origin in settings.origins.items() if name != "token"}
     return dataclasses.replace(settings, token=None, origins=origins)
 
 
 class Authenticator:
-    """Logs in; what can be had once only (a secret_id, a password) is kept for the next time."""
+    """Logs in to Vault; keeps an unwrapped secret_id or a typed password for the next login."""
 
     def __init__(
         self,
@@ -128,38 +127,40 @@ class Authenticator:
         }
 
     def mount(self, method: Method) -> str:
-        """Return where ``method`` is mounted, below ``auth/``."""
+        """Return the mount of ``method``, below ``auth/``."""
         return self._settings.auth_mount or method.value
 
     def refuse_wrapping(self, token: str, origin: str) -> None:
-        """Raise NoToken for a wrapping token, which the first use as a token would spend."""
+        """Raise NoToken for a wrapping token, which would be spent if it were used as a token."""
         wrapping.refuse(self._anonymous, token, origin)
 
     def login(self, method: Method, note: Callable[[Login], None]) -> Login:
-        """Log in by ``method``, which is not TOKEN; ``note`` is told before the answer is judged.
+        """Log in with ``method``, which is not TOKEN.
 
-        Raises LoginDenied with Vault's words, NoToken if there is nothing to log in with, and
-        what the cluster raises; then with what it may have left in Vault, if it may.
+        ``note`` is called before the response is fully checked, so that the token can be revoked in
+        any case. Raises LoginDenied with Vault's message, NoToken if there is nothing to log in
+        with, and what the cluster raises; its hint says if a token may be left behind in Vault.
         """
         mount = self.mount(method)
         try:
             body = self._methods[method](mount)
         except LoginDenied as error:
             error.hint = error.hint or (
-                f"{self._hint(method)} (and is the {method} method enabled at auth/{mount}?)"
+                f"{self._hint(method)}; also check that the {method} method is enabled at "
+                f"auth/{mount}"
             )
             raise
         auth = _auth(body, method)
         consumed = approle.wrapped_in(self._settings) if method is Method.APPROLE else None
         login = dataclasses.replace(_noted(auth, method), consumed_wrapping_token=consumed)
         note(login)
-        _judge(auth)
+        _check(auth)
         return login
 
     def _send(self, method: Method, mount: str, body: object, *, user: str = "") -> Any:
-        """Send a login, once: each one that Vault acts on makes a token, and may use a secret up.
+        """Send a login request once: each one creates a token, and may spend a secret.
 
-        Where it may have acted on one that was not answered, nobody knows that token.
+        If Vault may have carried it out without a response, the hint warns of the unknown token.
         """
         path = f"/v1/auth/{quote(mount)}/login"
         try:
@@ -192,8 +193,8 @@ class Authenticator:
         return self._send(Method.KUBERNETES, mount, {"role": role, "jwt": jwt})
 
     def _cert(self, mount: str) -> Any:
-        # The connection shows it.
-        _required(self._settings.client_cert, "VAULT_CLIENT_CERT", "certificate to show")
+        # The TLS connection presents the certificate.
+        _required(self._settings.client_cert, "VAULT_CLIENT_CERT", "client certificate")
         role = self._settings.auth_role
         return self._send(Method.CERT, mount, {"name": role} if role else {})
 
@@ -218,38 +219,38 @@ class Authenticator:
 
 
 def _left_behind(method: Method) -> str:
-    spent = "; the secret_id may be spent" if method is Method.APPROLE else ""
+    spent = ", and the secret_id may be spent" if method is Method.APPROLE else ""
     return (
-        "Vault may have logged us in all the same: an unknown token is then valid as long as "
-        f"the {method} role allows (token_ttl; 32d where neither it nor Vault sets less){spent}."
+        f"the login may have succeeded anyway: then an unknown token stays valid for the {method} "
+        f"role's token_ttl (32d unless the role or Vault sets less){spent}."
     )
 
 
 def _auth(body: Any, method: Method) -> dict[str, Any]:
     auth = body.get("auth") if isinstance(body, dict) else None
     if not isinstance(auth, dict):
-        raise NotVault(f"the answer to the {method} login has no token, as Vault's would")
+        raise NotVault(f"the response to the {method} login is not Vault's: it has no token")
     if not auth.get("client_token") and auth.get("mfa_requirement"):
         raise LoginDenied(
-            f"Vault requires a second factor for the {method} login",
-            hint="use a method without one for this tool, or a token (VAULT_TOKEN)",
+            f"Vault requires MFA for the {method} login",
+            hint="use an auth method without MFA, or a token (VAULT_TOKEN)",
         )
     return auth
 
 
 def _noted(auth: dict[str, Any], method: Method) -> Login:
-    """Return what is to be known to revoke the token, whatever else is wrong with the answer."""
+    """Return the login with all that revoking the token needs, even if other fields are invalid."""
     return Login(
         _token(auth, method),
         batch=auth.get("token_type") == "batch",
-        accessor=_if_sound(fields.optional_text, auth, "accessor"),
-        ttl=_if_sound(fields.seconds, auth, "lease_duration"),
-        uses=_if_sound(fields.number, auth, "num_uses") or None,
+        accessor=_if_valid(fields.optional_text, auth, "accessor"),
+        ttl=_if_valid(fields.seconds, auth, "lease_duration"),
+        uses=_if_valid(fields.number, auth, "num_uses") or None,
         since=time.monotonic(),
     )
 
 
-def _if_sound(
+def _if_valid(
     read: Callable[[dict[str, Any], str], _T], auth: dict[str, Any], name: str
 ) -> _T | None:
     try:
@@ -258,8 +259,8 @@ def _if_sound(
         return None
 
 
-def _judge(auth: dict[str, Any]) -> None:
-    """Raise NotVault for a field of another type than Vault's."""
+def _check(auth: dict[str, Any]) -> None:
+    """Raise NotVault for a field of the wrong type."""
     fields.optional_text(auth, "accessor")
     fields.optional_text(auth, "token_type")
     fields.seconds(auth, "lease_duration")
@@ -267,11 +268,13 @@ def _judge(auth: dict[str, Any]) -> None:
 
 
 def _token(auth: dict[str, Any], method: Method) -> str:
-    """Return the token of a login, which is going to be sent in a header."""
+    """Return the token of a login; raises NotVault for one that cannot be sent in a header."""
     try:
         return check_secret(fields.text(auth, "client_token"), "Vault's answer")
     except (NoToken, NotVault):
-        raise NotVault(f"the answer to the {method} login has no token, as Vault's would") from None
+        raise NotVault(
+            f"the response to the {method} login is not Vault's: it has no token"
+        ) from None
 
 
 def _required(value: _T | None, variable: str, what: str) -> _T:

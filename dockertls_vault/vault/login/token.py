@@ -1,4 +1,4 @@
-"""The token that we were given: where it is, in the order in which Vault's command line looks."""
+"""Read an existing token, from the same places and in the same order as Vault's command line."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
     from dockertls_vault.settings.schema import Settings
 
-# Seconds that a token helper may take at most; it may have to ask a keyring.
+# Seconds for a token helper, which may have to query a keyring.
 _HELPER_TIMEOUT = 30.0
-# HCL, or the JSON that HCL's parser takes as well.
+# HCL, or JSON, which an HCL parser also accepts.
 _TOKEN_HELPER = re.compile(r'^[\s{]*"?token_helper"?\s*[=:]\s*"(?P<path>[^"\n]*)"', re.MULTILINE)
 _INSTEAD = "set VAULT_TOKEN or DOCKERTLS_TOKEN_FILE, which win over a token helper"
 _NAMES_HELPER = guarded.Purpose("names a program to run", _INSTEAD)
 _IS_HELPER = guarded.Purpose("will be run", _INSTEAD)
-# What a shell or a file of variables has: ``export VAULT_TOKEN="hvs.…"``.
+# A line of a shell script or an environment file: ``export VAULT_TOKEN="hvs.…"``.
 _LINE = re.compile(r"(export\s+)?(VAULT|BAO)_TOKEN=(?P<quote>[\"']?)(?P<token>.*)(?P=quote)")
 
 
 def given_token(settings: Settings) -> tuple[str, str] | None:
-    """Return the token and where it was, or None if there is none.
+    """Return the token and its source, or None if there is none.
 
-    Raises InvalidSetting for a file that cannot be read and for a helper that fails, NoToken
-    for a file with something else in it.
+    Raises InvalidSetting if a file cannot be read or a token helper fails, NoToken if a source has
+    something other than a token.
     """
     if settings.token is not None:
         origin = settings.origins["token"]
@@ -50,7 +50,7 @@ def given_token(settings: Settings) -> tuple[str, str] | None:
         limit = min(_HELPER_TIMEOUT, settings.timeout.total_seconds())
         token = _ask(helper, limit)
         return (_token_in(token, str(helper)), f"the token helper {helper}") if token else None
-    file = _kept(settings)
+    file = _login_file(settings)
     if file is not None and _exists(file):
         return _of_file(file)
     return None
@@ -59,7 +59,7 @@ def given_token(settings: Settings) -> tuple[str, str] | None:
 def _exists(file: Path) -> bool:
     try:
         return file.exists()
-    except OSError as error:  # a directory above it may not be entered
+    except OSError as error:  # a parent directory is not accessible
         raise InvalidSetting(f"{file} cannot be read: {error.strerror}") from None
 
 
@@ -68,9 +68,9 @@ def _of_file(file: Path) -> tuple[str, str]:
 
 
 def _token_in(content: str, origin: str) -> str:
-    """Return the token in ``content``: alone, as a variable's line, or in JSON.
+    """Return the token in ``content``: bare, as a line that sets a variable, or in JSON.
 
-    Raises NoToken, with the name of what is there instead, if it has one.
+    Raises NoToken, with what was found instead.
     """
     text = content.strip()
     if match := _LINE.fullmatch(text):
@@ -79,26 +79,26 @@ def _token_in(content: str, origin: str) -> str:
 
 
 def _in_json(text: str, origin: str) -> str:
-    """Return the token in the JSON of a sink of Vault Agent, or of `bao … -format=json`."""
+    """Return the token in JSON from a sink of Vault Agent, or from `bao … -format=json`."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise NoToken(f"what is in {origin} is corrupt JSON") from None
+        raise NoToken(f"{origin} has invalid JSON instead of a token") from None
     match found:
         case {"encrypted_payload": _}:
             raise NoToken(
-                f"the token in {origin} was encrypted by Vault Agent",
-                hint="give this tool a sink without dh_type",
+                f"{origin} has a token that Vault Agent encrypted",
+                hint="configure a sink without dh_type for dockertls-vault",
             )
         case {"token": _, "creation_path": path} | {"wrap_info": {"creation_path": path}}:
             raise wrapped(origin, str(path))
         case {"token": str(token)} | {"auth": {"client_token": str(token)}}:
             return token
-    raise NoToken(f"what is in {origin} is JSON without a token")
+    raise NoToken(f"{origin} has JSON without a token")
 
 
 def token_helper(settings: Settings) -> Path | None:
-    """Return the program that keeps the token, if a configuration file of Vault's names one."""
+    """Return the token helper, if the configuration of Vault's command line names one."""
     named = settings.token_helper_config
     files = [named] if named is not None else []
     if named is None and settings.home is not None:
@@ -121,15 +121,15 @@ def token_helper(settings: Settings) -> Path | None:
     return None
 
 
-def _kept(settings: Settings) -> Path | None:
-    """Return the file in which Vault's command line keeps a token that it logged in for."""
+def _login_file(settings: Settings) -> Path | None:
+    """Return the file in which Vault's command line stores the token of a login."""
     if settings.token_path is not None or settings.home is None:
         return settings.token_path
     return settings.home / ".vault-token"
 
 
 def read_secret(file: Path) -> str:
-    """Return the one line in ``file``; raises InvalidSetting if it cannot be read."""
+    """Return the secret in ``file``; raises InvalidSetting if it cannot be read."""
     return check_secret(_read(file), str(file))
 
 
@@ -137,31 +137,32 @@ def _read(file: Path) -> str:
     try:
         return bounded.read(file).decode()
     except UnicodeDecodeError:
-        raise InvalidSetting(f"{file} cannot be read: it is not text") from None
+        raise InvalidSetting(f"{file} cannot be read: it is not UTF-8 text") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidSetting(f"{file} cannot be read: {reason}") from None
 
 
 def check_secret(content: str, origin: str) -> str:
-    """Return a secret without the space around it; it must fit into a header.
+    """Return a secret without surrounding white space.
 
-    Raises NoToken without quoting what is there.
+    Raises NoToken, without quoting it, if it cannot be sent in a header.
     """
     secret = content.strip()
     if not secret:
-        raise NoToken(f"nothing is in {origin}")
+        raise NoToken(f"{origin} is empty")
     if not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise NoToken(f"what is in {origin} is not a token: it has spaces or odd characters")
+        raise NoToken(f"{origin} has no token: it has spaces, control or non-ASCII characters")
     return secret
 
 
 def _ask(helper: Path, limit: float) -> str:
-    """Return what ``helper get`` prints in ``limit`` seconds; nothing if it keeps no token.
+    """Return the output of ``helper get``, "" if it has no token.
 
-    What it has started is ended with it where it takes too long, or is not waited for.
+    If it takes longer than ``limit`` seconds, or the command is stopped, its process group is
+    killed.
     """
-    import subprocess  # few have a helper
+    import subprocess  # imported here: few users have a token helper
 
     try:
         guarded.check(helper, _IS_HELPER)
@@ -176,21 +177,22 @@ def _ask(helper: Path, limit: float) -> str:
         raise InvalidSetting(f"the token helper {helper} cannot be run: {error.strerror}") from None
     with process, stop.cutting(partial(_kill_all, process)):
         try:
-            printed, said = process.communicate(timeout=limit)
+            output, errors = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             _kill_all(process)
             raise InvalidSetting(
                 f"the token helper {helper} returned no token within {limit:.0f} s"
             ) from None
     if process.returncode != 0:
-        words = " ".join(said.decode(errors="replace").split())
+        message = " ".join(errors.decode(errors="replace").split())
         raise InvalidSetting(
-            f"the token helper {helper} failed with {process.returncode}: {words or 'no word'}"
+            f"the token helper {helper} failed with exit status {process.returncode}"
+            + (f": {message}" if message else "")
         )
-    return printed.decode(errors="replace").strip()
+    return output.decode(errors="replace").strip()
 
 
 def _kill_all(leader: subprocess.Popen[bytes]) -> None:
-    """End a process and what it has started, in its group: they may hold its output open."""
+    """Kill a process group: child processes may hold the output open."""
     with suppress(ProcessLookupError):
         os.killpg(leader.pid, signal.SIGKILL)

@@ -1,8 +1,8 @@
-"""Response-wrapping tokens: looked into, unwrapped once, and told from tokens to work with.
+"""Response-wrapping tokens: look up, unwrap, and distinguish from other tokens.
 
-A request that carries one as its own token spends it, whatever the answer is, and nothing but
-``sys/wrapping`` takes it. Asked about in the body of a request without a token it stays as it
-is, and only so can it be told from others: it looks like them (docs/explanation/decisions.md).
+A request that uses one as its own token spends it, whatever the response, and only
+``sys/wrapping`` accepts it. A lookup with the token in the body leaves it intact. That is the only
+way to distinguish it, because it looks like any other token (docs/explanation/decisions.md).
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ _SECRET_ID = re.compile(r"auth/.+/role/[^/]+/secret-id")
 
 
 def creation_path(anonymous: Adapter, token: str) -> str:
-    """Return the path that created what ``token`` wraps; raises WrappingTokenInvalid if nothing."""
+    """Return the path that created what ``token`` wraps; raises WrappingTokenInvalid."""
     answer = anonymous.post("/v1/sys/wrapping/lookup", json={"token": token})
     return fields.text(fields.data(answer), "creation_path")
 
 
 def unwrap(anonymous: Adapter, token: str) -> dict[str, Any]:
-    """Return the data that ``token`` wraps, which can be had once."""
+    """Return the data that ``token`` wraps; this works only once."""
     try:
-        # OpenBao wants the token as the caller's, not in the body.
+        # OpenBao requires the token as the request's own, not in the body.
         answer = anonymous.post("/v1/sys/wrapping/unwrap", headers={"X-Vault-Token": token})
     except UnavailableError as error:
-        error.hint = "request a new one and try again; it may have been unwrapped all the same"
+        error.hint = "request a new wrapped secret_id: this one may have been unwrapped anyway"
         raise
     return fields.data(answer)
 
 
 def refuse(anonymous: Adapter, token: str, origin: str) -> None:
-    """Raise NoToken for a wrapping token, which is as good afterwards as it was before.
+    """Raise NoToken if ``token`` is a wrapping token; that does not spend it.
 
-    What answers may be a proxy that lets nothing through but what is needed to sign, perhaps in
-    Vault's own form (405, 413): then the token is taken for one. Where Vault itself failed, it is
-    not risked.
+    A proxy that only allows signing may reject the lookup, perhaps in Vault's format (405, 413):
+    then the token counts as an ordinary one. If Vault itself fails, its error is raised, so as not
+    to risk spending a wrapping token.
     """
     try:
         path = creation_path(anonymous, token)
@@ -61,13 +61,13 @@ def refuse(anonymous: Adapter, token: str, origin: str) -> None:
 
 
 def wrapped(origin: str, path: str) -> NoToken:
-    """Return what to say of a wrapping token in the place of a token; made at ``path``."""
+    """Return the error for a wrapping token, created at ``path``, in place of a token."""
     hint = (
-        "give it as DOCKERTLS_WRAPPED_SECRET_ID, and the role_id with it"
+        "set DOCKERTLS_WRAPPED_SECRET_ID to it, and set the role_id"
         if _SECRET_ID.fullmatch(path)
         else "unwrap it (bao unwrap -field=token, or vault) and use the token inside"
     )
     return NoToken(
-        f"a wrapping token is in {origin}, not a token (created at {path!r}); it was not used",
+        f"{origin} has a wrapping token (created at {path!r}) instead of a token; it was not used",
         hint=hint,
     )

@@ -269,7 +269,7 @@ def test_refused_connection_is_retried_except_on_loopback(
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with (
         session(f"http://{host}", Waits(), VAULT_TOKEN="t", VAULT_MAX_RETRIES="2") as opened,
-        pytest.raises(VaultUnreachable, match="refuses connections"),
+        pytest.raises(VaultUnreachable, match="refused the connection"),
     ):
         ask_as_nobody(opened)
     assert asked == [host] * tries
@@ -434,7 +434,7 @@ def test_unknown_host_name_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with (
         session("http://nowhere.invalid", Waits(), VAULT_TOKEN="t") as opened,
-        pytest.raises(UnknownHost, match=r"the name in http://nowhere\.invalid does not exist"),
+        pytest.raises(UnknownHost, match=r"the host in http://nowhere\.invalid does not exist"),
     ):
         lookup(opened)
     assert asked == ["nowhere.invalid"]
@@ -465,7 +465,7 @@ def test_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with opened, pytest.raises(VaultUnreachable):
         lookup(opened)
-    assert "waiting for Vault: http://127.0.0.1:1 refuses connections" in waits.told
+    assert "waiting for Vault: http://127.0.0.1:1 refused the connection" in waits.told
     assert waits.told[-1] is None
 
 

@@ -64,7 +64,7 @@ def test_default_address_is_named_as_the_default(variables: dict[str, str], hint
     error.__cause__ = ConnectionRefusedError()
     found = failures.unreachable(settings.addresses[0], error, settings)
     assert found.message == (
-        "no Vault address is set, and the default, https://127.0.0.1:8200, refuses connections"
+        "no Vault address is set, and the default, https://127.0.0.1:8200, refused the connection"
     )
     assert hint in found.hint
 
@@ -101,7 +101,7 @@ def test_proxy_that_is_down_is_named(target: str) -> None:
         port = listener.getsockname()[1]
     found = failure(target, VAULT_PROXY_ADDR=f"http://me:s3cret@127.0.0.1:{port}")
     assert type(found) is VaultUnreachable
-    wanted = f"the proxy http://127.0.0.1:{port} on the way to {target} refuses connections"
+    wanted = f"the proxy http://127.0.0.1:{port} for {target} refused the connection"
     assert found.message == wanted
     assert "NO_PROXY" in found.hint
 
@@ -125,7 +125,7 @@ def test_proxy_that_opens_no_tunnel_is_named(
         found = failure(target, HTTPS_PROXY=address, DOCKERTLS_TIMEOUT=limit)
         assert proxy.paths == ["vault.example:8200"]
     assert type(found) is VaultUnreachable
-    assert found.message == f"the proxy {proxy.address} on the way to {target} {words}"
+    assert found.message == f"the proxy {proxy.address} for {target} {words}"
     assert "NO_PROXY" in found.hint
 
 
@@ -147,7 +147,7 @@ def test_permanent_failures_are_not_retried(cause: Exception, lasts: bool) -> No
     """A bad certificate, an unknown host name, and an answer that is not Vault's."""
     error = HTTPError("wrapped")
     error.__cause__ = cause
-    assert failures.lasts(error) is lasts
+    assert failures.is_permanent(error) is lasts
 
 
 def test_request_without_a_tunnel_was_not_sent() -> None:
@@ -208,7 +208,7 @@ def test_refusal_by_a_proxy_names_the_proxy() -> None:
         found = failure("https://vault.example:8200", VAULT_PROXY_ADDR=proxy.address)
         plain = failure("http://vault.example:8200", VAULT_PROXY_ADDR=proxy.address)
     assert found.message == (
-        f"the proxy {proxy.address} refuses to connect to https://vault.example:8200: "
+        f"the proxy {proxy.address} refused to connect to https://vault.example:8200: "
         "407 Proxy Authentication Required"
     )
     assert "the proxy for http://vault.example:8200 requires credentials" in plain.message
@@ -254,10 +254,8 @@ def test_wrong_path_in_the_address_is_named(
         pytest.raises(InvalidSetting) as caught,
     ):
         ask(opened)
-    assert f"VAULT_ADDR: Vault does not answer below the path {path.rstrip('/')!r}" in (
-        caught.value.message
-    )
-    assert f"give the address without the path: {openbao.address};" in caught.value.hint
+    assert f"VAULT_ADDR: no Vault at the path {path.rstrip('/')!r}" in (caught.value.message)
+    assert f"use the address without the path: {openbao.address};" in caught.value.hint
 
 
 def test_address_with_a_wrong_path_is_skipped(openbao: DevVault) -> None:

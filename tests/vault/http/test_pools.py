@@ -26,7 +26,7 @@ def test_alert_of_a_server_that_has_closed_is_still_read() -> None:
             raise ssl.SSLEOFError
 
     manager = PoolManager()
-    pools.bound(manager)
+    pools.use_deadlines(manager)
     kind: Any = manager.pool_classes_by_scheme["https"]
     connection = kind.ConnectionCls("vault.example")
     connection.sock = Closed()

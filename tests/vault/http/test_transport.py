@@ -401,7 +401,7 @@ def test_missing_unix_socket_is_final(path: str) -> None:
 def test_unreadable_ca_directory_is_an_error(tmp_path: Path) -> None:
     """What the system reports of one of its files, here ENAMETOOLONG, is not a traceback."""
     (tmp_path / "ca.pem").symlink_to("x" * 300)
-    with pytest.raises(InvalidSetting, match=r"^VAULT_CAPATH: no CA certificates can be read"):
+    with pytest.raises(InvalidSetting, match=r"^VAULT_CAPATH: cannot read CA certificates"):
         session("https://127.0.0.1:1", VAULT_CAPATH=str(tmp_path))
 
 

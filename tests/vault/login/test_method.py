@@ -308,7 +308,7 @@ class TestJWT:
         self, operator: Operator, mount: str
     ) -> None:
         """The error says that GitHub issued no JWT."""
-        with pytest.raises(VaultUnreachable, match=r"GitHub issued no JWT.*refuses connections"):
+        with pytest.raises(VaultUnreachable, match=r"GitHub issued no JWT.*refused the connection"):
             log_in(
                 operator,
                 **self.variables(mount),
