@@ -139,7 +139,7 @@ def test_login_is_described(operator: Operator) -> None:
     }
     with session(operator.address, None, lambda _: "s3cret", **variables) as opened:
         found = who_am_i(opened, opened.settings)
-    because = "because DOCKERTLS_AUTH says so"
+    because = "because DOCKERTLS_AUTH is set"
     assert found.token_source == f"logged in with userpass at auth/{mount}, {because}"
     token = found.token
     assert (token.display_name, token.type) == (f"{mount}-alice", "service")

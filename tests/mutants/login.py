@@ -45,7 +45,7 @@ _WRAPPING: Rows = (
     ("not risked where Vault failed", "        if error.status >= 500:\n", "        if False:\n"),
 )
 _JWT: Rows = (
-    ("GitHub is not asked as Vault", "Transport(_beyond_vault(settings))", "Transport(settings)"),
+    ("GitHub is not asked as Vault", "Transport(_without_vault(settings))", "Transport(settings)"),
     ("asked again", "if answer.status < 500 and answer.status != 429:", "if True:"),
 )
 _TOKEN: Rows = (
@@ -70,8 +70,8 @@ _METHOD: Rows = (
     ("no login twice", "            with self._once():\n", "            if True:\n"),
     (
         "a token is noted before it is judged",
-        "    note(login)\n        _judge(auth)",
-        "    _judge(auth)\n        note(login)",
+        "    note(login)\n        _check(auth)",
+        "    _check(auth)\n        note(login)",
     ),
     ("what it may have left is said", "            if error.acted:\n", "            if False:\n"),
     ("a password is asked for once", "        if self._password is None:\n", "        if True:\n"),
@@ -82,8 +82,8 @@ _METHOD: Rows = (
     ),
     (
         "a token wins over a method in a file",
-        'if asked is not None and not isinstance(origins["auth"], InFile):',
-        "if asked is not None:",
+        'if named is not None and not isinstance(origins["auth"], InFile):',
+        "if named is not None:",
     ),
 )
 _SESSION: Rows = (

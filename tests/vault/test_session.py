@@ -431,7 +431,7 @@ def test_login_that_may_have_succeeded_is_not_repeated(
     ):
         lookup(opened)
     assert len(node.paths) == 1
-    assert f"valid as long as the {method} role allows" in caught.value.hint
+    assert f"stays valid for the {method} role's token_ttl" in caught.value.hint
     assert ("secret_id may be spent" in caught.value.hint) is (method == "approle")
 
 

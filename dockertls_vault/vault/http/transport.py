@@ -48,9 +48,9 @@ class MalformedError(HTTPError):
 
 @contextmanager
 def _quoting_nothing() -> Iterator[None]:
-    """Raise MalformedError instead of what quotes a header, as http.client does if it is malformed.
+    """Raise MalformedError instead of an exception that may quote a header, and so the token.
 
-    The header may hold the token.
+    http.client quotes a malformed header.
     """
     try:
         yield

@@ -43,8 +43,8 @@ def find_jwt(
         return check_secret(settings.jwt, settings.origins["jwt"])
     if settings.jwt_variable is not None:
         raise NoToken(
-            f"the variable {settings.jwt_variable}, which should have the JWT, is not set "
-            f"({settings.origins['jwt_variable']})"
+            f"the variable {settings.jwt_variable} is not set, although "
+            f"{settings.origins['jwt_variable']} names it as the source of the JWT"
         )
     if settings.jwt_file is not None:
         return read_secret(settings.jwt_file)

@@ -146,8 +146,8 @@ class Authenticator:
             body = self._methods[method](mount)
         except LoginDenied as error:
             error.hint = error.hint or (
-                f"{self._hint(method)}; also check that the {method} method is enabled at "
-                f"auth/{mount}"
+                f"{self._hint(method)} (also check that the {method} method is enabled at "
+                f"auth/{mount})"
             )
             raise
         auth = _auth(body, method)

@@ -152,7 +152,7 @@ def check_secret(content: str, origin: str) -> str:
     if not secret:
         raise NoToken(f"{origin} is empty")
     if not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise NoToken(f"{origin} has no token: it has spaces, control or non-ASCII characters")
+        raise NoToken(f"{origin} has invalid characters: spaces, control or non-ASCII characters")
     return secret
 
 

@@ -156,8 +156,8 @@ class TestAppRole:
     @pytest.mark.parametrize(
         ("made_in", "set_here", "words"),
         [
-            (True, False, "was created in a namespace, and none is set"),
-            (False, True, "was created in no namespace, and VAULT_NAMESPACE is 'ns-"),
+            (True, False, "was created in a namespace, but none is set"),
+            (False, True, "was created in the root namespace, but VAULT_NAMESPACE is 'ns-"),
             (True, True, None),
         ],
     )
@@ -425,7 +425,7 @@ def test_login_at_a_missing_mount_explains_permission_denied(operator: Operator)
         (
             {"VAULT_TOKEN": "t", "DOCKERTLS_AUTH": "cert"},
             Method.CERT,
-            "DOCKERTLS_AUTH says so",
+            "DOCKERTLS_AUTH is set",
         ),
         ({"DOCKERTLS_TOKEN_FILE": "/t"}, Method.TOKEN, "DOCKERTLS_TOKEN_FILE is set"),
         ({"DOCKERTLS_ROLE_ID": "r"}, Method.APPROLE, "DOCKERTLS_ROLE_ID is set"),

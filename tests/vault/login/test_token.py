@@ -77,7 +77,10 @@ def test_helper_without_a_token_still_hides_the_token_file(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("script", "words"),
-    [("echo locked >&2; exit 3", "failed with 3: locked"), (None, "cannot be run: No such file")],
+    [
+        ("echo locked >&2; exit 3", "failed with exit status 3: locked"),
+        (None, "cannot be run: No such file"),
+    ],
 )
 def test_failing_helper_shows_its_own_message(
     tmp_path: Path, script: str | None, words: str
@@ -176,11 +179,11 @@ def test_token_in_another_format_is_recognised(tmp_path: Path, content: str) -> 
         ('{"curve25519_public_key": "k", "nonce": "n", "encrypted_payload": "hvs.x"}', "encrypted"),
         ('{"data": {"secret_id": "hvs.x"}}', "JSON without a token"),
         ('{"token": ["hvs.x"]}', "JSON without a token"),
-        ('{"token": "hvs.x"', "corrupt JSON"),
-        ('{"token": ' * 100_000, "corrupt JSON"),
-        ('{"token": ""}', "nothing is in"),
-        ("VAULT_TOKEN=", "nothing is in"),
-        ("VAULT_TOKEN=hvs.x\nVAULT_ADDR=a", "spaces or odd characters"),
+        ('{"token": "hvs.x"', "invalid JSON"),
+        ('{"token": ' * 100_000, "invalid JSON"),
+        ('{"token": ""}', "is empty"),
+        ("VAULT_TOKEN=", "is empty"),
+        ("VAULT_TOKEN=hvs.x\nVAULT_ADDR=a", "control or non-ASCII characters"),
     ],
 )
 def test_other_kind_of_secret_is_named_in_the_error(content: str, words: str) -> None:

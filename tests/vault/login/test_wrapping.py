@@ -59,7 +59,7 @@ def test_wrapping_token_in_place_of_a_token_is_not_spent(
     token = wrap(operator, "auth/token/create", FOR_A_TOKEN, **form)
     error = refused(operator, VAULT_TOKEN=token)
     assert error.message == (
-        "a wrapping token is in VAULT_TOKEN, not a token (created at 'auth/token/create'); "
+        "VAULT_TOKEN has a wrapping token (created at 'auth/token/create') instead of a token; "
         "it was not used"
     )
     assert "unwrap it " in error.hint
@@ -71,7 +71,7 @@ def test_wrapping_token_in_a_file_is_not_spent(operator: Operator, tmp_path: Pat
     token = wrap(operator, "auth/token/create", FOR_A_TOKEN)
     (tmp_path / "token").write_text(f"{token}\n")
     error = refused(operator, DOCKERTLS_TOKEN_FILE=str(tmp_path / "token"))
-    assert error.message.startswith(f"a wrapping token is in {tmp_path / 'token'}, not a token")
+    assert error.message.startswith(f"{tmp_path / 'token'} has a wrapping token (created at")
     assert can_be_unwrapped(operator, token)
 
 
@@ -213,7 +213,7 @@ def test_sinks_of_a_real_agent(openbao: DevVault, tmp_path: Path) -> None:
     )
     with session(operator.address, DOCKERTLS_TOKEN_FILE=str(tmp_path / "plain")) as opened:
         assert lookup(opened).path == f"auth/{mount}/login"
-    for sink, words in (("wrapped", "a wrapping token is in"), ("encrypted", "encrypted")):
+    for sink, words in (("wrapped", "has a wrapping token"), ("encrypted", "encrypted")):
         with (
             pytest.raises(NoToken, match=words),
             session(operator.address, DOCKERTLS_TOKEN_FILE=str(tmp_path / sink)),
@@ -240,5 +240,5 @@ def test_unwrapping_whose_answer_is_lost_is_not_repeated() -> None:
             lookup(opened)
         assert node.paths.count("/v1/sys/wrapping/unwrap") == 1
     assert caught.value.hint == (
-        "request a new one and try again; it may have been unwrapped all the same"
+        "request a new wrapped secret_id: this one may have been unwrapped anyway"
     )
