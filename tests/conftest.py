@@ -71,7 +71,7 @@ def _own_environment(
 
 
 @pytest.fixture
-def everybodys() -> Iterator[Path]:
+def shared_directory() -> Iterator[Path]:
     """Create a directory that other users can enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)

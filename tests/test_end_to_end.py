@@ -271,7 +271,7 @@ def out(tmp_path: Path, prepared: DevVault, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
-class Meeting(NamedTuple):
+class Statuses(NamedTuple):
     """Statuses of docker and `check` with our certificate, and if docker failed without one."""
 
     docker: int
@@ -279,12 +279,12 @@ class Meeting(NamedTuple):
     stranger_failed: bool
 
 
-WELL = Meeting(0, 0, stranger_failed=True)
+WELL = Statuses(0, 0, stranger_failed=True)
 
 
-def meet(
+def connect(
     out: Path, host_dockerd: StartDockerd, host: str, *arguments: str, hosts: tuple[str, ...]
-) -> Meeting:
+) -> Statuses:
     """Issue both with ``arguments``, start dockerd, and connect to it as ``host``."""
     issue("server", out / "s", *arguments)
     issue("client", out / "c", *arguments)
@@ -300,7 +300,7 @@ def meet(
     stranger = out / "stranger"
     stranger.mkdir()
     shutil.copy(out / "c" / "ca.pem", stranger)
-    return Meeting(
+    return Statuses(
         docker_version(url, out / "c").returncode,
         main.run(["check", url, "--certs", str(out / "c")]),
         docker_version(url, stranger).returncode != 0,
@@ -313,7 +313,7 @@ def test_every_key_type_works_for_both_peers(
 ) -> None:
     """Docker accepts every value of `--key-type`."""
     arguments = ("--key-type", key_type.value)
-    assert meet(out, host_dockerd, "localhost", *arguments, hosts=("127.0.0.1",)) == WELL
+    assert connect(out, host_dockerd, "localhost", *arguments, hosts=("127.0.0.1",)) == WELL
 
 
 def test_forgotten_restart_is_reported(
@@ -346,7 +346,7 @@ def test_forgotten_restart_is_reported(
 
 def test_daemon_is_reachable_by_ipv6(out: Path, host_dockerd: StartDockerd) -> None:
     """This machine's certificate has ::1, and docker accepts it."""
-    assert meet(out, host_dockerd, "::1", hosts=("::1",)) == WELL
+    assert connect(out, host_dockerd, "::1", hosts=("::1",)) == WELL
 
 
 def test_daemon_is_reachable_by_a_compose_name(
@@ -397,7 +397,9 @@ def test_ca_made_by_an_administrator_works(
     lead_to(vault_server, monkeypatch)
     mount = f"made-by-{make.__name__.replace('_', '-')}"
     make(vault_server, mount)
-    assert meet(tmp_path, host_dockerd, "127.0.0.1", "--mount", mount, hosts=("127.0.0.1",)) == WELL
+    assert (
+        connect(tmp_path, host_dockerd, "127.0.0.1", "--mount", mount, hosts=("127.0.0.1",)) == WELL
+    )
 
 
 def test_old_and_new_clients_are_accepted_during_a_migration(

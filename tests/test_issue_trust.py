@@ -190,13 +190,13 @@ def test_intermediate_below_a_kept_root_gives_no_warning(
 @as_root
 def test_ca_pem_unreadable_to_the_owner_is_not_disclosed(
     prepared: DevVault,
-    everybodys: Path,
+    shared_directory: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A user's ca.pem may be a link to a file of root's."""
     lead_to(prepared, monkeypatch)
-    secret, out = everybodys / "secret.pem", everybodys / "out"
+    secret, out = shared_directory / "secret.pem", shared_directory / "out"
     out.mkdir()
     secret.write_bytes(certificates_pem([Authority.create().certificate]))
     (out / "ca.pem").symlink_to(secret)

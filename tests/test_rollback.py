@@ -277,13 +277,13 @@ def test_hint_names_only_options_of_rollback(out: Path, mode: int) -> None:
 
 
 @as_root
-def test_hint_for_another_users_directory_has_no_owner_option(everybodys: Path) -> None:
+def test_hint_for_another_users_directory_has_no_owner_option(shared_directory: Path) -> None:
     """Root is not told to run as that user or to chown the directory."""
-    put(everybodys / "certs", 1)
-    put(everybodys / "certs", 2)
-    os.chown(everybodys, pwd.getpwnam("nobody").pw_uid, -1)
+    put(shared_directory / "certs", 1)
+    put(shared_directory / "certs", 2)
+    os.chown(shared_directory, pwd.getpwnam("nobody").pw_uid, -1)
     with pytest.raises(CannotWrite, match="belongs to nobody") as raised:
-        back(everybodys / "certs")
+        back(shared_directory / "certs")
     assert raised.value.hint == ""
 
 
@@ -337,10 +337,10 @@ def test_change_while_waiting_for_the_lock_is_noticed(
 
 
 @as_root
-def test_root_works_in_a_users_directory_with_the_users_rights(everybodys: Path) -> None:
+def test_root_works_in_a_users_directory_with_the_users_rights(shared_directory: Path) -> None:
     """New files are the user's, and root reads nothing that the user may not."""
     owner = pwd.getpwnam("nobody").pw_uid
-    out = everybodys / "certs"
+    out = shared_directory / "certs"
     out.mkdir()
     os.chown(out, owner, -1)
     record = replace(CLIENT, owner="nobody")
@@ -351,10 +351,10 @@ def test_root_works_in_a_users_directory_with_the_users_rights(everybodys: Path)
     assert (out / ".dockertls" / "current").lstat().st_uid == owner
     second = generations(out)[1]
     key = out / ".dockertls" / "generations" / second / "key.pem"
-    (everybodys / "secret").write_bytes(key.read_bytes())
-    (everybodys / "secret").chmod(0o600)
+    (shared_directory / "secret").write_bytes(key.read_bytes())
+    (shared_directory / "secret").chmod(0o600)
     key.unlink()
-    key.symlink_to(everybodys / "secret")
+    key.symlink_to(shared_directory / "secret")
     with pytest.raises(DockerTLSError, match="Permission denied"):
         back(out, second)
     assert in_use(out) == first
@@ -410,10 +410,10 @@ def test_hint_at_the_oldest_names_the_newest_and_the_backup(out: Path) -> None:
 @as_root
 @pytest.mark.parametrize("count", [1, 2])
 def test_user_without_write_permission_is_told_the_owner(
-    everybodys: Path, count: int, monkeypatch: pytest.MonkeyPatch
+    shared_directory: Path, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First of all, whether or not there is an older generation."""
-    out = everybodys / "certs"
+    out = shared_directory / "certs"
     for number in range(count):
         put(out, number + 1)
     nobody = pwd.getpwnam("nobody").pw_uid

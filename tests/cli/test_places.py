@@ -212,10 +212,10 @@ def test_limit_on_tasks_does_not_prevent_dns_lookups() -> None:
     assert done.returncode == 69
 
 
-def test_inaccessible_home_is_not_needed(everybodys: Path) -> None:
+def test_inaccessible_home_is_not_needed(shared_directory: Path) -> None:
     """HOME may be another user's under `su` and in containers."""
     needs_root("only root becomes another user")
-    home = everybodys / "home"
+    home = shared_directory / "home"
     home.mkdir(mode=0o700)
     environ = {"HOME": str(home), "VAULT_ADDR": "http://127.0.0.1:1"}
     child = os.fork()

@@ -46,15 +46,15 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def home(everybodys: Path) -> Path:
+def home(shared_directory: Path) -> Path:
     """Create a home directory for the user nobody."""
-    (everybodys / "home").mkdir()
-    os.chown(everybodys / "home", NOBODY, -1)
-    return everybodys / "home"
+    (shared_directory / "home").mkdir()
+    os.chown(shared_directory / "home", NOBODY, -1)
+    return shared_directory / "home"
 
 
 @contextmanager
-def nobody() -> Iterator[None]:
+def as_nobody() -> Iterator[None]:
     """Run the block as the user nobody."""
     os.setresuid(NOBODY, NOBODY, 0)
     try:
@@ -178,14 +178,14 @@ def test_missing_target_of_a_link_is_created(out: Path) -> None:
 @as_root
 @pytest.mark.parametrize(("mode", "nearest"), [(0o755, "roots/certs"), (0o700, "roots")])
 def test_user_is_told_that_a_directory_belongs_to_root(
-    everybodys: Path, mode: int, nearest: str
+    shared_directory: Path, mode: int, nearest: str
 ) -> None:
     """The error names the deepest directory that the user can see."""
-    out = everybodys / "roots" / "certs"
+    out = shared_directory / "roots" / "certs"
     out.mkdir(parents=True)
     out.parent.chmod(mode)
-    with nobody():
-        expected = (f"{everybodys / nearest} belongs to root", f"{SUDO}, or {ANOTHER}")
+    with as_nobody():
+        expected = (f"{shared_directory / nearest} belongs to root", f"{SUDO}, or {ANOTHER}")
         assert refused(out) == expected
 
 
@@ -193,7 +193,7 @@ def test_user_is_told_that_a_directory_belongs_to_root(
 def test_root_owned_dockertls_in_a_users_directory_is_refused(home: Path) -> None:
     """Before anything is signed, and also if .dockertls is a file."""
     (home / ".dockertls").mkdir(mode=0o755)
-    with nobody():
+    with as_nobody():
         message = f"{home / '.dockertls'} belongs to root"
         private = home / ".dockertls"
         assert refused(home) == (message, f"mv {private} {private}.aside; it is recreated")
@@ -209,7 +209,7 @@ def test_path_through_another_users_directory_is_refused(home: Path, below: str)
     above = home.parent
     os.chown(above, DAEMON, -1)
     message = f"{above} belongs to daemon, who could replace the key"
-    with nobody():
+    with as_nobody():
         assert refused(above / below) == (message, f"chown root: {above}, or {ANOTHER}")
     message = f"{above} belongs to daemon, but the files would belong to"
     assert refused(above / below)[0] == f"{message} root"
@@ -220,7 +220,7 @@ def test_path_through_another_users_directory_is_refused(home: Path, below: str)
 def test_own_directory_without_write_permission_is_refused(home: Path) -> None:
     """No other user is blamed for it."""
     home.chmod(0o555)
-    with nobody():
+    with as_nobody():
         assert refused(home / "certs") == (f"no write permission in {home}", ANOTHER)
 
 
@@ -252,15 +252,15 @@ def test_world_writable_directory_is_refused(out: Path, mode: int, below: str) -
 @as_root
 @pytest.mark.parametrize("mode", [0o777, 0o2777, 0o1777])
 def test_user_in_a_world_writable_volume_of_root_is_told_to_use_mktemp(
-    everybodys: Path, mode: int
+    shared_directory: Path, mode: int
 ) -> None:
     """As a Kubernetes emptyDir: only its owner is told to change its mode."""
-    volume = everybodys / "builds"
+    volume = shared_directory / "builds"
     volume.mkdir()
     os.chown(volume, 0, DAEMON)
     volume.chmod(mode)
     who = f"the group {grp.getgrgid(DAEMON).gr_name} and anybody"
-    with nobody():
+    with as_nobody():
         message = f"{who} can write to {volume} and replace the key"
         assert refused(volume) == (message, 'use --dir "$(mktemp -d)"')
     own = f"chmod g-w {volume} and chmod o-w {volume}, or "
@@ -309,7 +309,7 @@ def test_issue_client_under_sudo_needs_the_owner(
     assert listing(home) == []
     assert main.run(["issue", "client", "--owner", "nobody"]) == 0
     assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
-    with nobody():
+    with as_nobody():
         assert (home / ".docker" / "key.pem").read_text().startswith("-----BEGIN PRIVATE KEY-----")
 
 
@@ -324,14 +324,14 @@ def test_root_refuses_its_own_directory_inside_a_users_home(home: Path) -> None:
 def test_everything_created_for_an_owner_belongs_to_the_owner(home: Path) -> None:
     """New directories, links and the backup too, so that the owner can renew the credential."""
     out = home / "a" / "b"
-    with nobody():
+    with as_nobody():
         out.mkdir(parents=True)
     (out / "ca.pem").symlink_to("/dev/null")
     record = replace(CLIENT, owner="nobody")
     put(out, 1, record, replace=True)
     put(home / "c" / "d", 1, record)
     assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
-    with nobody():
+    with as_nobody():
         put(out, 2)
     assert public(out) == {"2"}
 
@@ -344,38 +344,38 @@ def test_hint_does_not_contradict_the_owner_that_was_given(home: Path) -> None:
 
 
 @pytest.fixture
-def roots(everybodys: Path) -> Path:
+def root_owned(shared_directory: Path) -> Path:
     """Create an empty directory that belongs to root, mode 0755, next to the home."""
-    (everybodys / "roots").mkdir(mode=0o755)
-    return everybodys / "roots"
+    (shared_directory / "roots").mkdir(mode=0o755)
+    return shared_directory / "roots"
 
 
 @as_root
 @pytest.mark.parametrize("below", ["", "deeper"])
 def test_owners_link_is_followed_with_the_owners_rights(
-    home: Path, roots: Path, below: str
+    home: Path, root_owned: Path, below: str
 ) -> None:
     """To root's directory they can write nothing; to their own, they can."""
-    with nobody():
-        (home / ".docker").symlink_to(roots)
-    message = f"{roots} belongs to root, but the files would belong to nobody"
+    with as_nobody():
+        (home / ".docker").symlink_to(root_owned)
+    message = f"{root_owned} belongs to root, but the files would belong to nobody"
     assert refused(home / ".docker" / below, owner="nobody") == (message, ANOTHER)
-    assert listing(roots) == []
+    assert listing(root_owned) == []
     (home / ".docker").unlink()
-    with nobody():
+    with as_nobody():
         (home / ".docker").symlink_to("kept")
     put(home / ".docker" / below, 1, replace(CLIENT, owner="nobody"))
     assert public(home / "kept" / below) == {"1"}
 
 
 @as_root
-def test_root_does_not_follow_another_users_link(home: Path, roots: Path) -> None:
+def test_root_does_not_follow_another_users_link(home: Path, root_owned: Path) -> None:
     """Not even one in a directory that belongs to root, such as /tmp."""
     link = home.parent / "link"
-    link.symlink_to(roots)
+    link.symlink_to(root_owned)
     os.chown(link, NOBODY, -1, follow_symlinks=False)
     assert refused(link) == (f"{link} is a symbolic link that nobody could change", WITHOUT_IT)
-    assert listing(roots) == []
+    assert listing(root_owned) == []
 
 
 @as_root
@@ -390,10 +390,10 @@ def test_root_owned_directory_inside_the_owners_is_refused(home: Path) -> None:
 @pytest.mark.parametrize("look", [1, 2])
 @pytest.mark.parametrize("kind", ["link", "root's own directory"])
 def test_directory_swapped_after_the_check_is_used_with_the_owners_rights(
-    home: Path, roots: Path, look: int, kind: str, monkeypatch: pytest.MonkeyPatch
+    home: Path, root_owned: Path, look: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the path leads to by then, root's privileges are not used on it."""
-    with nobody():
+    with as_nobody():
         (home / ".docker").mkdir()
     looks = itertools.count(1)
 
@@ -402,7 +402,7 @@ def test_directory_swapped_after_the_check_is_used_with_the_owners_rights(
         if next(looks) == look:
             # In a child, as root: this thread has the owner's fsuid.
             put_there = "ln -s" if kind == "link" else "mv"
-            script = f"mv .docker aside && {put_there} {roots} .docker"
+            script = f"mv .docker aside && {put_there} {root_owned} .docker"
             subprocess.run(["sh", "-c", script], cwd=home, check=True)
         return found
 

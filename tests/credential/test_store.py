@@ -241,15 +241,15 @@ def test_cleanup_that_fails_after_the_swap_is_a_warning(
 
 
 @as_root
-def test_key_is_readable_by_its_owner_and_group_only(everybodys: Path) -> None:
+def test_key_is_readable_by_its_owner_and_group_only(shared_directory: Path) -> None:
     """Everybody else can read the certificates but not the key."""
     group = pwd.getpwnam("nobody").pw_gid
-    put(everybodys / "mine", 1)
-    put(everybodys / "owned", 1, replace(CLIENT, owner="nobody"))
-    put(everybodys / "shared", 1, replace(CLIENT, group=str(group)))
-    assert (everybodys / "shared" / "key.pem").stat().st_mode & 0o7777 == 0o440
+    put(shared_directory / "mine", 1)
+    put(shared_directory / "owned", 1, replace(CLIENT, owner="nobody"))
+    put(shared_directory / "shared", 1, replace(CLIENT, group=str(group)))
+    assert (shared_directory / "shared" / "key.pem").stat().st_mode & 0o7777 == 0o440
     # CIS Docker Benchmark 3.9 to 3.12: certificates belong to root:root, whoever reads the key.
-    groups = [(everybodys / "shared" / name).stat().st_gid for name in NAMES]
+    groups = [(shared_directory / "shared" / name).stat().st_gid for name in NAMES]
     assert groups == [0, 0, group]
 
     def read(path: Path) -> str:
@@ -263,10 +263,10 @@ def test_key_is_readable_by_its_owner_and_group_only(everybodys: Path) -> None:
             check=False,
         ).stdout.strip()
 
-    assert read(everybodys / "mine" / "cert.pem") == "cert.pem 1"
-    assert read(everybodys / "mine" / "key.pem") == ""
-    assert read(everybodys / "owned" / "key.pem") == "key.pem 1"
-    assert read(everybodys / "shared" / "key.pem") == "key.pem 1"
+    assert read(shared_directory / "mine" / "cert.pem") == "cert.pem 1"
+    assert read(shared_directory / "mine" / "key.pem") == ""
+    assert read(shared_directory / "owned" / "key.pem") == "key.pem 1"
+    assert read(shared_directory / "shared" / "key.pem") == "key.pem 1"
 
 
 def test_unknown_owner_or_group_is_refused(out: Path) -> None:

@@ -35,17 +35,17 @@ OWNED = replace(CLIENT, owner="nobody")
 
 
 @pytest.fixture
-def home(everybodys: Path) -> Path:
+def home(shared_directory: Path) -> Path:
     """Create a home directory for the user nobody."""
-    (everybodys / "home").mkdir()
-    os.chown(everybodys / "home", NOBODY, -1)
-    return everybodys / "home"
+    (shared_directory / "home").mkdir()
+    os.chown(shared_directory / "home", NOBODY, -1)
+    return shared_directory / "home"
 
 
 @pytest.fixture
-def roots(everybodys: Path) -> Path:
+def root_owned(shared_directory: Path) -> Path:
     """Create a directory of root's with files that only root can read."""
-    directory = everybodys / "roots"
+    directory = shared_directory / "roots"
     directory.mkdir(mode=0o755)
     for name in NAMES:
         (directory / name).write_text(f"{name} of root")
@@ -54,7 +54,7 @@ def roots(everybodys: Path) -> Path:
 
 
 @contextmanager
-def being(uid: int) -> Iterator[None]:
+def acting_as(uid: int) -> Iterator[None]:
     """Run the block as another user."""
     os.setresuid(uid, uid, 0)
     try:
@@ -75,25 +75,25 @@ def refusal(out: Path, record: Record = CLIENT, admins: str | None = None) -> tu
 # --- root's privileges in another user's directory
 
 
-def _link_current(home: Path, roots: Path) -> None:
+def _link_current(home: Path, root_owned: Path) -> None:
     """Make the file that root would link into a backup be one of root's own."""
     (home / ".dockertls").mkdir(mode=0o755)
-    (home / ".dockertls" / "current").symlink_to(roots)
+    (home / ".dockertls" / "current").symlink_to(root_owned)
     (home / "ca.pem").write_text("by hand")
     for name in NAMES[1:]:
         (home / name).symlink_to(f".dockertls/current/{name}")
 
 
-def _link_lock(home: Path, roots: Path) -> None:
+def _link_lock(home: Path, root_owned: Path) -> None:
     """Make the lock, which root would chown, a hard link to root's key."""
     (home / ".dockertls").mkdir(mode=0o755)
-    (home / ".dockertls" / "lock").hardlink_to(roots / "key.pem")
+    (home / ".dockertls" / "lock").hardlink_to(root_owned / "key.pem")
 
 
-def _link_request(home: Path, roots: Path) -> None:
+def _link_request(home: Path, root_owned: Path) -> None:
     """Make request.json a link to root's key."""
     (home / ".dockertls").mkdir(mode=0o755)
-    (home / ".dockertls" / "request.json").symlink_to(roots / "key.pem")
+    (home / ".dockertls" / "request.json").symlink_to(root_owned / "key.pem")
 
 
 def _fifo_request(home: Path, _roots: Path) -> None:
@@ -114,21 +114,21 @@ def _fifo_lock(home: Path, _roots: Path) -> None:
     os.mkfifo(home / ".dockertls" / "lock")
 
 
-def _link_generations(home: Path, roots: Path) -> None:
+def _link_generations(home: Path, root_owned: Path) -> None:
     """Make root prune in one of its own directories."""
     (home / ".dockertls").mkdir(mode=0o755)
-    (home / ".dockertls" / "generations").symlink_to(roots)
+    (home / ".dockertls" / "generations").symlink_to(root_owned)
 
 
-def _link_private(home: Path, roots: Path) -> None:
+def _link_private(home: Path, root_owned: Path) -> None:
     """Make root write to one of its own directories."""
-    (home / ".dockertls").symlink_to(roots)
+    (home / ".dockertls").symlink_to(root_owned)
 
 
-def _link_ca(home: Path, roots: Path) -> None:
+def _link_ca(home: Path, root_owned: Path) -> None:
     """Make the public files links to root's, so that root would disclose them."""
     for name in NAMES:
-        (home / name).symlink_to(roots / name)
+        (home / name).symlink_to(root_owned / name)
 
 
 PLANTED = [
@@ -148,14 +148,14 @@ PLANTED = [
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("plant", PLANTED)
 def test_planted_links_and_fifos_do_not_reach_roots_files(
-    home: Path, roots: Path, plant: Callable[[Path, Path], None]
+    home: Path, root_owned: Path, plant: Callable[[Path, Path], None]
 ) -> None:
     """Whatever the owner plants, root's files keep their owner, content and link count."""
-    plant(home, roots)
+    plant(home, root_owned)
     for path in home.rglob("*"):
         if path.lstat().st_nlink == 1:
             os.chown(path, NOBODY, -1, follow_symlinks=False)
-    names = {name: (roots / name).stat().st_nlink for name in NAMES}
+    names = {name: (root_owned / name).stat().st_nlink for name in NAMES}
     try:
         put(home, 1, OWNED, replace=True)
     except CannotWrite:
@@ -163,11 +163,11 @@ def test_planted_links_and_fifos_do_not_reach_roots_files(
     else:
         assert public(home) == {"1"}
     for name in NAMES:
-        status = (roots / name).stat()
+        status = (root_owned / name).stat()
         assert (status.st_uid, status.st_mode & 0o7777) == (0, 0o600)
         assert status.st_nlink == names[name]
-        assert (roots / name).read_text() == f"{name} of root"
-    assert listing(roots) == sorted(NAMES)
+        assert (root_owned / name).read_text() == f"{name} of root"
+    assert listing(root_owned) == sorted(NAMES)
 
 
 @as_root
@@ -184,9 +184,9 @@ def test_work_in_the_owners_directory_is_done_as_the_owner(
 
 
 @as_root
-def test_work_in_roots_directory_is_done_as_root(roots: Path) -> None:
+def test_work_in_roots_directory_is_done_as_root(root_owned: Path) -> None:
     """The owner gets the three files, but no directory that root will work in again."""
-    out = roots / "certs"
+    out = root_owned / "certs"
     out.mkdir()
     for number in (1, 2):
         put(out, number, OWNED)
@@ -197,9 +197,11 @@ def test_work_in_roots_directory_is_done_as_root(roots: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("more", ["", "deeper"])
-def test_directory_created_for_the_owner_belongs_to_the_owner(everybodys: Path, more: str) -> None:
+def test_directory_created_for_the_owner_belongs_to_the_owner(
+    shared_directory: Path, more: str
+) -> None:
     """From the moment it has its name; the directories above it belong to root."""
-    out = everybodys / "certs" / more
+    out = shared_directory / "certs" / more
     put(out, 1, OWNED)
     assert {path.lstat().st_uid for path in (out, *out.rglob("*"))} == {NOBODY}
     assert out.stat().st_mode & 0o7777 == 0o755
@@ -209,7 +211,7 @@ def test_directory_created_for_the_owner_belongs_to_the_owner(everybodys: Path, 
 
 @as_root
 def test_directory_for_the_owner_appears_only_once_it_is_theirs(
-    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+    shared_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run killed before that leaves no such name, and the next run succeeds."""
 
@@ -219,7 +221,7 @@ def test_directory_for_the_owner_appears_only_once_it_is_theirs(
     def killed(*_: object) -> None:
         raise _KilledError
 
-    out = everybodys / "certs"
+    out = shared_directory / "certs"
     for call in ("fchown", "fchmod"):
         monkeypatch.setattr(os, call, killed)
         with pytest.raises(_KilledError):
@@ -227,41 +229,41 @@ def test_directory_for_the_owner_appears_only_once_it_is_theirs(
         monkeypatch.undo()
         assert not out.exists()
     put(out, 1, OWNED)
-    assert listing(everybodys) == ["certs"]
+    assert listing(shared_directory) == ["certs"]
 
 
 @as_root
 @pytest.mark.parametrize(("uid", "inside"), [(DAEMON, ""), (0, "something")])
 def test_foreign_directory_under_the_temporary_name_is_refused(
-    everybodys: Path, uid: int, inside: str
+    shared_directory: Path, uid: int, inside: str
 ) -> None:
     """Another user's, as in /tmp, or one with content: it is left as it is."""
-    everybodys.chmod(0o1777)
-    planted = everybodys / ".certs.dockertls-vault"
+    shared_directory.chmod(0o1777)
+    planted = shared_directory / ".certs.dockertls-vault"
     planted.mkdir()
     if inside:
         (planted / inside).touch()
     os.chown(planted, uid, -1)
     with pytest.raises(CannotWrite, match=f"File exists .*{planted.name}"):
-        put(everybodys / "certs", 1, OWNED)
+        put(shared_directory / "certs", 1, OWNED)
     assert planted.stat().st_uid == uid
-    assert listing(everybodys) == [planted.name]
+    assert listing(shared_directory) == [planted.name]
 
 
 @as_root
-def test_directory_created_for_the_owner_has_no_acl(everybodys: Path) -> None:
+def test_directory_created_for_the_owner_has_no_acl(shared_directory: Path) -> None:
     """A default ACL above it is not inherited."""
-    acls.grant(everybodys, acls.user(DAEMON, 0o5), kind=acl.DEFAULT)
-    put(everybodys / "certs", 1, OWNED)
-    assert not [name for name in os.listxattr(everybodys / "certs") if "acl" in name]
+    acls.grant(shared_directory, acls.user(DAEMON, 0o5), kind=acl.DEFAULT)
+    put(shared_directory / "certs", 1, OWNED)
+    assert not [name for name in os.listxattr(shared_directory / "certs") if "acl" in name]
 
 
 @as_root
 def test_directory_that_appears_meanwhile_is_not_replaced(
-    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+    shared_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is checked like any other; here it belongs to root."""
-    out = everybodys / "certs"
+    out = shared_directory / "certs"
     real = atomic.rename_noreplace
 
     def rename_noreplace(*arguments: Any) -> None:
@@ -276,10 +278,10 @@ def test_directory_that_appears_meanwhile_is_not_replaced(
 
 @as_root
 def test_concurrent_runs_create_one_directory_for_the_owner(
-    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+    shared_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One run finishes before the other has created or opened its temporary directory."""
-    real, out = os.open, everybodys / "certs"
+    real, out = os.open, shared_directory / "certs"
 
     def faster(name: str, *arguments: Any, **options: Any) -> int:
         if name == f".{out.name}.dockertls-vault":
@@ -290,28 +292,28 @@ def test_concurrent_runs_create_one_directory_for_the_owner(
     monkeypatch.setattr(os, "open", faster)
     put(out, 2, OWNED)
     assert public(out) == {"2"}
-    assert listing(everybodys) == ["certs"]
+    assert listing(shared_directory) == ["certs"]
 
 
 @as_root
 def test_owners_directory_that_appears_during_the_check_is_used(
-    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+    shared_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was missing when the worker was chosen and exists when the work begins."""
-    out = everybodys / "certs"
+    out = shared_directory / "certs"
     real = worker.refuse_component
     put(out, 1, OWNED)
-    out.rename(everybodys / "aside")
+    out.rename(shared_directory / "aside")
 
     def refuse_component(*arguments: Any) -> None:
         real(*arguments)
         # On the second walk, which is root's own.
         seen.append(arguments)
         if len(seen) == once + 1:
-            (everybodys / "aside").rename(out)
+            (shared_directory / "aside").rename(out)
 
     seen: list[Any] = []
-    once = len(Path(everybodys).parts)
+    once = len(Path(shared_directory).parts)
     monkeypatch.setattr(worker, "refuse_component", refuse_component)
     monkeypatch.setattr(preflight, "refuse_component", refuse_component)
     put(out, 2, OWNED)
@@ -320,14 +322,14 @@ def test_owners_directory_that_appears_during_the_check_is_used(
 
 @as_root
 def test_group_without_the_owner_is_refused_in_the_owners_directory(
-    home: Path, roots: Path
+    home: Path, root_owned: Path
 ) -> None:
     """The owner could not chgrp a file to it; root can, in its own directory."""
     request = replace(OWNED, group="games")
-    for out in (home, home / "new", roots / "new"):
+    for out in (home, home / "new", root_owned / "new"):
         with pytest.raises(InvalidInput, match="nobody is not a member of the group games"):
             preflight.check(request.place(out), replace=False)
-    own = roots / "own"
+    own = root_owned / "own"
     own.mkdir()
     put(own, 1, request)
     assert (own / "key.pem").stat().st_gid == GAMES
@@ -336,14 +338,14 @@ def test_group_without_the_owner_is_refused_in_the_owners_directory(
 @as_root
 @pytest.mark.timeout(120)
 def test_swapping_the_directory_for_a_link_never_reaches_roots_directory(
-    home: Path, roots: Path
+    home: Path, root_owned: Path
 ) -> None:
     """The owner swaps it in a loop while root installs."""
     (home / ".docker").mkdir()
     os.chown(home / ".docker", NOBODY, -1)
     script = (
         "while [ -e 'goes on' ]; do "
-        f"mv -T .docker d; ln -sT {roots} .docker; rm -rf .docker; mv -T d .docker; done"
+        f"mv -T .docker d; ln -sT {root_owned} .docker; rm -rf .docker; mv -T d .docker; done"
     )
     goes_on = home / "goes on"
     goes_on.touch()
@@ -360,8 +362,8 @@ def test_swapping_the_directory_for_a_link_never_reaches_roots_directory(
             put(home / ".docker", number, OWNED)
     goes_on.unlink()
     exchange.wait(60)
-    assert listing(roots) == sorted(NAMES)
-    assert all((roots / name).read_text() == f"{name} of root" for name in NAMES)
+    assert listing(root_owned) == sorted(NAMES)
+    assert all((root_owned / name).read_text() == f"{name} of root" for name in NAMES)
     assert {path.lstat().st_uid for path in home.rglob("*")} == {NOBODY}
 
 
@@ -370,10 +372,10 @@ def test_swapping_the_directory_for_a_link_never_reaches_roots_directory(
 
 @as_root
 def test_owner_changed_after_the_check_is_noticed_on_opening(
-    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+    shared_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is created in a directory that became another user's, not even the lock."""
-    out = everybodys / "certs"
+    out = shared_directory / "certs"
     out.mkdir()
 
     def exchange(*arguments: Any, **options: Any) -> object:
@@ -471,9 +473,9 @@ def test_group_that_can_write_is_accepted_only_if_named(home: Path) -> None:
 
 
 @as_root
-def test_users_private_group_may_write(everybodys: Path) -> None:
+def test_users_private_group_may_write(shared_directory: Path) -> None:
     """As made by useradd, of the user's own name: a umask of 002 does no harm."""
-    own = everybodys / "own"
+    own = shared_directory / "own"
     own.mkdir()
     own.chmod(0o2775)
     os.chown(own, DAEMON, pwd.getpwuid(DAEMON).pw_gid)
@@ -495,26 +497,26 @@ def test_dind_layout_below_another_users_directory_is_refused(home: Path, out: s
 
 
 @as_root
-def test_mount_point_on_the_path_is_checked(home: Path, roots: Path) -> None:
+def test_mount_point_on_the_path_is_checked(home: Path, root_owned: Path) -> None:
     """The mounted directory counts, not the one that it covers."""
-    mount = ["mount", "--bind", str(home), str(roots)]
+    mount = ["mount", "--bind", str(home), str(root_owned)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         missing("nothing can be mounted here")
     try:
-        message = f"{roots} belongs to nobody, but the files would belong to root"
-        assert refusal(roots / "certs")[0] == message
-        put(roots / "certs", 1, OWNED)
+        message = f"{root_owned} belongs to nobody, but the files would belong to root"
+        assert refusal(root_owned / "certs")[0] == message
+        put(root_owned / "certs", 1, OWNED)
     finally:
-        subprocess.run(["umount", str(roots)], check=True)
+        subprocess.run(["umount", str(root_owned)], check=True)
     assert public(home / "certs") == {"1"}
 
 
 @as_root
 @pytest.mark.parametrize("mode", [0o755, 0o1777, 0o777])
-def test_link_of_another_user_is_refused(home: Path, roots: Path, mode: int) -> None:
+def test_link_of_another_user_is_refused(home: Path, root_owned: Path, mode: int) -> None:
     """It is refused in root's directory, in a sticky one, and in a world-writable one."""
     os.chown(home, 0, -1)
-    (home / "link").symlink_to(roots)
+    (home / "link").symlink_to(root_owned)
     os.chown(home / "link", DAEMON, -1, follow_symlinks=False)
     home.chmod(mode)
     message, hint = refusal(home / "link")
@@ -549,7 +551,7 @@ def test_private_files_of_another_owner_are_refused(home: Path, worker: str, dee
         assert hint == f"chown -R root: {private}"
     else:
         assert hint == f"mv {private} {private}.aside; it is recreated"
-    with being(uid):
+    with acting_as(uid):
         subprocess.run(shlex.split(hint.partition(";")[0]), check=True)
     put(out, 2, request)
     assert public(out) == {"2"}
@@ -602,26 +604,26 @@ def test_private_file_that_is_not_regular_is_refused(tmp_path: Path, name: str, 
 
 @as_root
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o775])
-def test_user_may_install_into_a_directory_from_mktemp(everybodys: Path, mode: int) -> None:
+def test_user_may_install_into_a_directory_from_mktemp(shared_directory: Path, mode: int) -> None:
     """Also under a umask of 002; /tmp above it is sticky."""
-    everybodys.chmod(0o1777)
-    with being(DAEMON):
-        made = Path(tempfile.mkdtemp(dir=everybodys))
+    shared_directory.chmod(0o1777)
+    with acting_as(DAEMON):
+        made = Path(tempfile.mkdtemp(dir=shared_directory))
         made.chmod(mode)
         put(made, 1)
         assert public(made) == {"1"}
 
 
 @as_root
-def test_no_hint_tells_root_to_chown_its_own_files(home: Path, roots: Path) -> None:
+def test_no_hint_tells_root_to_chown_its_own_files(home: Path, root_owned: Path) -> None:
     """They may be reached by the owner's hard link or symbolic link."""
-    _link_lock(home, roots)
+    _link_lock(home, root_owned)
     os.chown(home / ".dockertls", NOBODY, -1)
     assert refusal(home, OWNED)[0] == f"{home / '.dockertls' / 'lock'} has another hard link"
     (home / ".dockertls" / "lock").unlink()
-    (home / "link").symlink_to(roots)
-    message = f"{roots} belongs to root, but the files would belong to nobody"
+    (home / "link").symlink_to(root_owned)
+    message = f"{root_owned} belongs to root, but the files would belong to nobody"
     assert refusal(home / "link", OWNED) == (message, ANOTHER)
-    os.chown(roots, DAEMON, -1)
-    message = f"{roots} belongs to daemon, who could replace the key"
+    os.chown(root_owned, DAEMON, -1)
+    message = f"{root_owned} belongs to daemon, who could replace the key"
     assert refusal(home / "link", OWNED) == (message, ANOTHER)

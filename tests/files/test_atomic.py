@@ -41,11 +41,11 @@ print(f"{os.umask(0):03o}")
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077, 0o277], ids="{:03o}".format)
-def test_concurrent_threads_create_exact_modes(everybodys: Path, umask: int) -> None:
+def test_concurrent_threads_create_exact_modes(shared_directory: Path, umask: int) -> None:
     """Eight at a time, as an ordinary user; the umask of the process does not change."""
-    everybodys.chmod(0o1777)
+    shared_directory.chmod(0o1777)
     run = subprocess.run(
-        [sys.executable, "-c", THREADS, everybodys / "of" / "all"],
+        [sys.executable, "-c", THREADS, shared_directory / "of" / "all"],
         cwd=ROOT,
         umask=umask,
         capture_output=True,
@@ -54,7 +54,7 @@ def test_concurrent_threads_create_exact_modes(everybodys: Path, umask: int) -> 
     )
     assert (run.stdout, run.stderr) == (f"{umask:03o}\n", "")
     found: dict[str, set[int]] = {}
-    for path in (everybodys / "of").rglob("*"):
+    for path in (shared_directory / "of").rglob("*"):
         if not path.is_symlink():
             kind = "directory" if path.is_dir() else path.name
             found.setdefault(kind, set()).add(path.stat().st_mode & 0o7777)

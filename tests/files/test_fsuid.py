@@ -25,10 +25,10 @@ NAMELESS = 54321
 
 
 @pytest.fixture
-def roots(everybodys: Path) -> Path:
+def root_owned(shared_directory: Path) -> Path:
     """Create a file of root's, mode 0600, in a world-writable directory."""
-    everybodys.chmod(0o1777)
-    file = everybodys / "roots"
+    shared_directory.chmod(0o1777)
+    file = shared_directory / "roots"
     file.write_text("secret")
     file.chmod(0o600)
     return file
@@ -51,60 +51,60 @@ def roots(everybodys: Path) -> Path:
     ids=["read", "write", "chown", "chmod", "link", "rename", "unlink", "mknod", "utime", "create"],
 )
 def test_acting_as_a_user_has_only_the_users_permissions(
-    roots: Path, attempt: Callable[[Path], object]
+    root_owned: Path, attempt: Callable[[Path], object]
 ) -> None:
     """The kernel refuses each of these, since root's capabilities are dropped too."""
     with pytest.raises(PermissionError):
-        fsuid.as_user(NOBODY.pw_uid, lambda: attempt(roots))
-    assert roots.read_text() == "secret"
-    assert roots.stat().st_uid == 0
+        fsuid.as_user(NOBODY.pw_uid, lambda: attempt(root_owned))
+    assert root_owned.read_text() == "secret"
+    assert root_owned.stat().st_uid == 0
 
 
 @pytest.mark.parametrize("uid", [NOBODY.pw_uid, NAMELESS])
-def test_created_file_belongs_to_the_user(everybodys: Path, uid: int) -> None:
+def test_created_file_belongs_to_the_user(shared_directory: Path, uid: int) -> None:
     """Also for a user without a passwd entry, who is then in no other group."""
-    os.chown(everybodys, uid, -1)
-    fsuid.as_user(uid, (everybodys / "made").touch)
-    made = (everybodys / "made").stat()
+    os.chown(shared_directory, uid, -1)
+    fsuid.as_user(uid, (shared_directory / "made").touch)
+    made = (shared_directory / "made").stat()
     assert made.st_uid == uid
     assert made.st_gid in fsuid.groups(uid)
 
 
-def test_acting_as_a_user_drops_roots_groups(everybodys: Path) -> None:
+def test_acting_as_a_user_drops_roots_groups(shared_directory: Path) -> None:
     """What root's supplementary groups may read is refused."""
     group = 4242
-    (everybodys / "groups").touch(mode=0o640)
-    os.chown(everybodys / "groups", 0, group)
+    (shared_directory / "groups").touch(mode=0o640)
+    os.chown(shared_directory / "groups", 0, group)
     before = os.getgroups()
     os.setgroups([group])
     try:
         with pytest.raises(PermissionError):
-            fsuid.as_user(NOBODY.pw_uid, (everybodys / "groups").read_text)
+            fsuid.as_user(NOBODY.pw_uid, (shared_directory / "groups").read_text)
         assert os.getgroups() == [group]
     finally:
         os.setgroups(before)
 
 
 def test_acting_as_a_user_takes_all_the_users_groups(
-    everybodys: Path, monkeypatch: pytest.MonkeyPatch
+    shared_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also those that are not the user's first one, as after a login."""
     group = 4242
     monkeypatch.setattr(os, "getgrouplist", lambda _name, gid: [gid, group])
-    (everybodys / "groups").write_text("shared")
-    (everybodys / "groups").chmod(0o640)
-    os.chown(everybodys / "groups", 0, group)
-    assert fsuid.as_user(NOBODY.pw_uid, (everybodys / "groups").read_text) == "shared"
+    (shared_directory / "groups").write_text("shared")
+    (shared_directory / "groups").chmod(0o640)
+    os.chown(shared_directory / "groups", 0, group)
+    assert fsuid.as_user(NOBODY.pw_uid, (shared_directory / "groups").read_text) == "shared"
 
 
-def test_other_threads_stay_root(roots: Path) -> None:
+def test_other_threads_stay_root(root_owned: Path) -> None:
     """Only the acting thread changes, and it is root again afterwards."""
     acts, looked = threading.Event(), threading.Event()
     seen = []
 
     def look() -> None:
         acts.wait(60)
-        seen.append((roots.read_text(), os.getgroups()))
+        seen.append((root_owned.read_text(), os.getgroups()))
         looked.set()
 
     groups = os.getgroups()
@@ -119,7 +119,7 @@ def test_other_threads_stay_root(roots: Path) -> None:
     assert fsuid.as_user(NOBODY.pw_uid, work) == (0, 0)
     other.join()
     assert seen == [("secret", groups)]
-    assert roots.read_text() == "secret"
+    assert root_owned.read_text() == "secret"
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])

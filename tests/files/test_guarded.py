@@ -27,9 +27,9 @@ PURPOSE = guarded.Purpose("decides where the token is sent", "take another")
 
 
 @pytest.fixture
-def file(everybodys: Path) -> Path:
+def file(shared_directory: Path) -> Path:
     """Create a file with a space in its path, in a new directory."""
-    directory = everybodys / "a b"
+    directory = shared_directory / "a b"
     directory.mkdir()
     made = directory / "config.toml"
     made.write_text('[vault]\naddress = "https://vault.example"\n')
@@ -224,10 +224,14 @@ def _directory_for_all(_home: Path, helper: Path) -> None:
     ],
 )
 def test_token_helper_that_others_can_change_is_not_run(
-    everybodys: Path, loosen: Callable[[Path, Path], None]
+    shared_directory: Path, loosen: Callable[[Path, Path], None]
 ) -> None:
     """It would run with our privileges."""
-    home, helper, ran = everybodys / "home", everybodys / "bin" / "helper", everybodys / "ran"
+    home, helper, ran = (
+        shared_directory / "home",
+        shared_directory / "bin" / "helper",
+        shared_directory / "ran",
+    )
     home.mkdir()
     helper.parent.mkdir()
     helper.write_text(f"#!{shutil.which('sh')}\ntouch {ran}; echo hvs.x")

@@ -74,7 +74,7 @@ class Raft:
         )
         for node in others:
             self._unseal(node)
-        self.wait_until_whole()
+        self.wait_until_healthy()
 
     def call(
         self, node: Node, method: str, path: str, body: object = None
@@ -108,13 +108,13 @@ class Raft:
         wait(is_there)
         return found[0]
 
-    def wait_until_whole(self) -> None:
+    def wait_until_healthy(self) -> None:
         """Wait until all three nodes are voters and known to be healthy.
 
         An OpenBao 2.7 that loses leadership under load may keep believing that it is the leader: it
         says so in sys/health, and redirects every request. It is restarted then.
         """
-        wait(self._is_whole, self._state)
+        wait(self._is_healthy, self._state)
 
     def kill(self, node: Node) -> None:
         """Send it SIGKILL."""
@@ -123,7 +123,7 @@ class Raft:
         node.life.close()
         node.server = None
 
-    def bring_back(self, node: Node) -> None:
+    def restart(self, node: Node) -> None:
         """Restart a node that was killed, and unseal it."""
         self._start(node)
         self._unseal(node)
@@ -138,11 +138,11 @@ class Raft:
         assert node.server is not None
         node.server.process.send_signal(signal.SIGCONT)
 
-    def wait_until_dethroned(self, node: Node, since: int) -> None:
+    def wait_until_deposed(self, node: Node, since: int) -> None:
         """Wait until a node has lost leadership more than ``since`` times."""
-        wait(lambda: self.times_dethroned(node) > since)
+        wait(lambda: self.leadership_losses(node) > since)
 
-    def times_dethroned(self, node: Node) -> int:
+    def leadership_losses(self, node: Node) -> int:
         """Return how often it has lost leadership since its start, by its log."""
         assert node.server is not None
         return node.server.log.read_text().count("failed to contact quorum of nodes, stepping down")
@@ -207,17 +207,17 @@ class Raft:
             if node.server is not None and self.call(node, "GET", "sys/health")[0] == 200
         ]
 
-    def _is_whole(self) -> bool:
+    def _is_healthy(self) -> bool:
         leaders = self._leaders()
         if len(leaders) > 1:
             for node in leaders:
-                if len(self._known_to_be_well(node)) < 2:  # itself alone
+                if len(self._known_to_be_healthy(node)) < 2:  # itself alone
                     self.kill(node)
-                    self.bring_back(node)
+                    self.restart(node)
             return False
-        return bool(leaders) and len(self._known_to_be_well(leaders[0])) == len(self.nodes)
+        return bool(leaders) and len(self._known_to_be_healthy(leaders[0])) == len(self.nodes)
 
-    def _known_to_be_well(self, leader: Node) -> list[str]:
+    def _known_to_be_healthy(self, leader: Node) -> list[str]:
         """Return the names of the voters that respond to the leader."""
         _, body = self.call(leader, "GET", "sys/storage/raft/autopilot/state")
         servers = (body.get("data") or {}).get("servers") or {}

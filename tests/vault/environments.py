@@ -1,6 +1,6 @@
 """The environments that test_as_bao.py gives to OpenBao's command line and to this program.
 
-``{name}`` in a row is the address of a server of recording.py, or a file of possessions.py.
+``{name}`` in a row is the address of a server of recording.py, or a file of environment_files.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .possessions import ANY
+from .environment_files import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

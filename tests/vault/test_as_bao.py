@@ -21,6 +21,7 @@ from dockertls_vault.settings import resolve
 from dockertls_vault.vault.login import wrapping
 from dockertls_vault.vault.session import open_session
 
+from .environment_files import ROOT, write_credentials, write_files
 from .environments import (
     ADDRESSES,
     BASE,
@@ -33,7 +34,6 @@ from .environments import (
     REST,
     TRUST,
 )
-from .possessions import ROOT, write_credentials, write_files
 from .recording import Arrival, Recorder, recording, unused_port
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def approle(operator: Operator, **role: object) -> dict[str, str]:
     }
 
 
-def wait_until_dead(operator: Operator, token: str) -> None:
+def wait_until_expired(operator: Operator, token: str) -> None:
     """Wait until a token expires."""
     deadline = time.monotonic() + LIMIT
     while operator.is_alive(token):
@@ -227,7 +227,7 @@ def test_expired_token_is_replaced_by_a_new_login(
     with session(operator.address, **variables) as opened:
         lookup(opened)
         first = opened.identity.token()
-        wait_until_dead(operator, first)
+        wait_until_expired(operator, first)
         lookup(opened)
         second = opened.identity.token()
     assert first != second

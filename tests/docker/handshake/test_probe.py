@@ -72,7 +72,7 @@ def ask(port: int, hello: Hello | None = None, timeout: timedelta = LONG) -> Exc
     return probe.ask(peer, hello, timeout)
 
 
-class Ear:
+class RecordingPoll:
     """A stand-in for select.poll that reports when the probe listens, and for how many ms.
 
     It waits without a limit, so that no alert comes too late.
@@ -92,9 +92,9 @@ class Ear:
 
 
 @pytest.fixture
-def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
+def recording_poll(monkeypatch: pytest.MonkeyPatch) -> RecordingPoll:
     """Return the stand-in that the probe uses."""
-    found = Ear()
+    found = RecordingPoll()
     monkeypatch.setattr(select, "poll", lambda: found)
     return found
 
@@ -303,16 +303,18 @@ def test_server_certificate_is_seen_in_a_refused_tls_12_handshake(
     assert accepted.greeting.certificate is not None
 
 
-def test_alert_is_read_before_the_request_is_written(server: Path, ear: Ear) -> None:
+def test_alert_is_read_before_the_request_is_written(
+    server: Path, recording_poll: RecordingPoll
+) -> None:
     """If the client writes first, the server's reset discards the alert.
 
     The server delays its alert until the probe listens, or has written without listening.
     """
     context = servers.server_context(server, verify=True)
-    with servers.talking(servers.refusing_late(context, ear.listening)) as port:
+    with servers.talking(servers.refusing_late(context, recording_poll.listening)) as port:
         outcome = ask(port, Hello()).outcome
     assert outcome == Alerted("certificate required")
-    assert ear.waited == [250]
+    assert recording_poll.waited == [250]
 
 
 def test_foreign_ca_gives_the_unknown_ca_alert(server: Path) -> None:
@@ -323,7 +325,9 @@ def test_foreign_ca_gives_the_unknown_ca_alert(server: Path) -> None:
         assert ask(port, with_certificate(foreign)).outcome == Alerted("unknown ca")
 
 
-def test_reset_is_retried_once_and_then_reported(server: Path, ear: Ear) -> None:
+def test_reset_is_retried_once_and_then_reported(
+    server: Path, recording_poll: RecordingPoll
+) -> None:
     """With a longer wait for an alert; after that, only the reset is known."""
     talk = servers.resetting(servers.server_context(server))
     asked = []
@@ -337,7 +341,7 @@ def test_reset_is_retried_once_and_then_reported(server: Path, ear: Ear) -> None
         outcome = probe.ask(peer, Hello(), LONG).outcome
     assert outcome == Closed()
     assert len(asked) == 3  # to connect, to ask, to ask again
-    assert ear.waited == [250, 2000]
+    assert recording_poll.waited == [250, 2000]
 
 
 def test_server_is_verified_with_our_roots_only(

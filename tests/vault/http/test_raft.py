@@ -96,7 +96,7 @@ def kill_the_leader(raft: Raft) -> None:
     leader = raft.wait_for_leader()
     raft.kill(leader)
     raft.wait_for_leader(other_than=leader)
-    raft.bring_back(leader)
+    raft.restart(leader)
 
 
 def hang_the_leader(raft: Raft) -> None:
@@ -111,12 +111,12 @@ def lose_the_quorum(raft: Raft) -> None:
     """Kill two of three nodes; restart them once the third has noticed."""
     leader = raft.wait_for_leader()
     others = [node for node in raft.nodes if node is not leader]
-    before = raft.times_dethroned(leader)
+    before = raft.leadership_losses(leader)
     for node in others:
         raft.kill(node)
-    raft.wait_until_dethroned(leader, before)
+    raft.wait_until_deposed(leader, before)
     for node in others:
-        raft.bring_back(node)
+        raft.restart(node)
 
 
 TROUBLES = (step_down, kill_the_leader, hang_the_leader, lose_the_quorum)
@@ -141,7 +141,7 @@ def test_every_certificate_is_issued_during_a_fault(raft: Raft, tmp_path: Path) 
         slowest = in_trouble(work, range(phase * share, (phase + 1) * share), trouble)
         print(f"{trouble.__name__}: the slowest of {share} took {slowest:.1f} s")  # noqa: T201 - pytest shows it with -rP
         assert slowest < BUDGET
-        raft.wait_until_whole()
+        raft.wait_until_healthy()
     assert len(list(tmp_path.glob("host-*/server-cert.pem"))) == IN_ALL
 
 
