@@ -185,4 +185,4 @@ def test_every_difference_and_variable_of_the_reference_has_a_row() -> None:
 
 def _left_out() -> str:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
-    return page.partition("## What `bao` reads")[2]
+    return page.partition("## Differences from `bao`")[2]
