@@ -195,9 +195,11 @@ def test_missing_generation_or_credential_is_refused(out: Path, tmp_path: Path) 
             back(out, name)
         assert "--list" in raised.value.hint
     (tmp_path / "other").mkdir()
-    for place in (tmp_path / "other", tmp_path / "gone", out / "key.pem"):
+    for place in (tmp_path / "other", out / "key.pem"):
         with pytest.raises(ConflictingState, match="no dockertls-vault credential in"):
             back(place)
+    with pytest.raises(ConflictingState, match="gone does not exist"):
+        back(tmp_path / "gone")
     (out / ".dockertls" / "request.json").unlink()
     with pytest.raises(ConflictingState, match="which describes the credential, is missing"):
         back(out)

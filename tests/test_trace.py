@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 # openat(5</…>, "key.pem", O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0400) = 6</…>
 _CREATED = re.compile(r'openat\([^"]*"(?P<name>[^"]*)", (?P<flags>[A-Z_|]+), (?P<mode>0\d+)\) = \d')
-# By name, which may be another file by then; and the umask, which all threads share.
-_FORBIDDEN = re.compile(r"\b(chmod|fchmodat|umask)\(")
+# By name, which may be another file by then, and not by descriptor; and the umask, which all
+# threads share.
+_FORBIDDEN = re.compile(r'\bumask\(|\b(chmod|fchmodat)\((?![^"]*"/proc/self/fd/\d+")')
 # fchmod(6</…/certs/.dockertls/generations/.….new/key.pem>, 0400) = 0
 _BROUGHT_TO = re.compile(r"fchmod\(\d+<[^>]*/key\.pem>, (0\d+)\) = 0")
 
@@ -32,16 +33,17 @@ def strace() -> str:
     return shutil.which("strace") or missing("strace is not installed")
 
 
+@pytest.mark.parametrize("umask", [0, 0o277], ids="{:03o}".format)
 def test_key_is_created_with_its_final_mode(
-    strace: str, prepared: DevVault, tmp_path: Path
+    umask: int, strace: str, prepared: DevVault, tmp_path: Path
 ) -> None:
-    """With O_EXCL and 0400 under a umask of 0; the mode is then set by descriptor."""
+    """With O_EXCL and 0400; then every mode is set by descriptor, under any umask."""
     trace = tmp_path / "trace"
     calls = "openat,creat,open,chmod,fchmod,fchmodat,umask"
     command = [strace, "-f", "-y", "-e", f"trace={calls}", "-o", str(trace), sys.executable]
     command += ["-m", "dockertls_vault", "issue", "client", "--dir", str(tmp_path / "c")]
     environment = {"BAO_ADDR": prepared.address, "BAO_TOKEN": prepared.token}
-    subprocess.run(command, env={**os.environ, **environment}, umask=0, check=True)
+    subprocess.run(command, env={**os.environ, **environment}, umask=umask, check=True)
     lines = trace.read_text().splitlines()
     keys = [
         match

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from dockertls_vault.certificate.certificate import (
 from dockertls_vault.certificate.keys import is_key_of
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import ConflictingState, InvalidInput, VerificationError
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, descriptors
 
 from . import generations, record
 from .layout import GENERATION_NAMES, PRIVATE, Kind, Layout, Placement, gid
@@ -81,29 +82,38 @@ def locate(directory: Path, *, admins: str | None = None) -> Placement:
     directories above. Raises ConflictingState for no credential, InvalidInput for two.
     """
     whole = directory.absolute()
-    found = [
-        path
-        for path in (whole, *(whole / purpose.value for purpose in Purpose))
-        if (path / PRIVATE).is_dir()
-    ]
-    if found[:1] != [whole] and len(found) > 1:
+    places = (whole, *(whole / purpose.value for purpose in Purpose))
+    found = {path: owner for path in places if (owner := _owner(path)) is not None}
+    if whole not in found and len(found) > 1:
         raise InvalidInput(
             f"two credentials are in {directory}",
             hint=f"name one of them: {' or '.join(map(str, found))}",
         )
     if not found:
         raise ConflictingState(
-            f"no dockertls-vault credential in {directory}",
+            f"no dockertls-vault credential in {directory}"
+            if os.path.lexists(whole)
+            else f"the directory {directory} does not exist",
             hint="give the --dir of `dockertls-vault issue`",
         )
-    owner = found[0].stat().st_uid
+    path, owner = next(iter(found.items()))
     return Placement(
-        found[0],
+        path,
         kind=None,
         uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP,
         admins=None if admins is None else gid(admins),
         movable=False,
     )
+
+
+def _owner(directory: Path) -> int | None:
+    """Return the uid that owns ``directory`` if it holds a credential, else None."""
+    try:
+        with descriptors.opened(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) as opened:
+            found = os.stat(PRIVATE, dir_fd=opened)
+            return os.fstat(opened).st_uid if stat.S_ISDIR(found.st_mode) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def read(place: Placement) -> Generations:

@@ -13,6 +13,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
@@ -22,13 +23,13 @@ from . import acl, descriptors
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 KEEP = -1
 # Bytes; far more than any file of a credential needs.
 LARGEST = 1 << 20
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_REFER = _OPEN_DIRECTORY | os.O_PATH
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK_MODE = 0o600
@@ -242,9 +243,13 @@ def _set_mode_and_owner(made: int, mode: int, uid: int, gid: int) -> None:
 
 
 def _grant_owner_access(name: str, within: int) -> None:
-    """Make a new directory accessible to its owner, in case the umask removed even that."""
-    if os.lstat(name, dir_fd=within).st_mode & _OWNER_BITS != _OWNER_BITS:
-        os.chmod(name, _OWNER_BITS, dir_fd=within, follow_symlinks=False)
+    """Make a new directory accessible to its owner, in case the umask removed even that.
+
+    Without O_PATH such a directory cannot be opened, and with it fchmod(2) fails.
+    """
+    with descriptors.opened(name, _REFER, within) as descriptor:
+        if os.fstat(descriptor).st_mode & _OWNER_BITS != _OWNER_BITS:
+            Path(f"/proc/self/fd/{descriptor}").chmod(_OWNER_BITS)
 
 
 def _was_interrupted(directory: int, mode: int) -> bool:

@@ -101,6 +101,16 @@ def test_each_failure_has_its_status(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "rollback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [[], ["--list"]])
+def test_missing_directory_is_named(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a typo more often than a directory that never had a credential."""
+    missing = tmp_path / "nosuch"
+    assert run(["rollback", str(missing), *options]) == 78
+    assert f"error: the directory {missing} does not exist\n" in capsys.readouterr().err
+
+
 def test_empty_directory_argument_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

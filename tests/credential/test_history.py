@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dockertls_vault.certificate.request import Purpose
-from dockertls_vault.credential.history import find
+from dockertls_vault.credential.history import find, locate
 from dockertls_vault.errors import ConflictingState
 from tests.credentials import generations
+from tests.harness.missing import as_root
 from tests.test_rollback import put
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ANOTHER = 54321  # a uid and gid that nobody has
 
 
 @pytest.fixture
@@ -35,6 +39,28 @@ def test_generations_are_described(out: Path) -> None:
     ]
     assert [each.problem for each in found.generations] == [None, None]
     assert len({each.public_key_fingerprint_sha256 for each in found.generations}) == 2
+
+
+@as_root
+def test_owner_is_that_of_the_directory_that_was_looked_into(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of another one that has its name a moment later."""
+    put(out, 1)
+    os.chown(out, ANOTHER, ANOTHER)
+    real = os.stat
+
+    def swap(path: str, **options: Any) -> os.stat_result:
+        found = real(path, **options)
+        if path == ".dockertls" and not out.with_name("before").exists():
+            out.rename(out.with_name("before"))
+            out.mkdir()
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", swap)
+        owner = locate(out).uid
+    assert owner == ANOTHER
 
 
 def test_missing_generations_are_reported(out: Path) -> None:
