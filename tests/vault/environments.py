@@ -319,8 +319,8 @@ DIFFERENT = [
     ("HTTP/2", {"VAULT_ADDR": "{h2}", "VAULT_CACERT": "{root_ca}"}),
     ("the system's CAs", TLS | {"VAULT_CACERT": "{other_ca}", "SSL_CERT_FILE": "{root_ca}"}),
     ("a user", {"VAULT_ADDR": "http://user:password@127.0.0.1:{vault_port}"}),
-    ("a query", {"VAULT_ADDR": "{vault}?query"}),
-    ("a fragment", {"VAULT_ADDR": "{vault}#fragment"}),
+    ("query or fragment", {"VAULT_ADDR": "{vault}?query"}),
+    ("query or fragment", {"VAULT_ADDR": "{vault}#fragment"}),
     ("several addresses", {"VAULT_ADDR": "{dead},{vault}", "VAULT_MAX_RETRIES": "1"}),
-    ("`/v1` at its end", {"VAULT_ADDR": "{vault}/v1"}),
+    ("an address may end in `/v1`", {"VAULT_ADDR": "{vault}/v1"}),
 ]
