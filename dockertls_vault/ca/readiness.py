@@ -30,7 +30,7 @@ class Issuing:
     """The default issuer of ``mount``, None if it has none, and the role that signs for servers.
 
     ``now`` is the time by Vault's clock, if known; ``timeout`` is how long `issue` waits for Vault.
-    ``limits_backdating`` tells whether Vault refuses a certificate valid before its issuer is.
+    ``limits_backdating`` tells whether Vault rejects a notBefore that is earlier than the issuer's.
     """
 
     mount: str
@@ -60,7 +60,7 @@ def obstacle(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate])
 
 
 def _lasting(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate]) -> str | None:
-    """Return what only a change in Vault removes."""
+    """Return an obstacle, with its remedy, that persists until something in Vault is changed."""
     mount, signer = issuing.mount, issuing.signer
     chain = load_all(signer.chain) if signer else ()
     if signer is None or not chain:
@@ -88,9 +88,9 @@ def _lasting(issuing: Issuing, trust_mount: str, trusted: Sequence[Certificate])
 
 
 def _too_new(issuing: Issuing) -> Obstacle | None:
-    """Return how long Vault will refuse to sign for the role, if `issue` does not wait so long.
+    """Return the obstacle of an issuer that will be too new for longer than `issue` waits.
 
-    Certificates are backdated by the role, and may not be valid before their issuer is.
+    The role backdates certificates, but their notBefore must not be earlier than the issuer's.
     """
     if issuing.signer is None or not issuing.limits_backdating:
         return None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .session import Session
 
-# The first version of Vault that refuses a certificate valid before its issuer is.
+# The first version of Vault that rejects a notBefore earlier than the issuer's.
 _SINCE = (1, 21, 1)
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 # Seconds between attempts, if it is not known how long the wait is.
@@ -68,13 +68,13 @@ def wait_until_old_enough(
 
 
 def limits_backdating(session: Session) -> bool:
-    """Return whether the server refuses a certificate that is valid before its issuer is.
+    """Tell whether the server rejects a notBefore that is earlier than the issuer's.
 
-    HashiCorp Vault does so since 1.21.1; it alone says in sys/health whether it is ``enterprise``.
-    A version that Vault does not reveal (``redact_version``) counts as a recent one; a server that
-    reveals nothing counts as OpenBao.
+    HashiCorp Vault does since 1.21.1; only Vault has ``enterprise`` in sys/health. If Vault hides
+    its version (``redact_version``), it counts as recent; a server that reveals nothing counts as
+    OpenBao.
     """
-    # OpenBao has it in the root namespace only; without the parameters a standby answers 429.
+    # OpenBao serves it only in the root namespace. By default, a standby returns 429.
     root = {"X-Vault-Namespace": ""}
     any_node = {"standbyok": "true", "perfstandbyok": "true"}
     try:

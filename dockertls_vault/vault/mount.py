@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-# The words of builtin/logical/pki in both Vault and OpenBao.
-# The path length is ours; Docker reads neither AIA nor CRLs, so the mount needs no URLs for them.
+# Warnings of builtin/logical/pki, the same in Vault and OpenBao. We request the path length, and
+# Docker uses neither AIA nor CRLs, so the mount needs no URLs for them.
 _INTENDED = re.compile(
     r"Max path length of the generated certificate is zero|"
     r"hasn't configured any authority information access"
@@ -149,7 +149,7 @@ class CertificateAuthority:
         return self._session.settings.timeout
 
     def limits_backdating(self) -> bool:
-        """Return whether the server refuses a certificate that is valid before its issuer is."""
+        """Tell whether the server rejects a notBefore that is earlier than the issuer's."""
         return limits_backdating(self._session)
 
     def unused_keys(self) -> tuple[str, ...]:

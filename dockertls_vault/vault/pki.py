@@ -138,7 +138,7 @@ class PKI:
         return self._session.logging_in()
 
     def logging_out(self) -> AbstractContextManager[None]:
-        """Within it, the tokens of logins are revoked: nothing is going to be signed any more."""
+        """Revoke the tokens of logins in the background, within the context; sign nothing after."""
         return self._session.logging_out()
 
     def references(self) -> tuple[str, ...]:

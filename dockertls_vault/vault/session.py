@@ -141,7 +141,7 @@ class Session:
 
     @cached_property
     def client(self) -> hvac.Client:
-        """Hvac's client; loaded on demand, because importing it takes longer than a request."""
+        """The hvac client; loaded on demand, because importing it takes longer than a request."""
         from .client import client
 
         return client(self.adapter)
@@ -184,9 +184,9 @@ class Session:
 
     @contextmanager
     def logging_out(self) -> Iterator[None]:
-        """Within it, the tokens of our logins are revoked in the background: none is needed now.
+        """Revoke the tokens of our logins in the background, within the context.
 
-        That nothing is asked of Vault meanwhile is for the caller to see to.
+        The caller must not send requests to Vault from then on.
         """
         if not self.identity.logins:
             yield

@@ -215,8 +215,8 @@ def nothing_listens(error: urllib3.exceptions.HTTPError) -> bool:
 
     For a Unix socket, the file does not exist, or its path is longer than 107 bytes.
     """
-    nobody = (ConnectionRefusedError, FileNotFoundError, NotADirectoryError)
+    absent = (ConnectionRefusedError, FileNotFoundError, NotADirectoryError)
     return not isinstance(error, urllib3.exceptions.ProxyError) and any(
-        isinstance(cause, nobody) or str(cause) == "AF_UNIX path too long"
+        isinstance(cause, absent) or str(cause) == "AF_UNIX path too long"
         for cause in causes(error)
     )

@@ -39,7 +39,7 @@ class _Connection(HTTPConnection):
     _pieces: list[bytes] | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send head and body at once: a server that is woken for each takes longer."""
+        """Send the head and the body in one piece, which is faster: the server wakes up once."""
         self._pieces = []
         try:
             super().request(*args, **kwargs)
