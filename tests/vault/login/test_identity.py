@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from dockertls_vault.errors import LoginDenied, NotVault
+from dockertls_vault.cli import main
+from dockertls_vault.errors import LoginDenied, NotVault, UnknownMount
 from dockertls_vault.vault.token_info import lookup
 from tests.vault.operator import Operator, session
 
@@ -90,6 +91,34 @@ def test_failed_read_leaves_a_wrapped_secret_id_unspent(
         lookup(opened)
     assert Operator.of(openbao).is_alive(wrapped)
     assert opened.identity.logins == []
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_missing_mount_spends_only_a_plain_secret_id(
+    wrapped: bool,
+    openbao: DevVault,
+    variables: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the guide says: the login with a plain one does not wait for the trust bundle."""
+    operator = Operator.of(openbao)
+    role = f"auth/{variables['DOCKERTLS_AUTH_MOUNT']}/role/ci"
+    operator.write(role, {"token_policies": "default", "secret_id_num_uses": 1})
+    lifetime = {"X_Vault_Wrap_TTL": "60"} if wrapped else {}
+    answer = operator.write(f"{role}/secret-id", **lifetime)
+    secret = answer["wrap_info"]["token"] if wrapped else answer["data"]["secret_id"]
+    name = "DOCKERTLS_WRAPPED_SECRET_ID" if wrapped else "DOCKERTLS_SECRET_ID"
+    for variable, value in {**variables, "BAO_ADDR": openbao.address, name: secret}.items():
+        monkeypatch.setenv(variable, value)
+    command = ["issue", "client", "--mount", "missing", "--dir", str(tmp_path / "c")]
+    assert main.run(command) == UnknownMount.exit_status
+    unspent, _ = (
+        operator.call("POST", "sys/wrapping/lookup", {"token": secret})
+        if wrapped
+        else operator.call("POST", f"{role}/secret-id/lookup", {"secret_id": secret})
+    )
+    assert (unspent == 200) is wrapped
 
 
 def test_read_after_the_login_runs_in_the_background(
