@@ -20,6 +20,10 @@ _FORWARDED = (*_TERMINATING, signal.SIGQUIT)
 # process then has to exit. Five of these are for revoking tokens (vault/session.py).
 _GRACE = 5.0
 _LAST = 10.0
+# Seconds between two alarms while there is no signal. Python runs a handler when the main thread
+# executes its next bytecode, so a signal that arrives just before that thread waits, or in another
+# thread, would be noticed after the wait; the alarm interrupts it.
+_TICK = 1.0
 
 
 class Termination:
@@ -61,6 +65,7 @@ def terminating() -> Iterator[Termination]:
     with stop.heeded() as requested:
         found = Termination(requested)
         alarm = signal.signal(signal.SIGALRM, found.on_alarm)
+        signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
         try:
             with _handled(_TERMINATING, found.on_signal):
                 yield found
