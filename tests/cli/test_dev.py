@@ -85,11 +85,11 @@ def test_signal_after_the_exports_ends_dev(monkeypatch: pytest.MonkeyPatch) -> N
     """In this process: the exports lead to the server, and the status is 0."""
     printed: list[str] = []
 
-    def words(lines: list[str], _preferences: Preferences) -> None:
+    def text(lines: list[str], _preferences: Preferences) -> None:
         printed.extend(lines)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(render, "words", words)
+    monkeypatch.setattr(render, "text", text)
     monkeypatch.setenv("VAULT_NAMESPACE", "of another server")
     assert run(["dev"]) == 0
     assert "unset VAULT_NAMESPACE" in printed
