@@ -84,14 +84,10 @@ def check(
         now=datetime.now(UTC),
         issue=_issue_command(directory, files),
     )
-    render.show(
-        "check",
-        report,
-        preferences,
-        parts=[_table(report), "", _fields(report)],
-        ok=report.result.exit_status == 0,
-    )
-    raise typer.Exit(report.result.exit_status)
+    status = report.result.exit_status
+    parts = (_table(report), "", _fields(report))
+    render.show("check", report, preferences, parts=parts, ok=status == 0)
+    raise typer.Exit(status)
 
 
 def _endpoint(host: str | None, environ: Mapping[str, str]) -> Endpoint:

@@ -201,6 +201,8 @@ def test_standard_streams_are_replaced(
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, None if closed else getattr(sys, f"__{name}__"))
     if not closed:
+        # Under pytest-xdist the real one has been read from, and cannot be reconfigured.
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     stdout = streams.take_over()
     for stream in (sys.stdout, sys.stderr):
