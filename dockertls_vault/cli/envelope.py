@@ -32,14 +32,14 @@ def print_result(kind: str, result: object, *, warnings: Sequence[str], ok: bool
 
 def print_failure(error: DockerTLSError) -> None:
     """Print an error with its code, message, hint, exit status and problems."""
-    told = {
+    body = {
         "code": error.code,
         "message": error.message,
         "hint": error.hint or None,
         "exit_status": error.exit_status,
         "problems": list(error.problems),
     }
-    _print({"kind": "error", "ok": False, "error": told})
+    _print({"kind": "error", "ok": False, "error": body})
 
 
 def to_json(value: object) -> Any:
