@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import signal
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography import x509
 
+from dockertls_vault.certificate import verify
 from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.cli import main, speech
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from pathlib import Path
+
+    from dockertls_vault.certificate.chain import Chain
 
     from .certificates import Issued
     from .fake_vault import FakeVault, Order
@@ -253,3 +257,21 @@ def test_possible_signature_is_reported_before_a_missing_root(
         monkeypatch.setenv("VAULT_TOKEN", "t")
         assert main.run(["issue", "client", "--dir", str(tmp_path / "d")]) != 0
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_signal_before_the_installation_installs_nothing(
+    fake: FakeVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificate has been signed and verified by then."""
+    lead_to(fake, monkeypatch)
+    genuine = verify.verify
+
+    def verified(*arguments: Any, **more: Any) -> Chain:
+        found = genuine(*arguments, **more)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(verify, "verify", verified)
+    assert main.run(["issue", "client", "--dir", str(tmp_path / "d")]) == 143
+    assert len(fake.orders) == 1
+    assert list((tmp_path / "d").glob("*.pem")) == []

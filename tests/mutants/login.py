@@ -99,9 +99,11 @@ _SESSION: Rows = (
     ),
     ("a batch token ends by itself", "        if login.batch:\n            return\n", ""),
     ("time to revoke", "        self._cluster.allow(_REVOKING)\n", ""),
-    ("no signal in between", "        with stop.shielded():\n", "        if True:\n"),
     ("what is over is not said", "            if not gone:\n", "            if True:\n"),
     ("what stays is said", "            if not gone:\n", "            if False:\n"),
+)
+_SIGNALS: Rows = (
+    ("no signal in between", "        with stop.shielded():\n", "        if True:\n"),
 )
 _ISSUE: Rows = (
     (
@@ -126,5 +128,6 @@ TABLE: Table = {
     "vault/login/identity.py": ("vault/login vault/test_session.py", _IDENTITY),
     "vault/login/method.py": ("vault/login vault/test_session.py", _METHOD),
     "vault/session.py": ("vault/login vault/test_session.py", _SESSION),
+    "vault/session.py signals": ("cli/test_auth.py", _SIGNALS),
     "issue.py": ("test_issue.py test_issue_trust.py test_hostile_vault.py", _ISSUE),
 }

@@ -467,7 +467,16 @@ _SUCCESSOR: _Rows = (
 # All of vault/http but the raft cluster, which takes a minute for each change.
 _HTTP = " ".join(
     f"vault/http/test_{name}.py"
-    for name in ("cluster", "deadline", "failures", "transport", "watch")
+    for name in (
+        "cluster",
+        "deadline",
+        "failures",
+        "masking",
+        "own_writes",
+        "redirect",
+        "transport",
+        "watch",
+    )
 )
 TABLE: Table = {
     "certificate/verify.py": ("certificate", _VERIFY),

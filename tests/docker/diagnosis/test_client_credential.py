@@ -89,6 +89,9 @@ def test_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(ROOT.client().key_pem)
     credential = load_from(tmp_path)
     assert (credential.step.result, credential.hello) == (Result.ERROR, None)
+    assert (
+        "does not match the certificate in" in f"{credential.step.summary} {credential.step.reason}"
+    )
 
 
 def test_invalid_key_file_is_an_error(tmp_path: Path) -> None:

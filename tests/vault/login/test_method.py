@@ -18,6 +18,7 @@ from dockertls_vault.errors import (
     WrappingTokenInvalid,
 )
 from dockertls_vault.settings.parsers import Method
+from dockertls_vault.settings.resolve import resolve
 from dockertls_vault.vault.login.method import choose
 from dockertls_vault.vault.token_info import Token, lookup
 from tests.certificates import Authority
@@ -449,6 +450,20 @@ def test_method_is_inferred_from_the_environment(
     """``-v`` shows which variable implied it."""
     found = choose(settings("http://127.0.0.1:1", **variables))
     assert (found.method, found.why) == (method, why)
+
+
+@pytest.mark.parametrize(
+    ("variables", "method"),
+    [({}, Method.CERT), ({"VAULT_TOKEN": "t"}, Method.TOKEN)],
+    ids=["file", "file and token"],
+)
+def test_token_in_the_environment_wins_over_a_method_in_a_file(
+    variables: dict[str, str], method: Method, tmp_path: Path
+) -> None:
+    """It is nearer to the user."""
+    file = tmp_path / "config.toml"
+    file.write_text('[auth]\nmethod = "cert"\n')
+    assert choose(resolve({}, variables, [file])).method is method
 
 
 def test_unknown_namespace_is_a_configuration_error(openbao: DevVault) -> None:
