@@ -66,7 +66,7 @@ def dev(
             with signals.forwarded(child.forward):
                 raise typer.Exit(child.run())
         render.text(_exports(server), preferences)
-        logger.info("OpenBao runs until this command ends (Ctrl-C)")
+        logger.info("OpenBao runs until you stop this command (Ctrl-C)")
         try:
             with stop.cutting(server.process.terminate):
                 status = server.process.wait()
@@ -92,8 +92,8 @@ def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences)
         ca = CertificateAuthority(session, settings.mount)
         bootstrap.apply(ca, bootstrap.plan(ca, desired))
     names = f"names below {', '.join(domains)}" if domains else "any name (no --domain was given)"
-    logger.info("an embedded OpenBao at %s, set up by `ca init`", server.address)
-    logger.info("servers get %s", names)
+    logger.info("embedded OpenBao at %s, set up with `ca init`", server.address)
+    logger.info("server certificates may have %s", names)
 
 
 def _exports(server: DevServer) -> list[str]:

@@ -230,13 +230,13 @@ def _parse_version(text: str) -> Version | None:
         return None
     if not isinstance(found, dict) or not found.get("ApiVersion"):
         return None
-    told = {key: one_line(str(value)) for key, value in found.items() if value}
+    reported = {key: one_line(str(value)) for key, value in found.items() if value}
     return Version(
         engine=Engine.PODMAN if _PODMAN in str(found.get("Components")) else Engine.DOCKER,
-        version=told.get("Version"),
-        api_version=told["ApiVersion"],
-        os=told.get("Os"),
-        arch=told.get("Arch"),
+        version=reported.get("Version"),
+        api_version=reported["ApiVersion"],
+        os=reported.get("Os"),
+        arch=reported.get("Arch"),
     )
 
 

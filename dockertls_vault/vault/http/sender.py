@@ -1,4 +1,4 @@
-"""One call to one node: sent, its redirect followed, and its answer judged."""
+"""Send one call to one node: follow its redirect, and interpret its answer."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds for which it makes sense to ask again; for every other verdict, as long as there is time.
+# Seconds for which a retry may succeed; with any other verdict, until the timeout.
 PATIENCE = {
     Verdict.NEVER_HERE: 0.0,
     Verdict.BRIEFLY: retry.ELECTION,
     Verdict.REDIRECT: retry.ELECTION,
 }
 _SHORTEST = 0.1  # seconds
-# The verdicts on a server that is not Vault at the path in front of Vault's own.
+# Verdicts that a server also causes if the address has a path that does not lead to Vault.
 _ASTRAY = {Verdict.FINAL, Verdict.LAGGING, Verdict.NEVER_HERE}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A try without an answer; another node, or this one later, may give one.
+    """A failed attempt; another node, or this one later, may succeed.
 
-    ``sent``: the node may have acted on the call. ``patience``: the seconds for which it makes
-    sense to ask again. ``pause``: do not ask the other nodes either, for at least ``wait`` seconds.
+    ``sent``: the node may have acted on the call. ``patience``: the seconds for which a retry may
+    succeed. ``pause``: do not try the other nodes either, for at least ``wait`` seconds.
     """
 
     fault: DockerTLSError
@@ -69,10 +69,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Servers:
-    """What a session has learnt about servers; all its threads share it.
+    """What a session has learned about servers, shared by all its threads.
 
-    ``exposed`` are those that the user was warned about, because they get the token in the clear,
-    ``right`` those whose path leads to Vault, ``initialized`` those that are sealed, not new.
+    ``exposed``: the user was warned that they get the token in the clear. ``right``: their path
+    leads to Vault. ``initialized``: they are sealed, but not new.
     """
 
     exposed: set[Address] = field(default_factory=set)
@@ -82,7 +82,7 @@ class Servers:
 
 
 class Sender:
-    """Sends calls to nodes; it remembers its own writes, and what it has learnt about servers."""
+    """Sends calls to nodes, and keeps track of its writes and of what it learns about servers."""
 
     def __init__(
         self,
@@ -101,9 +101,9 @@ class Sender:
         return Sender(self._settings, self._transport, copy.copy(self._writes), self._servers)
 
     def send(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
-        """Return the answer, a success, or a failure that may pass; raise any other failure.
+        """Return the answer to a call that succeeded, or a transient failure; raise any other.
 
-        ``seconds`` is the limit for the node and the one that it redirects to together.
+        ``seconds`` limits the request to the node and the redirected one together.
         """
         until = time.monotonic() + seconds
         reached = self._reach(call, address, until)
@@ -224,7 +224,7 @@ class Sender:
         return False
 
     def _init(self, address: Address, until: float) -> Mapping[str, object]:
-        """Ask whether Vault is initialized, which it tells anybody in any state."""
+        """Return the answer of sys/init, which needs no token and no unsealed Vault."""
         try:
             answer = self._transport.send(
                 "GET",
