@@ -69,10 +69,7 @@ def read(method: str, path: str, address: Address, answer: Answer) -> Meaning:
         return Meaning(Verdict.FINAL)
     errors = answer.errors or ((answer.text,) if answer.text else ())
     refusal = Refusal(method, path, address, answer.status, errors, answer.headers, answer.date)
-    found = _first(part, refusal)
-    if found is None:
-        return Meaning(Verdict.FINAL)
-    fitting, refusal = found
+    fitting, refusal = _first(part, refusal)
     wait = _retry_after(refusal) if fitting.verdict is Verdict.BACK_OFF else 0.0
     return Meaning(fitting.verdict, fitting.error(refusal), acted=fitting.acted, wait=wait)
 
@@ -91,11 +88,11 @@ def rows(path: str, answer: Answer) -> tuple[Row, ...]:
     return () if answer.status < 300 else VAULT
 
 
-def _first(rows: tuple[Row, ...], refusal: Refusal) -> tuple[Row, Refusal] | None:
-    for candidate in rows:
-        if match := candidate.search(refusal):
-            return candidate, dataclasses.replace(refusal, match=match, path=unquote(refusal.path))
-    return None
+def _first(rows: tuple[Row, ...], refusal: Refusal) -> tuple[Row, Refusal]:
+    """Return the first row that fits, and the refusal with its match; the last row always fits."""
+    found = ((row, match) for row in rows if (match := row.search(refusal)))
+    fitting, match = next(found)
+    return fitting, dataclasses.replace(refusal, match=match, path=unquote(refusal.path))
 
 
 def _is_vaults(path: str, answer: Answer) -> bool:

@@ -175,14 +175,18 @@ def _ask(helper: Path, limit: float) -> str:
         )
     except OSError as error:
         raise InvalidSetting(f"the token helper {helper} cannot be run: {error.strerror}") from None
-    with process, stop.cutting(partial(_kill_all, process)):
+    with process:
         try:
-            output, errors = process.communicate(timeout=limit)
+            with stop.cutting(partial(_kill_all, process)):
+                output, errors = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             _kill_all(process)
             raise InvalidSetting(
                 f"the token helper {helper} returned no token within {limit:.0f} s"
             ) from None
+        except stop.Stopped:  # possibly before the block, which then killed nothing
+            _kill_all(process)
+            raise
     if process.returncode != 0:
         message = " ".join(errors.decode(errors="replace").split())
         raise InvalidSetting(

@@ -116,6 +116,16 @@ def test_helper_is_killed_with_its_children(tmp_path: Path, stopped: bool) -> No
         reading.result(timeout=60)
 
 
+def test_helper_is_killed_if_the_stop_came_before_it(tmp_path: Path) -> None:
+    """Nothing was waited for then, so nothing is cut; the helper is not waited for either."""
+    program = helper(tmp_path / "helper", "exec sleep 600")
+    (tmp_path / ".vault").write_text(f'token_helper = "{program}"')
+    with stop.heeded() as asked:
+        asked.request()
+        with pytest.raises(stop.Stopped):
+            find(HOME=str(tmp_path))
+
+
 def test_helper_is_limited_by_the_budget(tmp_path: Path) -> None:
     """If the budget is shorter than the helper's own limit."""
     program = helper(tmp_path / "helper", "exec sleep 60")
