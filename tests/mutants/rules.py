@@ -258,8 +258,8 @@ _WRITERS: _Rows = (
 _TRANSPORT: _Rows = (
     (
         "no redirect behind our back",
-        "            redirect=False,\n",
-        "            redirect=True,\n",
+        "            retries=False,\n            redirect=False,\n",
+        "",
     ),
     ("an answer of any size", "if len(raw) > LONGEST_BODY:", "if False:"),
 )
@@ -499,10 +499,10 @@ TABLE: Table = {
     "credential/layout.py": ("credential files", _LAYOUT),
     "files/atomic.py": ("files/test_atomic.py credential", _ATOMIC),
     "files/writers.py": ("files/test_writers.py", _WRITERS),
-    "vault/http/transport.py": (_HTTP, _TRANSPORT),
+    "vault/http/transport.py": (f"{_HTTP} vault/test_as_bao.py", _TRANSPORT),
     "vault/http/tls.py": ("vault/http/test_transport.py vault/test_as_bao.py", _TLS),
     "vault/http/redirect.py": ("vault/http/test_redirect.py", _REDIRECT),
-    "vault/http/proxies.py": ("vault/http/test_transport.py settings", _PROXIES),
+    "vault/http/proxies.py": ("vault/test_as_bao.py", _PROXIES),
     "vault/http/masking.py": ("vault/http/test_masking.py", _MASKING),
     "vault/http/cluster.py": (
         "vault/http/test_cluster.py vault/test_session.py",
