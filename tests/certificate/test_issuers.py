@@ -46,7 +46,11 @@ def test_expired_issuer_is_the_cause() -> None:
         issuers.refuse_expired([expired().pem.decode()], NOW)
 
 
-def test_unexpired_issuer_is_not_a_cause() -> None:
-    """Nor is an empty chain a cause."""
-    issuers.refuse_expired([Authority.create().pem.decode()], NOW)
-    issuers.refuse_expired([], NOW)
+def test_issuer_is_refused_only_after_its_expiry() -> None:
+    """An empty chain has no issuer to refuse."""
+    issuer = Authority.create()
+    end, second = issuer.certificate.not_valid_after_utc, timedelta(seconds=1)
+    issuers.refuse_expired([], end + second)
+    issuers.refuse_expired([issuer.pem.decode()], end - second)
+    with pytest.raises(IssuerExpired):
+        issuers.refuse_expired([issuer.pem.decode()], end + second)

@@ -9,53 +9,81 @@ if TYPE_CHECKING:
 
 _ACL: Rows = (
     (
-        "an ACL that stays",
+        "an ACL that cannot be removed is an error",
         '            raise OSError(errno.EPERM, "an ACL',
         '            str("an ACL',
     ),
-    ("the access ACL goes", "for kind in (ACCESS, DEFAULT):", "for kind in (DEFAULT,):"),
-    ("the default ACL goes", "for kind in (ACCESS, DEFAULT):", "for kind in (ACCESS,):"),
-    ("no /proc is not no ACL", "    except FileNotFoundError:\n", "    except EOFError:\n"),
+    ("the access ACL is removed", "for kind in (ACCESS, DEFAULT):", "for kind in (DEFAULT,):"),
+    ("the default ACL is removed", "for kind in (ACCESS, DEFAULT):", "for kind in (ACCESS,):"),
+    (
+        "without /proc an ACL cannot be ruled out",
+        "    except FileNotFoundError:\n",
+        "    except EOFError:\n",
+    ),
 )
 _BOUNDED: Rows = (
-    ("no more than 4 MiB", "LARGEST = 4 << 20", "LARGEST = 5 << 20"),
+    ("at most 4 MiB are read", "LARGEST = 4 << 20", "LARGEST = 5 << 20"),
     (
-        "a pipe has 30 s in all",
+        "a pipe has 30 s in total",
         "stop.readable(descriptor, max(0.0, deadline - time.monotonic()))",
         "stop.readable(descriptor, PIPE_TIMEOUT)",
     ),
 )
 _FSUID: Rows = (
-    ("none of our groups", "frozenset({_NO_GROUP}))", "frozenset({0}))"),
-    ("all of the user's", "os.getgrouplist(entry.pw_name, entry.pw_gid)", "[entry.pw_gid]"),
-    ("it has changed hands", "    if _rights() != (user, 0):\n", "    if False:\n"),
-    ("no right over all files is left", "& _FILE_CAPABILITIES", "& 0"),
+    ("the worker has none of our groups", "frozenset({_NO_GROUP}))", "frozenset({0}))"),
+    (
+        "the worker has all groups of the user",
+        "os.getgrouplist(entry.pw_name, entry.pw_gid)",
+        "[entry.pw_gid]",
+    ),
+    ("the change of user is verified", "    if _rights() != (user, 0):\n", "    if False:\n"),
+    ("no capability for files remains", "& _FILE_CAPABILITIES", "& 0"),
 )
 _GUARDED: Rows = (
-    ("ours or root's", "    if status.st_uid not in trust.users:\n", "    if False:\n"),
     (
-        "the directory of its name",
+        "the file belongs to us or to root",
+        "    if status.st_uid not in trust.users:\n",
+        "    if False:\n",
+    ),
+    (
+        "the directory of the link is checked",
         "(file.parent, file.resolve().parent)",
         "(file.resolve().parent,)",
     ),
-    ("of what it leads to", "(file.parent, file.resolve().parent)", "(file.parent,)"),
-    ("a sticky file is no directory", "stat.S_ISDIR(status.st_mode) and status", "status"),
+    ("the target's directory is checked", "(file.parent, file.resolve().parent)", "(file.parent,)"),
     (
-        "the ACL",
+        "the sticky bit counts only on directories",
+        "stat.S_ISDIR(status.st_mode) and status",
+        "status",
+    ),
+    (
+        "the ACL is checked",
         "untrusted_writers(status, acl.entries(descriptor), trust)",
         "untrusted_writers(status, (), trust)",
     ),
 )
 _WALK: Rows = (
     (
-        "each directory is judged",
+        "each directory is checked",
         "check(Component(step, os.fstat(found), found, remaining))",
         "pass",
     ),
-    ("each link is judged", "            check(Component(step, status, None, remaining))\n", ""),
-    ("no link of /proc", "if _place(link, here) != _place(target, here):", "if False:"),
-    ("nor by another mount", "status.st_ino, _mount(found)", 'status.st_ino, ""'),
-    ("opened as what it is", "PATH_ONLY | os.O_NOFOLLOW | flags", "PATH_ONLY | flags"),
+    ("each link is checked", "            check(Component(step, status, None, remaining))\n", ""),
+    (
+        "a magic link of /proc is not followed",
+        "if _place(link, here) != _place(target, here):",
+        "if False:",
+    ),
+    (
+        "a magic link to another mount is not followed",
+        "status.st_ino, _mount(found)",
+        'status.st_ino, ""',
+    ),
+    (
+        "the last component is not followed",
+        "PATH_ONLY | os.O_NOFOLLOW | flags",
+        "PATH_ONLY | flags",
+    ),
 )
 
 TABLE: Table = {

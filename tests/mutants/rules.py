@@ -14,151 +14,219 @@ if TYPE_CHECKING:
     from .mutant import Table
 
 _VERIFY: _Rows = (
-    ("the key is ours", "if leaf.public_key() != public_key:", "if False:"),
-    ("an EKU there must be", "    if not found:\n        yield", "    if False:\n        yield"),
-    ("exactly one EKU", "elif found != {wanted}:", "elif wanted not in found:"),
-    ("no CA is installed", "    if _is_ca(leaf):\n", "    if False:\n"),
-    ("it may sign a handshake", "not usage.digital_signature", "False"),
-    ("it signs no certificates", "usage.key_cert_sign or usage.crl_sign", "usage.crl_sign"),
-    ("it signs no CRLs", "usage.key_cert_sign or usage.crl_sign", "usage.key_cert_sign"),
-    ("every name requested", "        if (name, kind) not in has:", "        if False:"),
-    ("no name besides", "        if (name, kind) not in asked:", "        if False:"),
+    ("the certificate is for our key", "if leaf.public_key() != public_key:", "if False:"),
     (
-        "no URI, no mail address",
+        "a missing EKU is rejected",
+        "    if not found:\n        yield",
+        "    if False:\n        yield",
+    ),
+    ("another EKU is rejected", "elif found != {wanted}:", "elif wanted not in found:"),
+    ("a CA certificate is rejected", "    if _is_ca(leaf):\n", "    if False:\n"),
+    ("a key that cannot sign a handshake is rejected", "not usage.digital_signature", "False"),
+    (
+        "a key that may sign certificates is rejected",
+        "usage.key_cert_sign or usage.crl_sign",
+        "usage.crl_sign",
+    ),
+    (
+        "a key that may sign CRLs is rejected",
+        "usage.key_cert_sign or usage.crl_sign",
+        "usage.key_cert_sign",
+    ),
+    ("every name requested is present", "        if (name, kind) not in has:", "        if False:"),
+    (
+        "a name not requested is rejected",
+        "        if (name, kind) not in asked:",
+        "        if False:",
+    ),
+    (
+        "a URI or mail address is rejected",
         "if not isinstance(name, x509.DNSName |",
         "if False and (x509.DNSName |",
     ),
-    ("the common name", "    if common_names != wanted:", "    if False:"),
-    ("valid by now", "if clocks.agreed < leaf.not_valid_before_utc:", "if False:"),
-    ("not expired", "if leaf.not_valid_after_utc < clocks.agreed:", "if False:"),
-    ("no longer than requested", "leaf.not_valid_after_utc > clocks.latest + ttl", "False"),
-    ("all that is wrong at once", "problems += error.problems", "problems = [*error.problems]"),
-    ("only roots are trusted", "if is_self_signed(certificate)\n", "if True\n"),
-    ("only CAs are roots", "        and _is_ca(certificate)\n", ""),
+    ("another common name is rejected", "    if common_names != wanted:", "    if False:"),
     (
-        "no expired root",
+        "a certificate that is not valid yet is rejected",
+        "if clocks.agreed < leaf.not_valid_before_utc:",
+        "if False:",
+    ),
+    (
+        "an expired certificate is rejected",
+        "if leaf.not_valid_after_utc < clocks.agreed:",
+        "if False:",
+    ),
+    (
+        "a validity longer than requested is rejected",
+        "leaf.not_valid_after_utc > clocks.latest + ttl",
+        "False",
+    ),
+    ("every problem is reported", "problems += error.problems", "problems = [*error.problems]"),
+    ("only roots are trusted", "if is_self_signed(certificate)\n", "if True\n"),
+    ("only CAs are trusted", "        and _is_ca(certificate)\n", ""),
+    (
+        "an expired root is not trusted",
         "and now <= certificate.not_valid_after_utc\n    )\n\n\ndef extended",
         ")\n\n\ndef extended",
     ),
 )
 _CHAIN: _Rows = (
-    ("valid at the time", "        .time(at)\n", ""),
-    ("keyCertSign", "if usage is not None and not usage.key_cert_sign:", "if False:"),
-    ("a CA's kind of key", "if not is_web_pki_key(ca.public_key()):", "if False:"),
-    ("EKUs nest", "if usages is not None and not wanted & set(usages):", "if False:"),
-    ("anyExtendedKeyUsage is any", ", ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}", "}"),
-    ("only known constraints", "        if kinds:\n", "        if False:\n"),
+    ("a path is validated at the given time", "        .time(at)\n", ""),
     (
-        "never critical",
+        "a CA without keyCertSign is rejected",
+        "if usage is not None and not usage.key_cert_sign:",
+        "if False:",
+    ),
+    (
+        "a CA with an unsupported key is rejected",
+        "if not is_web_pki_key(ca.public_key()):",
+        "if False:",
+    ),
+    (
+        "the EKUs of a CA limit its certificates",
+        "if usages is not None and not wanted & set(usages):",
+        "if False:",
+    ),
+    ("anyExtendedKeyUsage permits any EKU", ", ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}", "}"),
+    (
+        "a name constraint of an unknown type is rejected",
+        "        if kinds:\n",
+        "        if False:\n",
+    ),
+    (
+        "an extension that must not be critical is rejected if it is",
         "never = verification.Criticality.NON_CRITICAL",
         "never = verification.Criticality.AGNOSTIC",
     ),
     (
-        "a critical SAN that Go reads",
+        "a critical SAN that Go does not read is rejected",
         "if certificate.extensions.get_extension_for_oid(san.oid).critical:",
         "if False:",
     ),
     (
-        "no policy constraints",
+        "policy constraints are rejected",
         "        certificate.extensions.get_extension_for_class(x509.PolicyConstraints)\n",
         "        return\n",
     ),
     (
-        "a CA says so",
+        "a CA without basic constraints is rejected",
         ".require_present(x509.BasicConstraints,",
         ".may_be_present(x509.BasicConstraints,",
     ),
-    ("only the bundle's roots", "if not is_self_signed(certificate)]", "if True]"),
+    ("only the roots of the bundle are trusted", "if not is_self_signed(certificate)]", "if True]"),
     (
-        "the path that lasts longest",
+        "the path with the longest validity is chosen",
         "    found = _first_chain(leaf,",
         "    return _first_chain(leaf,",
     ),
-    ("valid until the first ends", "return min(path, key=", "return max(path, key="),
+    (
+        "a chain is valid until its first certificate expires",
+        "return min(path, key=",
+        "return max(path, key=",
+    ),
 )
 _CLOCKS: _Rows = (
     (
-        "five minutes, and no more",
+        "clocks may differ by five minutes and no more",
         "CLOCK_TOLERANCE = timedelta(minutes=5)",
         "CLOCK_TOLERANCE = timedelta(minutes=6)",
     ),
     (
-        "a minute within a cluster",
+        "clocks of a cluster may differ by a minute",
         "_CLUSTER_TOLERANCE = timedelta(seconds=60)",
         "_CLUSTER_TOLERANCE = timedelta(0)",
     ),
     (
-        "a Vault that lies gains five",
+        "a false Date header gains at most five minutes",
         "min(max(self.vaults, self.now - CLOCK_TOLERANCE), self.now + CLOCK_TOLERANCE)",
         "self.vaults",
     ),
     (
-        "the TTL is bound",
+        "a false Date header does not extend the TTL",
         "return min(latest + _CLUSTER_TOLERANCE, self.now + CLOCK_TOLERANCE)",
         "return latest + _CLUSTER_TOLERANCE",
     ),
 )
 _STORE: _Rows = (
     (
-        "looked at again under the lock",
+        "the files are checked again under the lock",
         "        foreign = check(placement, replace=replace)",
         "        foreign = check(placement, replace=True)",
     ),
     (
-        "the one in use until now stays",
+        "the previous generation is kept",
         "spared = {name} if before is None else {name, before}",
         "spared = {name}",
     ),
     ("a key is 0400", "KEY_MODE = 0o400", "KEY_MODE = 0o440"),
-    ("with a group 0440", "KEY_MODE_WITH_GROUP = 0o440", "KEY_MODE_WITH_GROUP = 0o444"),
+    ("a key with a group is 0440", "KEY_MODE_WITH_GROUP = 0o440", "KEY_MODE_WITH_GROUP = 0o444"),
     ("certificates are 0444", "CERTIFICATE_MODE = 0o444", "CERTIFICATE_MODE = 0o644"),
     (
-        "the key is the group's",
+        "the key belongs to the group",
         "(atomic.KEEP, atomic.KEEP, placement.gid)",
         "(atomic.KEEP, atomic.KEEP, atomic.KEEP)",
     ),
     ("files of others are kept", "        if foreign:\n", "        if False:\n"),
     (
-        "prepared where nobody looks",
+        "a generation is prepared in the staging directory",
         "with atomic.directory(name, DIRECTORY_MODE, places.staging) as place:\n        for",
         "with atomic.directory(name, DIRECTORY_MODE, places.generations) as place:\n        for",
     ),
 )
 _SYNCS: _Rows = (
     (
-        "a generation's directory",
+        "a generation's directory is synced",
         "uid=placement.uid, gid=gid)\n        os.fsync(place)\n",
         "uid=placement.uid, gid=gid)\n",
     ),
-    ("the directory of current", "        os.fsync(places.private)\n", "        pass\n"),
-    ("the directory of the links", "places.staging)\n    os.fsync(within)\n", "places.staging)\n"),
+    (
+        "the directory of the link current is synced",
+        "        os.fsync(places.private)\n",
+        "        pass\n",
+    ),
+    (
+        "the directory of the links is synced",
+        "places.staging)\n    os.fsync(within)\n",
+        "places.staging)\n",
+    ),
 )
 _PREFLIGHT: _Rows = (
-    ("nothing of others is overwritten", "if foreign and not replace:", "if False:"),
-    ("nor a credential of another kind", "if kept is not None and kept.kind != kind:", "if False:"),
+    ("files of others are not overwritten", "if foreign and not replace:", "if False:"),
     (
-        "a file has no second name",
+        "a credential of another kind is not overwritten",
+        "if kept is not None and kept.kind != kind:",
+        "if False:",
+    ),
+    (
+        "a hard link is not overwritten",
         "(stat.S_ISREG(kind) and status.st_nlink <= 1)",
         "stat.S_ISREG(kind)",
     ),
-    ("ours is ours alone", "    if status.st_uid != placement.worker:\n", "    if False:\n"),
-    ("not in /", 'if reached.path == Path("/") and not reached.remaining:', "if False:"),
     (
-        "not beside one of dind's",
+        "a directory of another user is rejected",
+        "    if status.st_uid != placement.worker:\n",
+        "    if False:\n",
+    ),
+    (
+        "a credential in / is rejected",
+        'if reached.path == Path("/") and not reached.remaining:',
+        "if False:",
+    ),
+    (
+        "a credential next to one of dind's is rejected",
         "            if _is_for_dind(purpose, placement.directory, directory):",
         "            if False:",
     ),
 )
 _GENERATIONS: _Rows = (
-    ("three stay", "KEPT = 3", "KEPT = 2"),
-    ("a fourth goes", "KEPT = 3", "KEPT = 4"),
+    ("three generations are kept", "KEPT = 3", "KEPT = 2"),
+    ("a fourth generation is removed", "KEPT = 3", "KEPT = 4"),
     (
-        "in use is what is opened",
+        "the generation in use is the one that is opened",
         "        return os.path.samestat(",
         "        return name in os.readlink(CURRENT, dir_fd=private) and os.path.samestat(",
     ),
     (
-        "what is in use is not discarded",
+        "the generation in use is not discarded",
         "        if not _is_current(name, staging, private):",
         "        if True:",
     ),
@@ -170,192 +238,220 @@ _WORKER: _Rows = (
         "    return (lambda _, do: do())(owner, partial(work,",
     ),
     (
-        "no link that others lead",
+        "a link of another user is not followed",
         "        if not trusted:\n            owner",
         "        if False:\n            owner",
     ),
     (
-        "no step of another's",
+        "a directory of another user is rejected",
         "    if not trusted:\n        raise _belongs",
         "    if False:\n        raise _belongs",
     ),
     (
-        "the directory itself, sticky or not",
+        "the sticky bit does not excuse the directory itself",
         "if not component.remaining or not kind & stat.S_ISVTX:",
         "if not kind & stat.S_ISVTX:",
     ),
     (
-        "a step that others write",
+        "a directory that others can write to is rejected",
         "    if not found:\n        return\n    remedies",
         "    if True:\n        return\n    remedies",
     ),
     (
-        "a group that is the owner's to give",
+        "the owner must be a member of the group",
         "placement.gid not in fsuid.groups(placement.uid)",
         "False",
     ),
 )
 _RECORD: _Rows = (
-    ("a version that we know", 'if kept["version"] != _VERSION:', "if False:"),
-    ("a TTL that is a number", "if type(value) is not int or value <= 0:", "if value <= 0:"),
+    ("a record of an unknown version is rejected", 'if kept["version"] != _VERSION:', "if False:"),
+    (
+        "a TTL that is not a number is rejected",
+        "if type(value) is not int or value <= 0:",
+        "if value <= 0:",
+    ),
 )
 _BACKUP: _Rows = (
     (
-        "what was in a link's file",
+        "the file behind a link is backed up",
         "    elif _leads_to_a_file(public, directory):",
         "    elif False:",
     ),
     (
-        "a link to nothing is kept",
+        "a dangling link is backed up",
         "        os.symlink(os.readlink(public, dir_fd=directory), name, dir_fd=backup)",
         "        pass",
     ),
 )
 _READER: _Rows = (
     (
-        "paths in which nothing changes",
+        "the paths of a reader do not change",
         "                    return CredentialFiles(*ours)",
         "                    return CredentialFiles(*public)",
     ),
 )
-_LAYOUT: _Rows = (("only root gives away", "if os.geteuid() not in (0, uid):", "if False:"),)
+_LAYOUT: _Rows = (("only root changes the owner", "if os.geteuid() not in (0, uid):", "if False:"),)
 _ATOMIC: _Rows = (
     (
-        "created with at most its mode",
+        "a file is created with at most its mode",
         '& _OWNER_BITS, dir_fd=within)\n    with os.fdopen(descriptor, "wb") as file:\n        _s',
         '| 0o666, dir_fd=within)\n    with os.fdopen(descriptor, "wb") as file:\n        _set',
     ),
-    ("whatever the umask", "    os.fchmod(made, mode)\n", ""),
-    ("and the default ACL", "    acl.drop(made)\n    if", "    if"),
-    ("nothing is followed", "os.O_DIRECTORY | os.O_NOFOLLOW", "os.O_DIRECTORY"),
+    ("the mode does not depend on the umask", "    os.fchmod(made, mode)\n", ""),
+    ("a default ACL is not inherited", "    acl.drop(made)\n    if", "    if"),
+    ("a symlink is not followed", "os.O_DIRECTORY | os.O_NOFOLLOW", "os.O_DIRECTORY"),
     (
-        "nothing is overwritten",
+        "an existing file is not overwritten",
         "os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW",
         "os.O_WRONLY | os.O_CREAT",
     ),
-    ("two runs are kept apart", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"),
     (
-        "a file system that keeps modes",
+        "two runs exclude each other",
+        "fcntl.LOCK_EX | fcntl.LOCK_NB",
+        "fcntl.LOCK_SH | fcntl.LOCK_NB",
+    ),
+    (
+        "a file system that ignores modes is rejected",
         "        stat.S_IMODE(found.st_mode) & _PERMISSION_BITS & ~mode\n",
         "        False\n",
     ),
-    ("no FIFO is waited for", "_READ = os.O_RDONLY | os.O_NONBLOCK", "_READ = os.O_RDONLY"),
+    ("a FIFO does not block", "_READ = os.O_RDONLY | os.O_NONBLOCK", "_READ = os.O_RDONLY"),
 )
 _WRITERS: _Rows = (
-    ("anybody", "    if status.st_mode & _WRITE:\n", "    if False:\n"),
     (
-        "the mask bounds an ACL",
+        "a file that anyone can write to is reported",
+        "    if status.st_mode & _WRITE:\n",
+        "    if False:\n",
+    ),
+    (
+        "the mask limits an ACL",
         "if not entry.permissions & mask & _WRITE:",
         "if not entry.permissions & _WRITE:",
     ),
-    ("a group of one alone", "and set(group.gr_mem) <= {user.pw_name}", ""),
     (
-        "nobody's first group besides",
+        "only a group without other members is trusted",
+        "and set(group.gr_mem) <= {user.pw_name}",
+        "",
+    ),
+    (
+        "only a group that is nobody else's primary group is trusted",
         "        and all(other.pw_uid == uid for other in pwd.getpwall() if other.pw_gid == gid)\n",
         "",
     ),
 )
 _TRANSPORT: _Rows = (
     (
-        "no redirect behind our back",
+        "urllib3 follows no redirect",
         "            retries=False,\n            redirect=False,\n",
         "",
     ),
-    ("an answer of any size", "if len(raw) > LONGEST_BODY:", "if False:"),
+    ("a response that is too large is rejected", "if len(raw) > LONGEST_BODY:", "if False:"),
 )
 _TLS: _Rows = (
     (
-        "only the given CAs",
+        "only the given CAs are trusted",
         "ssl.create_default_context(cadata=_cas(settings))",
         "ssl.create_default_context(cadata=_cas(settings)); made.load_default_certs()",
     ),
     (
-        "a leaf or an intermediate is trusted",
+        "a leaf or an intermediate can be trusted",
         "made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN",
         "pass",
     ),
-    ("names in the SANs alone", "made.hostname_checks_common_name = False", "pass"),
-    ("verified unless told not to", "    if settings.skip_verify:\n", "    if True:\n"),
+    ("the common name is not a host name", "made.hostname_checks_common_name = False", "pass"),
+    ("the certificate is verified by default", "    if settings.skip_verify:\n", "    if True:\n"),
 )
 _REDIRECT: _Rows = (
-    ("never from https to http", 'if found.server.scheme == "http" and not stays:', "if False:"),
-    ("not where it is disabled", "    if not follow:\n", "    if False:\n"),
+    (
+        "no redirect leads from https to http",
+        'if found.server.scheme == "http" and not stays:',
+        "if False:",
+    ),
+    ("redirects can be disabled", "    if not follow:\n", "    if False:\n"),
 )
 _PROXIES: _Rows = (
     (
-        "never for loopback",
+        "loopback is reached without a proxy",
         'if host == "localhost" or (ip is not None and ip.is_loopback):',
         "if False:",
     ),
     (
-        "not for what NO_PROXY lists",
+        "NO_PROXY is respected",
         "or _bypasses(server, settings.no_proxy or",
         'or _bypasses(server, ""and',
     ),
     (
-        "a domain means what is below it",
+        "NO_PROXY matches whole labels",
         "host.endswith(f\".{domain.removeprefix('.')}\")",
         "host.endswith(domain)",
     ),
 )
 _MASKING: _Rows = (
-    ("the token", 'call.headers.get("X-Vault-Token"), ', ""),
-    ("what was sent", '("secret_id", "jwt", "password", "token")', '("secret_id", "jwt", "token")'),
-    ("as a server quotes it", ", *(json.dumps(text)[1:-1] for text in secrets)}", "}"),
+    ("the token is masked", 'call.headers.get("X-Vault-Token"), ', ""),
+    (
+        "a password is masked",
+        '("secret_id", "jwt", "password", "token")',
+        '("secret_id", "jwt", "token")',
+    ),
+    ("a secret escaped in JSON is masked", ", *(json.dumps(text)[1:-1] for text in secrets)}", "}"),
 )
 _CLUSTER: _Rows = (
     (
-        "no login twice",
+        "a request that works once is not repeated",
         "            if outcome.sent and not self._repeat:\n",
         "            if False:\n",
     ),
     (
-        "a node that answers is asked first",
+        "a node that responded is tried first",
         "            self._prefer(address)\n        return outcome",
         "            pass\n        return outcome",
     ),
     (
-        "a node that hangs gets its share",
+        "a node that hangs leaves time for the others",
         "return min(retry.share(repeats), left / nodes)",
         "return left",
     ),
 )
 _SENDER: _Rows = (
-    ("secrets are masked where they come in", "        answer = mask(answer, call)\n", ""),
-    ("whom it redirects to is said", "        self._warn_if_exposed(asked.server)\n", ""),
+    ("secrets are masked in a response", "        answer = mask(answer, call)\n", ""),
     (
-        "a missing write is waited for only if there was one",
+        "an unencrypted target of a redirect is reported",
+        "        self._warn_if_exposed(asked.server)\n",
+        "",
+    ),
+    (
+        "only a write of ours is waited for",
         "if verdict is Verdict.LAGGING and not self._writes.may_be_missing():",
         "if verdict is Verdict.LAGGING:",
     ),
 )
 _OWN_WRITES: _Rows = (
     (
-        "a node that lags is told",
+        "a node that lags is told what to wait for",
         '        self._index = headers.get("X-Vault-Index", self._index)\n',
         "",
     ),
 )
 _FAILURES: _Rows = (
     (
-        "if in doubt, it was sent",
+        "a request that failed may have been sent",
         "    return not (\n        is_permanent(error)\n",
         "    return False and not (\n        is_permanent(error)\n",
     ),
     (
-        "a certificate does not mend itself",
+        "a rejected certificate is not retried",
         "isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError))\n        or",
         "False)\n        or",
     ),
 )
 _DEADLINE: _Rows = (
     (
-        "a byte a second is no answer",
+        "a response byte by byte does not extend the time limit",
         "        if time.monotonic() >= self._deadline:\n",
         "        if False:\n",
     ),
     (
-        "the limit is for all of it",
+        "the time limit covers the whole request",
         "super().settimeout(self._left())\n        try:",
         "super().settimeout(60)\n        try:",
     ),
@@ -367,24 +463,24 @@ _ANSWERS: _Rows = (
         '                Result.WARNING,\n                f"{engine} answers in plaintext',
     ),
     (
-        "an alert before it asked is no refusal",
+        "an alert without a certificate request is not a rejection of ours",
         "case Alerted() if exchange.greeting.asks:",
         "case Alerted():",
     ),
     (
-        "a connection that ends is no refusal",
+        "a closed connection is not a rejection",
         "        case Closed():\n            return step(\n                Result.UNKNOWN",
         "        case Closed():\n            return step(\n                Result.OK",
     ),
     (
-        "a plugin is no TLS",
+        "a rejection by a plugin is not one by TLS",
         "denied_by_plugin=True):\n            return step(\n                Result.CRITICAL,",
         "denied_by_plugin=True):\n            return step(\n                Result.OK,",
     ),
 )
 _ATTEMPTS: _Rows = (
     (
-        "by one and the same server",
+        "every row is about one and the same server",
         "    if step.result is not Result.OK or (\n        exchange.greeting",
         "    if True or (\n        exchange.greeting",
     ),
@@ -394,87 +490,95 @@ _ATTEMPTS: _Rows = (
         "if True:",
     ),
     (
-        "judged on the connection that let us in",
+        "the certificate judged is that of the connection that accepted us",
         "        if self.known and self.known.greeting.certificate:\n",
         "        if False:\n",
     ),
 )
 _TRUST: _Rows = (
     (
-        "tlsverify without tlscacert",
+        "tlsverify without tlscacert is recognised",
         "if not named and _is_of_dockerd(plaintext, stranger):",
         "if False:",
     ),
     (
-        "clients of public CAs",
+        "accepting clients of public CAs is reported",
         "if too_wide := [name for name in authorities if name in public]:",
         "if too_wide := []:",
     ),
-    ("names that cannot be read", "    if unreadable:\n", "    if False:\n"),
+    ("unreadable CA names are reported", "    if unreadable:\n", "    if False:\n"),
     (
-        "it requests no certificate",
+        "a daemon that requests no certificate is reported",
         "    if not greeting.asks:\n        return _judge_unasked(known)\n",
         '    if not greeting.asks:\n        return step(Result.OK, "")\n',
     ),
 )
 _SERVER: _Rows = (
     (
-        "the name dialled",
+        "the certificate has the name dialled",
         "    if found:\n        return Check.NAME",
         "    if True:\n        return Check.NAME",
     ),
     (
-        "an address among the addresses",
+        "an address is matched against the IP addresses",
         "found = endpoint.host in map(parse_address, description.ip_addresses)",
         "found = endpoint.host in map(parse_address, names)",
     ),
     (
-        "a star is one label",
+        "a wildcard matches one label",
         'return name.partition(".")[2] == pattern[2:]',
         "return name.endswith(pattern[1:])",
     ),
     (
-        "what OpenSSL objects to",
+        "an untrusted certificate is reported",
         "    if objections:\n        reason",
         "    if False:\n        reason",
     ),
     ("an expired one", "    if left <= timedelta(0):\n", "    if False:\n"),
-    ("one that was forgotten", "WARN_AT_SHARE = 1 / 3", "WARN_AT_SHARE = 1 / 30"),
+    ("a renewal that is overdue is reported", "WARN_AT_SHARE = 1 / 3", "WARN_AT_SHARE = 1 / 30"),
     (
-        "a client's too",
+        "a server certificate that is also a client's is reported",
         "    if usages & {ExtendedKeyUsageOID.CLIENT_AUTH,",
         "    if False and usages & {ExtendedKeyUsageOID.CLIENT_AUTH,",
     ),
 )
 _CLIENT: _Rows = (
-    ("not a client's", "    if usages and not usages & _CLIENT_USAGES:", "    if False:"),
+    (
+        "a certificate without the client EKU is reported",
+        "    if usages and not usages & _CLIENT_USAGES:",
+        "    if False:",
+    ),
     ("an expired one", "    if end <= now:\n", "    if False:\n"),
     (
-        "a key that is another's",
+        "a key of another certificate is reported",
         "if private_key.public_key() != chain[0].public_key():",
         "if False:",
     ),
 )
 _SUCCESSOR: _Rows = (
-    ("only what dockerd would serve", "if used.not_valid_after_utc <= now:", "if False:"),
+    ("an expired successor is ignored", "if used.not_valid_after_utc <= now:", "if False:"),
     (
-        "only one that is newer",
+        "an older successor is ignored",
         "newer.not_valid_before_utc > older.not_valid_before_utc and",
         "True and",
     ),
 )
 
-# All of vault/http but the raft cluster, which takes a minute for each change.
+# All of vault/http except raft, which takes a minute per change.
 _HTTP = " ".join(
     f"vault/http/test_{name}.py"
     for name in (
         "cluster",
         "deadline",
+        "dialing",
         "failures",
         "masking",
         "own_writes",
+        "pools",
         "redirect",
+        "retry",
         "transport",
+        "unset",
         "watch",
     )
 )

@@ -42,14 +42,16 @@ def test_each_promise_of_a_file_is_unique() -> None:
 def test_breaking_change_is_noticed() -> None:
     """The run exits with 0 if each change makes a test fail."""
     tracked()  # nothing to copy where this is not a clone
-    command = [sys.executable, "-m", "tests.mutants", "--jobs", "1", "a version that we know"]
+    command = [sys.executable, "-m", "tests.mutants", "--jobs", "1", "an unknown version"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout.splitlines()[-1]) == (0, "1 changes, 1 noticed"), run.stderr
 
 
 def test_harmless_change_survives(tmp_path: Path) -> None:
     """Its tests pass, so nothing protects that line."""
-    (mutant,) = (each for each in EVERY if each.promise == "a version that we know")
+    (mutant,) = (
+        each for each in EVERY if each.promise == "a record of an unknown version is rejected"
+    )
     same = replace(mutant, after=mutant.before)
     copies: SimpleQueue[Path] = SimpleQueue()
     copies.put(copy_to(tmp_path))

@@ -11,7 +11,7 @@ import pytest
 
 from dockertls_vault.vault.http import watch
 from dockertls_vault.vault.progress import Logged
-from tests.vault.waits import NoWaits, Waits
+from tests.vault.waits import Waits
 
 LIMIT = 60.0  # seconds; far more than any of it takes
 
@@ -49,11 +49,13 @@ def test_long_wait_is_reported_once() -> None:
 
 def test_short_waits_are_not_reported() -> None:
     """Neither one nor many in a row are reported."""
-    watched = watch.Watch(NoWaits())
+    waits = Waits()
+    watched = watch.Watch(waits)
     for _ in range(1000):
         with watched.waiting("x"):
             pass
     watched.end()
+    assert waits.told == []
 
 
 @pytest.mark.usefixtures("impatient")

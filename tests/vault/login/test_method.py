@@ -197,7 +197,8 @@ class TestAppRole:
         """It is the same as no namespace."""
         wrapped = self.wrapped(operator, f"auth/{mount}/role/ci/secret-id")
         variables = self.variables(operator, mount) | {"DOCKERTLS_WRAPPED_SECRET_ID": wrapped}
-        log_in(operator, **variables, VAULT_NAMESPACE="root")
+        found = log_in(operator, **variables, VAULT_NAMESPACE="root")
+        assert found.path == f"auth/{mount}/login"
 
     def test_wrapping_token_without_a_namespace_is_accepted(self) -> None:
         """HashiCorp Vault's tokens need not show their namespace."""
