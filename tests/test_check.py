@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Name, ObjectIdentifier
 
-    from dockertls_vault.docker.handshake.channel import Identity
+    from dockertls_vault.docker.handshake.channel import ClientCertificate
 
     from .certificates import Issued
 
@@ -160,7 +160,7 @@ def test_foreign_ca_is_reported_with_both_fingerprints(daemon: int, tmp_path: Pa
     report = run(daemon, write_credential(tmp_path, foreign.pem, foreign.client()))
     assert severities(report) == all_but(version="error", chain="error")
     assert report.result.exit_status == 65
-    assert "clients of CN=check root; our certificate is of CN=another root" in words(
+    assert "clients of CN=check root; our certificate was issued by CN=another root" in words(
         report, "version"
     )
     assert report.certificate is not None
@@ -252,7 +252,7 @@ def test_check_without_a_credential_runs_what_it_can(
     """
     forged: list[Sequence[Name]] = []
 
-    def spy(like: None, names: Sequence[Name], now: datetime) -> Identity:
+    def spy(like: None, names: Sequence[Name], now: datetime) -> ClientCertificate:
         forged.append(names)
         return forge(like, names, now)
 
@@ -412,7 +412,7 @@ def test_plaintext_is_critical(client: Path, tmp_path: Path) -> None:
 def test_tls_without_client_verification_is_critical(
     authority: Authority, client: Path, tmp_path: Path
 ) -> None:
-    """It accepts everybody, with a forged certificate or none, although it uses TLS."""
+    """It accepts everyone, with a forged certificate or none, although it uses TLS."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     with dockerd(tmp_path, "--tlsverify=false", *tls(credential)) as port:
         report = run(port, client)
@@ -573,7 +573,7 @@ def test_server_that_requests_no_certificate_is_critical_despite_dropped_connect
 ) -> None:
     """A connection limit may drop both attempts without a certificate.
 
-    We are accepted without being asked for a certificate, so everybody is.
+    We are accepted without being asked for a certificate, so everyone is.
     """
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     talk = servers.answering(servers.server_context(credential))
@@ -584,7 +584,7 @@ def test_server_that_requests_no_certificate_is_critical_despite_dropped_connect
         no_certificate="unknown", forged_certificate=forged, trust="critical"
     )
     assert report.result.exit_status == 76
-    assert "everybody: it requests no certificate" in words(report, "trust")
+    assert "everyone: it requests no certificate" in words(report, "trust")
 
 
 def test_server_with_an_unreadable_certificate_is_not_ok(

@@ -410,7 +410,7 @@ def test_warnings_about_a_ca_are_the_same(vault: Operator, bao: Operator) -> Non
 
 
 class TestTheRest:
-    """Everything that no row mentions is OpenBao's behaviour."""
+    """Everything that no row mentions is OpenBao's behavior."""
 
     @pytest.mark.parametrize("path", ["auth/token/roles?list=true", "sys/policies/acl?list=true"])
     def test_list_is_a_method_or_a_query(self, vault: Operator, path: str) -> None:

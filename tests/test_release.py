@@ -34,7 +34,7 @@ def metadata(wheel: Path) -> Message:
         return email.message_from_bytes(archive.read(f"{_info()}/METADATA"))
 
 
-def test_wheel_has_only_the_package_and_its_licence(wheel: Path) -> None:
+def test_wheel_has_only_the_package_and_its_license(wheel: Path) -> None:
     """No tests or pages; py.typed lets type checkers use its types."""
     package = {str(file.relative_to(ROOT)) for file in tracked()}
     package = {name for name in package if name.startswith("dockertls_vault/")}

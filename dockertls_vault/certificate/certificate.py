@@ -64,7 +64,8 @@ def load_certificates(pem: str | bytes) -> tuple[x509.Certificate, ...]:
         raise VerificationError("a certificate cannot be read", (str(error),)) from None
     if data.count(b"-----BEGIN ") != len(certificates):
         raise VerificationError(
-            "a certificate cannot be read", ("the PEM contains more than certificates",)
+            "a certificate cannot be read",
+            ("it has a truncated PEM block, or one that is not a certificate",),
         )
     return certificates
 

@@ -79,7 +79,7 @@ def parse_address(text: str) -> str | None:
 
 
 def parse_dns_name(text: str) -> str:
-    """Return a host name in lower case, with internationalised labels as A-labels (IDNA 2008).
+    """Return a host name in lower case, with internationalized labels as A-labels (IDNA 2008).
 
     A leading ``*.`` and underscores are accepted: the role decides whether to allow them.
     Raises InvalidInput, with a suggestion if there is an obvious one.
@@ -164,4 +164,4 @@ def _label_to_ascii(label: str, original: str) -> str:
     try:
         return idna.encode(label, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        raise InvalidInput(f"invalid internationalised host name: {original!r} ({error})") from None
+        raise InvalidInput(f"invalid internationalized host name: {original!r} ({error})") from None

@@ -1,6 +1,6 @@
 """Render results on stdout, as text and tables or as JSON.
 
-On a terminal output is coloured; with NO_COLOR (no-color.org) it contains no escape sequences.
+On a terminal output is colored; with NO_COLOR (no-color.org) it contains no escape sequences.
 Elsewhere tables and fields are tab-separated lines. Messages on stderr are in speech.py.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.text import Text
 
-# The first cell of a graded row decides its colour.
+# The first cell of a graded row decides its color.
 _STYLES = {
     "ok": "green",
     "warning": "yellow",
@@ -43,7 +43,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with column headings; if ``graded``, a row's first cell decides its colour."""
+    """Rows with column headings; if ``graded``, a row's first cell decides its color."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Lines]]

@@ -58,7 +58,7 @@ def _level(preferences: Preferences) -> int:
 
 
 def say(label: str, text: str) -> None:
-    """Print one line with a label, coloured if stderr is styled."""
+    """Print one line with a label, colored if stderr is styled."""
     styled = streams.is_styled(sys.stderr)
     shown = typer.style(label, fg=_LABELS[label], bold=True) if styled else label
     streams.write(sys.stderr, f"{shown}: {line(text)}")

@@ -78,7 +78,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def is_styled(stream: TextIO | None) -> bool:
-    """Return whether to use colours, bold type and a spinner on the stream."""
+    """Return whether to use colors, bold type and a spinner on the stream."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return is_terminal(stream) and not plain
 

@@ -1,4 +1,4 @@
-"""Sanitise untrusted text, such as server messages and file names, for the terminal.
+"""Sanitize untrusted text, such as server messages and file names, for the terminal.
 
 All text output passes through here, so that such text can neither start a new line nor control the
 terminal.

@@ -138,7 +138,7 @@ def _belongs_to_another(placement: Placement, component: Component) -> CannotWri
     return CannotWrite(
         f"{component.path} belongs to {owner}, but the files would belong to {files}",
         # Run as the owner first: a client's common name identifies the user, and root could be
-        # anybody.
+        # anyone.
         hint=placement.remedy()
         if given or not placement.movable
         else placement.remedy(

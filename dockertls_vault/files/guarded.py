@@ -37,7 +37,7 @@ def read(file: Path, purpose: Purpose) -> bytes:
     Raises OSError and ValueError as ``bounded.read`` does.
     """
     with opened(file, bounded.OPEN) as descriptor:
-        # VAULT_CONFIG_PATH=/dev/null disables the token helper; everybody can write to that.
+        # VAULT_CONFIG_PATH=/dev/null disables the token helper; everyone can write to that.
         if os.path.samestat(os.fstat(descriptor), Path(os.devnull).stat()):
             return b""
         _refuse_others(file, descriptor, purpose)

@@ -69,7 +69,7 @@ def open_directory(
     with ExitStack() as stack:
         here = stack.enter_context(open_path("/"))
         while rest:
-            # Normalising ``..`` is safe, because ``path`` has no symbolic link in it.
+            # Normalizing ``..`` is safe, because ``path`` has no symbolic link in it.
             step, remaining = Path(os.path.normpath(path / rest[-1])), len(rest) - 1
             try:
                 status = os.lstat(rest[-1], dir_fd=here)

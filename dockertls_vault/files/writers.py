@@ -69,7 +69,7 @@ def untrusted_writers(
             name = user_name(entry.id)
             found.append(Writer(name, f"setfacl -x {shlex.quote(f'u:{name}')}"))
     if status.st_mode & _WRITE:
-        found.append(Writer("anybody", "chmod o-w"))
+        found.append(Writer("every user", "chmod o-w"))
     return tuple(found)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def resolve(host: str, port: int | None, limit: float, flags: int = 0) -> Sequence[Found]:
     """Resolve ``host`` within ``limit`` seconds; raises socket.gaierror.
 
-    ``flags`` are passed to getaddrinfo, which honours neither a timeout nor Ctrl-C (resolv.conf(5):
+    ``flags`` are passed to getaddrinfo, which honors neither a timeout nor Ctrl-C (resolv.conf(5):
     5 s per attempt and server). It therefore runs in a daemon thread that is abandoned on timeout,
     or in this thread if no other can be started.
     """

@@ -1,6 +1,6 @@
-"""The address of a server, parsed and normalised once; pure.
+"""The address of a server, parsed and normalized once; pure.
 
-A scheme in capitals, an internationalised name, an explicit default port: however it is written, a
+A scheme in capitals, an internationalized name, an explicit default port: however it is written, a
 server has one form here. Whether a connection is encrypted, is local, or may carry the token is
 decided on this type, never on text.
 """

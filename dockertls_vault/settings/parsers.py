@@ -105,7 +105,7 @@ def mount(value: object) -> str:
 
 
 def namespace(value: object) -> str | None:
-    """Return the path of a namespace, as Vault's command line normalises it; None is the root."""
+    """Return the path of a namespace, as Vault's command line normalizes it; None is the root."""
     parts = [part for part in text(value).strip().split("/") if part]
     if {".", ".."}.intersection(parts) or not all(part.isprintable() for part in parts):
         raise InvalidInput(f"invalid namespace: {value!r}")

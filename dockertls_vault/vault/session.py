@@ -239,7 +239,8 @@ def open_session(
     if settings.skip_verify:
         origin = settings.origins.get("skip_verify", "default")
         logger.warning(
-            "TLS verification of Vault is disabled (%s): anybody on the path can pose as Vault",
+            "TLS verification of Vault is disabled (%s): anyone on the network path can "
+            "impersonate Vault",
             origin,
         )
     return Session(settings, progress=progress or Logged(), ask=ask)

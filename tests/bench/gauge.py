@@ -40,7 +40,7 @@ class Gauge:
     def run(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> Usage:
         """Run ``command`` in ``directory``; raises CommandFailed unless it exits with 0."""
         if self._starter.stdin is None or self._starter.stdout is None:
-            raise CommandFailed("nothing listens")
+            raise CommandFailed("the starter has no pipes")
         order = [list(command), dict(environment), str(directory), str(self._log)]
         self._starter.stdin.write(json.dumps(order) + "\n")
         self._starter.stdin.flush()

@@ -1,11 +1,10 @@
 """Runs commands one after the other and reports the resources of each; small, and standalone.
 
 A forked process is charged its parent's memory until it executes another program, so the parent
-must be smaller than any of the commands. Reads a JSON
-array a line, ``[arguments, environment, directory, file for output]``, and answers with
-``[status, seconds, seconds of CPU, KiB]``: the CPU time, user and system, of the command and
-of everything that it waited for, and the memory of the largest process among them (wait4(2),
-``ru_maxrss``).
+must be smaller than any of the commands. Reads a JSON array a line, ``[arguments, environment,
+directory, file for output]``, and answers with ``[status, seconds, seconds of CPU, KiB]``: the CPU
+time, user and system, of the command and of everything that it waited for, and the memory of the
+largest process among them (wait4(2), ``ru_maxrss``).
 """
 
 # No future import: each module loaded here costs memory.

@@ -1,7 +1,7 @@
 """How do the pages look in a real browser? ``python -m tests.browser``, or `make look`.
 
 Each page of site/, on a dark phone and on a light screen: nothing overflows the page, nothing is
-fetched from another host, the colour scheme is the system's, and the button of a block of commands
+fetched from another host, the color scheme is the system's, and the button of a block of commands
 copies what a reader types.
 """
 

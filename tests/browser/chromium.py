@@ -44,7 +44,7 @@ class Tab:
             self._call(f"{domain}.enable")
 
     def show(self, *, width: int, dark: bool) -> None:
-        """Emulate a screen of that many pixels, on a system with that colour scheme."""
+        """Emulate a screen of that many pixels, on a system with that color scheme."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
         # A mobile page would zoom out on overflow, which would hide it.

@@ -177,7 +177,7 @@ def test_root_is_created_if_no_issuer_has_a_key(
 
 
 def test_default_that_follows_the_latest_issuer_is_fixed() -> None:
-    """A pending root would sign before anybody trusts it; consent is needed."""
+    """A pending root would sign before anyone trusts it; consent is needed."""
     plan = make_plan("pki", replace(DONE, follows_latest=True), DESIRED)
     change = Change("default_follows_latest_issuer", before=True, after=False, restricts=True)
     assert plan.steps == (SetDefault("root-1", before="root-1", follows_latest=True),)
@@ -216,7 +216,7 @@ def test_contradictory_options_are_refused() -> None:
         DesiredState(("a.test",), ("a.test",))
 
 
-def test_domains_are_normalised() -> None:
+def test_domains_are_normalized() -> None:
     """Lower case, A-labels, no duplicates."""
     texts = ["Example.INTERNAL", "bücher.example", "example.internal"]
     expected = ("example.internal", "xn--bcher-kva.example")

@@ -43,7 +43,7 @@ def test_description_matches_openssl(tmp_path: Path) -> None:
     assert description.validity == timedelta(days=7)
 
 
-def test_root_is_recognised_by_its_signature() -> None:
+def test_root_is_recognized_by_its_signature() -> None:
     """Equal subject and issuer names are not enough."""
     root = Authority.create()
     assert is_self_signed(root.certificate)

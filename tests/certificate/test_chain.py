@@ -56,7 +56,7 @@ NO_BASIC_CA = x509.BasicConstraints(ca=False, path_length=None)
 A_CLIENT = {"common_name": "alice", "dns": [], "usages": [CLIENT_AUTH]}
 RSA_1024 = rsa.generate_private_key(65537, 1024)  # noqa: S505 - too short is the point
 ORGANIZATION = x509.DirectoryName(
-    x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "an organisation")])
+    x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "an organization")])
 )
 OTHER_AKI = x509.AuthorityKeyIdentifier(bytes(20), None, None)
 OTHER_SAN = x509.SubjectAlternativeName([x509.DNSName("ca.other")])

@@ -96,7 +96,7 @@ def test_mistyped_address_is_not_taken_for_a_name(text: str) -> None:
         ("bücher\u3002example", "xn--bcher-kva.example"),
     ],
 )
-def test_name_is_normalised_as_in_certificates(text: str, name: str) -> None:
+def test_name_is_normalized_as_in_certificates(text: str, name: str) -> None:
     """Case is folded, international labels become A-labels, and a wildcard is kept."""
     assert parse_dns_name(text) == name
 
@@ -172,5 +172,5 @@ def test_misleading_common_name_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["alice", "alice@host", "Jörg Müller", "a" * LONGEST_COMMON_NAME])
 def test_common_name_is_used_as_given(text: str) -> None:
-    """It is an identity for logs, so it is not normalised."""
+    """It is an identity for logs, so it is not normalized."""
     assert parse_common_name(text) == text

@@ -330,7 +330,7 @@ def test_dind_directory_gives_the_client_credential(
 def test_podman_is_reported_as_podman(
     authority: Authority, client: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Podman 4.3.1 behind TLS is recognised by its answer."""
+    """Podman 4.3.1 behind TLS is recognized by its answer."""
     credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
     context = servers.server_context(credential, verify=True)
     with servers.http(200, servers.PODMAN, context=context) as port:

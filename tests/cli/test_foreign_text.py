@@ -153,12 +153,12 @@ def test_json_preserves_foreign_text(text: str, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    ("environ", "coloured"),
+    ("environ", "colored"),
     [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
 )
-def test_no_color_and_dumb_terminals_turn_colours_off(
+def test_no_color_and_dumb_terminals_turn_colors_off(
     environ: dict[str, str],
-    coloured: bool,
+    colored: bool,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -168,4 +168,4 @@ def test_no_color_and_dumb_terminals_turn_colours_off(
         monkeypatch.setenv(name, value)
     speech.say("warning", "mind this")
     render.text([render.Table(("a", "b"), [("ok", "x")], graded=True)], Preferences())
-    assert ("\x1b" in "".join(capsys.readouterr())) is coloured
+    assert ("\x1b" in "".join(capsys.readouterr())) is colored

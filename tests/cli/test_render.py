@@ -106,12 +106,12 @@ def test_table_shows_every_cell(
 
 
 def _without_styles(text: str) -> str:
-    """Return the text without colours and bold type."""
+    """Return the text without colors and bold type."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def test_table_in_a_pipe_is_tab_separated(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line per row for cut and awk, without padding, wrapping or colours."""
+    """One line per row for cut and awk, without padding, wrapping or colors."""
     render.show("thing", RESULT, Preferences(), parts=[TABLE])
     assert capsys.readouterr().out == (
         "result\tcheck\tdetails\nok\tone\t[red]fine[/red]\n"

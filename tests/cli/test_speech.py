@@ -56,7 +56,7 @@ def test_log_records_of_libraries_are_not_shown(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == ""
 
 
-def test_labels_are_coloured_on_a_terminal(
+def test_labels_are_colored_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Only the label; NO_COLOR or a pipe turns it off."""
@@ -64,10 +64,10 @@ def test_labels_are_coloured_on_a_terminal(
     error = UnmanagedFiles("went wrong")
     speech.failure(error, Preferences())
     speech.say("warning", "mind this")
-    coloured = capsys.readouterr().err
-    assert "\x1b[31m\x1b[1merror\x1b[0m: went wrong\n" in coloured
-    assert "\x1b[36m\x1b[1mhint\x1b[0m: use --replace" in coloured
-    assert "\x1b[33m\x1b[1mwarning\x1b[0m: mind this\n" in coloured
+    colored = capsys.readouterr().err
+    assert "\x1b[31m\x1b[1merror\x1b[0m: went wrong\n" in colored
+    assert "\x1b[36m\x1b[1mhint\x1b[0m: use --replace" in colored
+    assert "\x1b[33m\x1b[1mwarning\x1b[0m: mind this\n" in colored
     monkeypatch.setenv("NO_COLOR", "1")
     speech.failure(error, Preferences())
     assert capsys.readouterr().err.startswith("error: went wrong\nhint: use --replace")

@@ -244,7 +244,7 @@ def test_world_writable_directory_is_refused(out: Path, mode: int, below: str) -
     above = out / "of CI"
     (above / below).mkdir(parents=True)
     above.chmod(mode)
-    message = f"anybody can write to {above} and replace the key"
+    message = f"every user can write to {above} and replace the key"
     sticky = f"chmod +t '{above}', or " if below else ""
     assert refused(above / below) == (message, f"chmod o-w '{above}', or {sticky}{ANOTHER}")
 
@@ -259,7 +259,7 @@ def test_user_in_a_world_writable_volume_of_root_is_told_to_use_mktemp(
     volume.mkdir()
     os.chown(volume, 0, DAEMON)
     volume.chmod(mode)
-    who = f"the group {grp.getgrgid(DAEMON).gr_name} and anybody"
+    who = f"the group {grp.getgrgid(DAEMON).gr_name} and every user"
     with as_nobody():
         message = f"{who} can write to {volume} and replace the key"
         assert refused(volume) == (message, 'use --dir "$(mktemp -d)"')
@@ -276,7 +276,7 @@ def test_sticky_directory_is_refused_without_a_chmod_hint(out: Path, below: str)
         put(out / below, 1)
         assert public(out / below) == {"1"}
     else:
-        message = f"anybody can write to {out} and replace the key"
+        message = f"every user can write to {out} and replace the key"
         assert refused(out) == (message, ANOTHER)
 
 

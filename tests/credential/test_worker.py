@@ -521,7 +521,7 @@ def test_link_of_another_user_is_refused(home: Path, root_owned: Path, mode: int
     home.chmod(mode)
     message, hint = refusal(home / "link")
     if mode == 0o777:
-        assert message.startswith(f"anybody can write to {home} ")
+        assert message.startswith(f"every user can write to {home} ")
     else:
         assert message == f"{home / 'link'} is a symbolic link that daemon could change"
         assert hint == "use a path without this link"
@@ -565,7 +565,7 @@ def test_world_writable_private_files_are_refused(tmp_path: Path, deeper: str, m
     path = tmp_path / ".dockertls" / deeper
     path.chmod(mode)
     message, hint = refusal(tmp_path)
-    assert message.endswith(f"anybody can write to {path} and replace the key")
+    assert message.endswith(f"every user can write to {path} and replace the key")
     if mode == 0o777:
         assert f"chmod o-w {path}" in hint
     path.chmod(0o755)

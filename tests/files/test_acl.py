@@ -16,15 +16,15 @@ from tests.credentials import put
 if TYPE_CHECKING:
     from pathlib import Path
 
-ANYBODY = 12345
+ANYONE = 12345
 
 
 def test_entries_are_read_from_an_o_path_descriptor(tmp_path: Path) -> None:
     """Directories on a path are opened with O_PATH only."""
-    acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), mask=acls.READ)
+    acls.grant(tmp_path, acls.user(ANYONE, acls.ALL), mask=acls.READ)
     with walk.open_path(str(tmp_path)) as found:
         entries = acl.entries(found)
-    assert acl.Entry(acl.Tag.USER, 0o7, ANYBODY) in entries
+    assert acl.Entry(acl.Tag.USER, 0o7, ANYONE) in entries
     assert [entry.permissions for entry in entries if entry.tag == acl.Tag.MASK] == [0o4]
 
 
@@ -50,8 +50,8 @@ def test_no_acl_has_no_entries(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o400, 0o440, 0o444])
 def test_files_created_below_a_default_acl_have_only_their_mode(tmp_path: Path, mode: int) -> None:
-    """Otherwise everybody that the ACL names could read a 0440 key."""
-    acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
+    """Otherwise everyone whom the ACL names could read a 0440 key."""
+    acls.grant(tmp_path, acls.user(ANYONE, acls.ALL), kind=acl.DEFAULT)
     with atomic.opened(str(tmp_path)) as within:
         with atomic.directory("d", 0o755, within) as made:
             atomic.create("inner", b"", mode, made)
@@ -70,7 +70,7 @@ def test_inherited_acl_grants_nothing_before_it_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that opened the empty file could read what is written to it later."""
-    acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
+    acls.grant(tmp_path, acls.user(ANYONE, acls.ALL), kind=acl.DEFAULT)
     masks: list[int] = []
 
     def see(descriptor: int) -> None:
@@ -87,7 +87,7 @@ def test_acl_that_cannot_be_removed_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is written to a file that others than reported could read."""
-    acls.grant(tmp_path, acls.user(ANYBODY, acls.ALL), kind=acl.DEFAULT)
+    acls.grant(tmp_path, acls.user(ANYONE, acls.ALL), kind=acl.DEFAULT)
     monkeypatch.setattr(os, "removexattr", lambda *_: None)
     with (
         atomic.opened(str(tmp_path)) as within,

@@ -60,8 +60,8 @@ def test_file_that_only_its_owner_can_write_is_accepted(file: Path, mode: int) -
     ("mode", "who", "remedy"),
     [
         (0o660, "the group games", "chmod g-w"),
-        (0o606, "anybody", "chmod o-w"),
-        (0o1606, "anybody", "chmod o-w"),
+        (0o606, "every user", "chmod o-w"),
+        (0o1606, "every user", "chmod o-w"),
     ],
 )
 def test_file_that_others_can_write_is_refused(
@@ -77,7 +77,7 @@ def test_file_that_others_can_write_is_refused(
 
 
 @as_root
-@pytest.mark.parametrize(("mode", "who"), [(0o775, "the group games"), (0o757, "anybody")])
+@pytest.mark.parametrize(("mode", "who"), [(0o775, "the group games"), (0o757, "every user")])
 def test_file_in_a_directory_that_others_can_write_is_refused(
     file: Path, mode: int, who: str
 ) -> None:
@@ -122,10 +122,10 @@ def test_directories_of_a_link_and_of_its_target_are_both_checked(
     link.symlink_to(file)
     guarded.read(link, PURPOSE)
     file.parent.chmod(0o777)
-    assert refusal(link)[0] == f"another can be put in its place in {file.parent} by anybody"
+    assert refusal(link)[0] == f"another can be put in its place in {file.parent} by every user"
     file.parent.chmod(0o755)
     link.parent.chmod(0o777)
-    assert refusal(link)[0] == f"another can be put in its place in {link.parent} by anybody"
+    assert refusal(link)[0] == f"another can be put in its place in {link.parent} by every user"
 
 
 @as_root
@@ -169,7 +169,7 @@ def test_file_on_a_read_only_file_system_is_accepted(
 
 
 def test_dev_null_is_accepted() -> None:
-    """VAULT_CONFIG_PATH=/dev/null turns the token helper off, though everybody can write to it."""
+    """VAULT_CONFIG_PATH=/dev/null turns the token helper off, though everyone can write to it."""
     assert guarded.read(Path("/dev/null"), PURPOSE) == b""
 
 

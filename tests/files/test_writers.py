@@ -59,7 +59,7 @@ def names(
 
 
 STAFFS = ("the group staff", "chmod g-w")
-ANYBODY = ("anybody", "chmod o-w")
+EVERY_USER = ("every user", "chmod o-w")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ ANYBODY = ("anybody", "chmod o-w")
     [
         (0o755, STAFF, []),
         (0o775, STAFF, [STAFFS]),
-        (0o757, STAFF, [ANYBODY]),
-        (0o777, STAFF, [STAFFS, ANYBODY]),
+        (0o757, STAFF, [EVERY_USER]),
+        (0o777, STAFF, [STAFFS, EVERY_USER]),
         (0o775, ALICE, []),
         (0o775, 0, []),
-        (0o777, ALICE, [ANYBODY]),
+        (0o777, ALICE, [EVERY_USER]),
         (0o775, BOB, [("the group bob", "chmod g-w")]),
         (0o775, SHARED, [("the group shared", "chmod g-w")]),
         (0o775, NAMELESS, [(f"the group {NAMELESS}", "chmod g-w")]),

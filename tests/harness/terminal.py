@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def _program(*arguments: str) -> list[str]:
@@ -50,7 +50,7 @@ def answering(
 
 
 def on_a_terminal(*arguments: str, columns: int) -> list[str]:
-    """Run ``dockertls-vault`` with ``arguments``; return the lines of stdout without colours."""
+    """Run ``dockertls-vault`` with ``arguments``; return the lines of stdout without colors."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
@@ -67,11 +67,11 @@ def on_a_terminal(*arguments: str, columns: int) -> list[str]:
         while part := terminal.read(4096):
             shown += part
     process.wait()
-    return [line.rstrip() for line in _COLOURS.sub("", shown.decode()).splitlines()]
+    return [line.rstrip() for line in _COLORS.sub("", shown.decode()).splitlines()]
 
 
 def be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the streams of this test look like a terminal with colours."""
+    """Make the streams of this test look like a terminal with colors."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")

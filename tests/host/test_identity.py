@@ -81,7 +81,7 @@ def test_container_bridges_are_left_out(
         ("2001:db8::8", False),
     ],
 )
-def test_address_of_this_machine_is_recognised(
+def test_address_of_this_machine_is_recognized(
     address: str, ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Including all loopback addresses and container bridges."""

@@ -28,7 +28,7 @@ _TABLE: Rows = (
         "        _no_leader,\n        acted=True,\n",
         "        _no_leader,\n",
     ),
-    ("a cancelled request may have been carried out", "_cancelled, acted=True", "_cancelled"),
+    ("a canceled request may have been carried out", "_canceled, acted=True", "_canceled"),
     (
         "an internal error may mean that the request was carried out",
         "_failed, acted=True",

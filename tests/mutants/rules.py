@@ -515,7 +515,7 @@ _TRUST: _Rows = (
 )
 _SERVER: _Rows = (
     (
-        "the certificate has the name dialled",
+        "the certificate has the name dialed",
         "    if found:\n        return Check.NAME",
         "    if True:\n        return Check.NAME",
     ),

@@ -124,7 +124,7 @@ def test_password_in_an_address_is_never_shown(text: str) -> None:
         ("http://10.0.0.1", False),
     ],
 )
-def test_loopback_address_is_recognised(text: str, loopback: bool) -> None:
+def test_loopback_address_is_recognized(text: str, loopback: bool) -> None:
     """By its host name or IP address, in any form."""
     assert Address.parse(text).is_loopback is loopback
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # An address of this machine outside 127.0.0.0/8.
-ANY = "0.0.0.0"  # noqa: S104 - dialled, not bound
+ANY = "0.0.0.0"  # noqa: S104 - dialed, not bound
 ROOT = Authority.create("root of the listener")
 INTERMEDIATE = ROOT.intermediate("intermediate of the listener")
 OTHER = Authority.create("another root")

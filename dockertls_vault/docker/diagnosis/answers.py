@@ -111,7 +111,7 @@ def judge_forged(exchange: Exchange) -> CheckResult:
 def _judge_stranger(check: Check, exchange: Exchange) -> CheckResult:
     """Count nothing as a rejection but the answer of a server that has requested a certificate.
 
-    By then it has proved that it holds the key of its own certificate. Before that, anybody can
+    By then it has proved that it holds the key of its own certificate. Before that, anyone can
     send an alert or close the connection, and rate limits do.
     """
     step = check.found

@@ -1,7 +1,7 @@
 """The three attempts of a check over TLS: as a stranger, with a forged certificate, with ours.
 
-Each is a separate connection, and something in between may treat each differently: what one of
-them shows about the server holds for another only if both were shown the same certificate.
+Each is a separate connection, which a man in the middle could treat differently: an observation on
+one holds for another only if both presented the same certificate.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def warn_of_impostor(step: CheckResult, attempts: Attempts) -> CheckResult:
     return replace(
         step,
         result=Result.WARNING,
-        summary=f"{step.summary}; but another connection reached a server whose chain does not",
+        summary=f"{step.summary}; but on another connection the server's chain was not trusted",
         reason="something in between answers some connections, or two servers share the address",
         remedy="find out what else answers at this address, then check again",
     )
@@ -113,7 +113,7 @@ def doubt_another_server(step: CheckResult, exchange: Exchange, decisive: Exchan
     return replace(
         step,
         result=Result.UNKNOWN,
-        summary=f"{step.summary}; but by a server with another certificate",
+        summary=f"{step.summary}; but that server presented a different certificate",
         reason="several servers share this address behind a load balancer, or one is in between: "
         "what one rejects says nothing about the others",
         remedy="check each server by its own address",

@@ -61,7 +61,7 @@ def explain_refusal(
         )
     if authorities and not {certificate.issuer for certificate in chain} & set(authorities):
         return Cause(
-            f"it accepts clients of {listed(authorities)}; our certificate is of "
+            f"it accepts clients of {listed(authorities)}; our certificate was issued by "
             f"{listed([issuer])}, or cert.pem lacks an intermediate between the two",
             f"if tlscacert of the daemon holds that CA already, {RESTART}; otherwise add it there",
         )

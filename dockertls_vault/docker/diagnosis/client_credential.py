@@ -12,9 +12,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.certificate.verify import extended_key_usages
 from dockertls_vault.docker.handshake.channel import (
+    ClientCertificate,
     Hello,
-    Identity,
-    UnusableIdentity,
+    UnusableClientCertificate,
     require_usable,
 )
 from dockertls_vault.duration import format_duration, format_time
@@ -48,7 +48,7 @@ class Credential:
 
     chain: tuple[Certificate, ...]
     roots: tuple[Certificate, ...]
-    identity: Identity | None
+    identity: ClientCertificate | None
     step: CheckResult
 
     @property
@@ -71,7 +71,7 @@ def none(issue: str = ISSUE_CLIENT) -> Credential:
         Result.WARNING,
         "no credential",
         reason="only the checks without a client certificate are run",
-        remedy=f"create them with {issue}, or give their directory with --certs",
+        remedy=f"create one with {issue}, or give its directory with --certs",
     )
     return Credential(chain=(), roots=(), identity=None, step=step)
 
@@ -86,13 +86,13 @@ class _Unusable(Exception):
 
 
 def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIENT) -> Credential:
-    """Read the three files; never raise: ``step`` of what it returns says what is wrong.
+    """Read the three files; never raises: ``step`` reports what is wrong.
 
     ``issue`` is the command that replaces them, for the remedies.
     """
     chain: tuple[Certificate, ...] = ()
     roots: tuple[Certificate, ...] = ()
-    identity: Identity | None = None
+    identity: ClientCertificate | None = None
     problems: list[_Unusable] = []
     try:
         chain = _load_certificates(cert)
@@ -138,10 +138,12 @@ def _load_certificates(path: Path) -> tuple[Certificate, ...]:
     try:
         return load_certificates(_read(path))
     except VerificationError as error:
-        raise _Unusable(f"{path} contains no certificate ({'; '.join(error.problems)})") from None
+        raise _Unusable(
+            f"{path} cannot be read as certificates ({'; '.join(error.problems)})"
+        ) from None
 
 
-def _identity(cert: Path, key: Path, chain: tuple[Certificate, ...]) -> Identity:
+def _identity(cert: Path, key: Path, chain: tuple[Certificate, ...]) -> ClientCertificate:
     try:
         private_key = load_pem_private_key(_read(key), password=None)
     except TypeError:
@@ -151,10 +153,10 @@ def _identity(cert: Path, key: Path, chain: tuple[Certificate, ...]) -> Identity
     if private_key.public_key() != chain[0].public_key():
         raise _Unusable(f"the key in {key} does not match the certificate in {cert}")
     # OpenSSL decides below whether it can use this kind of key.
-    identity = Identity(chain, cast("PrivateKey", private_key))
+    identity = ClientCertificate(chain, cast("PrivateKey", private_key))
     try:
         require_usable(identity)
-    except UnusableIdentity as error:
+    except UnusableClientCertificate as error:
         raise _Unusable(f"OpenSSL cannot use {cert} ({error})") from None
     return identity
 

@@ -62,7 +62,7 @@ class CheckResult:
 class Report:
     """The results of all checks in order, and what the daemon revealed of itself.
 
-    ``endpoint`` is the one dialled (``tcp://h:2376``), ``address`` the IP address that answered,
+    ``endpoint`` is the one dialed (``tcp://h:2376``), ``address`` the IP address that answered,
     ``certificate`` the one that the daemon presented, ``docker`` the answer to ``/version`` with
     our client certificate on that same connection. Each is None if the checks did not get so far.
     """

@@ -49,7 +49,7 @@ _PURPOSE_CODE = 26
 
 
 def judge_name(endpoint: Endpoint, certificate: Certificate) -> CheckResult:
-    """Judge whether the name dialled is among the SANs; like Go, ignore the common name."""
+    """Judge whether the name dialed is among the SANs; like Go, ignore the common name."""
     description = describe(certificate)
     names = [*map(one_line, description.dns_names), *description.ip_addresses]
     if endpoint.is_address:
@@ -204,7 +204,7 @@ def judge_usage(certificate: Certificate) -> CheckResult:
     if usages == {ExtendedKeyUsageOID.SERVER_AUTH}:
         return Check.USAGE.found(Result.OK, "serverAuth only")
     if not usages:
-        return _dual("it has none, so it is valid for both server and client")
+        return _dual("no extended key usage, so it is valid for servers and clients")
     if usages & {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} and (
         usages != {ExtendedKeyUsageOID.CLIENT_AUTH}
     ):

@@ -1,7 +1,7 @@
 """Whose clients a daemon accepts, judged by the CAs that it names in the handshake; pure.
 
 dockerd names the CAs of its tlscacert. Without one it trusts every root of its host and names
-none: it then rejects every stranger that a check can pose as, and accepts anybody who has a
+none: it then rejects every stranger that a check can pose as, and accepts anyone who has a
 certificate of a public CA.
 """
 
@@ -106,7 +106,7 @@ def judge_trust(
 
 
 def _judge_unasked(known: Outcome | None) -> CheckResult:
-    """Judge a server that requests no certificate: if it answers anybody, it answers everybody.
+    """Judge a server that requests no certificate: if it answers us, it answers everyone.
 
     If it answered us, our certificate played no part in it, whatever happened to a stranger.
     """
@@ -115,7 +115,7 @@ def _judge_unasked(known: Outcome | None) -> CheckResult:
             cause = ACCEPTS_STRANGERS[engine]
             return Check.TRUST.found(
                 Result.CRITICAL,
-                f"everybody: it requests no certificate, and {engine} answered us without one",
+                f"everyone: it requests no certificate, and {engine} answered us without one",
                 cause.reason,
                 cause.remedy,
             )

@@ -38,7 +38,7 @@ _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:DHE+AES:!aNULL:!PSK:@SECLEVEL
 _NO_AUTO_CHAIN = 0x8
 # OpenSSL's names for the states in which a client has read a CertificateRequest, and (in TLS 1.2)
 # everything that a server sends before it receives the client's certificate.
-_WAS_ASKED = b"SSLv3/TLS read server certificate request"
+_CERTIFICATE_REQUESTED = b"SSLv3/TLS read server certificate request"
 _SERVER_DONE = b"SSLv3/TLS read server done"
 # OpenSSL's codes (X509_V_ERR_CERT_HAS_EXPIRED and the like) in words.
 _WORDS = {
@@ -52,7 +52,7 @@ _SHORTEST = 0.01
 
 
 @dataclass(frozen=True)
-class Identity:
+class ClientCertificate:
     """A client certificate with the intermediates that are sent along, and its private key."""
 
     chain: tuple[Certificate, ...]
@@ -63,11 +63,11 @@ class Identity:
 class Hello:
     """How we connect: with or without a certificate, and the roots that verify the server."""
 
-    identity: Identity | None = None
+    identity: ClientCertificate | None = None
     roots: tuple[Certificate, ...] = ()
 
 
-class UnusableIdentity(Exception):
+class UnusableClientCertificate(Exception):
     """OpenSSL cannot use a certificate or its key; the message is its reason."""
 
 
@@ -79,14 +79,14 @@ class ChannelFault(OSError):
         self.outcome = outcome
 
 
-def require_usable(identity: Identity) -> None:
-    """Raise UnusableIdentity if OpenSSL rejects it, for example because the key is too short."""
+def require_usable(identity: ClientCertificate) -> None:
+    """Raise UnusableClientCertificate if OpenSSL rejects it, e.g. because the key is too short."""
     try:
         _present(SSL.Context(SSL.TLS_CLIENT_METHOD), identity)
     except SSL.Error as error:
-        raise UnusableIdentity(_reason(error)) from None
+        raise UnusableClientCertificate(_reason(error)) from None
     except TypeError as error:  # a key that cannot sign
-        raise UnusableIdentity(str(error)) from None
+        raise UnusableClientCertificate(str(error)) from None
 
 
 class Channel:
@@ -131,7 +131,7 @@ class Channel:
     def _verify(
         self, _tls: SSL.Connection, _certificate: crypto.X509, code: int, depth: int, ok: int
     ) -> bool:
-        """Record an error of OpenSSL's and let it go on, so that it finds all of them."""
+        """Record a verification error and continue, so that OpenSSL reports all of them."""
         self._objections = self._objections or []
         if not ok:
             self._objections.append(Objection(depth, code, _WORDS.get(code, f"error {code}")))
@@ -141,12 +141,12 @@ class Channel:
     def greeting(self) -> Greeting:
         """What the server showed, once it has proved that it holds its certificate's key.
 
-        Before that, anybody can present anybody's certificate.
+        Before that, anyone could present a certificate that is not theirs.
         """
         if not (self._is_done or _SERVER_DONE in self._states):
             return Greeting()
         shown = self._tls.get_peer_certificate()
-        asks = _WAS_ASKED in self._states
+        asks = _CERTIFICATE_REQUESTED in self._states
         names, unreadable = read_authorities(self._tls) if asks else ((), 0)
         return Greeting(
             certificate=crypto.dump_certificate(crypto.FILETYPE_ASN1, shown) if shown else None,
@@ -221,7 +221,7 @@ class Channel:
         self._tls.bio_write(data)
 
 
-def _present(context: SSL.Context, identity: Identity) -> None:
+def _present(context: SSL.Context, identity: ClientCertificate) -> None:
     """Have ``context`` present a certificate when the server requests one."""
     context.set_cipher_list(_CIPHERS)  # its security level decides which keys are too short
     leaf, *intermediates = identity.chain

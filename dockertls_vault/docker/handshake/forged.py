@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from dockertls_vault.certificate.keys import generate_key
 from dockertls_vault.certificate.request import KeyType
 
-from .channel import Identity
+from .channel import ClientCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ _DEFAULT_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dockertls-va
 
 def forge(
     like: x509.Certificate | None, authorities: Sequence[x509.Name], now: datetime
-) -> Identity:
+) -> ClientCertificate:
     """Return a client certificate with the subject and issuer of ``like``, but other keys.
 
     If the issuer is not among ``authorities``, the CAs whose clients the server claims to accept,
@@ -45,4 +45,4 @@ def forge(
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    return Identity((certificate,), key)
+    return ClientCertificate((certificate,), key)

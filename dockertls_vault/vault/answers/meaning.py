@@ -62,7 +62,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Row:
-    """A response, recognised by status (any if ``statuses`` is empty), message and path.
+    """A response, recognized by status (any if ``statuses`` is empty), message and path.
 
     ``phrase`` and ``path`` are regular expressions that are searched for in the message and in the
     path. ``acted`` is true if Vault may have carried out the request anyway.

@@ -176,9 +176,9 @@ def _no_leader(refusal: Refusal) -> NoLeader:
     return NoLeader(f"the cluster at {refusal.address} has no leader: {refusal.message}")
 
 
-def _cancelled(refusal: Refusal) -> VaultError:
+def _canceled(refusal: Refusal) -> VaultError:
     return VaultError(
-        f"{refusal.address} cancelled the request for {refusal.path}: {refusal.message}",
+        f"{refusal.address} canceled the request for {refusal.path}: {refusal.message}",
         status=refusal.status,
         errors=refusal.errors,
         hint="if it is OpenBao 2.5.0, restart it and upgrade to 2.5.1 or later; otherwise check "
@@ -300,7 +300,7 @@ VAULT = (
         acted=True,
     ),
     # The same, or a bug in OpenBao 2.5.0 that persists until a restart (openbao#2472).
-    row(500, r"context canceled", Verdict.BRIEFLY, _cancelled, acted=True),
+    row(500, r"context canceled", Verdict.BRIEFLY, _canceled, acted=True),
     row(
         400,
         r"^(1 error occurred: \* )?forwarding via header .*disabled",

@@ -1,6 +1,6 @@
-"""The nodes of a cluster: one of them answers a request in time, or it fails with an explanation.
+"""Send a request to the nodes of a cluster until one responds, within a time budget.
 
-Which node to ask next, when to ask again and when to give up is decided here for every call.
+All failover, retry and give-up decisions are made here.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# Any node answers it to anybody.
+# Needs no token, and every node answers it.
 _PROBE = Call("GET", "sys/leader", {})
 
 
 class Cluster:
-    """The nodes in the order in which they are asked, and the time that is left for them.
+    """The nodes, in the order in which they are tried, and the remaining budget.
 
-    The settings name the nodes, the time for all calls together, and how often to retry.
+    Addresses, budget and retry limit come from the settings.
     """
 
     def __init__(self, settings: Settings, sender: Sender, watch: Watch | Unwatched) -> None:
@@ -58,9 +58,9 @@ class Cluster:
 
     @contextmanager
     def once(self) -> Iterator[None]:
-        """Within it, never repeat a request that a node may have acted on.
+        """Within the context, do not retry a request that a node may have carried out.
 
-        Nor give it up for a signal at once: its answer may be a token, or a root.
+        A signal does not abort it at once either: the response may contain a token, or a new root.
         """
         before, self._repeat = self._repeat, False
         try:
@@ -70,7 +70,7 @@ class Cluster:
 
     @contextmanager
     def spending(self) -> Iterator[float]:
-        """Within it, count other waiting against the budget; yield the seconds left of it."""
+        """Within the context, deduct elapsed time from the budget; yields the remaining seconds."""
         started = time.monotonic()
         try:
             yield self._left
@@ -78,9 +78,9 @@ class Cluster:
             self._left -= time.monotonic() - started
 
     def for_another_thread(self) -> Cluster:
-        """Return a cluster with as much time from now on, for reads in another thread.
+        """Return a cluster with the same remaining budget, for reads in another thread.
 
-        It reports no waits: the thread that waits for it does so with ``joined``, which reports.
+        It reports no waits; ``joined``, in the waiting thread, does.
         """
         settings = dataclasses.replace(
             self._settings,
@@ -102,7 +102,7 @@ class Cluster:
         self._watch.end()
 
     def allow(self, seconds: float) -> None:
-        """Set the budget for what comes next, whatever is left of it."""
+        """Replace the remaining budget."""
         self._left = seconds
 
     def wait(self, seconds: float, why: str) -> bool:
@@ -118,11 +118,11 @@ class Cluster:
         return True
 
     def send(self, call: Call) -> Answer:
-        """Return the answer to ``call``, a success, within what is left of the budget.
+        """Send ``call`` and return the successful response.
 
-        Raise at once what Vault refuses. Raise the last failure that could pass when the budget
-        is used up, when every node fails in a way that lasts, or when the call must not be
-        repeated and a node may have acted on it.
+        Raises a permanent error at once, and a temporary one when the budget is used up, when no
+        node is worth retrying, or when a node may have carried out a call that must not be
+        repeated.
         """
         started = time.monotonic()
         try:
@@ -155,7 +155,7 @@ class Cluster:
             repeats += 1
 
     def _ask_around(self, call: Call, repeats: int, deadline: float) -> Answer | list[Failure]:
-        """Ask the nodes in turn; raise a failure that will not pass or must not be repeated."""
+        """Try each node once; raises an error that is permanent, or must not be retried."""
         failures: list[Failure] = []
         for address in tuple(self._addresses):
             seconds = self._share(deadline, repeats, len(self._addresses) - len(failures))
@@ -171,7 +171,7 @@ class Cluster:
         return failures
 
     def _ask(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
-        """Ask one node; if it answers, whatever the answer, it is asked first from now on."""
+        """Send to one node; one that responds at all is tried first from now on."""
         hold = nullcontext() if self._repeat or call is _PROBE else stop.patiently()
         try:
             with self._watch.waiting(_unanswered(address)), hold:
@@ -184,9 +184,9 @@ class Cluster:
         return outcome
 
     def _share(self, deadline: float, repeats: int, nodes: int) -> float:
-        """Return the seconds for one of the ``nodes`` left to ask, more with each repeat.
+        """Return the timeout for the next of ``nodes`` untried nodes, longer with each retry.
 
-        Giving up early gains nothing if no other node can, or may, be asked.
+        It is all that is left if no other node can, or may, be tried.
         """
         left = deadline - time.monotonic()
         if len(self._addresses) == 1 or not self._repeat:
@@ -194,7 +194,7 @@ class Cluster:
         return min(retry.share(repeats), left / nodes)
 
     def _prefer_one_that_answers(self, deadline: float) -> None:
-        """Ask every node something harmless, so that the only try does not go to one that hangs."""
+        """Probe the nodes, so that a request that is sent only once does not go to a hung one."""
         for address in tuple(self._addresses):
             share = (deadline - time.monotonic()) / (len(self._addresses) + 1)
             try:
@@ -214,5 +214,5 @@ def _unanswered(address: Address) -> str:
 
 
 def _most_telling(failures: Sequence[Failure]) -> DockerTLSError:
-    """Return the fault of a node that answered, if any: the others may just be down."""
+    """Return the error of a node that responded, if any: the others may just be down."""
     return max(failures, key=lambda failure: isinstance(failure.fault, TryAgain)).fault

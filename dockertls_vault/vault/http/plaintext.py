@@ -1,4 +1,4 @@
-"""Detect and describe an unencrypted connection, which anybody on the network can read; pure."""
+"""Detect and describe an unencrypted connection, which anyone on the network can read; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Send one call to one node: follow its redirect, and interpret its answer."""
+"""Send a call to one node, follow its redirect, and decide what the response means."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds for which a retry may succeed; with any other verdict, until the timeout.
+# How long to retry after a verdict, in seconds; after any other, until the budget is used up.
 PATIENCE = {
     Verdict.NEVER_HERE: 0.0,
     Verdict.BRIEFLY: retry.ELECTION,
     Verdict.REDIRECT: retry.ELECTION,
 }
 _SHORTEST = 0.1  # seconds
-# Verdicts that a server also causes if the address has a path that does not lead to Vault.
-_ASTRAY = {Verdict.FINAL, Verdict.LAGGING, Verdict.NEVER_HERE}
+# Verdicts that may only mean a wrong base path in the address.
+_MAYBE_WRONG_PATH = {Verdict.FINAL, Verdict.LAGGING, Verdict.NEVER_HERE}
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ class Sender:
         self._servers = servers or Servers()
 
     def for_another_thread(self) -> Sender:
-        """Return a sender that knows all writes up to now, and no later ones of this one."""
+        """Return a sender for another thread, with a copy of the writes so far."""
         return Sender(self._settings, self._transport, copy.copy(self._writes), self._servers)
 
     def send(self, call: Call, address: Address, seconds: float) -> Answer | Failure:
-        """Return the answer to a call that succeeded, or a transient failure; raise any other.
+        """Return a successful response, or a failure that may be temporary; raises any other.
 
-        ``seconds`` limits the request to the node and the redirected one together.
+        ``seconds`` covers both requests if the node redirects.
         """
         until = time.monotonic() + seconds
         reached = self._reach(call, address, until)
@@ -188,7 +188,7 @@ class Sender:
             return answer
         fault.acted = meaning.acted
         is_there = not isinstance(fault, VaultUnreachable)
-        if verdict in _ASTRAY and is_there and self._is_astray(address, until):
+        if verdict in _MAYBE_WRONG_PATH and is_there and self._has_wrong_path(address, until):
             return Failure(failures.wrong_path(address, self._settings), patience=0.0)
         if verdict is Verdict.LAGGING and not self._writes.may_be_missing():
             verdict = Verdict.FINAL
@@ -214,8 +214,8 @@ class Sender:
             self._servers.initialized.add(address)
         return initialized is False
 
-    def _is_astray(self, address: Address, until: float) -> bool:
-        """Tell whether the path of ``address`` does not lead to Vault; if in doubt, it does."""
+    def _has_wrong_path(self, address: Address, until: float) -> bool:
+        """Return whether there is no Vault at the path of ``address``; False if that is unclear."""
         if address.is_unix or not address.path or address in self._servers.right:
             return False
         if "initialized" not in self._init(address, until):
@@ -224,7 +224,7 @@ class Sender:
         return False
 
     def _init(self, address: Address, until: float) -> Mapping[str, object]:
-        """Return the answer of sys/init, which needs no token and no unsealed Vault."""
+        """Return the response of sys/init, which needs no token and works in any state."""
         try:
             answer = self._transport.send(
                 "GET",

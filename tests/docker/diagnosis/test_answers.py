@@ -163,7 +163,7 @@ def test_rejection_of_our_certificate_has_its_cause(outcome: Outcome, words: str
         ([Alerted("bad certificate"), Closed(), Silent(), NotTLS("wrong version number")], False),
     ],
 )
-def test_answers_that_cannot_be_dockers_are_recognised(
+def test_answers_that_cannot_be_dockers_are_recognized(
     outcomes: list[Outcome], another: bool
 ) -> None:
     """One answer of Docker's is enough; a mere refusal may be Docker or a proxy."""

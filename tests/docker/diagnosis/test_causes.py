@@ -23,7 +23,7 @@ def test_ca_missing_from_the_daemons_list_explains_a_rejection() -> None:
     """The cause names both CAs, and the first remedy is a restart."""
     cause = explain_refusal([OTHER.certificate.subject], [NEW.client().certificate], [], None)
     assert cause is not None
-    assert "clients of CN=other root; our certificate is of CN=our root 2" in cause.reason
+    assert "clients of CN=other root; our certificate was issued by CN=our root 2" in cause.reason
     assert str(cause.remedy).index("restart") < str(cause.remedy).index("add it")
 
 
@@ -50,7 +50,7 @@ def test_daemon_that_names_only_the_root_explains_nothing() -> None:
         (OLD, [OLD], False),
     ],
 )
-def test_forgotten_restart_after_a_rotation_is_recognised(
+def test_forgotten_restart_after_a_rotation_is_recognized(
     server: Authority, roots: list[Authority], rotated: bool
 ) -> None:
     """One of our roots issued the daemon's certificate before our own CA existed."""

@@ -129,8 +129,19 @@ def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     credential = load_from(tmp_path)
     assert credential.step.result is Result.ERROR
     assert "cert.pem does not exist" in credential.step.summary
-    assert "ca.pem contains no certificate" in credential.step.summary
+    assert "ca.pem cannot be read as certificates" in credential.step.summary
     assert (credential.hello, credential.roots) == (None, ())
+
+
+def test_truncated_block_after_a_certificate_is_reported(tmp_path: Path) -> None:
+    """The file does contain a certificate, so the message must not deny it."""
+    write_credential(tmp_path, ROOT.pem + ROOT.pem[:100], ROOT.client())
+    credential = load_from(tmp_path)
+    assert credential.step.result is Result.ERROR
+    assert credential.step.summary.endswith(
+        "ca.pem cannot be read as certificates (it has a truncated PEM block, or one that is not a "
+        "certificate)"
+    )
 
 
 def test_unreadable_file_names_who_may_read_it(tmp_path: Path) -> None:

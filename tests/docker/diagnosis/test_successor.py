@@ -50,7 +50,7 @@ def find(on_the_wire: Issued, directory: Path, *installed: Issued, is_here: bool
 
 @pytest.mark.parametrize("is_here", [True, False])
 @pytest.mark.parametrize("earlier", EARLIER)
-def test_kept_generation_is_recognised(earlier: Issued, is_here: bool, tmp_path: Path) -> None:
+def test_kept_generation_is_recognized(earlier: Issued, is_here: bool, tmp_path: Path) -> None:
     """Wherever it is served, and whatever its names, CA and date."""
     assert find(earlier, tmp_path, NEWEST, *EARLIER, is_here=is_here)
 

@@ -98,7 +98,7 @@ def test_public_or_unnamed_cas_are_critical(
 def test_server_that_requests_no_certificate_is_critical_if_it_answers(
     asks: bool | None, stranger: Outcome, known: Outcome | None, result: Result
 ) -> None:
-    """It then answers everybody, whatever became of the connection without one."""
+    """It then answers everyone, whatever became of the connection without one."""
     step = judge_trust(
         Greeting(None, asks), GO, stranger, known, ours=[OURS], roots=[OURS, NEXT], public=[]
     )
@@ -116,7 +116,7 @@ def test_server_that_requests_no_certificate_is_critical_if_it_answers(
 def test_unreadable_ca_names_are_never_ok(
     authorities: list[Name], result: Result, words: str
 ) -> None:
-    """They may be anybody's, and do not hide a public CA among the others."""
+    """They may be anyone's, and do not hide a public CA among the others."""
     greeting = Greeting(None, True, tuple(authorities), unreadable=2)
     step = judge_trust(greeting, GO, REFUSED, ours=[OURS], roots=[OURS, NEXT], public=[PUBLIC])
     assert (step.result, step.summary) == (result, words)

@@ -17,7 +17,7 @@ from OpenSSL import SSL
 
 from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.handshake import probe
-from dockertls_vault.docker.handshake.channel import Hello, Identity
+from dockertls_vault.docker.handshake.channel import ClientCertificate, Hello
 from dockertls_vault.docker.handshake.outcome import (
     Alerted,
     Answered,
@@ -62,7 +62,7 @@ def client(authority: Authority) -> Issued:
 
 def with_certificate(issued: Issued, *roots: Authority) -> Hello:
     """Present a client certificate, with ``roots`` to verify the server."""
-    identity = Identity((issued.certificate, *issued.chain), issued.key)
+    identity = ClientCertificate((issued.certificate, *issued.chain), issued.key)
     return Hello(identity, tuple(root.certificate for root in roots))
 
 
@@ -251,7 +251,7 @@ def test_newline_in_a_version_is_escaped() -> None:
         (403, b'{"message":"authorization denied by plugin opa: no"}', {}, Engine.DOCKER),
     ],
 )
-def test_docker_is_recognised_by_its_answer(
+def test_docker_is_recognized_by_its_answer(
     status: int, body: bytes, headers: dict[str, str], engine: Engine | None
 ) -> None:
     """By a version, its API header, or the text of its authorization plugins."""
@@ -397,7 +397,7 @@ def test_sni_is_sent_for_names_only(host: str, sent: str | None, server: Path) -
 
 
 def test_certificate_is_not_sent_after_the_handshake(server: Path, client: Issued) -> None:
-    """Docker does not either; a server that answers without one answers everybody."""
+    """Docker does not either; a server that answers without one answers everyone."""
     with servers.talking(servers.asking_late(server)) as port:
         assert ask(port, with_certificate(client)).outcome == Alerted("handshake failure")
 

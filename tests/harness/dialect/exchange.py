@@ -12,7 +12,7 @@ WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 @dataclass(frozen=True)
 class Request:
-    """A request; ``headers`` are capitalised as in Go (``X-Vault-Token``)."""
+    """A request; ``headers`` are capitalized as in Go (``X-Vault-Token``)."""
 
     method: str
     target: str

@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(http.HTTPStatus.LENGTH_REQUIRED)
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = Request(self.command, self.path, _capitalised(self.headers.items()), body)
+        request = Request(self.command, self.path, _capitalized(self.headers.items()), body)
         try:
             answer = self._forward(request)
         except OSError as error:
@@ -94,11 +94,11 @@ def _pass_on(address: str, request: Request) -> Answer:
         connection.request(request.method, request.target, request.body or None, sent)
         answer = connection.getresponse()
         left_out = _HOP_BY_HOP if request.method == "HEAD" else _HOP_BY_HOP | {"Content-Length"}
-        headers = _without(_capitalised(answer.getheaders()), left_out)
+        headers = _without(_capitalized(answer.getheaders()), left_out)
         return Answer(answer.status, headers, answer.read())
 
 
-def _capitalised(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _capitalized(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     return {name.title(): value for name, value in headers}
 
 

@@ -157,7 +157,7 @@ EXAMPLES = {
     ),
     "a node that shuts down, or OpenBao 2.5.0": Example(
         SIGN, 500, "context canceled", Verdict.BRIEFLY, VaultError, 69,
-        "cancelled the request for pki/sign/server"
+        "canceled the request for pki/sign/server"
     ),
     "a forbidden header, Vault": Example(
         LOOKUP, 400, INCONSISTENT, Verdict.NO_FORWARDING, RequestRejected, 69

@@ -53,7 +53,7 @@ def connected(talk: Callable[[socket.socket], None], files: Path | None) -> Iter
             with server_context(files).wrap_socket(connection, server_side=True) as wrapped:
                 talk(wrapped)
 
-    with talking(serve) as port, dialled(port) as plain:
+    with talking(serve) as port, dialed(port) as plain:
         if files is None:
             yield plain
         else:
@@ -63,7 +63,7 @@ def connected(talk: Callable[[socket.socket], None], files: Path | None) -> Iter
 
 
 @contextmanager
-def dialled(port: int) -> Iterator[Socket]:
+def dialed(port: int) -> Iterator[Socket]:
     """Connect without TLS."""
     with Socket(socket.AF_INET) as plain:
         plain.settimeout(LIMIT)
@@ -116,7 +116,7 @@ def _go_on(step: Callable[[Socket], object], connection: Socket) -> None:
 
 def test_deadline_is_kept_when_tls_starts() -> None:
     """Neither the handshake nor the traffic after it restarts the clock."""
-    with silent() as port, dialled(port) as plain:
+    with silent() as port, dialed(port) as plain:
         plain.settimeout(0.1)
         time.sleep(0.05)
         context = client_context()
@@ -132,7 +132,7 @@ def test_socket_without_a_timeout_reports_the_reset() -> None:
 
 def test_operation_after_the_deadline_times_out_at_once() -> None:
     """Rather than failing as non-blocking I/O with a timeout of zero does."""
-    with silent() as port, dialled(port) as plain:
+    with silent() as port, dialed(port) as plain:
         plain.settimeout(0.0)
         assert plain.gettimeout() > 0
         with pytest.raises(TimeoutError, match="timed out"):

@@ -274,7 +274,7 @@ class TestJWT:
         found = log_in(operator, **self.variables(mount), DOCKERTLS_JWT_FILE=str(tmp_path / "jwt"))
         assert found.path == f"auth/{mount}/login"
 
-    def test_gitlabs_documented_variable_is_recognised(
+    def test_gitlabs_documented_variable_is_recognized(
         self, operator: Operator, mount: str
     ) -> None:
         """VAULT_ID_TOKEN, as in GitLab's documentation."""

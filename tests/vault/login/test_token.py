@@ -162,7 +162,7 @@ def test_helper_without_an_absolute_path_is_refused(tmp_path: Path, path: str, w
         '{"auth": {"client_token": "hvs.x", "policies": []}, "wrap_info": null}',
     ],
 )
-def test_token_in_another_format_is_recognised(tmp_path: Path, content: str) -> None:
+def test_token_in_another_format_is_recognized(tmp_path: Path, content: str) -> None:
     """Shell assignments and the JSON of a sink or `bao token create` work in a variable, too."""
     (tmp_path / "token").write_text(content)
     file = str(tmp_path / "token")
