@@ -60,7 +60,7 @@ def check(
         peer = probe.connect(endpoint, timeout)
     except DockerUnavailable as error:
         port = Check.PORT.found(Result.UNREACHABLE, error.message, remedy=error.hint or None)
-        return _report(endpoint, [ours.step, port], "the port does not answer")
+        return _report(endpoint, [ours.step, port], "no connection")
     port = Check.PORT.found(Result.OK, f"{peer.ip} answers at port {endpoint.port}")
     in_the_clear = probe.ask(peer, None, timeout).outcome
     plaintext = answers.judge_plaintext(in_the_clear)

@@ -339,7 +339,6 @@ class ConfirmationRequired(ConfigurationError):
     """Nothing was changed; ``problems`` lists the access that would be removed or widened."""
 
     code = "confirmation-required"
-    default_hint = "give --yes to confirm"
 
 
 class CannotRun(DockerTLSError):

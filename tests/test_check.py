@@ -477,6 +477,7 @@ def test_closed_port_is_unreachable(client: Path) -> None:
     }
     assert report.result.exit_status == 69
     assert report.address is None
+    assert words(report, "version") == "no connection"
 
 
 def test_port_that_hangs_is_unreachable(client: Path) -> None:

@@ -125,14 +125,14 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         ["--host", "a.elsewhere.example"],
         65,
         "'server' does not allow the name 'a.elsewhere.example'",
-        "request another name (--host), or widen allowed_domains in the role",
+        "request another name (--host), or allow it in the role: `",
     ),
     "a bare name": (
         {},
         ["--host", "docker"],
         65,
         "'server' does not allow the name 'docker'",
-        "(`dockertls-vault ca init --domain docker --allow-bare-domains --mount refusing-",
+        "role: `dockertls-vault ca init --domain docker --allow-bare-domains --mount refusing-",
     ),
     "the flags that Vault gives a role": (
         {"client_flag": True},

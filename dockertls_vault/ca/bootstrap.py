@@ -56,8 +56,9 @@ class Outcome:
     """The steps that were planned, whether they were applied, and Vault's warnings.
 
     ``trusted_roots`` are the current roots of ``trust_mount``, which will be in ca.pem. ``ready``
-    is true if certificates with the default TTLs can be issued; if not, ``reason`` has the cause
-    and the remedy, and ``retry_after`` how long to wait if the issuer is only too new.
+    is true if certificates with the default TTLs can be issued, and None if nothing prevents it
+    once the steps are applied; if false, ``reason`` has the cause and the remedy, and
+    ``retry_after`` how long to wait if the issuer is only too new.
     ``unused_keys`` are the keys in the mount that no issuer uses.
     """
 
@@ -69,7 +70,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     trust_mount: str | None = None
     trusted_roots: tuple[Description, ...] = ()
-    ready: bool = False
+    ready: bool | None = None
     reason: str | None = None
     retry_after: timedelta | None = None
     unused_keys: tuple[str, ...] = ()
@@ -91,7 +92,7 @@ def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> O
         raise ConfirmationRequired(
             f"nothing was changed: the plan {plan.consequence}",
             problems=plan.needs_confirmation,
-            hint="; ".join((ConfirmationRequired.default_hint, *plan.unwanted_hint)),
+            hint="; ".join(("give --yes to confirm", *plan.unwanted_hint)),
         )
     state = ca.state(tuple(plan.desired.roles))
     _check_the_mount(plan, state)
@@ -146,7 +147,7 @@ def with_trust(
         outcome,
         trust_mount=trust.mount,
         trusted_roots=tuple(map(describe, trusted)),
-        ready=obstacle is None,
+        ready=False if obstacle else None if to_do else True,
         reason=obstacle.reason if obstacle else None,
         retry_after=obstacle.retry_after if obstacle else None,
         unused_keys=ca.unused_keys() if is_mounted else (),

@@ -102,7 +102,7 @@ def _table(commands: tuple[Permission, ...]) -> render.Table:
         )
         for permission in commands
     ]
-    return render.Table(("result", "command", "missing"), rows, graded=True)
+    return render.Table(("result", "command", "details"), rows, graded=True)
 
 
 def _result(permission: Permission) -> str:

@@ -121,7 +121,7 @@ def init(
     )
     outcome = _set_up(settings, preferences, desired, dry_run=dry_run, yes=yes)
     _show(outcome, preferences)
-    if not outcome.ready:
+    if outcome.ready is False:
         kind = IssuerTooNew if outcome.retry_after else ConflictingState
         raise typer.Exit(kind.exit_status)
 
@@ -192,7 +192,7 @@ def _show(outcome: Outcome, preferences: Preferences) -> None:
         preferences,
         parts=[_summary(outcome)],
         warnings=_warnings(outcome),
-        ok=outcome.ready,
+        ok=outcome.ready is not False,
     )
 
 
@@ -250,6 +250,8 @@ def _unused_keys(outcome: Outcome) -> list[str]:
 
 
 def _summary(outcome: Outcome) -> str:
+    if outcome.ready and not outcome.steps:
+        return f"no changes needed at {outcome.mount}"
     if not outcome.applied:
         unconfirmed = any(
             change.needs_confirmation for step in outcome.steps for change in step.changes
@@ -258,6 +260,4 @@ def _summary(outcome: Outcome) -> str:
             "; to apply it, use --yes" if unconfirmed else ""
         )
     state = "ready" if outcome.ready else "not ready"
-    if outcome.ready and not outcome.steps:
-        return f"no changes needed at {outcome.mount}"
     return f"the CA at {outcome.mount} is {state}"

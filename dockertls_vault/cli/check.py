@@ -129,7 +129,8 @@ def _credential(directory: Path, *, is_named: bool) -> CredentialFiles | None:
             logger.info("there is no credential in %s: connecting without one", found)
             return None
         files = reader.CredentialFiles(*paths)
-    logger.info("our certificate is %s", files.cert)
+    if os.path.lexists(files.cert):
+        logger.info("our certificate is %s", files.cert.absolute())
     return files
 
 

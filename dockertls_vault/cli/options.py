@@ -63,7 +63,10 @@ _PREFERENCES = {
         bool, typer.Option("--quiet", "-q", help="Suppress informational messages on stderr.")
     ],
     "verbose": Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show each setting and where it comes from.")
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Show where each setting that is not the default comes from."
+        ),
     ],
 }
 _SETTINGS = {

@@ -62,10 +62,11 @@ def test_auth_prints_a_table(
     captured = capsys.readouterr()
     words = " ".join(captured.out.split())
     assert "name token-alice policies default token source the token of VAULT_TOKEN" in words
+    assert "result command details" in words
     assert "denied issue server path" in words
     assert "dockertls/sign/server" in words
     assert "token: from VAULT_TOKEN" in captured.err
-    assert "the token of VAULT_TOKEN" in captured.err
+    assert "\nthe token comes from VAULT_TOKEN\n" in captured.err
     assert token not in captured.out + captured.err
 
 

@@ -117,6 +117,8 @@ def test_second_run_says_that_nothing_needs_to_change(
     capsys.readouterr()
     assert init() == 0
     assert capsys.readouterr() == (f"no changes needed at {mount}\n", "")
+    assert init("--dry-run") == 0
+    assert capsys.readouterr() == (f"no changes needed at {mount}\n", "")
 
 
 def test_changed_role_is_shown_as_a_difference(
@@ -225,6 +227,7 @@ def test_end_of_input_means_no(init: Callable[..., int], mount: str) -> None:
     # The question is shown once.
     assert shown.count("restricts: allow_localhost") == 1
     assert "not confirmed: nothing was changed\n" in shown
+    assert "hint:" not in shown
 
 
 @on_openbao
@@ -402,6 +405,18 @@ def test_new_root_is_created_next_to_one_without_a_key(
     assert names == {"CN=an old CA", "CN=dockertls root 1"}
     (leaf, *_) = load_certificates((tmp_path / "client" / "cert.pem").read_bytes())
     assert leaf.issuer.rfc4514_string() == "CN=dockertls root 1"
+
+
+def test_dry_run_calls_a_ca_ready_only_if_nothing_is_pending(
+    init: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether certificates can be issued is not known before the steps are applied."""
+    found = []
+    for arguments in (["--dry-run"], [], ["--dry-run"]):
+        assert init(*arguments, "-o", "json") == 0
+        envelope = json.loads(capsys.readouterr().out)
+        found.append((envelope["ok"], envelope["data"]["ready"]))
+    assert found == [(True, None), (True, True), (True, True)]
 
 
 @on_openbao

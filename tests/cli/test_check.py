@@ -96,6 +96,21 @@ def test_secure_daemon_gives_a_table_and_status_0(
     assert captured.err == f"our certificate is {client / 'cert.pem'}\n"
 
 
+def test_our_certificate_is_named_by_its_absolute_path_if_it_exists(
+    daemon: int,
+    client: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A relative --certs would not tell which file was read, and a missing file is not ours."""
+    monkeypatch.chdir(client.parent)
+    named = []
+    for directory in (client.name, "nobody"):
+        run(["check", f"tcp://127.0.0.1:{daemon}", "--certs", directory])
+        named.append(capsys.readouterr().err)
+    assert named == [f"our certificate is {client / 'cert.pem'}\n", ""]
+
+
 def test_secure_daemon_gives_a_json_envelope(
     daemon: int, client: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

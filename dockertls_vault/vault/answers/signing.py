@@ -52,8 +52,8 @@ def _name_not_allowed(refusal: Refusal) -> NameNotAllowed:
         names=(name,),
         hint=f"request another name (--host), or set {change} in the role"
         if change
-        else "request another name (--host), or widen allowed_domains in the role"
-        f" (`{allow_names_command([name], _mount(refusal), _role(refusal))}`)",
+        else "request another name (--host), or allow it in the role: "
+        f"`{allow_names_command([name], _mount(refusal), _role(refusal))}`",
     )
 
 

@@ -57,7 +57,6 @@ class Identity:
         """Return the token; raises NoToken if there is none, or what a login raises."""
         if self._token is None:
             self._token = self._find()
-            logger.debug("%s", self._found)
         return self._token
 
     def count(self, token: str) -> None:
@@ -126,11 +125,13 @@ class Identity:
             login = self._authenticator.login(method, self.logins.append)
             self._found = f"logged in with {method} at auth/{self._authenticator.mount(method)}"
             self._found += f", because {why}"
+            logger.debug("%s", self._found)
             return login.token
         (token, origin), self._given = self._given or self._look(), None
         if token != self._checked:
             self._authenticator.refuse_wrapping(token, origin)
             self._checked = token
+            logger.debug("the token comes from %s", origin)
         self._found = f"the token of {origin}"
         return token
 
