@@ -497,7 +497,7 @@ _ATTEMPTS: _Rows = (
 )
 _TRUST: _Rows = (
     (
-        "tlsverify without tlscacert is recognised",
+        "tlsverify without tlscacert is recognized",
         "if not named and _is_of_dockerd(plaintext, stranger):",
         "if False:",
     ),
