@@ -31,9 +31,12 @@ def ask(prompt: str) -> str:
             line = stop.readline(sys.stdin)
     finally:
         sys.stderr.write("\n")
-    if not line or _REPLACEMENT in line:  # Ctrl-D, or undecodable bytes
+    password = line.removesuffix("\n")
+    if not password:  # LDAP takes a bind without a password for an anonymous one (RFC 4513 §5.1.2)
         raise NoToken("empty password", hint="enter it, or log in with --auth METHOD")
-    return line.removesuffix("\n")
+    if _REPLACEMENT in password:
+        raise NoToken("the password is not valid text in this terminal's encoding")
+    return password
 
 
 @contextmanager
