@@ -68,7 +68,7 @@ def _host_names(limit: float) -> tuple[str, ...]:
     host = socket.gethostname()
     try:
         found = resolve(host, None, limit, socket.AI_CANONNAME)
-    except (OSError, UnicodeError):
+    except OSError:
         return (host.lower(),)
     return (host.lower(), found[0][3].lower())
 

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
 
 def resolve(host: str, port: int | None, limit: float, flags: int = 0) -> Sequence[Found]:
-    """Resolve ``host`` within ``limit`` seconds; raises socket.gaierror.
+    """Resolve ``host`` within ``limit`` seconds; raises OSError, for the name socket.gaierror.
 
     ``flags`` are passed to getaddrinfo, which honors neither a timeout nor Ctrl-C (resolv.conf(5):
     5 s per attempt and server). It therefore runs in a daemon thread that is abandoned on timeout,
     or in this thread if no other can be started.
     """
-    answers: queue.SimpleQueue[Sequence[Found] | OSError | UnicodeError] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Sequence[Found] | OSError] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
             answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags))
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
             answers.put(error)
+        except UnicodeError:  # a label that is empty or longer than 63 bytes
+            answers.put(socket.gaierror(socket.EAI_NONAME, "not a valid host name"))
 
     try:
         threading.Thread(target=ask, name=f"DNS: {host}", daemon=True).start()

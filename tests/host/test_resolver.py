@@ -32,7 +32,9 @@ def test_interrupt_during_a_dns_lookup_is_immediate(
     assert not over.is_set()
 
 
-def test_impossible_host_name_is_refused_without_a_lookup() -> None:
-    """A label longer than DNS allows is an error in the address."""
-    with pytest.raises(UnicodeError):
-        resolve(f"{'a' * 64}.example", 8200, 1.0)
+@pytest.mark.parametrize("host", [f"{'a' * 64}.example", "a..example"])
+def test_invalid_host_name_does_not_exist(host: str) -> None:
+    """An empty or overlong label, which Python cannot encode, is no other kind of error."""
+    with pytest.raises(socket.gaierror, match="not a valid host name") as caught:
+        resolve(host, 8200, LIMIT)
+    assert caught.value.errno == socket.EAI_NONAME
