@@ -110,7 +110,7 @@ def check(
         "the server's certificate was not received, or cannot be read",
         address=peer.ip,
         certificate=certificate,
-        docker=known.outcome.version if known and isinstance(known.outcome, Answered) else None,
+        daemon=known.outcome.version if known and isinstance(known.outcome, Answered) else None,
     )
 
 
@@ -159,7 +159,7 @@ def _report(
     *,
     address: str | None = None,
     certificate: Certificate | None = None,
-    docker: Version | None = None,
+    daemon: Version | None = None,
 ) -> Report:
     """Put the report together; ``reason`` is why the checks that did not run were skipped."""
     done = {step.check: step for step in steps}
@@ -170,5 +170,5 @@ def _report(
         result=worst(every),
         checks=every,
         certificate=describe(certificate) if certificate else None,
-        docker=docker,
+        daemon=daemon,
     )

@@ -138,8 +138,8 @@ def test_secure_daemon_passes_every_check(
     report = run(daemon, client, host=host)
     assert severities(report) == all_but()
     assert report.result.exit_status == 0
-    assert report.docker is not None
-    assert report.docker.api_version
+    assert report.daemon is not None
+    assert report.daemon.api_version
     assert report.certificate is not None
     assert report.certificate.common_name == "localhost"
     assert report.address == address or address is None
@@ -508,7 +508,7 @@ def test_tls_server_other_than_docker_is_never_ok(
         report = run(port, client)
     assert severities(report) == of_another(version="error")
     assert "not Docker" in words(report, "version")
-    assert report.docker is None
+    assert report.daemon is None
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -146,7 +146,7 @@ def test_login_is_described(operator: Operator) -> None:
     assert token.path == f"auth/{mount}/login/alice"
     assert token.ttl is not None
     assert timedelta() < token.ttl <= timedelta(minutes=5)
-    assert token.entity is not None
+    assert token.entity_id is not None
     assert token.remaining_uses == 8
 
 

@@ -61,7 +61,7 @@ def _fields(found: WhoAmI) -> render.Fields:
             ("token source", found.token_source),
             ("ttl", _ttl(token)),
             ("type", f"{token.type}, created at {token.path}"),
-            ("entity", token.entity or "(none)"),
+            ("entity", token.entity_id or "(none)"),
         ]
     )
 

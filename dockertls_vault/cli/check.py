@@ -125,8 +125,7 @@ def _credential(directory: Path, *, is_named: bool) -> CredentialFiles | None:
     except ConflictingState:
         paths = [directory / name for name in GENERATION_NAMES]
         if not is_named and not any(map(os.path.lexists, paths)):
-            found = docker_cli_directory(os.environ)
-            logger.info("there is no credential in %s: connecting without one", found)
+            logger.info("there is no credential in %s: connecting without one", directory)
             return None
         files = reader.CredentialFiles(*paths)
     if os.path.lexists(files.cert):
@@ -164,11 +163,11 @@ def _found(step: CheckResult) -> list[str]:
 
 def _fields(report: Report) -> render.Fields:
     pairs = [("daemon", report.endpoint + (f" at {report.address}" if report.address else ""))]
-    if report.docker:
+    if report.daemon:
         pairs.append(
             (
-                report.docker.engine.lower(),
-                f"{report.docker.version or '(no version)'}, API {report.docker.api_version}",
+                report.daemon.engine.lower(),
+                f"{report.daemon.version or '(no version)'}, API {report.daemon.api_version}",
             )
         )
     if report.certificate:

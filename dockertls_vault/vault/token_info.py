@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 class Token:
     """A token, as Vault describes it.
 
-    ``path`` is the API path that created it; ``entity`` is the id of its identity entity, if any.
-    ``ttl`` is None if it never expires; ``remaining_uses``, which does not count this lookup, is
-    None if there is no limit.
+    ``path`` is the API path that created it; ``entity_id`` is that of its identity entity, if
+    any. ``ttl`` is None if it never expires; ``remaining_uses``, which does not count this lookup,
+    is None if there is no limit.
     """
 
     display_name: str
     type: str
     policies: tuple[str, ...]
     path: str
-    entity: str | None
+    entity_id: str | None
     ttl: timedelta | None
     renewable: bool
     remaining_uses: int | None
@@ -43,7 +43,7 @@ def lookup(session: Session) -> Token:
         type=str(data.get("type") or ""),
         policies=(*fields.texts(data, "policies"), *fields.texts(data, "identity_policies")),
         path=str(data.get("path") or ""),
-        entity=str(data["entity_id"]) if data.get("entity_id") else None,
+        entity_id=str(data["entity_id"]) if data.get("entity_id") else None,
         ttl=ttl if ends else None,
         renewable=bool(data.get("renewable")),
         remaining_uses=fields.number(data, "num_uses") or None,

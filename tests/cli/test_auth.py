@@ -93,7 +93,7 @@ def test_auth_prints_a_json_envelope(
         "type",
         "policies",
         "path",
-        "entity",
+        "entity_id",
         "ttl",
         "renewable",
         "remaining_uses",
@@ -265,8 +265,17 @@ def test_password_prompt_does_not_echo(operator: Operator, tmp_path: Path) -> No
     assert b"s3cret-word" not in screen
 
 
-@pytest.mark.parametrize("typed", [b"\x04", b"\xff\n"], ids=["Ctrl-D", "not text"])
-def test_missing_or_invalid_password_at_the_prompt_is_refused(typed: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        pytest.param(b"\x04", b": empty password", id="Ctrl-D"),
+        pytest.param(b"\n", b": empty password", id="Enter"),
+        pytest.param(b"\xff\n", b": the password is not valid text", id="not text"),
+    ],
+)
+def test_missing_or_invalid_password_at_the_prompt_is_refused(
+    typed: bytes, problem: bytes, tmp_path: Path
+) -> None:
     """Input from a terminal is validated like any other."""
     environ = environment("http://127.0.0.1:1", tmp_path) | {"DOCKERTLS_AUTH_USER": "alice"}
     command = [*PROGRAM, "auth", "--auth", "userpass"]
@@ -276,7 +285,7 @@ def test_missing_or_invalid_password_at_the_prompt_is_refused(typed: bytes, tmp_
     try:
         screen = read_until(terminal, b"password of alice (userpass): ", b"")
         os.write(terminal, typed)
-        read_until(terminal, b": empty password", screen)
+        read_until(terminal, problem, screen)
     finally:
         _, status = os.waitpid(process, 0)
         os.close(terminal)

@@ -120,12 +120,12 @@ def test_secure_daemon_gives_a_json_envelope(
     envelope = json.loads(captured.out)
     assert (status, envelope["kind"], envelope["ok"], captured.err) == (0, "check", True, "")
     data = envelope["data"]
-    assert set(data) == {"endpoint", "address", "result", "checks", "certificate", "docker"}
+    assert set(data) == {"endpoint", "address", "result", "checks", "certificate", "daemon"}
     assert [step["check"] for step in data["checks"]] == CHECKS
     for step in data["checks"]:
         assert set(step) == {"check", "result", "description", "summary", "reason", "remedy"}
         assert (step["reason"], step["remedy"]) == (None, None)
-    assert set(data["docker"]) == {"engine", "version", "api_version", "os", "arch"}
+    assert set(data["daemon"]) == {"engine", "version", "api_version", "os", "arch"}
     assert data["certificate"]["dns_names"] == ["localhost"]
     assert data["result"] == "ok"
 
@@ -169,7 +169,7 @@ def test_closed_port_gives_status_69(
     status = run(["check", f"127.0.0.1:{closed_port}", "--certs", str(client), "-o", "json"])
     envelope = json.loads(capsys.readouterr().out)
     assert (status, envelope["ok"], envelope["data"]["result"]) == (69, False, "unreachable")
-    assert envelope["data"]["docker"] is None
+    assert envelope["data"]["daemon"] is None
 
 
 def test_timeout_covers_a_port_that_hangs(client: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,7 +288,8 @@ def test_missing_default_credential_gives_status_3(
     """Checked without one, and reported, so that 0 always means access."""
     assert run(["check", f"localhost:{daemon}"]) == 3
     captured = capsys.readouterr()
-    assert captured.err == "there is no credential in ~/.docker: connecting without one\n"
+    directory = Path.home() / ".docker"
+    assert captured.err == f"there is no credential in {directory}: connecting without one\n"
     assert "only the checks without a client certificate" in captured.out
 
 

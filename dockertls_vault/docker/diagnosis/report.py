@@ -63,7 +63,7 @@ class Report:
     """The results of all checks in order, and what the daemon revealed of itself.
 
     ``endpoint`` is the one dialed (``tcp://h:2376``), ``address`` the IP address that answered,
-    ``certificate`` the one that the daemon presented, ``docker`` the answer to ``/version`` with
+    ``certificate`` the one that the daemon presented, ``daemon`` the answer to ``/version`` with
     our client certificate on that same connection. Each is None if the checks did not get so far.
     """
 
@@ -72,7 +72,7 @@ class Report:
     result: Result
     checks: tuple[CheckResult, ...]
     certificate: Description | None
-    docker: Version | None
+    daemon: Version | None
 
 
 def worst(checks: tuple[CheckResult, ...]) -> Result:
