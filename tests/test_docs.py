@@ -194,6 +194,18 @@ def test_maintainers_page_names_existing_files_and_commits() -> None:
         assert [commit for commit in commits if git("cat-file", "-t", commit) != "commit"] == []
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/maintaining.md"])
+def test_identifiers_that_are_named_exist(page: str) -> None:
+    """Each class, constant, fixture and marker that a page for developers refers to."""
+    named = re.findall(r"`(_\w+|[A-Za-z]+_\w+|[A-Z][a-z]+)`", (ROOT / page).read_text())
+    assert named
+    sources = [ROOT / "pyproject.toml", ROOT / "Makefile"]
+    for folder in (Path(dockertls_vault.__file__).parent, ROOT / "tests", ROOT / "scripts"):
+        sources += folder.rglob("*.py")
+    known = {word for path in sources for word in re.findall(r"\w+", path.read_text())}
+    assert [name for name in named if name not in known] == []
+
+
 def git(*arguments: str) -> str:
     """Return the output of git in this checkout."""
     command = ["git", *arguments]
