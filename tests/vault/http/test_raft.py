@@ -23,7 +23,8 @@ from dockertls_vault.issue import issue
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
 from dockertls_vault.vault.token_info import lookup
-from tests.harness.raft import Raft, running_raft, wait
+from tests.harness.process import wait_until
+from tests.harness.raft import Raft, running_raft
 from tests.vault.operator import Operator, session, settings
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def test_every_certificate_is_issued_during_a_fault(raft: Raft, tmp_path: Path) 
     operator.write(f"{mount}/roles/server", role)
     # Every node must know the mount before it may become the only one left.
     for node in raft.nodes:
-        wait(lambda node=node: raft.call(node, "GET", f"{mount}/roles/server")[0] == 200)  # type: ignore[misc]  # mypy has no name for a lambda's default
+        wait_until(lambda node=node: raft.call(node, "GET", f"{mount}/roles/server")[0] == 200)  # type: ignore[misc]  # mypy has no name for a lambda's default
     work = Work(raft, mount, tmp_path)
     share = IN_ALL // len(TROUBLES)
     for phase, trouble in enumerate(TROUBLES):
@@ -149,7 +150,7 @@ def in_trouble(work: Work, numbers: range, trouble: Callable[[Raft], None]) -> f
     """Issue during the fault; return the seconds of the slowest."""
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         futures = [pool.submit(work.issue, number) for number in numbers]
-        wait(lambda: sum(future.done() for future in futures) >= BEFORE)
+        wait_until(lambda: sum(future.done() for future in futures) >= BEFORE)
         trouble(work.raft)
         return max(future.result() for future in futures)
 
@@ -163,7 +164,7 @@ def test_role_written_through_a_standby_is_usable_at_once(raft: Raft) -> None:
     operator = Operator(leader.address, raft.token)
     mount = operator.enable_pki()
     standby = next(node for node in raft.nodes if node is not leader)
-    wait(lambda: raft.call(standby, "GET", f"{mount}/config/issuers")[0] == 200)
+    wait_until(lambda: raft.call(standby, "GET", f"{mount}/config/issuers")[0] == 200)
     csr = make_csr(generate_key(KeyType.EC_P256), "alice", Names())
     opened = open_session(settings(standby.address, VAULT_TOKEN=raft.token))
     with opened as session:
@@ -190,7 +191,7 @@ def test_login_through_a_standby_is_usable_at_once(raft: Raft) -> None:
     user = {"password": "s3cret", "token_policies": "default", "token_ttl": "5m"}
     operator.write(f"auth/{mount}/users/alice", user)
     standby = next(node for node in raft.nodes if node is not leader)
-    wait(lambda: raft.call(standby, "GET", f"auth/{mount}/users/alice")[0] == 200)
+    wait_until(lambda: raft.call(standby, "GET", f"auth/{mount}/users/alice")[0] == 200)
     variables = {
         "DOCKERTLS_AUTH": "userpass",
         "DOCKERTLS_AUTH_MOUNT": mount,
