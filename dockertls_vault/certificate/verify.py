@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .chain import Chain
     from .clocks import Clocks
     from .request import Purpose, Request
+
 _CLOCK_HINT = (
     "nothing was installed; check this machine's clock (NTP), then the role and the issuer in Vault"
 )
@@ -190,13 +191,13 @@ def _name_problems(leaf: x509.Certificate, request: Request) -> Iterator[str]:
         for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     ]
     wanted = [] if request.common_name is None else [request.common_name]
-    if common_names != wanted:
-        yield (
-            f"its common name is {' and '.join(map(repr, common_names)) or 'empty'}, "
-            f"not {request.common_name!r} as requested"
-            if wanted
-            else f"it has a common name that was not requested: {common_names[0]!r}"
-        )
+    if common_names == wanted:
+        return
+    if wanted:
+        present = " and ".join(map(repr, common_names)) or "empty"
+        yield f"its common name is {present}, not {request.common_name!r} as requested"
+    else:
+        yield f"it has a common name that was not requested: {common_names[0]!r}"
 
 
 def _by_kind(names: Names) -> list[tuple[str, str]]:
