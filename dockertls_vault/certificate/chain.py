@@ -228,9 +228,10 @@ def _no_chain(
     leaf: x509.Certificate, roots: Sequence[x509.Certificate], reason: str
 ) -> VerificationError:
     bundle = "; ".join(map(_name, roots)) or "which is empty"
+    suffix = f": {reason}" if reason else ""
     problem = (
         f"it does not chain to a root in the trust bundle ({bundle}) through its issuer "
-        f"{leaf.issuer.rfc4514_string()!r}{reason and ': '}{reason}"
+        f"{leaf.issuer.rfc4514_string()!r}{suffix}"
     )
     return VerificationError("there is no chain to a trusted root", (problem,))
 

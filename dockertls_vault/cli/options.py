@@ -22,7 +22,7 @@ from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import DockerTLSError, InvalidInput, InvalidSetting
 from dockertls_vault.settings import parsers
 from dockertls_vault.settings.parsers import Method
-from dockertls_vault.settings.schema import Settings, sources
+from dockertls_vault.settings.schema import Flag, Settings, sources
 
 from . import speech
 from .help import described
@@ -30,6 +30,8 @@ from .preferences import Failed, Output, Preferences
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dockertls_vault.settings.schema import Origin
 
 # The settings that every command that talks to Vault has a flag for.
 VAULT = ("auth", "namespace", "timeout")
@@ -173,12 +175,12 @@ def once(flag: str, values: Sequence[str] | None) -> str | None:
     return values[0]
 
 
-def _refuse_unknown_group(name: str, origin: str) -> None:
+def _refuse_unknown_group(name: str, origin: Origin) -> None:
     """Raise an error that names the flag, variable or file with the nonexistent group."""
     try:
         layout.gid(name)
     except InvalidInput as error:
-        kind = InvalidInput if origin == sources()["admin_group"].flag else InvalidSetting
+        kind = InvalidInput if isinstance(origin, Flag) else InvalidSetting
         raise kind(f"{origin}: {error.message}", hint=error.hint) from None
 
 

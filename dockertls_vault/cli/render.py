@@ -18,6 +18,8 @@ from .text import Lines, in_one_line, line, printable, printable_lines
 from .wrapping import wrap
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.measure import Measurement
     from rich.status import Status
@@ -89,11 +91,17 @@ def _fields(part: Fields) -> str:
     """Format the pairs, with one line per line of each value."""
     pairs = [(printable(name), printable_lines(value)) for name, value in part.pairs]
     if not streams.is_terminal(sys.stdout):
-        # The name is repeated on each line, so that grep, cut and awk need only one line.
-        return "".join(f"{name}\t{each}\n" for name, lines in pairs for each in lines)
+        return "".join(_rows(pairs))
     indent = 2 + max((len(name) for name, _ in pairs), default=0)
     width = max(1, shutil.get_terminal_size().columns - indent)
     return "".join(_field(name, wrap("\n".join(lines), width), indent) for name, lines in pairs)
+
+
+def _rows(pairs: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
+    """Format the pairs with the name on each line, so that grep, cut and awk need only one line."""
+    for name, lines in pairs:
+        for each in lines:
+            yield f"{name}\t{each}\n"
 
 
 def _field(name: str, value: str, indent: int) -> str:

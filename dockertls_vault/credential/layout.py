@@ -99,22 +99,22 @@ def link(name: str) -> str:
 
 def place(
     kind: Kind,
-    out: Path,
+    parent: Path,
     *,
     owner: str | None = None,
     group: str | None = None,
     admins: str | None = None,
 ) -> Placement:
-    """Return the placement of a credential in ``out``, or in ``out/server`` for docker:dind.
+    """Return the placement in ``parent``, or in ``parent/server`` or ``/client`` for docker:dind.
 
     Raises InvalidInput if the owner or group does not exist or this user cannot assign files to it,
     or if the working directory no longer exists.
     """
     try:
-        directory = out.absolute()
+        directory = parent.absolute()
     except FileNotFoundError:
         raise InvalidInput(
-            f"{out} is relative to a working directory that no longer exists",
+            f"{parent} is relative to a working directory that no longer exists",
             hint="use an absolute path for --dir, or cd to another directory",
         ) from None
     if kind.layout is Layout.DIND:

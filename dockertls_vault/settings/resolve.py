@@ -16,10 +16,8 @@ from .schema import Flag, InFile, Origin, Settings, Source, Variable, sources
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-__all__ = ["Settings", "config_files", "resolve"]
-
 SYSTEM_FILE = Path("/etc/dockertls-vault/config.toml")
-_PURPOSE = guarded.Purpose(
+_USE = guarded.Use(
     "decides where the token is sent",
     f"keep root's settings in {SYSTEM_FILE}, and another user's in their own file "
     "(XDG_CONFIG_HOME)",
@@ -110,7 +108,7 @@ def _read(file: Path) -> dict[str, object]:
     try:
         if not _is_there(file):
             return {}
-        content = _toml(guarded.read(file, _PURPOSE).decode())
+        content = _toml(guarded.read(file, _USE).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"{file} cannot be read: {error}") from None
     known = {source.key for source in sources().values() if source.key}

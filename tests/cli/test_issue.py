@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from dockertls_vault.settings.resolve import Settings
+    from dockertls_vault.settings.schema import Settings
 
 TIMEOUT = timedelta(seconds=2)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GAMES, NOBODY = (pwd.getpwnam(name) for name in ("games", "nobody"))
-PURPOSE = guarded.Purpose("decides where the token is sent", "take another")
+USE = guarded.Use("decides where the token is sent", "take another")
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ def file(shared_directory: Path) -> Path:
 
 
 def refusal(file: Path) -> tuple[str, str]:
-    """Return the hint and the message, without the file name and its purpose."""
+    """Return the hint and the message, without the file name and its use."""
     with pytest.raises(InvalidSetting) as caught:
-        guarded.read(file, PURPOSE)
+        guarded.read(file, USE)
     with pytest.raises(InvalidSetting):
-        guarded.check(file, PURPOSE)
+        guarded.check(file, USE)
     before = f"{file} decides where the token is sent, and "
     assert caught.value.message.startswith(before)
     return caught.value.message.removeprefix(before), caught.value.hint
@@ -51,8 +51,8 @@ def refusal(file: Path) -> tuple[str, str]:
 def test_file_that_only_its_owner_can_write_is_accepted(file: Path, mode: int) -> None:
     """Everybody may read it."""
     file.chmod(mode)
-    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
-    guarded.check(file, PURPOSE)
+    assert guarded.read(file, USE).startswith(b"[vault]")
+    guarded.check(file, USE)
 
 
 @as_root
@@ -73,7 +73,7 @@ def test_file_that_others_can_write_is_refused(
     message, hint = refusal(file)
     assert (message, hint) == (f"can be written by {who}", f"{remedy} '{file}'")
     subprocess.run(hint, shell=True, check=True)  # noqa: S602 - what a user would paste
-    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
+    assert guarded.read(file, USE).startswith(b"[vault]")
 
 
 @as_root
@@ -92,7 +92,7 @@ def test_file_in_a_directory_that_others_can_write_is_refused(
 def test_file_in_a_sticky_directory_is_accepted(file: Path) -> None:
     """As in /tmp, nobody else can replace it."""
     file.parent.chmod(0o1777)
-    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
+    assert guarded.read(file, USE).startswith(b"[vault]")
 
 
 @as_root
@@ -120,7 +120,7 @@ def test_directories_of_a_link_and_of_its_target_are_both_checked(
     """Whoever can write to either can replace the file."""
     link = tmp_path / "link"
     link.symlink_to(file)
-    guarded.read(link, PURPOSE)
+    guarded.read(link, USE)
     file.parent.chmod(0o777)
     assert refusal(link)[0] == f"another can be put in its place in {file.parent} by every user"
     file.parent.chmod(0o755)
@@ -136,7 +136,7 @@ def test_user_reads_their_own_files_and_roots(file: Path, uid: int) -> None:
     def reads() -> bytes:
         os.setresuid(uid, uid, 0)
         try:
-            return guarded.read(file, PURPOSE)
+            return guarded.read(file, USE)
         finally:
             os.setresuid(0, 0, 0)
 
@@ -154,7 +154,7 @@ def test_file_writable_by_the_owners_private_group_is_accepted(file: Path) -> No
     """A umask of 002 does no harm."""
     os.chown(file, 0, 0)
     file.chmod(0o664)
-    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
+    assert guarded.read(file, USE).startswith(b"[vault]")
 
 
 def test_file_on_a_read_only_file_system_is_accepted(
@@ -165,12 +165,12 @@ def test_file_on_a_read_only_file_system_is_accepted(
     real = os.statvfs("/")
     read_only = os.statvfs_result((*real[:8], os.ST_RDONLY, real[9]))
     monkeypatch.setattr(os, "fstatvfs", lambda _: read_only)
-    assert guarded.read(file, PURPOSE).startswith(b"[vault]")
+    assert guarded.read(file, USE).startswith(b"[vault]")
 
 
 def test_dev_null_is_accepted() -> None:
     """VAULT_CONFIG_PATH=/dev/null turns the token helper off, though everyone can write to it."""
-    assert guarded.read(Path("/dev/null"), PURPOSE) == b""
+    assert guarded.read(Path("/dev/null"), USE) == b""
 
 
 # --- the files it protects

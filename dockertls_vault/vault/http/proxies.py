@@ -31,7 +31,7 @@ def proxy_for(server: Address, settings: Settings) -> Proxy | None:
     if settings.proxy is not None:
         return settings.proxy
     name = f"{server.scheme}_proxy"
-    proxy = {"http_proxy": settings.http_proxy, "https_proxy": settings.https_proxy}[name]
+    proxy = settings.http_proxy if server.scheme == "http" else settings.https_proxy
     if proxy is None or _bypasses(server, settings.no_proxy or ""):
         return None
     try:

@@ -11,14 +11,6 @@ from dockertls_vault.vault.answers import fields
 from . import wrapping
 from .token import check_secret, read_secret
 
-# A wrapping token can also be a JWT, which has two dots as well.
-_TOKEN = re.compile(r"(?P<prefix>s|hvs)\.[^.]+(\.(?P<namespace>[^.]+))?")
-
-NO_SECOND_HALF = (
-    "no secret_id is set: set DOCKERTLS_SECRET_ID, DOCKERTLS_SECRET_ID_FILE or, if it is wrapped, "
-    "DOCKERTLS_WRAPPED_SECRET_ID or DOCKERTLS_WRAPPED_SECRET_ID_FILE"
-)
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -26,6 +18,14 @@ if TYPE_CHECKING:
 
     from dockertls_vault.settings.schema import Settings
     from dockertls_vault.vault.http.adapter import Adapter
+
+NO_SECRET_ID = (
+    "no secret_id is set: set "  # noqa: S105 - a message
+    "DOCKERTLS_SECRET_ID, DOCKERTLS_SECRET_ID_FILE or, if it is wrapped, "
+    "DOCKERTLS_WRAPPED_SECRET_ID or DOCKERTLS_WRAPPED_SECRET_ID_FILE"
+)
+# A wrapping token can also be a JWT, which has two dots as well.
+_TOKEN = re.compile(r"(?P<prefix>s|hvs)\.[^.]+(\.(?P<namespace>[^.]+))?")
 
 
 def role_id(settings: Settings) -> str:

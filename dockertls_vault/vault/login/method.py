@@ -173,7 +173,7 @@ class Authenticator:
 
     def _hint(self, method: Method) -> str:
         if method is Method.APPROLE and not approle.has_secret_id(self._settings):
-            return approle.NO_SECOND_HALF
+            return approle.NO_SECRET_ID
         return _HINTS[method]
 
     def _approle(self, mount: str) -> Any:

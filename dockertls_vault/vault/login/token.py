@@ -28,8 +28,8 @@ _HELPER_TIMEOUT = 30.0
 # HCL, or JSON, which an HCL parser also accepts.
 _TOKEN_HELPER = re.compile(r'^[\s{]*"?token_helper"?\s*[=:]\s*"(?P<path>[^"\n]*)"', re.MULTILINE)
 _INSTEAD = "set VAULT_TOKEN or DOCKERTLS_TOKEN_FILE, which win over a token helper"
-_NAMES_HELPER = guarded.Purpose("names a program to run", _INSTEAD)
-_IS_HELPER = guarded.Purpose("will be run", _INSTEAD)
+_NAMES_HELPER = guarded.Use("names a program to run", _INSTEAD)
+_IS_HELPER = guarded.Use("will be run", _INSTEAD)
 # A line of a shell script or an environment file: ``export VAULT_TOKEN="hvs.…"``.
 _LINE = re.compile(r"(export\s+)?(VAULT|BAO)_TOKEN=(?P<quote>[\"']?)(?P<token>.*)(?P=quote)")
 
