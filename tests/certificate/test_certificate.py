@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import ssl
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockertls_vault.certificate.certificate import describe, is_self_signed, load_certificates
+from dockertls_vault.certificate.certificate import (
+    describe,
+    is_self_signed,
+    load_certificates,
+    serial_text,
+)
 from dockertls_vault.certificate.keys import generate_key
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.errors import VerificationError
@@ -57,6 +65,27 @@ def test_invalid_x509_version_is_a_verification_error() -> None:
     with pytest.raises(VerificationError) as caught:
         load_certificates(ssl.DER_cert_to_PEM_cert(eight))
     assert caught.value.problems == ("7 is not a valid X509 version",)
+
+
+def test_malformed_extension_is_a_verification_error() -> None:
+    """It is found at once, although nothing has asked for the extension yet."""
+    garbled = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"no DER")
+    issued = Authority.create().issue("a.example", extra=[garbled])
+    with pytest.raises(VerificationError, match="cannot be read"):
+        load_certificates(issued.certificate_pem)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0x5, "05"), (0x123, "01:23"), (0x3F0A, "3f:0a"), (0xFF00, "ff:00")]
+)
+def test_serial_has_two_digits_per_byte(number: int, text: str) -> None:
+    """As Vault writes it: in lower case, with colons."""
+    nobody = x509.Name([])
+    now = datetime.now(UTC)
+    built = x509.CertificateBuilder(
+        nobody, nobody, KEY.public_key(), number, now, now + timedelta(days=1)
+    ).sign(KEY, hashes.SHA256())
+    assert serial_text(built) == text
 
 
 @given(st.binary(max_size=200))

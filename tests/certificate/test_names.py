@@ -22,6 +22,8 @@ LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filte
     lambda label: not label.startswith("xn--")
 )
 
+LONGEST_NAME = ".".join(["a" * 63] * 3 + ["a" * 61])  # 253 characters
+
 
 @pytest.mark.parametrize(
     ("text", "suggestion"),
@@ -43,10 +45,11 @@ LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filte
         ("fe80::1%eth0", "'fe80::1'"),
         ("a.example,b.example", "repeat the option for each"),
         ("10.0.0.1,10.0.0.2", "repeat the option for each"),
+        ("a-.example.com", "letters, digits, hyphens and underscores"),
         ("-a.example.com", "letters, digits, hyphens and underscores"),
         ("a..example.com", "letters, digits, hyphens and underscores"),
         ("a" * 64 + ".example.com", "63 per label"),
-        (".".join(["a" * 60] * 5), "253 in total"),
+        (f"{LONGEST_NAME}a", "253 in total"),
         ("host\x00.example.com", "letters, digits, hyphens and underscores"),
         ("host example", "letters, digits, hyphens and underscores"),
     ],
@@ -89,6 +92,7 @@ def test_mistyped_address_is_not_taken_for_a_name(text: str) -> None:
         ("XN--bcher-KVA.example", "xn--bcher-kva.example"),
         ("*.example.com", "*.example.com"),
         ("localhost", "localhost"),
+        (LONGEST_NAME, LONGEST_NAME),
         ("3com.example", "3com.example"),
         ("App_db_1.compose_default", "app_db_1.compose_default"),
         ("_docker.example", "_docker.example"),

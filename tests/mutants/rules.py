@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import files, login
+from . import certificate, files, http, login
 from .mutant import Mutant
 
 if TYPE_CHECKING:
@@ -290,6 +290,30 @@ _READER: _Rows = (
         "                    return CredentialFiles(*public)",
     ),
 )
+_HISTORY: _Rows = (
+    (
+        "a generation with another key is refused",
+        '        if not is_key_of(atomic.read(path / "key.pem"), leaf):\n',
+        "        if False:\n",
+    ),
+    (
+        "a generation with a corrupt trust bundle is refused",
+        '        load_certificates(atomic.read(path / "ca.pem"))\n',
+        "",
+    ),
+    ("a corrupt generation is refused", 'return f"it is corrupt: {error}"', "return None"),
+    (
+        "one of two credentials must be named",
+        "if whole not in found and len(found) > 1:",
+        "if False:",
+    ),
+    (
+        "root leaves the work to the owner",
+        "uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP",
+        "uid=atomic.KEEP",
+    ),
+    ("the generation in use is marked", "is_used=name == used", "is_used=False"),
+)
 _LAYOUT: _Rows = (("only root changes the owner", "if os.geteuid() not in (0, uid):", "if False:"),)
 _ATOMIC: _Rows = (
     (
@@ -555,6 +579,63 @@ _CLIENT: _Rows = (
         "if False:",
     ),
 )
+_CAUSES: _Rows = (
+    (
+        "a CA that the daemon does not accept is the cause",
+        "    if authorities and not {",
+        "    if False and not {",
+    ),
+    (
+        "an issuer of our intermediate is accepted",
+        "{certificate.issuer for certificate in chain}",
+        "{chain[0].issuer}",
+    ),
+    (
+        "a forgotten restart after a rotation is the cause",
+        "if ca and on_the_wire and _predates(on_the_wire, ca, roots):",
+        "if False:",
+    ),
+    (
+        "a daemon of another CA is no forgotten restart",
+        "return is_ours and on_the_wire",
+        "return on_the_wire",
+    ),
+    (
+        "a CA with the same name and key is no recreated one",
+        "if any(is_signed_by(certificate, root) for root in namesakes):",
+        "if False:",
+    ),
+    (
+        "a CA with the same name and another key is recreated",
+        "if any(is_signed_by(certificate, root) for root in namesakes):",
+        "if namesakes:",
+    ),
+    (
+        "a certificate of the CA before needs a restart first",
+        "    if namesakes and is_older:\n",
+        "    if False:\n",
+    ),
+    ("a rotated CA needs a restart first", "    if is_older:\n", "    if False:\n"),
+)
+_REPORT: _Rows = (
+    (
+        "a skipped row is not success",
+        "return Result.UNKNOWN if found is Result.SKIPPED else found",
+        "return Result.OK if found is Result.SKIPPED else found",
+    ),
+    (
+        "a skipped row makes the whole unknown",
+        "return Result.UNKNOWN if found is Result.SKIPPED else found",
+        "return found",
+    ),
+    ("the worst row decides", "found = max((", "found = min(("),
+    ("exit status 0 is only for OK", "    Result.UNKNOWN: 3,", "    Result.UNKNOWN: 0,"),
+    (
+        "a critical row is worse than an unreachable daemon",
+        'UNREACHABLE = "unreachable"\n    CRITICAL = "critical"',
+        'CRITICAL = "critical"\n    UNREACHABLE = "unreachable"',
+    ),
+)
 _SUCCESSOR: _Rows = (
     ("an expired successor is ignored", "if used.not_valid_after_utc <= now:", "if False:"),
     (
@@ -600,6 +681,7 @@ TABLE: Table = {
     "credential/record.py": ("credential/test_record.py", _RECORD),
     "credential/backup.py": ("credential/test_backup.py", _BACKUP),
     "credential/reader.py": ("credential/test_store.py", _READER),
+    "credential/history.py": ("credential/test_history.py test_rollback.py", _HISTORY),
     "credential/layout.py": ("credential files", _LAYOUT),
     "files/atomic.py": ("files/test_atomic.py credential", _ATOMIC),
     "files/writers.py": ("files/test_writers.py", _WRITERS),
@@ -624,13 +706,16 @@ TABLE: Table = {
     "docker/diagnosis/trust.py": ("docker/diagnosis", _TRUST),
     "docker/diagnosis/server_certificate.py": ("docker/diagnosis", _SERVER),
     "docker/diagnosis/client_credential.py": ("docker/diagnosis", _CLIENT),
+    "docker/diagnosis/causes.py": ("docker/diagnosis", _CAUSES),
+    "docker/diagnosis/report.py": ("docker/diagnosis", _REPORT),
     "docker/diagnosis/successor.py": ("docker/diagnosis", _SUCCESSOR),
 }
 
 
 def mutants() -> Iterator[Mutant]:
     """Return all of the table."""
-    for key, (tests, rows) in {**TABLE, **files.TABLE, **login.TABLE}.items():
+    tables = TABLE | certificate.TABLE | files.TABLE | http.TABLE | login.TABLE
+    for key, (tests, rows) in tables.items():
         file = f"dockertls_vault/{key.partition(' ')[0]}"
         paths = tuple(f"tests/{path}" for path in tests.split())
         for promise, before, after in rows:

@@ -47,15 +47,27 @@ def test_long_wait_is_reported_once() -> None:
     assert waits.queue.empty()
 
 
-def test_short_waits_are_not_reported() -> None:
-    """Neither one nor many in a row are reported."""
-    waits = Waits()
+def test_wait_of_two_seconds_is_long() -> None:
+    """A shorter one is not reported."""
+    assert [watch.is_long(seconds) for seconds in (1.9, 2.0)] == [False, True]
+
+
+def test_short_waits_are_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither one during which the thread wakes nor many in a row are reported."""
+    waits = Queued()
     watched = watch.Watch(waits)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(watch, "PATIENCE", 0.05)
+        with watched.waiting("long"):
+            assert waits.queue.get(timeout=LIMIT) == "long"
+    monkeypatch.setattr(watch, "PATIENCE", LIMIT)
+    with watched.waiting("short"):
+        time.sleep(0.3)
     for _ in range(1000):
-        with watched.waiting("x"):
+        with watched.waiting("short"):
             pass
     watched.end()
-    assert waits.told == []
+    assert waits.queue.empty()
 
 
 @pytest.mark.usefixtures("impatient")
