@@ -53,6 +53,8 @@ _POOLS: Rows = (
         "raise",
     ),
     ("a signal interrupts connecting", "        with stop.at_once():\n", "        if True:\n"),
+)
+_UNIX: Rows = (
     (
         "the host of a Unix socket is localhost",
         'super().__init__("localhost", path',
@@ -86,6 +88,7 @@ TABLE: Table = {
         "vault/http/test_pools.py vault/http/test_failures.py vault/http/test_transport.py",
         _POOLS,
     ),
+    "vault/http/pools.py unix": ("vault/test_as_bao.py", _UNIX),
     "vault/http/retry.py": ("vault/http/test_retry.py", _RETRY),
     "vault/http/watch.py": ("vault/http/test_watch.py", _WATCH),
 }

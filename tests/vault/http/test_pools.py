@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ssl
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from urllib3 import PoolManager
 
+from dockertls_vault import stop
 from dockertls_vault.vault.http import pools
 from dockertls_vault.vault.http.deadline import Socket
+from tests.resolvers import LIMIT
 from tests.vault.operator import session
+
+from .test_dialing import full
 
 if TYPE_CHECKING:
     from tests.harness.openbao import DevVault
@@ -32,6 +38,21 @@ def test_alert_of_a_server_that_has_closed_is_still_read() -> None:
     connection.sock = Closed()
     with pytest.raises(BrokenPipeError):
         connection.send(b"GET /")
+
+
+def test_signal_interrupts_connecting_for_a_login_that_works_once() -> None:
+    """Such a login is completed once it is sent, but nothing has been sent yet."""
+    manager = PoolManager()
+    pools.use_deadlines(manager)
+    kind: Any = manager.pool_classes_by_scheme["http"]
+    with full() as (host, port), stop.heeded() as asked, stop.patiently():
+        timer = threading.Timer(0.2, asked.request)
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(stop.Stopped):
+            kind.ConnectionCls(host, port, timeout=LIMIT).connect()
+        assert time.monotonic() - started < LIMIT / 2
+        timer.join()
 
 
 def test_request_is_sent_in_one_piece(openbao: DevVault, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -350,6 +350,18 @@ def test_plain_http_beyond_loopback_is_a_warning(caplog: pytest.LogCaptureFixtur
 
 
 @pytest.mark.parametrize(
+    ("proxy", "count"),
+    [("http://proxy.example:3128", 1), ("http://127.0.0.1:3128", 0)],
+)
+def test_plain_http_to_a_proxy_is_a_warning(
+    proxy: str, count: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Vault on loopback is no exception if VAULT_PROXY_ADDR leads off this machine."""
+    open_session(settings("http://127.0.0.1:1", VAULT_PROXY_ADDR=proxy))
+    assert len([text for text in caplog.messages if "not encrypted" in text]) == count
+
+
+@pytest.mark.parametrize(
     ("variables", "origin"),
     [
         ({"VAULT_CACERT": "/nowhere"}, "VAULT_CACERT"),
