@@ -27,7 +27,7 @@ class Description:
     SHA-256 of the DER encoding as OpenSSL writes it (``3F:0A:…``).
     """
 
-    subject: str
+    subject: str | None
     common_name: str | None
     dns_names: tuple[str, ...]
     ip_addresses: tuple[str, ...]
@@ -87,7 +87,7 @@ def describe(certificate: x509.Certificate) -> Description:
     common_names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     san = subject_alternative_names(certificate)
     return Description(
-        subject=certificate.subject.rfc4514_string(),
+        subject=certificate.subject.rfc4514_string() or None,
         common_name=str(common_names[0].value) if common_names else None,
         dns_names=tuple(san.get_values_for_type(x509.DNSName)) if san else (),
         ip_addresses=tuple(map(str, san.get_values_for_type(x509.IPAddress))) if san else (),

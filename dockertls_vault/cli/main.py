@@ -154,6 +154,8 @@ def _run(arguments: Sequence[str], termination: signals.Termination) -> int:
         speech.usage(error)
         _suggest_alternatives(arguments)
         return EXIT_USAGE
+    except SystemExit as done:  # shell completion
+        return done.code if isinstance(done.code, int) else 0
     except stop.Stopped:
         return termination.status
     except Failed as failed:

@@ -25,7 +25,7 @@ def warn_of_removed_cas(purpose: Purpose, removed: Iterable[Description]) -> Non
     for ca in removed:
         logger.warning(
             "the new ca.pem no longer contains %s (SHA-256 %s): %s",
-            ca.subject,
+            ca.subject or "(empty)",
             ca.fingerprint_sha256,
             consequence,
         )
@@ -37,6 +37,6 @@ def warn_of_restored_cas(restored: Iterable[Description]) -> None:
         logger.warning(
             "the ca.pem now in use contains %s (SHA-256 %s), which the previous one did not: if "
             "it was removed on purpose, it is now trusted again",
-            ca.subject,
+            ca.subject or "(empty)",
             ca.fingerprint_sha256,
         )

@@ -200,6 +200,10 @@ class Session:
         """Wait, and report why, if the timeout allows it; return whether it did."""
         return self._cluster.wait(seconds, why)
 
+    def at_most(self, seconds: float) -> AbstractContextManager[None]:
+        """Within the context, limit the time for requests to ``seconds``."""
+        return self._cluster.at_most(seconds)
+
     def once(self) -> AbstractContextManager[None]:
         """Within the context, do not resend a request that Vault may have carried out."""
         return self._cluster.once()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -213,3 +214,25 @@ def test_key_of_a_deleted_issuer_is_reported(
     Operator.of(vault_server).call("DELETE", f"{mount}/key/root-1")
     assert main.run(["ca", "init", "--mount", mount]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_health_that_hangs_is_not_waited_for(
+    openbao: DevVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy may block it; what comes after it still has the rest of the time."""
+    mount = f"pki-{secrets.token_hex(4)}"
+    mounts.init(openbao, mount)
+    released = threading.Event()
+
+    def hanging(request: Request, forward: Forward) -> Answer:
+        if request.path == "sys/health":
+            released.wait()
+        return forward(request)
+
+    with speaking([hanging], openbao.address) as proxy:
+        lead_to(openbao, monkeypatch)
+        monkeypatch.setenv("BAO_ADDR", proxy)
+        try:
+            assert main.run(["ca", "init", "--mount", mount, "--timeout", "120s"]) == 0
+        finally:
+            released.set()

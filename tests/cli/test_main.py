@@ -327,6 +327,20 @@ def test_shell_completes_commands_and_choices(line: str, position: int, completi
     assert run.stdout.split() == [completion]
 
 
+def test_completion_that_cannot_be_printed_is_an_error() -> None:
+    """As for every other result, with the same status."""
+    with Path("/dev/full").open("wb") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "dockertls_vault"],
+            env={**os.environ, "_DOCKERTLS_VAULT_COMPLETE": "source_bash"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert run.returncode == 74
+    assert b"cannot write the result to stdout" in run.stderr
+
+
 def test_only_the_program_itself_installs_completion(capsys: pytest.CaptureFixture[str]) -> None:
     """As an option of a command, it would complete a name that does not exist."""
     for arguments in (["issue", "--help"], ["dev", "--help"], ["auth", "--help"]):

@@ -77,6 +77,16 @@ class Cluster:
         finally:
             self._left -= time.monotonic() - started
 
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """Within the context, limit the budget to ``seconds``, for what is not worth all of it."""
+        started, before = time.monotonic(), self._left
+        self._left = min(before, seconds)
+        try:
+            yield
+        finally:
+            self._left = before - (time.monotonic() - started)
+
     def for_another_thread(self) -> Cluster:
         """Return a cluster with the same remaining budget, for reads in another thread.
 

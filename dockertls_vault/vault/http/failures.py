@@ -18,6 +18,7 @@ from dockertls_vault.errors import (
     VaultUnreachable,
 )
 
+from .pools import HandshakeError
 from .proxies import proxy_for
 from .transport import TooLongError
 from .unconfigured import no_address
@@ -182,16 +183,22 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def may_have_been_sent(error: urllib3.exceptions.HTTPError) -> bool:
     """Tell whether the request may have been sent before it failed; true if that is unclear."""
     return not (
-        is_permanent(error)
-        or isinstance(error, urllib3.exceptions.ProxyError)
-        or any(
-            isinstance(
-                cause,
-                urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.NewConnectionError,
-            )
-            for cause in causes(error)
-        )
+        isinstance(error, ValueError | urllib3.exceptions.ProxyError)
+        or any(map(_precedes_the_request, causes(error)))
     )
+
+
+def _precedes_the_request(cause: BaseException) -> bool:
+    """Tell whether there was no connection yet, or the server ended it with a TLS alert.
+
+    With TLS 1.3 the alert of a server that requires a client certificate arrives afterwards.
+    """
+    return isinstance(
+        cause,
+        urllib3.exceptions.ConnectTimeoutError
+        | urllib3.exceptions.NewConnectionError
+        | HandshakeError,
+    ) or (isinstance(cause, ssl.SSLError) and "ALERT" in str(cause))
 
 
 def is_permanent(error: urllib3.exceptions.HTTPError) -> bool:

@@ -72,7 +72,17 @@ class _Connection(HTTPConnection):
         return dialing.connect(self._dns_host, self.port, limit)
 
 
+class HandshakeError(Exception):
+    """Is the cause of an error in a TLS handshake, before which no request is sent."""
+
+
 class _TLSConnection(_Connection, HTTPSConnection):
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except ssl.SSLError as error:
+            raise error from HandshakeError()
+
     def _tunnel(self) -> None:
         """Open a tunnel through the proxy; raises ProxyError for any failure until it is open.
 

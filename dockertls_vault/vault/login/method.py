@@ -150,9 +150,14 @@ class Authenticator:
                 f"auth/{mount})"
             )
             raise
-        auth = _auth(body, method)
+        try:
+            auth = _auth(body, method)
+            noted = _noted(auth, method)
+        except NotVault as error:
+            error.hint = f"{_left_behind(method)} {error.hint}".rstrip()
+            raise
         consumed = approle.wrapped_in(self._settings) if method is Method.APPROLE else None
-        login = dataclasses.replace(_noted(auth, method), consumed_wrapping_token=consumed)
+        login = dataclasses.replace(noted, consumed_wrapping_token=consumed)
         note(login)
         _check(auth)
         return login

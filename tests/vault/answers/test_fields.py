@@ -35,6 +35,7 @@ def test_login_without_a_valid_token_is_an_error(token: object) -> None:
             lookup(opened)
         assert node.paths == ["/v1/auth/approle/login"]
     assert SECRET not in f"{caught.value} {caught.value.hint}"
+    assert "then an unknown token stays valid" in caught.value.hint
 
 
 @pytest.mark.parametrize("ttl", [BEYOND, "30s", -1, 1.5, [1], True])

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
 from dockertls_vault.errors import (
     DockerTLSError,
@@ -23,6 +23,7 @@ from dockertls_vault.errors import (
 from dockertls_vault.settings import resolve
 from dockertls_vault.settings.address import Address, Target
 from dockertls_vault.vault.http import failures
+from dockertls_vault.vault.http.pools import HandshakeError
 from dockertls_vault.vault.http.transport import TooLongError, Transport
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.session import open_session
@@ -148,6 +149,59 @@ def test_permanent_failures_are_not_retried(cause: Exception, lasts: bool) -> No
     error = HTTPError("wrapped")
     error.__cause__ = cause
     assert failures.is_permanent(error) is lasts
+
+
+@pytest.mark.parametrize(
+    ("cause", "sent"),
+    [
+        (TooLongError(), True),
+        (ssl.SSLError(1, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC]"), True),
+        (TimeoutError(), True),
+        (HandshakeError(), False),
+        (ConnectTimeoutError(), False),
+        (NewConnectionError(None, ""), False),  # type: ignore[arg-type]  # of no connection
+    ],
+    ids=repr,
+)
+def test_request_may_have_been_sent_unless_there_was_no_connection(
+    cause: Exception, sent: bool
+) -> None:
+    """A damaged or endless response proves that it was sent."""
+    error = HTTPError("wrapped")
+    error.__cause__ = cause
+    assert failures.may_have_been_sent(error) is sent
+
+
+def test_request_was_not_sent_if_the_handshake_fails(tmp_path: Path) -> None:
+    """As with a certificate from an unknown CA."""
+    authority = Authority.create()
+    files = write_credential(
+        tmp_path, authority.pem, authority.issue("localhost", usages=[SERVER_AUTH])
+    )
+    with misbehaving(Node.hangs, server_context(files)) as node:
+        transport = Transport(resolve.resolve({}, {}, []))
+        with contextlib.closing(transport), pytest.raises(HTTPError) as caught:
+            transport.send(
+                "POST",
+                Target.parse(f"{node.address}/"),
+                headers={},
+                body={},
+                params=None,
+                timeout=30.0,
+            )
+    assert not failures.may_have_been_sent(caught.value)
+
+
+def test_login_whose_response_never_ends_may_have_succeeded() -> None:
+    """The hint warns of the token."""
+    variables = {"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_SECRET_ID": "s"}
+    with (
+        misbehaving(Node.never_ends) as node,
+        session(node.address, **variables) as opened,
+        pytest.raises(NotVault, match="is too large") as caught,
+    ):
+        lookup(opened)
+    assert "then an unknown token stays valid" in caught.value.hint
 
 
 def test_request_without_a_tunnel_was_not_sent() -> None:
