@@ -459,8 +459,8 @@ _OWN_WRITES: _Rows = (
 _FAILURES: _Rows = (
     (
         "a request that failed may have been sent",
-        "    return not (\n        is_permanent(error)\n",
-        "    return False and not (\n        is_permanent(error)\n",
+        "    return not (\n        isinstance(error, ValueError | urllib3.exceptions.ProxyError)\n",
+        "    return False and not (\n        isinstance(error, urllib3.exceptions.ProxyError)\n",
     ),
     (
         "a rejected certificate is not retried",
