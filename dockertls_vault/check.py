@@ -60,34 +60,34 @@ def check(
         peer = probe.connect(endpoint, timeout)
     except DockerUnavailable as error:
         port = Check.PORT.found(Result.UNREACHABLE, error.message, remedy=error.hint or None)
-        return _report(endpoint, [ours.step, port], "no connection")
+        return _report(endpoint, [ours.result, port], "no connection")
     port = Check.PORT.found(Result.OK, f"{peer.ip} answers at port {endpoint.port}")
     in_the_clear = probe.ask(peer, None, timeout).outcome
     plaintext = answers.judge_plaintext(in_the_clear)
-    steps = [ours.step, port, plaintext]
+    results = [ours.result, port, plaintext]
     if plaintext.result is Result.CRITICAL:
-        return _report(endpoint, steps, "the port serves plaintext", address=peer.ip)
+        return _report(endpoint, results, "the port serves plaintext", address=peer.ip)
 
     attempts = attempt(peer, ours, timeout, now)
     stranger, forged, known = attempts.stranger, attempts.forged, attempts.known
     if forged is None:
-        steps.append(answers.judge_no_certificate(stranger))
-        return _report(endpoint, steps, "no TLS handshake was possible", address=peer.ip)
+        results.append(answers.judge_no_certificate(stranger))
+        return _report(endpoint, results, "no TLS handshake was possible", address=peer.ip)
     decisive = attempts.decisive
     greeting = decisive.greeting
     certificate = _load(greeting.certificate)
     cause = explain_refusal(greeting.authorities, ours.chain, ours.roots, certificate)
-    steps += [
+    results += [
         doubt_another_server(answers.judge_no_certificate(stranger), stranger, decisive),
         doubt_another_server(answers.judge_forged(forged), forged, decisive),
-        answers.judge_ours(known, ours.step, cause)
+        answers.judge_ours(known, ours.result, cause)
         if known
         else Check.VERSION.skipped("no usable client certificate and key"),
     ]
     if answers.are_not_of_docker(attempts.outcomes):
         reason = "the server is not Docker"
-        return _report(endpoint, steps, reason, address=peer.ip, certificate=certificate)
-    steps += [
+        return _report(endpoint, results, reason, address=peer.ip, certificate=certificate)
+    results += [
         trust.judge_trust(
             greeting,
             in_the_clear,
@@ -103,10 +103,10 @@ def check(
     ]
     if certificate is not None:
         successor = _find_successor(certificate, server, peer.ip, now)
-        steps += _judge_certificate(endpoint, certificate, successor, now)
+        results += _judge_certificate(endpoint, certificate, successor, now)
     return _report(
         endpoint,
-        steps,
+        results,
         "the server's certificate was not received, or cannot be read",
         address=peer.ip,
         certificate=certificate,
@@ -154,7 +154,7 @@ def _load(der: bytes | None) -> Certificate | None:
 
 def _report(
     endpoint: Endpoint,
-    steps: list[CheckResult],
+    results: list[CheckResult],
     reason: str,
     *,
     address: str | None = None,
@@ -162,7 +162,7 @@ def _report(
     daemon: Version | None = None,
 ) -> Report:
     """Put the report together; ``reason`` is why the checks that did not run were skipped."""
-    done = {step.check: step for step in steps}
+    done = {result.check: result for result in results}
     every = tuple(done.get(each.identifier) or each.skipped(reason) for each in Check)
     return Report(
         endpoint=str(endpoint),

@@ -87,28 +87,28 @@ def run(
     files = CredentialFiles(*(credential / name for name in names)) if credential else None
     now = datetime.now(UTC)
     report = check(Endpoint(host, port), files, server=server, timeout=timeout, now=now)
-    assert [step.check for step in report.checks] == CHECKS
-    for step in report.checks:
-        assert step.description
-        assert step.summary
-        assert step.result in {Result.OK, Result.SKIPPED} or step.reason or step.remedy
+    assert [result.check for result in report.checks] == CHECKS
+    for result in report.checks:
+        assert result.description
+        assert result.summary
+        assert result.result in {Result.OK, Result.SKIPPED} or result.reason or result.remedy
     return report
 
 
 def severities(report: Report) -> dict[str, str]:
     """Return the result of each check."""
-    return {step.check: step.result.value for step in report.checks}
+    return {result.check: result.result.value for result in report.checks}
 
 
 def words(report: Report, name: str) -> str:
     """Return all the text of a check."""
-    step = next(step for step in report.checks if step.check == name)
-    return " ".join(filter(None, (step.summary, step.reason, step.remedy)))
+    result = next(result for result in report.checks if result.check == name)
+    return " ".join(filter(None, (result.summary, result.reason, result.remedy)))
 
 
 def remedy(report: Report, name: str) -> str:
     """Return the remedy of a check."""
-    return next(step.remedy or "" for step in report.checks if step.check == name)
+    return next(result.remedy or "" for result in report.checks if result.check == name)
 
 
 def all_but(**different: str) -> dict[str, str]:
@@ -211,7 +211,7 @@ def test_rejection_of_an_expired_client_has_the_cause_of_our_files(
         "alice", usages=[CLIENT_AUTH], not_before=datetime.now(UTC) - 2 * WEEK, lifetime=WEEK
     )
     report = run(daemon, write_credential(tmp_path, authority.pem, expired))
-    refusal = next(step.summary for step in report.checks if step.check == "version")
+    refusal = next(result.summary for result in report.checks if result.check == "version")
     assert refusal.removeprefix("rejected: tls: ") in words(report, "credential")
 
 

@@ -94,7 +94,7 @@ def misbehave(fault: str, credentials: dict[str, Path]) -> Callable[[socket.sock
 
 def result(report: Report, name: str) -> Result:
     """Return the result of a check."""
-    return next(step.result for step in report.checks if step.check == name)
+    return next(result.result for result in report.checks if result.check == name)
 
 
 @pytest.mark.parametrize("maximum", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
@@ -102,7 +102,7 @@ def test_genuine_daemon_is_ok(maximum: int, credentials: dict[str, Path]) -> Non
     """In both versions of TLS; otherwise the tests below would prove nothing."""
     talk = impostors.daemon(credentials["genuine"], maximum=maximum)
     report = run(credentials, impostors.by_number(talk, {}))
-    assert {step.result for step in report.checks} == {Result.OK}
+    assert {result.result for result in report.checks} == {Result.OK}
     assert report.result.exit_status == 0
 
 
@@ -145,7 +145,7 @@ def test_proxy_that_answers_only_the_first_connections_is_reported(
     other = dict.fromkeys(numbers, impostors.daemon(credentials["namesake"]))
     report = run(credentials, impostors.by_number(impostors.passing(genuine), other))
     assert report.result is Result.WARNING
-    chain = next(step for step in report.checks if step.check == "chain")
+    chain = next(result for result in report.checks if result.check == "chain")
     assert "but on another connection the server's chain was not trusted" in chain.summary
 
 
@@ -166,11 +166,11 @@ def test_daemons_behind_a_load_balancer_are_unknown(
     talk = impostors.by_number(impostors.passing(genuine), dict.fromkeys((1, 3, 5), other))
     report = run(credentials, talk)
     assert report.result.exit_status == 3
-    inconclusive = [step for step in report.checks if step.result is not Result.OK]
-    assert {step.result for step in inconclusive} == {Result.UNKNOWN}
-    for step in inconclusive:
-        assert "several servers share this address behind a load balancer" in str(step.reason)
-        assert step.remedy == "check each server by its own address"
+    inconclusive = [result for result in report.checks if result.result is not Result.OK]
+    assert {result.result for result in inconclusive} == {Result.UNKNOWN}
+    for result in inconclusive:
+        assert "several servers share this address behind a load balancer" in str(result.reason)
+        assert result.remedy == "check each server by its own address"
 
 
 @pytest.mark.parametrize("first", ["namesake", "genuine"])
@@ -183,11 +183,11 @@ def test_changing_certificates_are_not_ok(
     talk = impostors.by_number(usual, dict.fromkeys((0, 1, 3, 4), other))
     report = run(credentials, talk)
     assert report.result.exit_status != 0
-    steps = {step.check: step for step in report.checks}
+    results = {result.check: result for result in report.checks}
     if first == "namesake":
-        assert steps["chain"].result is Result.WARNING
-        assert steps["no-certificate"].result is Result.UNKNOWN
-        assert "a different certificate" in steps["forged-certificate"].summary
+        assert results["chain"].result is Result.WARNING
+        assert results["no-certificate"].result is Result.UNKNOWN
+        assert "a different certificate" in results["forged-certificate"].summary
 
 
 @pytest.mark.parametrize("after", [b"", b"\x15\x03\x03\x00\x02\x02\x28", b"\x00" * 99])

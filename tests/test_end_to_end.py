@@ -103,8 +103,8 @@ def check(
     """Run `check`; return its status and its results by name."""
     capsys.readouterr()
     status = main.run(["check", url, "--certs", str(certs), "-o", "json"])
-    steps = json.loads(capsys.readouterr().out)["data"]["checks"]
-    return status, {step["check"]: step for step in steps}
+    results = json.loads(capsys.readouterr().out)["data"]["checks"]
+    return status, {result["check"]: result for result in results}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -144,9 +144,9 @@ def test_docker_sdk_without_a_certificate_is_rejected(daemon: Daemon) -> None:
 
 def test_check_passes(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     """All results are ok."""
-    status, steps = check(capsys, daemon.url(), daemon.certs / "client")
+    status, results = check(capsys, daemon.url(), daemon.certs / "client")
     assert status == 0
-    assert {step["result"] for step in steps.values()} == {"ok"}
+    assert {result["result"] for result in results.values()} == {"ok"}
 
 
 def nobody(daemon: Daemon, out: Path) -> Path:
@@ -200,11 +200,11 @@ def test_other_clients_are_rejected_and_check_says_why(
     """A foreign CA, a server certificate, an expired one: docker fails, check has the cause."""
     certs = who(daemon, tmp_path / "who")
     assert docker_version(daemon.url(), certs).returncode != 0
-    status, steps = check(capsys, daemon.url(), certs)
+    status, results = check(capsys, daemon.url(), certs)
     assert status == 65
-    assert steps["version"]["result"] == "error"
+    assert results["version"]["result"] == "error"
     told = " ".join(
-        str(text) for name in ("credential", "version") for text in steps[name].values()
+        str(text) for name in ("credential", "version") for text in results[name].values()
     )
     assert cause in told
 
@@ -216,10 +216,10 @@ def test_client_without_a_certificate_is_rejected(
     answer = docker_version(daemon.url(), nobody(daemon, tmp_path / "who"))
     assert answer.returncode != 0
     assert "certificate" in answer.stderr
-    _, steps = check(capsys, daemon.url(), daemon.certs / "client")
-    assert "rejected" in steps["no-certificate"]["summary"]
-    assert "rejected" in steps["forged-certificate"]["summary"]
-    assert "rejected" in steps["plaintext"]["summary"]
+    _, results = check(capsys, daemon.url(), daemon.certs / "client")
+    assert "rejected" in results["no-certificate"]["summary"]
+    assert "rejected" in results["forged-certificate"]["summary"]
+    assert "rejected" in results["plaintext"]["summary"]
 
 
 def test_wrong_server_name_is_reported(
@@ -238,10 +238,10 @@ def test_wrong_server_name_is_reported(
     with compose.dind(tmp_path) as endpoint:
         url = f"tcp://127.0.0.1:{endpoint.port}"
         assert docker_version(url, tmp_path / "client").returncode != 0
-        status, steps = check(capsys, url, tmp_path / "client")
+        status, results = check(capsys, url, tmp_path / "client")
         assert status == 65
-        assert steps["name"]["result"] == "error"
-        assert f"other.{mounts.DOMAIN}" in str(steps["name"])
+        assert results["name"]["result"] == "error"
+        assert f"other.{mounts.DOMAIN}" in str(results["name"])
 
 
 def test_intermediate_works_with_docker_in_docker(
@@ -335,9 +335,9 @@ def test_forgotten_restart_is_reported(
     url = f"tcp://localhost:{host_dockerd('--tlsverify', *files)}"
     assert check(capsys, url, out / "c")[0] == 0
     succeed("issue", "server")
-    status, steps = check(capsys, url, out / "c")
+    status, results = check(capsys, url, out / "c")
     assert status == 1
-    assert "a newer one is installed on this host" in steps["validity"]["reason"]
+    assert "a newer one is installed on this host" in results["validity"]["reason"]
     url = f"tcp://localhost:{host_dockerd('--tlsverify', *files)}"
     assert check(capsys, url, out / "c")[0] == 0
     issue("server", out / "certs", "--layout", "dind")

@@ -150,14 +150,14 @@ def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
 
 
 def _table(report: Report) -> render.Table:
-    rows = [(step.result.value, step.description, _found(step)) for step in report.checks]
+    rows = [(result.result.value, result.description, _found(result)) for result in report.checks]
     return render.Table(("result", "check", "details"), rows, graded=True)
 
 
-def _found(step: CheckResult) -> list[str]:
-    lines = step.summary.split("\n")
-    lines += [f"reason: {step.reason}"] if step.reason else []
-    lines += [f"remedy: {step.remedy}"] if step.remedy else []
+def _found(result: CheckResult) -> list[str]:
+    lines = result.summary.split("\n")
+    lines += [f"reason: {result.reason}"] if result.reason else []
+    lines += [f"remedy: {result.remedy}"] if result.remedy else []
     return lines
 
 

@@ -120,7 +120,7 @@ def _cross(changes: list[_Change]) -> object:
         found = client_credential.load(files.ca, files.cert, files.key, NOW)
         listed = history.find(directory)
         rolled = rollback.roll_back(directory, None, admins=None, now=NOW)
-    return [found.step, listed.generations, rolled.generation]
+    return [found.result, listed.generations, rolled.generation]
 
 
 BORDER = Border("directory", _draw, _cross)

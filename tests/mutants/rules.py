@@ -493,24 +493,24 @@ _ANSWERS: _Rows = (
     ),
     (
         "a closed connection is not a rejection",
-        "        case Closed():\n            return step(\n                Result.UNKNOWN",
-        "        case Closed():\n            return step(\n                Result.OK",
+        "        case Closed():\n            return found(\n                Result.UNKNOWN",
+        "        case Closed():\n            return found(\n                Result.OK",
     ),
     (
         "a rejection by a plugin is not one by TLS",
-        "denied_by_plugin=True):\n            return step(\n                Result.CRITICAL,",
-        "denied_by_plugin=True):\n            return step(\n                Result.OK,",
+        "denied_by_plugin=True):\n            return found(\n                Result.CRITICAL,",
+        "denied_by_plugin=True):\n            return found(\n                Result.OK,",
     ),
 )
 _ATTEMPTS: _Rows = (
     (
         "every row is about one and the same server",
-        "    if step.result is not Result.OK or (\n        exchange.greeting",
+        "    if result.result is not Result.OK or (\n        exchange.greeting",
         "    if True or (\n        exchange.greeting",
     ),
     (
         "an impostor is a warning",
-        "if step.result is not Result.OK or not attempts.met_an_impostor:",
+        "if result.result is not Result.OK or not attempts.met_an_impostor:",
         "if True:",
     ),
     (
@@ -534,7 +534,7 @@ _TRUST: _Rows = (
     (
         "a daemon that requests no certificate is reported",
         "    if not greeting.asks:\n        return _judge_unasked(known)\n",
-        '    if not greeting.asks:\n        return step(Result.OK, "")\n',
+        '    if not greeting.asks:\n        return found(Result.OK, "")\n',
     ),
 )
 _SERVER: _Rows = (

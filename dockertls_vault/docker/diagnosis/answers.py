@@ -67,35 +67,35 @@ _NOT_DOCKER = "something other than Docker listens there, or a proxy hides it"
 
 def judge_plaintext(outcome: Outcome) -> CheckResult:
     """Judge whether plaintext is rejected; ``outcome`` is that of a request without TLS."""
-    step = Check.PLAINTEXT.found
+    found = Check.PLAINTEXT.found
 
     match outcome:
         case Answered(engine=Engine() as engine):
-            return step(
+            return found(
                 Result.CRITICAL,
                 f"{engine} answers in plaintext: {_shown(outcome)}",
                 f"a plaintext API: {ACCEPTS_STRANGERS[engine].reason}",
                 f"close the port now; then {_PLAINTEXT_REMEDY[engine]}",
             )
         case Answered(status=status) if status == _BAD_REQUEST:
-            return step(Result.OK, f"rejected: {_shown(outcome)}")
+            return found(Result.OK, f"rejected: {_shown(outcome)}")
         case Answered():
-            return step(
+            return found(
                 Result.ERROR,
                 f"it answers in plaintext, but not as Docker: {_shown(outcome)}",
                 _NOT_DOCKER,
                 "check the port",
             )
         case NotHTTP(start=start) if not start.startswith(_TLS_HEADER):
-            return step(Result.OK, f"the answer is not HTTP: {start!r}")
+            return found(Result.OK, f"the answer is not HTTP: {start!r}")
         case Silent():
-            return step(
+            return found(
                 Result.UNKNOWN,
                 "no response before the timeout",
                 "a TLS server rejects plaintext at once",
                 TRY_AGAIN,
             )
-    return step(Result.OK, "rejected: it closed the connection")
+    return found(Result.OK, "rejected: it closed the connection")
 
 
 def judge_no_certificate(exchange: Exchange) -> CheckResult:
@@ -114,12 +114,12 @@ def _judge_stranger(check: Check, exchange: Exchange) -> CheckResult:
     By then it has proved that it holds the key of its own certificate. Before that, anyone can
     send an alert or close the connection, and rate limits do.
     """
-    step = check.found
+    found = check.found
 
     outcome = exchange.outcome
     match outcome:
         case Answered(denied_by_plugin=True):
-            return step(
+            return found(
                 Result.CRITICAL,
                 f"TLS accepted a stranger; an authorization plugin rejected it: {_shown(outcome)}",
                 "only the plugin stands between a stranger and root on that host",
@@ -127,25 +127,25 @@ def _judge_stranger(check: Check, exchange: Exchange) -> CheckResult:
             )
         case Answered(engine=Engine() as engine):
             cause = ACCEPTS_STRANGERS[engine]
-            return step(
+            return found(
                 Result.CRITICAL,
                 f"{engine} accepts a stranger: {_shown(outcome)}",
                 cause.reason,
                 cause.remedy,
             )
         case Answered(status=status) if status in _REFUSALS:
-            return step(Result.OK, f"rejected: {_shown(outcome)}")
+            return found(Result.OK, f"rejected: {_shown(outcome)}")
         case Alerted() if exchange.greeting.asks:
-            return step(Result.OK, _refusal(outcome))
+            return found(Result.OK, _refusal(outcome))
         case Alerted() if outcome != _NO_COMMON_VERSION:
-            return step(
+            return found(
                 Result.UNKNOWN,
                 f"{_refusal(outcome)}, but it did not request a certificate",
                 "that does not show who is accepted",
                 TRY_AGAIN,
             )
         case Closed():
-            return step(
+            return found(
                 Result.UNKNOWN,
                 f"{_refusal(outcome)}, twice",
                 "that is not a rejection: rate limits close connections too",
@@ -177,38 +177,38 @@ def judge_ours(
     rejection, if anything.
     """
     check = Check.VERSION
-    step = check.found
+    found = check.found
 
     outcome = exchange.outcome
     match outcome:
         case Answered(version=version) if version is not None:
-            return step(Result.OK, _shown(outcome))
+            return found(Result.OK, _shown(outcome))
         case Answered(denied_by_plugin=True):
-            return step(
+            return found(
                 Result.ERROR,
                 f"accepted by TLS, rejected by an authorization plugin: {_shown(outcome)}",
                 "the plugin uses our certificate's common name as the user",
                 "have the plugin allow this user to call /version",
             )
         case Answered(engine=Engine() as engine):
-            return step(
+            return found(
                 Result.ERROR,
                 f"accepted by TLS, but no version was returned: {_shown(outcome)}",
                 remedy=f"see {engine}'s log",
             )
         case Answered(status=status) if status in _REFUSALS:
-            found = _why_refused(outcome, credential, cause)
-            return step(Result.ERROR, f"rejected: {_shown(outcome)}", found.reason, found.remedy)
+            why = _why_refused(outcome, credential, cause)
+            return found(Result.ERROR, f"rejected: {_shown(outcome)}", why.reason, why.remedy)
         case Closed() if exchange.greeting.certificate is None:
-            return step(
+            return found(
                 Result.UNKNOWN,
                 "it closed the connection during the handshake, twice",
                 "that is not a rejection: rate limits close connections too",
                 TRY_AGAIN,
             )
         case Alerted() | Closed() if outcome != _NO_COMMON_VERSION:
-            found = _why_refused(outcome, credential, cause)
-            return step(Result.ERROR, _refusal(outcome), found.reason, found.remedy)
+            why = _why_refused(outcome, credential, cause)
+            return found(Result.ERROR, _refusal(outcome), why.reason, why.remedy)
     return _judge_no_docker(check, outcome)
 
 

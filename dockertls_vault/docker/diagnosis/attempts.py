@@ -91,29 +91,31 @@ def _attempt(peer: Peer, ours: Credential, timeout: timedelta, now: datetime) ->
     )
 
 
-def warn_of_impostor(step: CheckResult, attempts: Attempts) -> CheckResult:
-    """Return ``step``, the result for the chain; a warning if an impostor answered too."""
-    if step.result is not Result.OK or not attempts.met_an_impostor:
-        return step
+def warn_of_impostor(result: CheckResult, attempts: Attempts) -> CheckResult:
+    """Return ``result``, the result for the chain; a warning if an impostor answered too."""
+    if result.result is not Result.OK or not attempts.met_an_impostor:
+        return result
     return replace(
-        step,
+        result,
         result=Result.WARNING,
-        summary=f"{step.summary}; but on another connection the server's chain was not trusted",
+        summary=f"{result.summary}; but on another connection the server's chain was not trusted",
         reason="something in between answers some connections, or two servers share the address",
         remedy="find out what else answers at this address, then check again",
     )
 
 
-def doubt_another_server(step: CheckResult, exchange: Exchange, decisive: Exchange) -> CheckResult:
-    """Return ``step``, the result for ``exchange``; UNKNOWN if another server was OK in it."""
-    if step.result is not Result.OK or (
+def doubt_another_server(
+    result: CheckResult, exchange: Exchange, decisive: Exchange
+) -> CheckResult:
+    """Return ``result``, the result for ``exchange``; UNKNOWN if another server was OK in it."""
+    if result.result is not Result.OK or (
         exchange.greeting.certificate == decisive.greeting.certificate
     ):
-        return step
+        return result
     return replace(
-        step,
+        result,
         result=Result.UNKNOWN,
-        summary=f"{step.summary}; but that server presented a different certificate",
+        summary=f"{result.summary}; but that server presented a different certificate",
         reason="several servers share this address behind a load balancer, or one is in between: "
         "what one rejects says nothing about the others",
         remedy="check each server by its own address",

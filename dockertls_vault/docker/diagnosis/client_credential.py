@@ -40,7 +40,7 @@ _CLIENT_USAGES = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTEN
 
 @dataclass(frozen=True)
 class Credential:
-    """The usable contents of the three files; ``step`` is the result of checking them.
+    """The usable contents of the three files; ``result`` is the result of checking them.
 
     ``chain`` is our certificate and the intermediates in its file. ``identity`` is None if the
     certificate or the key is unusable, and ``roots`` are empty if ca.pem is.
@@ -49,7 +49,7 @@ class Credential:
     chain: tuple[Certificate, ...]
     roots: tuple[Certificate, ...]
     identity: ClientCertificate | None
-    step: CheckResult
+    result: CheckResult
 
     @property
     def hello(self) -> Hello | None:
@@ -67,13 +67,13 @@ def none(issue: str = ISSUE_CLIENT) -> Credential:
 
     ``issue`` is the command that creates one.
     """
-    step = Check.CREDENTIAL.found(
+    result = Check.CREDENTIAL.found(
         Result.WARNING,
         "no credential",
         reason="only the checks without a client certificate are run",
         remedy=f"create one with {issue}, or give its directory with --certs",
     )
-    return Credential(chain=(), roots=(), identity=None, step=step)
+    return Credential(chain=(), roots=(), identity=None, result=result)
 
 
 class _Unusable(Exception):
@@ -86,7 +86,7 @@ class _Unusable(Exception):
 
 
 def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIENT) -> Credential:
-    """Read the three files; never raises: ``step`` reports what is wrong.
+    """Read the three files; never raises: ``result`` reports what is wrong.
 
     ``issue`` is the command that replaces them, for the remedies.
     """
@@ -104,15 +104,15 @@ def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIE
     except _Unusable as problem:
         problems.append(problem)
     if not problems:
-        step = _judge(chain[0], now, issue)
+        result = _judge(chain[0], now, issue)
     else:
-        step = Check.CREDENTIAL.found(
+        result = Check.CREDENTIAL.found(
             Result.ERROR,
             "; ".join(problem.summary for problem in problems),
             reason="docker cannot use them either",
             remedy=problems[0].remedy.format(issue=issue),
         )
-    return Credential(chain, roots, identity, step)
+    return Credential(chain, roots, identity, result)
 
 
 def _read(path: Path) -> bytes:
@@ -167,17 +167,17 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     usages = extended_key_usages(certificate)
 
-    step = Check.CREDENTIAL.found
+    found = Check.CREDENTIAL.found
     # Before its validity, whose remedy would replace a server's certificate with a client's.
     if usages and not usages & _CLIENT_USAGES:
-        return step(
+        return found(
             Result.ERROR,
             f"{subject} is not a client certificate: clientAuth is missing",
             "the daemon accepts only client certificates",
             "give the directory of a client credential with --certs",
         )
     if end <= now:
-        return step(
+        return found(
             Result.ERROR,
             f"{subject} expired {format_duration(now - end)} ago: valid until {format_time(end)}",
             "the daemon rejects an expired certificate; Docker before 23 reports only 'bad "
@@ -185,21 +185,21 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
             f"issue it again: {issue}",
         )
     if now < start:
-        return step(
+        return found(
             Result.ERROR,
             f"{subject} becomes valid only in {format_duration(start - now)}",
             "this machine's clock is behind the CA's, or its validity starts later",
             "compare the clocks of this machine, the daemon's host and Vault",
         )
     if usages != {ExtendedKeyUsageOID.CLIENT_AUTH}:
-        return step(
+        return found(
             Result.WARNING,
             f"{subject} is more than a client certificate",
             "it has no extended key usage, or more than clientAuth: it can impersonate a daemon",
             "set server_flag=false in the role, so that it issues clientAuth only, then issue "
             f"it again: {issue}",
         )
-    return step(
+    return found(
         Result.OK,
         f"{subject} of {certificate.issuer.rfc4514_string()} is valid for "
         f"{format_duration(end - now)}, until {format_time(end)}",

@@ -75,11 +75,11 @@ class Report:
     daemon: Version | None
 
 
-def worst(checks: tuple[CheckResult, ...]) -> Result:
+def worst(results: tuple[CheckResult, ...]) -> Result:
     """Return the worst result of at least one check.
 
     The whole is OK only if every check was: a skipped one makes it UNKNOWN.
     """
     order = list(Result)
-    found = max((step.result for step in checks), key=order.index)
+    found = max((result.result for result in results), key=order.index)
     return Result.UNKNOWN if found is Result.SKIPPED else found

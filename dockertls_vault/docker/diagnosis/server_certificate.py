@@ -92,23 +92,23 @@ def judge_chain(
     validity and its usage have checks of their own. ``issue`` is the command that replaces our
     files, ca.pem among them.
     """
-    step = Check.CHAIN.found
+    found = Check.CHAIN.found
 
     add_root = f"if this is the right daemon, add its root to ca.pem: {issue}, with its mount"
     objections = [
-        found
-        for found in greeting.objections or ()
-        if not (certificate and _has_its_own_check(found, certificate, now))
+        objection
+        for objection in greeting.objections or ()
+        if not (certificate and _has_its_own_check(objection, certificate, now))
     ]
     if greeting.certificate is None:
-        return step(
+        return found(
             Result.UNKNOWN,
             "the server's certificate was not received",
             "it is unknown whether docker would trust the daemon",
             TRY_AGAIN,
         )
     if certificate is None:
-        return step(
+        return found(
             Result.ERROR if objections else Result.UNKNOWN,
             "; ".join(["the server's certificate cannot be read", *_reasons(objections)]),
             "it is unknown whether docker would trust the daemon",
@@ -120,7 +120,7 @@ def judge_chain(
         reason = "; ".join(_reasons(objections))
         cause = explain_distrust(certificate, roots, reason, add_root)
         issuer = one_line(certificate.issuer.rfc4514_string())
-        return step(
+        return found(
             Result.ERROR,
             f"{reason}\non the wire, issued by {issuer}:\n"
             f"{fingerprint(certificate)}\nin ca.pem:\n{_listed(roots)}",
@@ -129,7 +129,7 @@ def judge_chain(
         )
     # If an intermediate signed it, any of them may be its root.
     issuers = [root for root in roots if is_signed_by(certificate, root)] or roots
-    return step(Result.OK, f"it chains to {_listed(issuers)}")
+    return found(Result.OK, f"it chains to {_listed(issuers)}")
 
 
 def _has_its_own_check(objection: Objection, certificate: Certificate, now: datetime) -> bool:

@@ -48,10 +48,10 @@ def judge_trust(
     ``ours`` are the issuers of our own certificate, ``roots`` those in our ca.pem, ``public`` the
     public roots: an intermediate of theirs looks like any other CA.
     """
-    step = Check.TRUST.found
+    found = Check.TRUST.found
 
     if greeting.asks is None:
-        return step(
+        return found(
             Result.UNKNOWN,
             "the handshake ended before it could request a certificate",
             "it is unknown whose clients it accepts, and whether it requests a certificate at all",
@@ -62,7 +62,7 @@ def judge_trust(
     authorities, unreadable = greeting.authorities, greeting.unreadable
     named = bool(authorities or unreadable)
     if not named and _is_of_dockerd(plaintext, stranger):
-        return step(
+        return found(
             Result.CRITICAL,
             "it requests a certificate but names no CA",
             "tlsverify without tlscacert: anyone with a certificate of any CA that its host "
@@ -70,7 +70,7 @@ def judge_trust(
             _TLSCACERT,
         )
     if not named:
-        return step(
+        return found(
             Result.UNKNOWN,
             "it requests a certificate but names no CA: whose clients it accepts is not visible",
             "a proxy can hide the names; dockerd names none when it trusts every CA that "
@@ -78,7 +78,7 @@ def judge_trust(
             "verify on that host that only your own client CA is trusted",
         )
     if too_wide := [name for name in authorities if name in public]:
-        return step(
+        return found(
             Result.CRITICAL,
             f"clients of public CAs: {listed(too_wide)}",
             "anyone with a client certificate of a public CA is root on that host",
@@ -86,7 +86,7 @@ def judge_trust(
         )
     if unreadable:
         read = f"{listed(authorities)}, and of " if authorities else ""
-        return step(
+        return found(
             Result.UNKNOWN,
             f"clients of {read}CAs whose names cannot be read: {unreadable}",
             "a public CA may be among them: anyone with a client certificate of one is root on "
@@ -96,13 +96,13 @@ def judge_trust(
     of_ours = [name for name in authorities if name in ours]
     others = [name for name in authorities if name not in ours]
     if not (of_ours and others):
-        return step(Result.OK, f"only clients of {listed(authorities)}")
+        return found(Result.OK, f"only clients of {listed(authorities)}")
     groups = (
         ([name for name in others if name in roots], ""),
         ([name for name in others if name not in roots], " (not in our ca.pem)"),
     )
     also = "".join(f", and of {listed(group)}{remark}" for group, remark in groups if group)
-    return step(Result.OK, f"clients of {listed(of_ours)} (ours){also}")
+    return found(Result.OK, f"clients of {listed(of_ours)} (ours){also}")
 
 
 def _judge_unasked(known: Outcome | None) -> CheckResult:

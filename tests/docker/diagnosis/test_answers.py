@@ -103,16 +103,16 @@ def test_only_an_alert_after_a_certificate_request_is_a_refusal(
 ) -> None:
     """A closed connection is not, nor is an alert of a server that requested none."""
     for judge in (judge_no_certificate, judge_forged):
-        step = judge(Exchange(outcome, Greeting(b"seen", asks=asks)))
+        judged = judge(Exchange(outcome, Greeting(b"seen", asks=asks)))
         is_refusal = asks and isinstance(outcome, Alerted)
-        assert step.result is (Result.OK if is_refusal else Result.UNKNOWN)
+        assert judged.result is (Result.OK if is_refusal else Result.UNKNOWN)
 
 
 def test_no_common_tls_version_is_an_error() -> None:
     """It cannot be Docker, whoever it accepts."""
     exchange = Exchange(Alerted("protocol version"))
-    for step in (judge_no_certificate(exchange), judge_ours(exchange, GOOD)):
-        assert (step.result, step.remedy) == (Result.ERROR, "check the port")
+    for judged in (judge_no_certificate(exchange), judge_ours(exchange, GOOD)):
+        assert (judged.result, judged.remedy) == (Result.ERROR, "check the port")
 
 
 def test_close_during_the_handshake_is_unknown() -> None:
@@ -143,10 +143,10 @@ def test_close_during_the_handshake_is_unknown() -> None:
 )
 def test_rejection_of_our_certificate_has_its_cause(outcome: Outcome, words: str) -> None:
     """Each kind of answer has a reason or a remedy of its own."""
-    step = judge_ours(asked(outcome), GOOD)
-    assert step.result is Result.ERROR
-    assert words in f"{step.summary} {step.reason} {step.remedy}"
-    assert step.reason or step.remedy
+    judged = judge_ours(asked(outcome), GOOD)
+    assert judged.result is Result.ERROR
+    assert words in f"{judged.summary} {judged.reason} {judged.remedy}"
+    assert judged.reason or judged.remedy
 
 
 @pytest.mark.parametrize(
@@ -175,21 +175,25 @@ def test_daemons_ca_list_explains_a_rejection(alert: str | None) -> None:
     """Also if a reset hides the alert, or a proxy answers with HTTP."""
     cause = Cause("it lets in others", "restart it")
     for outcome in (Alerted(alert) if alert else Closed(), http(400, "The SSL certificate error")):
-        step = judge_ours(asked(outcome), GOOD, cause)
-        assert (step.result, step.reason, step.remedy) == (Result.ERROR, cause.reason, cause.remedy)
+        judged = judge_ours(asked(outcome), GOOD, cause)
+        assert (judged.result, judged.reason, judged.remedy) == (
+            Result.ERROR,
+            cause.reason,
+            cause.remedy,
+        )
     assert "clock" in str(judge_ours(asked(Alerted("certificate expired")), GOOD, cause).reason)
 
 
 @pytest.mark.parametrize("outcome", [Alerted("bad certificate"), Closed()])
 def test_known_fault_of_our_certificate_is_the_cause(outcome: Outcome) -> None:
     """An old daemon has one alert for all, and a reset has none."""
-    step = judge_ours(asked(outcome), EXPIRED)
-    assert (step.reason, step.remedy) == ("it expired", "renew it")
+    judged = judge_ours(asked(outcome), EXPIRED)
+    assert (judged.reason, judged.remedy) == ("it expired", "renew it")
 
 
 def test_worst_result_decides_the_exit_status() -> None:
     """Critical, then unreachable, then error; unknown is not success."""
-    steps = [Check.NAME.found(result, "summary") for result in Result]
-    found = [worst(tuple(steps[: number + 1])).exit_status for number in range(len(steps))]
+    results = [Check.NAME.found(result, "summary") for result in Result]
+    found = [worst(tuple(results[: number + 1])).exit_status for number in range(len(results))]
     assert found == [0, 1, 3, 3, 65, 69, 76]
-    assert worst((steps[0], Check.NAME.skipped("summary"))) is Result.UNKNOWN
+    assert worst((results[0], Check.NAME.skipped("summary"))) is Result.UNKNOWN

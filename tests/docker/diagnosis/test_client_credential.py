@@ -47,8 +47,8 @@ def somebody_else(directory: Path) -> Iterator[None]:
 def test_valid_credential_is_usable(tmp_path: Path) -> None:
     """The summary has its name, issuer and remaining validity."""
     credential = load_from(write_credential(tmp_path, ROOT.pem, ROOT.client("alice")))
-    assert credential.step.result is Result.OK
-    assert "CN=alice of CN=test root is valid for 54m" in credential.step.summary
+    assert credential.result.result is Result.OK
+    assert "CN=alice of CN=test root is valid for 54m" in credential.result.summary
     assert credential.hello is not None
     assert credential.hello.roots == (ROOT.certificate,)
     assert credential.roots == (ROOT.certificate,)
@@ -64,8 +64,8 @@ def test_encrypted_key_is_refused_without_a_prompt(tmp_path: Path) -> None:
         issued.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     )
     credential = load_from(tmp_path)
-    assert (credential.step.result, credential.hello) == (Result.ERROR, None)
-    assert "encrypted" in credential.step.summary
+    assert (credential.result.result, credential.hello) == (Result.ERROR, None)
+    assert "encrypted" in credential.result.summary
     assert credential.roots
 
 
@@ -77,9 +77,9 @@ def test_expired_certificate_is_an_error(tmp_path: Path) -> None:
         not_before=datetime.now(UTC) - timedelta(days=2),
         lifetime=timedelta(days=1),
     )
-    step = load_from(write_credential(tmp_path, ROOT.pem, expired)).step
-    assert step.result is Result.ERROR
-    assert "CN=alice expired" in step.summary
+    judged = load_from(write_credential(tmp_path, ROOT.pem, expired)).result
+    assert judged.result is Result.ERROR
+    assert "CN=alice expired" in judged.summary
 
 
 def test_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
@@ -88,9 +88,10 @@ def test_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "key.pem").unlink()
     (tmp_path / "key.pem").write_bytes(ROOT.client().key_pem)
     credential = load_from(tmp_path)
-    assert (credential.step.result, credential.hello) == (Result.ERROR, None)
+    assert (credential.result.result, credential.hello) == (Result.ERROR, None)
     assert (
-        "does not match the certificate in" in f"{credential.step.summary} {credential.step.reason}"
+        "does not match the certificate in"
+        in f"{credential.result.summary} {credential.result.reason}"
     )
 
 
@@ -99,7 +100,7 @@ def test_invalid_key_file_is_an_error(tmp_path: Path) -> None:
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     (tmp_path / "key.pem").unlink()
     (tmp_path / "key.pem").touch()
-    assert "key.pem contains no private key" in load_from(tmp_path).step.summary
+    assert "key.pem contains no private key" in load_from(tmp_path).result.summary
 
 
 @pytest.mark.timeout(60)
@@ -118,8 +119,8 @@ def test_fifo_or_endless_file_is_an_error(tmp_path: Path, name: str, kind: str) 
         file.touch()
         os.truncate(file, 1 << 40)
     credential = load_from(tmp_path)
-    assert credential.step.result is Result.ERROR
-    assert f"{name} is not a regular file, or is too large" in credential.step.summary
+    assert credential.result.result is Result.ERROR
+    assert f"{name} is not a regular file, or is too large" in credential.result.summary
 
 
 def test_all_problems_are_reported_together(tmp_path: Path) -> None:
@@ -127,9 +128,9 @@ def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     write_credential(tmp_path, ROOT.pem[:100], ROOT.client())
     (tmp_path / "cert.pem").unlink()
     credential = load_from(tmp_path)
-    assert credential.step.result is Result.ERROR
-    assert "cert.pem does not exist" in credential.step.summary
-    assert "ca.pem cannot be read as certificates" in credential.step.summary
+    assert credential.result.result is Result.ERROR
+    assert "cert.pem does not exist" in credential.result.summary
+    assert "ca.pem cannot be read as certificates" in credential.result.summary
     assert (credential.hello, credential.roots) == (None, ())
 
 
@@ -137,8 +138,8 @@ def test_truncated_block_after_a_certificate_is_reported(tmp_path: Path) -> None
     """The file does contain a certificate, so the message must not deny it."""
     write_credential(tmp_path, ROOT.pem + ROOT.pem[:100], ROOT.client())
     credential = load_from(tmp_path)
-    assert credential.step.result is Result.ERROR
-    assert credential.step.summary.endswith(
+    assert credential.result.result is Result.ERROR
+    assert credential.result.summary.endswith(
         "ca.pem cannot be read as certificates (it has a truncated PEM block, or one that is not a "
         "certificate)"
     )
@@ -149,9 +150,9 @@ def test_unreadable_file_names_who_may_read_it(tmp_path: Path) -> None:
     write_credential(tmp_path, ROOT.pem, ROOT.client())
     with somebody_else(tmp_path):
         credential = load_from(tmp_path)
-    assert credential.step.result is Result.ERROR
-    assert "may not be read" in credential.step.summary
-    assert "as its owner" in str(credential.step.remedy)
+    assert credential.result.result is Result.ERROR
+    assert "may not be read" in credential.result.summary
+    assert "as its owner" in str(credential.result.remedy)
 
 
 def test_expired_server_certificate_is_not_renewed_as_a_client(tmp_path: Path) -> None:
@@ -162,6 +163,6 @@ def test_expired_server_certificate_is_not_renewed_as_a_client(tmp_path: Path) -
         not_before=datetime.now(UTC) - timedelta(days=2),
         lifetime=timedelta(days=1),
     )
-    step = load_from(write_credential(tmp_path, ROOT.pem, expired)).step
-    assert "is not a client certificate" in step.summary
-    assert "--certs" in str(step.remedy)
+    judged = load_from(write_credential(tmp_path, ROOT.pem, expired)).result
+    assert "is not a client certificate" in judged.summary
+    assert "--certs" in str(judged.remedy)

@@ -48,19 +48,19 @@ def test_names_are_matched_as_in_go(host: str, there: bool) -> None:
         dns=["Docker.example.com", "*.wild.example.com"],
         addresses=["192.0.2.1", "2001:db8::1"],
     )
-    step = server_certificate.judge_name(parse_endpoint(host), issued.certificate)
-    assert step.result is (Result.OK if there else Result.ERROR)
-    assert there or "--host" in str(step.remedy)
-    assert "connect to *" not in str(step.remedy)
+    judged = server_certificate.judge_name(parse_endpoint(host), issued.certificate)
+    assert judged.result is (Result.OK if there else Result.ERROR)
+    assert there or "--host" in str(judged.remedy)
+    assert "connect to *" not in str(judged.remedy)
 
 
 def test_certificate_without_a_san_is_an_error() -> None:
     """Its common name does not count."""
-    step = server_certificate.judge_name(
+    judged = server_certificate.judge_name(
         parse_endpoint("localhost"), ROOT.issue("localhost").certificate
     )
-    assert (step.result, step.summary) == (Result.ERROR, "it has no SANs")
-    assert "common name" in str(step.reason)
+    assert (judged.result, judged.summary) == (Result.ERROR, "it has no SANs")
+    assert "common name" in str(judged.reason)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_validity_is_checked(
 ) -> None:
     """A warning with less than a third left, or less than 30 days if a third is more."""
     certificate = ROOT.issue("h", not_before=NOW - age, lifetime=validity).certificate
-    step = server_certificate.judge_validity(certificate, NOW)
-    assert step.result is result
-    assert words in step.summary
+    judged = server_certificate.judge_validity(certificate, NOW)
+    assert judged.result is result
+    assert words in judged.summary
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_newer_certificate_on_this_host_is_named(age: int, result: Result) -> No
     """It proves that the certificate was renewed and dockerd not restarted."""
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=age)).certificate
     successor = ROOT.issue("h", not_before=NOW).certificate
-    step = server_certificate.judge_validity(certificate, NOW, successor)
-    assert step.result is result
+    judged = server_certificate.judge_validity(certificate, NOW, successor)
+    assert judged.result is result
     assert f"a newer one is installed on this host (serial {serial_text(successor)})" in str(
-        step.reason
+        judged.reason
     )
-    assert str(step.remedy).startswith("restart dockerd on this host")
+    assert str(judged.remedy).startswith("restart dockerd on this host")
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_newer_certificate_on_this_host_is_named(age: int, result: Result) -> No
 )
 def test_extended_key_usage_is_checked(usages: list[ObjectIdentifier], result: Result) -> None:
     """One that also passes as a client is a root credential; one not for servers fails."""
-    step = server_certificate.judge_usage(ROOT.issue("h", usages=usages).certificate)
-    assert step.result is result
-    assert (result is Result.WARNING) == ("Docker root credential" in str(step.reason))
+    judged = server_certificate.judge_usage(ROOT.issue("h", usages=usages).certificate)
+    assert judged.result is result
+    assert (result is Result.WARNING) == ("Docker root credential" in str(judged.reason))
 
 
 def greeting(*objections: tuple[int, int, str]) -> Greeting:
@@ -146,8 +146,8 @@ def test_chain_is_checked(
 ) -> None:
     """The leaf's validity and usage have their own checks; a CA's count here."""
     issued = ROOT.issue("h", usages=usages, not_before=NOW - age, lifetime=WEEK)
-    step = server_certificate.judge_chain(shown, issued.certificate, [ROOT.certificate], NOW)
-    assert step.result is result
+    judged = server_certificate.judge_chain(shown, issued.certificate, [ROOT.certificate], NOW)
+    assert judged.result is result
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,10 @@ def test_unreadable_certificate_is_never_ok(shown: Greeting, result: Result) -> 
 def test_address_present_only_as_a_dns_name_is_an_error() -> None:
     """It looks right in text, but no client matches it."""
     certificate = ROOT.issue("h", dns=["192.0.2.1"]).certificate
-    step = server_certificate.judge_name(parse_endpoint("192.0.2.1"), certificate)
-    assert step.result is Result.ERROR
-    assert "as a DNS name only" in step.summary
-    assert "allow_ip_sans" in str(step.remedy)
+    judged = server_certificate.judge_name(parse_endpoint("192.0.2.1"), certificate)
+    assert judged.result is Result.ERROR
+    assert "as a DNS name only" in judged.summary
+    assert "allow_ip_sans" in str(judged.remedy)
 
 
 def test_summary_names_the_root_of_the_chain() -> None:
@@ -173,9 +173,9 @@ def test_summary_names_the_root_of_the_chain() -> None:
     other = Authority.create("other root")
     roots = [other.certificate, ROOT.certificate]
     for issued, is_named in ((ROOT.server(), False), (ROOT.intermediate().server(), True)):
-        step = server_certificate.judge_chain(greeting(), issued.certificate, roots, NOW)
-        assert "CN=wire root" in step.summary
-        assert ("CN=other root" in step.summary) == is_named
+        judged = server_certificate.judge_chain(greeting(), issued.certificate, roots, NOW)
+        assert "CN=wire root" in judged.summary
+        assert ("CN=other root" in judged.summary) == is_named
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,9 @@ def test_untrusted_chain_has_a_cause_and_a_remedy(
     refused = greeting((0, 20, "unable to get local issuer certificate"))
     certificate = ROOT.issue("h", not_before=NOW - timedelta(days=30)).certificate
     root = Authority.create(name, not_before=NOW - age) if name else ROOT
-    step = server_certificate.judge_chain(refused, certificate, [root.certificate], NOW)
-    assert reason in str(step.reason)
-    assert str(step.remedy).startswith(remedy)
+    judged = server_certificate.judge_chain(refused, certificate, [root.certificate], NOW)
+    assert reason in str(judged.reason)
+    assert str(judged.remedy).startswith(remedy)
 
 
 def test_newline_in_a_ca_name_is_escaped() -> None:
@@ -213,6 +213,6 @@ def test_newline_in_a_ca_name_is_escaped() -> None:
     odd = Authority.create("odd\nerror: x")
     certificate = odd.issue("h").certificate
     for shown in (greeting(), greeting((0, 20, "unable to get local issuer certificate"))):
-        step = server_certificate.judge_chain(shown, certificate, [odd.certificate], NOW)
-        assert r"CN=odd\nerror: x" in step.summary
-        assert "\nerror" not in step.summary
+        judged = server_certificate.judge_chain(shown, certificate, [odd.certificate], NOW)
+        assert r"CN=odd\nerror: x" in judged.summary
+        assert "\nerror" not in judged.summary

@@ -103,7 +103,7 @@ def test_unreadable_file_is_not_a_successor(tmp_path: Path) -> None:
 )
 def test_restart_is_advised_only_if_it_helps(found: Result, after: Result, restarted: bool) -> None:
     """Not if the installed certificate has the same fault."""
-    step = Check.NAME.found(found, "summary", "reason", "issue it again")
-    advised = restart_instead(step, Check.NAME.found(after, "summary"))
+    judged = Check.NAME.found(found, "summary", "reason", "issue it again")
+    advised = restart_instead(judged, Check.NAME.found(after, "summary"))
     assert (RESTART_HERE in str(advised.remedy)) is restarted
     assert (advised.result, advised.reason) == (found, "reason")

@@ -73,12 +73,12 @@ def test_public_or_unnamed_cas_are_critical(
     dockerd with tlsverify refuses within TLS, so a server that refuses in HTTP is not dockerd.
     """
     greeting = Greeting(None, True, tuple(authorities))
-    step = judge_trust(
+    judged = judge_trust(
         greeting, plaintext, stranger, ours=[OURS], roots=[OURS, NEXT], public=[PUBLIC]
     )
-    assert step.result is result
-    assert words in step.summary
-    assert (result is Result.CRITICAL) == ("is root on that host" in str(step.reason))
+    assert judged.result is result
+    assert words in judged.summary
+    assert (result is Result.CRITICAL) == ("is root on that host" in str(judged.reason))
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,10 @@ def test_server_that_requests_no_certificate_is_critical_if_it_answers(
     asks: bool | None, stranger: Outcome, known: Outcome | None, result: Result
 ) -> None:
     """It then answers everyone, whatever became of the connection without one."""
-    step = judge_trust(
+    judged = judge_trust(
         Greeting(None, asks), GO, stranger, known, ours=[OURS], roots=[OURS, NEXT], public=[]
     )
-    assert step.result is result
+    assert judged.result is result
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_unreadable_ca_names_are_never_ok(
 ) -> None:
     """They may be anyone's, and do not hide a public CA among the others."""
     greeting = Greeting(None, True, tuple(authorities), unreadable=2)
-    step = judge_trust(greeting, GO, REFUSED, ours=[OURS], roots=[OURS, NEXT], public=[PUBLIC])
-    assert (step.result, step.summary) == (result, words)
+    judged = judge_trust(greeting, GO, REFUSED, ours=[OURS], roots=[OURS, NEXT], public=[PUBLIC])
+    assert (judged.result, judged.summary) == (result, words)
 
 
 def test_newline_in_a_server_supplied_name_is_escaped() -> None:
