@@ -12,12 +12,12 @@ from . import stop
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 NAME = "dockertls-background"
 
 
 @contextmanager
-def in_background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+def in_background(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
     """Run ``work`` in a thread; yield a function that waits for its result, or raises its error.
 
     A request to stop cuts both threads, and leaving the block cuts the work, wherever it is; what
@@ -25,10 +25,10 @@ def in_background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
     container's limit), the work runs when it is waited for.
     """
     own, context = stop.Stop(), copy_context()
-    results: list[Result] = []
+    results: list[T] = []
     errors: list[BaseException] = []
 
-    def heed_and_work() -> Result:
+    def heed_and_work() -> T:
         with stop.heeded(own):
             return work()
 
@@ -41,7 +41,7 @@ def in_background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
     with stop.passed_on(own):
         thread = _started(run)
 
-        def result() -> Result:
+        def result() -> T:
             if thread:
                 thread.join()
             elif not (results or errors):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .layout import Placement
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 DIRECTORY_MODE = 0o755
 
@@ -37,9 +37,7 @@ class _OwnedError(Exception):
     """Ends a walk: a component of the path belongs to the named owner."""
 
 
-def by_worker(
-    placement: Placement, work: Callable[[Placement], Result], *, make: bool = False
-) -> Result:
+def by_worker(placement: Placement, work: Callable[[Placement], T], *, make: bool = False) -> T:
     """Run ``work`` as the user who may write there, passed to it as ``placement.worker``.
 
     With ``make``, a directory missing below one of root's is first created for the owner. Raises

@@ -22,7 +22,7 @@ from dockertls_vault.errors import CannotWrite
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 # The number of the system call setgroups(2), by machine and word size: the C library's setgroups(3)
 # changes all threads. From arch/*/…/syscall*.tbl and include/uapi/asm-generic/unistd.h in Linux
@@ -53,7 +53,7 @@ class _User:
     groups: frozenset[int]
 
 
-def as_user(uid: int, work: Callable[[], Result]) -> Result:
+def as_user(uid: int, work: Callable[[], T]) -> T:
     """Run ``work`` with that user's file permissions; return or raise what it does.
 
     A signal stops it only where it polls for one (stop.py). Import what it needs beforehand: the
@@ -64,7 +64,7 @@ def as_user(uid: int, work: Callable[[], Result]) -> Result:
 
     user = _user(uid)
 
-    def act() -> Result:
+    def act() -> T:
         _become(user)
         return work()
 

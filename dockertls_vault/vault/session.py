@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 # Seconds for revoking our tokens, even if the timeout has passed.
 _REVOKING = 5.0
@@ -147,7 +147,7 @@ class Session:
         return client(self.adapter)
 
     @contextmanager
-    def reading(self, read: Callable[[Adapter], Result]) -> Iterator[Callable[[], Result]]:
+    def reading(self, read: Callable[[Adapter], T]) -> Iterator[Callable[[], T]]:
         """Run ``read`` in the background within the context, without a token.
 
         It uses another connection. Yields a function that waits, and returns or raises what
@@ -159,7 +159,7 @@ class Session:
             return
         cluster = self._cluster.for_another_thread()
 
-        def work() -> Result:
+        def work() -> T:
             try:
                 return read(Adapter(cluster, self.settings.namespace))
             finally:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .sender import Sender
     from .watch import Watch
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 # Needs no token, and every node answers it.
 _PROBE = Call("GET", "sys/leader", {})
@@ -99,7 +99,7 @@ class Cluster:
         )
         return Cluster(settings, self._sender.for_another_thread(), Unwatched())
 
-    def joined(self, wait: Callable[[], Result]) -> Result:
+    def joined(self, wait: Callable[[], T]) -> T:
         """Wait for the result of another thread's cluster, on the same budget, and return it."""
         try:
             with self.spending(), self._watch.waiting(_unanswered(self.address)):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dockertls_vault.settings.schema import Settings
     from dockertls_vault.vault.http.adapter import Adapter
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 
 # The settings that select a method if none is named; the first one that is set decides.
 _SELECTED_BY = (
@@ -256,8 +256,8 @@ def _noted(auth: dict[str, Any], method: Method) -> Login:
 
 
 def _if_valid(
-    read: Callable[[dict[str, Any], str], _T], auth: dict[str, Any], name: str
-) -> _T | None:
+    read: Callable[[dict[str, Any], str], T], auth: dict[str, Any], name: str
+) -> T | None:
     try:
         return read(auth, name)
     except NotVault:
@@ -282,7 +282,7 @@ def _token(auth: dict[str, Any], method: Method) -> str:
         ) from None
 
 
-def _required(value: _T | None, variable: str, what: str) -> _T:
+def _required(value: T | None, variable: str, what: str) -> T:
     if value is None:
         raise InvalidSetting(f"no {what} to log in with", hint=f"set {variable}")
     return value
