@@ -47,8 +47,8 @@ _WORDS = {
     if name.startswith("ERR_")
 }
 _BLOCK = 64 * 1024
-# A timeout of zero would make the socket non-blocking.
-_SHORTEST = 0.01
+# Seconds; a timeout of zero would make the socket non-blocking.
+SHORTEST_TIMEOUT = 0.01
 
 
 @dataclass(frozen=True)
@@ -210,11 +210,11 @@ class Channel:
         # If the server has closed the connection, what it sent before can still be read.
         with suppress(SSL.Error, ConnectionError):
             while data := self._tls.bio_read(_BLOCK):
-                self._socket.settimeout(_left(deadline))
+                self._socket.settimeout(seconds_left(deadline))
                 self._socket.sendall(data)
 
     def _fill(self, deadline: float) -> None:
-        self._socket.settimeout(_left(deadline))
+        self._socket.settimeout(seconds_left(deadline))
         data = self._socket.recv(_BLOCK)
         if not data:
             raise ChannelFault(Closed())
@@ -231,12 +231,12 @@ def _present(context: SSL.Context, identity: ClientCertificate) -> None:
     context.use_privatekey(identity.key)
 
 
-def _left(deadline: float) -> float:
+def seconds_left(deadline: float) -> float:
     """Return the seconds left; raises TimeoutError even for a server that never stops sending."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
-    return max(_SHORTEST, left)
+    return max(SHORTEST_TIMEOUT, left)
 
 
 def _reason(error: SSL.Error) -> str:

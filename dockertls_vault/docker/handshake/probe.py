@@ -22,7 +22,7 @@ from dockertls_vault import stop
 from dockertls_vault.errors import DockerUnavailable
 from dockertls_vault.host.resolver import resolve
 
-from .channel import Channel, ChannelFault
+from .channel import SHORTEST_TIMEOUT, Channel, ChannelFault, seconds_left
 from .outcome import (
     DENIED_BY_PLUGIN,
     Answered,
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 # Seconds in which a server may send its alert or its session tickets before we write. The second
 # value is for another try, if the first was too short and a reset hid the alert.
 _PATIENCE = (0.25, 2.0)
-# A timeout of zero would make the socket non-blocking.
-_SHORTEST = 0.01
 _LONGEST_ANSWER = 64 * 1024
 # The first component in Podman's /version.
 _PODMAN = "Podman Engine"
@@ -90,7 +88,7 @@ def connect(endpoint: Endpoint, timeout: timedelta) -> Peer:
         ) from None
     failures = []
     for number, (family, _, _, _, address) in enumerate(found):
-        share = max(_SHORTEST, (deadline - time.monotonic()) / (len(found) - number))
+        share = max(SHORTEST_TIMEOUT, (deadline - time.monotonic()) / (len(found) - number))
         peer = Peer(endpoint, family, tuple(address))
         try:
             open_connection(peer, share).close()
@@ -144,10 +142,7 @@ def open_connection(peer: Peer, timeout: float) -> socket.socket:
 
 def _ask_in_plaintext(connection: socket.socket, peer: Peer, deadline: float) -> Outcome:
     def receive() -> bytes:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        connection.settimeout(max(_SHORTEST, left))
+        connection.settimeout(seconds_left(deadline))
         return connection.recv(_LONGEST_ANSWER)
 
     # If the server has closed the connection, what it sent before can still be read.
