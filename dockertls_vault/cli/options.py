@@ -21,7 +21,7 @@ from dockertls_vault.credential import layout
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import DockerTLSError, InvalidInput, InvalidSetting
 from dockertls_vault.settings import parsers
-from dockertls_vault.settings.parsers import Method
+from dockertls_vault.settings.method import Method
 from dockertls_vault.settings.schema import Flag, Settings, sources
 
 from . import speech

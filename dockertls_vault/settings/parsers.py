@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from dockertls_vault.certificate.request import KeyType
@@ -17,6 +16,7 @@ from dockertls_vault.duration import parse_duration
 from dockertls_vault.errors import InvalidInput
 
 from .address import Address, Proxy, Target, parse_host
+from .method import Method
 
 _TRUE = {"1", "t", "T", "true", "True", "TRUE"}
 _FALSE = {"0", "f", "F", "false", "False", "FALSE"}
@@ -26,18 +26,6 @@ _ROLE = re.compile(r"\w([\w.-]*\w)?", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,9}")
 # The default request timeout of Vault's command line.
 REQUEST_TIMEOUT = timedelta(seconds=60)
-
-
-class Method(StrEnum):
-    """How to authenticate to Vault: with an existing token, or by a login."""
-
-    TOKEN = "token"  # noqa: S105 - the name of a method
-    APPROLE = "approle"
-    JWT = "jwt"
-    KUBERNETES = "kubernetes"
-    CERT = "cert"
-    USERPASS = "userpass"
-    LDAP = "ldap"
 
 
 def text(value: object) -> str:

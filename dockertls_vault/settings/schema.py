@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .address import Proxy, Target
-    from .parsers import Method
+    from .method import Method
 
 DEFAULT_ADDRESS = Address("https", "127.0.0.1", 8200)
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")

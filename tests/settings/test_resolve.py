@@ -11,7 +11,7 @@ import pytest
 from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.errors import InvalidInput, InvalidSetting
 from dockertls_vault.settings.address import Address, Proxy, Target
-from dockertls_vault.settings.parsers import Method
+from dockertls_vault.settings.method import Method
 from dockertls_vault.settings.resolve import SYSTEM_FILE, config_files, resolve
 from dockertls_vault.settings.schema import Flag, InFile, Settings, Variable, sources
 

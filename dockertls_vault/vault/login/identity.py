@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import LoginDenied, TokenRejected
-from dockertls_vault.settings.parsers import Method
+from dockertls_vault.settings.method import Method
 from dockertls_vault.vault.http.unconfigured import no_token
 
 from . import approle

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from dockertls_vault.errors import DockerTLSError, InvalidSetting, LoginDenied, NoToken, NotVault
-from dockertls_vault.settings.parsers import Method
+from dockertls_vault.settings.method import Method
 from dockertls_vault.settings.schema import InFile
 from dockertls_vault.vault.answers import fields
 

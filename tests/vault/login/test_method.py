@@ -17,7 +17,7 @@ from dockertls_vault.errors import (
     VaultUnreachable,
     WrappingTokenInvalid,
 )
-from dockertls_vault.settings.parsers import Method
+from dockertls_vault.settings.method import Method
 from dockertls_vault.settings.resolve import resolve
 from dockertls_vault.vault.login.method import choose
 from dockertls_vault.vault.token_info import Token, lookup
