@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from .once import Once
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,11 +24,10 @@ class Logged:
     """Logs each wait, but the same one only once."""
 
     def __init__(self) -> None:
-        self._logged: set[str] = set()
+        self._once = Once()
 
     def waiting(self, what: str) -> None:
-        if what not in self._logged:
-            self._logged.add(what)
+        if self._once.first(what):
             logger.info("%s", what)
 
     def over(self) -> None:

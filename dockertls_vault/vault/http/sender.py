@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import logging
 import math
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from dockertls_vault.errors import (
 from dockertls_vault.settings.address import Target
 from dockertls_vault.vault.answers import table
 from dockertls_vault.vault.answers.meaning import Verdict
+from dockertls_vault.vault.once import Once
 
 from . import failures, plaintext, redirect, retry
 from .consistency import OwnWrites
@@ -75,10 +75,9 @@ class Servers:
     leads to Vault. ``initialized``: they are sealed, but not new.
     """
 
-    exposed: set[Address] = field(default_factory=set)
+    exposed: Once = field(default_factory=Once)
     right: set[Address] = field(default_factory=set)
     initialized: set[Address] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Sender:
@@ -141,12 +140,7 @@ class Sender:
 
     def _warn_if_exposed(self, leader: Address) -> None:
         """Warn once for each server redirected to, as for those in the settings."""
-        if not plaintext.exposes_token(leader, self._settings):
-            return
-        with self._servers.lock:
-            warned = leader in self._servers.exposed
-            self._servers.exposed.add(leader)
-        if not warned:
+        if plaintext.exposes_token(leader, self._settings) and self._servers.exposed.first(leader):
             logger.warning(plaintext.warning(leader))
 
     def _send(self, call: Call, address: Address, asked: Target, until: float) -> Answer | Failure:
