@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # A host name label: letters, digits and hyphens, with no hyphen at either end (RFC 1123), plus
 # underscores, which Compose generates and Go's crypto/x509 accepts.
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_LONGEST_NAME = 253
+# 255 octets in a DNS message (RFC 1035 §2.3.4).
+LONGEST_NAME = 253
 # A last label for which the whole name is parsed as an IPv4 address.
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 # The upper bound of X.520 (ub-common-name), which cryptography counts in UTF-8 bytes.
@@ -93,7 +94,7 @@ def parse_dns_name(text: str) -> str:
         )
     name = _to_ascii(name, text)
     labels = name.split(".")
-    if len(wildcard + name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
+    if len(wildcard + name) > LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
         raise InvalidInput(
             f"invalid host name: {text!r}",
             hint="use letters, digits, hyphens and underscores: up to 63 per label, 253 in total",

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from dockertls_vault.certificate.names import LONGEST_NAME
 from dockertls_vault.errors import InvalidInput
 
 _PORTS = {"http": 80, "https": 443}
@@ -23,7 +24,6 @@ _SCHEME = re.compile(r"[\s\"']*(?:([a-z]*)(?::/{1,2}|//))?", re.IGNORECASE)
 _AFTER_PATH = re.compile(r"[\s\"'?#]")
 # The characters of a label that a host name can have; DNS itself allows more.
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
-_LONGEST_NAME = 253
 _ZONE = re.compile(r"[\w.-]+", re.ASCII)
 
 
@@ -180,7 +180,7 @@ def parse_host(text: str) -> str:
         return f"{address}%{zone}" if zone else str(address)
     name = _to_ascii(text)
     labels = name.removesuffix(".").split(".")
-    if len(name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
+    if len(name) > LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
         raise InvalidInput(f"invalid host name: {text!r}")
     return name
 
