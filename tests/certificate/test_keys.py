@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
-from dockertls_vault.certificate.keys import generate_key, make_csr, private_key_pem
+from dockertls_vault.certificate.keys import generate_key, is_key_of, make_csr, private_key_pem
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
+from tests.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +54,24 @@ def test_csr_is_signed_with_a_hash_as_strong_as_its_key(
     csr = x509.load_pem_x509_csr(make_csr(generate_key(key_type), "alice", Names()).encode())
     algorithm = csr.signature_hash_algorithm
     assert (algorithm.name if algorithm else None) == digest
+
+
+def test_key_is_matched_with_its_certificate() -> None:
+    """A key of the same kind that belongs to another certificate does not match."""
+    certificate = Authority.create(key=KEY).certificate
+    assert is_key_of(private_key_pem(KEY), certificate)
+    assert not is_key_of(private_key_pem(generate_key(KeyType.EC_P256)), certificate)
+
+
+def test_encrypted_key_is_a_value_error() -> None:
+    """Like any other text that cannot be read; cryptography raises a TypeError."""
+    encrypted = KEY.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    with pytest.raises(ValueError, match="encrypted"):
+        is_key_of(encrypted, Authority.create(key=KEY).certificate)
 
 
 def test_csr_without_names_has_no_san() -> None:
