@@ -18,6 +18,7 @@ from .docker.diagnosis.checks import Check
 from .docker.diagnosis.remedies import ISSUE_CLIENT
 from .docker.diagnosis.report import Report, Result, worst
 from .docker.diagnosis.successor import find_successor, restart_instead
+from .docker.endpoint import Endpoint
 from .docker.handshake import authorities, probe
 from .docker.handshake.outcome import Answered
 from .errors import DockerUnavailable, VerificationError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from .credential.reader import CredentialFiles
     from .docker.diagnosis.report import CheckResult
-    from .docker.endpoint import Endpoint
     from .docker.handshake.outcome import Version
 
 
@@ -61,7 +61,8 @@ def check(
     except DockerUnavailable as error:
         port = Check.PORT.found(Result.UNREACHABLE, error.message, remedy=error.hint or None)
         return _report(endpoint, [ours.result, port], "no connection")
-    port = Check.PORT.found(Result.OK, f"{peer.ip} answers at port {endpoint.port}")
+    reached = Endpoint(peer.ip, endpoint.port).authority
+    port = Check.PORT.found(Result.OK, f"connected to {reached}")
     in_the_clear = probe.ask(peer, None, timeout).outcome
     plaintext = answers.judge_plaintext(in_the_clear)
     results = [ours.result, port, plaintext]

@@ -206,7 +206,7 @@ class IssuerTooNew(TryAgain):
 
 class RateLimited(TryAgain):
     code = "rate-limited"
-    default_hint = "wait, give a longer --timeout, or have the quota raised"
+    default_hint = "wait, use a longer --timeout, or have the quota raised"
 
 
 class LeaseQuotaExceeded(TryAgain):
@@ -289,12 +289,12 @@ class UnknownNamespace(ConfigurationError):
 
 class UnknownMount(ConfigurationError):
     code = "unknown-mount"
-    default_hint = "give the PKI mount with --mount, or create one with `dockertls-vault ca init`"
+    default_hint = "set the PKI mount with --mount, or create one with `dockertls-vault ca init`"
 
 
 class UnknownRole(ConfigurationError):
     code = "unknown-role"
-    default_hint = "give a role with --role, or create them with `dockertls-vault ca init`"
+    default_hint = "set a role with --role, or create them with `dockertls-vault ca init`"
 
 
 class SigningRefused(ConfigurationError):

@@ -188,7 +188,7 @@ def test_server_certificate_used_as_a_client_is_reported(
 
 @pytest.mark.parametrize(
     ("not_before", "cause"),
-    [(timedelta(days=-8), "expired 1d"), (timedelta(hours=1), "becomes valid only in 59m")],
+    [(timedelta(days=-8), "expired 1d"), (timedelta(hours=1), "not valid for another 59m")],
 )
 def test_client_certificate_outside_its_validity_is_reported(
     daemon: int, authority: Authority, tmp_path: Path, not_before: timedelta, cause: str

@@ -147,9 +147,9 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
         "'ca_chain' is missing",
     ),
     "no certificate": (lambda _: {"data": {"certificate": ""}}, 69, "'certificate' is missing"),
-    "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "a response that is not Vault's"),
+    "HTML with 200": (lambda _: b"<html>It works!</html>", 69, "did not respond like Vault"),
     "another kind of JSON": (lambda _: {"data": [1, 2, 3]}, 69, "has no data"),
-    "a list": (lambda _: b"[1, 2, 3]", 69, "a response that is not Vault's"),
+    "a list": (lambda _: b"[1, 2, 3]", 69, "did not respond like Vault"),
     "nothing": (lambda _: b"", 69, "has no data"),
     "a chain of 1,500": (
         lambda order: _with_chain(order, [order.authority.pem.decode()] * 1500),
@@ -166,19 +166,19 @@ LIES: dict[str, tuple[Callable[[Order], Any], int, str]] = {
         65,
         "Exceeded maximum signature check limit",
     ),
-    "brackets without end": (lambda _: b"[" * 100_000, 69, "not Vault's"),
+    "brackets without end": (lambda _: b"[" * 100_000, 69, "like Vault"),
     "objects, 100,000 deep": (
         lambda _: b'{"data":' * 100_000 + b"1" + b"}" * 100_000,
         69,
-        "not Vault's",
+        "like Vault",
     ),
     "a number of 5,000 digits": (
         lambda _: b'{"data": {"certificate": ' + b"9" * 5000 + b"}}",
         69,
-        "not Vault's",
+        "like Vault",
     ),
-    "what is no number": (lambda _: b'{"data": {"certificate": NaN}}', 69, "not Vault's"),
-    "bytes that are no text": (lambda _: b'{"data": {"certificate": "\xff"}}', 69, "not Vault's"),
+    "what is no number": (lambda _: b'{"data": {"certificate": NaN}}', 69, "like Vault"),
+    "bytes that are no text": (lambda _: b'{"data": {"certificate": "\xff"}}', 69, "like Vault"),
 }
 
 

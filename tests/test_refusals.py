@@ -47,7 +47,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         [],
         78,
         "'server' requires another type of key: role requires keys of type rsa",
-        "give --key-type rsa-2048 (or larger: rsa-3072, rsa-4096), or set key_type=any",
+        "use --key-type rsa-2048 (or larger: rsa-3072, rsa-4096), or set key_type=any",
     ),
     "the RSA key that is long enough": (
         {"key_type": "rsa", "key_bits": 3072},
@@ -61,7 +61,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         ["--key-type", "rsa-2048"],
         78,
         "requires a larger key: role requires a minimum of a 4096-bit key",
-        "give --key-type rsa-4096, or set key_type=any in the role",
+        "use --key-type rsa-4096, or set key_type=any in the role",
     ),
     "an RSA key that none of ours is as long as": (
         {"key_type": "rsa", "key_bits": 8192},
@@ -75,7 +75,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         [],
         78,
         "requires a larger key: role requires a minimum of a 384-bit key",
-        "give --key-type ec-p384, or set key_type=any in the role",
+        "use --key-type ec-p384, or set key_type=any in the role",
     ),
     "P-384": ({"key_type": "ec", "key_bits": 384}, ["--key-type", "ec-p384"], 0, "", ""),
     "P-384 for P-521": (
@@ -83,21 +83,21 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str], int, str, str]] = {
         ["--key-type", "ec-p384"],
         78,
         "requires a larger key: role requires a minimum of a 521-bit key",
-        "give --key-type ec-p521, or set key_type=any in the role",
+        "use --key-type ec-p521, or set key_type=any in the role",
     ),
     "an RSA key for EC alone": (
         {"key_type": "ec"},
         ["--key-type", "rsa-2048"],
         78,
         "requires another type of key: role requires keys of type ec",
-        "give --key-type ec-p256 (or larger: ec-p384, ec-p521), or set key_type=any",
+        "use --key-type ec-p256 (or larger: ec-p384, ec-p521), or set key_type=any",
     ),
     "an EC key for Ed25519": (
         {"key_type": "ed25519"},
         [],
         78,
         "requires another type of key: role requires keys of type ed25519",
-        "give --key-type ed25519, or set key_type=any in the role",
+        "use --key-type ed25519, or set key_type=any in the role",
     ),
     "an address in the CSR": (
         {"allow_ip_sans": False},
@@ -409,7 +409,7 @@ def test_suggested_ttl_works(
     """An issuer that expires in two days cannot sign for a week."""
     mount = make(bao, root={"ttl": "48h"})
     assert issue(mount, tmp_path / "s") == 78
-    hint = re.search(r"give --ttl (\S+), or set leaf_not_after", capsys.readouterr().err)
+    hint = re.search(r"use --ttl (\S+), or set leaf_not_after", capsys.readouterr().err)
     assert hint is not None
     assert hint[1] in {"1d23h", "1d22h"}
     assert issue(mount, tmp_path / "s", "--ttl", hint[1]) == 0
@@ -577,7 +577,7 @@ class TestYoungIssuer:
         told = capsys.readouterr().err
         assert re.search(rf"^error: {self.TOO_NEW}$", told, re.MULTILINE)
         assert re.search(
-            r"^hint: try again in (4m)?\d+s, or give a longer --timeout", told, re.MULTILINE
+            r"^hint: try again in (4m)?\d+s, or use a longer --timeout", told, re.MULTILINE
         )
 
     @pytest.mark.usefixtures("_may_only_sign")

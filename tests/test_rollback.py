@@ -124,7 +124,7 @@ def test_dind_directory_is_found_below(out: Path, purpose: Purpose) -> None:
     assert (done.directory, done.purpose) == (out / purpose.value, purpose)
     assert in_use(out / purpose.value) == first
     put(out, 3, replace(SERVER if purpose is Purpose.CLIENT else CLIENT, layout=Layout.DIND))
-    with pytest.raises(DockerTLSError, match="two credentials are in") as raised:
+    with pytest.raises(DockerTLSError, match="holds two credentials") as raised:
         back(out)
     assert str(out / "server") in raised.value.hint
 

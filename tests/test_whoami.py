@@ -100,7 +100,7 @@ def test_root_token_allows_everything(operator: Operator) -> None:
     """It does not expire, and Vault has no list of its permissions."""
     found = ask(operator, VAULT_TOKEN=operator.token)
     assert found.address == operator.address
-    assert found.token_source == "the token of VAULT_TOKEN"
+    assert found.token_source == "VAULT_TOKEN"
     assert (found.token.ttl, found.token.remaining_uses) == (None, None)
     assert all(it.allowed and not it.missing_rules for it in found.commands)
 

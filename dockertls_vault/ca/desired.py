@@ -85,7 +85,7 @@ class DesiredState:
         if not role["allow_any_name"] and not role["allowed_domains"]:
             raise InvalidInput(
                 "missing --domain (or --allow-any-name)",
-                hint="give --domain example.internal, or --allow-any-name",
+                hint="use --domain example.internal, or --allow-any-name",
             )
         requested = roles.SET_BY_OPTION if name == self.server_role else frozenset()
         return differences(found, role, requested)

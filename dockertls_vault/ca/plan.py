@@ -130,7 +130,7 @@ def _new_root(issuers: Sequence[Issuer], desired: DesiredState) -> GenerateRoot:
         raise InvalidInput(
             f"--root-ttl {format_duration(ttl)} is shorter than the max TTL of the roles "
             f"({format_duration(desired.max_ttl)}): a certificate cannot outlive its root",
-            hint=f"give a longer --root-ttl; the default is {format_duration(ROOT_TTL)}",
+            hint=f"use a longer --root-ttl; the default is {format_duration(ROOT_TTL)}",
         )
     return GenerateRoot(f"root-{number}", common_name, ttl, keeps_others=bool(issuers))
 
@@ -154,5 +154,5 @@ def _ineffective_options(
         if domain not in has:
             yield (
                 f"--remove-domain {domain} has no effect: the role {desired.server_role} does not "
-                "have it"
+                "allow that domain"
             )

@@ -152,7 +152,7 @@ def _no_root(mount: str) -> str:
 def _import(why: str, mount: str) -> str:
     return (
         f"{why}; import its root (bao write {quote(mount)}/issuers/import/cert "
-        "pem_bundle=@root.pem), or give the mount that has it with --trust-mount"
+        "pem_bundle=@root.pem), or set the mount that has it with --trust-mount"
     )
 
 

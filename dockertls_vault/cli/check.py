@@ -46,7 +46,8 @@ def check(
         typer.Argument(
             metavar="[HOST]",
             help=described(
-                "The daemon: tcp://h:2376, h:2376, h or [::1]:2376.", variables=["DOCKER_HOST"]
+                "The daemon's address: tcp://HOST:2376, HOST:2376, HOST or [::1]:2376.",
+                variables=["DOCKER_HOST"],
             ),
         ),
     ] = None,
@@ -55,7 +56,7 @@ def check(
         typer.Option(
             metavar="DIR",
             help=described(
-                "The directory that holds our certificate, key and ca.pem.",
+                "The directory that holds your certificate, key and ca.pem.",
                 variables=["DOCKER_CERT_PATH"],
                 default="~/.docker",
             ),
@@ -65,10 +66,11 @@ def check(
         str, typer.Option(metavar="DURATION", help="The timeout for each response.")
     ] = "10s",
 ) -> None:
-    """Check that a daemon rejects strangers and accepts us.
+    """Check that a daemon rejects clients without a trusted certificate and accepts yours.
 
     The exit status is that of the worst result: 0 all checks passed, 1 a warning,
-    3 inconclusive, 65 an error, 69 no answer, 76 strangers are accepted, or could be.
+    3 inconclusive, 65 an error, 69 no answer, 76 clients without a trusted certificate are
+    accepted, or could be.
     """
     from dockertls_vault.check import check as check_endpoint
 

@@ -47,7 +47,7 @@ def dev(
     domain: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="As for `ca init`; by default any server name is allowed."
+            metavar="NAME", help="Same as for `ca init`. Without it, any server name is allowed."
         ),
     ] = None,
 ) -> None:

@@ -9,10 +9,10 @@ def note(layout: Layout) -> str:
     """Return how to make a daemon serve the certificate that is now in use."""
     if layout is Layout.DIND:
         return (
-            "dockerd in the container reads these files when it starts: restart the container to "
-            "serve this certificate"
+            "dockerd in the container reads these files only at startup; restart the container to "
+            "use the new certificate"
         )
     return (
-        "dockerd reads these files when it starts: restart it to serve this certificate "
+        "dockerd reads these files only at startup; restart it to use the new certificate "
         "(systemctl restart docker)"
     )

@@ -40,7 +40,7 @@ def rollback(
     settings: Settings,
     preferences: Preferences,
     directory: Annotated[
-        str, typer.Argument(metavar="DIR", help="The directory of the credential.")
+        str, typer.Argument(metavar="DIR", help="The credential directory (--dir of issue).")
     ],
     generation: Annotated[
         str | None,
@@ -69,7 +69,7 @@ def rollback(
     done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
     render.show("rollback", done, preferences, parts=[_fields(done)], warnings=done.warnings)
     if done.previous == done.generation.name:
-        logger.info("it was already in use")
+        logger.info("this generation is already in use; nothing changed")
     elif done.purpose is Purpose.SERVER:
         logger.info(restart.note(done.layout))
 

@@ -86,7 +86,7 @@ def locate(directory: Path, *, admins: str | None = None) -> Placement:
     found = {path: owner for path in places if (owner := _owner(path)) is not None}
     if whole not in found and len(found) > 1:
         raise InvalidInput(
-            f"two credentials are in {directory}",
+            f"{directory} holds two credentials",
             hint=f"name one of them: {' or '.join(map(str, found))}",
         )
     if not found:
@@ -94,7 +94,7 @@ def locate(directory: Path, *, admins: str | None = None) -> Placement:
             f"no dockertls-vault credential in {directory}"
             if os.path.lexists(whole)
             else f"the directory {directory} does not exist",
-            hint="give the --dir of `dockertls-vault issue`",
+            hint="pass the directory that was used as --dir",
         )
     path, owner = next(iter(found.items()))
     return Placement(

@@ -18,8 +18,8 @@ _EXAMPLE = "write it as tcp://docker.example.com:2376"
 _WITHOUT_TLS = {
     "unix": "a local socket has no TLS to check; file permissions protect it",
     "npipe": "a named pipe has no TLS to check",
-    "fd": "give the address that it listens on; this is systemd's socket activation",
-    "ssh": "give a TLS endpoint; this connection uses SSH",
+    "fd": "use the address that it listens on; this is systemd's socket activation",
+    "ssh": "use a TLS endpoint; this connection uses SSH",
     "http": "write tcp:// to check that this plaintext is rejected",
 }
 

@@ -43,7 +43,7 @@ def boolean(value: object) -> bool:
         return value
     if text(value) in _TRUE | _FALSE:
         return value in _TRUE
-    raise InvalidInput(f"neither true nor false: {value!r}")
+    raise InvalidInput(f"not a boolean: {value!r}")
 
 
 def count(value: object) -> int:

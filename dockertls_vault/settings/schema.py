@@ -190,7 +190,7 @@ class Settings:
     )
     timeout: timedelta = _setting(
         timedelta(seconds=30),
-        "Total time limit for all requests to Vault, including retries.",
+        "Overall time limit for requests to Vault, including retries.",
         parse=parsers.duration,
         variables=("DOCKERTLS_TIMEOUT",),
         key="vault.timeout",

@@ -56,7 +56,7 @@ def wait_until_old_enough(
             f"{format_duration(backdated)}"
         )
         why = f"waiting {format_duration(left)}: {message}"
-        hint = f"try again in {format_duration(left)}, or give a longer --timeout"
+        hint = f"try again in {format_duration(left)}, or use a longer --timeout"
     else:
         wait = _POLL
         message = (

@@ -222,7 +222,7 @@ def _not_revoked(login: Login, error: DockerTLSError) -> str:
     named = "ACCESSOR" if accessor.startswith("-") else quote(accessor)
     return (
         f"could not revoke the token from our login; {validity}: {error.message}; "
-        f"`bao token revoke -accessor {named}` (or vault) ends it"
+        f"`bao token revoke -accessor {named}` revokes it"
     )
 
 

@@ -286,7 +286,7 @@ def test_hint_offers_another_role_only_if_a_role_is_restricted(
     assert kinds(plan.steps) == [SetDefault, WriteRole]
     with pytest.raises(ConfirmationRequired) as refused:
         bootstrap.apply(ca, plan)
-    assert refused.value.hint == "give --yes to confirm"
+    assert refused.value.hint == "use --yes to confirm"
 
 
 def test_role_is_not_widened_without_consent(ca: CertificateAuthority, session: Session) -> None:

@@ -336,7 +336,7 @@ def test_domain_to_remove_may_have_any_form() -> None:
     (change,) = step.changes
     assert change.after == ["{{x}}", "a.test"]
     assert plan.ineffective_options == (
-        "--remove-domain b.test has no effect: the role server does not have it",
+        "--remove-domain b.test has no effect: the role server does not allow that domain",
     )
     with pytest.raises(InvalidInput, match="empty name"):
         parse_removals([" "])

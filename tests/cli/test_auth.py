@@ -61,7 +61,7 @@ def test_auth_prints_a_table(
     assert run(["auth", "-v"]) == 0
     captured = capsys.readouterr()
     words = " ".join(captured.out.split())
-    assert "name token-alice policies default token source the token of VAULT_TOKEN" in words
+    assert "name token-alice policies default token source VAULT_TOKEN" in words
     assert "result command details" in words
     assert "denied issue server path" in words
     assert "dockertls/sign/server" in words

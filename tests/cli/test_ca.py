@@ -146,7 +146,7 @@ def test_changed_role_is_shown_as_a_difference(
 error: nothing was changed: the plan restricts what is allowed today
   - the role server: restricts: no_store: false -> true
   - the role server: restricts: client_flag: true -> false
-hint: give --yes to confirm; to keep that role as it is, choose another \
+hint: use --yes to confirm; to keep that role as it is, choose another \
 (DOCKERTLS_SERVER_ROLE, DOCKERTLS_CLIENT_ROLE)
 """,
     )
@@ -287,7 +287,7 @@ def test_option_without_effect_is_reported(
         == """\
 warning: --common-name has no effect: the existing CA is kept
 warning: --root-ttl has no effect: the existing CA is kept
-warning: --remove-domain b.test has no effect: the role server does not have it
+warning: --remove-domain b.test has no effect: the role server does not allow that domain
 """
     )
 

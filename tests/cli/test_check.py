@@ -301,7 +301,7 @@ def test_incomplete_default_credential_gives_status_65(
     directory.mkdir()
     (directory / "ca.pem").write_bytes(authority.pem)
     assert run(["check", f"localhost:{daemon}"]) == 65
-    assert "it chains to CN=check root" in capsys.readouterr().out
+    assert "chains to CN=check root" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "TCP"])

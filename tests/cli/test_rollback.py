@@ -57,7 +57,7 @@ def test_rollback_to_the_generation_in_use_needs_no_restart(
         put(tmp_path, number, SERVER)
     assert run(["rollback", str(tmp_path), generations(tmp_path)[1]]) == 0
     said = capsys.readouterr().err
-    assert "it was already in use" in said
+    assert "this generation is already in use; nothing changed" in said
     assert "restart" not in said
 
 

@@ -290,7 +290,7 @@ class TestSourceOfARejectedToken:
     def test_environment_variable_is_named(self, operator: Operator, variable: str) -> None:
         """It is the first place where a token is looked for."""
         found = self.refusal(operator, **{variable: self.STALE})
-        assert found.message.startswith(f"Vault rejected the token of {variable}: ")
+        assert found.message.startswith(f"Vault rejected the token from {variable}: ")
         assert f"unset {variable}, or log in again" in found.hint
 
     @pytest.mark.parametrize(
@@ -314,14 +314,14 @@ class TestSourceOfARejectedToken:
         """The agent that writes it may have stopped."""
         (tmp_path / "sink").write_text(self.STALE)
         found = self.refusal(operator, DOCKERTLS_TOKEN_FILE=str(tmp_path / "sink"))
-        assert f"the token of {tmp_path / 'sink'}: " in found.message
+        assert f"the token from {tmp_path / 'sink'}: " in found.message
         assert "agent" in found.hint
 
     def test_token_file_of_vault_login_is_named(self, operator: Operator, tmp_path: Path) -> None:
         """It may be from a login days ago."""
         (tmp_path / ".vault-token").write_text(self.STALE)
         found = self.refusal(operator, HOME=str(tmp_path))
-        assert f"the token of {tmp_path / '.vault-token'}: " in found.message
+        assert f"the token from {tmp_path / '.vault-token'}: " in found.message
         assert "`vault login`" in found.hint
 
     def test_login_bound_to_another_address_names_token_bound_cidrs(
@@ -330,7 +330,7 @@ class TestSourceOfARejectedToken:
         """Each new token of that role would be rejected, too."""
         variables = approle(operator, token_bound_cidrs="192.0.2.0/24")
         found = self.refusal(operator, **variables)
-        assert "the token of our login (logged in with approle at " in found.message
+        assert "the token from our login (logged in with approle at " in found.message
         assert "token_bound_cidrs" in found.hint
 
     def test_token_at_its_last_use_has_its_own_hint(self, operator: Operator) -> None:
@@ -338,7 +338,9 @@ class TestSourceOfARejectedToken:
         token = operator.create_token(policies=["default"], ttl="5m", num_uses=1)
         with (
             session(operator.address, VAULT_TOKEN=token) as opened,
-            pytest.raises(TokenRejected, match="the token of VAULT_TOKEN: this was its") as caught,
+            pytest.raises(
+                TokenRejected, match="the token from VAULT_TOKEN: this was its"
+            ) as caught,
         ):
             capabilities(opened, ["x"])
         assert "num_uses" in caught.value.hint
@@ -397,7 +399,7 @@ def test_one_use_login_goes_to_a_node_that_refuses_the_probe(operator: Operator)
     ("answer", "words"),
     [
         (Node.closes_mid_body, "closed the connection unexpectedly"),
-        (Node.answers_html, "not Vault's"),
+        (Node.answers_html, "like Vault"),
         (says("leadership lost while committing log", status="500 Oops"), "leadership lost"),
         (says("context canceled", status="500 Oops"), "context canceled"),
         (says("bad gateway", status="502 Bad Gateway"), "bad gateway"),

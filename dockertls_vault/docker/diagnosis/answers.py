@@ -241,7 +241,7 @@ def _judge_no_docker(check: Check, outcome: Outcome) -> CheckResult:
                 Result.UNREACHABLE,
                 "no response before the timeout",
                 "the port is open, but nothing responds: dockerd hangs or is still starting",
-                "check dockerd on that host, or give a longer --timeout",
+                "check dockerd on that host, or use a longer --timeout",
             )
         case Alerted(alert=alert):
             return check.found(

@@ -63,7 +63,8 @@ def explain_refusal(
         return Cause(
             f"it accepts clients of {listed(authorities)}; our certificate was issued by "
             f"{listed([issuer])}, or cert.pem lacks an intermediate between the two",
-            f"if tlscacert of the daemon holds that CA already, {RESTART}; otherwise add it there",
+            f"if the daemon's tlscacert already contains that CA, {RESTART}; otherwise add the "
+            "CA and restart",
         )
     return None
 

@@ -10,15 +10,15 @@ from .report import CheckResult, Result
 class Check(Enum):
     """A check: its identifier in JSON, which never changes, and its description for people."""
 
-    CREDENTIAL = "credential", "load our credential"
+    CREDENTIAL = "credential", "load the client credential"
     PORT = "port", "connect"
     PLAINTEXT = "plaintext", "connect in plaintext"
     NO_CERTIFICATE = "no-certificate", "connect without a client certificate"
     FORGED_CERTIFICATE = "forged-certificate", "connect with a forged client certificate"
     TRUST = "trust", "check whose clients it accepts"
-    VERSION = "version", "connect with our client certificate"
+    VERSION = "version", "connect with the client certificate"
     NAME = "name", "match the name against the SANs"
-    CHAIN = "chain", "verify the chain against our ca.pem"
+    CHAIN = "chain", "verify the chain against ca.pem"
     VALIDITY = "validity", "check its validity"
     USAGE = "usage", "check its extended key usage"
 

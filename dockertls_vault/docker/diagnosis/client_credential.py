@@ -71,7 +71,7 @@ def none(issue: str = ISSUE_CLIENT) -> Credential:
         Result.WARNING,
         "no credential",
         reason="only the checks without a client certificate are run",
-        remedy=f"create one with {issue}, or give its directory with --certs",
+        remedy=f"create one with {issue}, or set its directory with --certs",
     )
     return Credential(chain=(), roots=(), identity=None, result=result)
 
@@ -121,12 +121,12 @@ def _read(path: Path) -> bytes:
         return atomic.read(path)
     except PermissionError:
         raise _Unusable(
-            f"{path} may not be read", "run as its owner or a member of its group"
+            f"no permission to read {path}", "run as its owner or a member of its group"
         ) from None
     except FileNotFoundError:
         raise _Unusable(
             f"{path} does not exist",
-            "issue it: {issue}, or give another directory with --certs",
+            "issue it: {issue}, or set another directory with --certs",
         ) from None
     except OSError as error:
         raise _Unusable(f"{path} cannot be read ({error.strerror})") from None
@@ -174,7 +174,7 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
             Result.ERROR,
             f"{subject} is not a client certificate: clientAuth is missing",
             "the daemon accepts only client certificates",
-            "give the directory of a client credential with --certs",
+            "set the directory of a client credential with --certs",
         )
     if end <= now:
         return found(
@@ -187,7 +187,7 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
     if now < start:
         return found(
             Result.ERROR,
-            f"{subject} becomes valid only in {format_duration(start - now)}",
+            f"{subject} is not valid for another {format_duration(start - now)}",
             "this machine's clock is behind the CA's, or its validity starts later",
             "compare the clocks of this machine, the daemon's host and Vault",
         )
@@ -201,6 +201,6 @@ def _judge(certificate: Certificate, now: datetime, issue: str) -> CheckResult:
         )
     return found(
         Result.OK,
-        f"{subject} of {certificate.issuer.rfc4514_string()} is valid for "
-        f"{format_duration(end - now)}, until {format_time(end)}",
+        f"{subject}, issued by {certificate.issuer.rfc4514_string()}, expires in "
+        f"{format_duration(end - now)}, at {format_time(end)}",
     )

@@ -129,7 +129,7 @@ def judge_chain(
         )
     # If an intermediate signed it, any of them may be its root.
     issuers = [root for root in roots if is_signed_by(certificate, root)] or roots
-    return found(Result.OK, f"it chains to {_listed(issuers)}")
+    return found(Result.OK, f"chains to {_listed(issuers)}")
 
 
 def _has_its_own_check(objection: Objection, certificate: Certificate, now: datetime) -> bool:
@@ -169,14 +169,13 @@ def judge_validity(
     )
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     left = end - now
-    until = f"until {format_time(end)}"
     if left <= timedelta(0):
         cause = waiting or Cause(
             "it was not renewed, or dockerd has not been restarted since", _RENEW
         )
         return Check.VALIDITY.found(
             Result.ERROR,
-            f"it expired {format_duration(-left)} ago: valid {until}",
+            f"it expired {format_duration(-left)} ago: valid until {format_time(end)}",
             reason="dockerd keeps serving an expired certificate, which every client rejects: "
             + cause.reason,
             remedy=cause.remedy,
@@ -184,11 +183,12 @@ def judge_validity(
     if now < start:
         return Check.VALIDITY.found(
             Result.ERROR,
-            f"it becomes valid only in {format_duration(start - now)}",
+            f"not valid for another {format_duration(start - now)}",
             reason="this machine's clock is behind the CA's, or its validity starts later",
             remedy="compare the clocks of this machine, the daemon's host and Vault",
         )
-    summary = f"{format_duration(left)} of {format_duration(end - start)} left, {until}"
+    summary = f"expires in {format_duration(left)}, at {format_time(end)} "
+    summary += f"(validity {format_duration(end - start)})"
     if waiting or left < min((end - start) * WARN_AT_SHARE, WARN_AT_MOST):
         cause = waiting or Cause(
             "renewal is overdue, or dockerd has not been restarted since",

@@ -242,7 +242,7 @@ def seconds_left(deadline: float) -> float:
 def _reason(error: SSL.Error) -> str:
     """Return OpenSSL's reason for an error, the last if there are several."""
     found = error.args[0] if error.args else ()
-    return str(found[-1][-1]) if found else "an unknown error of OpenSSL"
+    return str(found[-1][-1]) if found else "unknown OpenSSL error"
 
 
 def _classify(reason: str) -> Outcome:

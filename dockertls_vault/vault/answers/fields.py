@@ -24,7 +24,7 @@ def data(body: Any) -> dict[str, Any]:
     """Return the ``data`` object of a response."""
     found = body.get("data") if isinstance(body, dict) else None
     if not isinstance(found, dict):
-        raise NotVault("the response is not Vault's: it has no data")
+        raise NotVault("the server did not respond like Vault: no data")
     return found
 
 
@@ -121,4 +121,6 @@ def _is_utf8(found: str) -> bool:
 
 
 def _wrong(name: str) -> NotVault:
-    return NotVault(f"the response is not Vault's: {name!r} is missing or of the wrong type")
+    return NotVault(
+        f"the server did not respond like Vault: {name!r} is missing or of the wrong type"
+    )

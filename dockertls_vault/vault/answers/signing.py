@@ -88,7 +88,7 @@ def _other_key(refusal: Refusal) -> KeyNotAllowed:
     more = f" (or larger: {', '.join(larger)})" if larger else ""
     return KeyNotAllowed(
         f"the role {_role(refusal)!r} requires another type of key: {refusal.message}",
-        hint=f"give --key-type {smallest}{more}, or set key_type=any in the role",
+        hint=f"use --key-type {smallest}{more}, or set key_type=any in the role",
     )
 
 
@@ -99,7 +99,7 @@ def _larger_key(refusal: Refusal) -> KeyNotAllowed:
     fitting = [kind for kind in kinds if kind.bits >= bits]
     return KeyNotAllowed(
         f"the role {_role(refusal)!r} requires a larger key: {refusal.message}",
-        hint=f"give --key-type {fitting[0]}, or set key_type=any in the role"
+        hint=f"use --key-type {fitting[0]}, or set key_type=any in the role"
         if fitting
         else f"set key_bits={kinds[-1].bits} in the role: larger keys are not supported here",
     )
@@ -127,14 +127,14 @@ def _issuer_ends(refusal: Refusal) -> TTLNotAllowed | IssuerExpired:
     if end is None or now is None:
         return TTLNotAllowed(
             f"the issuer of the role {_role(refusal)!r} expires too soon: {refusal.message}",
-            hint="give a shorter --ttl",
+            hint="use a shorter --ttl",
         )
     if end <= now:
         return _expired(refusal, f" at {format_time(end)}")
     return TTLNotAllowed(
         f"the issuer of the role {_role(refusal)!r} expires at {format_time(end)}, before "
         f"the certificate would: {refusal.message}",
-        hint=f"give --ttl {format_duration(_longest(end - now))}, or set "
+        hint=f"use --ttl {format_duration(_longest(end - now))}, or set "
         "leaf_not_after_behavior=truncate on the issuer",
     )
 

@@ -113,7 +113,7 @@ def _retry_after(refusal: Refusal) -> float:
 def _not_vault(refusal: Refusal) -> NotVault:
     kind = refusal.headers.get("Content-Type", "").partition(";")[0]
     what = f"HTTP {refusal.status}, {kind}" if kind else f"HTTP {refusal.status}"
-    return NotVault(f"{refusal.address} returned a response that is not Vault's ({what})")
+    return NotVault(f"{refusal.address} did not respond like Vault ({what})")
 
 
 def _not_behind_it(refusal: Refusal) -> VaultUnreachable:

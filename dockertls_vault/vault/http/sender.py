@@ -189,7 +189,7 @@ class Sender:
         if verdict in {Verdict.FINAL, Verdict.NO_FORWARDING}:
             raise fault
         if isinstance(fault, VaultSealed) and self._is_new(address, until):
-            fault = NotInitialized(f"Vault at {address} was never initialized")
+            fault = NotInitialized(f"Vault at {address} is not initialized")
             return Failure(fault, patience=0.0)
         return Failure(
             fault,

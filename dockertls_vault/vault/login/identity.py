@@ -91,9 +91,9 @@ class Identity:
 
     def explain_rejection(self, refused: TokenRejected) -> TokenRejected:
         """Return the error with the source of the rejected token, and what to do about it."""
-        whose = self._found
+        whose = f"the token from {self._found}"
         if self._choice.method is not Method.TOKEN:
-            whose = f"the token of our login ({self._found})"
+            whose = f"the token from our login ({self._found})"
         own_hint = "" if refused.hint == refused.default_hint else refused.hint
         return TokenRejected(
             f"Vault rejected {whose}: {refused.why}",
@@ -108,7 +108,7 @@ class Identity:
                 "check the auth role: token_bound_cidrs must include this machine, and "
                 "token_num_uses must be high enough"
             )
-        doubt = "is it expired, revoked, or from another server?"
+        doubt = "it may have expired, been revoked, or belong to another server;"
         if self._settings.token is not None:
             variable = self._settings.origins["token"]
             instead = choose(without_token(self._settings))
@@ -132,7 +132,7 @@ class Identity:
             self._authenticator.refuse_wrapping(token, origin)
             self._checked = token
             logger.debug("the token comes from %s", origin)
-        self._found = f"the token of {origin}"
+        self._found = origin
         return token
 
     def _look(self) -> tuple[str, str]:

@@ -66,7 +66,9 @@ def _ask_github(settings: Settings, url: Target, left: float) -> str:
     Raises LoginDenied if the job lacks the permission, RateLimited, or else VaultUnreachable.
     """
     if settings.github_token is None:
-        raise NoToken("ACTIONS_ID_TOKEN_REQUEST_URL is set, but ACTIONS_ID_TOKEN_REQUEST_TOKEN not")
+        raise NoToken(
+            "ACTIONS_ID_TOKEN_REQUEST_URL is set, but ACTIONS_ID_TOKEN_REQUEST_TOKEN is not"
+        )
     secret = check_secret(settings.github_token, settings.origins["github_token"])
     deadline = time.monotonic() + left
     transport = Transport(_without_vault(settings))

@@ -234,7 +234,7 @@ def _left_behind(method: Method) -> str:
 def _auth(body: Any, method: Method) -> dict[str, Any]:
     auth = body.get("auth") if isinstance(body, dict) else None
     if not isinstance(auth, dict):
-        raise NotVault(f"the response to the {method} login is not Vault's: it has no token")
+        raise NotVault(f"the server did not respond to the {method} login like Vault: no token")
     if not auth.get("client_token") and auth.get("mfa_requirement"):
         raise LoginDenied(
             f"Vault requires MFA for the {method} login",
@@ -278,7 +278,7 @@ def _token(auth: dict[str, Any], method: Method) -> str:
         return check_secret(fields.text(auth, "client_token"), "Vault's answer")
     except (NoToken, NotVault):
         raise NotVault(
-            f"the response to the {method} login is not Vault's: it has no token"
+            f"the server did not respond to the {method} login like Vault: no token"
         ) from None
 
 

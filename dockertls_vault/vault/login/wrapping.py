@@ -65,9 +65,11 @@ def wrapped(origin: str, path: str) -> NoToken:
     hint = (
         "set DOCKERTLS_WRAPPED_SECRET_ID to it, and set the role_id"
         if _SECRET_ID.fullmatch(path)
-        else "unwrap it (bao unwrap -field=token, or vault) and use the token inside"
+        else "unwrap it (`bao unwrap -field=token` or `vault unwrap -field=token`) and use the "
+        "token it returns"
     )
     return NoToken(
-        f"{origin} has a wrapping token (created at {path!r}) instead of a token; it was not used",
+        f"{origin} holds a wrapping token (created at {path!r}), not a Vault token; it was left "
+        "unused",
         hint=hint,
     )

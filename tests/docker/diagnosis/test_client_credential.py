@@ -48,7 +48,7 @@ def test_valid_credential_is_usable(tmp_path: Path) -> None:
     """The summary has its name, issuer and remaining validity."""
     credential = load_from(write_credential(tmp_path, ROOT.pem, ROOT.client("alice")))
     assert credential.result.result is Result.OK
-    assert "CN=alice of CN=test root is valid for 54m" in credential.result.summary
+    assert "CN=alice, issued by CN=test root, expires in 54m" in credential.result.summary
     assert credential.hello is not None
     assert credential.hello.roots == (ROOT.certificate,)
     assert credential.roots == (ROOT.certificate,)
@@ -151,7 +151,7 @@ def test_unreadable_file_names_who_may_read_it(tmp_path: Path) -> None:
     with somebody_else(tmp_path):
         credential = load_from(tmp_path)
     assert credential.result.result is Result.ERROR
-    assert "may not be read" in credential.result.summary
+    assert "no permission to read" in credential.result.summary
     assert "as its owner" in str(credential.result.remedy)
 
 

@@ -72,7 +72,7 @@ def test_certificate_without_a_san_is_an_error() -> None:
         (YEARS, timedelta(days=800), Result.WARNING, "25d of 825d left"),
         (WEEK, WEEK, Result.ERROR, "expired 0s ago"),
         (WEEK, timedelta(days=8), Result.ERROR, "expired 1d ago"),
-        (WEEK, timedelta(hours=-2), Result.ERROR, "becomes valid only in 2h"),
+        (WEEK, timedelta(hours=-2), Result.ERROR, "not valid for another 2h"),
     ],
 )
 def test_validity_is_checked(

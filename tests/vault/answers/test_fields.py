@@ -31,7 +31,7 @@ def test_login_without_a_valid_token_is_an_error(token: object) -> None:
         misbehaving(says_json({"auth": {"client_token": token}})) as node,
         session(node.address, **APPROLE) as opened,
     ):
-        with pytest.raises(NotVault, match="login is not Vault's: it has no token") as caught:
+        with pytest.raises(NotVault, match="login like Vault: no token") as caught:
             lookup(opened)
         assert node.paths == ["/v1/auth/approle/login"]
     assert SECRET not in f"{caught.value} {caught.value.hint}"

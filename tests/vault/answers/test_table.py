@@ -399,7 +399,7 @@ def test_hint_suggests_the_longest_ttl_that_fits(end: str, ttl: str) -> None:
     answer = Answer(400, DATE, {"errors": [f"{BEYOND} {end}"]}, empty=False)
     fault = table.read("POST", SIGN, VAULT, answer).fault
     assert fault is not None
-    assert fault.hint.startswith(f"give --ttl {ttl}, or ")
+    assert fault.hint.startswith(f"use --ttl {ttl}, or ")
 
 
 def test_every_row_of_the_table_has_an_example() -> None:

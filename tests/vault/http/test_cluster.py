@@ -123,8 +123,8 @@ def test_each_fault_of_a_single_node_has_its_own_error(
     ("answer", "words"),
     [
         (Node.never_ends, "is too large"),
-        (Node.answers_html, "not Vault's (HTTP 200, text/html)"),
-        (Node.answers_as_another_service, "not Vault's (HTTP 404)"),
+        (Node.answers_html, "like Vault (HTTP 200, text/html)"),
+        (Node.answers_as_another_service, "like Vault (HTTP 404)"),
     ],
 )
 def test_server_that_is_not_vault_is_not_retried(answer: Answer, words: str) -> None:

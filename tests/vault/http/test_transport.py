@@ -337,7 +337,7 @@ def test_deeply_nested_json_is_not_vaults() -> None:
     with (
         misbehaving(answer) as node,
         session(node.address, VAULT_TOKEN="t", VAULT_MAX_RETRIES="0") as opened,
-        pytest.raises(NotVault, match="that is not Vault's"),
+        pytest.raises(NotVault, match="did not respond like Vault"),
     ):
         lookup(opened)
 

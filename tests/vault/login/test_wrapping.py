@@ -59,8 +59,8 @@ def test_wrapping_token_in_place_of_a_token_is_not_spent(
     token = wrap(operator, "auth/token/create", FOR_A_TOKEN, **form)
     error = refused(operator, VAULT_TOKEN=token)
     assert error.message == (
-        "VAULT_TOKEN has a wrapping token (created at 'auth/token/create') instead of a token; "
-        "it was not used"
+        "VAULT_TOKEN holds a wrapping token (created at 'auth/token/create'), not a Vault token; "
+        "it was left unused"
     )
     assert "unwrap it " in error.hint
     assert can_be_unwrapped(operator, token)
