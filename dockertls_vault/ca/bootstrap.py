@@ -92,7 +92,7 @@ def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> O
         raise ConfirmationRequired(
             f"nothing was changed: the plan {plan.consequence}",
             problems=plan.needs_confirmation,
-            hint="; ".join(("give --yes to confirm", *plan.unwanted_hint)),
+            hint="; ".join(("use --yes to confirm", *plan.unwanted_hint)),
         )
     state = ca.state(tuple(plan.desired.roles))
     _check_the_mount(plan, state)

@@ -24,7 +24,7 @@ def test_ca_missing_from_the_daemons_list_explains_a_rejection() -> None:
     cause = explain_refusal([OTHER.certificate.subject], [NEW.client().certificate], [], None)
     assert cause is not None
     assert "clients of CN=other root; our certificate was issued by CN=our root 2" in cause.reason
-    assert str(cause.remedy).index("restart") < str(cause.remedy).index("add it")
+    assert str(cause.remedy).index("restart") < str(cause.remedy).index("add the CA")
 
 
 @pytest.mark.parametrize("authorities", [[], [NEW.certificate.subject]])

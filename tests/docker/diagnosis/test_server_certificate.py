@@ -66,10 +66,10 @@ def test_certificate_without_a_san_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("validity", "age", "result", "words"),
     [
-        (WEEK, timedelta(days=4), Result.OK, "3d of 7d left"),
-        (WEEK, timedelta(days=5), Result.WARNING, "2d of 7d left"),
-        (YEARS, timedelta(days=790), Result.OK, "35d of 825d left"),
-        (YEARS, timedelta(days=800), Result.WARNING, "25d of 825d left"),
+        (WEEK, timedelta(days=4), Result.OK, "expires in 3d, at "),
+        (WEEK, timedelta(days=5), Result.WARNING, "expires in 2d, at "),
+        (YEARS, timedelta(days=790), Result.OK, "expires in 35d, at "),
+        (YEARS, timedelta(days=800), Result.WARNING, "expires in 25d, at "),
         (WEEK, WEEK, Result.ERROR, "expired 0s ago"),
         (WEEK, timedelta(days=8), Result.ERROR, "expired 1d ago"),
         (WEEK, timedelta(hours=-2), Result.ERROR, "not valid for another 2h"),
@@ -83,6 +83,7 @@ def test_validity_is_checked(
     judged = server_certificate.judge_validity(certificate, NOW)
     assert judged.result is result
     assert words in judged.summary
+    assert result is Result.ERROR or judged.summary.endswith(f" (validity {validity.days}d)")
 
 
 @pytest.mark.parametrize(

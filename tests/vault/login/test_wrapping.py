@@ -71,7 +71,7 @@ def test_wrapping_token_in_a_file_is_not_spent(operator: Operator, tmp_path: Pat
     token = wrap(operator, "auth/token/create", FOR_A_TOKEN)
     (tmp_path / "token").write_text(f"{token}\n")
     error = refused(operator, DOCKERTLS_TOKEN_FILE=str(tmp_path / "token"))
-    assert error.message.startswith(f"{tmp_path / 'token'} has a wrapping token (created at")
+    assert error.message.startswith(f"{tmp_path / 'token'} holds a wrapping token (created at")
     assert can_be_unwrapped(operator, token)
 
 
@@ -213,7 +213,7 @@ def test_sinks_of_a_real_agent(openbao: DevVault, tmp_path: Path) -> None:
     )
     with session(operator.address, DOCKERTLS_TOKEN_FILE=str(tmp_path / "plain")) as opened:
         assert lookup(opened).path == f"auth/{mount}/login"
-    for sink, words in (("wrapped", "has a wrapping token"), ("encrypted", "encrypted")):
+    for sink, words in (("wrapped", "holds a wrapping token"), ("encrypted", "encrypted")):
         with (
             pytest.raises(NoToken, match=words),
             session(operator.address, DOCKERTLS_TOKEN_FILE=str(tmp_path / sink)),
