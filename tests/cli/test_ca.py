@@ -303,7 +303,7 @@ def test_intermediate_without_its_root_is_not_ready(
     assert captured.err == ignored_by(vault_server) + (
         f"warning: no certificate can be issued yet: the mount {mount} has no current root "
         f"certificate; "
-        f"import its root (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or give "
+        f"import its root (bao write {mount}/issuers/import/cert pem_bundle=@root.pem), or set "
         f"the mount that has it with --trust-mount\n"
     )
     assert init("-o", "json") == 78
