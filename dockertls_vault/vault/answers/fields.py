@@ -24,7 +24,7 @@ def data(body: Any) -> dict[str, Any]:
     """Return the ``data`` object of a response."""
     found = body.get("data") if isinstance(body, dict) else None
     if not isinstance(found, dict):
-        raise NotVault("the server did not respond like Vault: no data")
+        raise NotVault("the server did not respond like Vault: the response has no data")
     return found
 
 
