@@ -66,6 +66,8 @@ def who_am_i(session: Session, settings: Settings) -> WhoAmI:
     paths = {_path(rule): None for person in rules for rule in rules[person]}
     has = capabilities(session, tuple(paths))
     permissions = {person: _permission(COMMANDS[person], rules[person], has) for person in rules}
+    issuing = [it for it in (Person.SERVER, Person.CLIENT) if permissions[it].allowed]
+    missing_mount = _missing_mount(session, settings) if issuing else None
     return WhoAmI(
         address=session.address,
         namespace=settings.namespace,
@@ -73,12 +75,13 @@ def who_am_i(session: Session, settings: Settings) -> WhoAmI:
         token_source=source,
         token=looked_up,
         commands=tuple(
-            permission
-            if person is Person.ADMIN or not permission.allowed
-            else replace(
+            replace(
                 permission,
-                reason=_obstacle(session, settings, _role(person, settings), looked_up),
+                reason=missing_mount
+                or _missing_role(session, settings.mount, _role(person, settings), looked_up),
             )
+            if person in issuing
+            else permission
             for person, permission in permissions.items()
         ),
         consumed_wrapping_token=next(
@@ -106,18 +109,24 @@ def _permission(
     return Permission(command, allowed=not missing, missing_rules=missing)
 
 
-def _obstacle(session: Session, settings: Settings, role: str, token: Token) -> str | None:
-    """Return which mount or role is missing, if any: root is allowed to use even those.
-
-    The role is not read with a token that has a limited number of uses.
-    """
-    signer = PKI(session, settings.mount)
-    trust = PKI(session, settings.trust_mount or settings.mount)
+def _missing_mount(session: Session, settings: Settings) -> str | None:
+    """Return which mount is missing, if any: root is allowed to use even that."""
     try:
-        for mount in (signer, trust):
-            mount.references()
+        for mount in dict.fromkeys((settings.mount, settings.trust_mount or settings.mount)):
+            PKI(session, mount).references()
+    except UnknownMount as error:
+        return error.message
+    return None
+
+
+def _missing_role(session: Session, mount: str, role: str, token: Token) -> str | None:
+    """Return that the role is missing, if it is.
+
+    It is not read with a token that has a limited number of uses.
+    """
+    try:
         if token.remaining_uses is None:
-            signer.role(role)
+            PKI(session, mount).role(role)
     except (UnknownMount, UnknownRole) as error:
         return error.message
     return None

@@ -13,10 +13,12 @@ from dockertls_vault.ca.policy import Person
 from dockertls_vault.errors import PermissionDenied, TokenRejected
 from dockertls_vault.whoami import COMMANDS, Permission, WhoAmI, who_am_i
 
+from .harness.dialect.proxy import speaking
 from .vault.operator import Operator, session
 
 if TYPE_CHECKING:
-    from tests.harness.openbao import DevVault
+    from .harness.dialect.exchange import Answer, Forward, Request
+    from .harness.openbao import DevVault
 
 
 @pytest.fixture
@@ -87,6 +89,23 @@ def test_token_with_few_uses_spends_none_on_optional_reads(operator: Operator) -
     found = ask(operator, VAULT_TOKEN=token, **variables)
     assert found.token.remaining_uses == 2
     assert all(it.allowed and it.reason is None for it in found.commands)
+
+
+def test_each_mount_and_role_is_read_once(operator: Operator) -> None:
+    """Both commands use the same mount, and by default it is also the trust mount."""
+    mount = operator.enable_pki()
+    seen: list[str] = []
+
+    def record(request: Request, forward: Forward) -> Answer:
+        if request.path.startswith(f"{mount}/"):
+            seen.append(request.path.removeprefix(f"{mount}/"))
+        return forward(request)
+
+    with speaking([record], operator.address) as address:
+        variables = {"VAULT_TOKEN": operator.token, "DOCKERTLS_MOUNT": mount}
+        with session(address, **variables) as opened:
+            who_am_i(opened, opened.settings)
+    assert seen == ["issuers", "roles/server", "roles/client"]
 
 
 def test_missing_trust_mount_is_reported(operator: Operator) -> None:
