@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Seconds; starting takes one or two.
 START_WAIT = 30.0
 STOP_WAIT = 10.0
+_REQUEST_TIMEOUT = 5.0
 _POLL = 0.02
 _ATTEMPTS = 5
 
@@ -171,7 +172,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, token: str) -
 
 
 def _is_ready(port: int, token: str) -> bool:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=STOP_WAIT)) as connection:
+    with closing(
+        http.client.HTTPConnection("127.0.0.1", port, timeout=_REQUEST_TIMEOUT)
+    ) as connection:
         try:
             connection.request(
                 "GET", "/v1/auth/token/lookup-self", headers={"X-Vault-Token": token}
