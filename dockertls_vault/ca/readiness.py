@@ -102,7 +102,7 @@ def _too_new(issuing: Issuing) -> Obstacle | None:
     return Obstacle(
         f"{_named(issuing.mount, issuer)} is too new for the backdated certificates of the roles: "
         "HashiCorp Vault 1.21.1 and later will not sign them for another "
-        f"{format_duration(left)}; run it again then",
+        f"{format_duration(left)}; run `dockertls-vault ca init` again then",
         retry_after=left,
     )
 
