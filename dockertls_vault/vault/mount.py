@@ -100,7 +100,7 @@ class CertificateAuthority:
     def __init__(self, session: Session, mount: str) -> None:
         self.mount = mount
         self._session = session
-        self._adapter = session.client.adapter
+        self._adapter = session.adapter
         # hvac has no type hints for these.
         self._sys: Any = session.client.sys
         self._pki: Any = session.client.secrets.pki

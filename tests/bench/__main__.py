@@ -60,7 +60,7 @@ def _prepare(server: DevVault) -> None:
     """Run `ca init`, and create the role for keys made by Vault: P-256, too, for fairness."""
     mounts.init(server)
     with mounts.session(server) as session:
-        adapter = session.client.adapter
+        adapter = session.adapter
         role = adapter.get(f"/v1/{MOUNT}/roles/client")["data"]
         role |= {"key_type": "ec", "key_bits": 256}
         adapter.post(f"/v1/{MOUNT}/roles/{ISSUING_ROLE}", json=role)

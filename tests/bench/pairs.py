@@ -105,7 +105,7 @@ def _prepare(server: DevVault) -> None:
     mounts.init(server)
     role = {"allow_any_name": True, "key_type": "ec", "key_bits": 256, "not_before_duration": "1s"}
     with mounts.session(server) as session:
-        session.client.adapter.post(
+        session.adapter.post(
             "/v1/dockertls/roles/pairs", json={**role, "max_ttl": TTL, "no_store": True}
         )
 
