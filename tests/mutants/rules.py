@@ -659,7 +659,6 @@ _HTTP = " ".join(
         "redirect",
         "retry",
         "transport",
-        "unset",
         "watch",
     )
 )

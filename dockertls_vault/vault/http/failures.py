@@ -17,11 +17,11 @@ from dockertls_vault.errors import (
     UnknownHost,
     VaultUnreachable,
 )
+from dockertls_vault.vault.unconfigured import no_address
 
 from .pools import HandshakeError
 from .proxies import proxy_for
 from .transport import TooLongError
-from .unconfigured import no_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

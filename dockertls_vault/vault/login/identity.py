@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import LoginDenied, TokenRejected
 from dockertls_vault.settings.method import Method
-from dockertls_vault.vault.http.unconfigured import no_token
+from dockertls_vault.vault.unconfigured import no_token
 
 from . import approle
 from .method import choose, without_token
