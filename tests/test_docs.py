@@ -92,7 +92,7 @@ RESULTS = {
     "issued": issue.Issued,
     "rollback": rollback.RolledBack,
     "generations": history.Generations,
-    "ca-init": bootstrap.Outcome,
+    "ca-init": bootstrap.Bootstrapped,
     "check": report.Report,
     "auth": whoami.WhoAmI,
 }

@@ -52,7 +52,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Bootstrapped:
     """The steps that were planned, whether they were applied, and Vault's warnings.
 
     ``trusted_roots`` are the current roots of ``trust_mount``, which will be in ca.pem. ``ready``
@@ -81,7 +81,7 @@ def plan(ca: CertificateAuthority, desired: DesiredState) -> Plan:
     return make_plan(ca.mount, ca.state(tuple(desired.roles)), desired)
 
 
-def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> Outcome:
+def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> Bootstrapped:
     """Apply the plan, reading back what each step wrote.
 
     A step that a concurrent run has already done counts as done. Raises ConfirmationRequired before
@@ -110,15 +110,17 @@ def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> O
     )
 
 
-def preview(plan: Plan) -> Outcome:
+def preview(plan: Plan) -> Bootstrapped:
     """Return the outcome of a plan that is not applied."""
     steps = tuple(Planned(step.summary, step.changes) for step in plan.steps)
-    return Outcome(plan.mount, steps, applied=False, ineffective_options=plan.ineffective_options)
+    return Bootstrapped(
+        plan.mount, steps, applied=False, ineffective_options=plan.ineffective_options
+    )
 
 
 def with_trust(
-    outcome: Outcome, plan: Plan, ca: CertificateAuthority, trust: PKI, now: datetime
-) -> Outcome:
+    outcome: Bootstrapped, plan: Plan, ca: CertificateAuthority, trust: PKI, now: datetime
+) -> Bootstrapped:
     """Return the outcome with the roots of the mount ``trust``, as they would be in ca.pem.
 
     Steps that have not been applied count as done.

@@ -24,7 +24,7 @@ from .session import needing, open_session
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dockertls_vault.ca.bootstrap import Outcome
+    from dockertls_vault.ca.bootstrap import Bootstrapped
     from dockertls_vault.ca.desired import DesiredState
     from dockertls_vault.ca.plan import Plan
     from dockertls_vault.ca.steps import Step
@@ -164,7 +164,7 @@ def policy(
 
 def _set_up(
     settings: Settings, preferences: Preferences, desired: DesiredState, *, dry_run: bool, yes: bool
-) -> Outcome:
+) -> Bootstrapped:
     """Print the plan, and apply it unless this is a dry run."""
     from dockertls_vault.ca import bootstrap
     from dockertls_vault.vault.mount import CertificateAuthority
@@ -185,7 +185,7 @@ def _set_up(
         return bootstrap.with_trust(outcome, plan, ca, trust, datetime.now(UTC))
 
 
-def _show(outcome: Outcome, preferences: Preferences) -> None:
+def _show(outcome: Bootstrapped, preferences: Preferences) -> None:
     render.show(
         "ca-init",
         outcome,
@@ -217,7 +217,7 @@ def _confirm(plan: Plan) -> bool:
     return bool(answer)
 
 
-def _warnings(outcome: Outcome) -> list[str]:
+def _warnings(outcome: Bootstrapped) -> list[str]:
     warnings = [
         *outcome.ineffective_options,
         *_unsupported_parameters(outcome),
@@ -229,7 +229,7 @@ def _warnings(outcome: Outcome) -> list[str]:
     return warnings
 
 
-def _unsupported_parameters(outcome: Outcome) -> list[str]:
+def _unsupported_parameters(outcome: Bootstrapped) -> list[str]:
     roles: dict[str, list[str]] = {}
     for unsupported in outcome.unsupported_parameters:
         roles.setdefault(unsupported.parameter, []).append(unsupported.role)
@@ -240,7 +240,7 @@ def _unsupported_parameters(outcome: Outcome) -> list[str]:
     ]
 
 
-def _unused_keys(outcome: Outcome) -> list[str]:
+def _unused_keys(outcome: Bootstrapped) -> list[str]:
     mount = shlex.quote(outcome.mount)
     return [
         f"the key {key} in {outcome.mount} has no issuer: its certificate was deleted, or has yet "
@@ -249,7 +249,7 @@ def _unused_keys(outcome: Outcome) -> list[str]:
     ]
 
 
-def _summary(outcome: Outcome) -> str:
+def _summary(outcome: Bootstrapped) -> str:
     if outcome.ready and not outcome.steps:
         return f"no changes needed at {outcome.mount}"
     if not outcome.applied:
