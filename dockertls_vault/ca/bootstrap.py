@@ -81,9 +81,12 @@ def plan(ca: CertificateAuthority, desired: DesiredState) -> Plan:
     return make_plan(ca.mount, ca.state(tuple(desired.roles)), desired)
 
 
-def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> Bootstrapped:
+def apply(
+    ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False
+) -> tuple[Bootstrapped, Plan]:
     """Apply the plan, reading back what each step wrote.
 
+    Returns also the plan that remains: without steps, from the state that was read back last.
     A step that a concurrent run has already done counts as done. Raises ConfirmationRequired before
     the first change if the plan removes or widens access and is not ``confirmed``; ConflictingState
     if the state has changed since the plan was made, or if Vault did not store what was written.
@@ -94,7 +97,7 @@ def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> B
             problems=plan.needs_confirmation,
             hint="; ".join(("use --yes to confirm", *plan.unwanted_hint)),
         )
-    state = ca.state(tuple(plan.desired.roles))
+    state = ca.state(tuple(plan.desired.roles)) if plan.steps else plan.state
     _check_the_mount(plan, state)
     warnings: list[str] = []
     unsupported: list[UnsupportedParameter] = []
@@ -102,12 +105,13 @@ def apply(ca: CertificateAuthority, plan: Plan, *, confirmed: bool = False) -> B
         warned, state = _apply_step(ca, step, state)
         warnings += warned
         unsupported += step.unsupported(state)
-    return replace(
+    applied = replace(
         preview(plan),
         applied=True,
         unsupported_parameters=tuple(unsupported),
         warnings=tuple(warnings),
     )
+    return applied, replace(plan, state=state, steps=())
 
 
 def preview(plan: Plan) -> Bootstrapped:
@@ -123,23 +127,24 @@ def with_trust(
 ) -> Bootstrapped:
     """Return the outcome with the roots of the mount ``trust``, as they would be in ca.pem.
 
-    Steps that have not been applied count as done.
+    The steps that remain in ``plan`` count as done.
     """
     try:
         issuers = trust.issuers()
     except UnknownMount:
         issuers = ()
     trusted = current_roots(load_all(issuers), now)
-    to_do = () if outcome.applied else plan.steps
-    is_mounted = not any(isinstance(step, EnableMount) for step in to_do)
-    if any(isinstance(step, GenerateRoot) for step in to_do):
+    is_mounted = not any(isinstance(step, EnableMount) for step in plan.steps)
+    if any(isinstance(step, GenerateRoot) for step in plan.steps):
         obstacle = None if trusted or trust.mount == ca.mount else readiness.no_root(trust.mount)
     else:
-        default = [step.issuer for step in to_do if isinstance(step, SetDefault)] or ["default"]
+        default = [step.issuer for step in plan.steps if isinstance(step, SetDefault)] or [
+            "default"
+        ]
         issuing = readiness.Issuing(
             mount=ca.mount,
             signer=ca.signer(*default),
-            role=_server_role(ca, plan),
+            role=_server_role(plan),
             now=ca.date or now,
             timeout=ca.timeout,
             limits_backdating=ca.limits_backdating(),
@@ -149,17 +154,17 @@ def with_trust(
         outcome,
         trust_mount=trust.mount,
         trusted_roots=tuple(map(describe, trusted)),
-        ready=False if obstacle else None if to_do else True,
+        ready=False if obstacle else None if plan.steps else True,
         reason=obstacle.reason if obstacle else None,
         retry_after=obstacle.retry_after if obstacle else None,
-        unused_keys=ca.unused_keys() if is_mounted else (),
+        unused_keys=ca.unused_keys(plan.state.issuers) if is_mounted else (),
     )
 
 
-def _server_role(ca: CertificateAuthority, plan: Plan) -> Role:
+def _server_role(plan: Plan) -> Role:
     """Return the server role as Vault will return it once the plan is applied."""
     name = plan.desired.server_role
-    found = ca.role(name)
+    found = plan.state.roles.get(name)
     desired = plan.desired.role(name, found)
     return {key: value for key, value in desired.items() if found is None or key in found}
 

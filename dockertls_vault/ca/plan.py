@@ -26,13 +26,14 @@ ROOT_TTL = timedelta(days=3650)
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps to the desired state; empty if nothing needs to change.
+    """The steps from ``state`` to the desired state; empty if nothing needs to change.
 
     ``ineffective_options`` names the options that change nothing, and why.
     """
 
     mount: str
     desired: DesiredState
+    state: State
     steps: tuple[Step, ...]
     ineffective_options: tuple[str, ...] = ()
 
@@ -74,7 +75,8 @@ def make_plan(mount: str, state: State, desired: DesiredState) -> Plan:
     for_the_mount = mount_steps(mount, state, desired)
     for_roles = (_role_step(name, state, desired) for name in desired.roles)
     steps = (*for_the_mount, *(step for step in for_roles if step is not None))
-    return Plan(mount, desired, steps, tuple(_ineffective_options(state, desired, for_the_mount)))
+    ineffective = _ineffective_options(state, desired, for_the_mount)
+    return Plan(mount, desired, state, steps, tuple(ineffective))
 
 
 def mount_steps(mount: str, state: State, desired: DesiredState) -> tuple[Step, ...]:

@@ -180,7 +180,7 @@ def _set_up(
         if dry_run:
             outcome = bootstrap.preview(plan)
         else:
-            outcome = bootstrap.apply(ca, plan, confirmed=yes or _confirm(plan))
+            outcome, plan = bootstrap.apply(ca, plan, confirmed=yes or _confirm(plan))
         trust = PKI(session, settings.trust_mount or settings.mount)
         return bootstrap.with_trust(outcome, plan, ca, trust, datetime.now(UTC))
 

@@ -152,15 +152,15 @@ class CertificateAuthority:
         """Tell whether the server rejects a notBefore that is earlier than the issuer's."""
         return limits_backdating(self._session)
 
-    def unused_keys(self) -> tuple[str, ...]:
-        """Return the names (or ids, if unnamed) of the keys that no issuer uses.
+    def unused_keys(self, issuers: tuple[Issuer, ...]) -> tuple[str, ...]:
+        """Return the names (or ids, if unnamed) of the keys that none of the mount's issuers uses.
 
         Their issuer was deleted, or their CSR has not been signed yet.
         """
         # hvac has no call for it.
         listed = _found(self._adapter.list, f"/v1/{self.mount}/keys")
         keys = {} if listed is None else fields.rows(listed, "key_info")
-        used = {issuer.key_id for issuer in self._issuers()} if keys else set()
+        used = {issuer.key_id for issuer in issuers}
         return tuple(
             fields.optional_text(info, "key_name") or key
             for key, info in keys.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -30,11 +30,15 @@ from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.vault.roles import BACKDATED, Role
 from tests import mounts
+from tests.harness.dialect.proxy import speaking
+from tests.harness.dialect.servers import on_openbao
 from tests.mounts import post
+from tests.vault import operator
 
 if TYPE_CHECKING:
     from dockertls_vault.ca.plan import Plan
     from dockertls_vault.vault.session import Session
+    from tests.harness.dialect.exchange import Answer, Forward, Request
     from tests.harness.openbao import DevVault
 
 DESIRED = DesiredState(("example.internal",))
@@ -68,7 +72,7 @@ def test_ca_is_created_and_a_second_run_changes_nothing(
     ca: CertificateAuthority, session: Session, vault_server: DevVault
 ) -> None:
     """The root is EC P-256, may sign leaves only, and is valid for ten years."""
-    outcome = bootstrap.apply(ca, planned(ca))
+    outcome, _ = bootstrap.apply(ca, planned(ca))
     assert outcome.applied
     assert outcome.unsupported_parameters == tuple(
         UnsupportedParameter(role, parameter)
@@ -87,8 +91,41 @@ def test_ca_is_created_and_a_second_run_changes_nothing(
     assert abs(life - TEN_YEARS - BACKDATED) < timedelta(minutes=1)
     before = ca.state(ROLES)
     assert planned(ca).steps == ()
-    assert bootstrap.apply(ca, planned(ca)).steps == ()
+    assert bootstrap.apply(ca, planned(ca))[0].steps == ()
     assert ca.state(ROLES) == before
+
+
+@on_openbao
+def test_run_that_changes_nothing_reads_the_state_once(
+    ca: CertificateAuthority, vault_server: DevVault
+) -> None:
+    """Only the issuers are listed twice: for the state, and as the trusted roots."""
+    bootstrap.apply(ca, planned(ca))
+    (root,) = ca.state(()).issuers
+    seen: list[str] = []
+
+    def record(request: Request, forward: Forward) -> Answer:
+        if request.path != "sys/wrapping/lookup":  # of the token, at its first use
+            seen.append(request.path)
+        return forward(request)
+
+    with (
+        speaking([record], vault_server.address) as address,
+        operator.session(address, VAULT_TOKEN=vault_server.token) as opened,
+    ):
+        recorded = CertificateAuthority(opened, ca.mount)
+        outcome, plan = bootstrap.apply(recorded, planned(recorded))
+        trust = PKI(opened, ca.mount)
+        assert bootstrap.with_trust(outcome, plan, recorded, trust, datetime.now(UTC)).ready
+    inside = ("config/issuers", "issuers", "roles/server", "roles/client")
+    trusted = ("issuers", f"issuer/{root.id}/json", "issuer/default")
+    assert seen == [
+        f"sys/mounts/{ca.mount}",
+        f"sys/mounts/{ca.mount}/tune",
+        *(f"{ca.mount}/{path}" for path in (*inside, *trusted)),
+        "sys/health",
+        f"{ca.mount}/keys",
+    ]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -137,7 +174,7 @@ def test_plan_already_applied_by_another_run_succeeds(
     first = second = planned(ca)
     bootstrap.apply(ca, first)
     root = root_of(ca, session)
-    assert bootstrap.apply(ca, second).applied
+    assert bootstrap.apply(ca, second)[0].applied
     assert root_of(ca, session) == root
     assert planned(ca).steps == ()
 
@@ -149,7 +186,7 @@ def test_concurrent_runs_create_one_ca(vault_server: DevVault) -> None:
     def init(_: int) -> bool:
         with mounts.session(vault_server) as own:
             ca = CertificateAuthority(own, mount)
-            return bootstrap.apply(ca, planned(ca)).applied
+            return bootstrap.apply(ca, planned(ca))[0].applied
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(init, range(4))) == [True] * 4
@@ -383,7 +420,7 @@ def test_parameter_unknown_to_the_server_is_reported(ca: CertificateAuthority) -
         more: ClassVar = {"no_such_parameter": "x"}
 
     desired = More(DESIRED.domains)
-    outcome = bootstrap.apply(ca, planned(ca, desired))
+    outcome, _ = bootstrap.apply(ca, planned(ca, desired))
     assert UnsupportedParameter("server", "no_such_parameter") in outcome.unsupported_parameters
     assert not any("no_such_parameter" in warning for warning in outcome.warnings)
     assert planned(ca, desired).steps == ()

@@ -83,7 +83,7 @@ def test_changes_of_a_step_are_complete() -> None:
 
 def test_finished_ca_needs_no_steps() -> None:
     """Options for a root to be created are reported as having no effect."""
-    assert make_plan("pki", DONE, DESIRED) == Plan("pki", DESIRED, ())
+    assert make_plan("pki", DONE, DESIRED) == Plan("pki", DESIRED, DONE, ())
     other = replace(DESIRED, common_name="another", root_ttl=timedelta(days=7300))
     plan = make_plan("pki", DONE, other)
     assert plan.steps == ()

@@ -231,7 +231,7 @@ def test_admin_policy_allows_ca_init(root: Session, holder: Callable[[str], Sess
 
     def init() -> list[str]:
         plan = bootstrap.plan(ca, DESIRED)
-        outcome = bootstrap.apply(ca, plan, confirmed=True)
+        outcome, plan = bootstrap.apply(ca, plan, confirmed=True)
         assert bootstrap.with_trust(outcome, plan, ca, PKI(admin, mount), datetime.now(UTC)).ready
         return [step.summary for step in outcome.steps]
 

@@ -106,16 +106,16 @@ def test_issuer_without_a_key_is_not_a_signing_issuer(
 @on_openbao
 def test_keys_without_an_issuer_are_reported(ca: CertificateAuthority, session: Session) -> None:
     """Left by a deleted issuer, or by a CSR that is not signed yet."""
-    assert ca.unused_keys() == ()
+    assert ca.unused_keys(ca.state(()).issuers) == ()
     ca.generate_root("ours", "root-1", 300 * DAY)
     ca.generate_root("ours", "root-2", 300 * DAY)
-    assert ca.unused_keys() == ()
+    assert ca.unused_keys(ca.state(()).issuers) == ()
     key = session.client.adapter.get(f"/v1/{ca.mount}/issuer/root-1")["data"]["key_id"]
     session.client.adapter.delete(f"/v1/{ca.mount}/issuer/root-1")
-    assert ca.unused_keys() == (key,)
+    assert ca.unused_keys(ca.state(()).issuers) == (key,)
     csr = {"common_name": "pending", "key_name": "pending"}
     post(session, f"{ca.mount}/issuers/generate/intermediate/internal", **csr)
-    assert set(ca.unused_keys()) == {key, "pending"}
+    assert set(ca.unused_keys(ca.state(()).issuers)) == {key, "pending"}
 
 
 @on_openbao
