@@ -96,7 +96,8 @@ def running() -> Iterator[DevServer]:
         log.seek(0)
         lines = log.read().decode(errors="replace").strip().splitlines()
         raise VaultUnreachable(
-            f"the embedded OpenBao failed to start: {lines[-1] if lines else 'no output'}"
+            f"the embedded OpenBao failed to start: {lines[-1] if lines else 'no output'}",
+            hint="check that this user can run OpenBao and listen on 127.0.0.1",
         )
 
 

@@ -72,7 +72,10 @@ def dev(
                 status = server.process.wait()
         except stop.Stopped:
             return
-    raise VaultUnreachable(f"the embedded OpenBao exited unexpectedly, with status {status}")
+    raise VaultUnreachable(
+        f"the embedded OpenBao exited unexpectedly, with status {status}",
+        hint="run `dev` again: its CA and tokens were only in memory",
+    )
 
 
 def _init(server: DevServer, domains: tuple[str, ...], preferences: Preferences) -> None:

@@ -50,8 +50,8 @@ def _directory_option(default: Path) -> OptionInfo:
 
 ServerTTLOption = Annotated[str | None, _ttl("7d")]
 ClientTTLOption = Annotated[str | None, _ttl("1h")]
-ServerDirectoryOption = Annotated[str | None, _directory_option(SERVER_DIRECTORY)]
-ClientDirectoryOption = Annotated[str | None, _directory_option(CLIENT_DIRECTORY)]
+ServerDirectoryOption = Annotated[list[str] | None, _directory_option(SERVER_DIRECTORY)]
+ClientDirectoryOption = Annotated[list[str] | None, _directory_option(CLIENT_DIRECTORY)]
 LayoutOption = Annotated[
     Layout, typer.Option(help="Use the file names of dockerd and docker, or of docker:dind.")
 ]
@@ -108,7 +108,9 @@ def server(
     names, settings = _find_names(settings) if host is None else (parse_names(host), settings)
     request = _request(Purpose.SERVER, settings, names, server_common_name(names), ttl)
     record = _record(request, settings, layout, owner, group)
-    place = record.place(install_directory(directory, SERVER_DIRECTORY), settings.admin_group)
+    place = record.place(
+        install_directory(once("--dir", directory), SERVER_DIRECTORY), settings.admin_group
+    )
     if host is None:
         logger.info("names detected on this machine: %s", ", ".join(names.all))
     _issue(settings, preferences, record, place, replace=replace, names_found=host is None)
@@ -150,7 +152,9 @@ def client(
     user = identity.user_at_host() if name is None else parse_common_name(name)
     request = _request(Purpose.CLIENT, settings, Names(), user, ttl)
     record = _record(request, settings, layout, owner, group)
-    place = record.place(install_directory(directory, CLIENT_DIRECTORY), settings.admin_group)
+    place = record.place(
+        install_directory(once("--dir", directory), CLIENT_DIRECTORY), settings.admin_group
+    )
     _issue(settings, preferences, record, place, replace=replace)
 
 

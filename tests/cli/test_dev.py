@@ -112,7 +112,9 @@ def test_server_that_exits_by_itself_is_a_failure() -> None:
         os.kill(int(children.split()[0]), signal.SIGKILL)
         assert process.wait(LIMIT) == 69
         assert process.stderr is not None
-        assert "exited unexpectedly, with status -9" in process.stderr.read()
+        told = process.stderr.read()
+        assert "exited unexpectedly, with status -9" in told
+        assert "hint: run `dev` again" in told
 
 
 def test_variables_of_other_servers_are_unset(

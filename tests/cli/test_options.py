@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("flag", ["--admin-group", "--group", "--owner"])
+@pytest.mark.parametrize("flag", ["--admin-group", "--dir", "--group", "--owner"])
 def test_repeated_flag_is_refused(
-    flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    flag: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A user who gives two groups would expect both to count."""
-    command = ["issue", "client", "--dir", str(tmp_path / "c"), flag, "root", flag, "daemon"]
-    assert run(command) == 2
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(["issue", "client", flag, "root", flag, "daemon"]) == 2
     assert capsys.readouterr().err == (f"error: {flag} was given 2 times\nhint: use it only once\n")
 
 

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import InvalidSetting
-from dockertls_vault.files import bounded
+from dockertls_vault.settings import contents
 
 from .deadline import TLSSocket
 
@@ -86,10 +86,7 @@ def _readable_path(path: Path, origin: str) -> Iterator[str]:
     We read the file ourselves, because OpenSSL would wait for a pipe without a timeout, and ignore
     signals.
     """
-    try:
-        content = bounded.read(path)
-    except (OSError, ValueError) as error:
-        raise InvalidSetting(f"{origin}: {path} cannot be read: {error}") from None
+    content = contents.read(path, origin)
     reading, writing = os.pipe()
 
     def feed() -> None:
@@ -139,8 +136,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _read(files: Iterable[Path], origin: str) -> str:
     try:
-        return "".join(bounded.read(file).decode("ascii", "ignore") for file in files)
-    except (OSError, ValueError) as error:
+        return "".join(contents.read(file, origin).decode("ascii", "ignore") for file in files)
+    except OSError as error:
         raise InvalidSetting(f"{origin}: cannot read CA certificates: {error}") from None
 
 

@@ -91,7 +91,7 @@ def wrapped_in(settings: Settings) -> str | None:
 def _either(settings: Settings, name: str, value: str | None, file: Path | None) -> str | None:
     if value is not None:
         return check_secret(value, settings.origins[name])
-    return None if file is None else read_secret(file)
+    return None if file is None else read_secret(file, settings.origins[f"{name}_file"])
 
 
 def _check_namespace(settings: Settings, token: str) -> None:

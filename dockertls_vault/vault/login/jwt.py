@@ -47,7 +47,7 @@ def find_jwt(
             f"{settings.origins['jwt_variable']} names it as the source of the JWT"
         )
     if settings.jwt_file is not None:
-        return read_secret(settings.jwt_file)
+        return read_secret(settings.jwt_file, settings.origins["jwt_file"])
     if settings.github_url is not None:
         with spending() as left:
             return _ask_github(settings, settings.github_url, left)

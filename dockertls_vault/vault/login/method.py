@@ -194,7 +194,8 @@ class Authenticator:
 
     def _kubernetes(self, mount: str) -> Any:
         role = _required(self._settings.auth_role, "DOCKERTLS_AUTH_ROLE", "role")
-        jwt = read_secret(self._settings.kubernetes_token_file)
+        origin = self._settings.origins.get("kubernetes_token_file")
+        jwt = read_secret(self._settings.kubernetes_token_file, origin)
         return self._send(Method.KUBERNETES, mount, {"role": role, "jwt": jwt})
 
     def _cert(self, mount: str) -> Any:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
 from dockertls_vault.errors import InvalidInput, InvalidSetting, NoToken
-from dockertls_vault.files import bounded, guarded
-from dockertls_vault.settings import parsers
+from dockertls_vault.files import guarded
+from dockertls_vault.settings import contents, parsers
 
 from .wrapping import wrapped
 
@@ -44,27 +44,28 @@ def given_token(settings: Settings) -> tuple[str, str] | None:
         origin = settings.origins["token"]
         return _token_in(settings.token, origin), origin
     if settings.token_file is not None:
-        return _of_file(settings.token_file)
+        return _of_file(settings.token_file, settings.origins["token_file"])
     helper = token_helper(settings)
     if helper is not None:
         limit = min(_HELPER_TIMEOUT, settings.timeout.total_seconds())
         token = _ask(helper, limit)
         return (_token_in(token, str(helper)), f"the token helper {helper}") if token else None
     file = _login_file(settings)
-    if file is not None and _exists(file):
-        return _of_file(file)
+    named_by = settings.origins.get("token_path")
+    if file is not None and _exists(file, named_by):
+        return _of_file(file, named_by)
     return None
 
 
-def _exists(file: Path) -> bool:
+def _exists(file: Path, named_by: str | None) -> bool:
     try:
         return file.exists()
     except OSError as error:  # a parent directory is not accessible
-        raise InvalidSetting(f"{file} cannot be read: {error.strerror}") from None
+        raise contents.unreadable(file, named_by, error.strerror) from None
 
 
-def _of_file(file: Path) -> tuple[str, str]:
-    return _token_in(_read(file), str(file)), str(file)
+def _of_file(file: Path, named_by: str | None) -> tuple[str, str]:
+    return _token_in(_read(file, named_by), str(file)), str(file)
 
 
 def _token_in(content: str, origin: str) -> str:
@@ -128,19 +129,19 @@ def _login_file(settings: Settings) -> Path | None:
     return settings.home / ".vault-token"
 
 
-def read_secret(file: Path) -> str:
-    """Return the secret in ``file``; raises InvalidSetting if it cannot be read."""
-    return check_secret(_read(file), str(file))
+def read_secret(file: Path, named_by: str | None) -> str:
+    """Return the secret in ``file``; raises InvalidSetting if it cannot be read.
+
+    ``named_by`` is the origin of the setting with its path, None for a default.
+    """
+    return check_secret(_read(file, named_by), str(file))
 
 
-def _read(file: Path) -> str:
+def _read(file: Path, named_by: str | None) -> str:
     try:
-        return bounded.read(file).decode()
+        return contents.read(file, named_by).decode()
     except UnicodeDecodeError:
-        raise InvalidSetting(f"{file} cannot be read: it is not UTF-8 text") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidSetting(f"{file} cannot be read: {reason}") from None
+        raise contents.unreadable(file, named_by, "it is not UTF-8 text") from None
 
 
 def check_secret(content: str, origin: str) -> str:

@@ -364,21 +364,24 @@ def test_plain_http_to_a_proxy_is_a_warning(
 @pytest.mark.parametrize(
     ("variables", "origin"),
     [
-        ({"VAULT_CACERT": "/nowhere"}, "VAULT_CACERT"),
+        (
+            {"VAULT_CACERT": "/nowhere"},
+            "VAULT_CACERT: cannot read /nowhere: No such file or directory",
+        ),
         ({"VAULT_CACERT_BYTES": "no PEM"}, "VAULT_CACERT_BYTES"),
         ({"VAULT_CLIENT_CERT": "/nowhere"}, "VAULT_CLIENT_CERT"),
         ({"VAULT_CLIENT_KEY": "/nowhere"}, "VAULT_CLIENT_KEY"),
         (
             {"VAULT_CLIENT_CERT": "/nowhere", "VAULT_CLIENT_KEY": "/etc/passwd"},
-            "VAULT_CLIENT_CERT: /nowhere cannot be read",
+            "VAULT_CLIENT_CERT: cannot read /nowhere",
         ),
         (
             {"VAULT_CLIENT_CERT": "/etc/passwd", "VAULT_CLIENT_KEY": "/nowhere"},
-            "VAULT_CLIENT_KEY: /nowhere cannot be read",
+            "VAULT_CLIENT_KEY: cannot read /nowhere",
         ),
         (
             {"VAULT_CLIENT_CERT": "/dev/zero", "VAULT_CLIENT_KEY": "/dev/zero"},
-            "VAULT_CLIENT_CERT: /dev/zero cannot be read: it has more than 4 MiB",
+            "VAULT_CLIENT_CERT: cannot read /dev/zero: it has more than 4 MiB",
         ),
     ],
 )

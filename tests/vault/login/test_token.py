@@ -217,8 +217,11 @@ def test_invalid_token_is_refused_before_it_is_sent(tmp_path: Path, content: str
 
 def test_missing_token_file_is_an_error(tmp_path: Path) -> None:
     """It was named explicitly, so it must exist."""
-    with pytest.raises(InvalidSetting, match="No such file"):
-        find(DOCKERTLS_TOKEN_FILE=str(tmp_path / "token"))
+    file = tmp_path / "token"
+    with pytest.raises(InvalidSetting) as caught:
+        find(DOCKERTLS_TOKEN_FILE=str(file))
+    reason = "No such file or directory"
+    assert caught.value.message == f"DOCKERTLS_TOKEN_FILE: cannot read {file}: {reason}"
 
 
 def test_token_with_a_newline_in_a_variable_is_refused() -> None:
