@@ -326,7 +326,7 @@ def test_forgotten_restart_is_reported(
     for command in ("issue", "check"):
         monkeypatch.setattr(f"dockertls_vault.cli.{command}.SERVER_DIRECTORY", out / "s")
     succeed("issue", "server")
-    assert "restart it to serve this certificate (systemctl" in capsys.readouterr().err
+    assert "restart it to use the new certificate (systemctl" in capsys.readouterr().err
     issue("client", out / "c")
     assert "restart" not in capsys.readouterr().err
     names = (out / "s" / name for name in ("ca.pem", "server-cert.pem", "server-key.pem"))

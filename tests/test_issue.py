@@ -250,7 +250,7 @@ def test_capped_ttl_is_reported(
         (["--ttl", "0s"], 2, "out of range"),
         (["--owner", "no-such-user"], 2, "no such user"),
         (["--owner", str(2**32 - 1)], 2, "no such user"),
-        (["--dir", ""], 2, "empty value for --dir"),
+        (["--dir", "d"], 2, "--dir was given 2 times"),
     ],
 )
 def test_invalid_input_is_refused_before_anything_is_touched(
@@ -267,6 +267,12 @@ def test_invalid_input_is_refused_before_anything_is_touched(
     assert main.run(["issue", "client", "--dir", str(tmp_path / "c"), *arguments]) == status
     assert words in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
+
+
+def test_empty_directory_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be the current one: a shell variable that is not set."""
+    assert main.run(["issue", "client", "--dir", ""]) == 2
+    assert "empty value for --dir" in capsys.readouterr().err
 
 
 def test_name_outside_the_cas_constraints_is_refused(
