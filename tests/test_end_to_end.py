@@ -341,7 +341,7 @@ def test_forgotten_restart_is_reported(
     url = f"tcp://localhost:{host_dockerd('--tlsverify', *files)}"
     assert check(capsys, url, out / "c")[0] == 0
     issue("server", out / "certs", "--layout", "dind")
-    assert "restart the container to serve this" in capsys.readouterr().err
+    assert "restart the container to use the new certificate" in capsys.readouterr().err
 
 
 def test_daemon_is_reachable_by_ipv6(out: Path, host_dockerd: StartDockerd) -> None:
