@@ -122,6 +122,14 @@ def test_each_fault_is_reported(changes: dict[str, Any], words: str) -> None:
     ]
 
 
+def test_common_name_that_was_not_requested_is_reported() -> None:
+    """A request without one gets a certificate without one."""
+    without = dataclasses.replace(SERVER, common_name=None)
+    assert problems(issue(common_name=None), without) == ()
+    (problem,) = problems(issue(), without)
+    assert problem == "it has a common name that was not requested: 'a.example'"
+
+
 @pytest.mark.parametrize(
     ("usages", "request_", "hint"),
     [
