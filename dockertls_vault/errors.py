@@ -11,11 +11,14 @@
     │   │   ├── RequestRejected      69  Vault rejected the request (HTTP 400)
     │   │   └── NotFound             69  Vault has nothing at this path (HTTP 404)
     │   ├── DockerUnavailable        69  the daemon does not answer
-    │   └── MissingDependency        69  a program or an optional extra is not installed
+    │   ├── MissingDependency        69  a program or an optional extra is not installed
+    │   └── RenewalOverdue           69  a renewal failed, and the certificate has expired
+    ├── HookFailed                   71  a hook failed; the credential is installed
     ├── CannotWrite                  73  a file or directory cannot be written
     │   └── UnmanagedFiles           73  dockertls-vault did not create the existing files
     ├── OutputLost                   74  the command completed, but stdout could not be written
     ├── TryAgain                     75  a temporary failure; a retry may succeed
+    │   ├── RenewalFailed            75  a renewal failed; the certificate is still valid
     │   ├── Locked                   75  another process is working in the same directory
     │   ├── VaultSealed              75  Vault is sealed
     │   ├── NoLeader                 75  the cluster has no leader
@@ -53,6 +56,7 @@ what to do next.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -154,6 +158,28 @@ class MissingDependency(UnavailableError):
     code = "missing-dependency"
 
 
+class RenewalOverdue(UnavailableError):
+    """A renewal failed, and the certificate in use has expired."""
+
+    code = "renewal-overdue"
+
+
+class HookFailed(DockerTLSError):
+    """A hook failed after a swap: ``command`` as its arguments, and ``reason``."""
+
+    code = "hook-failed"
+    exit_status = 71
+    default_hint = (
+        "the credential is installed; fix the hook, then run `dockertls-vault renew`, which runs "
+        "it again"
+    )
+
+    def __init__(self, command: tuple[str, ...], reason: str, *, hint: str = "") -> None:
+        super().__init__(f"the hook {shlex.join(command)} failed: {reason}", hint=hint)
+        self.command = command
+        self.reason = reason
+
+
 class CannotWrite(DockerTLSError):
     code = "cannot-write"
     exit_status = 73
@@ -176,6 +202,12 @@ class OutputLost(DockerTLSError):
 class TryAgain(DockerTLSError):
     code = "try-again"
     exit_status = 75
+
+
+class RenewalFailed(TryAgain):
+    """A renewal failed; the certificate in use is still valid."""
+
+    code = "renewal-failed"
 
 
 class Locked(TryAgain):

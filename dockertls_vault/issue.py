@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +11,9 @@ from . import stop
 from .certificate.clocks import Clocks
 from .certificate.names import LONGEST_COMMON_NAME
 from .certificate.request import KeyType, Purpose
+from .certificate.schedule import plan
 from .credential import preflight, store
+from .credential.due import Due, jitter_seed
 from .credential.layout import Kind, Layout
 from .credential.trust import warn_of_removed_cas
 from .credential.worker import by_worker
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from .certificate.keys import PrivateKey
     from .certificate.names import Names
     from .certificate.request import Request
+    from .certificate.schedule import Schedule
     from .credential.layout import Placement
     from .credential.record import Record
     from .vault.pki import PKI, Signed
@@ -61,6 +64,7 @@ class Issued:
     layout: Layout
     certificate: Description
     valid_until: datetime
+    renewal_due: datetime
     requested_ttl: timedelta
     ttl_capped: bool
     dropped_names: tuple[str, ...]
@@ -86,13 +90,18 @@ def issue(
     drop_refused_names: bool,
     replace_files: bool,
     clock: Callable[[], datetime],
+    ends_session: bool = True,
+    kept_key: bytes | None = None,
+    default_issuer: str | None = None,
 ) -> Issued:
     """Issue the credential that ``record`` describes, and install it into ``place``.
 
     ``signer`` is the mount that signs, ``trust`` the one whose roots go into ca.pem, usually the
     same; ``clock`` returns the time in UTC. With ``drop_refused_names``, names that the role does
     not allow are omitted, unless none would remain. CAs that the new ca.pem no longer trusts are
-    logged before anything is signed. If anything fails, nothing has been installed.
+    logged before anything is signed. ``ends_session`` says that Vault is asked nothing afterwards;
+    ``kept_key`` is a private key in PEM to have signed again, and ``default_issuer`` is kept for
+    the next renewal (due.py). If anything fails, nothing has been installed.
     """
     _refuse_dind_with_two_mounts(record)
     preflight.check(place, replace=replace_files)
@@ -102,7 +111,7 @@ def issue(
         from .certificate import issuers, keys, verify
         from .certificate.certificate import certificates_pem, describe
 
-        key = keys.generate_key(request.key_type)
+        key = keys.generate_key(request.key_type) if kept_key is None else keys.load(kept_key)
         try:
             logged_in()
             removed = _removed_cas(place, roots, clock)
@@ -114,7 +123,7 @@ def issue(
                 roots()  # raises if the mount has no valid root, which is then the cause
             raise
         own_roots, trusted_roots = roots()
-    with signer.logging_out():
+    with signer.logging_out() if ends_session else nullcontext():
         clocks = Clocks(clock(), signed.date)
         issuers.refuse_expired(signed.chain, clocks.agreed)
         verified = verify.verify(
@@ -130,6 +139,7 @@ def issue(
         # docker:dind verifies the server's certificate with ca.pem only, which needs the chain.
         inner = verified.intermediates if record.layout is Layout.DIND else ()
         description = describe(verified.leaf)
+        schedule = _schedule(place, clocks.now, valid_until)
         stop.check()  # from here on the installation is completed: it takes milliseconds
         installed = store.install(
             place,
@@ -138,6 +148,7 @@ def issue(
                 cert=certificates_pem((verified.leaf, *verified.intermediates)),
                 key=keys.private_key_pem(key),
                 serial=description.serial,
+                due=Due(schedule, default_issuer),
             ),
             replace(record, request=granted),
             replace=replace_files,
@@ -151,6 +162,7 @@ def issue(
         layout=record.layout,
         certificate=description,
         valid_until=valid_until,
+        renewal_due=schedule.due,
         requested_ttl=request.ttl,
         ttl_capped=_is_capped(valid_until, request, clocks),
         dropped_names=tuple(name for name in request.names.all if name not in granted.names.all),
@@ -246,6 +258,18 @@ def _rounded(left: timedelta) -> timedelta:
     """Round a duration of an hour or more to whole minutes."""
     minute = timedelta(minutes=1)
     return left if left < timedelta(hours=1) - minute else round(left / minute) * minute
+
+
+def _schedule(place: Placement, now: datetime, end: datetime) -> Schedule:
+    """Return when the credential is due, so that none is installed that would never be renewed."""
+    if end <= now:
+        raise VerificationError(
+            f"the certificate is valid until {format_time(end)}, which is over by this machine's "
+            "clock",
+            (),
+            hint="set the clock, or request a longer TTL",
+        )
+    return plan(now, end, jitter_seed(place.directory))
 
 
 def _expiry_warnings(chain: Chain) -> tuple[str, ...]:

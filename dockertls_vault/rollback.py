@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .certificate import verify
 from .certificate.certificate import load_certificates
-from .credential import backup, history, preflight, store, trust
+from .credential import backup, history, preflight, reader, store, trust
 from .credential.layout import GENERATION_NAMES
 from .credential.store import InstalledFile
 from .credential.worker import by_worker
@@ -60,7 +60,7 @@ def roll_back(
     """
     with preflight.refusals(directory):
         try:
-            place = history.locate(directory, admins=admins)
+            place = reader.locate(directory, admins=admins)
             # First: a user who may not change it learns that, and nothing that they may not read.
             preflight.check(place, replace=True)
             done = by_worker(place, partial(_roll_back, name=name, now=now))

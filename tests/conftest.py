@@ -68,6 +68,8 @@ def _own_environment(
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    # Root's would be the machine's own.
+    monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(home / "state"))
 
 
 @pytest.fixture

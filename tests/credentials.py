@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType, Purpose, Request
+from dockertls_vault.certificate.schedule import plan
 from dockertls_vault.credential import store
+from dockertls_vault.credential.due import Due
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.record import Record
 
@@ -34,6 +36,7 @@ SERVER = replace(
         CLIENT.request, purpose=Purpose.SERVER, role="server", names=Names(("a.example",))
     ),
 )
+DUE = Due(plan(NOW, NOW + timedelta(hours=1), "a"))
 NAMES = ("ca.pem", "cert.pem", "key.pem")
 
 
@@ -60,7 +63,7 @@ def swap_by_hand(out: Path, target: str) -> None:
 def material(number: int) -> store.Material:
     """Return three files that contain ``number``."""
     ca, cert, key = (f"{name} {number}".encode() for name in NAMES)
-    return store.Material(ca=ca, cert=cert, key=key, serial=f"0{number}:ff")
+    return store.Material(ca=ca, cert=cert, key=key, serial=f"0{number}:ff", due=DUE)
 
 
 def public(out: Path, names: tuple[str, ...] = NAMES) -> set[str]:

@@ -32,7 +32,7 @@ from .certificates import (
     in_t61,
     write_credential,
 )
-from .credentials import SERVER
+from .credentials import DUE, SERVER
 from .docker import servers
 from .harness.dockerd import dockerd, tls
 from .vault.listening import tls_openbao
@@ -387,7 +387,11 @@ def test_forgotten_restart_after_a_renewal_is_a_warning(
 def install(directory: Path, authority: Authority, issued: Issued) -> None:
     """Install a server credential as `issue server` does."""
     material = store.Material(
-        authority.pem, issued.certificate_pem, issued.key_pem, serial_text(issued.certificate)
+        authority.pem,
+        issued.certificate_pem,
+        issued.key_pem,
+        serial_text(issued.certificate),
+        DUE,
     )
     place = SERVER.place(directory)
     store.install(place, material, SERVER, replace=False, now=datetime.now(UTC))

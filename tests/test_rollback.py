@@ -35,7 +35,7 @@ from dockertls_vault.files import atomic, fsuid
 from dockertls_vault.rollback import roll_back
 
 from .certificates import Authority
-from .credentials import CLIENT, NAMES, SERVER, generations, swap_by_hand
+from .credentials import CLIENT, DUE, NAMES, SERVER, generations, swap_by_hand
 from .harness.missing import as_root
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def put(out: Path, number: int, record: Record = CLIENT) -> str:
     serial = serial_text(issued.certificate)
     store.install(
         record.place(out),
-        store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, serial),
+        store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, serial, DUE),
         record,
         replace=False,
         now=NOW + timedelta(hours=number),
@@ -392,7 +392,7 @@ def test_hint_at_the_oldest_names_the_newest_and_the_backup(out: Path) -> None:
     issued = ROOT.issue("alice")
     store.install(
         record.place(out),
-        store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, "01"),
+        store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, "01", DUE),
         record,
         replace=True,
         now=NOW,

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from .request import KeyType
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
     from .names import Names
 
@@ -69,16 +69,30 @@ def _hash_for(key: PrivateKey) -> Hash | None:
     return _CURVES[key.key_size][1]
 
 
+def load(pem: bytes) -> PrivateKey:
+    """Return the private key in ``pem``.
+
+    Raises ValueError if it is not an unencrypted private key of one of the types made here.
+    """
+    key = _load(pem)
+    if not isinstance(key, PrivateKey):
+        raise ValueError(f"unsupported key: {type(key).__name__}")  # noqa: TRY004 - of the PEM
+    return key
+
+
 def is_key_of(pem: bytes, certificate: x509.Certificate) -> bool:
     """Return whether ``pem`` is the private key of ``certificate``.
 
     Raises ValueError if ``pem`` is not a supported, unencrypted private key.
     """
+    return public_key_der(_load(pem).public_key()) == public_key_der(certificate.public_key())
+
+
+def _load(pem: bytes) -> PrivateKeyTypes:
     try:
-        key = serialization.load_pem_private_key(pem, None)
+        return serialization.load_pem_private_key(pem, None)
     except (TypeError, UnsupportedAlgorithm) as error:  # TypeError: the key is encrypted
         raise ValueError(str(error)) from None
-    return public_key_der(key.public_key()) == public_key_der(certificate.public_key())
 
 
 def public_key_der(key: PublicKeyTypes) -> bytes:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.settings import parsers
 
 from . import options
 
+if TYPE_CHECKING:
+    from dockertls_vault.settings.schema import Settings
+
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
+ROOT_STATE = Path("/var/lib/dockertls-vault")
+ROOT_HOOKS = Path("/etc/dockertls-vault/hooks.d")
 
 
 def docker_cli_directory(environ: Mapping[str, str]) -> Path:
@@ -31,6 +37,27 @@ def install_directory(given: str | None, default: Path) -> Path:
     if default == CLIENT_DIRECTORY:
         _refuse_foreign_home(directory)
     return directory
+
+
+def state_directory(settings: Settings, environ: Mapping[str, str]) -> Path:
+    """Return the directory that lists the credentials of this host.
+
+    That is the setting, or root's, or the user's by the XDG base directory specification.
+    """
+    if settings.state_dir is not None:
+        return settings.state_dir
+    if os.geteuid() == 0:
+        return ROOT_STATE
+    home = environ.get("XDG_STATE_HOME") or parsers.path("~/.local/state")
+    return Path(home) / "dockertls-vault"
+
+
+def hooks_directories(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the directories of executables that run after every swap, root's first."""
+    if os.geteuid() == 0:
+        return (ROOT_HOOKS,)
+    home = environ.get("XDG_CONFIG_HOME") or parsers.path("~/.config")
+    return (ROOT_HOOKS, Path(home) / "dockertls-vault" / "hooks.d")
 
 
 def _refuse_foreign_home(directory: Path) -> None:

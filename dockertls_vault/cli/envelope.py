@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from dockertls_vault.errors import DockerTLSError
 
 from . import streams
-
-if TYPE_CHECKING:
-    from dockertls_vault.errors import DockerTLSError
 
 VERSION = 1
 
@@ -32,19 +31,24 @@ def print_result(kind: str, result: object, *, warnings: Sequence[str], ok: bool
 
 def print_failure(error: DockerTLSError) -> None:
     """Print an error with its code, message, hint, exit status and problems."""
-    body = {
+    _print({"kind": "error", "ok": False, "error": _error(error)})
+
+
+def _error(error: DockerTLSError) -> dict[str, Any]:
+    return {
         "code": error.code,
         "message": error.message,
         "hint": error.hint or None,
         "exit_status": error.exit_status,
         "problems": list(error.problems),
     }
-    _print({"kind": "error", "ok": False, "error": body})
 
 
 def to_json(value: object) -> Any:
     """Convert ``value`` to JSON types: times become RFC 3339 in UTC, durations seconds."""
     match value:
+        case DockerTLSError():
+            return _error(value)
         case Enum():
             return value.value
         case datetime():

@@ -22,6 +22,7 @@ from .preferences import Failed, Preferences
 # A command's module is imported only when the command runs or is listed in the help.
 COMMANDS = {
     "issue": "issue",
+    "renew": "renew",
     "rollback": "rollback",
     "check": "check",
     "auth": "auth",
@@ -40,7 +41,6 @@ ALTERNATIVES = {
         "revoke",
     ): "Docker reads no CRL: a certificate is accepted until it expires or its CA is removed from "
     "ca.pem",
-    ("renew",): "run the same `dockertls-vault issue` command again to replace the certificate",
 }
 EXIT_USAGE = 2
 # Typer's base class for usage errors; its name differs between releases.

@@ -12,7 +12,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, TypeVar
 
 import typer
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dockertls_vault.settings.schema import Origin
+
+Parsed = TypeVar("Parsed")
 
 # The settings that every command that talks to Vault has a flag for.
 VAULT = ("auth", "namespace", "timeout")
@@ -191,7 +193,7 @@ def directory(name: str, text: str) -> Path:
     return parsers.path(text)
 
 
-def parsed(flag: str, parse: Callable[[str], timedelta], text: str) -> timedelta:
+def parsed(flag: str, parse: Callable[[str], Parsed], text: str) -> Parsed:
     """Parse ``text``; prefix the message of InvalidInput with the flag, as for a setting."""
     try:
         return parse(text)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def open_session(settings: Settings, preferences: Preferences) -> Session:
+def open_session(
+    settings: Settings, preferences: Preferences, *, needs_token: bool = True
+) -> Session:
     """Open the Vault session; its messages and prompts go to stderr."""
     from dockertls_vault.vault import session
 
@@ -41,6 +43,7 @@ def open_session(settings: Settings, preferences: Preferences) -> Session:
         settings,
         progress=render.spinner(preferences),
         ask=password.ask if sys.stdin.isatty() else None,
+        needs_token=needs_token,
     )
 
 

@@ -68,7 +68,12 @@ def failure(error: DockerTLSError, preferences: Preferences) -> None:
     """Print an error, its problems and its hint; also as JSON on stdout if that was requested."""
     if preferences.output is Output.JSON:
         envelope.print_failure(error)
-    say("error", error.message)
+    failed(error.message, error)
+
+
+def failed(message: str, error: DockerTLSError) -> None:
+    """Print ``message``, and the problems and the hint of an error."""
+    say("error", message)
     for problem in error.problems:
         streams.write(sys.stderr, f"  - {line(problem)}")
     if error.hint:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dockertls_vault.files import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
 DIRECTORY = "generations"
 CURRENT = "current"
@@ -26,6 +26,11 @@ _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]+")
 def stamp(now: datetime) -> str:
     """Return the timestamp (UTC) that starts a generation's name, so that names sort by age."""
     return f"{now:%Y%m%dT%H%M%S}.{now.microsecond:06}Z"
+
+
+def installed_at(name: str) -> datetime:
+    """Return the time in UTC that a name begins with; raises ValueError for another name."""
+    return datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
 
 
 def names(generations: int) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,16 +13,18 @@ from dockertls_vault.certificate.certificate import (
     public_key_fingerprint,
 )
 from dockertls_vault.certificate.keys import is_key_of
-from dockertls_vault.certificate.request import Purpose
-from dockertls_vault.errors import ConflictingState, InvalidInput, VerificationError
-from dockertls_vault.files import atomic, descriptors
+from dockertls_vault.errors import ConflictingState, VerificationError
+from dockertls_vault.files import atomic
 
 from . import generations, record
-from .layout import GENERATION_NAMES, PRIVATE, Kind, Layout, Placement, gid
+from .layout import GENERATION_NAMES, PRIVATE, Kind, Layout, Placement
+from .reader import locate
 from .worker import by_worker
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dockertls_vault.certificate.request import Purpose
 
 
 @dataclass(frozen=True)
@@ -72,48 +73,6 @@ def find(directory: Path) -> Generations:
         raise ConflictingState(
             f"the generations in {directory} cannot be read: {error.strerror}"
         ) from None
-
-
-def locate(directory: Path, *, admins: str | None = None) -> Placement:
-    """Return the placement of the credential in ``directory`` or its subdirectory.
-
-    If root runs this, the directory's owner does the work in it; that includes reading the kind
-    of the credential, so it is still None. ``admins`` is a group whose members may write to the
-    directories above. Raises ConflictingState for no credential, InvalidInput for two.
-    """
-    whole = directory.absolute()
-    places = (whole, *(whole / purpose.value for purpose in Purpose))
-    found = {path: owner for path in places if (owner := _owner(path)) is not None}
-    if whole not in found and len(found) > 1:
-        raise InvalidInput(
-            f"{directory} holds two credentials",
-            hint=f"name one of them: {' or '.join(map(str, found))}",
-        )
-    if not found:
-        raise ConflictingState(
-            f"no dockertls-vault credential in {directory}"
-            if os.path.lexists(whole)
-            else f"the directory {directory} does not exist",
-            hint="pass the directory that was used as --dir",
-        )
-    path, owner = next(iter(found.items()))
-    return Placement(
-        path,
-        kind=None,
-        uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP,
-        admins=None if admins is None else gid(admins),
-        movable=False,
-    )
-
-
-def _owner(directory: Path) -> int | None:
-    """Return the uid that owns ``directory`` if it holds a credential, else None."""
-    try:
-        with descriptors.opened(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) as opened:
-            found = os.stat(PRIVATE, dir_fd=opened)
-            return os.fstat(opened).st_uid if stat.S_ISDIR(found.st_mode) else None
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def read(place: Placement) -> Generations:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 PRIVATE = ".dockertls"
 LOCK = "lock"
+RENEWAL_LOCK = "renewal.lock"
+CERTIFICATE_MODE = 0o444
+KEY_MODE = 0o400
+KEY_MODE_WITH_GROUP = 0o440
 # The highest 32-bit value is -1, which tells chown(2) to leave the ID unchanged.
 _HIGHEST_ID = 2**32 - 2
 _DECIMAL = re.compile("[0-9]{1,10}")

@@ -12,11 +12,15 @@ from dockertls_vault.certificate.request import KeyType, Purpose, Request
 from dockertls_vault.errors import ConflictingState, InvalidInput
 from dockertls_vault.files import atomic
 from dockertls_vault.settings import parsers
+from dockertls_vault.window import parse_window
 
 from .layout import PRIVATE, Kind, Layout, place
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dockertls_vault.certificate.names import Names
+    from dockertls_vault.window import Window
 
     from .layout import Placement
 
@@ -31,6 +35,9 @@ class Record:
 
     ``trust_mount`` is the mount whose roots ca.pem contains, None if it is the signing mount;
     ``owner`` and ``group`` are kept as given, by name or number.
+    ``detected_names`` are the names that the machine had at the time, None if names were given;
+    ``reuse_key`` keeps the key at a renewal; ``hooks`` are commands to run after a swap, each as
+    its arguments, and ``window`` is when they may run, None for at any time.
     """
 
     request: Request
@@ -38,6 +45,10 @@ class Record:
     trust_mount: str | None = None
     owner: str | None = None
     group: str | None = None
+    detected_names: Names | None = None
+    reuse_key: bool = False
+    hooks: tuple[tuple[str, ...], ...] = ()
+    window: Window | None = None
 
     @property
     def kind(self) -> Kind:
@@ -76,7 +87,7 @@ def read(path: Path, directory: int) -> Record | None:
 
 def to_json(record: Record) -> dict[str, Any]:
     """Return the record as JSON types: names as lists, the TTL in seconds."""
-    request = record.request
+    request, detected = record.request, record.detected_names
     return {
         "version": _VERSION,
         "purpose": request.purpose.value,
@@ -91,6 +102,10 @@ def to_json(record: Record) -> dict[str, Any]:
         "layout": record.layout.value,
         "owner": record.owner,
         "group": record.group,
+        "detected_names": None if detected is None else list(detected.all),
+        "reuse_key": record.reuse_key,
+        "hooks": [list(command) for command in record.hooks],
+        "window": None if record.window is None else str(record.window),
     }
 
 
@@ -99,6 +114,7 @@ def from_json(kept: Any) -> Record:
     if kept["version"] != _VERSION:
         raise ValueError(kept["version"])
     common_name, trust_mount = _text_or_none(kept["common_name"]), kept["trust_mount"]
+    detected, window = kept["detected_names"], kept["window"]
     return Record(
         Request(
             purpose=Purpose(kept["purpose"]),
@@ -113,6 +129,10 @@ def from_json(kept: Any) -> Record:
         trust_mount=None if trust_mount is None else parsers.mount(trust_mount),
         owner=_text_or_none(kept["owner"]),
         group=_text_or_none(kept["group"]),
+        detected_names=None if detected is None else parse_names(_texts(detected)),
+        reuse_key=_boolean(kept["reuse_key"]),
+        hooks=tuple(map(_command, _list(kept["hooks"]))),
+        window=None if window is None else parse_window(_text(window)),
     )
 
 
@@ -122,11 +142,28 @@ def _text(value: object) -> str:
     return value
 
 
-def _texts(value: object) -> list[str]:
+def _list(value: object) -> list[object]:
     # Strings and objects are iterable too.
     if not isinstance(value, list):
         raise TypeError(value)
-    return [_text(each) for each in value]
+    return value
+
+
+def _texts(value: object) -> list[str]:
+    return [_text(each) for each in _list(value)]
+
+
+def _command(value: object) -> tuple[str, ...]:
+    command = _list(value)
+    if not command or not all(isinstance(each, str) and "\0" not in each for each in command):
+        raise ValueError(value)
+    return (_text(command[0]), *map(str, command[1:]))
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
 
 
 def _text_or_none(value: object) -> str | None:

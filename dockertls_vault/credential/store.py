@@ -3,6 +3,7 @@
     DIR/.dockertls/generations/<UTC time>-<serial>/{ca,cert,key}.pem   complete, never changed
     DIR/.dockertls/current -> generations/…                            the only thing swapped
     DIR/.dockertls/request.json                                        what was requested
+    DIR/.dockertls/due.json                                            when to renew it
     DIR/.dockertls/backup/<UTC time>/                                  files that were replaced
     DIR/.dockertls/unfinished/                                         staging, empty between runs
     DIR/ca.pem, … -> .dockertls/current/ca.pem, …
@@ -16,7 +17,7 @@ or 0440 with a group.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,34 +25,41 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import ConflictingState, Locked
 from dockertls_vault.files import atomic, walk
 
-from . import backup, generations, record
-from .layout import GENERATION_NAMES, LOCK, PRIVATE
+from . import backup, due, generations, hooks, record
+from .layout import (
+    CERTIFICATE_MODE,
+    GENERATION_NAMES,
+    KEY_MODE,
+    KEY_MODE_WITH_GROUP,
+    LOCK,
+    PRIVATE,
+    RENEWAL_LOCK,
+)
 from .preflight import check, refusals
-from .worker import DIRECTORY_MODE, by_worker, refuse_component
+from .worker import DIRECTORY_MODE, by_worker, make_component, refuse_component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
+    from .due import Due
     from .layout import Placement
     from .record import Record
 
 LOCK_WAIT = 10.0  # seconds
-CERTIFICATE_MODE = 0o444
-KEY_MODE = 0o400
-KEY_MODE_WITH_GROUP = 0o440
 STAGING = "unfinished"
 
 
 @dataclass(frozen=True)
 class Material:
-    """The three PEM files to install, and the serial for the generation's name."""
+    """The three PEM files to install, when they are due, and the serial to name them by."""
 
     ca: bytes
     cert: bytes
     key: bytes
     serial: str
+    due: Due
 
     def __repr__(self) -> str:
         return f"Material(serial={self.serial!r})"
@@ -110,6 +118,7 @@ def _install(
         if foreign:
             _adopt(placement, stamp, places)
         record.write(requested, places.private, places.staging)
+        due.write(material.due, name, places.private, places.staging)
         spared = {name} if before is None else {name, before}
         warnings = (
             *_swap(name, placement, places),
@@ -146,6 +155,28 @@ def use(placement: Placement, name: str) -> tuple[str, ...]:
         return by_worker(placement, work)
 
 
+def remember(placement: Placement, state: hooks.State) -> None:
+    """Write for which generation the hooks ran; raises what ``install`` does."""
+
+    def work(placement: Placement) -> None:
+        with _opened(placement) as places:
+            hooks.write(state, places.private, places.staging)
+
+    with refusals(placement.directory):
+        by_worker(placement, work)
+
+
+@contextmanager
+def renewing(placement: Placement) -> Iterator[None]:
+    """Keep other runs from renewing the same credential; raises Locked if one does for LOCK_WAIT.
+
+    The lock is not the one that a swap takes, which can happen meanwhile.
+    """
+    with refusals(placement.directory), ExitStack() as held:
+        by_worker(placement, lambda place: held.enter_context(_locked(place, RENEWAL_LOCK)))
+        yield
+
+
 @dataclass(frozen=True)
 class _Places:
     """The open directories of a credential; all on one file system."""
@@ -176,28 +207,20 @@ def _opened(placement: Placement) -> Iterator[_Places]:
 
 
 @contextmanager
-def _locked(placement: Placement) -> Iterator[tuple[int, int]]:
+def _locked(placement: Placement, name: str = LOCK) -> Iterator[tuple[int, int]]:
     """Open and lock the directory and its private one, creating both if missing."""
     with (
         walk.open_directory(
-            placement.directory, partial(refuse_component, placement), _make
+            placement.directory, partial(refuse_component, placement), make_component
         ) as reached,
         atomic.opened(".", reached.descriptor) as directory,
         atomic.directory(PRIVATE, DIRECTORY_MODE, directory) as private,
     ):
         try:
-            with atomic.locked(LOCK, private, wait=LOCK_WAIT):
+            with atomic.locked(name, private, wait=LOCK_WAIT):
                 yield directory, private
         except TimeoutError:
             raise Locked(f"{placement.directory} is locked") from None
-
-
-def _make(name: str, within: int, _left: int) -> None:
-    with (
-        atomic.opened(".", within) as parent,
-        atomic.directory(name, DIRECTORY_MODE, parent),
-    ):
-        pass
 
 
 def _write(

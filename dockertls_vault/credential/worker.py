@@ -84,6 +84,15 @@ def refuse_component(placement: Placement, component: Component) -> None:
         )
 
 
+def make_component(name: str, within: int, _left: int) -> None:
+    """Make the missing directory ``name`` in an open one, with exactly DIRECTORY_MODE."""
+    with (
+        atomic.opened(".", within) as parent,
+        atomic.directory(name, DIRECTORY_MODE, parent),
+    ):
+        pass
+
+
 def refuse_other_writers(
     placement: Placement, path: Path, descriptor: int, *, above: bool = False
 ) -> None:

@@ -47,7 +47,9 @@ _FILE_CAPABILITIES = 0b11111
 
 
 @dataclass(frozen=True)
-class _User:
+class User:
+    """A user by number, with the first group and all groups, as a login would give them."""
+
     uid: int
     gid: int
     groups: frozenset[int]
@@ -62,10 +64,10 @@ def as_user(uid: int, work: Callable[[], T]) -> T:
     """
     from concurrent.futures import ThreadPoolExecutor  # imported here: few commands need it
 
-    user = _user(uid)
+    found = user(uid)
 
     def act() -> T:
-        _become(user)
+        _become(found)
         return work()
 
     # The thread is not reused, so there is no need to switch it back.
@@ -75,19 +77,19 @@ def as_user(uid: int, work: Callable[[], T]) -> T:
 
 def groups(uid: int) -> frozenset[int]:
     """Return the ids of the groups that a user is a member of."""
-    return _user(uid).groups
+    return user(uid).groups
 
 
-def _user(uid: int) -> _User:
+def user(uid: int) -> User:
     """Return a user with the groups of a login; a uid without a passwd entry has no groups."""
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
-        return _User(uid, _NO_GROUP, frozenset({_NO_GROUP}))
-    return _User(uid, entry.pw_gid, frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid)))
+        return User(uid, _NO_GROUP, frozenset({_NO_GROUP}))
+    return User(uid, entry.pw_gid, frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid)))
 
 
-def _become(user: _User) -> None:
+def _become(user: User) -> None:
     """Switch this thread to ``user``, and verify that it worked."""
     import ctypes
 
@@ -111,10 +113,10 @@ def _become(user: _User) -> None:
         )
 
 
-def _rights() -> tuple[_User, int]:
+def _rights() -> tuple[User, int]:
     """Return this thread's file-system user and groups, and its capabilities over files."""
     lines = Path("/proc/thread-self/status").read_text(errors="replace").splitlines()
     status = dict(line.split(":", 1) for line in lines)
     uid, gid = (int(status[name].split()[-1]) for name in ("Uid", "Gid"))
     members = frozenset(map(int, status["Groups"].split()))
-    return _User(uid, gid, members), int(status["CapEff"], 16) & _FILE_CAPABILITIES
+    return User(uid, gid, members), int(status["CapEff"], 16) & _FILE_CAPABILITIES

@@ -385,6 +385,21 @@ class Settings:
         key="files.admin_group",
         flag="--admin-group",
     )
+    state_dir: Path | None = _setting(
+        None,
+        "The directory that lists the credentials of this host for `renew`; by default "
+        "/var/lib/dockertls-vault for root, and below XDG_STATE_HOME for other users.",
+        parse=parsers.path,
+        variables=("DOCKERTLS_STATE_DIR",),
+        key="files.state_dir",
+    )
+    hook_timeout: timedelta = _setting(
+        timedelta(minutes=5),
+        "How long a hook may run.",
+        parse=parsers.duration,
+        variables=("DOCKERTLS_HOOK_TIMEOUT",),
+        key="hooks.timeout",
+    )
     origins: Mapping[str, Origin] = field(default_factory=dict)
     overridden: Mapping[str, str] = field(default_factory=dict)
     under_sudo: bool = False

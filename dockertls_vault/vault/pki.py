@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,9 +24,9 @@ from dockertls_vault.errors import (
 from .answers import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from .http.adapter import Adapter
     from .session import Session
@@ -63,6 +65,8 @@ class PKI:
         self.mount = mount
         self._session = session
         self._reader = reader or session.anonymous
+        self._issuers: tuple[str, ...] | None = None
+        self._default_issuer: str | None = None
 
     def sign(
         self,
@@ -120,18 +124,53 @@ class PKI:
     def issuers(self) -> tuple[str, ...]:
         """Return every issuer of the mount in PEM, including a pending root; needs no token.
 
-        ``ca_chain`` has only the default issuer's chain. Raises what ``references`` raises.
+        They are read once. ``ca_chain`` has only the default issuer's chain. Raises what
+        ``references`` raises.
         """
-        return tuple(map(self.issuer, self.references()))
+        if self._issuers is None:
+            self._issuers = tuple(map(self.issuer, self.references()))
+        return self._issuers
 
-    def reading_issuers(self) -> AbstractContextManager[Callable[[], tuple[str, ...]]]:
+    @contextmanager
+    def reading_issuers(self) -> Iterator[Callable[[], tuple[str, ...]]]:
         """Read the issuers in the background, within the context.
 
         Yields a function that waits, and returns or raises what ``issuers`` does.
         """
-        return self._session.reading(
-            lambda reader: PKI(self._session, self.mount, reader).issuers()
-        )
+        if self._issuers is not None:
+            yield self.issuers
+            return
+
+        def read(reader: Adapter) -> tuple[str, ...]:
+            return PKI(self._session, self.mount, reader).issuers()
+
+        with self._session.reading(read) as result:
+
+            def issuers() -> tuple[str, ...]:
+                self._issuers = result()
+                return self._issuers
+
+            yield issuers
+
+    def default_issuer(self) -> str:
+        """Return the default issuer in PEM; it is read once, and needs no token."""
+        if self._default_issuer is None:
+            self._default_issuer = self.issuer("default")
+        return self._default_issuer
+
+    def revocation_time(self, serial: str) -> datetime | None:
+        """Return when a certificate was revoked, in UTC, None if it was not or is not stored.
+
+        ``serial`` is in hexadecimal with colons. Needs no token.
+        """
+        try:
+            answer = self._reader.get(f"/v1/{self.mount}/cert/{serial}")
+        except NotFound:
+            return None
+        seconds = fields.data(answer).get("revocation_time")
+        if not isinstance(seconds, int) or seconds <= 0:
+            return None
+        return datetime.fromtimestamp(seconds, UTC)
 
     def logging_in(self) -> AbstractContextManager[Callable[[], object]]:
         """Obtain the token in the background, within the context; as ``Session.logging_in``."""

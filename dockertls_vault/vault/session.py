@@ -26,6 +26,7 @@ from .progress import Logged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
+    from datetime import timedelta
     from types import TracebackType
 
     import hvac
@@ -81,8 +82,10 @@ class Session:
         *,
         progress: Progress,
         ask: Callable[[str], str] | None,
+        needs_token: bool = True,
     ) -> None:
         self.settings = settings
+        self._needs_token = needs_token
         self._transport = Transport(settings)
         self._cluster = Cluster(settings, Sender(settings, self._transport), Watch(progress))
         self.anonymous = Adapter(self._cluster, settings.namespace)
@@ -98,7 +101,8 @@ class Session:
         self._revoked: list[Login] = []
 
     def __enter__(self) -> Self:
-        self.identity.prepare()
+        if self._needs_token:
+            self.identity.prepare()
         return self
 
     def __exit__(
@@ -204,6 +208,10 @@ class Session:
         """Within the context, limit the time for requests to ``seconds``."""
         return self._cluster.at_most(seconds)
 
+    def allow(self, time: timedelta) -> None:
+        """Set the budget for what comes next, whatever is left of it."""
+        self._cluster.allow(time.total_seconds())
+
     def once(self) -> AbstractContextManager[None]:
         """Within the context, do not resend a request that Vault may have carried out."""
         return self._cluster.once()
@@ -231,11 +239,13 @@ def open_session(
     *,
     progress: Progress | None = None,
     ask: Callable[[str], str] | None = None,
+    needs_token: bool = True,
 ) -> Session:
     """Return a session; logs a warning if others can read or forge the connection.
 
     ``progress`` shows the reason for a long wait, which is logged by default. ``ask`` prompts for
-    a password and returns it.
+    a password and returns it. Without ``needs_token``, that there is none is an error only once a
+    request needs one.
     """
     for address in settings.addresses:
         if plaintext.exposes_token(address, settings):
@@ -247,4 +257,4 @@ def open_session(
             "impersonate Vault",
             origin,
         )
-    return Session(settings, progress=progress or Logged(), ask=ask)
+    return Session(settings, progress=progress or Logged(), ask=ask, needs_token=needs_token)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.certificate.request import Purpose
-from dockertls_vault.credential.history import find, locate
+from dockertls_vault.credential.history import find
+from dockertls_vault.credential.reader import locate
 from dockertls_vault.errors import ConflictingState
 from tests.credentials import generations
 from tests.harness.missing import as_root

@@ -16,6 +16,7 @@ from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.credential import record
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import ConflictingState
+from dockertls_vault.window import parse_window
 from tests.credentials import CLIENT, SERVER, put
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ FULL = replace(
     trust_mount="roots",
     owner="1000",
     group="docker",
+    detected_names=Names(("a.example", "localhost"), ("10.0.0.1",)),
+    reuse_key=True,
+    hooks=(("systemctl", "try-restart", "docker"), ("sh", "-c", "", "é")),
+    window=parse_window("Sat,Sun 02:00-04:00"),
 )
 
 
@@ -82,6 +87,18 @@ def test_record_is_written_by_the_install(tmp_path: Path) -> None:
         {"trust_mount": ""},
         {"trust_mount": "pki?"},
         {"owner": 1000},
+        {"detected_names": "a.example"},
+        {"detected_names": [1]},
+        {"reuse_key": 1},
+        {"reuse_key": None},
+        {"hooks": None},
+        {"hooks": ["systemctl restart docker"]},
+        {"hooks": [[]]},
+        {"hooks": [[""]]},
+        {"hooks": [["sh", 1]]},
+        {"hooks": [["sh", "a\0"]]},
+        {"window": "now"},
+        {"window": 1},
     ],
     ids=str,
 )

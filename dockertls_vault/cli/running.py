@@ -1,0 +1,58 @@
+"""How hooks run from the command line: with which environment, and which for every credential."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import InvalidSetting
+from dockertls_vault.files import guarded
+
+from .directories import hooks_directories
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dockertls_vault.credential.hooks import Command
+    from dockertls_vault.credential.settle import Running
+    from dockertls_vault.settings.schema import Settings
+
+# All that a hook gets of our environment: none of it is a secret.
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TERM", "XDG_RUNTIME_DIR")
+_KEPT_PREFIXES = ("LC_",)
+_USED = guarded.Use(
+    "runs after every renewal", "hooks must belong to root or to the user who runs this"
+)
+
+
+def running(settings: Settings, environ: Mapping[str, str]) -> Running:
+    """Return how hooks run; raises InvalidSetting for one that other users can write."""
+    from dockertls_vault.credential.settle import Running
+
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name in _KEPT or name.startswith(_KEPT_PREFIXES)
+    }
+    common = tuple(
+        command for directory in hooks_directories(environ) for command in _executables(directory)
+    )
+    return Running(kept, settings.hook_timeout, common)
+
+
+def _executables(directory: Path) -> list[Command]:
+    """Return the executables in a directory by name, as run-parts(8) runs them."""
+    try:
+        paths = sorted(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InvalidSetting(f"cannot list the hooks in {directory}: {error.strerror}") from None
+    found: list[Command] = []
+    for path in (path for path in paths if not path.name.startswith(".")):
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_mode & 0o111:
+            guarded.check(path, _USED)
+            found.append((str(path),))
+    return found

@@ -1,0 +1,99 @@
+"""Why a credential is renewed; pure.
+
+By its schedule, or earlier because something changed: its files, the names of this machine, or
+what the mount says of its issuer, its roots and the certificate itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from dockertls_vault.duration import format_duration, format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from cryptography.x509 import Certificate
+
+    from dockertls_vault.certificate.names import Names
+    from dockertls_vault.certificate.schedule import Schedule, Threshold
+
+
+class Reason(StrEnum):
+    """What kind of cause it is."""
+
+    FORCED = "forced"
+    DAMAGED = "damaged"
+    DUE = "due"
+    NAMES_CHANGED = "names-changed"
+    REVOKED = "revoked"
+    ISSUER_CHANGED = "issuer-changed"
+    TRUST_CHANGED = "trust-changed"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A reason, and ``detail``: what makes it one."""
+
+    reason: Reason
+    detail: str
+
+
+def of_damage(damage: Sequence[str]) -> tuple[Cause, ...]:
+    """Return one cause for each thing that was lost or changed."""
+    return tuple(Cause(Reason.DAMAGED, each) for each in damage)
+
+
+def of_schedule(
+    schedule: Schedule, now: datetime, threshold: Threshold | None = None
+) -> tuple[Cause, ...]:
+    """Return why the credential is due at ``now``, by ``threshold`` if that is given.
+
+    It is due, too, if it was issued in the future: the clock has been set back since, and no
+    schedule can be relied on.
+    """
+    left = schedule.left(now)
+    if not left.total_seconds() > 0:
+        return (Cause(Reason.DUE, f"expired at {format_time(schedule.end)}"),)
+    if now < schedule.issued:
+        return (Cause(Reason.DUE, f"issued at {format_time(schedule.issued)}, in the future"),)
+    if threshold is not None:
+        if not threshold.reached(schedule, now):
+            return ()
+        return (Cause(Reason.DUE, f"expires in {format_duration(left)}"),)
+    if now < schedule.due:
+        return ()
+    return (Cause(Reason.DUE, f"due since {format_time(schedule.due)}"),)
+
+
+def of_names(before: Names | None, now: Names) -> tuple[Cause, ...]:
+    """Return why names that were detected are out of date; ``before`` is None if they were given.
+
+    Only a name that has been added counts: one that is missing may be back when DNS is.
+    """
+    if before is None:
+        return ()
+    added = [name for name in now.all if name not in before.all]
+    if not added:
+        return ()
+    return (Cause(Reason.NAMES_CHANGED, f"this machine is now {', '.join(added)}, too"),)
+
+
+def of_trust(installed: Sequence[Certificate], current: Sequence[Certificate]) -> tuple[Cause, ...]:
+    """Return why ca.pem is out of date: a root that it lacks, or one that it should not have."""
+    added = [ca for ca in current if ca not in installed]
+    removed = [ca for ca in installed if ca not in current]
+    return (
+        *(Cause(Reason.TRUST_CHANGED, f"the mount has the root {_named(ca)}") for ca in added),
+        *(
+            Cause(Reason.TRUST_CHANGED, f"the mount no longer has the root {_named(ca)}")
+            for ca in removed
+        ),
+    )
+
+
+def _named(ca: Certificate) -> str:
+    return repr(ca.subject.rfc4514_string())

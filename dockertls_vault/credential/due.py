@@ -1,0 +1,70 @@
+"""``due.json``: when the generation in use is to be renewed, so that nobody need read it to know.
+
+Reading a certificate takes longer than all else that a tick of a timer does. The file names the
+generation that it speaks of: where another one is in use, after a rollback or a kill between this
+file and the swap, it says nothing, and the schedule is worked out from the certificate.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockertls_vault.certificate import schedule
+from dockertls_vault.files import atomic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dockertls_vault.certificate.schedule import Schedule
+
+NAME = "due.json"
+_MODE = 0o444
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Due:
+    """When a generation is due, and what the mount was like then.
+
+    ``default_issuer`` is the SHA-256 fingerprint of the mount's default issuer when the certificate
+    was renewed, None if nobody looked: a role may sign with another one.
+    """
+
+    schedule: Schedule
+    default_issuer: str | None = None
+
+
+def jitter_seed(directory: Path) -> str:
+    """Return what spreads the renewals of a fleet: this host and the credential's directory."""
+    return f"{socket.gethostname()}:{directory}"
+
+
+def write(found: Due, generation: str, private: int, staging: int) -> None:
+    """Write when a generation is due into the open directory ``private``."""
+    kept = {
+        "version": _VERSION,
+        "generation": generation,
+        "default_issuer": found.default_issuer,
+        **schedule.to_json(found.schedule),
+    }
+    atomic.replace(NAME, (json.dumps(kept, indent=2) + "\n").encode(), _MODE, private, staging)
+
+
+def read(generation: str, private: int) -> Due | None:
+    """Return when a generation is due, None if the file does not speak of that one.
+
+    Raises OSError if it may not be read.
+    """
+    try:
+        kept = json.loads(atomic.read(NAME, private))
+        if (kept["version"], kept["generation"]) != (_VERSION, generation):
+            return None
+        default_issuer = kept["default_issuer"]
+        if default_issuer is not None and not isinstance(default_issuer, str):
+            return None
+        return Due(schedule.from_json(kept), default_issuer)
+    except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
+        return None

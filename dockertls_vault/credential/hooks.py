@@ -1,0 +1,198 @@
+"""Run what has to happen after a swap, and remember what still has to.
+
+A daemon reads its certificate when it starts, so a new one is in use only after a restart: such
+commands are hooks. ``.dockertls/hooks.json`` says for which generation they last ran to the end;
+they are pending while another one is in use. So a hook that failed, and a run that was killed
+between the swap and the hook, are made up for by the next run, and a rollback runs them too.
+
+A hook has the rights of the user who owns the credential's directory, and none of the secrets in
+our environment.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault import stop
+from dockertls_vault.duration import format_duration
+from dockertls_vault.errors import HookFailed
+from dockertls_vault.files import atomic, fsuid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+logger = logging.getLogger(__name__)
+
+STATE = "hooks.json"
+_MODE = 0o444
+_VERSION = 1
+_POLL = 0.02  # seconds
+_GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The hook that failed for a generation: its ``command``, why, and when, in UTC."""
+
+    generation: str
+    command: Command
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class State:
+    """The generation for which the hooks last ran to the end, and what failed since then.
+
+    ``serving_until`` is when the certificate of that generation reaches its end, in UTC: whatever
+    the hooks restart serves it until they run again.
+    """
+
+    completed: str | None = None
+    serving_until: datetime | None = None
+    failure: Failure | None = None
+
+
+def read(private: int) -> State:
+    """Return what is remembered in the open directory ``private``.
+
+    What cannot be understood is nothing, so that the hooks run once more; raises OSError.
+    """
+    try:
+        return _from_json(json.loads(atomic.read(STATE, private)))
+    except FileNotFoundError:
+        return State()
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return State()
+
+
+def write(state: State, private: int, staging: int) -> None:
+    """Remember ``state`` in the open directory ``private``."""
+    text = json.dumps(_to_json(state), indent=2) + "\n"
+    atomic.replace(STATE, text.encode(), _MODE, private, staging)
+
+
+def run(
+    commands: Sequence[Command], environment: Mapping[str, str], timeout: timedelta, uid: int
+) -> None:
+    """Run the hooks one after the other, each with ``timeout``, as the user ``uid``.
+
+    Their output goes to stderr. Raises HookFailed for the first that fails, with its ``command``
+    and ``reason``; those after it do not run.
+    """
+    for command in commands:
+        logger.info("running the hook %s", shlex.join(command))
+        _run(command, environment, timeout, uid)
+
+
+def _run(command: Command, environment: Mapping[str, str], timeout: timedelta, uid: int) -> None:
+    """Run one hook in a session of its own, so that all of it can be ended."""
+    stop.check()
+    try:
+        process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            start_new_session=True,
+            **_identity(uid),
+        )
+    except OSError as error:
+        raise HookFailed(command, error.strerror or str(error)) from None
+    try:
+        _wait(process, command, timeout)
+    finally:
+        _end(process)
+    if process.returncode < 0:
+        raise HookFailed(command, f"killed by {signal.Signals(-process.returncode).name}")
+    if process.returncode > 0:
+        raise HookFailed(command, f"exit status {process.returncode}")
+
+
+def _wait(process: subprocess.Popen[bytes], command: Command, timeout: timedelta) -> None:
+    deadline = time.monotonic() + timeout.total_seconds()
+    while process.poll() is None:
+        if time.monotonic() > deadline:
+            raise HookFailed(command, f"timed out after {format_duration(timeout)}")
+        stop.wait(_POLL)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the hook that is still running, and all that it started in its session."""
+    if process.poll() is not None:
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _identity(uid: int) -> dict[str, Any]:
+    """Return how subprocess becomes the user; nothing where this process is that user."""
+    if uid == os.geteuid():
+        return {}
+    user = fsuid.user(uid)
+    return {"user": uid, "group": user.gid, "extra_groups": sorted(user.groups)}
+
+
+def _to_json(state: State) -> dict[str, Any]:
+    failure = state.failure
+    return {
+        "version": _VERSION,
+        "completed": state.completed,
+        "serving_until": state.serving_until and state.serving_until.isoformat(),
+        "failure": failure
+        and {
+            "generation": failure.generation,
+            "command": list(failure.command),
+            "reason": failure.reason,
+            "at": failure.at.isoformat(),
+        },
+    }
+
+
+def _from_json(kept: Any) -> State:
+    if kept["version"] != _VERSION:
+        raise ValueError(kept["version"])
+    completed, until, failure = kept["completed"], kept["serving_until"], kept["failure"]
+    return State(
+        None if completed is None else _text(completed),
+        None if until is None else _time(until),
+        None
+        if failure is None
+        else Failure(
+            generation=_text(failure["generation"]),
+            command=tuple(map(_text, failure["command"])),
+            reason=_text(failure["reason"]),
+            at=_time(failure["at"]),
+        ),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _time(value: object) -> datetime:
+    found = datetime.fromisoformat(_text(value))
+    if found.tzinfo is None:
+        raise ValueError(value)
+    return found

@@ -1,0 +1,117 @@
+"""Do after a swap what remains to be done: run the hooks now, or in their window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import HookFailed
+
+from . import hooks, store
+from .hooks import Failure, State
+from .layout import GENERATION_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta, tzinfo
+
+    from .condition import Condition
+    from .hooks import Command
+
+
+@dataclass(frozen=True)
+class Running:
+    """How hooks run: the environment they start from, and the timeout of each.
+
+    ``common`` are the hooks of every credential here, which run after its own.
+    """
+
+    environment: Mapping[str, str]
+    timeout: timedelta
+    common: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of the hooks: ``waiting_until`` is when their window opens, in UTC.
+
+    ``failure`` is the hook that failed. If both are None, nothing is pending.
+    """
+
+    ran: tuple[Command, ...] = ()
+    waiting_until: datetime | None = None
+    failure: Failure | None = None
+
+
+def commands(found: Condition, running: Running) -> tuple[Command, ...]:
+    """Return the hooks of a credential, in the order in which they run."""
+    return (*found.record.hooks, *running.common)
+
+
+def are_pending(found: Condition, running: Running) -> bool:
+    """Tell whether hooks have not run to the end for the generation in use."""
+    return (
+        found.generation is not None
+        and found.hooks.completed != found.generation
+        and bool(commands(found, running))
+    )
+
+
+def settle(
+    found: Condition, running: Running, now: datetime, zone: tzinfo | None = None
+) -> Settled:
+    """Run the hooks that are pending, unless their window is closed, and remember how that went.
+
+    ``zone`` is the time zone of the window, None for this machine's. Hooks do not wait for a
+    window that opens only after the certificate they replace has expired. Raises CannotWrite and
+    Locked if the result cannot be remembered; then the hooks run again.
+    """
+    if not are_pending(found, running):
+        return Settled()
+    waiting = _waiting_until(found, now, zone)
+    if waiting is not None:
+        return Settled(waiting_until=waiting)
+    todo = commands(found, running)
+    worker = found.place.worker
+    if worker is None or found.generation is None:
+        raise ValueError("the condition was not read by the worker")
+    try:
+        hooks.run(todo, _environment(found, running), running.timeout, worker)
+    except HookFailed as error:
+        failure = Failure(found.generation, error.command, error.reason, now)
+        store.remember(found.place, replace(found.hooks, failure=failure))
+        return Settled(failure=failure)
+    end = None if found.due is None else found.due.schedule.end
+    store.remember(found.place, State(found.generation, end))
+    return Settled(ran=todo)
+
+
+def _waiting_until(found: Condition, now: datetime, zone: tzinfo | None) -> datetime | None:
+    window = found.record.window
+    # What nobody serves yet has nothing to wait for.
+    if window is None or found.hooks.completed is None:
+        return None
+    opening = window.opening(now, zone)
+    end = found.hooks.serving_until
+    if opening.contains(now) or end is None or end <= opening.start:
+        return None
+    return opening.start
+
+
+def _environment(found: Condition, running: Running) -> dict[str, str]:
+    """Return what a hook sees: where the files are, and which certificate it is about."""
+    public = dict(zip(GENERATION_NAMES, found.place.public_names, strict=True))
+    paths = {
+        f"DOCKERTLS_HOOK_{name.removesuffix('.pem').upper()}": str(
+            found.place.directory / public[name]
+        )
+        for name in GENERATION_NAMES
+    }
+    return {
+        **running.environment,
+        **paths,
+        "DOCKERTLS_HOOK_DIRECTORY": str(found.place.directory),
+        "DOCKERTLS_HOOK_PURPOSE": found.record.request.purpose.value,
+        "DOCKERTLS_HOOK_GENERATION": found.generation or "",
+        "DOCKERTLS_HOOK_VALID_UNTIL": found.due.schedule.end.isoformat() if found.due else "",
+    }

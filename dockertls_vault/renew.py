@@ -1,0 +1,294 @@
+"""Renew a credential that is due: a new certificate, or only a new ca.pem; then run its hooks.
+
+What fails leaves the old credential in use, which has a third of its validity left for the next
+attempts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from .certificate import issuers, verify
+from .certificate.certificate import (
+    certificates_pem,
+    fingerprint,
+    is_signed_by,
+    load_all,
+    load_certificates,
+    serial_text,
+)
+from .credential import causes, condition, contents, settle, store
+from .credential.causes import Cause, Reason
+from .credential.due import Due
+from .credential.layout import Layout
+from .credential.reader import locate
+from .credential.settle import Settled
+from .credential.trust import warn_of_removed_cas
+from .credential.worker import by_worker
+from .duration import format_duration, format_time
+from .errors import DockerTLSError, HookFailed, RenewalFailed, RenewalOverdue
+from .issue import issue, server_common_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from cryptography.x509 import Certificate
+
+    from .certificate.names import Names
+    from .certificate.schedule import Schedule, Threshold
+    from .credential.condition import Condition
+    from .credential.contents import Contents
+    from .credential.layout import Placement
+    from .credential.record import Record
+    from .credential.settle import Running
+    from .vault.pki import PKI
+
+
+class Action(StrEnum):
+    """What was done with a credential."""
+
+    NOTHING = "nothing"
+    RENEWED = "renewed"
+    TRUST_UPDATED = "trust-updated"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What makes a credential due in this run.
+
+    ``detect`` returns the names of this machine now; ``threshold``, if given, takes the place of
+    the schedule.
+    """
+
+    detect: Callable[[], Names]
+    threshold: Threshold | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What was done with the credential in ``directory``, and why.
+
+    ``valid_until`` and ``due`` are of the certificate in use afterwards, in UTC, None if unknown.
+    """
+
+    directory: Path
+    action: Action
+    causes: tuple[Cause, ...] = ()
+    valid_until: datetime | None = None
+    due: datetime | None = None
+    hooks: Settled = field(default_factory=Settled)
+    error: DockerTLSError | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Renewals:
+    """What one run did, credential by credential."""
+
+    renewals: tuple[Renewal, ...]
+
+
+class Mounts:
+    """The PKI mounts that one run asks; each is opened once, and asked once for its issuers."""
+
+    def __init__(self, open_mount: Callable[[str], PKI], clock: Callable[[], datetime]) -> None:
+        self._open = open_mount
+        self._clock = clock
+        self._opened: dict[str, PKI] = {}
+
+    def signing(self, record: Record) -> PKI:
+        """Return the mount that signs for a record."""
+        return self._mount(record.request.mount)
+
+    def trusted(self, record: Record) -> PKI:
+        """Return the mount whose roots go into ca.pem."""
+        return self._mount(record.trust_mount or record.request.mount)
+
+    def bundle(self, record: Record) -> tuple[Certificate, ...]:
+        """Return the roots for ca.pem; raises what ``issuers.trust_bundle`` raises."""
+        mount = self.trusted(record)
+        return issuers.trust_bundle(mount.mount, load_all(mount.issuers()), self._clock())
+
+    def default_issuer(self, record: Record) -> Certificate:
+        """Return the default issuer of the mount that signs."""
+        return load_certificates(self.signing(record).default_issuer())[0]
+
+    def _mount(self, path: str) -> PKI:
+        if path not in self._opened:
+            self._opened[path] = self._open(path)
+        return self._opened[path]
+
+
+def renew(
+    directory: Path,
+    policy: Policy,
+    running: Running,
+    mounts: Mounts,
+    *,
+    admins: str | None,
+    clock: Callable[[], datetime],
+) -> Renewal:
+    """Renew the credential in ``directory`` if it is due, and run the hooks that are pending.
+
+    A failure is the result's ``error``, so that one credential keeps no other from being renewed.
+    """
+    try:
+        place = locate(directory, admins=admins)
+        with store.renewing(place):
+            return _renew(place, policy, running, mounts, clock)
+    except DockerTLSError as error:
+        return Renewal(directory, Action.FAILED, error=error)
+
+
+def _renew(
+    place: Placement,
+    policy: Policy,
+    running: Running,
+    mounts: Mounts,
+    clock: Callable[[], datetime],
+) -> Renewal:
+    found = by_worker(place, condition.read)
+    in_use, damage = by_worker(place, lambda _: contents.read(found))
+    schedule = _schedule(found, in_use)
+    why = _local_causes(found, schedule, damage, policy, clock())
+    warnings: tuple[str, ...] = ()
+    if not why and in_use is not None:
+        try:
+            why = _remote_causes(found.record, found.due, in_use, mounts)
+        except DockerTLSError as error:
+            # By what is known here nothing is due, so it can wait until Vault can be asked.
+            warnings = (f"could not check the issuer and the trust bundle: {error.message}",)
+    try:
+        action, more = _act(found, in_use, why, policy, mounts, clock)
+    except DockerTLSError as error:
+        return Renewal(
+            found.place.directory,
+            Action.FAILED,
+            why,
+            valid_until=None if schedule is None else schedule.end,
+            due=None if schedule is None else schedule.due,
+            error=_failed(error, schedule, clock()),
+        )
+    now = by_worker(place, condition.read)
+    settled = settle.settle(now, running, clock())
+    failure = settled.failure
+    return Renewal(
+        now.place.directory,
+        action,
+        why,
+        valid_until=None if now.due is None else now.due.schedule.end,
+        due=None if now.due is None else now.due.schedule.due,
+        hooks=settled,
+        error=None if failure is None else HookFailed(failure.command, failure.reason),
+        warnings=(*warnings, *more),
+    )
+
+
+def _schedule(found: Condition, in_use: Contents | None) -> Schedule | None:
+    """Return when the certificate in use is due, None if there is none that can be used."""
+    if found.due is not None:
+        return found.due.schedule
+    return None if in_use is None else contents.schedule_of(found, in_use)
+
+
+def _local_causes(
+    found: Condition,
+    schedule: Schedule | None,
+    damage: tuple[str, ...],
+    policy: Policy,
+    now: datetime,
+) -> tuple[Cause, ...]:
+    """Return why it is renewed, as far as this machine knows."""
+    detected = found.record.detected_names
+    return (
+        *((Cause(Reason.FORCED, "--force"),) if policy.force else ()),
+        *causes.of_damage((*found.damage, *damage)),
+        *(() if schedule is None else causes.of_schedule(schedule, now, policy.threshold)),
+        *(() if detected is None else causes.of_names(detected, policy.detect())),
+    )
+
+
+def _remote_causes(
+    record: Record, due: Due | None, in_use: Contents, mounts: Mounts
+) -> tuple[Cause, ...]:
+    """Return why it is renewed, as far as the mount knows; nothing of it needs a token."""
+    revoked = mounts.signing(record).revocation_time(serial_text(in_use.leaf))
+    if revoked is not None:
+        return (Cause(Reason.REVOKED, f"revoked at {format_time(revoked)}"),)
+    default = mounts.default_issuer(record)
+    known = due is not None and due.default_issuer == fingerprint(default)
+    if not known and not is_signed_by(in_use.leaf, default):
+        subject = default.subject.rfc4514_string()
+        return (Cause(Reason.ISSUER_CHANGED, f"the default issuer is now {subject!r}"),)
+    return causes.of_trust(in_use.roots, mounts.bundle(record))
+
+
+def _act(
+    found: Condition,
+    in_use: Contents | None,
+    why: tuple[Cause, ...],
+    policy: Policy,
+    mounts: Mounts,
+    clock: Callable[[], datetime],
+) -> tuple[Action, tuple[str, ...]]:
+    """Do what the causes call for; return what was done, and warnings."""
+    if not why:
+        return Action.NOTHING, ()
+    if in_use is not None and {cause.reason for cause in why} == {Reason.TRUST_CHANGED}:
+        return Action.TRUST_UPDATED, _update_trust(found, in_use, mounts, clock())
+    record = found.record if found.record.detected_names is None else _detected(found, policy)
+    issued = issue(
+        record,
+        found.place,
+        signer=mounts.signing(record),
+        trust=mounts.trusted(record),
+        drop_refused_names=record.detected_names is not None,
+        replace_files=False,
+        ends_session=False,
+        clock=clock,
+        kept_key=in_use.key if in_use is not None and record.reuse_key else None,
+        default_issuer=fingerprint(mounts.default_issuer(record)),
+    )
+    return Action.RENEWED, issued.warnings
+
+
+def _detected(found: Condition, policy: Policy) -> Record:
+    """Return the record with the names of this machine now."""
+    names = policy.detect()
+    request = replace(found.record.request, names=names, common_name=server_common_name(names))
+    return replace(found.record, request=request, detected_names=names)
+
+
+def _update_trust(
+    found: Condition, in_use: Contents, mounts: Mounts, now: datetime
+) -> tuple[str, ...]:
+    """Install the same certificate and key with the roots of now; return warnings."""
+    roots = mounts.bundle(found.record)
+    warn_of_removed_cas(found.record.request.purpose, verify.untrusted(in_use.trusted, roots, now))
+    inner = in_use.intermediates if found.record.layout is Layout.DIND else ()
+    schedule = contents.schedule_of(found, replace(in_use, trusted=roots))
+    material = store.Material(
+        ca=certificates_pem((*inner, *roots)),
+        cert=certificates_pem((in_use.leaf, *in_use.intermediates)),
+        key=in_use.key,
+        serial=serial_text(in_use.leaf),
+        due=Due(schedule, found.due.default_issuer if found.due else None),
+    )
+    return store.install(found.place, material, found.record, replace=False, now=now).warnings
+
+
+def _failed(error: DockerTLSError, schedule: Schedule | None, now: datetime) -> DockerTLSError:
+    """Return the failure with how long the certificate in use is still valid."""
+    if schedule is None or schedule.left(now).total_seconds() <= 0:
+        kind: type[DockerTLSError] = RenewalOverdue
+        left = "no valid certificate is in use"
+    else:
+        kind = RenewalFailed
+        left = f"the certificate in use is valid for another {format_duration(schedule.left(now))}"
+    return kind(f"{error.message}; {left}", hint=error.hint, problems=error.problems)

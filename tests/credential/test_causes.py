@@ -1,0 +1,74 @@
+"""Why a credential is renewed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.schedule import Schedule, parse_threshold
+from dockertls_vault.credential import causes
+from dockertls_vault.credential.causes import Cause, Reason
+
+ISSUED = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = Schedule(ISSUED, ISSUED + timedelta(hours=16), ISSUED + timedelta(hours=24))
+
+
+@pytest.mark.parametrize(
+    ("hours", "threshold", "detail"),
+    [
+        (0, None, None),
+        (15, None, None),
+        (16, None, "due since 2026-03-01 16:00:00 UTC"),
+        (23, None, "due since 2026-03-01 16:00:00 UTC"),
+        (24, None, "expired at 2026-03-02 00:00:00 UTC"),
+        (2400, None, "expired at 2026-03-02 00:00:00 UTC"),
+        (-1, None, "issued at 2026-03-01 00:00:00 UTC, in the future"),
+        (15, "8h", None),
+        (16, "8h", None),
+        (17, "8h", "expires in 7h"),
+        (17, "10%", None),
+        (22, "10%", "expires in 2h"),
+        (24, "10%", "expired at 2026-03-02 00:00:00 UTC"),
+        (-1, "10%", "issued at 2026-03-01 00:00:00 UTC, in the future"),
+    ],
+)
+def test_a_credential_is_due_by_its_schedule_or_by_a_threshold(
+    hours: int, threshold: str | None, detail: str | None
+) -> None:
+    """A threshold may make it later; what has expired, or is not valid yet, is always due."""
+    limit = None if threshold is None else parse_threshold(threshold)
+    found = causes.of_schedule(DAY, ISSUED + timedelta(hours=hours), limit)
+    assert found == (() if detail is None else (Cause(Reason.DUE, detail),))
+
+
+HOST = Names(("a.example", "localhost"), ("10.0.0.1",))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "added"),
+    [
+        (None, HOST, None),
+        (HOST, HOST, None),
+        (HOST, Names(("localhost", "a.example"), ("10.0.0.1",)), None),
+        (HOST, Names(("localhost",)), None),
+        (HOST, Names(("a.example", "localhost"), ("10.0.0.1", "10.0.0.2")), "10.0.0.2"),
+        (HOST, Names(("b.example",), ("::1",)), "b.example, ::1"),
+    ],
+)
+def test_names_that_were_added_to_the_machine_are_a_cause(
+    before: Names | None, now: Names, added: str | None
+) -> None:
+    """Neither their order nor a name that DNS does not know for the moment."""
+    found = causes.of_names(before, now)
+    expected = None if added is None else f"this machine is now {added}, too"
+    assert found == (() if expected is None else (Cause(Reason.NAMES_CHANGED, expected),))
+
+
+def test_each_damage_is_a_cause_of_its_own() -> None:
+    """All are told at once."""
+    assert causes.of_damage(("a", "b")) == (
+        Cause(Reason.DAMAGED, "a"),
+        Cause(Reason.DAMAGED, "b"),
+    )

@@ -1,0 +1,179 @@
+"""What has to happen after a swap: run with a timeout, and remembered until it succeeded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from dockertls_vault import stop
+from dockertls_vault.credential import hooks
+from dockertls_vault.credential.hooks import Failure, State
+from dockertls_vault.errors import HookFailed
+from dockertls_vault.files import atomic
+from tests.harness.missing import needs_root
+
+ME = os.geteuid()
+MINUTE = timedelta(minutes=1)
+
+
+def sh(script: str, **environment: str) -> None:
+    """Run a hook that is a shell's script."""
+    hooks.run([("sh", "-c", script)], {"PATH": os.environ["PATH"], **environment}, MINUTE, ME)
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process is there and not a zombie, which whoever inherited it reaps."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_hooks_run_in_order_with_the_environment_given_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of ours reaches them, such as a token."""
+    monkeypatch.setenv("VAULT_TOKEN", "secret")
+    written = tmp_path / "written"
+    commands = [("sh", "-c", f"env >> {written}"), ("sh", "-c", f"pwd >> {written}")]
+    hooks.run(commands, {"PATH": os.environ["PATH"], "A": "1"}, MINUTE, ME)
+    lines = written.read_text().splitlines()
+    assert "A=1" in lines
+    assert "VAULT_TOKEN=secret" not in lines
+    assert lines[-1] == "/"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (("sh", "-c", "exit 3"), "exit status 3"),
+        (("sh", "-c", "kill -9 $$"), "killed by SIGKILL"),
+        (("/nowhere/at all",), "No such file or directory"),
+        (("/",), "Permission denied"),
+    ],
+)
+def test_a_hook_that_fails_is_named_with_its_reason(
+    command: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
+    """Those after it do not run: they may need what it does."""
+    after = tmp_path / "after"
+    with pytest.raises(HookFailed) as raised:
+        hooks.run([command, ("touch", str(after))], {"PATH": os.environ["PATH"]}, MINUTE, ME)
+    assert (raised.value.command, raised.value.reason) == (command, reason)
+    assert raised.value.exit_status == 71
+    assert not after.exists()
+
+
+def test_a_hook_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    """It is asked first; what does not listen is killed."""
+    pid = tmp_path / "pid"
+    script = f"trap '' TERM; sleep 1000 & echo $! > {pid}.new; mv {pid}.new {pid}; wait; sleep 1000"
+    with pytest.raises(HookFailed, match="timed out after 0s"):
+        hooks.run([("sh", "-c", script)], {"PATH": os.environ["PATH"]}, timedelta(seconds=0.5), ME)
+    while is_running(int(pid.read_text())):
+        time.sleep(0.01)
+
+
+def test_a_daemon_that_a_hook_leaves_behind_is_left_alone(tmp_path: Path) -> None:
+    """Neither is it waited for, although it has our stderr open, nor is it ended."""
+    pid = tmp_path / "pid"
+    sh(f"sleep 1000 & echo $! > {pid}")
+    os.kill(int(pid.read_text()), 9)  # it is there
+
+
+def test_a_hook_is_ended_when_we_are(tmp_path: Path) -> None:
+    """A signal for us is one for it."""
+    started = tmp_path / "started"
+    pid = tmp_path / "pid"
+    with stop.heeded() as asked:
+
+        def ask() -> None:
+            while not started.exists():
+                time.sleep(0.01)
+            asked.request()
+
+        asking = Thread(target=ask)
+        asking.start()
+        with pytest.raises(stop.Stopped):
+            sh(f"echo $$ > {pid}; touch {started}; sleep 1000")
+        asking.join()
+    assert not is_running(int(pid.read_text()))
+
+
+def test_a_hook_prints_to_stderr_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    """What a command prints on stdout is its result, which may be JSON."""
+    sh("echo out; echo err >&2; cat")
+    assert capfd.readouterr() == ("", "out\nerr\n")
+
+
+def test_root_runs_the_hook_of_another_user_as_that_user(tmp_path: Path) -> None:
+    """With their groups and none of root's, and no way back."""
+    needs_root("only root can act as another")
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(parent.stat().st_mode | 0o111)
+    script = f"id -u; id -G; grep -c 'CapEff:.*[1-9a-f]' /proc/self/status >> {tmp_path}/caps"
+    daemon = pwd.getpwnam("daemon")
+    command = ("sh", "-c", f"({script}) > {tmp_path}/id; exit 0")
+    hooks.run([command], {"PATH": os.environ["PATH"]}, MINUTE, daemon.pw_uid)
+    groups = set(os.getgrouplist(daemon.pw_name, daemon.pw_gid))
+    uid, gids = (tmp_path / "id").read_text().splitlines()
+    assert (int(uid), set(map(int, gids.split()))) == (daemon.pw_uid, groups)
+    assert (tmp_path / "caps").read_text() == "0\n"
+
+
+STATES = [
+    State(),
+    State("20260101T000000.000000Z-0a", datetime(2026, 1, 8, tzinfo=UTC)),
+    State(
+        "a",
+        None,
+        Failure("b", ("sh", "-c", "é"), "exit status 1", datetime(2026, 1, 1, tzinfo=UTC)),
+    ),
+]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_is_remembered_is_read_as_it_was_written(state: State, tmp_path: Path) -> None:
+    """Over whatever was there before."""
+    with atomic.opened(str(tmp_path)) as private, atomic.directory("s", 0o755, private) as staging:
+        assert hooks.read(private) == State()
+        hooks.write(STATES[1], private, staging)
+        hooks.write(state, private, staging)
+        assert hooks.read(private) == state
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"version": 2}',
+        '{"version": 1, "completed": 1, "serving_until": null, "failure": null}',
+        '{"version": 1, "completed": null, "serving_until": null, "failure": {}}',
+        "[" * 100_000,
+        "\\xff",
+    ],
+)
+def test_what_cannot_be_understood_lets_the_hooks_run_again(text: str, tmp_path: Path) -> None:
+    """Once too often is better than never."""
+    (tmp_path / "hooks.json").write_bytes(text.encode().decode("unicode_escape").encode("latin-1"))
+    with atomic.opened(str(tmp_path)) as private:
+        assert hooks.read(private) == State()
+
+
+def test_each_hook_is_logged_as_it_can_be_pasted(caplog: pytest.LogCaptureFixture) -> None:
+    """With its arguments quoted."""
+    with caplog.at_level(logging.INFO):
+        hooks.run([(sys.executable, "-c", "pass # it")], {}, MINUTE, ME)
+    assert caplog.messages == [f"running the hook {sys.executable} -c 'pass # it'"]

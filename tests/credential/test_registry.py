@@ -1,0 +1,101 @@
+"""The credentials that this host knows."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dockertls_vault.credential.registry import Registry
+from dockertls_vault.errors import CannotWrite
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Return a state directory that is not there yet."""
+    return tmp_path / "state" / "dockertls-vault"
+
+
+def test_a_host_without_a_list_knows_no_credential(state: Path) -> None:
+    """To look makes nothing."""
+    assert Registry(state).known() == ()
+    Registry(state).remove(Path("/nowhere"))
+    assert not state.exists()
+
+
+def test_what_was_added_is_known_until_it_is_removed(state: Path, tmp_path: Path) -> None:
+    """Sorted, each once, absolute, and whatever a path may hold."""
+    registry = Registry(state)
+    odd = tmp_path / os.fsdecode(b"a\n\xff b")
+    for credential in (tmp_path / "b", odd, tmp_path / "b"):
+        registry.add(credential)
+    assert registry.known() == (odd, tmp_path / "b")
+    registry.remove(odd)
+    assert registry.known() == (tmp_path / "b",)
+
+
+def test_a_relative_path_is_listed_where_it_leads(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run may start elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    Registry(state).add(Path("certs"))
+    assert Registry(state).known() == (tmp_path / "certs",)
+
+
+def test_an_entry_is_never_followed(state: Path, tmp_path: Path) -> None:
+    """A credential that is gone stays listed until somebody decides what that means."""
+    Registry(state).add(tmp_path / "gone")
+    assert Registry(state).known() == (tmp_path / "gone",)
+
+
+def test_many_runs_at_once_lose_no_entry(state: Path, tmp_path: Path) -> None:
+    """Each adds a link of its own, also while the directories are being made."""
+    paths = [tmp_path / f"{number:02}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(Registry(state).add, paths)) == [None] * 40
+    assert Registry(state).known() == tuple(paths)
+
+
+@pytest.mark.parametrize("umask", [0, 0o077, 0o777])
+def test_the_list_can_be_read_by_anybody_and_written_by_its_owner(
+    umask: int, state: Path, tmp_path: Path
+) -> None:
+    """It holds paths and no secret; any umask."""
+    before = os.umask(umask)
+    try:
+        Registry(state).add(tmp_path / "certs")
+    finally:
+        os.umask(before)
+    for directory in (state, state / "credentials"):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("place", [".", "credentials"])
+def test_a_list_that_others_could_write_is_not_believed(
+    place: str, state: Path, tmp_path: Path
+) -> None:
+    """What it names is renewed with our rights."""
+    Registry(state).add(tmp_path / "certs")
+    (state / place).chmod(0o777)
+    with pytest.raises(CannotWrite, match="every user can write to"):
+        Registry(state).known()
+
+
+def test_a_list_that_cannot_be_read_is_no_empty_list(state: Path, tmp_path: Path) -> None:
+    """Nothing would be renewed, without a word."""
+    Registry(state).add(tmp_path / "certs")
+    state.parent.chmod(0)
+    me = os.geteuid()
+    if me == 0:  # whom no mode stops
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        with pytest.raises(CannotWrite, match="Permission denied"):
+            Registry(state).known()
+    finally:
+        os.seteuid(me)
+        state.parent.chmod(0o755)

@@ -1,0 +1,163 @@
+"""What remains to be done after a swap is done, or waits for its window, or is remembered."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.credential import condition, hooks, settle, store
+from dockertls_vault.credential.reader import locate
+from dockertls_vault.credential.settle import Running, Settled
+from dockertls_vault.credential.worker import by_worker
+from dockertls_vault.errors import Locked
+from dockertls_vault.files import atomic
+from dockertls_vault.window import parse_window
+from tests.credentials import CLIENT, DUE, generations, put, swap_by_hand
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dockertls_vault.credential.condition import Condition
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
+SATURDAY = datetime(2026, 3, 7, 2, tzinfo=UTC)
+RUNNING = Running({"PATH": os.environ["PATH"]}, timedelta(minutes=1))
+
+
+def read(out: Path) -> Condition:
+    """Read the condition of the credential in a directory, as a command does."""
+    return by_worker(locate(out), condition.read)
+
+
+def run(out: Path, running: Running = RUNNING, now: datetime = NOW) -> Settled:
+    """Settle what is pending in a directory."""
+    return settle.settle(read(out), running, now, UTC)
+
+
+def writing(file: Path, text: str) -> tuple[str, ...]:
+    """Return a hook that adds a line to a file."""
+    return ("sh", "-c", f"echo {text} >> {file}")
+
+
+def test_hooks_run_once_for_each_generation(tmp_path: Path) -> None:
+    """Those of the credential, then those of all; again after a rollback, but not otherwise."""
+    out, log = tmp_path / "out", tmp_path / "log"
+    record = replace(CLIENT, hooks=(writing(log, "own"), writing(log, "second")))
+    running = replace(RUNNING, common=(writing(log, "common"),))
+    put(out, 1, record)
+    assert settle.are_pending(read(out), running)
+    assert run(out, running).ran == settle.commands(read(out), running)
+    assert run(out, running) == Settled()
+    assert log.read_text().split() == ["own", "second", "common"]
+    assert read(out).hooks.serving_until == DUE.schedule.end
+    put(out, 2, record)
+    run(out, running)
+    swap_by_hand(out, f"generations/{min(generations(out))}")
+    run(out, running)
+    assert log.read_text().split() == ["own", "second", "common"] * 3
+
+
+def test_a_credential_without_hooks_has_nothing_pending(tmp_path: Path) -> None:
+    """Nothing is written either."""
+    put(tmp_path, 1, CLIENT)
+    assert run(tmp_path) == Settled()
+    assert not (tmp_path / ".dockertls" / hooks.STATE).exists()
+
+
+def test_a_hook_that_failed_runs_again_until_it_succeeds(tmp_path: Path) -> None:
+    """What failed, why and when is remembered; so is what is served meanwhile."""
+    out, ok = tmp_path / "out", tmp_path / "ok"
+    put(out, 1, replace(CLIENT, hooks=(("test", "-e", str(ok)),)))
+    failure = run(out).failure
+    assert failure is not None
+    assert (failure.command[0], failure.reason, failure.at) == ("test", "exit status 1", NOW)
+    assert read(out).hooks.failure == failure
+    assert run(out).failure == failure
+    ok.touch()
+    assert run(out).failure is None
+    assert (read(out).hooks.failure, read(out).hooks.completed) == (None, read(out).generation)
+
+
+@pytest.mark.parametrize(
+    ("window", "served_until", "waits"),
+    [
+        (None, NOW + timedelta(hours=1), False),
+        ("Sat 02:00-04:00", SATURDAY + timedelta(hours=1), True),
+        ("Sat 02:00-04:00", SATURDAY, False),
+        ("Sat 02:00-04:00", NOW - timedelta(hours=1), False),
+        ("Wed 11:00-13:00", SATURDAY + timedelta(days=9), False),
+        ("Sat 02:00-04:00", None, False),
+    ],
+)
+def test_hooks_wait_for_their_window(
+    window: str | None, served_until: datetime | None, *, waits: bool, tmp_path: Path
+) -> None:
+    """Unless the certificate that is served expires before it opens, or that is not known."""
+    out, log = tmp_path / "out", tmp_path / "log"
+    record = replace(
+        CLIENT,
+        hooks=(writing(log, "ran"),),
+        window=None if window is None else parse_window(window),
+    )
+    put(out, 1, record)
+    run(out)
+    state = replace(read(out).hooks, serving_until=served_until)
+    store.remember(read(out).place, state)
+    put(out, 2, record)
+    assert run(out) == (Settled(waiting_until=SATURDAY) if waits else Settled(ran=record.hooks))
+    assert log.read_text().split() == ["ran"] * (1 if waits else 2)
+    assert settle.are_pending(read(out), RUNNING) is waits
+    run(out, now=SATURDAY)
+    assert log.read_text().split() == ["ran"] * 2
+
+
+def test_the_first_hooks_wait_for_no_window(tmp_path: Path) -> None:
+    """Nobody serves anything yet."""
+    record = replace(CLIENT, hooks=(("true",),), window=parse_window("Sat 02:00-04:00"))
+    put(tmp_path, 1, record)
+    assert run(tmp_path).ran == (("true",),)
+
+
+def test_a_hook_is_told_which_credential_it_is_about(tmp_path: Path) -> None:
+    """By variables of its own; a path may hold anything but NUL."""
+    out, log = tmp_path / "o ut", tmp_path / "log"
+    put(out, 1, replace(CLIENT, hooks=(("sh", "-c", f"env | grep ^DOCKERTLS_ > {log}"),)))
+    run(out)
+    seen = dict(line.split("=", 1) for line in log.read_text().splitlines())
+    assert seen == {
+        "DOCKERTLS_HOOK_CA": f"{out}/ca.pem",
+        "DOCKERTLS_HOOK_CERT": f"{out}/cert.pem",
+        "DOCKERTLS_HOOK_KEY": f"{out}/key.pem",
+        "DOCKERTLS_HOOK_DIRECTORY": str(out),
+        "DOCKERTLS_HOOK_PURPOSE": "client",
+        "DOCKERTLS_HOOK_GENERATION": read(out).generation,
+        "DOCKERTLS_HOOK_VALID_UNTIL": DUE.schedule.end.isoformat(),
+    }
+
+
+def test_one_run_at_a_time_renews_a_credential(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other says so; a swap needs no such turn."""
+    monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
+    put(tmp_path, 1, CLIENT)
+    place = locate(tmp_path)
+    with store.renewing(place):
+        with pytest.raises(Locked), store.renewing(place):
+            pass
+        put(tmp_path, 2, CLIENT)
+    with store.renewing(place):
+        pass
+
+
+def test_what_hooks_were_told_is_no_part_of_a_generation(tmp_path: Path) -> None:
+    """It lies beside the request, and anybody may read it."""
+    put(tmp_path, 1, replace(CLIENT, hooks=(("true",),)))
+    run(tmp_path)
+    with atomic.opened(str(tmp_path / ".dockertls")) as private:
+        assert hooks.read(private).completed == read(tmp_path).generation
+    assert (tmp_path / ".dockertls" / hooks.STATE).stat().st_mode & 0o777 == 0o444

@@ -1,0 +1,286 @@
+"""Renewing as a timer does: what is due, why, and what is left when it fails."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.certificate.certificate import load_certificates, serial_text
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.request import KeyType, Purpose, Request
+from dockertls_vault.certificate.schedule import parse_threshold
+from dockertls_vault.credential.causes import Reason
+from dockertls_vault.credential.layout import Layout
+from dockertls_vault.credential.record import Record
+from dockertls_vault.credential.settle import Running
+from dockertls_vault.errors import Locked, RenewalFailed, RenewalOverdue
+from dockertls_vault.issue import issue
+from dockertls_vault.renew import Action, Mounts, Policy, Renewal, renew
+from dockertls_vault.vault.pki import PKI
+
+from . import mounts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dockertls_vault.vault.session import Session
+
+    from .harness.openbao import DevVault
+
+HOST = Names(("a.example.internal", "localhost"), ("10.0.0.1",))
+SERVER = Record(
+    Request(
+        purpose=Purpose.SERVER,
+        mount="dockertls",
+        role="server",
+        names=HOST,
+        common_name="a.example.internal",
+        ttl=timedelta(days=7),
+        key_type=KeyType.EC_P256,
+    ),
+    Layout.DOCKER,
+)
+DAY = timedelta(days=1)
+
+
+class Host:
+    """A host with one credential in ``out``, whose clock and names are what a test says."""
+
+    def __init__(self, session: Session, mount: str, out: Path) -> None:
+        self.session = session
+        self.mount = mount
+        self.out = out
+        self.ahead = timedelta()
+        self.names = HOST
+
+    def clock(self) -> datetime:
+        """Return the time on this host."""
+        return datetime.now(UTC) + self.ahead
+
+    def record(self, record: Record = SERVER) -> Record:
+        """Return a record for the mount of this test."""
+        return replace(record, request=replace(record.request, mount=self.mount))
+
+    def issue(self, record: Record = SERVER) -> None:
+        """Install the first certificate."""
+        record, pki = self.record(record), PKI(self.session, self.mount)
+        issue(
+            record,
+            record.place(self.out),
+            signer=pki,
+            trust=pki,
+            drop_refused_names=False,
+            replace_files=False,
+            clock=self.clock,
+        )
+
+    def renew(self, *, force: bool = False, expires_in: str | None = None) -> Renewal:
+        """Do one run, as a process of its own would."""
+        threshold = None if expires_in is None else parse_threshold(expires_in)
+        return renew(
+            self.out,
+            Policy(lambda: self.names, threshold, force=force),
+            Running({"PATH": os.environ["PATH"]}, timedelta(minutes=1)),
+            Mounts(lambda path: PKI(self.session, path), self.clock),
+            admins=None,
+            clock=self.clock,
+        )
+
+    def reasons(self, **options: object) -> set[Reason]:
+        """Return why one run renews."""
+        return {cause.reason for cause in self.renew(**options).causes}  # type: ignore[arg-type]
+
+    def files(self) -> tuple[bytes, bytes, bytes]:
+        """Return ca.pem, the certificate and the key."""
+        names = ("ca.pem", "server-cert.pem", "server-key.pem")
+        ca, cert, key = ((self.out / name).read_bytes() for name in names)
+        return ca, cert, key
+
+    def serial(self) -> str:
+        """Return the serial of the certificate in use."""
+        return serial_text(load_certificates(self.files()[1])[0])
+
+
+@pytest.fixture
+def host(vault_server: DevVault, session: Session, tmp_path: Path) -> Host:
+    """Return a host whose mount no other test has."""
+    mount = f"pki-{secrets.token_hex(4)}"
+    mounts.init(vault_server, mount)
+    return Host(session, mount, tmp_path / "tls")
+
+
+def test_what_is_not_due_is_left_alone(host: Host) -> None:
+    """Not a file changes, and nothing is signed."""
+    host.issue()
+    before = host.files()
+    done = host.renew()
+    assert (done.action, done.causes, done.error, done.warnings) == (Action.NOTHING, (), None, ())
+    assert host.files() == before
+    assert done.due is not None
+    assert done.valid_until is not None
+    assert timedelta(days=3.9) < done.due - host.clock() < timedelta(days=5.4)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"force": True}, Reason.FORCED),
+        ({"expires_in": "8d"}, Reason.DUE),
+        ({"expires_in": "100%"}, Reason.DUE),
+    ],
+)
+def test_what_is_asked_for_is_renewed_with_a_new_key(
+    host: Host, options: dict[str, object], reason: Reason
+) -> None:
+    """All three files are new but ca.pem, and nothing is due afterwards."""
+    host.issue()
+    ca, cert, key = host.files()
+    done = host.renew(**options)  # type: ignore[arg-type]
+    assert (done.action, {cause.reason for cause in done.causes}) == (Action.RENEWED, {reason})
+    assert host.files()[0] == ca
+    assert host.files()[1] != cert
+    assert host.files()[2] != key
+    assert host.renew().action is Action.NOTHING
+
+
+def test_a_key_that_clients_pin_is_kept(host: Host) -> None:
+    """With a new certificate."""
+    host.issue(replace(SERVER, reuse_key=True))
+    _, cert, key = host.files()
+    assert host.renew(force=True).action is Action.RENEWED
+    assert host.files()[1] != cert
+    assert host.files()[2] == key
+
+
+def test_names_that_the_machine_got_are_in_the_next_certificate(host: Host) -> None:
+    """Where they were detected; names that were given stay as they are."""
+    host.issue()
+    host.names = Names(("a.example.internal", "localhost"), ("10.0.0.1", "10.0.0.2"))
+    assert host.reasons() == set()
+    host.issue(replace(SERVER, detected_names=HOST))
+    assert host.reasons() == {Reason.NAMES_CHANGED}
+    assert b"10.0.0.2" not in host.files()[1]
+    leaf, *_ = load_certificates(host.files()[1])
+    assert "10.0.0.2" in str(leaf.extensions)
+    assert host.renew().action is Action.NOTHING
+
+
+def test_what_was_damaged_is_mended(host: Host) -> None:
+    """A link, a mode, a key of another certificate."""
+    host.issue()
+    (host.out / "server-cert.pem").unlink()
+    (host.out / "server-key.pem").resolve().chmod(0o444)
+    done = host.renew()
+    assert [cause.reason for cause in done.causes] == [Reason.DAMAGED] * 2
+    key = (host.out / "server-key.pem").resolve()
+    other = key.read_bytes()
+    assert host.renew(force=True).action is Action.RENEWED
+    key = (host.out / "server-key.pem").resolve()
+    key.chmod(0o600)
+    key.write_bytes(other)
+    key.chmod(0o400)
+    (cause,) = host.renew().causes
+    assert cause.detail == "key.pem is not the key of cert.pem"
+    assert host.renew().action is Action.NOTHING
+
+
+def test_a_new_root_in_the_mount_replaces_ca_pem_alone(host: Host) -> None:
+    """The certificate and its key stay; a pending root is trusted before it signs."""
+    host.issue()
+    ca, cert, key = host.files()
+    host.session.adapter.post(
+        f"/v1/{host.mount}/root/rotate/internal",
+        json={"common_name": "next", "not_before_duration": "5m"},
+    )
+    done = host.renew()
+    assert (done.action, {cause.reason for cause in done.causes}) == (
+        Action.TRUST_UPDATED,
+        {Reason.TRUST_CHANGED},
+    )
+    assert host.files()[0] != ca
+    assert host.files()[1:] == (cert, key)
+    assert "next" in {
+        root.subject.rfc4514_string().removeprefix("CN=")
+        for root in load_certificates(host.files()[0])
+    }
+    assert host.renew().action is Action.NOTHING
+
+
+def test_another_default_issuer_renews_once(host: Host) -> None:
+    """The new one signs then; with a role that stays with the old one, it is not tried for ever."""
+    host.issue()
+    adapter = host.session.adapter
+    (old,) = PKI(host.session, host.mount).references()
+    new = adapter.post(
+        f"/v1/{host.mount}/root/rotate/internal",
+        json={"common_name": "next", "not_before_duration": "5m"},
+    )["data"]["issuer_id"]
+    adapter.post(f"/v1/{host.mount}/config/issuers", json={"default": new})
+    assert host.reasons() == {Reason.ISSUER_CHANGED}
+    assert host.renew().action is Action.NOTHING
+    adapter.post(f"/v1/{host.mount}/roles/server", json={"issuer_ref": old, **_role(host)})
+    assert host.renew(force=True).action is Action.RENEWED
+    assert host.renew().action is Action.NOTHING
+
+
+def _role(host: Host) -> dict[str, object]:
+    role = PKI(host.session, host.mount).role("server") or {}
+    return {name: value for name, value in role.items() if name != "issuer_ref"}
+
+
+def test_a_certificate_that_was_revoked_is_renewed(host: Host) -> None:
+    """Vault knows of it although it did not store the certificate."""
+    host.issue()
+    cert = host.files()[1].decode()
+    host.session.adapter.post(f"/v1/{host.mount}/revoke", json={"certificate": cert})
+    assert host.reasons() == {Reason.REVOKED}
+    assert host.renew().action is Action.NOTHING
+
+
+@pytest.mark.parametrize(("days", "kind"), [(5.5, RenewalFailed), (8, RenewalOverdue)])
+def test_a_failure_leaves_the_old_credential(
+    host: Host, days: float, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says how long that is still valid: 75 while there is time, 69 once there is none."""
+    host.issue()
+    before = host.files()
+    monkeypatch.setattr(host, "clock", lambda: datetime.now(UTC) + DAY * days)
+    role = {**_role(host), "key_type": "rsa", "key_bits": 2048}
+    host.session.adapter.post(f"/v1/{host.mount}/roles/server", json=role)
+    done = host.renew()
+    assert done.action is Action.FAILED
+    assert type(done.error) is kind
+    assert "keys of type rsa" in str(done.error)
+    expected = "is valid for another 1d1" if kind is RenewalFailed else "no valid certificate"
+    assert expected in str(done.error)
+    assert host.files() == before
+
+
+def test_a_run_that_meets_another_says_so(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is renewed twice."""
+    from dockertls_vault.credential import store
+    from dockertls_vault.credential.reader import locate
+
+    monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
+    host.issue()
+    with store.renewing(locate(host.out)):
+        assert type(host.renew(force=True).error) is Locked
+
+
+def test_hooks_run_after_the_swap(host: Host, tmp_path: Path) -> None:
+    """And again with the next run, if they failed."""
+    ok = tmp_path / "ok"
+    host.issue(replace(SERVER, hooks=(("test", "-e", str(ok)),)))
+    failure = host.renew().hooks.failure
+    assert failure is not None
+    assert failure.reason == "exit status 1"
+    ok.touch()
+    assert host.renew().hooks.ran == (("test", "-e", str(ok)),)
+    assert host.renew().hooks.ran == ()
+    ok.unlink()
+    assert host.renew(force=True).hooks.failure is not None
