@@ -74,14 +74,15 @@ class Policy:
 class Renewal:
     """What was done with the credential in ``directory``, and why.
 
-    ``valid_until`` and ``due`` are of the certificate in use afterwards, in UTC, None if unknown.
+    ``valid_until`` and ``renewal_due`` are of the certificate in use afterwards, in UTC, None if
+    unknown.
     """
 
     directory: Path
     action: Action
     causes: tuple[Cause, ...] = ()
     valid_until: datetime | None = None
-    due: datetime | None = None
+    renewal_due: datetime | None = None
     hooks: Settled = field(default_factory=Settled)
     error: DockerTLSError | None = None
     warnings: tuple[str, ...] = ()
@@ -172,7 +173,7 @@ def _renew(
             Action.FAILED,
             why,
             valid_until=None if schedule is None else schedule.end,
-            due=None if schedule is None else schedule.due,
+            renewal_due=None if schedule is None else schedule.due,
             error=_failed(error, schedule, clock()),
         )
     now = by_worker(place, condition.read)
@@ -183,7 +184,7 @@ def _renew(
         action,
         why,
         valid_until=None if now.due is None else now.due.schedule.end,
-        due=None if now.due is None else now.due.schedule.due,
+        renewal_due=None if now.due is None else now.due.schedule.due,
         hooks=settled,
         error=None if failure is None else HookFailed(failure.command, failure.reason),
         warnings=(*warnings, *more),

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 import dockertls_vault
-from dockertls_vault import issue, rollback, whoami
+from dockertls_vault import errors, issue, renew, rollback, whoami
 from dockertls_vault.ca import bootstrap, changes, steps
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
-from dockertls_vault.credential import history, store
+from dockertls_vault.credential import causes, history, hooks, layout, settle, store
 from dockertls_vault.docker.diagnosis import report
 from dockertls_vault.docker.handshake import outcome
 from dockertls_vault.settings import schema
@@ -80,6 +80,11 @@ def _names(kind: Any) -> dict[str, Any]:
         steps,
         history,
         store,
+        causes,
+        hooks,
+        layout,
+        settle,
+        errors,
         certificates,
     ):
         found |= vars(module)
@@ -90,6 +95,7 @@ def _names(kind: Any) -> dict[str, Any]:
 # The kind of each type of result, which is the title of its section.
 RESULTS = {
     "issued": issue.Issued,
+    "renewals": renew.Renewals,
     "rollback": rollback.RolledBack,
     "generations": history.Generations,
     "ca-init": bootstrap.Bootstrapped,
@@ -115,6 +121,7 @@ def test_every_field_of_the_json_is_documented(kind: str) -> None:
     ("section", "number", "kind"),
     [
         *((kind, 0, RESULTS[kind]) for kind in RESULTS),
+        ("renewals", 1, renew.Renewal),
         ("generations", 1, history.Generation),
         ("certificate", 0, certificates.Description),
     ],

@@ -121,9 +121,9 @@ def test_what_is_not_due_is_left_alone(host: Host) -> None:
     done = host.renew()
     assert (done.action, done.causes, done.error, done.warnings) == (Action.NOTHING, (), None, ())
     assert host.files() == before
-    assert done.due is not None
+    assert done.renewal_due is not None
     assert done.valid_until is not None
-    assert timedelta(days=3.9) < done.due - host.clock() < timedelta(days=5.4)
+    assert timedelta(days=3.9) < done.renewal_due - host.clock() < timedelta(days=5.4)
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ def renew(
         Renewals(tuple(done)),
         preferences,
         parts=[_table(done)] if done else [],
+        warnings=[f"{each.directory}: {text}" for each in done for text in each.warnings],
         ok=not failed,
     )
     if failed:
@@ -149,8 +150,6 @@ def _report(renewal: Renewal) -> None:
         logger.info("%s: nothing is due", where)
     if (opens := renewal.hooks.waiting_until) is not None:
         logger.info("%s: hooks wait for their window, which opens at %s", where, format_time(opens))
-    for warning in renewal.warnings:
-        logger.warning("%s: %s", where, warning)
     if renewal.error is not None:
         speech.failed(f"{where}: {renewal.error.message}", renewal.error)
 
@@ -161,7 +160,7 @@ def _table(done: Sequence[Renewal]) -> render.Table:
 
 
 def _row(renewal: Renewal) -> tuple[str, ...]:
-    until, due = renewal.valid_until, renewal.due
+    until, due = renewal.valid_until, renewal.renewal_due
     return (
         renewal.action.value,
         str(renewal.directory),
