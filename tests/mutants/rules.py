@@ -157,9 +157,6 @@ _STORE: _Rows = (
         "spared = {name} if before is None else {name, before}",
         "spared = {name}",
     ),
-    ("a key is 0400", "KEY_MODE = 0o400", "KEY_MODE = 0o440"),
-    ("a key with a group is 0440", "KEY_MODE_WITH_GROUP = 0o440", "KEY_MODE_WITH_GROUP = 0o444"),
-    ("certificates are 0444", "CERTIFICATE_MODE = 0o444", "CERTIFICATE_MODE = 0o644"),
     (
         "the key belongs to the group",
         "(atomic.KEEP, atomic.KEEP, placement.gid)",
@@ -198,7 +195,7 @@ _PREFLIGHT: _Rows = (
     ),
     (
         "a hard link is not overwritten",
-        "(stat.S_ISREG(kind) and status.st_nlink <= 1)",
+        "stat.S_ISREG(kind) and status.st_nlink <= 1",
         "stat.S_ISREG(kind)",
     ),
     (
@@ -289,6 +286,16 @@ _READER: _Rows = (
         "                    return CredentialFiles(*ours)",
         "                    return CredentialFiles(*public)",
     ),
+    (
+        "one of two credentials must be named",
+        "if whole not in found and len(found) > 1:",
+        "if False:",
+    ),
+    (
+        "root leaves the work to the owner",
+        "uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP",
+        "uid=atomic.KEEP",
+    ),
 )
 _HISTORY: _Rows = (
     (
@@ -302,19 +309,14 @@ _HISTORY: _Rows = (
         "",
     ),
     ("a corrupt generation is refused", 'return f"it is corrupt: {error}"', "return None"),
-    (
-        "one of two credentials must be named",
-        "if whole not in found and len(found) > 1:",
-        "if False:",
-    ),
-    (
-        "root leaves the work to the owner",
-        "uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP",
-        "uid=atomic.KEEP",
-    ),
     ("the generation in use is marked", "is_used=name == used", "is_used=False"),
 )
-_LAYOUT: _Rows = (("only root changes the owner", "if os.geteuid() not in (0, uid):", "if False:"),)
+_LAYOUT: _Rows = (
+    ("only root changes the owner", "if os.geteuid() not in (0, uid):", "if False:"),
+    ("a key is 0400", "KEY_MODE = 0o400", "KEY_MODE = 0o440"),
+    ("a key with a group is 0440", "KEY_MODE_WITH_GROUP = 0o440", "KEY_MODE_WITH_GROUP = 0o444"),
+    ("certificates are 0444", "CERTIFICATE_MODE = 0o444", "CERTIFICATE_MODE = 0o644"),
+)
 _ATOMIC: _Rows = (
     (
         "a file is created with at most its mode",
@@ -679,7 +681,10 @@ TABLE: Table = {
     "credential/worker.py": ("credential/test_worker.py credential/test_preflight.py", _WORKER),
     "credential/record.py": ("credential/test_record.py", _RECORD),
     "credential/backup.py": ("credential/test_backup.py", _BACKUP),
-    "credential/reader.py": ("credential/test_store.py", _READER),
+    "credential/reader.py": (
+        "credential/test_store.py credential/test_history.py test_rollback.py",
+        _READER,
+    ),
     "credential/history.py": ("credential/test_history.py test_rollback.py", _HISTORY),
     "credential/layout.py": ("credential files", _LAYOUT),
     "files/atomic.py": ("files/test_atomic.py credential", _ATOMIC),
