@@ -56,7 +56,6 @@ what to do next.
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -174,8 +173,10 @@ class HookFailed(DockerTLSError):
         "it again"
     )
 
-    def __init__(self, command: tuple[str, ...], reason: str, *, hint: str = "") -> None:
-        super().__init__(f"the hook {shlex.join(command)} failed: {reason}", hint=hint)
+    def __init__(
+        self, message: str, *, command: tuple[str, ...] = (), reason: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.command = command
         self.reason = reason
 

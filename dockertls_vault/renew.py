@@ -19,7 +19,7 @@ from .certificate.certificate import (
     load_certificates,
     serial_text,
 )
-from .credential import causes, condition, contents, settle, store
+from .credential import causes, condition, contents, hooks, settle, store
 from .credential.causes import Cause, Reason
 from .credential.due import Due
 from .credential.layout import Layout
@@ -28,7 +28,7 @@ from .credential.settle import Settled
 from .credential.trust import warn_of_removed_cas
 from .credential.worker import by_worker
 from .duration import format_duration, format_time
-from .errors import DockerTLSError, HookFailed, RenewalFailed, RenewalOverdue
+from .errors import DockerTLSError, RenewalFailed, RenewalOverdue
 from .issue import issue, server_common_name
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _renew(
         valid_until=None if now.due is None else now.due.schedule.end,
         renewal_due=None if now.due is None else now.due.schedule.due,
         hooks=settled,
-        error=None if failure is None else HookFailed(failure.command, failure.reason),
+        error=None if failure is None else hooks.failed(failure.command, failure.reason),
         warnings=(*warnings, *more),
     )
 

@@ -70,7 +70,7 @@ def renew(
         ),
     ] = False,
 ) -> None:
-    """Renew the certificates that are due, and run the hooks that are pending."""
+    """Renew the certificates that are due, and run pending hooks."""
     from dockertls_vault.certificate.schedule import parse_threshold
     from dockertls_vault.credential.registry import Registry
     from dockertls_vault.host import identity

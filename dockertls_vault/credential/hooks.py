@@ -98,6 +98,12 @@ def run(
         _run(command, environment, timeout, uid)
 
 
+def failed(command: Command, reason: str) -> HookFailed:
+    """Return the error for a hook that failed for ``reason``."""
+    message = f"the hook {shlex.join(command)} failed: {reason}"
+    return HookFailed(message, command=command, reason=reason)
+
+
 def _run(command: Command, environment: Mapping[str, str], timeout: timedelta, uid: int) -> None:
     """Run one hook in a session of its own, so that all of it can be ended."""
     stop.check()
@@ -112,22 +118,22 @@ def _run(command: Command, environment: Mapping[str, str], timeout: timedelta, u
             **_identity(uid),
         )
     except OSError as error:
-        raise HookFailed(command, error.strerror or str(error)) from None
+        raise failed(command, error.strerror or str(error)) from None
     try:
         _wait(process, command, timeout)
     finally:
         _end(process)
     if process.returncode < 0:
-        raise HookFailed(command, f"killed by {signal.Signals(-process.returncode).name}")
+        raise failed(command, f"killed by {signal.Signals(-process.returncode).name}")
     if process.returncode > 0:
-        raise HookFailed(command, f"exit status {process.returncode}")
+        raise failed(command, f"exit status {process.returncode}")
 
 
 def _wait(process: subprocess.Popen[bytes], command: Command, timeout: timedelta) -> None:
     deadline = time.monotonic() + timeout.total_seconds()
     while process.poll() is None:
         if time.monotonic() > deadline:
-            raise HookFailed(command, f"timed out after {format_duration(timeout)}")
+            raise failed(command, f"timed out after {format_duration(timeout)}")
         stop.wait(_POLL)
 
 

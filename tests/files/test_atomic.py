@@ -64,6 +64,7 @@ def test_concurrent_threads_create_exact_modes(shared_directory: Path, umask: in
         "cert.pem": {0o444},
         "key.pem": {0o400},
         "request.json": {0o444},
+        "due.json": {0o444},
         "lock": {0o600},
     }
 

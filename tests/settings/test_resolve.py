@@ -67,6 +67,8 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "client_role": ("clients", "clients"),
     "key_type": ("RSA-4096", KeyType.RSA_4096),
     "admin_group": ("staff", "staff"),
+    "state_dir": ("/state", Path("/state")),
+    "hook_timeout": ("30s", timedelta(seconds=30)),
 }
 SECRETS = {"token", "secret_id", "wrapped_secret_id", "jwt", "github_token", "gitlab_token"}
 
