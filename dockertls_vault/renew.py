@@ -88,13 +88,6 @@ class Renewal:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Renewals:
-    """What one run did, credential by credential."""
-
-    renewals: tuple[Renewal, ...]
-
-
 class Mounts:
     """The PKI mounts that one run asks; each is opened once, and asked once for its issuers."""
 

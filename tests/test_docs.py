@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import dockertls_vault
-from dockertls_vault import errors, issue, renew, rollback, whoami
+from dockertls_vault import errors, issue, renew, renew_all, rollback, whoami
 from dockertls_vault.ca import bootstrap, changes, steps
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
@@ -95,7 +95,7 @@ def _names(kind: Any) -> dict[str, Any]:
 # The kind of each type of result, which is the title of its section.
 RESULTS = {
     "issued": issue.Issued,
-    "renewals": renew.Renewals,
+    "renewals": renew_all.Renewals,
     "rollback": rollback.RolledBack,
     "generations": history.Generations,
     "ca-init": bootstrap.Bootstrapped,

@@ -1,0 +1,72 @@
+"""Text output for renewals: a line for each as it is done, and a table of all."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from dockertls_vault.duration import format_time
+from dockertls_vault.errors import TryAgain
+
+from . import render, speech
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dockertls_vault.errors import DockerTLSError
+    from dockertls_vault.renew import Renewal
+    from dockertls_vault.renew_all import Renewals
+
+    from .preferences import Preferences
+
+logger = logging.getLogger(__name__)
+
+
+def report(renewal: Renewal) -> None:
+    """Log what was done with a credential, and why."""
+    from dockertls_vault.renew import Action
+
+    where = renewal.directory
+    why = "; ".join(cause.detail for cause in renewal.causes)
+    if renewal.action is Action.RENEWED:
+        logger.info("%s: renewed: %s", where, why)
+    elif renewal.action is Action.TRUST_UPDATED:
+        logger.info("%s: updated ca.pem: %s", where, why)
+    elif renewal.error is None:
+        logger.info("%s: nothing is due", where)
+    if (opens := renewal.hooks.waiting_until) is not None:
+        logger.info("%s: hooks wait for their window, which opens at %s", where, format_time(opens))
+    if renewal.error is not None:
+        speech.failed(f"{where}: {renewal.error.message}", renewal.error)
+
+
+def show(done: Renewals, preferences: Preferences) -> None:
+    """Print the result of one run."""
+    render.show(
+        "renewals",
+        done,
+        preferences,
+        parts=[_table(done.renewals)] if done.renewals else [],
+        warnings=done.warnings,
+        ok=not done.errors,
+    )
+
+
+def worst(errors: Sequence[DockerTLSError]) -> DockerTLSError:
+    """Return the error that decides the exit status: one that a retry may not mend, if any."""
+    return min(errors, key=lambda error: isinstance(error, TryAgain))
+
+
+def _table(done: Sequence[Renewal]) -> render.Table:
+    columns = ("action", "directory", "valid until", "due")
+    return render.Table(columns, [_row(renewal) for renewal in done])
+
+
+def _row(renewal: Renewal) -> tuple[str, ...]:
+    until, due = renewal.valid_until, renewal.renewal_due
+    return (
+        renewal.action.value,
+        str(renewal.directory),
+        "" if until is None else format_time(until),
+        "" if due is None else format_time(due),
+    )

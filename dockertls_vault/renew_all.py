@@ -1,0 +1,91 @@
+"""Renew many credentials in one run, which share one session with Vault."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .renew import Action, Mounts, Renewal, renew
+from .vault.pki import PKI
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from .credential.registry import Registry
+    from .credential.settle import Running
+    from .errors import DockerTLSError
+    from .renew import Policy
+    from .vault.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Renewals:
+    """What one run did, credential by credential."""
+
+    renewals: tuple[Renewal, ...]
+
+    @property
+    def errors(self) -> tuple[DockerTLSError, ...]:
+        """What failed."""
+        return tuple(each.error for each in self.renewals if each.error is not None)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything new was installed."""
+        installed = {Action.RENEWED, Action.TRUST_UPDATED}
+        return any(each.action in installed for each in self.renewals)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings of all renewals, each with the directory that it is about."""
+        return tuple(
+            f"{each.directory}: {text}" for each in self.renewals for text in each.warnings
+        )
+
+
+def known(registry: Registry) -> tuple[Path, ...]:
+    """Return the directories of the credentials that this host knows.
+
+    Those that are gone are dropped from the registry; raises CannotWrite if that fails.
+    """
+    found = []
+    for directory in registry.known():
+        try:
+            directory.stat()
+        except FileNotFoundError:
+            registry.remove(directory)
+            logger.warning("%s is gone, and will no longer be renewed", directory)
+        except OSError:
+            found.append(directory)  # the renewal fails with the reason
+        else:
+            found.append(directory)
+    return tuple(found)
+
+
+def renew_all(
+    directories: Iterable[Path],
+    policy: Policy,
+    running: Running,
+    session: Session,
+    clock: Callable[[], datetime],
+) -> Iterator[Renewal]:
+    """Renew what is due of the credentials in ``directories``; yield each as it is done.
+
+    Each has the whole timeout of the session's settings.
+    """
+    mounts = Mounts(lambda path: PKI(session, path), clock)
+    for directory in directories:
+        session.allow(session.settings.timeout)
+        yield renew(
+            directory,
+            policy,
+            running,
+            mounts,
+            admins=session.settings.admin_group,
+            clock=clock,
+        )
