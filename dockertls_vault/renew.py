@@ -239,7 +239,7 @@ def _act(
     record = found.record if found.record.detected_names is None else _detected(found, policy)
     issued = issue(
         record,
-        found.place,
+        record.replacing(found.place),
         signer=mounts.signing(record),
         trust=mounts.trusted(record),
         drop_refused_names=record.detected_names is not None,
@@ -274,7 +274,8 @@ def _update_trust(
         serial=serial_text(in_use.leaf),
         due=Due(schedule, found.due.default_issuer if found.due else None),
     )
-    return store.install(found.place, material, found.record, replace=False, now=now).warnings
+    place = found.record.replacing(found.place)
+    return store.install(place, material, found.record, replace=False, now=now).warnings
 
 
 def _failed(error: DockerTLSError, schedule: Schedule | None, now: datetime) -> DockerTLSError:

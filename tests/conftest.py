@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytest_plugins = [
     "tests.fake_vault",
     "tests.mounts",
+    "tests.hosts",
     "tests.releases",
     "tests.resolvers",
     "tests.harness.notes",

@@ -2,116 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import secrets
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.certificate.certificate import load_certificates, serial_text
+from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.certificate.names import Names
-from dockertls_vault.certificate.request import KeyType, Purpose, Request
-from dockertls_vault.certificate.schedule import parse_threshold
 from dockertls_vault.credential.causes import Reason
 from dockertls_vault.credential.layout import Layout
-from dockertls_vault.credential.record import Record
-from dockertls_vault.credential.settle import Running
 from dockertls_vault.errors import Locked, RenewalFailed, RenewalOverdue
-from dockertls_vault.issue import issue
-from dockertls_vault.renew import Action, Mounts, Policy, Renewal, renew
+from dockertls_vault.renew import Action
 from dockertls_vault.vault.pki import PKI
 
-from . import mounts
+from .faults.scenarios import GROUP, OWNER
+from .harness.dialect.servers import on_openbao
+from .harness.missing import as_root
+from .hosts import HOST, SERVER
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from .hosts import Host
 
-    from dockertls_vault.vault.session import Session
-
-    from .harness.openbao import DevVault
-
-HOST = Names(("a.example.internal", "localhost"), ("10.0.0.1",))
-SERVER = Record(
-    Request(
-        purpose=Purpose.SERVER,
-        mount="dockertls",
-        role="server",
-        names=HOST,
-        common_name="a.example.internal",
-        ttl=timedelta(days=7),
-        key_type=KeyType.EC_P256,
-    ),
-    Layout.DOCKER,
-)
 DAY = timedelta(days=1)
-
-
-class Host:
-    """A host with one credential in ``out``, whose clock and names are what a test says."""
-
-    def __init__(self, session: Session, mount: str, out: Path) -> None:
-        self.session = session
-        self.mount = mount
-        self.out = out
-        self.ahead = timedelta()
-        self.names = HOST
-
-    def clock(self) -> datetime:
-        """Return the time on this host."""
-        return datetime.now(UTC) + self.ahead
-
-    def record(self, record: Record = SERVER) -> Record:
-        """Return a record for the mount of this test."""
-        return replace(record, request=replace(record.request, mount=self.mount))
-
-    def issue(self, record: Record = SERVER) -> None:
-        """Install the first certificate."""
-        record, pki = self.record(record), PKI(self.session, self.mount)
-        issue(
-            record,
-            record.place(self.out),
-            signer=pki,
-            trust=pki,
-            drop_refused_names=False,
-            replace_files=False,
-            clock=self.clock,
-        )
-
-    def renew(self, *, force: bool = False, expires_in: str | None = None) -> Renewal:
-        """Do one run, as a process of its own would."""
-        threshold = None if expires_in is None else parse_threshold(expires_in)
-        return renew(
-            self.out,
-            Policy(lambda: self.names, threshold, force=force),
-            Running({"PATH": os.environ["PATH"]}, timedelta(minutes=1)),
-            Mounts(lambda path: PKI(self.session, path), self.clock),
-            admins=None,
-            clock=self.clock,
-        )
-
-    def reasons(self, **options: object) -> set[Reason]:
-        """Return why one run renews."""
-        return {cause.reason for cause in self.renew(**options).causes}  # type: ignore[arg-type]
-
-    def files(self) -> tuple[bytes, bytes, bytes]:
-        """Return ca.pem, the certificate and the key."""
-        names = ("ca.pem", "server-cert.pem", "server-key.pem")
-        ca, cert, key = ((self.out / name).read_bytes() for name in names)
-        return ca, cert, key
-
-    def serial(self) -> str:
-        """Return the serial of the certificate in use."""
-        return serial_text(load_certificates(self.files()[1])[0])
-
-
-@pytest.fixture
-def host(vault_server: DevVault, session: Session, tmp_path: Path) -> Host:
-    """Return a host whose mount no other test has."""
-    mount = f"pki-{secrets.token_hex(4)}"
-    mounts.init(vault_server, mount)
-    return Host(session, mount, tmp_path / "tls")
 
 
 def test_what_is_not_due_is_left_alone(host: Host) -> None:
@@ -155,6 +70,57 @@ def test_a_key_that_clients_pin_is_kept(host: Host) -> None:
     assert host.renew(force=True).action is Action.RENEWED
     assert host.files()[1] != cert
     assert host.files()[2] == key
+
+
+@on_openbao
+@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize(
+    ("owner", "group", "whose"),
+    [
+        (None, GROUP, None),
+        pytest.param(OWNER, None, None, marks=as_root),
+        pytest.param(OWNER, GROUP, None, marks=as_root),
+        pytest.param(OWNER, GROUP, OWNER, marks=as_root),
+    ],
+    ids=["group", "owner", "owner and group", "the owner's directory"],
+)
+def test_owner_and_modes_stay_as_requested(
+    host: Host,
+    shared_directory: Path,
+    owner: str | None,
+    group: str | None,
+    whose: str | None,
+    layout: Layout,
+) -> None:
+    """Whoever owns the directory, who runs the hooks; and nothing is due afterwards."""
+    host.out = shared_directory / "tls"
+    host.out.mkdir(mode=0o755)
+    log = shared_directory / "log"
+    log.touch()
+    log.chmod(0o666)
+    if whose is not None:
+        shutil.chown(host.out, whose)
+    hook = ("sh", "-c", f'id -un >> {log}; readlink -f "$DOCKERTLS_HOOK_KEY" >> {log}')
+    host.issue(replace(SERVER, owner=owner, group=group, layout=layout, hooks=(hook,)))
+    host.renew()
+    before = _owners(host.out)
+    done = host.renew(force=True)
+    assert done.error is None
+    assert _owners(host.out) == before
+    assert host.renew().action is Action.NOTHING
+    user, key, *_ = log.read_text().split()[-2:]
+    assert user == done.directory.owner()
+    assert Path(key).stat().st_mode & 0o777 == (0o440 if group else 0o400)
+
+
+def _owners(directory: Path) -> set[tuple[str, int, int, int]]:
+    """Return the owner, group and mode of everything in a directory, alike in each generation."""
+    found = set()
+    for path in directory.rglob("*"):
+        name = "a generation" if path.parent.name == "generations" else path.name
+        status = path.lstat()
+        found.add((name, status.st_mode, status.st_uid, status.st_gid))
+    return found
 
 
 def test_names_that_the_machine_got_are_in_the_next_certificate(host: Host) -> None:

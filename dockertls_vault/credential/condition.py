@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 class Condition:
     """A credential: what was requested, what is in use, and what is wrong with it.
 
-    ``generation`` is the name of the one in use, None if there is none; ``due`` says when it is
-    due, None if that is known only from its certificate; ``hooks`` for which generation the
-    hooks ran to the end; ``damage`` what was lost or changed since it was installed.
+    ``worker`` is the user whose permissions are used in ``place``. ``generation`` is the name of
+    the one in use, None if there is none; ``due`` says when it is due, None if that is known only
+    from its certificate; ``hooks`` for which generation the hooks ran to the end; ``damage`` what
+    was lost or changed since it was installed.
     """
 
     place: Placement
+    worker: int
     record: Record
     generation: str | None
     due: Due | None
@@ -58,8 +60,10 @@ class Condition:
 def read(place: Placement) -> Condition:
     """Return the condition of the credential in ``place``, which need not know its kind.
 
-    Raises ConflictingState if it has no record, and OSError.
+    Called by its worker (worker.py). Raises ConflictingState if it has no record, and OSError.
     """
+    if (worker := place.worker) is None:
+        raise ValueError("the placement has no worker")
     with atomic.opened(str(place.directory.resolve())) as directory:
         requested = record.read(place.directory, directory)
         if requested is None:
@@ -72,7 +76,8 @@ def read(place: Placement) -> Condition:
         with atomic.opened(PRIVATE, directory) as private:
             used = _in_use(private)
             return Condition(
-                place=place,
+                place=_anew(place, worker),
+                worker=worker,
                 record=requested,
                 generation=used,
                 due=None if used is None else due.read(used, private),
@@ -82,6 +87,11 @@ def read(place: Placement) -> Condition:
                     *_changed(requested, used, private),
                 ),
             )
+
+
+def _anew(place: Placement, worker: int) -> Placement:
+    """Return the placement that its worker was chosen from: other work chooses it again."""
+    return replace(place, worker=None, uid=place.uid if worker == os.geteuid() else worker)
 
 
 def _in_use(private: int) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,16 @@ class Record:
     def place(self, directory: Path, admins: str | None = None) -> Placement:
         """Return its placement in ``directory``; raises what ``layout.place`` raises."""
         return place(self.kind, directory, owner=self.owner, group=self.group, admins=admins)
+
+    def replacing(self, installed: Placement) -> Placement:
+        """Return where to install it again: as it was, with its owner and the group of its key.
+
+        What is written in another user's directory belongs to that user. Raises InvalidInput as
+        ``place`` does.
+        """
+        asked = self.place(installed.directory)
+        uid = asked.uid if installed.uid == atomic.KEEP else installed.uid
+        return replace(installed, kind=self.kind, uid=uid, gid=asked.gid)
 
 
 def write(record: Record, private: int, staging: int) -> None:

@@ -66,17 +66,14 @@ def settle(
     window that opens only after the certificate they replace has expired. Raises CannotWrite and
     Locked if the result cannot be remembered; then the hooks run again.
     """
-    if not are_pending(found, running):
+    if found.generation is None or not are_pending(found, running):
         return Settled()
     waiting = _waiting_until(found, now, zone)
     if waiting is not None:
         return Settled(waiting_until=waiting)
     todo = commands(found, running)
-    worker = found.place.worker
-    if worker is None or found.generation is None:
-        raise ValueError("the condition was not read by the worker")
     try:
-        hooks.run(todo, _environment(found, running), running.timeout, worker)
+        hooks.run(todo, _environment(found, running), running.timeout, found.worker)
     except HookFailed as error:
         failure = Failure(found.generation, error.command, error.reason, now)
         store.remember(found.place, replace(found.hooks, failure=failure))
