@@ -19,7 +19,7 @@ from .credential.trust import warn_of_removed_cas
 from .credential.worker import by_worker
 from .duration import format_duration, format_time
 from .errors import DockerTLSError, InvalidInput, NameNotAllowed, VerificationError
-from .files import atomic
+from .files import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,9 +191,9 @@ def _reading_roots(
     Yields a function that waits for the roots of ``signer`` and ``trust`` and returns them; it
     raises what ``issuers.trust_bundle`` raises if ``trust`` has none.
     """
-    with ExitStack() as reading:
-        read_own = reading.enter_context(signer.reading_issuers())
-        read = read_own if trust is signer else reading.enter_context(trust.reading_issuers())
+    with ExitStack() as stack:
+        read_own = stack.enter_context(signer.reading_issuers())
+        read = read_own if trust is signer else stack.enter_context(trust.reading_issuers())
 
         def roots() -> tuple[Roots, Roots]:
             from .certificate import issuers, verify
@@ -319,7 +319,7 @@ def _removed_cas(
 
     path = place.directory / place.public_names[0]
     try:
-        found = load_certificates(by_worker(place, lambda _: atomic.read(path)))
+        found = load_certificates(by_worker(place, lambda _: reading.read(path)))
     except (OSError, ValueError, VerificationError):
         return ()
     _, trusted = roots()

@@ -16,7 +16,7 @@ from .credential.store import InstalledFile
 from .credential.worker import by_worker
 from .duration import format_time
 from .errors import ConflictingState, InvalidInput, UnmanagedFiles, VerificationError
-from .files import atomic, writers
+from .files import reading, writers
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -131,7 +131,7 @@ def _bundle(place: Placement, name: str | None) -> tuple[Certificate, ...]:
     if name is None:
         return ()
     try:
-        return load_certificates(atomic.read(history.path_of(place, name) / "ca.pem"))
+        return load_certificates(reading.read(history.path_of(place, name) / "ca.pem"))
     except (OSError, ValueError, VerificationError):
         return ()
 

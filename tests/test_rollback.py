@@ -31,7 +31,7 @@ from dockertls_vault.errors import (
     Locked,
     UnmanagedFiles,
 )
-from dockertls_vault.files import atomic, fsuid
+from dockertls_vault.files import atomic, fsuid, reading
 from dockertls_vault.rollback import roll_back
 
 from .certificates import Authority
@@ -164,7 +164,7 @@ UNUSABLE = {
     "an empty ca.pem": (_exchange("ca.pem", b""), "it is corrupt"),
     "an empty key": (_exchange("key.pem", b""), "it is corrupt"),
     "an encrypted key": (_exchange("key.pem", ENCRYPTED), "it is corrupt"),
-    "a large key": (_exchange("key.pem", b"-" * (atomic.LARGEST + 1)), "it is corrupt"),
+    "a large key": (_exchange("key.pem", b"-" * (reading.LARGEST + 1)), "it is corrupt"),
     "another key": (
         _exchange("key.pem", ROOT.issue("other").key_pem),
         "its key does not match the certificate",
@@ -295,7 +295,7 @@ def test_rollback_takes_the_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> 
     put(out, 2)
     monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
     with (
-        atomic.opened(str(out / ".dockertls")) as private,
+        reading.opened(str(out / ".dockertls")) as private,
         atomic.locked("lock", private, wait=1),
         pytest.raises(Locked),
     ):

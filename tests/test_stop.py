@@ -14,7 +14,7 @@ import pytest
 from dockertls_vault import stop
 from dockertls_vault.check import check
 from dockertls_vault.docker.endpoint import Endpoint
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, reading
 from dockertls_vault.host.resolver import resolve
 from dockertls_vault.settings.address import Target
 from dockertls_vault.vault.http import transport
@@ -120,7 +120,7 @@ def test_wait_for_a_lock_ends(tmp_path: Path) -> None:
     """Another run may hold it for long."""
     with (
         stop.heeded() as asked,
-        atomic.opened(str(tmp_path)) as directory,
+        reading.opened(str(tmp_path)) as directory,
         atomic.locked("lock", directory, wait=1),
     ):
         asking = threading.Timer(0.2, asked.request)

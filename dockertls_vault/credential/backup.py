@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import CannotWrite
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, reading
 
 from .layout import GENERATION_NAMES, PRIVATE
 
@@ -28,8 +28,8 @@ def newest(directory: Path) -> Path | None:
     """Return the newest backup in a credential's directory, if there is one."""
     backups = directory / PRIVATE / DIRECTORY
     try:
-        with atomic.opened(str(backups)) as opened:
-            name = max(atomic.entries(opened), default=None)
+        with reading.opened(str(backups)) as opened:
+            name = max(reading.entries(opened), default=None)
     except OSError:
         return None
     return None if name is None else backups / name
@@ -57,9 +57,9 @@ def _keep(public: str, name: str, directory: int, backup: int) -> None:
         try:
             os.link(public, name, src_dir_fd=directory, dst_dir_fd=backup, follow_symlinks=False)
         except OSError:  # protected_hardlinks (proc_sys_fs(5)), link limit reached, or unsupported
-            atomic.copy(*atomic.read_with_status(public, directory), name, backup)
+            atomic.copy(*reading.read_with_status(public, directory), name, backup)
     elif _leads_to_a_file(public, directory):
-        atomic.copy(*atomic.read_with_status(public, directory), name, backup)
+        atomic.copy(*reading.read_with_status(public, directory), name, backup)
     else:  # a dangling symlink: there are no contents to keep
         os.symlink(os.readlink(public, dir_fd=directory), name, dir_fd=backup)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import ConflictingState
-from dockertls_vault.files import atomic
+from dockertls_vault.files import reading
 
 from . import due, generations, hooks, record
 from .layout import (
@@ -64,7 +64,7 @@ def read(place: Placement) -> Condition:
     """
     if (worker := place.worker) is None:
         raise ValueError("the placement has no worker")
-    with atomic.opened(str(place.directory.resolve())) as directory:
+    with reading.opened(str(place.directory.resolve())) as directory:
         requested = record.read(place.directory, directory)
         if requested is None:
             raise ConflictingState(
@@ -73,7 +73,7 @@ def read(place: Placement) -> Condition:
                 hint="issue another certificate, which writes it again",
             )
         place = replace(place, kind=requested.kind)
-        with atomic.opened(PRIVATE, directory) as private:
+        with reading.opened(PRIVATE, directory) as private:
             used = _in_use(private)
             return Condition(
                 place=_anew(place, worker),
@@ -96,7 +96,7 @@ def _anew(place: Placement, worker: int) -> Placement:
 
 def _in_use(private: int) -> str | None:
     try:
-        with atomic.opened(generations.DIRECTORY, private) as kept:
+        with reading.opened(generations.DIRECTORY, private) as kept:
             return generations.in_use(private, kept)
     except FileNotFoundError:
         return None
@@ -107,7 +107,7 @@ def _misled(place: Placement, directory: int) -> tuple[str, ...]:
     return tuple(
         f"{public} is missing" if not _exists(public, directory) else f"{public} was replaced"
         for public, ours in place.links
-        if atomic.link_target(public, directory) != ours
+        if reading.link_target(public, directory) != ours
     )
 
 
@@ -123,8 +123,8 @@ def _changed(requested: Record, used: str | None, private: int) -> tuple[str, ..
     modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, key_mode)
     found = []
     with (
-        atomic.opened(generations.DIRECTORY, private) as kept,
-        atomic.opened(used, kept) as generation,
+        reading.opened(generations.DIRECTORY, private) as kept,
+        reading.opened(used, kept) as generation,
     ):
         for name, mode in zip(GENERATION_NAMES, modes, strict=True):
             try:

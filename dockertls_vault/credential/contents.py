@@ -9,7 +9,7 @@ from dockertls_vault.certificate import schedule
 from dockertls_vault.certificate.certificate import is_self_signed, load_certificates
 from dockertls_vault.certificate.keys import is_key_of
 from dockertls_vault.errors import VerificationError
-from dockertls_vault.files import atomic
+from dockertls_vault.files import reading
 
 from . import generations
 from .due import jitter_seed
@@ -54,7 +54,7 @@ def read(found: Condition) -> tuple[Contents | None, tuple[str, ...]]:
     if found.path is None:
         return None, ()
     try:
-        ca, cert, key = (atomic.read(found.path / name) for name in GENERATION_NAMES)
+        ca, cert, key = (reading.read(found.path / name) for name in GENERATION_NAMES)
         leaf, *intermediates = load_certificates(cert)
         trusted = load_certificates(ca)
         if not is_key_of(key, leaf):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate import schedule
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def read(generation: str, private: int) -> Due | None:
     Raises OSError if it may not be read.
     """
     try:
-        kept = json.loads(atomic.read(NAME, private))
+        kept = json.loads(reading.read(NAME, private))
         if (kept["version"], kept["generation"]) != (_VERSION, generation):
             return None
         default_issuer = kept["default_issuer"]

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, reading
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,7 +35,7 @@ def installed_at(name: str) -> datetime:
 
 def names(generations: int) -> tuple[str, ...]:
     """Return the names of the generations in the open directory, newest first."""
-    return tuple(sorted(filter(_NAME.fullmatch, atomic.entries(generations)), reverse=True))
+    return tuple(sorted(filter(_NAME.fullmatch, reading.entries(generations)), reverse=True))
 
 
 def in_use(private: int, generations: int) -> str | None:
@@ -71,7 +71,7 @@ def discard(staging: int, private: int) -> tuple[str, ...]:
     """Empty ``staging``, except for what is in use; return a problem for each failed removal."""
     problems = []
     try:
-        left = atomic.entries(staging)
+        left = reading.entries(staging)
     except OSError as error:
         return (f"cannot list leftover files: {error.strerror}",)
     for name in left:

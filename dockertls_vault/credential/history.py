@@ -14,7 +14,7 @@ from dockertls_vault.certificate.certificate import (
 )
 from dockertls_vault.certificate.keys import is_key_of
 from dockertls_vault.errors import ConflictingState, VerificationError
-from dockertls_vault.files import atomic
+from dockertls_vault.files import reading
 
 from . import generations, record
 from .layout import GENERATION_NAMES, PRIVATE, Kind, Layout, Placement
@@ -80,8 +80,8 @@ def read(place: Placement) -> Generations:
     kind = _kind(place.directory)
     private = place.directory / PRIVATE
     with (
-        atomic.opened(str(private)) as opened,
-        atomic.opened(generations.DIRECTORY, opened) as within,
+        reading.opened(str(private)) as opened,
+        reading.opened(generations.DIRECTORY, opened) as within,
     ):
         names, used = generations.names(within), generations.in_use(opened, within)
     return Generations(
@@ -108,7 +108,7 @@ def require_usable(generation: Generation, place: Placement) -> None:
 
 
 def _kind(directory: Path) -> Kind:
-    with atomic.opened(str(directory.resolve())) as opened:
+    with reading.opened(str(directory.resolve())) as opened:
         found = record.read(directory, opened)
     if found is None:
         raise ConflictingState(
@@ -129,7 +129,7 @@ def _described(path: Path, *, is_used: bool) -> Generation:
         problem = f"cannot be read: {error.strerror}"
     else:
         try:
-            leaf, *_ = load_certificates(atomic.read(path / "cert.pem"))
+            leaf, *_ = load_certificates(reading.read(path / "cert.pem"))
         except (OSError, ValueError, VerificationError):
             problem = problem or "cert.pem cannot be read"
     return Generation(
@@ -144,9 +144,9 @@ def _described(path: Path, *, is_used: bool) -> Generation:
 def _defect(path: Path) -> str | None:
     """Return what makes a generation unusable that has all its files, if anything does."""
     try:
-        load_certificates(atomic.read(path / "ca.pem"))
-        leaf, *_ = load_certificates(atomic.read(path / "cert.pem"))
-        if not is_key_of(atomic.read(path / "key.pem"), leaf):
+        load_certificates(reading.read(path / "ca.pem"))
+        leaf, *_ = load_certificates(reading.read(path / "cert.pem"))
+        if not is_key_of(reading.read(path / "key.pem"), leaf):
             return "its key does not match the certificate"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"

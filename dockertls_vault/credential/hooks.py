@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from dockertls_vault import stop
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import HookFailed
-from dockertls_vault.files import atomic, fsuid
+from dockertls_vault.files import atomic, fsuid, reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def read(private: int) -> State:
     What cannot be understood is nothing, so that the hooks run once more; raises OSError.
     """
     try:
-        return _from_json(json.loads(atomic.read(STATE, private)))
+        return _from_json(json.loads(reading.read(STATE, private)))
     except FileNotFoundError:
         return State()
     except (ValueError, TypeError, KeyError, RecursionError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import CannotWrite, ConflictingState, UnmanagedFiles
-from dockertls_vault.files import atomic, walk
+from dockertls_vault.files import reading, walk
 from dockertls_vault.files.writers import user_name
 
 from . import record
@@ -105,8 +105,8 @@ def _refuse_planted(placement: Placement, path: Path, within: int, deeper: int =
         _refuse_planted_file(placement, path, found, status)
         if not deeper or not stat.S_ISDIR(status.st_mode):
             return
-        with atomic.opened(".", found) as listed:
-            for name in atomic.entries(listed):
+        with reading.opened(".", found) as listed:
+            for name in reading.entries(listed):
                 _refuse_planted(placement, path / name, listed, deeper - 1)
 
 
@@ -154,7 +154,7 @@ def _refuse_another_kind(placement: Placement, kind: Kind, directory: int) -> No
 
 def _is_for_dind(purpose: Purpose, path: Path, directory: int) -> bool:
     """Return whether the subdirectory for ``purpose`` holds a credential in the dind layout."""
-    with suppress(OSError, ConflictingState), atomic.opened(purpose.value, directory) as below:
+    with suppress(OSError, ConflictingState), reading.opened(purpose.value, directory) as below:
         kept = record.read(path / purpose.value, below)
         return kept is not None and kept.kind == Kind(purpose, Layout.DIND)
     return False
@@ -169,6 +169,6 @@ def _foreign(placement: Placement, directory: int) -> tuple[str, ...]:
                 raise CannotWrite(
                     f"{placement.directory / public} is neither a regular file nor a symbolic link"
                 )
-            if atomic.link_target(public, directory) != ours:
+            if reading.link_target(public, directory) != ours:
                 found.append(public)
     return tuple(found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import ConflictingState, InvalidInput
-from dockertls_vault.files import atomic, descriptors
+from dockertls_vault.files import atomic, descriptors, reading
 
 from . import generations
 from .layout import GENERATION_NAMES, PRIVATE, SERVER_NAMES, Placement, gid
@@ -61,8 +61,8 @@ def kept(directory: Path) -> tuple[CredentialFiles, ...]:
     private = directory / PRIVATE
     try:
         with (
-            atomic.opened(str(private)) as opened,
-            atomic.opened(generations.DIRECTORY, opened) as places,
+            reading.opened(str(private)) as opened,
+            reading.opened(generations.DIRECTORY, opened) as places,
         ):
             used, found = generations.in_use(opened, places), generations.names(places)
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dockertls_vault.certificate.names import parse_common_name, parse_names
 from dockertls_vault.certificate.request import KeyType, Purpose, Request
 from dockertls_vault.errors import ConflictingState, InvalidInput
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, reading
 from dockertls_vault.settings import parsers
 from dockertls_vault.window import parse_window
 
@@ -83,8 +83,8 @@ def read(path: Path, directory: int) -> Record | None:
     file below ``path``.
     """
     try:
-        with atomic.opened(PRIVATE, directory) as private:
-            return from_json(json.loads(atomic.read(NAME, private)))
+        with reading.opened(PRIVATE, directory) as private:
+            return from_json(json.loads(reading.read(NAME, private)))
     except FileNotFoundError:
         return None
     # RecursionError: deeply nested brackets.

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault.files import atomic, walk
+from dockertls_vault.files import reading, walk
 
 from .layout import Placement
 from .preflight import refusals
@@ -66,7 +66,7 @@ class Registry:
             suppress(FileNotFoundError),
             self._entries() as entries,
         ):
-            targets = (atomic.link_target(name, entries) for name in atomic.entries(entries))
+            targets = (reading.link_target(name, entries) for name in reading.entries(entries))
             return tuple(sorted(Path(target) for target in targets if target is not None))
         return ()
 
@@ -80,7 +80,7 @@ class Registry:
             if reached.remaining:
                 where.stat()  # raises PermissionError if that is why
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(where))
-            with atomic.opened(".", reached.descriptor) as entries:
+            with reading.opened(".", reached.descriptor) as entries:
                 yield entries
 
 

@@ -23,7 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import ConflictingState, Locked
-from dockertls_vault.files import atomic, walk
+from dockertls_vault.files import atomic, reading, walk
 
 from . import backup, due, generations, hooks, record
 from .layout import (
@@ -213,7 +213,7 @@ def _locked(placement: Placement, name: str = LOCK) -> Iterator[tuple[int, int]]
         walk.open_directory(
             placement.directory, partial(refuse_component, placement), make_component
         ) as reached,
-        atomic.opened(".", reached.descriptor) as directory,
+        reading.opened(".", reached.descriptor) as directory,
         atomic.directory(PRIVATE, DIRECTORY_MODE, directory) as private,
     ):
         try:
@@ -259,7 +259,7 @@ def _adopt(placement: Placement, stamp: str, places: _Places) -> None:
 def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
     """Make the public names lead to a generation; return a warning if fsync fails afterwards."""
     for public, ours in placement.links:
-        if atomic.link_target(public, places.directory) != ours:
+        if reading.link_target(public, places.directory) != ours:
             _point(public, ours, places.directory, places)
     atomic.symlink(
         generations.CURRENT,

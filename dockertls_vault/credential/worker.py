@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from dockertls_vault.errors import CannotWrite, InvalidInput
-from dockertls_vault.files import acl, atomic, fsuid, walk
+from dockertls_vault.files import acl, atomic, fsuid, reading, walk
 from dockertls_vault.files.writers import Trust, group_name, untrusted_writers, user_name
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def refuse_component(placement: Placement, component: Component) -> None:
 def make_component(name: str, within: int, _left: int) -> None:
     """Make the missing directory ``name`` in an open one, with exactly DIRECTORY_MODE."""
     with (
-        atomic.opened(".", within) as parent,
+        reading.opened(".", within) as parent,
         atomic.directory(name, DIRECTORY_MODE, parent),
     ):
         pass
@@ -167,7 +167,7 @@ def _is_owned(placement: Placement, *, make: bool) -> bool:
         refuse_component(roots, component)
 
     def make_next(name: str, within: int, remaining: int) -> None:
-        with atomic.opened(".", within) as parent:
+        with reading.opened(".", within) as parent:
             if remaining == 0:
                 _make_for_owner(name, parent, placement.uid)
                 return
@@ -203,8 +203,8 @@ def _make_for_owner(name: str, within: int, uid: int) -> None:
 def _stage_and_rename(staged: str, name: str, within: int, uid: int) -> None:
     with suppress(FileExistsError):  # from a killed or a concurrent run
         os.mkdir(staged, 0o700, dir_fd=within)
-    with atomic.opened(staged, within) as made:
-        if os.fstat(made).st_uid not in {0, uid} or atomic.entries(made):
+    with reading.opened(staged, within) as made:
+        if os.fstat(made).st_uid not in {0, uid} or reading.entries(made):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), staged)
         acl.drop(made)
         os.fchown(made, uid, atomic.KEEP)

@@ -19,17 +19,13 @@ from typing import TYPE_CHECKING
 from dockertls_vault import stop
 
 from . import acl, descriptors
+from .reading import OPEN_DIRECTORY, entries, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
 KEEP = -1
-# Bytes; far more than any file of a credential needs.
-LARGEST = 1 << 20
-_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_REFER = _OPEN_DIRECTORY | os.O_PATH
+_REFER = OPEN_DIRECTORY | os.O_PATH
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK_MODE = 0o600
@@ -37,11 +33,6 @@ _LOCK_POLL = 0.05  # seconds
 _OWNER_BITS = 0o700
 _PERMISSION_BITS = 0o777
 _RENAME_NOREPLACE = 1  # include/uapi/linux/fs.h
-
-
-def opened(name: str, within: int | None = None) -> AbstractContextManager[int]:
-    """Open the directory ``name``, which must not be a symbolic link."""
-    return descriptors.opened(name, _OPEN_DIRECTORY, within)
 
 
 @contextmanager
@@ -100,24 +91,6 @@ def create(
         os.fsync(descriptor)
 
 
-def read(path: Path | str, within: int | None = None) -> bytes:
-    """Return the content of a regular file of at most LARGEST bytes; follows symbolic links.
-
-    Raises ValueError for anything else: reading a FIFO would block, and a device may be endless.
-    """
-    return read_with_status(path, within)[0]
-
-
-def read_with_status(path: Path | str, within: int | None = None) -> tuple[bytes, os.stat_result]:
-    """Return what ``read`` does, with the file's status: its mode, owner and group."""
-    descriptor = os.open(path, _READ, dir_fd=within)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            raise ValueError("it is not a regular file of at most 1 MiB")
-        return file.read(LARGEST), status
-
-
 def copy(content: bytes, of: os.stat_result, name: str, within: int) -> None:
     """Create a file with the mode, owner and group ``of`` another, if permitted.
 
@@ -162,16 +135,6 @@ def move(name: str, within: int, into: int) -> None:
     os.fsync(into)
 
 
-def link_target(name: str, within: int) -> str | None:
-    """Return the target of the symbolic link ``name``, or None if it is not one."""
-    try:
-        if not stat.S_ISLNK(os.lstat(name, dir_fd=within).st_mode):
-            return None
-    except FileNotFoundError:
-        return None
-    return os.readlink(name, dir_fd=within)
-
-
 def rename_noreplace(name: str, new: str, within: int) -> None:
     """Rename a directory, failing if ``new`` exists; sync the parent.
 
@@ -187,11 +150,6 @@ def rename_noreplace(name: str, new: str, within: int) -> None:
             raise OSError(error, os.strerror(error), new)
         os.rename(name, new, src_dir_fd=within, dst_dir_fd=within)
     os.fsync(within)
-
-
-def entries(within: int) -> list[str]:
-    """Return the names of the entries in an open directory."""
-    return os.listdir(within)
 
 
 def remove(name: str, within: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dockertls_vault.errors import CannotWrite
-from dockertls_vault.files import atomic
+from dockertls_vault.files import reading
 from tests.credentials import NAMES, listing, public, put
 
 
@@ -147,7 +147,7 @@ def test_copy_that_cannot_keep_its_group_is_unreadable_to_the_group(
 def test_file_too_large_for_a_credential_is_refused_and_left_in_place(out: Path) -> None:
     """The error names the file, and nothing is moved."""
     out.mkdir()
-    (out / "large").write_bytes(b"-" * (atomic.LARGEST + 1))
+    (out / "large").write_bytes(b"-" * (reading.LARGEST + 1))
     (out / "ca.pem").symlink_to("large")
     with pytest.raises(CannotWrite, match=r"ca\.pem cannot be backed up: it is larger"):
         put(out, 1, replace=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.credential import due
-from dockertls_vault.files import atomic
+from dockertls_vault.files import reading
 from tests.credentials import CLIENT, DUE, generations, put
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def test_it_is_written_with_what_is_installed(tmp_path: Path) -> None:
     put(tmp_path, 1, CLIENT)
     put(tmp_path, 2, CLIENT)
     old, new = sorted(generations(tmp_path))
-    with atomic.opened(str(tmp_path / ".dockertls")) as private:
+    with reading.opened(str(tmp_path / ".dockertls")) as private:
         assert due.read(new, private) == DUE
         assert due.read(old, private) is None
 
@@ -29,7 +29,7 @@ def test_it_is_written_with_what_is_installed(tmp_path: Path) -> None:
 def test_what_cannot_be_understood_says_nothing(text: str, tmp_path: Path) -> None:
     """The certificate is read then."""
     (tmp_path / due.NAME).write_text(text)
-    with atomic.opened(str(tmp_path)) as private:
+    with reading.opened(str(tmp_path)) as private:
         assert due.read("a", private) is None
 
 
@@ -40,5 +40,5 @@ def test_a_schedule_that_never_comes_is_not_believed(tmp_path: Path) -> None:
     kept = json.loads(path.read_text())
     path.unlink()
     path.write_text(json.dumps(kept | {"due": "9999-01-01T00:00:00+00:00"}))
-    with atomic.opened(str(tmp_path / ".dockertls")) as private:
+    with reading.opened(str(tmp_path / ".dockertls")) as private:
         assert due.read(kept["generation"], private) is None

@@ -17,7 +17,7 @@ from dockertls_vault import stop
 from dockertls_vault.credential import hooks
 from dockertls_vault.credential.hooks import Failure, State
 from dockertls_vault.errors import HookFailed
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, reading
 from tests.harness.missing import needs_root
 
 ME = os.geteuid()
@@ -144,7 +144,7 @@ STATES = [
 @pytest.mark.parametrize("state", STATES)
 def test_what_is_remembered_is_read_as_it_was_written(state: State, tmp_path: Path) -> None:
     """Over whatever was there before."""
-    with atomic.opened(str(tmp_path)) as private, atomic.directory("s", 0o755, private) as staging:
+    with reading.opened(str(tmp_path)) as private, atomic.directory("s", 0o755, private) as staging:
         assert hooks.read(private) == State()
         hooks.write(STATES[1], private, staging)
         hooks.write(state, private, staging)
@@ -168,7 +168,7 @@ def test_what_is_remembered_is_read_as_it_was_written(state: State, tmp_path: Pa
 def test_what_cannot_be_understood_lets_the_hooks_run_again(text: str, tmp_path: Path) -> None:
     """Once too often is better than never."""
     (tmp_path / "hooks.json").write_bytes(text.encode().decode("unicode_escape").encode("latin-1"))
-    with atomic.opened(str(tmp_path)) as private:
+    with reading.opened(str(tmp_path)) as private:
         assert hooks.read(private) == State()
 
 

@@ -20,7 +20,7 @@ from dockertls_vault.cli import main
 from dockertls_vault.credential import preflight
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, ConflictingState, UnmanagedFiles
-from dockertls_vault.files import atomic
+from dockertls_vault.files import reading
 from tests.credentials import CLIENT, SERVER, listing, public, put
 from tests.harness.missing import as_root, missing
 from tests.mounts import lead_to
@@ -438,7 +438,7 @@ def test_proc_link_whose_text_is_not_its_target_is_refused(tmp_path: Path) -> No
     """By its text, it would name a different directory of ours."""
     gone = tmp_path / "gone"
     gone.mkdir()
-    with atomic.opened(str(gone)) as opened:
+    with reading.opened(str(gone)) as opened:
         gone.rmdir()
         with pytest.raises(CannotWrite, match="the link resolves to another place"):
             put(Path(f"/proc/self/fd/{opened}/certs"), 1)
@@ -468,7 +468,7 @@ def test_path_into_another_mount_namespace_is_refused(tmp_path: Path) -> None:
 def test_message_does_not_show_a_file_descriptor_as_a_name(tmp_path: Path) -> None:
     """OSError has its number in place of a file name, which tells the user nothing."""
     with (
-        atomic.opened(str(tmp_path)) as opened,
+        reading.opened(str(tmp_path)) as opened,
         pytest.raises(CannotWrite) as caught,
         preflight.refusals(tmp_path),
     ):

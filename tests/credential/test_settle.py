@@ -14,7 +14,7 @@ from dockertls_vault.credential.reader import locate
 from dockertls_vault.credential.settle import Running, Settled
 from dockertls_vault.credential.worker import by_worker
 from dockertls_vault.errors import Locked
-from dockertls_vault.files import atomic
+from dockertls_vault.files import reading
 from dockertls_vault.window import parse_window
 from tests.credentials import CLIENT, DUE, generations, put, swap_by_hand
 
@@ -158,6 +158,6 @@ def test_what_hooks_were_told_is_no_part_of_a_generation(tmp_path: Path) -> None
     """It lies beside the request, and anybody may read it."""
     put(tmp_path, 1, replace(CLIENT, hooks=(("true",),)))
     run(tmp_path)
-    with atomic.opened(str(tmp_path / ".dockertls")) as private:
+    with reading.opened(str(tmp_path / ".dockertls")) as private:
         assert hooks.read(private).completed == read(tmp_path).generation
     assert (tmp_path / ".dockertls" / hooks.STATE).stat().st_mode & 0o777 == 0o444

@@ -16,7 +16,7 @@ import pytest
 from dockertls_vault.credential import reader, store
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, ConflictingState, InvalidInput, UnmanagedFiles
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, reading
 from tests.credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
 from tests.harness.missing import as_root
 
@@ -225,14 +225,14 @@ def test_cleanup_that_fails_after_the_swap_is_a_warning(
     put(out, 1)
     current = out / ".dockertls" / "current"
     before = current.readlink()
-    real = atomic.entries
+    real = reading.entries
 
     def entries(within: int) -> list[str]:
         if current.readlink() != before:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(within)
 
-    monkeypatch.setattr(atomic, "entries", entries)
+    monkeypatch.setattr(reading, "entries", entries)
     assert put(out, 2).warnings == (
         "cannot list the old generations: Input/output error",
         "cannot list leftover files: Input/output error",

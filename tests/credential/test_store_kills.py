@@ -17,7 +17,7 @@ import pytest
 
 from dockertls_vault.credential import reader, store
 from dockertls_vault.errors import CannotWrite, Locked, UnmanagedFiles
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, reading
 from tests.credentials import CLIENT, NAMES, generations, listing, public, put, swap_by_hand
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_directory_locked_by_another_process_is_left_unchanged(
     put(out, 1)
     monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
     with (
-        atomic.opened(str(out / ".dockertls")) as private,
+        reading.opened(str(out / ".dockertls")) as private,
         atomic.locked("lock", private, wait=1),
         pytest.raises(Locked),
     ):
@@ -63,7 +63,7 @@ def test_foreign_file_that_appears_while_waiting_for_the_lock_is_refused(
 
     with concurrent.futures.ThreadPoolExecutor() as threads:
         with (
-            atomic.opened(str(out / ".dockertls")) as private,
+            reading.opened(str(out / ".dockertls")) as private,
             atomic.locked("lock", private, wait=1),
         ):
             monkeypatch.setattr(fcntl, "flock", flock)

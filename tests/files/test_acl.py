@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.errors import CannotWrite
-from dockertls_vault.files import acl, atomic, walk
+from dockertls_vault.files import acl, atomic, reading, walk
 from tests import acls
 from tests.credentials import put
 
@@ -52,7 +52,7 @@ def test_no_acl_has_no_entries(tmp_path: Path) -> None:
 def test_files_created_below_a_default_acl_have_only_their_mode(tmp_path: Path, mode: int) -> None:
     """Otherwise everyone whom the ACL names could read a 0440 key."""
     acls.grant(tmp_path, acls.user(ANYONE, acls.ALL), kind=acl.DEFAULT)
-    with atomic.opened(str(tmp_path)) as within:
+    with reading.opened(str(tmp_path)) as within:
         with atomic.directory("d", 0o755, within) as made:
             atomic.create("inner", b"", mode, made)
         atomic.create("f", b"", mode, within)
@@ -78,7 +78,7 @@ def test_inherited_acl_grants_nothing_before_it_is_removed(
         masks.extend(entry.permissions for entry in found if entry.tag == acl.Tag.MASK)
 
     monkeypatch.setattr(acl, "drop", see)
-    with atomic.opened(str(tmp_path)) as within:
+    with reading.opened(str(tmp_path)) as within:
         atomic.create("key", b"", 0o440, within)
     assert masks == [0]
 
@@ -90,7 +90,7 @@ def test_acl_that_cannot_be_removed_is_an_error(
     acls.grant(tmp_path, acls.user(ANYONE, acls.ALL), kind=acl.DEFAULT)
     monkeypatch.setattr(os, "removexattr", lambda *_: None)
     with (
-        atomic.opened(str(tmp_path)) as within,
+        reading.opened(str(tmp_path)) as within,
         pytest.raises(OSError, match="an ACL that cannot be removed") as caught,
     ):
         atomic.create("key", b"secret", 0o440, within)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import dockertls_vault
-from dockertls_vault.files import atomic
+from dockertls_vault.files import atomic, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def test_directory_left_by_a_killed_run_gets_its_mode(
     if inside:
         (made / "file").touch()
     made.chmod(found)
-    with atomic.opened(str(tmp_path)) as within, atomic.directory("d", 0o755, within):
+    with reading.opened(str(tmp_path)) as within, atomic.directory("d", 0o755, within):
         assert made.stat().st_mode & 0o7777 == mode
 
 
@@ -117,7 +117,7 @@ def test_no_key_is_written_to_a_file_system_without_modes_or_owners(
     monkeypatch.setattr(os, "fchmod", lambda made, _: real(made, kept))
     monkeypatch.setattr(os, "fchown", lambda *_: None)
     with (
-        atomic.opened(str(tmp_path)) as directory,
+        reading.opened(str(tmp_path)) as directory,
         pytest.raises(OSError, match="does not support modes and owners"),
     ):
         atomic.create("key.pem", b"secret", 0o400, directory, uid=uid)
@@ -127,7 +127,7 @@ def test_no_key_is_written_to_a_file_system_without_modes_or_owners(
 @pytest.fixture
 def within(tmp_path: Path) -> Iterator[int]:
     """Open a directory and return its file descriptor."""
-    with atomic.opened(str(tmp_path)) as descriptor:
+    with reading.opened(str(tmp_path)) as descriptor:
         yield descriptor
 
 
@@ -135,7 +135,7 @@ def test_link_to_a_directory_is_not_followed(tmp_path: Path, within: int) -> Non
     """Whoever made the link would choose where files are written."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    with pytest.raises(OSError, match="Not a directory"), atomic.opened("link", within):
+    with pytest.raises(OSError, match="Not a directory"), reading.opened("link", within):
         pass
 
 
@@ -152,11 +152,3 @@ def test_existing_file_is_not_overwritten_by_create(
     with pytest.raises(FileExistsError):
         atomic.create("key.pem", b"new", 0o400, within)
     assert (tmp_path / "key.pem").read_text() == "by hand"
-
-
-@pytest.mark.timeout(30)  # opening it would wait for a writer
-def test_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path, within: int) -> None:
-    """It is not a regular file."""
-    os.mkfifo(tmp_path / "cert.pem")
-    with pytest.raises(ValueError, match="not a regular file"):
-        atomic.read("cert.pem", within)

@@ -300,12 +300,12 @@ _READER: _Rows = (
 _HISTORY: _Rows = (
     (
         "a generation with another key is refused",
-        '        if not is_key_of(atomic.read(path / "key.pem"), leaf):\n',
+        '        if not is_key_of(reading.read(path / "key.pem"), leaf):\n',
         "        if False:\n",
     ),
     (
         "a generation with a corrupt trust bundle is refused",
-        '        load_certificates(atomic.read(path / "ca.pem"))\n',
+        '        load_certificates(reading.read(path / "ca.pem"))\n',
         "",
     ),
     ("a corrupt generation is refused", 'return f"it is corrupt: {error}"', "return None"),

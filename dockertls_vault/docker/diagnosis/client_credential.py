@@ -19,7 +19,7 @@ from dockertls_vault.docker.handshake.channel import (
 )
 from dockertls_vault.duration import format_duration, format_time
 from dockertls_vault.errors import VerificationError
-from dockertls_vault.files import atomic
+from dockertls_vault.files import reading
 
 from .checks import Check
 from .remedies import ISSUE_CLIENT
@@ -118,7 +118,7 @@ def load(ca: Path, cert: Path, key: Path, now: datetime, issue: str = ISSUE_CLIE
 def _read(path: Path) -> bytes:
     try:
         # In another user's home it may be a symlink to a device, or a FIFO.
-        return atomic.read(path)
+        return reading.read(path)
     except PermissionError:
         raise _Unusable(
             f"no permission to read {path}", "run as its owner or a member of its group"

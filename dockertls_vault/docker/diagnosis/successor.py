@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.certificate import load_certificates, subject_alternative_names
 from dockertls_vault.errors import VerificationError
-from dockertls_vault.files import atomic
+from dockertls_vault.files import reading
 
 from .remedies import RESTART_HERE
 from .report import Result
@@ -38,7 +38,7 @@ def find_successor(
     has expired too, or if the files cannot be read.
     """
     try:
-        installed = [load_certificates(atomic.read(path))[0] for path in files]
+        installed = [load_certificates(reading.read(path))[0] for path in files]
     except (OSError, ValueError, VerificationError):
         return None
     used, *others = installed

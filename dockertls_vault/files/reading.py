@@ -1,0 +1,70 @@
+"""Read files, links and directories: nothing blocks, and nothing is read without a limit.
+
+`needs-renewal` imports this module at each tick of a timer, so it imports little itself.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from . import descriptors
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+# Bytes; far more than any file of a credential needs.
+LARGEST = 1 << 20
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def opened(name: str, within: int | None = None) -> AbstractContextManager[int]:
+    """Open the directory ``name``, which must not be a symbolic link."""
+    return descriptors.opened(name, OPEN_DIRECTORY, within)
+
+
+def read(path: Path | str, within: int | None = None, *, follow: bool = True) -> bytes:
+    """Return the content of a regular file of at most LARGEST bytes.
+
+    Raises ValueError for anything else: reading a FIFO would block, and a device may be endless.
+    With ``follow``, the path may be a symbolic link; without it, that is an OSError.
+    """
+    return read_with_status(path, within, follow=follow)[0]
+
+
+def read_with_status(
+    path: Path | str, within: int | None = None, *, follow: bool = True
+) -> tuple[bytes, os.stat_result]:
+    """Return what ``read`` does, with the file's status: its mode, owner and group."""
+    flags = _READ if follow else _READ | os.O_NOFOLLOW
+    with descriptors.opened(path, flags, within) as descriptor:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            raise ValueError("it is not a regular file of at most 1 MiB")
+        return _content(descriptor), status
+
+
+def link_target(name: str, within: int) -> str | None:
+    """Return the target of the symbolic link ``name``, or None if it is not one."""
+    try:
+        if not stat.S_ISLNK(os.lstat(name, dir_fd=within).st_mode):
+            return None
+    except FileNotFoundError:
+        return None
+    return os.readlink(name, dir_fd=within)
+
+
+def entries(within: int) -> list[str]:
+    """Return the names of the entries in an open directory."""
+    return os.listdir(within)
+
+
+def _content(descriptor: int) -> bytes:
+    """Return at most LARGEST bytes, even of a file that grows meanwhile."""
+    found = b""
+    while len(found) < LARGEST and (part := os.read(descriptor, LARGEST - len(found))):
+        found += part
+    return found

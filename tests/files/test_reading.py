@@ -1,0 +1,48 @@
+"""What is read has an end, and nothing is waited for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.files import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def within(tmp_path: Path) -> Iterator[int]:
+    """Return an open directory."""
+    with reading.opened(str(tmp_path)) as descriptor:
+        yield descriptor
+
+
+@pytest.mark.timeout(30)  # opening it would wait for a writer
+def test_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path, within: int) -> None:
+    """It is not a regular file."""
+    os.mkfifo(tmp_path / "cert.pem")
+    with pytest.raises(ValueError, match="not a regular file"):
+        reading.read("cert.pem", within)
+
+
+def test_a_file_is_read_up_to_a_limit(tmp_path: Path, within: int) -> None:
+    """To its last byte, and not at all if it has more."""
+    content = b"x" * reading.LARGEST
+    (tmp_path / "file").write_bytes(content)
+    assert reading.read("file", within) == content
+    (tmp_path / "file").write_bytes(content + b"x")
+    with pytest.raises(ValueError, match="at most 1 MiB"):
+        reading.read("file", within)
+
+
+def test_a_link_is_followed_unless_that_is_refused(tmp_path: Path, within: int) -> None:
+    """Somebody else may have put it there."""
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "file").write_text("here")
+    assert reading.read("link", within) == b"here"
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        reading.read("link", within, follow=False)
