@@ -325,7 +325,6 @@ _ATOMIC: _Rows = (
     ),
     ("the mode does not depend on the umask", "    os.fchmod(made, mode)\n", ""),
     ("a default ACL is not inherited", "    acl.drop(made)\n    if", "    if"),
-    ("a symlink is not followed", "os.O_DIRECTORY | os.O_NOFOLLOW", "os.O_DIRECTORY"),
     (
         "an existing file is not overwritten",
         "os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW",
@@ -341,7 +340,11 @@ _ATOMIC: _Rows = (
         "        stat.S_IMODE(found.st_mode) & _PERMISSION_BITS & ~mode\n",
         "        False\n",
     ),
+)
+_READING: _Rows = (
+    ("a symlink is not followed", "os.O_DIRECTORY | os.O_NOFOLLOW", "os.O_DIRECTORY"),
     ("a FIFO does not block", "_READ = os.O_RDONLY | os.O_NONBLOCK", "_READ = os.O_RDONLY"),
+    ("a large file is not read", " or status.st_size > LARGEST", ""),
 )
 _WRITERS: _Rows = (
     (
@@ -688,6 +691,7 @@ TABLE: Table = {
     "credential/history.py": ("credential/test_history.py test_rollback.py", _HISTORY),
     "credential/layout.py": ("credential files", _LAYOUT),
     "files/atomic.py": ("files/test_atomic.py credential", _ATOMIC),
+    "files/reading.py": ("files/test_reading.py files/test_atomic.py", _READING),
     "files/writers.py": ("files/test_writers.py", _WRITERS),
     "vault/http/transport.py": (f"{_HTTP} vault/test_as_bao.py", _TRANSPORT),
     "vault/http/tls.py": ("vault/http/test_transport.py vault/test_as_bao.py", _TLS),
