@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from .certificate.schedule import plan
 from .credential import preflight, store
 from .credential.due import Due, jitter_seed
 from .credential.layout import Kind, Layout
+from .credential.settle import Settled
 from .credential.trust import warn_of_removed_cas
 from .credential.worker import by_worker
 from .duration import format_duration, format_time
@@ -54,7 +55,8 @@ class Issued:
     ``dropped_names`` are names detected on this machine that the role does not allow;
     ``ttl_capped`` is whether the validity is shorter than ``requested_ttl``; ``backup`` is the
     directory with the files that were overwritten; ``trusted_roots`` are the roots in ca.pem, and
-    ``removed_cas`` the CAs in the previous ca.pem that are no longer trusted.
+    ``removed_cas`` the CAs in the previous ca.pem that are no longer trusted; ``hooks`` is what
+    became of the hooks, for whoever runs them afterwards to fill in.
     """
 
     purpose: Purpose
@@ -74,6 +76,7 @@ class Issued:
     trusted_roots: tuple[Description, ...]
     removed_cas: tuple[Description, ...]
     warnings: tuple[str, ...]
+    hooks: Settled = field(default_factory=Settled)
 
 
 def server_common_name(names: Names) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from .certificate import verify
 from .certificate.certificate import load_certificates
 from .credential import backup, history, preflight, reader, store, trust
 from .credential.layout import GENERATION_NAMES
+from .credential.settle import Settled
 from .credential.store import InstalledFile
 from .credential.worker import by_worker
 from .duration import format_time
@@ -47,6 +48,7 @@ class RolledBack:
     removed_cas: tuple[Description, ...]
     restored_cas: tuple[Description, ...]
     warnings: tuple[str, ...]
+    hooks: Settled = field(default_factory=Settled)
 
 
 def roll_back(

@@ -112,7 +112,7 @@ SECTIONS = dict(
 @pytest.mark.parametrize("kind", RESULTS)
 def test_every_field_of_the_json_is_documented(kind: str) -> None:
     """In the section of its command, or in one shared by several commands."""
-    text = SECTIONS[kind] + SECTIONS["certificate"] + SECTIONS["generations"]
+    text = "".join(SECTIONS[name] for name in (kind, "certificate", "generations", "hooks"))
     fields = sorted(_fields(RESULTS[kind]) - {"warnings"})
     assert [name for name in fields if f"`{name}`" not in text] == []
 
@@ -123,6 +123,7 @@ def test_every_field_of_the_json_is_documented(kind: str) -> None:
         *((kind, 0, RESULTS[kind]) for kind in RESULTS),
         ("renewals", 1, renew.Renewal),
         ("generations", 1, history.Generation),
+        ("hooks", 0, settle.Settled),
         ("certificate", 0, certificates.Description),
     ],
 )

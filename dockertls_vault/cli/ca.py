@@ -134,7 +134,7 @@ def init(
     ),
 )
 @with_preferences()
-@with_settings("mount", others=False)
+@with_settings("mount", others=())
 def policy(
     settings: Settings,
     preferences: Preferences,
@@ -156,7 +156,7 @@ def policy(
     """Print a least-privilege Vault policy in HCL."""
     from dockertls_vault.ca.policy import rules, to_hcl
 
-    roles = find_settings({"server_role": role, "client_role": role}, others=False)
+    roles = find_settings({"server_role": role, "client_role": role}, others=())
     name = roles.client_role if person is Person.CLIENT else roles.server_role
     hcl = to_hcl(rules(person, settings.mount, name))
     render.text(hcl.removesuffix("\n").split("\n"), preferences)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+import shlex
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -15,13 +17,18 @@ from dockertls_vault.certificate.request import Purpose, Request
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.record import Record
 from dockertls_vault.duration import parse_ttl
+from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.settings.schema import Settings
+from dockertls_vault.window import parse_window
 
-from . import issued, render, restart
-from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, install_directory
+from . import issued, render, settled
+from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, install_directory, state_directory
 from .help import Command, command_group, described, vault_epilog
+from .hook_option import NONE, parse_hooks
 from .options import VAULT, once, parsed, with_preferences, with_settings
 from .preferences import Preferences
+from .previous import Previous, previous
+from .running import running
 from .session import needing, open_session
 
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     from typer.models import OptionInfo
 
     from dockertls_vault.certificate.names import Names
-    from dockertls_vault.credential.layout import Placement
+    from dockertls_vault.window import Window
 
 logger = logging.getLogger(__name__)
 app = command_group("Issue a certificate, verify it and install it.")
@@ -53,7 +60,13 @@ ClientTTLOption = Annotated[str | None, _ttl("1h")]
 ServerDirectoryOption = Annotated[list[str] | None, _directory_option(SERVER_DIRECTORY)]
 ClientDirectoryOption = Annotated[list[str] | None, _directory_option(CLIENT_DIRECTORY)]
 LayoutOption = Annotated[
-    Layout, typer.Option(help="Use the file names of dockerd and docker, or of docker:dind.")
+    Layout | None,
+    typer.Option(
+        help=described(
+            "Use the file names of dockerd and docker, or of docker:dind.",
+            default=Layout.DOCKER.value,
+        )
+    ),
 ]
 OwnerOption = Annotated[
     list[str] | None,
@@ -62,6 +75,33 @@ OwnerOption = Annotated[
 GroupOption = Annotated[
     list[str] | None,
     typer.Option(metavar="GROUP", help="A group that can read the private key (mode 0440)."),
+]
+HookOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COMMAND",
+        help="A command to run after each swap, such as 'systemctl try-restart docker'; "
+        f"repeatable; '{NONE}' for no hook.",
+    ),
+]
+WindowOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIMES",
+        help="When hooks may run, such as 'Sat 02:00-04:00' or 'Mon..Fri 22:00-06:00'; "
+        f"'{NONE}' for at any time.",
+    ),
+]
+ReuseKeyOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--reuse-key/--new-key",
+        help=described("Keep the private key at each renewal.", default="a new key"),
+    ),
+]
+FreshOption = Annotated[
+    bool,
+    typer.Option("--fresh", help="Ignore what was requested before for the same directory."),
 ]
 ReplaceOption = Annotated[
     bool,
@@ -96,24 +136,34 @@ def server(
     ] = None,
     ttl: ServerTTLOption = None,
     directory: ServerDirectoryOption = None,
-    layout: LayoutOption = Layout.DOCKER,
+    layout: LayoutOption = None,
     owner: OwnerOption = None,
     group: GroupOption = None,
+    hook: HookOption = None,
+    window: WindowOption = None,
+    reuse_key: ReuseKeyOption = None,
+    fresh: FreshOption = False,
     replace: ReplaceOption = False,
 ) -> None:
     """Issue a server certificate (serverAuth only) for a Docker daemon."""
     from dockertls_vault.certificate.names import parse_names
     from dockertls_vault.issue import server_common_name
 
-    names, settings = _find_names(settings) if host is None else (parse_names(host), settings)
-    request = _request(Purpose.SERVER, settings, names, server_common_name(names), ttl)
-    record = _record(request, settings, layout, owner, group)
-    place = record.place(
-        install_directory(once("--dir", directory), SERVER_DIRECTORY), settings.admin_group
+    into = install_directory(once("--dir", directory), SERVER_DIRECTORY)
+    before = Previous(None) if fresh else previous(into, Purpose.SERVER)
+    wanted = None if host is None else parse_names(host)
+    given = before.choose("--host", wanted, "given_names", None)
+    names, settings = _find_names(settings) if given is None else (given, settings)
+    record = _record(
+        Purpose.SERVER,
+        settings,
+        before,
+        _Options(layout, ttl, owner, group, hook, window, reuse_key),
+        names=names,
+        common_name=server_common_name(names),
+        detected_names=names if given is None else None,
     )
-    if host is None:
-        logger.info("names detected on this machine: %s", ", ".join(names.all))
-    _issue(settings, preferences, record, place, replace=replace, names_found=host is None)
+    _issue(settings, preferences, record, into, replace=replace)
 
 
 @app.command(
@@ -140,54 +190,92 @@ def client(
     ] = None,
     ttl: ClientTTLOption = None,
     directory: ClientDirectoryOption = None,
-    layout: LayoutOption = Layout.DOCKER,
+    layout: LayoutOption = None,
     owner: OwnerOption = None,
     group: GroupOption = None,
+    hook: HookOption = None,
+    window: WindowOption = None,
+    reuse_key: ReuseKeyOption = None,
+    fresh: FreshOption = False,
     replace: ReplaceOption = False,
 ) -> None:
     """Issue a client certificate (clientAuth only) for a user or CI job."""
     from dockertls_vault.certificate.names import Names, parse_common_name
     from dockertls_vault.host import identity
 
-    user = identity.user_at_host() if name is None else parse_common_name(name)
-    request = _request(Purpose.CLIENT, settings, Names(), user, ttl)
-    record = _record(request, settings, layout, owner, group)
-    place = record.place(
-        install_directory(once("--dir", directory), CLIENT_DIRECTORY), settings.admin_group
+    into = install_directory(once("--dir", directory), CLIENT_DIRECTORY)
+    before = Previous(None) if fresh else previous(into, Purpose.CLIENT)
+    wanted = None if name is None else parse_common_name(name)
+    user = wanted or before.choose("--name", None, "request.common_name", identity.user_at_host())
+    record = _record(
+        Purpose.CLIENT,
+        settings,
+        before,
+        _Options(layout, ttl, owner, group, hook, window, reuse_key),
+        names=Names(),
+        common_name=user,
+        detected_names=None,
     )
-    _issue(settings, preferences, record, place, replace=replace)
+    _issue(settings, preferences, record, into, replace=replace)
 
 
-def _request(
-    purpose: Purpose, settings: Settings, names: Names, common_name: str | None, ttl: str | None
-) -> Request:
-    from dockertls_vault.issue import DEFAULT_TTL
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    """The options that server and client certificates have in common; None if not given."""
 
-    return Request(
-        purpose=purpose,
-        mount=settings.mount,
-        role=settings.server_role if purpose is Purpose.SERVER else settings.client_role,
-        names=names,
-        common_name=common_name,
-        ttl=DEFAULT_TTL[purpose] if ttl is None else parsed("--ttl", parse_ttl, ttl),
-        key_type=settings.key_type,
-    )
+    layout: Layout | None
+    ttl: str | None
+    owner: list[str] | None
+    group: list[str] | None
+    hook: list[str] | None
+    window: str | None
+    reuse_key: bool | None
 
 
 def _record(
-    request: Request,
+    purpose: Purpose,
     settings: Settings,
-    layout: Layout,
-    owner: list[str] | None,
-    group: list[str] | None,
+    before: Previous,
+    options: _Options,
+    *,
+    names: Names,
+    common_name: str | None,
+    detected_names: Names | None,
 ) -> Record:
-    return Record(
-        request,
-        layout,
-        settings.trust_mount,
-        owner=once("--owner", owner),
-        group=once("--group", group),
+    """Return what is requested: by the options, or else as before, or else the defaults."""
+    from dockertls_vault.issue import DEFAULT_TTL
+
+    ttl = None if options.ttl is None else parsed("--ttl", parse_ttl, options.ttl)
+    request = Request(
+        purpose=purpose,
+        mount=before.setting(settings, "mount", "request.mount"),
+        role=before.setting(settings, f"{purpose.value}_role", "request.role"),
+        names=names,
+        common_name=common_name,
+        ttl=before.choose("--ttl", ttl, "request.ttl", DEFAULT_TTL[purpose]),
+        key_type=before.setting(settings, "key_type", "request.key_type"),
     )
+    hooks = None if options.hook is None else parse_hooks(options.hook, os.environ.get("PATH"))
+    record = Record(
+        request,
+        layout=before.choose("--layout", options.layout, "layout", Layout.DOCKER),
+        trust_mount=before.setting(settings, "trust_mount", "trust_mount"),
+        owner=before.choose("--owner", once("--owner", options.owner), "owner", None),
+        group=before.choose("--group", once("--group", options.group), "group", None),
+        detected_names=detected_names,
+        reuse_key=before.choose("--reuse-key", options.reuse_key, "reuse_key", default=False),
+        hooks=before.choose("--hook", hooks, "hooks", ()),
+        window=_window(options.window, before),
+    )
+    before.report()
+    return record
+
+
+def _window(text: str | None, before: Previous) -> Window | None:
+    if text == NONE:
+        return None
+    given = None if text is None else parsed("--window", parse_window, text)
+    return before.choose("--window", given, "window", None)
 
 
 def _find_names(settings: Settings) -> tuple[Names, Settings]:
@@ -200,6 +288,7 @@ def _find_names(settings: Settings) -> tuple[Names, Settings]:
     started = time.monotonic()
     names = identity.names(settings.timeout.total_seconds() / 2)
     taken = timedelta(seconds=time.monotonic() - started)
+    logger.info("names detected on this machine: %s", ", ".join(names.all))
     return names, dataclasses.replace(settings, timeout=settings.timeout - taken)
 
 
@@ -207,38 +296,54 @@ def _issue(
     settings: Settings,
     preferences: Preferences,
     record: Record,
-    place: Placement,
+    directory: Path,
     *,
     replace: bool,
-    names_found: bool = False,
 ) -> None:
-    """Issue a credential into ``place`` and print the result."""
+    """Issue a credential into ``directory``, run its hooks, and print the result."""
     from dockertls_vault.issue import issue
     from dockertls_vault.vault.pki import PKI
 
-    request = record.request
+    request, place = record.request, record.place(directory, settings.admin_group)
+    hooks = running(settings, os.environ)
     with (
         needing(Person(request.purpose.value), request.mount, request.role),
         open_session(settings, preferences) as session,
     ):
-        signer = PKI(session, settings.mount)
+        signer = PKI(session, request.mount)
         result = issue(
             record,
             place,
             signer=signer,
-            trust=PKI(session, settings.trust_mount) if settings.trust_mount else signer,
-            drop_refused_names=names_found,
+            trust=PKI(session, record.trust_mount) if record.trust_mount else signer,
+            drop_refused_names=record.detected_names is not None,
             replace_files=replace,
             clock=lambda: datetime.now(UTC),
         )
     if result.dropped_names:
         logger.info(issued.dropped_names(result))
+    unlisted = _list_for_renewal(place.directory, settings)
+    result = dataclasses.replace(result, hooks=settled.run_hooks(place, hooks))
     render.show(
         "issued",
         result,
         preferences,
         parts=[issued.fields(result)],
-        warnings=result.warnings,
+        warnings=(*result.warnings, *unlisted),
+        ok=result.hooks.failure is None,
     )
-    if request.purpose is Purpose.SERVER:
-        logger.info(restart.note(record.layout))
+    is_server = request.purpose is Purpose.SERVER
+    settled.report(result.hooks, record.layout if is_server else None)
+
+
+def _list_for_renewal(directory: Path, settings: Settings) -> tuple[str, ...]:
+    """List the credential for ``renew``; return a warning if that fails."""
+    from dockertls_vault.credential.registry import Registry
+
+    try:
+        Registry(state_directory(settings, os.environ)).add(directory)
+    except DockerTLSError as error:
+        name = shlex.quote(str(directory))
+        why = f"could not list this credential for renewal: {error.message}"
+        return (f"{why}; `dockertls-vault renew {name}` renews it",)
+    return ()

@@ -113,11 +113,11 @@ def with_preferences(
 
 
 def with_settings(
-    *names: str, others: bool = True
+    *names: str, others: Sequence[str] | None = None
 ) -> Callable[[Callable[Concatenate[Settings, ...], None]], Callable[..., None]]:
     """Add the flags of the named settings to a command, and pass its Settings as first argument.
 
-    Without ``others`` only the named settings are resolved, for commands that need no more.
+    Of the other settings only ``others`` are resolved, or all if that is None.
     """
 
     def decorate(command: Callable[Concatenate[Settings, ...], None]) -> Callable[..., None]:
@@ -150,16 +150,17 @@ def _show_options(
     run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]  # mypy knows it only on classes
 
 
-def find_settings(flags: Mapping[str, Any], *, others: bool = True) -> Settings:
+def find_settings(flags: Mapping[str, Any], *, others: Sequence[str] | None = None) -> Settings:
     """Resolve the settings from ``flags`` (None: not given), the environment and the config files.
 
-    Without ``others`` only the settings in ``flags`` are resolved.
+    Of the settings that are not in ``flags`` only ``others`` are resolved, or all if that is None.
     """
     from dockertls_vault.settings import resolve
 
     given = {name: value for name, value in flags.items() if value is not None}
     files = resolve.config_files(os.environ)
-    found = resolve.resolve(given, os.environ, files, names=None if others else flags.keys())
+    names = None if others is None else {*flags, *others}
+    found = resolve.resolve(given, os.environ, files, names=names)
     if "admin_group" in flags and found.admin_group is not None:
         _refuse_unknown_group(found.admin_group, found.origins["admin_group"])
     return found

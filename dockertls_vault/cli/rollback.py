@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +15,11 @@ from dockertls_vault.duration import format_time
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.settings.schema import Settings
 
-from . import options, render, restart
+from . import options, render, settled
 from .help import Command, examples, single_command
 from .options import with_preferences, with_settings
 from .preferences import Preferences
+from .running import running
 from .text import Lines
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ app = single_command()
     ),
 )
 @with_preferences("output", "quiet")
-@with_settings("admin_group", others=False)
+@with_settings("admin_group", others=("hook_timeout",))
 def rollback(
     settings: Settings,
     preferences: Preferences,
@@ -56,22 +59,33 @@ def rollback(
 
     The certificate, its key and ca.pem are swapped at once, and the current ones are kept.
     """
-    from dockertls_vault.credential import history
+    from dockertls_vault.credential import history, reader
     from dockertls_vault.rollback import roll_back
 
-    place = options.directory("DIR", directory)
+    where = options.directory("DIR", directory)
     if list_ and generation is not None:
         raise InvalidInput("--list and GENERATION are mutually exclusive", hint="omit one of them")
     if list_:
-        found = history.find(place)
+        found = history.find(where)
         render.show("generations", found, preferences, parts=[_table(found)])
         return
-    done = roll_back(place, generation, admins=settings.admin_group, now=datetime.now(UTC))
-    render.show("rollback", done, preferences, parts=[_fields(done)], warnings=done.warnings)
-    if done.previous == done.generation.name:
+    hooks = running(settings, os.environ)
+    done = roll_back(where, generation, admins=settings.admin_group, now=datetime.now(UTC))
+    changed = done.previous != done.generation.name
+    place = reader.locate(done.directory, admins=settings.admin_group)
+    done = replace(done, hooks=settled.run_hooks(place, hooks))
+    render.show(
+        "rollback",
+        done,
+        preferences,
+        parts=[_fields(done)],
+        warnings=done.warnings,
+        ok=done.hooks.failure is None,
+    )
+    if not changed:
         logger.info("this generation is already in use; nothing changed")
-    elif done.purpose is Purpose.SERVER:
-        logger.info(restart.note(done.layout))
+    needs_restart = changed and done.purpose is Purpose.SERVER
+    settled.report(done.hooks, done.layout if needs_restart else None)
 
 
 def _table(found: Generations) -> render.Table:

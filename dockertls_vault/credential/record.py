@@ -55,6 +55,11 @@ class Record:
         """The purpose and layout of the credential."""
         return Kind(self.request.purpose, self.layout)
 
+    @property
+    def given_names(self) -> Names | None:
+        """The names that the user gave, None if they were detected."""
+        return self.request.names if self.detected_names is None else None
+
     def place(self, directory: Path, admins: str | None = None) -> Placement:
         """Return its placement in ``directory``; raises what ``layout.place`` raises."""
         return place(self.kind, directory, owner=self.owner, group=self.group, admins=admins)

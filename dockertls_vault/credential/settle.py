@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import HookFailed
 
-from . import hooks, store
+from . import condition, hooks, store
 from .hooks import Failure, State
 from .layout import GENERATION_NAMES
+from .worker import by_worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from .condition import Condition
     from .hooks import Command
+    from .layout import Placement
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ def are_pending(found: Condition, running: Running) -> bool:
         and found.hooks.completed != found.generation
         and bool(commands(found, running))
     )
+
+
+def catch_up(place: Placement, running: Running, now: datetime) -> Settled:
+    """Run the hooks that are pending for the credential in ``place``.
+
+    Raises what ``settle`` raises, and Locked if a renewal of the same credential is running.
+    """
+    with store.renewing(place):
+        return settle(by_worker(place, condition.read), running, now)
 
 
 def settle(

@@ -1,0 +1,60 @@
+"""The value of ``--hook``: a command as a shell would split it into arguments."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dockertls_vault.credential.hooks import Command
+
+NONE = "none"
+_QUOTED = re.compile(r"'[^']*'|\\.", re.DOTALL)
+_DOUBLE_QUOTED = re.compile(r'"[^"]*"', re.DOTALL)
+_EXPANDED = re.compile(r"[$`]")
+_OPERATORS = re.compile(r"[;|&<>()*?~\n]")
+
+
+def parse_hooks(texts: Sequence[str], path: str | None) -> tuple[Command, ...]:
+    """Return the commands that ``texts`` name; ``none`` alone is for no hook.
+
+    A program without a slash is looked up on ``path``, so that it is the same one whatever the
+    PATH of a timer is. Raises InvalidInput if it cannot be run, or if the command needs a shell.
+    """
+    if list(texts) == [NONE]:
+        return ()
+    return tuple(_parse(text, path) for text in texts)
+
+
+def _parse(text: str, path: str | None) -> Command:
+    unquoted = _QUOTED.sub("", text)
+    needing = _EXPANDED.search(unquoted) or _OPERATORS.search(_DOUBLE_QUOTED.sub("", unquoted))
+    if needing is not None:
+        raise InvalidInput(
+            f"--hook: no shell runs {text!r}, so {needing[0]!r} has no special meaning in it",
+            hint=f"quote it, or use a shell: --hook {shlex.quote(shlex.join(['sh', '-c', text]))}",
+        )
+    try:
+        program, *arguments = shlex.split(text)
+    except ValueError as error:  # also if it is empty
+        reason = str(error) if text.strip() else "it is empty"
+        raise InvalidInput(
+            f"--hook: invalid command {text!r}: {reason}", hint=f"--hook {NONE} is for no hook"
+        ) from None
+    return (_found(program, path), *arguments)
+
+
+def _found(program: str, path: str | None) -> str:
+    if "/" in program and not Path(program).is_absolute():
+        raise InvalidInput(f"--hook: {program} is relative", hint="use an absolute path")
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise InvalidInput(f"--hook: no executable {program!r}", hint="use an absolute path")
+    return found
