@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .credential.layout import PRIVATE
 from .renew import Action, Mounts, Renewal, renew
 from .vault.pki import PKI
 
@@ -56,10 +57,10 @@ def known(registry: Registry) -> tuple[Path, ...]:
     found = []
     for directory in registry.known():
         try:
-            directory.stat()
-        except FileNotFoundError:
+            (directory / PRIVATE).stat()
+        except (FileNotFoundError, NotADirectoryError):
             registry.remove(directory)
-            logger.warning("%s is gone, and will no longer be renewed", directory)
+            logger.warning("the credential in %s is gone, and will no longer be renewed", directory)
         except OSError:
             found.append(directory)  # the renewal fails with the reason
         else:

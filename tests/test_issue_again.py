@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.certificate.certificate import load_certificates
+from dockertls_vault.cli import issue as cli_issue
 from dockertls_vault.cli import main
 from dockertls_vault.credential.registry import Registry
+from dockertls_vault.errors import Locked
 from dockertls_vault.host import identity
 
 from .mounts import lead_to
@@ -120,6 +123,31 @@ def test_variable_takes_precedence_over_the_previous_request(
     monkeypatch.setenv("DOCKERTLS_KEY_TYPE", "ec-p256")
     assert issue("client", "--dir", tmp_path) == 0
     assert request(tmp_path)["key_type"] == "ec-p256"
+
+
+@pytest.mark.parametrize(("mount", "role"), [("dockertls", "server"), ("elsewhere", "client")])
+def test_role_is_taken_over_only_at_the_same_mount(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mount: str,
+    role: str,
+) -> None:
+    """Another mount has other roles, and other roots to trust."""
+    assert issue("client", "--dir", tmp_path) == 0
+    path = tmp_path / ".dockertls" / "request.json"
+    kept = json.loads(path.read_text()) | {"role": "server", "trust_mount": "roots"}
+    path.chmod(0o644)
+    path.write_text(json.dumps(kept))
+    monkeypatch.setattr(cli_issue, "open_session", _refuse)
+    assert issue("client", "--mount", mount, "--dir", tmp_path) == Locked.exit_status
+    said = capsys.readouterr().err
+    assert ("--role server" in said) is (role == "server")
+    assert ("--trust-mount roots" in said) is (role == "server")
+
+
+def _refuse(*_arguments: object, **_options: object) -> None:
+    raise Locked("enough")
 
 
 def test_fresh_ignores_the_previous_request(tmp_path: Path) -> None:
@@ -246,6 +274,24 @@ def test_issued_credential_is_listed_for_renewal(tmp_path: Path) -> None:
         assert main.run(["renew", "--force"]) == 0
     assert (out / "cert.pem").read_bytes() != before
     assert stat.S_IMODE((state / "credentials").stat().st_mode) == 0o755
+
+
+def test_credential_that_is_gone_is_dropped_from_the_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its directory was removed, or only what makes it a credential."""
+    state = tmp_path / "state"
+    monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(state))
+    removed, emptied, kept = (tmp_path / name for name in ("removed", "emptied", "kept"))
+    for out in (removed, emptied, kept):
+        assert issue("client", "--dir", out) == 0
+    shutil.rmtree(removed)
+    shutil.rmtree(emptied / ".dockertls")
+    assert main.run(["renew"]) == 0
+    said = capsys.readouterr().err
+    for out in (removed, emptied):
+        assert f"the credential in {out} is gone, and will no longer be renewed" in said
+    assert Registry(state).known() == (kept,)
 
 
 def test_credential_that_cannot_be_listed_is_issued_with_a_warning(

@@ -246,10 +246,12 @@ def _record(
     from dockertls_vault.issue import DEFAULT_TTL
 
     ttl = None if options.ttl is None else parsed("--ttl", parse_ttl, options.ttl)
+    mount = before.setting(settings, "mount", "request.mount")
+    at_mount = before.if_signed_by(mount)
     request = Request(
         purpose=purpose,
-        mount=before.setting(settings, "mount", "request.mount"),
-        role=before.setting(settings, f"{purpose.value}_role", "request.role"),
+        mount=mount,
+        role=at_mount.setting(settings, f"{purpose.value}_role", "request.role"),
         names=names,
         common_name=common_name,
         ttl=before.choose("--ttl", ttl, "request.ttl", DEFAULT_TTL[purpose]),
@@ -259,7 +261,7 @@ def _record(
     record = Record(
         request,
         layout=before.choose("--layout", options.layout, "layout", Layout.DOCKER),
-        trust_mount=before.setting(settings, "trust_mount", "trust_mount"),
+        trust_mount=at_mount.setting(settings, "trust_mount", "trust_mount"),
         owner=before.choose("--owner", once("--owner", options.owner), "owner", None),
         group=before.choose("--group", once("--group", options.group), "group", None),
         detected_names=detected_names,

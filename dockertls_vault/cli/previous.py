@@ -54,6 +54,11 @@ class Previous:
         given = isinstance(settings.origins.get(name), Flag | Variable)
         return self.choose(sources()[name].flag or name, value if given else None, field, value)
 
+    def if_signed_by(self, mount: str) -> Previous:
+        """Return this request for what belongs to its mount, or none if ``mount`` is another."""
+        same = self.record is None or self.record.request.mount == mount
+        return self if same else Previous(None)
+
     def report(self) -> None:
         """Log what was taken over, as the options that would request it."""
         if self._taken:
