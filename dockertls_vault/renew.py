@@ -10,13 +10,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .certificate import issuers, verify
+from .certificate import verify
 from .certificate.certificate import (
     certificates_pem,
     fingerprint,
     is_signed_by,
-    load_all,
-    load_certificates,
     serial_text,
 )
 from .credential import causes, condition, contents, hooks, settle, store
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from cryptography.x509 import Certificate
-
     from .certificate.names import Names
     from .certificate.schedule import Schedule, Threshold
     from .credential.condition import Condition
@@ -45,7 +41,7 @@ if TYPE_CHECKING:
     from .credential.layout import Placement
     from .credential.record import Record
     from .credential.settle import Running
-    from .vault.pki import PKI
+    from .mounts import Mounts
 
 
 class Action(StrEnum):
@@ -88,37 +84,6 @@ class Renewal:
     warnings: tuple[str, ...] = ()
 
 
-class Mounts:
-    """The PKI mounts that one run asks; each is opened once, and asked once for its issuers."""
-
-    def __init__(self, open_mount: Callable[[str], PKI], clock: Callable[[], datetime]) -> None:
-        self._open = open_mount
-        self._clock = clock
-        self._opened: dict[str, PKI] = {}
-
-    def signing(self, record: Record) -> PKI:
-        """Return the mount that signs for a record."""
-        return self._mount(record.request.mount)
-
-    def trusted(self, record: Record) -> PKI:
-        """Return the mount whose roots go into ca.pem."""
-        return self._mount(record.trust_mount or record.request.mount)
-
-    def bundle(self, record: Record) -> tuple[Certificate, ...]:
-        """Return the roots for ca.pem; raises what ``issuers.trust_bundle`` raises."""
-        mount = self.trusted(record)
-        return issuers.trust_bundle(mount.mount, load_all(mount.issuers()), self._clock())
-
-    def default_issuer(self, record: Record) -> Certificate:
-        """Return the default issuer of the mount that signs."""
-        return load_certificates(self.signing(record).default_issuer())[0]
-
-    def _mount(self, path: str) -> PKI:
-        if path not in self._opened:
-            self._opened[path] = self._open(path)
-        return self._opened[path]
-
-
 def renew(
     directory: Path,
     policy: Policy,
@@ -153,35 +118,45 @@ def _renew(
     why = _local_causes(found, schedule, damage, policy, clock())
     warnings: tuple[str, ...] = ()
     if not why and in_use is not None:
-        try:
-            why = _remote_causes(found.record, found.due, in_use, mounts)
-        except DockerTLSError as error:
-            # By what is known here nothing is due, so it can wait until Vault can be asked.
-            warnings = (f"could not check the issuer and the trust bundle: {error.message}",)
+        why, warnings = _look(found, in_use, mounts)
+    failure: DockerTLSError | None = None
     try:
         action, more = _act(found, in_use, why, policy, mounts, clock)
     except DockerTLSError as error:
-        return Renewal(
-            found.place.directory,
-            Action.FAILED,
-            why,
-            valid_until=None if schedule is None else schedule.end,
-            renewal_due=None if schedule is None else schedule.due,
-            error=_failed(error, schedule, clock()),
-        )
+        action, more, failure = Action.FAILED, (), _failed(error, schedule, clock())
     now = by_worker(place, condition.read)
-    settled = settle.settle(now, running, clock())
-    failure = settled.failure
+    # No daemon that still runs may be restarted with files that are damaged.
+    broken = failure is not None and bool(found.damage or damage)
+    settled = Settled() if broken else settle.settle(now, running, clock())
+    if settled.failure is not None:
+        hook = hooks.failed(settled.failure.command, settled.failure.reason)
+        more = more if failure is None else (*more, hook.message)
+        failure = failure or hook
+    known = schedule if now.due is None else now.due.schedule
     return Renewal(
         now.place.directory,
         action,
         why,
-        valid_until=None if now.due is None else now.due.schedule.end,
-        renewal_due=None if now.due is None else now.due.schedule.due,
+        valid_until=None if known is None else known.end,
+        renewal_due=None if known is None else known.due,
         hooks=settled,
-        error=None if failure is None else hooks.failed(failure.command, failure.reason),
+        error=failure,
         warnings=(*warnings, *more),
     )
+
+
+def _look(
+    found: Condition, in_use: Contents, mounts: Mounts
+) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
+    """Return why it is renewed by what Vault says, and a warning if Vault cannot be asked.
+
+    By what is known here nothing is due then, so it can wait.
+    """
+    try:
+        with mounts.asking(with_token=False):
+            return _remote_causes(found.record, found.due, in_use, mounts), ()
+    except DockerTLSError as error:
+        return (), (f"could not check the issuer and the trust bundle: {error.message}",)
 
 
 def _schedule(found: Condition, in_use: Contents | None) -> Schedule | None:
@@ -237,18 +212,21 @@ def _act(
     if in_use is not None and {cause.reason for cause in why} == {Reason.TRUST_CHANGED}:
         return Action.TRUST_UPDATED, _update_trust(found, in_use, mounts, clock())
     record = found.record if found.record.detected_names is None else _detected(found, policy)
-    issued = issue(
-        record,
-        record.replacing(found.place),
-        signer=mounts.signing(record),
-        trust=mounts.trusted(record),
-        drop_refused_names=record.detected_names is not None,
-        replace_files=False,
-        ends_session=False,
-        clock=clock,
-        kept_key=in_use.key if in_use is not None and record.reuse_key else None,
-        default_issuer=fingerprint(mounts.default_issuer(record)),
-    )
+    with mounts.asking(with_token=True):
+        default = mounts.default_issuer(record)
+        mounts.read_issuers(record)
+        issued = issue(
+            record,
+            record.replacing(found.place),
+            signer=mounts.signing(record),
+            trust=mounts.trusted(record),
+            drop_refused_names=record.detected_names is not None,
+            replace_files=False,
+            ends_session=False,
+            clock=clock,
+            kept_key=in_use.key if in_use is not None and record.reuse_key else None,
+            default_issuer=fingerprint(default),
+        )
     return Action.RENEWED, issued.warnings
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .credential.layout import PRIVATE
-from .renew import Action, Mounts, Renewal, renew
+from .mounts import Mounts
+from .renew import Action, Renewal, renew
 from .vault.pki import PKI
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def renew_all(
 ) -> Iterator[Renewal]:
     """Renew what is due of the credentials in ``directories``; yield each as it is done.
 
-    Each has the whole timeout of the session's settings.
+    Each has the whole timeout of the session's settings, but what keeps all of them from Vault
+    is waited for only once.
     """
     mounts = Mounts(lambda path: PKI(session, path), clock)
     for directory in directories:

@@ -18,7 +18,8 @@ from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.record import Record
 from dockertls_vault.credential.settle import Running
 from dockertls_vault.issue import issue
-from dockertls_vault.renew import Mounts, Policy, Renewal, renew
+from dockertls_vault.mounts import Mounts
+from dockertls_vault.renew import Policy, Renewal, renew
 from dockertls_vault.vault.pki import PKI
 
 from . import mounts
