@@ -13,6 +13,7 @@ import typer
 from dockertls_vault import errors
 from dockertls_vault.cli.main import app
 from dockertls_vault.docker.diagnosis.report import Result
+from dockertls_vault.findings import Severity
 from dockertls_vault.settings import schema
 
 if TYPE_CHECKING:
@@ -221,6 +222,15 @@ def _exit_statuses() -> str:
         "0 means that every check passed. A check that ran without a conclusion is `unknown`, one",
         "that did not run is `skipped`: neither found a problem, nor ruled one out. See",
         "[how to read the results](../how-to/check.md).",
+        "",
+        "`status` exits with the status of the worst credential, as a monitoring plugin does:",
+        "",
+        "| exit status | status |",
+        "| --- | --- |",
+        *(f"| {found.exit_status} | `{found.value}` |" for found in Severity),
+        "",
+        "`unknown` is a credential that cannot be read, or a host on which none is known. See",
+        "[what is a warning, and what is critical](../how-to/monitor.md#severities).",
     ]
     return "\n".join([*parts, ""])
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from dockertls_vault.certificate.certificate import serial_text
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType, Purpose, Request
 from dockertls_vault.certificate.schedule import plan
@@ -16,6 +17,8 @@ from dockertls_vault.credential.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from .certificates import Authority, Issued
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLIENT = Record(
@@ -51,6 +54,22 @@ def put(
         replace=replace,
         now=NOW + timedelta(hours=number),
     )
+
+
+def install(
+    out: Path,
+    record: Record,
+    issued: Issued,
+    ca: Authority,
+    *,
+    at: datetime,
+    age: timedelta = timedelta(),
+) -> None:
+    """Install a certificate at a time ``at``, when it was ``age`` old for its renewal."""
+    due = Due(plan(at - age, issued.certificate.not_valid_after_utc, str(out)))
+    serial = serial_text(issued.certificate)
+    parts = store.Material(ca.pem, issued.certificate_pem, issued.key_pem, serial, due)
+    store.install(record.place(out), parts, record, replace=False, now=at)
 
 
 def swap_by_hand(out: Path, target: str) -> None:

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 import dockertls_vault
-from dockertls_vault import errors, issue, renew, renew_all, rollback, whoami
+from dockertls_vault import errors, findings, issue, renew, renew_all, rollback, status, whoami
 from dockertls_vault.ca import bootstrap, changes, steps
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import causes, history, hooks, layout, settle, store
 from dockertls_vault.credential.record import Record
-from dockertls_vault.docker.diagnosis import report
+from dockertls_vault.docker.diagnosis import report, wire
 from dockertls_vault.docker.handshake import outcome
 from dockertls_vault.settings import schema
 from dockertls_vault.vault import roles, token_info
@@ -85,6 +85,8 @@ def _names(kind: Any) -> dict[str, Any]:
         hooks,
         layout,
         settle,
+        findings,
+        wire,
         errors,
         certificates,
     ):
@@ -99,6 +101,7 @@ RESULTS = {
     "renewals": renew_all.Renewals,
     "rollback": rollback.RolledBack,
     "generations": history.Generations,
+    "status": status.Status,
     "ca-init": bootstrap.Bootstrapped,
     "check": report.Report,
     "auth": whoami.WhoAmI,
@@ -123,6 +126,7 @@ def test_every_field_of_the_json_is_documented(kind: str) -> None:
     [
         *((kind, 0, RESULTS[kind]) for kind in RESULTS),
         ("renewals", 1, renew.Renewal),
+        ("status", 1, status.CredentialStatus),
         ("generations", 1, history.Generation),
         ("hooks", 0, settle.Settled),
         ("certificate", 0, certificates.Description),

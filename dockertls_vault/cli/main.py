@@ -24,6 +24,7 @@ COMMANDS = {
     "issue": "issue",
     "renew": "renew",
     "rollback": "rollback",
+    "status": "status",
     "check": "check",
     "auth": "auth",
     "ca": "ca",

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import typer
+
 from . import envelope, speech, streams
 from .preferences import Output, Preferences
 from .text import Lines, in_one_line, line, printable, printable_lines
@@ -34,6 +36,7 @@ _STYLES = {
     "critical": "bold red",
 }
 _STYLE_OF_THE_REST = "red"
+_BAR_WIDTH = 20  # characters
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,28 @@ class Table:
     graded: bool = False
 
 
-Part = str | Fields | Table
+@dataclass(frozen=True)
+class Bar:
+    """A text; on a terminal a bar follows, of which ``share`` (0 to 1) is filled, and a note."""
+
+    text: str
+    share: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A table whose rows are too wide for a terminal, where each is a block of fields.
+
+    The first two cells, of which the first decides the color, are its heading, and what is empty
+    is left out.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Lines | Bar]]
+
+
+Part = str | Fields | Table | Blocks
 
 
 def show(
@@ -83,6 +107,8 @@ def _print_parts(parts: Sequence[Part]) -> None:
     for part in parts:
         if isinstance(part, Table):
             _print_table(part)
+        elif isinstance(part, Blocks):
+            _print_blocks(part)
         else:
             streams.write(sys.stdout, line(part) if isinstance(part, str) else _fields(part))
 
@@ -134,6 +160,41 @@ def _print_table(table: Table) -> None:
         style = _STYLES.get(first, _STYLE_OF_THE_REST) if table.graded else ""
         grid.add_row(Text(first, style=style), *map(_Cell, rest))
     console.print(grid)
+
+
+def _print_blocks(blocks: Blocks) -> None:
+    if not streams.is_terminal(sys.stdout):
+        rows = [[_without_bar(cell) for cell in row] for row in blocks.rows]
+        _print_table(Table(blocks.columns, rows))
+        return
+    for number, row in enumerate(blocks.rows):
+        grade, title, *cells = (_with_bar(cell) for cell in row)
+        pairs = [
+            (f"  {name}", cell)
+            for name, cell in zip(blocks.columns[2:], cells, strict=True)
+            if cell
+        ]
+        heading = f"{_colored(in_one_line(grade))}  {line(in_one_line(title))}"
+        streams.write(sys.stdout, ("\n" if number else "") + heading + _fields(Fields(pairs)))
+
+
+def _without_bar(cell: Lines | Bar) -> Lines:
+    return cell.text if isinstance(cell, Bar) else cell
+
+
+def _with_bar(cell: Lines | Bar) -> Lines:
+    """Return the cell with its bar in characters that every terminal has."""
+    if not isinstance(cell, Bar):
+        return cell
+    filled = round(min(max(cell.share, 0), 1) * _BAR_WIDTH)
+    return f"{cell.text}  [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}]  {cell.note}"
+
+
+def _colored(grade: str) -> str:
+    if not streams.is_styled(sys.stdout):
+        return grade
+    *bold, color = _STYLES.get(grade, _STYLE_OF_THE_REST).split()
+    return typer.style(grade, fg=color, bold=bool(bold))
 
 
 class _Cell:

@@ -17,6 +17,7 @@ from .layout import GENERATION_NAMES
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from cryptography.x509 import Certificate
 
@@ -24,15 +25,16 @@ if TYPE_CHECKING:
 
     from .condition import Condition
 
+_CA, _CERT, _KEY = GENERATION_NAMES
+
 
 @dataclass(frozen=True)
-class Contents:
-    """The leaf certificate with its ``intermediates``, the CAs in ca.pem, and the key as PEM."""
+class Certificates:
+    """The leaf certificate with its ``intermediates``, and the CAs in ca.pem."""
 
     leaf: Certificate
     intermediates: tuple[Certificate, ...]
     trusted: tuple[Certificate, ...]
-    key: bytes = field(repr=False)
 
     @property
     def roots(self) -> tuple[Certificate, ...]:
@@ -46,29 +48,74 @@ class Contents:
         return min(chain, max(each.not_valid_after_utc for each in self.trusted))
 
 
+@dataclass(frozen=True)
+class Contents(Certificates):
+    """The certificates of a credential, and its key as PEM."""
+
+    key: bytes = field(repr=False)
+
+
 def read(found: Condition) -> tuple[Contents | None, tuple[str, ...]]:
     """Return the contents of the generation in use, and what is wrong with them.
 
     None if anything is; a file that is missing is the condition's to tell.
     """
+    certificates, damage = read_certificates(found)
+    if found.path is None or certificates is None:
+        return None, damage
+    try:
+        key, damage = _read_key(found.path, certificates.leaf)
+    except PermissionError as error:
+        return None, _defects(error)
+    return None if key is None else Contents(**vars(certificates), key=key), damage
+
+
+def read_certificates(found: Condition) -> tuple[Certificates | None, tuple[str, ...]]:
+    """Return what ``read`` does of the files that are no secret, which other users may read."""
     if found.path is None:
         return None, ()
     try:
-        ca, cert, key = (reading.read(found.path / name) for name in GENERATION_NAMES)
-        leaf, *intermediates = load_certificates(cert)
-        trusted = load_certificates(ca)
-        if not is_key_of(key, leaf):
-            return None, ("key.pem is not the key of cert.pem",)
-    except FileNotFoundError:
-        return None, ()
-    except OSError as error:
-        return None, (f"the files in use cannot be read: {error.strerror}",)
-    except (ValueError, VerificationError) as error:
-        return None, (f"the files in use are corrupt: {error}",)
-    return Contents(leaf, tuple(intermediates), trusted, key), ()
+        leaf, *intermediates = load_certificates(reading.read(found.path / _CERT))
+        trusted = load_certificates(reading.read(found.path / _CA))
+    except (OSError, ValueError, VerificationError) as error:
+        return None, _defects(error)
+    return Certificates(leaf, tuple(intermediates), trusted), ()
 
 
-def schedule_of(found: Condition, contents: Contents) -> Schedule:
+def key_damage(found: Condition, certificates: Certificates) -> tuple[str, ...]:
+    """Return what is wrong with the key; nothing is known of one that this user may not read."""
+    if found.path is None:
+        return ()
+    try:
+        return _read_key(found.path, certificates.leaf)[1]
+    except PermissionError:
+        return ()
+
+
+def _read_key(generation: Path, leaf: Certificate) -> tuple[bytes | None, tuple[str, ...]]:
+    """Return the key if it is that of ``leaf``, and else why not; raises PermissionError."""
+    try:
+        key = reading.read(generation / _KEY)
+        if is_key_of(key, leaf):
+            return key, ()
+    except PermissionError:
+        raise
+    except (OSError, ValueError) as error:
+        return None, _defects(error)
+    return None, (f"{_KEY} is not the key of {_CERT}",)
+
+
+def _defects(error: Exception) -> tuple[str, ...]:
+    """Return what is wrong with files that could not be read."""
+    match error:
+        case FileNotFoundError():
+            return ()
+        case OSError():
+            return (f"the files in use cannot be read: {error.strerror}",)
+    return (f"the files in use are corrupt: {error}",)
+
+
+def schedule_of(found: Condition, contents: Certificates) -> Schedule:
     """Return when the certificate in use is due, counted from its issue.
 
     If that is not known, it is when its generation was installed. Raises ValueError if the

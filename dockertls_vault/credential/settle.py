@@ -45,6 +45,17 @@ class Settled:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True)
+class Pending:
+    """Hooks that have yet to run: ``waiting_until`` is when their window opens, in UTC.
+
+    ``failure`` is how they ended when they were last tried, None if they were not.
+    """
+
+    waiting_until: datetime | None
+    failure: Failure | None
+
+
 def commands(found: Condition, running: Running) -> tuple[Command, ...]:
     """Return the hooks of a credential, in the order in which they run."""
     return (*found.record.hooks, *running.common)
@@ -66,6 +77,15 @@ def catch_up(place: Placement, running: Running, now: datetime) -> Settled:
     """
     with store.renewing(place):
         return settle(by_worker(place, condition.read), running, now)
+
+
+def pending(
+    found: Condition, running: Running, now: datetime, zone: tzinfo | None = None
+) -> Pending | None:
+    """Return what is pending, None if nothing is; ``zone`` as for ``settle``."""
+    if not are_pending(found, running):
+        return None
+    return Pending(_waiting_until(found, now, zone), found.hooks.failure)
 
 
 def settle(

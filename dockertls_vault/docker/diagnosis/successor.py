@@ -29,18 +29,25 @@ if TYPE_CHECKING:
 def find_successor(
     on_the_wire: Certificate, files: Sequence[Path], *, is_here: bool, now: datetime
 ) -> Certificate | None:
-    """Return the first of ``files`` if it replaced the certificate ``on_the_wire`` on this host.
-
-    ``files``, at least one, are the kept certificates: the one in use first, then older ones. If
-    the one on the wire is among the older ones, it was replaced. It may also be older than all
-    that are kept: if the daemon runs on this host (``is_here``), it was replaced if it has the
-    same issuer, subject and names as the one in use, and is older. Return None if the one in use
-    has expired too, or if the files cannot be read.
-    """
+    """Return the successor in ``files``, the one in use first; None if one cannot be read."""
     try:
         installed = [load_certificates(reading.read(path))[0] for path in files]
     except (OSError, ValueError, VerificationError):
         return None
+    return successor(on_the_wire, installed, is_here=is_here, now=now)
+
+
+def successor(
+    on_the_wire: Certificate, installed: Sequence[Certificate], *, is_here: bool, now: datetime
+) -> Certificate | None:
+    """Return the first of ``installed`` if it replaced the certificate ``on_the_wire`` here.
+
+    ``installed``, at least one, are the kept certificates: the one in use first, then older ones.
+    If the one on the wire is among the older ones, it was replaced. It may also be older than all
+    that are kept: if the daemon runs on this host (``is_here``), it was replaced if it has the
+    same issuer, subject and names as the one in use, and is older. Return None if the one in use
+    has expired too.
+    """
     used, *others = installed
     if used.not_valid_after_utc <= now:
         return None

@@ -22,7 +22,7 @@ from dockertls_vault import stop
 from dockertls_vault.errors import DockerUnavailable
 from dockertls_vault.host.resolver import resolve
 
-from .channel import SHORTEST_TIMEOUT, Channel, ChannelFault, seconds_left
+from .channel import SHORTEST_TIMEOUT, Channel, ChannelFault, Hello, seconds_left
 from .outcome import (
     DENIED_BY_PLUGIN,
     Answered,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from dockertls_vault.docker.endpoint import Endpoint
 
-    from .channel import Hello
     from .outcome import Outcome
 
 # Seconds in which a server may send its alert or its session tickets before we write. The second
@@ -109,6 +108,26 @@ def ask(peer: Peer, hello: Hello | None, timeout: timedelta) -> Exchange:
     if isinstance(exchange.outcome, Closed):
         return _ask(peer, hello, timeout, _PATIENCE[1])
     return exchange
+
+
+def greet(peer: Peer, timeout: timedelta) -> Greeting:
+    """Return what ``peer`` shows to a client without a certificate; never raises.
+
+    The connection ends with the handshake: nothing is requested.
+    """
+    deadline = time.monotonic() + timeout.total_seconds()
+    try:
+        with (
+            open_connection(peer, timeout.total_seconds()) as connection,
+            stop.cutting(partial(stop.shut, connection)),
+        ):
+            channel = Channel(connection, Hello(), peer.server_name)
+            # In TLS 1.2 the server has shown everything before it rejects us.
+            with contextlib.suppress(OSError):
+                channel.handshake(deadline)
+            return channel.greeting
+    except OSError:
+        return Greeting()
 
 
 def _ask(peer: Peer, hello: Hello | None, timeout: timedelta, patience: float) -> Exchange:

@@ -1,0 +1,243 @@
+"""The credentials on this host: until when they are valid, and what is wrong with them.
+
+Nothing is changed, Vault is not asked, and no key leaves its file: a daemon shows its certificate
+to everybody.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .certificate.certificate import describe, load_certificates
+from .certificate.request import Purpose
+from .credential import condition, contents, reader, settle
+from .credential.reader import locate
+from .credential.worker import by_worker
+from .docker.diagnosis import wire
+from .errors import ConflictingState, DockerTLSError, VerificationError
+from .files import reading
+from .findings import Finding, Severity, of_hooks, of_validity, of_wire, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    from cryptography.x509 import Certificate
+
+    from .certificate.certificate import Description
+    from .certificate.names import Names
+    from .certificate.schedule import Schedule
+    from .credential.condition import Condition
+    from .credential.contents import Certificates
+    from .credential.layout import Placement
+    from .credential.settle import Pending, Running
+    from .docker.diagnosis.wire import Wire
+    from .docker.endpoint import Endpoint
+    from .findings import Limits
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How daemons are asked for their certificates.
+
+    ``known`` is the endpoint in DOCKER_HOST, if any; ``detect`` returns the names of this host;
+    ``timeout`` is the limit for each response.
+    """
+
+    known: Endpoint | None
+    detect: Callable[[], Names]
+    timeout: timedelta
+
+
+@dataclass(frozen=True)
+class CredentialStatus:
+    """A credential, as its files and its daemon show it; times in UTC.
+
+    What is unknown is None: all but the ``findings``, the worst of which is the ``severity``, if
+    the credential cannot be read. ``valid_until`` is when the first certificate of its chain, or
+    the last CA in ca.pem, expires; ``renewal_due`` when it is renewed, counted from ``issued_at``.
+    ``damaged`` is whether files were lost or changed since they were installed; ``pending_hooks``
+    is None if there are none, and ``wire`` for a client.
+    """
+
+    directory: Path
+    severity: Severity
+    findings: tuple[Finding, ...]
+    purpose: Purpose | None = None
+    certificate: Description | None = None
+    issued_at: datetime | None = None
+    valid_until: datetime | None = None
+    renewal_due: datetime | None = None
+    damaged: bool | None = None
+    pending_hooks: Pending | None = None
+    wire: Wire | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The credentials in the order in which they were named, and the worst of their severities."""
+
+    severity: Severity
+    credentials: tuple[CredentialStatus, ...]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the files of a credential show, and what is wrong with them.
+
+    ``others`` are the certificates of the generations that are not in use.
+    """
+
+    condition: Condition
+    certificates: Certificates | None
+    damage: tuple[str, ...]
+    others: tuple[Certificate, ...]
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """When it is due, None if there is no certificate that could be."""
+        if self.condition.due is not None:
+            return self.condition.due.schedule
+        if self.certificates is None:
+            return None
+        with suppress(ValueError):  # it had expired when it was installed
+            return contents.schedule_of(self.condition, self.certificates)
+        return None
+
+
+def status(
+    named: Sequence[Path],
+    running: Running,
+    asking: Asking,
+    limits: Limits,
+    *,
+    registered: Sequence[Path],
+    admins: str | None,
+    now: datetime,
+) -> Status:
+    """Return the status of the credentials in the directories ``named``, or else ``registered``.
+
+    Those are the ones that `renew` renews without their names. If there is none either, the
+    severity is UNKNOWN: nobody knows whether there should be one. Never raises for what it finds.
+    """
+    listed = {os.path.realpath(each) for each in registered}
+    read = _read if named else _read_listed
+    found = [read(directory, admins) for directory in named or registered]
+    look = functools.cache(partial(wire.look, timeout=asking.timeout))
+    done = tuple(
+        each
+        if isinstance(each, CredentialStatus)
+        else _judge(
+            each,
+            None if (endpoint := _endpoint(each, asking)) is None else look(endpoint),
+            settle.pending(each.condition, running, now),
+            limits,
+            is_listed=_is_in(each.condition.place.directory, listed),
+            now=now,
+        )
+        for each in found
+    )
+    severity = worst(each.severity for each in done) if done else Severity.UNKNOWN
+    return Status(severity, done)
+
+
+def _read_listed(directory: Path, admins: str | None) -> _Read | CredentialStatus:
+    """Read a registered credential; that one is gone may be on purpose."""
+    try:
+        directory.lstat()
+    except FileNotFoundError:
+        gone = Finding(Severity.WARNING, "the directory is gone; the next `renew` drops it")
+        return CredentialStatus(directory, gone.severity, (gone,))
+    except OSError:
+        pass  # reading it fails with the reason
+    return _read(directory, admins)
+
+
+def _read(directory: Path, admins: str | None) -> _Read | CredentialStatus:
+    """Read a credential with the rights of the user who owns its directory."""
+    try:
+        place = locate(directory, admins=admins)
+        return by_worker(place, _read_files)
+    except ConflictingState as error:
+        finding = Finding(Severity.CRITICAL, error.message)
+    except DockerTLSError as error:
+        finding = Finding(Severity.UNKNOWN, "; ".join(filter(None, (error.message, error.hint))))
+    except OSError as error:
+        finding = Finding(Severity.UNKNOWN, f"it cannot be read: {error.strerror}")
+    return CredentialStatus(directory, finding.severity, (finding,))
+
+
+def _read_files(place: Placement) -> _Read:
+    found = condition.read(place)
+    certificates, damage = contents.read_certificates(found)
+    if certificates is not None:
+        damage = contents.key_damage(found, certificates)
+    _, *others = reader.kept(found.place.directory) or (None,)
+    return _Read(
+        found,
+        certificates,
+        (*found.damage, *damage),
+        tuple(leaf for files in others if files and (leaf := _leaf(files.cert))),
+    )
+
+
+def _leaf(path: Path) -> Certificate | None:
+    """Return the first certificate of a file, None if it cannot be read."""
+    try:
+        return load_certificates(reading.read(path))[0]
+    except (OSError, ValueError, VerificationError):
+        return None
+
+
+def _endpoint(found: _Read, asking: Asking) -> Endpoint | None:
+    """Return where the daemon that has the credential listens, None if nothing says so."""
+    if found.certificates is None or found.condition.record.request.purpose is Purpose.CLIENT:
+        return None
+    return wire.endpoint_of(found.certificates.leaf, asking.known, asking.detect)
+
+
+def _is_in(directory: Path, listed: Collection[str]) -> bool:
+    # Not Path.resolve, which raises for a symlink loop.
+    return os.path.realpath(directory) in listed
+
+
+def _judge(
+    found: _Read,
+    seen: wire.Sighting | None,
+    pending: Pending | None,
+    limits: Limits,
+    *,
+    is_listed: bool,
+    now: datetime,
+) -> CredentialStatus:
+    certificates, schedule = found.certificates, found.schedule
+    presented = None
+    findings = [Finding(Severity.CRITICAL, each) for each in found.damage]
+    findings += of_hooks(pending)
+    if certificates is not None:
+        findings += of_validity(certificates, schedule, limits, now)
+        if found.condition.record.request.purpose is Purpose.SERVER:
+            installed = (certificates.leaf, *found.others)
+            presented = wire.compare(seen, installed, now) if seen else wire.NOT_ASKED
+            findings += of_wire(presented, pending, now)
+    if not is_listed:
+        findings.append(Finding(Severity.OK, "not listed: `renew` renews it only if it is named"))
+    return CredentialStatus(
+        directory=found.condition.place.directory,
+        severity=worst(each.severity for each in findings),
+        findings=tuple(findings),
+        purpose=found.condition.record.request.purpose,
+        certificate=None if certificates is None else describe(certificates.leaf),
+        issued_at=None if schedule is None else schedule.issued,
+        valid_until=None if certificates is None else certificates.valid_until,
+        renewal_due=None if schedule is None else schedule.due,
+        damaged=bool(found.damage),
+        pending_hooks=pending,
+        wire=presented,
+    )

@@ -1,0 +1,248 @@
+"""``status`` as a user and a monitoring system run it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.cli.main import run
+from dockertls_vault.credential.registry import Registry
+from dockertls_vault.duration import format_time
+from tests.certificates import Authority
+from tests.credentials import CLIENT, SERVER, install
+from tests.docker import servers
+from tests.harness.terminal import be_a_terminal
+
+from .test_imports import loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.certificates import Issued
+
+ROOT = Authority.create("status root")
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Issued:
+    """Install a server credential of which five of ten days are left."""
+    issued = ROOT.issue(
+        "a.example",
+        dns=["a.example", "localhost"],
+        addresses=["192.0.2.1"],
+        not_before=NOW - 5 * DAY,
+        lifetime=10 * DAY,
+    )
+    install(tmp_path / "tls", SERVER, issued, ROOT, at=NOW, age=5 * DAY)
+    return issued
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Issued:
+    """Install a client credential that expires soon."""
+    issued = ROOT.issue("alice", not_before=NOW - 9.5 * DAY, lifetime=10 * DAY)
+    install(tmp_path / "client", CLIENT, issued, ROOT, at=NOW, age=9.5 * DAY)
+    return issued
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, server: Issued, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Serve the certificate of ``server`` at DOCKER_HOST; yield the port."""
+    assert server
+    context = servers.server_context(tmp_path / "tls" / ".dockertls" / "current", verify=True)
+    with servers.talking(servers.answering(context)) as port:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://localhost:{port}")
+        yield port
+
+
+def status(*arguments: str) -> int:
+    """Run the command, which waits for daemons as long as it takes."""
+    return run(["status", "--timeout", "30s", *arguments])
+
+
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """List the credentials as `issue` does."""
+    monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(tmp_path / "state"))
+    for name in names:
+        Registry(tmp_path / "state").add(tmp_path / name)
+
+
+@pytest.mark.usefixtures("daemon")
+def test_each_credential_is_a_line_in_a_pipe(
+    tmp_path: Path,
+    server: Issued,
+    client: Issued,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without a directory, those that are known; the worst decides the exit status."""
+    known(tmp_path, monkeypatch, "tls", "client", "gone")
+    assert status() == 2
+    head, first, second, third = capsys.readouterr().out.splitlines()
+    assert head == (
+        "status\tdirectory\tpurpose\tnames\tissuer\tvalid until\trenewal due\twire\tdetails"
+    )
+    until = [format_time(each.certificate.not_valid_after_utc) for each in (server, client)]
+    cells = first.split("\t")
+    assert cells[:6] == [
+        "critical",
+        str(tmp_path / "client"),
+        "client",
+        "alice",
+        "CN=status root",
+        until[1],
+    ]
+    assert cells[7] == ""
+    assert cells[8].startswith("expires in 11h")
+    gone = "the directory is gone; the next `renew` drops it"
+    assert second == "\t".join(["warning", str(tmp_path / "gone"), *[""] * 6, gone])
+    cells = third.split("\t")
+    assert cells[:6] == [
+        "ok",
+        str(tmp_path / "tls"),
+        "server",
+        "a.example, localhost, 192.0.2.1",
+        "CN=status root",
+        until[0],
+    ]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", cells[6])
+    assert cells[7:] == ["same", ""]
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize("styled", [True, False])
+def test_each_credential_is_a_block_on_a_terminal(
+    styled: bool,
+    tmp_path: Path,
+    server: Issued,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With a bar of what is left; empty fields are left out, and a long one is wrapped."""
+    be_a_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "80")
+    if not styled:
+        monkeypatch.setenv("NO_COLOR", "1")
+    known(tmp_path, monkeypatch, "tls")
+    missing = tmp_path / "missing"
+    assert status(str(tmp_path / "tls"), str(missing)) == 2
+    out = capsys.readouterr().out
+    assert ("\x1b" in out) is styled
+    until = format_time(server.certificate.not_valid_after_utc)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()
+    assert lines[:2] == [f"ok  {tmp_path / 'tls'}", "  purpose      server"]
+    assert lines[2:4] == [
+        "  names        a.example, localhost, 192.0.2.1",
+        "  issuer       CN=status root",
+    ]
+    bar = re.escape(f"  valid until  {until}  [##########..........]  ")
+    assert re.fullmatch(bar + r"4d(\d+[hms])+ left", lines[4])
+    assert re.fullmatch(r"  renewal due  [\d-]+ [\d:]+ UTC", lines[5])
+    assert lines[6:9] == ["  wire         same", "", f"critical  {missing}"]
+    assert " ".join("".join(lines[9:]).split()).startswith("details the directory")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], 0),
+        (["--warn", "6d"], 1),
+        (["--warn", "60%"], 1),
+        (["--crit", "6d"], 2),
+        (["--crit", "60%", "--warn", "70%"], 2),
+        (["--warn", "4d"], 0),
+        (["--warn", "often"], 2),
+        (["--crit", "0%"], 2),
+        (["--metrics", ""], 2),
+    ],
+)
+@pytest.mark.usefixtures("server")
+def test_limits_decide_the_exit_status(
+    arguments: list[str], expected: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An invalid one is a usage error, of which the message names the option."""
+    assert status(str(tmp_path / "tls"), *arguments) == expected
+    said = capsys.readouterr()
+    assert ("error: " in said.err) is (said.out == "")
+    if not said.out:
+        assert arguments[0] in said.err
+
+
+def test_host_without_credentials_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody knows whether there should be one: as for `check`, 0 is never a guess."""
+    known(tmp_path, monkeypatch)
+    assert status() == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "no credential is known on this host" in said.err
+
+
+@pytest.mark.usefixtures("daemon", "client")
+def test_json_has_all_that_is_known(
+    tmp_path: Path, server: Issued, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Times are those of the files."""
+    assert status(str(tmp_path / "tls"), str(tmp_path / "client"), "-o", "json") == 2
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], found["ok"]) == ("status", False)
+    assert found["data"]["severity"] == "critical"
+    first, second = found["data"]["credentials"]
+    assert (first["severity"], first["wire"]["presented"]) == ("ok", "same")
+    assert first["wire"]["certificate"] == first["certificate"]
+    end = server.certificate.not_valid_after_utc
+    assert first["valid_until"] == end.isoformat().replace("+00:00", "Z")
+    assert (second["wire"], second["pending_hooks"], second["damaged"]) == (None, None, False)
+
+
+def test_docker_host_that_is_not_the_daemons_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor is one without TLS; neither is an error."""
+    install(tmp_path, SERVER, ROOT.server("b.example"), ROOT, at=NOW)
+    with servers.talking(lambda _: pytest.fail("it was asked")) as port:
+        for host in (f"tcp://127.0.0.1:{port}", "unix:///run/docker.sock", "nonsense//"):
+            monkeypatch.setenv("DOCKER_HOST", host)
+            assert status(str(tmp_path), "-o", "json") == 0
+            (found,) = json.loads(capsys.readouterr().out)["data"]["credentials"]
+            assert found["wire"]["presented"] == "not-asked"
+
+
+@pytest.mark.usefixtures("server")
+def test_metrics_are_written_beside_the_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If they cannot be, that is an error, and there is no output."""
+    path = tmp_path / "dockertls.prom"
+    assert status(str(tmp_path / "tls"), "--metrics", str(path)) == 0
+    assert 'dockertls_vault_severity{directory="' in path.read_text()
+    assert capsys.readouterr().out.startswith("status\t")
+    assert status(str(tmp_path / "tls"), "--metrics", str(tmp_path / "no" / "x.prom")) == 73
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "No such file or directory" in said.err
+
+
+@pytest.mark.usefixtures("server")
+def test_settings_of_vault_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not asked, so an invalid address is no reason to fail."""
+    monkeypatch.setenv("VAULT_ADDR", "nonsense")
+    monkeypatch.setenv("VAULT_MAX_RETRIES", "many")
+    assert status(str(tmp_path / "tls")) == 0
+
+
+@pytest.mark.usefixtures("server")
+def test_neither_a_vault_client_nor_rich_is_loaded(tmp_path: Path) -> None:
+    """Nor, without --metrics, the client library of Prometheus."""
+    found = loaded(["status", str(tmp_path / "tls")], tmp_path)
+    assert found == {"OpenSSL", "cryptography"}
+    modules = (tmp_path / "modules").read_text().split()
+    assert "prometheus_client" not in modules

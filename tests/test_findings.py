@@ -1,0 +1,162 @@
+"""What is found about a credential, and how bad each finding is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dockertls_vault.certificate.certificate import describe
+from dockertls_vault.certificate.schedule import Schedule, parse_threshold
+from dockertls_vault.credential.contents import Certificates
+from dockertls_vault.credential.hooks import Failure
+from dockertls_vault.credential.settle import Pending
+from dockertls_vault.docker.diagnosis.wire import NOT_ASKED, Presented, Wire
+from dockertls_vault.findings import (
+    Finding,
+    Limits,
+    Severity,
+    of_hooks,
+    of_validity,
+    of_wire,
+    worst,
+)
+
+from .certificates import Authority
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+END = START + 100 * HOUR
+ROOT = Authority.create(not_before=START - HOUR)
+LEAF = ROOT.issue("a.example", not_before=START, lifetime=END - START).certificate
+SCHEDULE = Schedule(START, START + 66 * HOUR, END)
+DEFAULTS = ("20%", "10%")
+WAITING = Pending(END, None)
+
+
+def severities(found: list[Finding]) -> list[str]:
+    """Return the severity of each finding."""
+    return [each.severity.value for each in found]
+
+
+@pytest.mark.parametrize(
+    ("left", "limits", "expected"),
+    [
+        (101, DEFAULTS, ["critical"]),
+        (90, DEFAULTS, []),
+        (35, DEFAULTS, []),
+        (34, DEFAULTS, ["ok"]),
+        (20, DEFAULTS, ["ok"]),
+        (19, DEFAULTS, ["warning"]),
+        (10, DEFAULTS, ["warning"]),
+        (9, DEFAULTS, ["critical"]),
+        (0, DEFAULTS, ["critical"]),
+        (-1, DEFAULTS, ["critical"]),
+        (90, ("4d", "3d"), ["warning"]),
+        (70, ("4d", "3d"), ["critical"]),
+        (9, ("1h", "30m"), ["ok"]),
+        (9, ("1%", "50%"), ["critical"]),
+    ],
+)
+def test_what_is_left_decides_about_the_validity(
+    left: int, limits: tuple[str, str], expected: list[str]
+) -> None:
+    """Of 100 hours; it is due with 34 left, which is as it should be."""
+    certificates = Certificates(LEAF, (), (ROOT.certificate,))
+    wanted = Limits(*map(parse_threshold, limits))
+    found = of_validity(certificates, SCHEDULE, wanted, END - left * HOUR)
+    assert severities(list(found)) == expected
+
+
+def test_expiry_does_not_take_a_schedule() -> None:
+    """It may be unknown when it was issued."""
+    certificates = Certificates(LEAF, (), (ROOT.certificate,))
+    limits = Limits(*map(parse_threshold, DEFAULTS))
+    assert severities(list(of_validity(certificates, None, limits, END))) == ["critical"]
+    assert severities(list(of_validity(certificates, None, limits, END - HOUR))) == []
+
+
+def test_certificate_expires_with_its_ca() -> None:
+    """Nobody accepts it any longer, whatever it says itself."""
+    short = Authority.create(not_before=START, lifetime=50 * HOUR)
+    certificates = Certificates(LEAF, (), (short.certificate,))
+    limits = Limits(*map(parse_threshold, DEFAULTS))
+    found = list(of_validity(certificates, SCHEDULE, limits, START + 50 * HOUR))
+    assert severities(found) == ["critical"]
+
+
+@pytest.mark.parametrize(
+    ("pending", "severity", "words"),
+    [
+        (WAITING, "ok", "2026-03-05 04:00:00 UTC"),
+        (Pending(None, None), "warning", "have not run"),
+        (
+            Pending(None, Failure("1", ("sh", "-c", "exit 3"), "exit status 3", START)),
+            "warning",
+            "the hook sh -c 'exit 3' failed at 2026-03-01 00:00:00 UTC: exit status 3",
+        ),
+        (
+            Pending(END, Failure("1", ("true",), "timed out", START)),
+            "warning",
+            "timed out",
+        ),
+    ],
+)
+def test_hooks_that_have_not_run_are_a_warning_unless_they_wait(
+    pending: Pending, severity: str, words: str
+) -> None:
+    """A failure has its command, its reason and its time, also while the next try waits."""
+    (found,) = of_hooks(pending)
+    assert found.severity.value == severity
+    assert words in found.detail
+
+
+def test_nothing_pending_is_no_finding() -> None:
+    """Nor is a certificate on the wire that is the one on disk."""
+    same = Wire(Presented.SAME, "tcp://h:2376", describe(LEAF))
+    assert [*of_hooks(None), *of_wire(same, None, START)] == []
+
+
+@pytest.mark.parametrize(
+    ("presented", "pending", "now", "severity"),
+    [
+        (Presented.REPLACED, None, START, "warning"),
+        (Presented.REPLACED, Pending(None, None), START, "warning"),
+        (Presented.REPLACED, WAITING, START, "ok"),
+        (Presented.OTHER, None, START, "warning"),
+        (Presented.OTHER, WAITING, START, "warning"),
+        (Presented.REPLACED, WAITING, END, "critical"),
+        (Presented.OTHER, None, END, "critical"),
+    ],
+)
+def test_another_certificate_on_the_wire_is_a_warning_unless_it_waits(
+    presented: Presented, pending: Pending | None, now: datetime, severity: str
+) -> None:
+    """One that has expired is critical in any case; each has its serial and its end."""
+    shown = Wire(presented, "tcp://h:2376", describe(LEAF))
+    (found,) = of_wire(shown, pending, now)
+    assert found.severity.value == severity
+    for words in ("tcp://h:2376", describe(LEAF).serial, "2026-03-05 04:00:00 UTC"):
+        assert words in found.detail
+    restart = presented is Presented.REPLACED and pending is not WAITING
+    assert ("restart it" in found.detail) is restart
+
+
+@pytest.mark.parametrize(
+    "wire", [NOT_ASKED, replace(NOT_ASKED, presented=Presented.UNREACHABLE, reason="refused")]
+)
+def test_daemon_that_was_not_seen_is_no_warning(wire: Wire) -> None:
+    """The finding says why."""
+    (found,) = of_wire(wire, None, END)
+    assert found.severity is Severity.OK
+    assert str(wire.reason) in found.detail
+
+
+def test_worst_severity_wins() -> None:
+    """What is not known is worse than a warning, since it could be critical."""
+    order = [Severity.OK, Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL]
+    for number, severity in enumerate(order, 1):
+        assert worst(order[:number]) is severity
+    assert worst([]) is Severity.OK
+    assert [each.exit_status for each in order] == [0, 1, 3, 2]
