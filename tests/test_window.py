@@ -91,6 +91,16 @@ def test_daylight_saving_time_moves_no_window(window: str, start: str, length: i
     assert opening.end - opening.start == timedelta(hours=length)
 
 
+def test_an_opening_ends_just_before_its_end() -> None:
+    """It begins at its start."""
+    opening = parse_window("Sat 02:00-04:00").opening(NOW, UTC)
+    second = timedelta(seconds=1)
+    assert not opening.contains(opening.start - second)
+    assert opening.contains(opening.start)
+    assert opening.contains(opening.end - second)
+    assert not opening.contains(opening.end)
+
+
 @given(
     st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001 - made UTC below
     st.sampled_from(["Sat 02:00-03:00", "Mon..Fri 22:00-06:00", "12:00-11:59", "Sun 02:30-02:31"]),

@@ -116,14 +116,12 @@ def settle(
 
 def _waiting_until(found: Condition, now: datetime, zone: tzinfo | None) -> datetime | None:
     window = found.record.window
+    end = found.hooks.serving_until
     # What nobody serves yet has nothing to wait for.
-    if window is None or found.hooks.completed is None:
+    if window is None or end is None:
         return None
     opening = window.opening(now, zone)
-    end = found.hooks.serving_until
-    if opening.contains(now) or end is None or end <= opening.start:
-        return None
-    return opening.start
+    return None if opening.contains(now) or end <= opening.start else opening.start
 
 
 def _environment(found: Condition, running: Running) -> dict[str, str]:

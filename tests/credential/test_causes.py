@@ -10,6 +10,7 @@ from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.schedule import Schedule, parse_threshold
 from dockertls_vault.credential import causes
 from dockertls_vault.credential.causes import Cause, Reason
+from tests.certificates import Authority
 
 ISSUED = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = Schedule(ISSUED, ISSUED + timedelta(hours=16), ISSUED + timedelta(hours=24))
@@ -71,4 +72,16 @@ def test_each_damage_is_a_cause_of_its_own() -> None:
     assert causes.of_damage(("a", "b")) == (
         Cause(Reason.DAMAGED, "a"),
         Cause(Reason.DAMAGED, "b"),
+    )
+
+
+def test_root_that_was_added_or_removed_is_a_cause() -> None:
+    """Each is named, and the order does not matter."""
+    first, second = (Authority.create(name).certificate for name in ("first", "second"))
+    assert causes.of_trust((first, second), (second, first)) == ()
+    assert causes.of_trust((first,), (first, second)) == (
+        Cause(Reason.TRUST_CHANGED, "the mount has the root 'CN=second'"),
+    )
+    assert causes.of_trust((first, second), (second,)) == (
+        Cause(Reason.TRUST_CHANGED, "the mount no longer has the root 'CN=first'"),
     )

@@ -51,6 +51,22 @@ def test_hooks_run_in_order_with_the_environment_given_and_no_other(
     assert lines[-1] == "/"
 
 
+def test_hook_has_an_empty_stdin(tmp_path: Path) -> None:
+    """It cannot take what was meant for us."""
+    reading, writing = os.pipe()
+    os.write(writing, b"for us\n")
+    os.close(writing)
+    ours = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        hooks.run([("sh", "-c", f"cat > {tmp_path}/read")], os.environ, MINUTE, ME)
+    finally:
+        os.dup2(ours, 0)
+        os.close(ours)
+        os.close(reading)
+    assert (tmp_path / "read").read_text() == ""
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import certificate, files, http, login, renewal
+from . import certificate, files, http, login, renewal, schedule
 from .mutant import Mutant
 
 if TYPE_CHECKING:
@@ -722,7 +722,15 @@ TABLE: Table = {
 
 def mutants() -> Iterator[Mutant]:
     """Return all of the table."""
-    tables = TABLE | certificate.TABLE | files.TABLE | http.TABLE | login.TABLE | renewal.TABLE
+    tables = (
+        TABLE
+        | certificate.TABLE
+        | files.TABLE
+        | http.TABLE
+        | login.TABLE
+        | renewal.TABLE
+        | schedule.TABLE
+    )
     for key, (tests, rows) in tables.items():
         file = f"dockertls_vault/{key.partition(' ')[0]}"
         paths = tuple(f"tests/{path}" for path in tests.split())
