@@ -21,7 +21,7 @@ pure := $(pure),dockertls_vault/duration.py,dockertls_vault/errors.py
 inputs := pyproject.toml $(constraints) $(venv)/.made
 install := $(python) -m pip install --quiet --disable-pip-version-check --constraint $(constraints)
 
-.PHONY: demo test test-oldest coverage coverage-report fuzz faults mutants lint bench docs look dist clean
+.PHONY: demo test test-oldest coverage coverage-report fuzz test-faults mutants lint bench docs look dist clean
 
 demo: $(venv)/.test
 	scripts/install-engine
@@ -51,7 +51,7 @@ test-oldest:
 fuzz: $(venv)/.test
 	$(python) -m tests.fuzz $(FUZZ_ARGS)
 
-faults: $(venv)/.test
+test-faults: $(venv)/.test
 	scripts/install-engine
 	$(python) -m tests.faults $(FAULTS_ARGS)
 

@@ -17,6 +17,7 @@ from .certificate.certificate import (
     is_signed_by,
     serial_text,
 )
+from .certificate.names import Names
 from .credential import causes, condition, contents, hooks, settle, store
 from .credential.causes import Cause, Reason
 from .credential.due import Due
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from .certificate.names import Names
     from .certificate.schedule import Schedule, Threshold
     from .credential.condition import Condition
     from .credential.contents import Contents
@@ -115,7 +115,8 @@ def _renew(
     found = by_worker(place, condition.read)
     in_use, damage = by_worker(place, lambda _: contents.read(found))
     schedule = _schedule(found, in_use)
-    why = _local_causes(found, schedule, damage, policy, clock())
+    names = _known_names(found.record, in_use)
+    why = _local_causes(found, schedule, damage, names, policy, clock())
     warnings: tuple[str, ...] = ()
     if not why and in_use is not None:
         why, warnings = _look(found, in_use, mounts)
@@ -170,17 +171,30 @@ def _local_causes(
     found: Condition,
     schedule: Schedule | None,
     damage: tuple[str, ...],
+    names: Names | None,
     policy: Policy,
     now: datetime,
 ) -> tuple[Cause, ...]:
     """Return why it is renewed, as far as this machine knows."""
-    detected = found.record.detected_names
     return (
         *((Cause(Reason.FORCED, "--force"),) if policy.force else ()),
         *causes.of_damage((*found.damage, *damage)),
         *(() if schedule is None else causes.of_schedule(schedule, now, policy.threshold)),
-        *(() if detected is None else causes.of_names(detected, policy.detect())),
+        *(() if names is None else causes.of_names(names, policy.detect())),
     )
+
+
+def _known_names(record: Record, in_use: Contents | None) -> Names | None:
+    """Return the names that call for no new certificate, None if the names were given.
+
+    Those are the names in the certificate, since a run may have been killed before it installed the
+    one that the record describes, and those that the role refused.
+    """
+    detected = record.detected_names
+    if detected is None or in_use is None:
+        return detected
+    refused = detected.without(*record.request.names.all)
+    return Names((*in_use.names.dns, *refused.dns), (*in_use.names.addresses, *refused.addresses))
 
 
 def _remote_causes(

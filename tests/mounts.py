@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from dockertls_vault.ca import bootstrap
 from dockertls_vault.ca.desired import DesiredState
+from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.settings import resolve
 from dockertls_vault.vault import roles
 from dockertls_vault.vault.mount import CertificateAuthority
 from dockertls_vault.vault.session import Session, open_session
+from tests.certificates import Authority
 from tests.vault.waits import NoWaits
 
 if TYPE_CHECKING:
@@ -75,6 +78,20 @@ def p224_root(server: DevVault, mount: str) -> None:
         _enable(opened, mount)
         _generate_root(opened, mount, key_type="ec", key_bits=224)
     init(server, mount)
+
+
+def known_root(server: DevVault, mount: str) -> Authority:
+    """Create a mount whose root a test can sign with, too, as it did a month ago; and the roles."""
+    month = timedelta(days=30)
+    root = Authority.create(
+        f"{mount} root", not_before=datetime.now(UTC) - month, lifetime=12 * month
+    )
+    bundle = {"pem_bundle": (root.pem + private_key_pem(root.key)).decode()}
+    with session(server) as opened:
+        _enable(opened, mount)
+        _post(opened, f"{mount}/issuers/import/bundle", bundle)
+    init(server, mount)
+    return root
 
 
 def constrained_root(server: DevVault, mount: str, **constraints: str) -> None:

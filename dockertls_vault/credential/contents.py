@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate import schedule
-from dockertls_vault.certificate.certificate import is_self_signed, load_certificates
+from dockertls_vault.certificate.certificate import describe, is_self_signed, load_certificates
 from dockertls_vault.certificate.keys import is_key_of
+from dockertls_vault.certificate.names import Names
 from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import reading
 
@@ -40,6 +41,12 @@ class Certificates:
     def roots(self) -> tuple[Certificate, ...]:
         """The roots in ca.pem, without the intermediates that docker:dind needs there."""
         return tuple(ca for ca in self.trusted if is_self_signed(ca))
+
+    @property
+    def names(self) -> Names:
+        """The names in the certificate."""
+        described = describe(self.leaf)
+        return Names(described.dns_names, described.ip_addresses)
 
     @property
     def valid_until(self) -> datetime:

@@ -1,4 +1,4 @@
-"""What holds when runs are killed and raced, and what policies grant, as `make faults` counts it.
+"""What holds when runs are killed and raced, and what policies grant, counted.
 
 Usage: python -m tests.faults [--kills N] [--races N] [--signals N] [--seed N] [PART]…
 """
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from tests.harness.openbao import running_openbao
 from tests.vault.operator import Operator
 
-from . import kills, policies, races, reader, signals
+from . import kills, policies, races, reader, renewals, signals
+from .hosts import KINDS, ROOT_ONLY
 from .scenarios import BEFORE, WHO
 
 if TYPE_CHECKING:
@@ -57,6 +58,24 @@ def _kills(_options: argparse.Namespace) -> list[str]:
     _say(
         f"{counts} kills, at every system call that changes the disk, in "
         f"{len(BEFORE) * len(whos)} scenarios: {len(wrong)} left anything wrong"
+    )
+    return wrong
+
+
+def _renewals(_options: argparse.Namespace) -> list[str]:
+    """Kill renewals of each kind that this user can run."""
+    counts, wrong = 0, []
+    kinds = [kind for kind in KINDS if os.geteuid() == 0 or kind not in ROOT_ONLY]
+    with _scratch() as scratch, running_openbao(scratch) as server:
+        for kind in kinds:
+            with _scratch() as root:
+                count, problems = renewals.run(kind, server, root)
+            _say(f"  {count:5} kills: {kind}")
+            counts += count
+            wrong += problems
+    _say(
+        f"{counts} kills of `renew`, at system calls, at requests and in hooks, in "
+        f"{len(kinds)} scenarios: {len(wrong)} left anything wrong"
     )
     return wrong
 
@@ -126,6 +145,7 @@ def _say(line: str) -> None:
 
 PARTS = {
     "kills": _kills,
+    "renewals": _renewals,
     "reader": _reader,
     "races": _races,
     "policies": _policies,

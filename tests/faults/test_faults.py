@@ -1,4 +1,4 @@
-"""The short form of `make faults`: some of the kills, a few reads, some of the paths."""
+"""The short form of `make test-faults`: some of the kills, a few reads, some of the paths."""
 
 from __future__ import annotations
 

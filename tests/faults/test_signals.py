@@ -1,4 +1,4 @@
-"""The short form of `make faults`: a signal at each request of a run, and at its answer."""
+"""The short form of `make test-faults`: a signal at each request of a run, and at its answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_token_left_by_a_signal_is_always_reported(
 
 
 def test_token_is_reported_at_random_instants(openbao: DevVault, tmp_path: Path) -> None:
-    """The long form, `make faults`, tries many more."""
+    """The long form, `make test-faults`, tries many more."""
     role = signals.Role.make(Operator.of(openbao))
     statuses, wrong = signals.at_random(role, tmp_path, 5, seed=1)
     assert sum(statuses.values()) == 5

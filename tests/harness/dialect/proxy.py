@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import sys
 import threading
 from contextlib import closing, contextmanager
 from functools import partial
@@ -33,7 +34,7 @@ def speaking(rules: Sequence[Rule], address: str) -> Iterator[str]:
     forward: Forward = partial(_pass_on, address)
     for rule in reversed(rules):
         forward = _through(rule, forward)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, forward))
+    server = _Server(("127.0.0.1", 0), partial(_Handler, forward))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -46,6 +47,13 @@ def speaking(rules: Sequence[Rule], address: str) -> Iterator[str]:
 
 def _through(rule: Rule, forward: Forward) -> Forward:
     return lambda request: rule(request, forward)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report what goes wrong, but not that a client was killed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
