@@ -7,13 +7,9 @@ TTL, because ``--ttl 7`` is most likely meant as days.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 from .errors import InvalidInput
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 # The units that format_duration writes, in seconds.
 _WRITTEN = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -112,6 +108,19 @@ def format_duration(duration: timedelta) -> str:
 def format_time(time: datetime) -> str:
     """Return ``time``, which is in UTC, in a readable form: ``2026-01-31 12:00:00 UTC``."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def read_time(value: object) -> datetime:
+    """Return the time that ``isoformat`` wrote, with its zone.
+
+    Raises TypeError or ValueError for anything else.
+    """
+    if not isinstance(value, str):
+        raise TypeError(value)
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError(value)
+    return time
 
 
 def to_seconds(duration: timedelta) -> str:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from .certificate.schedule import Schedule, Threshold
+    from .certificate.schedule import Schedule
+    from .certificate.threshold import Threshold
     from .credential.contents import Certificates
     from .credential.settle import Pending
     from .docker.diagnosis.wire import Wire

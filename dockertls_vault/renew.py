@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from .certificate.schedule import Schedule, Threshold
+    from .certificate.schedule import Schedule
+    from .certificate.threshold import Threshold
     from .credential.condition import Condition
     from .credential.contents import Contents
     from .credential.layout import Placement

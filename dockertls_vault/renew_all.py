@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .credential.layout import PRIVATE
+from .credential.naming import PRIVATE
 from .mounts import Mounts
 from .renew import Action, Renewal, renew
 from .vault.pki import PKI

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .certificate import verify
 from .certificate.certificate import load_certificates
 from .credential import backup, history, preflight, reader, store, trust
-from .credential.layout import GENERATION_NAMES
+from .credential.naming import GENERATION_NAMES
 from .credential.settle import Settled
 from .credential.store import InstalledFile
 from .credential.worker import by_worker

@@ -13,7 +13,7 @@ import pytest
 from dockertls_vault.certificate.certificate import load_certificates, serial_text
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType, Purpose, Request
-from dockertls_vault.certificate.schedule import parse_threshold
+from dockertls_vault.certificate.threshold import parse_threshold
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.record import Record
 from dockertls_vault.credential.settle import Running

@@ -20,6 +20,7 @@ import dockertls_vault
 from dockertls_vault import errors, findings, issue, renew, renew_all, rollback, status, whoami
 from dockertls_vault.ca import bootstrap, changes, steps
 from dockertls_vault.certificate import certificate as certificates
+from dockertls_vault.certificate import request
 from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import causes, history, hooks, layout, settle, store
 from dockertls_vault.credential.record import Record
@@ -84,6 +85,7 @@ def _names(kind: Any) -> dict[str, Any]:
         causes,
         hooks,
         layout,
+        request,
         settle,
         findings,
         wire,

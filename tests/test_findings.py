@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dockertls_vault.certificate.certificate import describe
-from dockertls_vault.certificate.schedule import Schedule, parse_threshold
+from dockertls_vault.certificate.schedule import Schedule
+from dockertls_vault.certificate.threshold import parse_threshold
 from dockertls_vault.credential.contents import Certificates
 from dockertls_vault.credential.hooks import Failure
 from dockertls_vault.credential.settle import Pending

@@ -13,7 +13,8 @@ import pytest
 from dockertls_vault.certificate.certificate import describe
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import Purpose
-from dockertls_vault.certificate.schedule import parse_threshold, plan
+from dockertls_vault.certificate.schedule import plan
+from dockertls_vault.certificate.threshold import parse_threshold
 from dockertls_vault.credential import store
 from dockertls_vault.credential.hooks import Failure, State
 from dockertls_vault.credential.layout import Layout

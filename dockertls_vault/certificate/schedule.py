@@ -10,37 +10,37 @@ minutes, which is longer than a short-lived certificate is valid for.
 
 from __future__ import annotations
 
-import hashlib
-import re
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dockertls_vault.duration import parse_ttl
-from dockertls_vault.errors import InvalidInput
+from dockertls_vault.duration import format_time, read_time
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
+    from typing import Self
 
 _DUE = 2 / 3
 _JITTER = 1 / 10
-_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
 
 
-@dataclass(frozen=True)
-class Schedule:
+class _Times(NamedTuple):
+    issued: datetime
+    due: datetime
+    end: datetime
+
+
+class Schedule(_Times):
     """When a certificate was ``issued``, is ``due`` for renewal, and reaches its ``end``; in UTC.
 
     Raises ValueError unless they follow one another: what is never due would never be renewed.
     """
 
-    issued: datetime
-    due: datetime
-    end: datetime
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if not self.issued < self.due < self.end:
-            raise ValueError(f"issued {self.issued}, due {self.due}, ends {self.end}")
+    def __new__(cls, issued: datetime, due: datetime, end: datetime) -> Self:
+        """Check the order of the times."""
+        if not issued < due < end:
+            raise ValueError(f"issued {issued}, due {due}, ends {end}")
+        return super().__new__(cls, issued, due, end)
 
     @property
     def validity(self) -> timedelta:
@@ -50,6 +50,25 @@ class Schedule:
     def left(self, now: datetime) -> timedelta:
         """Return how long it is still accepted; negative once it has expired."""
         return self.end - now
+
+    def why_unusable(self, now: datetime) -> str | None:
+        """Return why it must be renewed whatever anybody wants, None if it need not.
+
+        If it was issued in the future, the clock has been set back since, and no schedule can be
+        relied on.
+        """
+        if self.end <= now:
+            return f"expired at {format_time(self.end)}"
+        if now < self.issued:
+            return f"issued at {format_time(self.issued)}, in the future"
+        return None
+
+    def why_due(self, now: datetime) -> str | None:
+        """Return why it is to be renewed, None if it is not due."""
+        unusable = self.why_unusable(now)
+        if unusable is None and self.due <= now:
+            return f"due since {format_time(self.due)}"
+        return unusable
 
 
 def plan(issued: datetime, end: datetime, seed: str) -> Schedule:
@@ -72,48 +91,12 @@ def to_json(schedule: Schedule) -> dict[str, str]:
 
 def from_json(kept: Any) -> Schedule:
     """Return the schedule that ``kept`` is; raises ValueError, TypeError or KeyError."""
-    return Schedule(*(_time(kept[name]) for name in ("issued", "due", "end")))
-
-
-def _time(text: object) -> datetime:
-    if not isinstance(text, str):
-        raise TypeError(text)
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(text)
-    return time
+    return Schedule(*(read_time(kept[name]) for name in ("issued", "due", "end")))
 
 
 def _spread(seed: str) -> float:
     """Return a number that ``seed`` decides, from -1 up to 1, the same in every process."""
+    import hashlib  # imported here: to tell whether a credential is due, nobody needs it
+
     digest = hashlib.sha256(seed.encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """Due once less than this is left: a duration, or a fraction of the validity."""
-
-    left: timedelta | float
-
-    def reached(self, schedule: Schedule, now: datetime) -> bool:
-        """Tell whether less than this is left at ``now``."""
-        limit = schedule.validity * self.left if isinstance(self.left, float) else self.left
-        return schedule.left(now) < limit
-
-
-def parse_threshold(text: str) -> Threshold:
-    """Return the threshold that ``text`` names: ``8h``, ``30%``.
-
-    Raises InvalidInput for anything else, and for a percentage outside of 0 to 100.
-    """
-    compact = text.strip()
-    if not compact.endswith("%"):
-        return Threshold(parse_ttl(compact))
-    found = _PERCENTAGE.fullmatch(compact)
-    fraction = float(found[1]) / 100 if found else 0.0
-    if not 0 < fraction <= 1:
-        raise InvalidInput(
-            f"invalid percentage: {text!r}", hint="give more than 0% and at most 100%, such as 30%"
-        )
-    return Threshold(fraction)

@@ -120,7 +120,7 @@ def _directory(certs: str | None, environ: Mapping[str, str]) -> tuple[Path, boo
 def _credential(directory: Path, *, is_named: bool) -> CredentialFiles | None:
     """Return the files to check with; None if docker, too, would use none by default."""
     from dockertls_vault.credential import reader
-    from dockertls_vault.credential.layout import GENERATION_NAMES
+    from dockertls_vault.credential.naming import GENERATION_NAMES
 
     try:
         files = reader.installed(directory)

@@ -89,7 +89,7 @@ def _now() -> datetime:
 
 def _policy(settings: Settings, *, force: bool, expires_in: str | None) -> Policy:
     """Return what makes a credential due; DNS gets half of the timeout, once."""
-    from dockertls_vault.certificate.schedule import parse_threshold
+    from dockertls_vault.certificate.threshold import parse_threshold
     from dockertls_vault.host import identity
     from dockertls_vault.renew import Policy
 

@@ -93,7 +93,7 @@ def status(
     not asked. The exit status is that of the worst, as of a monitoring plugin: 0 all is well,
     1 a warning, 2 critical, 3 unknown.
     """
-    from dockertls_vault.certificate.schedule import parse_threshold
+    from dockertls_vault.certificate.threshold import parse_threshold
     from dockertls_vault.credential.registry import Registry
     from dockertls_vault.findings import Limits
     from dockertls_vault.host import identity

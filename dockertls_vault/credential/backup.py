@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.files import atomic, reading
 
-from .layout import GENERATION_NAMES, PRIVATE
+from .naming import GENERATION_NAMES, PRIVATE
 
 if TYPE_CHECKING:
     from pathlib import Path

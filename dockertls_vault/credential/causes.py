@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dockertls_vault.duration import format_duration, format_time
+from dockertls_vault.duration import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from dockertls_vault.certificate.names import Names
-    from dockertls_vault.certificate.schedule import Schedule, Threshold
+    from dockertls_vault.certificate.schedule import Schedule
+    from dockertls_vault.certificate.threshold import Threshold
 
 
 class Reason(StrEnum):
@@ -50,23 +51,14 @@ def of_damage(damage: Sequence[str]) -> tuple[Cause, ...]:
 def of_schedule(
     schedule: Schedule, now: datetime, threshold: Threshold | None = None
 ) -> tuple[Cause, ...]:
-    """Return why the credential is due at ``now``, by ``threshold`` if that is given.
-
-    It is due, too, if it was issued in the future: the clock has been set back since, and no
-    schedule can be relied on.
-    """
-    left = schedule.left(now)
-    if not left.total_seconds() > 0:
-        return (Cause(Reason.DUE, f"expired at {format_time(schedule.end)}"),)
-    if now < schedule.issued:
-        return (Cause(Reason.DUE, f"issued at {format_time(schedule.issued)}, in the future"),)
-    if threshold is not None:
-        if not threshold.reached(schedule, now):
-            return ()
-        return (Cause(Reason.DUE, f"expires in {format_duration(left)}"),)
-    if now < schedule.due:
-        return ()
-    return (Cause(Reason.DUE, f"due since {format_time(schedule.due)}"),)
+    """Return why the credential is due at ``now``, by ``threshold`` if that is given."""
+    if threshold is None:
+        why = schedule.why_due(now)
+    else:
+        why = schedule.why_unusable(now)
+        if why is None and threshold.reached(schedule, now):
+            why = f"expires in {format_duration(schedule.left(now))}"
+    return () if why is None else (Cause(Reason.DUE, why),)
 
 
 def of_names(before: Names | None, now: Names) -> tuple[Cause, ...]:

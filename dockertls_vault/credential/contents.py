@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,7 @@ from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import reading
 
 from . import generations
-from .due import jitter_seed
-from .layout import GENERATION_NAMES
+from .naming import GENERATION_NAMES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -120,6 +120,11 @@ def _defects(error: Exception) -> tuple[str, ...]:
         case OSError():
             return (f"the files in use cannot be read: {error.strerror}",)
     return (f"the files in use are corrupt: {error}",)
+
+
+def jitter_seed(directory: Path) -> str:
+    """Return what spreads the renewals of a fleet: this host and the credential's directory."""
+    return f"{socket.gethostname()}:{directory}"
 
 
 def schedule_of(found: Condition, contents: Certificates) -> Schedule:

@@ -8,25 +8,20 @@ file and the swap, it says nothing, and the schedule is worked out from the cert
 from __future__ import annotations
 
 import json
-import socket
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dockertls_vault.certificate import schedule
-from dockertls_vault.files import atomic, reading
+from dockertls_vault.files import reading
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dockertls_vault.certificate.schedule import Schedule
 
 NAME = "due.json"
-_MODE = 0o444
+MODE = 0o444
 _VERSION = 1
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(NamedTuple):
     """When a generation is due, and what the mount was like then.
 
     ``default_issuer`` is the SHA-256 fingerprint of the mount's default issuer when the certificate
@@ -37,20 +32,15 @@ class Due:
     default_issuer: str | None = None
 
 
-def jitter_seed(directory: Path) -> str:
-    """Return what spreads the renewals of a fleet: this host and the credential's directory."""
-    return f"{socket.gethostname()}:{directory}"
-
-
-def write(found: Due, generation: str, private: int, staging: int) -> None:
-    """Write when a generation is due into the open directory ``private``."""
+def to_bytes(found: Due, generation: str) -> bytes:
+    """Return the content of the file for a generation."""
     kept = {
         "version": _VERSION,
         "generation": generation,
         "default_issuer": found.default_issuer,
         **schedule.to_json(found.schedule),
     }
-    atomic.replace(NAME, (json.dumps(kept, indent=2) + "\n").encode(), _MODE, private, staging)
+    return (json.dumps(kept, indent=2) + "\n").encode()
 
 
 def read(generation: str, private: int) -> Due | None:
@@ -59,7 +49,7 @@ def read(generation: str, private: int) -> Due | None:
     Raises OSError if it may not be read.
     """
     try:
-        kept = json.loads(reading.read(NAME, private))
+        kept = json.loads(reading.read(NAME, private, follow=False))
         if (kept["version"], kept["generation"]) != (_VERSION, generation):
             return None
         default_issuer = kept["default_issuer"]

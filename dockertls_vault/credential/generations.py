@@ -1,4 +1,4 @@
-"""The generations of a credential: which one is in use, which are kept, and which are removed.
+"""The generations of a credential: which there are, and which one is in use.
 
 A generation is identified by device and inode. The target of the symlink ``current`` can be written
 in many ways, especially if set by hand: absolute, with ``./``, with the trailing slash that shell
@@ -10,16 +10,11 @@ from __future__ import annotations
 import os
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
-from dockertls_vault.files import atomic, reading
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
+from dockertls_vault.files import reading
 
 DIRECTORY = "generations"
 CURRENT = "current"
-KEPT = 3
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]+")
 
 
@@ -44,46 +39,12 @@ def in_use(private: int, generations: int) -> str | None:
     Both arguments are open directories.
     """
     return next(
-        (name for name in names(generations) if _is_current(name, generations, private)), None
+        (name for name in names(generations) if is_current(name, generations, private)), None
     )
 
 
-def retire(generations: int, staging: int, spared: Collection[str]) -> tuple[str, ...]:
-    """Move old generations to ``staging``; return a problem for each that could not be moved.
-
-    ``spared`` are kept, and the newest of the others, up to KEPT in all. Each generation is moved
-    as a whole by one rename; ``discard`` then removes it.
-    """
-    problems = []
-    try:
-        others = [name for name in names(generations) if name not in spared]
-    except OSError as error:
-        return (f"cannot list the old generations: {error.strerror}",)
-    for name in others[max(0, KEPT - len(spared)) :]:
-        try:
-            os.rename(name, name, src_dir_fd=generations, dst_dir_fd=staging)
-        except OSError as error:
-            problems.append(f"cannot remove the old generation {name}: {error.strerror}")
-    return tuple(problems)
-
-
-def discard(staging: int, private: int) -> tuple[str, ...]:
-    """Empty ``staging``, except for what is in use; return a problem for each failed removal."""
-    problems = []
-    try:
-        left = reading.entries(staging)
-    except OSError as error:
-        return (f"cannot list leftover files: {error.strerror}",)
-    for name in left:
-        if not _is_current(name, staging, private):
-            try:
-                atomic.remove(name, staging)
-            except OSError as error:
-                problems.append(f"cannot remove the leftover {name}: {error.strerror}")
-    return tuple(problems)
-
-
-def _is_current(name: str, within: int, private: int) -> bool:
+def is_current(name: str, within: int, private: int) -> bool:
+    """Tell whether ``current`` leads to the directory ``name``."""
     try:
         return os.path.samestat(
             os.stat(name, dir_fd=within, follow_symlinks=False), os.stat(CURRENT, dir_fd=private)

@@ -16,8 +16,9 @@ from dockertls_vault.certificate.keys import is_key_of
 from dockertls_vault.errors import ConflictingState, VerificationError
 from dockertls_vault.files import reading
 
-from . import generations, record
-from .layout import GENERATION_NAMES, PRIVATE, Kind, Layout, Placement
+from . import generations, glance, record
+from .layout import Kind, Layout, Placement
+from .naming import GENERATION_NAMES, PRIVATE
 from .reader import locate
 from .worker import by_worker
 
@@ -111,10 +112,7 @@ def _kind(directory: Path) -> Kind:
     with reading.opened(str(directory.resolve())) as opened:
         found = record.read(directory, opened)
     if found is None:
-        raise ConflictingState(
-            f"{directory / PRIVATE / record.NAME}, which describes the credential, is missing",
-            hint="issue another certificate, which writes it again",
-        )
+        raise glance.without_request(directory)
     return found.kind
 
 

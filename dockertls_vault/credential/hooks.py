@@ -1,9 +1,9 @@
 """Run what has to happen after a swap, and remember what still has to.
 
 A daemon reads its certificate when it starts, so a new one is in use only after a restart: such
-commands are hooks. ``.dockertls/hooks.json`` says for which generation they last ran to the end;
-they are pending while another one is in use. So a hook that failed, and a run that was killed
-between the swap and the hook, are made up for by the next run, and a rollback runs them too.
+commands are hooks. They are pending until they have run to the end for the generation in use
+(pending.py). So a hook that failed, and a run that was killed between the swap and the hook, are
+made up for by the next run, and a rollback runs them too.
 
 A hook has the rights of the user who owns the credential's directory, and none of the secrets in
 our environment.
@@ -20,23 +20,22 @@ import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault import stop
-from dockertls_vault.duration import format_duration
+from dockertls_vault.duration import format_duration, read_time
 from dockertls_vault.errors import HookFailed
-from dockertls_vault.files import atomic, fsuid, reading
+from dockertls_vault.files import fsuid
+
+from . import pending
+from .pending import LastRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
 logger = logging.getLogger(__name__)
 
-STATE = "hooks.json"
-_MODE = 0o444
-_VERSION = 1
 _POLL = 0.02  # seconds
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 
@@ -65,6 +64,11 @@ class State:
     serving_until: datetime | None = None
     failure: Failure | None = None
 
+    @property
+    def last_run(self) -> LastRun:
+        """The last run alone, which decides whether hooks are pending."""
+        return LastRun(self.completed, self.serving_until)
+
 
 def read(private: int) -> State:
     """Return what is remembered in the open directory ``private``.
@@ -72,17 +76,14 @@ def read(private: int) -> State:
     What cannot be understood is nothing, so that the hooks run once more; raises OSError.
     """
     try:
-        return _from_json(json.loads(reading.read(STATE, private)))
-    except FileNotFoundError:
-        return State()
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return _from_json(pending.load(private))
+    except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
         return State()
 
 
-def write(state: State, private: int, staging: int) -> None:
-    """Remember ``state`` in the open directory ``private``."""
-    text = json.dumps(_to_json(state), indent=2) + "\n"
-    atomic.replace(STATE, text.encode(), _MODE, private, staging)
+def to_bytes(state: State) -> bytes:
+    """Return the content of the file that remembers ``state``."""
+    return (json.dumps(_to_json(state), indent=2) + "\n").encode()
 
 
 def run(
@@ -160,7 +161,7 @@ def _identity(uid: int) -> dict[str, Any]:
 def _to_json(state: State) -> dict[str, Any]:
     failure = state.failure
     return {
-        "version": _VERSION,
+        "version": pending.VERSION,
         "completed": state.completed,
         "serving_until": state.serving_until and state.serving_until.isoformat(),
         "failure": failure
@@ -174,19 +175,17 @@ def _to_json(state: State) -> dict[str, Any]:
 
 
 def _from_json(kept: Any) -> State:
-    if kept["version"] != _VERSION:
-        raise ValueError(kept["version"])
-    completed, until, failure = kept["completed"], kept["serving_until"], kept["failure"]
+    last, failure = pending.from_json(kept), kept["failure"]
     return State(
-        None if completed is None else _text(completed),
-        None if until is None else _time(until),
+        last.completed,
+        last.serving_until,
         None
         if failure is None
         else Failure(
             generation=_text(failure["generation"]),
             command=tuple(map(_text, failure["command"])),
             reason=_text(failure["reason"]),
-            at=_time(failure["at"]),
+            at=read_time(failure["at"]),
         ),
     )
 
@@ -195,10 +194,3 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
     return value
-
-
-def _time(value: object) -> datetime:
-    found = datetime.fromisoformat(_text(value))
-    if found.tzinfo is None:
-        raise ValueError(value)
-    return found

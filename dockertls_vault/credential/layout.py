@@ -10,26 +10,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.files import atomic
 
-from . import generations
+from . import naming
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PRIVATE = ".dockertls"
-LOCK = "lock"
-RENEWAL_LOCK = "renewal.lock"
-CERTIFICATE_MODE = 0o444
-KEY_MODE = 0o400
-KEY_MODE_WITH_GROUP = 0o440
+    from dockertls_vault.certificate.request import Purpose
+
 # The highest 32-bit value is -1, which tells chown(2) to leave the ID unchanged.
 _HIGHEST_ID = 2**32 - 2
 _DECIMAL = re.compile("[0-9]{1,10}")
-GENERATION_NAMES = ("ca.pem", "cert.pem", "key.pem")
-SERVER_NAMES = ("ca.pem", "server-cert.pem", "server-key.pem")
 
 
 class Layout(StrEnum):
@@ -49,9 +42,7 @@ class Kind:
     @property
     def public_names(self) -> tuple[str, str, str]:
         """The names of the CA bundle, certificate and key, in the order of GENERATION_NAMES."""
-        if self.layout is Layout.DOCKER and self.purpose is Purpose.SERVER:
-            return SERVER_NAMES
-        return GENERATION_NAMES
+        return naming.public_names(self.purpose, self.layout)
 
 
 @dataclass(frozen=True)
@@ -81,24 +72,12 @@ class Placement:
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
         """Each public name with the target of its symlink."""
-        return (
-            ()
-            if self.kind is None
-            else tuple(
-                (public, link(name))
-                for public, name in zip(self.public_names, GENERATION_NAMES, strict=True)
-            )
-        )
+        return () if self.kind is None else naming.links(self.kind.public_names)
 
     def remedy(self, *remedies: str) -> str:
         """Return a hint that lists ``remedies``, and another directory if that is possible."""
         elsewhere = ("choose another directory with --dir",) if self.movable else ()
         return ", or ".join((*remedies, *elsewhere))
-
-
-def link(name: str) -> str:
-    """Return the target of the public symlink to the file ``name`` in the current generation."""
-    return f"{PRIVATE}/{generations.CURRENT}/{name}"
 
 
 def place(

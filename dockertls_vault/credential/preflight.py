@@ -16,7 +16,8 @@ from dockertls_vault.files import reading, walk
 from dockertls_vault.files.writers import user_name
 
 from . import record
-from .layout import LOCK, PRIVATE, RENEWAL_LOCK, Kind, Layout
+from .layout import Kind, Layout
+from .naming import LOCK, PRIVATE, RENEWAL_LOCK, REQUEST
 from .worker import by_worker, refuse_component, refuse_other_writers
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _refuse_planted_file(
         raise CannotWrite(f"{path} is {what}", hint=placement.remedy())
     private = shlex.quote(str(placement.directory / PRIVATE))
     aside = f"mv {private} {private}.aside; it is recreated"
-    if path.name in {record.NAME, LOCK, RENEWAL_LOCK} and not (
+    if path.name in {REQUEST, LOCK, RENEWAL_LOCK} and not (
         stat.S_ISREG(kind) and status.st_nlink <= 1
     ):
         what = "has another hard link" if stat.S_ISREG(kind) else "is not a regular file"

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import ConflictingState, InvalidInput
-from dockertls_vault.files import atomic, descriptors, reading
+from dockertls_vault.files import atomic, reading
 
-from . import generations
-from .layout import GENERATION_NAMES, PRIVATE, SERVER_NAMES, Placement, gid
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from . import generations, glance
+from .layout import Placement, gid
+from .naming import GENERATION_NAMES, PRIVATE, SERVER_NAMES
 
 
 @dataclass(frozen=True)
@@ -85,8 +82,7 @@ def locate(directory: Path, *, admins: str | None = None) -> Placement:
     directories above. Raises ConflictingState for no credential, InvalidInput for two.
     """
     whole = directory.absolute()
-    places = (whole, *(whole / purpose.value for purpose in Purpose))
-    found = {path: owner for path in places if (owner := _owner(path)) is not None}
+    found = {Path(path): owner for path, owner in glance.locate(str(whole)).items()}
     if whole not in found and len(found) > 1:
         raise InvalidInput(
             f"{directory} holds two credentials",
@@ -107,13 +103,3 @@ def locate(directory: Path, *, admins: str | None = None) -> Placement:
         admins=None if admins is None else gid(admins),
         movable=False,
     )
-
-
-def _owner(directory: Path) -> int | None:
-    """Return the uid that owns ``directory`` if it holds a credential, else None."""
-    try:
-        with descriptors.opened(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) as opened:
-            found = os.stat(PRIVATE, dir_fd=opened)
-            return os.fstat(opened).st_uid if stat.S_ISDIR(found.st_mode) else None
-    except (FileNotFoundError, NotADirectoryError):
-        return None

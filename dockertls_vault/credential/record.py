@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.certificate.names import parse_common_name, parse_names
 from dockertls_vault.certificate.request import KeyType, Purpose, Request
-from dockertls_vault.errors import ConflictingState, InvalidInput
+from dockertls_vault.errors import InvalidInput
 from dockertls_vault.files import atomic, reading
 from dockertls_vault.settings import parsers
 from dockertls_vault.window import parse_window
 
-from .layout import PRIVATE, Kind, Layout, place
+from . import glance
+from .layout import Kind, Layout, place
+from .naming import PRIVATE, REQUEST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from .layout import Placement
 
-NAME = "request.json"
 MODE = 0o444
 _VERSION = 1
 
@@ -78,7 +79,7 @@ class Record:
 def write(record: Record, private: int, staging: int) -> None:
     """Replace the record in the open directory ``private``."""
     text = json.dumps(to_json(record), indent=2, ensure_ascii=False) + "\n"
-    atomic.replace(NAME, text.encode(), MODE, private, staging)
+    atomic.replace(REQUEST, text.encode(), MODE, private, staging)
 
 
 def read(path: Path, directory: int) -> Record | None:
@@ -89,15 +90,12 @@ def read(path: Path, directory: int) -> Record | None:
     """
     try:
         with reading.opened(PRIVATE, directory) as private:
-            return from_json(json.loads(reading.read(NAME, private)))
+            return from_json(json.loads(reading.read(REQUEST, private)))
     except FileNotFoundError:
         return None
     # RecursionError: deeply nested brackets.
     except (ValueError, TypeError, KeyError, InvalidInput, RecursionError):
-        raise ConflictingState(
-            f"{path / PRIVATE / NAME} is corrupt",
-            hint="remove it; the next certificate recreates it",
-        ) from None
+        raise glance.with_corrupt_request(path) from None
 
 
 def to_json(record: Record) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dockertls_vault.errors import HookFailed
 
 from . import condition, hooks, store
 from .hooks import Failure, State
-from .layout import GENERATION_NAMES
+from .naming import GENERATION_NAMES
 from .worker import by_worker
 
 if TYPE_CHECKING:
@@ -115,13 +115,7 @@ def settle(
 
 
 def _waiting_until(found: Condition, now: datetime, zone: tzinfo | None) -> datetime | None:
-    window = found.record.window
-    end = found.hooks.serving_until
-    # What nobody serves yet has nothing to wait for.
-    if window is None or end is None:
-        return None
-    opening = window.opening(now, zone)
-    return None if opening.contains(now) or end <= opening.start else opening.start
+    return found.hooks.last_run.waits_until(found.record.window, now, zone)
 
 
 def _environment(found: Condition, running: Running) -> dict[str, str]:

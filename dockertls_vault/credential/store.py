@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import ConflictingState, Locked
 from dockertls_vault.files import atomic, reading, walk
 
-from . import backup, due, generations, hooks, record
-from .layout import (
+from . import backup, due, generations, hooks, pending, record, retirement
+from .naming import (
     CERTIFICATE_MODE,
     GENERATION_NAMES,
     KEY_MODE,
@@ -118,12 +118,13 @@ def _install(
         if foreign:
             _adopt(placement, stamp, places)
         record.write(requested, places.private, places.staging)
-        due.write(material.due, name, places.private, places.staging)
+        due_file = due.to_bytes(material.due, name)
+        atomic.replace(due.NAME, due_file, due.MODE, places.private, places.staging)
         spared = {name} if before is None else {name, before}
         warnings = (
             *_swap(name, placement, places),
-            *generations.retire(places.generations, places.staging, spared),
-            *generations.discard(places.staging, places.private),
+            *retirement.retire(places.generations, places.staging, spared),
+            *retirement.discard(places.staging, places.private),
         )
     return Installed(
         tuple(
@@ -160,7 +161,8 @@ def remember(placement: Placement, state: hooks.State) -> None:
 
     def work(placement: Placement) -> None:
         with _opened(placement) as places:
-            hooks.write(state, places.private, places.staging)
+            content = hooks.to_bytes(state)
+            atomic.replace(pending.NAME, content, pending.MODE, places.private, places.staging)
 
     with refusals(placement.directory):
         by_worker(placement, work)
@@ -199,11 +201,11 @@ def _opened(placement: Placement) -> Iterator[_Places]:
         atomic.directory(generations.DIRECTORY, DIRECTORY_MODE, private) as kept,
         atomic.directory(STAGING, DIRECTORY_MODE, private) as staging,
     ):
-        generations.discard(staging, private)
+        retirement.discard(staging, private)
         try:
             yield _Places(directory, private, kept, staging)
         finally:
-            generations.discard(staging, private)
+            retirement.discard(staging, private)
 
 
 @contextmanager

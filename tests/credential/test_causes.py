@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dockertls_vault.certificate.names import Names
-from dockertls_vault.certificate.schedule import Schedule, parse_threshold
+from dockertls_vault.certificate.schedule import Schedule
+from dockertls_vault.certificate.threshold import parse_threshold
 from dockertls_vault.credential import causes
 from dockertls_vault.credential.causes import Cause, Reason
 from tests.certificates import Authority

@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 
 from dockertls_vault import stop
-from dockertls_vault.credential import hooks
+from dockertls_vault.credential import hooks, pending
 from dockertls_vault.credential.hooks import Failure, State
 from dockertls_vault.errors import HookFailed
 from dockertls_vault.files import atomic, reading
@@ -162,9 +162,10 @@ def test_what_is_remembered_is_read_as_it_was_written(state: State, tmp_path: Pa
     """Over whatever was there before."""
     with reading.opened(str(tmp_path)) as private, atomic.directory("s", 0o755, private) as staging:
         assert hooks.read(private) == State()
-        hooks.write(STATES[1], private, staging)
-        hooks.write(state, private, staging)
+        for each in (STATES[1], state):
+            atomic.replace(pending.NAME, hooks.to_bytes(each), pending.MODE, private, staging)
         assert hooks.read(private) == state
+        assert pending.read(private) == state.last_run
 
 
 @pytest.mark.parametrize(

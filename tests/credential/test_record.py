@@ -107,7 +107,7 @@ def test_field_that_issue_would_refuse_is_reported_as_damage(
 ) -> None:
     """Each field has its type and is valid for `issue`; otherwise nothing is renewed."""
     put(tmp_path, 1, CLIENT)
-    file = tmp_path / ".dockertls" / record.NAME
+    file = tmp_path / ".dockertls" / "request.json"
     kept = json.loads(file.read_text())
     file.chmod(0o644)
     file.write_text(json.dumps({**kept, **change}))

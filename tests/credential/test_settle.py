@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.credential import condition, hooks, settle, store
+from dockertls_vault.credential import condition, hooks, pending, settle, store
 from dockertls_vault.credential.reader import locate
 from dockertls_vault.credential.settle import Running, Settled
 from dockertls_vault.credential.worker import by_worker
@@ -65,7 +65,7 @@ def test_a_credential_without_hooks_has_nothing_pending(tmp_path: Path) -> None:
     """Nothing is written either."""
     put(tmp_path, 1, CLIENT)
     assert run(tmp_path) == Settled()
-    assert not (tmp_path / ".dockertls" / hooks.STATE).exists()
+    assert not (tmp_path / ".dockertls" / pending.NAME).exists()
 
 
 def test_a_hook_that_failed_runs_again_until_it_succeeds(tmp_path: Path) -> None:
@@ -160,4 +160,4 @@ def test_what_hooks_were_told_is_no_part_of_a_generation(tmp_path: Path) -> None
     run(tmp_path)
     with reading.opened(str(tmp_path / ".dockertls")) as private:
         assert hooks.read(private).completed == read(tmp_path).generation
-    assert (tmp_path / ".dockertls" / hooks.STATE).stat().st_mode & 0o777 == 0o444
+    assert (tmp_path / ".dockertls" / pending.NAME).stat().st_mode & 0o777 == 0o444

@@ -215,16 +215,18 @@ _PREFLIGHT: _Rows = (
     ),
 )
 _GENERATIONS: _Rows = (
-    ("three generations are kept", "KEPT = 3", "KEPT = 2"),
-    ("a fourth generation is removed", "KEPT = 3", "KEPT = 4"),
     (
         "the generation in use is the one that is opened",
         "        return os.path.samestat(",
         "        return name in os.readlink(CURRENT, dir_fd=private) and os.path.samestat(",
     ),
+)
+_RETIREMENT: _Rows = (
+    ("three generations are kept", "KEPT = 3", "KEPT = 2"),
+    ("a fourth generation is removed", "KEPT = 3", "KEPT = 4"),
     (
         "the generation in use is not discarded",
-        "        if not _is_current(name, staging, private):",
+        "        if not is_current(name, staging, private):",
         "        if True:",
     ),
 )
@@ -311,8 +313,8 @@ _HISTORY: _Rows = (
     ("a corrupt generation is refused", 'return f"it is corrupt: {error}"', "return None"),
     ("the generation in use is marked", "is_used=name == used", "is_used=False"),
 )
-_LAYOUT: _Rows = (
-    ("only root changes the owner", "if os.geteuid() not in (0, uid):", "if False:"),
+_LAYOUT: _Rows = (("only root changes the owner", "if os.geteuid() not in (0, uid):", "if False:"),)
+_NAMING: _Rows = (
     ("a key is 0400", "KEY_MODE = 0o400", "KEY_MODE = 0o440"),
     ("a key with a group is 0440", "KEY_MODE_WITH_GROUP = 0o440", "KEY_MODE_WITH_GROUP = 0o444"),
     ("certificates are 0444", "CERTIFICATE_MODE = 0o444", "CERTIFICATE_MODE = 0o644"),
@@ -681,6 +683,10 @@ TABLE: Table = {
         "credential/test_generations.py credential/test_store.py",
         _GENERATIONS,
     ),
+    "credential/retirement.py": (
+        "credential/test_generations.py credential/test_store.py",
+        _RETIREMENT,
+    ),
     "credential/worker.py": ("credential/test_worker.py credential/test_preflight.py", _WORKER),
     "credential/record.py": ("credential/test_record.py", _RECORD),
     "credential/backup.py": ("credential/test_backup.py", _BACKUP),
@@ -690,6 +696,7 @@ TABLE: Table = {
     ),
     "credential/history.py": ("credential/test_history.py test_rollback.py", _HISTORY),
     "credential/layout.py": ("credential files", _LAYOUT),
+    "credential/naming.py": ("credential files", _NAMING),
     "files/atomic.py": ("files/test_atomic.py credential", _ATOMIC),
     "files/reading.py": ("files/test_reading.py files/test_atomic.py", _READING),
     "files/writers.py": ("files/test_writers.py", _WRITERS),

@@ -13,10 +13,17 @@ _SCHEDULE: Rows = (
     ("a fleet does not renew at once", "_JITTER * _spread(seed)", "_JITTER * 0"),
     (
         "what would never be renewed cannot be written",
-        "if not self.issued < self.due < self.end:",
+        "if not issued < due < end:",
         "if False:",
     ),
+    ("an expired certificate is due", "if self.end <= now:", "if False:"),
+    ("a clock that was set back makes it due", "if now < self.issued:", "if False:"),
+    ("it is not due earlier", "and self.due <= now:", "and True:"),
+)
+_DURATION: Rows = (
     ("a time without a time zone is rejected", "if time.tzinfo is None:", "if False:"),
+)
+_THRESHOLD: Rows = (
     (
         "a percentage is of the validity",
         "limit = schedule.validity * self.left",
@@ -37,10 +44,12 @@ _WINDOW: Rows = (
     ("a range of days may span the weekend", "% len(DAYS)\n    return", "\n    return"),
 )
 _CAUSES: Rows = (
-    ("an expired certificate is due", "if not left.total_seconds() > 0:", "if False:"),
-    ("a clock that was set back makes it due", "if now < schedule.issued:", "if False:"),
-    ("it is not due earlier", "    if now < schedule.due:\n", "    if False:\n"),
-    ("a threshold replaces the schedule", "if threshold is not None:", "if False:"),
+    ("a threshold replaces the schedule", "if threshold is None:", "if True:"),
+    (
+        "what has expired is due whatever the threshold",
+        "why = schedule.why_unusable(now)",
+        "why = None",
+    ),
     (
         "a name that is missing does not make it due",
         "if name not in before.all",
@@ -56,21 +65,23 @@ _SETTLE: Rows = (
         "",
     ),
     ("hooks wait for their window", "    if waiting is not None:\n", "    if False:\n"),
-    (
-        "what nobody serves yet waits for nothing",
-        "if window is None or end is None:",
-        "end = end or now.max.replace(tzinfo=now.tzinfo)\n    if window is None:",
-    ),
-    (
-        "hooks do not wait until the certificate in use has expired",
-        "or end <= opening.start else",
-        "or False else",
-    ),
     ("a failure is remembered", "replace(found.hooks, failure=failure)", "found.hooks"),
     (
         "common hooks run, too",
         "return (*found.record.hooks, *running.common)",
         "return found.record.hooks",
+    ),
+)
+_PENDING: Rows = (
+    (
+        "what nobody serves yet waits for nothing",
+        "if window is None or end is None:",
+        "end = end or now.max.replace(tzinfo=now.tzinfo)\n        if window is None:",
+    ),
+    (
+        "hooks do not wait until the certificate in use has expired",
+        "or end <= opening.start else",
+        "or False else",
     ),
 )
 _HOOKS: Rows = (
@@ -132,10 +143,16 @@ _HOOK_OPTION: Rows = (
 )
 
 TABLE: Table = {
-    "certificate/schedule.py": ("certificate/test_schedule.py", _SCHEDULE),
+    "duration.py": ("certificate/test_schedule.py", _DURATION),
+    "certificate/schedule.py": (
+        "certificate/test_schedule.py credential/test_causes.py",
+        _SCHEDULE,
+    ),
+    "certificate/threshold.py": ("certificate/test_threshold.py", _THRESHOLD),
     "window.py": ("test_window.py", _WINDOW),
     "credential/causes.py": ("credential/test_causes.py", _CAUSES),
     "credential/settle.py": ("credential/test_settle.py", _SETTLE),
+    "credential/pending.py": ("credential/test_settle.py", _PENDING),
     "credential/hooks.py": ("credential/test_hooks.py", _HOOKS),
     "credential/registry.py": ("credential/test_registry.py", _REGISTRY),
     "cli/previous.py": ("test_issue_again.py", _PREVIOUS),

@@ -1,0 +1,179 @@
+"""A glance at the files of a credential: what they show without a name or a certificate parsed.
+
+`needs-renewal` does no more than this at each tick of a timer, so all that is imported here imports
+little itself: no dataclasses, pathlib or logging.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dockertls_vault.errors import ConflictingState
+from dockertls_vault.files import descriptors, reading
+
+from . import due, generations, naming, pending
+from .naming import (
+    CERTIFICATE_MODE,
+    GENERATION_NAMES,
+    KEY_MODE,
+    KEY_MODE_WITH_GROUP,
+    PRIVATE,
+    REQUEST,
+)
+
+if TYPE_CHECKING:
+    from .due import Due
+    from .naming import Names
+    from .pending import LastRun
+
+_DIND = ("server", "client")
+_REFER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Requested(NamedTuple):
+    """What request.json says of the files and hooks: ``window`` is when hooks may run."""
+
+    public_names: Names
+    key_mode: int
+    has_hooks: bool
+    window: str | None
+
+
+class Glance(NamedTuple):
+    """A credential at a glance.
+
+    ``generation`` is the name of the one in use, None if there is none; ``due`` says when it is
+    due, None if that is known only from its certificate; ``last_run`` for which generation the
+    hooks ran to the end; ``damage`` what was lost or changed since it was installed.
+    """
+
+    requested: Requested
+    generation: str | None
+    due: Due | None
+    last_run: LastRun
+    damage: tuple[str, ...]
+
+
+def locate(directory: str) -> dict[str, int]:
+    """Return the directories of the credentials in ``directory``, each with the uid of its owner.
+
+    Without a credential in it, those of the layout dind are its subdirectories.
+    """
+    places = (directory, *(f"{directory.rstrip('/')}/{purpose}" for purpose in _DIND))
+    return {place: owner for place in places if (owner := _owner(place)) is not None}
+
+
+def look(directory: str) -> Glance:
+    """Return what the files in the directory of a credential show.
+
+    Raises OSError, and ConflictingState if request.json is missing or corrupt.
+    """
+    with (
+        descriptors.opened(directory, _REFER) as opened,
+        reading.opened(PRIVATE, opened) as private,
+    ):
+        requested = _requested(directory, private)
+        used = _in_use(private)
+        return Glance(
+            requested,
+            used,
+            None if used is None else due.read(used, private),
+            pending.read(private),
+            (*_misled(requested.public_names, opened), *_changed(requested, used, private)),
+        )
+
+
+def _owner(directory: str) -> int | None:
+    """Return the uid that owns ``directory`` if it holds a credential, else None."""
+    try:
+        with descriptors.opened(directory, _REFER) as opened:
+            found = os.stat(PRIVATE, dir_fd=opened)
+            return os.fstat(opened).st_uid if stat.S_ISDIR(found.st_mode) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def without_request(directory: object) -> ConflictingState:
+    """Return the error for a credential that has no request.json."""
+    return ConflictingState(
+        f"{directory}/{PRIVATE}/{REQUEST}, which describes the credential, is missing",
+        hint="issue another certificate, which writes it again",
+    )
+
+
+def with_corrupt_request(directory: object) -> ConflictingState:
+    """Return the error for a credential whose request.json cannot be understood."""
+    return ConflictingState(
+        f"{directory}/{PRIVATE}/{REQUEST} is corrupt",
+        hint="remove it; the next certificate recreates it",
+    )
+
+
+def _requested(directory: str, private: int) -> Requested:
+    try:
+        return _from_json(json.loads(reading.read(REQUEST, private, follow=False)))
+    except FileNotFoundError:
+        raise without_request(directory) from None
+    # RecursionError: deeply nested brackets.
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise with_corrupt_request(directory) from None
+
+
+def _from_json(kept: Any) -> Requested:
+    window = kept["window"]
+    if window is not None and not isinstance(window, str):
+        raise TypeError(window)
+    return Requested(
+        naming.public_names(kept["purpose"], kept["layout"]),
+        KEY_MODE if kept["group"] is None else KEY_MODE_WITH_GROUP,
+        bool(kept["hooks"]),
+        window,
+    )
+
+
+def _in_use(private: int) -> str | None:
+    try:
+        with reading.opened(generations.DIRECTORY, private) as kept:
+            return generations.in_use(private, kept)
+    except FileNotFoundError:
+        return None
+
+
+def _misled(names: Names, directory: int) -> tuple[str, ...]:
+    """Say which public names do not lead to the generation in use."""
+    return tuple(
+        f"{public} is missing" if not _exists(public, directory) else f"{public} was replaced"
+        for public, ours in naming.links(names)
+        if reading.link_target(public, directory) != ours
+    )
+
+
+def _exists(name: str, within: int) -> bool:
+    return os.access(name, os.F_OK, dir_fd=within, follow_symlinks=False)
+
+
+def _changed(requested: Requested, used: str | None, private: int) -> tuple[str, ...]:
+    """Say which files of the generation in use are missing, or have another mode."""
+    if used is None:
+        return ("no generation is in use",)
+    modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, requested.key_mode)
+    found = []
+    with (
+        reading.opened(generations.DIRECTORY, private) as kept,
+        reading.opened(used, kept) as generation,
+    ):
+        for name, mode in zip(GENERATION_NAMES, modes, strict=True):
+            try:
+                status = os.lstat(name, dir_fd=generation)
+            except FileNotFoundError:
+                found.append(f"{name} is missing from the generation {used}")
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                found.append(f"{name} of the generation {used} is not a regular file")
+            elif stat.S_IMODE(status.st_mode) != mode:
+                is_now = f"{stat.S_IMODE(status.st_mode):04o}"
+                found.append(f"{name} of the generation {used} has mode {is_now}, not {mode:04o}")
+    return tuple(found)
