@@ -14,7 +14,9 @@ from .certificate import verify
 from .certificate.certificate import (
     certificates_pem,
     fingerprint,
+    is_self_signed,
     is_signed_by,
+    load_all,
     serial_text,
 )
 from .certificate.names import Names
@@ -31,9 +33,11 @@ from .errors import DockerTLSError, RenewalFailed, RenewalOverdue
 from .issue import issue, server_common_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
+
+    from cryptography.x509 import Certificate
 
     from .certificate.schedule import Schedule
     from .certificate.threshold import Threshold
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from .credential.layout import Placement
     from .credential.record import Record
     from .credential.settle import Running
+    from .issue import Issued
     from .mounts import Mounts
 
 
@@ -127,9 +132,13 @@ def _renew(
     except DockerTLSError as error:
         action, more, failure = Action.FAILED, (), _failed(error, schedule, clock())
     now = by_worker(place, condition.read)
+    settled = Settled()
     # No daemon that still runs may be restarted with files that are damaged.
-    broken = failure is not None and bool(found.damage or damage)
-    settled = Settled() if broken else settle.settle(now, running, clock())
+    if failure is None or not (found.damage or damage):
+        try:
+            settled = settle.settle(now, running, clock())
+        except DockerTLSError as error:  # what was installed stays installed
+            failure = failure or error
     if settled.failure is not None:
         hook = hooks.failed(settled.failure.command, settled.failure.reason)
         more = more if failure is None else (*more, hook.message)
@@ -165,7 +174,10 @@ def _schedule(found: Condition, in_use: Contents | None) -> Schedule | None:
     """Return when the certificate in use is due, None if there is none that can be used."""
     if found.due is not None:
         return found.due.schedule
-    return None if in_use is None else contents.schedule_of(found, in_use)
+    try:
+        return None if in_use is None else contents.schedule_of(found, in_use)
+    except ValueError:  # it had expired when it was installed
+        return None
 
 
 def _local_causes(
@@ -177,9 +189,12 @@ def _local_causes(
     now: datetime,
 ) -> tuple[Cause, ...]:
     """Return why it is renewed, as far as this machine knows."""
+    damage = (*found.damage, *damage)
+    if schedule is None and not damage:
+        damage = ("the certificate in use had expired before it was installed",)
     return (
         *((Cause(Reason.FORCED, "--force"),) if policy.force else ()),
-        *causes.of_damage((*found.damage, *damage)),
+        *causes.of_damage(damage),
         *(() if schedule is None else causes.of_schedule(schedule, now, policy.threshold)),
         *(() if names is None else causes.of_names(names, policy.detect())),
     )
@@ -210,7 +225,16 @@ def _remote_causes(
     if not known and not is_signed_by(in_use.leaf, default):
         subject = default.subject.rfc4514_string()
         return (Cause(Reason.ISSUER_CHANGED, f"the default issuer is now {subject!r}"),)
-    return causes.of_trust(in_use.roots, mounts.bundle(record))
+    bundle = mounts.bundle(record)
+    if not _has_root(in_use, (*load_all(mounts.signing(record).issuers()), *bundle)):
+        return (Cause(Reason.ISSUER_CHANGED, "Vault no longer has the root of the certificate"),)
+    return causes.of_trust(in_use.roots, bundle)
+
+
+def _has_root(in_use: Contents, issuers: Sequence[Certificate]) -> bool:
+    """Tell whether the root above the certificate in use is among the issuers."""
+    *_, top = (in_use.leaf, *in_use.intermediates)
+    return any(is_signed_by(top, ca) for ca in issuers if is_self_signed(ca))
 
 
 def _act(
@@ -242,7 +266,25 @@ def _act(
             kept_key=in_use.key if in_use is not None and record.reuse_key else None,
             default_issuer=fingerprint(default),
         )
-    return Action.RENEWED, issued.warnings
+    return Action.RENEWED, (*_losses(found.record, in_use, issued), *issued.warnings)
+
+
+def _losses(record: Record, in_use: Contents | None, issued: Issued) -> Iterator[str]:
+    """Warn of what the certificate in use had, and the new one lacks."""
+    if in_use is None:
+        if record.reuse_key:
+            yield "the private key could not be reused, so a new one was generated"
+        return
+    described = issued.certificate
+    has = (*described.dns_names, *described.ip_addresses)
+    lost = [name for name in in_use.names.all if name not in has]
+    if refused := [name for name in lost if name in issued.dropped_names]:
+        yield (
+            f"the new certificate lacks {', '.join(refused)}, which the role {issued.role} or its "
+            "issuer no longer allows"
+        )
+    if gone := [name for name in lost if name not in refused]:
+        yield f"the new certificate lacks {', '.join(gone)}, which this machine no longer has"
 
 
 def _detected(found: Condition, policy: Policy) -> Record:

@@ -125,9 +125,17 @@ def _run(command: Command, environment: Mapping[str, str], timeout: timedelta, u
     finally:
         _end(process)
     if process.returncode < 0:
-        raise failed(command, f"killed by {signal.Signals(-process.returncode).name}")
+        raise failed(command, f"killed by {_signal_name(-process.returncode)}")
     if process.returncode > 0:
         raise failed(command, f"exit status {process.returncode}")
+
+
+def _signal_name(number: int) -> str:
+    """Return the name of a signal; most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _wait(process: subprocess.Popen[bytes], command: Command, timeout: timedelta) -> None:

@@ -164,7 +164,7 @@ class PKI:
         ``serial`` is in hexadecimal with colons. Needs no token.
         """
         try:
-            answer = self._reader.get(f"/v1/{self.mount}/cert/{serial}")
+            answer = self._read(f"cert/{serial}")
         except NotFound:
             return None
         seconds = fields.data(answer).get("revocation_time")
@@ -195,13 +195,12 @@ class PKI:
                 hint="create one with `dockertls-vault ca init`",
             ) from None
         except Denied:
-            raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
+            raise self._unknown_mount() from None
         return fields.texts(fields.data(listed), "keys")
 
     def issuer(self, reference: str) -> str:
         """Return an issuer in PEM, by id, by name or as ``default``; needs no token."""
-        path = f"/v1/{self.mount}/issuer/{quote(reference, safe='')}/json"
-        answer = self._reader.get(path)
+        answer = self._read(f"issuer/{quote(reference, safe='')}/json")
         return fields.certificate(fields.data(answer), "certificate")
 
     def role(self, name: str) -> dict[str, Any] | None:
@@ -221,6 +220,16 @@ class PKI:
         fields.text(role, "issuer_ref")
         return role
 
+    def _read(self, path: str) -> Any:
+        """Read what needs no token, so that Vault denies it only where nothing is mounted."""
+        try:
+            return self._reader.get(f"/v1/{self.mount}/{path}")
+        except Denied:
+            raise self._unknown_mount() from None
+
+    def _unknown_mount(self) -> UnknownMount:
+        return UnknownMount(f"no PKI mount {self.mount!r} in Vault")
+
     def _sign(self, role: str, parameters: Mapping[str, object]) -> Any:
         path = f"/v1/{self.mount}/sign/{quote(role)}"
         while True:
@@ -233,7 +242,7 @@ class PKI:
             except UnknownRole:
                 raise self._unknown_role(role) from None
             except UnknownMount:
-                raise UnknownMount(f"no PKI mount {self.mount!r} in Vault") from None
+                raise self._unknown_mount() from None
 
     def _lease_warnings(self, role: str, body: Any) -> tuple[str, ...]:
         """Warn that a leased certificate is revoked together with the token that requested it."""
