@@ -132,13 +132,13 @@ def _renew(
     except DockerTLSError as error:
         action, more, failure = Action.FAILED, (), _failed(error, schedule, clock())
     now = by_worker(place, condition.read)
-    settled = Settled()
     # No daemon that still runs may be restarted with files that are damaged.
-    if failure is None or not (found.damage or damage):
-        try:
-            settled = settle.settle(now, running, clock())
-        except DockerTLSError as error:  # what was installed stays installed
-            failure = failure or error
+    broken = failure is not None and bool(found.damage or damage)
+    settled = Settled()
+    try:
+        settled = settled if broken else settle.settle(now, running, clock())
+    except DockerTLSError as error:  # what was installed stays installed
+        failure = failure or error
     if settled.failure is not None:
         hook = hooks.failed(settled.failure.command, settled.failure.reason)
         more = more if failure is None else (*more, hook.message)

@@ -314,11 +314,11 @@ def test_what_is_gone_is_no_longer_known(tmp_path: Path, caplog: pytest.LogCaptu
     here, gone = tmp_path / "here", tmp_path / "gone"
     registry = Registry(tmp_path / "state")
     for directory in (here, gone):
-        directory.mkdir()
+        (directory / ".dockertls").mkdir(parents=True)
         registry.add(directory)
-    gone.rmdir()
+    (gone / ".dockertls").rmdir()
     assert known(registry) == (here,)
-    assert f"{gone} is gone" in caplog.text
+    assert f"the credential in {gone} is gone" in caplog.text
     caplog.clear()
     assert known(registry) == (here,)
     assert caplog.text == ""

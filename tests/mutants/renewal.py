@@ -38,8 +38,52 @@ _RENEW: Rows = (
         "broken = failure is not None",
     ),
 )
+_CHANGES: Rows = (
+    (
+        "a certificate whose root is gone is renewed",
+        "if not _has_root(",
+        "if False and not _has_root(",
+    ),
+    (
+        "a name that a role refuses now is told",
+        "if refused := [name for name in lost if name in issued.dropped_names]:",
+        "if refused := []:",
+    ),
+    (
+        "a name that the machine lost is told",
+        "if gone := [name for name in lost if name not in refused]:",
+        "if False:",
+    ),
+    (
+        "a key that cannot be reused is told",
+        "        if record.reuse_key:\n",
+        "        if False:\n",
+    ),
+)
+_PLACE: Rows = (
+    ("the group of the key is kept", "uid=uid, gid=asked.gid)", "uid=uid)"),
+    ("the owner of the files is kept", "uid=uid, gid=asked.gid)", "gid=asked.gid)"),
+)
+_WORKER: Rows = (
+    (
+        "root writes as the owner of the directory",
+        "uid=place.uid if worker == os.geteuid() else worker",
+        "uid=place.uid",
+    ),
+)
+_PKI: Rows = (
+    (
+        "a mount that is gone is not a token that was rejected",
+        '            return self._reader.get(f"/v1/{self.mount}/{path}")\n        except Denied:',
+        '            return self._reader.get(f"/v1/{self.mount}/{path}")\n        except KeyError:',
+    ),
+)
 
 TABLE: Table = {
+    "renew.py after a change": ("test_renew_changes.py", _CHANGES),
+    "credential/record.py again": ("test_renew.py", _PLACE),
+    "credential/condition.py again": ("test_renew.py", _WORKER),
+    "vault/pki.py of a mount that is gone": ("test_renew_changes.py", _PKI),
     "mounts.py": ("test_renew_all.py", _MOUNTS),
     "renew.py in a run": ("test_renew_all.py", _RENEW),
 }
