@@ -265,6 +265,7 @@ def _act(
             clock=clock,
             kept_key=in_use.key if in_use is not None and record.reuse_key else None,
             default_issuer=fingerprint(default),
+            successor_of=found.generation,
         )
     return Action.RENEWED, (*_losses(found.record, in_use, issued), *issued.warnings)
 
@@ -310,7 +311,10 @@ def _update_trust(
         due=Due(schedule, found.due.default_issuer if found.due else None),
     )
     place = found.record.replacing(found.place)
-    return store.install(place, material, found.record, replace=False, now=now).warnings
+    installed = store.install(
+        place, material, found.record, replace=False, now=now, successor_of=found.generation
+    )
+    return installed.warnings
 
 
 def _failed(error: DockerTLSError, schedule: Schedule | None, now: datetime) -> DockerTLSError:

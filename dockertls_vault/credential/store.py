@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import ConflictingState, Locked
+from dockertls_vault.errors import ConflictingState, Locked, TryAgain
 from dockertls_vault.files import atomic, reading, walk
 
 from . import backup, due, generations, hooks, pending, record, retirement
@@ -86,25 +86,39 @@ class Installed:
 
 
 def install(
-    placement: Placement, material: Material, requested: Record, *, replace: bool, now: datetime
+    placement: Placement,
+    material: Material,
+    requested: Record,
+    *,
+    replace: bool,
+    now: datetime,
+    successor_of: str | None = None,
 ) -> Installed:
     """Install a credential with one atomic swap, and keep the last three generations.
 
-    ``now`` (UTC) becomes part of the generation's name. Raises what ``preflight.check`` raises, and
-    Locked if another process holds the lock for longer than LOCK_WAIT; the installed credential is
-    unchanged then. A failure after the new set is in use is only a warning.
+    ``now`` (UTC) becomes part of the generation's name; ``successor_of`` is the generation that
+    must still be in use, None if any may be. Raises what ``preflight.check`` raises, TryAgain if
+    another generation is in use, and Locked if another process holds the lock for longer than
+    LOCK_WAIT; the installed credential is unchanged then. A failure after the new set is in use is
+    only a warning.
     """
     check(placement, replace=replace)
 
     def work(placement: Placement) -> Installed:
-        return _install(placement, material, requested, replace=replace, now=now)
+        return _install(placement, material, requested, successor_of, replace=replace, now=now)
 
     with refusals(placement.directory):
         return by_worker(placement, work, make=True)
 
 
 def _install(
-    placement: Placement, material: Material, requested: Record, *, replace: bool, now: datetime
+    placement: Placement,
+    material: Material,
+    requested: Record,
+    successor_of: str | None,
+    *,
+    replace: bool,
+    now: datetime,
 ) -> Installed:
     """Install it with the permissions of ``placement.worker``."""
     stamp = generations.stamp(now)
@@ -114,6 +128,11 @@ def _install(
     with _opened(placement) as places:
         foreign = check(placement, replace=replace)
         before = generations.in_use(places.private, places.generations)
+        if successor_of not in (None, before):
+            raise TryAgain(
+                f"another run has since changed the credential in {placement.directory}",
+                hint="run it again: it starts from what is installed now",
+            )
         _write(name, material, modes, placement, places)
         if foreign:
             _adopt(placement, stamp, places)

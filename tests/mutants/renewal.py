@@ -60,6 +60,9 @@ _CHANGES: Rows = (
         "        if False:\n",
     ),
 )
+_BESIDE: Rows = (
+    ("a renewal undoes no other change", "if successor_of not in (None, before):", "if False:"),
+)
 _PLACE: Rows = (
     ("the group of the key is kept", "uid=uid, gid=asked.gid)", "uid=uid)"),
     ("the owner of the files is kept", "uid=uid, gid=asked.gid)", "gid=asked.gid)"),
@@ -81,6 +84,7 @@ _PKI: Rows = (
 
 TABLE: Table = {
     "renew.py after a change": ("test_renew_changes.py", _CHANGES),
+    "credential/store.py beside another run": ("test_renew_beside.py", _BESIDE),
     "credential/record.py again": ("test_renew.py", _PLACE),
     "credential/condition.py again": ("test_renew.py", _WORKER),
     "vault/pki.py of a mount that is gone": ("test_renew_changes.py", _PKI),
