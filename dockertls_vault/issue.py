@@ -106,7 +106,8 @@ def issue(
     not allow are omitted, unless none would remain. CAs that the new ca.pem no longer trusts are
     logged before anything is signed. ``ends_session`` says that Vault is asked nothing afterwards;
     ``kept_key`` is a private key in PEM to have signed again, and ``default_issuer`` is kept for
-    the next renewal (due.py); ``successor_of`` is as for ``store.install``. If anything fails, nothing has been installed.
+    the next renewal (due.py); ``successor_of`` is as for ``store.install``. If anything fails,
+    nothing has been installed.
     """
     _refuse_dind_with_two_mounts(record)
     preflight.check(place, replace=replace_files)
