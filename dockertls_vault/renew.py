@@ -23,13 +23,16 @@ from .certificate.names import Names
 from .credential import causes, condition, contents, hooks, settle, store
 from .credential.causes import Cause, Reason
 from .credential.due import Due
-from .credential.layout import Layout
+from .credential.layout import PRIVATE, Layout
 from .credential.reader import locate
+from .credential.record import NAME as REQUEST
 from .credential.settle import Settled
 from .credential.trust import warn_of_removed_cas
 from .credential.worker import by_worker
 from .duration import format_duration, format_time
-from .errors import DockerTLSError, RenewalFailed, RenewalOverdue
+from .errors import ConflictingState, DockerTLSError, RenewalFailed, RenewalOverdue
+from .files.atomic import KEEP
+from .files.writers import user_name
 from .issue import issue, server_common_name
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from .credential.contents import Contents
     from .credential.layout import Placement
     from .credential.record import Record
+    from .credential.registry import Registry
     from .credential.settle import Running
     from .issue import Issued
     from .mounts import Mounts
@@ -96,17 +100,19 @@ def renew(
     running: Running,
     mounts: Mounts,
     *,
+    registry: Registry,
     admins: str | None,
     clock: Callable[[], datetime],
 ) -> Renewal:
     """Renew the credential in ``directory`` if it is due, and run the hooks that are pending.
 
-    A failure is the result's ``error``, so that one credential keeps no other from being renewed.
+    In a directory of another user, ``registry`` must vouch for what is requested. A failure is the
+    result's ``error``, so that one credential keeps no other from being renewed.
     """
     try:
         place = locate(directory, admins=admins)
         with store.renewing(place):
-            return _renew(place, policy, running, mounts, clock)
+            return _renew(place, policy, running, mounts, registry, clock)
     except DockerTLSError as error:
         return Renewal(directory, Action.FAILED, error=error)
 
@@ -116,9 +122,11 @@ def _renew(
     policy: Policy,
     running: Running,
     mounts: Mounts,
+    registry: Registry,
     clock: Callable[[], datetime],
 ) -> Renewal:
     found = by_worker(place, condition.read)
+    is_requested = place.uid == KEEP or registry.vouches_for(place.directory, found.record)
     in_use, damage = by_worker(place, lambda _: contents.read(found))
     schedule = _schedule(found, in_use)
     names = _known_names(found.record, in_use)
@@ -128,6 +136,8 @@ def _renew(
         why, warnings = _look(found, in_use, mounts)
     failure: DockerTLSError | None = None
     try:
+        if why and not is_requested:
+            raise _not_requested(place)
         action, more = _act(found, in_use, why, policy, mounts, clock)
     except DockerTLSError as error:
         action, more, failure = Action.FAILED, (), _failed(error, schedule, clock())
@@ -153,6 +163,19 @@ def _renew(
         hooks=settled,
         error=failure,
         warnings=(*warnings, *more),
+    )
+
+
+def _not_requested(place: Placement) -> ConflictingState:
+    """Return the error for a request that its owner has changed since root issued it.
+
+    Root's token would sign whatever they write there.
+    """
+    owner = user_name(place.uid)
+    path = place.directory / PRIVATE / REQUEST
+    return ConflictingState(
+        f"{path} belongs to {owner}, and does not contain what root requested",
+        hint=f"issue the certificate again as root, or let {owner} renew it",
     )
 
 

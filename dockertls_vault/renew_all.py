@@ -74,6 +74,7 @@ def renew_all(
     policy: Policy,
     running: Running,
     session: Session,
+    registry: Registry,
     clock: Callable[[], datetime],
 ) -> Iterator[Renewal]:
     """Renew what is due of the credentials in ``directories``; yield each as it is done.
@@ -89,6 +90,7 @@ def renew_all(
             policy,
             running,
             mounts,
+            registry=registry,
             admins=session.settings.admin_group,
             clock=clock,
         )

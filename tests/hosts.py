@@ -16,6 +16,7 @@ from dockertls_vault.certificate.request import KeyType, Purpose, Request
 from dockertls_vault.certificate.threshold import parse_threshold
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.record import Record
+from dockertls_vault.credential.registry import Registry
 from dockertls_vault.credential.settle import Running
 from dockertls_vault.issue import issue
 from dockertls_vault.mounts import Mounts
@@ -54,6 +55,7 @@ class Host:
         self.session = session
         self.mount = mount
         self.out = out
+        self.registry = Registry(out.parent / "state")
         self.ahead = timedelta()
         self.names = HOST
 
@@ -68,9 +70,11 @@ class Host:
     def issue(self, record: Record = SERVER) -> None:
         """Install the first certificate."""
         record, pki = self.record(record), PKI(self.session, self.mount)
+        place = record.place(self.out)
+        self.registry.vouch(place.directory, record)
         issue(
             record,
-            record.place(self.out),
+            place,
             signer=pki,
             trust=pki,
             drop_refused_names=False,
@@ -86,6 +90,7 @@ class Host:
             Policy(lambda: self.names, threshold, force=force),
             Running({"PATH": os.environ["PATH"]}, timedelta(minutes=1)),
             Mounts(lambda path: PKI(self.session, path), self.clock),
+            registry=self.registry,
             admins=None,
             clock=self.clock,
         )

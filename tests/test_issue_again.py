@@ -18,6 +18,7 @@ from dockertls_vault.credential.registry import Registry
 from dockertls_vault.errors import Locked
 from dockertls_vault.host import identity
 
+from .harness.missing import needs_root
 from .mounts import lead_to
 
 if TYPE_CHECKING:
@@ -305,3 +306,75 @@ def test_credential_that_cannot_be_listed_is_issued_with_a_warning(
     said = capsys.readouterr().err
     assert "could not list this credential for renewal" in said
     assert f"`dockertls-vault renew {tmp_path / 'c'}` renews it" in said
+
+
+@pytest.fixture
+def of_nobody(shared_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let root issue a credential into a directory of the user nobody, with a registry of root."""
+    needs_root("only root works in directories of others")
+    out = shared_directory / "theirs"
+    out.mkdir()
+    shutil.chown(out, "nobody")
+    monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(shared_directory / "state"))
+    assert issue("client", "--owner", "nobody", "--name", "nobody", "--dir", out) == 0
+    return out
+
+
+def edit(out: Path, **fields: object) -> None:
+    """Change what is requested, as the owner of the directory can."""
+    path = out / ".dockertls" / "request.json"
+    changed = json.dumps(request(out) | fields)
+    path.unlink()
+    path.write_text(changed)
+    shutil.chown(path, "nobody")
+
+
+def test_root_renews_in_the_directory_of_another_user(of_nobody: Path) -> None:
+    """As long as what is requested is what root requested."""
+    before = (of_nobody / "cert.pem").read_bytes()
+    assert main.run(["renew", "--force"]) == 0
+    assert (of_nobody / "cert.pem").read_bytes() != before
+    assert issue("client", "--dir", of_nobody, "--owner", "nobody") == 0
+    assert request(of_nobody)["common_name"] == "nobody"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"common_name": "admin"},
+        {"purpose": "server", "role": "server", "dns_names": ["docker1.example.internal"]},
+        {"mount": "other"},
+        {"ttl_seconds": 86400},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_root_signs_nothing_that_the_owner_wrote(
+    of_nobody: Path, fields: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root's token may allow more than the owner's; neither renewing nor issuing again uses it."""
+    edit(of_nobody, **fields)
+    before = (of_nobody / "cert.pem").read_bytes()
+    assert main.run(["renew", "--force"]) in {69, 75}
+    assert "does not contain what root requested" in capsys.readouterr().err
+    assert (of_nobody / "cert.pem").read_bytes() == before
+    if "purpose" not in fields:
+        assert issue("client", "--dir", of_nobody, "--owner", "nobody", "--name", "n") == 0
+        said = capsys.readouterr().err
+        assert "ignored the previous request" in said
+        assert "as requested before" not in said
+
+
+def test_root_renews_detected_names_in_the_directory_of_another_user(
+    of_nobody: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are detected by root at each renewal, so the owner cannot choose them."""
+    shutil.rmtree(of_nobody / ".dockertls")
+    assert issue("server", "--owner", "nobody", "--replace", "--dir", of_nobody) == 0
+    name = "renamed.example.internal"
+    monkeypatch.setattr(identity.socket, "gethostname", lambda: name)  # type: ignore[attr-defined]  # imported there
+    for _ in range(2):
+        assert main.run(["renew", "--force"]) == 0
+    edit(of_nobody, dns_names=["docker9.example.internal"], common_name="docker9.example.internal")
+    assert main.run(["renew", "--force"]) == 0
+    assert name in request(of_nobody)["dns_names"]
+    assert "docker9.example.internal" not in request(of_nobody)["dns_names"]

@@ -98,6 +98,7 @@ class Fleet:
                 Policy(Names, force=force),
                 Running({"PATH": os.environ["PATH"]}, timedelta(minutes=1)),
                 session,
+                Registry(self.directories[0].parent / "state"),
                 _now,
             )
 

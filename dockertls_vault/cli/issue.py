@@ -150,7 +150,7 @@ def server(
     from dockertls_vault.issue import server_common_name
 
     into = install_directory(once("--dir", directory), SERVER_DIRECTORY)
-    before = Previous(None) if fresh else previous(into, Purpose.SERVER)
+    before = Previous(None) if fresh else _previous(into, Purpose.SERVER, settings)
     wanted = None if host is None else parse_names(host)
     given = before.choose("--host", wanted, "given_names", None)
     names, settings = _find_names(settings) if given is None else (given, settings)
@@ -204,7 +204,7 @@ def client(
     from dockertls_vault.host import identity
 
     into = install_directory(once("--dir", directory), CLIENT_DIRECTORY)
-    before = Previous(None) if fresh else previous(into, Purpose.CLIENT)
+    before = Previous(None) if fresh else _previous(into, Purpose.CLIENT, settings)
     wanted = None if name is None else parse_common_name(name)
     user = wanted or before.choose("--name", None, "request.common_name", identity.user_at_host())
     record = _record(
@@ -273,6 +273,12 @@ def _record(
     return record
 
 
+def _previous(directory: Path, purpose: Purpose, settings: Settings) -> Previous:
+    from dockertls_vault.credential.registry import Registry
+
+    return previous(directory, purpose, Registry(state_directory(settings, os.environ)))
+
+
 def _window(text: str | None, before: Previous) -> Window | None:
     if text == NONE:
         return None
@@ -324,7 +330,7 @@ def _issue(
         )
     if result.dropped_names:
         logger.info(issued.dropped_names(result))
-    unlisted = _list_for_renewal(place.directory, settings)
+    unlisted = _list_for_renewal(place.directory, record, settings)
     result = dataclasses.replace(result, hooks=settled.run_hooks(place, hooks))
     render.show(
         "issued",
@@ -338,12 +344,14 @@ def _issue(
     settled.report(result.hooks, record.layout if is_server else None)
 
 
-def _list_for_renewal(directory: Path, settings: Settings) -> tuple[str, ...]:
+def _list_for_renewal(directory: Path, record: Record, settings: Settings) -> tuple[str, ...]:
     """List the credential for ``renew``; return a warning if that fails."""
     from dockertls_vault.credential.registry import Registry
 
     try:
-        Registry(state_directory(settings, os.environ)).add(directory)
+        registry = Registry(state_directory(settings, os.environ))
+        registry.vouch(directory, record)
+        registry.add(directory)
     except DockerTLSError as error:
         name = shlex.quote(str(directory))
         why = f"could not list this credential for renewal: {error.message}"

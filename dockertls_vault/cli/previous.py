@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.duration import format_duration
 from dockertls_vault.errors import ConflictingState
+from dockertls_vault.files.atomic import KEEP
 from dockertls_vault.settings.schema import Flag, Variable, sources
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from dockertls_vault.certificate.request import Purpose
     from dockertls_vault.credential.record import Record
+    from dockertls_vault.credential.registry import Registry
     from dockertls_vault.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
@@ -83,17 +85,22 @@ def _arguments(value: object) -> list[tuple[str, ...]]:
     return [(shlex.quote(text),) for text in texts]
 
 
-def previous(directory: Path, purpose: Purpose) -> Previous:
+def previous(directory: Path, purpose: Purpose, registry: Registry) -> Previous:
     """Return the previous request for a credential of ``purpose`` in ``directory``.
 
-    One that cannot be read counts as none: the preflight then refuses the directory.
+    One that cannot be read counts as none: the preflight then refuses the directory. So does one
+    that another user may have written, unless ``registry`` vouches for it.
     """
     from dockertls_vault.credential import condition, reader
     from dockertls_vault.credential.worker import by_worker
 
-    for place in (directory / purpose.value, directory):
+    for where in (directory / purpose.value, directory):
         with suppress(ConflictingState, OSError):
-            found = by_worker(reader.locate(place), condition.read).record
-            if found.request.purpose is purpose:
+            place = reader.locate(where)
+            found = by_worker(place, condition.read).record
+            if found.request.purpose is not purpose:
+                continue
+            if place.uid == KEEP or registry.vouches_for(place.directory, found):
                 return Previous(found)
+            logger.warning("ignored the previous request in %s: root did not write it", where)
     return Previous(None)

@@ -72,12 +72,13 @@ def renew(
     policy = _policy(settings, force=force, expires_in=expires_in)
     hooks = running(settings, os.environ)
     named = tuple(options.directory("DIR", directory) for directory in directories or ())
-    chosen = named or known(Registry(state_directory(settings, os.environ)))
+    registry = Registry(state_directory(settings, os.environ))
+    chosen = named or known(registry)
     if not chosen:
         logger.info("no credential is known on this host: name its directory, or issue one")
     done = []
     with open_session(settings, preferences, needs_token=False) as session:
-        for renewal in renew_all(chosen, policy, hooks, session, _now):
+        for renewal in renew_all(chosen, policy, hooks, session, registry, _now):
             renewed.report(renewal)
             done.append(renewal)
     _finish(Renewals(tuple(done)), preferences, detailed=detailed_exitcode)

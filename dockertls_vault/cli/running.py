@@ -51,8 +51,11 @@ def _executables(directory: Path) -> list[Command]:
         raise InvalidSetting(f"cannot list the hooks in {directory}: {error.strerror}") from None
     found: list[Command] = []
     for path in (path for path in paths if not path.name.startswith(".")):
-        status = path.stat()
-        if stat.S_ISREG(status.st_mode) and status.st_mode & 0o111:
-            guarded.check(path, _USED)
-            found.append((str(path),))
+        try:
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode) and status.st_mode & 0o111:
+                guarded.check(path, _USED)
+                found.append((str(path),))
+        except OSError as error:
+            raise InvalidSetting(f"cannot use the hook {path}: {error.strerror}") from None
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -96,6 +97,17 @@ def read(path: Path, directory: int) -> Record | None:
     # RecursionError: deeply nested brackets.
     except (ValueError, TypeError, KeyError, InvalidInput, RecursionError):
         raise glance.with_corrupt_request(path) from None
+
+
+def digest(record: Record) -> str:
+    """Return the SHA-256 of what was requested, in hex.
+
+    Names that are detected are not part of it: they are detected again at each renewal.
+    """
+    kept = to_json(record)
+    if record.detected_names is not None:
+        kept |= {"dns_names": [], "ip_addresses": [], "common_name": None, "detected_names": []}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def to_json(record: Record) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """The credentials that this host knows, so that they are renewed without being named.
 
     STATE/credentials/<SHA-256 of the path, 32 digits> -> the credential's directory
+    STATE/requests/<the same digits> -> SHA-256 of what was requested for it
 
 An entry is a symbolic link, which is made and removed in one step and read without being followed.
 STATE is root's ``/var/lib/dockertls-vault``, or that of a user below XDG_STATE_HOME. What is
 listed is renewed with this process's rights, so nobody else may be able to write there.
+
+The digest is for root, who renews credentials in directories of other users: they can edit their
+request.json, and root's token must not sign whatever they write there.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.files import reading, walk
 
+from . import record
 from .layout import Placement
 from .preflight import refusals
 from .worker import make_component, refuse_component
@@ -26,7 +31,10 @@ from .worker import make_component, refuse_component
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .record import Record
+
 _ENTRIES = "credentials"
+_REQUESTS = "requests"
 _DIGITS = 32
 
 
@@ -41,20 +49,39 @@ class Registry:
 
         Raises CannotWrite if the list cannot be written.
         """
-        with refusals(self._state), self._entries(make=True) as entries:
+        with refusals(self._state), self._opened(_ENTRIES, make=True) as entries:
             with suppress(FileExistsError):
                 os.symlink(credential.absolute(), _name(credential), dir_fd=entries)
             os.fsync(entries)
 
-    def remove(self, credential: Path) -> None:
-        """Remove a directory from the list, if it is there; raises CannotWrite if that fails."""
+    def vouch(self, credential: Path, requested: Record) -> None:
+        """Remember what was requested; raises CannotWrite if that cannot be written."""
+        with refusals(self._state), self._opened(_REQUESTS, make=True) as requests:
+            with suppress(FileNotFoundError):
+                os.unlink(_name(credential), dir_fd=requests)
+            os.symlink(record.digest(requested), _name(credential), dir_fd=requests)
+            os.fsync(requests)
+
+    def vouches_for(self, credential: Path, requested: Record) -> bool:
+        """Tell whether this is what was requested when the credential was issued."""
         with (
             refusals(self._state),
             suppress(FileNotFoundError),
-            self._entries() as entries,
+            self._opened(_REQUESTS) as requests,
         ):
-            os.unlink(_name(credential), dir_fd=entries)
-            os.fsync(entries)
+            return reading.link_target(_name(credential), requests) == record.digest(requested)
+        return False
+
+    def remove(self, credential: Path) -> None:
+        """Remove a directory from the list, if it is there; raises CannotWrite if that fails."""
+        for kind in (_REQUESTS, _ENTRIES):
+            with (
+                refusals(self._state),
+                suppress(FileNotFoundError),
+                self._opened(kind) as entries,
+            ):
+                os.unlink(_name(credential), dir_fd=entries)
+                os.fsync(entries)
 
     def known(self) -> tuple[Path, ...]:
         """Return the directories listed, in the order of their paths.
@@ -64,16 +91,16 @@ class Registry:
         with (
             refusals(self._state),
             suppress(FileNotFoundError),
-            self._entries() as entries,
+            self._opened(_ENTRIES) as entries,
         ):
             targets = (reading.link_target(name, entries) for name in reading.entries(entries))
             return tuple(sorted(Path(target) for target in targets if target is not None))
         return ()
 
     @contextmanager
-    def _entries(self, *, make: bool = False) -> Iterator[int]:
-        """Open the directory of the entries; raises FileNotFoundError if it is missing."""
-        where = self._state / _ENTRIES
+    def _opened(self, name: str, *, make: bool = False) -> Iterator[int]:
+        """Open a directory in STATE; raises FileNotFoundError if it is missing."""
+        where = self._state / name
         place = Placement(where, kind=None, worker=os.geteuid(), movable=False)
         making = make_component if make else None
         with walk.open_directory(where, partial(refuse_component, place), making) as reached:

@@ -6,12 +6,15 @@ import os
 import pwd
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dockertls_vault.certificate.names import Names
 from dockertls_vault.credential.registry import Registry
 from dockertls_vault.errors import CannotWrite
+from tests.credentials import CLIENT, SERVER
 
 
 @pytest.fixture
@@ -99,3 +102,21 @@ def test_a_list_that_cannot_be_read_is_no_empty_list(state: Path, tmp_path: Path
     finally:
         os.seteuid(me)
         state.parent.chmod(0o755)
+
+
+def test_registry_vouches_for_what_was_requested_last(state: Path, tmp_path: Path) -> None:
+    """For one directory, until it is removed; names that are detected may differ."""
+    registry = Registry(state)
+    assert not registry.vouches_for(tmp_path, CLIENT)
+    registry.vouch(tmp_path, CLIENT)
+    registry.vouch(tmp_path, SERVER)
+    assert registry.vouches_for(tmp_path, SERVER)
+    assert not registry.vouches_for(tmp_path, CLIENT)
+    assert not registry.vouches_for(tmp_path / "other", SERVER)
+    detected = replace(SERVER, detected_names=Names(("b.example",)))
+    assert not registry.vouches_for(tmp_path, detected)
+    registry.vouch(tmp_path, detected)
+    renamed = replace(detected, request=replace(SERVER.request, names=Names(("c.example",))))
+    assert registry.vouches_for(tmp_path, renamed)
+    registry.remove(tmp_path)
+    assert not registry.vouches_for(tmp_path, renamed)
