@@ -23,9 +23,9 @@ from .certificate.names import Names
 from .credential import causes, condition, contents, hooks, settle, store
 from .credential.causes import Cause, Reason
 from .credential.due import Due
-from .credential.layout import PRIVATE, Layout
+from .credential.layout import Layout
+from .credential.naming import PRIVATE, REQUEST
 from .credential.reader import locate
-from .credential.record import NAME as REQUEST
 from .credential.settle import Settled
 from .credential.trust import warn_of_removed_cas
 from .credential.worker import by_worker

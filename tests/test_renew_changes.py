@@ -103,7 +103,8 @@ def test_a_mount_that_was_removed_stops_no_other_renewal(
     policy = Policy(lambda: HOST)
     running = Running({}, timedelta(minutes=1))
     (host.out / "ca.pem").unlink()
-    first, second = renew_all((other.out, host.out), policy, running, host.session, host.clock)
+    both = (other.out, host.out)
+    first, second = renew_all(both, policy, running, host.session, host.registry, host.clock)
     assert first.action is Action.NOTHING
     assert (second.action, second.error) == (Action.RENEWED, None)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pwd
 import shlex
 import signal
 import subprocess
@@ -111,7 +112,7 @@ def _run(command: Command, environment: Mapping[str, str], timeout: timedelta, u
     try:
         process = subprocess.Popen(
             command,
-            env=dict(environment),
+            env={**environment, **_home(uid)},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=2,
@@ -164,6 +165,21 @@ def _identity(uid: int) -> dict[str, Any]:
         return {}
     user = fsuid.user(uid)
     return {"user": uid, "group": user.gid, "extra_groups": sorted(user.groups)}
+
+
+def _home(uid: int) -> dict[str, str]:
+    """Return the variables that depend on the user; none if this process is that user."""
+    if uid == os.geteuid():
+        return {}
+    with suppress(KeyError):  # not every user has an entry
+        entry = pwd.getpwuid(uid)
+        return {
+            "HOME": entry.pw_dir,
+            "USER": entry.pw_name,
+            "LOGNAME": entry.pw_name,
+            "SHELL": entry.pw_shell,
+        }
+    return {"HOME": "/", "USER": str(uid), "LOGNAME": str(uid)}
 
 
 def _to_json(state: State) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class Host:
             record = replace(record, hooks=(("sh", "-c", _HOOK, "hook", str(self.live)),))
         for out in self.outs:
             aged.install(self.authority, record, out, age)
+            self.registry.vouch(record.place(out).directory, record)
 
     def _prepare(self) -> None:
         self.live.mkdir()

@@ -92,8 +92,8 @@ _HOOKS: Rows = (
     ("a hook reads nothing", "stdin=subprocess.DEVNULL", "stdin=None"),
     (
         "a hook gets only what is listed",
-        "env=dict(environment)",
-        "env={**os.environ, **environment}",
+        "env={**environment, ",
+        "env={**os.environ, **environment, ",
     ),
 )
 _REGISTRY: Rows = (
