@@ -17,7 +17,7 @@ or 0440 with a group.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -133,15 +133,17 @@ def _install(
                 f"another run has since changed the credential in {placement.directory}",
                 hint="run it again: it starts from what is installed now",
             )
-        _write(name, material, modes, placement, places)
-        if foreign:
-            _adopt(placement, stamp, places)
-        record.write(requested, places.private, places.staging)
-        due_file = due.to_bytes(material.due, name)
-        atomic.replace(due.NAME, due_file, due.MODE, places.private, places.staging)
+        with _withdrawn_on_failure(name, places):
+            _write(name, material, modes, placement, places)
+            if foreign:
+                _adopt(placement, stamp, places)
+            record.write(requested, places.private, places.staging)
+            due_file = due.to_bytes(material.due, name)
+            atomic.replace(due.NAME, due_file, due.MODE, places.private, places.staging)
+            swapped = _swap(name, placement, places)
         spared = {name} if before is None else {name, before}
         warnings = (
-            *_swap(name, placement, places),
+            *swapped,
             *retirement.retire(places.generations, places.staging, spared),
             *retirement.discard(places.staging, places.private),
         )
@@ -259,6 +261,18 @@ def _write(
             atomic.create(file, content, mode, place, uid=placement.uid, gid=gid)
         os.fsync(place)
     atomic.move(name, places.staging, places.generations)
+
+
+@contextmanager
+def _withdrawn_on_failure(name: str, places: _Places) -> Iterator[None]:
+    """Move a generation back to staging if it cannot be put in use, and so remove its key."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            if generations.in_use(places.private, places.generations) != name:
+                os.rename(name, name, src_dir_fd=places.generations, dst_dir_fd=places.staging)
+        raise
 
 
 def _adopt(placement: Placement, stamp: str, places: _Places) -> None:

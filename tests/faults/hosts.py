@@ -50,7 +50,7 @@ class Kind:
 
     ``change`` happens to the host before the run, which ends with ``status``, as every later run
     does. ``action`` is what the run does, ``hooked`` whether hooks run, ``copies`` how many
-    credentials there are.
+    credentials there are, ``directory_of`` whose directory was there before.
     """
 
     record: Record = SERVER
@@ -60,7 +60,7 @@ class Kind:
     hooked: bool = False
     status: int = 0
     copies: int = 1
-    owned: bool = False
+    directory_of: str | None = None
 
 
 class Host:
@@ -143,9 +143,10 @@ class Host:
         for name in (LOG, "ok"):
             (self.live / name).touch()
         (self.live / LOG).chmod(0o666)
-        for out in self.outs if self.kind.owned else ():
-            out.mkdir(mode=0o755)
-            shutil.chown(out, OWNER)
+        if (owner := self.kind.directory_of) is not None:
+            for out in self.outs:
+                out.mkdir(mode=0o755)
+                shutil.chown(out, owner)
         self.install(self.kind.age)
         for directory in self.directories:
             self.registry.add(directory)
@@ -208,8 +209,8 @@ KINDS = {
     "docker:dind": Kind(replace(SERVER, layout=Layout.DIND), hooked=True),
     "a client": Kind(CLIENT, age=timedelta(minutes=55)),
     "--group": Kind(replace(SERVER, group=GROUP)),
-    "--owner": Kind(replace(SERVER, owner=OWNER, group=GROUP), hooked=True),
-    "the owner's directory": Kind(replace(SERVER, owner=OWNER), hooked=True, owned=True),
+    "--owner": Kind(replace(SERVER, owner=OWNER, group=GROUP), hooked=True, directory_of="root"),
+    "the owner's directory": Kind(replace(SERVER, owner=OWNER), hooked=True, directory_of=OWNER),
     "four generations": Kind(change=_four),
     "three credentials": Kind(copies=3, hooked=True),
     "hooks": Kind(hooked=True),

@@ -19,6 +19,7 @@ from tests.harness.dialect.proxy import speaking
 
 from . import strace
 from .hosts import AFTER_THE_WORK, BEFORE_THE_WORK, KINDS, LOG, Host
+from .scenarios import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +120,7 @@ def _points(host: Host) -> list[AtCall | AtRequest | InHook]:
     points = [AtCall(call) for call in calls if call.place != LOG]  # which the hook writes
     points += [AtRequest(nth, answered=answered) for nth, answered in requests]
     # A hook that runs as another user cannot kill root.
-    if host.kind.hooked and not host.kind.owned:
+    if host.kind.hooked and host.kind.directory_of != OWNER:
         points += [InHook(BEFORE_THE_WORK)]
         points += [InHook(AFTER_THE_WORK)] if status == 0 else []
     return points

@@ -63,6 +63,20 @@ _CHANGES: Rows = (
 _BESIDE: Rows = (
     ("a renewal undoes no other change", "if successor_of not in (None, before):", "if False:"),
 )
+_DISK: Rows = (
+    (
+        "a full disk leaves no generation that nobody uses",
+        "if generations.in_use(places.private, places.generations) != name:",
+        "if False:",
+    ),
+)
+_SETTLED: Rows = (
+    (
+        "what was installed is told even if its hooks cannot be remembered",
+        "except DockerTLSError as error:  # what was installed stays installed",
+        "except KeyError as error:",
+    ),
+)
 _PLACE: Rows = (
     ("the group of the key is kept", "uid=uid, gid=asked.gid)", "uid=uid)"),
     ("the owner of the files is kept", "uid=uid, gid=asked.gid)", "gid=asked.gid)"),
@@ -85,6 +99,8 @@ _PKI: Rows = (
 TABLE: Table = {
     "renew.py after a change": ("test_renew_changes.py", _CHANGES),
     "credential/store.py beside another run": ("test_renew_beside.py", _BESIDE),
+    "credential/store.py on a full disk": ("test_renew_disk.py", _DISK),
+    "renew.py on a full disk": ("test_renew_disk.py", _SETTLED),
     "credential/record.py again": ("test_renew.py", _PLACE),
     "credential/condition.py again": ("test_renew.py", _WORKER),
     "vault/pki.py of a mount that is gone": ("test_renew_changes.py", _PKI),

@@ -1,0 +1,191 @@
+"""A renewal whose directory is full, read-only, or not ours: what is there stays as it is."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import subprocess
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.credential import store
+from dockertls_vault.errors import CannotWrite, RenewalFailed
+from dockertls_vault.renew import Action
+
+from .harness.dialect.servers import on_openbao
+from .harness.missing import as_root, missing
+from .hosts import SERVER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .hosts import Host
+
+pytestmark = [on_openbao, pytest.mark.slow]
+
+# All but what is written last says which generation is due when, and is ignored if it is not in
+# use (due.json); and the lock, which stays.
+_MAY_CHANGE = {"due.json", "renewal.lock"}
+_CHANGES = ("mkdir", "open", "fchmod", "fsync", "rename", "symlink", "unlink", "rmdir")
+
+
+def tree(directory: Path) -> dict[str, tuple[int, int, int, bytes]]:
+    """Return the mode, owner, group and content of everything in a directory."""
+    found = {}
+    for path in sorted(directory.rglob("*")):
+        status = path.lstat()
+        content = b""
+        if stat.S_ISLNK(status.st_mode):
+            content = os.fsencode(path.readlink())
+        elif stat.S_ISREG(status.st_mode):
+            content = path.read_bytes()
+        if path.name not in _MAY_CHANGE:
+            name = str(path.relative_to(directory))
+            found[name] = (status.st_mode, status.st_uid, status.st_gid, content)
+    return found
+
+
+@pytest.mark.parametrize("bundle", [False, True], ids=["certificate", "ca.pem"])
+def test_disk_that_is_full_at_any_call_changes_nothing_before_the_swap(
+    host: Host, tmp_path: Path, bundle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Afterwards it is a warning, or a hook that runs once more; the next run does the rest."""
+    log = tmp_path / "log"
+    host.issue(replace(SERVER, hooks=(("sh", "-c", f"echo ran >> {log}"),)))
+    host.renew()
+    if bundle:
+        path = f"/v1/{host.mount}/root/rotate/internal"
+        host.session.adapter.post(path, json={"common_name": "next", "not_before_duration": "5m"})
+    template = tmp_path / "template"
+    shutil.copytree(host.out, template, symlinks=True)
+    before, old = tree(host.out), host.files()
+    for succeeded in range(200):
+        shutil.rmtree(host.out)
+        shutil.copytree(template, host.out, symlinks=True)
+        with monkeypatch.context() as patch:
+            failed = _fail_once(succeeded, patch)
+            done = host.renew(force=not bundle)
+        if not failed:
+            break
+        if done.action is Action.FAILED:
+            assert "No space left on device" in str(done.error)
+            assert tree(host.out) == before
+            assert host.files() == old
+        else:
+            told = (*done.warnings, str(done.error))
+            assert any("No space left on device" in text for text in told)
+            assert host.files() != old
+        again = host.renew(force=not bundle and done.action is Action.FAILED)
+        assert again.error is None
+        assert host.files() != old
+        assert host.renew().hooks.ran == ()
+        assert host.renew().action is Action.NOTHING
+    assert succeeded > 30
+
+
+def _fail_once(calls: int, patch: pytest.MonkeyPatch) -> list[str]:
+    """Let ``calls`` changes of the disk succeed, fail the next with ENOSPC; return its name."""
+    left = iter(range(calls))
+    failed: list[str] = []
+
+    def wrap(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*arguments: object, **options: object) -> object:
+            changes = name != "open" or int(str(arguments[1])) & os.O_CREAT
+            if changes and not failed and next(left, None) is None:
+                failed.append(name)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **options)
+
+        patch.setattr(os, name, call)
+
+    for name in _CHANGES:
+        wrap(name)
+    return failed
+
+
+@as_root
+def test_full_file_system_keeps_the_old_credential(host: Host, tmp_path: Path) -> None:
+    """With space again, the next run renews."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    with _mounted("-t", "tmpfs", "-o", "size=256k", "none", str(volume)):
+        host.out = volume / "tls"
+        host.issue()
+        before = tree(host.out)
+        fill = volume / "fill"
+        with pytest.raises(OSError, match="No space left"):
+            fill.write_bytes(b"x" * (1 << 20))
+        done = host.renew(force=True)
+        assert "No space left on device" in str(done.error)
+        assert type(done.error) is RenewalFailed
+        assert "is valid for another 6d23h" in str(done.error)
+        assert tree(host.out) == before
+        fill.unlink()
+        assert host.renew(force=True).action is Action.RENEWED
+
+
+@as_root
+def test_read_only_file_system_is_named(host: Host) -> None:
+    """It cannot be renewed there, which is told before it is due."""
+    host.issue()
+    host.renew()
+    before = tree(host.out)
+    with _mounted("--bind", str(host.out), str(host.out)):
+        _mount("-o", "remount,ro,bind", str(host.out))
+        done = host.renew()
+        assert type(done.error) is CannotWrite
+        assert "Read-only file system" in done.error.message
+    assert tree(host.out) == before
+    assert host.renew().error is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_directory_without_write_permission_is_named(host: Host) -> None:
+    """It cannot be renewed there, which is told before it is due."""
+    host.issue()
+    private = host.out / ".dockertls"
+    private.chmod(0o555)
+    done = host.renew()
+    private.chmod(0o755)
+    assert type(done.error) is CannotWrite
+    assert "Permission denied" in done.error.message
+
+
+def test_hook_that_ran_but_cannot_be_remembered_is_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The renewal is reported as such, and the hook runs once more."""
+    host.issue(replace(SERVER, hooks=(("true",),)))
+    host.renew()
+
+    def remember(*_: object) -> None:
+        raise CannotWrite("cannot write in hooks.json")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "remember", remember)
+        done = host.renew(force=True)
+    assert done.action is Action.RENEWED
+    assert type(done.error) is CannotWrite
+    assert host.renew().hooks.ran == (("true",),)
+
+
+@contextmanager
+def _mounted(*arguments: str) -> Iterator[None]:
+    _mount(*arguments)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", arguments[-1]], check=True)
+
+
+def _mount(*arguments: str) -> None:
+    if subprocess.run(["mount", *arguments], capture_output=True, check=False).returncode != 0:
+        missing("nothing can be mounted here")
