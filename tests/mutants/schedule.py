@@ -109,7 +109,31 @@ _REGISTRY: Rows = (
         "lambda _: None, making",
     ),
 )
+_VOUCHING: Rows = (
+    (
+        "root renews only what root requested",
+        "        if why and not is_requested:\n",
+        "        if False:\n",
+    ),
+)
+_DIGEST: Rows = (
+    (
+        "detected names may differ",
+        "    if record.detected_names is not None:\n        kept |=",
+        "    if False:\n        kept |=",
+    ),
+    (
+        "given names may not",
+        "    if record.detected_names is not None:\n        kept |=",
+        "    if True:\n        kept |=",
+    ),
+)
 _PREVIOUS: Rows = (
+    (
+        "what another user wrote is not requested",
+        "if place.uid == KEEP or registry.vouches_for(place.directory, found):",
+        "if True:",
+    ),
     ("what is given is requested", "        if given is not None:\n", "        if False:\n"),
     (
         "what was requested is requested again",
@@ -155,6 +179,8 @@ TABLE: Table = {
     "credential/pending.py": ("credential/test_settle.py", _PENDING),
     "credential/hooks.py": ("credential/test_hooks.py", _HOOKS),
     "credential/registry.py": ("credential/test_registry.py", _REGISTRY),
+    "renew.py for root": ("test_issue_again.py", _VOUCHING),
+    "credential/record.py of a request": ("credential/test_registry.py", _DIGEST),
     "cli/previous.py": ("test_issue_again.py", _PREVIOUS),
     "cli/hook_option.py": ("cli/test_hook_option.py", _HOOK_OPTION),
 }
