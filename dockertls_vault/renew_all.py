@@ -50,6 +50,18 @@ class Renewals:
         )
 
 
+@dataclass(frozen=True)
+class Selection:
+    """The credentials to renew: in the directories ``named``, or else all in the registry."""
+
+    registry: Registry
+    named: tuple[Path, ...] = ()
+
+    def directories(self) -> tuple[Path, ...]:
+        """Return the directories as of now; raises what ``known`` raises."""
+        return self.named or known(self.registry)
+
+
 def known(registry: Registry) -> tuple[Path, ...]:
     """Return the directories of the credentials that this host knows.
 

@@ -69,13 +69,19 @@ class Fleet:
         self.home = home
         self.directories: list[Path] = []
 
-    def issue(self, count: int, *, hooks: tuple[tuple[str, ...], ...] = ()) -> None:
+    def issue(
+        self,
+        count: int,
+        *,
+        hooks: tuple[tuple[str, ...], ...] = (),
+        ttl: timedelta = timedelta(hours=1),
+    ) -> None:
         """Install the first certificates, in a session of their own."""
         token = {"VAULT_TOKEN": self.operator.token}
         with operator.session(self.operator.address, **token) as session:
             pki = PKI(session, self.mount)
             for number in range(count):
-                record = Record(self._request(f"client{number}"), Layout.DOCKER, hooks=hooks)
+                record = Record(self._request(f"client{number}", ttl), Layout.DOCKER, hooks=hooks)
                 directory = self.home / f"{number:02}"
                 issue(
                     record,
@@ -116,14 +122,14 @@ class Fleet:
         """Return the path of the AppRole role."""
         return f"auth/{self.role.variables['DOCKERTLS_AUTH_MOUNT']}/role/ci"
 
-    def _request(self, name: str) -> Request:
+    def _request(self, name: str, ttl: timedelta) -> Request:
         return Request(
             purpose=Purpose.CLIENT,
             mount=self.mount,
             role="client",
             names=Names(),
             common_name=name,
-            ttl=timedelta(hours=1),
+            ttl=ttl,
             key_type=KeyType.EC_P256,
         )
 

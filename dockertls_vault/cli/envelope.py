@@ -22,11 +22,16 @@ from . import streams
 VERSION = 1
 
 
-def print_result(kind: str, result: object, *, warnings: Sequence[str], ok: bool) -> None:
-    """Print ``result``, a frozen dataclass; ``warnings`` include the result's own."""
+def print_result(
+    kind: str, result: object, *, warnings: Sequence[str], ok: bool, indent: int | None = 2
+) -> None:
+    """Print ``result``, a frozen dataclass; ``warnings`` include the result's own.
+
+    Without ``indent`` it is a single line, as one of many results that follow one another.
+    """
     data = to_json(result)
     data.pop("warnings", None)
-    _print({"kind": kind, "ok": ok, "data": data, "warnings": list(warnings)})
+    _print({"kind": kind, "ok": ok, "data": data, "warnings": list(warnings)}, indent)
 
 
 def print_failure(error: DockerTLSError) -> None:
@@ -68,7 +73,7 @@ def to_json(value: object) -> Any:
     return value
 
 
-def _print(envelope: dict[str, Any]) -> None:
+def _print(envelope: dict[str, Any], indent: int | None = 2) -> None:
     # Non-ASCII characters and DEL are escaped: some control a terminal or reverse the text.
-    text = json.dumps({"version": VERSION, **envelope}, indent=2)
+    text = json.dumps({"version": VERSION, **envelope}, indent=indent)
     streams.write(sys.stdout, text.replace("\x7f", "\\u007f") + "\n")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.errors import InvalidInput
 from dockertls_vault.settings.schema import Settings
 
 from . import options, renewed
@@ -21,8 +22,10 @@ from .running import running
 from .session import open_session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from dockertls_vault.renew import Policy
-    from dockertls_vault.renew_all import Renewals
+    from dockertls_vault.renew_all import Renewals, Selection
 
 logger = logging.getLogger(__name__)
 app = single_command()
@@ -58,30 +61,82 @@ def renew(
             "of the validity, give or take a tenth.",
         ),
     ] = None,
-    detailed_exitcode: Annotated[
+    detailed: Annotated[
         bool,
         typer.Option(
             "--detailed-exitcode", help="Exit with 2 if anything was renewed, 0 if nothing was due."
         ),
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Stay, and renew each certificate when it is due, as in a container."
+        ),
+    ] = False,
+    health_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --watch, write to FILE every minute whether renewals succeed.",
+        ),
+    ] = None,
 ) -> None:
     """Renew the certificates that are due, and run pending hooks."""
-    from dockertls_vault.credential.registry import Registry
-    from dockertls_vault.renew_all import Renewals, known, renew_all
-
-    policy = _policy(settings, force=force, expires_in=expires_in)
-    hooks = running(settings, os.environ)
-    named = tuple(options.directory("DIR", directory) for directory in directories or ())
-    registry = Registry(state_directory(settings, os.environ))
-    chosen = named or known(registry)
-    if not chosen:
+    selection = _selection(settings, directories or ())
+    policy = functools.partial(_policy, settings, force=force, expires_in=expires_in)
+    if not selection.directories():
         logger.info("no credential is known on this host: name its directory, or issue one")
+    if watch:
+        _refuse({"--force": force, "--expires-in": expires_in, "--detailed-exitcode": detailed})
+        _watch(settings, preferences, selection, policy, health_file)
+        return
+    _refuse({"--health-file": health_file}, without="--watch")
+    _finish(_once(settings, preferences, selection, policy()), preferences, detailed=detailed)
+
+
+def _once(
+    settings: Settings, preferences: Preferences, selection: Selection, policy: Policy
+) -> Renewals:
+    """Renew what is due, and log what was done."""
+    from dockertls_vault.renew_all import Renewals, renew_all
+
+    hooks = running(settings, os.environ)
+    chosen, registry = selection.directories(), selection.registry
     done = []
     with open_session(settings, preferences, needs_token=False) as session:
         for renewal in renew_all(chosen, policy, hooks, session, registry, _now):
             renewed.report(renewal)
             done.append(renewal)
-    _finish(Renewals(tuple(done)), preferences, detailed=detailed_exitcode)
+    return Renewals(tuple(done))
+
+
+def _watch(
+    settings: Settings,
+    preferences: Preferences,
+    selection: Selection,
+    policy: Callable[[], Policy],
+    health_file: str | None,
+) -> None:
+    from .watch import watch
+
+    written = None if health_file is None else options.directory("--health-file", health_file)
+    watch(settings, preferences, selection, policy, written)
+
+
+def _selection(settings: Settings, directories: Sequence[str]) -> Selection:
+    from dockertls_vault.credential.registry import Registry
+    from dockertls_vault.renew_all import Selection
+
+    named = tuple(options.directory("DIR", directory) for directory in directories)
+    return Selection(Registry(state_directory(settings, os.environ)), named)
+
+
+def _refuse(given: Mapping[str, object], *, without: str | None = None) -> None:
+    """Raise InvalidInput for a flag that makes no sense with --watch, or without it."""
+    for flag, value in given.items():
+        if value not in (None, False):
+            how = "cannot be combined with --watch" if without is None else f"needs {without}"
+            raise InvalidInput(f"{flag} {how}")
 
 
 def _now() -> datetime:

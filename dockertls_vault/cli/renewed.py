@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from dockertls_vault.duration import format_time
 from dockertls_vault.errors import TryAgain
 
-from . import render, speech
+from . import envelope, render, speech
+from .preferences import Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,41 @@ def report(renewal: Renewal) -> None:
         logger.info("%s: hooks wait for their window, which opens at %s", where, format_time(opens))
     if renewal.error is not None:
         speech.failed(f"{where}: {renewal.error.message}", renewal.error)
+
+
+def is_news(renewal: Renewal) -> bool:
+    """Tell whether there is anything to say but that nothing is due."""
+    from dockertls_vault.renew import Action
+
+    hooks = renewal.hooks
+    return bool(
+        renewal.action is not Action.NOTHING
+        or renewal.error
+        or renewal.warnings
+        or hooks.ran
+        or hooks.waiting_until
+    )
+
+
+def report_news(renewal: Renewal) -> None:
+    """Log what was done with a credential, if anything was."""
+    if is_news(renewal):
+        report(renewal)
+
+
+def show_news(done: Sequence[Renewal], preferences: Preferences) -> None:
+    """Print the result of one of many runs, if it did anything: as JSON in one line."""
+    from dockertls_vault.renew_all import Renewals
+
+    news = Renewals(tuple(filter(is_news, done)))
+    if preferences.output is Output.JSON:
+        if news.renewals:
+            envelope.print_result(
+                "renewals", news, warnings=news.warnings, ok=not news.errors, indent=None
+            )
+        return
+    for warning in news.warnings:
+        speech.say("warning", warning)
 
 
 def show(done: Renewals, preferences: Preferences) -> None:

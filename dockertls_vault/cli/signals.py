@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from dockertls_vault import stop
@@ -24,6 +24,7 @@ _LAST = 10.0
 # executes its next bytecode, so a signal that arrives just before that thread waits, or in another
 # thread, would be noticed after the wait; the alarm interrupts it.
 _TICK = 1.0
+_MANY = 65536  # signals; as many as a pipe holds
 
 
 class Termination:
@@ -79,6 +80,29 @@ def forwarded(receive: Callable[[int], None]) -> Iterator[None]:
     """Pass signals to ``receive`` within the block, as for a child process that we wait for."""
     with _handled(_FORWARDED, lambda number, _frame: receive(number)):
         yield
+
+
+@contextmanager
+def waking(number: signal.Signals) -> Iterator[Callable[[float], bool]]:
+    """Yield a function that sleeps for some seconds, or until the signal ``number`` arrives.
+
+    It returns whether the signal has arrived since it last returned.
+    """
+    woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def wake(_number: int, _frame: FrameType | None) -> None:
+        with suppress(BlockingIOError):  # it is full of signals already
+            os.write(waker, b"\0")
+
+    def sleep(seconds: float) -> bool:
+        return stop.readable(woken, seconds) and bool(os.read(woken, _MANY))
+
+    try:
+        with _handled((number,), wake):
+            yield sleep
+    finally:
+        os.close(woken)
+        os.close(waker)
 
 
 @contextmanager

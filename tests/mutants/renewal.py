@@ -95,6 +95,30 @@ _PKI: Rows = (
         '            return self._reader.get(f"/v1/{self.mount}/{path}")\n        except KeyError:',
     ),
 )
+_WATCH: Rows = (
+    ("it asks Vault every hour", "LOOK = timedelta(hours=1)", "LOOK = timedelta(days=1)"),
+    (
+        "a clock that was set back holds nothing up",
+        "return not self.start <= now < self.start + self.length",
+        "return now >= self.start + self.length",
+    ),
+    ("pauses after failures grow", "        self._failures += 1\n", ""),
+    ("pauses are bounded", "            _LONGEST_PAUSE,\n", ""),
+    ("pauses are jittered", "pause * (0.5 + self._random() / 2)", "pause"),
+    (
+        "what is still due is not renewed without end",
+        "if failed or stuck:",
+        "if failed:",
+    ),
+    ("one that fails delays no other", "if directory not in held and", "if not held and"),
+    (
+        "a short-lived certificate is tried more often",
+        "(each.valid_until - each.renewal_due) * _SHARE",
+        "_LONGEST_PAUSE",
+    ),
+    ("a wrong setting ends it at the start", "            if starts:\n", "            if False:\n"),
+    ("pending hooks wait for their window", "pending.waiting_until or now", "now"),
+)
 
 TABLE: Table = {
     "renew.py after a change": ("test_renew_changes.py", _CHANGES),
@@ -105,5 +129,6 @@ TABLE: Table = {
     "credential/condition.py again": ("test_renew.py", _WORKER),
     "vault/pki.py of a mount that is gone": ("test_renew_changes.py", _PKI),
     "mounts.py": ("test_renew_all.py", _MOUNTS),
+    "watch.py": ("test_watch.py", _WATCH),
     "renew.py in a run": ("test_renew_all.py", _RENEW),
 }

@@ -1,0 +1,48 @@
+"""The health file of a process that stays: whether renewals succeed, and since when they do not."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import CannotWrite
+from dockertls_vault.files import atomic, reading
+
+from . import envelope
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dockertls_vault.watch import Round
+
+_MODE = 0o644
+_VERSION = 1
+
+
+def write(path: Path, done: Round) -> None:
+    """Write the state after a round; a reader sees the former file or this one, complete.
+
+    Raises CannotWrite.
+    """
+    state = {
+        "version": _VERSION,
+        "ok": done.failing_since is None,
+        "failing_since": envelope.to_json(done.failing_since),
+        "at": envelope.to_json(done.at),
+        "next_due": envelope.to_json(done.next_due),
+        "credentials": done.count,
+    }
+    new = f".{path.name}.new"
+    try:
+        with reading.opened(str(path.parent.resolve())) as directory:
+            with suppress(FileNotFoundError):
+                os.unlink(new, dir_fd=directory)  # of a process that was killed
+            atomic.create(new, (json.dumps(state) + "\n").encode(), _MODE, directory)
+            os.rename(new, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError as error:
+        raise CannotWrite(
+            f"cannot write the health file {path}: {error.strerror}",
+            hint="choose a directory that exists and that this user can write to, such as /run",
+        ) from None

@@ -1,0 +1,52 @@
+"""Tell the supervisor of a service how it is, with systemd's protocol: sd_notify(3)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ABSTRACT = "@"
+_PATIENCE = 1.0  # seconds, for a supervisor that is behind with reading
+
+
+class Supervisor:
+    """The supervisor of this process, if there is one.
+
+    ``interval`` is how often at least it expects ``is_alive``, None if it does not.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._address = environ.get("NOTIFY_SOCKET")
+        self.interval = _interval(environ)
+
+    def tell(self, *states: str) -> None:
+        """Send states such as ``READY=1``; a failure is ignored: nobody may listen any more."""
+        if not self._address:
+            return
+        address = self._address
+        if address.startswith(_ABSTRACT):
+            address = f"\0{address[1:]}"
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(_PATIENCE)
+            sender.sendto("\n".join(states).encode(), address)
+
+    def is_alive(self) -> None:
+        """Say that this process does not hang."""
+        if self.interval is not None:
+            self.tell("WATCHDOG=1")
+
+
+def _interval(environ: Mapping[str, str]) -> timedelta | None:
+    """Return half of WATCHDOG_USEC, as sd_watchdog_enabled(3) recommends; it may be a parent's."""
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    if not microseconds.isdecimal() or environ.get("WATCHDOG_PID", str(os.getpid())) != str(
+        os.getpid()
+    ):
+        return None
+    return timedelta(microseconds=int(microseconds)) / 2

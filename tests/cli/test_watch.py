@@ -1,0 +1,220 @@
+"""``renew --watch`` as a container runs it: with a health file, a supervisor and signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.cli.main import run
+from tests.checkout import ROOT
+from tests.faults.signals import Role
+from tests.harness.process import LIMIT, wait_until
+from tests.test_renew_all import Fleet
+from tests.vault.operator import Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.harness.openbao import DevVault
+
+
+@pytest.fixture
+def fleet(openbao: DevVault, tmp_path: Path) -> Fleet:
+    """Return a host without credentials, which logs in with an AppRole role of its own."""
+    return Fleet(Role.make(Operator.of(openbao)), tmp_path / "credentials")
+
+
+@contextmanager
+def watching(fleet: Fleet, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Run ``renew --watch`` for the credentials of a host."""
+    known = {**fleet.role.variables, "BAO_ADDR": fleet.operator.address, **variables}
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "dockertls_vault", "renew", "--watch", *arguments),
+            *map(str, fleet.directories),
+        ],
+        env={**os.environ, **known},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _valid_until(directory: Path) -> str:
+    due = json.loads((directory / ".dockertls" / "due.json").read_text())
+    return str(due["end"])
+
+
+def test_certificates_are_renewed_until_a_signal(fleet: Fleet, tmp_path: Path) -> None:
+    """Real ones of a few seconds: the supervisor and the health file follow, no token is left."""
+    fleet.issue(2, ttl=timedelta(seconds=6))
+    before = fleet.role.accessors()
+    health, socket_path = tmp_path / "health", tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(socket_path))
+        supervisor.settimeout(LIMIT)
+        with watching(
+            fleet,
+            *("-o", "json", "--health-file", str(health)),
+            NOTIFY_SOCKET=str(socket_path),
+            WATCHDOG_USEC="10000000",
+        ) as process:
+            assert process.stdout is not None
+            told = supervisor.recv(4096).decode()
+            while told == "WATCHDOG=1":
+                told = supervisor.recv(4096).decode()
+            assert told.startswith("READY=1\nSTATUS=watching 2 credentials, the next is due at ")
+            ends = set(map(_valid_until, fleet.directories))
+            seen: list[dict[str, object]] = []
+            messages: list[str] = []
+            supervisor.setblocking(False)
+            while sum(each["action"] == "renewed" for each in seen) < 4:
+                messages += iter(lambda: _received(supervisor), "")  # its queue is short
+                envelope = json.loads(process.stdout.readline())
+                assert (envelope["kind"], envelope["ok"]) == ("renewals", True)
+                seen += envelope["data"]["renewals"]
+            wait_until(lambda: json.loads(health.read_text())["ok"])
+            state = json.loads(health.read_text())
+            assert (state["credentials"], state["failing_since"]) == (2, None)
+            assert ends.isdisjoint(map(_valid_until, fleet.directories))
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=LIMIT)
+        assert process.returncode == 0, said
+        messages += list(iter(lambda: _received(supervisor), ""))
+    assert "WATCHDOG=1" in messages
+    assert messages[-1] == "STOPPING=1"
+    assert health.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in tmp_path.glob(".health*")] == []
+    assert fleet.role.accessors() == before
+
+
+def _received(supervisor: socket.socket) -> str:
+    try:
+        return supervisor.recv(4096).decode()
+    except BlockingIOError:
+        return ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(fleet: Fleet, tmp_path: Path, number: int) -> None:
+    """While it sleeps, with exit status 0; SIGHUP has everything looked at before."""
+    fleet.issue(1)
+    health = tmp_path / "health"
+    with watching(fleet, "--health-file", str(health)) as process:
+        wait_until(health.exists)
+        first = health.stat().st_mtime_ns
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: health.stat().st_mtime_ns != first)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0
+    assert said.splitlines()[-1] == "ending, as a signal asked for"
+
+
+def test_a_failure_is_seen_in_the_health_file(fleet: Fleet, tmp_path: Path) -> None:
+    """It does not end the process, and a success puts it right."""
+    fleet.issue(1)
+    (fleet.directories[0] / "cert.pem").unlink()
+    health = tmp_path / "health"
+    path = f"{fleet.mount}/roles/client"
+    fleet.set_up(path, key_type="rsa", key_bits=2048)
+    with watching(fleet, "--health-file", str(health)) as process:
+        wait_until(health.exists)
+        state = json.loads(health.read_text())
+        assert state["ok"] is False
+        since = datetime.fromisoformat(state["failing_since"])
+        assert timedelta() <= datetime.now(UTC) - since < timedelta(seconds=LIMIT)
+        fleet.set_up(path, key_type="any", key_bits=0)
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: json.loads(health.read_text())["ok"])
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=LIMIT)
+    assert "renewals have failed since" in said
+    assert ": renewed: cert.pem is missing" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "status", "text"),
+    [
+        (["--watch", "--force"], {}, 2, "--force cannot be combined with --watch"),
+        (["--watch", "--expires-in", "8h"], {}, 2, "--expires-in cannot be combined"),
+        (["--watch", "--detailed-exitcode"], {}, 2, "--detailed-exitcode cannot be combined"),
+        (["--health-file", "x"], {}, 2, "--health-file needs --watch"),
+        (["--watch"], {"VAULT_CACERT": "/none"}, 78, "/none"),
+        (["--watch"], {}, 77, "no Vault token and no auth method"),
+    ],
+)
+def test_what_cannot_work_is_an_error_at_the_start(
+    fleet: Fleet,
+    arguments: list[str],
+    variables: dict[str, str],
+    status: int,
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With the status of that error, so that whoever starts it sees it."""
+    fleet.issue(1)
+    monkeypatch.setenv("BAO_ADDR", "https://127.0.0.1:1")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert run(["renew", *arguments, str(fleet.directories[0])]) == status
+    assert text in capsys.readouterr().err
+
+
+def test_a_health_file_that_cannot_be_written_is_an_error(
+    fleet: Fleet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """At the start; its directory is not created."""
+    fleet.issue(1)
+    for name, value in fleet.role.variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BAO_ADDR", fleet.operator.address)
+    health = str(tmp_path / "none" / "health")
+    arguments = ["renew", "--watch", "--health-file", health, str(fleet.directories[0])]
+    assert run(arguments) == 73
+    assert f"cannot write the health file {health}: No such file or directory" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "age", "healthy"),
+    [
+        ('{"version": 1, "ok": true}', timedelta(minutes=5), True),
+        ('{"version": 1, "ok": false}', timedelta(), False),
+        ('{"version": 1, "ok": true}', timedelta(minutes=30), False),
+        (None, timedelta(), False),
+    ],
+)
+def test_the_health_check_of_the_docs(
+    text: str | None, age: timedelta, healthy: bool, tmp_path: Path
+) -> None:
+    """It fails if renewals do, if the file is old, and if there is none."""
+    page = (ROOT / "docs/how-to/renew-in-a-container.md").read_text(encoding="utf-8")
+    (line,) = (line for line in page.splitlines() if line.strip().startswith("test: "))
+    health = tmp_path / "health"
+    if text is not None:
+        health.write_text(text)
+        then = (datetime.now(UTC) - age).timestamp()
+        os.utime(health, (then, then))
+    command = json.loads(line.partition("test: ")[2]).replace("/run/dockertls-health", str(health))
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True)
+    assert (done.returncode == 0) is healthy
