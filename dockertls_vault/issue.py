@@ -13,8 +13,7 @@ from .certificate.names import LONGEST_COMMON_NAME
 from .certificate.request import KeyType, Purpose
 from .certificate.schedule import plan
 from .credential import preflight, store
-from .credential.contents import jitter_seed
-from .credential.due import Due
+from .credential.due import Due, jitter_seed
 from .credential.layout import Kind, Layout
 from .credential.settle import Settled
 from .credential.trust import warn_of_removed_cas

@@ -81,7 +81,7 @@ class Renewal:
     """What was done with the credential in ``directory``, and why.
 
     ``valid_until`` and ``renewal_due`` are of the certificate in use afterwards, in UTC, None if
-    unknown.
+    unknown. ``vault_asked`` tells whether Vault answered all that a renewal may depend on.
     """
 
     directory: Path
@@ -91,6 +91,7 @@ class Renewal:
     renewal_due: datetime | None = None
     hooks: Settled = field(default_factory=Settled)
     error: DockerTLSError | None = None
+    vault_asked: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -141,6 +142,9 @@ def _renew(
         action, more = _act(found, in_use, why, policy, mounts, clock)
     except DockerTLSError as error:
         action, more, failure = Action.FAILED, (), _failed(error, schedule, clock())
+    asked = failure is None and not warnings
+    if action is Action.NOTHING and found.due is None and schedule and found.generation:
+        store.note_due(found.place, Due(schedule), found.generation)
     now = by_worker(place, condition.read)
     # No daemon that still runs may be restarted with files that are damaged.
     broken = failure is not None and bool(found.damage or damage)
@@ -162,6 +166,7 @@ def _renew(
         renewal_due=None if known is None else known.due,
         hooks=settled,
         error=failure,
+        vault_asked=asked,
         warnings=(*warnings, *more),
     )
 

@@ -43,6 +43,11 @@ class Renewals:
         return any(each.action in installed for each in self.renewals)
 
     @property
+    def vault_asked(self) -> bool:
+        """Whether Vault answered all that any of the renewals may depend on."""
+        return all(each.vault_asked for each in self.renewals)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """The warnings of all renewals, each with the directory that it is about."""
         return tuple(
@@ -60,6 +65,14 @@ class Selection:
     def directories(self) -> tuple[Path, ...]:
         """Return the directories as of now; raises what ``known`` raises."""
         return self.named or known(self.registry)
+
+    def note_look(self, done: Renewals, now: datetime) -> None:
+        """Note that Vault was asked about all credentials of the host, if it was.
+
+        `needs-renewal` calls for another look an hour later. Raises CannotWrite.
+        """
+        if not self.named and done.renewals and done.vault_asked:
+            self.registry.looked(now)
 
 
 def known(registry: Registry) -> tuple[Path, ...]:

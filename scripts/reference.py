@@ -14,6 +14,7 @@ from dockertls_vault import errors
 from dockertls_vault.cli.main import app
 from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.findings import Severity
+from dockertls_vault.needs_renewal import Need
 from dockertls_vault.settings import schema
 
 if TYPE_CHECKING:
@@ -222,6 +223,14 @@ def _exit_statuses() -> str:
         "0 means that every check passed. A check that ran without a conclusion is `unknown`, one",
         "that did not run is `skipped`: neither found a problem, nor ruled one out. See",
         "[how to read the results](../how-to/check.md).",
+        "",
+        "`needs-renewal` exits with its answer, as `ExecCondition=` of systemd.service(5) expects:",
+        "",
+        "| exit status | answer |",
+        "| --- | --- |",
+        *(f"| {need.value} | {need.meaning} |" for need in Need),
+        "",
+        "For several credentials, the first of 0, 255, 2 and 1 that any of them has is the answer.",
         "",
         "`status` exits with the status of the worst credential, as a monitoring plugin does:",
         "",

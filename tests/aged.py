@@ -9,8 +9,7 @@ from dockertls_vault.certificate.certificate import serial_text
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.certificate.schedule import plan
 from dockertls_vault.credential import store
-from dockertls_vault.credential.contents import jitter_seed
-from dockertls_vault.credential.due import Due
+from dockertls_vault.credential.due import Due, jitter_seed
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH
 

@@ -157,7 +157,7 @@ def test_commands_without_json_are_listed() -> None:
         if not any("-o" in parameter.opts for parameter in command.params)
     ]
     (sentence,) = re.findall(r"^(.*) have no `-o`", JSON, re.MULTILINE)
-    assert re.findall(r"`([a-z ]+)`", sentence) == without
+    assert re.findall(r"`([a-z -]+)`", sentence) == without
 
 
 @pytest.mark.parametrize("kind", RESULTS)

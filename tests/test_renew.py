@@ -15,9 +15,11 @@ from dockertls_vault.certificate.names import Names
 from dockertls_vault.credential.causes import Reason
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import Locked, RenewalFailed, RenewalOverdue
+from dockertls_vault.needs_renewal import Need, of_credential
 from dockertls_vault.renew import Action
 from dockertls_vault.vault.pki import PKI
 
+from .credentials import generations, swap_by_hand
 from .faults.scenarios import GROUP, OWNER
 from .harness.dialect.servers import on_openbao
 from .harness.missing import as_root
@@ -250,3 +252,15 @@ def test_hooks_run_after_the_swap(host: Host, tmp_path: Path) -> None:
     assert host.renew().hooks.ran == ()
     ok.unlink()
     assert host.renew(force=True).hooks.failure is not None
+
+
+def test_renew_writes_down_when_a_generation_is_due(host: Host) -> None:
+    """After a rollback only its certificate tells, which `needs-renewal` does not read."""
+    host.issue()
+    host.issue()
+    swap_by_hand(host.out, f"generations/{min(generations(host.out))}")
+    assert of_credential(str(host.out), (), host.clock()).need is Need.NEEDED
+    done = host.renew()
+    assert (done.action, done.vault_asked) == (Action.NOTHING, True)
+    answer = of_credential(str(host.out), (), host.clock())
+    assert (answer.need, answer.due) == (Need.NOT_DUE, done.renewal_due)

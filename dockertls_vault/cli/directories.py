@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import CannotWrite
-from dockertls_vault.settings import parsers
+from dockertls_vault.settings import parsers, places
 
 from . import options
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 SERVER_DIRECTORY = Path("/etc/docker/tls")
 CLIENT_DIRECTORY = Path("~/.docker")
-ROOT_STATE = Path("/var/lib/dockertls-vault")
-ROOT_HOOKS = Path("/etc/dockertls-vault/hooks.d")
 
 
 def docker_cli_directory(environ: Mapping[str, str]) -> Path:
@@ -46,18 +44,12 @@ def state_directory(settings: Settings, environ: Mapping[str, str]) -> Path:
     """
     if settings.state_dir is not None:
         return settings.state_dir
-    if os.geteuid() == 0:
-        return ROOT_STATE
-    home = environ.get("XDG_STATE_HOME") or parsers.path("~/.local/state")
-    return Path(home) / "dockertls-vault"
+    return parsers.path(places.state_directory(environ, os.geteuid()))
 
 
 def hooks_directories(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the directories of executables that run after every swap, root's first."""
-    if os.geteuid() == 0:
-        return (ROOT_HOOKS,)
-    home = environ.get("XDG_CONFIG_HOME") or parsers.path("~/.config")
-    return (ROOT_HOOKS, Path(home) / "dockertls-vault" / "hooks.d")
+    return tuple(map(parsers.path, places.hooks_directories(environ, os.geteuid())))
 
 
 def _refuse_foreign_home(directory: Path) -> None:

@@ -23,6 +23,7 @@ from .preferences import Failed, Preferences
 COMMANDS = {
     "issue": "issue",
     "renew": "renew",
+    "needs-renewal": "needs_renewal",
     "rollback": "rollback",
     "status": "status",
     "check": "check",
@@ -44,6 +45,9 @@ ALTERNATIVES = {
     "ca.pem",
 }
 EXIT_USAGE = 2
+# The status of any failure of these commands: 255 fails a systemd unit as its ExecCondition=, and
+# any other but 0 would skip it in silence.
+FAILURES = {"needs-renewal": 255}
 # Typer's base class for usage errors; its name differs between releases.
 _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 EXIT_BUG = 70
@@ -145,7 +149,12 @@ def run(arguments: Sequence[str]) -> int:
             return _run(arguments, termination)
     except Exception:  # noqa: BLE001 - last resort: a bug prints its traceback and has a status
         sys.excepthook(*sys.exc_info())
-        return EXIT_BUG
+        return _failed(arguments, EXIT_BUG)
+
+
+def _failed(arguments: Sequence[str], status: int) -> int:
+    """Return the status of a failure that usually has ``status``."""
+    return FAILURES.get(arguments[0] if arguments else "", status)
 
 
 def _run(arguments: Sequence[str], termination: signals.Termination) -> int:
@@ -154,12 +163,12 @@ def _run(arguments: Sequence[str], termination: signals.Termination) -> int:
     except _UsageError as error:
         speech.usage(error)
         _suggest_alternatives(arguments)
-        return EXIT_USAGE
+        return _failed(arguments, EXIT_USAGE)
     except SystemExit as done:  # shell completion
         return done.code if isinstance(done.code, int) else 0
     except stop.Stopped:
         return termination.status
     except Failed as failed:
         speech.failure(failed.error, failed.preferences)
-        return termination.status or failed.error.exit_status
+        return termination.status or _failed(arguments, failed.error.exit_status)
     return status or 0

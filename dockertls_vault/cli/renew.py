@@ -107,7 +107,9 @@ def _once(
         for renewal in renew_all(chosen, policy, hooks, session, registry, _now):
             renewed.report(renewal)
             done.append(renewal)
-    return Renewals(tuple(done))
+    renewals = Renewals(tuple(done))
+    selection.note_look(renewals, _now())
+    return renewals
 
 
 def _watch(

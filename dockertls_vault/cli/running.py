@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import InvalidSetting
-from dockertls_vault.files import guarded
+from dockertls_vault.files import guarded, reading
 
 from .directories import hooks_directories
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dockertls_vault.credential.hooks import Command
     from dockertls_vault.credential.settle import Running
@@ -41,21 +40,14 @@ def running(settings: Settings, environ: Mapping[str, str]) -> Running:
     return Running(kept, settings.hook_timeout, common)
 
 
-def _executables(directory: Path) -> list[Command]:
-    """Return the executables in a directory by name, as run-parts(8) runs them."""
+def _executables(directory: Path) -> Iterator[Command]:
     try:
-        paths = sorted(directory.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+        paths = reading.executables(str(directory))
     except OSError as error:
         raise InvalidSetting(f"cannot list the hooks in {directory}: {error.strerror}") from None
-    found: list[Command] = []
-    for path in (path for path in paths if not path.name.startswith(".")):
+    for path in paths:
         try:
-            status = path.stat()
-            if stat.S_ISREG(status.st_mode) and status.st_mode & 0o111:
-                guarded.check(path, _USED)
-                found.append((str(path),))
+            guarded.check(Path(path), _USED)
         except OSError as error:
             raise InvalidSetting(f"cannot use the hook {path}: {error.strerror}") from None
-    return found
+        yield (path,)

@@ -87,7 +87,7 @@ def status(
         ),
     ] = "3s",
 ) -> None:
-    """Show the certificates on this host, and what is wrong with them.
+    """Show the certificates on this host and their problems.
 
     A server's is compared with what its daemon presents, at DOCKER_HOST or on this host. Vault is
     not asked. The exit status is that of the worst, as of a monitoring plugin: 0 all is well,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from dockertls_vault.errors import VerificationError
 from dockertls_vault.files import reading
 
 from . import generations
+from .due import jitter_seed
 from .naming import GENERATION_NAMES
 
 if TYPE_CHECKING:
@@ -120,11 +120,6 @@ def _defects(error: Exception) -> tuple[str, ...]:
         case OSError():
             return (f"the files in use cannot be read: {error.strerror}",)
     return (f"the files in use are corrupt: {error}",)
-
-
-def jitter_seed(directory: Path) -> str:
-    """Return what spreads the renewals of a fleet: this host and the credential's directory."""
-    return f"{socket.gethostname()}:{directory}"
 
 
 def schedule_of(found: Condition, contents: Certificates) -> Schedule:

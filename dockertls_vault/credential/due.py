@@ -14,6 +14,8 @@ from dockertls_vault.certificate import schedule
 from dockertls_vault.files import reading
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dockertls_vault.certificate.schedule import Schedule
 
 NAME = "due.json"
@@ -30,6 +32,13 @@ class Due(NamedTuple):
 
     schedule: Schedule
     default_issuer: str | None = None
+
+
+def jitter_seed(directory: Path) -> str:
+    """Return what spreads the renewals of a fleet: this host and the credential's directory."""
+    import socket  # imported here: to read the file, nobody needs it
+
+    return f"{socket.gethostname()}:{directory}"
 
 
 def to_bytes(found: Due, generation: str) -> bytes:

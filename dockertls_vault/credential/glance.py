@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dockertls_vault.errors import ConflictingState
+from dockertls_vault.errors import ConflictingState, InvalidInput
 from dockertls_vault.files import descriptors, reading
 
 from . import due, generations, naming, pending
@@ -57,13 +57,19 @@ class Glance(NamedTuple):
     damage: tuple[str, ...]
 
 
-def locate(directory: str) -> dict[str, int]:
-    """Return the directories of the credentials in ``directory``, each with the uid of its owner.
+def locate(directory: str) -> tuple[str, int] | None:
+    """Return the directory of the credential in ``directory``, with the uid of its owner.
 
-    Without a credential in it, those of the layout dind are its subdirectories.
+    That may be a subdirectory, in the layout dind. None if there is no credential; raises
+    InvalidInput if there are two, and OSError.
     """
     places = (directory, *(f"{directory.rstrip('/')}/{purpose}" for purpose in _DIND))
-    return {place: owner for place in places if (owner := _owner(place)) is not None}
+    found = {place: owner for place in places if (owner := _owner(place)) is not None}
+    if directory not in found and len(found) > 1:
+        raise InvalidInput(
+            f"{directory} holds two credentials", hint=f"name one of them: {' or '.join(found)}"
+        )
+    return next(iter(found.items()), None)
 
 
 def look(directory: str) -> Glance:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dockertls_vault.certificate.request import Purpose
-from dockertls_vault.errors import ConflictingState, InvalidInput
+from dockertls_vault.errors import ConflictingState
 from dockertls_vault.files import atomic, reading
 
 from . import generations, glance
@@ -82,22 +82,17 @@ def locate(directory: Path, *, admins: str | None = None) -> Placement:
     directories above. Raises ConflictingState for no credential, InvalidInput for two.
     """
     whole = directory.absolute()
-    found = {Path(path): owner for path, owner in glance.locate(str(whole)).items()}
-    if whole not in found and len(found) > 1:
-        raise InvalidInput(
-            f"{directory} holds two credentials",
-            hint=f"name one of them: {' or '.join(map(str, found))}",
-        )
-    if not found:
+    found = glance.locate(str(whole))
+    if found is None:
         raise ConflictingState(
             f"no dockertls-vault credential in {directory}"
             if os.path.lexists(whole)
             else f"the directory {directory} does not exist",
             hint="pass the directory that was used as --dir",
         )
-    path, owner = next(iter(found.items()))
+    path, owner = found
     return Placement(
-        path,
+        Path(path),
         kind=None,
         uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP,
         admins=None if admins is None else gid(admins),

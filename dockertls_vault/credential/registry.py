@@ -2,6 +2,7 @@
 
     STATE/credentials/<SHA-256 of the path, 32 digits> -> the credential's directory
     STATE/requests/<the same digits> -> SHA-256 of what was requested for it
+    STATE/looked                                          empty; its mtime is in state.py
 
 An entry is a symbolic link, which is made and removed in one step and read without being followed.
 STATE is root's ``/var/lib/dockertls-vault``, or that of a user below XDG_STATE_HOME. What is
@@ -21,35 +22,36 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault.files import reading, walk
+from dockertls_vault.files import atomic, reading, walk
 
-from . import record
+from . import record, state
 from .layout import Placement
 from .preflight import refusals
 from .worker import make_component, refuse_component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from .record import Record
 
-_ENTRIES = "credentials"
 _REQUESTS = "requests"
+_LOOKED_MODE = 0o644
 _DIGITS = 32
 
 
 class Registry:
-    """The credentials listed in the directory ``state``, which is made when it is needed."""
+    """The credentials listed in a state ``directory``, which is made when it is needed."""
 
-    def __init__(self, state: Path) -> None:
-        self._state = state
+    def __init__(self, directory: Path) -> None:
+        self._state = directory
 
     def add(self, credential: Path) -> None:
         """List the directory of a credential; listing it twice is the same as once.
 
         Raises CannotWrite if the list cannot be written.
         """
-        with refusals(self._state), self._opened(_ENTRIES, make=True) as entries:
+        with refusals(self._state), self._opened(state.CREDENTIALS, make=True) as entries:
             with suppress(FileExistsError):
                 os.symlink(credential.absolute(), _name(credential), dir_fd=entries)
             os.fsync(entries)
@@ -74,7 +76,7 @@ class Registry:
 
     def remove(self, credential: Path) -> None:
         """Remove a directory from the list, if it is there; raises CannotWrite if that fails."""
-        for kind in (_REQUESTS, _ENTRIES):
+        for kind in (_REQUESTS, state.CREDENTIALS):
             with (
                 refusals(self._state),
                 suppress(FileNotFoundError),
@@ -91,15 +93,22 @@ class Registry:
         with (
             refusals(self._state),
             suppress(FileNotFoundError),
-            self._opened(_ENTRIES) as entries,
+            self._opened(state.CREDENTIALS) as entries,
         ):
-            targets = (reading.link_target(name, entries) for name in reading.entries(entries))
-            return tuple(sorted(Path(target) for target in targets if target is not None))
+            return tuple(map(Path, state.targets(entries)))
         return ()
+
+    def looked(self, now: datetime) -> None:
+        """Note that Vault had been asked about each credential at ``now``; raises CannotWrite."""
+        times = (now.timestamp(), now.timestamp())
+        with refusals(self._state), self._opened(".", make=True) as directory:
+            if not os.access(state.LOOKED, os.F_OK, dir_fd=directory, follow_symlinks=False):
+                atomic.create(state.LOOKED, b"", _LOOKED_MODE, directory)
+            os.utime(state.LOOKED, times, dir_fd=directory, follow_symlinks=False)
 
     @contextmanager
     def _opened(self, name: str, *, make: bool = False) -> Iterator[int]:
-        """Open a directory in STATE; raises FileNotFoundError if it is missing."""
+        """Open a directory in STATE, or ``.``; raises FileNotFoundError if it is missing."""
         where = self._state / name
         place = Placement(where, kind=None, worker=os.geteuid(), movable=False)
         making = make_component if make else None

@@ -138,8 +138,7 @@ def _install(
             if foreign:
                 _adopt(placement, stamp, places)
             record.write(requested, places.private, places.staging)
-            due_file = due.to_bytes(material.due, name)
-            atomic.replace(due.NAME, due_file, due.MODE, places.private, places.staging)
+            _write_due(material.due, name, places)
             swapped = _swap(name, placement, places)
         spared = {name} if before is None else {name, before}
         warnings = (
@@ -184,6 +183,20 @@ def remember(placement: Placement, state: hooks.State) -> None:
         with _opened(placement) as places:
             content = hooks.to_bytes(state)
             atomic.replace(pending.NAME, content, pending.MODE, places.private, places.staging)
+
+    with refusals(placement.directory):
+        by_worker(placement, work)
+
+
+def note_due(placement: Placement, found: Due, generation: str) -> None:
+    """Write when a generation is due, which only its certificate told until now.
+
+    Raises what ``install`` does.
+    """
+
+    def work(placement: Placement) -> None:
+        with _opened(placement) as places:
+            _write_due(found, generation, places)
 
     with refusals(placement.directory):
         by_worker(placement, work)
@@ -273,6 +286,11 @@ def _withdrawn_on_failure(name: str, places: _Places) -> Iterator[None]:
             if generations.in_use(places.private, places.generations) != name:
                 os.rename(name, name, src_dir_fd=places.generations, dst_dir_fd=places.staging)
         raise
+
+
+def _write_due(found: Due, generation: str, places: _Places) -> None:
+    content = due.to_bytes(found, generation)
+    atomic.replace(due.NAME, content, due.MODE, places.private, places.staging)
 
 
 def _adopt(placement: Placement, stamp: str, places: _Places) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Bytes; far more than any file of a credential needs.
 LARGEST = 1 << 20
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_EXECUTABLE = 0o111
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -30,7 +31,7 @@ def read(path: Path | str, within: int | None = None, *, follow: bool = True) ->
     """Return the content of a regular file of at most LARGEST bytes.
 
     Raises ValueError for anything else: reading a FIFO would block, and a device may be endless.
-    With ``follow``, the path may be a symbolic link; without it, that is an OSError.
+    Without ``follow``, that includes a symbolic link.
     """
     return read_with_status(path, within, follow=follow)[0]
 
@@ -39,6 +40,8 @@ def read_with_status(
     path: Path | str, within: int | None = None, *, follow: bool = True
 ) -> tuple[bytes, os.stat_result]:
     """Return what ``read`` does, with the file's status: its mode, owner and group."""
+    if not follow and stat.S_ISLNK(os.lstat(path, dir_fd=within).st_mode):
+        raise ValueError("it is a symbolic link")
     flags = _READ if follow else _READ | os.O_NOFOLLOW
     with descriptors.opened(path, flags, within) as descriptor:
         status = os.fstat(descriptor)
@@ -60,6 +63,27 @@ def link_target(name: str, within: int) -> str | None:
 def entries(within: int) -> list[str]:
     """Return the names of the entries in an open directory."""
     return os.listdir(within)
+
+
+def executables(directory: str) -> list[str]:
+    """Return the paths of the executables in a directory by name, as run-parts(8) finds them.
+
+    Hidden files are none of them. Empty if there is no such directory; raises OSError.
+    """
+    try:
+        with descriptors.opened(directory, OPEN_DIRECTORY & ~os.O_NOFOLLOW) as within:
+            names = sorted(name for name in entries(within) if not name.startswith("."))
+            return [f"{directory}/{name}" for name in names if _is_executable(name, within)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_executable(name: str, within: int) -> bool:
+    try:
+        mode = os.stat(name, dir_fd=within).st_mode
+    except OSError:  # such as a link that leads nowhere: whoever runs it finds out
+        return True
+    return stat.S_ISREG(mode) and bool(mode & _EXECUTABLE)
 
 
 def _content(descriptor: int) -> bytes:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from dockertls_vault.errors import DockerTLSError, InvalidInput, InvalidSetting
 from dockertls_vault.files import guarded
 
+from . import places
 from .schema import Flag, InFile, Origin, Settings, Source, Variable, sources
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-SYSTEM_FILE = Path("/etc/dockertls-vault/config.toml")
 _USE = guarded.Use(
     "decides where the token is sent",
-    f"keep root's settings in {SYSTEM_FILE}, and another user's in their own file "
+    f"keep root's settings in {places.SYSTEM_FILE}, and another user's in their own file "
     "(XDG_CONFIG_HOME)",
 )
 _INTEGER = 63  # bits of an integer in TOML, without the sign
@@ -29,11 +29,7 @@ _SECRETS = {"token", "secret_id", "wrapped_secret_id", "password", "jwt"}
 
 def config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the files to read if they exist, in order of precedence."""
-    home = environ.get("XDG_CONFIG_HOME") or (
-        f"{environ['HOME']}/.config" if environ.get("HOME") else None
-    )
-    users = (Path(home) / "dockertls-vault" / "config.toml",) if home else ()
-    return (*users, SYSTEM_FILE)
+    return tuple(map(Path, places.config_files(environ)))
 
 
 def resolve(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tests import mounts
 from tests.harness.openbao import running_openbao
 
-from . import distance, report, signing, timeline
+from . import distance, report, signing, tick, timeline
 from .contenders import ISSUING_ROLE, MOUNT, Contender, contenders, far_contenders
 from .gauge import Gauge, Usage, median, running_gauge
 
@@ -47,6 +47,7 @@ def main() -> int:
             _prepare(server)
             runners = far_contenders(vault, os.environ["PATH"], directory)
             sys.stdout.write(_commands("40 ms away, with a login", runners, directory) + "\n")
+        sys.stdout.write(tick.measured(_made(directory / "tick")) + "\n")
         sys.stdout.write(when)
     return 0
 

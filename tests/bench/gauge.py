@@ -37,15 +37,22 @@ class Gauge:
         self._starter = starter
         self._log = log
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> Usage:
-        """Run ``command`` in ``directory``; raises CommandFailed unless it exits with 0."""
+    def run(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        directory: Path,
+        *,
+        expected: int = 0,
+    ) -> Usage:
+        """Run ``command`` in ``directory``; raises CommandFailed for another exit status."""
         if self._starter.stdin is None or self._starter.stdout is None:
             raise CommandFailed("the starter has no pipes")
         order = [list(command), dict(environment), str(directory), str(self._log)]
         self._starter.stdin.write(json.dumps(order) + "\n")
         self._starter.stdin.flush()
         status, wall, cpu, kibibytes = json.loads(self._starter.stdout.readline())
-        if status != 0:
+        if status != expected:
             said = self._log.read_text(errors="replace")
             raise CommandFailed(f"{command} ended with {status}:\n{said}")
         return Usage(wall, cpu, kibibytes / 1024)

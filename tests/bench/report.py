@@ -52,6 +52,17 @@ def commands(head: str, found: Mapping[str, Usage], rivals: Sequence[str]) -> st
     return "".join(f"{line}\n" for line in lines)
 
 
+def ticks(head: str, found: Mapping[str, Usage]) -> str:
+    """Return a row per command, with the ratio of its CPU time to that of the first."""
+    base = next(iter(found.values()))
+    lines = [f"{head:<38}{'wall s':>9}{'CPU s':>9}{'CPU ratio':>11}"]
+    lines += [
+        f"{name:<38}{usage.wall:>9.4f}{usage.cpu:>9.4f}{usage.cpu / base.cpu:>11.2f}"
+        for name, usage in found.items()
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def rates(found: Sequence[Rate]) -> str:
     """Return a row per number of clients; the ceiling is what ab achieves on that server."""
     lines = [f"{'signatures a second':<38}{'ours':>9}{'ab':>9}{'ratio':>9}"]

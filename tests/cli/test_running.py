@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.cli import directories
 from dockertls_vault.cli.running import running
 from dockertls_vault.errors import InvalidSetting
+from dockertls_vault.settings import places
 from dockertls_vault.settings.schema import Settings
 from tests.harness.missing import needs_root
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the hooks folder of this host."""
     found = tmp_path / "hooks.d"
     found.mkdir()
-    monkeypatch.setattr(directories, "ROOT_HOOKS", found)
+    monkeypatch.setattr(places, "SYSTEM_HOOKS", str(found))
     return found
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from dockertls_vault.errors import InvalidSetting
 from dockertls_vault.files import guarded
-from dockertls_vault.settings.resolve import SYSTEM_FILE, resolve
+from dockertls_vault.settings.places import SYSTEM_FILE
+from dockertls_vault.settings.resolve import resolve
 from dockertls_vault.settings.schema import Settings
 from dockertls_vault.vault.login.token import given_token
 from tests import acls
@@ -183,7 +184,7 @@ def test_config_file_of_another_user_is_refused(file: Path) -> None:
     with pytest.raises(InvalidSetting, match="belongs to nobody") as caught:
         resolve({}, {}, [file])
     assert caught.value.message.startswith(f"{file} decides where the token is sent")
-    assert str(SYSTEM_FILE) in caught.value.hint
+    assert SYSTEM_FILE in caught.value.hint
 
 
 def _config_of_another(home: Path, _helper: Path) -> None:

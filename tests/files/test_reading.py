@@ -39,10 +39,23 @@ def test_a_file_is_read_up_to_a_limit(tmp_path: Path, within: int) -> None:
         reading.read("file", within)
 
 
+def test_executables_are_found_by_name(tmp_path: Path) -> None:
+    """Neither hidden files nor what is no executable file; a link that leads nowhere is one."""
+    folder = tmp_path / "hooks.d"
+    assert reading.executables(str(folder)) == []
+    folder.mkdir()
+    for name, mode in (("b", 0o755), ("a", 0o500), (".hidden", 0o755), ("readme", 0o644)):
+        (folder / name).touch()
+        (folder / name).chmod(mode)
+    (folder / "directory").mkdir()
+    (folder / "c").symlink_to("nowhere")
+    assert reading.executables(str(folder)) == [f"{folder}/{name}" for name in "abc"]
+
+
 def test_a_link_is_followed_unless_that_is_refused(tmp_path: Path, within: int) -> None:
     """Somebody else may have put it there."""
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "file").write_text("here")
     assert reading.read("link", within) == b"here"
-    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+    with pytest.raises(ValueError, match="a symbolic link"):
         reading.read("link", within, follow=False)

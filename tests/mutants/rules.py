@@ -289,14 +289,16 @@ _READER: _Rows = (
         "                    return CredentialFiles(*public)",
     ),
     (
-        "one of two credentials must be named",
-        "if whole not in found and len(found) > 1:",
-        "if False:",
-    ),
-    (
         "root leaves the work to the owner",
         "uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP",
         "uid=atomic.KEEP",
+    ),
+)
+_GLANCE: _Rows = (
+    (
+        "one of two credentials must be named",
+        "if directory not in found and len(found) > 1:",
+        "if False:",
     ),
 )
 _HISTORY: _Rows = (
@@ -694,6 +696,7 @@ TABLE: Table = {
         "credential/test_store.py credential/test_history.py test_rollback.py",
         _READER,
     ),
+    "credential/glance.py": ("test_rollback.py", _GLANCE),
     "credential/history.py": ("credential/test_history.py test_rollback.py", _HISTORY),
     "credential/layout.py": ("credential files", _LAYOUT),
     "credential/naming.py": ("credential files", _NAMING),

@@ -12,7 +12,8 @@ from dockertls_vault.certificate.request import KeyType
 from dockertls_vault.errors import InvalidInput, InvalidSetting
 from dockertls_vault.settings.address import Address, Proxy, Target
 from dockertls_vault.settings.method import Method
-from dockertls_vault.settings.resolve import SYSTEM_FILE, config_files, resolve
+from dockertls_vault.settings.places import SYSTEM_FILE
+from dockertls_vault.settings.resolve import config_files, resolve
 from dockertls_vault.settings.schema import Flag, InFile, Settings, Variable, sources
 
 # For each field: the value of a variable, and its parsed form.
@@ -288,10 +289,10 @@ def test_invalid_flag_is_named() -> None:
 def test_config_files_are_the_users_and_the_systems() -> None:
     """The user's (XDG) comes first."""
     user = Path("/c/dockertls-vault/config.toml")
-    assert config_files({"XDG_CONFIG_HOME": "/c", "HOME": "/h"}) == (user, SYSTEM_FILE)
+    assert config_files({"XDG_CONFIG_HOME": "/c", "HOME": "/h"}) == (user, Path(SYSTEM_FILE))
     home = Path("/h/.config/dockertls-vault/config.toml")
-    assert config_files({"HOME": "/h"}) == (home, SYSTEM_FILE)
-    assert config_files({}) == (SYSTEM_FILE,)
+    assert config_files({"HOME": "/h"}) == (home, Path(SYSTEM_FILE))
+    assert config_files({}) == (Path(SYSTEM_FILE),)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""``dockertls-vault needs-renewal [DIR…]``, if tick.py leaves it to the program."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dockertls_vault.needs_renewal import Need, of_host, overall
+from dockertls_vault.settings import places
+
+from . import options, speech, tick
+from .directories import state_directory
+from .help import Command, examples, single_command
+from .options import with_preferences
+from .preferences import Preferences
+
+if TYPE_CHECKING:
+    from dockertls_vault.needs_renewal import Answer
+
+logger = logging.getLogger(__name__)
+app = single_command()
+
+
+@app.command(
+    cls=Command,
+    epilog=examples(
+        "dockertls-vault needs-renewal && dockertls-vault renew",
+        "dockertls-vault needs-renewal ~/.docker",
+    ),
+)
+@with_preferences("quiet")
+def needs_renewal(
+    _preferences: Preferences,
+    directories: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DIR]...",
+            help="The directories of the credentials; by default, all that are known on this host.",
+        ),
+    ] = None,
+) -> None:
+    """Tell by the exit status whether a renewal is due.
+
+    0: `renew` has something to do. 1: it does not. 2: there is no credential. 255: any failure.
+    Only files are read, so a timer can run this often.
+    """
+    named = [str(options.directory("DIR", directory)) for directory in directories or ()]
+    answers = tick.find(named, os.environ) or _by_settings()
+    for text in tick.words([answer for answer in answers if answer.need is not Need.ERROR]):
+        logger.info("%s", text)
+    for answer in answers:
+        if answer.need is Need.ERROR:
+            speech.say("error", f"{answer.about}: {answer.reason}")
+            if answer.hint:
+                speech.say("hint", answer.hint)
+    raise typer.Exit(overall(answers))
+
+
+def _by_settings() -> tuple[Answer, ...]:
+    """Answer for the host whose state directory a configuration file names."""
+    settings = options.find_settings({"state_dir": None}, others=())
+    hooks = places.hooks_directories(os.environ, os.geteuid())
+    return of_host(str(state_directory(settings, os.environ)), hooks, datetime.now(UTC))
