@@ -6,11 +6,12 @@ Elsewhere tables and fields are tab-separated lines. Messages on stderr are in s
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import typer
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.text import Text
 
+_OURS = logging.getLogger("dockertls_vault")
 # The first cell of a graded row decides its color.
 _STYLES = {
     "ok": "green",
@@ -36,6 +38,8 @@ _STYLES = {
     "critical": "bold red",
 }
 _STYLE_OF_THE_REST = "red"
+# From how many steps on a progress bar is worth its line.
+_A_HANDFUL = 5
 _BAR_WIDTH = 20  # characters
 
 
@@ -241,6 +245,65 @@ class Spinner:
 def spinner(preferences: Preferences) -> Spinner | None:
     """Return a spinner if stderr is styled; otherwise None, and waits are logged as lines."""
     return Spinner() if streams.is_styled(sys.stderr) and not preferences.quiet else None
+
+
+class ProgressBar(logging.Handler):
+    """A progress bar on stderr, which also shows what the command is waiting for.
+
+    Messages appear above it. A logged one hides it until the next step is done, because what
+    follows may be the output of a hook, which does not know of the bar.
+    """
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        super().__init__()
+        self._progress = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=Console(file=sys.stderr, soft_wrap=True),
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=total)
+        self._waits = False
+
+    def __enter__(self) -> Self:
+        _OURS.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _OURS.removeHandler(self)
+        self._progress.stop()
+
+    def advance(self) -> None:
+        """Show that one more step is done."""
+        self._progress.start()
+        self._progress.update(self._task, advance=1, refresh=True)
+
+    def waiting(self, what: str) -> None:
+        """Show what the command is waiting for, beside the bar."""
+        self._waits = True
+        self._progress.start()
+        self._progress.update(self._task, description=printable(what), refresh=True)
+
+    def over(self) -> None:
+        """Show nothing beside the bar."""
+        if self._waits:
+            self._waits = False
+            self._progress.update(self._task, description="", refresh=True)
+
+    def emit(self, _record: logging.LogRecord) -> None:
+        """Hide the bar; the message has been printed."""
+        self._progress.stop()
+
+
+def progress_bar(total: int, preferences: Preferences) -> ProgressBar | None:
+    """Return a progress bar where ``spinner`` returns a spinner, if there are many steps."""
+    worth_it = total >= _A_HANDFUL and streams.is_styled(sys.stderr) and not preferences.quiet
+    return ProgressBar(total) if worth_it else None
 
 
 def _plain(text: str) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ import typer
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.settings.schema import Settings
 
-from . import options, renewed
+from . import options, render, renewed
 from .directories import state_directory
 from .help import Command, single_command, vault_epilog
 from .options import VAULT, parsed, with_preferences, with_settings
@@ -103,10 +104,15 @@ def _once(
     hooks = running(settings, os.environ)
     chosen, registry = selection.directories(), selection.registry
     done = []
-    with open_session(settings, preferences, needs_token=False) as session:
+    with (
+        render.progress_bar(len(chosen), preferences) or nullcontext() as bar,
+        open_session(settings, preferences, needs_token=False, progress=bar) as session,
+    ):
         for renewal in renew_all(chosen, policy, hooks, session, registry, _now):
             renewed.report(renewal)
             done.append(renewal)
+            if bar is not None:
+                bar.advance()
     renewals = Renewals(tuple(done))
     selection.note_look(renewals, _now())
     return renewals

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dockertls_vault.ca.policy import Person
     from dockertls_vault.settings.schema import Settings
+    from dockertls_vault.vault.progress import Progress
     from dockertls_vault.vault.session import Session
 
     from .preferences import Preferences
@@ -25,9 +26,16 @@ logger = logging.getLogger(__name__)
 
 
 def open_session(
-    settings: Settings, preferences: Preferences, *, needs_token: bool = True
+    settings: Settings,
+    preferences: Preferences,
+    *,
+    needs_token: bool = True,
+    progress: Progress | None = None,
 ) -> Session:
-    """Open the Vault session; its messages and prompts go to stderr."""
+    """Open the Vault session; its messages and prompts go to stderr.
+
+    ``progress`` shows what it waits for; by default, that is a spinner.
+    """
     from dockertls_vault.vault import session
 
     for variable, winner in settings.overridden.items():
@@ -41,7 +49,7 @@ def open_session(
         logger.debug("%s: from %s", name, origin)
     return session.open_session(
         settings,
-        progress=render.spinner(preferences),
+        progress=progress or render.spinner(preferences),
         ask=password.ask if sys.stdin.isatty() else None,
         needs_token=needs_token,
     )

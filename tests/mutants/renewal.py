@@ -119,6 +119,24 @@ _WATCH: Rows = (
     ("a wrong setting ends it at the start", "            if starts:\n", "            if False:\n"),
     ("pending hooks wait for their window", "pending.waiting_until or now", "now"),
 )
+_BAR: Rows = (
+    ("no bar for a few", "total >= _A_HANDFUL and", "True and"),
+    (
+        "no bar in a log",
+        "_A_HANDFUL and streams.is_styled(sys.stderr) and not",
+        "_A_HANDFUL and not",
+    ),
+    (
+        "the bar is quiet",
+        "streams.is_styled(sys.stderr) and not preferences.quiet\n    return ProgressBar",
+        "streams.is_styled(sys.stderr)\n    return ProgressBar",
+    ),
+    (
+        "hooks print below no bar",
+        "        self._progress.stop()\n\n\ndef progress_bar",
+        "        pass\n\n\ndef progress_bar",
+    ),
+)
 
 TABLE: Table = {
     "renew.py after a change": ("test_renew_changes.py", _CHANGES),
@@ -129,6 +147,7 @@ TABLE: Table = {
     "credential/condition.py again": ("test_renew.py", _WORKER),
     "vault/pki.py of a mount that is gone": ("test_renew_changes.py", _PKI),
     "mounts.py": ("test_renew_all.py", _MOUNTS),
+    "cli/render.py of many": ("cli/test_renew.py", _BAR),
     "watch.py": ("test_watch.py", _WATCH),
     "renew.py in a run": ("test_renew_all.py", _RENEW),
 }
