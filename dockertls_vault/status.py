@@ -19,12 +19,13 @@ from .credential import condition, contents, reader, settle
 from .credential.reader import locate
 from .credential.worker import by_worker
 from .docker.diagnosis import wire
+from .docker.diagnosis.wire import Presented, Wire
 from .errors import ConflictingState, DockerTLSError, VerificationError
 from .files import reading
 from .findings import Finding, Severity, of_hooks, of_validity, of_wire, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from .credential.contents import Certificates
     from .credential.layout import Placement
     from .credential.settle import Pending, Running
-    from .docker.diagnosis.wire import Wire
     from .docker.endpoint import Endpoint
     from .findings import Limits
 
@@ -100,6 +100,21 @@ class _Read:
     others: tuple[Certificate, ...]
 
     @property
+    def directory(self) -> Path:
+        """The directory, or its subdirectory for docker:dind."""
+        return self.condition.place.directory
+
+    @property
+    def purpose(self) -> Purpose:
+        """Whether it is a server's or a client's."""
+        return self.condition.record.request.purpose
+
+    @property
+    def leaves(self) -> tuple[Certificate, ...]:
+        """The certificate in use, if it can be read, and the others."""
+        return (*((self.certificates.leaf,) if self.certificates else ()), *self.others)
+
+    @property
     def schedule(self) -> Schedule | None:
         """When it is due, None if there is no certificate that could be."""
         if self.condition.due is not None:
@@ -129,16 +144,16 @@ def status(
     listed = {os.path.realpath(each) for each in registered}
     read = _read if named else _read_listed
     found = [read(directory, admins) for directory in named or registered]
-    look = functools.cache(partial(wire.look, timeout=asking.timeout))
+    daemons = _Daemons(asking, [each for each in found if isinstance(each, _Read)])
     done = tuple(
         each
         if isinstance(each, CredentialStatus)
         else _judge(
             each,
-            None if (endpoint := _endpoint(each, asking)) is None else look(endpoint),
+            daemons.present(each, now),
             settle.pending(each.condition, running, now),
             limits,
-            is_listed=_is_in(each.condition.place.directory, listed),
+            is_listed=os.path.realpath(each.directory) in listed,
             now=now,
         )
         for each in found
@@ -195,21 +210,34 @@ def _leaf(path: Path) -> Certificate | None:
         return None
 
 
-def _endpoint(found: _Read, asking: Asking) -> Endpoint | None:
-    """Return where the daemon that has the credential listens, None if nothing says so."""
-    if found.certificates is None or found.condition.record.request.purpose is Purpose.CLIENT:
-        return None
-    return wire.endpoint_of(found.certificates.leaf, asking.known, asking.detect)
+class _Daemons:
+    """The daemons of servers; each is asked once, however many certificates could be its own."""
 
+    def __init__(self, asking: Asking, credentials: Sequence[_Read]) -> None:
+        self._asking = asking
+        self._look = functools.cache(partial(wire.look, timeout=asking.timeout))
+        self._owners = {leaf: each.directory for each in credentials for leaf in each.leaves}
 
-def _is_in(directory: Path, listed: Collection[str]) -> bool:
-    # Not Path.resolve, which raises for a symlink loop.
-    return os.path.realpath(directory) in listed
+    def present(self, found: _Read, now: datetime) -> Wire | None:
+        """Return what the daemon of a credential presents; None for a client."""
+        if found.certificates is None or found.purpose is Purpose.CLIENT:
+            return None
+        asking = self._asking
+        endpoint = wire.endpoint_of(found.certificates.leaf, asking.known, asking.detect)
+        if endpoint is None:
+            return wire.NOT_ASKED
+        seen = self._look(endpoint)
+        shown = wire.compare(seen, found.leaves, now)
+        owner = seen.certificate and self._owners.get(seen.certificate)
+        if shown.presented is Presented.OTHER and owner is not None:
+            reason = f"the daemon at {endpoint} has the certificate of {owner}"
+            return Wire(Presented.NOT_ASKED, reason=reason)
+        return shown
 
 
 def _judge(
     found: _Read,
-    seen: wire.Sighting | None,
+    presented: Wire | None,
     pending: Pending | None,
     limits: Limits,
     *,
@@ -217,22 +245,19 @@ def _judge(
     now: datetime,
 ) -> CredentialStatus:
     certificates, schedule = found.certificates, found.schedule
-    presented = None
     findings = [Finding(Severity.CRITICAL, each) for each in found.damage]
-    findings += of_hooks(pending)
     if certificates is not None:
         findings += of_validity(certificates, schedule, limits, now)
-        if found.condition.record.request.purpose is Purpose.SERVER:
-            installed = (certificates.leaf, *found.others)
-            presented = wire.compare(seen, installed, now) if seen else wire.NOT_ASKED
-            findings += of_wire(presented, pending, now)
+    findings += of_hooks(pending)
+    if presented is not None:
+        findings += of_wire(presented, pending, now)
     if not is_listed:
         findings.append(Finding(Severity.OK, "not listed: `renew` renews it only if it is named"))
     return CredentialStatus(
-        directory=found.condition.place.directory,
+        directory=found.directory,
         severity=worst(each.severity for each in findings),
         findings=tuple(findings),
-        purpose=found.condition.record.request.purpose,
+        purpose=found.purpose,
         certificate=None if certificates is None else describe(certificates.leaf),
         issued_at=None if schedule is None else schedule.issued,
         valid_until=None if certificates is None else certificates.valid_until,

@@ -433,7 +433,7 @@ def test_daemon_that_was_not_restarted_presents_what_was_replaced(tmp_path: Path
 
 
 def test_each_daemon_is_asked_once(tmp_path: Path) -> None:
-    """However many credentials could be its own; another daemon's is a warning."""
+    """However many certificates could be its own: it has that of one, and is not the other's."""
     connections: list[object] = []
     for name in ("a", "b"):
         _local(tmp_path / name)
@@ -447,9 +447,13 @@ def test_each_daemon_is_asked_once(tmp_path: Path) -> None:
     with servers.talking(count) as port:
         found = find([tmp_path / "a", tmp_path / "b"], known=_at(port))
         assert len(connections) == 2  # whether somebody listens, and the handshake
+        alone = one(tmp_path / "b", known=_at(port))
     presented = [each.wire.presented for each in found.credentials if each.wire]
-    assert presented == [Presented.SAME, Presented.OTHER]
-    assert [each.severity for each in found.credentials] == [Severity.OK, Severity.WARNING]
+    assert presented == [Presented.SAME, Presented.NOT_ASKED]
+    assert found.severity is Severity.OK
+    assert f"has the certificate of {tmp_path / 'a'}" in details(found.credentials[1])
+    assert alone.wire is not None
+    assert (alone.wire.presented, alone.severity) == (Presented.OTHER, Severity.WARNING)
 
 
 def test_real_dockerd_presents_its_old_certificate_until_it_is_restarted(
