@@ -123,16 +123,16 @@ def _judge(path: str, shown: Glance, hooks: Sequence[str], now: datetime) -> Ans
 def _has_pending_hooks(shown: Glance, hooks: Sequence[str]) -> bool:
     if shown.last_run.completed == shown.generation:
         return False
-    return shown.requested.has_hooks or any(map(reading.executables, hooks))
+    return shown.has_hooks or any(map(reading.executables, hooks))
 
 
 def _window_opens(shown: Glance, now: datetime) -> datetime | None:
     """Return when the window of the hooks opens, None if they may run now."""
-    if shown.requested.window is None:
+    if shown.window is None:
         return None
     from .window import parse_window  # imported here: nearly always nothing is pending
 
-    return shown.last_run.waits_until(parse_window(shown.requested.window), now)
+    return shown.last_run.waits_until(parse_window(shown.window), now)
 
 
 def _why_look(looked: float | None, now: datetime) -> str | None:

@@ -29,32 +29,27 @@ if TYPE_CHECKING:
     from .naming import Names
     from .pending import LastRun
 
+    _Requested = tuple[Names, int, bool, str | None]
+
 _DIND = ("server", "client")
 _REFER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-
-
-class Requested(NamedTuple):
-    """What request.json says of the files and hooks: ``window`` is when hooks may run."""
-
-    public_names: Names
-    key_mode: int
-    has_hooks: bool
-    window: str | None
 
 
 class Glance(NamedTuple):
     """A credential at a glance.
 
     ``generation`` is the name of the one in use, None if there is none; ``due`` says when it is
-    due, None if that is known only from its certificate; ``last_run`` for which generation the
-    hooks ran to the end; ``damage`` what was lost or changed since it was installed.
+    due, None if that is known only from its certificate; ``damage`` what was lost or changed since
+    it was installed. ``last_run`` says for which generation the hooks ran to the end, ``has_hooks``
+    whether the credential has any of its own, and ``window`` when they may run.
     """
 
-    requested: Requested
     generation: str | None
     due: Due | None
-    last_run: LastRun
     damage: tuple[str, ...]
+    last_run: LastRun
+    has_hooks: bool
+    window: str | None
 
 
 def locate(directory: str) -> tuple[str, int] | None:
@@ -63,9 +58,12 @@ def locate(directory: str) -> tuple[str, int] | None:
     That may be a subdirectory, in the layout dind. None if there is no credential; raises
     InvalidInput if there are two, and OSError.
     """
-    places = (directory, *(f"{directory.rstrip('/')}/{purpose}" for purpose in _DIND))
+    owner = _owner(directory)
+    if owner is not None:
+        return directory, owner
+    places = (f"{directory.rstrip('/')}/{purpose}" for purpose in _DIND)
     found = {place: owner for place in places if (owner := _owner(place)) is not None}
-    if directory not in found and len(found) > 1:
+    if len(found) > 1:
         raise InvalidInput(
             f"{directory} holds two credentials", hint=f"name one of them: {' or '.join(found)}"
         )
@@ -81,25 +79,16 @@ def look(directory: str) -> Glance:
         descriptors.opened(directory, _REFER) as opened,
         reading.opened(PRIVATE, opened) as private,
     ):
-        requested = _requested(directory, private)
-        used = _in_use(private)
+        names, key_mode, has_hooks, window = _requested(directory, private)
+        used, changed = _in_use(key_mode, private)
         return Glance(
-            requested,
-            used,
-            None if used is None else due.read(used, private),
-            pending.read(private),
-            (*_misled(requested.public_names, opened), *_changed(requested, used, private)),
+            generation=used,
+            due=None if used is None else due.read(used, private),
+            damage=(*_misled(names, opened), *changed),
+            last_run=pending.read(private),
+            has_hooks=has_hooks,
+            window=window,
         )
-
-
-def _owner(directory: str) -> int | None:
-    """Return the uid that owns ``directory`` if it holds a credential, else None."""
-    try:
-        with descriptors.opened(directory, _REFER) as opened:
-            found = os.stat(PRIVATE, dir_fd=opened)
-            return os.fstat(opened).st_uid if stat.S_ISDIR(found.st_mode) else None
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def without_request(directory: object) -> ConflictingState:
@@ -118,7 +107,18 @@ def with_corrupt_request(directory: object) -> ConflictingState:
     )
 
 
-def _requested(directory: str, private: int) -> Requested:
+def _owner(directory: str) -> int | None:
+    """Return the uid that owns ``directory`` if it holds a credential, else None."""
+    try:
+        with descriptors.opened(directory, _REFER) as opened:
+            found = os.stat(PRIVATE, dir_fd=opened)
+            return os.fstat(opened).st_uid if stat.S_ISDIR(found.st_mode) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _requested(directory: str, private: int) -> _Requested:
+    """Return the public names, the mode of the key, whether there are hooks, and their window."""
     try:
         return _from_json(json.loads(reading.read(REQUEST, private, follow=False)))
     except FileNotFoundError:
@@ -128,11 +128,11 @@ def _requested(directory: str, private: int) -> Requested:
         raise with_corrupt_request(directory) from None
 
 
-def _from_json(kept: Any) -> Requested:
+def _from_json(kept: Any) -> _Requested:
     window = kept["window"]
     if window is not None and not isinstance(window, str):
         raise TypeError(window)
-    return Requested(
+    return (
         naming.public_names(kept["purpose"], kept["layout"]),
         KEY_MODE if kept["group"] is None else KEY_MODE_WITH_GROUP,
         bool(kept["hooks"]),
@@ -140,12 +140,17 @@ def _from_json(kept: Any) -> Requested:
     )
 
 
-def _in_use(private: int) -> str | None:
+def _in_use(key_mode: int, private: int) -> tuple[str | None, tuple[str, ...]]:
+    """Return the generation in use, and which of its files are missing or have another mode."""
     try:
         with reading.opened(generations.DIRECTORY, private) as kept:
-            return generations.in_use(private, kept)
+            used = generations.in_use(private, kept)
+            if used is not None:
+                with reading.opened(used, kept) as generation:
+                    return used, _changed(used, key_mode, generation)
     except FileNotFoundError:
-        return None
+        pass
+    return None, ("no generation is in use",)
 
 
 def _misled(names: Names, directory: int) -> tuple[str, ...]:
@@ -161,25 +166,18 @@ def _exists(name: str, within: int) -> bool:
     return os.access(name, os.F_OK, dir_fd=within, follow_symlinks=False)
 
 
-def _changed(requested: Requested, used: str | None, private: int) -> tuple[str, ...]:
-    """Say which files of the generation in use are missing, or have another mode."""
-    if used is None:
-        return ("no generation is in use",)
-    modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, requested.key_mode)
+def _changed(used: str, key_mode: int, generation: int) -> tuple[str, ...]:
     found = []
-    with (
-        reading.opened(generations.DIRECTORY, private) as kept,
-        reading.opened(used, kept) as generation,
-    ):
-        for name, mode in zip(GENERATION_NAMES, modes, strict=True):
-            try:
-                status = os.lstat(name, dir_fd=generation)
-            except FileNotFoundError:
-                found.append(f"{name} is missing from the generation {used}")
-                continue
-            if not stat.S_ISREG(status.st_mode):
-                found.append(f"{name} of the generation {used} is not a regular file")
-            elif stat.S_IMODE(status.st_mode) != mode:
-                is_now = f"{stat.S_IMODE(status.st_mode):04o}"
-                found.append(f"{name} of the generation {used} has mode {is_now}, not {mode:04o}")
+    modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, key_mode)
+    for name, mode in zip(GENERATION_NAMES, modes, strict=True):
+        try:
+            status = os.lstat(name, dir_fd=generation)
+        except FileNotFoundError:
+            found.append(f"{name} is missing from the generation {used}")
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            found.append(f"{name} of the generation {used} is not a regular file")
+        elif stat.S_IMODE(status.st_mode) != mode:
+            is_now = f"{stat.S_IMODE(status.st_mode):04o}"
+            found.append(f"{name} of the generation {used} has mode {is_now}, not {mode:04o}")
     return tuple(found)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -53,11 +54,13 @@ def read_with_status(
 def link_target(name: str, within: int) -> str | None:
     """Return the target of the symbolic link ``name``, or None if it is not one."""
     try:
-        if not stat.S_ISLNK(os.lstat(name, dir_fd=within).st_mode):
-            return None
+        return os.readlink(name, dir_fd=within)
     except FileNotFoundError:
         return None
-    return os.readlink(name, dir_fd=within)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # readlink(2): it is not a symbolic link
+            raise
+        return None
 
 
 def entries(within: int) -> list[str]:

@@ -138,7 +138,60 @@ _BAR: Rows = (
     ),
 )
 
+_NEEDS_RENEWAL: Rows = (
+    ("damage needs a renewal", "    if shown.damage:\n", "    if False:\n"),
+    ("what is not known needs a renewal", "    if shown.due is None:\n", "    if not shown:\n"),
+    (
+        "hooks that ran are not pending",
+        "if shown.last_run.completed == shown.generation:",
+        "if False:",
+    ),
+    ("hooks of all credentials count", " or any(map(reading.executables, hooks))", ""),
+    ("hooks wait for their window", "    if opens is None:\n", "    if True:\n"),
+    (
+        "one credential that needs a renewal is enough",
+        "(Need.NEEDED, Need.ERROR, Need.MISSING, Need.NOT_DUE)",
+        "(Need.ERROR, Need.MISSING, Need.NOT_DUE, Need.NEEDED)",
+    ),
+    ("Vault is asked every hour", "< LOOK:", "< 24 * LOOK:"),
+    (
+        "the clock may have been set back",
+        "if timedelta() <= now - at < LOOK:",
+        "if now - at < LOOK:",
+    ),
+    (
+        "what may not be read is an error",
+        "        Need.ERROR,\n        path,",
+        "        Need.MISSING,\n        path,",
+    ),
+)
+_TICK: Rows = (
+    ("other options are for the program", "if not all(map(_is_plain, directories)):", "if False:"),
+    (
+        "an error is for the program",
+        "any(answer.need is Need.ERROR for answer in answers)",
+        "False",
+    ),
+    (
+        "a configuration file may name the state directory",
+        "if not given and any(map(_may_say, places.config_files(environ))):",
+        "if False:",
+    ),
+    ("-q suppresses the reason", "if len(directories) == len(arguments) and", "if True and"),
+)
+_SELECTION: Rows = (
+    (
+        "a renewal of one directory says nothing of the others",
+        "if not self.named and done.renewals",
+        "if done.renewals",
+    ),
+    ("Vault must have answered", " and done.vault_asked:", ":"),
+)
+
 TABLE: Table = {
+    "needs_renewal.py": ("test_needs_renewal.py", _NEEDS_RENEWAL),
+    "cli/tick.py": ("cli/test_needs_renewal.py", _TICK),
+    "renew_all.py": ("test_needs_renewal.py", _SELECTION),
     "renew.py after a change": ("test_renew_changes.py", _CHANGES),
     "credential/store.py beside another run": ("test_renew_beside.py", _BESIDE),
     "credential/store.py on a full disk": ("test_renew_disk.py", _DISK),

@@ -297,7 +297,7 @@ _READER: _Rows = (
 _GLANCE: _Rows = (
     (
         "one of two credentials must be named",
-        "if directory not in found and len(found) > 1:",
+        "if len(found) > 1:",
         "if False:",
     ),
 )
