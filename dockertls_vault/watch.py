@@ -178,6 +178,8 @@ class _Watch:
         )
 
     def _note(self, chosen: Sequence[Path], done: Sequence[Renewal], now: datetime) -> None:
+        if not all(each.vault_asked or each.error for each in done):
+            self._looked = _Interval(now, _LONGEST_PAUSE)  # look again before the hour is over
         failed = frozenset(each.directory for each in done if each.error is not None)
         # What is still due afterwards would be renewed again at once, and without end.
         later = self._clock()

@@ -48,6 +48,7 @@ class Simulation:
     error: Exception | None = None
     jumps: dict[int, timedelta] = field(default_factory=dict)
     failing: tuple[Path, ...] = ()
+    is_away: bool = False
     wakes: bool = False
 
     def renew(self, directories: Sequence[Path]) -> Iterator[Renewal]:
@@ -63,9 +64,9 @@ class Simulation:
             elif self.due_at(each, self.now) <= self.now:
                 self.renewed.append((each, self.now))
                 self.due[each] = self.now + self.validity * 2 / 3
-                yield Renewal(each, Action.RENEWED)
+                yield Renewal(each, Action.RENEWED, vault_asked=True)
             else:
-                yield Renewal(each, Action.NOTHING)
+                yield Renewal(each, Action.NOTHING, vault_asked=not self.is_away)
 
     def due_at(self, directory: Path, now: datetime) -> datetime:
         return max(self.due.get(directory, now), now)
@@ -119,6 +120,14 @@ def test_between_looks_vault_is_asked_nothing() -> None:
     host = Simulation(validity=30 * DAY)
     host.watch(6 * HOUR)
     assert host.attempts == [START + number * LOOK for number in range(7)]
+
+
+def test_a_look_for_which_vault_was_away_is_repeated_soon() -> None:
+    """After five minutes; as nothing is due, it is no failure."""
+    host = Simulation(validity=30 * DAY, due={A: START + 20 * DAY}, is_away=True)
+    rounds = host.watch(10 * MINUTE)
+    assert host.attempts == [START, START + 5 * MINUTE, START + 10 * MINUTE]
+    assert rounds[-1].failing_since is None
 
 
 def test_failures_are_tried_again_with_growing_pauses() -> None:

@@ -53,6 +53,7 @@ def watch(
         for done in rounds(work, clock=_now, sleep=sleep, random=chance, tick=tick):
             renewed.show_news(done.done, preferences)
             seen.note(done)
+            _note_look(selection, done)
             supervisor.tell("READY=1", f"STATUS={_summary(done)}")
             supervisor.is_alive()
     supervisor.tell("STOPPING=1")
@@ -89,6 +90,18 @@ def _work(
         return due_at(directory, now, running=hooks, admins=settings.admin_group)
 
     return Work(selection.directories, due, renew)
+
+
+def _note_look(selection: Selection, done: Round) -> None:
+    """Note that a round looked at everything, if it did, which spares `needs-renewal` to ask."""
+    from dockertls_vault.renew_all import Renewals
+
+    if len(done.done) < done.count:
+        return
+    try:
+        selection.note_look(Renewals(done.done), done.at)
+    except CannotWrite as error:
+        speech.say("warning", error.message)
 
 
 class _Seen:

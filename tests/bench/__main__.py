@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tests import mounts
 from tests.harness.openbao import running_openbao
 
-from . import distance, report, signing, tick, timeline
+from . import distance, many, report, signing, tick, timeline
 from .contenders import ISSUING_ROLE, MOUNT, Contender, contenders, far_contenders
 from .gauge import Gauge, Usage, median, running_gauge
 
@@ -42,6 +42,7 @@ def main() -> int:
             runners = contenders(server, os.environ["PATH"], directory)
             sys.stdout.write(_commands("whole commands", runners, directory) + "\n")
             sys.stdout.write(report.rates(signing.measure(server, directory)) + "\n")
+            sys.stdout.write(many.measured(server, os.environ["PATH"], directory / "many") + "\n")
             when = timeline.measured(runners[0], runners[1], directory, ROUNDS)
         with distance.far_openbao(_made(directory / "far")) as (server, vault):
             _prepare(server)

@@ -77,3 +77,13 @@ def test_anything_else_is_no_schedule(kept: object) -> None:
     """Neither without a time zone, nor in another order."""
     with pytest.raises((ValueError, TypeError, KeyError)):
         from_json(kept)
+
+
+def test_a_fleet_does_not_come_at_once() -> None:
+    """60 hosts with certificates of the same minute renew over at least a tenth of the validity."""
+    minute = timedelta(minutes=1)
+    seeds = (f"host{number}:/etc/docker/tls" for number in range(60))
+    dues = [plan(ISSUED, ISSUED + minute, seed).due for seed in seeds]
+    assert max(dues) - min(dues) >= minute / 10
+    assert min(dues) >= ISSUED + minute * (2 / 3 - 1 / 10)
+    assert max(dues) <= ISSUED + minute * (2 / 3 + 1 / 10)

@@ -10,11 +10,14 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dockertls_vault.cli.main import run
+from dockertls_vault.credential.registry import Registry
+from dockertls_vault.needs_renewal import Need
 from tests.checkout import ROOT
 from tests.faults.signals import Role
 from tests.harness.process import LIMIT, wait_until
@@ -23,7 +26,6 @@ from tests.vault.operator import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.harness.openbao import DevVault
 
@@ -35,13 +37,15 @@ def fleet(openbao: DevVault, tmp_path: Path) -> Fleet:
 
 
 @contextmanager
-def watching(fleet: Fleet, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """Run ``renew --watch`` for the credentials of a host."""
+def watching(
+    fleet: Fleet, *arguments: str, named: bool = True, **variables: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run ``renew --watch`` for the credentials of a host, ``named`` or all that are known."""
     known = {**fleet.role.variables, "BAO_ADDR": fleet.operator.address, **variables}
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "dockertls_vault", "renew", "--watch", *arguments),
-            *map(str, fleet.directories),
+            *(map(str, fleet.directories) if named else ()),
         ],
         env={**os.environ, **known},
         stdout=subprocess.PIPE,
@@ -113,8 +117,10 @@ def _received(supervisor: socket.socket) -> str:
 def test_a_signal_ends_it_cleanly(fleet: Fleet, tmp_path: Path, number: int) -> None:
     """While it sleeps, with exit status 0; SIGHUP has everything looked at before."""
     fleet.issue(1)
+    state = Path(os.environ["DOCKERTLS_STATE_DIR"])
+    Registry(state).add(fleet.directories[0])
     health = tmp_path / "health"
-    with watching(fleet, "--health-file", str(health)) as process:
+    with watching(fleet, "--health-file", str(health), named=False) as process:
         wait_until(health.exists)
         first = health.stat().st_mtime_ns
         process.send_signal(signal.SIGHUP)
@@ -123,6 +129,7 @@ def test_a_signal_ends_it_cleanly(fleet: Fleet, tmp_path: Path, number: int) -> 
         _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 0
     assert said.splitlines()[-1] == "ending, as a signal asked for"
+    assert run(["needs-renewal"]) == Need.NOT_DUE
 
 
 def test_a_failure_is_seen_in_the_health_file(fleet: Fleet, tmp_path: Path) -> None:

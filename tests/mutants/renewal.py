@@ -102,6 +102,11 @@ _WATCH: Rows = (
         "return not self.start <= now < self.start + self.length",
         "return now >= self.start + self.length",
     ),
+    (
+        "a look without Vault is repeated soon",
+        "if not all(each.vault_asked or each.error for each in done):",
+        "if False:",
+    ),
     ("pauses after failures grow", "        self._failures += 1\n", ""),
     ("pauses are bounded", "            _LONGEST_PAUSE,\n", ""),
     ("pauses are jittered", "pause * (0.5 + self._random() / 2)", "pause"),
