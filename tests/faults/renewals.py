@@ -40,7 +40,7 @@ class AtCall:
         log = host.root / "log"
         command = [*strace.command(log), *self.call.kill(host.live)]
         status = host.run(strace=command)
-        killed = strace.killed_at(log, host.live)
+        killed = strace.killed_at(log, host.live, varying=True)
         # In a generation, calls are counted by all threads alike, and another one may be met.
         assert self.call.varies or killed == [(self.call.name, self.call.place)], killed
         return status
@@ -111,7 +111,7 @@ def _points(host: Host) -> list[AtCall | AtRequest | InHook]:
     log = host.root / "log"
     status = host.run(strace=strace.command(log))
     assert status == host.kind.status, host.said()
-    calls = strace.changes(log, host.live).known
+    calls = strace.changes(log, host.live, varying=True).known
     host.put_back()
     whole = AtRequest(None)
     assert whole.run(host) == status

@@ -74,8 +74,11 @@ def command(log: Path) -> list[str]:
     return [strace, "-f", "-y", "-s", "0", "-o", str(log), "-e", f"trace={traced}"]
 
 
-def changes(log: Path, root: Path) -> Calls:
-    """Return the calls in ``log`` that change what is below ``root``."""
+def changes(log: Path, root: Path, *, varying: bool) -> Calls:
+    """Return the calls in ``log`` that change what is below ``root``.
+
+    ``varying`` is whether generations have other names in each run.
+    """
     counts: Counter[tuple[str, str, str]] = Counter()
     known: dict[Call, None] = {}
     hidden = []
@@ -86,7 +89,7 @@ def changes(log: Path, root: Path) -> Calls:
         for place in ("", *dict.fromkeys(_PLACE.findall(match["arguments"]))):
             counts[pid, name, place] += 1
         if place := _changes(match, root):
-            alike = _alike(place, root)
+            alike = _alike(place, root, varying=varying)
             counted = "" if _ANY in alike else place
             nth = counts[pid, name, counted]
             before_it = (counts[other, name, counted] for other in pids - {pid})
@@ -97,17 +100,18 @@ def changes(log: Path, root: Path) -> Calls:
     return Calls(tuple(known), tuple(hidden))
 
 
-def _alike(place: str, root: Path) -> str:
+def _alike(place: str, root: Path, *, varying: bool) -> str:
     """Return a place relative to ``root``, as it is called in every run."""
-    return _GENERATION.sub(_ANY, str(Path(place).relative_to(root)))
+    relative = str(Path(place).relative_to(root))
+    return _GENERATION.sub(_ANY, relative) if varying else relative
 
 
-def killed_at(log: Path, root: Path) -> list[tuple[str, str | None]]:
+def killed_at(log: Path, root: Path, *, varying: bool) -> list[tuple[str, str | None]]:
     """Return the names and places of the calls during which the run in ``root`` was killed."""
     killed = [match for match in _lines(log) if match["result"] == "?"]
     places = [_changes(match, root) for match in killed]
     return [
-        (match["name"], place and _alike(place, root))
+        (match["name"], place and _alike(place, root, varying=varying))
         for match, place in zip(killed, places, strict=True)
     ]
 
