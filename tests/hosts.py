@@ -58,6 +58,7 @@ class Host:
         self.registry = Registry(out.parent / "state")
         self.ahead = timedelta()
         self.names = HOST
+        self.hook_timeout = timedelta(minutes=1)
 
     def clock(self) -> datetime:
         """Return the time on this host."""
@@ -88,7 +89,7 @@ class Host:
         return renew(
             self.out,
             Policy(lambda: self.names, threshold, force=force),
-            Running({"PATH": os.environ["PATH"]}, timedelta(minutes=1)),
+            Running({"PATH": os.environ["PATH"]}, self.hook_timeout),
             Mounts(lambda path: PKI(self.session, path), self.clock),
             registry=self.registry,
             admins=None,

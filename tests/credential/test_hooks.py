@@ -72,6 +72,7 @@ def test_hook_has_an_empty_stdin(tmp_path: Path) -> None:
     [
         (("sh", "-c", "exit 3"), "exit status 3"),
         (("sh", "-c", "kill -9 $$"), "killed by SIGKILL"),
+        (("sh", "-c", "kill -40 $$"), "killed by signal 40"),
         (("/nowhere/at all",), "No such file or directory"),
         (("/",), "Permission denied"),
     ],
