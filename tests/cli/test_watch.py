@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # of mkdocs
 
 from dockertls_vault.cli.main import run
 from dockertls_vault.credential.registry import Registry
@@ -132,6 +133,19 @@ def test_a_signal_ends_it_cleanly(fleet: Fleet, tmp_path: Path, number: int) -> 
     assert run(["needs-renewal"]) == Need.NOT_DUE
 
 
+def test_a_signal_ends_a_hook_that_runs_again_later(fleet: Fleet, tmp_path: Path) -> None:
+    """The process does not wait for it, and the next one finds it pending."""
+    begun = tmp_path / "begun"
+    hook = ("sh", "-c", f"echo begun >>{begun}; exec sleep {LIMIT:.0f}")
+    fleet.issue(1, hooks=(hook,))
+    for count in (1, 2):
+        with watching(fleet) as process:
+            wait_until(lambda: begun.exists() and begun.read_text() == "begun\n" * count)  # noqa: B023 - it is called at once
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=LIMIT / 2)
+        assert process.returncode == 0
+
+
 def test_a_failure_is_seen_in_the_health_file(fleet: Fleet, tmp_path: Path) -> None:
     """It does not end the process, and a success puts it right."""
     fleet.issue(1)
@@ -200,6 +214,46 @@ def test_a_health_file_that_cannot_be_written_is_an_error(
     assert f"cannot write the health file {health}: No such file or directory" in (
         capsys.readouterr().err
     )
+
+
+def test_the_service_of_the_docs(fleet: Fleet, tmp_path: Path) -> None:
+    """Its command issues and watches two credentials, and its health check passes."""
+    page = (ROOT / "docs/how-to/renew-in-a-container.md").read_text(encoding="utf-8")
+    service = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])["services"]["certs"]
+    known = dict(fleet.role.variables)
+    secret_id = tmp_path / "secret_id"
+    secret_id.write_text(known.pop("DOCKERTLS_SECRET_ID"))
+    secret_id.chmod(0o600)
+    sign = f'path "{fleet.mount}/sign/+" {{ capabilities = ["update"] }}'
+    fleet.operator.write(f"sys/policies/acl/{known['DOCKERTLS_AUTH_MOUNT']}", {"policy": sign})
+    places = {name: str(tmp_path / Path(name).name) for name in ("/certs", "/run/dockertls-health")}
+
+    def here(command: str) -> str:
+        for name, place in places.items():
+            command = command.replace(name, place)
+        return command
+
+    with subprocess.Popen(
+        [*service["entrypoint"], here(service["command"][0])],
+        env={
+            **os.environ,
+            **known,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "BAO_ADDR": fleet.operator.address,
+            "DOCKERTLS_SECRET_ID_FILE": str(secret_id),
+        },
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        check = ["sh", "-c", here(service["healthcheck"]["test"])]
+        wait_until(
+            lambda: (
+                process.poll() is not None
+                or not subprocess.run(check, check=False, stderr=subprocess.DEVNULL).returncode
+            )
+        )
+        process.terminate()
+    assert process.returncode == 0
+    assert json.loads(Path(places["/run/dockertls-health"]).read_text())["credentials"] == 2
 
 
 @pytest.mark.parametrize(
