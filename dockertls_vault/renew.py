@@ -10,17 +10,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from . import reasons
 from .certificate import verify
 from .certificate.certificate import (
     certificates_pem,
     fingerprint,
-    is_self_signed,
-    is_signed_by,
-    load_all,
     serial_text,
 )
-from .certificate.names import Names
-from .credential import causes, condition, contents, hooks, settle, store
+from .credential import condition, contents, hooks, settle, store
 from .credential.causes import Cause, Reason
 from .credential.due import Due
 from .credential.layout import Layout
@@ -29,21 +26,18 @@ from .credential.reader import locate
 from .credential.settle import Settled
 from .credential.trust import warn_of_removed_cas
 from .credential.worker import by_worker
-from .duration import format_duration, format_time
+from .duration import format_duration
 from .errors import ConflictingState, DockerTLSError, RenewalFailed, RenewalOverdue
 from .files.atomic import KEEP
 from .files.writers import user_name
 from .issue import issue, server_common_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
-    from cryptography.x509 import Certificate
-
     from .certificate.schedule import Schedule
-    from .certificate.threshold import Threshold
     from .credential.condition import Condition
     from .credential.contents import Contents
     from .credential.layout import Placement
@@ -52,6 +46,7 @@ if TYPE_CHECKING:
     from .credential.settle import Running
     from .issue import Issued
     from .mounts import Mounts
+    from .reasons import Policy
 
 
 class Action(StrEnum):
@@ -61,19 +56,6 @@ class Action(StrEnum):
     RENEWED = "renewed"
     TRUST_UPDATED = "trust-updated"
     FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What makes a credential due in this run.
-
-    ``detect`` returns the names of this machine now; ``threshold``, if given, takes the place of
-    the schedule.
-    """
-
-    detect: Callable[[], Names]
-    threshold: Threshold | None = None
-    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,9 +111,8 @@ def _renew(
     found = by_worker(place, condition.read)
     is_requested = place.uid == KEEP or registry.vouches_for(place.directory, found.record)
     in_use, damage = by_worker(place, lambda _: contents.read(found))
-    schedule = _schedule(found, in_use)
-    names = _known_names(found.record, in_use)
-    why = _local_causes(found, schedule, damage, names, policy, clock())
+    schedule = reasons.schedule(found, in_use)
+    why = reasons.known_here(found, in_use, damage, policy, clock())
     warnings: tuple[str, ...] = ()
     if not why and in_use is not None:
         why, warnings = _look(found, in_use, mounts)
@@ -193,76 +174,9 @@ def _look(
     """
     try:
         with mounts.asking(with_token=False):
-            return _remote_causes(found.record, found.due, in_use, mounts), ()
+            return reasons.known_to_vault(found.record, found.due, in_use, mounts), ()
     except DockerTLSError as error:
         return (), (f"could not check the issuer and the trust bundle: {error.message}",)
-
-
-def _schedule(found: Condition, in_use: Contents | None) -> Schedule | None:
-    """Return when the certificate in use is due, None if there is none that can be used."""
-    if found.due is not None:
-        return found.due.schedule
-    try:
-        return None if in_use is None else contents.schedule_of(found, in_use)
-    except ValueError:  # it had expired when it was installed
-        return None
-
-
-def _local_causes(
-    found: Condition,
-    schedule: Schedule | None,
-    damage: tuple[str, ...],
-    names: Names | None,
-    policy: Policy,
-    now: datetime,
-) -> tuple[Cause, ...]:
-    """Return why it is renewed, as far as this machine knows."""
-    damage = (*found.damage, *damage)
-    if schedule is None and not damage:
-        damage = ("the certificate in use had expired before it was installed",)
-    return (
-        *((Cause(Reason.FORCED, "--force"),) if policy.force else ()),
-        *causes.of_damage(damage),
-        *(() if schedule is None else causes.of_schedule(schedule, now, policy.threshold)),
-        *(() if names is None else causes.of_names(names, policy.detect())),
-    )
-
-
-def _known_names(record: Record, in_use: Contents | None) -> Names | None:
-    """Return the names that call for no new certificate, None if the names were given.
-
-    Those are the names in the certificate, since a run may have been killed before it installed the
-    one that the record describes, and those that the role refused.
-    """
-    detected = record.detected_names
-    if detected is None or in_use is None:
-        return detected
-    refused = detected.without(*record.request.names.all)
-    return Names((*in_use.names.dns, *refused.dns), (*in_use.names.addresses, *refused.addresses))
-
-
-def _remote_causes(
-    record: Record, due: Due | None, in_use: Contents, mounts: Mounts
-) -> tuple[Cause, ...]:
-    """Return why it is renewed, as far as the mount knows; nothing of it needs a token."""
-    revoked = mounts.signing(record).revocation_time(serial_text(in_use.leaf))
-    if revoked is not None:
-        return (Cause(Reason.REVOKED, f"revoked at {format_time(revoked)}"),)
-    default = mounts.default_issuer(record)
-    known = due is not None and due.default_issuer == fingerprint(default)
-    if not known and not is_signed_by(in_use.leaf, default):
-        subject = default.subject.rfc4514_string()
-        return (Cause(Reason.ISSUER_CHANGED, f"the default issuer is now {subject!r}"),)
-    bundle = mounts.bundle(record)
-    if not _has_root(in_use, (*load_all(mounts.signing(record).issuers()), *bundle)):
-        return (Cause(Reason.ISSUER_CHANGED, "Vault no longer has the root of the certificate"),)
-    return causes.of_trust(in_use.roots, bundle)
-
-
-def _has_root(in_use: Contents, issuers: Sequence[Certificate]) -> bool:
-    """Tell whether the root above the certificate in use is among the issuers."""
-    *_, top = (in_use.leaf, *in_use.intermediates)
-    return any(is_signed_by(top, ca) for ca in issuers if is_self_signed(ca))
 
 
 def _act(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .credential.registry import Registry
     from .credential.settle import Running
     from .errors import DockerTLSError
-    from .renew import Policy
+    from .reasons import Policy
     from .vault.session import Session
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,8 @@ from dockertls_vault.credential.registry import Registry
 from dockertls_vault.credential.settle import Running
 from dockertls_vault.issue import issue
 from dockertls_vault.mounts import Mounts
-from dockertls_vault.renew import Policy, Renewal, renew
+from dockertls_vault.reasons import Policy
+from dockertls_vault.renew import Renewal, renew
 from dockertls_vault.vault.pki import PKI
 
 from . import mounts

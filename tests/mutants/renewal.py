@@ -40,11 +40,6 @@ _RENEW: Rows = (
 )
 _CHANGES: Rows = (
     (
-        "a certificate whose root is gone is renewed",
-        "if not _has_root(",
-        "if False and not _has_root(",
-    ),
-    (
         "a name that a role refuses now is told",
         "if refused := [name for name in lost if name in issued.dropped_names]:",
         "if refused := []:",
@@ -58,6 +53,13 @@ _CHANGES: Rows = (
         "a key that cannot be reused is told",
         "        if record.reuse_key:\n",
         "        if False:\n",
+    ),
+)
+_REASONS: Rows = (
+    (
+        "a certificate whose root is gone is renewed",
+        "if not _has_root(",
+        "if False and not _has_root(",
     ),
 )
 _BESIDE: Rows = (
@@ -197,6 +199,7 @@ TABLE: Table = {
     "needs_renewal.py": ("test_needs_renewal.py", _NEEDS_RENEWAL),
     "cli/tick.py": ("cli/test_needs_renewal.py", _TICK),
     "renew_all.py": ("test_needs_renewal.py", _SELECTION),
+    "reasons.py after a change": ("test_renew_changes.py", _REASONS),
     "renew.py after a change": ("test_renew_changes.py", _CHANGES),
     "credential/store.py beside another run": ("test_renew_beside.py", _BESIDE),
     "credential/store.py on a full disk": ("test_renew_disk.py", _DISK),

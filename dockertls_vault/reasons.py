@@ -1,0 +1,113 @@
+"""Why a run renews a credential: by what this machine knows, and else by what Vault says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .certificate.certificate import (
+    fingerprint,
+    is_self_signed,
+    is_signed_by,
+    load_all,
+    serial_text,
+)
+from .certificate.names import Names
+from .credential import causes, contents
+from .credential.causes import Cause, Reason
+from .duration import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from cryptography.x509 import Certificate
+
+    from .certificate.schedule import Schedule
+    from .certificate.threshold import Threshold
+    from .credential.condition import Condition
+    from .credential.contents import Contents
+    from .credential.due import Due
+    from .credential.record import Record
+    from .mounts import Mounts
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What makes a credential due in this run.
+
+    ``detect`` returns the names of this machine now; ``threshold``, if given, takes the place of
+    the schedule.
+    """
+
+    detect: Callable[[], Names]
+    threshold: Threshold | None = None
+    force: bool = False
+
+
+def schedule(found: Condition, in_use: Contents | None) -> Schedule | None:
+    """Return when the certificate in use is due, None if there is none that can be used."""
+    if found.due is not None:
+        return found.due.schedule
+    try:
+        return None if in_use is None else contents.schedule_of(found, in_use)
+    except ValueError:  # it had expired when it was installed
+        return None
+
+
+def known_here(
+    found: Condition,
+    in_use: Contents | None,
+    damage: tuple[str, ...],
+    policy: Policy,
+    now: datetime,
+) -> tuple[Cause, ...]:
+    """Return why it is renewed, as far as this machine knows; ``damage`` is of its contents."""
+    damage = (*found.damage, *damage)
+    planned = schedule(found, in_use)
+    names = _known_names(found.record, in_use)
+    if planned is None and not damage:
+        damage = ("the certificate in use had expired before it was installed",)
+    return (
+        *((Cause(Reason.FORCED, "--force"),) if policy.force else ()),
+        *causes.of_damage(damage),
+        *(() if planned is None else causes.of_schedule(planned, now, policy.threshold)),
+        *(() if names is None else causes.of_names(names, policy.detect())),
+    )
+
+
+def _known_names(record: Record, in_use: Contents | None) -> Names | None:
+    """Return the names that call for no new certificate, None if the names were given.
+
+    Those are the names in the certificate, since a run may have been killed before it installed the
+    one that the record describes, and those that the role refused.
+    """
+    detected = record.detected_names
+    if detected is None or in_use is None:
+        return detected
+    refused = detected.without(*record.request.names.all)
+    return Names((*in_use.names.dns, *refused.dns), (*in_use.names.addresses, *refused.addresses))
+
+
+def known_to_vault(
+    record: Record, due: Due | None, in_use: Contents, mounts: Mounts
+) -> tuple[Cause, ...]:
+    """Return why it is renewed, as far as the mount knows; nothing of it needs a token."""
+    revoked = mounts.signing(record).revocation_time(serial_text(in_use.leaf))
+    if revoked is not None:
+        return (Cause(Reason.REVOKED, f"revoked at {format_time(revoked)}"),)
+    default = mounts.default_issuer(record)
+    known = due is not None and due.default_issuer == fingerprint(default)
+    if not known and not is_signed_by(in_use.leaf, default):
+        subject = default.subject.rfc4514_string()
+        return (Cause(Reason.ISSUER_CHANGED, f"the default issuer is now {subject!r}"),)
+    bundle = mounts.bundle(record)
+    if not _has_root(in_use, (*load_all(mounts.signing(record).issuers()), *bundle)):
+        return (Cause(Reason.ISSUER_CHANGED, "Vault no longer has the root of the certificate"),)
+    return causes.of_trust(in_use.roots, bundle)
+
+
+def _has_root(in_use: Contents, issuers: Sequence[Certificate]) -> bool:
+    """Tell whether the root above the certificate in use is among the issuers."""
+    *_, top = (in_use.leaf, *in_use.intermediates)
+    return any(is_signed_by(top, ca) for ca in issuers if is_self_signed(ca))
