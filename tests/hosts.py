@@ -72,13 +72,14 @@ class Host:
     def issue(self, record: Record = SERVER) -> None:
         """Install the first certificate."""
         record, pki = self.record(record), PKI(self.session, self.mount)
+        trust = PKI(self.session, record.trust_mount) if record.trust_mount else pki
         place = record.place(self.out)
         self.registry.vouch(place.directory, record)
         issue(
             record,
             place,
             signer=pki,
-            trust=pki,
+            trust=trust,
             drop_refused_names=False,
             replace_files=False,
             clock=self.clock,

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.credential.causes import Reason
@@ -23,8 +25,6 @@ from .mounts import post
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from .harness.openbao import DevVault
 
@@ -69,6 +69,24 @@ def test_a_root_that_was_removed_is_no_longer_trusted(
     assert len(load_certificates(host.files()[0])) == 1
     assert host.files()[1:] == (cert, key)
     assert "no longer contains CN=next" in caplog.text
+
+
+@on_openbao
+@pytest.mark.parametrize("alone", [False, True], ids=["its root is imported", "--trust-mount"])
+def test_a_certificate_below_an_intermediate_is_renewed_like_any_other(
+    host: Host, vault_server: DevVault, alone: bool
+) -> None:
+    """Its root counts wherever it is read from; another root there is only trusted."""
+    host.mount += "-below"
+    if alone:
+        mounts.intermediate_alone(vault_server, host.mount)
+        mounts.init(vault_server, host.mount)
+    else:
+        mounts.intermediate(vault_server, host.mount)
+    host.issue(replace(SERVER, trust_mount=f"{host.mount}-root" if alone else None))
+    assert host.renew().action is Action.NOTHING
+    assert host.renew(force=True).error is None
+    assert host.renew().action is Action.NOTHING
 
 
 @on_openbao

@@ -12,10 +12,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.certificate.names import Names
+from dockertls_vault.credential import store
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.registry import Registry
 from tests import aged, mounts
-from tests.credentials import CLIENT
+from tests.credentials import CLIENT, generations
 from tests.hosts import SERVER
 
 from . import forks
@@ -185,6 +186,15 @@ def _four(host: Host) -> None:
         host.install(timedelta(days=days))
 
 
+def _back(host: Host) -> None:
+    """Go back to the certificate before, of which due.json says nothing."""
+    host.install(_FRESH / 2)
+    for out in host.outs:
+        place = host.kind.record.place(out)
+        oldest, _ = generations(place.directory)
+        store.use(place, oldest)
+
+
 def _gone(host: Host) -> None:
     """List a directory that does not exist, before and after those that do."""
     for name in ("a-gone", "z-gone"):
@@ -221,6 +231,7 @@ KINDS = {
     "a new issuer": Kind(age=_FRESH, change=_new_issuer),
     "new names": Kind(replace(SERVER, detected_names=_DETECTED), age=_FRESH, hooked=True),
     "damage": Kind(age=_FRESH, change=_damage),
+    "a rollback": Kind(age=_FRESH, action="nothing", change=_back, hooked=True),
     "a directory that is gone": Kind(change=_gone),
 }
 ROOT_ONLY = ("--owner", "the owner's directory")
