@@ -22,6 +22,7 @@ from . import mounts
 from .harness.dialect.servers import on_openbao
 from .hosts import HOST, SERVER, Host
 from .mounts import post
+from .trees import tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +94,7 @@ def test_a_certificate_below_an_intermediate_is_renewed_like_any_other(
 def test_a_mount_or_role_that_was_removed_is_named(host: Host, vault_server: DevVault) -> None:
     """While nothing is due it is a warning; then it is a failure with the cause."""
     host.issue()
-    before = host.files()
+    before = tree(host.out)
     with mounts.session(vault_server) as admin:
         admin.adapter.request("delete", f"/v1/{host.mount}/roles/server")
     assert host.renew().warnings == ()
@@ -105,7 +106,7 @@ def test_a_mount_or_role_that_was_removed_is_named(host: Host, vault_server: Dev
     assert (done.action, done.error) == (Action.NOTHING, None)
     assert f"no PKI mount {host.mount!r}" in done.warnings[0]
     assert f"no PKI mount {host.mount!r}" in _error(host.renew(force=True).error)
-    assert host.files() == before
+    assert tree(host.out) == before
 
 
 @on_openbao
@@ -154,11 +155,11 @@ def test_a_name_that_the_machine_lost_is_told(host: Host) -> None:
 def test_a_given_name_that_is_refused_now_fails(host: Host) -> None:
     """The old certificate stays, and the cause is named."""
     host.issue()
-    before = host.files()
+    before = tree(host.out)
     _change_role(host, allowed_domains=["another.internal"])
     done = host.renew(force=True)
     assert "a.example.internal" in _error(done.error)
-    assert host.files() == before
+    assert tree(host.out) == before
 
 
 @on_openbao

@@ -11,6 +11,7 @@ from dockertls_vault.errors import RenewalFailed, RenewalOverdue
 from dockertls_vault.renew import Action
 
 from .harness.dialect.servers import on_openbao
+from .trees import tree
 
 if TYPE_CHECKING:
     from .hosts import Host
@@ -22,7 +23,7 @@ pytestmark = on_openbao
 def test_clock_set_back_replaces_nothing(host: Host, days: int) -> None:
     """What Vault signs would not be valid yet, and says so; a clock that is right needs nothing."""
     host.issue()
-    before = host.files()
+    before = tree(host.out)
     host.ahead = timedelta(days=days)
     for _ in range(3):
         error = host.renew().error
@@ -31,14 +32,14 @@ def test_clock_set_back_replaces_nothing(host: Host, days: int) -> None:
         assert "check this machine's clock" in error.hint
     host.ahead = timedelta()
     assert host.renew().action is Action.NOTHING
-    assert host.files() == before
+    assert tree(host.out) == before
 
 
 @pytest.mark.parametrize("days", [7.1, 30, 400])
 def test_clock_set_ahead_of_the_end_replaces_nothing(host: Host, days: float) -> None:
     """What Vault signs has expired by that clock; a clock that is right needs nothing."""
     host.issue()
-    before = host.files()
+    before = tree(host.out)
     host.ahead = timedelta(days=days)
     for _ in range(3):
         error = host.renew().error
@@ -46,7 +47,7 @@ def test_clock_set_ahead_of_the_end_replaces_nothing(host: Host, days: float) ->
         assert "ahead of Vault's" in error.problems[0]
     host.ahead = timedelta()
     assert host.renew().action is Action.NOTHING
-    assert host.files() == before
+    assert tree(host.out) == before
 
 
 @pytest.mark.parametrize("days", [5.5, 6.9, -0.002])

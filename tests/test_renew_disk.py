@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 import subprocess
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from dockertls_vault.renew import Action
 from .harness.dialect.servers import on_openbao
 from .harness.missing import as_root, missing
 from .hosts import SERVER
+from .trees import tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,26 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = [on_openbao, pytest.mark.slow]
 
-# All but what is written last says which generation is due when, and is ignored if it is not in
-# use (due.json); and the lock, which stays.
-_MAY_CHANGE = {"due.json", "renewal.lock"}
 _CHANGES = ("mkdir", "open", "fchmod", "fsync", "rename", "symlink", "unlink", "rmdir")
-
-
-def tree(directory: Path) -> dict[str, tuple[int, int, int, bytes]]:
-    """Return the mode, owner, group and content of everything in a directory."""
-    found = {}
-    for path in sorted(directory.rglob("*")):
-        status = path.lstat()
-        content = b""
-        if stat.S_ISLNK(status.st_mode):
-            content = os.fsencode(path.readlink())
-        elif stat.S_ISREG(status.st_mode):
-            content = path.read_bytes()
-        if path.name not in _MAY_CHANGE:
-            name = str(path.relative_to(directory))
-            found[name] = (status.st_mode, status.st_uid, status.st_gid, content)
-    return found
 
 
 @pytest.mark.parametrize("bundle", [False, True], ids=["certificate", "ca.pem"])

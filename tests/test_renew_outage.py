@@ -20,6 +20,7 @@ from . import aged, mounts
 from .harness.openbao import DevVault, running_openbao
 from .harness.process import free_ports, wait_until
 from .hosts import Host
+from .trees import tree
 from .vault import operator
 from .vault.operator import Operator
 from .vault.waits import Waits
@@ -52,7 +53,7 @@ def test_vault_that_was_away_renews_when_it_is_back(
     root = mounts.known_root(vault_server, f"{host.mount}-old")
     host.mount += "-old"
     aged.install(root, host.record(), host.out, timedelta(days=days))
-    before = host.files()
+    before = tree(host.out)
     nobody = f"http://127.0.0.1:{free_ports()}"
     with operator.session(nobody, Waits(), VAULT_TOKEN="t", DOCKERTLS_TIMEOUT="1s") as away:
         for _ in range(2):
@@ -61,7 +62,7 @@ def test_vault_that_was_away_renews_when_it_is_back(
             assert error.exit_status == status
             assert "refused the connection" in error.message
             assert left in error.message
-    assert host.files() == before
+    assert tree(host.out) == before
     assert host.renew().action is Action.RENEWED
     assert host.renew().action is Action.NOTHING
 
@@ -76,7 +77,7 @@ def test_sealed_vault_renews_once_it_is_unsealed(tmp_path: Path) -> None:
         with operator.session(server.address, Waits(), **variables) as session:
             host = Host(session, "dockertls", tmp_path / "tls")
             host.issue()
-            before = host.files()
+            before = tree(host.out)
             Operator.of(server).call("PUT", "sys/seal")
             done = host.renew()
             assert (done.action, done.error) == (Action.NOTHING, None)
@@ -85,7 +86,7 @@ def test_sealed_vault_renews_once_it_is_unsealed(tmp_path: Path) -> None:
             assert type(error) is RenewalFailed
             assert "sealed" in error.message
             assert "unseal it" in error.hint
-            assert host.files() == before
+            assert tree(host.out) == before
             Operator.of(server).call("PUT", "sys/unseal", {"key": key})
             wait_until(lambda: Operator.of(server).call("GET", "sys/health")[0] == 200)
             session.allow(timedelta(seconds=30))
@@ -96,7 +97,7 @@ def test_sealed_vault_renews_once_it_is_unsealed(tmp_path: Path) -> None:
 def test_issuer_that_is_too_new_is_for_later(host: Host) -> None:
     """Vault refuses what is backdated further than its issuer; the old certificate stays."""
     host.issue()
-    before = host.files()
+    before = tree(host.out)
     rotated = mounts.post(
         host.session,
         f"{host.mount}/root/rotate/internal",
@@ -109,7 +110,7 @@ def test_issuer_that_is_too_new_is_for_later(host: Host) -> None:
     assert type(error) is RenewalFailed
     assert "the issuer" in error.message
     assert "is valid for another 6d23h" in error.message
-    assert host.files() == before
+    assert tree(host.out) == before
 
 
 @_OPENBAO
@@ -123,13 +124,13 @@ def test_permission_that_was_taken_away_is_the_cause_shown(
     with operator.session(vault_server.address, VAULT_TOKEN=token) as session:
         limited = Host(session, host.mount, host.out)
         limited.issue()
-        before = limited.files()
+        before = tree(host.out)
         admin.write(f"sys/policies/acl/{policy}", {"policy": 'path "none" { policy = "deny" }'})
         error = limited.renew(force=True).error
         assert type(error) is RenewalFailed
         assert f"{host.mount}/sign/server" in error.message
         assert "is valid for another 6d23h" in error.message
-        assert limited.files() == before
+        assert tree(host.out) == before
         admin.write(
             f"sys/policies/acl/{policy}",
             {"policy": f'path "{host.mount}/sign/*" {{ capabilities = ["update"] }}'},
