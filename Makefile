@@ -16,6 +16,7 @@ python := $(venv)/bin/python
 pure := dockertls_vault/certificate/*,dockertls_vault/settings/*,dockertls_vault/vault/answers/*
 pure := $(pure),dockertls_vault/ca/plan.py,dockertls_vault/ca/changes.py,dockertls_vault/ca/desired.py
 pure := $(pure),dockertls_vault/credential/causes.py,dockertls_vault/window.py
+pure := $(pure),dockertls_vault/findings.py
 pure := $(pure),dockertls_vault/duration.py,dockertls_vault/errors.py
 # The stamp files depend on these, so that a change to any of them reinstalls.
 inputs := pyproject.toml $(constraints) $(venv)/.made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import certificate, files, http, login, renewal, schedule
+from . import certificate, files, http, login, renewal, schedule, status
 from .mutant import Mutant
 
 if TYPE_CHECKING:
@@ -740,6 +740,7 @@ def mutants() -> Iterator[Mutant]:
         | login.TABLE
         | renewal.TABLE
         | schedule.TABLE
+        | status.TABLE
     )
     for key, (tests, rows) in tables.items():
         file = f"dockertls_vault/{key.partition(' ')[0]}"
