@@ -153,7 +153,7 @@ def issue(
                 cert=certificates_pem((verified.leaf, *verified.intermediates)),
                 key=keys.private_key_pem(key),
                 serial=description.serial,
-                due=Due(schedule, default_issuer),
+                due=Due(schedule, default_issuer, signed.leased),
             ),
             replace(record, request=granted),
             replace=replace_files,

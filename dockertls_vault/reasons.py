@@ -94,7 +94,8 @@ def known_to_vault(
 ) -> tuple[Cause, ...]:
     """Return why it is renewed, as far as the mount knows; nothing of it needs a token."""
     revoked = mounts.signing(record).revocation_time(serial_text(in_use.leaf))
-    if revoked is not None:
+    # The next certificate with a lease would be revoked, too, and so be renewed by every run.
+    if revoked is not None and not (due and due.leased):
         return (Cause(Reason.REVOKED, f"revoked at {format_time(revoked)}"),)
     default = mounts.default_issuer(record)
     known = due is not None and due.default_issuer == fingerprint(default)

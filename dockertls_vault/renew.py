@@ -250,7 +250,7 @@ def _update_trust(
         cert=certificates_pem((in_use.leaf, *in_use.intermediates)),
         key=in_use.key,
         serial=serial_text(in_use.leaf),
-        due=Due(schedule, found.due.default_issuer if found.due else None),
+        due=Due(schedule) if found.due is None else found.due._replace(schedule=schedule),
     )
     place = found.record.replacing(found.place)
     installed = store.install(

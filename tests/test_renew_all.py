@@ -330,3 +330,17 @@ def test_what_is_gone_is_no_longer_known(tmp_path: Path, caplog: pytest.LogCaptu
     caplog.clear()
     assert known(registry) == (here,)
     assert caplog.text == ""
+
+
+def test_a_lease_that_ends_with_the_login_renews_nothing(
+    fleet: Fleet, wire: tuple[str, Wire]
+) -> None:
+    """Vault revokes the certificate with the token, which would go on at each run."""
+    address, _ = wire
+    fleet.issue(1)
+    fleet.set_up(f"{fleet.mount}/roles/client", generate_lease=True, no_store=False)
+    (done,) = fleet.renew(address, force=True)
+    assert "when this command ends" in done.warnings[0]
+    for _ in range(2):
+        (done,) = fleet.renew(address)
+        assert (done.action, done.causes) == (Action.NOTHING, ())

@@ -27,11 +27,13 @@ class Due(NamedTuple):
     """When a generation is due, and what the mount was like then.
 
     ``default_issuer`` is the SHA-256 fingerprint of the mount's default issuer when the certificate
-    was renewed, None if nobody looked: a role may sign with another one.
+    was renewed, None if nobody looked: a role may sign with another one. ``leased`` is whether
+    Vault revokes the certificate by itself, with the token that requested it.
     """
 
     schedule: Schedule
     default_issuer: str | None = None
+    leased: bool = False
 
 
 def jitter_seed(directory: Path) -> str:
@@ -47,6 +49,7 @@ def to_bytes(found: Due, generation: str) -> bytes:
         "version": _VERSION,
         "generation": generation,
         "default_issuer": found.default_issuer,
+        "leased": found.leased,
         **schedule.to_json(found.schedule),
     }
     return (json.dumps(kept, indent=2) + "\n").encode()
@@ -61,9 +64,9 @@ def read(generation: str, private: int) -> Due | None:
         kept = json.loads(reading.read(NAME, private, follow=False))
         if (kept["version"], kept["generation"]) != (_VERSION, generation):
             return None
-        default_issuer = kept["default_issuer"]
-        if default_issuer is not None and not isinstance(default_issuer, str):
+        default_issuer, leased = kept["default_issuer"], kept["leased"]
+        if not isinstance(default_issuer, str | None) or not isinstance(leased, bool):
             return None
-        return Due(schedule.from_json(kept), default_issuer)
+        return Due(schedule.from_json(kept), default_issuer, leased)
     except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -45,7 +45,8 @@ class Signed:
     """What a mount returned for a CSR, not yet verified; certificates are in PEM.
 
     ``cap_warnings`` are the warnings that Vault capped the TTL; ``warnings`` are the others.
-    ``date`` is the time of the response in UTC, by Vault's clock.
+    ``date`` is the time of the response in UTC, by Vault's clock; ``leased`` is whether Vault
+    revokes the certificate with the token.
     """
 
     certificate: str
@@ -53,6 +54,7 @@ class Signed:
     warnings: tuple[str, ...]
     cap_warnings: tuple[str, ...]
     date: datetime | None
+    leased: bool
 
 
 class PKI:
@@ -119,6 +121,7 @@ class PKI:
             ),
             cap_warnings=caps,
             date=self._session.adapter.date,
+            leased=bool(body.get("lease_id")),
         )
 
     def issuers(self) -> tuple[str, ...]:
@@ -253,7 +256,8 @@ class PKI:
         warning = (
             f"the role {role!r} creates a lease (generate_lease=true), so Vault revokes the "
             f"certificate with the token, {when}; dockerd reads no CRL, but a TLS proxy that does "
-            "will reject the certificate: set generate_lease=false in the role"
+            "will reject the certificate, and `renew` disregards that it is revoked: set "
+            "generate_lease=false in the role"
         )
         return (warning,)
 

@@ -62,6 +62,7 @@ _REASONS: Rows = (
         "if False and not _has_root(",
     ),
 )
+_LEASES: Rows = (("a lease is no reason to renew", "and not (due and due.leased):", "and True:"),)
 _BESIDE: Rows = (
     ("a renewal undoes no other change", "if successor_of not in (None, before):", "if False:"),
 )
@@ -200,6 +201,7 @@ TABLE: Table = {
     "cli/tick.py": ("cli/test_needs_renewal.py", _TICK),
     "renew_all.py": ("test_needs_renewal.py", _SELECTION),
     "reasons.py after a change": ("test_renew_changes.py", _REASONS),
+    "reasons.py with leases": ("test_renew_all.py", _LEASES),
     "renew.py after a change": ("test_renew_changes.py", _CHANGES),
     "credential/store.py beside another run": ("test_renew_beside.py", _BESIDE),
     "credential/store.py on a full disk": ("test_renew_disk.py", _DISK),
