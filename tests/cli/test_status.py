@@ -149,6 +149,21 @@ def test_each_credential_is_a_block_on_a_terminal(
     assert " ".join("".join(lines[9:]).split()).startswith("details the directory")
 
 
+def test_expired_certificate_has_no_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is left of its validity; the details say since when."""
+    be_a_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "80")
+    issued = ROOT.issue("alice", not_before=NOW - 2 * DAY, lifetime=DAY)
+    install(tmp_path, CLIENT, issued, ROOT, at=NOW - 2 * DAY)
+    assert status(str(tmp_path)) == 2
+    end = format_time(issued.certificate.not_valid_after_utc)
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  valid until  {end}" in lines
+    assert f"  details      expired at {end}" in lines
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -14,7 +14,7 @@ from dockertls_vault.certificate.names import Names
 from dockertls_vault.docker.diagnosis import wire
 from dockertls_vault.docker.diagnosis.wire import Presented, Sighting
 from dockertls_vault.docker.endpoint import DEFAULT_PORT, Endpoint
-from tests.certificates import Authority, Issued, write_credential
+from tests.certificates import BIT_STRING, Authority, Issued, in_t61, write_credential
 from tests.docker import servers
 
 if TYPE_CHECKING:
@@ -126,6 +126,18 @@ def test_port_without_tls_has_no_certificate(talk: Callable[[socket.socket], Non
         None,
         seen.reason,
     )
+
+
+def test_certificate_that_cannot_be_read_is_no_certificate(tmp_path: Path) -> None:
+    """OpenSSL takes a BIT STRING for a name, and cryptography does not."""
+    odd = Authority.create("an odd root")
+    issued = Issued(odd.certificate, odd.key)
+    files = write_credential(tmp_path / "tls", ROOT.pem, issued)
+    (files / "cert.pem").write_bytes(in_t61(odd, tag=BIT_STRING))
+    with servers.talking(servers.answering(servers.server_context(files))) as port:
+        seen = wire.look(at(port), LONG)
+    assert (seen.certificate, seen.address) == (None, None)
+    assert "cannot be read" in str(seen.reason)
 
 
 def test_silent_port_ends_with_the_timeout() -> None:
