@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .credential.naming import PRIVATE
-from .mounts import Mounts
 from .renew import Action, Renewal, renew
+from .renewal.mounts import Mounts
 from .vault.pki import PKI
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .credential.registry import Registry
     from .credential.settle import Running
     from .errors import DockerTLSError
-    from .reasons import Policy
+    from .renewal.reasons import Policy
     from .vault.session import Session
 
 logger = logging.getLogger(__name__)

@@ -19,9 +19,9 @@ from dockertls_vault.credential.record import Record
 from dockertls_vault.credential.registry import Registry
 from dockertls_vault.credential.settle import Running
 from dockertls_vault.issue import issue
-from dockertls_vault.mounts import Mounts
-from dockertls_vault.reasons import Policy
 from dockertls_vault.renew import Renewal, renew
+from dockertls_vault.renewal.mounts import Mounts
+from dockertls_vault.renewal.reasons import Policy
 from dockertls_vault.vault.pki import PKI
 
 from . import mounts

@@ -18,9 +18,9 @@ from dockertls_vault.credential.registry import Registry
 from dockertls_vault.credential.settle import Running
 from dockertls_vault.errors import RenewalFailed
 from dockertls_vault.issue import issue
-from dockertls_vault.reasons import Policy
 from dockertls_vault.renew import Action, Renewal
 from dockertls_vault.renew_all import Renewals, known, renew_all
+from dockertls_vault.renewal.reasons import Policy
 from dockertls_vault.vault.pki import PKI
 
 from .faults.signals import Role

@@ -13,9 +13,9 @@ from dockertls_vault.certificate.names import Names
 from dockertls_vault.credential.causes import Reason
 from dockertls_vault.credential.settle import Running
 from dockertls_vault.errors import RenewalFailed
-from dockertls_vault.reasons import Policy
 from dockertls_vault.renew import Action
 from dockertls_vault.renew_all import renew_all
+from dockertls_vault.renewal.reasons import Policy
 from dockertls_vault.vault.pki import PKI
 
 from . import mounts

@@ -29,9 +29,8 @@ def print_result(
 
     Without ``indent`` it is a single line, as one of many results that follow one another.
     """
-    data = to_json(result)
-    data.pop("warnings", None)
-    _print({"kind": kind, "ok": ok, "data": data, "warnings": list(warnings)}, indent)
+    body = {"kind": kind, "ok": ok, "data": to_json(result), "warnings": list(warnings)}
+    _print(body, indent)
 
 
 def print_failure(error: DockerTLSError) -> None:
@@ -50,7 +49,10 @@ def _error(error: DockerTLSError) -> dict[str, Any]:
 
 
 def to_json(value: object) -> Any:
-    """Convert ``value`` to JSON types: times become RFC 3339 in UTC, durations seconds."""
+    """Convert ``value`` to JSON types: times become RFC 3339 in UTC, durations seconds.
+
+    Warnings are left out: those of all parts of a result are in the envelope.
+    """
     match value:
         case DockerTLSError():
             return _error(value)
@@ -68,7 +70,9 @@ def to_json(value: object) -> Any:
             return [to_json(item) for item in value]
     if dataclasses.is_dataclass(value):
         return {
-            field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)
+            field.name: to_json(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if field.name != "warnings"
         }
     return value
 

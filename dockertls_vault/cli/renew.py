@@ -25,8 +25,8 @@ from .session import open_session
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dockertls_vault.reasons import Policy
     from dockertls_vault.renew_all import Renewals, Selection
+    from dockertls_vault.renewal.reasons import Policy
 
 logger = logging.getLogger(__name__)
 app = single_command()
@@ -155,7 +155,7 @@ def _policy(settings: Settings, *, force: bool, expires_in: str | None) -> Polic
     """Return what makes a credential due; DNS gets half of the timeout, once."""
     from dockertls_vault.certificate.threshold import parse_threshold
     from dockertls_vault.host import identity
-    from dockertls_vault.reasons import Policy
+    from dockertls_vault.renewal.reasons import Policy
 
     threshold = None if expires_in is None else parsed("--expires-in", parse_threshold, expires_in)
     detect = functools.cache(lambda: identity.names(settings.timeout.total_seconds() / 2))

@@ -24,16 +24,11 @@ logger = logging.getLogger(__name__)
 
 
 def report(renewal: Renewal) -> None:
-    """Log what was done with a credential, and why."""
+    """Log what became of a credential; that it was renewed is logged by then."""
     from dockertls_vault.renew import Action
 
     where = renewal.directory
-    why = "; ".join(cause.detail for cause in renewal.causes)
-    if renewal.action is Action.RENEWED:
-        logger.info("%s: renewed: %s", where, why)
-    elif renewal.action is Action.TRUST_UPDATED:
-        logger.info("%s: updated ca.pem: %s", where, why)
-    elif renewal.error is None:
+    if renewal.action is Action.NOTHING and renewal.error is None:
         logger.info("%s: nothing is due", where)
     if (opens := renewal.hooks.waiting_until) is not None:
         logger.info("%s: hooks wait for their window, which opens at %s", where, format_time(opens))

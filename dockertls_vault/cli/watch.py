@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from dockertls_vault.reasons import Policy
     from dockertls_vault.renew import Renewal
     from dockertls_vault.renew_all import Selection
+    from dockertls_vault.renewal.reasons import Policy
     from dockertls_vault.settings.schema import Settings
     from dockertls_vault.watch import Round, Work
 

@@ -17,8 +17,8 @@ from dockertls_vault.credential.record import Record
 from dockertls_vault.credential.registry import Registry
 from dockertls_vault.credential.settle import Running
 from dockertls_vault.issue import issue
-from dockertls_vault.reasons import Policy
 from dockertls_vault.renew_all import renew_all
+from dockertls_vault.renewal.reasons import Policy
 from dockertls_vault.vault.pki import PKI
 from dockertls_vault.watch import Work, due_at, watch
 from tests import mounts

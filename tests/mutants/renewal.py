@@ -29,13 +29,13 @@ _MOUNTS: Rows = (
 _RENEW: Rows = (
     (
         "no daemon is restarted with damaged files",
-        "broken = failure is not None and bool(found.damage or damage)",
-        "broken = False",
+        "    if error is not None and (found.damage or damage):\n",
+        "    if False:\n",
     ),
     (
         "pending hooks run although the renewal failed",
-        "broken = failure is not None and bool(found.damage or damage)",
-        "broken = failure is not None",
+        "    if error is not None and (found.damage or damage):\n",
+        "    if error is not None:\n",
     ),
 )
 _CHANGES: Rows = (
@@ -200,16 +200,16 @@ TABLE: Table = {
     "needs_renewal.py": ("test_needs_renewal.py", _NEEDS_RENEWAL),
     "cli/tick.py": ("cli/test_needs_renewal.py", _TICK),
     "renew_all.py": ("test_needs_renewal.py", _SELECTION),
-    "reasons.py after a change": ("test_renew_changes.py", _REASONS),
-    "reasons.py with leases": ("test_renew_all.py", _LEASES),
-    "renew.py after a change": ("test_renew_changes.py", _CHANGES),
+    "renewal/reasons.py after a change": ("test_renew_changes.py", _REASONS),
+    "renewal/replacement.py after a change": ("test_renew_changes.py", _CHANGES),
+    "renewal/reasons.py with leases": ("test_renew_all.py", _LEASES),
     "credential/store.py beside another run": ("test_renew_beside.py", _BESIDE),
     "credential/store.py on a full disk": ("test_renew_disk.py", _DISK),
     "renew.py on a full disk": ("test_renew_disk.py", _SETTLED),
     "credential/record.py again": ("test_renew.py", _PLACE),
     "credential/condition.py again": ("test_renew.py", _WORKER),
     "vault/pki.py of a mount that is gone": ("test_renew_changes.py", _PKI),
-    "mounts.py": ("test_renew_all.py", _MOUNTS),
+    "renewal/mounts.py": ("test_renew_all.py", _MOUNTS),
     "cli/render.py of many": ("cli/test_renew.py", _BAR),
     "watch.py": ("test_watch.py", _WATCH),
     "renew.py in a run": ("test_renew_all.py", _RENEW),

@@ -112,8 +112,8 @@ _REGISTRY: Rows = (
 _VOUCHING: Rows = (
     (
         "root renews only what root requested",
-        "        if why and not is_requested:\n",
-        "        if False:\n",
+        "            if not is_requested:\n",
+        "            if False:\n",
     ),
 )
 _DIGEST: Rows = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .certificate import issuers
-from .certificate.certificate import load_all, load_certificates
-from .errors import (
+from dockertls_vault.certificate import issuers
+from dockertls_vault.certificate.certificate import load_all, load_certificates
+from dockertls_vault.errors import (
     DockerTLSError,
     LoginDenied,
     NoLeader,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from .credential.record import Record
-    from .vault.pki import PKI
+    from dockertls_vault.credential.record import Record
+    from dockertls_vault.vault.pki import PKI
 
 # What keeps every credential of a run from Vault, and what keeps those that need a token.
 _AWAY = (

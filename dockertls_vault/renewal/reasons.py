@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .certificate.certificate import (
+from dockertls_vault.certificate.certificate import (
     fingerprint,
     is_self_signed,
     is_signed_by,
     load_all,
     serial_text,
 )
-from .certificate.names import Names
-from .credential import causes, contents
-from .credential.causes import Cause, Reason
-from .duration import format_time
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.credential import causes, contents
+from dockertls_vault.credential.causes import Cause, Reason
+from dockertls_vault.duration import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from .certificate.schedule import Schedule
-    from .certificate.threshold import Threshold
-    from .credential.condition import Condition
-    from .credential.contents import Contents
-    from .credential.due import Due
-    from .credential.record import Record
+    from dockertls_vault.certificate.schedule import Schedule
+    from dockertls_vault.certificate.threshold import Threshold
+    from dockertls_vault.credential.condition import Condition
+    from dockertls_vault.credential.contents import Contents
+    from dockertls_vault.credential.due import Due
+    from dockertls_vault.credential.record import Record
+
     from .mounts import Mounts
 
 

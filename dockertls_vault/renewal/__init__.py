@@ -1,0 +1,1 @@
+"""Why a credential is renewed, and what takes its place."""
