@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import ConflictingState
@@ -14,6 +15,9 @@ from dockertls_vault.files import atomic, reading
 from . import generations, glance
 from .layout import Placement, gid
 from .naming import GENERATION_NAMES, PRIVATE, SERVER_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,27 @@ def installed(directory: Path) -> CredentialFiles:
             public = [candidate / name for name in names]
             if not all(os.path.lexists(path) for path in public):
                 continue
-            with suppress(OSError, RuntimeError):  # RuntimeError: a symlink loop
-                current = (candidate / PRIVATE / generations.CURRENT).resolve(strict=True)
-                ours = [current / name for name in GENERATION_NAMES]
-                if all(map(os.path.samefile, public, ours)):
-                    return CredentialFiles(*ours)
-            return CredentialFiles(*public)
+            return CredentialFiles(*(_in_use(candidate, public) or public))
     raise ConflictingState(
         f"no certificate, key and ca.pem in {directory}",
         hint="create them with `dockertls-vault issue client`, or choose another directory",
     )
+
+
+def _in_use(directory: Path, public: Sequence[Path]) -> list[Path] | None:
+    """Return the files of the generation that the public names lead to, None if to no generation.
+
+    If a swap came between resolving it and comparing its files, it is resolved again.
+    """
+    link, seen = directory / PRIVATE / generations.CURRENT, None
+    with suppress(OSError, RuntimeError):  # RuntimeError: a symlink loop
+        while (current := link.resolve(strict=True)) != seen:
+            seen = current
+            ours = [current / name for name in GENERATION_NAMES]
+            with suppress(FileNotFoundError):
+                if all(map(os.path.samefile, public, ours)):
+                    return ours
+    return None
 
 
 def kept(directory: Path) -> tuple[CredentialFiles, ...]:

@@ -116,6 +116,23 @@ def test_reader_never_sees_a_mixed_set(out: Path) -> None:
     assert public(out) == {"39"}
 
 
+def test_reader_gets_a_generation_if_a_swap_comes_between(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not fall back on the public names, whose files can be swapped between two reads."""
+    put(out, 1)
+    real = os.path.samefile
+
+    def samefile(first: Path, second: Path) -> bool:
+        if len(generations(out)) == 1:
+            put(out, 2)
+        return real(first, second)
+
+    monkeypatch.setattr(os.path, "samefile", samefile)
+    assert reader.installed(out).key.read_text() == "key.pem 2"
+    assert reader.installed(out).key.parent.name == max(generations(out))
+
+
 class _KilledError(BaseException):
     """Stand in for SIGKILL: no cleanup may run afterwards, so every later call fails too."""
 

@@ -289,6 +289,11 @@ _READER: _Rows = (
         "                    return CredentialFiles(*public)",
     ),
     (
+        "a swap does not lead a reader to the public names",
+        "while (current := link.resolve(strict=True)) != seen:",
+        "if (current := link.resolve(strict=True)) != seen:",
+    ),
+    (
         "root leaves the work to the owner",
         "uid=owner if os.geteuid() == 0 and owner != 0 else atomic.KEEP",
         "uid=atomic.KEEP",
@@ -693,7 +698,8 @@ TABLE: Table = {
     "credential/record.py": ("credential/test_record.py", _RECORD),
     "credential/backup.py": ("credential/test_backup.py", _BACKUP),
     "credential/reader.py": (
-        "credential/test_store.py credential/test_history.py test_rollback.py",
+        "credential/test_store.py credential/test_store_kills.py credential/test_history.py "
+        "test_rollback.py",
         _READER,
     ),
     "credential/glance.py": ("test_rollback.py", _GLANCE),
