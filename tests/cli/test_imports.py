@@ -31,7 +31,12 @@ def loaded(arguments: list[str], directory: Path, **environ: str) -> set[str]:
     modules = directory / "modules"
     run = subprocess.run(
         [sys.executable, "-c", _RUN, *arguments],
-        env={"HOME": str(directory), "LOADED": str(modules), **environ},
+        env={
+            "HOME": str(directory),
+            "DOCKERTLS_STATE_DIR": str(directory / "state"),
+            "LOADED": str(modules),
+            **environ,
+        },
         capture_output=True,
         text=True,
         check=False,
