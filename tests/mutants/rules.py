@@ -698,8 +698,7 @@ TABLE: Table = {
     "credential/record.py": ("credential/test_record.py", _RECORD),
     "credential/backup.py": ("credential/test_backup.py", _BACKUP),
     "credential/reader.py": (
-        "credential/test_store.py credential/test_store_kills.py credential/test_history.py "
-        "test_rollback.py",
+        "credential/test_store.py credential/test_store_kills.py test_rollback.py",
         _READER,
     ),
     "credential/glance.py": ("test_rollback.py", _GLANCE),
