@@ -285,8 +285,8 @@ _BACKUP: _Rows = (
 _READER: _Rows = (
     (
         "the paths of a reader do not change",
-        "                    return CredentialFiles(*ours)",
-        "                    return CredentialFiles(*public)",
+        "(_in_use(candidate, public) or public)",
+        "public",
     ),
     (
         "a swap does not lead a reader to the public names",
