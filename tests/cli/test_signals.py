@@ -44,3 +44,20 @@ def test_nothing_is_left_of_the_alarm() -> None:
         pass
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) == before
+
+
+def test_signals_end_a_sleep_and_nothing_else() -> None:
+    """Also those that arrived before it, however many; then it sleeps again."""
+    with signals.terminating() as found, signals.waking(signal.SIGHUP) as sleep:
+        for _ in range(70_000):  # more than a pipe holds
+            signal.raise_signal(signal.SIGHUP)
+        started = time.monotonic()
+        assert sleep(LIMIT)
+        assert time.monotonic() - started < LIMIT / 2
+        while sleep(0.0):
+            pass
+        stop.check()
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(stop.Stopped):
+            sleep(LIMIT)
+    assert found.number == signal.SIGTERM

@@ -168,6 +168,29 @@ def test_a_failure_is_seen_in_the_health_file(fleet: Fleet, tmp_path: Path) -> N
     assert ": renewed: cert.pem is missing" in said
 
 
+def test_a_health_file_that_cannot_be_written_later_is_a_warning(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    """It goes on; the file's age tells."""
+    fleet.issue(1)
+    health = tmp_path / "run" / "health"
+    health.parent.mkdir()
+    with watching(fleet, "--health-file", str(health)) as process:
+        wait_until(health.exists)
+        health.unlink()
+        health.parent.rmdir()
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("warning: cannot write the health file"):
+            assert process.poll() is None
+        health.parent.mkdir()
+        process.send_signal(signal.SIGHUP)
+        wait_until(health.exists)
+        process.terminate()
+        process.communicate(timeout=LIMIT)
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "status", "text"),
     [

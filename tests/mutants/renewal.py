@@ -195,6 +195,25 @@ _SELECTION: Rows = (
     ),
     ("Vault must have answered", " and done.vault_asked:", ":"),
 )
+_STAYS: Rows = (
+    ("a signal ends it with status 0", "with suppress(stop.Stopped), signals", "with signals"),
+    (
+        "a health file that cannot be written is an error at the start",
+        "            if not self._written:\n",
+        "            if False:\n",
+    ),
+    (
+        "a health file that cannot be written later is not",
+        "            if not self._written:\n",
+        "            if True:\n",
+    ),
+    ("`needs-renewal` knows of its looks", "            _note_look(selection, done)\n", ""),
+    ("nothing to log in with is an error at the start", "next(first, False)", "False"),
+)
+_SUPERVISOR: Rows = (
+    ("abstract sockets are reached", "address.startswith(_ABSTRACT)", "False"),
+    ("a watchdog of another process is ignored", 'environ.get("WATCHDOG_PID"', 'environ.get("X"'),
+)
 
 TABLE: Table = {
     "needs_renewal.py": ("test_needs_renewal.py", _NEEDS_RENEWAL),
@@ -211,6 +230,8 @@ TABLE: Table = {
     "vault/pki.py of a mount that is gone": ("test_renew_changes.py", _PKI),
     "renewal/mounts.py": ("test_renew_all.py", _MOUNTS),
     "cli/render.py of many": ("cli/test_renew.py", _BAR),
+    "cli/watch.py": ("cli/test_watch.py", _STAYS),
+    "host/supervisor.py": ("host/test_supervisor.py", _SUPERVISOR),
     "watch.py": ("test_watch.py", _WATCH),
     "renew.py in a run": ("test_renew_all.py", _RENEW),
 }
