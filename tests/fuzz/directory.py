@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -86,7 +87,8 @@ def _make(directory: Path) -> None:
         (directory / name).write_bytes(content)
     for name, target in _LINKS.items():
         (directory / name).symlink_to(target)
-    (directory / _REQUEST).write_text('{"purpose": "server", "layout": "docker"}')
+    record = Record(REQUEST, Layout.DOCKER)
+    (directory / _REQUEST).write_text(json.dumps(to_json(record)))
 
 
 def _put(change: _Change, directory: Path) -> None:
