@@ -30,6 +30,7 @@ demo: $(venv)/.test
 
 test: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine
+	scripts/install-mmdebstrap
 	$(python) -m $(RUN) pytest --numprocesses auto --dist loadgroup $(PYTEST_ARGS)
 
 # Lines and branches that no test covers.

@@ -12,7 +12,7 @@ from .renewal.mounts import Mounts
 from .vault.pki import PKI
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -57,14 +57,18 @@ class Renewals:
 
 @dataclass(frozen=True)
 class Selection:
-    """The credentials to renew: in the directories ``named``, or else all in the registry."""
+    """The credentials to renew: in the directories ``named``, or else all in the registry.
+
+    ``hidden`` are those of which a sandbox may not show that they are there.
+    """
 
     registry: Registry
     named: tuple[Path, ...] = ()
+    hidden: tuple[Path, ...] = ()
 
     def directories(self) -> tuple[Path, ...]:
         """Return the directories as of now; raises what ``known`` raises."""
-        return self.named or known(self.registry)
+        return self.named or known(self.registry, hidden=self.hidden)
 
     def note_look(self, done: Renewals, now: datetime) -> None:
         """Note that Vault was asked about all credentials of the host, if it was.
@@ -75,16 +79,20 @@ class Selection:
             self.registry.looked(now)
 
 
-def known(registry: Registry) -> tuple[Path, ...]:
+def known(registry: Registry, *, hidden: Collection[Path] = ()) -> tuple[Path, ...]:
     """Return the directories of the credentials that this host knows.
 
-    Those that are gone are dropped from the registry; raises CannotWrite if that fails.
+    Those that are gone are dropped from the registry, unless they are ``hidden``. Raises
+    CannotWrite if that fails.
     """
     found = []
     for directory in registry.known():
         try:
             (directory / PRIVATE).stat()
         except (FileNotFoundError, NotADirectoryError):
+            if directory in hidden:
+                found.append(directory)  # likewise
+                continue
             registry.remove(directory)
             logger.warning("the credential in %s is gone, and will no longer be renewed", directory)
         except OSError:

@@ -22,7 +22,7 @@ def typed(lines: Iterator[str]) -> Iterator[str]:
         command = [line.removeprefix(_PROMPT)]
         while command[-1].endswith("\\"):
             command.append(next(lines))
-        here = re.search(r"<<'(\w+)'", command[-1])
+        here = re.search(r"<<'?(\w+)'?", command[-1])
         while here and command[-1] != here[1]:
             command.append(next(lines))
         yield "\n".join(command)

@@ -17,7 +17,17 @@ from typing import Any
 import pytest
 
 import dockertls_vault
-from dockertls_vault import errors, findings, issue, renew, renew_all, rollback, status, whoami
+from dockertls_vault import (
+    errors,
+    findings,
+    issue,
+    renew,
+    renew_all,
+    rollback,
+    status,
+    timer,
+    whoami,
+)
 from dockertls_vault.ca import bootstrap, changes, steps
 from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate import request
@@ -101,6 +111,7 @@ def _names(kind: Any) -> dict[str, Any]:
 RESULTS = {
     "issued": issue.Issued,
     "renewals": renew_all.Renewals,
+    "timer": timer.Installed,
     "rollback": rollback.RolledBack,
     "generations": history.Generations,
     "status": status.Status,

@@ -21,7 +21,7 @@ from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.settings.schema import Settings
 from dockertls_vault.window import parse_window
 
-from . import issued, render, settled
+from . import issued, render, settled, timer
 from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, install_directory, state_directory
 from .help import Command, command_group, described, vault_epilog
 from .hook_option import NONE, parse_hooks
@@ -356,4 +356,4 @@ def _list_for_renewal(directory: Path, record: Record, settings: Settings) -> tu
         name = shlex.quote(str(directory))
         why = f"could not list this credential for renewal: {error.message}"
         return (f"{why}; `dockertls-vault renew {name}` renews it",)
-    return ()
+    return timer.warnings(timer.uncovered([directory.absolute()]))

@@ -14,7 +14,7 @@ import typer
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.settings.schema import Settings
 
-from . import options, render, renewed
+from . import options, render, renewed, timer
 from .directories import state_directory
 from .help import Command, single_command, vault_epilog
 from .options import VAULT, parsed, with_preferences, with_settings
@@ -81,8 +81,21 @@ def renew(
             help="With --watch, write to FILE every minute whether renewals succeed.",
         ),
     ] = None,
+    install_timer: Annotated[
+        bool,
+        typer.Option("--install-timer", help="Install a systemd timer that renews; needs root."),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="With --install-timer, print the plan without applying it."),
+    ] = False,
 ) -> None:
     """Renew the certificates that are due, and run pending hooks."""
+    if install_timer or dry_run:
+        others = {"DIR": directories, "--force": force, "--expires-in": expires_in}
+        others |= {"--detailed-exitcode": detailed, "--watch": watch, "--health-file": health_file}
+        timer.install(settings, preferences, others, dry_run=dry_run, wanted=install_timer)
+        return
     selection = _selection(settings, directories or ())
     policy = functools.partial(_policy, settings, force=force, expires_in=expires_in)
     if not selection.directories():
@@ -136,7 +149,11 @@ def _selection(settings: Settings, directories: Sequence[str]) -> Selection:
     from dockertls_vault.renew_all import Selection
 
     named = tuple(options.directory("DIR", directory) for directory in directories)
-    return Selection(Registry(state_directory(settings, os.environ)), named)
+    registry = Registry(state_directory(settings, os.environ))
+    hidden = timer.uncovered(registry.known())
+    for warning in timer.warnings(hidden):
+        logger.warning("%s", warning)
+    return Selection(registry, named, hidden)
 
 
 def _refuse(given: Mapping[str, object], *, without: str | None = None) -> None:

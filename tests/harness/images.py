@@ -23,7 +23,7 @@ import pip
 import pytest
 
 from .dockerd import SEARCH_PATH
-from .missing import missing
+from .missing import missing, needs_root
 from .notes import note
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 # From the tester's environment, before conftest.py clears it.
-_NAMED = {name: os.environ.get(name) for name in ("VAULT_IMAGE", "DIND_IMAGE", "PYTHON_IMAGE")}
+_VARIABLES = ("VAULT_IMAGE", "DIND_IMAGE", "PYTHON_IMAGE", "HOST_IMAGE")
+_NAMED = {name: os.environ.get(name) for name in _VARIABLES}
 _ELF = b"\x7fELF"
 _PULL_LIMIT = 180.0  # seconds; without a network it fails in one
 # fmt: off
@@ -42,6 +43,16 @@ _PROGRAMS = (
 )
 # fmt: on
 _ROOT = Path(__file__).parents[2]
+# The Debian of the host, and its Python.
+SUITE = "bookworm"
+HOST_PYTHON = "3.11"
+# fmt: off
+_HOST_PACKAGES = (
+    "ca-certificates", "dbus", "docker.io", "iproute2", "iptables", "python3", "sudo", "systemd",
+    "systemd-sysv",
+)
+# fmt: on
+_SYSTEMD = 'CMD ["/lib/systemd/systemd"]'
 _LEFT_OUT = frozenset({"__pycache__", "dist-packages", "site-packages", "test"})
 # As the entrypoint of docker:dind does if it finds server certificates.
 _ENTRYPOINT = """\
@@ -91,6 +102,21 @@ def python_image(
     note(pytestconfig, f"{default}: cannot be pulled; this machine's Python stood in")
     files = _python_tree(tmp_path_factory.mktemp("python"))
     with _stand_in(engine, "python", files, "ENV PATH=/usr/local/bin:/usr/bin:/bin") as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def host_image(
+    engine: Engine, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Return the image of a Debian host with systemd, Docker and Python, which no registry has."""
+    named = _NAMED["HOST_IMAGE"]
+    if named:
+        yield named
+        return
+    needs_root("only root can make a Debian host")
+    note(pytestconfig, f"a host with systemd was made from the packages of Debian {SUITE}")
+    with _stand_in(engine, "host", _host_tree(tmp_path_factory.mktemp("host")), _SYSTEMD) as name:
         yield name
 
 
@@ -177,6 +203,34 @@ def _python_tree(scratch: Path) -> bytes:
     # The libraries that the wheels are linked with, which Debian's image has.
     linked = _libraries(Path(sysconfig.get_path("platlib")).rglob("*.so"))
     return tree(files | {library: Path(library) for library in linked})
+
+
+def _host_tree(scratch: Path) -> bytes:
+    """Return a minimal Debian with the packages that a Docker host has."""
+    program = shutil.which("mmdebstrap", path=SEARCH_PATH)
+    if program is None:
+        missing("mmdebstrap is not installed (make test installs it, as root on Debian)")
+    # Nobody reads their files, and packing them takes time.
+    unread = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "locale", "man")]
+    include = f"--include={','.join(_HOST_PACKAGES)}"
+    log = scratch / "log"
+    # In memory if there is some: dpkg syncs each file.
+    memory = Path("/dev/shm")  # noqa: S108 - mmdebstrap makes a directory of its own there
+    environ = {**os.environ, "PATH": SEARCH_PATH}
+    environ |= {"TMPDIR": str(memory)} if memory.is_dir() else {}
+    with log.open("wb") as errors:
+        run = subprocess.run(
+            [program, "--variant=essential", *unread, include, SUITE, "-"],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            check=False,
+        )
+    if run.returncode:
+        missing(
+            f"Debian's packages cannot be installed:\n{log.read_text(errors='replace')[-2000:]}"
+        )
+    return run.stdout
 
 
 def _below(directory: Path, place: str) -> dict[str, Path]:

