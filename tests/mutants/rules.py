@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import certificate, files, http, login, renewal, schedule, status
+from . import certificate, files, http, login, renewal, schedule, status, timer
 from .mutant import Mutant
 
 if TYPE_CHECKING:
@@ -746,6 +746,7 @@ def mutants() -> Iterator[Mutant]:
         | renewal.TABLE
         | schedule.TABLE
         | status.TABLE
+        | timer.TABLE
     )
     for key, (tests, rows) in tables.items():
         file = f"dockertls_vault/{key.partition(' ')[0]}"
