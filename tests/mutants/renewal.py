@@ -198,17 +198,11 @@ _SELECTION: Rows = (
 _STAYS: Rows = (
     ("a signal ends it with status 0", "with suppress(stop.Stopped), signals", "with signals"),
     (
-        "a health file that cannot be written is an error at the start",
-        "            if not self._written:\n",
-        "            if False:\n",
-    ),
-    (
         "a health file that cannot be written later is not",
         "            if not self._written:\n",
         "            if True:\n",
     ),
     ("`needs-renewal` knows of its looks", "            _note_look(selection, done)\n", ""),
-    ("nothing to log in with is an error at the start", "next(first, False)", "False"),
 )
 _SUPERVISOR: Rows = (
     ("abstract sockets are reached", "address.startswith(_ABSTRACT)", "False"),
