@@ -22,6 +22,7 @@ def test_states_are_one_message(tmp_path: Path, *, abstract: bool) -> None:
     name = f"{secrets.token_hex(8)}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0{name}" if abstract else name)
+        listener.setblocking(False)  # what was sent has arrived
         Supervisor({"NOTIFY_SOCKET": f"@{name}" if abstract else name}).tell("READY=1", "STATUS=ok")
         assert listener.recv(100) == b"READY=1\nSTATUS=ok"
 
