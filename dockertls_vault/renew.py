@@ -7,6 +7,7 @@ attempts.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from .credential.reader import locate
 from .credential.settle import Settled
 from .credential.worker import by_worker
 from .duration import format_duration
-from .errors import ConflictingState, DockerTLSError, RenewalFailed, RenewalOverdue
+from .errors import ConflictingState, DockerTLSError, Locked, RenewalFailed, RenewalOverdue
 from .files.atomic import KEEP
 from .files.writers import user_name
 from .renewal import reasons, replacement
@@ -86,10 +87,16 @@ def renew(
     """
     try:
         place = locate(directory, admins=admins)
-        with store.renewing(place):
-            return _renew(place, policy, running, mounts, registry, clock)
     except DockerTLSError as error:
         return Renewal(directory, Action.FAILED, error=error)
+    try:
+        with store.renewing(place):
+            return _renew(place, policy, running, mounts, registry, clock)
+    except Locked as error:
+        return Renewal(directory, Action.FAILED, error=error)
+    except DockerTLSError as error:
+        schedule = _schedule(place)
+        return Renewal(directory, Action.FAILED, error=_failed(error, schedule, clock()))
 
 
 def _renew(
@@ -205,6 +212,14 @@ def _look(
             return reasons.known_to_vault(found.record, found.due, in_use, mounts), ()
     except DockerTLSError as error:
         return (), (f"could not check the issuer and the trust bundle: {error.message}",)
+
+
+def _schedule(place: Placement) -> Schedule | None:
+    """Return when the certificate in use is due, None if its files do not say."""
+    with suppress(DockerTLSError, OSError):
+        found = by_worker(place, condition.read)
+        return None if found.due is None else found.due.schedule
+    return None
 
 
 def _failed(error: DockerTLSError, schedule: Schedule | None, now: datetime) -> DockerTLSError:

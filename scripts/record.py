@@ -51,8 +51,10 @@ MACHINE = f"""\
 set -eu
 hostname {HOST}
 "$PROGRAMS/python" -c "{LOOPBACK_UP}"
-mkdir -p /etc/docker
-for place in /etc/docker /home /usr/local/bin; do mount -t tmpfs none "$place"; done
+mkdir -p /etc/docker /var/lib/dockertls-vault
+for place in /etc/docker /home /usr/local/bin /var/lib/dockertls-vault; do
+    mount -t tmpfs -o mode=755 none "$place"
+done
 echo "127.0.0.1 {HOST} localhost" >/home/hosts
 mount --bind /home/hosts /etc/hosts
 echo "{{}}" >/home/daemon.json

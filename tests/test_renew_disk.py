@@ -122,8 +122,9 @@ def test_read_only_file_system_is_named(host: Host) -> None:
     with _mounted("--bind", str(host.out), str(host.out)):
         _mount("-o", "remount,ro,bind", str(host.out))
         done = host.renew()
-        assert type(done.error) is CannotWrite
+        assert type(done.error) is RenewalFailed
         assert "Read-only file system" in done.error.message
+        assert "is valid for another 6d23h" in done.error.message
     assert tree(host.out) == before
     assert host.renew().error is None
 
@@ -136,8 +137,9 @@ def test_directory_without_write_permission_is_named(host: Host) -> None:
     private.chmod(0o555)
     done = host.renew()
     private.chmod(0o755)
-    assert type(done.error) is CannotWrite
+    assert type(done.error) is RenewalFailed
     assert "Permission denied" in done.error.message
+    assert "is valid for another 6d23h" in done.error.message
 
 
 def test_hook_that_ran_but_cannot_be_remembered_is_told(

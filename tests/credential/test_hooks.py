@@ -148,18 +148,16 @@ def test_root_runs_the_hook_of_another_user_as_that_user(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("user", ["daemon", "54321"])
-def test_hook_of_another_user_finds_their_home(tmp_path: Path, user: str) -> None:
+def test_hook_of_another_user_finds_their_home(shared_directory: Path, user: str) -> None:
     """Not that of root, which it cannot read."""
     needs_root("only root can act as another")
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o111)
+    shared_directory.chmod(0o777)
     uid = int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
     ours = {"PATH": os.environ["PATH"], "HOME": "/root", "USER": "root", "LOGNAME": "root"}
-    command = ("sh", "-c", f'echo "$HOME $USER $LOGNAME" > {tmp_path}/seen')
+    command = ("sh", "-c", f'echo "$HOME $USER $LOGNAME" > {shared_directory}/seen')
     hooks.run([command], ours, MINUTE, uid)
     home = "/" if user.isdigit() else pwd.getpwnam(user).pw_dir
-    assert (tmp_path / "seen").read_text() == f"{home} {user} {user}\n"
+    assert (shared_directory / "seen").read_text() == f"{home} {user} {user}\n"
 
 
 STATES = [

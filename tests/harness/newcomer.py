@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-# Files written to these directories stay in $1, an empty directory.
+# Files written to these directories stay in $1, an empty directory; the host's list of credentials
+# is empty.
 _LAYERS = """\
 set -e
 layers=$1; shift
@@ -31,6 +32,8 @@ for name in etc opt usr/local; do
     mount -t overlay none -o "lowerdir=/$name,upperdir=$layers/$name,workdir=$layers/$name.work" \
         "/$name"
 done
+mkdir -p /var/lib/dockertls-vault
+mount -t tmpfs -o mode=755 none /var/lib/dockertls-vault
 exec "$@"
 """
 _SHELL = ["bash", "--noprofile", "--norc"]
