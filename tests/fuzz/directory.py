@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,15 @@ from typing import TYPE_CHECKING
 from dockertls_vault import rollback
 from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.certificate.keys import private_key_pem
+from dockertls_vault.certificate.names import Names
+from dockertls_vault.certificate.threshold import Threshold
 from dockertls_vault.credential import history, reader
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.record import Record, to_json
+from dockertls_vault.credential.settle import Running
 from dockertls_vault.docker.diagnosis import client_credential
+from dockertls_vault.findings import Limits
+from dockertls_vault.status import Asking, status
 
 from .border import Border
 from .mutations import of_bytes, of_json
@@ -41,6 +47,9 @@ _LINKS = {
     "server-cert.pem": f"{_PRIVATE}/current/cert.pem",
     "server-key.pem": f"{_PRIVATE}/current/key.pem",
 }
+_RUNNING = Running({}, timedelta(minutes=1))
+_ASKING = Asking(None, Names, timedelta(seconds=1))
+_LIMITS = Limits(Threshold(0.2), Threshold(0.1))
 _TARGETS = (".", "..", "ca.pem", "/dev/zero", "/dev/null", "/nonexistent", "x" * 300, "\udcff")
 
 
@@ -111,18 +120,19 @@ def _put(change: _Change, directory: Path) -> None:
 
 
 def _cross(changes: list[_Change]) -> object:
-    """Find the installed credential, check it, list its generations, and roll back."""
+    """Show its status, find the installed credential, check it, list its generations, roll back."""
     with tempfile.TemporaryDirectory() as made:
         directory = Path(made)
         _make(directory)
         for change in changes:
             with suppress(OSError):  # an earlier one left no place for it
                 _put(change, directory)
+        shown = status([directory], _RUNNING, _ASKING, _LIMITS, registered=(), admins=None, now=NOW)
         files = reader.installed(directory)
         found = client_credential.load(files.ca, files.cert, files.key, NOW)
         listed = history.find(directory)
         rolled = rollback.roll_back(directory, None, admins=None, now=NOW)
-    return [found.result, listed.generations, rolled.generation]
+    return [shown.severity, found.result, listed.generations, rolled.generation]
 
 
 BORDER = Border("directory", _draw, _cross)
