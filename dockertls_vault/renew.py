@@ -16,6 +16,7 @@ from .credential import condition, contents, hooks, settle, store
 from .credential.causes import Cause, Reason
 from .credential.due import Due
 from .credential.naming import PRIVATE, REQUEST
+from .credential.preflight import refusals
 from .credential.reader import locate
 from .credential.settle import Settled
 from .credential.worker import by_worker
@@ -86,7 +87,8 @@ def renew(
     result's ``error``, so that one credential keeps no other from being renewed.
     """
     try:
-        place = locate(directory, admins=admins)
+        with refusals(directory):
+            place = locate(directory, admins=admins)
     except DockerTLSError as error:
         return Renewal(directory, Action.FAILED, error=error)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,7 @@ from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.credential.causes import Reason
 from dockertls_vault.credential.layout import Layout
-from dockertls_vault.errors import Locked, RenewalFailed, RenewalOverdue
+from dockertls_vault.errors import CannotWrite, Locked, RenewalFailed, RenewalOverdue
 from dockertls_vault.needs_renewal import Need, of_credential
 from dockertls_vault.renew import Action
 from dockertls_vault.vault.pki import PKI
@@ -264,3 +266,22 @@ def test_renew_writes_down_when_a_generation_is_due(host: Host) -> None:
     assert (done.action, done.vault_asked) == (Action.NOTHING, True)
     answer = of_credential(str(host.out), (), host.clock())
     assert (answer.need, answer.due) == (Need.NOT_DUE, done.renewal_due)
+
+
+def test_directory_that_we_may_not_enter_is_a_failure(host: Host, shared_directory: Path) -> None:
+    """It keeps no other credential from being renewed."""
+    home = shared_directory / "home"
+    host.out = home / "tls"
+    host.issue()
+    home.chmod(0)
+    me = os.geteuid()
+    if me == 0:  # whom no mode stops
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        done = host.renew()
+    finally:
+        os.seteuid(me)
+        home.chmod(0o755)
+    assert done.action is Action.FAILED
+    assert type(done.error) is CannotWrite
+    assert "Permission denied" in done.error.message
