@@ -6,14 +6,13 @@ A time is in seconds since the epoch, and a metric of which nothing is known has
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from .docker.diagnosis.wire import Presented
 from .errors import CannotWrite
-from .files import atomic, reading
+from .files import atomic
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,16 +38,9 @@ _HELP = {
 def write(status: Status, path: Path, now: datetime) -> None:
     """Replace the file at ``path`` (0644) atomically; raises CannotWrite."""
     content = _text(status, now)
-    # The collector reads *.prom only, so not this one.
-    staged = f".{path.name}.{os.getpid()}"
     try:
-        with reading.opened(os.path.realpath(path.parent)) as within:
-            try:
-                atomic.create(staged, content, _MODE, within)
-                os.rename(staged, path.name, src_dir_fd=within, dst_dir_fd=within)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(staged, dir_fd=within)
+        # The collector reads *.prom only, so not the file that is staged.
+        atomic.publish(path, content, _MODE)
     except OSError as error:
         raise CannotWrite(
             f"cannot write {path}: {error.strerror}",

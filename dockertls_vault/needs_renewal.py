@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from .credential import glance, state
+from .credential.state import LOOK
 from .duration import format_time
 from .errors import DockerTLSError
 from .files import reading
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .credential.glance import Glance
-
-LOOK = timedelta(hours=1)
 
 
 class Need(IntEnum):

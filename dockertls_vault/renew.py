@@ -57,7 +57,7 @@ class Renewal:
     """What was done with the credential in ``directory``, and why.
 
     ``valid_until`` and ``renewal_due`` are of the certificate in use afterwards, in UTC, None if
-    unknown. ``vault_asked`` tells whether Vault answered all that a renewal may depend on.
+    unknown. ``vault_asked`` is whether Vault answered all that a renewal may depend on.
     """
 
     directory: Path
@@ -112,7 +112,7 @@ def _renew(
     found = by_worker(place, condition.read)
     in_use, damage = by_worker(place, lambda _: contents.read(found))
     is_requested = place.uid == KEEP or registry.vouches_for(place.directory, found.record)
-    schedule = reasons.schedule(found, in_use)
+    schedule = contents.schedule_of(found, in_use)
     why = reasons.known_here(found, in_use, damage, policy, clock())
     warnings: tuple[str, ...] = ()
     if not why and in_use is not None:
@@ -220,7 +220,8 @@ def _schedule(place: Placement) -> Schedule | None:
     """Return when the certificate in use is due, None if its files do not say."""
     with suppress(DockerTLSError, OSError):
         found = by_worker(place, condition.read)
-        return None if found.due is None else found.due.schedule
+        certificates, _ = by_worker(place, lambda _: contents.read_certificates(found))
+        return contents.schedule_of(found, certificates)
     return None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -117,13 +116,7 @@ class _Read:
     @property
     def schedule(self) -> Schedule | None:
         """When it is due, None if there is no certificate that could be."""
-        if self.condition.due is not None:
-            return self.condition.due.schedule
-        if self.certificates is None:
-            return None
-        with suppress(ValueError):  # it had expired when it was installed
-            return contents.schedule_of(self.condition, self.certificates)
-        return None
+        return contents.schedule_of(self.condition, self.certificates)
 
 
 def status(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from .credential import causes, condition, contents, settle
 from .credential.reader import locate
+from .credential.state import LOOK
 from .credential.worker import by_worker
 from .errors import DockerTLSError
 
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 # How long files may go unread: a clock that jumped and a host that was suspended are noticed then.
 TICK = timedelta(minutes=1)
-LOOK = timedelta(hours=1)
 _SHORTEST = timedelta(seconds=1)
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = timedelta(minutes=5)
@@ -99,7 +99,7 @@ def due_at(directory: Path, now: datetime, *, running: Running, admins: str | No
     """
     try:
         found, schedule = by_worker(locate(directory, admins=admins), _read)
-    except (DockerTLSError, OSError, ValueError):
+    except (DockerTLSError, OSError):
         return now  # the renewal says what is wrong
     if schedule is None or found.damage or causes.of_schedule(schedule, now):
         return now
@@ -110,12 +110,12 @@ def due_at(directory: Path, now: datetime, *, running: Running, admins: str | No
 
 
 def _read(place: Placement) -> tuple[Condition, Schedule | None]:
-    """Return the condition of a credential and its schedule, None if its files are of no use."""
+    """Return the condition of a credential and its schedule, None if it has none."""
     found = condition.read(place)
-    if found.due is not None:
+    if found.due is not None:  # without parsing a certificate
         return found, found.due.schedule
     in_use, _ = contents.read(found)
-    return found, None if in_use is None else contents.schedule_of(found, in_use)
+    return found, contents.schedule_of(found, in_use)
 
 
 class _Watch:

@@ -156,6 +156,13 @@ def test_old_file_stays_if_the_new_one_cannot_be_written(
     assert listing(tmp_path) == ["d.prom"]
 
 
+def test_leftover_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
+    """In a container each process may have the same pid."""
+    (tmp_path / f".d.prom.{os.getpid()}").write_text("unfinished")
+    written(tmp_path / "d.prom")
+    assert listing(tmp_path) == ["d.prom"]
+
+
 def _nowhere(path: Path) -> Path:
     return path / "missing" / "d.prom"
 

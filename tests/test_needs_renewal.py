@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault import needs_renewal
 from dockertls_vault.certificate.schedule import Schedule
 from dockertls_vault.cli import main
 from dockertls_vault.credential import condition, settle, store
@@ -18,6 +17,7 @@ from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.reader import locate
 from dockertls_vault.credential.registry import Registry
 from dockertls_vault.credential.settle import Running
+from dockertls_vault.credential.state import LOOK
 from dockertls_vault.credential.worker import by_worker
 from dockertls_vault.needs_renewal import Answer, Need, of_credential, of_host, overall
 from dockertls_vault.window import parse_window
@@ -275,7 +275,7 @@ def test_a_host_answers_for_all_that_it_knows(tmp_path: Path) -> None:
         (None, Need.NEEDED),
         (timedelta(), Need.NOT_DUE),
         (timedelta(minutes=59), Need.NOT_DUE),
-        (needs_renewal.LOOK, Need.NEEDED),
+        (LOOK, Need.NEEDED),
         (-HOUR, Need.NEEDED),
     ],
 )

@@ -114,10 +114,15 @@ def test_full_file_system_keeps_the_old_credential(host: Host, tmp_path: Path) -
 
 
 @as_root
-def test_read_only_file_system_is_named(host: Host) -> None:
-    """It cannot be renewed there, which is told before it is due."""
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_read_only_file_system_is_an_error_before_anything_is_due(
+    host: Host, *, scheduled: bool
+) -> None:
+    """The remaining validity is known even if due.json is of no use, as after a rollback."""
     host.issue()
     host.renew()
+    if not scheduled:
+        (host.out / ".dockertls" / "due.json").unlink()
     before = tree(host.out)
     with _mounted("--bind", str(host.out), str(host.out)):
         _mount("-o", "remount,ro,bind", str(host.out))

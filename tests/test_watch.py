@@ -17,9 +17,10 @@ from dockertls_vault.credential import store
 from dockertls_vault.credential.due import Due
 from dockertls_vault.credential.hooks import State
 from dockertls_vault.credential.settle import Running
+from dockertls_vault.credential.state import LOOK
 from dockertls_vault.errors import InvalidSetting, RenewalFailed, VaultUnreachable
 from dockertls_vault.renew import Action, Renewal
-from dockertls_vault.watch import LOOK, TICK, Round, Work, due_at, watch
+from dockertls_vault.watch import TICK, Round, Work, due_at, watch
 from dockertls_vault.window import parse_window
 
 from .credentials import CLIENT, material

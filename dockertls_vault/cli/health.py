@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import CannotWrite
-from dockertls_vault.files import atomic, reading
+from dockertls_vault.files import atomic
 
 from . import envelope
 
@@ -22,10 +20,7 @@ _VERSION = 1
 
 
 def write(path: Path, done: Round) -> None:
-    """Write the state after a round; a reader sees the former file or this one, complete.
-
-    Raises CannotWrite.
-    """
+    """Write the state after a round (0644) atomically; raises CannotWrite."""
     state = {
         "version": _VERSION,
         "ok": done.failing_since is None,
@@ -34,13 +29,8 @@ def write(path: Path, done: Round) -> None:
         "next_due": envelope.to_json(done.next_due),
         "credentials": done.count,
     }
-    new = f".{path.name}.new"
     try:
-        with reading.opened(str(path.parent.resolve())) as directory:
-            with suppress(FileNotFoundError):
-                os.unlink(new, dir_fd=directory)  # of a process that was killed
-            atomic.create(new, (json.dumps(state) + "\n").encode(), _MODE, directory)
-            os.rename(new, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        atomic.publish(path, (json.dumps(state) + "\n").encode(), _MODE)
     except OSError as error:
         raise CannotWrite(
             f"cannot write the health file {path}: {error.strerror}",

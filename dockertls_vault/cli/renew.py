@@ -96,16 +96,15 @@ def renew(
         others |= {"--detailed-exitcode": detailed, "--watch": watch, "--health-file": health_file}
         timer.install(settings, preferences, others, dry_run=dry_run, wanted=install_timer)
         return
-    selection = _selection(settings, directories or ())
-    policy = functools.partial(_policy, settings, force=force, expires_in=expires_in)
-    if not selection.directories():
-        logger.info("no credential is known on this host: name its directory, or issue one")
+    find_policy = functools.partial(_policy, settings, force=force, expires_in=expires_in)
     if watch:
         _refuse({"--force": force, "--expires-in": expires_in, "--detailed-exitcode": detailed})
-        _watch(settings, preferences, selection, policy, health_file)
+        selection = _selection(settings, directories or ())
+        _watch(settings, preferences, selection, find_policy, health_file)
         return
     _refuse({"--health-file": health_file}, without="--watch")
-    _finish(_once(settings, preferences, selection, policy()), preferences, detailed=detailed)
+    policy, selection = find_policy(), _selection(settings, directories or ())
+    _finish(_once(settings, preferences, selection, policy), preferences, detailed=detailed)
 
 
 def _once(
@@ -153,7 +152,10 @@ def _selection(settings: Settings, directories: Sequence[str]) -> Selection:
     hidden = timer.uncovered(registry.known())
     for warning in timer.warnings(hidden):
         logger.warning("%s", warning)
-    return Selection(registry, named, hidden)
+    selection = Selection(registry, named, hidden)
+    if not selection.directories():
+        logger.info("no credential is known on this host: name its directory, or issue one")
+    return selection
 
 
 def _refuse(given: Mapping[str, object], *, without: str | None = None) -> None:

@@ -56,7 +56,7 @@ def watch(
             seen.note(done)
             _note_look(selection, done)
             supervisor.tell("READY=1", f"STATUS={_summary(done)}")
-            supervisor.is_alive()
+            supervisor.keep_alive()
     supervisor.tell("STOPPING=1")
     logger.info("ending, as a signal asked for")
 
@@ -82,7 +82,7 @@ def _work(
         opened = open_session(settings, preferences, needs_token=next(first, False))
         with opened as session:
             for renewal in renew_all(directories, policy(), hooks, session, registry, _now):
-                supervisor.is_alive()
+                supervisor.keep_alive()
                 renewed.report_news(renewal)
                 yield renewal
 
@@ -111,13 +111,13 @@ class _Seen:
     def __init__(self, health_file: Path | None) -> None:
         self._file = health_file
         self._written = False
-        self._said: str | None = None
+        self._logged: str | None = None
 
     def note(self, done: Round) -> None:
         """Write the health file; only the first time, a failure is an error."""
         summary = _summary(done)
-        if summary != self._said:
-            self._said = summary
+        if summary != self._logged:
+            self._logged = summary
             logger.info("%s", summary)
         if self._file is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ class Contents(Certificates):
 def read(found: Condition) -> tuple[Contents | None, tuple[str, ...]]:
     """Return the contents of the generation in use, and what is wrong with them.
 
-    None if anything is; a file that is missing is the condition's to tell.
+    None if anything is. Missing files are part of the condition, not of this.
     """
     certificates, damage = read_certificates(found)
     if found.path is None or certificates is None:
@@ -122,15 +123,29 @@ def _defects(error: Exception) -> tuple[str, ...]:
     return (f"the files in use are corrupt: {error}",)
 
 
-def schedule_of(found: Condition, contents: Certificates) -> Schedule:
-    """Return when the certificate in use is due, counted from its issue.
+def schedule_of(found: Condition, certificates: Certificates | None) -> Schedule | None:
+    """Return when the certificate in use is due, None if there is none that could be.
 
-    If that is not known, it is when its generation was installed. Raises ValueError if the
-    certificate had ended by then.
+    ``certificates`` are those in use, None if they cannot be read.
+    """
+    if found.due is not None:
+        return found.due.schedule
+    if certificates is None:
+        return None
+    with suppress(ValueError):  # it had expired when it was installed
+        return schedule_with(found, certificates)
+    return None
+
+
+def schedule_with(found: Condition, certificates: Certificates) -> Schedule:
+    """Return when the certificate in use is due with these CAs, counted from its issue.
+
+    If the time of issue is not known, that of the installation is used. Raises ValueError if the
+    certificate had expired by then.
     """
     issued = (
         found.due.schedule.issued
         if found.due is not None
         else generations.installed_at(found.generation or "")
     )
-    return schedule.plan(issued, contents.valid_until, jitter_seed(found.place.directory))
+    return schedule.plan(issued, certificates.valid_until, jitter_seed(found.place.directory))

@@ -9,11 +9,14 @@ What is read here decides at most whether `renew` runs, which checks who else co
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 from dockertls_vault.files import reading
 
 CREDENTIALS = "credentials"
 LOOKED = "looked"
+# How often `renew` is to ask Vault what only Vault knows: the issuer, the roots, a revocation.
+LOOK = timedelta(hours=1)
 
 
 def known(state: str) -> tuple[str, ...]:

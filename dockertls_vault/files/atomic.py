@@ -12,7 +12,7 @@ import fcntl
 import os
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,23 @@ def directory(name: str, mode: int, within: int) -> Iterator[int]:
             _set_mode_and_owner(descriptor, mode, KEEP, KEEP)
             os.fsync(within)
         yield descriptor
+
+
+def publish(path: Path, content: bytes, mode: int) -> None:
+    """Replace the file at ``path``, which is no secret; raises OSError.
+
+    A reader sees the former file or this one, complete. It is staged beside it, hidden.
+    """
+    staged = f".{path.name}.{os.getpid()}"
+    with opened(os.path.realpath(path.parent)) as within:
+        with suppress(FileNotFoundError):
+            os.unlink(staged, dir_fd=within)  # of a process that was killed
+        try:
+            create(staged, content, mode, within)
+            os.rename(staged, path.name, src_dir_fd=within, dst_dir_fd=within)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(staged, dir_fd=within)
 
 
 @contextmanager

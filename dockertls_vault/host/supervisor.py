@@ -1,4 +1,4 @@
-"""Tell the supervisor of a service how it is, with systemd's protocol: sd_notify(3)."""
+"""Notify the supervisor of a service of its state, with systemd's protocol: sd_notify(3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATIENCE = 1.0  # seconds, for a supervisor that is behind with reading
 class Supervisor:
     """The supervisor of this process, if there is one.
 
-    ``interval`` is how often at least it expects ``is_alive``, None if it does not.
+    ``interval`` is the longest time between two calls of ``keep_alive``, None if none is expected.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -26,7 +26,7 @@ class Supervisor:
         self.interval = _interval(environ)
 
     def tell(self, *states: str) -> None:
-        """Send states such as ``READY=1``; a failure is ignored: nobody may listen any more."""
+        """Send states such as ``READY=1``; errors are ignored, since the supervisor may be gone."""
         if not self._address:
             return
         address = self._address
@@ -36,8 +36,8 @@ class Supervisor:
             sender.settimeout(_PATIENCE)
             sender.sendto("\n".join(states).encode(), address)
 
-    def is_alive(self) -> None:
-        """Say that this process does not hang."""
+    def keep_alive(self) -> None:
+        """Report that this process does not hang, if the supervisor expects that."""
         if self.interval is not None:
             self.tell("WATCHDOG=1")
 

@@ -1,4 +1,4 @@
-"""The PKI mounts that the renewals of one run share: each is asked once for what all need of it."""
+"""The PKI mounts of one run: its renewals share what is read from each."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from dockertls_vault.credential.record import Record
     from dockertls_vault.vault.pki import PKI
 
-# What keeps every credential of a run from Vault, and what keeps those that need a token.
-_AWAY = (
+# What fails for every credential of a run, and what fails for those that need a token.
+_UNAVAILABLE = (
     VaultUnreachable,
     NotVault,
     VaultSealed,
@@ -43,7 +43,7 @@ _AWAY = (
     UnknownHost,
     UnknownNamespace,
 )
-_NOT_LET_IN = (NoToken, LoginDenied, TokenRejected, WrappingTokenInvalid)
+_NO_LOGIN = (NoToken, LoginDenied, TokenRejected, WrappingTokenInvalid)
 
 
 class Mounts:
@@ -57,16 +57,16 @@ class Mounts:
 
     @contextmanager
     def asking(self, *, with_token: bool) -> Iterator[None]:
-        """Raise at once what kept an earlier credential from Vault, if it keeps this one as well.
+        """Raise at once what failed for an earlier credential, if it would fail for this one, too.
 
         Otherwise each of them would wait for the whole timeout.
         """
         for failure in self._failures:
-            if with_token or isinstance(failure, _AWAY):
+            if with_token or isinstance(failure, _UNAVAILABLE):
                 raise failure
         try:
             yield
-        except (*_AWAY, *_NOT_LET_IN) as failure:
+        except (*_UNAVAILABLE, *_NO_LOGIN) as failure:
             self._failures.append(failure)
             raise
 

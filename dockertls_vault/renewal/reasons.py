@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from dockertls_vault.certificate.schedule import Schedule
     from dockertls_vault.certificate.threshold import Threshold
     from dockertls_vault.credential.condition import Condition
     from dockertls_vault.credential.contents import Contents
@@ -46,16 +45,6 @@ class Policy:
     force: bool = False
 
 
-def schedule(found: Condition, in_use: Contents | None) -> Schedule | None:
-    """Return when the certificate in use is due, None if there is none that can be used."""
-    if found.due is not None:
-        return found.due.schedule
-    try:
-        return None if in_use is None else contents.schedule_of(found, in_use)
-    except ValueError:  # it had expired when it was installed
-        return None
-
-
 def known_here(
     found: Condition,
     in_use: Contents | None,
@@ -65,7 +54,7 @@ def known_here(
 ) -> tuple[Cause, ...]:
     """Return why it is renewed, as far as this machine knows; ``damage`` is of its contents."""
     damage = (*found.damage, *damage)
-    planned = schedule(found, in_use)
+    planned = contents.schedule_of(found, in_use)
     names = _known_names(found.record, in_use)
     if planned is None and not damage:
         damage = ("the certificate in use had expired before it was installed",)

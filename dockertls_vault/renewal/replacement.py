@@ -59,7 +59,7 @@ def of_trust(found: Condition, in_use: Contents, mounts: Mounts, now: datetime) 
     roots = mounts.bundle(found.record)
     warn_of_removed_cas(found.record.request.purpose, verify.untrusted(in_use.trusted, roots, now))
     inner = in_use.intermediates if found.record.layout is Layout.DIND else ()
-    schedule = contents.schedule_of(found, replace(in_use, trusted=roots))
+    schedule = contents.schedule_with(found, replace(in_use, trusted=roots))
     material = store.Material(
         ca=certificates_pem((*inner, *roots)),
         cert=certificates_pem((in_use.leaf, *in_use.intermediates)),

@@ -15,13 +15,13 @@ _MOUNTS: Rows = (
     ),
     (
         "a login that was denied does not keep anyone from reading",
-        "if with_token or isinstance(failure, _AWAY):",
+        "if with_token or isinstance(failure, _UNAVAILABLE):",
         "if True:",
     ),
     (
         "a login that was denied is not tried again",
-        "if with_token or isinstance(failure, _AWAY):",
-        "if isinstance(failure, _AWAY):",
+        "if with_token or isinstance(failure, _UNAVAILABLE):",
+        "if isinstance(failure, _UNAVAILABLE):",
     ),
     ("each mount is read once", "        if path not in self._opened:\n", "        if True:\n"),
     ("a run needs one connection", "            mount.issuers()\n", "            pass\n"),
@@ -99,7 +99,7 @@ _PKI: Rows = (
     ),
 )
 _WATCH: Rows = (
-    ("it asks Vault every hour", "LOOK = timedelta(hours=1)", "LOOK = timedelta(days=1)"),
+    ("it asks Vault every hour", "_Interval(now, LOOK)", "_Interval(now, 24 * LOOK)"),
     (
         "a clock that was set back holds nothing up",
         "return not self.start <= now < self.start + self.length",

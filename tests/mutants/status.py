@@ -87,19 +87,21 @@ _CONTENTS: Rows = (
 _METRICS: Rows = (
     ("others can read the metrics", "_MODE = 0o644", "_MODE = 0o600"),
     (
+        "a path is valid UTF-8",
+        'decode(errors="backslashreplace")',
+        'decode(errors="surrogateescape")',
+    ),
+)
+_PUBLISHED: Rows = (
+    (
         "the old metrics stay until the new ones are complete",
         "os.rename(staged, path.name, src_dir_fd=within, dst_dir_fd=within)",
         "os.unlink(path.name, dir_fd=within)",
     ),
     (
         "no unfinished file is left",
-        "                    os.unlink(staged, dir_fd=within)",
-        "                    pass",
-    ),
-    (
-        "a path is valid UTF-8",
-        'decode(errors="backslashreplace")',
-        'decode(errors="surrogateescape")',
+        "        finally:\n            with suppress(FileNotFoundError):\n",
+        "        finally:\n            if False:\n",
     ),
 )
 TABLE: Table = {
@@ -108,4 +110,5 @@ TABLE: Table = {
     "status.py": ("test_status.py", _STATUS),
     "credential/contents.py status": ("test_status.py", _CONTENTS),
     "metrics.py": ("test_metrics.py", _METRICS),
+    "files/atomic.py of metrics": ("test_metrics.py", _PUBLISHED),
 }
