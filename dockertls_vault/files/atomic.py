@@ -55,10 +55,12 @@ def directory(name: str, mode: int, within: int) -> Iterator[int]:
 def publish(path: Path, content: bytes, mode: int) -> None:
     """Replace the file at ``path``, which is no secret; raises OSError.
 
-    A reader sees the former file or this one, complete. It is staged beside it, hidden.
+    A reader sees the former file or this one, complete. It is staged beside it, hidden. A device, a
+    pipe or a link stays: without /dev/null or /dev/stdout no other program would work.
     """
     staged = f".{path.name}.{os.getpid()}"
     with opened(os.path.realpath(path.parent)) as within:
+        _refuse_irregular(path.name, within)
         with suppress(FileNotFoundError):
             os.unlink(staged, dir_fd=within)  # of a process that was killed
         try:
@@ -187,6 +189,12 @@ def remove(name: str, within: int) -> None:
     if failed:
         raise failed[0]
     os.rmdir(name, dir_fd=within)
+
+
+def _refuse_irregular(name: str, within: int) -> None:
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(name, dir_fd=within).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def _acquired(lock: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 
 import dockertls_vault
 from dockertls_vault.files import atomic, reading
+from tests.credentials import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
 # Installs in eight threads, as an ordinary user: root's privileges would hide a wrong mode. The
@@ -152,3 +154,50 @@ def test_existing_file_is_not_overwritten_by_create(
     with pytest.raises(FileExistsError):
         atomic.create("key.pem", b"new", 0o400, within)
     assert (tmp_path / "key.pem").read_text() == "by hand"
+
+
+def test_file_is_replaced_with_its_exact_mode(tmp_path: Path) -> None:
+    """Whatever the umask; who has the former file open still reads that."""
+    path = tmp_path / "out"
+    path.write_text("old")
+    umask = os.umask(0o077)
+    try:
+        with path.open() as former:
+            atomic.publish(path, b"new", 0o644)
+            assert former.read() == "old"
+    finally:
+        os.umask(umask)
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert listing(tmp_path) == ["out"]
+
+
+def test_what_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
+    """In a container the next one has the same number."""
+    (tmp_path / f".out.{os.getpid()}").write_text("half")
+    atomic.publish(tmp_path / "out", b"new", 0o644)
+    assert listing(tmp_path) == ["out"]
+
+
+def _link(path: Path) -> None:
+    (path.parent / "target").write_text("theirs")
+    path.symlink_to("target")
+
+
+def _link_to_stdout(path: Path) -> None:
+    path.symlink_to("/proc/self/fd/1")
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, _link, _link_to_stdout, _dangling, Path.mkdir])
+def test_what_is_no_file_stays(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """As /dev/null and /dev/stdout are: root could replace them for all other programs."""
+    path = tmp_path / "out"
+    make(path)
+    before = listing(tmp_path), path.lstat()
+    with pytest.raises(OSError, match="not a regular file"):
+        atomic.publish(path, b"new", 0o644)
+    assert (listing(tmp_path), path.lstat()) == before

@@ -93,6 +93,7 @@ _METRICS: Rows = (
     ),
 )
 _PUBLISHED: Rows = (
+    ("a device and a link stay", "        _refuse_irregular(path.name, within)\n", ""),
     (
         "the old metrics stay until the new ones are complete",
         "os.rename(staged, path.name, src_dir_fd=within, dst_dir_fd=within)",
