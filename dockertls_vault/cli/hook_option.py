@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dockertls_vault.credential.hooks import Command
 
 NONE = "none"
+_LARGEST = 1 << 16  # bytes
+_SCRIPT = "write a script, and name it"
 _QUOTED = re.compile(r"'[^']*'|\\.", re.DOTALL)
 _DOUBLE_QUOTED = re.compile(r'"[^"]*"', re.DOTALL)
 _EXPANDED = re.compile(r"[$`]")
@@ -30,7 +32,18 @@ def parse_hooks(texts: Sequence[str], path: str | None) -> tuple[Command, ...]:
     """
     if list(texts) == [NONE]:
         return ()
+    _refuse_unkept(texts)
     return tuple(_parse(text, path) for text in texts)
+
+
+def _refuse_unkept(texts: Sequence[str]) -> None:
+    """Refuse what request.json cannot hold."""
+    try:
+        size = sum(len(text.encode()) for text in texts)
+    except UnicodeEncodeError:
+        raise InvalidInput("--hook: a command is not valid UTF-8", hint=_SCRIPT) from None
+    if size > _LARGEST:
+        raise InvalidInput("--hook: the commands are longer than 64 KiB", hint=_SCRIPT)
 
 
 def _parse(text: str, path: str | None) -> Command:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Condition:
     """A credential: what was requested, what is in use, and what is wrong with it.
 
-    ``worker`` is the user whose permissions are used in ``place``. ``generation`` is the name of
+    ``worker`` is the user whose permissions are used in ``place``, ``owner`` the user who can write
+    what is read here. ``generation`` is the name of
     the one in use, None if there is none; ``due`` says when it is due, None if that is known only
     from its certificate; ``hooks`` for which generation the hooks ran to the end; ``damage`` what
     was lost or changed since it was installed.
@@ -32,6 +33,7 @@ class Condition:
 
     place: Placement
     worker: int
+    owner: int
     record: Record
     generation: str | None
     due: Due | None
@@ -54,16 +56,19 @@ def read(place: Placement) -> Condition:
     if (worker := place.worker) is None:
         raise ValueError("the placement has no worker")
     directory = place.directory.resolve()
-    with reading.opened(str(directory)) as opened:
-        requested = record.read(place.directory, opened)
-        if requested is None:
-            raise glance.without_request(place.directory)
-        with reading.opened(PRIVATE, opened) as private:
+    try:
+        # The generation first: one that is put in use meanwhile has hooks of its own.
+        shown = glance.look(str(directory))
+        with reading.opened(str(directory / PRIVATE)) as private:
+            requested = record.read_private(place.directory, private)
             state = hooks.read(private)
-    shown = glance.look(str(directory))
+            owner = os.fstat(private).st_uid
+    except FileNotFoundError:
+        raise glance.without_request(place.directory) from None
     return Condition(
         place=replace(_anew(place, worker), kind=requested.kind),
         worker=worker,
+        owner=owner,
         record=requested,
         generation=shown.generation,
         due=shown.due,

@@ -19,26 +19,27 @@ import shlex
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault import stop
 from dockertls_vault.duration import format_duration, read_time
 from dockertls_vault.errors import HookFailed
-from dockertls_vault.files import fsuid
+from dockertls_vault.files import descriptors, fsuid
 
 from . import pending
 from .pending import LastRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
 logger = logging.getLogger(__name__)
 
 _POLL = 0.02  # seconds
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+_WRITE_TO_TERMINAL = os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC
 
 Command = tuple[str, ...]
 
@@ -110,15 +111,17 @@ def _run(command: Command, environment: Mapping[str, str], timeout: timedelta, u
     """Run one hook in a session of its own, so that all of it can be ended."""
     stop.check()
     try:
-        process = subprocess.Popen(
-            command,
-            env={**environment, **_home(uid)},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=2,
-            start_new_session=True,
-            **_identity(uid),
-        )
+        with _output(uid) as output:
+            process = subprocess.Popen(
+                command,
+                env={**environment, **_home(uid)},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                **_identity(uid),
+            )
     except OSError as error:
         raise failed(command, error.strerror or str(error)) from None
     try:
@@ -129,6 +132,19 @@ def _run(command: Command, environment: Mapping[str, str], timeout: timedelta, u
         raise failed(command, f"killed by {_signal_name(-process.returncode)}")
     if process.returncode > 0:
         raise failed(command, f"exit status {process.returncode}")
+
+
+@contextmanager
+def _output(uid: int) -> Iterator[int]:
+    """Yield a descriptor of our stderr, to which the user may write, but no more.
+
+    That of a terminal can be read as well: a hook of another user would see what root types.
+    """
+    if uid == os.geteuid() or not os.isatty(2):
+        yield 2
+        return
+    with descriptors.opened("/proc/self/fd/2", _WRITE_TO_TERMINAL) as terminal:
+        yield terminal
 
 
 def _signal_name(number: int) -> str:

@@ -91,9 +91,18 @@ def read(path: Path, directory: int) -> Record | None:
     """
     try:
         with reading.opened(PRIVATE, directory) as private:
-            return from_json(json.loads(reading.read(REQUEST, private)))
+            return read_private(path, private)
     except FileNotFoundError:
         return None
+
+
+def read_private(path: Path, private: int) -> Record:
+    """Return the record in the open directory ``private``; raises what ``read`` raises.
+
+    Raises FileNotFoundError if there is none.
+    """
+    try:
+        return from_json(json.loads(reading.read(REQUEST, private)))
     # RecursionError: deeply nested brackets.
     except (ValueError, TypeError, KeyError, InvalidInput, RecursionError):
         raise glance.with_corrupt_request(path) from None
@@ -162,8 +171,9 @@ def from_json(kept: Any) -> Record:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise TypeError(value)
+    value.encode()  # raises ValueError for half of a surrogate pair, which JSON can spell
     return value
 
 
@@ -179,10 +189,8 @@ def _texts(value: object) -> list[str]:
 
 
 def _command(value: object) -> tuple[str, ...]:
-    command = _list(value)
-    if not command or not all(isinstance(each, str) and "\0" not in each for each in command):
-        raise ValueError(value)
-    return (_text(command[0]), *map(str, command[1:]))
+    program, *arguments = _list(value)
+    return (_text(program), *("" if each == "" else _text(each) for each in arguments))
 
 
 def _boolean(value: object) -> bool:

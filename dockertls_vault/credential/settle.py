@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import HookFailed
+from dockertls_vault.errors import ConflictingState, HookFailed
+from dockertls_vault.files.writers import user_name
 
 from . import condition, hooks, store
 from .hooks import Failure, State
-from .naming import GENERATION_NAMES
+from .naming import GENERATION_NAMES, PRIVATE
 from .worker import by_worker
 
 if TYPE_CHECKING:
@@ -95,13 +96,15 @@ def settle(
 
     ``zone`` is the time zone of the window, None for this machine's. Hooks do not wait for a
     window that opens only after the certificate they replace has expired. Raises CannotWrite and
-    Locked if the result cannot be remembered; then the hooks run again.
+    Locked if the result cannot be remembered; then the hooks run again. Raises ConflictingState for
+    hooks that another user wrote.
     """
     if found.generation is None or not are_pending(found, running):
         return Settled()
     waiting = _waiting_until(found, now, zone)
     if waiting is not None:
         return Settled(waiting_until=waiting)
+    _refuse_planted(found)
     todo = commands(found, running)
     try:
         hooks.run(todo, _environment(found, running), running.timeout, found.worker)
@@ -112,6 +115,19 @@ def settle(
     end = None if found.due is None else found.due.schedule.end
     store.remember(found.place, State(found.generation, end))
     return Settled(ran=todo)
+
+
+def _refuse_planted(found: Condition) -> None:
+    """Refuse hooks that were written by a user with whose permissions they would not run.
+
+    Members of the group of administrators can replace our directory in that of root.
+    """
+    if found.owner not in {0, found.worker}:
+        owner, path = user_name(found.owner), found.place.directory / PRIVATE
+        raise ConflictingState(
+            f"the hooks do not run, since {path} belongs to {owner}",
+            hint=f"remove {path}, and issue the certificate again",
+        )
 
 
 def _waiting_until(found: Condition, now: datetime, zone: tzinfo | None) -> datetime | None:

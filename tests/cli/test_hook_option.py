@@ -66,6 +66,8 @@ def test_command_that_needs_a_shell_is_refused(text: str) -> None:
         (["/nowhere/true"], "no executable '/nowhere/true'"),
         (["/etc/passwd"], "no executable '/etc/passwd'"),
         (["none", "true"], "no executable 'none'"),
+        (["true \udcff"], "not valid UTF-8"),
+        (["true", f"true {'a' * 65536}"], "longer than 64 KiB"),
     ],
 )
 def test_command_that_cannot_be_run_is_refused(texts: list[str], message: str) -> None:

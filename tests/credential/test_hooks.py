@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pty
 import pwd
 import sys
 import time
@@ -129,6 +130,24 @@ def test_a_hook_prints_to_stderr_alone(capfd: pytest.CaptureFixture[str]) -> Non
     """What a command prints on stdout is its result, which may be JSON."""
     sh("echo out; echo err >&2; cat")
     assert capfd.readouterr() == ("", "out\nerr\n")
+
+
+def test_hook_of_another_user_cannot_read_the_terminal() -> None:
+    """What root types there is not for it, although it prints there."""
+    needs_root("only root can act as another")
+    keyboard, terminal = pty.openpty()
+    ours = os.dup(2)
+    os.dup2(terminal, 2)
+    try:
+        script = "echo seen >&2; read line <&2"
+        with pytest.raises(HookFailed, match="exit status"):
+            hooks.run([("sh", "-c", script)], {"PATH": os.environ["PATH"]}, MINUTE, 54321)
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)
+        os.close(terminal)
+    assert os.read(keyboard, 100).startswith(b"seen")
+    os.close(keyboard)
 
 
 def test_root_runs_the_hook_of_another_user_as_that_user(tmp_path: Path) -> None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.credential import condition, hooks, pending, settle, store
+from dockertls_vault.credential import condition, glance, hooks, pending, settle, store
 from dockertls_vault.credential.reader import locate
 from dockertls_vault.credential.settle import Running, Settled
 from dockertls_vault.credential.worker import by_worker
-from dockertls_vault.errors import Locked
+from dockertls_vault.errors import ConflictingState, Locked
 from dockertls_vault.files import reading
 from dockertls_vault.window import parse_window
 from tests.credentials import CLIENT, DUE, generations, put, swap_by_hand
+from tests.harness.missing import needs_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,6 +138,42 @@ def test_a_hook_is_told_which_credential_it_is_about(tmp_path: Path) -> None:
         "DOCKERTLS_HOOK_GENERATION": read(out).generation,
         "DOCKERTLS_HOOK_VALID_UNTIL": DUE.schedule.end.isoformat(),
     }
+
+
+def test_root_runs_no_hook_that_an_administrator_planted(shared_directory: Path) -> None:
+    """Whoever may write to the directory can put another request there, but no command of root."""
+    needs_root("only root runs hooks of another user")
+    log = shared_directory / "log"
+    put(shared_directory, 1, replace(CLIENT, hooks=(writing(log, "planted"),)))
+    os.chown(shared_directory / ".dockertls", 54321, -1)
+    with pytest.raises(ConflictingState, match="belongs to 54321"):
+        run(shared_directory)
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("looks_first", [True, False])
+def test_hooks_that_are_requested_meanwhile_run_too(
+    looks_first: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that has read the former request does not settle what the new one asks for."""
+    out, log, look = tmp_path / "out", tmp_path / "log", glance.look
+    put(out, 1, replace(CLIENT, hooks=(writing(log, "old"),)))
+
+    def beside(directory: str) -> object:
+        monkeypatch.undo()
+        if looks_first:
+            found = look(directory)
+            put(out, 2, replace(CLIENT, hooks=(writing(log, "new"),)))
+            return found
+        put(out, 2, replace(CLIENT, hooks=(writing(log, "new"),)))
+        return look(directory)
+
+    monkeypatch.setattr(glance, "look", beside)
+    run(out)
+    run(out)
+    assert log.read_text().split()[-1] == "new"
 
 
 def test_one_run_at_a_time_renews_a_credential(

@@ -71,6 +71,7 @@ _SETTLE: Rows = (
         "return (*found.record.hooks, *running.common)",
         "return found.record.hooks",
     ),
+    ("root runs no hook of an administrator", "    _refuse_planted(found)\n", ""),
 )
 _PENDING: Rows = (
     (
@@ -89,6 +90,7 @@ _HOOKS: Rows = (
     ("a hook that was killed is an error", "if process.returncode < 0:", "if False:"),
     ("a hook does not run for ever", "if time.monotonic() > deadline:", "if False:"),
     ("what a hook started is ended with it", "start_new_session=True", "start_new_session=False"),
+    ("a hook does not read root's terminal", "or not os.isatty(2)", "or True"),
     ("a hook reads nothing", "stdin=subprocess.DEVNULL", "stdin=None"),
     (
         "a hook gets only what is listed",
@@ -163,6 +165,7 @@ _HOOK_OPTION: Rows = (
         "    if False:\n",
     ),
     ("a relative program is refused", "and not Path(program).is_absolute()", "and False"),
+    ("a hook that cannot be kept is refused", "    _refuse_unkept(texts)\n", ""),
     ("a program that is missing is refused", "    if found is None:\n", "    if False:\n"),
 )
 
