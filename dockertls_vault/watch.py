@@ -150,7 +150,7 @@ class _Watch:
             self._note_failure(frozenset(), now, ())
         else:
             self._note(chosen, done, now)
-        upcoming = [self._work.due_at(each, now) for each in known if each not in self._failed]
+        upcoming = [self._due_at(each, now) for each in known if each not in self._failed]
         return Round(now, done, len(known), min(upcoming, default=None), self._failing_since)
 
     def look_at_once(self) -> None:
@@ -166,6 +166,12 @@ class _Watch:
             waits.append(next_due - now)
         return max(min(waits), _SHORTEST)
 
+    def _due_at(self, directory: Path, now: datetime) -> datetime:
+        try:
+            return self._work.due_at(directory, now)
+        except DockerTLSError:
+            return now  # as in the function due_at
+
     def _due(self, known: Sequence[Path], now: datetime) -> tuple[Path, ...]:
         look = self._looked is None or self._looked.is_over(now)
         if look:
@@ -174,7 +180,7 @@ class _Watch:
         return tuple(
             directory
             for directory in known
-            if directory not in held and (look or self._work.due_at(directory, now) <= now)
+            if directory not in held and (look or self._due_at(directory, now) <= now)
         )
 
     def _note(self, chosen: Sequence[Path], done: Sequence[Renewal], now: datetime) -> None:
@@ -183,7 +189,7 @@ class _Watch:
         failed = frozenset(each.directory for each in done if each.error is not None)
         # What is still due afterwards would be renewed again at once, and without end.
         later = self._clock()
-        stuck = frozenset(each for each in chosen if self._work.due_at(each, later) <= later)
+        stuck = frozenset(each for each in chosen if self._due_at(each, later) <= later)
         self._failed -= frozenset(chosen)
         if failed or stuck:
             self._note_failure(failed | stuck, now, done)

@@ -223,6 +223,24 @@ def test_what_keeps_it_from_starting_ends_it() -> None:
     assert done.done
 
 
+def test_what_goes_wrong_during_a_renewal_ends_nothing() -> None:
+    """As a hook that another user can write from then on: each attempt says so, after a pause."""
+    host = Simulation(due={A: START})
+    work = host.due_at
+
+    def due_at(directory: Path, now: datetime) -> datetime:
+        if host.renewed:
+            host.error = InvalidSetting("another user can write the hook")
+            raise host.error
+        return work(directory, now)
+
+    host.due_at = due_at  # type: ignore[method-assign]
+    found = list(itertools.islice(host.rounds(), 3))
+    assert [each.failing_since is not None for each in found] == [True, True, True]
+    assert len(host.attempts) == 3
+    assert min(host.sleeps) > 1
+
+
 def test_a_request_to_look_skips_all_pauses() -> None:
     """Also the one after a failure."""
     host = Simulation(failing=(A,), wakes=True)

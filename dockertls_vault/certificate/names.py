@@ -157,6 +157,11 @@ def _to_ascii(name: str, original: str) -> str:
     return ".".join(_label_to_ascii(label, original) for label in name.split("."))
 
 
+def prepare() -> None:
+    """Import what the names of other scripts need, for a thread that may not import it itself."""
+    _label_to_ascii("\N{LATIN SMALL LETTER U WITH DIAERESIS}", "")
+
+
 def _label_to_ascii(label: str, original: str) -> str:
     if label.isascii() and not label.lower().startswith("xn--"):
         return label.lower()

@@ -80,6 +80,17 @@ class Placement:
         return ", or ".join((*remedies, *elsewhere))
 
 
+def absolute(directory: Path) -> Path:
+    """Return the absolute path; raises InvalidInput if the working directory no longer exists."""
+    try:
+        return directory.absolute()
+    except FileNotFoundError:
+        raise InvalidInput(
+            f"{directory} is relative to a working directory that no longer exists",
+            hint="use an absolute path, or cd to another directory",
+        ) from None
+
+
 def place(
     kind: Kind,
     parent: Path,
@@ -93,13 +104,7 @@ def place(
     Raises InvalidInput if the owner or group does not exist or this user cannot assign files to it,
     or if the working directory no longer exists.
     """
-    try:
-        directory = parent.absolute()
-    except FileNotFoundError:
-        raise InvalidInput(
-            f"{parent} is relative to a working directory that no longer exists",
-            hint="use an absolute path for --dir, or cd to another directory",
-        ) from None
+    directory = absolute(parent)
     if kind.layout is Layout.DIND:
         directory /= kind.purpose.value
     return Placement(

@@ -13,7 +13,7 @@ from dockertls_vault.errors import ConflictingState
 from dockertls_vault.files import atomic, reading
 
 from . import generations, glance
-from .layout import Placement, gid
+from .layout import Placement, absolute, gid
 from .naming import GENERATION_NAMES, PRIVATE, SERVER_NAMES
 
 if TYPE_CHECKING:
@@ -94,9 +94,10 @@ def locate(directory: Path, *, admins: str | None = None) -> Placement:
 
     If root runs this, the directory's owner does the work in it; that includes reading the kind
     of the credential, so it is still None. ``admins`` is a group whose members may write to the
-    directories above. Raises ConflictingState for no credential, InvalidInput for two.
+    directories above. Raises ConflictingState for no credential, InvalidInput for two, and
+    what ``layout.absolute`` raises.
     """
-    whole = directory.absolute()
+    whole = absolute(directory)
     found = glance.locate(str(whole))
     if found is None:
         raise ConflictingState(

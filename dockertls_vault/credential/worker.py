@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from dockertls_vault.certificate import names
 from dockertls_vault.errors import CannotWrite, InvalidInput
 from dockertls_vault.files import acl, atomic, fsuid, reading, walk
 from dockertls_vault.files.writers import Trust, group_name, untrusted_writers, user_name
@@ -55,6 +56,7 @@ def by_worker(placement: Placement, work: Callable[[Placement], T], *, make: boo
             # Another run may since have created the directory for the owner.
             if not _is_owned(placement, make=False):
                 raise
+    names.prepare()  # its names are read from a record as the owner, who may not read this package
     # Files created as the owner belong to the owner, so there is no uid to set.
     return fsuid.as_user(owner, partial(work, replace(placement, worker=owner, uid=atomic.KEEP)))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dockertls_vault.credential.reader import locate
 from dockertls_vault.errors import InvalidInput
 from tests.credentials import CLIENT
 from tests.harness.missing import as_root
@@ -32,6 +33,8 @@ def test_relative_path_in_a_deleted_working_directory_is_refused(
     (tmp_path / "gone").rmdir()
     with pytest.raises(InvalidInput, match="relative to a working directory that no longer exists"):
         CLIENT.place(Path("certs"))
+    with pytest.raises(InvalidInput, match="relative to a working directory that no longer exists"):
+        locate(Path("certs"))
     assert CLIENT.place(Path("/certs")).directory == Path("/certs")
 
 

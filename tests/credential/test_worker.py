@@ -7,6 +7,7 @@ import os
 import pwd
 import shlex
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dockertls_vault.certificate.names import Names
 from dockertls_vault.credential import preflight, store, worker
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, InvalidInput
@@ -627,3 +629,28 @@ def test_no_hint_tells_root_to_chown_its_own_files(home: Path, root_owned: Path)
     os.chown(root_owned, DAEMON, -1)
     message = f"{root_owned} belongs to daemon, who could replace the key"
     assert refusal(home / "link", OWNED) == (message, ANOTHER)
+
+
+_RENEWS_WITHOUT_IMPORTS = """
+import sys
+from pathlib import Path
+from dockertls_vault.credential import condition
+from dockertls_vault.credential.reader import locate
+from dockertls_vault.credential.worker import by_worker
+
+def work(place):
+    sys.meta_path.clear()  # as if the owner could not read Python's library
+    return condition.read(place)
+
+print(*by_worker(locate(Path(sys.argv[1])), work).record.request.names.dns)
+"""
+
+
+def test_owner_need_not_be_able_to_read_this_program(home: Path) -> None:
+    """Python may be below /root; names of other scripts need more of it than others."""
+    as_root()
+    names = Names(("xn--bcher-kva.example",))
+    put(home, 1, replace(SERVER, owner="nobody", request=replace(SERVER.request, names=names)))
+    program = [sys.executable, "-c", _RENEWS_WITHOUT_IMPORTS, str(home)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.stdout == "xn--bcher-kva.example\n", done.stderr

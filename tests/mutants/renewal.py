@@ -99,6 +99,11 @@ _PKI: Rows = (
     ),
 )
 _WATCH: Rows = (
+    (
+        "what goes wrong in a round does not end it",
+        "return now  # as in the",
+        "raise  # as in the",
+    ),
     ("it asks Vault every hour", "_Interval(now, LOOK)", "_Interval(now, 24 * LOOK)"),
     (
         "a clock that was set back holds nothing up",

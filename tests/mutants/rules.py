@@ -231,6 +231,7 @@ _RETIREMENT: _Rows = (
     ),
 )
 _WORKER: _Rows = (
+    ("nothing is imported as the owner", "    names.prepare()", "    pass"),
     (
         "the owner does the work",
         "    return fsuid.as_user(owner, partial(work,",
