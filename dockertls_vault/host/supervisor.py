@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from contextlib import suppress
 from datetime import timedelta
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ABSTRACT = "@"
+# Of a watchdog: more than zero, and no longer than a timedelta can be.
+_MICROSECONDS = re.compile(r"[1-9][0-9]{0,17}")
 _PATIENCE = 1.0  # seconds, for a supervisor that is behind with reading
 
 
@@ -44,9 +47,7 @@ class Supervisor:
 
 def _interval(environ: Mapping[str, str]) -> timedelta | None:
     """Return half of WATCHDOG_USEC, as sd_watchdog_enabled(3) recommends; it may be a parent's."""
-    microseconds = environ.get("WATCHDOG_USEC", "")
-    if not microseconds.isdecimal() or environ.get("WATCHDOG_PID", str(os.getpid())) != str(
-        os.getpid()
-    ):
+    microseconds, us = environ.get("WATCHDOG_USEC", ""), str(os.getpid())
+    if not _MICROSECONDS.fullmatch(microseconds) or environ.get("WATCHDOG_PID", us) != us:
         return None
     return timedelta(microseconds=int(microseconds)) / 2
