@@ -1,4 +1,4 @@
-"""What there is to know about a credential, and how bad it is; pure."""
+"""What `status` reports about a credential, with a severity each; pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Severity(StrEnum):
-    """How bad it is, from best to worst. UNKNOWN: it could not be found out."""
+    """A severity, from best to worst; UNKNOWN if it could not be determined."""
 
     OK = "ok"
     WARNING = "warning"
@@ -31,7 +31,7 @@ class Severity(StrEnum):
 
     @property
     def exit_status(self) -> int:
-        """The exit status of `status` if nothing worse was found, as of a monitoring plugin."""
+        """The exit status of `status` if this is the worst, as of a monitoring plugin."""
         return _EXIT_STATUS[self]
 
 
@@ -40,7 +40,7 @@ _EXIT_STATUS = {Severity.OK: 0, Severity.WARNING: 1, Severity.UNKNOWN: 3, Severi
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to know about a credential; about one that is OK nothing needs to be done."""
+    """A problem of a credential, or a note, which is OK."""
 
     severity: Severity
     detail: str
@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Limits:
-    """It is a warning, or critical, if less than this is left of the validity."""
+    """The remaining validity below which a certificate is a warning, or critical."""
 
     warning: Threshold
     critical: Threshold
@@ -62,7 +62,7 @@ def worst(severities: Iterable[Severity]) -> Severity:
 def of_validity(
     certificates: Certificates, schedule: Schedule | None, limits: Limits, now: datetime
 ) -> Iterator[Finding]:
-    """Yield whether it is valid, and for long enough; ``schedule`` is None if that is unknown."""
+    """Yield whether it is valid, and for how long; ``schedule`` is None if that is unknown."""
     start, end = certificates.leaf.not_valid_before_utc, certificates.valid_until
     left = f"expires in {format_duration(end - now)}"
     if end <= now:
@@ -80,7 +80,7 @@ def of_validity(
 
 
 def of_hooks(pending: Pending | None) -> Iterator[Finding]:
-    """Yield which hooks have yet to run; that they wait for their window is as it should be."""
+    """Yield why hooks have not run; that they wait for their window is no problem."""
     if pending is None:
         return
     if (failure := pending.failure) is not None:
@@ -98,14 +98,14 @@ def of_hooks(pending: Pending | None) -> Iterator[Finding]:
 
 
 def of_wire(wire: Wire, pending: Pending | None, now: datetime) -> Iterator[Finding]:
-    """Yield what is wrong with what the daemon presents.
+    """Yield what is wrong with the certificate that the daemon presents.
 
-    That it is not running is not the credential's fault. Until the window of the hooks opens, it
-    is as it should be that the old certificate is presented.
+    A daemon that is not running is no problem of the credential, nor is one that presents the old
+    certificate until the window of the hooks opens.
     """
     shown = wire.certificate
     if shown is None:
-        yield Finding(Severity.OK, f"its daemon was not seen: {wire.reason}")
+        yield Finding(Severity.OK, f"cannot compare it with its daemon's: {wire.reason}")
         return
     if wire.presented is Presented.SAME:
         return

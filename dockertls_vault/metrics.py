@@ -1,6 +1,6 @@
 """The status of this host's credentials as metrics, for the node exporter's textfile collector.
 
-A time is in seconds since the epoch, and a metric of which nothing is known has no sample.
+A time is in seconds since the epoch. A metric whose value is unknown has no sample.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HELP = {
     "certificate_not_after_timestamp_seconds": "End of the validity, that of its CAs included.",
     "certificate_renewal_due_timestamp_seconds": "When the certificate is due for renewal.",
     "hooks_pending": "Whether hooks, such as a restart, have not run since the renewal.",
-    "hook_failed": "Whether a hook failed, which the next renewal runs again.",
+    "hook_failed": "Whether a hook failed; the next run of renew runs it again.",
     "wire_matches": "Whether the daemon presents the certificate on disk.",
     "wire_not_after_timestamp_seconds": "End of the validity of what the daemon presents.",
 }

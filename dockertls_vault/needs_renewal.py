@@ -1,9 +1,8 @@
-"""Tell whether a renewal is due from files alone, at each tick of a timer.
+"""Find from files only whether a renewal is due, at each tick of a timer.
 
-No name and no certificate is parsed, nothing is written and Vault is not asked: whether the names
-of the machine, the issuer or the trust bundle changed is for `renew` to find out, which must have
-looked within LOOK. Whatever is imported here imports little itself: no dataclasses, pathlib or
-logging.
+No name or certificate is parsed, nothing is written and Vault is not asked. Only `renew` notices
+that names, issuer or trust bundle changed, so it is due if it last asked Vault more than LOOK ago.
+Imports are kept cheap: no dataclasses, pathlib or logging.
 """
 
 from __future__ import annotations
@@ -46,16 +45,16 @@ _MEANINGS = {
     Need.NEEDED: "a renewal is due, or hooks are pending: run `renew`",
     Need.NOT_DUE: "nothing is due",
     Need.MISSING: "there is no credential",
-    Need.ERROR: "it could not be found out; any other failure has this status, too",
+    Need.ERROR: "unknown, because of an error; every other failure has this status, too",
 }
 # The first of these that any credential has is the answer for all.
 _PRECEDENCE = (Need.NEEDED, Need.ERROR, Need.MISSING, Need.NOT_DUE)
 
 
 class Answer(NamedTuple):
-    """Whether what this is ``about``, a directory, needs a renewal, and why.
+    """Whether the directory ``about`` needs a renewal, and the ``reason``.
 
-    ``due`` is when it will, if it does not yet.
+    ``due`` is when it will need one, if it does not yet.
     """
 
     need: Need
@@ -104,7 +103,7 @@ def _judge(path: str, shown: Glance, hooks: Sequence[str], now: datetime) -> Ans
     if shown.damage:
         return Answer(Need.NEEDED, path, "; ".join(shown.damage))
     if shown.due is None:
-        return Answer(Need.NEEDED, path, "when the certificate in use is due is not known yet")
+        return Answer(Need.NEEDED, path, "it is not known yet when the certificate is due")
     schedule = shown.due.schedule
     why = schedule.why_due(now)
     if why is not None:

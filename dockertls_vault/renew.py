@@ -1,6 +1,6 @@
 """Renew a credential that is due: a new certificate, or only a new ca.pem; then run its hooks.
 
-What fails leaves the old credential in use, which has a third of its validity left for the next
+A failure leaves the old credential in use, which has about a third of its validity left for further
 attempts.
 """
 
@@ -84,7 +84,7 @@ def renew(
     """Renew the credential in ``directory`` if it is due, and run the hooks that are pending.
 
     In a directory of another user, ``registry`` must vouch for what is requested. A failure is the
-    result's ``error``, so that one credential keeps no other from being renewed.
+    result's ``error``, so that it does not stop the renewal of other credentials.
     """
     try:
         with refusals(directory):
@@ -139,7 +139,7 @@ def _renew(
         warnings=warnings,
     )
     _log(done)
-    # No daemon that still runs may be restarted with files that are damaged.
+    # A restart with damaged files would stop a daemon that still works.
     if error is not None and (found.damage or damage):
         return done
     return _run_hooks(place, done, running, clock())
@@ -169,7 +169,7 @@ def _log(done: Renewal) -> None:
 
 
 def _run_hooks(place: Placement, done: Renewal, running: Running, now: datetime) -> Renewal:
-    """Run the hooks that are pending; return the renewal with what became of them."""
+    """Run the hooks that are pending; return the renewal with their result."""
     found = by_worker(place, condition.read)
     settled, failure = Settled(), None
     try:
@@ -192,7 +192,7 @@ def _run_hooks(place: Placement, done: Renewal, running: Running, now: datetime)
 def _not_requested(place: Placement) -> ConflictingState:
     """Return the error for a request that its owner has changed since root issued it.
 
-    Root's token would sign whatever they write there.
+    Otherwise root's token would sign what the owner chose.
     """
     owner = user_name(place.uid)
     path = place.directory / PRIVATE / REQUEST
@@ -205,9 +205,9 @@ def _not_requested(place: Placement) -> ConflictingState:
 def _look(
     found: Condition, in_use: Contents, mounts: Mounts
 ) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
-    """Return why it is renewed by what Vault says, and a warning if Vault cannot be asked.
+    """Return why it is due according to Vault, and a warning if Vault cannot be asked.
 
-    By what is known here nothing is due then, so it can wait.
+    That is no error, because nothing is due according to this machine.
     """
     try:
         with mounts.asking(with_token=False):
@@ -217,7 +217,7 @@ def _look(
 
 
 def _schedule(place: Placement) -> Schedule | None:
-    """Return when the certificate in use is due, None if its files do not say."""
+    """Return when the certificate in use is due, None if its files do not show it."""
     with suppress(DockerTLSError, OSError):
         found = by_worker(place, condition.read)
         certificates, _ = by_worker(place, lambda _: contents.read_certificates(found))

@@ -59,7 +59,7 @@ class Renewals:
 class Selection:
     """The credentials to renew: in the directories ``named``, or else all in the registry.
 
-    ``hidden`` are those of which a sandbox may not show that they are there.
+    ``hidden`` are those that may exist although a sandbox hides them.
     """
 
     registry: Registry
@@ -71,9 +71,9 @@ class Selection:
         return self.named or known(self.registry, hidden=self.hidden)
 
     def note_look(self, done: Renewals, now: datetime) -> None:
-        """Note that Vault was asked about all credentials of the host, if it was.
+        """Record that Vault was asked about all credentials of the host, if it was.
 
-        `needs-renewal` calls for another look an hour later. Raises CannotWrite.
+        An hour later, `needs-renewal` answers that it is time again. Raises CannotWrite.
         """
         if not self.named and done.renewals and done.vault_asked:
             self.registry.looked(now)
@@ -91,7 +91,7 @@ def known(registry: Registry, *, hidden: Collection[Path] = ()) -> tuple[Path, .
             (directory / PRIVATE).stat()
         except (FileNotFoundError, NotADirectoryError):
             if directory in hidden:
-                found.append(directory)  # likewise
+                found.append(directory)  # the renewal fails with the reason
                 continue
             registry.remove(directory)
             logger.warning("the credential in %s is gone, and will no longer be renewed", directory)
@@ -112,8 +112,8 @@ def renew_all(
 ) -> Iterator[Renewal]:
     """Renew what is due of the credentials in ``directories``; yield each as it is done.
 
-    Each has the whole timeout of the session's settings, but what keeps all of them from Vault
-    is waited for only once.
+    Each has the whole timeout of the session's settings, but a failure that affects all of them
+    costs it only once.
     """
     mounts = Mounts(lambda path: PKI(session, path), clock)
     for directory in directories:

@@ -1,7 +1,7 @@
-"""The credentials on this host: until when they are valid, and what is wrong with them.
+"""The credentials on this host: their validity, and their problems.
 
-Nothing is changed, Vault is not asked, and no key leaves its file: a daemon shows its certificate
-to everybody.
+Nothing is changed, and Vault is not asked. The certificate of a daemon is read in a handshake
+without a client certificate, so no key is used.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asking:
-    """How daemons are asked for their certificates.
+    """How to connect to the daemons of servers.
 
     ``known`` is the endpoint in DOCKER_HOST, if any; ``detect`` returns the names of this host;
     ``timeout`` is the limit for each response.
@@ -132,7 +132,7 @@ def status(
     """Return the status of the credentials in the directories ``named``, or else ``registered``.
 
     Those are the ones that `renew` renews without their names. If there is none either, the
-    severity is UNKNOWN: nobody knows whether there should be one. Never raises for what it finds.
+    severity is UNKNOWN, since there may have been some. Never raises for what it finds.
     """
     listed = {os.path.realpath(each) for each in registered}
     read = _read if named else _read_listed
@@ -156,7 +156,7 @@ def status(
 
 
 def _read_listed(directory: Path, admins: str | None) -> _Read | CredentialStatus:
-    """Read a registered credential; that one is gone may be on purpose."""
+    """Read a registered credential; if it is gone, that may be on purpose."""
     try:
         directory.lstat()
     except FileNotFoundError:
@@ -245,7 +245,8 @@ def _judge(
     if presented is not None:
         findings += of_wire(presented, pending, now)
     if not is_listed:
-        findings.append(Finding(Severity.OK, "not listed: `renew` renews it only if it is named"))
+        note = "not listed: `renew` renews it only if you name its directory"
+        findings.append(Finding(Severity.OK, note))
     return CredentialStatus(
         directory=found.directory,
         severity=worst(each.severity for each in findings),

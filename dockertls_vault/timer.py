@@ -1,7 +1,7 @@
 """Install the systemd timer that renews the credentials of this host.
 
-It inspects what is there, plans, and applies the plan; if nothing needs to change, the plan is
-empty. Drop-ins are the administrator's, and a unit file that we did not write is left alone.
+It inspects the host, plans, and applies the plan, which is empty if nothing needs to change.
+Drop-ins are left to the administrator, and a unit file that we did not write is not overwritten.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _MODE = 0o644
 _PROGRAM = guarded.Use(
     "is run by root every five minutes", "install dockertls-vault as root, outside of a home"
 )
-# The tables of a configuration file with settings that a renewal uses. What it asks Vault for is
-# kept with the credential.
+# The tables of a configuration file with settings that a renewal uses. What it requests from Vault
+# is stored with the credential.
 _TABLES = ("vault.", "files.", "hooks.")
 # The operator and the service need not log in alike.
 _LOGIN = "vault.token_file"
@@ -46,7 +46,7 @@ class Step(ABC):
     @property
     @abstractmethod
     def summary(self) -> str:
-        """What it does, as text."""
+        """What it does, for people."""
 
     @abstractmethod
     def apply(self) -> None:
@@ -194,7 +194,7 @@ def refuse_unseen(here: Settings, service: Settings) -> None:
 
 
 def _unseen(here: Settings, service: Settings) -> Iterator[str]:
-    """Yield each setting that a renewal uses and that differs, with where it is set here."""
+    """Yield each setting that a renewal uses and that differs, with its origin here."""
     for name, source in sources().items():
         origin = here.origins.get(name)
         used = (source.key or "").startswith(_TABLES) and source.key != _LOGIN
@@ -220,14 +220,15 @@ def _writes(place: Path, texts: Mapping[str, str]) -> Iterator[WriteUnit]:
         if found is not None and not found.startswith(units.MARK):
             raise UnmanagedFiles(
                 f"{place / name} was not written by dockertls-vault",
-                hint="move it elsewhere, or keep it and renew with a timer of your own",
+                hint="move it elsewhere, or keep it and run `dockertls-vault renew` from your own "
+                "timer",
             )
         if found != text:
             yield WriteUnit(place / name, text, exists=found is not None)
 
 
 def _read(path: Path) -> str | None:
-    """Return the text of a unit file, None without one, "" if it is a link, as of a masked unit."""
+    """Return the text of a unit file, None if missing, "" for a symlink, as of a masked unit."""
     with refusals(path.parent):
         try:
             status = path.lstat()

@@ -1,4 +1,4 @@
-"""Renew in one process that stays: each credential when it is due, and after failures with backoff.
+"""Renew in a long-running process: each credential when it is due, after failures with backoff.
 
 Between renewals only files are read. Vault is asked when something is due and, for what only it
 knows (another issuer, another root, a revocation), every hour.
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# How long files may go unread: a clock that jumped and a host that was suspended are noticed then.
+# How often files are read at least, to notice a clock that was set and a host that was suspended.
 TICK = timedelta(minutes=1)
 _SHORTEST = timedelta(seconds=1)
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = timedelta(minutes=5)
-# Of the time between due and expiry: a short-lived certificate leaves room for some more attempts.
+# Of the time between due and expiry, so that it suffices for a few more attempts.
 _SHARE = 1 / 4
 # Keeps 2**n within the range of a float.
 _MOST_DOUBLINGS = 10
@@ -43,10 +43,10 @@ _MOST_DOUBLINGS = 10
 
 @dataclass(frozen=True)
 class Work:
-    """What a watch does its work with.
+    """The functions that a watch calls.
 
     ``known`` returns the directories of the credentials; ``due_at`` when the one in a directory is
-    due, by its files; ``renew`` renews what is due of those given, in a session of its own.
+    due, by its files; ``renew`` renews what is due of those given, in a new session.
     """
 
     known: Callable[[], Sequence[Path]]
@@ -56,10 +56,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Round:
-    """What was done ``at`` a time, and when the next renewal is due, None if nothing is known.
+    """What was done ``at`` a time, and when the next renewal is due, None if that is unknown.
 
-    ``failing_since`` is when the first of the attempts failed that have failed without a break,
-    None if nothing fails; ``count`` is the number of credentials. Times are in UTC.
+    ``failing_since`` is when the first of the current series of failures occurred, None if nothing
+    fails; ``count`` is the number of credentials. Times are in UTC.
     """
 
     at: datetime
@@ -77,12 +77,12 @@ def watch(
     random: Callable[[], float],
     tick: timedelta = TICK,
 ) -> Iterator[Round]:
-    """Do one round after the other; yields what each did.
+    """Renew in rounds, without end; yield the result of each.
 
-    ``sleep`` waits for some seconds, and returns whether it was told to look at everything at once;
-    ``random`` returns a number from 0 to 1; ``tick`` is the longest pause between two rounds. What
-    fails is logged and tried again later, except that the first round raises what keeps it from
-    starting at all.
+    ``sleep`` waits for some seconds, and returns whether to check everything at once;
+    ``random`` returns a number from 0 to 1; ``tick`` is the longest pause between two rounds.
+    Failures are logged and tried again later, except that the first round raises an error that
+    affects all credentials, such as an invalid setting.
     """
     watching = _Watch(work, clock, random)
     while True:
@@ -95,12 +95,12 @@ def watch(
 def due_at(directory: Path, now: datetime, *, running: Running, admins: str | None) -> datetime:
     """Return when the credential in ``directory`` is due, by its files alone.
 
-    That is ``now`` if it is due already, or if its files do not say.
+    That is ``now`` if it is due already, or if its files do not show it.
     """
     try:
         found, schedule = by_worker(locate(directory, admins=admins), _read)
     except (DockerTLSError, OSError):
-        return now  # the renewal says what is wrong
+        return now  # the renewal fails with the reason
     if schedule is None or found.damage or causes.of_schedule(schedule, now):
         return now
     pending = settle.pending(found, running, now)
@@ -119,7 +119,7 @@ def _read(place: Placement) -> tuple[Condition, Schedule | None]:
 
 
 class _Watch:
-    """What is remembered from one round to the next, however many there are."""
+    """The state between rounds."""
 
     def __init__(
         self, work: Work, clock: Callable[[], datetime], random: Callable[[], float]
@@ -134,7 +134,7 @@ class _Watch:
         self._failing_since: datetime | None = None
 
     def round(self) -> Round:
-        """Renew what is due, and after a failure only what did not fail, until it is time again."""
+        """Renew what is due, without the credentials that wait after a failure."""
         now = self._clock()
         starts = self._looked is None
         try:
@@ -154,12 +154,12 @@ class _Watch:
         return Round(now, done, len(known), min(upcoming, default=None), self._failing_since)
 
     def look_at_once(self) -> None:
-        """Look at everything in the next round, at what has failed, too."""
+        """Check everything in the next round, including what has failed."""
         self._looked = _Interval(self._clock(), timedelta())
         self._backoff = None
 
     def pause(self, tick: timedelta, next_due: datetime | None) -> timedelta:
-        """Return how long nothing is due, at most ``tick``."""
+        """Return the time until the next round, at most ``tick``."""
         now = self._clock()
         waits = [tick, *(each.left(now) for each in (self._looked, self._backoff) if each)]
         if next_due is not None:
@@ -185,9 +185,9 @@ class _Watch:
 
     def _note(self, chosen: Sequence[Path], done: Sequence[Renewal], now: datetime) -> None:
         if not all(each.vault_asked or each.error for each in done):
-            self._looked = _Interval(now, _LONGEST_PAUSE)  # look again before the hour is over
+            self._looked = _Interval(now, _LONGEST_PAUSE)  # ask again before the hour is over
         failed = frozenset(each.directory for each in done if each.error is not None)
-        # What is still due afterwards would be renewed again at once, and without end.
+        # Treated as a failure: it would be renewed again at once, without end.
         later = self._clock()
         stuck = frozenset(each for each in chosen if self._due_at(each, later) <= later)
         self._failed -= frozenset(chosen)
@@ -216,7 +216,7 @@ class _Watch:
 
 @dataclass(frozen=True)
 class _Interval:
-    """A time by a clock that may be set: before its start it is over as well."""
+    """A span by a clock that may be set: before its start, it counts as over, too."""
 
     start: datetime
     length: timedelta

@@ -2,7 +2,7 @@
 
 ``Sat 02:00-04:00``, ``Mon..Fri 22:00-06:00``, ``Sat,Sun 03:00-05:30``, ``02:00-04:00`` for every
 day. The days are those on which the window opens: one that ends before it begins ends on the next
-day. Times are those of a clock on the wall, so that daylight saving time moves no window.
+day. Times are local wall-clock times, so daylight saving time does not move a window.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HINT = "write it as 'Sat 02:00-04:00', 'Mon..Fri 22:00-06:00' or '02:00-04:00'"
 
 @dataclass(frozen=True)
 class Opening:
-    """One time that a window is open, from ``start`` until just before ``end``, both in UTC."""
+    """One occurrence of a window, from ``start`` until just before ``end``, both in UTC."""
 
     start: datetime
     end: datetime
@@ -47,7 +47,7 @@ class Window:
     def opening(self, now: datetime, zone: tzinfo | None = None) -> Opening:
         """Return the opening that contains ``now``, or else the next one.
 
-        ``zone`` is the time zone of the wall clock; None is this machine's.
+        ``zone`` is the time zone; None is this machine's.
         """
         today = now.astimezone(zone).date()
         # From yesterday, whose window may still be open, over a week to the same weekday, and one

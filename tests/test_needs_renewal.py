@@ -120,9 +120,9 @@ def _plant_link(out: Path) -> None:
         (_open_key, "has mode 0444, not 0400"),
         (_replace_link, "cert.pem was replaced"),
         (_dangle, "no generation is in use"),
-        (_roll_back, "is not known yet"),
-        (_lose_due, "is not known yet"),
-        (_plant_link, "is not known yet"),
+        (_roll_back, "not known yet"),
+        (_lose_due, "not known yet"),
+        (_plant_link, "not known yet"),
     ],
 )
 def test_what_is_damaged_or_unknown_needs_a_renewal(

@@ -2,7 +2,7 @@
 
 A certificate is due at two thirds of its validity, give or take a tenth of it. The jitter depends
 on a seed (the host and the credential), so that a fleet whose certificates were issued at the same
-time does not renew them at the same time, and a credential keeps its own moment.
+time does not renew them at the same time, and the due time of a credential does not change.
 
 Validity is counted from the moment of issue, not from ``not_before``: roles backdate that by
 minutes, which is longer than a short-lived certificate is valid for.
@@ -52,10 +52,9 @@ class Schedule(_Times):
         return self.end - now
 
     def why_unusable(self, now: datetime) -> str | None:
-        """Return why it must be renewed whatever anybody wants, None if it need not.
+        """Return why it must be renewed regardless of its due time, None if it need not be.
 
-        If it was issued in the future, the clock has been set back since, and no schedule can be
-        relied on.
+        If it was issued in the future, the clock has been set back, and the schedule is unreliable.
         """
         if self.end <= now:
             return f"expired at {format_time(self.end)}"
@@ -64,7 +63,7 @@ class Schedule(_Times):
         return None
 
     def why_due(self, now: datetime) -> str | None:
-        """Return why it is to be renewed, None if it is not due."""
+        """Return why it is due at ``now``, None if it is not."""
         unusable = self.why_unusable(now)
         if unusable is None and self.due <= now:
             return f"due since {format_time(self.due)}"
@@ -90,13 +89,13 @@ def to_json(schedule: Schedule) -> dict[str, str]:
 
 
 def from_json(kept: Any) -> Schedule:
-    """Return the schedule that ``kept`` is; raises ValueError, TypeError or KeyError."""
+    """Return the schedule in ``kept``; raises ValueError, TypeError or KeyError."""
     return Schedule(*(read_time(kept[name]) for name in ("issued", "due", "end")))
 
 
 def _spread(seed: str) -> float:
-    """Return a number that ``seed`` decides, from -1 up to 1, the same in every process."""
-    import hashlib  # imported here: to tell whether a credential is due, nobody needs it
+    """Return a number from -1 up to 1 that depends only on ``seed``, in every process."""
+    import hashlib  # imported here: only a new schedule needs it
 
     digest = hashlib.sha256(seed.encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**63 - 1

@@ -1,4 +1,4 @@
-"""``--expires-in``: when a user wants a certificate to be renewed; pure."""
+"""A threshold for the remaining validity: ``--expires-in``, ``--warn``, ``--crit``; pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
 
 @dataclass(frozen=True)
 class Threshold:
-    """Due once less than this is left: a duration, or a fraction of the validity."""
+    """Reached once less than ``left`` is left: a duration, or a fraction of the validity."""
 
     left: timedelta | float
 

@@ -66,7 +66,7 @@ def check(
         str, typer.Option(metavar="DURATION", help="The timeout for each response.")
     ] = "10s",
 ) -> None:
-    """Check that a daemon rejects untrusted clients, but not you.
+    """Check that a daemon accepts only trusted clients.
 
     The exit status is that of the worst result: 0 all checks passed, 1 a warning,
     3 inconclusive, 65 an error, 69 no answer, 76 clients without a trusted certificate are

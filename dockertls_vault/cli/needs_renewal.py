@@ -43,10 +43,10 @@ def needs_renewal(
         ),
     ] = None,
 ) -> None:
-    """Tell by the exit status whether a renewal is due.
+    """Report by the exit status whether a renewal is due.
 
     0: `renew` has something to do. 1: it does not. 2: there is no credential. 255: any failure.
-    Only files are read, so a timer can run this often.
+    It only reads files, so a timer can run it often.
     """
     named = [str(options.directory("DIR", directory)) for directory in directories or ()]
     answers = tick.find(named, os.environ) or _by_settings()

@@ -53,7 +53,7 @@ def renew(
             help="The directories of the credentials; by default, all that are known on this host.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Renew even what is not due.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Renew even if nothing is due.")] = False,
     expires_in: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +71,8 @@ def renew(
     watch: Annotated[
         bool,
         typer.Option(
-            "--watch", help="Stay, and renew each certificate when it is due, as in a container."
+            "--watch",
+            help="Keep running, and renew each certificate when it is due, as in a container.",
         ),
     ] = False,
     health_file: Annotated[
@@ -159,7 +160,7 @@ def _selection(settings: Settings, directories: Sequence[str]) -> Selection:
 
 
 def _refuse(given: Mapping[str, object], *, without: str | None = None) -> None:
-    """Raise InvalidInput for a flag that makes no sense with --watch, or without it."""
+    """Raise InvalidInput for a flag that cannot be combined with --watch, or that needs it."""
     for flag, value in given.items():
         if value not in (None, False):
             how = "cannot be combined with --watch" if without is None else f"needs {without}"

@@ -69,7 +69,7 @@ def status(
     ] = "20%",
     crit: Annotated[
         str,
-        typer.Option(metavar="TIME", help="It is critical if less than this is left."),
+        typer.Option(metavar="TIME", help="Report critical if less than this is left."),
     ] = "10%",
     metrics: Annotated[
         str | None,
@@ -89,9 +89,9 @@ def status(
 ) -> None:
     """Show the certificates on this host and their problems.
 
-    A server's is compared with what its daemon presents, at DOCKER_HOST or on this host. Vault is
-    not asked. The exit status is that of the worst, as of a monitoring plugin: 0 all is well,
-    1 a warning, 2 critical, 3 unknown.
+    A server's certificate is compared with the one that its daemon presents, at DOCKER_HOST or on
+    this host. Vault is not contacted. The exit status is that of the worst certificate, as for a
+    monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown.
     """
     from dockertls_vault.certificate.threshold import parse_threshold
     from dockertls_vault.credential.registry import Registry

@@ -47,8 +47,8 @@ def install(
     if os.geteuid() != 0:
         raise CannotWrite(
             "only root can install the timer",
-            hint="run it with `sudo`; for credentials of your own, run `dockertls-vault renew` "
-            "from a timer of your own or from cron",
+            hint="run it with `sudo`; to renew your own credentials, run `dockertls-vault renew` "
+            "from cron or a user timer",
         )
     service = resolve.resolve({}, {}, resolve.config_files({}))
     timer.refuse_unseen(settings, service)
@@ -79,7 +79,7 @@ def warnings(uncovered: Iterable[Path]) -> tuple[str, ...]:
 
 
 def _program() -> Program:
-    """Return how this process was started, which works without PATH."""
+    """Return the command that started this process, independent of PATH."""
     from dockertls_vault.host.units import Program
 
     script, python = Path(sys.argv[0]).absolute(), Path(sys.executable)
@@ -92,5 +92,5 @@ def _program() -> Program:
 
 def _summary(result: Installed) -> str:
     if result.applied:
-        return "the timer is installed: renewals that are due are looked for every five minutes"
+        return "the timer is installed: every five minutes, it renews the certificates that are due"
     return "nothing was changed (--dry-run)" if result.steps else "no changes needed"

@@ -1,7 +1,7 @@
 """Why a credential is renewed; pure.
 
-By its schedule, or earlier because something changed: its files, the names of this machine, or
-what the mount says of its issuer, its roots and the certificate itself.
+By its schedule, or earlier because of a change: of its files, of the names of this machine, or, in
+Vault, of the issuer or the roots, or a revocation.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """What kind of cause it is."""
+    """The kinds of causes."""
 
     FORCED = "forced"
     DAMAGED = "damaged"
@@ -37,7 +37,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Cause:
-    """A reason, and ``detail``: what makes it one."""
+    """A reason, with a ``detail`` for people."""
 
     reason: Reason
     detail: str
@@ -64,14 +64,14 @@ def of_schedule(
 def of_names(before: Names | None, now: Names) -> tuple[Cause, ...]:
     """Return why names that were detected are out of date; ``before`` is None if they were given.
 
-    Only a name that has been added counts: one that is missing may be back when DNS is.
+    Only a new name counts: one that is missing may only be missing from DNS for now.
     """
     if before is None:
         return ()
     added = [name for name in now.all if name not in before.all]
     if not added:
         return ()
-    return (Cause(Reason.NAMES_CHANGED, f"this machine is now {', '.join(added)}, too"),)
+    return (Cause(Reason.NAMES_CHANGED, f"new on this machine: {', '.join(added)}"),)
 
 
 def of_trust(installed: Sequence[Certificate], current: Sequence[Certificate]) -> tuple[Cause, ...]:

@@ -49,7 +49,7 @@ class Condition:
 
 
 def read(place: Placement) -> Condition:
-    """Return the condition of the credential in ``place``, which need not know its kind.
+    """Return the condition of the credential in ``place``, whose kind may be None.
 
     Called by its worker (worker.py). Raises ConflictingState if it has no record, and OSError.
     """
@@ -78,5 +78,5 @@ def read(place: Placement) -> Condition:
 
 
 def _anew(place: Placement, worker: int) -> Placement:
-    """Return the placement that its worker was chosen from: other work chooses it again."""
+    """Return the placement without its worker, from which ``by_worker`` chooses the same one."""
     return replace(place, worker=None, uid=place.uid if worker == os.geteuid() else worker)

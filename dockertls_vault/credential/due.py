@@ -1,8 +1,8 @@
-"""``due.json``: when the generation in use is to be renewed, so that nobody need read it to know.
+"""``due.json``: when the generation in use is due for renewal.
 
-Reading a certificate takes longer than all else that a tick of a timer does. The file names the
-generation that it speaks of: where another one is in use, after a rollback or a kill between this
-file and the swap, it says nothing, and the schedule is worked out from the certificate.
+A tick of a timer reads this instead of the certificate, which would take longer than all the rest.
+The file names its generation. If another one is in use, after a rollback or a kill between this
+file and the swap, it is ignored, and the schedule is computed from the certificate.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Due(NamedTuple):
     """When a generation is due, and what the mount was like then.
 
     ``default_issuer`` is the SHA-256 fingerprint of the mount's default issuer when the certificate
-    was renewed, None if nobody looked: a role may sign with another one. ``leased`` is whether
-    Vault revokes the certificate by itself, with the token that requested it.
+    was renewed, None if unknown: a role may sign with another one. ``leased`` is whether Vault
+    revokes the certificate together with the token that requested it.
     """
 
     schedule: Schedule
@@ -37,8 +37,8 @@ class Due(NamedTuple):
 
 
 def jitter_seed(directory: Path) -> str:
-    """Return what spreads the renewals of a fleet: this host and the credential's directory."""
-    import socket  # imported here: to read the file, nobody needs it
+    """Return the seed that spreads a fleet's renewals: this host and the credential's directory."""
+    import socket  # imported here: reading the file does not need it
 
     return f"{socket.gethostname()}:{directory}"
 
@@ -56,9 +56,9 @@ def to_bytes(found: Due, generation: str) -> bytes:
 
 
 def read(generation: str, private: int) -> Due | None:
-    """Return when a generation is due, None if the file does not speak of that one.
+    """Return when a generation is due, None if the file is about another one or corrupt.
 
-    Raises OSError if it may not be read.
+    Raises OSError if it cannot be read.
     """
     try:
         kept = json.loads(reading.read(NAME, private, follow=False))

@@ -1,7 +1,7 @@
-"""A glance at the files of a credential: what they show without a name or a certificate parsed.
+"""A glance at the files of a credential: what they show without parsing a name or a certificate.
 
-`needs-renewal` does no more than this at each tick of a timer, so all that is imported here imports
-little itself: no dataclasses, pathlib or logging.
+`needs-renewal` does no more than this at each tick of a timer, so imports are kept cheap: no
+dataclasses, pathlib or logging.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Glance(NamedTuple):
     ``generation`` is the name of the one in use, None if there is none; ``due`` says when it is
     due, None if that is known only from its certificate; ``damage`` what was lost or changed since
     it was installed. ``last_run`` says for which generation the hooks ran to the end, ``has_hooks``
-    whether the credential has any of its own, and ``window`` when they may run.
+    whether the credential itself has any, and ``window`` when they may run.
     """
 
     generation: str | None
@@ -154,7 +154,7 @@ def _in_use(key_mode: int, private: int) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _misled(names: Names, directory: int) -> tuple[str, ...]:
-    """Say which public names do not lead to the generation in use."""
+    """Return which public names do not lead to the generation in use."""
     return tuple(
         f"{public} is missing" if not _exists(public, directory) else f"{public} was replaced"
         for public, ours in naming.links(names)

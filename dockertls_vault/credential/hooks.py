@@ -1,12 +1,12 @@
-"""Run what has to happen after a swap, and remember what still has to.
+"""Run the commands that follow a swap, and record whether they have succeeded.
 
-A daemon reads its certificate when it starts, so a new one is in use only after a restart: such
-commands are hooks. They are pending until they have run to the end for the generation in use
-(pending.py). So a hook that failed, and a run that was killed between the swap and the hook, are
-made up for by the next run, and a rollback runs them too.
+A daemon reads its certificate only at startup, so a new one needs a restart: such commands are
+hooks. They are pending until all have succeeded for the generation in use (pending.py). So the next
+run makes up for a hook that failed and for a run that was killed before its hooks, and a rollback
+runs them, too.
 
-A hook has the rights of the user who owns the credential's directory, and none of the secrets in
-our environment.
+A hook has the permissions of the user who owns the credential's directory, and none of the secrets
+in our environment.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Failure:
 class State:
     """The generation for which the hooks last ran to the end, and what failed since then.
 
-    ``serving_until`` is when the certificate of that generation reaches its end, in UTC: whatever
-    the hooks restart serves it until they run again.
+    ``serving_until`` is when the certificate of that generation expires, in UTC: what the hooks
+    restart serves it until they run again.
     """
 
     completed: str | None = None
@@ -68,14 +68,14 @@ class State:
 
     @property
     def last_run(self) -> LastRun:
-        """The last run alone, which decides whether hooks are pending."""
+        """The last run, which decides whether hooks are pending."""
         return LastRun(self.completed, self.serving_until)
 
 
 def read(private: int) -> State:
-    """Return what is remembered in the open directory ``private``.
+    """Return the state that is recorded in the open directory ``private``; raises OSError.
 
-    What cannot be understood is nothing, so that the hooks run once more; raises OSError.
+    A corrupt file counts as none, so that the hooks run once more.
     """
     try:
         return _from_json(pending.load(private))
@@ -84,7 +84,7 @@ def read(private: int) -> State:
 
 
 def to_bytes(state: State) -> bytes:
-    """Return the content of the file that remembers ``state``."""
+    """Return the content of the file that records ``state``."""
     return (json.dumps(_to_json(state), indent=2) + "\n").encode()
 
 
@@ -108,7 +108,7 @@ def failed(command: Command, reason: str) -> HookFailed:
 
 
 def _run(command: Command, environment: Mapping[str, str], timeout: timedelta, uid: int) -> None:
-    """Run one hook in a session of its own, so that all of it can be ended."""
+    """Run one hook in a new session, so that it can be killed with its children."""
     stop.check()
     try:
         with _output(uid) as output:
@@ -164,7 +164,7 @@ def _wait(process: subprocess.Popen[bytes], command: Command, timeout: timedelta
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the hook that is still running, and all that it started in its session."""
+    """Kill a hook that is still running, with the processes of its session."""
     if process.poll() is not None:
         return
     with suppress(ProcessLookupError):
@@ -176,7 +176,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _identity(uid: int) -> dict[str, Any]:
-    """Return how subprocess becomes the user; nothing where this process is that user."""
+    """Return the arguments with which Popen becomes the user; none if we are that user."""
     if uid == os.geteuid():
         return {}
     user = fsuid.user(uid)

@@ -1,4 +1,4 @@
-"""Which hooks have still to run, and when they may.
+"""Whether hooks are pending, and when they may run.
 
 ``.dockertls/hooks.json`` says for which generation the hooks last ran to the end; they are pending
 while another one is in use.
@@ -25,8 +25,8 @@ VERSION = 1
 class LastRun(NamedTuple):
     """The generation for which the hooks last ran to the end, None if they never did.
 
-    ``serving_until`` is when the certificate of that generation reaches its end, in UTC: whatever
-    the hooks restart serves it until they run again.
+    ``serving_until`` is when the certificate of that generation expires, in UTC: what the hooks
+    restart serves it until they run again.
     """
 
     completed: str | None = None
@@ -37,9 +37,9 @@ class LastRun(NamedTuple):
     ) -> datetime | None:
         """Return when the window of pending hooks opens, None if they may run now.
 
-        What nobody serves yet has nothing to wait for, and nothing waits for a window that opens
-        only after the certificate in service has expired. ``zone`` is the time zone of the window,
-        None for this machine's.
+        They need not wait if no certificate is in service yet, or if the one in service would
+        expire before the window opens. ``zone`` is the time zone of the window, None for this
+        machine's.
         """
         end = self.serving_until
         if window is None or end is None:
@@ -49,9 +49,9 @@ class LastRun(NamedTuple):
 
 
 def read(private: int) -> LastRun:
-    """Return what the open directory ``private`` says of the last run; raises OSError.
+    """Return the last run that is recorded in the open directory ``private``; raises OSError.
 
-    What cannot be understood is nothing, so that the hooks run once more.
+    A corrupt file counts as none, so that the hooks run once more.
     """
     try:
         return from_json(load(private))
@@ -60,7 +60,7 @@ def read(private: int) -> LastRun:
 
 
 def load(private: int) -> Any:
-    """Return the content of the file; raises what is wrong with it."""
+    """Return the content of the file; raises FileNotFoundError, or ValueError and such."""
     kept = json.loads(reading.read(NAME, private, follow=False))
     if kept["version"] != VERSION:
         raise ValueError(kept["version"])

@@ -6,7 +6,7 @@
 
 An entry is a symbolic link, which is made and removed in one step and read without being followed.
 STATE is root's ``/var/lib/dockertls-vault``, or that of a user below XDG_STATE_HOME. What is
-listed is renewed with this process's rights, so nobody else may be able to write there.
+listed is renewed with this process's permissions, so no other user may be able to write there.
 
 The digest is for root, who renews credentials in directories of other users: they can edit their
 request.json, and root's token must not sign whatever they write there.
@@ -65,7 +65,7 @@ class Registry:
             os.fsync(requests)
 
     def vouches_for(self, credential: Path, requested: Record) -> bool:
-        """Tell whether this is what was requested when the credential was issued."""
+        """Tell whether this was requested when the credential was issued."""
         with (
             refusals(self._state),
             suppress(FileNotFoundError),
@@ -88,7 +88,7 @@ class Registry:
     def known(self) -> tuple[Path, ...]:
         """Return the directories listed, in the order of their paths.
 
-        Raises CannotWrite if somebody else could have written the list.
+        Raises CannotWrite if another user could have written the list.
         """
         with (
             refusals(self._state),

@@ -1,4 +1,4 @@
-"""Remove the generations that are not kept, and what unfinished runs left; never what is in use."""
+"""Remove old generations, and the leftovers of unfinished runs; never the generation in use."""
 
 from __future__ import annotations
 

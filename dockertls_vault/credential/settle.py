@@ -1,4 +1,4 @@
-"""Do after a swap what remains to be done: run the hooks now, or in their window."""
+"""Settle a swap: run the pending hooks, now or in their window, and record the result."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ def pending(
 def settle(
     found: Condition, running: Running, now: datetime, zone: tzinfo | None = None
 ) -> Settled:
-    """Run the hooks that are pending, unless their window is closed, and remember how that went.
+    """Run the hooks that are pending, unless their window is closed, and record the result.
 
     ``zone`` is the time zone of the window, None for this machine's. Hooks do not wait for a
-    window that opens only after the certificate they replace has expired. Raises CannotWrite and
-    Locked if the result cannot be remembered; then the hooks run again. Raises ConflictingState for
-    hooks that another user wrote.
+    window that opens only after the replaced certificate has expired. Raises CannotWrite or Locked
+    if the result cannot be recorded; then the hooks run again. Raises ConflictingState for hooks
+    that another user wrote.
     """
     if found.generation is None or not are_pending(found, running):
         return Settled()
@@ -135,7 +135,7 @@ def _waiting_until(found: Condition, now: datetime, zone: tzinfo | None) -> date
 
 
 def _environment(found: Condition, running: Running) -> dict[str, str]:
-    """Return what a hook sees: where the files are, and which certificate it is about."""
+    """Return the environment of a hook: the paths of the files, and what they are."""
     public = dict(zip(GENERATION_NAMES, found.place.public_names, strict=True))
     paths = {
         f"DOCKERTLS_HOOK_{name.removesuffix('.pem').upper()}": str(

@@ -53,7 +53,7 @@ STAGING = "unfinished"
 
 @dataclass(frozen=True)
 class Material:
-    """The three PEM files to install, when they are due, and the serial to name them by."""
+    """The PEM files to install, when they are due, and the serial for the generation's name."""
 
     ca: bytes
     cert: bytes
@@ -189,7 +189,7 @@ def remember(placement: Placement, state: hooks.State) -> None:
 
 
 def note_due(placement: Placement, found: Due, generation: str) -> None:
-    """Write when a generation is due, which only its certificate told until now.
+    """Write when a generation is due, which was known only from its certificate.
 
     Raises what ``install`` does.
     """
@@ -204,9 +204,9 @@ def note_due(placement: Placement, found: Due, generation: str) -> None:
 
 @contextmanager
 def renewing(placement: Placement) -> Iterator[None]:
-    """Keep other runs from renewing the same credential; raises Locked if one does for LOCK_WAIT.
+    """Keep other runs from renewing the same credential; raises Locked after LOCK_WAIT.
 
-    The lock is not the one that a swap takes, which can happen meanwhile.
+    Swaps take another lock, so `issue` and `rollback` can still swap meanwhile.
     """
     with refusals(placement.directory), ExitStack() as held:
         by_worker(placement, lambda place: held.enter_context(_locked(place, RENEWAL_LOCK)))
@@ -278,7 +278,7 @@ def _write(
 
 @contextmanager
 def _withdrawn_on_failure(name: str, places: _Places) -> Iterator[None]:
-    """Move a generation back to staging if it cannot be put in use, and so remove its key."""
+    """If a generation cannot be put in use, move it back to staging, where its key is removed."""
     try:
         yield
     except OSError:

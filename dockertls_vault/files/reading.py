@@ -69,9 +69,9 @@ def entries(within: int) -> list[str]:
 
 
 def executables(directory: str) -> list[str]:
-    """Return the paths of the executables in a directory by name, as run-parts(8) finds them.
+    """Return the paths of the executables in a directory, sorted by name.
 
-    Hidden files are none of them. Empty if there is no such directory; raises OSError.
+    Hidden files are skipped. Empty if there is no such directory; raises OSError.
     """
     try:
         with descriptors.opened(directory, OPEN_DIRECTORY & ~os.O_NOFOLLOW) as within:
@@ -84,7 +84,7 @@ def executables(directory: str) -> list[str]:
 def _is_executable(name: str, within: int) -> bool:
     try:
         mode = os.stat(name, dir_fd=within).st_mode
-    except OSError:  # such as a link that leads nowhere: whoever runs it finds out
+    except OSError:  # such as a dangling symlink: running it fails with the reason
         return True
     return stat.S_ISREG(mode) and bool(mode & _EXECUTABLE)
 

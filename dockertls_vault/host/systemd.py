@@ -1,4 +1,4 @@
-"""systemd on this host: values quoted for unit files, and the manager asked through systemctl."""
+"""systemd on this host: quote values for unit files, and call systemctl."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIMIT = 90.0  # seconds, DefaultTimeoutStartSec of systemd-system.conf(5)
 
 @dataclass(frozen=True)
 class UnitState:
-    """A unit as the manager sees it; ``stale`` if its files are newer than what was loaded."""
+    """The state of a unit; ``stale`` if its files have changed since systemd loaded them."""
 
     enabled: bool
     active: bool
@@ -60,7 +60,7 @@ def state(unit: str) -> UnitState:
 
 
 def reload() -> None:
-    """Have the manager read the unit files again."""
+    """Have systemd read the unit files again."""
     _systemctl("daemon-reload")
 
 

@@ -1,8 +1,8 @@
 """The unit files that renew the credentials of a host; pure.
 
 ``dockertls-renew.timer`` starts ``dockertls-renew.service`` every five minutes, which does nothing
-unless something is due. ``dockertls-renew.target`` renews now, whatever is due: it pulls in
-``dockertls-renew-now.service`` and whatever else an administrator adds with ``WantedBy=``, and
+unless something is due. ``dockertls-renew.target`` renews now, due or not: it pulls in
+``dockertls-renew-now.service`` and the services that an administrator adds with ``WantedBy=``, and
 stops as soon as they are done, so that it can be started again.
 """
 
@@ -40,18 +40,18 @@ StartLimitIntervalSec=0
 Type=oneshot
 {commands}
 TimeoutStartSec=1h
-# The table there repeats the messages on stderr.
+# stdout only has a table of what the messages on stderr report.
 StandardOutput=null
 StandardError=journal
 
-# What it writes: the list of credentials, and each credential that is there.
+# It writes the list of credentials, and each credential.
 StateDirectory=dockertls-vault
 ProtectSystem=strict
 ProtectHome={home}
 PrivateTmp=true
 {paths}
 
-# What root needs to write, as its owner, what belongs to another user, and to run their hooks.
+# For root to write to directories of other users with their permissions, and to run their hooks.
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_READ_SEARCH CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID
 NoNewPrivileges=true
 SystemCallFilter=@system-service
@@ -60,7 +60,7 @@ SystemCallFilter=@chown @setuid setfsuid setfsgid
 SystemCallErrorNumber=EPERM
 SystemCallArchitectures=native
 
-# Vault, the manager (a hook restarts Docker), and netlink, which tells this machine's addresses.
+# Vault, systemd (a hook restarts Docker), and netlink, which lists this machine's addresses.
 RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
 
 KeyringMode=private
@@ -84,11 +84,11 @@ UMask=0077
 _TIMER = """\
 {mark}
 [Unit]
-Description=Look every five minutes whether a TLS certificate of Docker is due
+Description=Renew Docker TLS certificates when they are due
 
 [Timer]
 OnCalendar=*:0/5
-# A fleet does not start at the same second, and each host keeps its own.
+# Spreads a fleet; each host keeps its own delay.
 RandomizedDelaySec=5min
 FixedRandomDelay=true
 Persistent=true
@@ -99,7 +99,7 @@ WantedBy=timers.target
 _TARGET = """\
 {mark}
 [Unit]
-Description=Renew the TLS certificates of Docker now
+Description=Renew Docker TLS certificates now
 Requires={now}
 # Not active afterwards, so that it can be started again.
 StopWhenUnneeded=true
@@ -131,12 +131,12 @@ def texts(program: Program, directories: Iterable[Path]) -> Mapping[str, str]:
     }
     return {
         SERVICE: _SERVICE.format(
-            description="Renew the TLS certificates of Docker that are due",
+            description="Renew Docker TLS certificates that are due",
             commands=f"ExecCondition={condition}\nExecStart={renew}",
             **common,
         ),
         SERVICE_NOW: _SERVICE.format(
-            description="Renew the TLS certificates of Docker now",
+            description="Renew Docker TLS certificates now",
             commands=f"ExecStart={renew} --force",
             **common,
         ),

@@ -1,4 +1,4 @@
-"""Why a run renews a credential: by what this machine knows, and else by what Vault says."""
+"""Why a run renews a credential: according to this machine, or else according to Vault."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def known_here(
     policy: Policy,
     now: datetime,
 ) -> tuple[Cause, ...]:
-    """Return why it is renewed, as far as this machine knows; ``damage`` is of its contents."""
+    """Return why it is due according to this machine; ``damage`` is that of its contents."""
     damage = (*found.damage, *damage)
     planned = contents.schedule_of(found, in_use)
     names = _known_names(found.record, in_use)
@@ -67,10 +67,10 @@ def known_here(
 
 
 def _known_names(record: Record, in_use: Contents | None) -> Names | None:
-    """Return the names that call for no new certificate, None if the names were given.
+    """Return the names that are no reason to renew, None if the names were given.
 
-    Those are the names in the certificate, since a run may have been killed before it installed the
-    one that the record describes, and those that the role refused.
+    Those are the names in the certificate (a run may have been killed before it installed the one
+    that the record describes), and those that the role refused.
     """
     detected = record.detected_names
     if detected is None or in_use is None:
@@ -82,7 +82,7 @@ def _known_names(record: Record, in_use: Contents | None) -> Names | None:
 def known_to_vault(
     record: Record, due: Due | None, in_use: Contents, mounts: Mounts
 ) -> tuple[Cause, ...]:
-    """Return why it is renewed, as far as the mount knows; nothing of it needs a token."""
+    """Return why it is due according to Vault; none of this needs a token."""
     revoked = mounts.signing(record).revocation_time(serial_text(in_use.leaf))
     # The next certificate with a lease would be revoked, too, and so be renewed by every run.
     if revoked is not None and not (due and due.leased):

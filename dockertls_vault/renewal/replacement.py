@@ -33,7 +33,7 @@ def of_certificate(
     mounts: Mounts,
     clock: Callable[[], datetime],
 ) -> tuple[str, ...]:
-    """Issue and install a certificate; return warnings, also of what the one in use had."""
+    """Issue and install a certificate; return warnings, also of names that it lost."""
     record = found.record if found.record.detected_names is None else _detected(found, policy)
     with mounts.asking(with_token=True):
         default = mounts.default_issuer(record)
@@ -55,7 +55,7 @@ def of_certificate(
 
 
 def of_trust(found: Condition, in_use: Contents, mounts: Mounts, now: datetime) -> tuple[str, ...]:
-    """Install the same certificate and key with the roots of now; return warnings."""
+    """Install the same certificate and key with the current roots; return warnings."""
     roots = mounts.bundle(found.record)
     warn_of_removed_cas(found.record.request.purpose, verify.untrusted(in_use.trusted, roots, now))
     inner = in_use.intermediates if found.record.layout is Layout.DIND else ()
@@ -75,7 +75,7 @@ def of_trust(found: Condition, in_use: Contents, mounts: Mounts, now: datetime) 
 
 
 def _losses(record: Record, in_use: Contents | None, issued: Issued) -> Iterator[str]:
-    """Warn of what the certificate in use had, and the new one lacks."""
+    """Yield a warning for what the new certificate lacks of the one in use."""
     if in_use is None:
         if record.reuse_key:
             yield "the private key could not be reused, so a new one was generated"

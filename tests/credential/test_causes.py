@@ -64,7 +64,7 @@ def test_names_that_were_added_to_the_machine_are_a_cause(
 ) -> None:
     """Neither their order nor a name that DNS does not know for the moment."""
     found = causes.of_names(before, now)
-    expected = None if added is None else f"this machine is now {added}, too"
+    expected = None if added is None else f"new on this machine: {added}"
     assert found == (() if expected is None else (Cause(Reason.NAMES_CHANGED, expected),))
 
 
