@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -99,6 +100,14 @@ def test_what_was_issued_meanwhile_stays(host: Host, vault_server: DevVault) -> 
     assert _names(host) == ["b.example.internal"]
     assert host.renew(force=True).error is None
     assert _names(host) == ["b.example.internal"]
+
+
+def test_what_was_removed_meanwhile_stays_removed(host: Host, vault_server: DevVault) -> None:
+    """Half of a credential would be reported by every later run."""
+    host.issue()
+    with renewing(host, vault_server, lambda: shutil.rmtree(host.out)) as (first, _):
+        assert first.renew(force=True).error is not None
+    assert not host.out.exists()
 
 
 def test_a_rollback_meanwhile_stays(host: Host, vault_server: DevVault) -> None:

@@ -16,6 +16,7 @@ or 0440 with a group.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -40,8 +41,11 @@ from .worker import DIRECTORY_MODE, by_worker, make_component, refuse_component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
+
+    from dockertls_vault.files.walk import OpenDirectory
 
     from .due import Due
     from .layout import Placement
@@ -108,7 +112,7 @@ def install(
         return _install(placement, material, requested, successor_of, replace=replace, now=now)
 
     with refusals(placement.directory):
-        return by_worker(placement, work, make=True)
+        return by_worker(placement, work, make=successor_of is None)
 
 
 def _install(
@@ -125,7 +129,7 @@ def _install(
     name = f"{stamp}-{material.serial.replace(':', '')}"
     key_mode = KEY_MODE if placement.gid == atomic.KEEP else KEY_MODE_WITH_GROUP
     modes = (CERTIFICATE_MODE, CERTIFICATE_MODE, key_mode)
-    with _opened(placement) as places:
+    with _opened(placement, make=successor_of is None) as places:
         foreign = check(placement, replace=replace)
         before = generations.in_use(places.private, places.generations)
         if successor_of not in (None, before):
@@ -224,14 +228,14 @@ class _Places:
 
 
 @contextmanager
-def _opened(placement: Placement) -> Iterator[_Places]:
-    """Open and lock the directories, creating missing ones and removing unfinished leftovers.
+def _opened(placement: Placement, *, make: bool = False) -> Iterator[_Places]:
+    """Open and lock the directories, and remove unfinished leftovers; ``make`` as for ``_locked``.
 
     Files are prepared in ``staging``, which no reader uses. It is emptied before and after, as far
     as its contents can be removed.
     """
     with (
-        _locked(placement) as (directory, private),
+        _locked(placement, make=make) as (directory, private),
         atomic.directory(generations.DIRECTORY, DIRECTORY_MODE, private) as kept,
         atomic.directory(STAGING, DIRECTORY_MODE, private) as staging,
     ):
@@ -243,20 +247,35 @@ def _opened(placement: Placement) -> Iterator[_Places]:
 
 
 @contextmanager
-def _locked(placement: Placement, name: str = LOCK) -> Iterator[tuple[int, int]]:
-    """Open and lock the directory and its private one, creating both if missing."""
+def _locked(
+    placement: Placement, name: str = LOCK, *, make: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Open and lock the directory and its private one; with ``make``, create what is missing.
+
+    Without, a credential that was removed meanwhile stays removed; raises FileNotFoundError.
+    """
     with (
         walk.open_directory(
-            placement.directory, partial(refuse_component, placement), make_component
+            placement.directory,
+            partial(refuse_component, placement),
+            make_component if make else None,
         ) as reached,
-        reading.opened(".", reached.descriptor) as directory,
-        atomic.directory(PRIVATE, DIRECTORY_MODE, directory) as private,
+        _opened_to_the_end(reached) as directory,
+        atomic.directory(PRIVATE, DIRECTORY_MODE, directory)
+        if make
+        else reading.opened(PRIVATE, directory) as private,
     ):
         try:
             with atomic.locked(name, private, wait=LOCK_WAIT):
                 yield directory, private
         except TimeoutError:
             raise Locked(f"{placement.directory} is locked") from None
+
+
+def _opened_to_the_end(reached: OpenDirectory) -> AbstractContextManager[int]:
+    if reached.remaining:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(reached.path))
+    return reading.opened(".", reached.descriptor)
 
 
 def _write(
