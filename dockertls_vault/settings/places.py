@@ -21,7 +21,7 @@ SYSTEM_STATE = f"/var/lib/{NAME}"
 
 def config_files(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the configuration files to read if they exist, in order of precedence."""
-    home = environ.get("XDG_CONFIG_HOME") or (
+    home = _base(environ, "XDG_CONFIG_HOME") or (
         f"{environ['HOME']}/.config" if environ.get("HOME") else None
     )
     return (f"{home}/{NAME}/config.toml", SYSTEM_FILE) if home else (SYSTEM_FILE,)
@@ -34,7 +34,7 @@ def state_directory(environ: Mapping[str, str], uid: int) -> str:
     """
     if uid == 0:
         return SYSTEM_STATE
-    home = environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - see above
+    home = _base(environ, "XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - see above
     return f"{home}/{NAME}"
 
 
@@ -42,5 +42,11 @@ def hooks_directories(environ: Mapping[str, str], uid: int) -> tuple[str, ...]:
     """Return the directories of executables that run after every swap, the system's first."""
     if uid == 0:
         return (SYSTEM_HOOKS,)
-    home = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - see above
+    home = _base(environ, "XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - see above
     return (SYSTEM_HOOKS, f"{home}/{NAME}/hooks.d")
+
+
+def _base(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a base directory; by the specification one that is relative is ignored."""
+    path = environ.get(name, "")
+    return path if path.startswith("/") else None
