@@ -60,18 +60,18 @@ def severities(found: list[Finding]) -> list[str]:
         (9, ("1%", "50%"), ["critical"]),
     ],
 )
-def test_what_is_left_decides_about_the_validity(
+def test_remaining_validity_decides_the_severity(
     left: int, limits: tuple[str, str], expected: list[str]
 ) -> None:
-    """Of 100 hours; it is due with 34 left, which is as it should be."""
+    """It is 100 hours; a renewal that is due with 34 left is no problem."""
     certificates = Certificates(LEAF, (), (ROOT.certificate,))
     wanted = Limits(*map(parse_threshold, limits))
     found = of_validity(certificates, SCHEDULE, wanted, END - left * HOUR)
     assert severities(list(found)) == expected
 
 
-def test_expiry_does_not_take_a_schedule() -> None:
-    """It may be unknown when it was issued."""
+def test_expiry_is_found_without_a_schedule() -> None:
+    """The time of issue may be unknown."""
     certificates = Certificates(LEAF, (), (ROOT.certificate,))
     limits = Limits(*map(parse_threshold, DEFAULTS))
     assert severities(list(of_validity(certificates, None, limits, END))) == ["critical"]
@@ -79,7 +79,7 @@ def test_expiry_does_not_take_a_schedule() -> None:
 
 
 def test_certificate_expires_with_its_ca() -> None:
-    """Nobody accepts it any longer, whatever it says itself."""
+    """It is no longer accepted, whatever its own validity is."""
     short = Authority.create(not_before=START, lifetime=50 * HOUR)
     certificates = Certificates(LEAF, (), (short.certificate,))
     limits = Limits(*map(parse_threshold, DEFAULTS))
@@ -107,14 +107,14 @@ def test_certificate_expires_with_its_ca() -> None:
 def test_hooks_that_have_not_run_are_a_warning_unless_they_wait(
     pending: Pending, severity: str, words: str
 ) -> None:
-    """A failure has its command, its reason and its time, also while the next try waits."""
+    """A failure is reported with command, reason and time, even while the next run waits."""
     (found,) = of_hooks(pending)
     assert found.severity.value == severity
     assert words in found.detail
 
 
 def test_nothing_pending_is_no_finding() -> None:
-    """Nor is a certificate on the wire that is the one on disk."""
+    """Nor is a daemon that presents the certificate on disk."""
     same = Wire(Presented.SAME, "tcp://h:2376", describe(LEAF))
     assert [*of_hooks(None), *of_wire(same, None, START)] == []
 
@@ -134,7 +134,7 @@ def test_nothing_pending_is_no_finding() -> None:
 def test_another_certificate_on_the_wire_is_a_warning_unless_it_waits(
     presented: Presented, pending: Pending | None, now: datetime, severity: str
 ) -> None:
-    """One that has expired is critical in any case; each has its serial and its end."""
+    """An expired one is always critical; serial and end are reported."""
     shown = Wire(presented, "tcp://h:2376", describe(LEAF))
     (found,) = of_wire(shown, pending, now)
     assert found.severity.value == severity
@@ -147,15 +147,15 @@ def test_another_certificate_on_the_wire_is_a_warning_unless_it_waits(
 @pytest.mark.parametrize(
     "wire", [NOT_ASKED, replace(NOT_ASKED, presented=Presented.UNREACHABLE, reason="refused")]
 )
-def test_daemon_that_was_not_seen_is_no_warning(wire: Wire) -> None:
-    """The finding says why."""
+def test_unreachable_daemon_is_no_warning(wire: Wire) -> None:
+    """The finding has the reason."""
     (found,) = of_wire(wire, None, END)
     assert found.severity is Severity.OK
     assert str(wire.reason) in found.detail
 
 
 def test_worst_severity_wins() -> None:
-    """What is not known is worse than a warning, since it could be critical."""
+    """Unknown is worse than a warning, since it could be critical."""
     order = [Severity.OK, Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL]
     for number, severity in enumerate(order, 1):
         assert worst(order[:number]) is severity

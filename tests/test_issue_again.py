@@ -60,8 +60,8 @@ GIVEN = {
 }
 
 
-def test_same_is_requested_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All that was given the first time, and the command says so."""
+def test_previous_request_is_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message lists its options."""
     out = tmp_path / "s"
     options = [part for pair in GIVEN.items() for part in pair]
     assert issue("server", *options, "--reuse-key", "--dir", out) == 0
@@ -105,7 +105,7 @@ def test_options_taken_over_can_be_pasted(
 def test_option_takes_precedence_over_the_previous_request(
     tmp_path: Path, option: str, value: str, field: str, kept: object
 ) -> None:
-    """It changes only what it is for."""
+    """The other options are still taken over."""
     options = [part for pair in GIVEN.items() for part in pair]
     assert issue("server", *options, "--dir", tmp_path) == 0
     before = request(tmp_path)
@@ -119,7 +119,7 @@ def test_option_takes_precedence_over_the_previous_request(
 def test_variable_takes_precedence_over_the_previous_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a flag does: both are meant for this run."""
+    """It does so like a flag: both are meant for this run."""
     assert issue("client", "--key-type", "rsa-2048", "--dir", tmp_path) == 0
     monkeypatch.setenv("DOCKERTLS_KEY_TYPE", "ec-p256")
     assert issue("client", "--dir", tmp_path) == 0
@@ -152,7 +152,7 @@ def _refuse(*_arguments: object, **_options: object) -> None:
 
 
 def test_fresh_ignores_the_previous_request(tmp_path: Path) -> None:
-    """Then the defaults apply again."""
+    """The defaults apply again."""
     options = [part for pair in GIVEN.items() for part in pair if pair[0] != "--host"]
     assert issue("server", *options, "--dir", tmp_path) == 0
     assert issue("server", "--fresh", "--dir", tmp_path) == 0
@@ -163,7 +163,7 @@ def test_fresh_ignores_the_previous_request(tmp_path: Path) -> None:
 def test_detected_names_are_detected_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are not taken over as if they had been given."""
+    """They are not taken over like names that were given."""
     assert issue("server", "--dir", tmp_path) == 0
     monkeypatch.setattr(identity.socket, "gethostname", lambda: "renamed.example.internal")  # type: ignore[attr-defined]  # imported there
     assert issue("server", "--dir", tmp_path) == 0
@@ -172,7 +172,7 @@ def test_detected_names_are_detected_again(
 
 
 def test_client_keeps_its_name_and_layout(tmp_path: Path) -> None:
-    """In the directory that contains ``client``, too."""
+    """This includes the directory that contains ``client``."""
     assert issue("client", "--name", "alice", "--layout", "dind", "--dir", tmp_path) == 0
     assert issue("client", "--dir", tmp_path) == 0
     (leaf,) = load_certificates((tmp_path / "client" / "cert.pem").read_bytes())
@@ -209,7 +209,7 @@ def test_failed_hook_is_an_error_and_runs_again(
 
 
 def test_hook_waits_for_its_window(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the second certificate on; the first is served by nobody yet."""
+    """The first certificate is not in service yet, so its hook does not wait."""
     seen = tmp_path / "seen"
     hook = script(tmp_path / "hook", f"echo once >> {seen}")
     in_hours = (datetime.now(UTC).astimezone() + timedelta(hours=3)).strftime("%H:00")
@@ -330,7 +330,7 @@ def edit(out: Path, **fields: object) -> None:
 
 
 def test_root_renews_in_the_directory_of_another_user(of_nobody: Path) -> None:
-    """As long as what is requested is what root requested."""
+    """It renews only what root requested."""
     before = (of_nobody / "cert.pem").read_bytes()
     assert main.run(["renew", "--force"]) == 0
     assert (of_nobody / "cert.pem").read_bytes() != before

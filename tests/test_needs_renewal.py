@@ -56,8 +56,8 @@ def ask(out: Path, now: datetime = ISSUED + HOUR, hooks: tuple[str, ...] = ()) -
     [CLIENT, SERVER, replace(CLIENT, layout=Layout.DIND)],
     ids=["client", "server", "dind"],
 )
-def test_what_was_just_issued_is_not_due(record: Record, tmp_path: Path) -> None:
-    """In each layout, also by the directory above those of dind."""
+def test_new_credential_is_not_due(record: Record, tmp_path: Path) -> None:
+    """This holds for each layout, and for the parent directory of dind's."""
     install(tmp_path, record)
     answer = ask(tmp_path)
     assert (answer.need, answer.reason, answer.due) == (
@@ -75,8 +75,8 @@ def test_what_was_just_issued_is_not_due(record: Record, tmp_path: Path) -> None
         (-HOUR, "issued at 2026-03-04 12:00:00 UTC, in the future"),
     ],
 )
-def test_it_is_due_by_its_schedule(after: timedelta, reason: str, tmp_path: Path) -> None:
-    """The reason is the one that `renew` gives."""
+def test_credential_is_due_by_its_schedule(after: timedelta, reason: str, tmp_path: Path) -> None:
+    """The reason is that of `renew`."""
     install(tmp_path)
     answer = ask(tmp_path, ISSUED + after)
     assert (answer.need, answer.reason) == (Need.NEEDED, reason)
@@ -125,10 +125,10 @@ def _plant_link(out: Path) -> None:
         (_plant_link, "not known yet"),
     ],
 )
-def test_what_is_damaged_or_unknown_needs_a_renewal(
+def test_damaged_or_unknown_credential_needs_a_renewal(
     harm: Callable[[Path], None], reason: str, tmp_path: Path
 ) -> None:
-    """`renew` mends it, or reads the certificate and writes down when it is due."""
+    """`renew` replaces it, or reads the certificate and records when it is due."""
     install(tmp_path)
     harm(tmp_path)
     answer = ask(tmp_path)
@@ -153,7 +153,7 @@ def _lose_request(out: Path) -> None:
         (_lose_request, r"request.json, which describes the credential, is missing"),
     ],
 )
-def test_what_cannot_be_understood_is_an_error(
+def test_corrupt_request_is_an_error(
     harm: Callable[[Path], None], reason: str, tmp_path: Path
 ) -> None:
     """The hint says what to do."""
@@ -166,8 +166,8 @@ def test_what_cannot_be_understood_is_an_error(
 
 
 @pytest.mark.timeout(30)
-def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
-    """Whoever owns the directory cannot keep root's timer from its other credentials."""
+def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    """The owner of one directory cannot block root's timer for the others."""
     install(tmp_path)
     for name in ("due.json", "hooks.json"):
         (tmp_path / ".dockertls" / name).unlink(missing_ok=True)
@@ -175,8 +175,8 @@ def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     assert ask(tmp_path).need is Need.NEEDED
 
 
-def test_a_directory_without_a_credential_is_missing(tmp_path: Path) -> None:
-    """As one that does not exist."""
+def test_directory_without_a_credential_is_missing(tmp_path: Path) -> None:
+    """So is one that does not exist."""
     assert ask(tmp_path).need is Need.MISSING
     assert ask(tmp_path / "nowhere").need is Need.MISSING
 
@@ -192,8 +192,8 @@ def test_one_of_two_credentials_must_be_named(tmp_path: Path) -> None:
     )
 
 
-def test_what_may_not_be_read_is_an_error(tmp_path: Path) -> None:
-    """It is not taken for one that is missing."""
+def test_unreadable_credential_is_an_error(tmp_path: Path) -> None:
+    """It does not count as missing."""
     needs_root("only root can become another user")
     install(tmp_path / "of" / "root")
     (tmp_path / "of").chmod(0o700)
@@ -211,7 +211,7 @@ def settled(out: Path) -> None:
 
 
 def test_hooks_that_never_ran_are_pending(tmp_path: Path) -> None:
-    """Its own or those of all, until they ran; hidden files and others are none."""
+    """This includes the common ones; hidden and non-executable files are skipped."""
     own, other, folder = tmp_path / "own", tmp_path / "other", tmp_path / "hooks.d"
     hooks = (str(tmp_path / "missing"), str(folder))
     install(own, replace(CLIENT, hooks=HOOK))
@@ -241,7 +241,7 @@ def test_hooks_that_never_ran_are_pending(tmp_path: Path) -> None:
 def test_pending_hooks_wait_for_their_window(
     now: datetime, need: Need, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If they ran before: until then the daemon serves the last certificate."""
+    """Until then, the daemon serves the certificate for which they last ran."""
     monkeypatch.setenv("TZ", "UTC")
     record = replace(CLIENT, hooks=HOOK, window=parse_window("Sat 02:00-04:00"))
     install(tmp_path, record)
@@ -251,8 +251,8 @@ def test_pending_hooks_wait_for_their_window(
     assert ask(tmp_path, now).need is need
 
 
-def test_a_host_answers_for_all_that_it_knows(tmp_path: Path) -> None:
-    """One credential that needs it is enough."""
+def test_answer_is_for_all_known_credentials(tmp_path: Path) -> None:
+    """A single one that needs a renewal is enough."""
     state, registry = str(tmp_path / "state"), Registry(tmp_path / "state")
     now = ISSUED + HOUR
     (nothing,) = of_host(state, (), now)
@@ -280,7 +280,7 @@ def test_a_host_answers_for_all_that_it_knows(tmp_path: Path) -> None:
     ],
 )
 def test_renew_asks_vault_every_hour(ago: timedelta | None, need: Need, tmp_path: Path) -> None:
-    """It sees new names, issuers and roots. In the future it cannot have asked."""
+    """A time in the future is wrong, and counts as too long ago."""
     install(tmp_path / "a")
     registry = Registry(tmp_path / "state")
     registry.add(tmp_path / "a")
@@ -299,15 +299,15 @@ def test_renew_asks_vault_every_hour(ago: timedelta | None, need: Need, tmp_path
         ((1, 1), 1),
     ],
 )
-def test_one_answer_stands_for_all(needs: tuple[int, ...], expected: int) -> None:
-    """What is to be done is done, whatever else is wrong; then an error must be seen."""
+def test_most_important_answer_is_the_result(needs: tuple[int, ...], expected: int) -> None:
+    """A renewal comes first, then an error."""
     assert overall([Answer(Need(need), "", "") for need in needs]) == expected
 
 
 def test_only_a_renew_of_all_that_reached_vault_counts(
     prepared: DevVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither one of a single directory, nor one that could not ask."""
+    """A run for one directory, or one that could not ask Vault, does not."""
     lead_to(prepared, monkeypatch)
     assert main.run(["issue", "client", "--name", "a", "--dir", str(tmp_path)]) == 0
     assert main.run(["needs-renewal", str(tmp_path)]) == Need.NOT_DUE

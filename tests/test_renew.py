@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 
 
-def test_what_is_not_due_is_left_alone(host: Host) -> None:
-    """Not a file changes, and nothing is signed."""
+def test_credential_that_is_not_due_is_unchanged(host: Host) -> None:
+    """No file changes, and nothing is signed."""
     host.issue()
     before = host.files()
     done = host.renew()
@@ -53,10 +53,8 @@ def test_what_is_not_due_is_left_alone(host: Host) -> None:
         ({"expires_in": "100%"}, Reason.DUE),
     ],
 )
-def test_what_is_asked_for_is_renewed_with_a_new_key(
-    host: Host, options: dict[str, object], reason: Reason
-) -> None:
-    """All three files are new but ca.pem, and nothing is due afterwards."""
+def test_renewal_has_a_new_key(host: Host, options: dict[str, object], reason: Reason) -> None:
+    """All files but ca.pem are new, and nothing is due afterwards."""
     host.issue()
     ca, cert, key = host.files()
     done = host.renew(**options)  # type: ignore[arg-type]
@@ -67,8 +65,8 @@ def test_what_is_asked_for_is_renewed_with_a_new_key(
     assert host.renew().action is Action.NOTHING
 
 
-def test_a_key_that_clients_pin_is_kept(host: Host) -> None:
-    """With a new certificate."""
+def test_reused_key_is_kept(host: Host) -> None:
+    """Only the certificate is new."""
     host.issue(replace(SERVER, reuse_key=True))
     _, cert, key = host.files()
     assert host.renew(force=True).action is Action.RENEWED
@@ -96,7 +94,7 @@ def test_owner_and_modes_stay_as_requested(
     whose: str | None,
     layout: Layout,
 ) -> None:
-    """Whoever owns the directory, who runs the hooks; and nothing is due afterwards."""
+    """The hooks run as the owner, and nothing is due afterwards."""
     host.out = shared_directory / "tls"
     host.out.mkdir(mode=0o755)
     log = shared_directory / "log"
@@ -127,8 +125,8 @@ def _owners(directory: Path) -> set[tuple[str, int, int, int]]:
     return found
 
 
-def test_names_that_the_machine_got_are_in_the_next_certificate(host: Host) -> None:
-    """Where they were detected; names that were given stay as they are."""
+def test_new_names_of_the_machine_are_in_the_next_certificate(host: Host) -> None:
+    """Only detected names change, not those that were given."""
     host.issue()
     host.names = Names(("a.example.internal", "localhost"), ("10.0.0.1", "10.0.0.2"))
     assert host.reasons() == set()
@@ -140,8 +138,8 @@ def test_names_that_the_machine_got_are_in_the_next_certificate(host: Host) -> N
     assert host.renew().action is Action.NOTHING
 
 
-def test_what_was_damaged_is_mended(host: Host) -> None:
-    """A link, a mode, a key of another certificate."""
+def test_damaged_credential_is_replaced(host: Host) -> None:
+    """It may be a symlink, a mode, or the key of another certificate."""
     host.issue()
     (host.out / "server-cert.pem").unlink()
     (host.out / "server-key.pem").resolve().chmod(0o444)
@@ -159,8 +157,8 @@ def test_what_was_damaged_is_mended(host: Host) -> None:
     assert host.renew().action is Action.NOTHING
 
 
-def test_a_new_root_in_the_mount_replaces_ca_pem_alone(host: Host) -> None:
-    """The certificate and its key stay; a pending root is trusted before it signs."""
+def test_new_root_in_the_mount_replaces_only_ca_pem(host: Host) -> None:
+    """Certificate and key stay; a pending root is trusted before it signs."""
     host.issue()
     ca, cert, key = host.files()
     host.session.adapter.post(
@@ -182,7 +180,7 @@ def test_a_new_root_in_the_mount_replaces_ca_pem_alone(host: Host) -> None:
 
 
 def test_another_default_issuer_renews_once(host: Host) -> None:
-    """The new one signs then; with a role that stays with the old one, it is not tried for ever."""
+    """If the role keeps signing with the old issuer, the renewal is not repeated."""
     host.issue()
     adapter = host.session.adapter
     (old,) = PKI(host.session, host.mount).references()
@@ -203,8 +201,8 @@ def _role(host: Host) -> dict[str, object]:
     return {name: value for name, value in role.items() if name != "issuer_ref"}
 
 
-def test_a_certificate_that_was_revoked_is_renewed(host: Host) -> None:
-    """Vault knows of it although it did not store the certificate."""
+def test_revoked_certificate_is_renewed(host: Host) -> None:
+    """Vault reports the revocation although it did not store the certificate."""
     host.issue()
     cert = host.files()[1].decode()
     host.session.adapter.post(f"/v1/{host.mount}/revoke", json={"certificate": cert})
@@ -213,10 +211,10 @@ def test_a_certificate_that_was_revoked_is_renewed(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("days", "kind"), [(5.5, RenewalFailed), (8, RenewalOverdue)])
-def test_a_failure_leaves_the_old_credential(
+def test_failure_leaves_the_old_credential(
     host: Host, days: float, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says how long that is still valid: 75 while there is time, 69 once there is none."""
+    """The status is 75 with the remaining validity, or 69 once it has expired."""
     host.issue()
     before = host.files()
     monkeypatch.setattr(host, "clock", lambda: datetime.now(UTC) + DAY * days)
@@ -231,7 +229,7 @@ def test_a_failure_leaves_the_old_credential(
     assert host.files() == before
 
 
-def test_a_run_that_meets_another_says_so(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_run_is_locked_out(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is renewed twice."""
     from dockertls_vault.credential import store
     from dockertls_vault.credential.reader import locate
@@ -243,7 +241,7 @@ def test_a_run_that_meets_another_says_so(host: Host, monkeypatch: pytest.Monkey
 
 
 def test_hooks_run_after_the_swap(host: Host, tmp_path: Path) -> None:
-    """And again with the next run, if they failed."""
+    """If they fail, the next run repeats them."""
     ok = tmp_path / "ok"
     host.issue(replace(SERVER, hooks=(("test", "-e", str(ok)),)))
     failure = host.renew().hooks.failure
@@ -256,8 +254,8 @@ def test_hooks_run_after_the_swap(host: Host, tmp_path: Path) -> None:
     assert host.renew(force=True).hooks.failure is not None
 
 
-def test_renew_writes_down_when_a_generation_is_due(host: Host) -> None:
-    """After a rollback only its certificate tells, which `needs-renewal` does not read."""
+def test_renew_records_when_a_generation_is_due(host: Host) -> None:
+    """After a rollback, only the certificate shows it, which `needs-renewal` does not read."""
     host.issue()
     host.issue()
     swap_by_hand(host.out, f"generations/{min(generations(host.out))}")
@@ -268,8 +266,8 @@ def test_renew_writes_down_when_a_generation_is_due(host: Host) -> None:
     assert (answer.need, answer.due) == (Need.NOT_DUE, done.renewal_due)
 
 
-def test_directory_that_we_may_not_enter_is_a_failure(host: Host, shared_directory: Path) -> None:
-    """It keeps no other credential from being renewed."""
+def test_directory_that_cannot_be_entered_is_a_failure(host: Host, shared_directory: Path) -> None:
+    """Other credentials are still renewed."""
     home = shared_directory / "home"
     host.out = home / "tls"
     host.issue()

@@ -162,8 +162,10 @@ def _issuer(fleet: Fleet) -> str:
     return str(only)
 
 
-def test_one_login_and_one_reading_serve_all(fleet: Fleet, wire: tuple[str, Wire]) -> None:
-    """Each credential costs one signature; everything else is asked once, on one connection."""
+def test_all_renewals_share_one_login_and_one_connection(
+    fleet: Fleet, wire: tuple[str, Wire]
+) -> None:
+    """Each needs one signature; everything else is requested once."""
     address, seen = wire
     fleet.issue(COUNT)
     before = fleet.role.accessors()
@@ -181,8 +183,8 @@ def test_one_login_and_one_reading_serve_all(fleet: Fleet, wire: tuple[str, Wire
     assert fleet.role.accessors() == before
 
 
-def test_a_look_that_finds_nothing_needs_no_login(fleet: Fleet, wire: tuple[str, Wire]) -> None:
-    """One request for each credential, whether it was revoked; the mount is read once."""
+def test_run_without_renewals_needs_no_login(fleet: Fleet, wire: tuple[str, Wire]) -> None:
+    """There is one request per credential, for its revocation; the mount is read once."""
     address, seen = wire
     fleet.issue(COUNT)
     assert _actions(fleet.renew(address)) == {Action.NOTHING}
@@ -197,10 +199,10 @@ def test_a_look_that_finds_nothing_needs_no_login(fleet: Fleet, wire: tuple[str,
 
 
 @pytest.mark.parametrize("uses", [1, 2])
-def test_a_token_that_is_used_up_is_replaced(
+def test_exhausted_token_is_replaced(
     fleet: Fleet, wire: tuple[str, Wire], uses: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the middle of a run; none is left behind, and nobody is warned."""
+    """It happens in the middle of a run, without a warning, and no token is left."""
     address, seen = wire
     fleet.issue(COUNT)
     fleet.set_up(fleet.login_role(), token_num_uses=uses)
@@ -211,8 +213,8 @@ def test_a_token_that_is_used_up_is_replaced(
     assert "revoke" not in caplog.text
 
 
-def test_a_token_that_is_revoked_meanwhile_is_replaced(fleet: Fleet) -> None:
-    """As one that expires in a long run is."""
+def test_token_that_is_revoked_during_a_run_is_replaced(fleet: Fleet) -> None:
+    """So is one that expires in a long run."""
     fleet.issue(COUNT)
     before = fleet.role.accessors()
     done = []
@@ -225,8 +227,8 @@ def test_a_token_that_is_revoked_meanwhile_is_replaced(fleet: Fleet) -> None:
     assert fleet.role.accessors() == before
 
 
-def test_a_batch_token_serves_all(fleet: Fleet, wire: tuple[str, Wire]) -> None:
-    """It cannot be revoked, so that is not tried."""
+def test_batch_token_serves_all_renewals(fleet: Fleet, wire: tuple[str, Wire]) -> None:
+    """It cannot be revoked, so no request tries to."""
     address, seen = wire
     fleet.issue(COUNT)
     fleet.set_up(fleet.login_role(), token_type="batch", token_ttl="5m", token_num_uses=0)
@@ -235,8 +237,8 @@ def test_a_batch_token_serves_all(fleet: Fleet, wire: tuple[str, Wire]) -> None:
     assert sum(request.endswith("/login") for request in seen.requests) == 1
 
 
-def test_leases_are_warned_of(fleet: Fleet) -> None:
-    """All of them end with the one token, when the run ends."""
+def test_leases_are_a_warning(fleet: Fleet) -> None:
+    """All of them end with the token when the run ends."""
     fleet.issue(2)
     fleet.set_up(f"{fleet.mount}/roles/client", generate_lease=True, no_store=False)
     done = Renewals(tuple(fleet.renew(fleet.operator.address, force=True)))
@@ -245,8 +247,8 @@ def test_leases_are_warned_of(fleet: Fleet) -> None:
     assert done.warnings[0].startswith(f"{fleet.directories[0]}: ")
 
 
-def test_one_failure_keeps_no_other_from_its_renewal(fleet: Fleet) -> None:
-    """Neither a credential without a record, nor one that is gone, nor one that is refused."""
+def test_failure_does_not_stop_other_renewals(fleet: Fleet) -> None:
+    """It may be a missing record, a missing directory or a rejected request."""
     fleet.issue(COUNT)
     (fleet.directories[0] / ".dockertls" / "request.json").unlink()
     fleet.directories.insert(1, fleet.home / "gone")
@@ -259,8 +261,8 @@ def test_one_failure_keeps_no_other_from_its_renewal(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("force", [True, False])
-def test_a_vault_that_hangs_is_waited_for_once(fleet: Fleet, *, force: bool) -> None:
-    """All fail with the same reason, and say how long they are valid; hooks run all the same."""
+def test_hanging_vault_costs_one_timeout(fleet: Fleet, *, force: bool) -> None:
+    """All fail for the same reason, with the remaining validity; their hooks still run."""
     fleet.issue(20, hooks=(("true",),))
     with misbehaving(_hangs) as vault:
         done = fleet.renew(vault.address, force=force, DOCKERTLS_TIMEOUT="1s")
@@ -283,8 +285,8 @@ def _hangs(node: Node, connection: object) -> None:
     node.hangs(connection)  # type: ignore[arg-type]  # it is not used
 
 
-def test_a_login_that_is_denied_is_tried_once(fleet: Fleet, wire: tuple[str, Wire]) -> None:
-    """Each further attempt would count towards a lockout; what needs no token is still read."""
+def test_denied_login_is_tried_once(fleet: Fleet, wire: tuple[str, Wire]) -> None:
+    """More attempts would count towards a lockout; reads without a token go on."""
     address, seen = wire
     fleet.issue(COUNT)
     seen.refused = "/login"
@@ -298,8 +300,8 @@ def test_a_login_that_is_denied_is_tried_once(fleet: Fleet, wire: tuple[str, Wir
     assert sum("/cert/" in request for request in seen.requests) == COUNT - 1
 
 
-def test_hooks_do_not_run_for_files_that_are_damaged(fleet: Fleet) -> None:
-    """A daemon that still runs would not start again."""
+def test_hooks_do_not_run_for_damaged_files(fleet: Fleet) -> None:
+    """A daemon that still runs could not start again."""
     fleet.issue(1, hooks=(("true",),))
     (fleet.directories[0] / "key.pem").unlink()
     with misbehaving(_hangs) as vault:
@@ -308,7 +310,7 @@ def test_hooks_do_not_run_for_files_that_are_damaged(fleet: Fleet) -> None:
     assert [cause.detail for cause in done.causes] == ["key.pem is missing"]
 
 
-def test_a_hook_that_fails_as_well_is_a_warning(fleet: Fleet) -> None:
+def test_hook_that_fails_after_a_failed_renewal_is_a_warning(fleet: Fleet) -> None:
     """The error is that of the renewal."""
     fleet.issue(1, hooks=(("false",),))
     with misbehaving(_hangs) as vault:
@@ -317,8 +319,10 @@ def test_a_hook_that_fails_as_well_is_a_warning(fleet: Fleet) -> None:
     assert done.warnings == ("the hook false failed: exit status 1",)
 
 
-def test_what_is_gone_is_no_longer_known(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is dropped, and a warning names it."""
+def test_missing_credential_is_dropped_from_the_list(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning names it."""
     here, gone = tmp_path / "here", tmp_path / "gone"
     registry = Registry(tmp_path / "state")
     for directory in (here, gone):
@@ -332,10 +336,10 @@ def test_what_is_gone_is_no_longer_known(tmp_path: Path, caplog: pytest.LogCaptu
     assert caplog.text == ""
 
 
-def test_a_lease_that_ends_with_the_login_renews_nothing(
+def test_lease_that_ends_with_the_login_is_no_reason_to_renew(
     fleet: Fleet, wire: tuple[str, Wire]
 ) -> None:
-    """Vault revokes the certificate with the token, which would go on at each run."""
+    """Otherwise each run would renew it, because Vault revokes it with the token."""
     address, _ = wire
     fleet.issue(1)
     fleet.set_up(f"{fleet.mount}/roles/client", generate_lease=True, no_store=False)

@@ -61,7 +61,7 @@ def renewing(
         yield Host(session, host.mount, host.out), moment
 
 
-def test_two_runs_sign_once(host: Host, vault_server: DevVault) -> None:
+def test_concurrent_runs_sign_once(host: Host, vault_server: DevVault) -> None:
     """The second one waits, and finds nothing due."""
     host.issue()
     (host.out / "ca.pem").unlink()
@@ -76,10 +76,10 @@ def test_two_runs_sign_once(host: Host, vault_server: DevVault) -> None:
     assert len(signing.seen) == 1
 
 
-def test_a_run_does_not_wait_longer_than_for_a_lock(
+def test_run_waits_no_longer_than_for_a_lock(
     host: Host, vault_server: DevVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says that the credential is locked, and changes nothing."""
+    """It reports that the credential is locked, and changes nothing."""
     monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
     host.issue()
     seen = []
@@ -89,8 +89,8 @@ def test_a_run_does_not_wait_longer_than_for_a_lock(
     assert host.renew().action is Action.NOTHING
 
 
-def test_what_was_issued_meanwhile_stays(host: Host, vault_server: DevVault) -> None:
-    """With its names, which a renewal of the old request would take away again."""
+def test_certificate_issued_during_a_renewal_stays(host: Host, vault_server: DevVault) -> None:
+    """A renewal of the old request would remove its new names."""
     host.issue()
     others = replace(SERVER, request=replace(SERVER.request, names=Names(("b.example.internal",))))
     with renewing(host, vault_server, lambda: host.issue(others)) as (first, _):
@@ -102,7 +102,9 @@ def test_what_was_issued_meanwhile_stays(host: Host, vault_server: DevVault) -> 
     assert _names(host) == ["b.example.internal"]
 
 
-def test_what_was_removed_meanwhile_stays_removed(host: Host, vault_server: DevVault) -> None:
+def test_credential_removed_during_a_renewal_stays_removed(
+    host: Host, vault_server: DevVault
+) -> None:
     """Half of a credential would be reported by every later run."""
     host.issue()
     with renewing(host, vault_server, lambda: shutil.rmtree(host.out)) as (first, _):
@@ -110,8 +112,8 @@ def test_what_was_removed_meanwhile_stays_removed(host: Host, vault_server: DevV
     assert not host.out.exists()
 
 
-def test_a_rollback_meanwhile_stays(host: Host, vault_server: DevVault) -> None:
-    """Until the next run, which renews what is in use then."""
+def test_rollback_during_a_renewal_stays(host: Host, vault_server: DevVault) -> None:
+    """The next run renews the generation in use."""
     host.issue()
     before = host.files()
     host.renew(force=True)
@@ -125,10 +127,8 @@ def test_a_rollback_meanwhile_stays(host: Host, vault_server: DevVault) -> None:
     assert host.renew().action is Action.NOTHING
 
 
-def test_a_new_bundle_does_not_undo_what_was_issued_meanwhile(
-    host: Host, vault_server: DevVault
-) -> None:
-    """The old certificate would come back."""
+def test_new_bundle_does_not_undo_a_concurrent_issue(host: Host, vault_server: DevVault) -> None:
+    """The old certificate would be in use again."""
     host.issue()
     mounts.post(host.session, f"{host.mount}/root/rotate/internal", common_name="next")
     with renewing(host, vault_server, host.issue, at="/issuers") as (first, _):

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from .harness.openbao import DevVault
 
 
-def test_a_certificate_revoked_by_its_serial_is_renewed(host: Host) -> None:
-    """If Vault stores certificates."""
+def test_certificate_revoked_by_its_serial_is_renewed(host: Host) -> None:
+    """This needs a role that stores certificates."""
     _change_role(host, no_store=False)
     host.issue()
     post(host.session, f"{host.mount}/revoke", serial_number=host.serial())
@@ -39,8 +39,8 @@ def test_a_certificate_revoked_by_its_serial_is_renewed(host: Host) -> None:
     assert host.renew().action is Action.NOTHING
 
 
-def test_a_root_that_vanished_renews_the_certificates_below_it(host: Host) -> None:
-    """Even if another root was the default issuer before, so that only the bundle changes."""
+def test_removed_root_renews_the_certificates_below_it(host: Host) -> None:
+    """This is so even if another root was the default issuer, and only the bundle changes."""
     host.issue()
     (old,) = PKI(host.session, host.mount).references()
     _rotate(host)
@@ -56,10 +56,8 @@ def test_a_root_that_vanished_renews_the_certificates_below_it(host: Host) -> No
     assert host.renew().action is Action.NOTHING
 
 
-def test_a_root_that_was_removed_is_no_longer_trusted(
-    host: Host, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The certificate and its key stay; the consequence is told."""
+def test_removed_root_is_no_longer_trusted(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """Certificate and key stay; a warning explains the consequence."""
     pending = _rotate(host, default=False)
     host.issue()
     _, cert, key = host.files()
@@ -74,10 +72,10 @@ def test_a_root_that_was_removed_is_no_longer_trusted(
 
 @on_openbao
 @pytest.mark.parametrize("alone", [False, True], ids=["its root is imported", "--trust-mount"])
-def test_a_certificate_below_an_intermediate_is_renewed_like_any_other(
+def test_certificate_below_an_intermediate_is_renewed_like_any_other(
     host: Host, vault_server: DevVault, alone: bool
 ) -> None:
-    """Its root counts wherever it is read from; another root there is only trusted."""
+    """Its root may be in either mount; another root there is only trusted."""
     host.mount += "-below"
     if alone:
         mounts.intermediate_alone(vault_server, host.mount)
@@ -91,8 +89,8 @@ def test_a_certificate_below_an_intermediate_is_renewed_like_any_other(
 
 
 @on_openbao
-def test_a_mount_or_role_that_was_removed_is_named(host: Host, vault_server: DevVault) -> None:
-    """While nothing is due it is a warning; then it is a failure with the cause."""
+def test_removed_mount_or_role_is_named(host: Host, vault_server: DevVault) -> None:
+    """It is a warning while nothing is due, and then a failure with the cause."""
     host.issue()
     before = tree(host.out)
     with mounts.session(vault_server) as admin:
@@ -110,10 +108,10 @@ def test_a_mount_or_role_that_was_removed_is_named(host: Host, vault_server: Dev
 
 
 @on_openbao
-def test_a_mount_that_was_removed_stops_no_other_renewal(
+def test_removed_mount_does_not_stop_other_renewals(
     host: Host, vault_server: DevVault, tmp_path: Path
 ) -> None:
-    """Vault denies what it does not have, which says nothing of the token."""
+    """Vault denies access to a missing mount, so the token is not to blame."""
     host.issue()
     other = Host(host.session, f"{host.mount}-gone", tmp_path / "other")
     mounts.init(vault_server, other.mount)
@@ -129,8 +127,8 @@ def test_a_mount_that_was_removed_stops_no_other_renewal(
     assert (second.action, second.error) == (Action.RENEWED, None)
 
 
-def test_a_detected_name_that_is_refused_now_is_dropped_and_told(host: Host) -> None:
-    """At each later renewal nothing is told, since the certificate had it not."""
+def test_detected_name_that_is_now_refused_is_dropped_with_a_warning(host: Host) -> None:
+    """Later renewals do not warn, since the certificate did not have the name."""
     host.issue(replace(SERVER, detected_names=HOST))
     _change_role(host, allowed_domains=["another.internal"])
     done = host.renew(force=True)
@@ -142,8 +140,8 @@ def test_a_detected_name_that_is_refused_now_is_dropped_and_told(host: Host) -> 
 
 
 @on_openbao
-def test_a_name_that_the_machine_lost_is_told(host: Host) -> None:
-    """It may be DNS that is at fault."""
+def test_lost_name_of_the_machine_is_a_warning(host: Host) -> None:
+    """DNS may be at fault."""
     host.issue(replace(SERVER, detected_names=HOST))
     host.names = Names(("localhost",), ("10.0.0.1",))
     assert host.renew().action is Action.NOTHING
@@ -152,7 +150,7 @@ def test_a_name_that_the_machine_lost_is_told(host: Host) -> None:
     )
 
 
-def test_a_given_name_that_is_refused_now_fails(host: Host) -> None:
+def test_given_name_that_is_now_refused_is_a_failure(host: Host) -> None:
     """The old certificate stays, and the cause is named."""
     host.issue()
     before = tree(host.out)
@@ -163,7 +161,7 @@ def test_a_given_name_that_is_refused_now_fails(host: Host) -> None:
 
 
 @on_openbao
-def test_a_lease_is_warned_of(host: Host) -> None:
+def test_lease_is_a_warning(host: Host) -> None:
     """Vault revokes the certificate with the token that requested it."""
     host.issue()
     _change_role(host, generate_lease=True, no_store=False)
@@ -172,8 +170,8 @@ def test_a_lease_is_warned_of(host: Host) -> None:
 
 
 @on_openbao
-def test_a_key_to_reuse_that_is_lost_is_told(host: Host) -> None:
-    """There is a new one then."""
+def test_lost_key_that_should_be_reused_is_a_warning(host: Host) -> None:
+    """A new key is generated."""
     host.issue(replace(SERVER, reuse_key=True))
     (host.out / "server-key.pem").resolve().unlink()
     done = host.renew()

@@ -21,7 +21,7 @@ pytestmark = on_openbao
 
 @pytest.mark.parametrize("days", [-400, -10, -1])
 def test_clock_set_back_replaces_nothing(host: Host, days: int) -> None:
-    """What Vault signs would not be valid yet, and says so; a clock that is right needs nothing."""
+    """Vault's certificate would not be valid yet; nothing is due once the clock is right."""
     host.issue()
     before = tree(host.out)
     host.ahead = timedelta(days=days)
@@ -37,7 +37,7 @@ def test_clock_set_back_replaces_nothing(host: Host, days: int) -> None:
 
 @pytest.mark.parametrize("days", [7.1, 30, 400])
 def test_clock_set_ahead_of_the_end_replaces_nothing(host: Host, days: float) -> None:
-    """What Vault signs has expired by that clock; a clock that is right needs nothing."""
+    """Vault's certificate has expired by that clock; nothing is due once it is right."""
     host.issue()
     before = tree(host.out)
     host.ahead = timedelta(days=days)
@@ -52,7 +52,7 @@ def test_clock_set_ahead_of_the_end_replaces_nothing(host: Host, days: float) ->
 
 @pytest.mark.parametrize("days", [5.5, 6.9, -0.002])
 def test_clock_within_the_validity_renews_once_each_way(host: Host, days: float) -> None:
-    """When it is due by that clock, and when the certificate is from the future; not in between."""
+    """It renews when due by that clock, and when the certificate is from the future."""
     host.issue()
     host.ahead = timedelta(days=days)
     done = host.renew()
@@ -64,8 +64,8 @@ def test_clock_within_the_validity_renews_once_each_way(host: Host, days: float)
     assert back == [Action.RENEWED if days > 0 else Action.NOTHING, *[Action.NOTHING] * 2]
 
 
-def test_clock_that_jumps_during_a_run_is_told(host: Host) -> None:
-    """Between the decision and the signature."""
+def test_clock_that_jumps_during_a_run_is_an_error(host: Host) -> None:
+    """It jumps between the decision and the signature."""
     host.issue()
     times = iter([host.clock() + timedelta(days=6)])
     right = host.clock

@@ -36,7 +36,7 @@ _CHANGES = ("mkdir", "open", "fchmod", "fsync", "rename", "symlink", "unlink", "
 def test_disk_that_is_full_at_any_call_changes_nothing_before_the_swap(
     host: Host, tmp_path: Path, bundle: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Afterwards it is a warning, or a hook that runs once more; the next run does the rest."""
+    """After it, this is a warning, or the hook runs again; the next run completes the rest."""
     log = tmp_path / "log"
     host.issue(replace(SERVER, hooks=(("sh", "-c", f"echo ran >> {log}"),)))
     host.renew()
@@ -94,7 +94,7 @@ def _fail_once(calls: int, patch: pytest.MonkeyPatch) -> list[str]:
 
 @as_root
 def test_full_file_system_keeps_the_old_credential(host: Host, tmp_path: Path) -> None:
-    """With space again, the next run renews."""
+    """Once there is space again, the next run renews."""
     volume = tmp_path / "volume"
     volume.mkdir()
     with _mounted("-t", "tmpfs", "-o", "size=256k", "none", str(volume)):
@@ -135,8 +135,8 @@ def test_read_only_file_system_is_an_error_before_anything_is_due(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_directory_without_write_permission_is_named(host: Host) -> None:
-    """It cannot be renewed there, which is told before it is due."""
+def test_directory_without_write_permission_is_an_error_before_anything_is_due(host: Host) -> None:
+    """It is an early sign that a renewal would fail."""
     host.issue()
     private = host.out / ".dockertls"
     private.chmod(0o555)
@@ -147,10 +147,10 @@ def test_directory_without_write_permission_is_named(host: Host) -> None:
     assert "is valid for another 6d23h" in done.error.message
 
 
-def test_hook_that_ran_but_cannot_be_remembered_is_told(
+def test_hook_whose_result_cannot_be_recorded_is_an_error(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The renewal is reported as such, and the hook runs once more."""
+    """The renewal is reported as done, and the hook runs once more."""
     host.issue(replace(SERVER, hooks=(("true",),)))
     host.renew()
 

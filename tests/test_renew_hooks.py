@@ -32,10 +32,10 @@ pytestmark = on_openbao
         ("head -c 5000000 /dev/zero; exit 4", "exit status 4"),
     ],
 )
-def test_hook_that_fails_is_tried_by_each_run_until_it_works(
+def test_failed_hook_is_retried_by_each_run_until_it_succeeds(
     host: Host, tmp_path: Path, fault: str, reason: str
 ) -> None:
-    """Nothing is renewed meanwhile, and it does not run again once it has worked."""
+    """Nothing is renewed meanwhile, and the hook does not run again after its success."""
     works = tmp_path / "works"
     hook = ("sh", "-c", f"test -e {works} && exit 0; {fault}")
     works.touch()
@@ -59,8 +59,8 @@ def test_hook_that_fails_is_tried_by_each_run_until_it_works(
     assert host.files() == files
 
 
-def test_hook_that_leaves_a_daemon_behind_has_worked(host: Host, tmp_path: Path) -> None:
-    """It is not waited for."""
+def test_hook_that_starts_a_daemon_succeeds(host: Host, tmp_path: Path) -> None:
+    """The daemon is not waited for."""
     pid = tmp_path / "pid"
     hook = ("sh", "-c", f"sleep 1000 & echo $! > {pid}")
     host.issue(replace(SERVER, hooks=(hook,)))

@@ -41,7 +41,7 @@ _VAULT = pytest.mark.parametrize(
         (8, RenewalOverdue, 69, "no valid certificate is in use"),
     ],
 )
-def test_vault_that_was_away_renews_when_it_is_back(
+def test_certificate_is_renewed_after_an_outage_of_vault(
     host: Host,
     vault_server: DevVault,
     days: int,
@@ -49,7 +49,7 @@ def test_vault_that_was_away_renews_when_it_is_back(
     status: int,
     left: str,
 ) -> None:
-    """Even if that took longer than the certificate was valid for; until then nothing changes."""
+    """The outage may be longer than the validity; until its end nothing changes."""
     root = mounts.known_root(vault_server, f"{host.mount}-old")
     host.mount += "-old"
     aged.install(root, host.record(), host.out, timedelta(days=days))
@@ -67,8 +67,8 @@ def test_vault_that_was_away_renews_when_it_is_back(
     assert host.renew().action is Action.NOTHING
 
 
-def test_sealed_vault_renews_once_it_is_unsealed(tmp_path: Path) -> None:
-    """While nothing is due, that it cannot be asked is a warning."""
+def test_certificate_is_renewed_once_vault_is_unsealed(tmp_path: Path) -> None:
+    """While nothing is due, a sealed Vault is only a warning."""
     with running_openbao(tmp_path) as server:
         mounts.init(server)
         log = (tmp_path / "server.log").read_text()
@@ -94,8 +94,8 @@ def test_sealed_vault_renews_once_it_is_unsealed(tmp_path: Path) -> None:
 
 
 @_VAULT
-def test_issuer_that_is_too_new_is_for_later(host: Host) -> None:
-    """Vault refuses what is backdated further than its issuer; the old certificate stays."""
+def test_issuer_that_is_too_new_is_a_temporary_failure(host: Host) -> None:
+    """Vault refuses to backdate further than its issuer; the old certificate stays."""
     host.issue()
     before = tree(host.out)
     rotated = mounts.post(
@@ -114,10 +114,8 @@ def test_issuer_that_is_too_new_is_for_later(host: Host) -> None:
 
 
 @_OPENBAO
-def test_permission_that_was_taken_away_is_the_cause_shown(
-    host: Host, vault_server: DevVault
-) -> None:
-    """With it back, the next run renews."""
+def test_missing_permission_is_shown_as_the_cause(host: Host, vault_server: DevVault) -> None:
+    """Once it is granted again, the next run renews."""
     admin = Operator.of(vault_server)
     policy = admin.policy(f'path "{host.mount}/sign/*" {{ capabilities = ["update"] }}')
     token = admin.create_token(policies=[policy], no_default_policy=True)
@@ -138,8 +136,8 @@ def test_permission_that_was_taken_away_is_the_cause_shown(
         assert limited.renew(force=True).action is Action.RENEWED
 
 
-def test_token_that_was_revoked_is_the_cause_shown(host: Host, vault_server: DevVault) -> None:
-    """What needs no token is still looked up, so that nothing due is no failure."""
+def test_revoked_token_is_shown_as_the_cause(host: Host, vault_server: DevVault) -> None:
+    """Reads that need no token continue, so a run with nothing due succeeds."""
     admin = Operator.of(vault_server)
     token = admin.create_token(policies=["root"])
     with operator.session(vault_server.address, VAULT_TOKEN=token) as session:
@@ -153,8 +151,8 @@ def test_token_that_was_revoked_is_the_cause_shown(host: Host, vault_server: Dev
     assert "token" in error.message
 
 
-def test_login_that_is_denied_is_the_cause_shown(host: Host, vault_server: DevVault) -> None:
-    """The secret_id was withdrawn."""
+def test_denied_login_is_shown_as_the_cause(host: Host, vault_server: DevVault) -> None:
+    """The secret_id was destroyed."""
     admin = Operator.of(vault_server)
     mount = admin.enable_auth("approle")
     admin.write(f"auth/{mount}/role/host", {"token_policies": "root"})

@@ -93,8 +93,8 @@ def details(found: CredentialStatus) -> str:
 
 
 @pytest.mark.parametrize("record", [SERVER, CLIENT, replace(SERVER, layout=Layout.DIND)])
-def test_credential_that_was_just_issued_is_ok(record: Record, tmp_path: Path) -> None:
-    """Its status has all that its files show; only that no daemon was asked is a finding."""
+def test_new_credential_is_ok(record: Record, tmp_path: Path) -> None:
+    """The status has all data of its files; the only finding is that no daemon was asked."""
     issued = put(tmp_path, record)
     place = record.place(tmp_path).directory
     (found,) = find([tmp_path], registered=[place]).credentials
@@ -121,17 +121,17 @@ def test_credential_that_was_just_issued_is_ok(record: Record, tmp_path: Path) -
         (7, Severity.CRITICAL, "expired at"),
     ],
 )
-def test_time_that_is_left_decides(
+def test_remaining_validity_decides_the_severity(
     days: float, severity: Severity, words: str, tmp_path: Path
 ) -> None:
-    """Of the whole validity, as the schedule has it: what a role backdates does not count."""
+    """The part that a role backdates does not count."""
     put(tmp_path)
     found = one(tmp_path, now=NOW + timedelta(days=days))
     assert found.severity is severity
     assert words in details(found)
 
 
-def test_rollback_counts_from_the_time_of_the_installation(tmp_path: Path) -> None:
+def test_after_a_rollback_validity_counts_from_the_installation(tmp_path: Path) -> None:
     """due.json is about the generation that was in use before."""
     before = put(tmp_path, age=3 * DAY)
     put(tmp_path)
@@ -145,7 +145,7 @@ def test_rollback_counts_from_the_time_of_the_installation(tmp_path: Path) -> No
 def test_certificate_that_had_expired_when_it_was_installed_has_no_schedule(
     tmp_path: Path,
 ) -> None:
-    """It is critical nonetheless."""
+    """It is critical."""
     put(tmp_path, age=8 * DAY)
     put(tmp_path)
     kept = tmp_path / ".dockertls" / "generations"
@@ -212,7 +212,7 @@ def _rewrite(path: Path, content: bytes) -> None:
 def test_damaged_files_are_critical(
     break_: Callable[[Path], None], words: str, is_readable: bool, tmp_path: Path
 ) -> None:
-    """What can still be read is shown; nothing is raised."""
+    """What can still be read is shown, and nothing is raised."""
     put(tmp_path)
     break_(tmp_path)
     found = one(tmp_path)
@@ -222,8 +222,8 @@ def test_damaged_files_are_critical(
     assert found.purpose is Purpose.SERVER
 
 
-def test_broken_older_generation_is_not_the_credentials_fault(tmp_path: Path) -> None:
-    """It is only looked at to recognize what a daemon presents."""
+def test_corrupt_older_generation_is_ignored(tmp_path: Path) -> None:
+    """It only serves to recognize what a daemon presents."""
     put(tmp_path, age=DAY)
     put(tmp_path)
     old = tmp_path / ".dockertls" / "generations" / min(generations(tmp_path))
@@ -253,10 +253,10 @@ def _another(out: Path) -> None:
         (shutil.rmtree, "does not exist"),
     ],
 )
-def test_credential_that_is_not_there_is_critical(
+def test_missing_credential_is_critical(
     break_: Callable[[Path], None], words: str, tmp_path: Path
 ) -> None:
-    """It is a row like all others, and the others are shown too."""
+    """It is a row like the others, which are also shown."""
     out, other = tmp_path / "out", tmp_path / "other"
     put(out)
     put(other)
@@ -270,14 +270,14 @@ def test_credential_that_is_not_there_is_critical(
 
 
 def test_listed_directory_that_is_gone_is_only_a_warning(tmp_path: Path) -> None:
-    """It may have been removed on purpose, and `renew` will notice."""
+    """It may have been removed on purpose."""
     found = find([], registered=[tmp_path / "gone"])
     assert found.severity is Severity.WARNING
     assert "the directory is gone" in details(found.credentials[0])
 
 
-def test_two_credentials_in_one_directory_cannot_be_told(tmp_path: Path) -> None:
-    """The finding has what to do."""
+def test_two_credentials_in_one_directory_are_ambiguous(tmp_path: Path) -> None:
+    """The finding says what to do."""
     for record in (SERVER, CLIENT):
         put(tmp_path, replace(record, layout=Layout.DIND))
     found = one(tmp_path)
@@ -285,8 +285,8 @@ def test_two_credentials_in_one_directory_cannot_be_told(tmp_path: Path) -> None
     assert "name one of them" in details(found)
 
 
-def test_what_is_listed_is_shown_if_nothing_is_named(tmp_path: Path) -> None:
-    """In the order of the list; without any, nobody knows what there should be."""
+def test_listed_credentials_are_shown_by_default(tmp_path: Path) -> None:
+    """They are in the order of the list; an empty list is unknown."""
     for name in ("b", "a"):
         put(tmp_path / name)
     found = find([], registered=[tmp_path / "a", tmp_path / "b"])
@@ -294,8 +294,8 @@ def test_what_is_listed_is_shown_if_nothing_is_named(tmp_path: Path) -> None:
     assert find([]) == Status(Severity.UNKNOWN, ())
 
 
-def test_credential_that_is_not_listed_is_said_so(tmp_path: Path) -> None:
-    """That is no warning: it may be another user's, or renewed by its name."""
+def test_credential_that_is_not_listed_has_a_note(tmp_path: Path) -> None:
+    """It is no warning: another user may have issued it."""
     put(tmp_path, CLIENT)
     (found,) = find([tmp_path], registered=[]).credentials
     assert found.severity is Severity.OK
@@ -307,8 +307,8 @@ def test_credential_that_is_not_listed_is_said_so(tmp_path: Path) -> None:
 
 
 @as_root
-def test_other_users_may_look_though_they_cannot_read_the_key(shared_directory: Path) -> None:
-    """Nor is it a problem for them."""
+def test_other_users_get_a_status_without_reading_the_key(shared_directory: Path) -> None:
+    """An unreadable key is not a problem for them."""
     out = shared_directory / "tls"
     put(out, CLIENT)
     found = fsuid.as_user(NOBODY, lambda: one(out))
@@ -316,8 +316,8 @@ def test_other_users_may_look_though_they_cannot_read_the_key(shared_directory: 
 
 
 @as_root
-def test_directory_that_may_not_be_entered_is_unknown(shared_directory: Path) -> None:
-    """There may be anything in it."""
+def test_directory_that_cannot_be_entered_is_unknown(shared_directory: Path) -> None:
+    """Its contents cannot be known."""
     out = shared_directory / "tls"
     put(out, CLIENT)
     out.chmod(0o700)
@@ -329,8 +329,8 @@ def test_directory_that_may_not_be_entered_is_unknown(shared_directory: Path) ->
 
 
 @as_root
-def test_root_reads_with_the_rights_of_the_owner(shared_directory: Path) -> None:
-    """Where another user leads root to a file that this user may not read, root does not."""
+def test_root_reads_with_the_permissions_of_the_owner(shared_directory: Path) -> None:
+    """A symlink cannot make root read a file that the owner cannot read."""
     out = shared_directory / "tls"
     put(out, CLIENT)
     for path in (out, *out.rglob("*")):
@@ -349,7 +349,7 @@ def test_root_reads_with_the_rights_of_the_owner(shared_directory: Path) -> None
 
 @as_root
 def test_directory_that_others_can_change_is_unknown(shared_directory: Path) -> None:
-    """`renew` refuses it, too."""
+    """`renew` rejects it, too."""
     out = shared_directory / "tls"
     put(out, CLIENT)
     for path in (out, *out.rglob("*")):
@@ -360,8 +360,8 @@ def test_directory_that_others_can_change_is_unknown(shared_directory: Path) -> 
     assert "can write to" in details(found)
 
 
-def test_hook_that_failed_is_a_warning(tmp_path: Path) -> None:
-    """With what failed, why and when."""
+def test_failed_hook_is_a_warning(tmp_path: Path) -> None:
+    """It has the command, the reason and the time."""
     put(tmp_path, HOOK)
     place = locate(tmp_path)
     failure = Failure("1", HOOK.hooks[0], "exit status 1", NOW)
@@ -373,7 +373,7 @@ def test_hook_that_failed_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_hooks_that_have_run_are_not_pending(tmp_path: Path) -> None:
-    """Until another generation is in use."""
+    """They are pending again for another generation."""
     put(tmp_path, HOOK)
     store.remember(locate(tmp_path), State(generations(tmp_path)[0], NOW + WEEK))
     assert one(tmp_path).pending_hooks is None
@@ -394,8 +394,8 @@ def _local(out: Path, record: Record = SERVER, *, age: timedelta = timedelta()) 
     return issued
 
 
-def test_daemon_that_was_restarted_presents_the_same(tmp_path: Path) -> None:
-    """There is nothing to be said about it."""
+def test_restarted_daemon_presents_the_same_certificate(tmp_path: Path) -> None:
+    """There is no finding about it."""
     issued = _local(tmp_path)
     context = servers.server_context(tmp_path / ".dockertls" / "current", verify=True)
     with servers.talking(servers.answering(context)) as port:
@@ -408,7 +408,7 @@ def test_daemon_that_was_restarted_presents_the_same(tmp_path: Path) -> None:
 
 
 def test_daemon_that_was_not_restarted_presents_what_was_replaced(tmp_path: Path) -> None:
-    """It is a warning, unless a window is waited for; critical once that has expired."""
+    """It is a warning unless hooks wait for a window, and critical once it has expired."""
     record = replace(HOOK, window=parse_window("Sat 02:00-04:00"))
     before = _local(tmp_path, record, age=DAY)
     context = servers.server_context(tmp_path / ".dockertls" / "current")
@@ -433,7 +433,7 @@ def test_daemon_that_was_not_restarted_presents_what_was_replaced(tmp_path: Path
 
 
 def test_each_daemon_is_asked_once(tmp_path: Path) -> None:
-    """However many certificates could be its own: it has that of one, and is not the other's."""
+    """It may match several certificates, but presents only one of them."""
     connections: list[object] = []
     for name in ("a", "b"):
         _local(tmp_path / name)
@@ -459,7 +459,7 @@ def test_each_daemon_is_asked_once(tmp_path: Path) -> None:
 def test_real_dockerd_presents_its_old_certificate_until_it_is_restarted(
     tmp_path: Path, host_dockerd: StartDockerd
 ) -> None:
-    """It requires client certificates, and shows its own before."""
+    """It requires client certificates, and presents its own first."""
     _local(tmp_path, age=DAY)
     port = host_dockerd(credential=tmp_path / ".dockertls" / "current")
     before = one(tmp_path, known=_at(port))

@@ -1,4 +1,4 @@
-"""The timer on a real host: systemd runs it, and the guide is followed to the letter."""
+"""The timer on a real host with systemd, set up exactly as in the guide."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def shown(host: Host, name: str, unit: str = SERVICE) -> str:
     return host.do(f"systemctl show --value --property={name} {unit}").strip()
 
 
-def test_the_sandbox_is_tight(host: Host, pytestconfig: pytest.Config) -> None:
-    """Systemd rates its exposure below 3, as the guide says, and finds no fault in any unit."""
+def test_sandbox_is_tight(host: Host, pytestconfig: pytest.Config) -> None:
+    """Systemd rates its exposure below 3, as the guide says, and reports no error in a unit."""
     for unit in (SERVICE, NOW):
         printed = host.do(f"systemd-analyze security --no-pager {unit}")
         score = re.search(r"Overall exposure level for \S+: ([\d.]+)", printed)
@@ -106,8 +106,8 @@ def test_the_sandbox_is_tight(host: Host, pytestconfig: pytest.Config) -> None:
     assert host.do(f"cd {UNITS}; systemd-analyze verify {' '.join(names)}") == ""
 
 
-def test_a_second_run_changes_nothing(host: Host) -> None:
-    """Not with --dry-run either; a unit that was changed by hand is written again."""
+def test_second_run_changes_nothing(host: Host) -> None:
+    """Nor with --dry-run; a unit that was edited is written again."""
     assert host.do(INSTALL) == "no changes needed\n"
     assert host.do(f"{INSTALL} --dry-run") == "no changes needed\n"
     host.do(f"echo >>{UNITS}/{TARGET}")
@@ -122,8 +122,8 @@ def test_a_second_run_changes_nothing(host: Host) -> None:
 
 
 @pytest.mark.parametrize("content", ["[Unit]\n", None])
-def test_a_unit_of_somebody_else_is_left_alone(host: Host, content: str | None) -> None:
-    """As is one that was masked."""
+def test_foreign_unit_is_not_overwritten(host: Host, content: str | None) -> None:
+    """Nor is a masked one."""
     host.do(f"mv {UNITS}/{TARGET} /run/")
     host.do(
         f"systemctl mask {TARGET}" if content is None else f"echo '{content}' >{UNITS}/{TARGET}"
@@ -133,8 +133,8 @@ def test_a_unit_of_somebody_else_is_left_alone(host: Host, content: str | None) 
     host.do(f"mv -f /run/{TARGET} {UNITS}; systemctl daemon-reload")
 
 
-def test_an_hour_of_renewals(host: Host) -> None:
-    """Certificates of two minutes: each is renewed, seen in the journal, and in use."""
+def test_every_renewal_of_an_hour_is_seen(host: Host) -> None:
+    """Certificates of two minutes are renewed, logged in the journal, and put in use."""
     host.do(f"dockertls-vault issue client --ttl 2m --owner alice --dir {HERS}/.docker")
     host.do(INSTALL)
     host.do("journalctl --rotate --vacuum-time=1s --quiet")
@@ -153,8 +153,8 @@ def test_an_hour_of_renewals(host: Host) -> None:
     assert host.do(files) == "alice 444\nalice 444\nalice 400\n"
 
 
-def test_nothing_due_is_nothing_done(host: Host) -> None:
-    """The condition skips the service, which is neither a success nor a failure."""
+def test_service_is_skipped_if_nothing_is_due(host: Host) -> None:
+    """Its condition makes that neither a success nor a failure."""
     start(host, TARGET)
     before = generations(host)
     status, journal = start(host)
@@ -163,10 +163,10 @@ def test_nothing_due_is_nothing_done(host: Host) -> None:
     assert "renewed" not in journal
 
 
-def test_a_hook_restarts_docker_in_the_sandbox(host: Host) -> None:
-    """It asks the manager, which is not in the sandbox; the names of the host are seen in it, too.
+def test_hook_restarts_docker_in_the_sandbox(host: Host) -> None:
+    """It calls systemd, outside of the sandbox; the host's addresses are visible inside.
 
-    Without netlink, the addresses would seem to be gone, and the next certificate without them.
+    Without netlink, the next certificate would lack the addresses.
     """
     names = host.do(f"dockertls-vault status {SERVER} -o json")
     assert "10.0.0.7" in names
@@ -178,8 +178,8 @@ def test_a_hook_restarts_docker_in_the_sandbox(host: Host) -> None:
     assert shown(host, "ActiveState", "docker.service") == "active"
 
 
-def test_a_failure_is_tried_again(host: Host) -> None:
-    """75 while the certificate is valid, 69 afterwards; as often as the timer comes."""
+def test_failure_is_tried_again(host: Host) -> None:
+    """The status is 75 while the certificate is valid, and 69 afterwards."""
     drop_in = f"{UNITS}/dockertls-.service.d/away.conf"
     environment = "VAULT_ADDR=http://127.0.0.1:1 DOCKERTLS_TIMEOUT=100ms"
     host.do(f"printf '[Service]\\nEnvironment={environment}\\n' >{drop_in}")
@@ -199,8 +199,8 @@ def test_a_failure_is_tried_again(host: Host) -> None:
     assert (status, shown(host, "ExecMainStatus")) == (0, "0"), journal
 
 
-def test_the_target_renews_now(host: Host) -> None:
-    """Each time, due or not; it waits, fails with a renewal, and starts what others add."""
+def test_target_renews_now(host: Host) -> None:
+    """It renews each time, waits, fails with a renewal, and starts what others add."""
     host.do(
         "printf '[Service]\\nType=oneshot\\nExecStart=touch /run/joined\\n[Install]\\n"
         f"WantedBy={TARGET}\\n' >{UNITS}/joins.service; systemctl enable --quiet joins.service"
@@ -221,8 +221,8 @@ def test_the_target_renews_now(host: Host) -> None:
     "directory",
     ["/srv/a b%n'\"$c:d", "/tmp/client", "/root/.docker", str(HERS / "certs")],  # noqa: S108 - on the host
 )
-def test_a_later_certificate_needs_the_timer_again(host: Host, directory: str) -> None:
-    """`issue` and `renew` say so; until then it is not taken for gone, where a sandbox hides it."""
+def test_later_certificate_needs_the_timer_again(host: Host, directory: str) -> None:
+    """`issue` and `renew` report it; a sandbox that hides the directory does not drop it."""
     quoted = "'" + directory.replace("'", "'\\''") + "'"
     owner = "--owner alice" if "alice" in directory else ""
     issued = host.do(f"dockertls-vault issue client --ttl 2m --dir {quoted} {owner} --name a")
@@ -237,8 +237,8 @@ def test_a_later_certificate_needs_the_timer_again(host: Host, directory: str) -
     assert "is gone" in start(host, TARGET)[1]
 
 
-def test_secrets_are_read_by_nobody_else(host: Host) -> None:
-    """Neither from files, nor from the journal, nor from what systemd tells about the units."""
+def test_secrets_are_readable_only_by_root(host: Host) -> None:
+    """They are in no other file, in no journal, and in no property of the units."""
     secret = host.do("cat /etc/dockertls-vault/secret_id").strip()
     told = host.do("journalctl -o export -a") + host.do(f"systemctl show {SERVICE} {NOW}")
     told += host.do(f"systemctl cat {SERVICE} {NOW} {TIMER} {TARGET}")
@@ -249,8 +249,8 @@ def test_secrets_are_read_by_nobody_else(host: Host) -> None:
         assert "Permission denied" in host.run(f"cat {path}", user="nobody")[1]
 
 
-def test_a_user_cannot_install_it(host: Host) -> None:
-    """And a program that a user could change is not run by root."""
+def test_user_cannot_install_the_timer(host: Host) -> None:
+    """Nor may root install a program that a user could change."""
     status, printed = host.run(INSTALL, user="alice")
     assert (status, "only root can install the timer" in printed) == (73, True)
     host.do("cp -a /opt/dockertls-vault /opt/hers; chown -R alice /opt/hers")

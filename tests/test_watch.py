@@ -94,8 +94,8 @@ class Simulation:
         return found
 
 
-def test_a_day_has_a_renewal_whenever_one_is_due() -> None:
-    """At two thirds of the validity, to the second, and an attempt each hour for a look."""
+def test_day_has_a_renewal_whenever_one_is_due() -> None:
+    """It is due at two thirds of the validity; Vault is also asked every hour."""
     host = Simulation(validity=3 * HOUR, known=(A, B))
     rounds = host.watch(DAY)
     assert [at for which, at in host.renewed if which == A] == [
@@ -106,8 +106,8 @@ def test_a_day_has_a_renewal_whenever_one_is_due() -> None:
     assert max(host.sleeps) == TICK.total_seconds()
 
 
-def test_a_certificate_of_a_minute_is_renewed_in_time() -> None:
-    """The pause ends when it is due, not with the tick."""
+def test_certificate_of_a_minute_is_renewed_in_time() -> None:
+    """The pause ends at its due time, before the tick does."""
     host = Simulation(validity=MINUTE)
     host.watch(HOUR)
     times = [at for _, at in host.renewed]
@@ -116,15 +116,15 @@ def test_a_certificate_of_a_minute_is_renewed_in_time() -> None:
     }
 
 
-def test_between_looks_vault_is_asked_nothing() -> None:
-    """Each tick reads files only."""
+def test_vault_is_asked_only_every_hour() -> None:
+    """A tick only reads files."""
     host = Simulation(validity=30 * DAY)
     host.watch(6 * HOUR)
     assert host.attempts == [START + number * LOOK for number in range(7)]
 
 
-def test_a_look_for_which_vault_was_away_is_repeated_soon() -> None:
-    """After five minutes; as nothing is due, it is no failure."""
+def test_vault_is_asked_again_soon_after_an_outage() -> None:
+    """This is after five minutes; as nothing is due, it is no failure."""
     host = Simulation(validity=30 * DAY, due={A: START + 20 * DAY}, is_away=True)
     rounds = host.watch(10 * MINUTE)
     assert host.attempts == [START, START + 5 * MINUTE, START + 10 * MINUTE]
@@ -132,7 +132,7 @@ def test_a_look_for_which_vault_was_away_is_repeated_soon() -> None:
 
 
 def test_failures_are_tried_again_with_growing_pauses() -> None:
-    """Up to five minutes, and from the start after a success."""
+    """They grow up to five minutes, and start anew after a success."""
     host = Simulation(validity=30 * DAY, failing=(A,))
     rounds = host.rounds()
     while len(host.attempts) < 10:
@@ -157,7 +157,7 @@ def test_failures_are_tried_again_with_growing_pauses() -> None:
 
 @pytest.mark.parametrize(("chance", "seconds"), [(0.0, 2.5), (1.0, 5.0)])
 def test_pauses_are_jittered(chance: float, seconds: float) -> None:
-    """A fleet that lost Vault at once does not come back at once."""
+    """A fleet does not return to Vault all at once."""
     host = Simulation(failing=(A,))
     rounds = host.rounds(chance=chance)
     while len(host.attempts) < 2:
@@ -165,8 +165,8 @@ def test_pauses_are_jittered(chance: float, seconds: float) -> None:
     assert host.attempts[1] - host.attempts[0] == timedelta(seconds=seconds)
 
 
-def test_a_short_validity_has_short_pauses() -> None:
-    """A quarter of the time from due to expiry at most, so that more attempts fit in."""
+def test_short_validity_has_short_pauses() -> None:
+    """They are at most a quarter of the time from due to expiry."""
     host = Simulation(validity=MINUTE, failing=(A,))
     host.due[A] = START
     rounds = host.rounds()
@@ -178,16 +178,16 @@ def test_a_short_validity_has_short_pauses() -> None:
     } == {5.0}
 
 
-def test_one_that_fails_delays_no_other() -> None:
-    """It is left out until its pause is over, and the others are renewed in time."""
+def test_failing_credential_delays_no_other() -> None:
+    """It waits for its pause, and the others are renewed in time."""
     host = Simulation(validity=3 * HOUR, known=(A, B), failing=(A,))
     host.due = {A: START, B: START + 10 * MINUTE}
     host.watch(HOUR)
     assert (B, START + 10 * MINUTE) in host.renewed
 
 
-def test_what_is_still_due_after_its_renewal_is_not_renewed_without_end() -> None:
-    """As by a clock that cannot be trusted: it is treated as a failure."""
+def test_credential_that_is_still_due_after_its_renewal_is_a_failure() -> None:
+    """Otherwise it would be renewed without end, for example with a wrong clock."""
     host = Simulation(validity=timedelta(0))
     rounds = host.watch(HOUR)
     assert len(host.renewed) < 25
@@ -195,8 +195,8 @@ def test_what_is_still_due_after_its_renewal_is_not_renewed_without_end() -> Non
 
 
 @pytest.mark.parametrize("jump", [5 * DAY, -5 * DAY])
-def test_a_clock_that_jumps_is_noticed_at_the_next_tick(jump: timedelta) -> None:
-    """Also by a host that was suspended: what is due by then is renewed, and Vault is asked."""
+def test_clock_that_jumps_is_noticed_at_the_next_tick(jump: timedelta) -> None:
+    """So is a suspended host: what is due is renewed, and Vault is asked."""
     host = Simulation(validity=3 * DAY, jumps={3: jump})
     rounds = host.rounds()
     for _ in range(5):
@@ -206,8 +206,8 @@ def test_a_clock_that_jumps_is_noticed_at_the_next_tick(jump: timedelta) -> None
     assert len(host.renewed) == (2 if jump > timedelta() else 1)
 
 
-def test_what_keeps_it_from_starting_ends_it() -> None:
-    """A setting that is wrong at the start is an error; later, it is a failure like others."""
+def test_error_of_the_first_round_is_raised() -> None:
+    """A wrong setting is an error at the start, and a failure like others later."""
     host = Simulation(error=InvalidSetting("no"))
     with pytest.raises(InvalidSetting):
         next(host.rounds())
@@ -223,8 +223,8 @@ def test_what_keeps_it_from_starting_ends_it() -> None:
     assert done.done
 
 
-def test_what_goes_wrong_during_a_renewal_ends_nothing() -> None:
-    """As a hook that another user can write from then on: each attempt says so, after a pause."""
+def test_error_of_a_later_round_ends_nothing() -> None:
+    """Each attempt logs it, such as a hook that others can now write to, and then pauses."""
     host = Simulation(due={A: START})
     work = host.due_at
 
@@ -241,8 +241,8 @@ def test_what_goes_wrong_during_a_renewal_ends_nothing() -> None:
     assert min(host.sleeps) > 1
 
 
-def test_a_request_to_look_skips_all_pauses() -> None:
-    """Also the one after a failure."""
+def test_request_to_check_everything_skips_all_pauses() -> None:
+    """This includes the pause after a failure."""
     host = Simulation(failing=(A,), wakes=True)
     rounds = host.rounds()
     for _ in range(4):
@@ -250,8 +250,8 @@ def test_a_request_to_look_skips_all_pauses() -> None:
     assert len(host.attempts) == 4
 
 
-def test_what_is_issued_later_is_watched() -> None:
-    """And what is gone is forgotten."""
+def test_credential_that_is_issued_later_is_watched() -> None:
+    """One that is gone is forgotten."""
     host = Simulation(known=())
     rounds = host.rounds()
     assert next(rounds) == Round(START, (), 0, None, None)
@@ -264,8 +264,8 @@ def test_what_is_issued_later_is_watched() -> None:
     assert next(rounds).failing_since is None
 
 
-def test_rounds_leave_nothing_in_memory() -> None:
-    """Thousands of them, with failures."""
+def test_memory_does_not_grow_with_rounds() -> None:
+    """There are thousands of them, with failures."""
     host = Simulation(validity=MINUTE)
     rounds = host.rounds()
 
@@ -299,8 +299,8 @@ def _due(out: Path, now: datetime) -> datetime:
     return due_at(out, now, running=RUNNING, admins=None)
 
 
-def test_due_by_its_files(tmp_path: Path) -> None:
-    """Without a request to Vault: by its schedule, or now if it is damaged or the clock wrong."""
+def test_due_time_is_found_without_vault(tmp_path: Path) -> None:
+    """It is that of the schedule, or now for damage or a wrong clock."""
     _put(tmp_path)
     due = plan(START, START + 3 * HOUR, "a").due
     assert _due(tmp_path, START + MINUTE) == due
@@ -320,7 +320,7 @@ def test_due_by_its_files(tmp_path: Path) -> None:
 def test_pending_hooks_are_due_in_their_window(
     tmp_path: Path, window: str | None, opens: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or at once, without one."""
+    """Without a window, they are due at once."""
     monkeypatch.setenv("TZ", "UTC")
     _put(tmp_path, hooks=(("true",),), window=window and parse_window(window))
     state = State("another", START + DAY)

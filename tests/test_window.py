@@ -28,8 +28,8 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
         ("02:00-04:00", "02:00-04:00"),
     ],
 )
-def test_windows_are_read_in_systemds_notation(text: str, written: str) -> None:
-    """Days as in systemd.time(7): one, a list, a range also over the weekend, none for each."""
+def test_window_is_parsed_in_systemds_notation(text: str, written: str) -> None:
+    """Days are one, a list, or a range, also over the weekend; none means every day."""
     assert str(parse_window(text)) == written
     assert parse_window(written) == parse_window(text)
 
@@ -49,8 +49,8 @@ def test_windows_are_read_in_systemds_notation(text: str, written: str) -> None:
         "Sat 02:00-04:00 UTC",
     ],
 )
-def test_anything_else_is_refused(text: str) -> None:
-    """Without an end, empty, or with a day that is none."""
+def test_invalid_window_is_rejected(text: str) -> None:
+    """It has no end, is empty, or has an unknown day."""
     with pytest.raises(InvalidInput, match="window"):
         parse_window(text)
 
@@ -67,8 +67,8 @@ def test_anything_else_is_refused(text: str) -> None:
         ("22:00-02:00", "2026-03-04 02:00", "2026-03-04 22:00", "2026-03-05 02:00"),
     ],
 )
-def test_a_window_is_open_or_opens_next(window: str, now: str, start: str, end: str) -> None:
-    """The end is no part of it; one over midnight belongs to the day on which it opens."""
+def test_window_is_open_or_opens_next(window: str, now: str, start: str, end: str) -> None:
+    """Its end is exclusive; one over midnight belongs to the day on which it opens."""
     opening = parse_window(window).opening(datetime.fromisoformat(f"{now}+00:00"), UTC)
     assert f"{opening.start:%F %H:%M}" == start
     assert f"{opening.end:%F %H:%M}" == end
@@ -84,14 +84,14 @@ def test_a_window_is_open_or_opens_next(window: str, now: str, start: str, end: 
     ],
 )
 def test_daylight_saving_time_moves_no_window(window: str, start: str, length: int) -> None:
-    """The clock on the wall counts."""
+    """The wall clock counts."""
     now = datetime(2026, 3, 28, 12, tzinfo=UTC)
     opening = parse_window(window).opening(now, BERLIN)
     assert opening.start == datetime.fromisoformat(f"{start}+00:00")
     assert opening.end - opening.start == timedelta(hours=length)
 
 
-def test_an_opening_ends_just_before_its_end() -> None:
+def test_opening_includes_its_start_but_not_its_end() -> None:
     """It begins at its start."""
     opening = parse_window("Sat 02:00-04:00").opening(NOW, UTC)
     second = timedelta(seconds=1)
@@ -109,7 +109,7 @@ def test_an_opening_ends_just_before_its_end() -> None:
 def test_every_window_opens_within_two_weeks(
     naive: datetime, text: str, zone: ZoneInfo | None
 ) -> None:
-    """At any time of a year, in any time zone."""
+    """This holds at any time of a year, in any time zone."""
     now = naive.replace(tzinfo=UTC)
     opening = parse_window(text).opening(now, zone)
     assert now < opening.end <= now + timedelta(days=15)

@@ -22,22 +22,22 @@ LENGTHS = st.timedeltas(timedelta(seconds=1), timedelta(days=3650))
 
 
 @given(LENGTHS, st.text())
-def test_a_certificate_is_due_at_two_thirds_give_or_take_a_tenth(
+def test_certificate_is_due_at_two_thirds_give_or_take_a_tenth(
     length: timedelta, seed: str
 ) -> None:
-    """Whatever the seed, it is after the issue and well before the end."""
+    """This holds for any seed."""
     due = plan(ISSUED, ISSUED + length, seed).due
     assert 2 / 3 - 1 / 10 - 1e-6 <= (due - ISSUED) / length <= 2 / 3 + 1 / 10 + 1e-6
 
 
-def test_the_same_credential_is_always_due_at_the_same_time() -> None:
-    """Neither the process nor its hash seed matters: the time is a constant of the seed."""
+def test_due_time_is_a_function_of_the_seed() -> None:
+    """It depends neither on the process nor on its hash seed."""
     due = plan(ISSUED, ISSUED + WEEK, "docker1.example.internal:/etc/docker/tls").due
     assert due.replace(microsecond=0) == datetime(2026, 3, 5, 21, 31, 54, tzinfo=UTC)
 
 
-def test_a_fleet_is_spread_over_a_fifth_of_the_validity() -> None:
-    """Of a thousand hosts, each tenth of the spread gets its share."""
+def test_fleet_is_spread_over_a_fifth_of_the_validity() -> None:
+    """Each tenth of the spread gets its share of a thousand hosts."""
     shares = [0] * 10
     for number in range(1000):
         due = plan(ISSUED, ISSUED + WEEK, f"host{number}:/etc/docker/tls").due
@@ -47,16 +47,16 @@ def test_a_fleet_is_spread_over_a_fifth_of_the_validity() -> None:
 
 
 @pytest.mark.parametrize("hours", [(0, 0, 1), (0, 1, 1), (1, 0, 2), (0, 2, 1)])
-def test_what_would_never_be_renewed_has_no_schedule(hours: tuple[int, int, int]) -> None:
-    """Nor has what would always be: the three times follow one another."""
+def test_times_out_of_order_are_no_schedule(hours: tuple[int, int, int]) -> None:
+    """A certificate would otherwise be due always, or never."""
     with pytest.raises(ValueError, match="issued"):
         Schedule(*(ISSUED + timedelta(hours=hour) for hour in hours))
     with pytest.raises(ValueError, match="issued"):
         plan(ISSUED, ISSUED, "")
 
 
-def test_a_schedule_is_read_as_it_was_written() -> None:
-    """To the microsecond."""
+def test_schedule_survives_a_round_trip_through_json() -> None:
+    """Times keep their microseconds."""
     schedule = plan(ISSUED, ISSUED + WEEK, "a")
     assert from_json(json.loads(json.dumps(to_json(schedule)))) == schedule
 
@@ -73,13 +73,13 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
         {"issued": "x", "due": "x", "end": "x"},
     ],
 )
-def test_anything_else_is_no_schedule(kept: object) -> None:
-    """Neither without a time zone, nor in another order."""
+def test_invalid_json_is_no_schedule(kept: object) -> None:
+    """Nor are times without a zone, or out of order."""
     with pytest.raises((ValueError, TypeError, KeyError)):
         from_json(kept)
 
 
-def test_a_fleet_does_not_come_at_once() -> None:
+def test_fleet_does_not_renew_at_once() -> None:
     """60 hosts with certificates of the same minute renew over at least a tenth of the validity."""
     minute = timedelta(minutes=1)
     seeds = (f"host{number}:/etc/docker/tls" for number in range(60))

@@ -22,14 +22,14 @@ ISSUED = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ("100%", 1.0),
     ],
 )
-def test_a_threshold_is_a_duration_or_a_percentage(text: str, left: timedelta | float) -> None:
+def test_threshold_is_a_duration_or_a_percentage(text: str, left: timedelta | float) -> None:
     """Both as openssl's ``-checkend`` and cert-manager's ``renewBeforePercentage`` know them."""
     assert parse_threshold(text) == Threshold(left)
 
 
 @pytest.mark.parametrize("text", ["0%", "101%", "%", "-1%", "1e1%", "x%", "", "8", "30 %", "0h"])
-def test_anything_else_is_no_threshold(text: str) -> None:
-    """A percentage has its bounds, and a duration its units."""
+def test_invalid_threshold_is_rejected(text: str) -> None:
+    """A percentage has limits, and a duration needs a unit."""
     with pytest.raises(InvalidInput):
         parse_threshold(text)
 
@@ -45,10 +45,10 @@ def test_anything_else_is_no_threshold(text: str) -> None:
         ("1s", -1, True),
     ],
 )
-def test_a_threshold_is_reached_once_less_is_left(
+def test_threshold_is_reached_once_less_is_left(
     threshold: str, hours_left: int, *, reached: bool
 ) -> None:
-    """Of a day's validity; what has expired is due by any threshold."""
+    """The validity is a day; an expired certificate is below any threshold."""
     day = plan(ISSUED, ISSUED + timedelta(days=1), "")
     now = day.end - timedelta(hours=hours_left)
     assert parse_threshold(threshold).reached(day, now) is reached

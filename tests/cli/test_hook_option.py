@@ -50,7 +50,7 @@ def test_command_is_split_as_a_shell_would(text: str, arguments: tuple[str, ...]
     ],
 )
 def test_command_that_needs_a_shell_is_refused(text: str) -> None:
-    """The hint has one that works: no shell splits or expands anything otherwise."""
+    """The hint has a command that works, because no shell expands the one given."""
     with pytest.raises(InvalidInput, match="no shell runs") as raised:
         parse_hooks([text], PATH)
     assert "sh -c" in raised.value.hint
@@ -71,12 +71,12 @@ def test_command_that_needs_a_shell_is_refused(text: str) -> None:
     ],
 )
 def test_command_that_cannot_be_run_is_refused(texts: list[str], message: str) -> None:
-    """Before anything is requested."""
+    """It is rejected before anything is requested."""
     with pytest.raises(InvalidInput, match=message):
         parse_hooks(texts, PATH)
 
 
-def test_none_is_no_hook() -> None:
+def test_none_removes_the_hooks() -> None:
     """It removes those that were requested before."""
     assert parse_hooks(["none"], PATH) == ()
     assert Path(parse_hooks(["true", "true"], PATH)[1][0]).name == "true"

@@ -102,14 +102,14 @@ def _none(_: Path) -> list[str]:
         (_none, Need.MISSING, "no credential is known on this host"),
     ],
 )
-def test_both_ways_give_the_same_answer(
+def test_short_path_and_full_program_give_the_same_answer(
     prepare: Callable[[Path], list[str]],
     need: Need,
     said: str,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """In the same words, on stderr; an error is left to the program."""
+    """The text on stderr is the same; the short path leaves errors to the program."""
     arguments = prepare(tmp_path)
     assert main.run([tick.COMMAND, *arguments]) == need
     out, err = capfd.readouterr()
@@ -125,15 +125,15 @@ def test_both_ways_give_the_same_answer(
 
 @pytest.mark.parametrize("arguments", [["--bogus"], [""], ["-o", "json"], ["~nobody-there/x"]])
 def test_every_failure_has_the_status_that_fails_a_unit(arguments: list[str]) -> None:
-    """Any other but 0 would skip it in silence."""
+    """Systemd would silently skip the unit for any other status but 0."""
     assert tick.run(arguments, os.environ) is None
     assert main.run([tick.COMMAND, *arguments]) == Need.ERROR
 
 
-def test_a_bug_has_that_status_too(
+def test_bug_has_the_status_that_fails_a_unit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """With a traceback."""
+    """It has a traceback."""
     monkeypatch.setattr(tick, "of_credential", None)
     assert tick.run([str(tmp_path)], os.environ) is None
     assert main.run([tick.COMMAND, str(tmp_path)]) == Need.ERROR
@@ -141,10 +141,10 @@ def test_a_bug_has_that_status_too(
 
 
 @pytest.mark.parametrize("setting", ["state_dir", '"state_dir"'])
-def test_a_configuration_file_may_name_the_state_directory(
+def test_configuration_file_may_name_the_state_directory(
     setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then the program reads it; a file that does not is not parsed."""
+    """Only such a file is parsed."""
     state = tmp_path / "elsewhere"
     install(tmp_path / "a", issued=6 * DAY)
     Registry(state).add(tmp_path / "a")
@@ -162,8 +162,8 @@ def test_a_configuration_file_may_name_the_state_directory(
     assert tick.run([], os.environ) is Need.NEEDED
 
 
-def test_a_tick_imports_next_to_nothing(tmp_path: Path) -> None:
-    """None of what takes longer to import than all that it does, from the console script on."""
+def test_tick_imports_no_slow_module(tmp_path: Path) -> None:
+    """This includes the console script."""
     install(tmp_path / "a")
     state = tmp_path / "state"
     Registry(state).add(tmp_path / "a")
@@ -184,8 +184,8 @@ def test_a_tick_imports_next_to_nothing(tmp_path: Path) -> None:
         assert modules & HEAVY == set()
 
 
-def test_a_tick_survives_a_closed_stderr(tmp_path: Path) -> None:
-    """The status is what counts."""
+def test_tick_survives_a_closed_stderr(tmp_path: Path) -> None:
+    """The exit status is the answer."""
     install(tmp_path)
     command = 'exec "$0" needs-renewal "$1" 2>&-'
     run = subprocess.run(["sh", "-c", command, PROGRAM, tmp_path], check=False)

@@ -69,8 +69,8 @@ def _lines(shown: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def test_many_have_a_progress_bar(fleet: Fleet) -> None:
-    """It counts to the end and goes; the line of each credential stays whole, above it."""
+def test_many_renewals_have_a_progress_bar(fleet: Fleet) -> None:
+    """It counts to the end and disappears; the lines above it stay whole."""
     fleet.issue(5)
     shown = _renew(fleet)
     assert BAR in shown
@@ -89,10 +89,10 @@ def test_many_have_a_progress_bar(fleet: Fleet) -> None:
         (5, [], True, {"NO_COLOR": "1"}),
     ],
 )
-def test_others_have_none(
+def test_few_or_quiet_or_logged_renewals_have_no_progress_bar(
     fleet: Fleet, count: int, arguments: list[str], terminal: bool, variables: dict[str, str]
 ) -> None:
-    """A few, a run that is quiet, a log, and a terminal without escape sequences."""
+    """Nor has a terminal without escape sequences."""
     fleet.issue(count)
     shown = _renew(fleet, *arguments, terminal=terminal, **variables)
     assert BAR not in shown
@@ -101,8 +101,8 @@ def test_others_have_none(
     assert shown.splitlines() == lines
 
 
-def test_hooks_print_below_no_bar(fleet: Fleet) -> None:
-    """What they print is on lines of its own."""
+def test_output_of_hooks_is_not_mixed_with_the_progress_bar(fleet: Fleet) -> None:
+    """It is on separate lines."""
     fleet.issue(5, hooks=(("echo", "restarted"),))
     stays = _lines(_renew(fleet))
     assert stays.count("restarted") == 5

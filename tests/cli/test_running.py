@@ -43,7 +43,7 @@ def commands(environ: dict[str, str] | None = None) -> list[str]:
 
 
 def test_executables_of_the_folder_run_in_the_order_of_their_names(folder: Path) -> None:
-    """As run-parts(8) does: no hidden files, no directories, nothing that is not executable."""
+    """Hidden files, directories and files without execute permission are skipped."""
     put(folder / "20-second")
     put(folder / "10-first")
     put(folder / ".hidden")
@@ -60,7 +60,7 @@ def test_missing_folder_is_empty(folder: Path) -> None:
 
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_hook_that_others_can_write_to_is_rejected(folder: Path, what: str) -> None:
-    """It would run with our rights."""
+    """It would run with our permissions."""
     hook = put(folder / "hook")
     (hook if what == "file" else folder).chmod(0o777)
     with pytest.raises(InvalidSetting, match=r"runs after every renewal, and .* by every user"):
@@ -85,7 +85,7 @@ def test_dangling_link_in_the_folder_is_an_error(folder: Path) -> None:
 def test_user_has_a_folder_too(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the folder of root; root itself has only the one."""
+    """It follows root's folder; root has only that one."""
     put(folder / "theirs")
     own = tmp_path / "config" / "dockertls-vault" / "hooks.d"
     own.mkdir(parents=True)
@@ -100,7 +100,7 @@ def test_user_has_a_folder_too(
 
 
 def test_only_listed_variables_reach_a_hook(folder: Path) -> None:
-    """None of them is a secret."""
+    """None of them holds a secret."""
     kept = {"PATH": "/bin", "HOME": "/root", "LC_ALL": "C", "TZ": "UTC"}
     secret = {"VAULT_TOKEN": "t", "BAO_TOKEN": "t", "DOCKERTLS_SECRET_ID": "s", "PATHS": "x"}
     found = running(replace(Settings(), hook_timeout=timedelta(seconds=7)), kept | secret)

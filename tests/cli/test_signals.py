@@ -46,8 +46,8 @@ def test_nothing_is_left_of_the_alarm() -> None:
     assert signal.getsignal(signal.SIGALRM) == before
 
 
-def test_signals_end_a_sleep_and_nothing_else() -> None:
-    """Also those that arrived before it, however many; then it sleeps again."""
+def test_signal_ends_one_sleep() -> None:
+    """It also ends a sleep that begins after it; many signals count as one."""
     with signals.terminating() as found, signals.waking(signal.SIGHUP) as sleep:
         for _ in range(70_000):  # more than a pipe holds
             signal.raise_signal(signal.SIGHUP)

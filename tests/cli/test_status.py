@@ -82,7 +82,7 @@ def test_each_credential_is_a_line_in_a_pipe(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Without a directory, those that are known; the worst decides the exit status."""
+    """Without a directory, it lists the known credentials; the worst decides the exit status."""
     known(tmp_path, monkeypatch, "tls", "client", "gone")
     assert status() == 2
     head, first, second, third = capsys.readouterr().out.splitlines()
@@ -125,7 +125,7 @@ def test_each_credential_is_a_block_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With a bar of what is left; empty fields are left out, and a long one is wrapped."""
+    """It has a bar for the remaining validity, no empty fields, and wrapped long ones."""
     be_a_terminal(monkeypatch)
     monkeypatch.setenv("COLUMNS", "80")
     if not styled:
@@ -152,7 +152,7 @@ def test_each_credential_is_a_block_on_a_terminal(
 def test_expired_certificate_has_no_bar(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is left of its validity; the details say since when."""
+    """The details say since when it has been expired."""
     be_a_terminal(monkeypatch)
     monkeypatch.setenv("COLUMNS", "80")
     issued = ROOT.issue("alice", not_before=NOW - 2 * DAY, lifetime=DAY)
@@ -182,7 +182,7 @@ def test_expired_certificate_has_no_bar(
 def test_limits_decide_the_exit_status(
     arguments: list[str], expected: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An invalid one is a usage error, of which the message names the option."""
+    """An invalid limit is a usage error that names the option."""
     assert status(str(tmp_path / "tls"), *arguments) == expected
     said = capsys.readouterr()
     assert ("error: " in said.err) is (said.out == "")
@@ -193,7 +193,7 @@ def test_limits_decide_the_exit_status(
 def test_host_without_credentials_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody knows whether there should be one: as for `check`, 0 is never a guess."""
+    """There may have been some, so the exit status is not 0."""
     known(tmp_path, monkeypatch)
     assert status() == 3
     said = capsys.readouterr()
@@ -205,7 +205,7 @@ def test_host_without_credentials_is_unknown(
 def test_json_has_all_that_is_known(
     tmp_path: Path, server: Issued, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Times are those of the files."""
+    """The times are those of the files."""
     assert status(str(tmp_path / "tls"), str(tmp_path / "client"), "-o", "json") == 2
     found = json.loads(capsys.readouterr().out)
     assert (found["kind"], found["ok"]) == ("status", False)
@@ -218,7 +218,7 @@ def test_json_has_all_that_is_known(
     assert (second["wire"], second["pending_hooks"], second["damaged"]) == (None, None, False)
 
 
-def test_docker_host_that_is_not_the_daemons_is_not_asked(
+def test_docker_host_without_the_certificates_name_is_not_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nor is one without TLS; neither is an error."""
@@ -232,10 +232,10 @@ def test_docker_host_that_is_not_the_daemons_is_not_asked(
 
 
 @pytest.mark.usefixtures("server")
-def test_metrics_are_written_beside_the_output(
+def test_metrics_are_written_in_addition_to_the_output(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If they cannot be, that is an error, and there is no output."""
+    """A failure to write them is an error without output."""
     path = tmp_path / "dockertls.prom"
     assert status(str(tmp_path / "tls"), "--metrics", str(path)) == 0
     assert 'dockertls_vault_severity{directory="' in path.read_text()
@@ -248,7 +248,7 @@ def test_metrics_are_written_beside_the_output(
 
 @pytest.mark.usefixtures("server")
 def test_settings_of_vault_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not asked, so an invalid address is no reason to fail."""
+    """Vault is not asked, so even an invalid address is no error."""
     monkeypatch.setenv("VAULT_ADDR", "nonsense")
     monkeypatch.setenv("VAULT_MAX_RETRIES", "many")
     assert status(str(tmp_path / "tls")) == 0
@@ -256,7 +256,7 @@ def test_settings_of_vault_do_not_matter(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("server")
 def test_neither_a_vault_client_nor_rich_is_loaded(tmp_path: Path) -> None:
-    """Nor, without --metrics, the client library of Prometheus."""
+    """The Prometheus client library is loaded only for --metrics."""
     found = loaded(["status", str(tmp_path / "tls")], tmp_path)
     assert found == {"OpenSSL", "cryptography"}
     modules = (tmp_path / "modules").read_text().split()

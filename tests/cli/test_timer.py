@@ -32,13 +32,13 @@ def _refused(here: dict[str, str], service: dict[str, str], **flags: str) -> Con
         ({"HTTPS_PROXY": "http://p"}, "vault.proxy: the proxy in the environment"),
     ],
 )
-def test_a_setting_that_the_service_lacks_is_refused(more: dict[str, str], problem: str) -> None:
-    """It would ask another Vault than the one that works here."""
+def test_setting_that_the_service_lacks_is_refused(more: dict[str, str], problem: str) -> None:
+    """The service would ask another Vault than the one that works here."""
     assert _refused(SERVICE | more, SERVICE).problems == (problem,)
 
 
-def test_a_flag_is_refused() -> None:
-    """The service has none."""
+def test_flag_is_refused() -> None:
+    """The service runs without flags."""
     assert _refused(SERVICE, SERVICE, auth="cert").problems == ("auth.method: --auth",)
 
 
@@ -46,15 +46,15 @@ def test_a_flag_is_refused() -> None:
     "more",
     [{}, {"VAULT_TOKEN": "t"}, {"DOCKERTLS_MOUNT": "m"}, {"DOCKERTLS_TOKEN_FILE": "/t"}],
 )
-def test_the_login_of_the_operator_and_the_mount_do_not_matter(more: dict[str, str]) -> None:
-    """The service logs in by itself, and the mount is kept with each credential."""
+def test_login_and_mount_of_the_operator_do_not_matter(more: dict[str, str]) -> None:
+    """The service has its own login, and each credential its mount."""
     here = resolve.resolve({}, SERVICE | more, ())
     timer.refuse_unseen(here, resolve.resolve({}, SERVICE, ()))
 
 
 @pytest.mark.parametrize("auth", [None, "token", "userpass", "ldap"])
-def test_a_service_without_a_login_is_refused(auth: str | None) -> None:
-    """Nobody is there to type a password."""
+def test_service_without_a_login_is_refused(auth: str | None) -> None:
+    """It cannot prompt for a password either."""
     service = {} if auth is None else {"DOCKERTLS_AUTH": auth}
     assert "log in" in str(_refused({}, service))
 
@@ -63,16 +63,16 @@ def test_a_service_without_a_login_is_refused(auth: str | None) -> None:
     "arguments",
     [["--dry-run"], *(["--install-timer", *more] for more in (["/d"], ["--force"], ["--watch"]))],
 )
-def test_options_that_do_not_go_together_are_refused(
+def test_mutually_exclusive_options_are_refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing else is looked at."""
+    """They are rejected before anything is inspected."""
     assert run(["renew", *arguments]) == 2
     assert "--install-timer" in capsys.readouterr().err
 
 
-def test_a_directory_that_the_timer_does_not_know(tmp_path: Path) -> None:
-    """Is only one if there is a timer, and it is ours."""
+def test_directory_that_the_service_cannot_write_is_reported(tmp_path: Path) -> None:
+    """This needs a timer, and one that we installed."""
     later = Path("/srv/later")
     assert timer.uncovered([later], place=tmp_path) == ()
     (tmp_path / "dockertls-renew.service").write_text("[Service]\n")

@@ -65,7 +65,7 @@ def _valid_until(directory: Path) -> str:
 
 
 def test_certificates_are_renewed_until_a_signal(fleet: Fleet, tmp_path: Path) -> None:
-    """Real ones of a few seconds: the supervisor and the health file follow, no token is left."""
+    """The supervisor and the health file are updated, and no token is left."""
     fleet.issue(2, ttl=timedelta(seconds=6))
     before = fleet.role.accessors()
     health, socket_path = tmp_path / "health", tmp_path / "notify"
@@ -115,8 +115,8 @@ def _received(supervisor: socket.socket) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(fleet: Fleet, tmp_path: Path, number: int) -> None:
-    """While it sleeps, with exit status 0; SIGHUP has everything looked at before."""
+def test_signal_ends_it_cleanly(fleet: Fleet, tmp_path: Path, number: int) -> None:
+    """The exit status is 0; SIGHUP only makes it check everything."""
     fleet.issue(1)
     state = Path(os.environ["DOCKERTLS_STATE_DIR"])
     Registry(state).add(fleet.directories[0])
@@ -133,8 +133,8 @@ def test_a_signal_ends_it_cleanly(fleet: Fleet, tmp_path: Path, number: int) -> 
     assert run(["needs-renewal"]) == Need.NOT_DUE
 
 
-def test_a_signal_ends_a_hook_that_runs_again_later(fleet: Fleet, tmp_path: Path) -> None:
-    """The process does not wait for it, and the next one finds it pending."""
+def test_signal_kills_a_hook_that_runs_again_later(fleet: Fleet, tmp_path: Path) -> None:
+    """The process does not wait for the hook, and the next one finds it pending."""
     begun = tmp_path / "begun"
     hook = ("sh", "-c", f"echo begun >>{begun}; exec sleep {LIMIT:.0f}")
     fleet.issue(1, hooks=(hook,))
@@ -146,8 +146,8 @@ def test_a_signal_ends_a_hook_that_runs_again_later(fleet: Fleet, tmp_path: Path
         assert process.returncode == 0
 
 
-def test_a_failure_is_seen_in_the_health_file(fleet: Fleet, tmp_path: Path) -> None:
-    """It does not end the process, and a success puts it right."""
+def test_failure_is_shown_in_the_health_file(fleet: Fleet, tmp_path: Path) -> None:
+    """It does not end the process, and the next success clears it."""
     fleet.issue(1)
     (fleet.directories[0] / "cert.pem").unlink()
     health = tmp_path / "health"
@@ -168,10 +168,10 @@ def test_a_failure_is_seen_in_the_health_file(fleet: Fleet, tmp_path: Path) -> N
     assert ": renewed: cert.pem is missing" in said
 
 
-def test_a_health_file_that_cannot_be_written_later_is_a_warning(
+def test_health_file_that_cannot_be_written_later_is_a_warning(
     fleet: Fleet, tmp_path: Path
 ) -> None:
-    """It goes on; the file's age tells."""
+    """The process continues; the age of the file shows the failure."""
     fleet.issue(1)
     health = tmp_path / "run" / "health"
     health.parent.mkdir()
@@ -202,7 +202,7 @@ def test_a_health_file_that_cannot_be_written_later_is_a_warning(
         (["--watch"], {}, 77, "no Vault token and no auth method"),
     ],
 )
-def test_what_cannot_work_is_an_error_at_the_start(
+def test_invalid_setup_is_an_error_at_the_start(
     fleet: Fleet,
     arguments: list[str],
     variables: dict[str, str],
@@ -220,13 +220,13 @@ def test_what_cannot_work_is_an_error_at_the_start(
     assert text in capsys.readouterr().err
 
 
-def test_a_health_file_that_cannot_be_written_is_an_error(
+def test_health_file_that_cannot_be_written_is_an_error(
     fleet: Fleet,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """At the start; its directory is not created."""
+    """This is so at the start; its directory is not created."""
     fleet.issue(1)
     for name, value in fleet.role.variables.items():
         monkeypatch.setenv(name, value)
@@ -239,7 +239,7 @@ def test_a_health_file_that_cannot_be_written_is_an_error(
     )
 
 
-def test_the_service_of_the_docs(fleet: Fleet, tmp_path: Path) -> None:
+def test_service_of_the_docs_works(fleet: Fleet, tmp_path: Path) -> None:
     """Its command issues and watches two credentials, and its health check passes."""
     page = (ROOT / "docs/how-to/renew-in-a-container.md").read_text(encoding="utf-8")
     service = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])["services"]["certs"]
@@ -288,10 +288,10 @@ def test_the_service_of_the_docs(fleet: Fleet, tmp_path: Path) -> None:
         (None, timedelta(), False),
     ],
 )
-def test_the_health_check_of_the_docs(
+def test_health_check_of_the_docs_detects_failures(
     text: str | None, age: timedelta, healthy: bool, tmp_path: Path
 ) -> None:
-    """It fails if renewals do, if the file is old, and if there is none."""
+    """It fails if renewals fail, and if the file is old or missing."""
     page = (ROOT / "docs/how-to/renew-in-a-container.md").read_text(encoding="utf-8")
     (line,) = (line for line in page.splitlines() if line.strip().startswith("test: "))
     health = tmp_path / "health"

@@ -36,10 +36,10 @@ DAY = Schedule(ISSUED, ISSUED + timedelta(hours=16), ISSUED + timedelta(hours=24
         (-1, "10%", "issued at 2026-03-01 00:00:00 UTC, in the future"),
     ],
 )
-def test_a_credential_is_due_by_its_schedule_or_by_a_threshold(
+def test_credential_is_due_by_its_schedule_or_by_a_threshold(
     hours: int, threshold: str | None, detail: str | None
 ) -> None:
-    """A threshold may make it later; what has expired, or is not valid yet, is always due."""
+    """A threshold may be later; an expired or not yet valid certificate is always due."""
     limit = None if threshold is None else parse_threshold(threshold)
     found = causes.of_schedule(DAY, ISSUED + timedelta(hours=hours), limit)
     assert found == (() if detail is None else (Cause(Reason.DUE, detail),))
@@ -59,16 +59,16 @@ HOST = Names(("a.example", "localhost"), ("10.0.0.1",))
         (HOST, Names(("b.example",), ("::1",)), "b.example, ::1"),
     ],
 )
-def test_names_that_were_added_to_the_machine_are_a_cause(
+def test_new_name_of_the_machine_is_a_cause(
     before: Names | None, now: Names, added: str | None
 ) -> None:
-    """Neither their order nor a name that DNS does not know for the moment."""
+    """Another order is not, nor is a name that is missing from DNS."""
     found = causes.of_names(before, now)
     expected = None if added is None else f"new on this machine: {added}"
     assert found == (() if expected is None else (Cause(Reason.NAMES_CHANGED, expected),))
 
 
-def test_each_damage_is_a_cause_of_its_own() -> None:
+def test_each_damage_is_a_separate_cause() -> None:
     """All are told at once."""
     assert causes.of_damage(("a", "b")) == (
         Cause(Reason.DAMAGED, "a"),
@@ -77,7 +77,7 @@ def test_each_damage_is_a_cause_of_its_own() -> None:
 
 
 def test_root_that_was_added_or_removed_is_a_cause() -> None:
-    """Each is named, and the order does not matter."""
+    """Each root is named, and the order does not matter."""
     first, second = (Authority.create(name).certificate for name in ("first", "second"))
     assert causes.of_trust((first, second), (second, first)) == ()
     assert causes.of_trust((first,), (first, second)) == (

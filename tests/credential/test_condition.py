@@ -35,8 +35,8 @@ def read(out: Path) -> Condition:
     [CLIENT, SERVER, replace(CLIENT, layout=Layout.DIND)],
     ids=["client", "server", "dind"],
 )
-def test_what_was_installed_has_no_damage(record: object, tmp_path: Path) -> None:
-    """It is as the last run left it, and when it is due was written with it."""
+def test_installed_credential_has_no_damage(record: object, tmp_path: Path) -> None:
+    """Its condition includes when it is due."""
     put(tmp_path, 1, record)  # type: ignore[arg-type]
     put(tmp_path, 2, record)  # type: ignore[arg-type]
     found = read(tmp_path)
@@ -88,10 +88,10 @@ def _replace_key(out: Path) -> None:
         (_replace_key, "is not a regular file"),
     ],
 )
-def test_what_was_lost_or_changed_is_damage(
+def test_missing_or_changed_file_is_damage(
     harm: Callable[[Path], None], damage: str, tmp_path: Path
 ) -> None:
-    """Each is named, and nothing is mended by looking."""
+    """Each is named, and reading repairs nothing."""
     put(tmp_path, 1, CLIENT)
     harm(tmp_path)
     (found,) = read(tmp_path).damage
@@ -99,8 +99,8 @@ def test_what_was_lost_or_changed_is_damage(
     assert read(tmp_path).damage == (found,)
 
 
-def test_another_generation_than_the_last_installed_has_no_known_schedule(tmp_path: Path) -> None:
-    """After a rollback, its certificate has to be read."""
+def test_schedule_is_unknown_after_a_rollback(tmp_path: Path) -> None:
+    """Only the certificate shows it then."""
     put(tmp_path, 1, CLIENT)
     put(tmp_path, 2, CLIENT)
     old = min(generations(tmp_path))
@@ -109,8 +109,8 @@ def test_another_generation_than_the_last_installed_has_no_known_schedule(tmp_pa
     assert (found.generation, found.due, found.damage) == (old, None, ())
 
 
-def test_a_directory_without_a_request_is_no_credential(tmp_path: Path) -> None:
-    """Nobody knows what to ask for."""
+def test_directory_without_a_request_is_no_credential(tmp_path: Path) -> None:
+    """It is unknown what to request."""
     with pytest.raises(ConflictingState, match="no dockertls-vault credential"):
         read(tmp_path)
     put(tmp_path, 1, CLIENT)
@@ -119,8 +119,8 @@ def test_a_directory_without_a_request_is_no_credential(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_looking_parses_no_certificate(tmp_path: Path) -> None:
-    """A timer looks many times a day."""
+def test_reading_parses_no_certificate(tmp_path: Path) -> None:
+    """A timer does this many times a day."""
     put(tmp_path, 1, CLIENT)
     code = (
         "import pathlib, sys; from dockertls_vault.credential import condition, reader, worker; "

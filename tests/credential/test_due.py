@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_it_is_written_with_what_is_installed(tmp_path: Path) -> None:
-    """For the generation that is put in use, and for no other."""
+def test_due_time_is_written_with_its_generation(tmp_path: Path) -> None:
+    """It is valid for no other generation."""
     put(tmp_path, 1, CLIENT)
     put(tmp_path, 2, CLIENT)
     old, new = sorted(generations(tmp_path))
@@ -26,15 +26,15 @@ def test_it_is_written_with_what_is_installed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", "[" * 100_000, '{"version": 1}', "\0"])
-def test_what_cannot_be_understood_says_nothing(text: str, tmp_path: Path) -> None:
-    """The certificate is read then."""
+def test_corrupt_file_is_ignored(text: str, tmp_path: Path) -> None:
+    """The schedule is then computed from the certificate."""
     (tmp_path / due.NAME).write_text(text)
     with reading.opened(str(tmp_path)) as private:
         assert due.read("a", private) is None
 
 
-def test_a_schedule_that_never_comes_is_not_believed(tmp_path: Path) -> None:
-    """Whoever edited it cannot have the credential expire."""
+def test_schedule_that_is_never_due_is_ignored(tmp_path: Path) -> None:
+    """Editing the file cannot make the credential expire."""
     put(tmp_path, 1, CLIENT)
     path = tmp_path / ".dockertls" / due.NAME
     kept = json.loads(path.read_text())

@@ -38,10 +38,10 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_hooks_run_in_order_with_the_environment_given_and_no_other(
+def test_hooks_run_in_order_with_only_the_given_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of ours reaches them, such as a token."""
+    """Nothing else of ours reaches them, such as a token."""
     monkeypatch.setenv("VAULT_TOKEN", "secret")
     written = tmp_path / "written"
     commands = [("sh", "-c", f"env >> {written}"), ("sh", "-c", f"pwd >> {written}")]
@@ -53,7 +53,7 @@ def test_hooks_run_in_order_with_the_environment_given_and_no_other(
 
 
 def test_hook_has_an_empty_stdin(tmp_path: Path) -> None:
-    """It cannot take what was meant for us."""
+    """It cannot read our input."""
     reading, writing = os.pipe()
     os.write(writing, b"for us\n")
     os.close(writing)
@@ -78,10 +78,10 @@ def test_hook_has_an_empty_stdin(tmp_path: Path) -> None:
         (("/",), "Permission denied"),
     ],
 )
-def test_a_hook_that_fails_is_named_with_its_reason(
+def test_failed_hook_is_named_with_its_reason(
     command: tuple[str, ...], reason: str, tmp_path: Path
 ) -> None:
-    """Those after it do not run: they may need what it does."""
+    """Later hooks do not run, since they may depend on it."""
     after = tmp_path / "after"
     with pytest.raises(HookFailed) as raised:
         hooks.run([command, ("touch", str(after))], {"PATH": os.environ["PATH"]}, MINUTE, ME)
@@ -90,8 +90,8 @@ def test_a_hook_that_fails_is_named_with_its_reason(
     assert not after.exists()
 
 
-def test_a_hook_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    """It is asked first; what does not listen is killed."""
+def test_hook_that_hangs_is_killed_with_its_session(tmp_path: Path) -> None:
+    """It gets SIGTERM first, then SIGKILL."""
     pid = tmp_path / "pid"
     script = f"trap '' TERM; sleep 1000 & echo $! > {pid}.new; mv {pid}.new {pid}; wait; sleep 1000"
     with pytest.raises(HookFailed, match="timed out after 0s"):
@@ -100,14 +100,14 @@ def test_a_hook_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> 
         time.sleep(0.01)
 
 
-def test_a_daemon_that_a_hook_leaves_behind_is_left_alone(tmp_path: Path) -> None:
-    """Neither is it waited for, although it has our stderr open, nor is it ended."""
+def test_daemon_that_a_hook_starts_keeps_running(tmp_path: Path) -> None:
+    """It is not waited for either, although it has our stderr open."""
     pid = tmp_path / "pid"
     sh(f"sleep 1000 & echo $! > {pid}")
     os.kill(int(pid.read_text()), 9)  # it is there
 
 
-def test_a_hook_is_ended_when_we_are(tmp_path: Path) -> None:
+def test_hook_is_killed_when_we_are_stopped(tmp_path: Path) -> None:
     """A signal for us is one for it."""
     started = tmp_path / "started"
     pid = tmp_path / "pid"
@@ -126,14 +126,14 @@ def test_a_hook_is_ended_when_we_are(tmp_path: Path) -> None:
     assert not is_running(int(pid.read_text()))
 
 
-def test_a_hook_prints_to_stderr_alone(capfd: pytest.CaptureFixture[str]) -> None:
-    """What a command prints on stdout is its result, which may be JSON."""
+def test_hook_prints_only_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    """Stdout has only the result of the command, which may be JSON."""
     sh("echo out; echo err >&2; cat")
     assert capfd.readouterr() == ("", "out\nerr\n")
 
 
 def test_hook_of_another_user_cannot_read_the_terminal() -> None:
-    """What root types there is not for it, although it prints there."""
+    """It can write to it, but not read what root types."""
     needs_root("only root can act as another")
     keyboard, terminal = pty.openpty()
     ours = os.dup(2)
@@ -151,7 +151,7 @@ def test_hook_of_another_user_cannot_read_the_terminal() -> None:
 
 
 def test_root_runs_the_hook_of_another_user_as_that_user(tmp_path: Path) -> None:
-    """With their groups and none of root's, and no way back."""
+    """It has their groups, none of root's, and cannot regain root's identity."""
     needs_root("only root can act as another")
     tmp_path.chmod(0o777)
     for parent in tmp_path.parents[:3]:
@@ -168,7 +168,7 @@ def test_root_runs_the_hook_of_another_user_as_that_user(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("user", ["daemon", "54321"])
 def test_hook_of_another_user_finds_their_home(shared_directory: Path, user: str) -> None:
-    """Not that of root, which it cannot read."""
+    """HOME is not that of root, which the user cannot read."""
     needs_root("only root can act as another")
     shared_directory.chmod(0o777)
     uid = int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
@@ -191,8 +191,8 @@ STATES = [
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_what_is_remembered_is_read_as_it_was_written(state: State, tmp_path: Path) -> None:
-    """Over whatever was there before."""
+def test_state_survives_a_round_trip(state: State, tmp_path: Path) -> None:
+    """A former file is replaced."""
     with reading.opened(str(tmp_path)) as private, atomic.directory("s", 0o755, private) as staging:
         assert hooks.read(private) == State()
         for each in (STATES[1], state):
@@ -215,15 +215,15 @@ def test_what_is_remembered_is_read_as_it_was_written(state: State, tmp_path: Pa
         "\\xff",
     ],
 )
-def test_what_cannot_be_understood_lets_the_hooks_run_again(text: str, tmp_path: Path) -> None:
-    """Once too often is better than never."""
+def test_hooks_run_again_if_their_state_is_corrupt(text: str, tmp_path: Path) -> None:
+    """Running them twice is better than never."""
     (tmp_path / "hooks.json").write_bytes(text.encode().decode("unicode_escape").encode("latin-1"))
     with reading.opened(str(tmp_path)) as private:
         assert hooks.read(private) == State()
 
 
-def test_each_hook_is_logged_as_it_can_be_pasted(caplog: pytest.LogCaptureFixture) -> None:
-    """With its arguments quoted."""
+def test_each_hook_is_logged_with_quoted_arguments(caplog: pytest.LogCaptureFixture) -> None:
+    """The line can be pasted into a shell."""
     with caplog.at_level(logging.INFO):
         hooks.run([(sys.executable, "-c", "pass # it")], {}, MINUTE, ME)
     assert caplog.messages == [f"running the hook {sys.executable} -c 'pass # it'"]

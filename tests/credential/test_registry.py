@@ -23,15 +23,15 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state" / "dockertls-vault"
 
 
-def test_a_host_without_a_list_knows_no_credential(state: Path) -> None:
-    """To look makes nothing."""
+def test_host_without_a_list_knows_no_credential(state: Path) -> None:
+    """Reading creates nothing."""
     assert Registry(state).known() == ()
     Registry(state).remove(Path("/nowhere"))
     assert not state.exists()
 
 
-def test_what_was_added_is_known_until_it_is_removed(state: Path, tmp_path: Path) -> None:
-    """Sorted, each once, absolute, and whatever a path may hold."""
+def test_credential_is_known_until_it_is_removed(state: Path, tmp_path: Path) -> None:
+    """Paths are sorted, unique and absolute, and may have any characters."""
     registry = Registry(state)
     odd = tmp_path / os.fsdecode(b"a\n\xff b")
     for credential in (tmp_path / "b", odd, tmp_path / "b"):
@@ -41,23 +41,23 @@ def test_what_was_added_is_known_until_it_is_removed(state: Path, tmp_path: Path
     assert registry.known() == (tmp_path / "b",)
 
 
-def test_a_relative_path_is_listed_where_it_leads(
+def test_relative_path_is_listed_as_absolute(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next run may start elsewhere."""
+    """The next run may have another working directory."""
     monkeypatch.chdir(tmp_path)
     Registry(state).add(Path("certs"))
     assert Registry(state).known() == (tmp_path / "certs",)
 
 
-def test_an_entry_is_never_followed(state: Path, tmp_path: Path) -> None:
-    """A credential that is gone stays listed until somebody decides what that means."""
+def test_entry_is_never_followed(state: Path, tmp_path: Path) -> None:
+    """A credential that is gone stays listed."""
     Registry(state).add(tmp_path / "gone")
     assert Registry(state).known() == (tmp_path / "gone",)
 
 
-def test_many_runs_at_once_lose_no_entry(state: Path, tmp_path: Path) -> None:
-    """Each adds a link of its own, also while the directories are being made."""
+def test_concurrent_runs_lose_no_entry(state: Path, tmp_path: Path) -> None:
+    """They also create the directories concurrently."""
     paths = [tmp_path / f"{number:02}" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(Registry(state).add, paths)) == [None] * 40
@@ -65,10 +65,10 @@ def test_many_runs_at_once_lose_no_entry(state: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0, 0o077, 0o777])
-def test_the_list_can_be_read_by_anybody_and_written_by_its_owner(
+def test_list_is_readable_by_all_and_writable_by_its_owner(
     umask: int, state: Path, tmp_path: Path
 ) -> None:
-    """It holds paths and no secret; any umask."""
+    """It holds paths and no secret; the umask does not matter."""
     before = os.umask(umask)
     try:
         Registry(state).add(tmp_path / "certs")
@@ -79,18 +79,16 @@ def test_the_list_can_be_read_by_anybody_and_written_by_its_owner(
 
 
 @pytest.mark.parametrize("place", [".", "credentials"])
-def test_a_list_that_others_could_write_is_not_believed(
-    place: str, state: Path, tmp_path: Path
-) -> None:
-    """What it names is renewed with our rights."""
+def test_list_that_others_could_write_is_rejected(place: str, state: Path, tmp_path: Path) -> None:
+    """Its credentials are renewed with our permissions."""
     Registry(state).add(tmp_path / "certs")
     (state / place).chmod(0o777)
     with pytest.raises(CannotWrite, match="every user can write to"):
         Registry(state).known()
 
 
-def test_a_list_that_cannot_be_read_is_no_empty_list(state: Path, tmp_path: Path) -> None:
-    """Nothing would be renewed, without a word."""
+def test_unreadable_list_is_an_error(state: Path, tmp_path: Path) -> None:
+    """Otherwise nothing would be renewed, silently."""
     Registry(state).add(tmp_path / "certs")
     state.parent.chmod(0)
     me = os.geteuid()
@@ -105,7 +103,7 @@ def test_a_list_that_cannot_be_read_is_no_empty_list(state: Path, tmp_path: Path
 
 
 def test_registry_vouches_for_what_was_requested_last(state: Path, tmp_path: Path) -> None:
-    """For one directory, until it is removed; names that are detected may differ."""
+    """It does so per directory, until it is removed; detected names may differ."""
     registry = Registry(state)
     assert not registry.vouches_for(tmp_path, CLIENT)
     registry.vouch(tmp_path, CLIENT)

@@ -45,7 +45,7 @@ def writing(file: Path, text: str) -> tuple[str, ...]:
 
 
 def test_hooks_run_once_for_each_generation(tmp_path: Path) -> None:
-    """Those of the credential, then those of all; again after a rollback, but not otherwise."""
+    """Those of the credential precede the common ones; a rollback runs them again."""
     out, log = tmp_path / "out", tmp_path / "log"
     record = replace(CLIENT, hooks=(writing(log, "own"), writing(log, "second")))
     running = replace(RUNNING, common=(writing(log, "common"),))
@@ -62,15 +62,15 @@ def test_hooks_run_once_for_each_generation(tmp_path: Path) -> None:
     assert log.read_text().split() == ["own", "second", "common"] * 3
 
 
-def test_a_credential_without_hooks_has_nothing_pending(tmp_path: Path) -> None:
+def test_credential_without_hooks_has_nothing_pending(tmp_path: Path) -> None:
     """Nothing is written either."""
     put(tmp_path, 1, CLIENT)
     assert run(tmp_path) == Settled()
     assert not (tmp_path / ".dockertls" / pending.NAME).exists()
 
 
-def test_a_hook_that_failed_runs_again_until_it_succeeds(tmp_path: Path) -> None:
-    """What failed, why and when is remembered; so is what is served meanwhile."""
+def test_failed_hook_runs_again_until_it_succeeds(tmp_path: Path) -> None:
+    """The failure and what is served meanwhile are recorded."""
     out, ok = tmp_path / "out", tmp_path / "ok"
     put(out, 1, replace(CLIENT, hooks=(("test", "-e", str(ok)),)))
     failure = run(out).failure
@@ -97,7 +97,7 @@ def test_a_hook_that_failed_runs_again_until_it_succeeds(tmp_path: Path) -> None
 def test_hooks_wait_for_their_window(
     window: str | None, served_until: datetime | None, *, waits: bool, tmp_path: Path
 ) -> None:
-    """Unless the certificate that is served expires before it opens, or that is not known."""
+    """They do not wait if the served certificate would expire before it opens."""
     out, log = tmp_path / "out", tmp_path / "log"
     record = replace(
         CLIENT,
@@ -116,15 +116,15 @@ def test_hooks_wait_for_their_window(
     assert log.read_text().split() == ["ran"] * 2
 
 
-def test_the_first_hooks_wait_for_no_window(tmp_path: Path) -> None:
-    """Nobody serves anything yet."""
+def test_first_hooks_wait_for_no_window(tmp_path: Path) -> None:
+    """No certificate is served yet."""
     record = replace(CLIENT, hooks=(("true",),), window=parse_window("Sat 02:00-04:00"))
     put(tmp_path, 1, record)
     assert run(tmp_path).ran == (("true",),)
 
 
-def test_a_hook_is_told_which_credential_it_is_about(tmp_path: Path) -> None:
-    """By variables of its own; a path may hold anything but NUL."""
+def test_hook_gets_variables_about_its_credential(tmp_path: Path) -> None:
+    """A path may have any byte but NUL."""
     out, log = tmp_path / "o ut", tmp_path / "log"
     put(out, 1, replace(CLIENT, hooks=(("sh", "-c", f"env | grep ^DOCKERTLS_ > {log}"),)))
     run(out)
@@ -141,7 +141,7 @@ def test_a_hook_is_told_which_credential_it_is_about(tmp_path: Path) -> None:
 
 
 def test_root_runs_no_hook_that_an_administrator_planted(shared_directory: Path) -> None:
-    """Whoever may write to the directory can put another request there, but no command of root."""
+    """Who can write to the directory can replace the request, but not run commands as root."""
     needs_root("only root runs hooks of another user")
     log = shared_directory / "log"
     put(shared_directory, 1, replace(CLIENT, hooks=(writing(log, "planted"),)))
@@ -179,7 +179,7 @@ def test_hooks_that_are_requested_meanwhile_run_too(
 def test_one_run_at_a_time_renews_a_credential(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other says so; a swap needs no such turn."""
+    """The second run fails with Locked; a swap does not take this lock."""
     monkeypatch.setattr(store, "LOCK_WAIT", 0.1)
     put(tmp_path, 1, CLIENT)
     place = locate(tmp_path)
@@ -191,8 +191,8 @@ def test_one_run_at_a_time_renews_a_credential(
         pass
 
 
-def test_what_hooks_were_told_is_no_part_of_a_generation(tmp_path: Path) -> None:
-    """It lies beside the request, and anybody may read it."""
+def test_state_of_hooks_is_not_part_of_a_generation(tmp_path: Path) -> None:
+    """It is beside the request, and readable by all."""
     put(tmp_path, 1, replace(CLIENT, hooks=(("true",),)))
     run(tmp_path)
     with reading.opened(str(tmp_path / ".dockertls")) as private:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
-def test_what_is_known_is_what_was_registered(tmp_path: Path) -> None:
-    """Each as the registry reads it; without a list, nothing is."""
+def test_known_credentials_are_those_in_the_registry(tmp_path: Path) -> None:
+    """Without a list, there are none."""
     directory = tmp_path / "state"
     assert (state.known(str(directory)), state.looked_at(str(directory))) == ((), None)
     for name in ("b", os.fsdecode(b"a\n\xff")):
@@ -28,8 +28,8 @@ def test_what_is_known_is_what_was_registered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o777])
-def test_the_last_look_is_remembered(umask: int, tmp_path: Path) -> None:
-    """Over an earlier one, with any umask."""
+def test_last_time_that_vault_was_asked_is_recorded(umask: int, tmp_path: Path) -> None:
+    """It replaces an earlier one, with any umask."""
     before = os.umask(umask)
     try:
         for now in (NOW, NOW + timedelta(hours=1)):
@@ -39,8 +39,8 @@ def test_the_last_look_is_remembered(umask: int, tmp_path: Path) -> None:
         os.umask(before)
 
 
-def test_a_look_is_not_noted_where_others_can_write(tmp_path: Path) -> None:
-    """Nor is a link followed that somebody put there."""
+def test_time_is_not_recorded_where_others_can_write(tmp_path: Path) -> None:
+    """A symlink that another user made is not followed either."""
     directory = tmp_path / "state"
     directory.mkdir()
     (tmp_path / "other").touch()

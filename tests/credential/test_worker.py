@@ -647,7 +647,7 @@ print(*by_worker(locate(Path(sys.argv[1])), work).record.request.names.dns)
 
 
 def test_owner_need_not_be_able_to_read_this_program(home: Path) -> None:
-    """Python may be below /root; names of other scripts need more of it than others."""
+    """Python may be installed below /root; names in other scripts import more of it."""
     as_root()
     names = Names(("xn--bcher-kva.example",))
     put(home, 1, replace(SERVER, owner="nobody", request=replace(SERVER.request, names=names)))

@@ -26,7 +26,7 @@ _EVERY = 30
     [(kind, next(_SERVERS), number) for number, kind in enumerate(KINDS)],
     ids=KINDS,
 )
-def test_killed_renewal_leaves_a_complete_set_and_is_made_up_for(
+def test_killed_renewal_leaves_a_complete_set_and_the_next_completes_it(
     kind: str, server: str, first: int, shared_directory: Path, request: pytest.FixtureRequest
 ) -> None:
     """The next run renews, updates ca.pem or runs hooks, and the one after that does nothing.

@@ -157,7 +157,7 @@ def test_existing_file_is_not_overwritten_by_create(
 
 
 def test_file_is_replaced_with_its_exact_mode(tmp_path: Path) -> None:
-    """Whatever the umask; who has the former file open still reads that."""
+    """The umask does not matter; a reader of the former file keeps its contents."""
     path = tmp_path / "out"
     path.write_text("old")
     umask = os.umask(0o077)
@@ -172,8 +172,8 @@ def test_file_is_replaced_with_its_exact_mode(tmp_path: Path) -> None:
     assert listing(tmp_path) == ["out"]
 
 
-def test_what_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
-    """In a container the next one has the same number."""
+def test_leftover_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
+    """In a container, the next process may have the same pid."""
     (tmp_path / f".out.{os.getpid()}").write_text("half")
     atomic.publish(tmp_path / "out", b"new", 0o644)
     assert listing(tmp_path) == ["out"]
@@ -193,8 +193,8 @@ def _dangling(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, _link, _link_to_stdout, _dangling, Path.mkdir])
-def test_what_is_no_file_stays(make: Callable[[Path], None], tmp_path: Path) -> None:
-    """As /dev/null and /dev/stdout are: root could replace them for all other programs."""
+def test_device_or_link_is_not_replaced(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """Replacing /dev/null or /dev/stdout as root would break all other programs."""
     path = tmp_path / "out"
     make(path)
     before = listing(tmp_path), path.lstat()

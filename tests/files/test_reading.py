@@ -29,8 +29,8 @@ def test_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path, within: in
         reading.read("cert.pem", within)
 
 
-def test_a_file_is_read_up_to_a_limit(tmp_path: Path, within: int) -> None:
-    """To its last byte, and not at all if it has more."""
+def test_file_is_read_up_to_a_limit(tmp_path: Path, within: int) -> None:
+    """A larger file is rejected, not truncated."""
     content = b"x" * reading.LARGEST
     (tmp_path / "file").write_bytes(content)
     assert reading.read("file", within) == content
@@ -40,7 +40,7 @@ def test_a_file_is_read_up_to_a_limit(tmp_path: Path, within: int) -> None:
 
 
 def test_executables_are_found_by_name(tmp_path: Path) -> None:
-    """Neither hidden files nor what is no executable file; a link that leads nowhere is one."""
+    """Hidden and other files are skipped; a dangling symlink is not."""
     folder = tmp_path / "hooks.d"
     assert reading.executables(str(folder)) == []
     folder.mkdir()
@@ -52,8 +52,8 @@ def test_executables_are_found_by_name(tmp_path: Path) -> None:
     assert reading.executables(str(folder)) == [f"{folder}/{name}" for name in "abc"]
 
 
-def test_a_link_is_followed_unless_that_is_refused(tmp_path: Path, within: int) -> None:
-    """Somebody else may have put it there."""
+def test_symlink_is_followed_unless_that_is_refused(tmp_path: Path, within: int) -> None:
+    """Another user may have made it."""
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "file").write_text("here")
     assert reading.read("link", within) == b"here"

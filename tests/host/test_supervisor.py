@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("abstract", [False, True])
 def test_states_are_one_message(tmp_path: Path, *, abstract: bool) -> None:
-    """A line each."""
+    """Each is a line of it."""
     name = f"{secrets.token_hex(8)}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0{name}" if abstract else name)
@@ -28,8 +28,8 @@ def test_states_are_one_message(tmp_path: Path, *, abstract: bool) -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/none"}])
-def test_nobody_need_listen(variables: dict[str, str]) -> None:
-    """Without a supervisor, or if it is gone, nothing happens."""
+def test_missing_supervisor_is_ignored(variables: dict[str, str]) -> None:
+    """So is one that is gone."""
     Supervisor(variables).tell("READY=1")
 
 
@@ -46,6 +46,6 @@ def test_nobody_need_listen(variables: dict[str, str]) -> None:
         ({"WATCHDOG_USEC": "9" * 5000}, None),
     ],
 )
-def test_watchdog_of_this_process(variables: dict[str, str], interval: timedelta | None) -> None:
-    """Half of its time; a variable that is meant for another process is ignored."""
+def test_watchdog_interval_is_halved(variables: dict[str, str], interval: timedelta | None) -> None:
+    """A variable for another process is ignored."""
     assert Supervisor(variables).interval == interval

@@ -25,12 +25,12 @@ PROGRAM = Program(("/opt/a/bin/x",), (Path("/opt/a/bin/x"),))
     ],
 )
 def test_words_are_quoted(word: str, quoted: str) -> None:
-    """Specifiers, too."""
+    """Specifiers are escaped."""
     assert systemd.quote(word) == quoted
 
 
-def test_a_path_with_a_line_break_is_refused() -> None:
-    """It would become a setting of its own."""
+def test_path_with_a_line_break_is_refused() -> None:
+    """It would become another setting."""
     with pytest.raises(InvalidInput, match="cannot contain"):
         units.texts(PROGRAM, [Path("/srv/a\nExecStartPre=/bin/sh")])
 
@@ -40,14 +40,14 @@ def test_a_path_with_a_line_break_is_refused() -> None:
     [("/srv/tls", "true"), ("/root/.docker", "read-only"), ("/home/a/.docker", "read-only")],
 )
 def test_homes_are_visible_only_if_needed(place: str, visible: str) -> None:
-    """For a credential there, or for the program itself."""
+    """They are needed for a credential there, or for the program itself."""
     service = units.texts(PROGRAM, [Path(place)])[units.SERVICE]
     assert f"\nProtectHome={visible}\n" in service
     service = units.texts(Program(PROGRAM.command, (Path(place),)), [])[units.SERVICE]
     assert f"\nProtectHome={visible}\n" in service
 
 
-def test_a_service_may_write_below_what_it_knows() -> None:
+def test_service_may_write_only_below_known_directories() -> None:
     """And nowhere else."""
     service = units.texts(PROGRAM, [Path("/srv/tls")])[units.SERVICE]
     assert units.may_write(service, Path("/srv/tls"))

@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 _MOUNTS: Rows = (
     (
-        "a Vault that cannot be reached is waited for once",
+        "an unreachable Vault costs one timeout",
         "            self._failures.append(failure)\n",
         "",
     ),
     (
-        "a login that was denied does not keep anyone from reading",
+        "a denied login does not prevent reads",
         "if with_token or isinstance(failure, _UNAVAILABLE):",
         "if True:",
     ),
     (
-        "a login that was denied is not tried again",
+        "a denied login is not repeated",
         "if with_token or isinstance(failure, _UNAVAILABLE):",
         "if isinstance(failure, _UNAVAILABLE):",
     ),
@@ -40,17 +40,17 @@ _RENEW: Rows = (
 )
 _CHANGES: Rows = (
     (
-        "a name that a role refuses now is told",
+        "a name that a role now refuses is a warning",
         "if refused := [name for name in lost if name in issued.dropped_names]:",
         "if refused := []:",
     ),
     (
-        "a name that the machine lost is told",
+        "a lost name of the machine is a warning",
         "if gone := [name for name in lost if name not in refused]:",
         "if False:",
     ),
     (
-        "a key that cannot be reused is told",
+        "a key that cannot be reused is a warning",
         "        if record.reuse_key:\n",
         "        if False:\n",
     ),
@@ -68,14 +68,14 @@ _BESIDE: Rows = (
 )
 _DISK: Rows = (
     (
-        "a full disk leaves no generation that nobody uses",
+        "a full disk leaves no unused generation",
         "if generations.in_use(places.private, places.generations) != name:",
         "if False:",
     ),
 )
 _SETTLED: Rows = (
     (
-        "what was installed is told even if its hooks cannot be remembered",
+        "a renewal is reported even if its hooks cannot be recorded",
         "except DockerTLSError as error:  # what was installed stays installed",
         "except KeyError as error:",
     ),
@@ -106,12 +106,12 @@ _WATCH: Rows = (
     ),
     ("it asks Vault every hour", "_Interval(now, LOOK)", "_Interval(now, 24 * LOOK)"),
     (
-        "a clock that was set back holds nothing up",
+        "a clock that was set back delays nothing",
         "return not self.start <= now < self.start + self.length",
         "return now >= self.start + self.length",
     ),
     (
-        "a look without Vault is repeated soon",
+        "Vault is asked again soon after an outage",
         "if not all(each.vault_asked or each.error for each in done):",
         "if False:",
     ),
@@ -123,29 +123,33 @@ _WATCH: Rows = (
         "if failed or stuck:",
         "if failed:",
     ),
-    ("one that fails delays no other", "if directory not in held and", "if not held and"),
+    ("a failing credential delays no other", "if directory not in held and", "if not held and"),
     (
         "a short-lived certificate is tried more often",
         "(each.valid_until - each.renewal_due) * _SHARE",
         "_LONGEST_PAUSE",
     ),
-    ("a wrong setting ends it at the start", "            if starts:\n", "            if False:\n"),
+    (
+        "an invalid setting ends it at the start",
+        "            if starts:\n",
+        "            if False:\n",
+    ),
     ("pending hooks wait for their window", "pending.waiting_until or now", "now"),
 )
 _BAR: Rows = (
-    ("no bar for a few", "total >= _A_HANDFUL and", "True and"),
+    ("a few renewals have no bar", "total >= _A_HANDFUL and", "True and"),
     (
         "no bar in a log",
         "_A_HANDFUL and streams.is_styled(sys.stderr) and not",
         "_A_HANDFUL and not",
     ),
     (
-        "the bar is quiet",
+        "--quiet suppresses the bar",
         "streams.is_styled(sys.stderr) and not preferences.quiet\n    return ProgressBar",
         "streams.is_styled(sys.stderr)\n    return ProgressBar",
     ),
     (
-        "hooks print below no bar",
+        "hooks do not print into the bar",
         "        self._progress.stop()\n\n\ndef progress_bar",
         "        pass\n\n\ndef progress_bar",
     ),
@@ -194,7 +198,7 @@ _TICK: Rows = (
 )
 _SELECTION: Rows = (
     (
-        "a renewal of one directory says nothing of the others",
+        "a renewal of one directory does not count for the others",
         "if not self.named and done.renewals",
         "if done.renewals",
     ),
@@ -207,7 +211,7 @@ _STAYS: Rows = (
         "            if not self._written:\n",
         "            if True:\n",
     ),
-    ("`needs-renewal` knows of its looks", "            _note_look(selection, done)\n", ""),
+    ("`needs-renewal` knows when it asked Vault", "            _note_look(selection, done)\n", ""),
 )
 _SUPERVISOR: Rows = (
     ("abstract sockets are reached", "address.startswith(_ABSTRACT)", "False"),

@@ -75,7 +75,7 @@ _SETTLE: Rows = (
 )
 _PENDING: Rows = (
     (
-        "what nobody serves yet waits for nothing",
+        "the first hooks do not wait for a window",
         "if window is None or end is None:",
         "end = end or now.max.replace(tzinfo=now.tzinfo)\n        if window is None:",
     ),
@@ -88,7 +88,7 @@ _PENDING: Rows = (
 _HOOKS: Rows = (
     ("a hook that fails is an error", "if process.returncode > 0:", "if False:"),
     ("a hook that was killed is an error", "if process.returncode < 0:", "if False:"),
-    ("a hook does not run for ever", "if time.monotonic() > deadline:", "if False:"),
+    ("a hook has a timeout", "if time.monotonic() > deadline:", "if False:"),
     ("what a hook started is ended with it", "start_new_session=True", "start_new_session=False"),
     ("a hook does not read root's terminal", "or not os.isatty(2)", "or True"),
     ("a hook reads nothing", "stdin=subprocess.DEVNULL", "stdin=None"),

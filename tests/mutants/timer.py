@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 _TIMER: Rows = (
     (
-        "a service that would log in with a token of nobody is refused",
+        "a service without a token file is refused",
         'if chosen.method is Method.TOKEN and "token_file" not in service.origins:',
         "if False:",
     ),

@@ -53,17 +53,17 @@ def older(by: int, *names: str) -> Issued:
         (["other.example"], None, None),
     ],
 )
-def test_daemon_is_asked_only_where_its_certificate_is_for(
+def test_daemon_is_asked_only_at_a_name_of_its_certificate(
     names: list[str], known: Endpoint | None, expected: Endpoint | None
 ) -> None:
-    """At DOCKER_HOST, or on this host; otherwise nowhere."""
+    """That is DOCKER_HOST or this host; otherwise no daemon is asked."""
     here = Names(("this.example",), ("192.0.2.1",))
     certificate = ROOT.server(*names).certificate
     assert wire.endpoint_of(certificate, known, lambda: here) == expected
 
 
 def test_names_of_this_host_are_detected_only_if_they_matter() -> None:
-    """That may take a DNS lookup."""
+    """Detection may take a DNS lookup."""
 
     def detect() -> Names:
         raise AssertionError
@@ -98,8 +98,8 @@ def test_certificate_is_seen_without_one_and_without_a_request(
 
 
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
-def test_certificate_is_seen_although_we_are_rejected(version: int, tmp_path: Path) -> None:
-    """As by dockerd with tlsverify."""
+def test_certificate_is_seen_even_if_the_daemon_rejects_us(version: int, tmp_path: Path) -> None:
+    """Dockerd with tlsverify does so."""
     issued = ROOT.server()
     files = write_credential(tmp_path / "tls", ROOT.pem, issued)
     with servers.talking(servers.asking(files, authorities=None, maximum=version)) as port:
@@ -128,8 +128,8 @@ def test_port_without_tls_has_no_certificate(talk: Callable[[socket.socket], Non
     )
 
 
-def test_certificate_that_cannot_be_read_is_no_certificate(tmp_path: Path) -> None:
-    """OpenSSL takes a BIT STRING for a name, and cryptography does not."""
+def test_certificate_that_cannot_be_parsed_is_unreachable(tmp_path: Path) -> None:
+    """OpenSSL accepts a BIT STRING as a name, and cryptography does not."""
     odd = Authority.create("an odd root")
     issued = Issued(odd.certificate, odd.key)
     files = write_credential(tmp_path / "tls", ROOT.pem, issued)
@@ -141,13 +141,13 @@ def test_certificate_that_cannot_be_read_is_no_certificate(tmp_path: Path) -> No
 
 
 def test_silent_port_ends_with_the_timeout() -> None:
-    """It has no certificate either."""
+    """No certificate is seen."""
     with servers.silent() as port:
         assert wire.look(at(port), SHORT).certificate is None
 
 
 def test_closed_port_is_unreachable() -> None:
-    """With the reason of the system."""
+    """The reason is that of the system."""
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     seen = wire.look(at(port), LONG)

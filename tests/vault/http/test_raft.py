@@ -229,8 +229,8 @@ def test_login_through_a_standby_is_usable_at_once(raft: Raft) -> None:
             assert lookup(opened).policies == ("default",)
 
 
-def test_every_renewal_of_a_run_survives_the_leader(raft: Raft, tmp_path: Path) -> None:
-    """It is killed in the middle of a run, which goes on with the next one."""
+def test_run_of_renewals_survives_the_loss_of_the_leader(raft: Raft, tmp_path: Path) -> None:
+    """The leader is killed in the middle; the run continues with the next one."""
     work = prepared(raft, tmp_path)
     numbers = range(3 * BEFORE)
     for number in numbers:
