@@ -247,7 +247,11 @@ def test_rollback_runs_the_hooks(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--hook", "true; true", "no shell runs 'true; true', so ';' has no special meaning"),
+        (
+            "--hook",
+            "true; true",
+            "'true; true' is not run by a shell, so ';' has no special meaning",
+        ),
         ("--hook", "", "it is empty"),
         ("--hook", "no-such-program", "no executable 'no-such-program'"),
         ("--hook", "./here", "./here is relative"),

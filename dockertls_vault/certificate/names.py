@@ -158,7 +158,7 @@ def _to_ascii(name: str, original: str) -> str:
 
 
 def prepare() -> None:
-    """Import what the names of other scripts need, for a thread that may not import it itself."""
+    """Import what parsing a name in another script needs, for a thread that cannot import it."""
     _label_to_ascii("\N{LATIN SMALL LETTER U WITH DIAERESIS}", "")
 
 

@@ -1,4 +1,4 @@
-"""The health file of a process that stays: whether renewals succeed, and since when they do not."""
+"""The health file of `renew --watch`: whether renewals succeed, or since when they fail."""
 
 from __future__ import annotations
 

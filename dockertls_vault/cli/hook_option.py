@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NONE = "none"
 _LARGEST = 1 << 16  # bytes
-_SCRIPT = "write a script, and name it"
+_SCRIPT = "write a script, and give its path"
 _QUOTED = re.compile(r"'[^']*'|\\.", re.DOTALL)
 _DOUBLE_QUOTED = re.compile(r'"[^"]*"', re.DOTALL)
 _EXPANDED = re.compile(r"[$`]")
@@ -25,10 +25,10 @@ _OPERATORS = re.compile(r"[;|&<>()*?~\n]")
 
 
 def parse_hooks(texts: Sequence[str], path: str | None) -> tuple[Command, ...]:
-    """Return the commands that ``texts`` name; ``none`` alone is for no hook.
+    """Return the commands that ``texts`` name; a single ``none`` is for no hook.
 
-    A program without a slash is looked up on ``path``, so that it is the same one whatever the
-    PATH of a timer is. Raises InvalidInput if it cannot be run, or if the command needs a shell.
+    A program without a slash is looked up on ``path`` now, because the PATH of a timer may differ.
+    Raises InvalidInput if it cannot be run, or if the command needs a shell.
     """
     if list(texts) == [NONE]:
         return ()
@@ -37,7 +37,7 @@ def parse_hooks(texts: Sequence[str], path: str | None) -> tuple[Command, ...]:
 
 
 def _refuse_unkept(texts: Sequence[str]) -> None:
-    """Refuse what request.json cannot hold."""
+    """Refuse what request.json cannot store."""
     try:
         size = sum(len(text.encode()) for text in texts)
     except UnicodeEncodeError:
@@ -51,7 +51,7 @@ def _parse(text: str, path: str | None) -> Command:
     needing = _EXPANDED.search(unquoted) or _OPERATORS.search(_DOUBLE_QUOTED.sub("", unquoted))
     if needing is not None:
         raise InvalidInput(
-            f"--hook: no shell runs {text!r}, so {needing[0]!r} has no special meaning in it",
+            f"--hook: {text!r} is not run by a shell, so {needing[0]!r} has no special meaning",
             hint=f"quote it, or use a shell: --hook {shlex.quote(shlex.join(['sh', '-c', text]))}",
         )
     try:

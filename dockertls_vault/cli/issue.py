@@ -89,7 +89,7 @@ WindowOption = Annotated[
     typer.Option(
         metavar="TIMES",
         help="When hooks may run, such as 'Sat 02:00-04:00' or 'Mon..Fri 22:00-06:00'; "
-        f"'{NONE}' for at any time.",
+        f"'{NONE}' for any time.",
     ),
 ]
 ReuseKeyOption = Annotated[

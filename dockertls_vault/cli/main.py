@@ -45,8 +45,8 @@ ALTERNATIVES = {
     "ca.pem",
 }
 EXIT_USAGE = 2
-# The status of any failure of these commands: 255 fails a systemd unit as its ExecCondition=, and
-# any other but 0 would skip it in silence.
+# The status of any failure of these commands: as ExecCondition=, 255 fails a systemd unit, whereas
+# 1 to 254 would silently skip it.
 FAILURES = {"needs-renewal": 255}
 # Typer's base class for usage errors; its name differs between releases.
 _UsageError = cast("type[Exception]", typer.BadParameter.__base__)

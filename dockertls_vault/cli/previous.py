@@ -62,7 +62,7 @@ class Previous:
         return self if same else Previous(None)
 
     def report(self) -> None:
-        """Log what was taken over, as the options that would request it."""
+        """Log the options that were taken over, so that they can be pasted."""
         if self._taken:
             logger.info("as requested before: %s", " ".join(self._taken))
 

@@ -38,7 +38,7 @@ _STYLES = {
     "critical": "bold red",
 }
 _STYLE_OF_THE_REST = "red"
-# From how many steps on a progress bar is worth its line.
+# A progress bar is only shown for at least this many steps.
 _A_HANDFUL = 5
 _BAR_WIDTH = 20  # characters
 
@@ -61,7 +61,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Bar:
-    """A text; on a terminal a bar follows, of which ``share`` (0 to 1) is filled, and a note."""
+    """A text, followed on a terminal by a bar that is filled to ``share`` (0 to 1), and a note."""
 
     text: str
     share: float
@@ -72,8 +72,7 @@ class Bar:
 class Blocks:
     """A table whose rows are too wide for a terminal, where each is a block of fields.
 
-    The first two cells, of which the first decides the color, are its heading, and what is empty
-    is left out.
+    The first two cells are its heading, and the first decides the color. Empty cells are left out.
     """
 
     columns: Sequence[str]
@@ -250,8 +249,8 @@ def spinner(preferences: Preferences) -> Spinner | None:
 class ProgressBar(logging.Handler):
     """A progress bar on stderr, which also shows what the command is waiting for.
 
-    Messages appear above it. A logged one hides it until the next step is done, because what
-    follows may be the output of a hook, which does not know of the bar.
+    Messages appear above it. A logged one hides it until the next step is done, because the output
+    of a hook may follow, which would overwrite the bar.
     """
 
     def __init__(self, total: int) -> None:
@@ -284,13 +283,13 @@ class ProgressBar(logging.Handler):
         self._progress.update(self._task, advance=1, refresh=True)
 
     def waiting(self, what: str) -> None:
-        """Show what the command is waiting for, beside the bar."""
+        """Show what the command is waiting for next to the bar."""
         self._waits = True
         self._progress.start()
         self._progress.update(self._task, description=printable(what), refresh=True)
 
     def over(self) -> None:
-        """Show nothing beside the bar."""
+        """Clear the text next to the bar."""
         if self._waits:
             self._waits = False
             self._progress.update(self._task, description="", refresh=True)

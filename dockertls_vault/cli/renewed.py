@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def report(renewal: Renewal) -> None:
-    """Log what became of a credential; that it was renewed is logged by then."""
+    """Log the result for a credential; that it was renewed has already been logged."""
     from dockertls_vault.renew import Action
 
     where = renewal.directory
@@ -37,7 +37,7 @@ def report(renewal: Renewal) -> None:
 
 
 def is_news(renewal: Renewal) -> bool:
-    """Tell whether there is anything to say but that nothing is due."""
+    """Tell whether anything was done, or is pending, or failed."""
     from dockertls_vault.renew import Action
 
     hooks = renewal.hooks
@@ -51,13 +51,13 @@ def is_news(renewal: Renewal) -> bool:
 
 
 def report_news(renewal: Renewal) -> None:
-    """Log what was done with a credential, if anything was."""
+    """Log the result for a credential, if it is news."""
     if is_news(renewal):
         report(renewal)
 
 
 def show_news(done: Sequence[Renewal], preferences: Preferences) -> None:
-    """Print the result of one of many runs, if it did anything: as JSON in one line."""
+    """Print the news of one of many runs; JSON is on one line."""
     from dockertls_vault.renew_all import Renewals
 
     news = Renewals(tuple(filter(is_news, done)))
@@ -84,7 +84,7 @@ def show(done: Renewals, preferences: Preferences) -> None:
 
 
 def worst(errors: Sequence[DockerTLSError]) -> DockerTLSError:
-    """Return the error that decides the exit status: one that a retry may not mend, if any."""
+    """Return the error that decides the exit status: if any, one that a retry may not fix."""
     return min(errors, key=lambda error: isinstance(error, TryAgain))
 
 

@@ -1,4 +1,4 @@
-"""Run the hooks after ``issue`` and ``rollback``, and say what became of them."""
+"""Run the hooks after ``issue`` and ``rollback``, and report the result."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`needs-renewal` without the rest of the program, which takes ten times as long to import.
 
-The console script tries this first. Whatever is out of the ordinary is left to the program: other
-options, and errors, which it reports as it reports all.
+The console script tries this first, and leaves other options and all errors to the program, which
+reports them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def find(directories: Sequence[str], environ: Mapping[str, str]) -> tuple[Answer
 
 
 def state_directory(environ: Mapping[str, str]) -> str | None:
-    """Return where the host's credentials are listed, None if a configuration file may say it."""
+    """Return where the host's credentials are listed, None if a configuration file may name it."""
     given = environ.get("DOCKERTLS_STATE_DIR")
     if not given and any(map(_may_say, places.config_files(environ))):
         return None
@@ -67,7 +67,7 @@ def state_directory(environ: Mapping[str, str]) -> str | None:
 
 
 def words(answers: Sequence[Answer]) -> list[str]:
-    """Return what to tell a person: why a renewal is needed, or when one is due."""
+    """Return the text for people: why a renewal is needed, or when one is due."""
     if not answers:
         return []
     if overall(answers) is not Need.NOT_DUE:
@@ -78,7 +78,7 @@ def words(answers: Sequence[Answer]) -> list[str]:
 
 
 def _may_say(file: str) -> bool:
-    """Tell whether a configuration file may hold the setting; what is unreadable may."""
+    """Tell whether a configuration file may have the setting; an unreadable one may."""
     try:
         return _SETTING in reading.read(file)
     except (FileNotFoundError, NotADirectoryError):
@@ -88,5 +88,5 @@ def _may_say(file: str) -> bool:
 
 
 def _is_plain(argument: str) -> bool:
-    """Tell whether it is a path as it stands: neither an option, nor below a home directory."""
+    """Tell whether it is a path without ``~``, and not an option."""
     return bool(argument) and argument[0] not in "-~"

@@ -31,8 +31,8 @@ def install(
 ) -> None:
     """Print the plan that installs the timer, and apply it unless this is a dry run.
 
-    ``others`` are the values of the options that cannot be combined with it; ``wanted`` is false if
-    --install-timer itself was not given.
+    ``others`` are the values of options that cannot be combined with it; ``wanted`` is whether
+    --install-timer was given.
     """
     from dockertls_vault import timer
     from dockertls_vault.credential.registry import Registry

@@ -41,7 +41,7 @@ def watch(
     policy: Callable[[], Policy],
     health_file: Path | None,
 ) -> None:
-    """Renew what is selected until a signal ends it; SIGHUP has everything looked at, at once."""
+    """Renew what is selected until a signal ends it; SIGHUP makes it check everything at once."""
     from dockertls_vault.watch import TICK
     from dockertls_vault.watch import watch as rounds
 
@@ -58,7 +58,7 @@ def watch(
             supervisor.tell("READY=1", f"STATUS={_summary(done)}")
             supervisor.keep_alive()
     supervisor.tell("STOPPING=1")
-    logger.info("ending, as a signal asked for")
+    logger.info("stopped by a signal")
 
 
 def _work(
@@ -68,9 +68,9 @@ def _work(
     policy: Callable[[], Policy],
     supervisor: Supervisor,
 ) -> Work:
-    """Return what is done in each round, in a session that lasts no longer than the round.
+    """Return the functions for a watch, with a new session for each round.
 
-    The first session raises NoToken if there is nothing to log in with.
+    The first session raises NoToken if there is no way to log in.
     """
     from dockertls_vault.renew_all import renew_all
     from dockertls_vault.watch import Work, due_at
@@ -94,7 +94,7 @@ def _work(
 
 
 def _note_look(selection: Selection, done: Round) -> None:
-    """Note that a round looked at everything, if it did, which spares `needs-renewal` to ask."""
+    """Record that a round checked everything, if it did, for `needs-renewal`."""
     from dockertls_vault.renew_all import Renewals
 
     if len(done.done) < done.count:
@@ -106,7 +106,7 @@ def _note_look(selection: Selection, done: Round) -> None:
 
 
 class _Seen:
-    """What others see of the rounds: the health file, and a line when that changes."""
+    """What others see of the rounds: the health file, and a message if the summary changes."""
 
     def __init__(self, health_file: Path | None) -> None:
         self._file = health_file
@@ -114,7 +114,7 @@ class _Seen:
         self._logged: str | None = None
 
     def note(self, done: Round) -> None:
-        """Write the health file; only the first time, a failure is an error."""
+        """Write the health file; a failure is an error only the first time."""
         summary = _summary(done)
         if summary != self._logged:
             self._logged = summary
@@ -131,7 +131,7 @@ class _Seen:
 
 
 def _summary(done: Round) -> str:
-    """Return how it is, in one line."""
+    """Return the state in one line."""
     watched = f"watching {done.count} credential{'' if done.count == 1 else 's'}"
     due = "" if done.next_due is None else f", the next is due at {format_time(done.next_due)}"
     if done.failing_since is None:

@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 class Condition:
     """A credential: what was requested, what is in use, and what is wrong with it.
 
-    ``worker`` is the user whose permissions are used in ``place``, ``owner`` the user who can write
-    what is read here. ``generation`` is the name of
-    the one in use, None if there is none; ``due`` says when it is due, None if that is known only
-    from its certificate; ``hooks`` for which generation the hooks ran to the end; ``damage`` what
-    was lost or changed since it was installed.
+    ``worker`` is the user whose permissions are used in ``place``, ``owner`` the user who owns its
+    private directory. ``generation`` is the name of the one in use, None if there is none; ``due``
+    says when it is due, None if that is known only from its certificate; ``hooks`` for which
+    generation the hooks have succeeded; ``damage`` what was lost or changed since it was installed.
     """
 
     place: Placement
@@ -57,7 +56,7 @@ def read(place: Placement) -> Condition:
         raise ValueError("the placement has no worker")
     directory = place.directory.resolve()
     try:
-        # The generation first: one that is put in use meanwhile has hooks of its own.
+        # The generation first: if another is put in use meanwhile, its hooks stay pending.
         shown = glance.look(str(directory))
         with reading.opened(str(directory / PRIVATE)) as private:
             requested = record.read_private(place.directory, private)

@@ -136,9 +136,9 @@ def _run(command: Command, environment: Mapping[str, str], timeout: timedelta, u
 
 @contextmanager
 def _output(uid: int) -> Iterator[int]:
-    """Yield a descriptor of our stderr, to which the user may write, but no more.
+    """Yield a descriptor of our stderr to which the user can only write.
 
-    That of a terminal can be read as well: a hook of another user would see what root types.
+    A terminal's is readable, too, so that a hook of another user could read what root types.
     """
     if uid == os.geteuid() or not os.isatty(2):
         yield 2

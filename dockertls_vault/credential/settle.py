@@ -118,14 +118,14 @@ def settle(
 
 
 def _refuse_planted(found: Condition) -> None:
-    """Refuse hooks that were written by a user with whose permissions they would not run.
+    """Refuse hooks that were written by another user than the one as whom they would run.
 
-    Members of the group of administrators can replace our directory in that of root.
+    Members of the group of administrators can replace the private directory in root's.
     """
     if found.owner not in {0, found.worker}:
         owner, path = user_name(found.owner), found.place.directory / PRIVATE
         raise ConflictingState(
-            f"the hooks do not run, since {path} belongs to {owner}",
+            f"refusing to run the hooks: {path} belongs to {owner}",
             hint=f"remove {path}, and issue the certificate again",
         )
 

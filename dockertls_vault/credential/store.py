@@ -252,7 +252,7 @@ def _locked(
 ) -> Iterator[tuple[int, int]]:
     """Open and lock the directory and its private one; with ``make``, create what is missing.
 
-    Without, a credential that was removed meanwhile stays removed; raises FileNotFoundError.
+    Without ``make``, raises FileNotFoundError: a credential that was removed stays removed.
     """
     with (
         walk.open_directory(

@@ -56,7 +56,7 @@ def by_worker(placement: Placement, work: Callable[[Placement], T], *, make: boo
             # Another run may since have created the directory for the owner.
             if not _is_owned(placement, make=False):
                 raise
-    names.prepare()  # its names are read from a record as the owner, who may not read this package
+    names.prepare()  # parsing a record may import more, and the owner may not be able to read that
     # Files created as the owner belong to the owner, so there is no uid to set.
     return fsuid.as_user(owner, partial(work, replace(placement, worker=owner, uid=atomic.KEEP)))
 

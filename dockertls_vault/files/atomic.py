@@ -56,7 +56,7 @@ def publish(path: Path, content: bytes, mode: int) -> None:
     """Replace the file at ``path``, which is no secret; raises OSError.
 
     A reader sees the former file or this one, complete. It is staged beside it, hidden. A device, a
-    pipe or a link stays: without /dev/null or /dev/stdout no other program would work.
+    pipe or a symlink is refused: replacing /dev/null or /dev/stdout would break other programs.
     """
     staged = f".{path.name}.{os.getpid()}"
     with opened(os.path.realpath(path.parent)) as within:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ABSTRACT = "@"
-# Of a watchdog: more than zero, and no longer than a timedelta can be.
+# The interval of a watchdog: positive, and within the range of a timedelta.
 _MICROSECONDS = re.compile(r"[1-9][0-9]{0,17}")
 _PATIENCE = 1.0  # seconds, for a supervisor that is behind with reading
 

@@ -51,7 +51,7 @@ def test_command_is_split_as_a_shell_would(text: str, arguments: tuple[str, ...]
 )
 def test_command_that_needs_a_shell_is_refused(text: str) -> None:
     """The hint has a command that works, because no shell expands the one given."""
-    with pytest.raises(InvalidInput, match="no shell runs") as raised:
+    with pytest.raises(InvalidInput, match="not run by a shell") as raised:
         parse_hooks([text], PATH)
     assert "sh -c" in raised.value.hint
 

@@ -129,7 +129,7 @@ def test_signal_ends_it_cleanly(fleet: Fleet, tmp_path: Path, number: int) -> No
         process.send_signal(number)
         _, said = process.communicate(timeout=LIMIT)
     assert process.returncode == 0
-    assert said.splitlines()[-1] == "ending, as a signal asked for"
+    assert said.splitlines()[-1] == "stopped by a signal"
     assert run(["needs-renewal"]) == Need.NOT_DUE
 
 

@@ -1,7 +1,7 @@
-"""Whether a daemon on this host presents the certificate that is on its disk.
+"""Whether a daemon on this host presents the certificate on disk.
 
-dockerd reads its files only at startup (moby#23936), so it may not. To see its certificate takes no
-client certificate, and none is sent.
+dockerd reads its files only at startup (moby#23936), so it may present an older one. No client
+certificate is needed to see it, and none is sent.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ NOT_ASKED = Wire(
 def endpoint_of(
     certificate: Certificate, known: Endpoint | None, detect: Callable[[], Names]
 ) -> Endpoint | None:
-    """Return where the daemon with this certificate listens, None if nothing says so.
+    """Return where the daemon with this certificate listens, None if that is unknown.
 
     That is ``known``, if the certificate is for its host; else the default port of this host, if
     it is for one of the names that ``detect`` returns, or for the loopback.
