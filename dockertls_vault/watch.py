@@ -150,7 +150,9 @@ class _Watch:
             self._note_failure(frozenset(), now, ())
         else:
             self._note(chosen, done, now)
-        upcoming = [self._due_at(each, now) for each in known if each not in self._failed]
+        # By the clock of now: what was just issued was issued in the future of this round's start.
+        later = self._clock()
+        upcoming = [self._due_at(each, later) for each in known if each not in self._failed]
         return Round(now, done, len(known), min(upcoming, default=None), self._failing_since)
 
     def look_at_once(self) -> None:

@@ -223,6 +223,22 @@ def test_error_of_the_first_round_is_raised() -> None:
     assert done.done
 
 
+def test_renewal_is_judged_by_the_clock_of_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start of the round its certificate did not exist, so it seems to be of the future."""
+    host, issued = Simulation(), START + timedelta(seconds=5)
+
+    def renew(directories: Sequence[Path]) -> Iterator[Renewal]:
+        host.now = issued
+        yield from (Renewal(each, Action.RENEWED, vault_asked=True) for each in directories)
+
+    def due_at(_: Path, now: datetime) -> datetime:
+        return issued + HOUR if now >= issued else now
+
+    monkeypatch.setattr(host, "renew", renew)
+    monkeypatch.setattr(host, "due_at", due_at)
+    assert next(host.rounds()).next_due == issued + HOUR
+
+
 def test_error_of_a_later_round_ends_nothing() -> None:
     """Each attempt logs it, such as a hook that others can now write to, and then pauses."""
     host = Simulation(due={A: START})
