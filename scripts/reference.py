@@ -193,6 +193,9 @@ def _default(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+_SEVERITIES = sorted(Severity, key=lambda found: found.exit_status)
+
+
 def _exit_statuses() -> str:
     parts = [
         "# Exit statuses and errors",
@@ -211,8 +214,9 @@ def _exit_statuses() -> str:
         ),
         "",
         "70 is a bug: please report the traceback. 130, 143 and 129 are SIGINT, SIGTERM, SIGHUP;",
-        "only `dev` without a COMMAND runs until such a signal, and then exits with 0. A usage",
-        "error exits with 2, without JSON. `dev -- COMMAND` exits with the status of its command.",
+        "but `dev` without a COMMAND and `renew --watch` run until a signal, and then exit with 0.",
+        "A usage error exits with 2, without JSON. `dev -- COMMAND` exits with the status of its",
+        "command, and `renew --detailed-exitcode` with 2 if anything was renewed.",
         "",
         "`check` exits with the status of its worst result:",
         "",
@@ -236,7 +240,7 @@ def _exit_statuses() -> str:
         "",
         "| exit status | status |",
         "| --- | --- |",
-        *(f"| {found.exit_status} | `{found.value}` |" for found in Severity),
+        *(f"| {found.exit_status} | `{found.value}` |" for found in _SEVERITIES),
         "",
         "`unknown` is a credential that cannot be read, or a host on which none is known. See",
         "[what is a warning, and what is critical](../how-to/monitor.md#severities).",

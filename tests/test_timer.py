@@ -94,13 +94,15 @@ def shown(host: Host, name: str, unit: str = SERVICE) -> str:
 
 
 def test_sandbox_is_tight(host: Host, pytestconfig: pytest.Config) -> None:
-    """Systemd rates its exposure below 3, as the guide says, and reports no error in a unit."""
+    """The exposure is below 3, and the one in the guide; no unit has an error."""
     for unit in (SERVICE, NOW):
         printed = host.do(f"systemd-analyze security --no-pager {unit}")
         score = re.search(r"Overall exposure level for \S+: ([\d.]+)", printed)
         assert score is not None
         assert float(score[1]) < 3
-        assert f"({score[1]}, and" in " ".join(console.PAGES[PAGE].read_text().split())
+        assert f"exposure as {score[1]} (lower is better)" in " ".join(
+            console.PAGES[PAGE].read_text().split()
+        )
         note(pytestconfig, f"systemd-analyze security {unit}: {score[1]}")
     names = (SERVICE, NOW, TIMER, TARGET)
     assert host.do(f"cd {UNITS}; systemd-analyze verify {' '.join(names)}") == ""
@@ -173,7 +175,7 @@ def test_hook_restarts_docker_in_the_sandbox(host: Host) -> None:
     before = shown(host, "MainPID", "docker.service")
     make_due(host)
     status, journal = start(host)
-    assert (status, "names" in journal) == (0, False), journal
+    assert (status, "this machine" in journal) == (0, False), journal
     assert shown(host, "MainPID", "docker.service") not in {"0", before}
     assert shown(host, "ActiveState", "docker.service") == "active"
 

@@ -1,4 +1,4 @@
-"""Many credentials on one host: renewed in one run or one by one, and by a process that stays."""
+"""Many credentials on one host: renewed in one run, one by one, and by `renew --watch`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .gauge import Gauge
 
 COUNT = 200
-# A day of a certificate of one hour, which is renewed every 40 minutes, with a look every hour.
+# A day of an hour-long certificate, renewed every 40 minutes; Vault is asked every hour.
 TICKS = 24 * 60
 EVERY = 24
 _RUNNING = Running({}, timedelta(minutes=1))
@@ -68,7 +68,7 @@ def measured(server: DevVault, path: str, directory: Path) -> str:
 
 
 def runs(server: DevVault, gauge: Gauge, path: str, directory: Path) -> dict[str, Usage]:
-    """Return what it takes to renew all in one run, and in a run each."""
+    """Return the cost of renewing all in one run, and in one run each."""
     chosen = issued(server, directory, COUNT)
     command = str(Path(sys.executable).with_name("dockertls-vault"))
     environment = {
@@ -132,7 +132,7 @@ def _watch_a_day(
 def issued(
     server: DevVault, directory: Path, count: int, ttl: timedelta = timedelta(hours=1)
 ) -> list[Path]:
-    """Issue client certificates, each in a directory of its own, and return those."""
+    """Issue client certificates, each in its own directory; return the directories."""
     found = []
     with mounts.session(server) as session:
         pki = PKI(session, MOUNT)

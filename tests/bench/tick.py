@@ -1,4 +1,4 @@
-"""A tick of a timer with nothing due, against a Python that does nothing.
+"""A tick of a timer with nothing due, against a Python process that does nothing.
 
 ``python -m tests.bench.tick`` measures only this.
 """
@@ -51,7 +51,7 @@ def measured(directory: Path) -> str:
 
 
 def prepare(directory: Path, state: Path) -> None:
-    """Install credentials that are not due for days, as if `renew` had just looked."""
+    """Install credentials that are not due for days, as if `renew` had just asked Vault."""
     now = datetime.now(UTC)
     registry = Registry(state)
     for number in range(CREDENTIALS):
