@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from .certificate.request import Purpose
 from .credential import condition, contents, hooks, settle, store
 from .credential.causes import Cause, Reason
 from .credential.due import Due
@@ -57,7 +58,8 @@ class Renewal:
     """What was done with the credential in ``directory``, and why.
 
     ``valid_until`` and ``renewal_due`` are of the certificate in use afterwards, in UTC, None if
-    unknown. ``vault_asked`` is whether Vault answered all that a renewal may depend on.
+    unknown. ``needs_restart`` is whether a server's certificate was replaced and no hook restarts
+    its daemon; ``vault_asked`` is whether Vault answered all that a renewal may depend on.
     """
 
     directory: Path
@@ -68,6 +70,7 @@ class Renewal:
     hooks: Settled = field(default_factory=Settled)
     error: DockerTLSError | None = None
     vault_asked: bool = False
+    needs_restart: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -185,7 +188,16 @@ def _run_hooks(place: Placement, done: Renewal, running: Running, now: datetime)
         renewal_due=found.due.schedule.due if found.due else done.renewal_due,
         hooks=settled,
         error=done.error or failure,
+        needs_restart=_needs_restart(found, done, running),
         warnings=(*done.warnings, failure.message) if failure and is_second else done.warnings,
+    )
+
+
+def _needs_restart(found: Condition, done: Renewal, running: Running) -> bool:
+    return (
+        done.action in {Action.RENEWED, Action.TRUST_UPDATED}
+        and found.record.request.purpose is Purpose.SERVER
+        and not settle.commands(found, running)
     )
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from .certificate import verify
 from .certificate.certificate import load_certificates
-from .credential import backup, history, preflight, reader, store, trust
+from .certificate.schedule import plan
+from .credential import backup, generations, history, preflight, reader, store, trust
+from .credential.due import jitter_seed
 from .credential.naming import GENERATION_NAMES
 from .credential.settle import Settled
 from .credential.store import InstalledFile
@@ -91,6 +93,12 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
     if chosen.certificate and chosen.certificate.not_after <= now:
         expired = format_time(chosen.certificate.not_after)
         warnings = (f"the certificate that is in use now expired at {expired}", *warnings)
+    elif _is_due(place, chosen, now):
+        due = (
+            "the certificate that is in use now is due for renewal, so the next `renew` replaces "
+            "it; to keep it, stop the timer"
+        )
+        warnings = (due, *warnings)
     return RolledBack(
         directory=place.directory,
         purpose=found.purpose,
@@ -102,6 +110,13 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
         restored_cas=verify.untrusted(new, verify.current_roots(old, now), now) if old else (),
         warnings=warnings,
     )
+
+
+def _is_due(place: Placement, generation: Generation, now: datetime) -> bool:
+    if generation.certificate is None:
+        return False
+    issued, end = generations.installed_at(generation.name), generation.certificate.not_after
+    return issued < end and plan(issued, end, jitter_seed(place.directory)).due <= now
 
 
 def _files(place: Placement, name: str) -> tuple[InstalledFile, ...]:

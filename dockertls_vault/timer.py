@@ -133,10 +133,9 @@ def plan(
     """Return the plan that installs the timer for the credentials in ``directories``.
 
     ``state`` is the directory that lists them, if it is not the default, ``place`` that of the unit
-    files. Raises MissingDependency without systemd, UnmanagedFiles if a unit file is not ours, and
+    files. Raises UnmanagedFiles if a unit file is not ours, and
     InvalidSetting if another user could change the program, which root then runs.
     """
-    systemd.require_running()
     _refuse_program(program)
     known = tuple(sorted(set(directories)))
     texts = units.texts(program, known if state is None else (*known, state))
@@ -208,7 +207,7 @@ def _refuse_program(program: Program) -> None:
     for path in program.places:
         if units.is_temporary(path):
             raise ConfigurationError(
-                f"the program is in {path}, which may be emptied at any time",
+                f"{path} is in a directory that may be emptied at any time",
                 hint="install dockertls-vault as root in another directory",
             )
         guarded.check(path, _PROGRAM)

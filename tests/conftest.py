@@ -58,6 +58,14 @@ _AMBIENT = (
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_list(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """List what fixtures of a module issue in a directory of the tests, not on the host."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKERTLS_STATE_DIR", str(tmp_path_factory.mktemp("host") / "state"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory

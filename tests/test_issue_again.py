@@ -244,6 +244,37 @@ def test_rollback_runs_the_hooks(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert result["data"]["hooks"]["failure"]["reason"] == "exit status 3"
 
 
+def test_rollback_to_what_hooks_ran_for_needs_no_restart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The daemon still serves it if the newer one waited for its window."""
+    hook = script(tmp_path / "hook", f"test ! -e {tmp_path}/broken")
+    out = tmp_path / "s"
+    assert issue("server", "--host", "localhost", "--hook", hook, "--dir", out) == 0
+    (tmp_path / "broken").touch()
+    assert issue("server", "--dir", out) == 71
+    capsys.readouterr()
+    assert main.run(["rollback", str(out)]) == 0
+    assert "restart" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("purpose", ["server", "client"])
+def test_renewal_without_a_hook_says_that_a_daemon_needs_a_restart(
+    tmp_path: Path, purpose: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing else restarts it; a client reads its files each time."""
+    assert issue(purpose, "--dir", tmp_path) == 0
+    capsys.readouterr()
+    assert main.run(["renew", "--force", str(tmp_path)]) == 0
+    needed = f"{tmp_path}: restart its daemon, which reads the files only at startup"
+    assert (needed in capsys.readouterr().err) is (purpose == "server")
+    hooks = ("--hook", "true")
+    assert issue(purpose, "--dir", tmp_path, *hooks) == 0
+    capsys.readouterr()
+    assert main.run(["renew", "--force", str(tmp_path)]) == 0
+    assert needed not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [

@@ -220,6 +220,23 @@ def test_foreign_public_files_are_refused(out: Path) -> None:
     assert used.certificate.serial == second
 
 
+@pytest.mark.parametrize(("hours", "is_due"), [(10, True), (1, False)])
+def test_generation_that_is_due_is_used_with_a_warning(
+    out: Path, hours: int, *, is_due: bool
+) -> None:
+    """A timer would replace it within minutes."""
+    for ago in (timedelta(hours=hours), timedelta()):
+        end = timedelta(hours=1 if is_due else 10)
+        issued = ROOT.issue("c", not_before=NOW - timedelta(days=1), lifetime=timedelta(1) + end)
+        serial = serial_text(issued.certificate)
+        material = store.Material(ROOT.pem, issued.certificate_pem, issued.key_pem, serial, DUE)
+        store.install(CLIENT.place(out), material, CLIENT, replace=False, now=NOW - ago)
+    warnings = back(out).warnings
+    assert (
+        any("is due for renewal, so the next `renew` replaces it" in w for w in warnings) is is_due
+    )
+
+
 def test_expired_generation_is_used_with_a_warning(out: Path) -> None:
     """The user asked for it, and may need it to compare."""
     put(out, 0)

@@ -21,6 +21,7 @@ TYPES = re.compile(r"\b(str|bytes|object|dict|Mapping)\b")
 HARMLESS = {
     ("Answered", "body"),  # of a daemon, at /version
     ("Bar", "text"),  # what a cell of a table shows
+    ("WriteUnit", "text"),  # of a unit file, which everyone can read
     ("Login", "consumed_wrapping_token"),  # where it came from
     ("Settings", "jwt_audience"),  # public
     ("Settings", "jwt_variable"),  # the name of an environment variable

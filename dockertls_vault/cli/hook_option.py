@@ -69,5 +69,8 @@ def _found(program: str, path: str | None) -> str:
         raise InvalidInput(f"--hook: {program} is relative", hint="use an absolute path")
     found = shutil.which(program, path=path)
     if found is None:
-        raise InvalidInput(f"--hook: no executable {program!r}", hint="use an absolute path")
+        raise InvalidInput(
+            f"--hook: no executable {program!r}" + ("" if "/" in program else " in PATH"),
+            hint="use an absolute path",
+        )
     return found

@@ -145,7 +145,10 @@ def server(
     fresh: FreshOption = False,
     replace: ReplaceOption = False,
 ) -> None:
-    """Issue a server certificate (serverAuth only) for a Docker daemon."""
+    """Issue a server certificate (serverAuth only) for a Docker daemon.
+
+    In a directory that has one, what you do not give is requested as before.
+    """
     from dockertls_vault.certificate.names import parse_names
     from dockertls_vault.issue import server_common_name
 
@@ -199,7 +202,10 @@ def client(
     fresh: FreshOption = False,
     replace: ReplaceOption = False,
 ) -> None:
-    """Issue a client certificate (clientAuth only) for a user or CI job."""
+    """Issue a client certificate (clientAuth only) for a user or CI job.
+
+    In a directory that has one, what you do not give is requested as before.
+    """
     from dockertls_vault.certificate.names import Names, parse_common_name
     from dockertls_vault.host import identity
 

@@ -32,6 +32,8 @@ def report(renewal: Renewal) -> None:
         logger.info("%s: nothing is due", where)
     if (opens := renewal.hooks.waiting_until) is not None:
         logger.info("%s: hooks wait for their window, which opens at %s", where, format_time(opens))
+    if renewal.needs_restart:
+        logger.info("%s: restart its daemon, which reads the files only at startup", where)
     if renewal.error is not None:
         speech.failed(f"{where}: {renewal.error.message}", renewal.error)
 

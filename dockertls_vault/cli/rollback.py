@@ -84,8 +84,8 @@ def rollback(
     )
     if not changed:
         logger.info("this generation is already in use; nothing changed")
-    needs_restart = changed and done.purpose is Purpose.SERVER
-    settled.report(done.hooks, done.layout if needs_restart else None)
+    is_manual = changed and done.purpose is Purpose.SERVER and not settled.has_hooks(place, hooks)
+    settled.report(done.hooks, done.layout if is_manual else None)
 
 
 def _table(found: Generations) -> render.Table:

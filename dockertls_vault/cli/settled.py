@@ -31,6 +31,14 @@ def run_hooks(place: Placement, running: Running) -> Settled:
         return settle.Settled()
 
 
+def has_hooks(place: Placement, running: Running) -> bool:
+    """Return whether any hook runs after a swap of the credential in ``place``."""
+    from dockertls_vault.credential import condition, settle
+    from dockertls_vault.credential.worker import by_worker
+
+    return bool(settle.commands(by_worker(place, condition.read), running))
+
+
 def report(settled: Settled, layout: Layout | None) -> None:
     """Log what is left to do; ``layout`` is that of a server's credential.
 

@@ -36,6 +36,7 @@ def install(
     """
     from dockertls_vault import timer
     from dockertls_vault.credential.registry import Registry
+    from dockertls_vault.host import systemd
     from dockertls_vault.renew_all import known
     from dockertls_vault.settings import resolve
 
@@ -50,6 +51,7 @@ def install(
             hint="run it with `sudo`; to renew your own credentials, run `dockertls-vault renew` "
             "from cron or a user timer",
         )
+    systemd.require_running()
     service = resolve.resolve({}, {}, resolve.config_files({}))
     timer.refuse_unseen(settings, service)
     state = state_directory(service, {})

@@ -133,7 +133,11 @@ class _Seen:
 def _summary(done: Round) -> str:
     """Return the state in one line."""
     watched = f"watching {done.count} credential{'' if done.count == 1 else 's'}"
-    due = "" if done.next_due is None else f", the next is due at {format_time(done.next_due)}"
+    due = (
+        ""
+        if done.next_due is None
+        else f"; the next renewal is due at {format_time(done.next_due)}"
+    )
     if done.failing_since is None:
         return f"{watched}{due}"
     return f"{watched}{due}; renewals have failed since {format_time(done.failing_since)}"

@@ -40,9 +40,9 @@ def require_running() -> None:
     """Raise MissingDependency if systemd does not run this host."""
     if not _BOOTED.is_dir():
         raise MissingDependency(
-            "systemd does not run this host",
-            hint="run `dockertls-vault renew` from cron or from another scheduler, every few "
-            "minutes",
+            "this host does not run systemd",
+            hint="run `dockertls-vault renew` from cron every few minutes, or `dockertls-vault "
+            "renew --watch` as a service",
         )
 
 

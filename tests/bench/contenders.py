@@ -100,7 +100,14 @@ def contenders(server: DevVault, path: str, home: Path) -> tuple[Contender, ...]
 
 def far_contenders(vault: Mapping[str, str], path: str, home: Path) -> tuple[Contender, ...]:
     """Return those that log in with AppRole to the server of the variables ``vault``."""
-    environment = {"PATH": path, "HOME": str(home), "NAME": NAME, **vault}
+    state = str(home / "state")
+    environment = {
+        "PATH": path,
+        "HOME": str(home),
+        "NAME": NAME,
+        "DOCKERTLS_STATE_DIR": state,
+        **vault,
+    }
     return (
         _ours(environment),
         Contender(

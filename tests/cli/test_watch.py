@@ -82,7 +82,9 @@ def test_certificates_are_renewed_until_a_signal(fleet: Fleet, tmp_path: Path) -
             told = supervisor.recv(4096).decode()
             while told == "WATCHDOG=1":
                 told = supervisor.recv(4096).decode()
-            assert told.startswith("READY=1\nSTATUS=watching 2 credentials, the next is due at ")
+            assert told.startswith(
+                "READY=1\nSTATUS=watching 2 credentials; the next renewal is due at "
+            )
             ends = set(map(_valid_until, fleet.directories))
             seen: list[dict[str, object]] = []
             messages: list[str] = []

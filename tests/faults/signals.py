@@ -162,7 +162,12 @@ def judge(role: Role, before: set[str], outcome: Outcome, home: Path, number: in
 
 @contextmanager
 def _issuing(role: Role, address: str, home: Path) -> Iterator[subprocess.Popen[str]]:
-    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "VAULT_ADDR": address}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "VAULT_ADDR": address,
+        "DOCKERTLS_STATE_DIR": str(home / "state"),
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "dockertls_vault", "issue", "client", "--name", "ci"],
         env=environ | role.variables,

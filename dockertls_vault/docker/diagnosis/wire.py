@@ -71,7 +71,7 @@ class Wire:
 
 NOT_ASKED = Wire(
     Presented.NOT_ASKED,
-    reason="the certificate is neither for this host nor for the one in DOCKER_HOST",
+    reason="nothing tells where its daemon listens; set DOCKER_HOST",
 )
 
 
