@@ -643,9 +643,9 @@ print(*by_worker(locate(Path(sys.argv[1])), work).record.request.names.dns)
 """
 
 
+@as_root
 def test_owner_need_not_be_able_to_read_this_program(home: Path) -> None:
     """Python may be installed below /root; names in other scripts import more of it."""
-    as_root()
     names = Names(("xn--bcher-kva.example",))
     put(home, 1, replace(SERVER, owner="nobody", request=replace(SERVER.request, names=names)))
     program = [sys.executable, "-c", _RENEWS_WITHOUT_IMPORTS, str(home)]

@@ -31,6 +31,8 @@ _RESUMED = re.compile(r"^\d+ +<\.\.\. \w+ resumed>")
 _GENERATION = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z(-[0-9a-f]+)?")
 _ANY = "*"
 _PLACE = re.compile(r"<(/[^>]*)>")
+# What strace's -P looks for: file descriptors, and paths as they are passed.
+_ALL_PLACES = re.compile(r"(?<=[<\"])(/[^>\"]*)")
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def changes(log: Path, root: Path, *, varying: bool) -> Calls:
     pids = {match["pid"] for match in lines}
     for match in lines:
         pid, name = match["pid"], match["name"]
-        for place in ("", *dict.fromkeys(_PLACE.findall(match["arguments"]))):
+        for place in ("", *dict.fromkeys(_ALL_PLACES.findall(match["arguments"]))):
             counts[pid, name, place] += 1
         if place := _changes(match, root):
             alike = _alike(place, root, varying=varying)
