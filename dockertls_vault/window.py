@@ -49,21 +49,18 @@ class Window:
 
         ``zone`` is the time zone; None is this machine's.
         """
-        today = now.astimezone(zone).date()
-        # From yesterday, whose window may still be open, over a week to the same weekday, and one
-        # week more: daylight saving time may leave nothing of the only window of a week.
-        for days in range(-1, 15):
-            day = today + timedelta(days)
-            if day.weekday() not in self.days:
-                continue
+        # From yesterday, whose window may still be open. Daylight saving time may leave nothing of
+        # a window, but not in two weeks in a row.
+        day = now.astimezone(zone).date() - timedelta(1)
+        while True:
             last = day if self.end > self.start else day + timedelta(1)
             start, end = (
                 datetime.combine(date, at, zone).astimezone(UTC)
                 for date, at in ((day, self.start), (last, self.end))
             )
-            if now < end and start < end:
+            if day.weekday() in self.days and now < end and start < end:
                 return Opening(start, end)
-        raise ValueError(f"the window {self} never opens")
+            day += timedelta(1)
 
 
 def parse_window(text: str) -> Window:

@@ -38,8 +38,8 @@ _WINDOW: Rows = (
         "self.start <= now",
     ),
     ("a window may end on the next day", "day if self.end > self.start else", "day if True else"),
-    ("yesterday's window may still be open", "range(-1, 15)", "range(15)"),
-    ("daylight saving time may leave nothing of a window", "range(-1, 15)", "range(-1, 7)"),
+    ("yesterday's window may still be open", ".date() - timedelta(1)", ".date()"),
+    ("daylight saving time may leave nothing of a window", " and start < end:", ":"),
     ("an empty window is rejected", "    if start == end:\n", "    if False:\n"),
     ("a range of days may span the weekend", "% len(DAYS)\n    return", "\n    return"),
 )
