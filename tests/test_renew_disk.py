@@ -134,7 +134,6 @@ def test_read_only_file_system_is_an_error_before_anything_is_due(
     assert host.renew().error is None
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_directory_without_write_permission_is_an_error_before_anything_is_due(host: Host) -> None:
     """It is an early sign that a renewal would fail."""
     host.issue()
@@ -142,6 +141,9 @@ def test_directory_without_write_permission_is_an_error_before_anything_is_due(h
     private.chmod(0o555)
     done = host.renew()
     private.chmod(0o755)
+    if os.geteuid() == 0:  # whom no mode stops
+        assert done.error is None
+        return
     assert type(done.error) is RenewalFailed
     assert "Permission denied" in done.error.message
     assert "is valid for another 6d23h" in done.error.message
