@@ -58,6 +58,13 @@ def _setting_option(name: str, metavar: str, kind: Any = str, **attributes: Any)
     return Annotated[kind | None, option]
 
 
+Directories = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[DIR]...",
+        help="The directories of the credentials; by default, all that are known on this host.",
+    ),
+]
 _PREFERENCES = {
     "output": Annotated[
         Output,

@@ -46,13 +46,7 @@ EXIT_RENEWED = 2
 def renew(
     settings: Settings,
     preferences: Preferences,
-    directories: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[DIR]...",
-            help="The directories of the credentials; by default, all that are known on this host.",
-        ),
-    ] = None,
+    directories: options.Directories = None,
     force: Annotated[bool, typer.Option("--force", help="Renew even if nothing is due.")] = False,
     expires_in: Annotated[
         str | None,

@@ -56,13 +56,7 @@ _COLUMNS = (
 def status(
     settings: Settings,
     preferences: Preferences,
-    directories: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[DIR]...",
-            help="The directories of the credentials; by default, all that are known on this host.",
-        ),
-    ] = None,
+    directories: options.Directories = None,
     warn: Annotated[
         str,
         typer.Option(metavar="TIME", help="Warn if less than this is left, such as 3d or 30%."),

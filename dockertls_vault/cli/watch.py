@@ -75,12 +75,13 @@ def _work(
     from dockertls_vault.renew_all import renew_all
     from dockertls_vault.watch import Work, due_at
 
-    first, registry = iter([True]), selection.registry
+    is_first, registry = True, selection.registry
 
     def renew(directories: Sequence[Path]) -> Iterator[Renewal]:
+        nonlocal is_first
         hooks = running(settings, os.environ)
-        opened = open_session(settings, preferences, needs_token=next(first, False))
-        with opened as session:
+        with open_session(settings, preferences, needs_token=is_first) as session:
+            is_first = False
             for renewal in renew_all(directories, policy(), hooks, session, registry, _now):
                 supervisor.keep_alive()
                 renewed.report_news(renewal)
