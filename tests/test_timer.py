@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,9 @@ MAKE_DUE = """\
 now=$(date --utc +%FT%T.%6N+00:00)
 sed -i "s/\\"due\\": .*/\\"due\\": \\"$now\\",/" '{}/.dockertls/due.json'
 """
+# The tests start the service themselves: its status is that of its last start.
+NEVER = "[Timer]\nOnCalendar=\nOnCalendar=2100-01-01"
+AWAY = "[Service]\nEnvironment=VAULT_ADDR=http://127.0.0.1:1 DOCKERTLS_TIMEOUT=100ms"
 HERS = Path("/home", "alice")
 
 
@@ -56,7 +60,8 @@ def host(
         booted.do("bao write auth/approle/role/docker1 token_policies=docker-host,docker-user")
         follow(booted, "3. See it work", "Renew now", "If a renewal fails")
         follow(booted, "What the service may do")
-        yield booted
+        with drop_in(booted, TIMER, NEVER):
+            yield booted
         follow(booted, "Remove the timer")
         assert "dockertls" not in booted.do(f"ls {UNITS}")
 
@@ -69,6 +74,19 @@ def follow(host: Host, section: str, *others: str) -> None:
         for shown in found:
             printed = host.do(shown.text)
             assert console.not_printed(shown.output, printed) == [], f"$ {shown.text}\n{printed}"
+
+
+@contextmanager
+def drop_in(host: Host, unit: str, text: str) -> Iterator[None]:
+    """Apply ``text`` to a unit, or to those with its prefix, in the meantime."""
+    directory = f"{UNITS}/{unit}.d"
+    host.do(f"mkdir -p {directory}; echo '{text}' >{directory}/test.conf; systemctl daemon-reload")
+    host.do(f"systemctl try-restart {TIMER}")
+    try:
+        yield
+    finally:
+        host.do(f"rm {directory}/test.conf; rmdir --ignore-fail-on-non-empty {directory}")
+        host.do("systemctl daemon-reload")
 
 
 def make_due(host: Host, directory: str | Path = SERVER) -> None:
@@ -182,21 +200,18 @@ def test_hook_restarts_docker_in_the_sandbox(host: Host) -> None:
 
 def test_failure_is_tried_again(host: Host) -> None:
     """The status is 75 while the certificate is valid, and 69 afterwards."""
-    drop_in = f"{UNITS}/dockertls-.service.d/away.conf"
-    environment = "VAULT_ADDR=http://127.0.0.1:1 DOCKERTLS_TIMEOUT=100ms"
-    host.do(f"printf '[Service]\\nEnvironment={environment}\\n' >{drop_in}")
-    host.do("systemctl daemon-reload")
-    start(host, TARGET)
-    make_due(host)
-    for _ in range(6):  # systemd's own limit is five starts in ten seconds
+    with drop_in(host, "dockertls-.service", AWAY):
+        start(host, TARGET)
+        make_due(host)
+        for _ in range(6):  # systemd's own limit is five starts in ten seconds
+            status, journal = start(host)
+            assert (status, shown(host, "ExecMainStatus")) == (1, "75"), journal
+        assert "the certificate in use is valid for another" in journal
+        host.do("dockertls-vault issue client --ttl 1s --name a --dir /srv/short")
+        host.do(f"{INSTALL}; sleep 1")
         status, journal = start(host)
-        assert (status, shown(host, "ExecMainStatus")) == (1, "75"), journal
-    assert "the certificate in use is valid for another" in journal
-    host.do(f"dockertls-vault issue client --ttl 1s --name a --dir /srv/short; {INSTALL}; sleep 1")
-    status, journal = start(host)
-    assert (status, shown(host, "ExecMainStatus")) == (1, "69"), journal
-    host.do("rm -r /srv/short")
-    host.do(f"rm {drop_in}; systemctl daemon-reload")
+        assert (status, shown(host, "ExecMainStatus")) == (1, "69"), journal
+        host.do("rm -r /srv/short")
     status, journal = start(host)
     assert (status, shown(host, "ExecMainStatus")) == (0, "0"), journal
 
