@@ -84,7 +84,7 @@ def engine(pytestconfig: pytest.Config) -> Iterator[Engine]:
         missing("docker is not installed (make test installs it, as root on Debian)")
     version = server_version(_ENVIRON)
     if version:
-        yield Engine(_ENVIRON, version)
+        yield Engine(_ENVIRON, version, allows_privileged=_has_every_capability())
         return
     with private_engine() as started:
         note(pytestconfig, f"no engine answers; a private dockerd {started.version} stood in")
