@@ -142,7 +142,7 @@ def _selection(settings: Settings, directories: Sequence[str]) -> Selection:
     from dockertls_vault.credential.registry import Registry
     from dockertls_vault.renew_all import Selection
 
-    named = tuple(options.directory("DIR", directory) for directory in directories)
+    named = tuple(dict.fromkeys(options.directory("DIR", each) for each in directories))
     registry = Registry(state_directory(settings, os.environ))
     hidden = timer.uncovered(registry.known())
     for warning in timer.warnings(hidden):

@@ -81,7 +81,7 @@ def contenders(server: DevVault, path: str, home: Path) -> tuple[Contender, ...]
     So no variable prevents Python from using its compiled files, as a user's would.
     """
     plain = {"PATH": path, "HOME": str(home)}
-    vault = {**plain, "BAO_ADDR": server.address, "BAO_TOKEN": server.token, "NAME": NAME}
+    vault = {**_user(home), "BAO_ADDR": server.address, "BAO_TOKEN": server.token, "PATH": path}
     return (
         _ours(vault),
         Contender("bao write, jq, chmod", ("/bin/sh", "-c", _BAO), {**vault, **_bao()}),
@@ -100,20 +100,18 @@ def contenders(server: DevVault, path: str, home: Path) -> tuple[Contender, ...]
 
 def far_contenders(vault: Mapping[str, str], path: str, home: Path) -> tuple[Contender, ...]:
     """Return those that log in with AppRole to the server of the variables ``vault``."""
-    state = str(home / "state")
-    environment = {
-        "PATH": path,
-        "HOME": str(home),
-        "NAME": NAME,
-        "DOCKERTLS_STATE_DIR": state,
-        **vault,
-    }
+    environment = {**_user(home), "PATH": path, **vault}
     return (
         _ours(environment),
         Contender(
             "bao write twice, jq, chmod", ("/bin/sh", "-c", _LOGGED_IN), {**environment, **_bao()}
         ),
     )
+
+
+def _user(home: Path) -> dict[str, str]:
+    """Return the variables of the user NAME, who lists credentials in ``home``, too."""
+    return {"HOME": str(home), "NAME": NAME, "DOCKERTLS_STATE_DIR": str(home / "state")}
 
 
 def _ours(environment: Mapping[str, str]) -> Contender:

@@ -80,6 +80,14 @@ def test_many_renewals_have_a_progress_bar(fleet: Fleet) -> None:
     assert stays == [f"{directory}: renewed: --force" for directory in fleet.directories]
 
 
+def test_directory_that_is_named_twice_is_renewed_once(fleet: Fleet) -> None:
+    """Also if it is spelled differently."""
+    fleet.issue(1)
+    directory = fleet.directories[0]
+    shown = _renew(fleet, f"{directory}/.", terminal=False)
+    assert shown.splitlines() == [f"{directory}: renewed: --force"]
+
+
 @pytest.mark.parametrize(
     ("count", "arguments", "terminal", "variables"),
     [
