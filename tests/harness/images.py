@@ -15,6 +15,7 @@ import sysconfig
 import tarfile
 import tomllib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 # From the tester's environment, before conftest.py clears it.
-_VARIABLES = ("VAULT_IMAGE", "DIND_IMAGE", "PYTHON_IMAGE", "HOST_IMAGE")
+_VARIABLES = ("VAULT_IMAGE", "DIND_IMAGE", "PYTHON_IMAGE", "HOST_IMAGE", "HOST_IMAGE_NEWER")
 _NAMED = {name: os.environ.get(name) for name in _VARIABLES}
 _ELF = b"\x7fELF"
 _PULL_LIMIT = 180.0  # seconds; without a network it fails in one
@@ -43,13 +44,23 @@ _PROGRAMS = (
 )
 # fmt: on
 _ROOT = Path(__file__).parents[2]
-# The Debian of the host, and its Python.
-SUITE = "bookworm"
-HOST_PYTHON = "3.11"
+
+
+@dataclass(frozen=True)
+class Debian:
+    """The Debian of a host, its Python, and the packages that others have in docker.io."""
+
+    suite: str
+    python: str
+    more: tuple[str, ...] = ()
+
+
+BOOKWORM = Debian("bookworm", "3.11")  # Docker 20.10
+TRIXIE = Debian("trixie", "3.13", ("docker-cli",))  # Docker 26.1
 # fmt: off
 _HOST_PACKAGES = (
-    "ca-certificates", "dbus", "docker.io", "iproute2", "iptables", "python3", "sudo", "systemd",
-    "systemd-sysv",
+    "ca-certificates", "dbus", "docker.io", "iproute2", "iptables", "mount", "python3", "sudo",
+    "systemd", "systemd-sysv",
 )
 # fmt: on
 _SYSTEMD = 'CMD ["/lib/systemd/systemd"]'
@@ -110,13 +121,16 @@ def host_image(
     engine: Engine, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """Return the image of a Debian host with systemd, Docker and Python, which no registry has."""
-    named = _NAMED["HOST_IMAGE"]
-    if named:
-        yield named
-        return
-    needs_root("only root can make a Debian host")
-    note(pytestconfig, f"a host with systemd was made from the packages of Debian {SUITE}")
-    with _stand_in(engine, "host", _host_tree(tmp_path_factory.mktemp("host")), _SYSTEMD) as name:
+    with _host(engine, pytestconfig, BOOKWORM, "HOST_IMAGE", tmp_path_factory) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def newer_host_image(
+    engine: Engine, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Return the image of such a host with a newer Docker."""
+    with _host(engine, pytestconfig, TRIXIE, "HOST_IMAGE_NEWER", tmp_path_factory) as name:
         yield name
 
 
@@ -137,6 +151,32 @@ def _wanted(engine: Engine, variable: str, default: str) -> str | None:
             continue
         return default
     return None
+
+
+@contextmanager
+def _host(
+    engine: Engine,
+    config: pytest.Config,
+    debian: Debian,
+    variable: str,
+    scratch: pytest.TempPathFactory,
+) -> Iterator[str]:
+    named = _NAMED[variable]
+    if named:
+        yield named
+        return
+    needs_root("only root can make a Debian host")
+    note(config, f"a host with systemd was made from the packages of Debian {debian.suite}")
+    with host_image_of(engine, debian, scratch.mktemp("host")) as name:
+        yield name
+
+
+@contextmanager
+def host_image_of(engine: Engine, debian: Debian, scratch: Path) -> Iterator[str]:
+    """Make the image of a host with this Debian; it is removed at the end."""
+    name = f"host-{debian.suite}"
+    with _stand_in(engine, name, _host_tree(debian, scratch), _SYSTEMD) as image:
+        yield image
 
 
 @contextmanager
@@ -205,14 +245,14 @@ def _python_tree(scratch: Path) -> bytes:
     return tree(files | {library: Path(library) for library in linked})
 
 
-def _host_tree(scratch: Path) -> bytes:
+def _host_tree(debian: Debian, scratch: Path) -> bytes:
     """Return a minimal Debian with the packages that a Docker host has."""
     program = shutil.which("mmdebstrap", path=SEARCH_PATH)
     if program is None:
         missing("mmdebstrap is not installed (make test installs it, as root on Debian)")
     # Nobody reads their files, and packing them takes time.
     unread = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "locale", "man")]
-    include = f"--include={','.join(_HOST_PACKAGES)}"
+    include = f"--include={','.join((*_HOST_PACKAGES, *debian.more))}"
     log = scratch / "log"
     # In memory if there is some: dpkg syncs each file.
     memory = Path("/dev/shm")  # noqa: S108 - mmdebstrap makes a directory of its own there
@@ -220,7 +260,7 @@ def _host_tree(scratch: Path) -> bytes:
     environ |= {"TMPDIR": str(memory)} if memory.is_dir() else {}
     with log.open("wb") as errors:
         run = subprocess.run(
-            [program, "--variant=essential", *unread, include, SUITE, "-"],
+            [program, "--variant=essential", *unread, include, debian.suite, "-"],
             env=environ,
             stdout=subprocess.PIPE,
             stderr=errors,
