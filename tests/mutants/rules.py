@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import certificate, files, http, login, renewal, schedule, status, timer
+from . import certificate, configured, files, http, login, renewal, schedule, status, timer
 from .mutant import Mutant
 
 if TYPE_CHECKING:
@@ -741,6 +741,7 @@ def mutants() -> Iterator[Mutant]:
     tables = (
         TABLE
         | certificate.TABLE
+        | configured.TABLE
         | files.TABLE
         | http.TABLE
         | login.TABLE

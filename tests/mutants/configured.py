@@ -1,0 +1,29 @@
+"""Promises about the texts that configure a daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .mutant import Rows, Table
+
+_DAEMON_JSON: Rows = (
+    ("a duplicate key is refused", "        if member.key in seen:", "        if False:"),
+    ("a byte order mark is refused", "if data.startswith(codecs.BOM_UTF8):", "if False:"),
+    ("NaN is refused", "JSONDecoder(parse_constant=refuse)", "JSONDecoder()"),
+    ("a list is refused", "if not isinstance(value, dict):", "if False:"),
+    (
+        "a value that is there stays as it is written",
+        " and not _same(values[member.key], member.value)",
+        "",
+    ),
+    (
+        "true is not 1",
+        "json.dumps(one, sort_keys=True) == json.dumps",
+        "one == other or json.dumps",
+    ),
+    ("a comma goes with its key", "yield before.end, each.end", "yield each.start, each.end"),
+)
+TABLE: Table = {
+    "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
+}
