@@ -24,6 +24,14 @@ _DAEMON_JSON: Rows = (
     ),
     ("a comma goes with its key", "yield before.end, each.end", "yield each.start, each.end"),
 )
+_FLAGS: Rows = (
+    ("a value may be behind an equals sign", 'if len(more) > 1 and more[0] == "=":', "if False:"),
+    ("a switch does not take the next word", "name in _SWITCHES or ", ""),
+    ("-H takes the next word, whatever it is", " and name not in _VALUED", ""),
+    ("two hyphens end the flags", '        if word == "--":', "        if False:"),
+    ("a boolean is one of strconv.ParseBool", "if self.value not in _TRUTH:", "if False:"),
+)
 TABLE: Table = {
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
+    "docker/flags.py": ("docker/test_flags.py", _FLAGS),
 }
