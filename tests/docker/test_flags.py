@@ -118,7 +118,7 @@ def test_value_that_is_not_boolean_is_refused(flag: str, tmp_path: Path) -> None
 
 
 def test_words_that_are_not_flags_are_kept() -> None:
-    """No such word is accepted by dockerd; they are unknown, as is everything behind two hyphens."""
+    """No such word is accepted by dockerd; it is unknown, as is all behind two hyphens."""
     line = ["--tls", "false", "-", "-H", "fd://", "--", "-H", "tcp://"]
     assert parse(line) == Flags(
         hosts=("fd://",), tls=True, unknown=("false", "-", "--", "-H", "tcp://")
