@@ -31,7 +31,13 @@ _FLAGS: Rows = (
     ("two hyphens end the flags", '        if word == "--":', "        if False:"),
     ("a boolean is one of strconv.ParseBool", "if self.value not in _TRUTH:", "if False:"),
 )
+_ENGINE: Rows = (
+    ("an answer is bounded in size", " or len(body) > _LONGEST", ""),
+    ("each wait is limited", "        self.sock.settimeout(self.timeout)\n", ""),
+    ("an error is no answer", "if status != _SUCCESS or ", "if "),
+)
 TABLE: Table = {
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
     "docker/flags.py": ("docker/test_flags.py", _FLAGS),
+    "docker/engine.py": ("docker/test_engine.py", _ENGINE),
 }
