@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from .certificate.also_trusted import TrustedUntil
     from .certificate.schedule import Schedule
     from .certificate.threshold import Threshold
     from .credential.contents import Certificates
@@ -77,6 +78,15 @@ def of_validity(
         yield Finding(Severity.WARNING, left)
     elif schedule.due <= now:
         yield Finding(Severity.OK, "due for renewal")
+
+
+def of_also_trusted(cas: Iterable[TrustedUntil], now: datetime) -> Iterator[Finding]:
+    """Yield which CAs are trusted only until an end date, and those that are trusted for longer."""
+    for ca in cas:
+        if now < ca.until:
+            yield Finding(Severity.OK, f"also trusts {ca}")
+        else:
+            yield Finding(Severity.WARNING, f"was to trust {ca} only: `renew` removes it")
 
 
 def of_hooks(pending: Pending | None) -> Iterator[Finding]:

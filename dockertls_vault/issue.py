@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from .certificate.also_trusted import TrustedUntil
     from .certificate.certificate import Description
     from .certificate.chain import Chain
     from .certificate.keys import PrivateKey
@@ -54,8 +55,9 @@ class Issued:
     certificate may outlive its issuers, or the last root in ca.pem, which may be of another mount.
     ``dropped_names`` are names detected on this machine that the role does not allow;
     ``ttl_capped`` is whether the validity is shorter than ``requested_ttl``; ``backup`` is the
-    directory with the files that were overwritten; ``trusted_roots`` are the roots in ca.pem, and
-    ``removed_cas`` the CAs in the previous ca.pem that are no longer trusted; ``hooks`` is what
+    directory with the files that were overwritten; ``trusted_roots`` are the mount's roots in
+    ca.pem, ``also_trusted`` the CAs that it contains besides them until their end dates, and
+    ``removed_cas`` those in the previous ca.pem that are no longer trusted; ``hooks`` is what
     became of the hooks, for whoever runs them afterwards to fill in.
     """
 
@@ -74,6 +76,7 @@ class Issued:
     files: tuple[store.InstalledFile, ...]
     backup: Path | None
     trusted_roots: tuple[Description, ...]
+    also_trusted: tuple[TrustedUntil, ...]
     removed_cas: tuple[Description, ...]
     warnings: tuple[str, ...]
     hooks: Settled = field(default_factory=Settled)
@@ -113,14 +116,14 @@ def issue(
     request = record.request
     with _reading_roots(signer, trust, clock) as roots, signer.logging_in() as logged_in:
         # These imports take as long as Vault's response, so they overlap with the login.
-        from .certificate import issuers, keys, verify
+        from .certificate import also_trusted, issuers, keys, verify
         from .certificate.certificate import certificates_pem, describe
 
         key = keys.generate_key(request.key_type) if kept_key is None else keys.load(kept_key)
         try:
             logged_in()
-            removed = _removed_cas(place, roots, clock)
-            warn_of_removed_cas(request.purpose, removed)
+            removed = _removed_cas(place, record, roots, clock)
+            warn_of_removed_cas(request.purpose, removed, replaced=replace_files)
             signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
         except DockerTLSError as error:
             # If Vault may have acted on the request, the user must hear of that error.
@@ -143,17 +146,24 @@ def issue(
         valid_until = min(verified.valid_until, last_root.not_valid_after_utc)
         # docker:dind verifies the server's certificate with ca.pem only, which needs the chain.
         inner = verified.intermediates if record.layout is Layout.DIND else ()
+        also = record.also_trusted
+        bundle = also_trusted.bundle(trusted_roots, also, clocks.now)
         description = describe(verified.leaf)
         schedule = _schedule(place, clocks.now, valid_until)
         stop.check()  # from here on the installation is completed: it takes milliseconds
         installed = store.install(
             place,
             store.Material(
-                ca=certificates_pem((*inner, *trusted_roots)),
+                ca=certificates_pem((*inner, *bundle)),
                 cert=certificates_pem((verified.leaf, *verified.intermediates)),
                 key=keys.private_key_pem(key),
                 serial=description.serial,
-                due=Due(schedule, default_issuer, signed.leased),
+                due=Due(
+                    schedule,
+                    default_issuer,
+                    signed.leased,
+                    also_trusted.first_end(bundle, trusted_roots, also),
+                ),
             ),
             replace(record, request=granted),
             replace=replace_files,
@@ -176,6 +186,7 @@ def issue(
         files=installed.files,
         backup=installed.backup,
         trusted_roots=tuple(map(describe, trusted_roots)),
+        also_trusted=tuple(each.described() for each in also_trusted.current(also, clocks.now)),
         removed_cas=removed,
         warnings=(
             *_cap_warnings(signed, request, valid_until, verified, clocks),
@@ -313,14 +324,17 @@ def _clock_warnings(clocks: Clocks) -> tuple[str, ...]:
 
 
 def _removed_cas(
-    place: Placement, roots: Callable[[], tuple[Roots, Roots]], clock: Callable[[], datetime]
+    place: Placement,
+    record: Record,
+    roots: Callable[[], tuple[Roots, Roots]],
+    clock: Callable[[], datetime],
 ) -> tuple[Description, ...]:
     """Describe the CAs in the installed ca.pem that the new one no longer trusts.
 
     Without an installed ca.pem this does not wait for ``roots``. One that cannot be parsed is
     ignored: dockerd and docker cannot use it either.
     """
-    from .certificate import verify
+    from .certificate import also_trusted, verify
     from .certificate.certificate import load_certificates
 
     path = place.directory / place.public_names[0]
@@ -329,7 +343,9 @@ def _removed_cas(
     except (OSError, ValueError, VerificationError):
         return ()
     _, trusted = roots()
-    return verify.untrusted(found, trusted, clock())
+    now = clock()
+    bundle = also_trusted.bundle(trusted, record.also_trusted, now)
+    return verify.untrusted(found, bundle, now)
 
 
 def _refuse_dind_with_two_mounts(record: Record) -> None:

@@ -105,17 +105,17 @@ def _judge(path: str, shown: Glance, hooks: Sequence[str], now: datetime) -> Ans
     if shown.due is None:
         return Answer(Need.NEEDED, path, "it is not known yet when the certificate is due")
     schedule = shown.due.schedule
-    why = schedule.why_due(now)
+    why = schedule.why_due(now) or shown.due.why_trust_ends(now)
     if why is not None:
         return Answer(Need.NEEDED, path, why)
     if not _has_pending_hooks(shown, hooks):
-        reason = f"not due before {format_time(schedule.due)}"
-        return Answer(Need.NOT_DUE, path, reason, due=schedule.due)
+        reason = f"not due before {format_time(shown.due.next)}"
+        return Answer(Need.NOT_DUE, path, reason, due=shown.due.next)
     opens = _window_opens(shown, now)
     if opens is None:
         return Answer(Need.NEEDED, path, "hooks are pending")
     reason = f"hooks wait for their window, which opens at {format_time(opens)}"
-    return Answer(Need.NOT_DUE, path, reason, due=min(opens, schedule.due))
+    return Answer(Need.NOT_DUE, path, reason, due=min(opens, shown.due.next))
 
 
 def _has_pending_hooks(shown: Glance, hooks: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from .certificate.also_trusted import current
 from .certificate.request import Purpose
 from .credential import condition, contents, hooks, settle, store
 from .credential.causes import Cause, Reason
@@ -119,7 +120,7 @@ def _renew(
     why = reasons.known_here(found, in_use, damage, policy, clock())
     warnings: tuple[str, ...] = ()
     if not why and in_use is not None:
-        why, warnings = _look(found, in_use, mounts)
+        why, warnings = _look(found, in_use, mounts, clock())
     action, error, asked = Action.NOTHING, None, not warnings
     try:
         if why:
@@ -130,7 +131,7 @@ def _renew(
     except DockerTLSError as failure:
         action, error, asked = Action.FAILED, _failed(failure, schedule, clock()), False
     if action is Action.NOTHING and found.due is None and schedule and found.generation:
-        store.note_due(found.place, Due(schedule), found.generation)
+        store.note_due(found.place, _due(schedule, in_use, clock()), found.generation)
     done = Renewal(
         found.place.directory,
         action,
@@ -215,7 +216,7 @@ def _not_requested(place: Placement) -> ConflictingState:
 
 
 def _look(
-    found: Condition, in_use: Contents, mounts: Mounts
+    found: Condition, in_use: Contents, mounts: Mounts, now: datetime
 ) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
     """Return why it is due according to Vault, and a warning if Vault cannot be asked.
 
@@ -223,9 +224,15 @@ def _look(
     """
     try:
         with mounts.asking(with_token=False):
-            return reasons.known_to_vault(found.record, found.due, in_use, mounts), ()
+            return reasons.known_to_vault(found.record, found.due, in_use, mounts, now), ()
     except DockerTLSError as error:
         return (), (f"could not check the issuer and the trust bundle: {error.message}",)
+
+
+def _due(schedule: Schedule, in_use: Contents | None, now: datetime) -> Due:
+    """Return when the generation in use is due, after a rollback to it."""
+    temporary = () if in_use is None else current(in_use.temporary, now)
+    return Due(schedule, trusted_until=min((each.until for each in temporary), default=None))
 
 
 def _schedule(place: Placement) -> Schedule | None:

@@ -106,8 +106,8 @@ def _roll_back(place: Placement, *, name: str | None, now: datetime) -> RolledBa
         previous=previous,
         generation=replace(chosen, in_use=True),
         files=files,
-        removed_cas=verify.untrusted(old, verify.current_roots(new, now), now),
-        restored_cas=verify.untrusted(new, verify.current_roots(old, now), now) if old else (),
+        removed_cas=verify.untrusted(old, verify.unexpired(new, now), now),
+        restored_cas=verify.untrusted(new, verify.unexpired(old, now), now) if old else (),
         warnings=warnings,
     )
 

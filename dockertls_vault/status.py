@@ -21,7 +21,7 @@ from .docker.diagnosis import wire
 from .docker.diagnosis.wire import Presented, Wire
 from .errors import ConflictingState, DockerTLSError, VerificationError
 from .files import reading
-from .findings import Finding, Severity, of_hooks, of_validity, of_wire, worst
+from .findings import Finding, Severity, of_also_trusted, of_hooks, of_validity, of_wire, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from .certificate.also_trusted import TrustedUntil
     from .certificate.certificate import Description
     from .certificate.names import Names
     from .certificate.schedule import Schedule
@@ -62,7 +63,8 @@ class CredentialStatus:
     the credential cannot be read. ``valid_until`` is when the first certificate of its chain, or
     the last CA in ca.pem, expires; ``renewal_due`` when it is renewed, counted from ``issued_at``.
     ``damaged`` is whether files were lost or changed since they were installed; ``pending_hooks``
-    is None if there are none, and ``wire`` for a client.
+    is None if there are none, and ``wire`` for a client; ``also_trusted`` are the CAs that ca.pem
+    contains only until an end date.
     """
 
     directory: Path
@@ -75,6 +77,7 @@ class CredentialStatus:
     renewal_due: datetime | None = None
     damaged: bool | None = None
     pending_hooks: Pending | None = None
+    also_trusted: tuple[TrustedUntil, ...] = ()
     wire: Wire | None = None
 
 
@@ -228,6 +231,10 @@ class _Daemons:
         return shown
 
 
+def _also_trusted(certificates: Certificates) -> tuple[TrustedUntil, ...]:
+    return tuple(each.described() for each in certificates.temporary)
+
+
 def _judge(
     found: _Read,
     presented: Wire | None,
@@ -238,9 +245,11 @@ def _judge(
     now: datetime,
 ) -> CredentialStatus:
     certificates, schedule = found.certificates, found.schedule
+    also_trusted = () if certificates is None else _also_trusted(certificates)
     findings = [Finding(Severity.CRITICAL, each) for each in found.damage]
     if certificates is not None:
         findings += of_validity(certificates, schedule, limits, now)
+        findings += of_also_trusted(also_trusted, now)
     findings += of_hooks(pending)
     if presented is not None:
         findings += of_wire(presented, pending, now)
@@ -258,5 +267,6 @@ def _judge(
         renewal_due=None if schedule is None else schedule.due,
         damaged=bool(found.damage),
         pending_hooks=pending,
+        also_trusted=also_trusted,
         wire=presented,
     )

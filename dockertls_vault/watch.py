@@ -103,10 +103,9 @@ def due_at(directory: Path, now: datetime, *, running: Running, admins: str | No
         return now  # the renewal fails with the reason
     if schedule is None or found.damage or causes.of_schedule(schedule, now):
         return now
+    due = schedule.due if found.due is None else max(found.due.next, now)
     pending = settle.pending(found, running, now)
-    if pending is None:
-        return schedule.due
-    return min(schedule.due, pending.waiting_until or now)
+    return due if pending is None else min(due, pending.waiting_until or now)
 
 
 def _read(place: Placement) -> tuple[Condition, Schedule | None]:

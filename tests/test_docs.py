@@ -29,8 +29,8 @@ from dockertls_vault import (
     whoami,
 )
 from dockertls_vault.ca import bootstrap, changes, steps
+from dockertls_vault.certificate import also_trusted, request
 from dockertls_vault.certificate import certificate as certificates
-from dockertls_vault.certificate import request
 from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import causes, history, hooks, layout, settle, store
 from dockertls_vault.credential.record import Record
@@ -96,6 +96,7 @@ def _names(kind: Any) -> dict[str, Any]:
         hooks,
         layout,
         request,
+        also_trusted,
         settle,
         findings,
         wire,

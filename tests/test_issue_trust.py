@@ -89,7 +89,9 @@ def test_each_ca_removed_from_ca_pem_is_a_warning(
     warned = [line for line in captured.err.splitlines() if line.startswith("warning: the new ca")]
     assert warned == [
         f"warning: the new ca.pem no longer contains {ca['subject']} "
-        f"(SHA-256 {ca['fingerprint_sha256']}): {consequence}"
+        f"(SHA-256 {ca['fingerprint_sha256']}, valid until "
+        f"{ca['not_after'].replace('T', ' ').removesuffix('Z')} UTC): {consequence}; "
+        "with --also-trust FILE it stays trusted until a date"
         for ca in lost
     ]
     # The second run replaces our own credential, and no CA is removed.

@@ -92,7 +92,9 @@ def untrusted(
     return tuple(
         describe(ca)
         for ca in bundle
-        if now <= ca.not_valid_after_utc and not any(is_signed_by(ca, root) for root in roots)
+        if now <= ca.not_valid_after_utc
+        and ca not in roots
+        and not any(is_signed_by(ca, root) for root in roots)
     )
 
 
@@ -108,9 +110,24 @@ def current_roots(
         certificate
         for certificate in unique.values()
         if is_self_signed(certificate)
-        and _is_ca(certificate)
+        and is_ca(certificate)
         and now <= certificate.not_valid_after_utc
     )
+
+
+def unexpired(
+    certificates: Sequence[x509.Certificate], now: datetime
+) -> tuple[x509.Certificate, ...]:
+    """Return the certificates that have not expired: what a ca.pem with them trusts."""
+    return tuple(each for each in certificates if now <= each.not_valid_after_utc)
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Return whether its basic constraints say that it is a CA."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def extended_key_usages(certificate: x509.Certificate) -> frozenset[x509.ObjectIdentifier]:
@@ -135,7 +152,7 @@ def _usage_problems(leaf: x509.Certificate, purpose: Purpose) -> Iterator[str]:
     elif found != {wanted}:
         names = ", ".join(sorted(USAGE_NAMES.get(oid, oid.dotted_string) for oid in found))
         yield f"its extended key usage is {names}; {_only(wanted)}"
-    if _is_ca(leaf):
+    if is_ca(leaf):
         yield "it is a CA certificate"
     usage = _key_usage(leaf)
     if usage is not None and not usage.digital_signature:
@@ -227,13 +244,6 @@ def _is_outside_validity(
     return any(_validity_problems(leaf, ttl, clocks)) or any(
         not ca.not_valid_before_utc <= clocks.agreed <= ca.not_valid_after_utc for ca in cas
     )
-
-
-def _is_ca(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
 
 
 def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:

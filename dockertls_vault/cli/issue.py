@@ -21,7 +21,7 @@ from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.settings.schema import Settings
 from dockertls_vault.window import parse_window
 
-from . import issued, render, settled, timer
+from . import also_trust_option, issued, render, settled, timer
 from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, install_directory, state_directory
 from .help import Command, command_group, described, vault_epilog
 from .hook_option import NONE, parse_hooks
@@ -99,6 +99,22 @@ ReuseKeyOption = Annotated[
         help=described("Keep the private key at each renewal.", default="a new key"),
     ),
 ]
+AlsoTrustOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="The certificate of another CA that ca.pem also contains until a date, such as the "
+        f"CA that this one replaces; repeatable; '{also_trust_option.NONE}' for no other CA.",
+    ),
+]
+AlsoTrustUntilOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE",
+        help="Until when: a date such as 2030-12-31, up to its end in UTC, or a duration from now "
+        "such as 30d.",
+    ),
+]
 FreshOption = Annotated[
     bool,
     typer.Option("--fresh", help="Ignore what was requested before for the same directory."),
@@ -142,6 +158,8 @@ def server(
     hook: HookOption = None,
     window: WindowOption = None,
     reuse_key: ReuseKeyOption = None,
+    also_trust: AlsoTrustOption = None,
+    also_trust_until: AlsoTrustUntilOption = None,
     fresh: FreshOption = False,
     replace: ReplaceOption = False,
 ) -> None:
@@ -161,7 +179,7 @@ def server(
         Purpose.SERVER,
         settings,
         before,
-        _Options(layout, ttl, owner, group, hook, window, reuse_key),
+        _Options(layout, ttl, owner, group, hook, window, reuse_key, also_trust, also_trust_until),
         names=names,
         common_name=server_common_name(names),
         detected_names=names if given is None else None,
@@ -199,6 +217,8 @@ def client(
     hook: HookOption = None,
     window: WindowOption = None,
     reuse_key: ReuseKeyOption = None,
+    also_trust: AlsoTrustOption = None,
+    also_trust_until: AlsoTrustUntilOption = None,
     fresh: FreshOption = False,
     replace: ReplaceOption = False,
 ) -> None:
@@ -217,7 +237,7 @@ def client(
         Purpose.CLIENT,
         settings,
         before,
-        _Options(layout, ttl, owner, group, hook, window, reuse_key),
+        _Options(layout, ttl, owner, group, hook, window, reuse_key, also_trust, also_trust_until),
         names=Names(),
         common_name=user,
         detected_names=None,
@@ -236,6 +256,8 @@ class _Options:
     hook: list[str] | None
     window: str | None
     reuse_key: bool | None
+    also_trust: list[str] | None
+    also_trust_until: str | None
 
 
 def _record(
@@ -274,6 +296,12 @@ def _record(
         reuse_key=before.choose("--reuse-key", options.reuse_key, "reuse_key", default=False),
         hooks=before.choose("--hook", hooks, "hooks", ()),
         window=_window(options.window, before),
+        also_trusted=also_trust_option.choose(
+            options.also_trust,
+            options.also_trust_until,
+            before.record.also_trusted if before.record else (),
+            datetime.now(UTC),
+        ),
     )
     before.report()
     return record

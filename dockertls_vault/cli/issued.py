@@ -40,6 +40,11 @@ def fields(issued: Issued) -> render.Fields:
             ("valid from", f"{format_time(certificate.not_before)}{_backdated(issued)}"),
             ("valid until", f"{format_time(issued.valid_until)}{_from_now(issued)}"),
             ("sha256", certificate.fingerprint_sha256),
+            *(
+                [("also trusted", list(map(str, issued.also_trusted)))]
+                if issued.also_trusted
+                else []
+            ),
             ("files", [f"{file.mode} {file.path}" for file in issued.files]),
             *([("backup", str(issued.backup))] if issued.backup else []),
         ]

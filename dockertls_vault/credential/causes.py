@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dockertls_vault.duration import format_duration
+from dockertls_vault.duration import format_duration, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from dockertls_vault.certificate.also_trusted import AlsoTrusted
     from dockertls_vault.certificate.names import Names
     from dockertls_vault.certificate.schedule import Schedule
     from dockertls_vault.certificate.threshold import Threshold
+
+    from .due import Due
 
 
 class Reason(StrEnum):
@@ -74,17 +77,39 @@ def of_names(before: Names | None, now: Names) -> tuple[Cause, ...]:
     return (Cause(Reason.NAMES_CHANGED, f"new on this machine: {', '.join(added)}"),)
 
 
-def of_trust(installed: Sequence[Certificate], current: Sequence[Certificate]) -> tuple[Cause, ...]:
-    """Return why ca.pem is out of date: a root that it lacks, or one that it should not have."""
-    added = [ca for ca in current if ca not in installed]
-    removed = [ca for ca in installed if ca not in current]
-    return (
-        *(Cause(Reason.TRUST_CHANGED, f"the mount has the root {_named(ca)}") for ca in added),
+def of_trust(
+    installed: Sequence[Certificate],
+    current: Sequence[Certificate],
+    also: Sequence[AlsoTrusted] = (),
+) -> tuple[Cause, ...]:
+    """Return why ca.pem is out of date: a CA that it lacks, or one that it should not have.
+
+    ``also`` are the CAs of the request, each trusted until its end date.
+    """
+    ends = {each.ca: format_time(each.until) for each in also}
+    details = (
         *(
-            Cause(Reason.TRUST_CHANGED, f"the mount no longer has the root {_named(ca)}")
-            for ca in removed
+            f"ca.pem lacks {_named(ca)}, which is to be trusted until {ends[ca]}"
+            if ca in ends
+            else f"the mount has the root {_named(ca)}"
+            for ca in current
+            if ca not in installed
+        ),
+        *(
+            f"{_named(ca)} was trusted until {ends[ca]}"
+            if ca in ends
+            else f"the mount no longer has the root {_named(ca)}"
+            for ca in installed
+            if ca not in current
         ),
     )
+    return tuple(Cause(Reason.TRUST_CHANGED, detail) for detail in details)
+
+
+def of_end_date(due: Due | None, now: datetime) -> tuple[Cause, ...]:
+    """Return why a CA that is trusted only until an end date must leave ca.pem."""
+    why = None if due is None else due.why_trust_ends(now)
+    return () if why is None else (Cause(Reason.TRUST_CHANGED, why),)
 
 
 def _named(ca: Certificate) -> str:

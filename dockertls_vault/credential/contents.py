@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from dockertls_vault.certificate.also_trusted import AlsoTrusted
     from dockertls_vault.certificate.schedule import Schedule
 
     from .condition import Condition
@@ -32,16 +33,26 @@ _CA, _CERT, _KEY = GENERATION_NAMES
 
 @dataclass(frozen=True)
 class Certificates:
-    """The leaf certificate with its ``intermediates``, and the CAs in ca.pem."""
+    """The leaf certificate with its ``intermediates``, and the CAs in ca.pem.
+
+    ``also_trusted`` are those of the request: ca.pem may contain them.
+    """
 
     leaf: Certificate
     intermediates: tuple[Certificate, ...]
     trusted: tuple[Certificate, ...]
+    also_trusted: tuple[AlsoTrusted, ...] = ()
 
     @property
     def roots(self) -> tuple[Certificate, ...]:
-        """The roots in ca.pem, without the intermediates that docker:dind needs there."""
-        return tuple(ca for ca in self.trusted if is_self_signed(ca))
+        """The CAs that ca.pem trusts, without the intermediates that docker:dind needs there."""
+        also = [each.ca for each in self.also_trusted if each.ca not in self.intermediates]
+        return tuple(ca for ca in self.trusted if ca in also or is_self_signed(ca))
+
+    @property
+    def temporary(self) -> tuple[AlsoTrusted, ...]:
+        """The CAs in ca.pem that are trusted only until their end date."""
+        return tuple(each for each in self.also_trusted if each.ca in self.trusted)
 
     @property
     def names(self) -> Names:
@@ -51,16 +62,21 @@ class Certificates:
 
     @property
     def valid_until(self) -> datetime:
-        """When one end refuses the other: the end of the chain, or of the last CA in ca.pem."""
+        """When one end refuses the other: the end of the chain, or of the last CA in ca.pem.
+
+        CAs that are also trusted do not count: the other end of ours is issued by Vault.
+        """
         chain = min(each.not_valid_after_utc for each in (self.leaf, *self.intermediates))
-        return min(chain, max(each.not_valid_after_utc for each in self.trusted))
+        also = [each.ca for each in self.also_trusted]
+        lasting = [ca for ca in self.trusted if ca not in also] or self.trusted
+        return min(chain, max(each.not_valid_after_utc for each in lasting))
 
 
 @dataclass(frozen=True)
 class Contents(Certificates):
     """The certificates of a credential, and its key as PEM."""
 
-    key: bytes = field(repr=False)
+    key: bytes = field(repr=False, kw_only=True)
 
 
 def read(found: Condition) -> tuple[Contents | None, tuple[str, ...]]:
@@ -87,7 +103,8 @@ def read_certificates(found: Condition) -> tuple[Certificates | None, tuple[str,
         trusted = load_certificates(reading.read(found.path / _CA))
     except (OSError, ValueError, VerificationError) as error:
         return None, _defects(error)
-    return Certificates(leaf, tuple(intermediates), trusted), ()
+    also = found.record.also_trusted
+    return Certificates(leaf, tuple(intermediates), trusted, also), ()
 
 
 def key_damage(found: Condition, certificates: Certificates) -> tuple[str, ...]:

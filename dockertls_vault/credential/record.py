@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.certificate.names import parse_common_name, parse_names
 from dockertls_vault.certificate.request import KeyType, Purpose, Request
-from dockertls_vault.errors import InvalidInput
+from dockertls_vault.duration import read_time
+from dockertls_vault.errors import InvalidInput, VerificationError
 from dockertls_vault.files import atomic, reading
 from dockertls_vault.settings import parsers
 from dockertls_vault.window import parse_window
@@ -22,6 +23,7 @@ from .naming import PRIVATE, REQUEST
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dockertls_vault.certificate.also_trusted import AlsoTrusted
     from dockertls_vault.certificate.names import Names
     from dockertls_vault.window import Window
 
@@ -39,7 +41,8 @@ class Record:
     ``owner`` and ``group`` are kept as given, by name or number.
     ``detected_names`` are the names that the machine had at the time, None if names were given;
     ``reuse_key`` keeps the key at a renewal; ``hooks`` are commands to run after a swap, each as
-    its arguments, and ``window`` is when they may run, None for at any time.
+    its arguments, and ``window`` is when they may run, None for at any time; ``also_trusted`` are
+    CAs that ca.pem contains besides the mount's roots, each until its end date.
     """
 
     request: Request
@@ -51,6 +54,7 @@ class Record:
     reuse_key: bool = False
     hooks: tuple[tuple[str, ...], ...] = ()
     window: Window | None = None
+    also_trusted: tuple[AlsoTrusted, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -104,7 +108,7 @@ def read_private(path: Path, private: int) -> Record:
     try:
         return from_json(json.loads(reading.read(REQUEST, private)))
     # RecursionError: deeply nested brackets.
-    except (ValueError, TypeError, KeyError, InvalidInput, RecursionError):
+    except (ValueError, TypeError, KeyError, InvalidInput, VerificationError, RecursionError):
         raise glance.with_corrupt_request(path) from None
 
 
@@ -122,7 +126,7 @@ def digest(record: Record) -> str:
 def to_json(record: Record) -> dict[str, Any]:
     """Return the record as JSON types: names as lists, the TTL in seconds."""
     request, detected = record.request, record.detected_names
-    return {
+    kept: dict[str, Any] = {
         "version": _VERSION,
         "purpose": request.purpose.value,
         "mount": request.mount,
@@ -141,6 +145,11 @@ def to_json(record: Record) -> dict[str, Any]:
         "hooks": [list(command) for command in record.hooks],
         "window": None if record.window is None else str(record.window),
     }
+    if record.also_trusted:  # otherwise absent, as before there was the option
+        from dockertls_vault.certificate import also_trusted  # imported here: few need it
+
+        kept["also_trusted"] = also_trusted.to_json(record.also_trusted)
+    return kept
 
 
 def from_json(kept: Any) -> Record:
@@ -167,6 +176,7 @@ def from_json(kept: Any) -> Record:
         reuse_key=_boolean(kept["reuse_key"]),
         hooks=tuple(map(_command, _list(kept["hooks"]))),
         window=None if window is None else parse_window(_text(window)),
+        also_trusted=tuple(map(_also_trusted, _list(kept.get("also_trusted", [])))),
     )
 
 
@@ -191,6 +201,14 @@ def _texts(value: object) -> list[str]:
 def _command(value: object) -> tuple[str, ...]:
     program, *arguments = _list(value)
     return (_text(program), *("" if each == "" else _text(each) for each in arguments))
+
+
+def _also_trusted(kept: Any) -> AlsoTrusted:
+    from dockertls_vault.certificate.also_trusted import AlsoTrusted
+    from dockertls_vault.certificate.certificate import load_certificates
+
+    (ca,) = load_certificates(_text(kept["certificate"]))
+    return AlsoTrusted(ca, read_time(kept["until"]))
 
 
 def _boolean(value: object) -> bool:

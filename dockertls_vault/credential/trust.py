@@ -6,17 +6,25 @@ import logging
 from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.request import Purpose
+from dockertls_vault.duration import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dockertls_vault.certificate.certificate import Description
 
+_ALSO_TRUST = "; with --also-trust FILE it stays trusted until a date"
 logger = logging.getLogger(__name__)
 
 
-def warn_of_removed_cas(purpose: Purpose, removed: Iterable[Description]) -> None:
-    """Name each CA that is no longer trusted, and the consequence."""
+def warn_of_removed_cas(
+    purpose: Purpose, removed: Iterable[Description], *, replaced: bool = False
+) -> None:
+    """Name each CA that is no longer trusted, and the consequence.
+
+    ``replaced`` is whether files that this tool did not create are about to be replaced: whoever
+    uses that CA has probably not heard of it.
+    """
     consequence = (
         "once dockerd restarts, it rejects client certificates issued by this CA"
         if purpose is Purpose.SERVER
@@ -24,10 +32,12 @@ def warn_of_removed_cas(purpose: Purpose, removed: Iterable[Description]) -> Non
     )
     for ca in removed:
         logger.warning(
-            "the new ca.pem no longer contains %s (SHA-256 %s): %s",
+            "the new ca.pem no longer contains %s (SHA-256 %s, valid until %s): %s%s",
             ca.subject or "(empty)",
             ca.fingerprint_sha256,
+            format_time(ca.not_after),
             consequence,
+            _ALSO_TRUST if replaced else "",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dockertls_vault.certificate import also_trusted
 from dockertls_vault.certificate.certificate import (
     fingerprint,
     is_self_signed,
@@ -63,6 +64,7 @@ def known_here(
         *causes.of_damage(damage),
         *(() if planned is None else causes.of_schedule(planned, now, policy.threshold)),
         *(() if names is None else causes.of_names(names, policy.detect())),
+        *causes.of_end_date(found.due, now),
     )
 
 
@@ -80,7 +82,7 @@ def _known_names(record: Record, in_use: Contents | None) -> Names | None:
 
 
 def known_to_vault(
-    record: Record, due: Due | None, in_use: Contents, mounts: Mounts
+    record: Record, due: Due | None, in_use: Contents, mounts: Mounts, now: datetime
 ) -> tuple[Cause, ...]:
     """Return why it is due according to Vault; none of this needs a token."""
     revoked = mounts.signing(record).revocation_time(serial_text(in_use.leaf))
@@ -95,7 +97,8 @@ def known_to_vault(
     bundle = mounts.bundle(record)
     if not _has_root(in_use, (*load_all(mounts.signing(record).issuers()), *bundle)):
         return (Cause(Reason.ISSUER_CHANGED, "Vault no longer has the root of the certificate"),)
-    return causes.of_trust(in_use.roots, bundle)
+    expected = also_trusted.bundle(bundle, record.also_trusted, now)
+    return causes.of_trust(in_use.roots, expected, record.also_trusted)
 
 
 def _has_root(in_use: Contents, issuers: Sequence[Certificate]) -> bool:

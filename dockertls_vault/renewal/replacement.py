@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dockertls_vault.certificate import verify
+from dockertls_vault.certificate import also_trusted, verify
 from dockertls_vault.certificate.certificate import certificates_pem, fingerprint, serial_text
 from dockertls_vault.credential import contents, store
 from dockertls_vault.credential.due import Due
@@ -56,16 +56,20 @@ def of_certificate(
 
 def of_trust(found: Condition, in_use: Contents, mounts: Mounts, now: datetime) -> tuple[str, ...]:
     """Install the same certificate and key with the current roots; return warnings."""
-    roots = mounts.bundle(found.record)
-    warn_of_removed_cas(found.record.request.purpose, verify.untrusted(in_use.trusted, roots, now))
+    roots, also = mounts.bundle(found.record), found.record.also_trusted
+    trusted = also_trusted.bundle(roots, also, now)
+    removed = verify.untrusted(in_use.trusted, trusted, now)
+    warn_of_removed_cas(found.record.request.purpose, removed)
     inner = in_use.intermediates if found.record.layout is Layout.DIND else ()
-    schedule = contents.schedule_with(found, replace(in_use, trusted=roots))
+    due = Due(contents.schedule_with(found, replace(in_use, trusted=roots, also_trusted=())))
+    if found.due is not None:
+        due = found.due._replace(schedule=due.schedule)
     material = store.Material(
-        ca=certificates_pem((*inner, *roots)),
+        ca=certificates_pem((*inner, *trusted)),
         cert=certificates_pem((in_use.leaf, *in_use.intermediates)),
         key=in_use.key,
         serial=serial_text(in_use.leaf),
-        due=Due(schedule) if found.due is None else found.due._replace(schedule=schedule),
+        due=due._replace(trusted_until=also_trusted.first_end(trusted, roots, also)),
     )
     place = found.record.replacing(found.place)
     installed = store.install(

@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dockertls_vault.certificate.also_trusted import AlsoTrusted
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.schedule import Schedule
 from dockertls_vault.certificate.threshold import parse_threshold
 from dockertls_vault.credential import causes
 from dockertls_vault.credential.causes import Cause, Reason
+from dockertls_vault.duration import format_time
 from tests.certificates import Authority
 
 ISSUED = datetime(2026, 3, 1, tzinfo=UTC)
@@ -85,4 +87,19 @@ def test_root_that_was_added_or_removed_is_a_cause() -> None:
     )
     assert causes.of_trust((first, second), (second,)) == (
         Cause(Reason.TRUST_CHANGED, "the mount no longer has the root 'CN=first'"),
+    )
+
+
+def test_ca_of_the_request_is_a_cause_with_its_end_date() -> None:
+    """If ca.pem lacks it, or still has it afterwards."""
+    vault, old = (Authority.create(name).certificate for name in ("vault", "old"))
+    also = (AlsoTrusted(old, ISSUED),)
+    assert causes.of_trust((vault, old), (vault,), also) == (
+        Cause(Reason.TRUST_CHANGED, f"'CN=old' was trusted until {format_time(ISSUED)}"),
+    )
+    assert causes.of_trust((vault,), (vault, old), also) == (
+        Cause(
+            Reason.TRUST_CHANGED,
+            f"ca.pem lacks 'CN=old', which is to be trusted until {format_time(ISSUED)}",
+        ),
     )

@@ -218,7 +218,58 @@ _SUPERVISOR: Rows = (
     ("a watchdog of another process is ignored", 'environ.get("WATCHDOG_PID"', 'environ.get("X"'),
 )
 
+_END_DATE: Rows = (
+    ("an end date is a reason to renew", "        *causes.of_end_date(found.due, now),\n", ""),
+    (
+        "the CAs of the request are compared, too",
+        "also_trusted.bundle(bundle, record.also_trusted, now)",
+        "bundle",
+    ),
+)
+_TRUST_ONLY: Rows = (
+    (
+        "a new ca.pem has its own end date",
+        "due=due._replace(trusted_until=also_trusted.first_end(trusted, roots, also)),",
+        "due=due,",
+    ),
+)
+_AFTER_ROLLBACK: Rows = (
+    (
+        "a rollback to another CA is found again at its end date",
+        "    temporary = () if in_use is None else current(in_use.temporary, now)\n",
+        "    temporary = ()\n",
+    ),
+)
+_CONTENTS: Rows = (
+    (
+        "an intermediate that is also trusted leaves ca.pem",
+        "if ca in also or is_self_signed(ca))",
+        "if is_self_signed(ca))",
+    ),
+)
+_TICK_TRUST: Rows = (
+    (
+        "a tick sees the end date",
+        "schedule.why_due(now) or shown.due.why_trust_ends(now)",
+        "schedule.why_due(now)",
+    ),
+)
+_WATCHED: Rows = (("`watch` wakes at the end date", "max(found.due.next, now)", "schedule.due"),)
+_ISSUED_TRUST: Rows = (
+    (
+        "no certificate is accepted for an also-trusted CA",
+        "roots=(*own_roots, *trusted_roots),",
+        "roots=(*own_roots, *trusted_roots, *(each.ca for each in record.also_trusted)),",
+    ),
+)
 TABLE: Table = {
+    "renewal/reasons.py at an end date": ("test_also_trust.py", _END_DATE),
+    "renewal/replacement.py at an end date": ("test_also_trust.py", _TRUST_ONLY),
+    "renew.py after a rollback": ("test_also_trust.py", _AFTER_ROLLBACK),
+    "credential/contents.py with another CA": ("test_also_trust.py", _CONTENTS),
+    "needs_renewal.py at an end date": ("test_also_trust.py", _TICK_TRUST),
+    "watch.py at an end date": ("test_also_trust.py", _WATCHED),
+    "issue.py with another CA": ("test_also_trust.py", _ISSUED_TRUST),
     "needs_renewal.py": ("test_needs_renewal.py", _NEEDS_RENEWAL),
     "cli/tick.py": ("cli/test_needs_renewal.py", _TICK),
     "renew_all.py": ("test_needs_renewal.py", _SELECTION),

@@ -21,7 +21,7 @@ _VERIFY: _Rows = (
         "    if False:\n        yield",
     ),
     ("another EKU is rejected", "elif found != {wanted}:", "elif wanted not in found:"),
-    ("a CA certificate is rejected", "    if _is_ca(leaf):\n", "    if False:\n"),
+    ("a CA certificate is rejected", "    if is_ca(leaf):\n", "    if False:\n"),
     ("a key that cannot sign a handshake is rejected", "not usage.digital_signature", "False"),
     (
         "a key that may sign certificates is rejected",
@@ -62,11 +62,11 @@ _VERIFY: _Rows = (
     ),
     ("every problem is reported", "problems += error.problems", "problems = [*error.problems]"),
     ("only roots are trusted", "if is_self_signed(certificate)\n", "if True\n"),
-    ("only CAs are trusted", "        and _is_ca(certificate)\n", ""),
+    ("only CAs are trusted", "        and is_ca(certificate)\n", ""),
     (
         "an expired root is not trusted",
-        "and now <= certificate.not_valid_after_utc\n    )\n\n\ndef extended",
-        ")\n\n\ndef extended",
+        "and now <= certificate.not_valid_after_utc\n    )\n\n\ndef unexpired",
+        ")\n\n\ndef unexpired",
     ),
 )
 _CHAIN: _Rows = (

@@ -1,0 +1,126 @@
+"""CAs of the user's that ca.pem contains besides Vault's roots, until an end date; pure.
+
+While a host moves from a CA made by hand to Vault's, both ends must trust both. No certificate of
+ours is accepted because it chains to one of these: ``verify`` is given Vault's roots only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dockertls_vault.duration import format_time
+from dockertls_vault.errors import InvalidInput, VerificationError
+
+from .certificate import Description, certificates_pem, describe, fingerprint, load_certificates
+from .verify import is_ca
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from cryptography.x509 import Certificate
+
+# Bytes; request.json keeps them, and a bundle of all public CAs does not belong there.
+LARGEST = 1 << 16
+_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY")
+
+
+@dataclass(frozen=True)
+class AlsoTrusted:
+    """A CA, and until when ca.pem contains it: no longer than it is valid."""
+
+    ca: Certificate
+    until: datetime
+
+    def described(self) -> TrustedUntil:
+        """Return it as a result shows it."""
+        return TrustedUntil(describe(self.ca), self.until)
+
+
+@dataclass(frozen=True)
+class TrustedUntil:
+    """A CA that is trusted until a time, in UTC, when the next renewal removes it from ca.pem."""
+
+    certificate: Description
+    until: datetime
+
+    def __str__(self) -> str:
+        """Return the CA and its end date in words."""
+        return f"{self.certificate.subject or '(empty)'} until {format_time(self.until)}"
+
+
+def parse(pem: bytes, until: datetime, now: datetime) -> tuple[AlsoTrusted, ...]:
+    """Return the CAs in ``pem``, to be trusted until a time.
+
+    Raises InvalidInput if it holds anything but the certificates of CAs that are still valid.
+    """
+    if _PRIVATE_KEY.search(pem):
+        raise InvalidInput(
+            "it contains a private key, which must not be kept with a request",
+            hint="name a file with the CA's certificate only",
+        )
+    if len(pem) > LARGEST:
+        raise InvalidInput(f"it has more than {LARGEST >> 10} KiB")
+    try:
+        found = load_certificates(pem)
+    except VerificationError as error:
+        raise InvalidInput(
+            f"it holds no certificates in PEM: {'; '.join(error.problems)}"
+        ) from None
+    for certificate in found:
+        subject = certificate.subject.rfc4514_string() or "(empty)"
+        if not is_ca(certificate):
+            raise InvalidInput(
+                f"{subject!r} is not a CA (SHA-256 {fingerprint(certificate)})",
+                hint="name the file with the CA's certificate, which is the old ca.pem",
+            )
+        if certificate.not_valid_after_utc <= now:
+            raise InvalidInput(
+                f"the CA {subject!r} expired at {format_time(certificate.not_valid_after_utc)}",
+                hint="no certificate that it issued is accepted any more, so nobody needs it",
+            )
+    return tuple(AlsoTrusted(ca, min(until, ca.not_valid_after_utc)) for ca in unique(found))
+
+
+def until(cas: Iterable[AlsoTrusted], end: datetime) -> tuple[AlsoTrusted, ...]:
+    """Return the CAs with another end date."""
+    return tuple(replace(each, until=min(end, each.ca.not_valid_after_utc)) for each in cas)
+
+
+def current(cas: Iterable[AlsoTrusted], now: datetime) -> tuple[AlsoTrusted, ...]:
+    """Return the CAs whose end date has not passed."""
+    return tuple(each for each in cas if now < each.until)
+
+
+def bundle(
+    roots: Sequence[Certificate], cas: Iterable[AlsoTrusted], now: datetime
+) -> tuple[Certificate, ...]:
+    """Return what ca.pem trusts: Vault's roots first, then the current ones of ``cas``."""
+    return unique((*roots, *(each.ca for each in current(cas, now))))
+
+
+def first_end(
+    trusted: Sequence[Certificate], roots: Sequence[Certificate], cas: Iterable[AlsoTrusted]
+) -> datetime | None:
+    """Return when the first CA must leave a ca.pem that trusts ``trusted``, None if none must.
+
+    One that is also a root of Vault's stays.
+    """
+    return min(
+        (each.until for each in cas if each.ca in trusted and each.ca not in roots), default=None
+    )
+
+
+def unique(certificates: Iterable[Certificate]) -> tuple[Certificate, ...]:
+    """Return the certificates in order, each once."""
+    return tuple(dict.fromkeys(certificates))
+
+
+def to_json(cas: Iterable[AlsoTrusted]) -> list[dict[str, str]]:
+    """Return the CAs as JSON types."""
+    return [
+        {"certificate": certificates_pem([each.ca]).decode(), "until": each.until.isoformat()}
+        for each in cas
+    ]

@@ -1,0 +1,102 @@
+"""CAs that ca.pem contains besides Vault's: which are accepted, and until when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from dockertls_vault.certificate import also_trusted
+from dockertls_vault.certificate.certificate import describe
+from dockertls_vault.errors import InvalidInput
+from tests.certificates import Authority
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+DAY = timedelta(days=1)
+OLD, OTHER, ROOT = (Authority.create(name) for name in ("old", "other", "root"))
+
+
+def parse(pem: bytes) -> tuple[also_trusted.AlsoTrusted, ...]:
+    """Parse CAs that are to be trusted for 30 days."""
+    return also_trusted.parse(pem, NOW + 30 * DAY, NOW)
+
+
+def refused(pem: bytes) -> str:
+    """Return why it is refused."""
+    with pytest.raises(InvalidInput) as caught:
+        parse(pem)
+    return caught.value.message
+
+
+def test_each_ca_is_trusted_until_the_date_or_its_own_end() -> None:
+    """One that a file repeats counts once; an intermediate may be an anchor, too."""
+    short = Authority.create("short", lifetime=2 * DAY)
+    below = OLD.intermediate()
+    found = parse(OLD.pem + short.pem + OLD.pem + below.pem)
+    end = NOW + 30 * DAY
+    assert [(each.ca, each.until) for each in found] == [
+        (OLD.certificate, end),
+        (short.certificate, short.certificate.not_valid_after_utc),
+        (below.certificate, end),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pem", "reason"),
+    [
+        (OLD.pem + OLD.client().key_pem, "it contains a private key"),
+        (
+            b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n" + OLD.pem,
+            "it contains a private key",
+        ),
+        (OLD.client().certificate_pem, "'CN=alice' is not a CA"),
+        (OLD.pem + OLD.server("a").certificate_pem, "'CN=a' is not a CA"),
+        (b"", "it holds no certificates in PEM"),
+        (b"garbage", "it holds no certificates in PEM"),
+        (OLD.certificate.public_bytes(Encoding.DER), "it holds no certificates in PEM"),
+        (OLD.pem[:-40], "it holds no certificates in PEM"),
+        (OLD.pem + b"x" * also_trusted.LARGEST, "it has more than 64 KiB"),
+        (Authority.create(lifetime=DAY, not_before=NOW - 2 * DAY).pem, "expired at"),
+        (
+            Authority.create(without=[x509.BasicConstraints]).pem,
+            "is not a CA",
+        ),
+    ],
+    ids=[
+        *("a key", "an encrypted key", "a leaf", "a leaf as well", "nothing", "garbage", "DER"),
+        *("truncated", "too large", "expired", "no basic constraints"),
+    ],
+)
+def test_what_is_not_the_certificate_of_a_valid_ca_is_refused(pem: bytes, reason: str) -> None:
+    """A private key above all: request.json is readable for everybody."""
+    assert reason in refused(pem)
+
+
+def test_bundle_has_each_ca_until_its_end_date() -> None:
+    """Vault's roots come first, and a CA that is one of them is there once, and stays."""
+    also = parse(OLD.pem + ROOT.pem)
+    roots, end = (ROOT.certificate,), NOW + 30 * DAY
+    assert also_trusted.bundle(roots, also, end - DAY) == (ROOT.certificate, OLD.certificate)
+    assert also_trusted.bundle(roots, also, end) == roots
+
+
+def test_first_end_is_that_of_a_ca_that_must_leave() -> None:
+    """A CA that is also Vault's need not, and one that is not in ca.pem has left."""
+    (old,), (other,), (root,) = map(parse, (OLD.pem, OTHER.pem, ROOT.pem))
+    (sooner,) = also_trusted.until([other], NOW + DAY)
+    (soonest,) = also_trusted.until([root], NOW + timedelta(hours=1))
+    cas = (old, sooner, soonest)
+    roots = (ROOT.certificate,)
+    bundle = also_trusted.bundle(roots, cas, NOW)
+    assert also_trusted.first_end(bundle, roots, cas) == NOW + DAY
+    assert also_trusted.first_end(roots, roots, cas) is None
+
+
+def test_shown_as_the_subject_and_the_date() -> None:
+    """As in `status`."""
+    (old,) = parse(OLD.pem)
+    shown = old.described()
+    assert shown.certificate == describe(OLD.certificate)
+    assert str(shown) == f"CN=old until {NOW + 30 * DAY:%Y-%m-%d %H:%M:%S} UTC"
