@@ -45,7 +45,8 @@
     │   │   └── IssuerUnusable       78  no issuer has a key and the usage to sign
     │   ├── NotInitialized           78  Vault has not been initialized
     │   ├── ConflictingState         78  existing state conflicts with the request
-    │   └── ConfirmationRequired     78  the plan removes or widens access, and needs --yes
+    │   ├── ConfirmationRequired     78  the plan removes or widens access, and needs --yes
+    │   └── SetUpFailed              78  dockerd failed with the set-up, which was put back
     └── CannotRun                   126  the command exists but cannot be started
         └── CommandNotFound         127  the command does not exist
 
@@ -372,6 +373,12 @@ class ConfirmationRequired(ConfigurationError):
     """Nothing was changed; ``problems`` lists the access that would be removed or widened."""
 
     code = "confirmation-required"
+
+
+class SetUpFailed(ConfigurationError):
+    """A step or the proof of a set-up failed; the message says whether it was put back."""
+
+    code = "set-up-failed"
 
 
 class CannotRun(DockerTLSError):

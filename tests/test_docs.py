@@ -18,9 +18,11 @@ import pytest
 
 import dockertls_vault
 from dockertls_vault import (
+    configure,
     errors,
     findings,
     issue,
+    proof,
     renew,
     renew_all,
     rollback,
@@ -102,6 +104,8 @@ def _names(kind: Any) -> dict[str, Any]:
         wire,
         errors,
         certificates,
+        report,
+        proof,
     ):
         found |= vars(module)
     found |= vars(importlib.import_module(kind.__module__))
@@ -118,6 +122,7 @@ RESULTS = {
     "status": status.Status,
     "ca-init": bootstrap.Bootstrapped,
     "check": report.Report,
+    "daemon-configure": configure.Outcome,
     "auth": whoami.WhoAmI,
 }
 JSON = (ROOT / "docs" / "reference" / "json.md").read_text()
@@ -130,7 +135,9 @@ SECTIONS = dict(
 @pytest.mark.parametrize("kind", RESULTS)
 def test_every_field_of_the_json_is_documented(kind: str) -> None:
     """In the section of its command, or in one shared by several commands."""
-    text = "".join(SECTIONS[name] for name in (kind, "certificate", "generations", "hooks"))
+    text = "".join(
+        SECTIONS[name] for name in (kind, "certificate", "check", "generations", "hooks")
+    )
     fields = sorted(_fields(RESULTS[kind]) - {"warnings"})
     assert [name for name in fields if f"`{name}`" not in text] == []
 
@@ -143,6 +150,7 @@ def test_every_field_of_the_json_is_documented(kind: str) -> None:
         ("status", 1, status.CredentialStatus),
         ("generations", 1, history.Generation),
         ("hooks", 0, settle.Settled),
+        ("daemon-configure", 1, proof.Proof),
         ("certificate", 0, certificates.Description),
     ],
 )

@@ -27,6 +27,7 @@ COMMANDS = {
     "rollback": "rollback",
     "status": "status",
     "check": "check",
+    "daemon": "daemon",
     "auth": "auth",
     "ca": "ca",
     "dev": "dev",

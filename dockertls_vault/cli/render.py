@@ -38,6 +38,8 @@ _STYLES = {
     "critical": "bold red",
 }
 _STYLE_OF_THE_REST = "red"
+_DIFF_HEADER = 2  # lines
+_DIFF_COLORS = {"+": "green", "-": "red", "@": "cyan"}
 # A progress bar is only shown for at least this many steps.
 _A_HANDFUL = 5
 _BAR_WIDTH = 20  # characters
@@ -79,7 +81,14 @@ class Blocks:
     rows: Sequence[Sequence[Lines | Bar]]
 
 
-Part = str | Fields | Table | Blocks
+@dataclass(frozen=True)
+class Diff:
+    """A unified diff; its first two lines name the file."""
+
+    text: str
+
+
+Part = str | Fields | Table | Blocks | Diff
 
 
 def show(
@@ -112,6 +121,8 @@ def _print_parts(parts: Sequence[Part]) -> None:
             _print_table(part)
         elif isinstance(part, Blocks):
             _print_blocks(part)
+        elif isinstance(part, Diff):
+            _print_diff(part)
         else:
             streams.write(sys.stdout, line(part) if isinstance(part, str) else _fields(part))
 
@@ -191,6 +202,15 @@ def _with_bar(cell: Lines | Bar) -> Lines:
         return cell
     filled = round(min(max(cell.share, 0), 1) * _BAR_WIDTH)
     return f"{cell.text}  [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}]  {cell.note}"
+
+
+def _print_diff(diff: Diff) -> None:
+    for number, each in enumerate(diff.text.split("\n")):
+        color = _DIFF_COLORS.get(each[:1]) if number >= _DIFF_HEADER else None
+        shown = printable(each)
+        if color and streams.is_styled(sys.stdout):
+            shown = typer.style(shown, fg=color)
+        streams.write(sys.stdout, f"{shown}\n")
 
 
 def _colored(grade: str) -> str:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.errors import ConflictingState, InvalidInput, MissingDependency
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 UNITS = Path("/etc/systemd/system")
 # Exists while systemd is the init system: sd_booted(3).
 _BOOTED = Path("/run/systemd/system")
 _LIMIT = 90.0  # seconds, DefaultTimeoutStartSec of systemd-system.conf(5)
+_PATIENCE = 600.0  # seconds: docker.service has no limit of its own, and may have many containers
+_MANAGER = "org.freedesktop.systemd1"
+_UNITS_OF_MANAGER = "/org/freedesktop/systemd1/unit"
+_NOT_IN_A_PATH = re.compile(r"[^A-Za-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,51 @@ def state(unit: str) -> UnitState:
     )
 
 
+def properties(unit: str, interface: str, *names: str) -> tuple[Any, ...]:
+    """Return properties of ``unit``, which need not exist, as org.freedesktop.systemd1(5) has them.
+
+    ``systemctl show`` would print a command without its quotes.
+    """
+    escaped = _NOT_IN_A_PATH.sub(lambda found: f"_{ord(found[0]):02x}", unit)
+    where = (_MANAGER, f"{_UNITS_OF_MANAGER}/{escaped}", f"{_MANAGER}.{interface}")
+    printed = _call("busctl", "--json=short", "get-property", *where, *names)
+    return tuple(json.loads(line)["data"] for line in printed.splitlines())
+
+
+def start(unit: str) -> None:
+    """Start ``unit``, whatever its start limit (StartLimitBurst=) says."""
+    _systemctl("reset-failed", "--", unit)
+    _systemctl("start", "--", unit, limit=_PATIENCE)
+
+
+def restart(unit: str) -> None:
+    """Restart ``unit``, or start it, whatever its start limit (StartLimitBurst=) says.
+
+    systemd does all of it, even if this process ends.
+    """
+    _systemctl("reset-failed", "--", unit)
+    _systemctl("restart", "--", unit, limit=_PATIENCE)
+
+
+def stop(unit: str) -> None:
+    """Stop ``unit``, if it is running."""
+    _systemctl("stop", "--", unit)
+
+
+def run(unit: str, properties: Mapping[str, str], command: Sequence[str]) -> None:
+    """Start ``command`` as the transient ``unit``, and wait until it has started.
+
+    Raises ConflictingState if it does not start.
+    """
+    options = [f"--property={name}={value}" for name, value in properties.items()]
+    _call("systemd-run", "--quiet", "--collect", f"--unit={unit}", *options, "--", *command)
+
+
+def hang_up(unit: str) -> None:
+    """Send SIGHUP to the main process of ``unit``."""
+    _systemctl("kill", "--kill-who=main", "--signal=HUP", "--", unit)
+
+
 def reload() -> None:
     """Have systemd read the unit files again."""
     _systemctl("daemon-reload")
@@ -69,9 +124,12 @@ def enable_and_start(unit: str) -> None:
     _systemctl("enable", "--now", "--", unit)
 
 
-def _systemctl(*arguments: str) -> str:
+def _systemctl(*arguments: str, limit: float = _LIMIT) -> str:
     """Run systemctl and return its output; raises ConflictingState if it fails."""
-    command = ("systemctl", "--no-ask-password", *arguments)
+    return _call("systemctl", "--no-ask-password", *arguments, limit=limit)
+
+
+def _call(*command: str, limit: float = _LIMIT) -> str:
     try:
         run = subprocess.run(
             command,
@@ -79,14 +137,14 @@ def _systemctl(*arguments: str) -> str:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_LIMIT,
+            timeout=limit,
             check=False,
         )
     except FileNotFoundError:
-        raise MissingDependency("systemctl is not installed") from None
+        raise MissingDependency(f"{command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
         raise ConflictingState(
-            f"`{' '.join(command)}` did not end within {_LIMIT:.0f} seconds"
+            f"`{' '.join(command)}` did not end within {limit:.0f} seconds"
         ) from None
     if run.returncode:
         why = run.stderr.strip() or f"exit status {run.returncode}"

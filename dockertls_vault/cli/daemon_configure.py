@@ -1,0 +1,204 @@
+"""``dockertls-vault daemon configure``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dockertls_vault.duration import parse_duration
+from dockertls_vault.errors import CannotWrite, ConfirmationRequired, ConflictingState, InvalidInput
+from dockertls_vault.settings import parsers
+from dockertls_vault.settings.schema import Settings
+
+from . import options, render, speech
+from .directories import SERVER_DIRECTORY, docker_cli_directory, state_directory
+from .help import described, examples
+from .options import parsed, with_preferences, with_settings
+from .preferences import Preferences
+
+if TYPE_CHECKING:
+    from dockertls_vault.configure import Change, Outcome
+    from dockertls_vault.credential.reader import CredentialFiles
+    from dockertls_vault.daemon.desired import Listen
+
+logger = logging.getLogger(__name__)
+EXAMPLES = examples(
+    "sudo dockertls-vault daemon configure --dry-run",
+    "sudo dockertls-vault daemon configure --listen 10.0.0.7 --listen [2001:db8::7]:2376",
+    "sudo dockertls-vault daemon configure --remove",
+)
+
+
+@with_preferences("output", "quiet", "verbose")
+@with_settings(others=("state_dir",))
+def configure(
+    settings: Settings,
+    preferences: Preferences,
+    directory: Annotated[
+        str | None,
+        typer.Option(
+            "--dir",
+            metavar="DIR",
+            help=described(
+                "The directory of the server credential.", default=str(SERVER_DIRECTORY)
+            ),
+        ),
+    ] = None,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help=described(
+                "A port, an IP address, or both, to listen at; repeatable.",
+                default="as before, or 2376",
+            ),
+        ),
+    ] = None,
+    certs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help=described(
+                "The directory of a client credential to check the daemon with.",
+                variables=["DOCKER_CERT_PATH"],
+                default="~/.docker, if its CA is the daemon's",
+            ),
+        ),
+    ] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take back what the set-up added, and nothing else.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Apply the plan without asking for confirmation.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan without applying it.")
+    ] = False,
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="The timeout for each response of the check.")
+    ] = "10s",
+) -> None:
+    """Have dockerd serve TLS with a server credential, and prove it.
+
+    The plan is printed with what it changes in each file. dockerd is restarted once; then it is
+    checked from outside, and what was there before is put back if it fails. Containers keep running
+    (live-restore), except on a Swarm node.
+    """
+    from dockertls_vault import configure as set_up
+
+    _require_root()
+    limit = parsed("--timeout", parse_duration, timeout)
+    state = state_directory(settings, os.environ)
+    if remove:
+        _refuse_with_remove({"--dir": directory, "--listen": listen, "--certs": certs})
+        change = set_up.take_back(state)
+    else:
+        change = set_up.set_up(state, _directory(directory), _listens(listen), datetime.now(UTC))
+    render.text(_plan(set_up.preview(change)), preferences)
+    if dry_run or not change.plan.steps:
+        outcome = set_up.preview(change)
+    else:
+        _confirm(change, yes=yes)
+        client = _client(change, certs)
+        outcome = set_up.apply(change, client=client, timeout=limit, now=lambda: datetime.now(UTC))
+    render.show("daemon-configure", outcome, preferences, parts=[_summary(outcome, remove=remove)])
+
+
+def _require_root() -> None:
+    from dockertls_vault.host import systemd
+
+    if os.geteuid() != 0:
+        raise CannotWrite("only root can set up dockerd", hint="run it with `sudo`")
+    systemd.require_running()
+
+
+def _refuse_with_remove(others: dict[str, object]) -> None:
+    for flag, value in others.items():
+        if value:
+            raise InvalidInput(f"{flag} cannot be combined with --remove")
+
+
+def _directory(given: str | None) -> Path:
+    from dockertls_vault.credential.layout import absolute
+
+    return absolute(SERVER_DIRECTORY if given is None else options.directory("--dir", given))
+
+
+def _listens(given: Sequence[str] | None) -> Sequence[Listen]:
+    from dockertls_vault.daemon.desired import parse_listens
+
+    try:
+        return parse_listens(given or [])
+    except InvalidInput as error:
+        raise InvalidInput(f"--listen: {error.message}", hint=error.hint) from None
+
+
+def _client(change: Change, certs: str | None) -> CredentialFiles | None:
+    """Return the client credential to check with: the one named, or the default if it fits."""
+    from dockertls_vault.credential import reader
+    from dockertls_vault.proof import is_of
+
+    if change.served is None:
+        return None
+    named = certs is not None
+    directory = (
+        options.directory("--certs", certs)
+        if certs is not None
+        else parsers.path(str(docker_cli_directory(os.environ)))
+    )
+    try:
+        files = reader.installed(directory)
+    except ConflictingState:
+        if named:
+            raise
+        return None
+    if named or is_of(files, change.served, datetime.now(UTC)):
+        logger.info("the client certificate of the check is %s", files.cert.absolute())
+        return files
+    return None
+
+
+def _plan(outcome: Outcome) -> list[render.Part]:
+    """Return the steps of a plan, and what they change in files."""
+    parts: list[render.Part] = [f"- {step}" for step in outcome.steps]
+    for diff in outcome.diffs:
+        parts += ["", render.Diff(diff)]
+    return parts
+
+
+def _confirm(change: Change, *, yes: bool) -> None:
+    """Ask before dockerd is touched; raises ConfirmationRequired for a no."""
+    stops = change.plan.stops
+    consequence = f"stops {len(stops)} running containers" if stops else "is applied to dockerd"
+    if stops:
+        logger.warning("live-restore cannot be switched on: the restart stops %s", ", ".join(stops))
+    if yes:
+        return
+    answer = speech.confirmed([f"the plan {consequence}"])
+    if not answer:
+        raise ConfirmationRequired(
+            "not confirmed: nothing was changed"
+            if answer is False
+            else f"nothing was changed: the plan {consequence}",
+            problems=stops,
+            hint="use --yes to confirm",
+        )
+
+
+def _summary(outcome: Outcome, *, remove: bool) -> str:
+    if not outcome.steps:
+        return "no changes needed"
+    if not outcome.applied:
+        return "nothing was changed (--dry-run)"
+    if remove:
+        return "the set-up is removed"
+    where = ", ".join(outcome.listen)
+    if not outcome.proofs:
+        return f"dockerd serves TLS at {where} when docker.service is started: it is not running"
+    return f"dockerd serves TLS at {where}, and passed its check"

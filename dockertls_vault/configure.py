@@ -1,0 +1,296 @@
+"""Set up dockerd on this host to serve TLS with a credential, prove it, or take it back.
+
+It inspects the host, plans, and applies the plan, which is empty if nothing needs to change. If a
+step or the proof fails, what was there before is put back.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from . import stop
+from .daemon import desired, found, plan, served, trial, units
+from .daemon.plan import Host, Now
+from .daemon.record import Records
+from .docker.engine import Engine
+from .errors import ConflictingState, DockerTLSError, DockerUnavailable, SetUpFailed
+from .proof import prove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+    from typing import Any
+
+    from .credential.reader import CredentialFiles
+    from .daemon.desired import Listen
+    from .daemon.found import Service
+    from .daemon.plan import Plan
+    from .daemon.served import Served
+    from .daemon.steps import Step
+    from .proof import Proof
+
+logger = logging.getLogger(__name__)
+
+_ENGINE_TIMEOUT = timedelta(seconds=10)
+_LOCAL = 1.0  # seconds to connect to this host itself
+# The states of a node in which dockerd rejects live-restore.
+_SWARM = {"active", "pending", "locked", "error"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A set-up, or that it was taken back: the steps that were planned, and whether ``applied``.
+
+    ``directory`` is that of the credential, and ``listen`` each address at which dockerd serves it;
+    None and empty without a set-up. ``diffs`` are the changes to files as unified diffs,
+    ``stopped`` the containers that the restart stops, ``proofs`` what the check found, none if
+    dockerd does not run.
+    """
+
+    directory: Path | None
+    listen: tuple[str, ...]
+    steps: tuple[str, ...]
+    diffs: tuple[str, ...]
+    stopped: tuple[str, ...]
+    applied: bool
+    proofs: tuple[Proof, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """A plan for this host, and how to make it again: the host may have changed since."""
+
+    host: Host
+    plan: Plan
+    make: Callable[[Host, Now], Plan]
+    served: Served | None = None
+
+
+def set_up(state: Path, directory: Path, listen: Sequence[Listen], now: datetime) -> Change:
+    """Plan the set-up with the credential in ``directory``.
+
+    ``listen`` is empty for the addresses that were set up before, or the default. Raises before
+    anything is touched: ConflictingState without a usable credential or for a port that is in use,
+    ConfigurationError if dockerd rejects the configuration, and what ``inspect`` raises.
+    """
+    credential = served.load(directory, now)
+    host, before = inspect(state)
+    addresses = tuple(listen) or (before.record.listen if before.record else (desired.DEFAULT,))
+
+    def make(host: Host, now: Now) -> Plan:
+        return plan.configure(host, now, credential, addresses, directory)
+
+    made = make(host, before)
+    if made.steps:
+        _refuse_unusable(addresses, before)
+        trial.judge(before.service, made.target.daemon_json or b"")
+    return Change(host, made, make, credential)
+
+
+def take_back(state: Path) -> Change:
+    """Plan to remove the set-up; raises what ``inspect`` raises."""
+    host, before = inspect(state)
+    if before.record is None and before.files.drop_in and units.is_ours(before.files.drop_in):
+        raise ConflictingState(
+            f"{host.records.directory} does not say what was set up",
+            hint=f"remove {host.drop_in} and {host.socket}, then run `systemctl daemon-reload` and "
+            f"`systemctl restart {units.SERVICE}`",
+        )
+    return Change(host, plan.remove(host, before), plan.remove)
+
+
+def inspect(state: Path) -> tuple[Host, Now]:
+    """Return what is set up on this host; ``state`` is the directory of the record.
+
+    Raises MissingDependency without docker.service, ConfigurationError if a file cannot be read,
+    and DockerUnavailable if dockerd runs and does not answer at its unix socket.
+    """
+    service = found.service()
+    records = Records(state)
+    record = records.read()
+    daemon_json = record.daemon_json if record else service.daemon_json
+    host = Host(Engine(service.socket, _ENGINE_TIMEOUT), daemon_json, records)
+    return host, _look(host)
+
+
+def apply(
+    change: Change,
+    *,
+    client: CredentialFiles | None,
+    timeout: timedelta,
+    now: Callable[[], datetime],
+) -> Outcome:
+    """Apply the plan and prove it; raises SetUpFailed after putting back what was there before.
+
+    ``client`` is a credential to connect with, ``timeout`` the limit for each response of the
+    check. Raises ConflictingState if this host has changed since the plan was made, and Locked if
+    another process is changing it.
+    """
+    host, made = change.host, change.plan
+    if not made.steps:
+        return preview(change)
+    with host.records.locked():
+        if change.make(host, _look(host)).steps != made.steps:
+            raise ConflictingState(
+                "this host has changed since the plan was made", hint="try again"
+            )
+        if change.served is None:
+            _apply(made.steps)
+            return replace(preview(change), applied=True)
+        with _putting_back(host, made):
+            _apply(made.steps)
+            proofs = _proven(change.served, made, client, timeout, now())
+        if made.record is not None:
+            host.records.write(replace(made.record, proven=bool(proofs)))
+    return replace(preview(change), applied=True, proofs=proofs)
+
+
+def preview(change: Change) -> Outcome:
+    """Return the outcome of a plan that is not applied."""
+    record = change.plan.record
+    return Outcome(
+        directory=None if record is None else record.certificates,
+        listen=() if record is None else tuple(map(str, record.listen)),
+        steps=tuple(step.summary for step in change.plan.steps),
+        diffs=change.plan.diffs,
+        stopped=change.plan.stops,
+        applied=False,
+    )
+
+
+def _look(host: Host) -> Now:
+    """Return what is set up on the host; raises DockerUnavailable if dockerd does not answer."""
+    service = found.service()
+    before = _look_at_files(host, service)
+    if not service.is_running:
+        return before
+    info = host.engine.info()
+    return replace(
+        before,
+        live_restore=info.get("LiveRestoreEnabled") is True,
+        in_swarm=(info.get("Swarm") or {}).get("LocalNodeState") in _SWARM,
+        running=tuple(sorted(_name(each) for each in host.engine.containers())),
+    )
+
+
+def _look_at_files(host: Host, service: Service) -> Now:
+    record = host.records.read()
+    return Now(
+        service=service,
+        files=found.files(host.daemon_json, host.units),
+        record=record,
+        is_listening=found.is_listening(),
+        is_open=any(_is_open(each) for each in (record.listen if record else ())),
+        is_stale=found.is_stale(),
+    )
+
+
+def _name(container: Mapping[str, Any]) -> str:
+    names = container.get("Names") or [container.get("Id", "")]
+    return str(names[0]).removeprefix("/")
+
+
+def _is_open(listen: Listen) -> bool:
+    """Tell whether a process listens there."""
+    address = (listen.endpoint.host, listen.port)
+    with suppress(OSError), socket.create_connection(address, _LOCAL):
+        return True
+    return False
+
+
+def _refuse_unusable(listen: Iterable[Listen], before: Now) -> None:
+    """Raise ConflictingState unless this host can listen at each of these."""
+    ours = before.record.listen if before.record and before.is_listening else ()
+    problems = [why for each in listen if each not in ours and (why := _obstacle(each))]
+    if problems:
+        raise ConflictingState(
+            "docker cannot listen there", problems=tuple(problems), hint="choose with --listen"
+        )
+
+
+def _obstacle(listen: Listen) -> str | None:
+    """Return why this host cannot listen there, None if it can."""
+    family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
+    both = listen.address == desired.DEFAULT.address
+    try:
+        with socket.create_server(
+            (listen.address, listen.port), family=family, dualstack_ipv6=both
+        ):
+            return None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return f"{listen} is in use; `ss -ltnp sport = :{listen.port}` says by what"
+        return f"{listen}: {error.strerror}"
+
+
+def _apply(steps: Iterable[Step]) -> None:
+    for step in steps:
+        logger.info("%s", step.summary)
+        step.apply()
+
+
+def _proven(
+    credential: Served,
+    made: Plan,
+    client: CredentialFiles | None,
+    timeout: timedelta,
+    now: datetime,
+) -> tuple[Proof, ...]:
+    """Check the daemon; raises ConflictingState if it fails. Empty if dockerd does not run."""
+    if made.record is None or not made.restarts:
+        return ()
+    logger.info("checking the daemon at %s", ", ".join(map(str, made.record.listen)))
+    proofs = prove(made.record.listen, credential, client, timeout=timeout, now=now)
+    problems = tuple(f"{proof.listen}: {problem}" for proof in proofs for problem in proof.problems)
+    if problems:
+        raise ConflictingState("the daemon fails its check", problems=problems)
+    return proofs
+
+
+@contextmanager
+def _putting_back(host: Host, made: Plan) -> Iterator[None]:
+    """Put back what was there before if the block fails or is stopped; raises SetUpFailed."""
+    try:
+        yield
+    except stop.Stopped:
+        with stop.shielded():
+            _put_back(host, made)
+        raise
+    except DockerTLSError as error:
+        with stop.shielded():
+            try:
+                _put_back(host, made)
+            except DockerTLSError as another:
+                raise SetUpFailed(
+                    f"{error.message}, and what was there before is not back: {another.message}",
+                    problems=error.problems,
+                    hint="run `dockertls-vault daemon configure --remove`",
+                ) from error
+        raise SetUpFailed(
+            f"{error.message}; what was there before is back",
+            problems=error.problems,
+            hint=error.hint,
+        ) from error
+
+
+def _put_back(host: Host, made: Plan) -> None:
+    """Lead the host back to what was there before the plan, and dockerd to where it answers."""
+    logger.info("putting back what was there before")
+    now = _look_at_files(host, found.service())
+    with suppress(DockerUnavailable):
+        now = replace(now, live_restore=host.engine.info().get("LiveRestoreEnabled") is True)
+    target, steps = plan.undo(host, made, now)
+    _apply(steps)
+    if made.now.service.is_running:
+        host.engine.info()
+    if target is None:
+        host.records.remove()
+    else:
+        host.records.write(target)

@@ -1,0 +1,82 @@
+"""What `daemon configure` brings about: where dockerd listens, and its settings; pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.docker.endpoint import DEFAULT_PORT, Endpoint, parse_endpoint
+from dockertls_vault.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+LIVE_RESTORE = "live-restore"
+# Without tlscacert, dockerd accepts the clients of every public CA, so that all of them are set.
+_TLS = ("tlscacert", "tlscert", "tlskey")
+_EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with
+# Of both families, as in Go and in systemd: BindIPv6Only=both.
+_EVERY = "::"
+_LOOPBACK = {_EVERY: "127.0.0.1", _EVERY_IPV4: "127.0.0.1"}
+_PORT = re.compile("[0-9]+")
+
+
+@dataclass(frozen=True)
+class Listen:
+    """An address and a port at which dockerd serves TLS; ``::`` is every address, IPv4 too."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return Endpoint(self.address, self.port).authority
+
+    @property
+    def stream(self) -> str:
+        """The value of ListenStream=; a port alone also works on a host without IPv6."""
+        return str(self.port) if self.address == _EVERY else str(self)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where this host itself reaches it."""
+        return Endpoint(_LOOPBACK.get(self.address, self.address), self.port)
+
+    def includes(self, other: Listen) -> bool:
+        """Tell whether the kernel refuses ``other`` as in use while this one is open."""
+        every = self.address == _EVERY or (self.address == _EVERY_IPV4 and ":" not in other.address)
+        return self.port == other.port and (every or self.address == other.address)
+
+
+DEFAULT = Listen(_EVERY, DEFAULT_PORT)
+
+
+def parse_listen(text: str) -> Listen:
+    """Parse a port, an IP address, or both (``10.0.0.7:2376``, ``[::1]:2376``).
+
+    Raises InvalidInput for anything else, including names: they could resolve to another host.
+    """
+    found = parse_endpoint(f"[{_EVERY}]:{text}" if _PORT.fullmatch(text) else text)
+    if not found.is_address:
+        raise InvalidInput(
+            f"neither an IP address nor a port: {text!r}",
+            hint="write it as 2376, 10.0.0.7:2376 or [2001:db8::7]:2376",
+        )
+    return Listen(found.host, found.port)
+
+
+def parse_listens(texts: Iterable[str]) -> tuple[Listen, ...]:
+    """Parse each, without repetitions; raises InvalidInput if one of them includes another."""
+    found = tuple(dict.fromkeys(map(parse_listen, texts)))
+    for one in found:
+        for other in found:
+            if one != other and one.includes(other):
+                raise InvalidInput(f"{one} includes {other}", hint=f"leave out {other}")
+    return found
+
+
+def settings(files: Sequence[Path], *, live_restore: bool) -> Mapping[str, Any]:
+    """Return the settings of daemon.json for the public paths of ca.pem, certificate and key."""
+    paths = dict(zip(_TLS, map(str, files), strict=True))
+    return {"tlsverify": True} | paths | ({LIVE_RESTORE: True} if live_restore else {})

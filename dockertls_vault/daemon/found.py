@@ -1,0 +1,154 @@
+"""What is set up on this host now: docker.service as systemd starts it, and its files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockertls_vault.docker import flags
+from dockertls_vault.errors import ConfigurationError, MissingDependency
+from dockertls_vault.files import reading
+from dockertls_vault.host import systemd
+
+from . import units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dockertls_vault.docker.flags import Flags
+
+DAEMON_JSON = Path("/etc/docker/daemon.json")
+# Where docker.socket listens, unless -H says otherwise.
+_SOCKET = Path("/run/docker.sock")
+_RUNNING = {"active", "activating", "reloading"}
+_UNIX = "unix://"
+# $NAME as a word of its own is split into words, ${NAME} within a word is not:
+# systemd.service(5), "Command lines". "$$" is a dollar sign.
+_WORD = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+_PART = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True)
+class Service:
+    """docker.service: the words of its ExecStart=, and whether it is running, or starting.
+
+    ``state`` is its ActiveState=, for people.
+    """
+
+    command: tuple[str, ...]
+    state: str
+
+    @property
+    def is_running(self) -> bool:
+        """Whether dockerd runs, or is starting."""
+        return self.state in _RUNNING
+
+    @property
+    def program(self) -> str:
+        """The path of dockerd."""
+        return self.command[0]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments of dockerd."""
+        return self.command[1:]
+
+    @property
+    def flags(self) -> Flags:
+        """The flags of dockerd."""
+        return flags.parse(self.arguments)
+
+    @property
+    def daemon_json(self) -> Path:
+        """The configuration file of dockerd, which need not exist."""
+        return Path(self.flags.config_file or DAEMON_JSON)
+
+    @property
+    def socket(self) -> Path:
+        """The unix socket of dockerd."""
+        paths = (host.removeprefix(_UNIX) for host in self.flags.hosts if host.startswith(_UNIX))
+        return Path(next(paths, "") or _SOCKET)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The contents of the files that a set-up consists of; None for one that does not exist."""
+
+    daemon_json: bytes | None
+    socket: bytes | None
+    drop_in: bytes | None
+
+
+def service() -> Service:
+    """Return docker.service as systemd would start it.
+
+    Raises MissingDependency if it does not exist, and ConfigurationError if what it runs, or its
+    environment file, cannot be understood.
+    """
+    loaded, state = systemd.properties(units.SERVICE, "Unit", "LoadState", "ActiveState")
+    if loaded != "loaded":
+        raise MissingDependency(
+            f"{units.SERVICE} is {loaded}",
+            hint="install Docker from the packages of Debian or of Docker",
+        )
+    commands, variables, sources = systemd.properties(
+        units.SERVICE, "Service", "ExecStart", "Environment", "EnvironmentFiles"
+    )
+    if len(commands) != 1:
+        raise ConfigurationError(f"{units.SERVICE} has no single ExecStart=")
+    environment = dict(line.split("=", 1) for line in variables)
+    for path, _is_optional in sources:
+        environment |= _variables(Path(path))
+    return Service(tuple(_expanded(commands[0][1], environment)), state)
+
+
+def files(daemon_json: Path, place: Path = systemd.UNITS) -> Files:
+    """Return the files as they are; raises ConfigurationError if one cannot be read."""
+    return Files(
+        daemon_json=_read(daemon_json),
+        socket=_read(place / units.SOCKET),
+        drop_in=_read(place / units.DROP_IN),
+    )
+
+
+def is_stale() -> bool:
+    """Tell whether systemd has yet to read our unit files, or to open the socket again."""
+    return systemd.state(units.SERVICE).stale or systemd.state(units.SOCKET).stale
+
+
+def is_listening() -> bool:
+    """Tell whether systemd listens at docker-tls.socket."""
+    return systemd.state(units.SOCKET).active
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return reading.read(path)
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise ConfigurationError(
+                f"{path} is a symbolic link to a file that does not exist", hint="remove the link"
+            ) from None
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path} cannot be used: {error}") from None
+
+
+def _variables(path: Path) -> Mapping[str, str]:
+    """Return the variables in an environment file, none if it does not exist."""
+    lines = (_read(path) or b"").decode(errors="replace").splitlines()
+    pairs = (line.split("=", 1) for line in map(str.strip, lines) if "=" in line)
+    return {name: value.strip("\"'") for name, value in pairs if name[:1] not in "#;"}
+
+
+def _expanded(words: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the words of a command with the variables that systemd replaces."""
+    for word in words:
+        if name := _WORD.fullmatch(word):
+            yield from environment.get(name[1], "").split()
+        else:
+            yield _PART.sub(lambda part: environment.get(part[1], "") if part[1] else "$", word)

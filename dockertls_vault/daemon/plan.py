@@ -1,0 +1,294 @@
+"""The plan of a set-up: which steps lead from what is there to what is desired.
+
+The order is that in which each step may be the last one. daemon.json configures TLS before there is
+a socket, and no longer only once there is none: dockerd would serve it in plaintext.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import astuple, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.docker import daemon_json
+from dockertls_vault.errors import UnmanagedFiles
+from dockertls_vault.host import systemd
+
+from . import units
+from .desired import LIVE_RESTORE, settings
+from .found import Files
+from .record import Record, digest, taken_back
+from .steps import (
+    CloseSocket,
+    Forget,
+    Keep,
+    ReloadUnits,
+    Restart,
+    SwitchLiveRestore,
+    Write,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from dockertls_vault.docker.engine import Engine
+
+    from .desired import Listen
+    from .found import Service
+    from .record import Records
+    from .served import Served
+    from .steps import Step
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where the files of a set-up are on this host, and its engine."""
+
+    engine: Engine
+    daemon_json: Path
+    records: Records
+    units: Path = systemd.UNITS
+
+    @property
+    def socket(self) -> Path:
+        """The path of docker-tls.socket."""
+        return self.units / units.SOCKET
+
+    @property
+    def drop_in(self) -> Path:
+        """The path of the drop-in for docker.service."""
+        return self.units / units.DROP_IN
+
+
+@dataclass(frozen=True)
+class Now:
+    """What is set up on this host now.
+
+    ``live_restore`` is whether it is in effect, None if dockerd does not run; ``in_swarm`` whether
+    the host is an active node of one, where dockerd rejects it. ``running`` are the names of the
+    containers that run. ``is_listening`` is whether systemd listens at our socket, ``is_open``
+    whether anybody does at the ports in the record, ``is_stale`` whether systemd has yet to read
+    our files.
+    """
+
+    service: Service
+    files: Files
+    record: Record | None
+    live_restore: bool | None = None
+    in_swarm: bool = False
+    running: tuple[str, ...] = ()
+    is_listening: bool = False
+    is_open: bool = False
+    is_stale: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps from ``now`` to the ``target``; ``record`` is that of the target."""
+
+    host: Host
+    now: Now
+    target: Files
+    record: Record | None
+    steps: tuple[Step, ...]
+
+    @property
+    def diffs(self) -> tuple[str, ...]:
+        """What changes in each file, as a unified diff."""
+        paths = (self.host.daemon_json, self.host.socket, self.host.drop_in)
+        files = zip(paths, astuple(self.now.files), astuple(self.target), strict=True)
+        return tuple(_diff(path, *texts) for path, *texts in files if texts[0] != texts[1])
+
+    @property
+    def restarts(self) -> bool:
+        """Whether docker.service is restarted."""
+        return any(isinstance(step, Restart) for step in self.steps)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The containers that the restart stops, because live-restore is not in effect by then."""
+        switched_on = any(isinstance(step, SwitchLiveRestore) and step.on for step in self.steps)
+        if not self.restarts or self.now.live_restore or switched_on:
+            return ()
+        return self.now.running
+
+
+def configure(
+    host: Host, now: Now, served: Served, listen: tuple[Listen, ...], certificates: Path
+) -> Plan:
+    """Plan the set-up; raises UnmanagedFiles, and ConfigurationError as ``parse`` does."""
+    _refuse_foreign(host, now.files)
+    wanted = settings(served.paths, live_restore=_wants_live_restore(now))
+    current = now.files.daemon_json
+    original = taken_back(current, now.record) if now.record else current
+    document = daemon_json.parse(current or b"")
+    stale = set(now.record.added if now.record else ()) - wanted.keys()
+    merged = (
+        daemon_json.parse(document.merged(wanted)).without(stale)
+        if stale
+        else (document.merged(wanted))
+    )
+    target = Files(merged, units.socket(listen), units.drop_in(host.daemon_json))
+    before = daemon_json.parse(original or b"").values
+    record = Record(
+        certificates=certificates,
+        listen=listen,
+        daemon_json=host.daemon_json,
+        written=digest(merged),
+        original=original,
+        added={key: value for key, value in wanted.items() if before.get(key) != value},
+        replaced={
+            key: before[key] for key in wanted if key in before and before[key] != wanted[key]
+        },
+        directories=_directories(host, now.record),
+    )
+    if target == now.files and _is_done(now, record):
+        return Plan(host, now, target, record, ())
+    steps = opening(host, now, target, restart=now.service.is_running)
+    return Plan(host, now, target, record, (Keep(host.records, record), *steps))
+
+
+def remove(host: Host, now: Now) -> Plan:
+    """Plan to take the set-up back: what it added, and nothing that others did since."""
+    if now.record is None:
+        return Plan(host, now, now.files, None, ())
+    target = Files(taken_back(now.files.daemon_json, now.record), None, None)
+    restart = now.service.is_running and (now.is_listening or now.is_open)
+    steps = (*closing(host, now, target, restart=restart), Forget(host.records))
+    return Plan(host, now, target, None, steps)
+
+
+def undo(host: Host, made: Plan, now: Now) -> tuple[Record | None, tuple[Step, ...]]:
+    """Plan the way back from a plan that failed; return also the record that is true then.
+
+    That is back to the set-up before, if that was proven, and else to none.
+    """
+    before = made.now
+    restart = before.service.is_running and (
+        now.live_restore is None or now.is_listening or now.is_open
+    )
+    if now.live_restore is None and restart:
+        # dockerd does not run: containers that live-restore kept are to survive its start, too.
+        now = replace(now, live_restore=_live_restore(now.files.daemon_json))
+    if before.record is not None and before.record.proven:
+        return before.record, tuple(opening(host, now, before.files, restart=restart))
+    original = before.files.daemon_json
+    if before.record is not None:
+        original = taken_back(original, before.record)
+    target = Files(original, None, None)
+    return None, tuple(closing(host, now, target, restart=restart))
+
+
+def opening(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[Step]:
+    """Yield the steps to a target with a socket."""
+    files = now.files
+    if files.daemon_json != target.daemon_json:
+        yield Write(host.daemon_json, files.daemon_json, target.daemon_json)
+    if now.live_restore is False and _live_restore(target.daemon_json):
+        yield SwitchLiveRestore(host.engine, on=True)
+    if files.socket != target.socket:
+        yield Write(host.socket, files.socket, target.socket)
+    if files.drop_in != target.drop_in:
+        yield Write(host.drop_in, files.drop_in, target.drop_in)
+    if now.is_stale or (files.socket, files.drop_in) != (target.socket, target.drop_in):
+        yield ReloadUnits()
+    if now.is_listening and (now.is_stale or files.socket != target.socket):
+        # It is opened anew, with what its file says by now, when docker.service starts.
+        yield CloseSocket()
+    if restart:
+        yield Restart(host.engine)
+
+
+def closing(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[Step]:
+    """Yield the steps to a target without a socket."""
+    files = now.files
+    made = now.record.directories if now.record else ()
+    if files.drop_in is not None:
+        yield Write(host.drop_in, files.drop_in, None, made)
+    if files.socket is not None:
+        yield Write(host.socket, files.socket, None)
+    if now.is_stale or (files.drop_in, files.socket) != (None, None):
+        yield ReloadUnits()
+    if now.is_listening:
+        yield CloseSocket()
+    written = files.daemon_json
+    ends = now.live_restore is True and not _live_restore(target.daemon_json)
+    if ends and restart:
+        # Containers survive the restart only if it is in effect before and after (moby#27057).
+        survived = _with_live_restore(target.daemon_json, on=True)
+        yield Write(host.daemon_json, written, survived)
+        written = survived
+    if restart:
+        yield Restart(host.engine)
+    if ends:
+        # What is left out, dockerd does not change at a reload.
+        off = _with_live_restore(target.daemon_json, on=False)
+        yield Write(host.daemon_json, written, off)
+        yield SwitchLiveRestore(host.engine, on=False)
+        written = off
+    if written != target.daemon_json:
+        yield Write(host.daemon_json, written, target.daemon_json, made)
+
+
+def _refuse_foreign(host: Host, files: Files) -> None:
+    foreign = [
+        str(path)
+        for path, text in ((host.socket, files.socket), (host.drop_in, files.drop_in))
+        if text is not None and not units.is_ours(text)
+    ]
+    if foreign:
+        raise UnmanagedFiles(
+            f"not written by dockertls-vault: {', '.join(foreign)}",
+            hint="if you no longer need them, remove them, run `systemctl daemon-reload`, and try "
+            "again",
+        )
+
+
+def _wants_live_restore(now: Now) -> bool:
+    """Tell whether daemon.json is to have live-restore: not in a swarm, nor as a flag, too."""
+    return not now.in_swarm and now.service.flags.live_restore is None
+
+
+def _is_done(now: Now, record: Record) -> bool:
+    """Tell whether this is set up, and dockerd, if it runs, has passed its check with it."""
+    known = now.record
+    if known is None or now.is_stale:
+        return False
+    is_same = (known.certificates, known.listen, known.daemon_json) == (
+        record.certificates,
+        record.listen,
+        record.daemon_json,
+    )
+    return is_same and (not now.service.is_running or (known.proven and now.is_listening))
+
+
+def _directories(host: Host, record: Record | None) -> tuple[Path, ...]:
+    """Return the directories that the set-up makes, deepest first."""
+    known = record.directories if record else ()
+    wanted = (host.drop_in.parent, host.daemon_json.parent)
+    return tuple(each for each in wanted if each in known or not each.exists())
+
+
+def _live_restore(content: bytes | None) -> bool:
+    return content is not None and _values(content).get(LIVE_RESTORE) is True
+
+
+def _with_live_restore(content: bytes | None, *, on: bool) -> bytes:
+    return daemon_json.parse(content or b"").merged({LIVE_RESTORE: on})
+
+
+def _values(content: bytes) -> Mapping[str, Any]:
+    return daemon_json.parse(content).values
+
+
+def _diff(path: Path, before: bytes | None, after: bytes | None) -> str:
+    lines = difflib.unified_diff(
+        (before or b"").decode(errors="replace").splitlines(),
+        (after or b"").decode(errors="replace").splitlines(),
+        os.devnull if before is None else str(path),
+        os.devnull if after is None else str(path),
+        lineterm="",
+    )
+    return "\n".join(lines)

@@ -1,0 +1,206 @@
+"""What `daemon configure` has set up on this host, and what it takes to take it back.
+
+    STATE/daemon/set-up.json            0644: the set-up; pickup.py reads it, too
+    STATE/daemon/original/daemon.json   0600, in a directory 0700: what it would be without
+    STATE/daemon/lock                   held while the set-up is changed
+
+It is written before the first change, so that a run that was killed can be completed or taken back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.credential.layout import Placement
+from dockertls_vault.credential.preflight import refusals
+from dockertls_vault.credential.worker import make_component, refuse_component
+from dockertls_vault.docker import daemon_json
+from dockertls_vault.errors import ConflictingState, InvalidInput, Locked
+from dockertls_vault.files import atomic, reading, walk
+
+from . import pickup
+from .desired import Listen, parse_listen
+from .pickup import Pickup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_LOCK = "lock"
+_ORIGINAL = "original"
+_ORIGINAL_NAME = "daemon.json"
+_MODE = 0o644
+_PRIVATE = 0o700
+_PRIVATE_FILE = 0o600
+
+
+@dataclass(frozen=True)
+class Record:
+    """A set-up: the credential directory, and where dockerd listens.
+
+    ``proven`` is whether dockerd has passed its check with it. ``daemon_json`` is the path of its
+    configuration file, ``written`` the SHA-256 of that as we wrote it, ``original`` what it would
+    be without the set-up (None: it would not exist), ``added`` the values that we set, and
+    ``replaced`` those that were there before. ``directories`` are those that we made.
+    """
+
+    certificates: Path
+    listen: tuple[Listen, ...]
+    daemon_json: Path
+    written: str
+    original: bytes | None = field(repr=False)
+    added: Mapping[str, Any]
+    replaced: Mapping[str, Any]
+    directories: tuple[Path, ...] = ()
+    proven: bool = False
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def taken_back(current: bytes | None, record: Record) -> bytes | None:
+    """Return daemon.json without what the set-up added; what others have edited since stays.
+
+    None if it would not exist. Raises ConfigurationError if it can no longer be parsed.
+    """
+    if current is None:
+        return None
+    if digest(current) == record.written:
+        return record.original
+    found = daemon_json.parse(current)
+    ours = {key for key, value in record.added.items() if found.values.get(key, object()) == value}
+    before = {key: value for key, value in record.replaced.items() if key in ours}
+    back = daemon_json.parse(found.merged(before)).without(ours - before.keys())
+    if record.original is None and not daemon_json.parse(back).values:
+        return None
+    return back
+
+
+class Records:
+    """The record in a state ``directory``, which is made when it is needed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._state = directory
+        self.directory = directory / pickup.DIRECTORY
+
+    def read(self) -> Record | None:
+        """Return the record, None if nothing was set up; raises ConflictingState if corrupt."""
+        try:
+            with (
+                refusals(self.directory),
+                suppress(FileNotFoundError),
+                self._opened() as within,
+            ):
+                kept = json.loads(reading.read(pickup.NAME, within, follow=False))
+                original = self._original(within) if kept["original"] else None
+                return _from_json(kept, original)
+        except (InvalidInput, ValueError, TypeError, KeyError, RecursionError):
+            raise ConflictingState(f"{self.directory / pickup.NAME} is corrupt") from None
+        return None
+
+    def write(self, record: Record) -> None:
+        """Replace the record, with the original first; raises CannotWrite."""
+        with refusals(self.directory), self._opened(make=True) as within:
+            if record.original is not None:
+                with atomic.directory(_ORIGINAL, _PRIVATE, within) as kept:
+                    _replace(_ORIGINAL_NAME, record.original, _PRIVATE_FILE, kept)
+            _replace(pickup.NAME, _to_bytes(record), _MODE, within)
+
+    def remove(self) -> None:
+        """Remove the record and the original; raises CannotWrite."""
+        with (
+            refusals(self.directory),
+            suppress(FileNotFoundError),
+            self._opened() as within,
+        ):
+            for name in (pickup.NAME, _ORIGINAL):
+                with suppress(FileNotFoundError):
+                    atomic.remove(name, within)
+            os.fsync(within)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the set-up; raises Locked if another process holds it."""
+        with refusals(self.directory), self._opened(make=True) as within:
+            try:
+                with atomic.locked(_LOCK, within, wait=0):
+                    yield
+            except TimeoutError:
+                raise Locked(
+                    "another dockertls-vault is changing the set-up of this host",
+                    hint="wait for it to finish, then try again",
+                ) from None
+
+    def _original(self, within: int) -> bytes:
+        with reading.opened(_ORIGINAL, within) as kept:
+            return reading.read(_ORIGINAL_NAME, kept, follow=False)
+
+    @contextmanager
+    def _opened(self, *, make: bool = False) -> Iterator[int]:
+        place = Placement(self.directory, kind=None, worker=os.geteuid(), movable=False)
+        making = make_component if make else None
+        with walk.open_directory(
+            self.directory, partial(refuse_component, place), making
+        ) as reached:
+            if reached.remaining:
+                self.directory.stat()  # raises the error that says why
+                raise FileNotFoundError(str(self.directory))
+            with reading.opened(".", reached.descriptor) as within:
+                yield within
+
+
+def _replace(name: str, content: bytes, mode: int, within: int) -> None:
+    """Replace a file of the record atomically; what a killed run left is removed."""
+    staged = f".{name}"
+    with suppress(FileNotFoundError):
+        os.unlink(staged, dir_fd=within)
+    atomic.create(staged, content, mode, within)
+    os.rename(staged, name, src_dir_fd=within, dst_dir_fd=within)
+    os.fsync(within)
+
+
+def _to_bytes(record: Record) -> bytes:
+    kept = {
+        "version": pickup.VERSION,
+        "certificates": str(record.certificates),
+        "listen": list(map(str, record.listen)),
+        "pickup": Pickup.RESTART.value,
+        "proven": record.proven,
+        "daemon_json": str(record.daemon_json),
+        "written": record.written,
+        "original": record.original is not None,
+        "added": dict(record.added),
+        "replaced": dict(record.replaced),
+        "directories": list(map(str, record.directories)),
+    }
+    return (json.dumps(kept, indent=2) + "\n").encode()
+
+
+def _from_json(kept: Any, original: bytes | None) -> Record:
+    if kept["version"] != pickup.VERSION:
+        raise ValueError(kept["version"])
+    return Record(
+        certificates=Path(kept["certificates"]),
+        listen=tuple(map(parse_listen, _texts(kept["listen"]))),
+        daemon_json=Path(kept["daemon_json"]),
+        written=str(kept["written"]),
+        original=original,
+        added=dict(kept["added"]),
+        replaced=dict(kept["replaced"]),
+        directories=tuple(map(Path, _texts(kept["directories"]))),
+        proven=bool(kept["proven"]),
+    )
+
+
+def _texts(found: Sequence[Any]) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise TypeError(found)
+    return found

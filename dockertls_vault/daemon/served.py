@@ -1,0 +1,83 @@
+"""The server credential that dockerd is to serve: its public paths, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockertls_vault.certificate.certificate import load_certificates
+from dockertls_vault.certificate.keys import is_key_of
+from dockertls_vault.certificate.request import Purpose
+from dockertls_vault.credential.layout import Layout, absolute
+from dockertls_vault.credential.naming import SERVER_NAMES, public_names
+from dockertls_vault.docker.diagnosis.report import Result
+from dockertls_vault.docker.diagnosis.server_certificate import judge_usage
+from dockertls_vault.duration import format_time
+from dockertls_vault.errors import ConflictingState, VerificationError
+from dockertls_vault.files import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from cryptography.x509 import Certificate
+
+_ISSUE = "issue one with `dockertls-vault issue server`"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server credential: the public paths of ca.pem, certificate and key, which stay the same.
+
+    ``roots`` are the CAs in ca.pem, whose clients dockerd accepts.
+    """
+
+    paths: tuple[Path, Path, Path]
+    leaf: Certificate
+    roots: tuple[Certificate, ...]
+
+
+def load(directory: Path, now: datetime) -> Served:
+    """Read the credential in ``directory``, or in its subdirectory ``server`` (--layout dind).
+
+    Raises ConflictingState if there is none, and VerificationError with all that is wrong with it.
+    """
+    whole = absolute(directory)
+    ca, cert, key = paths = _paths(whole)
+    try:
+        roots = load_certificates(reading.read(ca))
+        leaf, *_ = load_certificates(reading.read(cert))
+        problems = tuple(_problems(leaf, reading.read(key), now))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConflictingState(f"{whole} cannot be read: {why}", hint=_ISSUE) from None
+    if problems:
+        raise VerificationError(
+            f"{cert} cannot be used", problems, hint=f"nothing was changed; {_ISSUE}"
+        )
+    return Served(paths, leaf, roots)
+
+
+def _paths(directory: Path) -> tuple[Path, Path, Path]:
+    for names, place in (
+        (SERVER_NAMES, directory),
+        (public_names(Purpose.SERVER, Layout.DIND), directory / Purpose.SERVER),
+    ):
+        ca, cert, key = (place / name for name in names)
+        if all(map(os.path.lexists, (ca, cert, key))):
+            return ca, cert, key
+    raise ConflictingState(f"there is no server credential in {directory}", hint=_ISSUE)
+
+
+def _problems(leaf: Certificate, key: bytes, now: datetime) -> Iterator[str]:
+    if not is_key_of(key, leaf):
+        yield "its key does not match"
+    if now < leaf.not_valid_before_utc:
+        yield f"it is not valid before {format_time(leaf.not_valid_before_utc)}"
+    if leaf.not_valid_after_utc <= now:
+        yield f"it expired at {format_time(leaf.not_valid_after_utc)}"
+    usage = judge_usage(leaf)
+    if usage.result is not Result.OK:
+        yield usage.summary

@@ -1,0 +1,198 @@
+"""The steps of a set-up: each has a summary, and is safe to repeat.
+
+A kill after any of them leaves a host on which dockerd starts and its unix socket works.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dockertls_vault import stop
+from dockertls_vault.credential.preflight import refusals
+from dockertls_vault.errors import ConflictingState
+from dockertls_vault.files import atomic, reading
+from dockertls_vault.host import systemd
+
+from . import units
+from .desired import LIVE_RESTORE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dockertls_vault.docker.engine import Engine
+
+    from .record import Record, Records
+
+_MODE = 0o644
+_DIRECTORY_MODE = 0o755
+_LIMIT = 10.0  # seconds for dockerd to act on a SIGHUP
+_POLL = 0.05  # seconds
+
+
+class Step(ABC):
+    """One change to this host."""
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """What it does, for people."""
+
+    @abstractmethod
+    def apply(self) -> None:
+        """Apply it."""
+
+
+@dataclass(frozen=True)
+class Keep(Step):
+    """Record what the set-up adds and what was there before."""
+
+    records: Records
+    record: Record
+
+    @property
+    def summary(self) -> str:
+        return f"record the set-up in {self.records.directory}"
+
+    def apply(self) -> None:
+        self.records.write(self.record)
+
+
+@dataclass(frozen=True)
+class Forget(Step):
+    """Remove the record, once everything in it has been taken back."""
+
+    records: Records
+
+    @property
+    def summary(self) -> str:
+        return f"remove the record in {self.records.directory}"
+
+    def apply(self) -> None:
+        self.records.remove()
+
+
+@dataclass(frozen=True)
+class Write(Step):
+    """Replace the content of the file at ``path``, None for no file.
+
+    Of ``directories``, those that are empty after the file was removed are removed, too.
+    """
+
+    path: Path
+    before: bytes | None = field(repr=False)
+    after: bytes | None = field(repr=False)
+    directories: tuple[Path, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        if self.after is None:
+            return f"remove {self.path}"
+        return f"{'write' if self.before is None else 'edit'} {self.path}"
+
+    def apply(self) -> None:
+        with refusals(self.path.parent):
+            if self.after is None:
+                self._remove()
+            else:
+                self._replace(self.after)
+
+    def _replace(self, content: bytes) -> None:
+        # A link is followed: what it leads to is the file that others edit.
+        path = self.path.resolve()
+        for directory in reversed([each for each in path.parents if not each.exists()]):
+            with (
+                reading.opened(str(directory.parent)) as within,
+                atomic.directory(directory.name, _DIRECTORY_MODE, within),
+            ):
+                pass
+        staged = f".{path.name}.dockertls-vault"
+        with reading.opened(str(path.parent)) as within:
+            with suppress(FileNotFoundError):
+                os.unlink(staged, dir_fd=within)  # of a run that was killed
+            try:
+                status = os.lstat(path.name, dir_fd=within)
+            except FileNotFoundError:
+                atomic.create(staged, content, _MODE, within)
+            else:
+                atomic.copy(content, status, staged, within)
+            os.rename(staged, path.name, src_dir_fd=within, dst_dir_fd=within)
+            os.fsync(within)
+
+    def _remove(self) -> None:
+        if not self.path.parent.is_dir():
+            return
+        with reading.opened(str(self.path.parent.resolve())) as within:
+            with suppress(FileNotFoundError):
+                os.unlink(self.path.name, dir_fd=within)
+            os.fsync(within)
+        for directory in self.directories:
+            with suppress(OSError):  # not empty: others use it, too
+                directory.rmdir()
+
+
+@dataclass(frozen=True)
+class SwitchLiveRestore(Step):
+    """Have dockerd read live-restore from daemon.json (SIGHUP), and wait until it is in effect."""
+
+    engine: Engine
+    on: bool
+
+    @property
+    def summary(self) -> str:
+        switch = "on" if self.on else "off"
+        return f"reload {units.SERVICE}, which switches {LIVE_RESTORE} {switch}"
+
+    def apply(self) -> None:
+        systemd.hang_up(units.SERVICE)
+        deadline = time.monotonic() + _LIMIT
+        while self.engine.info().get("LiveRestoreEnabled") is not self.on:
+            if time.monotonic() > deadline:
+                raise ConflictingState(
+                    f"dockerd did not switch {LIVE_RESTORE} {'on' if self.on else 'off'}",
+                    hint=f"see its log: journalctl -u {units.SERVICE}",
+                )
+            stop.wait(_POLL)
+
+
+@dataclass(frozen=True)
+class ReloadUnits(Step):
+    """Have systemd read the unit files."""
+
+    @property
+    def summary(self) -> str:
+        return "reload systemd's unit files"
+
+    def apply(self) -> None:
+        systemd.reload()
+
+
+@dataclass(frozen=True)
+class CloseSocket(Step):
+    """Close systemd's side of the socket; dockerd goes on with its own until it is restarted."""
+
+    @property
+    def summary(self) -> str:
+        return f"stop {units.SOCKET}"
+
+    def apply(self) -> None:
+        systemd.stop(units.SOCKET)
+
+
+@dataclass(frozen=True)
+class Restart(Step):
+    """Restart docker.service; systemd starts the socket in between, if that is to be open."""
+
+    engine: Engine
+
+    @property
+    def summary(self) -> str:
+        return f"restart {units.SERVICE}"
+
+    def apply(self) -> None:
+        systemd.restart(units.SERVICE)
+        self.engine.info()

@@ -1,0 +1,144 @@
+"""Have dockerd judge its new configuration before that is installed.
+
+Debian 12's dockerd has no ``--validate``. There a second one starts with the same settings, apart
+from all that names something of this host: in a network of its own, with its own files in a
+directory that systemd removes, and without the host's containerd. systemd ends it, even if this
+process is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from dockertls_vault.docker import daemon_json
+from dockertls_vault.docker.flags import without
+from dockertls_vault.errors import ConfigurationError, ConflictingState
+from dockertls_vault.host import systemd
+
+if TYPE_CHECKING:
+    from .found import Service
+
+_VALIDATE = "--validate"
+_LIMIT = 60.0  # seconds
+_UNIT = "dockertls-trial.service"
+_RUNTIME = "dockertls-trial"
+_PLACE = Path("/run") / _RUNTIME
+# What would reach something of this host: its files, its networks, its devices, its containers.
+_OF_THE_HOST = frozenset(
+    {
+        "authorization-plugins",
+        "bip",
+        "bridge",
+        "cgroup-parent",
+        "cluster-advertise",
+        "cluster-store",
+        "cluster-store-opts",
+        "containerd",
+        "containerd-namespace",
+        "containerd-plugin-namespace",
+        "containerd-plugins-namespace",
+        "data-root",
+        "default-gateway",
+        "default-gateway-v6",
+        "exec-root",
+        "fixed-cidr",
+        "fixed-cidr-v6",
+        "graph",
+        "group",
+        "host",
+        "hosts",
+        "icc",
+        "ip",
+        "ip-forward",
+        "ip-masq",
+        "ip6tables",
+        "iptables",
+        "ipv6",
+        "metrics-addr",
+        "pidfile",
+        "storage-driver",
+        "storage-opt",
+        "storage-opts",
+        "userland-proxy",
+        "userland-proxy-path",
+        "userns-remap",
+    }
+)
+_INSTEAD = (
+    *("--host", f"unix://{_PLACE}/docker.sock"),
+    *("--pidfile", f"{_PLACE}/docker.pid"),
+    *("--data-root", f"{_PLACE}/data"),
+    *("--exec-root", f"{_PLACE}/exec"),
+    *("--storage-driver", "vfs"),
+    *("--bridge", "none"),
+    "--iptables=false",
+    "--ip-forward=false",
+)
+
+
+def judge(service: Service, configuration: bytes) -> None:
+    """Raise ConfigurationError, with dockerd's reason, if it would not start with this."""
+    with TemporaryDirectory(prefix="dockertls-") as place:
+        file = Path(place, "daemon.json")
+        file.write_bytes(configuration)
+        if not _validated(service, file):
+            _try(service, configuration, file)
+
+
+def _validated(service: Service, file: Path) -> bool:
+    """Have dockerd validate the configuration; False if it does not know how to."""
+    arguments = without(service.arguments, {"config-file"})
+    run = subprocess.run(
+        [service.program, _VALIDATE, "--config-file", str(file), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=_LIMIT,
+        check=False,
+    )
+    if run.returncode == 0:
+        return True
+    if f"unknown flag: {_VALIDATE}" in run.stderr:
+        return False
+    raise _rejected(run.stderr)
+
+
+def _try(service: Service, configuration: bytes, file: Path) -> None:
+    """Start a second dockerd with the configuration, wait until it is ready, and end it."""
+    values = daemon_json.parse(configuration).values
+    kept = {key: value for key, value in values.items() if key not in _OF_THE_HOST}
+    file.write_text(json.dumps(kept))
+    log = file.with_name("log")
+    properties = {
+        "Type": "notify",
+        "TimeoutStartSec": f"{_LIMIT:.0f}",
+        "RuntimeMaxSec": f"{_LIMIT:.0f}",
+        "RuntimeDirectory": _RUNTIME,
+        "PrivateNetwork": "yes",
+        "PrivateMounts": "yes",
+        "InaccessiblePaths": "-/run/containerd",
+        "StandardError": f"file:{log}",
+    }
+    command = [service.program, *without(service.arguments, _OF_THE_HOST | {"config-file"})]
+    try:
+        systemd.run(_UNIT, properties, (*command, *_INSTEAD, "--config-file", str(file)))
+    except ConflictingState as error:
+        printed = log.read_text(errors="replace") if log.exists() else ""
+        raise (_rejected(printed) if printed else error) from None
+    finally:
+        with suppress(ConflictingState):  # it ended by itself
+            systemd.stop(_UNIT)
+
+
+def _rejected(printed: str) -> ConfigurationError:
+    lines = [line for line in printed.splitlines() if line.strip()]
+    reason = lines[-1].strip() if lines else "it gave no reason"
+    return ConfigurationError(
+        f"dockerd rejects the new configuration: {reason}", hint="nothing was changed"
+    )

@@ -1,0 +1,91 @@
+"""Prove that the daemon of this host serves its credential, and its API to nobody else.
+
+``check`` judges it from outside. What only this host knows is added: the certificate must be the
+one on disk, and the CAs whose clients it accepts must include those in ca.pem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from .certificate.certificate import fingerprint
+from .check import check
+from .docker.diagnosis import client_credential
+from .docker.diagnosis.checks import Check
+from .docker.diagnosis.report import Result
+from .docker.handshake import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime, timedelta
+
+    from .credential.reader import CredentialFiles
+    from .daemon.desired import Listen
+    from .daemon.served import Served
+    from .docker.diagnosis.report import Report
+    from .docker.handshake.outcome import Greeting
+
+# A warning is no reason to put a set-up back, nor is what could not be tried.
+_FAILURES = {Result.UNKNOWN, Result.ERROR, Result.UNREACHABLE, Result.CRITICAL}
+# Not about the daemon: it is reached by an address that its certificate need not have.
+_IGNORED = {Check.CREDENTIAL.identifier, Check.NAME.identifier}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a check found at one address; ``problems`` are empty if the daemon passed it."""
+
+    listen: str
+    report: Report
+    problems: tuple[str, ...]
+
+
+def prove(
+    listen: Sequence[Listen],
+    served: Served,
+    client: CredentialFiles | None,
+    *,
+    timeout: timedelta,
+    now: datetime,
+) -> tuple[Proof, ...]:
+    """Check each address at which the daemon listens, also with the credential ``client``."""
+    return tuple(_prove(each, served, client, timeout, now) for each in listen)
+
+
+def is_of(client: CredentialFiles, served: Served, now: datetime) -> bool:
+    """Tell whether a client credential can be used, and is of a CA that the daemon trusts."""
+    found = client_credential.load(client.ca, client.cert, client.key, now)
+    issuers = {certificate.issuer for certificate in found.chain}
+    is_trusted = bool(issuers & {root.subject for root in served.roots})
+    return is_trusted and found.hello is not None and found.result.result is not Result.ERROR
+
+
+def _prove(
+    listen: Listen,
+    served: Served,
+    client: CredentialFiles | None,
+    timeout: timedelta,
+    now: datetime,
+) -> Proof:
+    report = check(listen.endpoint, client, timeout=timeout, now=now)
+    problems = [
+        f"{result.description}: {result.summary}"
+        for result in report.checks
+        if result.result in _FAILURES and result.check not in _IGNORED
+    ]
+    if report.result is not Result.UNREACHABLE:
+        peer = probe.connect(listen.endpoint, timeout)
+        problems += _differences(probe.greet(peer, timeout), served)
+    return Proof(str(listen), report, tuple(problems))
+
+
+def _differences(greeting: Greeting, served: Served) -> Iterator[str]:
+    if greeting.certificate != served.leaf.public_bytes(Encoding.DER):
+        yield f"its certificate is not the one in {served.paths[1]} ({fingerprint(served.leaf)})"
+    named = set(greeting.authorities)
+    for root in served.roots:
+        if root.subject not in named:
+            yield f"it does not accept clients of {root.subject.rfc4514_string()}"
