@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed448
 
-from dockertls_vault.certificate.keys import generate_key, is_key_of, make_csr, private_key_pem
+from dockertls_vault.certificate.keys import (
+    generate_key,
+    is_key_of,
+    load,
+    make_csr,
+    private_key_pem,
+)
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType
 from tests.certificates import Authority
@@ -72,6 +79,17 @@ def test_encrypted_key_is_a_value_error() -> None:
     )
     with pytest.raises(ValueError, match="encrypted"):
         is_key_of(encrypted, Authority.create(key=KEY).certificate)
+
+
+def test_key_of_another_type_is_a_value_error() -> None:
+    """No certificate of ours has one."""
+    other = ed448.Ed448PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    with pytest.raises(ValueError, match="unsupported key: Ed448PrivateKey"):
+        load(other)
 
 
 def test_csr_without_names_has_no_san() -> None:

