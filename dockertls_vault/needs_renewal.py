@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .credential import glance, state
 from .credential.state import LOOK
+from .daemon import pickup
+from .daemon.pickup import Pickup
 from .duration import format_time
 from .errors import DockerTLSError
 from .files import reading
@@ -64,42 +66,50 @@ class Answer(NamedTuple):
     due: datetime | None = None
 
 
+class Host(NamedTuple):
+    """Where to look for what concerns all credentials of a host.
+
+    ``state`` is its state directory, and ``hooks`` are the directories of executables that run for
+    every credential.
+    """
+
+    state: str
+    hooks: Sequence[str] = ()
+
+
 def overall(answers: Sequence[Answer]) -> Need:
     """Return the answer for all."""
     return min((answer.need for answer in answers), key=_PRECEDENCE.index)
 
 
-def of_host(state_directory: str, hooks: Sequence[str], now: datetime) -> tuple[Answer, ...]:
-    """Answer for all credentials that the host knows; ``hooks`` as for ``of_credential``."""
+def of_host(host: Host, now: datetime) -> tuple[Answer, ...]:
+    """Answer for all credentials that the host knows."""
     try:
-        known, looked = state.known(state_directory), state.looked_at(state_directory)
+        known, looked = state.known(host.state), state.looked_at(host.state)
     except OSError as error:
-        return (_unreadable(state_directory, error),)
+        return (_unreadable(host.state, error),)
     if not known:
-        return (Answer(Need.MISSING, state_directory, "no credential is known on this host"),)
-    answers = tuple(of_credential(directory, hooks, now) for directory in known)
+        return (Answer(Need.MISSING, host.state, "no credential is known on this host"),)
+    answers = tuple(of_credential(directory, host, now) for directory in known)
     why = _why_look(looked, now)
-    return answers if why is None else (*answers, Answer(Need.NEEDED, state_directory, why))
+    return answers if why is None else (*answers, Answer(Need.NEEDED, host.state, why))
 
 
-def of_credential(directory: str, hooks: Sequence[str], now: datetime) -> Answer:
-    """Answer for the credential in ``directory``.
-
-    ``hooks`` are the directories of executables that run for every credential.
-    """
+def of_credential(directory: str, host: Host, now: datetime) -> Answer:
+    """Answer for the credential in ``directory``."""
     try:
         found = glance.locate(directory)
         if found is None:
             return Answer(Need.MISSING, directory, "no dockertls-vault credential here")
         path, _ = found
-        return _judge(path, glance.look(path), hooks, now)
+        return _judge(path, glance.look(path), host, now)
     except OSError as error:
         return _unreadable(directory, error)
     except DockerTLSError as error:
         return Answer(Need.ERROR, directory, error.message, error.hint)
 
 
-def _judge(path: str, shown: Glance, hooks: Sequence[str], now: datetime) -> Answer:
+def _judge(path: str, shown: Glance, host: Host, now: datetime) -> Answer:
     if shown.damage:
         return Answer(Need.NEEDED, path, "; ".join(shown.damage))
     if shown.due is None:
@@ -108,7 +118,7 @@ def _judge(path: str, shown: Glance, hooks: Sequence[str], now: datetime) -> Ans
     why = schedule.why_due(now) or shown.due.why_trust_ends(now)
     if why is not None:
         return Answer(Need.NEEDED, path, why)
-    if not _has_pending_hooks(shown, hooks):
+    if not _has_pending_hooks(path, shown, host):
         reason = f"not due before {format_time(shown.due.next)}"
         return Answer(Need.NOT_DUE, path, reason, due=shown.due.next)
     opens = _window_opens(shown, now)
@@ -118,10 +128,13 @@ def _judge(path: str, shown: Glance, hooks: Sequence[str], now: datetime) -> Ans
     return Answer(Need.NOT_DUE, path, reason, due=min(opens, shown.due.next))
 
 
-def _has_pending_hooks(shown: Glance, hooks: Sequence[str]) -> bool:
+def _has_pending_hooks(path: str, shown: Glance, host: Host) -> bool:
     if shown.last_run.completed == shown.generation:
         return False
-    return shown.has_hooks or any(map(reading.executables, hooks))
+    has_own = shown.has_hooks
+    if has_own is None:
+        has_own = pickup.of(host.state, path) is not Pickup.NONE
+    return has_own or any(map(reading.executables, host.hooks))
 
 
 def _window_opens(shown: Glance, now: datetime) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault import needs_renewal
 from dockertls_vault.certificate.certificate import load_certificates, serial_text
 from dockertls_vault.certificate.names import Names
 from dockertls_vault.certificate.request import KeyType, Purpose, Request
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dockertls_vault.credential.causes import Reason
+    from dockertls_vault.needs_renewal import Answer
     from dockertls_vault.vault.session import Session
 
     from .harness.openbao import DevVault
@@ -97,6 +99,11 @@ class Host:
             admins=None,
             clock=self.clock,
         )
+
+    def needs_renewal(self, later: timedelta = timedelta()) -> Answer:
+        """Return the answer of `needs-renewal`, some time later."""
+        places = needs_renewal.Host(str(self.out.parent / "state"))
+        return needs_renewal.of_credential(str(self.out), places, self.clock() + later)
 
     def reasons(self, **options: object) -> set[Reason]:
         """Return why one run renews."""

@@ -15,7 +15,7 @@ from dockertls_vault.cli import main
 from dockertls_vault.credential.causes import Reason
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.credential.settle import Running
-from dockertls_vault.needs_renewal import Need, of_credential
+from dockertls_vault.needs_renewal import Need
 from dockertls_vault.renew import Action
 from dockertls_vault.rollback import roll_back
 from dockertls_vault.watch import due_at
@@ -60,13 +60,13 @@ def test_old_ca_leaves_ca_pem_at_its_end_date(host: Host, caplog: pytest.LogCapt
     assert trusted(host) == both
     _, cert, key = host.files()
     end = host.clock() + 2 * DAY
-    answer = of_credential(str(host.out), (), host.clock())
+    answer = host.needs_renewal()
     assert answer.need is Need.NOT_DUE
     assert answer.due is not None
     assert abs(answer.due - end) < timedelta(minutes=5)
     assert due_at(host.out, host.clock(), running=Running({}, DAY), admins=None) == answer.due
     host.ahead = 2 * DAY
-    answer = of_credential(str(host.out), (), host.clock())
+    answer = host.needs_renewal()
     assert (answer.need, "was trusted until" in answer.reason) == (Need.NEEDED, True)
     done = host.renew()
     assert (done.action, {each.reason for each in done.causes}) == (
@@ -77,7 +77,7 @@ def test_old_ca_leaves_ca_pem_at_its_end_date(host: Host, caplog: pytest.LogCapt
     assert host.files()[1:] == (cert, key)
     assert "no longer contains CN=old" in caplog.text
     assert host.renew().action is Action.NOTHING
-    assert of_credential(str(host.out), (), host.clock()).need is Need.NOT_DUE
+    assert host.needs_renewal().need is Need.NOT_DUE
 
 
 def test_rollback_brings_back_only_what_is_still_trusted(host: Host) -> None:
@@ -86,7 +86,7 @@ def test_rollback_brings_back_only_what_is_still_trusted(host: Host) -> None:
     host.renew(force=True)
     roll_back(host.out, None, admins=None, now=host.clock())
     assert host.renew().action is Action.NOTHING
-    answer = of_credential(str(host.out), (), host.clock() + 2 * DAY)
+    answer = host.needs_renewal(2 * DAY)
     assert "was trusted until" in answer.reason
     host.ahead = 2 * DAY
     assert host.renew().action is Action.TRUST_UPDATED

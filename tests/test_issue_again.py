@@ -157,7 +157,7 @@ def test_fresh_ignores_the_previous_request(tmp_path: Path) -> None:
     assert issue("server", *options, "--dir", tmp_path) == 0
     assert issue("server", "--fresh", "--dir", tmp_path) == 0
     now = request(tmp_path)
-    assert (now["hooks"], now["window"], now["ttl_seconds"]) == ([], None, 7 * 24 * 3600)
+    assert (now["hooks"], now["window"], now["ttl_seconds"]) == (None, None, 7 * 24 * 3600)
 
 
 def test_detected_names_are_detected_again(

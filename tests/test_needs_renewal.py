@@ -19,7 +19,7 @@ from dockertls_vault.credential.registry import Registry
 from dockertls_vault.credential.settle import Running
 from dockertls_vault.credential.state import LOOK
 from dockertls_vault.credential.worker import by_worker
-from dockertls_vault.needs_renewal import Answer, Need, of_credential, of_host, overall
+from dockertls_vault.needs_renewal import Answer, Host, Need, of_credential, of_host, overall
 from dockertls_vault.window import parse_window
 from tests.credentials import CLIENT, SERVER, generations, material, swap_by_hand
 from tests.harness.missing import needs_root
@@ -48,7 +48,7 @@ def install(out: Path, record: Record = CLIENT, number: int = 1) -> None:
 
 def ask(out: Path, now: datetime = ISSUED + HOUR, hooks: tuple[str, ...] = ()) -> Answer:
     """Ask about one credential, an hour after it was issued if nothing else is given."""
-    return of_credential(str(out), hooks, now)
+    return of_credential(str(out), Host(f"{out}/state", hooks), now)
 
 
 @pytest.mark.parametrize(
@@ -253,9 +253,9 @@ def test_pending_hooks_wait_for_their_window(
 
 def test_answer_is_for_all_known_credentials(tmp_path: Path) -> None:
     """A single one that needs a renewal is enough."""
-    state, registry = str(tmp_path / "state"), Registry(tmp_path / "state")
+    state, registry = Host(str(tmp_path / "state")), Registry(tmp_path / "state")
     now = ISSUED + HOUR
-    (nothing,) = of_host(state, (), now)
+    (nothing,) = of_host(state, now)
     assert (nothing.need, nothing.reason) == (
         Need.MISSING,
         "no credential is known on this host",
@@ -264,9 +264,9 @@ def test_answer_is_for_all_known_credentials(tmp_path: Path) -> None:
         install(tmp_path / name)
         registry.add(tmp_path / name)
     registry.looked(now)
-    assert [answer.need for answer in of_host(state, (), now)] == [Need.NOT_DUE] * 2
+    assert [answer.need for answer in of_host(state, now)] == [Need.NOT_DUE] * 2
     _open_key(tmp_path / "b")
-    assert overall(of_host(state, (), now)) is Need.NEEDED
+    assert overall(of_host(state, now)) is Need.NEEDED
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_renew_asks_vault_every_hour(ago: timedelta | None, need: Need, tmp_path
     now = ISSUED + 3 * HOUR
     if ago is not None:
         registry.looked(now - ago)
-    assert overall(of_host(str(tmp_path / "state"), (), now)) is need
+    assert overall(of_host(Host(str(tmp_path / "state")), now)) is need
 
 
 @pytest.mark.parametrize(

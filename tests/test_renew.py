@@ -17,7 +17,7 @@ from dockertls_vault.certificate.names import Names
 from dockertls_vault.credential.causes import Reason
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, Locked, RenewalFailed, RenewalOverdue
-from dockertls_vault.needs_renewal import Need, of_credential
+from dockertls_vault.needs_renewal import Need
 from dockertls_vault.renew import Action
 from dockertls_vault.vault.pki import PKI
 
@@ -259,10 +259,10 @@ def test_renew_records_when_a_generation_is_due(host: Host) -> None:
     host.issue()
     host.issue()
     swap_by_hand(host.out, f"generations/{min(generations(host.out))}")
-    assert of_credential(str(host.out), (), host.clock()).need is Need.NEEDED
+    assert host.needs_renewal().need is Need.NEEDED
     done = host.renew()
     assert (done.action, done.vault_asked) == (Action.NOTHING, True)
-    answer = of_credential(str(host.out), (), host.clock())
+    answer = host.needs_renewal()
     assert (answer.need, answer.due) == (Need.NOT_DUE, done.renewal_due)
 
 

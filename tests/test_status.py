@@ -47,7 +47,8 @@ DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 ROOT = Authority.create("status root")
 LIMITS = Limits(parse_threshold("20%"), parse_threshold("10%"))
-HOOK = replace(SERVER, hooks=(("systemctl", "restart", "docker"),))
+HOOK_COMMAND = ("systemctl", "restart", "docker")
+HOOK = replace(SERVER, hooks=(HOOK_COMMAND,))
 NOBODY = 65534
 
 
@@ -364,7 +365,7 @@ def test_failed_hook_is_a_warning(tmp_path: Path) -> None:
     """It has the command, the reason and the time."""
     put(tmp_path, HOOK)
     place = locate(tmp_path)
-    failure = Failure("1", HOOK.hooks[0], "exit status 1", NOW)
+    failure = Failure("1", HOOK_COMMAND, "exit status 1", NOW)
     store.remember(place, State(None, None, failure))
     found = one(tmp_path)
     assert found.severity is Severity.WARNING

@@ -1,4 +1,4 @@
-"""The value of ``--hook``: a command as a shell would split it into arguments."""
+"""The value of ``--hook``: a command as a shell would split it, or ``none``, or ``default``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dockertls_vault.credential.hooks import Command
 
 NONE = "none"
+DEFAULT = "default"
 _LARGEST = 1 << 16  # bytes
 _SCRIPT = "write a script, and give its path"
 _QUOTED = re.compile(r"'[^']*'|\\.", re.DOTALL)

@@ -24,7 +24,7 @@ from dockertls_vault.window import parse_window
 from . import also_trust_option, issued, render, settled, timer
 from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, install_directory, state_directory
 from .help import Command, command_group, described, vault_epilog
-from .hook_option import NONE, parse_hooks
+from .hook_option import DEFAULT, NONE, parse_hooks
 from .options import VAULT, once, parsed, with_preferences, with_settings
 from .preferences import Preferences
 from .previous import Previous, previous
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typer.models import OptionInfo
 
     from dockertls_vault.certificate.names import Names
+    from dockertls_vault.credential.hooks import Command as Hook
     from dockertls_vault.window import Window
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,15 @@ def _ttl(default: str) -> OptionInfo:
 def _directory_option(default: Path) -> OptionInfo:
     text = described("The directory to install the files in.", default=str(default))
     option: OptionInfo = typer.Option("--dir", metavar="DIR", help=text)
+    return option
+
+
+def _hook_option(default: str) -> OptionInfo:
+    text = (
+        "A command to run after each swap, such as 'systemctl reload haproxy'; repeatable; "
+        f"'{NONE}' for no hook, '{DEFAULT}' for the default again."
+    )
+    option: OptionInfo = typer.Option(metavar="COMMAND", help=described(text, default=default))
     return option
 
 
@@ -76,14 +86,10 @@ GroupOption = Annotated[
     list[str] | None,
     typer.Option(metavar="GROUP", help="A group that can read the private key (mode 0440)."),
 ]
-HookOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="COMMAND",
-        help="A command to run after each swap, such as 'systemctl try-restart docker'; "
-        f"repeatable; '{NONE}' for no hook.",
-    ),
+ServerHookOption = Annotated[
+    list[str] | None, _hook_option("restart the dockerd that `daemon configure` set up")
 ]
+ClientHookOption = Annotated[list[str] | None, _hook_option("no hook")]
 WindowOption = Annotated[
     str | None,
     typer.Option(
@@ -155,7 +161,7 @@ def server(
     layout: LayoutOption = None,
     owner: OwnerOption = None,
     group: GroupOption = None,
-    hook: HookOption = None,
+    hook: ServerHookOption = None,
     window: WindowOption = None,
     reuse_key: ReuseKeyOption = None,
     also_trust: AlsoTrustOption = None,
@@ -214,7 +220,7 @@ def client(
     layout: LayoutOption = None,
     owner: OwnerOption = None,
     group: GroupOption = None,
-    hook: HookOption = None,
+    hook: ClientHookOption = None,
     window: WindowOption = None,
     reuse_key: ReuseKeyOption = None,
     also_trust: AlsoTrustOption = None,
@@ -285,7 +291,6 @@ def _record(
         ttl=before.choose("--ttl", ttl, "request.ttl", DEFAULT_TTL[purpose]),
         key_type=before.setting(settings, "key_type", "request.key_type"),
     )
-    hooks = None if options.hook is None else parse_hooks(options.hook, os.environ.get("PATH"))
     record = Record(
         request,
         layout=before.choose("--layout", options.layout, "layout", Layout.DOCKER),
@@ -294,7 +299,7 @@ def _record(
         group=before.choose("--group", once("--group", options.group), "group", None),
         detected_names=detected_names,
         reuse_key=before.choose("--reuse-key", options.reuse_key, "reuse_key", default=False),
-        hooks=before.choose("--hook", hooks, "hooks", ()),
+        hooks=_hooks(options.hook, before),
         window=_window(options.window, before),
         also_trusted=also_trust_option.choose(
             options.also_trust,
@@ -311,6 +316,14 @@ def _previous(directory: Path, purpose: Purpose, settings: Settings) -> Previous
     from dockertls_vault.credential.registry import Registry
 
     return previous(directory, purpose, Registry(state_directory(settings, os.environ)))
+
+
+def _hooks(texts: list[str] | None, before: Previous) -> tuple[Hook, ...] | None:
+    """Return the hooks, None for the default of this host."""
+    if texts == [DEFAULT]:
+        return None
+    given = None if texts is None else parse_hooks(texts, os.environ.get("PATH"))
+    return before.choose("--hook", given, "hooks", None)
 
 
 def _window(text: str | None, before: Previous) -> Window | None:
@@ -374,8 +387,7 @@ def _issue(
         warnings=(*result.warnings, *unlisted),
         ok=result.hooks.failure is None,
     )
-    is_server = request.purpose is Purpose.SERVER
-    settled.report(result.hooks, record.layout if is_server else None)
+    settled.report(result.hooks, settled.restart_note(place, hooks))
 
 
 def _list_for_renewal(directory: Path, record: Record, settings: Settings) -> tuple[str, ...]:

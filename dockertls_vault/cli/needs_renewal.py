@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault.needs_renewal import Need, of_host, overall
-from dockertls_vault.settings import places
+from dockertls_vault.needs_renewal import Need, overall
 
 from . import options, speech, tick
 from .directories import state_directory
@@ -19,6 +17,8 @@ from .options import with_preferences
 from .preferences import Preferences
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dockertls_vault.needs_renewal import Answer
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def needs_renewal(
     It only reads files, so a timer can run it often.
     """
     named = [str(options.directory("DIR", directory)) for directory in directories or ()]
-    answers = tick.find(named, os.environ) or _by_settings()
+    answers = tick.find(named, os.environ) or _by_settings(named)
     for text in tick.words([answer for answer in answers if answer.need is not Need.ERROR]):
         logger.info("%s", text)
     for answer in answers:
@@ -60,8 +60,7 @@ def needs_renewal(
     raise typer.Exit(overall(answers))
 
 
-def _by_settings() -> tuple[Answer, ...]:
-    """Answer for the host whose state directory a configuration file names."""
+def _by_settings(directories: Sequence[str]) -> tuple[Answer, ...]:
+    """Answer on a host whose state directory a configuration file names."""
     settings = options.find_settings({"state_dir": None}, others=())
-    hooks = places.hooks_directories(os.environ, os.geteuid())
-    return of_host(str(state_directory(settings, os.environ)), hooks, datetime.now(UTC))
+    return tick.answer(directories, str(state_directory(settings, os.environ)), os.environ)

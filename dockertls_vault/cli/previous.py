@@ -76,6 +76,8 @@ def _arguments(value: object) -> list[tuple[str, ...]]:
             return [()]
         case Names():
             texts = value.all
+        case ():
+            return [("none",)]
         case tuple():
             texts = tuple(map(shlex.join, value))
         case timedelta():

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.duration import format_time
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.settings.schema import Settings
@@ -38,7 +37,7 @@ app = single_command()
     ),
 )
 @with_preferences("output", "quiet")
-@with_settings("admin_group", others=("hook_timeout",))
+@with_settings("admin_group", others=("state_dir", "hook_timeout"))
 def rollback(
     settings: Settings,
     preferences: Preferences,
@@ -84,8 +83,7 @@ def rollback(
     )
     if not changed:
         logger.info("this generation is already in use; nothing changed")
-    is_manual = changed and done.purpose is Purpose.SERVER and not settled.has_hooks(place, hooks)
-    settled.report(done.hooks, done.layout if is_manual else None)
+    settled.report(done.hooks, settled.restart_note(place, hooks) if changed else None)
 
 
 def _table(found: Generations) -> render.Table:

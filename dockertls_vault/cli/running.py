@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockertls_vault.daemon import pickup
+from dockertls_vault.daemon.pickup import Pickup
 from dockertls_vault.errors import InvalidSetting
 from dockertls_vault.files import guarded, reading
 
-from .directories import hooks_directories
+from . import program
+from .directories import hooks_directories, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 # All that a hook gets of our environment: none of it is a secret.
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TERM", "XDG_RUNTIME_DIR")
 _KEPT_PREFIXES = ("LC_",)
+_RESTART = ("daemon", "restart")
 _USED = guarded.Use(
     "runs after every renewal", "hooks must belong to root or to the user who runs this"
 )
@@ -37,7 +42,17 @@ def running(settings: Settings, environ: Mapping[str, str]) -> Running:
     common = tuple(
         command for directory in hooks_directories(environ) for command in _executables(directory)
     )
-    return Running(kept, settings.hook_timeout, common)
+    if settings.state_dir is not None:  # our own hook finds the same set-up there
+        kept["DOCKERTLS_STATE_DIR"] = str(settings.state_dir)
+    default = partial(_default, str(state_directory(settings, environ)))
+    return Running(kept, settings.hook_timeout, common, default)
+
+
+def _default(state: str, directory: Path) -> tuple[Command, ...]:
+    """Return the hooks that the daemon of a credential needs, by the set-up of this host."""
+    if pickup.of(state, str(directory)) is Pickup.RESTART:
+        return ((*program.command(), *_RESTART),)
+    return ()
 
 
 def _executables(directory: Path) -> Iterator[Command]:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.duration import format_time
 from dockertls_vault.errors import HookFailed, Locked
 
 from . import restart, speech
 
 if TYPE_CHECKING:
-    from dockertls_vault.credential.layout import Layout, Placement
+    from dockertls_vault.credential.layout import Placement
     from dockertls_vault.credential.settle import Running, Settled
 
 logger = logging.getLogger(__name__)
@@ -31,16 +32,19 @@ def run_hooks(place: Placement, running: Running) -> Settled:
         return settle.Settled()
 
 
-def has_hooks(place: Placement, running: Running) -> bool:
-    """Return whether any hook runs after a swap of the credential in ``place``."""
+def restart_note(place: Placement, running: Running) -> str | None:
+    """Return how to restart the daemon of the credential in ``place``, None if nobody has to."""
     from dockertls_vault.credential import condition, settle
     from dockertls_vault.credential.worker import by_worker
 
-    return bool(settle.commands(by_worker(place, condition.read), running))
+    found = by_worker(place, condition.read)
+    if found.record.request.purpose is Purpose.CLIENT or settle.commands(found, running):
+        return None
+    return restart.note(found.record)
 
 
-def report(settled: Settled, layout: Layout | None) -> None:
-    """Log what is left to do; ``layout`` is that of a server's credential.
+def report(settled: Settled, note: str | None) -> None:
+    """Log what is left to do: what is pending, or else the ``note``.
 
     Exits with the status of HookFailed if a hook failed.
     """
@@ -53,5 +57,5 @@ def report(settled: Settled, layout: Layout | None) -> None:
     if settled.waiting_until is not None:
         opens = format_time(settled.waiting_until)
         logger.info("hooks wait for their window, which opens at %s", opens)
-    elif layout is not None and not settled.ran:
-        logger.info(restart.note(layout))
+    elif note is not None:
+        logger.info(note)

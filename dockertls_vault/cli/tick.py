@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dockertls_vault.files import reading
-from dockertls_vault.needs_renewal import Need, of_credential, of_host, overall
+from dockertls_vault.needs_renewal import Host, Need, of_credential, of_host, overall
 from dockertls_vault.settings import places
 
 from .text import line
@@ -47,18 +47,25 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
 def find(directories: Sequence[str], environ: Mapping[str, str]) -> tuple[Answer, ...] | None:
     """Return the answer for each directory, or for all credentials that the host knows.
 
-    None if a configuration file has to be parsed to know where those are listed.
+    None if a configuration file has to be parsed to know the state directory.
     """
-    now = datetime.now(UTC)
-    hooks = places.hooks_directories(environ, os.geteuid())
-    if directories:
-        return tuple(of_credential(directory, hooks, now) for directory in directories)
     state = state_directory(environ)
-    return None if state is None else of_host(state, hooks, now)
+    return None if state is None else answer(directories, state, environ)
+
+
+def answer(
+    directories: Sequence[str], state: str, environ: Mapping[str, str]
+) -> tuple[Answer, ...]:
+    """Return the answer for each directory, or for all credentials listed in ``state``."""
+    now = datetime.now(UTC)
+    host = Host(state, places.hooks_directories(environ, os.geteuid()))
+    if directories:
+        return tuple(of_credential(directory, host, now) for directory in directories)
+    return of_host(host, now)
 
 
 def state_directory(environ: Mapping[str, str]) -> str | None:
-    """Return where the host's credentials are listed, None if a configuration file may name it."""
+    """Return the state directory of the host, None if a configuration file may name it."""
     given = environ.get("DOCKERTLS_STATE_DIR")
     if not given and any(map(_may_say, places.config_files(environ))):
         return None

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dockertls_vault
 from dockertls_vault.errors import CannotWrite, InvalidInput
 
-from . import render
+from . import program, render
 from .directories import SERVER_DIRECTORY, state_directory
 from .preferences import Preferences
 
 if TYPE_CHECKING:
-    from dockertls_vault.host.units import Program
     from dockertls_vault.settings.schema import Settings
     from dockertls_vault.timer import Installed
 
@@ -37,6 +34,7 @@ def install(
     from dockertls_vault import timer
     from dockertls_vault.credential.registry import Registry
     from dockertls_vault.host import systemd
+    from dockertls_vault.host.units import Program
     from dockertls_vault.renew_all import known
     from dockertls_vault.settings import resolve
 
@@ -56,7 +54,7 @@ def install(
     timer.refuse_unseen(settings, service)
     state = state_directory(service, {})
     plan = timer.plan(
-        _program(),
+        Program(program.command(), program.places()),
         (SERVER_DIRECTORY, *known(Registry(state))),
         state=service.state_dir,
     )
@@ -78,18 +76,6 @@ def warnings(uncovered: Iterable[Path]) -> tuple[str, ...]:
         f"the timer cannot renew {directory} yet: run `dockertls-vault renew --install-timer` again"
         for directory in uncovered
     )
-
-
-def _program() -> Program:
-    """Return the command that started this process, independent of PATH."""
-    from dockertls_vault.host.units import Program
-
-    script, python = Path(sys.argv[0]).absolute(), Path(sys.executable)
-    is_script = script.name != "__main__.py"
-    command = (str(script),) if is_script else (str(python), "-m", dockertls_vault.__name__)
-    started = Path(command[0])
-    places = (started, started.resolve(), python.resolve(), Path(dockertls_vault.__file__))
-    return Program(command, tuple(dict.fromkeys(places)))
 
 
 def _summary(result: Installed) -> str:

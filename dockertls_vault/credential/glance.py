@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .naming import Names
     from .pending import LastRun
 
-    _Requested = tuple[Names, int, bool, str | None]
+    _Requested = tuple[Names, int, bool | None, str | None]
 
 _DIND = ("server", "client")
 _REFER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -41,14 +41,15 @@ class Glance(NamedTuple):
     ``generation`` is the name of the one in use, None if there is none; ``due`` says when it is
     due, None if that is known only from its certificate; ``damage`` what was lost or changed since
     it was installed. ``last_run`` says for which generation the hooks ran to the end, ``has_hooks``
-    whether the credential itself has any, and ``window`` when they may run.
+    whether the credential itself has any, None if it has the default of the host, and ``window``
+    when they may run.
     """
 
     generation: str | None
     due: Due | None
     damage: tuple[str, ...]
     last_run: LastRun
-    has_hooks: bool
+    has_hooks: bool | None
     window: str | None
 
 
@@ -135,7 +136,7 @@ def _from_json(kept: Any) -> _Requested:
     return (
         naming.public_names(kept["purpose"], kept["layout"]),
         KEY_MODE if kept["group"] is None else KEY_MODE_WITH_GROUP,
-        bool(kept["hooks"]),
+        None if kept["hooks"] is None else bool(kept["hooks"]),
         window,
     )
 

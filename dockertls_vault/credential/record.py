@@ -41,8 +41,9 @@ class Record:
     ``owner`` and ``group`` are kept as given, by name or number.
     ``detected_names`` are the names that the machine had at the time, None if names were given;
     ``reuse_key`` keeps the key at a renewal; ``hooks`` are commands to run after a swap, each as
-    its arguments, and ``window`` is when they may run, None for at any time; ``also_trusted`` are
-    CAs that ca.pem contains besides the mount's roots, each until its end date.
+    its arguments, None for the default of the host; ``window`` is when they may run, None for at
+    any time; ``also_trusted`` are CAs that ca.pem contains besides the mount's roots, each until
+    its end date.
     """
 
     request: Request
@@ -52,7 +53,7 @@ class Record:
     group: str | None = None
     detected_names: Names | None = None
     reuse_key: bool = False
-    hooks: tuple[tuple[str, ...], ...] = ()
+    hooks: tuple[tuple[str, ...], ...] | None = None
     window: Window | None = None
     also_trusted: tuple[AlsoTrusted, ...] = ()
 
@@ -125,7 +126,7 @@ def digest(record: Record) -> str:
 
 def to_json(record: Record) -> dict[str, Any]:
     """Return the record as JSON types: names as lists, the TTL in seconds."""
-    request, detected = record.request, record.detected_names
+    request, detected, hooks = record.request, record.detected_names, record.hooks
     kept: dict[str, Any] = {
         "version": _VERSION,
         "purpose": request.purpose.value,
@@ -142,7 +143,7 @@ def to_json(record: Record) -> dict[str, Any]:
         "group": record.group,
         "detected_names": None if detected is None else list(detected.all),
         "reuse_key": record.reuse_key,
-        "hooks": [list(command) for command in record.hooks],
+        "hooks": None if hooks is None else [list(command) for command in hooks],
         "window": None if record.window is None else str(record.window),
     }
     if record.also_trusted:  # otherwise absent, as before there was the option
@@ -157,7 +158,7 @@ def from_json(kept: Any) -> Record:
     if kept["version"] != _VERSION:
         raise ValueError(kept["version"])
     common_name, trust_mount = _text_or_none(kept["common_name"]), kept["trust_mount"]
-    detected, window = kept["detected_names"], kept["window"]
+    detected, hooks, window = kept["detected_names"], kept["hooks"], kept["window"]
     return Record(
         Request(
             purpose=Purpose(kept["purpose"]),
@@ -174,7 +175,7 @@ def from_json(kept: Any) -> Record:
         group=_text_or_none(kept["group"]),
         detected_names=None if detected is None else parse_names(_texts(detected)),
         reuse_key=_boolean(kept["reuse_key"]),
-        hooks=tuple(map(_command, _list(kept["hooks"]))),
+        hooks=None if hooks is None else tuple(map(_command, _list(hooks))),
         window=None if window is None else parse_window(_text(window)),
         also_trusted=tuple(map(_also_trusted, _list(kept.get("also_trusted", [])))),
     )

@@ -14,24 +14,31 @@ from .naming import GENERATION_NAMES, PRIVATE
 from .worker import by_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime, timedelta, tzinfo
+    from pathlib import Path
 
     from .condition import Condition
     from .hooks import Command
     from .layout import Placement
 
 
+def _no_default(_directory: Path) -> tuple[Command, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Running:
     """How hooks run: the environment they start from, and the timeout of each.
 
-    ``common`` are the hooks of every credential here, which run after its own.
+    ``common`` are the hooks of every credential here, which run after its own; ``default`` returns
+    those of the credential in a directory that was issued without naming any.
     """
 
     environment: Mapping[str, str]
     timeout: timedelta
     common: tuple[Command, ...] = ()
+    default: Callable[[Path], tuple[Command, ...]] = _no_default
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,10 @@ class Pending:
 
 def commands(found: Condition, running: Running) -> tuple[Command, ...]:
     """Return the hooks of a credential, in the order in which they run."""
-    return (*found.record.hooks, *running.common)
+    own = found.record.hooks
+    if own is None:
+        own = running.default(found.place.directory)
+    return (*own, *running.common)
 
 
 def are_pending(found: Condition, running: Running) -> bool:

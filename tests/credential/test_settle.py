@@ -109,7 +109,9 @@ def test_hooks_wait_for_their_window(
     state = replace(read(out).hooks, serving_until=served_until)
     store.remember(read(out).place, state)
     put(out, 2, record)
-    assert run(out) == (Settled(waiting_until=SATURDAY) if waits else Settled(ran=record.hooks))
+    assert run(out) == (
+        Settled(waiting_until=SATURDAY) if waits else Settled(ran=record.hooks or ())
+    )
     assert log.read_text().split() == ["ran"] * (1 if waits else 2)
     assert settle.are_pending(read(out), RUNNING) is waits
     run(out, now=SATURDAY)

@@ -37,6 +37,7 @@ _FILES = {
     due.NAME: json.loads(due.to_bytes(_DUE, _GENERATION)),
     pending.NAME: json.loads(hooks.to_bytes(_STATE)),
 }
+_HOST = needs_renewal.Host("/nowhere")
 _KINDS = ("bytes",) * 8 + ("link", "fifo", "directory", "nothing")
 
 
@@ -68,7 +69,7 @@ def _cross(changes: list[_Change]) -> list[Answer]:
             (private / name).write_text(json.dumps(content))
         for change in changes:
             _put(change, private / change.name)
-        return [needs_renewal.of_credential(made, (), now) for now in _DUE.schedule]
+        return [needs_renewal.of_credential(made, _HOST, now) for now in _DUE.schedule]
 
 
 def _put(change: _Change, path: Path) -> None:

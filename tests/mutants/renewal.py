@@ -163,7 +163,7 @@ _NEEDS_RENEWAL: Rows = (
         "if shown.last_run.completed == shown.generation:",
         "if False:",
     ),
-    ("hooks of all credentials count", " or any(map(reading.executables, hooks))", ""),
+    ("hooks of all credentials count", " or any(map(reading.executables, host.hooks))", ""),
     ("hooks wait for their window", "    if opens is None:\n", "    if True:\n"),
     (
         "one credential that needs a renewal is enough",

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import certificate, configured, files, http, login, renewal, schedule, status, timer
+from . import (
+    certificate,
+    configured,
+    files,
+    http,
+    login,
+    renewal,
+    restart,
+    schedule,
+    status,
+    timer,
+)
 from .mutant import Mutant
 
 if TYPE_CHECKING:
@@ -746,6 +757,7 @@ def mutants() -> Iterator[Mutant]:
         | http.TABLE
         | login.TABLE
         | renewal.TABLE
+        | restart.TABLE
         | schedule.TABLE
         | status.TABLE
         | timer.TABLE

@@ -68,8 +68,8 @@ _SETTLE: Rows = (
     ("a failure is remembered", "replace(found.hooks, failure=failure)", "found.hooks"),
     (
         "common hooks run, too",
-        "return (*found.record.hooks, *running.common)",
-        "return found.record.hooks",
+        "return (*own, *running.common)",
+        "return own",
     ),
     ("root runs no hook of an administrator", "    _refuse_planted(found)\n", ""),
 )

@@ -1,0 +1,197 @@
+"""The default hook: a server is restarted after each swap, if this host's set-up says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockertls_vault.cli import main
+from dockertls_vault.cli.running import running
+from dockertls_vault.daemon.pickup import Pickup
+from dockertls_vault.needs_renewal import Need
+from dockertls_vault.settings.schema import Settings
+from dockertls_vault.watch import due_at
+from dockertls_vault.window import DAYS
+
+from .daemon.test_pickup import SET_UP, write
+from .mounts import lead_to
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .harness.openbao import DevVault
+
+
+class Host:
+    """A host with one server; instead of a daemon, it restarts ``program``, which keeps a log."""
+
+    def __init__(self, place: Path, captured: pytest.CaptureFixture[str]) -> None:
+        self.out = place / "tls"
+        self.log = place / "log"
+        self.fails = place / "fails"
+        self.program = place / "program"
+        self._captured = captured
+        self.program.write_text(
+            f'#!/bin/sh\necho "$@ $DOCKERTLS_STATE_DIR" >>{self.log}\n! test -e {self.fails}\n'
+        )
+        self.program.chmod(0o755)
+
+    @property
+    def restarts(self) -> int:
+        """How often the daemon was restarted, by the right command."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        assert set(lines) <= {f"daemon restart {os.environ['DOCKERTLS_STATE_DIR']}"}
+        return len(lines)
+
+    def configure(self) -> None:
+        """Write the set-up that `daemon configure` writes."""
+        write(self.state, SET_UP | {"certificates": str(self.out)})
+
+    @property
+    def state(self) -> Path:
+        """The state directory of the host."""
+        return self.out.parent / "state"
+
+    def run(self, *arguments: str, status: int = 0) -> str:
+        """Run a command; return what it printed on both streams."""
+        self._captured.readouterr()
+        assert main.run(list(arguments)) == status
+        return "".join(self._captured.readouterr())
+
+    def issue(self, *options: str, status: int = 0) -> str:
+        """Issue the certificate of the server."""
+        names = () if (self.out / "ca.pem").exists() else ("--host", "a.example.internal")
+        return self.run("issue", "server", "--dir", str(self.out), *names, *options, status=status)
+
+    def requested(self) -> Any:
+        """Return the hooks in request.json."""
+        return json.loads((self.out / ".dockertls" / "request.json").read_text())["hooks"]
+
+    def is_pending(self) -> bool:
+        """Return whether hooks are pending, once each command has given the same answer."""
+        metrics = self.out.parent / "metrics.prom"
+        shown = main.run(["status", str(self.out), "-o", "json", "--metrics", str(metrics)])
+        (credential,) = json.loads(self._captured.readouterr().out)["data"]["credentials"]
+        need = main.run(["needs-renewal", str(self.out)])
+        found = credential["pending_hooks"] is not None
+        assert found == (need == Need.NEEDED)
+        assert f"}} {float(found)}\n" in next(
+            line
+            for line in metrics.read_text().splitlines(keepends=True)
+            if "hooks_pending{" in line
+        )
+        assert shown in ({1} if found else {0, 1})
+        hooks, now = running(Settings(state_dir=self.state), os.environ), datetime.now(UTC)
+        assert found == (due_at(self.out, now, running=hooks, admins=None) == now)
+        return found
+
+
+@pytest.fixture
+def host(
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Host:
+    """Return a host without a set-up, on which nothing was issued."""
+    lead_to(prepared, monkeypatch)
+    made = Host(tmp_path, capfd)
+    monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(made.state))
+    monkeypatch.setattr(sys, "argv", [str(made.program), "renew"])
+    return made
+
+
+def test_server_is_restarted_after_each_swap(host: Host) -> None:
+    """By `issue`, `renew` and `rollback`; nothing is pending afterwards."""
+    host.configure()
+    assert "restart it" not in host.issue()
+    assert (host.restarts, host.requested(), host.is_pending()) == (1, None, False)
+    assert "its daemon" not in host.run("renew", str(host.out))
+    assert host.restarts == 1
+    host.run("renew", "--force", str(host.out))
+    host.run("rollback", str(host.out))
+    host.run("renew", str(host.out))  # records when it is due
+    assert (host.restarts, host.is_pending()) == (3, False)
+
+
+def test_failed_restart_is_remembered(host: Host) -> None:
+    """Every command sees it, and the next `renew` runs it again."""
+    host.configure()
+    host.fails.touch()
+    host.issue(status=71)
+    assert host.is_pending()
+    assert f"the hook {host.program} daemon restart failed" in host.run(
+        "status", str(host.out), status=1
+    )
+    host.run("renew", str(host.out), status=71)
+    host.fails.unlink()
+    host.run("renew", str(host.out))
+    assert (host.restarts, host.is_pending()) == (3, False)
+
+
+def test_restart_waits_for_its_window(host: Host) -> None:
+    """Except for the first one."""
+    host.configure()
+    later = DAYS[(datetime.now().astimezone().weekday() + 2) % len(DAYS)]
+    host.issue("--window", f"{later} 12:00-13:00")
+    host.run("renew", "--force", str(host.out))
+    assert "hooks wait for their window" in host.issue()
+    assert host.restarts == 1
+    assert "hooks wait for their window" in host.run("status", str(host.out), status=0)
+
+
+def test_host_without_a_set_up_has_no_default(host: Host) -> None:
+    """`issue`, `renew` and `rollback` then say that a restart is needed."""
+    assert "run `sudo dockertls-vault daemon configure`" in host.issue()
+    assert (host.requested(), host.is_pending()) == (None, False)
+    assert "restart its daemon" in host.run("renew", "--force", str(host.out))
+    assert "run `sudo dockertls-vault daemon configure`" in host.run("rollback", str(host.out))
+    assert host.restarts == 0
+
+
+def test_daemon_that_is_set_up_later_is_restarted(host: Host) -> None:
+    """Nothing needs to be issued again."""
+    host.issue()
+    host.configure()
+    assert host.is_pending()
+    host.run("renew", str(host.out))
+    assert (host.restarts, host.is_pending()) == (1, False)
+
+
+def test_hooks_that_were_chosen_replace_the_default(host: Host) -> None:
+    """They are taken over, until the default is chosen again."""
+    host.configure()
+    note = host.issue("--hook", "none")
+    assert ("systemctl restart docker" in note, "daemon configure" in note) == (True, False)
+    assert (host.requested(), host.is_pending()) == ([], False)
+    assert "as requested before: --host a.example.internal --hook none" in host.issue()
+    host.issue("--hook", "true")
+    assert "--hook true" in host.issue().replace("/usr/bin/", "").replace("/bin/", "")
+    assert host.restarts == 0
+    assert "--hook" not in host.issue("--hook", "default")
+    assert (host.requested(), host.restarts) == (None, 1)
+
+
+def test_client_has_no_default(host: Host) -> None:
+    """Nothing on the host needs to pick it up."""
+    host.configure()
+    host.run("issue", "client", "--dir", str(host.out.parent / "client"))
+    assert host.restarts == 0
+
+
+def test_corrupt_set_up_fails_the_hook(host: Host) -> None:
+    """It counts as one, and `daemon restart` says what is wrong."""
+    write(host.state, "")
+    host.fails.touch()
+    host.issue(status=71)
+    assert host.is_pending()
+
+
+def test_there_is_a_place_for_each_way() -> None:
+    """A front that reloads its files will be another value."""
+    assert set(Pickup) == {"none", "restart"}
