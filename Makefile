@@ -18,6 +18,7 @@ pure := $(pure),dockertls_vault/ca/plan.py,dockertls_vault/ca/changes.py,dockert
 pure := $(pure),dockertls_vault/credential/causes.py,dockertls_vault/window.py
 pure := $(pure),dockertls_vault/findings.py
 pure := $(pure),dockertls_vault/docker/daemon_json.py,dockertls_vault/docker/flags.py
+pure := $(pure),dockertls_vault/host/environment_file.py,dockertls_vault/host/command_line.py
 pure := $(pure),dockertls_vault/duration.py,dockertls_vault/errors.py
 # The stamp files depend on these, so that a change to any of them reinstalls.
 inputs := pyproject.toml $(constraints) $(venv)/.made

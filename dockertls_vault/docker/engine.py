@@ -57,7 +57,7 @@ class Engine:
             status, body = _get(str(self._path), path, self._timeout)
         except (OSError, HTTPException) as error:
             raise self._unavailable(error) from None
-        if status != _SUCCESS or len(body) > _LONGEST:
+        if status != _SUCCESS:
             raise self._unlike_docker(path)
         try:
             return json.loads(body)
@@ -92,13 +92,13 @@ class _Connection(HTTPConnection):
 
 
 def _get(address: str, path: str, timeout: float) -> tuple[int, bytes]:
-    """Request ``path``; return the status and the body, of which the excess is cut off."""
+    """Request ``path``; return the status and the body, cut off where it is too long."""
     connection = _Connection(address, timeout)
     try:
         connection.connect()
         with stop.cutting(partial(stop.shut, connection.sock)):
             connection.request("GET", path)
             response = connection.getresponse()
-            return response.status, response.read(_LONGEST + 1)
+            return response.status, response.read(_LONGEST)
     finally:
         connection.close()

@@ -32,12 +32,45 @@ _FLAGS: Rows = (
     ("a boolean is one of strconv.ParseBool", "if self.value not in _TRUTH:", "if False:"),
 )
 _ENGINE: Rows = (
-    ("an answer is bounded in size", " or len(body) > _LONGEST", ""),
+    ("an answer is bounded in size", "response.read(_LONGEST)", "response.read()"),
     ("each wait is limited", "        self.sock.settimeout(self.timeout)\n", ""),
-    ("an error is no answer", "if status != _SUCCESS or ", "if "),
+    ("an error is no answer", "if status != _SUCCESS:", "if False:"),
+)
+_ENVIRONMENT_FILE: Rows = (
+    (
+        "of a variable, the last assignment counts",
+        "each for each in self.assignments}[",
+        "each for each in self.assignments[::-1]}[",
+    ),
+    (
+        "a value that is there stays as it is written",
+        "        if found.value != value:",
+        "        if True:",
+    ),
+    (
+        "an escape goes on in the next line",
+        'return "" if escape[1] in "\\r\\n" else escape[1]',
+        "return escape[1]",
+    ),
+    (
+        "a backslash in quotes stays before other characters",
+        "if _SPECIAL.match(escape[1]) else escape[0]",
+        "",
+    ),
+    ("invalid names are ignored", "if _VALID.fullmatch(name):", "if True:"),
+)
+_COMMAND_LINE: Rows = (
+    ("a dollar sign may be doubled", 'if found["name"] else "$"', 'if found["name"] else ""'),
+    (
+        "a word becomes the words of a variable",
+        'words(environment.get(word[1:], ""))',
+        "words(word)",
+    ),
 )
 TABLE: Table = {
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
     "docker/flags.py": ("docker/test_flags.py", _FLAGS),
     "docker/engine.py": ("docker/test_engine.py", _ENGINE),
+    "host/environment_file.py": ("host/test_environment_file.py", _ENVIRONMENT_FILE),
+    "host/command_line.py": ("host/test_command_line.py", _COMMAND_LINE),
 }
