@@ -82,12 +82,20 @@ def engine(pytestconfig: pytest.Config) -> Iterator[Engine]:
     if shutil.which("docker", path=SEARCH_PATH) is None:
         needs_root("no Docker here, and only root can start one")
         missing("docker is not installed (make test installs it, as root on Debian)")
+    with any_engine() as found:
+        if found.private:
+            note(pytestconfig, f"no engine answers; a private dockerd {found.version} stood in")
+        yield found
+
+
+@contextmanager
+def any_engine() -> Iterator[Engine]:
+    """Yield the engine that ``docker version`` reaches, or a private one."""
     version = server_version(_ENVIRON)
     if version:
         yield Engine(_ENVIRON, version, allows_privileged=_has_every_capability())
         return
     with private_engine() as started:
-        note(pytestconfig, f"no engine answers; a private dockerd {started.version} stood in")
         yield started
 
 

@@ -57,6 +57,7 @@ class Debian:
 
 BOOKWORM = Debian("bookworm", "3.11")  # Docker 20.10
 TRIXIE = Debian("trixie", "3.13", ("docker-cli",))  # Docker 26.1
+DEBIANS = (BOOKWORM, TRIXIE)
 # fmt: off
 _HOST_PACKAGES = (
     "ca-certificates", "dbus", "docker.io", "iproute2", "iptables", "mount", "python3", "sudo",

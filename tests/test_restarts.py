@@ -1,0 +1,89 @@
+"""Calls of a real host's Docker while the timer renews its certificate and restarts dockerd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .harness import load
+from .harness.host import Host, packages, running_host
+from .harness.notes import note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .harness.engine import Engine
+
+pytestmark = pytest.mark.slow
+
+RENEWALS = 2
+
+
+@pytest.fixture(scope="module")
+def host(
+    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """Return a host on which systemd holds the port, the timer renews, and a container counts."""
+    program = packages(wheel, tmp_path_factory.mktemp("program"))
+    with running_host(engine, host_image, program) as booted:
+        load.prepare(booted)
+        yield booted
+
+
+def test_restart_refuses_no_connection(host: Host, pytestconfig: pytest.Config) -> None:
+    """A caller loses at most the call in progress; containers run on, and lose no output."""
+    outcome = load.under_load(host, RENEWALS)
+    note(
+        pytestconfig,
+        f"{RENEWALS} restarts behind a held socket: {outcome.calls} calls in "
+        f"{outcome.seconds:.0f} s, {outcome.refused} refused, {outcome.lost} lost",
+    )
+    assert outcome.certificates == RENEWALS + 1
+    assert outcome.other == ()
+    assert outcome.refused == 0
+    assert all(calls.lost <= RENEWALS for calls in outcome.callers.values())
+    assert outcome.kept
+
+
+# Streams, and what the docker CLI prints when dockerd ends them.
+STREAMS = {
+    "events": "unexpected EOF",
+    "logs --follow counting": "unexpected EOF",
+    "attach --no-stdin counting": "connection reset by peer",
+    "exec counting sh -c 'echo here; sleep 1000'": "connection reset by peer",
+}
+# Each has printed something; an event is that a command was started in the container.
+FLOWING = """\
+for n in $(seq 600); do
+    docker exec counting sh -c :
+    [ -s /srv/0 ] && [ -s /srv/1 ] && [ -s /srv/2 ] && [ -s /srv/3 ] && exit 0
+done
+exit 1
+"""
+
+
+def test_restart_ends_streams(host: Host) -> None:
+    """The exit status is 1; what `exec` started runs on."""
+    docker = f"docker --tlsverify --tlscacert={load.CLIENT}/ca.pem"
+    docker += f" --tlscert={load.CLIENT}/cert.pem --tlskey={load.CLIENT}/key.pem -H 127.0.0.1:2376"
+    for number, stream in enumerate(STREAMS):
+        host.do(f"({docker} {stream}; echo exit status $?) >/srv/{number} 2>&1 & sleep 0")
+    host.do(FLOWING)
+    host.do("systemctl restart docker.service")
+    for number, words in enumerate(STREAMS.values()):
+        host.do(f"timeout 60 sh -c 'until grep -q ^exit /srv/{number}; do sleep 0.1; done'")
+        printed = host.do(f"tail -n 2 /srv/{number}")
+        assert printed.endswith("exit status 1\n"), printed
+        assert words in printed
+    host.do("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep --quiet 'sleep 100[0]'")
+
+
+def test_port_of_dockerd_refuses_connections(host: Host) -> None:
+    """That is what the callers would see: with `-H tcp://`, nobody listens during a restart."""
+    load.open_port(host)
+    outcome = load.under_load(host, 1)
+    assert outcome.callers["Python, TLS"].refused > 0
+    assert outcome.callers["Python, Unix socket"].refused == 0
+    assert outcome.kept
