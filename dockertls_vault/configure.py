@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -227,7 +228,7 @@ def _obstacle(listen: Listen) -> str | None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return f"{listen} is in use; `ss -ltnp sport = :{listen.port}` says by what"
-        return f"{listen}: {error.strerror}"
+        return f"{listen}: {os.strerror(error.errno or 0).lower()}"
 
 
 def _apply(steps: Iterable[Step]) -> None:

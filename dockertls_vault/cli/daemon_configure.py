@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.daemon.units import SERVICE
 from dockertls_vault.duration import parse_duration
 from dockertls_vault.errors import CannotWrite, ConfirmationRequired, ConflictingState, InvalidInput
 from dockertls_vault.settings import parsers
@@ -173,21 +174,19 @@ def _plan(outcome: Outcome) -> list[render.Part]:
 
 
 def _confirm(change: Change, *, yes: bool) -> None:
-    """Ask before dockerd is touched; raises ConfirmationRequired for a no."""
+    """Ask before anything is changed; raises ConfirmationRequired for a no."""
     stops = change.plan.stops
-    consequence = f"stops {len(stops)} running containers" if stops else "is applied to dockerd"
+    what = f"restart {SERVICE}" if change.plan.restarts else "change these files"
     if stops:
-        logger.warning("live-restore cannot be switched on: the restart stops %s", ", ".join(stops))
+        what += ", which stops these containers: live-restore cannot be switched on"
     if yes:
         return
-    answer = speech.confirmed([f"the plan {consequence}"])
-    if not answer:
+    answer = speech.confirmed([f"this will {what}", *stops])
+    if answer is False:
+        raise ConfirmationRequired("not confirmed: nothing was changed")
+    if answer is None:
         raise ConfirmationRequired(
-            "not confirmed: nothing was changed"
-            if answer is False
-            else f"nothing was changed: the plan {consequence}",
-            problems=stops,
-            hint="use --yes to confirm",
+            f"nothing was changed: this would {what}", problems=stops, hint="use --yes to confirm"
         )
 
 
@@ -200,5 +199,5 @@ def _summary(outcome: Outcome, *, remove: bool) -> str:
         return "the set-up is removed"
     where = ", ".join(outcome.listen)
     if not outcome.proofs:
-        return f"dockerd serves TLS at {where} when docker.service is started: it is not running"
+        return f"dockerd serves TLS at {where} once {SERVICE} is started: it is not running"
     return f"dockerd serves TLS at {where}, and passed its check"

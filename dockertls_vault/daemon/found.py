@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING
 from dockertls_vault.docker import flags
 from dockertls_vault.errors import ConfigurationError, MissingDependency
 from dockertls_vault.files import reading
-from dockertls_vault.host import systemd
+from dockertls_vault.host import command_line, environment_file, systemd
 
 from . import units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from dockertls_vault.docker.flags import Flags
 
@@ -24,10 +23,6 @@ DAEMON_JSON = Path("/etc/docker/daemon.json")
 _SOCKET = Path("/run/docker.sock")
 _RUNNING = {"active", "activating", "reloading"}
 _UNIX = "unix://"
-# $NAME as a word of its own is split into words, ${NAME} within a word is not:
-# systemd.service(5), "Command lines". "$$" is a dollar sign.
-_WORD = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
-_PART = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,7 @@ def service() -> Service:
     environment = dict(line.split("=", 1) for line in variables)
     for path, _is_optional in sources:
         environment |= _variables(Path(path))
-    return Service(tuple(_expanded(commands[0][1], environment)), state)
+    return Service(command_line.expand(commands[0][1], environment), state)
 
 
 def files(daemon_json: Path, place: Path = systemd.UNITS) -> Files:
@@ -140,15 +135,4 @@ def _read(path: Path) -> bytes | None:
 
 def _variables(path: Path) -> Mapping[str, str]:
     """Return the variables in an environment file, none if it does not exist."""
-    lines = (_read(path) or b"").decode(errors="replace").splitlines()
-    pairs = (line.split("=", 1) for line in map(str.strip, lines) if "=" in line)
-    return {name: value.strip("\"'") for name, value in pairs if name[:1] not in "#;"}
-
-
-def _expanded(words: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the words of a command with the variables that systemd replaces."""
-    for word in words:
-        if name := _WORD.fullmatch(word):
-            yield from environment.get(name[1], "").split()
-        else:
-            yield _PART.sub(lambda part: environment.get(part[1], "") if part[1] else "$", word)
+    return environment_file.parse(_read(path) or b"").values

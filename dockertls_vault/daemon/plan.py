@@ -121,29 +121,12 @@ def configure(
     """Plan the set-up; raises UnmanagedFiles, and ConfigurationError as ``parse`` does."""
     _refuse_foreign(host, now.files)
     wanted = settings(served.paths, live_restore=_wants_live_restore(now))
-    current = now.files.daemon_json
-    original = taken_back(current, now.record) if now.record else current
-    document = daemon_json.parse(current or b"")
-    stale = set(now.record.added if now.record else ()) - wanted.keys()
-    merged = (
-        daemon_json.parse(document.merged(wanted)).without(stale)
-        if stale
-        else (document.merged(wanted))
-    )
+    current = now.files.daemon_json or b""
+    merged = daemon_json.parse(current, str(host.daemon_json)).merged(wanted)
+    if now.record is not None and (unwanted := now.record.added.keys() - wanted.keys()):
+        merged = daemon_json.parse(merged).without(unwanted)
+    record = _record(host, now, wanted, merged, listen, certificates)
     target = Files(merged, units.socket(listen), units.drop_in(host.daemon_json))
-    before = daemon_json.parse(original or b"").values
-    record = Record(
-        certificates=certificates,
-        listen=listen,
-        daemon_json=host.daemon_json,
-        written=digest(merged),
-        original=original,
-        added={key: value for key, value in wanted.items() if before.get(key) != value},
-        replaced={
-            key: before[key] for key in wanted if key in before and before[key] != wanted[key]
-        },
-        directories=_directories(host, now.record),
-    )
     if target == now.files and _is_done(now, record):
         return Plan(host, now, target, record, ())
     steps = opening(host, now, target, restart=now.service.is_running)
@@ -187,7 +170,7 @@ def opening(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[S
     if files.daemon_json != target.daemon_json:
         yield Write(host.daemon_json, files.daemon_json, target.daemon_json)
     if now.live_restore is False and _live_restore(target.daemon_json):
-        yield SwitchLiveRestore(host.engine, on=True)
+        yield SwitchLiveRestore(host.engine, on=True, running=now.running)
     if files.socket != target.socket:
         yield Write(host.socket, files.socket, target.socket)
     if files.drop_in != target.drop_in:
@@ -211,7 +194,7 @@ def closing(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[S
         yield Write(host.socket, files.socket, None)
     if now.is_stale or (files.drop_in, files.socket) != (None, None):
         yield ReloadUnits()
-    if now.is_listening:
+    if now.is_listening or files.socket is not None:
         yield CloseSocket()
     written = files.daemon_json
     ends = now.live_restore is True and not _live_restore(target.daemon_json)
@@ -230,6 +213,32 @@ def closing(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[S
         written = off
     if written != target.daemon_json:
         yield Write(host.daemon_json, written, target.daemon_json, made)
+
+
+def _record(
+    host: Host,
+    now: Now,
+    wanted: Mapping[str, Any],
+    merged: bytes,
+    listen: tuple[Listen, ...],
+    certificates: Path,
+) -> Record:
+    """Return the record of a set-up that writes ``merged``, with the values ``wanted``."""
+    original = now.files.daemon_json
+    if now.record is not None:
+        original = taken_back(original, now.record)
+    before = daemon_json.parse(original or b"").values
+    added = {key: value for key, value in wanted.items() if before.get(key) != value}
+    return Record(
+        certificates=certificates,
+        listen=listen,
+        daemon_json=host.daemon_json,
+        written=digest(merged),
+        original=original,
+        added=added,
+        replaced={key: before[key] for key in added if key in before},
+        directories=_directories(host, now.record),
+    )
 
 
 def _refuse_foreign(host: Host, files: Files) -> None:

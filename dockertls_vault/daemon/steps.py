@@ -137,10 +137,14 @@ class Write(Step):
 
 @dataclass(frozen=True)
 class SwitchLiveRestore(Step):
-    """Have dockerd read live-restore from daemon.json (SIGHUP), and wait until it is in effect."""
+    """Have dockerd read live-restore from daemon.json (SIGHUP), and wait until it is in effect.
+
+    ``running`` are the containers that a restart would stop without it.
+    """
 
     engine: Engine
     on: bool
+    running: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -154,6 +158,7 @@ class SwitchLiveRestore(Step):
             if time.monotonic() > deadline:
                 raise ConflictingState(
                     f"dockerd did not switch {LIVE_RESTORE} {'on' if self.on else 'off'}",
+                    problems=tuple(f"a restart would stop {name}" for name in self.running),
                     hint=f"see its log: journalctl -u {units.SERVICE}",
                 )
             stop.wait(_POLL)
@@ -180,7 +185,12 @@ class CloseSocket(Step):
         return f"stop {units.SOCKET}"
 
     def apply(self) -> None:
-        systemd.stop(units.SOCKET)
+        try:
+            systemd.stop(units.SOCKET)
+            systemd.reset_failed(units.SOCKET)
+        except ConflictingState:  # it is not loaded
+            if systemd.state(units.SOCKET).active:
+                raise
 
 
 @dataclass(frozen=True)
@@ -194,5 +204,11 @@ class Restart(Step):
         return f"restart {units.SERVICE}"
 
     def apply(self) -> None:
-        systemd.restart(units.SERVICE)
+        try:
+            systemd.restart(units.SERVICE)
+        except ConflictingState:
+            raise ConflictingState(
+                f"{units.SERVICE} does not start",
+                hint=f"see its log: journalctl -u {units.SERVICE}",
+            ) from None
         self.engine.info()

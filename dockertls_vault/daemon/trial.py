@@ -28,6 +28,8 @@ _LIMIT = 60.0  # seconds
 _UNIT = "dockertls-trial.service"
 _RUNTIME = "dockertls-trial"
 _PLACE = Path("/run") / _RUNTIME
+# A dockerd that has no --validate makes one at its first start, wherever its other files are.
+_KEY = Path("/etc/docker/key.json")
 # What would reach something of this host: its files, its networks, its devices, its containers.
 _OF_THE_HOST = frozenset(
     {
@@ -90,6 +92,11 @@ def judge(service: Service, configuration: bytes) -> None:
             _try(service, configuration, file)
 
 
+def _named(printed: str, file: Path, service: Service) -> str:
+    """Return what dockerd printed, about its configuration file and not our copy."""
+    return printed.replace(str(file), str(service.daemon_json))
+
+
 def _validated(service: Service, file: Path) -> bool:
     """Have dockerd validate the configuration; False if it does not know how to."""
     arguments = without(service.arguments, {"config-file"})
@@ -106,7 +113,7 @@ def _validated(service: Service, file: Path) -> bool:
         return True
     if f"unknown flag: {_VALIDATE}" in run.stderr:
         return False
-    raise _rejected(run.stderr)
+    raise _rejected(_named(run.stderr, file, service))
 
 
 def _try(service: Service, configuration: bytes, file: Path) -> None:
@@ -125,20 +132,26 @@ def _try(service: Service, configuration: bytes, file: Path) -> None:
         "InaccessiblePaths": "-/run/containerd",
         "StandardError": f"file:{log}",
     }
+    had_key = _KEY.exists()
     command = [service.program, *without(service.arguments, _OF_THE_HOST | {"config-file"})]
     try:
         systemd.run(_UNIT, properties, (*command, *_INSTEAD, "--config-file", str(file)))
     except ConflictingState as error:
         printed = log.read_text(errors="replace") if log.exists() else ""
+        printed = _named(printed, file, service)
         raise (_rejected(printed) if printed else error) from None
     finally:
         with suppress(ConflictingState):  # it ended by itself
             systemd.stop(_UNIT)
+        if not had_key:
+            _KEY.unlink(missing_ok=True)
 
 
 def _rejected(printed: str) -> ConfigurationError:
-    lines = [line for line in printed.splitlines() if line.strip()]
-    reason = lines[-1].strip() if lines else "it gave no reason"
+    """Return the error for what dockerd printed; of its log, the line with the reason."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    reasons = [line for line in lines if "unable to configure" in line or "level=fatal" in line]
+    reason = (reasons or lines or ["it gave no reason"])[-1]
     return ConfigurationError(
         f"dockerd rejects the new configuration: {reason}", hint="nothing was changed"
     )

@@ -80,18 +80,12 @@ def properties(unit: str, interface: str, *names: str) -> tuple[Any, ...]:
     return tuple(json.loads(line)["data"] for line in printed.splitlines())
 
 
-def start(unit: str) -> None:
-    """Start ``unit``, whatever its start limit (StartLimitBurst=) says."""
-    _systemctl("reset-failed", "--", unit)
-    _systemctl("start", "--", unit, limit=_PATIENCE)
-
-
 def restart(unit: str) -> None:
     """Restart ``unit``, or start it, whatever its start limit (StartLimitBurst=) says.
 
     systemd does all of it, even if this process ends.
     """
-    _systemctl("reset-failed", "--", unit)
+    reset_failed(unit)
     _systemctl("restart", "--", unit, limit=_PATIENCE)
 
 
@@ -107,6 +101,11 @@ def run(unit: str, properties: Mapping[str, str], command: Sequence[str]) -> Non
     """
     options = [f"--property={name}={value}" for name, value in properties.items()]
     _call("systemd-run", "--quiet", "--collect", f"--unit={unit}", *options, "--", *command)
+
+
+def reset_failed(unit: str) -> None:
+    """Have systemd forget that ``unit`` has failed, and how often it was started."""
+    _systemctl("reset-failed", "--", unit)
 
 
 def hang_up(unit: str) -> None:
@@ -139,6 +138,8 @@ def _call(*command: str, limit: float = _LIMIT) -> str:
             errors="replace",
             timeout=limit,
             check=False,
+            # Ctrl-C is for us: what was begun is to end.
+            start_new_session=True,
         )
     except FileNotFoundError:
         raise MissingDependency(f"{command[0]} is not installed") from None
