@@ -25,6 +25,7 @@
     │   ├── IssuerTooNew             75  Vault refuses a validity that starts before its issuer's
     │   ├── RateLimited              75  Vault was still limiting requests when the timeout ended
     │   └── LeaseQuotaExceeded       75  Vault grants no lease until others expire
+    ├── CheckFailed                  76  the daemon was restarted, and fails its check
     ├── Denied                       77  Vault denied access
     │   ├── PermissionDenied         77  the token's policies lack a path or a capability
     │   ├── NoToken                  77  no token, and no auth method to log in with
@@ -249,6 +250,13 @@ class LeaseQuotaExceeded(TryAgain):
         "wait for leases to expire, have the lease count quota raised, or use shorter TTLs for "
         "tokens and certificates"
     )
+
+
+class CheckFailed(DockerTLSError):
+    """A daemon was restarted, and ``problems`` is what is wrong with it."""
+
+    code = "check-failed"
+    exit_status = 76
 
 
 class Denied(DockerTLSError):

@@ -13,14 +13,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from .certificate.certificate import fingerprint
 from .check import check
+from .credential import reader
 from .docker.diagnosis import client_credential
 from .docker.diagnosis.checks import Check
 from .docker.diagnosis.report import Result
 from .docker.handshake import probe
+from .errors import ConflictingState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta
+    from pathlib import Path
 
     from .credential.reader import CredentialFiles
     from .daemon.desired import Listen
@@ -53,6 +56,15 @@ def prove(
 ) -> tuple[Proof, ...]:
     """Check each address at which the daemon listens, also with the credential ``client``."""
     return tuple(_prove(each, served, client, timeout, now) for each in listen)
+
+
+def find_client(directory: Path, served: Served, now: datetime) -> CredentialFiles | None:
+    """Return the client credential in ``directory``, None if there is none for this daemon."""
+    try:
+        files = reader.installed(directory)
+    except (ConflictingState, OSError):
+        return None
+    return files if is_of(files, served, now) else None
 
 
 def is_of(client: CredentialFiles, served: Served, now: datetime) -> bool:

@@ -25,6 +25,7 @@ from dockertls_vault import (
     proof,
     renew,
     renew_all,
+    restart_daemon,
     rollback,
     status,
     timer,
@@ -123,6 +124,7 @@ RESULTS = {
     "ca-init": bootstrap.Bootstrapped,
     "check": report.Report,
     "daemon-configure": configure.Outcome,
+    "daemon-restart": restart_daemon.Restarted,
     "auth": whoami.WhoAmI,
 }
 JSON = (ROOT / "docs" / "reference" / "json.md").read_text()

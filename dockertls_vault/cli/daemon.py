@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import daemon_configure
+from . import daemon_configure, daemon_restart
 from .help import Command, command_group
 
 app = command_group("Set up dockerd on this host.")
 
-app.callback()(lambda: None)  # a group, even of one command
 app.command(cls=Command, epilog=daemon_configure.EXAMPLES)(daemon_configure.configure)
+app.command(cls=Command, epilog=daemon_restart.EXAMPLES)(daemon_restart.restart)

@@ -13,7 +13,7 @@ import typer
 
 from dockertls_vault.daemon.units import SERVICE
 from dockertls_vault.duration import parse_duration
-from dockertls_vault.errors import CannotWrite, ConfirmationRequired, ConflictingState, InvalidInput
+from dockertls_vault.errors import CannotWrite, ConfirmationRequired, InvalidInput
 from dockertls_vault.settings import parsers
 from dockertls_vault.settings.schema import Settings
 
@@ -143,26 +143,18 @@ def _listens(given: Sequence[str] | None) -> Sequence[Listen]:
 def _client(change: Change, certs: str | None) -> CredentialFiles | None:
     """Return the client credential to check with: the one named, or the default if it fits."""
     from dockertls_vault.credential import reader
-    from dockertls_vault.proof import is_of
+    from dockertls_vault.proof import find_client
 
     if change.served is None:
         return None
-    named = certs is not None
-    directory = (
-        options.directory("--certs", certs)
-        if certs is not None
-        else parsers.path(str(docker_cli_directory(os.environ)))
-    )
-    try:
-        files = reader.installed(directory)
-    except ConflictingState:
-        if named:
-            raise
-        return None
-    if named or is_of(files, change.served, datetime.now(UTC)):
+    if certs is not None:
+        files: CredentialFiles | None = reader.installed(options.directory("--certs", certs))
+    else:
+        default = parsers.path(str(docker_cli_directory(os.environ)))
+        files = find_client(default, change.served, datetime.now(UTC))
+    if files is not None:
         logger.info("the client certificate of the check is %s", files.cert.absolute())
-        return files
-    return None
+    return files
 
 
 def _plan(outcome: Outcome) -> list[render.Part]:

@@ -89,6 +89,12 @@ def restart(unit: str) -> None:
     _systemctl("restart", "--", unit, limit=_PATIENCE)
 
 
+def try_restart(unit: str) -> None:
+    """Restart ``unit`` as ``restart`` does, but only if it is running, or starting."""
+    _systemctl("reset-failed", "--", unit)
+    _systemctl("try-restart", "--", unit, limit=_PATIENCE)
+
+
 def stop(unit: str) -> None:
     """Stop ``unit``, if it is running."""
     _systemctl("stop", "--", unit)

@@ -64,8 +64,8 @@ SystemCallArchitectures=native
 RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
 
 KeyringMode=private
+# MemoryDenyWriteExecute= is left out: the check of a daemon needs the callbacks of Python's cffi.
 LockPersonality=true
-MemoryDenyWriteExecute=true
 PrivateDevices=true
 ProcSubset=pid
 ProtectClock=true

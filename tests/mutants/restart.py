@@ -70,6 +70,26 @@ _NOTE: Rows = (
     ("a client has no daemon", "found.record.request.purpose is Purpose.CLIENT or ", ""),
 )
 
+_RESTART: Rows = (
+    (
+        "files with which dockerd would not start are rejected before",
+        "    credential = served.load(record.certificates, clock())\n    if not",
+        "    if not",
+    ),
+    (
+        "a Docker that was stopped is not checked, which would start it",
+        "    if not _is_running():\n        return",
+        "    _is_running()\n    if False:\n        return",
+    ),
+    ("one that has failed is an error", 'if active == "failed":', "if False:"),
+    ("one that was uninstalled is an error", "if loaded not in _STARTABLE:", "if False:"),
+    ("one that fails its check is an error", "    if problems:", "    if False:"),
+    (
+        "one that does not come back has a status of its own",
+        "except ConflictingState as",
+        "except OSError as",
+    ),
+)
 _TESTS = "test_default_hook.py"
 TABLE: Table = {
     "daemon/pickup.py": ("daemon/test_pickup.py", _PICKUP),
@@ -79,4 +99,5 @@ TABLE: Table = {
     "cli/previous.py without hooks": (_TESTS, _TAKEN),
     "cli/issue.py": (_TESTS, _ISSUE),
     "cli/settled.py": (_TESTS, _NOTE),
+    "restart_daemon.py": ("test_restart_daemon.py", _RESTART),
 }

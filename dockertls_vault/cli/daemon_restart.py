@@ -1,0 +1,52 @@
+"""``dockertls-vault daemon restart``."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import CannotWrite
+from dockertls_vault.settings import parsers
+from dockertls_vault.settings.schema import Settings
+
+from . import render
+from .directories import docker_cli_directory, state_directory
+from .help import examples
+from .options import with_preferences, with_settings
+from .preferences import Preferences
+
+if TYPE_CHECKING:
+    from dockertls_vault.restart_daemon import Restarted
+
+EXAMPLES = examples("sudo dockertls-vault daemon restart")
+
+
+@with_preferences("output", "quiet")
+@with_settings(others=("state_dir",))
+def restart(settings: Settings, preferences: Preferences) -> None:
+    """Restart dockerd, and prove that it presents the certificate on disk.
+
+    That is the default hook of a server that `daemon configure` set up. If dockerd is not running,
+    it is not started. It is checked at each address at which it listens, as `check` does, also with
+    the client certificate in DOCKER_CERT_PATH or ~/.docker if its CA is the daemon's.
+    """
+    from dockertls_vault.host import systemd
+    from dockertls_vault.restart_daemon import restart as restart_dockerd
+
+    if os.geteuid() != 0:
+        raise CannotWrite("only root can restart dockerd", hint="run it with `sudo`")
+    systemd.require_running()
+    done = restart_dockerd(
+        state_directory(settings, os.environ),
+        parsers.path(str(docker_cli_directory(os.environ))),
+        lambda: datetime.now(UTC),
+    )
+    render.show("daemon-restart", done, preferences, parts=[_summary(done)])
+
+
+def _summary(done: Restarted) -> str:
+    if not done.restarted:
+        return "dockerd is not running: nothing was restarted"
+    where = ", ".join(proof.listen for proof in done.proofs)
+    return f"dockerd was restarted, and passed its check at {where}"

@@ -1,0 +1,100 @@
+"""Restart dockerd on this host so that it picks up new files, and prove that it did.
+
+The default hook of a server runs this after each swap (daemon/pickup.py). systemd holds the socket
+meanwhile, so no connection is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from .daemon import served
+from .daemon.record import Records
+from .daemon.units import SERVICE
+from .errors import (
+    CheckFailed,
+    ConfigurationError,
+    ConflictingState,
+    DockerUnavailable,
+    MissingDependency,
+)
+from .host import systemd
+from .proof import find_client, prove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from .proof import Proof
+
+logger = logging.getLogger(__name__)
+
+# For each response: a daemon whose service is not Type=notify may still be starting, while systemd
+# already accepts connections for it.
+_TIMEOUT = timedelta(seconds=30)
+_RUNNING = {"active", "activating", "reloading"}
+# LoadState= of a unit that is there; somebody may have masked it on purpose.
+_STARTABLE = {"loaded", "masked"}
+_JOURNAL = f"see `journalctl --unit={SERVICE}`"
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """Whether dockerd was restarted, and what the check found at each address then.
+
+    One that was not running was not.
+    """
+
+    restarted: bool
+    proofs: tuple[Proof, ...] = ()
+
+
+def restart(state: Path, clients: Path, clock: Callable[[], datetime]) -> Restarted:
+    """Restart docker.service if it is running, and check it; one that was stopped stays so.
+
+    ``state`` is the directory of the set-up, ``clients`` one that may have a client credential to
+    connect with. Raises ConfigurationError if this host was not set up; before anything is
+    touched, ConflictingState or VerificationError for files with which dockerd would not start;
+    DockerUnavailable if it does not; and CheckFailed if it fails its check.
+    """
+    record = Records(state).read()
+    if record is None:
+        raise ConfigurationError(
+            "dockertls-vault has not set up dockerd on this host",
+            hint="run `dockertls-vault daemon configure`, or `systemctl restart docker.service`",
+        )
+    credential = served.load(record.certificates, clock())
+    if not _is_running():
+        return Restarted(restarted=False)
+    logger.info("restarting %s", SERVICE)
+    try:
+        systemd.try_restart(SERVICE)
+    except ConflictingState as error:
+        raise DockerUnavailable(f"dockerd is not back: {error.message}", hint=_JOURNAL) from None
+    if not _is_running():  # stopped meanwhile: a connection to its socket would start it again
+        return Restarted(restarted=False)
+    client = find_client(clients, credential, clock())
+    proofs = prove(record.listen, credential, client, timeout=_TIMEOUT, now=clock())
+    problems = tuple(f"{proof.listen}: {problem}" for proof in proofs for problem in proof.problems)
+    if problems:
+        raise CheckFailed("dockerd was restarted, and fails its check", problems=problems)
+    return Restarted(restarted=True, proofs=proofs)
+
+
+def _is_running() -> bool:
+    """Tell whether dockerd runs, or is starting; raises DockerUnavailable if it has failed."""
+    loaded, active = systemd.properties(SERVICE, "Unit", "LoadState", "ActiveState")
+    if active == "failed":
+        raise DockerUnavailable(f"{SERVICE} has failed", hint=f"{_JOURNAL}, and start it again")
+    if active in _RUNNING:
+        return True
+    if loaded not in _STARTABLE:  # our drop-in alone is a bad setting
+        raise MissingDependency(
+            f"{SERVICE} cannot be started: {loaded}",
+            hint="if Docker was removed, run `dockertls-vault daemon configure --remove`",
+        )
+    return False

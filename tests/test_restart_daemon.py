@@ -1,0 +1,183 @@
+"""The restart of dockerd after a renewal, on a real host with systemd."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .harness.host import Host, packages, running_host
+from .test_timer import MAKE_DUE, NEVER, SERVER, TIMER, drop_in, generations, shown, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .harness.engine import Engine
+
+pytestmark = pytest.mark.slow
+
+RESTART = "dockertls-vault daemon restart"
+DOCKER = "docker.service"
+PREPARE = """\
+set -e
+dockertls-vault ca init --allow-any-name --yes
+dockertls-vault issue server --ttl 7d
+dockertls-vault daemon configure --yes
+mkdir -p /etc/dockertls-vault
+(umask 077; echo "$VAULT_TOKEN" >/etc/dockertls-vault/token)
+printf '[vault]\\naddress = "%s"\\ntoken_file = "/etc/dockertls-vault/token"\\n' "$VAULT_ADDR" \\
+    >/etc/dockertls-vault/config.toml
+dockertls-vault renew --install-timer
+"""
+OTHERS = "/srv/others"  # files that are not the credential's
+
+
+@pytest.fixture(scope="module")
+def host(
+    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """Return a host that `daemon configure` set up, with a timer that never elapses."""
+    program = packages(wheel, tmp_path_factory.mktemp("program"))
+    with running_host(engine, host_image, program) as booted:
+        booted.do(PREPARE)
+        with drop_in(booted, TIMER, NEVER):
+            status, journal = start(booted)
+            assert status == 0, journal
+            yield booted
+
+
+def renew(host: Host) -> tuple[int, str]:
+    """Let the timer's service renew the server; return its status and what it logged."""
+    host.do(MAKE_DUE.format(SERVER))
+    return start(host)
+
+
+def pid(host: Host) -> str:
+    """Return the process of dockerd, 0 if there is none."""
+    return shown(host, "MainPID", DOCKER)
+
+
+def wire(host: Host) -> str:
+    """Return what dockerd presents, compared with the certificate on disk."""
+    _, printed = host.run(f"dockertls-vault status {SERVER} -o json 2>/dev/null")
+    (found,) = json.loads(printed)["data"]["credentials"]
+    return str(found["wire"]["presented"])
+
+
+def needs_renewal(host: Host) -> int:
+    """Return the status of `needs-renewal`: 0 if something is pending, 1 if not."""
+    return host.run(f"dockertls-vault needs-renewal {SERVER}")[0]
+
+
+def test_renewal_by_the_timer_restarts_docker(host: Host) -> None:
+    """Systemd holds the socket meanwhile, and dockerd presents the new certificate."""
+    held, before, kept = (
+        shown(host, "InvocationID", "docker-tls.socket"),
+        pid(host),
+        generations(host),
+    )
+    status, journal = renew(host)
+    assert status == 0, journal
+    assert "daemon restart" in journal
+    assert "dockerd was restarted, and passed its check at [::]:2376" in journal
+    assert generations(host) != kept
+    assert pid(host) not in {"0", before}
+    assert (wire(host), needs_renewal(host)) == ("same", 1)
+    assert shown(host, "InvocationID", "docker-tls.socket") == held
+
+
+@pytest.mark.parametrize("how", ["stop", "mask --now"])
+def test_docker_that_was_stopped_stays_so(host: Host, how: str) -> None:
+    """The hook has nothing to do: dockerd reads the new files when it is started."""
+    host.do(f"systemctl {how} {DOCKER}")
+    status, journal = renew(host)
+    assert (status, shown(host, "ActiveState", DOCKER)) == (0, "inactive"), journal
+    assert "dockerd is not running: nothing was restarted" in journal
+    assert needs_renewal(host) == 1
+    host.do(f"systemctl unmask {DOCKER}; systemctl start {DOCKER}")
+    assert wire(host) == "same"
+
+
+def test_failed_check_is_remembered(host: Host) -> None:
+    """`status` shows it, and the next run tries again, without another certificate."""
+    host.do(
+        f"mkdir {OTHERS}; cp {SERVER}/server-*.pem {OTHERS}; cp /etc/docker/daemon.json {OTHERS}; "
+        f"sed -i 's|{SERVER}/server|{OTHERS}/server|' /etc/docker/daemon.json"
+    )
+    status, journal = renew(host)
+    assert (status, shown(host, "ExecMainStatus")) == (1, "71"), journal
+    assert "its certificate is not the one in /etc/docker/tls/server-cert.pem" in journal
+    assert ": exit status 76; `renew` runs it again" in host.run("dockertls-vault status")[1]
+    assert needs_renewal(host) == 0
+    kept = generations(host)
+    assert (start(host)[0], shown(host, "ExecMainStatus")) == (1, "71")
+    host.do(f"cp {OTHERS}/daemon.json /etc/docker/daemon.json; rm -r {OTHERS}")
+    status, journal = start(host)
+    assert (status, wire(host), needs_renewal(host)) == (0, "same", 1), journal
+    assert generations(host) == kept
+
+
+def test_restart_waits_for_its_window(host: Host) -> None:
+    """`issue` does not wait if there is none any more."""
+    later = datetime.now() + timedelta(days=2)  # noqa: DTZ005 - a window is in local time
+    issue = "dockertls-vault issue server --ttl 7d --window"
+    host.do(f"{issue} '{later:%a} 12:00-13:00'")
+    before = pid(host)
+    status, journal = renew(host)
+    assert (status, pid(host), wire(host)) == (0, before, "replaced"), journal
+    assert "hooks wait for their window" in host.do("dockertls-vault status")
+    assert needs_renewal(host) == 1
+    host.do(f"{issue} none")
+    assert (pid(host) != before, wire(host)) == (True, "same")
+
+
+def test_restarts_in_a_row_reach_no_start_limit(host: Host) -> None:
+    """Docker's own unit allows three in a minute."""
+    with drop_in(host, DOCKER, "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=10min"):
+        printed = host.do(f"for n in $(seq 5); do {RESTART} || exit; done")
+    assert printed.count("dockerd was restarted, and passed its check") == 5
+
+
+def test_docker_that_does_not_come_back_is_an_error(host: Host) -> None:
+    """Nor is one that has failed before started again."""
+    with drop_in(host, DOCKER, "[Service]\nExecStartPre=false\nRestart=no"):
+        status, printed = host.run(RESTART)
+        assert (status, "error: dockerd is not back" in printed) == (69, True), printed
+        assert "journalctl --unit=docker.service" in printed
+        status, printed = host.run(RESTART)
+        assert (status, "error: docker.service has failed" in printed) == (69, True), printed
+    host.do(f"systemctl reset-failed {DOCKER}; systemctl start {DOCKER}")
+
+
+def test_docker_is_not_restarted_with_files_that_stop_it(host: Host) -> None:
+    """A daemon that works keeps working."""
+    before = pid(host)
+    host.do(f"mv {SERVER}/server-key.pem {SERVER}/away")
+    status, printed = host.run(RESTART)
+    host.do(f"mv {SERVER}/away {SERVER}/server-key.pem")
+    assert (status, "there is no server credential in /etc/docker/tls" in printed) == (78, True)
+    assert pid(host) == before
+
+
+def test_host_that_was_not_set_up_says_what_to_do(host: Host) -> None:
+    """So does a user who is not root."""
+    status, printed = host.run(f"DOCKERTLS_STATE_DIR=/srv/state {RESTART}")
+    assert (status, "hint: run `dockertls-vault daemon configure`" in printed) == (78, True)
+    status, printed = host.run(RESTART, user="nobody")
+    assert (status, "only root can restart dockerd" in printed) == (73, True)
+
+
+def test_docker_that_was_uninstalled_is_an_error(host: Host) -> None:
+    """The set-up is to be removed, too."""
+    files = ["/lib/systemd/system/docker.service", "/etc/init.d/docker"]
+    host.do(f"systemctl stop {DOCKER}; mv {' '.join(files)} /srv; systemctl daemon-reload")
+    status, printed = host.run(RESTART)
+    back = "; ".join(f"mv /srv/{file.rpartition('/')[2]} {file}" for file in files)
+    host.do(f"{back}; systemctl daemon-reload; systemctl start {DOCKER}")
+    assert (status, "run `dockertls-vault daemon configure --remove`" in printed) == (
+        69,
+        True,
+    )
