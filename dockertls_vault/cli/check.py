@@ -16,7 +16,7 @@ from dockertls_vault.duration import format_time, parse_duration
 from dockertls_vault.errors import ConflictingState, InvalidInput
 from dockertls_vault.settings import parsers
 
-from . import options, render
+from . import options, render, results
 from .directories import CLIENT_DIRECTORY, SERVER_DIRECTORY, docker_cli_directory
 from .help import Command, described, examples, single_command
 from .options import parsed, with_preferences
@@ -24,7 +24,7 @@ from .preferences import Preferences
 
 if TYPE_CHECKING:
     from dockertls_vault.credential.reader import CredentialFiles
-    from dockertls_vault.docker.diagnosis.report import CheckResult, Report
+    from dockertls_vault.docker.diagnosis.report import Report
     from dockertls_vault.docker.endpoint import Endpoint
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def check(
         issue=_issue_command(directory, files),
     )
     status = report.result.exit_status
-    parts = (_table(report), "", _fields(report))
+    parts = (results.table(report.checks), "", _fields(report))
     render.show("check", report, preferences, parts=parts, ok=status == 0)
     raise typer.Exit(status)
 
@@ -149,18 +149,6 @@ def _issue_command(directory: Path, files: CredentialFiles | None) -> str:
     if directory != parsers.path(str(CLIENT_DIRECTORY)):
         words.append(f"--dir {shlex.quote(str(directory))}")
     return " ".join(words)
-
-
-def _table(report: Report) -> render.Table:
-    rows = [(result.result.value, result.description, _found(result)) for result in report.checks]
-    return render.Table(("result", "check", "details"), rows, graded=True)
-
-
-def _found(result: CheckResult) -> list[str]:
-    lines = result.summary.split("\n")
-    lines += [f"reason: {result.reason}"] if result.reason else []
-    lines += [f"remedy: {result.remedy}"] if result.remedy else []
-    return lines
 
 
 def _fields(report: Report) -> render.Fields:

@@ -1,4 +1,4 @@
-"""Find untrusted users and groups that can write to a file or directory.
+"""Find untrusted users and groups that can write to a file or directory, or read it.
 
 A user who can write to a directory can replace any file in it, whatever that file's mode is.
 """
@@ -16,12 +16,13 @@ from .acl import Entry, Tag
 if TYPE_CHECKING:
     import os
 
-_WRITE = 0o2
+_READ, _WRITE = 0o4, 0o2
+_LETTERS = {_READ: "r", _WRITE: "w"}
 
 
 @dataclass(frozen=True)
 class Trust:
-    """The uids that may write, and the gid of a group whose members may."""
+    """The uids that have the right, and the gid of a group whose members have it."""
 
     users: frozenset[int]
     group: int | None = None
@@ -33,7 +34,7 @@ class Trust:
 
 @dataclass(frozen=True)
 class Writer:
-    """A user or group that can write, and the command that removes that right from a path.
+    """A user or group that has the right, and the command that removes it from a path.
 
     ``group`` is its name if it is a group.
     """
@@ -51,15 +52,28 @@ def untrusted_writers(
     The owner is not checked. With an ACL the group bits of the mode are its mask, which limits the
     owning group and all named users and groups (acl(5)).
     """
+    return _untrusted(status, entries, trust, _WRITE)
+
+
+def untrusted_readers(
+    status: os.stat_result, entries: tuple[Entry, ...], trust: Trust
+) -> tuple[Writer, ...]:
+    """Return those who can read, as ``untrusted_writers`` does."""
+    return _untrusted(status, entries, trust, _READ)
+
+
+def _untrusted(
+    status: os.stat_result, entries: tuple[Entry, ...], trust: Trust, right: int
+) -> tuple[Writer, ...]:
     acl = entries or (Entry(Tag.GROUP_OBJ, status.st_mode >> 3 & 0o7),)
     mask = next((entry.permissions for entry in acl if entry.tag == Tag.MASK), 0o7)
     found = []
     for entry in acl:
-        if not entry.permissions & mask & _WRITE:
+        if not entry.permissions & mask & right:
             continue
         if entry.tag == Tag.GROUP_OBJ and not trust.has_group(status.st_gid):
             name = group_name(status.st_gid)
-            found.append(Writer(f"the group {name}", "chmod g-w", name))
+            found.append(Writer(f"the group {name}", f"chmod g-{_LETTERS[right]}", name))
         elif entry.tag == Tag.GROUP and not trust.has_group(entry.id):
             name = group_name(entry.id)
             found.append(
@@ -68,8 +82,8 @@ def untrusted_writers(
         elif entry.tag == Tag.USER and entry.id not in trust.users:
             name = user_name(entry.id)
             found.append(Writer(name, f"setfacl -x {shlex.quote(f'u:{name}')}"))
-    if status.st_mode & _WRITE:
-        found.append(Writer("every user", "chmod o-w"))
+    if status.st_mode & right:
+        found.append(Writer("every user", f"chmod o-{_LETTERS[right]}"))
     return tuple(found)
 
 

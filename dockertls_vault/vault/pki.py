@@ -223,6 +223,16 @@ class PKI:
         fields.text(role, "issuer_ref")
         return role
 
+    def role_names(self) -> tuple[str, ...]:
+        """Return the names of all roles of the mount, none if the token may not list them."""
+        try:
+            listed = self._session.client.secrets.pki.list_roles(  # type: ignore[no-untyped-call]  # likewise
+                mount_point=self.mount
+            )
+            return fields.texts(fields.data(listed), "keys")
+        except DockerTLSError:
+            return ()
+
     def _read(self, path: str) -> Any:
         """Read what needs no token, so that Vault denies it only where nothing is mounted."""
         try:
@@ -262,13 +272,7 @@ class PKI:
         return (warning,)
 
     def _unknown_role(self, role: str) -> UnknownRole:
-        try:
-            listed = self._session.client.secrets.pki.list_roles(  # type: ignore[no-untyped-call]  # likewise
-                mount_point=self.mount
-            )
-            names = ", ".join(fields.texts(fields.data(listed), "keys"))
-        except DockerTLSError:
-            names = ""  # the token may not list them; report the original failure
+        names = ", ".join(self.role_names())
         known = f"the mount has these roles: {names}" if names else ""
         return UnknownRole(f"no role {role!r} in the mount {self.mount!r}", hint=known)
 

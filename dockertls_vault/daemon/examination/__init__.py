@@ -1,0 +1,1 @@
+"""What `daemon doctor` examines, and what each thing that it finds means; pure."""

@@ -1,0 +1,98 @@
+"""The docker CLI against a daemon: its API version, and its environment; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.docker.diagnosis.report import Result
+
+from .checks import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dockertls_vault.docker.cli_versions import Client
+    from dockertls_vault.docker.diagnosis.report import CheckResult
+
+_OFF = {"0", "false", "no", "off"}
+
+
+def judge_api(version: Mapping[str, Any] | str, clients: Sequence[Client]) -> CheckResult:
+    """Judge whether each client speaks the smallest API version of the daemon, or a newer one.
+
+    ``version`` is the daemon's answer to ``/version``; a text if it could not be asked: why.
+    """
+    found = Check.API.found
+    if not clients:
+        return found(Result.OK, "no docker CLI in PATH")
+    if isinstance(version, str):
+        return Check.API.skipped(version)
+    smallest = version.get("MinAPIVersion")
+    if not isinstance(smallest, str):
+        return found(Result.UNKNOWN, "the daemon does not report its smallest API version")
+    lines = [f"the daemon's smallest: {smallest}", *map(_described, clients)]
+    too_old = [client for client in clients if client.api and _parts(client.api) < _parts(smallest)]
+    if too_old:
+        return found(
+            Result.ERROR,
+            lines,
+            f"the daemon rejects {', '.join(str(client.program) for client in too_old)}: client "
+            "version is too old",
+            "upgrade it; until then, set DOCKER_MIN_API_VERSION="
+            f"{min((client.api or '' for client in too_old), key=_parts)} in dockerd's environment",
+        )
+    if any(client.api is None for client in clients):
+        return found(Result.UNKNOWN, lines, "a client did not report its API version")
+    return found(Result.OK, lines)
+
+
+def judge_environment(
+    environ: Mapping[str, str], of_daemon: Mapping[str, str] | None
+) -> CheckResult:
+    """Judge the variables of the docker CLI here, and those of dockerd, None if unreadable."""
+    verify, host = environ.get("DOCKER_TLS_VERIFY", ""), environ.get("DOCKER_HOST", "")
+    problems = []
+    if verify.lower() in _OFF:
+        problems.append(
+            (
+                f"DOCKER_TLS_VERIFY={verify} turns TLS on",
+                "any value turns it on, but an empty one: docker checks only whether it is set",
+                "unset DOCKER_TLS_VERIFY, or set it to 1",
+            )
+        )
+    if host.startswith("tcp://") and not verify:
+        encrypted = bool(environ.get("DOCKER_TLS"))
+        problems.append(
+            (
+                f"DOCKER_HOST={host} without DOCKER_TLS_VERIFY",
+                "docker encrypts, but does not verify the daemon"
+                if encrypted
+                else "docker connects without TLS, and what it sends can be read and changed",
+                "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH if the files are not in ~/.docker",
+            )
+        )
+    inherited = (of_daemon or {}).get("DOCKER_TLS_VERIFY", "")
+    if inherited.lower() in _OFF:
+        problems.append(
+            (
+                f"dockerd was started with DOCKER_TLS_VERIFY={inherited}, which turns tlsverify on",
+                "dockerd checks only whether it is set",
+                "remove it from dockerd's environment, and set tlsverify in daemon.json",
+            )
+        )
+    if problems:
+        texts = ("; ".join(dict.fromkeys(part)) for part in zip(*problems, strict=True))
+        return Check.ENVIRONMENT.found(Result.WARNING, *texts)
+    return Check.ENVIRONMENT.found(
+        Result.OK, "no variable changes how docker uses TLS unexpectedly"
+    )
+
+
+def _described(client: Client) -> str:
+    speaks = f"API {client.api}" if client.api else "API unknown"
+    return " ".join(filter(None, (f"{client.program}: docker", client.version))) + f", {speaks}"
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    """Return a version as numbers, as 1.9 comes before 1.10."""
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())

@@ -1,0 +1,107 @@
+"""Who can access the keys on a daemon's host; pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dockertls_vault.docker.diagnosis.report import Result
+
+from .checks import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from dockertls_vault.docker.diagnosis.report import CheckResult
+    from dockertls_vault.files.writers import Writer
+
+# The names that people give to keys: ca-key.pem, server-key.pem, key.pem, ca.key.
+_KEY = re.compile(r".*key.*\.pem|.*\.key", re.IGNORECASE)
+_OF_A_CA = re.compile(r"(.*[^a-z])?ca([^a-z].*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Access:
+    """A key or a directory, and the users and groups who can access it but should not.
+
+    They can read a key; they can write to a directory, and so replace what is in it.
+    """
+
+    path: Path
+    others: tuple[Writer, ...]
+
+
+def is_key(path: Path) -> bool:
+    """Tell whether a file is named as a private key is."""
+    return bool(_KEY.fullmatch(path.name))
+
+
+def is_of_a_ca(path: Path) -> bool:
+    """Tell whether a key is named as that of a CA: ``ca-key.pem``, or ``key.pem`` in ``ca``."""
+    return bool(_OF_A_CA.fullmatch(path.stem)) or path.parent.name == "ca"
+
+
+def judge_keys(
+    keys: Sequence[Access], directories: Sequence[Access], unknown: Sequence[str]
+) -> CheckResult:
+    """Judge who can read ``keys`` and write to ``directories``.
+
+    ``unknown`` are the paths that could not be examined, each with the reason.
+    """
+    problems = [*map(_of_key, keys), *map(_of_directory, directories)]
+    found = [each for each in problems if each is not None]
+    if found:
+        order = list(Result)
+        result = max((each[0] for each in found), key=order.index)
+        texts = ["; ".join(dict.fromkeys(part)) for part in list(zip(*found, strict=True))[1:]]
+        return Check.KEYS.found(result, *texts)
+    if unknown:
+        return Check.KEYS.skipped("; ".join(unknown))
+    if not keys:
+        return Check.KEYS.found(Result.OK, "no key")
+    names = ", ".join(str(key.path) for key in keys)
+    return Check.KEYS.found(Result.OK, f"no other user can access {names}")
+
+
+def _of_key(key: Access) -> tuple[Result, str, str, str] | None:
+    path = shlex.quote(str(key.path))
+    is_cas = is_of_a_ca(key.path)
+    if key.others:
+        return (
+            Result.CRITICAL if is_cas else Result.ERROR,
+            f"{_names(key.others)} can read {key.path}",
+            "whoever has the CA's key is root on every host that trusts it"
+            if is_cas
+            else "whoever has the key can act as its owner",
+            _remove(key.others, path) + ", and replace the key, which may have been read",
+        )
+    if is_cas:
+        return (
+            Result.WARNING,
+            f"the key of a CA is on this host: {key.path}",
+            "whoever has the CA's key is root on every host that trusts it",
+            f"keep it offline, or remove it once nobody trusts this CA any more: shred -u {path}",
+        )
+    return None
+
+
+def _of_directory(directory: Access) -> tuple[Result, str, str, str] | None:
+    if not directory.others:
+        return None
+    return (
+        Result.ERROR,
+        f"{_names(directory.others)} can write to {directory.path}",
+        "whoever can write to the directory can replace the files in it",
+        _remove(directory.others, shlex.quote(str(directory.path))),
+    )
+
+
+def _names(others: Sequence[Writer]) -> str:
+    return " and ".join(each.name for each in others)
+
+
+def _remove(others: Sequence[Writer], path: str) -> str:
+    return " and ".join(f"{each.remedy} {path}" for each in others)

@@ -1,0 +1,231 @@
+"""The settings of a dockerd: which of them are in force, and whether they are safe; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.docker.diagnosis.causes import ACCEPTS_STRANGERS
+from dockertls_vault.docker.diagnosis.report import Result
+from dockertls_vault.docker.handshake.outcome import Engine, listed
+
+from .checks import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from cryptography.x509 import Name
+
+    from dockertls_vault.docker.diagnosis.report import CheckResult
+    from dockertls_vault.docker.flags import Flags
+
+# What SIGHUP applies to a running daemon (moby, daemon/reload.go); everything else needs a restart.
+RELOADED = frozenset(
+    {
+        "allow-nondistributable-artifacts",
+        "authorization-plugins",
+        "debug",
+        "default-runtime",
+        "features",
+        "insecure-registries",
+        "labels",
+        "live-restore",
+        "max-concurrent-downloads",
+        "max-concurrent-uploads",
+        "max-download-attempts",
+        "registry-mirrors",
+        "runtimes",
+        "shutdown-timeout",
+    }
+)
+_ALL_FOUR = "set tlsverify, tlscacert, tlscert and tlskey in daemon.json, and restart dockerd"
+_STRANGERS = ACCEPTS_STRANGERS[Engine.DOCKER].reason
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a dockerd goes by; ``tlscacert`` None stands for the CAs of the system."""
+
+    hosts: tuple[str, ...]
+    tls: bool
+    tlsverify: bool
+    tlscacert: PurePosixPath | None
+    tlscert: PurePosixPath | None
+    tlskey: PurePosixPath | None
+    live_restore: bool
+
+    @property
+    def listens_on_tcp(self) -> bool:
+        """Whether the settings themselves name a TCP socket."""
+        return any(host.startswith("tcp://") for host in self.hosts)
+
+
+def in_force(
+    flags: Flags, values: Mapping[str, Any], environ: Mapping[str, str], home: str = "/root"
+) -> Settings:
+    """Return the settings of a dockerd with these flags, daemon.json and environment.
+
+    The paths of the TLS files have defaults only if a flag (or DOCKER_TLS_VERIFY) turns TLS on
+    (moby, cmd/dockerd/options.go): with ``tlsverify`` in daemon.json alone, tlscacert is empty.
+    """
+    folder = PurePosixPath(
+        environ.get("DOCKER_CERT_PATH") or f"{environ.get('HOME') or home}/.docker"
+    )
+    by_environment = bool(environ.get("DOCKER_TLS_VERIFY"))
+    by_flag = by_environment or flags.tls is not None or flags.tlsverify is not None
+
+    def path(flag: str | None, key: str, default: str) -> PurePosixPath | None:
+        found = flag or values.get(key)
+        if isinstance(found, str) and found:
+            return PurePosixPath(found)
+        return folder / default if by_flag else None
+
+    verify = values.get("tlsverify", flags.tlsverify)
+    return Settings(
+        hosts=(*flags.hosts, *_texts(values.get("hosts"))),
+        # tlsverify turns TLS on whatever its value is.
+        tls=bool(flags.tls) or bool(values.get("tls")) or verify is not None or by_environment,
+        tlsverify=by_environment if verify is None else bool(verify),
+        tlscacert=path(flags.tlscacert, "tlscacert", "ca.pem"),
+        tlscert=path(flags.tlscert, "tlscert", "cert.pem"),
+        tlskey=path(flags.tlskey, "tlskey", "key.pem"),
+        live_restore=bool(values.get("live-restore", flags.live_restore)),
+    )
+
+
+def judge_client_ca(
+    settings: Settings,
+    named: Sequence[Name] | str,
+    public: Collection[Name],
+    *,
+    on_tcp: bool | None,
+) -> CheckResult:
+    """Judge which clients the settings allow.
+
+    ``named`` are the CAs in tlscacert, or why they are unknown; ``on_tcp`` is whether dockerd has a
+    TCP socket, None if that is unknown.
+    """
+    found = Check.CLIENT_CA.found
+    if not settings.tls:
+        if on_tcp:
+            return found(Result.CRITICAL, "TCP sockets, and no TLS at all", _STRANGERS, _ALL_FOUR)
+        summary = "no TLS, and no TCP socket" if on_tcp is False else "no TLS"
+        return found(Result.OK, summary)
+    # Without a socket to connect to, what is wrong takes effect with the first one.
+    grave = Result.WARNING if on_tcp is False else Result.CRITICAL
+    if not settings.tlsverify:
+        return found(
+            grave, "TLS without tlsverify: no client needs a certificate", _STRANGERS, _ALL_FOUR
+        )
+    if settings.tlscacert is None:
+        return found(
+            grave,
+            "tlsverify without tlscacert",
+            "dockerd accepts a client certificate of any CA that this host trusts, public ones "
+            "included",
+            "set tlscacert in daemon.json to your client CA, and restart dockerd",
+        )
+    if isinstance(named, str):
+        return Check.CLIENT_CA.skipped(named)
+    if too_wide := [name for name in named if name in public]:
+        return found(
+            grave,
+            f"{settings.tlscacert} holds public CAs: {listed(too_wide)}",
+            "anyone with a client certificate of a public CA is root on this host",
+            "set tlscacert to your client CA only, and restart dockerd",
+        )
+    return found(Result.OK, f"only clients of {listed(named)} ({settings.tlscacert})")
+
+
+def judge_clash(flags: Flags, values: Mapping[str, Any], file: object) -> CheckResult:
+    """Judge whether dockerd starts with these flags and the values in daemon.json, ``file``."""
+    both = [key for key, flag in _given(flags).items() if flag and key in values]
+    if both:
+        names = ", ".join(both)
+        return Check.CLASH.found(
+            Result.ERROR,
+            f"both as a flag and in {file}: {names}",
+            "dockerd refuses to start with a setting in both places, even if the values agree",
+            "keep it in one of them; `dockertls-vault daemon configure --take-over` moves TLS and "
+            "hosts to daemon.json",
+        )
+    return Check.CLASH.found(Result.OK, "no setting is both a flag and in daemon.json")
+
+
+def judge_pending(
+    process: Flags,
+    unit: Flags | None,
+    values: Mapping[str, Any],
+    *,
+    is_newer: bool,
+    is_unit_stale: bool,
+    file: object,
+) -> CheckResult:
+    """Judge whether the configuration has changed since dockerd started.
+
+    ``process`` are the flags that it was started with, ``unit`` those of its next start, if known;
+    ``is_newer`` is whether ``file``, daemon.json, with these ``values``, was written since.
+    """
+    changes = []
+    if is_unit_stale:
+        changes.append("systemd has not read the unit files again since they changed")
+    if unit is not None and unit != process:
+        changes.append("docker.service starts dockerd with other flags than it has now")
+    waiting = sorted(values.keys() - RELOADED) if is_newer else []
+    if waiting:
+        changes.append(f"{file} was written after dockerd started, and has {', '.join(waiting)}")
+    if changes:
+        return Check.PENDING.found(
+            Result.WARNING,
+            "; ".join(changes),
+            "these changes may not be in effect: a reload does not apply them",
+            "systemctl daemon-reload && systemctl restart docker",
+        )
+    return Check.PENDING.found(Result.OK, "nothing waits for a restart")
+
+
+def judge_live_restore(info: Mapping[str, Any] | str, *, assumed: bool | None) -> CheckResult:
+    """Judge live-restore: as dockerd reports it in ``info``, or as its settings have it.
+
+    ``info`` is a text if dockerd could not be asked: why. ``assumed`` is None if the settings are
+    not known either.
+    """
+    found = Check.LIVE_RESTORE.found
+    answer: Mapping[str, Any] = {} if isinstance(info, str) else info
+    swarm = answer.get("Swarm")
+    if isinstance(swarm, dict) and swarm.get("LocalNodeState") not in {None, "", "inactive"}:
+        return found(Result.OK, "part of a swarm, which has no live-restore")
+    reported = answer.get("LiveRestoreEnabled")
+    is_known = isinstance(reported, bool)
+    on, source = (reported, "") if is_known else (assumed, ", by its settings")
+    if on is None:
+        return Check.LIVE_RESTORE.skipped(str(info))
+    if on:
+        return found(Result.OK, f"live-restore is on{source}")
+    return found(
+        Result.WARNING,
+        f"live-restore is off{source}",
+        "every container stops when dockerd restarts, as after each renewal",
+        'set "live-restore": true in daemon.json, then reload: systemctl reload docker',
+    )
+
+
+def _given(flags: Flags) -> dict[str, bool]:
+    """Return for each setting whether a flag has it."""
+    named = (
+        "tls",
+        "tlsverify",
+        "tlscacert",
+        "tlscert",
+        "tlskey",
+        "data_root",
+        "exec_root",
+        "pidfile",
+    )
+    given = {name.replace("_", "-"): getattr(flags, name) is not None for name in named}
+    return {"hosts": bool(flags.hosts), **given, "live-restore": flags.live_restore is not None}
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()

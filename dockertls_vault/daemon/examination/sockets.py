@@ -1,0 +1,99 @@
+"""The TCP sockets of a dockerd, and what a stranger was answered at each of them; pure."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from dockertls_vault.certificate.names import parse_address
+from dockertls_vault.docker.diagnosis.checks import Check as Outside
+from dockertls_vault.docker.diagnosis.report import Result
+from dockertls_vault.host.listening import Listener
+
+from .checks import Check, combined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dockertls_vault.docker.diagnosis.report import CheckResult, Report
+
+# The checks from outside that each of ours combines.
+_FROM_OUTSIDE = {
+    Check.PLAINTEXT: (Outside.PLAINTEXT,),
+    Check.STRANGERS: (Outside.NO_CERTIFICATE, Outside.FORGED_CERTIFICATE),
+    Check.TRUST: (Outside.TRUST,),
+    Check.VALIDITY: (Outside.VALIDITY,),
+}
+# dockerd's ports without and with TLS (moby, opts/hosts.go), and its default host.
+_PORTS = {False: 2375, True: 2376}
+_HOST = "127.0.0.1"
+
+
+def configured(hosts: Sequence[str], streams: Sequence[str], *, tls: bool) -> tuple[Listener, ...]:
+    """Return the TCP sockets that are expected: of -H and ``hosts``, and those systemd hands over.
+
+    ``streams`` are paths or addresses as in ListenStream=.
+    """
+    addresses = [host for host in hosts if host.startswith("tcp://")]
+    addresses += [f"tcp://{stream}" for stream in streams if not stream.startswith(("/", "@"))]
+    return tuple(dict.fromkeys(each for text in addresses for each in _parse(text, _PORTS[tls])))
+
+
+def _parse(text: str, default: int) -> Iterator[Listener]:
+    with suppress(ValueError):  # of a malformed one, with which dockerd does not start
+        found = urlsplit(text)
+        host = found.hostname or _HOST
+        host = _HOST if host == "localhost" else host
+        yield Listener(parse_address(host) or host, found.port or default)
+
+
+def judge_sockets(
+    seen: Sequence[str] | None, configured: Sequence[str], others: Sequence[str]
+) -> CheckResult:
+    """Judge what is known of the sockets: those ``seen`` by root, else those ``configured``.
+
+    ``others`` are sockets of dockerd that do not serve its API, as those of a swarm.
+    """
+    if seen is None:
+        known = ", ".join(configured) or "none"
+        return Check.SOCKETS.skipped(
+            f"needs root: only root sees the sockets of a process; by its settings: {known}"
+        )
+    lines = [f"of the API: {', '.join(seen) or 'none'}"]
+    lines += [f"others: {', '.join(others)}"] if others else []
+    return Check.SOCKETS.found(Result.OK, lines)
+
+
+def serves_api(report: Report, *, is_expected: bool) -> bool:
+    """Tell whether a socket is one of the API: it is expected to be, or it lets strangers in.
+
+    A dockerd also listens for its swarm, and for a collector of metrics.
+    """
+    return is_expected or report.result is Result.CRITICAL
+
+
+def judge_outside(reports: Mapping[str, Report]) -> list[CheckResult]:
+    """Return the results of the connections as a stranger; ``reports`` has each socket's name."""
+    if not reports:
+        return [check.found(Result.OK, "no TCP socket") for check in _FROM_OUTSIDE]
+    return [
+        combined(check, [(name, _of(report, outside)) for name, report in reports.items()])
+        for check, outside in _FROM_OUTSIDE.items()
+    ]
+
+
+def usage_on_the_wire(report: Report) -> CheckResult:
+    """Return what the check from outside found about the extended key usage."""
+    return _of(report, (Outside.USAGE,))
+
+
+def _of(report: Report, checks: Sequence[Outside]) -> CheckResult:
+    """Return the worst of these checks; that the port does not answer counts for each of them."""
+    by_name = {found.check: found for found in report.checks}
+    port = by_name[Outside.PORT.identifier]
+    if port.result is not Result.OK:
+        return port
+    order = list(Result)
+    found = [by_name[check.identifier] for check in checks]
+    return max(found, key=lambda each: order.index(each.result))

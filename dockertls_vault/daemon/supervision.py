@@ -1,0 +1,65 @@
+"""docker.service and the sockets that systemd hands to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dockertls_vault.errors import DockerTLSError
+from dockertls_vault.host import systemd
+
+from . import found, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STREAM = "Stream"
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """How systemd runs dockerd: the process, None if it is stopped, and its arguments at a start.
+
+    ``arguments`` are None if they cannot be determined. ``streams`` are what its sockets listen on:
+    paths, and addresses with ports (``[::]:2376``). ``is_stale`` is whether systemd has yet to read
+    its unit files.
+    """
+
+    pid: int | None
+    arguments: tuple[str, ...] | None
+    streams: tuple[str, ...]
+    is_stale: bool
+
+    @property
+    def unix_sockets(self) -> tuple[Path, ...]:
+        """The unix sockets among ``streams``."""
+        return tuple(Path(each) for each in self.streams if each.startswith("/"))
+
+
+def read() -> Supervision | None:
+    """Return how systemd runs dockerd, None if it does not; needs no privilege."""
+    try:
+        systemd.require_running()
+        loaded, names = systemd.properties(units.SERVICE, "Unit", "LoadState", "TriggeredBy")
+        (pid,) = systemd.properties(units.SERVICE, "Service", "MainPID")
+        if loaded != "loaded":
+            return None
+        streams = tuple(each for name in names for each in _streams(name))
+        is_stale = systemd.state(units.SERVICE).stale
+    except DockerTLSError:
+        return None
+    return Supervision(pid or None, _arguments(), streams, is_stale)
+
+
+def _arguments() -> tuple[str, ...] | None:
+    try:
+        return found.service().arguments
+    except DockerTLSError:
+        return None
+
+
+def _streams(name: str) -> Iterator[str]:
+    if name.endswith(".socket"):
+        (listen,) = systemd.properties(name, "Socket", "Listen")
+        yield from (address for kind, address in listen if kind == _STREAM)

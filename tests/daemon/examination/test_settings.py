@@ -1,0 +1,180 @@
+"""Which settings of a dockerd are in force, and which of them are faults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from dockertls_vault.daemon.examination import settings
+from dockertls_vault.docker import flags
+
+if TYPE_CHECKING:
+    from dockertls_vault.docker.diagnosis.report import CheckResult
+
+PATHS = {"tlscacert": "/tls/ca.pem", "tlscert": "/tls/cert.pem", "tlskey": "/tls/key.pem"}
+SAFE: dict[str, Any] = {"tlsverify": True, **PATHS}
+
+
+def name(text: str) -> x509.Name:
+    """Return a CA's name."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def in_force(
+    arguments: str = "", environ: dict[str, str] | None = None, **values: Any
+) -> settings.Settings:
+    """Return what is in force with these arguments, and values of daemon.json."""
+    given = {key.replace("_", "-"): value for key, value in values.items()}
+    return settings.in_force(flags.parse(arguments.split()), given, environ or {})
+
+
+@pytest.mark.parametrize(
+    ("found", "tls", "verify", "ca"),
+    [
+        (in_force(), False, False, None),
+        (in_force(**SAFE), True, True, "/tls/ca.pem"),
+        (in_force("--tlsverify"), True, True, "/root/.docker/ca.pem"),
+        (in_force("--tlsverify --tlscacert=/x"), True, True, "/x"),
+        (in_force("--tls"), True, False, "/root/.docker/ca.pem"),
+        (in_force("--tlsverify=false"), True, False, "/root/.docker/ca.pem"),
+        (in_force(tlsverify=True), True, True, None),
+        (in_force(tlsverify=False), True, False, None),
+        (in_force(tlsverify=True, tlscacert=""), True, True, None),
+        (in_force(tls=True), True, False, None),
+        (in_force("--tls", tlsverify=True), True, True, "/root/.docker/ca.pem"),
+        (in_force(environ={"DOCKER_TLS_VERIFY": "0"}), True, True, "/root/.docker/ca.pem"),
+        (in_force(environ={"DOCKER_TLS_VERIFY": ""}), False, False, None),
+        (in_force("--tls", {"DOCKER_CERT_PATH": "/c"}), True, False, "/c/ca.pem"),
+        (in_force("--tls", {"HOME": "/home/a"}), True, False, "/home/a/.docker/ca.pem"),
+    ],
+)
+def test_settings_in_force_are_those_of_dockerd(
+    found: settings.Settings, tls: bool, verify: bool, ca: str | None
+) -> None:
+    """Paths have defaults only if TLS is turned on outside of daemon.json."""
+    path = None if found.tlscacert is None else str(found.tlscacert)
+    assert (found.tls, found.tlsverify, path) == (tls, verify, ca)
+
+
+def test_hosts_and_live_restore_come_from_both_places() -> None:
+    """A flag and daemon.json are added up."""
+    found = in_force("-H fd:// --live-restore", hosts=["tcp://[::1]:1"], live_restore=False)
+    assert found.hosts == ("fd://", "tcp://[::1]:1")
+    assert not found.live_restore
+    assert in_force("--live-restore").live_restore
+    assert in_force(hosts="tcp://x").hosts == ()
+
+
+OURS, PUBLIC = name("ours"), name("public")
+
+
+def client_ca(
+    found: settings.Settings,
+    named: list[x509.Name] | str = "needs root: /tls/ca.pem",
+    *,
+    on_tcp: bool | None = True,
+) -> CheckResult:
+    """Judge whose clients are allowed."""
+    return settings.judge_client_ca(found, named, {PUBLIC}, on_tcp=on_tcp)
+
+
+@pytest.mark.parametrize(
+    ("judged", "result", "words"),
+    [
+        (client_ca(in_force(**SAFE), [OURS]), "ok", "only clients of CN=ours (/tls/ca.pem)"),
+        (client_ca(in_force(**SAFE), [OURS, PUBLIC]), "critical", "holds public CAs: CN=public"),
+        (client_ca(in_force(**SAFE)), "skipped", "needs root"),
+        (client_ca(in_force(tlsverify=True), []), "critical", "tlsverify without tlscacert"),
+        (client_ca(in_force(tlsverify=True), [], on_tcp=None), "critical", "without tlscacert"),
+        (client_ca(in_force(tlsverify=True), [], on_tcp=False), "warning", "without tlscacert"),
+        (client_ca(in_force(tlsverify=False), []), "critical", "TLS without tlsverify"),
+        (client_ca(in_force(), []), "critical", "no TLS at all"),
+        (client_ca(in_force(), [], on_tcp=False), "ok", "no TLS, and no TCP socket"),
+        (client_ca(in_force(), [], on_tcp=None), "ok", "no TLS"),
+    ],
+)
+def test_settings_that_let_strangers_in_are_critical(
+    judged: CheckResult, result: str, words: str
+) -> None:
+    """They are a warning as long as there is no TCP socket."""
+    assert judged.result == result
+    assert words in judged.summary
+    assert bool(judged.remedy) == (result in {"critical", "warning"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "values", "both"),
+    [
+        ("-H fd://", {"hosts": ["tcp://[::]:2376"]}, "hosts"),
+        ("--tlsverify --tlscacert=/x", SAFE, "tlsverify, tlscacert"),
+        ("--data-root=/d --live-restore", {"data-root": "/d", "live-restore": True}, "data-root"),
+        ("-H fd://", SAFE, None),
+        ("", {"hosts": []}, None),
+    ],
+)
+def test_setting_in_two_places_is_an_error(
+    arguments: str, values: dict[str, Any], both: str | None
+) -> None:
+    """With it, dockerd does not start again."""
+    judged = settings.judge_clash(flags.parse(arguments.split()), values, "/d.json")
+    assert judged.result == ("ok" if both is None else "error")
+    assert both is None or both in judged.summary
+
+
+def pending(**changes: Any) -> CheckResult:
+    """Judge a configuration that has not changed, except for these."""
+    usual: dict[str, Any] = {
+        "process": flags.parse(["-H", "fd://"]),
+        "unit": flags.parse(["-H", "fd://"]),
+        "values": SAFE,
+        "is_newer": False,
+        "is_unit_stale": False,
+        "file": "/d.json",
+    }
+    return settings.judge_pending(**{**usual, **changes})
+
+
+@pytest.mark.parametrize(
+    ("judged", "words"),
+    [
+        (pending(), None),
+        (pending(unit=None), None),
+        (pending(is_newer=True, values={"live-restore": True, "debug": True}), None),
+        (pending(is_newer=True), "has tlscacert, tlscert, tlskey, tlsverify"),
+        (pending(unit=flags.parse(["--tls"])), "other flags"),
+        (pending(is_unit_stale=True), "has not read the unit files again"),
+    ],
+)
+def test_change_that_waits_for_a_restart_is_a_warning(
+    judged: CheckResult, words: str | None
+) -> None:
+    """One that a reload applies does not."""
+    assert judged.result == ("ok" if words is None else "warning")
+    assert words is None or words in judged.summary
+
+
+SWARM = {"Swarm": {"LocalNodeState": "active"}, "LiveRestoreEnabled": False}
+
+
+@pytest.mark.parametrize(
+    ("info", "assumed", "result", "words"),
+    [
+        ({"LiveRestoreEnabled": True}, False, "ok", "live-restore is on"),
+        ({"LiveRestoreEnabled": False}, True, "warning", "live-restore is off"),
+        (SWARM, None, "ok", "swarm"),
+        ({"Swarm": {"LocalNodeState": "inactive"}}, True, "ok", "by its settings"),
+        ({"Swarm": 1, "LiveRestoreEnabled": 1}, False, "warning", "by its settings"),
+        ("no answer", True, "ok", "by its settings"),
+        ("no answer", None, "skipped", "no answer"),
+    ],
+)
+def test_live_restore_off_is_a_warning(
+    info: dict[str, Any] | str, assumed: bool | None, result: str, words: str
+) -> None:
+    """Unless the daemon is part of a swarm, which cannot have it."""
+    judged = settings.judge_live_restore(info, assumed=assumed)
+    assert judged.result == result
+    assert words in judged.summary

@@ -1,0 +1,115 @@
+"""The TCP sockets of a dockerd, and what they answer to strangers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dockertls_vault.daemon.examination import sockets
+from dockertls_vault.daemon.examination.checks import Check, combined, overall
+from dockertls_vault.docker.diagnosis.checks import Check as Outside
+from dockertls_vault.docker.diagnosis.report import Report, Result, worst
+
+
+@pytest.mark.parametrize(
+    ("hosts", "streams", "tls", "expected"),
+    [
+        (["unix:///x", "fd://"], ["/run/docker.sock", "@abstract"], False, []),
+        (["tcp://0.0.0.0:2376"], [], True, ["0.0.0.0:2376"]),
+        (["tcp://[::1]:1", "tcp://docker1:2"], [], True, ["[::1]:1", "docker1:2"]),
+        (["tcp://localhost", "tcp://:7"], [], True, ["127.0.0.1:2376", "127.0.0.1:7"]),
+        (["tcp://192.0.2.1"], [], False, ["192.0.2.1:2375"]),
+        (["fd://"], ["[::]:2376", "0.0.0.0:1"], True, ["[::]:2376", "0.0.0.0:1"]),
+        (["tcp://[::1"], ["vsock:2:3"], True, []),
+        (["tcp://a:1", "tcp://a:1"], ["a:1"], True, ["a:1"]),
+        (["tcp://a:99999"], [], True, []),
+    ],
+)
+def test_expected_sockets_are_those_of_the_settings_and_of_systemd(
+    hosts: list[str], streams: list[str], tls: bool, expected: list[str]
+) -> None:
+    """A malformed one is not expected: dockerd does not start with it."""
+    assert [str(each) for each in sockets.configured(hosts, streams, tls=tls)] == expected
+
+
+def report(**results: str) -> Report:
+    """Return a report of a check from outside that is ok but for these."""
+    checks = tuple(
+        each.found(
+            Result(results.get(each.name.lower(), "ok")), f"found {each.identifier}", "why", "do"
+        )
+        for each in Outside
+    )
+    return Report("tcp://a:1", None, worst(checks), checks, None, None)
+
+
+def outside(**reports: Report) -> dict[str, str]:
+    """Return the results of the checks from outside."""
+    return {found.check: found.result.value for found in sockets.judge_outside(reports)}
+
+
+OK = dict.fromkeys(("plaintext", "strangers", "trust", "validity"), "ok")
+
+
+@pytest.mark.parametrize(
+    ("reports", "changes"),
+    [
+        ({}, {}),
+        ({"a": report()}, {}),
+        ({"a": report(), "b": report(plaintext="critical")}, {"plaintext": "critical"}),
+        ({"a": report(no_certificate="critical")}, {"strangers": "critical"}),
+        ({"a": report(forged_certificate="unknown")}, {"strangers": "unknown"}),
+        (
+            {"a": report(trust="critical", validity="error")},
+            {"trust": "critical", "validity": "error"},
+        ),
+        ({"a": report(port="unreachable")}, dict.fromkeys(OK, "unreachable")),
+    ],
+)
+def test_worst_socket_decides(reports: dict[str, Report], changes: dict[str, str]) -> None:
+    """For each of the checks."""
+    assert outside(**reports) == {**OK, **changes}
+
+
+def test_socket_of_a_swarm_is_not_one_of_the_api() -> None:
+    """Unless it lets strangers in, only an expected one is."""
+    assert sockets.serves_api(report(plaintext="error"), is_expected=True)
+    assert not sockets.serves_api(report(plaintext="error"), is_expected=False)
+    assert sockets.serves_api(report(plaintext="critical"), is_expected=False)
+    assert sockets.usage_on_the_wire(report(usage="warning")).result == "warning"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "result", "words"),
+    [
+        ((["a:1"], ["a:1"], []), "ok", "of the API: a:1"),
+        (([], [], ["b:2"]), "ok", "of the API: none\nothers: b:2"),
+        ((None, ["a:1"], []), "skipped", "by its settings: a:1"),
+        ((None, [], []), "skipped", "by its settings: none"),
+    ],
+)
+def test_only_root_sees_the_sockets(arguments: Any, result: str, words: str) -> None:
+    """Others are told what the settings show."""
+    found = sockets.judge_sockets(*arguments)
+    assert found.result == result
+    assert words in found.summary
+
+
+def test_check_left_out_makes_the_whole_unknown() -> None:
+    """Unless it needs Vault, which not every host has."""
+    fine = Check.KEYS.found(Result.OK, "fine")
+    assert overall([fine, Check.CLOCK.skipped("no Vault is set")]) is Result.OK
+    assert overall([fine, Check.API.skipped("needs root")]) is Result.UNKNOWN
+    assert overall([fine, Check.CLOCK.found(Result.ERROR, "late")]) is Result.ERROR
+
+
+def test_foreign_text_stays_in_its_line() -> None:
+    """A newline in a name or an answer is escaped; those between the parts stay."""
+    part = Outside.TRUST.found(Result.ERROR, "one\ntwo", "why\nok", "do\nok")
+    found = combined(Check.TRUST, [("a", part), ("c", Outside.TRUST.skipped("not run"))])
+    assert found.summary.split("\n") == ["a: one", "two", "c: not run"]
+    assert found.reason == r"why\nok"
+    assert found.remedy == r"do\nok"
+    assert Check.KEYS.found(Result.OK, "a\nb").summary == r"a\nb"
+    assert combined(Check.USAGE, []).result is Result.OK
