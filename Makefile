@@ -17,6 +17,7 @@ pure := dockertls_vault/certificate/*,dockertls_vault/settings/*,dockertls_vault
 pure := $(pure),dockertls_vault/ca/plan.py,dockertls_vault/ca/changes.py,dockertls_vault/ca/desired.py
 pure := $(pure),dockertls_vault/credential/causes.py,dockertls_vault/window.py
 pure := $(pure),dockertls_vault/findings.py
+pure := $(pure),dockertls_vault/daemon/examination/*
 pure := $(pure),dockertls_vault/docker/daemon_json.py,dockertls_vault/docker/flags.py
 pure := $(pure),dockertls_vault/host/environment_file.py,dockertls_vault/host/command_line.py
 pure := $(pure),dockertls_vault/duration.py,dockertls_vault/errors.py

@@ -19,6 +19,7 @@ import pytest
 import dockertls_vault
 from dockertls_vault import (
     configure,
+    doctor,
     errors,
     findings,
     issue,
@@ -124,6 +125,7 @@ RESULTS = {
     "ca-init": bootstrap.Bootstrapped,
     "check": report.Report,
     "daemon-configure": configure.Outcome,
+    "daemon-doctor": doctor.Diagnosis,
     "daemon-restart": restart_daemon.Restarted,
     "auth": whoami.WhoAmI,
 }

@@ -8,20 +8,26 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import pytest
 
+from dockertls_vault.cli import main
+from dockertls_vault.credential import record
 from dockertls_vault.daemon import vault_checks
 from dockertls_vault.daemon.examination.checks import Check
-from dockertls_vault.doctor import Asking, Diagnosis, diagnose
+from dockertls_vault.daemon.supervision import Supervision
 from dockertls_vault.docker.diagnosis.report import Result
+from dockertls_vault.doctor import Asking, Diagnosis, diagnose
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
+from .credentials import SERVER
 from .harness.dockerd import SEARCH_PATH, dockerd, find_dockerd, places, tls
 from .harness.process import free_ports, serving, wait_until
 from .vault.operator import Operator, session
@@ -34,7 +40,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 # What a clean daemon is asked without Vault.
 CLEAN = {each.identifier: "ok" for each in Check} | {"clock": "skipped", "roles": "skipped"}
-SHORT = timedelta(seconds=30)
+LONG = timedelta(seconds=30)
+ACTIVATION = ROOT / "tests" / "harness" / "socket_activation.py"
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +92,12 @@ def run(
     *,
     environ: Mapping[str, str] | None = None,
     ask_vault: Callable[[], Any] | None = None,
+    supervision: Supervision | None = None,
 ) -> Diagnosis:
     """Diagnose the daemon with this PID; every finding has words."""
     variables = {"PATH": SEARCH_PATH, **(environ or {})}
-    without_vault = lambda: vault_checks.left_out("no Vault is set")  # noqa: E731 - a default
-    found = diagnose(
-        Asking(pid, variables, SHORT), None, ask_vault or without_vault, datetime.now(UTC)
-    )
+    without_vault = partial(vault_checks.left_out, "no Vault is set")
+    found = diagnose(Asking(pid, variables, LONG), supervision, ask_vault or without_vault, now())
     assert [result.check for result in found.checks] == [each.identifier for each in Check]
     for result in found.checks:
         assert result.summary
@@ -234,7 +240,7 @@ def test_fault_is_found(daemon: Daemon, fault: str) -> None:
     assert found.result.exit_status != 0
 
 
-def test_group_of_the_credential_may_read_the_key(daemon: Daemon, authority: Authority) -> None:
+def test_group_of_the_credential_may_read_the_key(daemon: Daemon) -> None:
     """That is what --group is for."""
     with kept(daemon):
         some_group_reads(daemon)
@@ -245,10 +251,6 @@ def test_group_of_the_credential_may_read_the_key(daemon: Daemon, authority: Aut
 
 
 def _request(**changes: object) -> dict[str, object]:
-    from dockertls_vault.credential import record
-
-    from .credentials import SERVER
-
     return record.to_json(SERVER) | changes
 
 
@@ -279,34 +281,287 @@ def test_clock_is_compared_with_vaults(
     with session(prepared.address, VAULT_TOKEN=prepared.token) as opened:
         found = run(
             daemon.pid,
-            ask_vault=lambda: vault_checks.ask(opened, lambda: datetime.now(UTC) + ahead),
+            ask_vault=lambda: vault_checks.ask(opened, lambda: now() + ahead),
         )
     assert results(found) | {"clock": result} == dict.fromkeys(CLEAN, "ok") | {"clock": result}
     assert results(found)["clock"] == result
 
 
-# fmt: off
+@pytest.fixture
+def faulty(authority: Authority, tmp_path: Path) -> Path:
+    """Return the directory of a daemon to be started, with a valid credential."""
+    write_credential(tmp_path / "tls", authority.pem, authority.server())
+    return tmp_path
+
+
+def pid_in(directory: Path) -> int:
+    """Return the PID of the daemon of a directory."""
+    return int((directory / "pid").read_text())
+
+
+# Of a daemon without a Unix socket, the API is not known.
+NO_SOCKET = {"api": "skipped"}
+
+
 @pytest.mark.parametrize(
-    ("config", "options", "expected"),
+    ("verify", "expected"),
     [
-        ({"tlsverify": True}, [], {"client-ca": "critical", "trust": "critical"}),
-        ({"tlsverify": False}, [], {"client-ca": "critical", "strangers": "critical", "trust": "skipped"}),
+        (True, {"trust": "critical"}),
+        (False, {"strangers": "critical", "trust": "skipped"}),
     ],
 )
-# fmt: on
 def test_settings_that_let_strangers_in_are_found(
-    config: dict[str, Any],
-    options: list[str],
-    expected: dict[str, str],
-    authority: Authority,
-    tmp_path: Path,
+    faulty: Path, verify: bool, expected: dict[str, str]
 ) -> None:
-    """``tlsverify`` in daemon.json without tlscacert: every CA of the system is trusted."""
-    credential = write_credential(tmp_path / "tls", authority.pem, authority.server())
-    files = {"tlscert": str(credential / "cert.pem"), "tlskey": str(credential / "key.pem")}
-    everything = {**config, **files, "live-restore": True}
-    roots = credential / "ca.pem"
-    with dockerd(tmp_path, *options, config=everything, system_roots=roots):
-        found = run(int((tmp_path / "pid").read_text()))
-    assert {**findings(found)} == {**expected, "api": "skipped"}
+    """``tlsverify`` without tlscacert in daemon.json trusts every CA of the system."""
+    files = {name: str(faulty / "tls" / f"{name[3:]}.pem") for name in ("tlscert", "tlskey")}
+    config = {"tlsverify": verify, "live-restore": True, **files}
+    with dockerd(faulty, config=config, system_roots=faulty / "tls" / "ca.pem"):
+        found = run(pid_in(faulty))
+    assert findings(found) == {"client-ca": "critical", **expected, **NO_SOCKET}
     assert found.result is Result.CRITICAL
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_public_cas_in_tlscacert_are_found(faulty: Path) -> None:
+    """In the file and in the handshake."""
+    bundle = faulty / "tls" / "ca.pem"
+    bundle.write_bytes(bundle.read_bytes() + Path(certifi.where()).read_bytes())
+    config = {"live-restore": True}
+    with dockerd(faulty, "--tlsverify", *tls(faulty / "tls"), config=config):
+        found = run(pid_in(faulty))
+    assert findings(found) == {"client-ca": "critical", "trust": "critical", **NO_SOCKET}
+    assert "holds public CAs" in words(found, "client-ca")
+
+
+def test_certificate_for_clients_too_and_a_ca_near_its_end_are_found(tmp_path: Path) -> None:
+    """On disk and on the wire."""
+    ending = Authority.create("ending", lifetime=timedelta(days=20))
+    ending = Authority.create(
+        "ending",
+        key=ending.key,
+        not_before=datetime.now(UTC) - timedelta(days=15),
+        lifetime=timedelta(days=20),
+    )
+    dual = ending.issue(
+        "localhost", dns=["localhost"], addresses=["127.0.0.1"], usages=[SERVER_AUTH, CLIENT_AUTH]
+    )
+    write_credential(tmp_path / "tls", ending.pem, dual)
+    config = {"live-restore": True}
+    with dockerd(tmp_path, "--tlsverify", *tls(tmp_path / "tls"), config=config):
+        found = run(pid_in(tmp_path))
+    assert findings(found) == {"usage": "warning", "cas": "warning", **NO_SOCKET}
+    assert words(found, "usage").count("valid for clients too") == 2
+
+
+def test_certificate_that_has_expired_and_passes_as_any_is_found(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """Dockerd starts with it."""
+    start = datetime.now(UTC) - timedelta(days=2)
+    expired = authority.issue("localhost", not_before=start, lifetime=timedelta(days=1))
+    write_credential(tmp_path / "tls", authority.pem, expired)
+    config = {"live-restore": True}
+    with dockerd(tmp_path, "--tlsverify", *tls(tmp_path / "tls"), config=config):
+        found = run(pid_in(tmp_path))
+    assert findings(found) == {"usage": "warning", "validity": "error", **NO_SOCKET}
+    assert "no extended key usage" in words(found, "usage")
+
+
+def test_plaintext_at_a_socket_of_systemd_is_found(faulty: Path) -> None:
+    """Dockerd does not warn of it: its settings name no TCP socket."""
+    port = free_ports()
+    (faulty / "docker-tls.socket").write_text(f"[Socket]\nListenStream={port}\n")
+    command = [sys.executable, str(ACTIVATION), str(faulty / "docker-tls.socket"), find_dockerd()]
+    command += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs"]
+    command += [*places(faulty, {"live-restore": True}), "-H", "fd://"]
+    with (
+        tempfile.TemporaryDirectory(prefix="dockertls-", ignore_cleanup_errors=True) as sockets,
+        serving(
+            [*command, f"--exec-root={sockets}"], faulty, environ={"PATH": SEARCH_PATH}
+        ) as server,
+    ):
+        server.wait_for(lambda: server.says("API listen on"))
+        found = run(pid_in(faulty))
+    assert findings(found) == {
+        "client-ca": "critical",
+        "plaintext": "critical",
+        **dict.fromkeys(("strangers", "trust", "stale", "validity", "usage"), "skipped"),
+        **({"api": "skipped"} if results(found)["api"] == "skipped" else {}),
+    }
+    assert "close the port now" in words(found, "plaintext")
+
+
+DUAL = {"allow_any_name": True, "server_flag": True, "client_flag": True}
+
+
+def test_role_for_servers_and_clients_is_found(daemon: Daemon, vault_server: DevVault) -> None:
+    """Any role of the mount that the token may list and read."""
+    operator = Operator.of(vault_server)
+    mount = operator.enable_pki()
+    for role in ("server", "client", "old"):
+        operator.write(f"{mount}/roles/{role}", {**DUAL, "client_flag": role == "old"})
+    reading = operator.policy(f'path "{mount}/roles/+" {{ capabilities = ["read"] }}')
+    tokens = {
+        vault_server.token: ("warning", f"{mount}/roles/old"),
+        operator.create_token(policies=[reading]): ("ok", "server, client"),
+        operator.create_token(policies=["default"]): ("skipped", "the token may not read it"),
+    }
+    for token, (result, text) in tokens.items():
+        with session(vault_server.address, VAULT_TOKEN=token, DOCKERTLS_MOUNT=mount) as opened:
+            found = run(daemon.pid, ask_vault=partial(vault_checks.ask, opened, now))
+        assert (results(found)["roles"], results(found)["clock"]) == (result, "ok")
+        assert text in words(found, "roles")
+
+
+def now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({}, "needs a token (VAULT_TOKEN)"),
+        ({"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_SECRET_ID": "s"}, "does not log in (with approle)"),
+        ({"VAULT_TOKEN": "not one"}, "invalid characters"),
+    ],
+)
+def test_roles_are_left_out_without_a_token(
+    daemon: Daemon, openbao: DevVault, variables: dict[str, str], reason: str
+) -> None:
+    """A login could spend a secret of one use."""
+    opened = session(openbao.address, **variables)
+    found = run(daemon.pid, ask_vault=partial(vault_checks.ask, opened, now))
+    assert (results(found)["clock"], results(found)["roles"]) == ("ok", "skipped")
+    assert reason in words(found, "roles")
+
+
+def test_vault_that_does_not_answer_is_no_failure(daemon: Daemon) -> None:
+    """Its clock is then unknown."""
+    address = f"http://127.0.0.1:{free_ports()}"
+    opened = session(address, VAULT_TOKEN="x", VAULT_MAX_RETRIES="0")
+    found = run(daemon.pid, ask_vault=partial(vault_checks.ask, opened, now))
+    assert findings(found) == {"clock": "unknown"}
+
+
+def test_without_a_dockerd_its_configuration_is_still_judged(tmp_path: Path) -> None:
+    """What prevents its start is what somebody wants to know then."""
+    broken = tmp_path / "daemon.json"
+    broken.write_text('{"hosts": ["fd://"]}')
+    arguments = ("-H", "fd://", f"--config-file={broken}")
+    stopped = Supervision(pid=None, arguments=arguments, streams=(), is_stale=False)
+    found = run(2**22 + 1, supervision=stopped)
+    assert found.result is Result.UNREACHABLE
+    assert found.dockerd is None
+    assert {name for name, result in results(found).items() if result != "skipped"} == {
+        "process",
+        "configuration",
+        "clash",
+        "environment",
+    }
+    assert results(found)["clash"] == "error"
+    assert "not a dockerd" in words(found, "process")
+
+
+def test_daemon_in_a_container_is_diagnosed_there(daemon: Daemon) -> None:
+    """Its files and its addresses are others than those here."""
+    code = f"import tests.test_doctor as t; print(t.run({daemon.pid}).checks[0])"
+    inside = subprocess.run(
+        ["unshare", "--net", sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Result.UNKNOWN" in inside.stdout
+    assert "runs in another container" in inside.stdout
+
+
+def test_ordinary_user_is_told_what_needs_root(
+    authority: Authority, shared_directory: Path
+) -> None:
+    """Everything else is examined, and nothing fails."""
+    write_credential(shared_directory / "tls", authority.pem, authority.server())
+    (shared_directory / "tls").chmod(0o755)
+    config = {"live-restore": True}
+    with dockerd(shared_directory, "--tlsverify", *tls(shared_directory / "tls"), config=config):
+        pid = pid_in(shared_directory)
+        read, write = os.pipe()
+        if (child := os.fork()) == 0:
+            os.close(read)
+            os._exit(_as_nobody(pid, write))
+        os.close(write)
+        with open(read) as output:  # noqa: PTH123 - Path.open takes no descriptor
+            found = json.loads(output.read())
+        assert os.waitpid(child, 0)[1] == 0
+    assert findings_in(found) == {"sockets": "skipped", "api": "skipped"}
+    assert "needs root" in found["sockets"][1]
+
+
+def _as_nobody(pid: int, output: int) -> int:
+    """Diagnose a daemon as nobody; write the results as JSON."""
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    found = run(pid)
+    text = json.dumps({each.check: (each.result, each.summary) for each in found.checks})
+    os.write(output, text.encode())
+    return 0
+
+
+def findings_in(found: dict[str, list[str]]) -> dict[str, str]:
+    """Return the results that a clean daemon does not have for root."""
+    return {name: result for name, (result, _) in found.items() if result != CLEAN[name]}
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_command_prints_each_check_and_exits_with_the_worst(
+    daemon: Daemon, output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table is that of `check`, the exit status too."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://x\x1b[2J\nok")
+    status = main.run(["daemon", "doctor", "--pid", str(daemon.pid), "-o", output])
+    printed = capsys.readouterr()
+    assert status == 1
+    assert printed.err == ""
+    assert "\x1b" not in printed.out
+    if output == "json":
+        found = json.loads(printed.out)
+        assert (found["kind"], found["ok"]) == ("daemon-doctor", False)
+        assert found["data"]["result"] == "warning"
+        assert found["data"]["dockerd"]["pid"] == daemon.pid
+        return
+    lines = printed.out.splitlines()
+    assert [line.split("\t")[1] for line in lines[1 : 1 + len(Check)]] == [
+        each.description for each in Check
+    ]
+    assert lines[-2:] == [
+        "left out\tcompare the clock with Vault's; check the roles in Vault",
+        "result\twarning",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "clock"),
+    [
+        ({}, ("skipped", "no Vault is set")),
+        ({"VAULT_ADDR": "nonsense://x"}, ("skipped", "VAULT_ADDR")),
+        ({"VAULT_ADDR": "http://127.0.0.1:1"}, ("unknown", "refused the connection")),
+    ],
+)
+def test_wrong_settings_of_vault_do_not_prevent_a_diagnosis(
+    daemon: Daemon,
+    variables: dict[str, str],
+    clock: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Their row says what is wrong."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    main.run(["daemon", "doctor", "--pid", str(daemon.pid), "--timeout", "200ms", "-o", "json"])
+    checks = json.loads(capsys.readouterr().out)["data"]["checks"]
+    (row,) = (each for each in checks if each["check"] == "clock")
+    assert row["result"] == clock[0]
+    assert clock[1] in row["summary"]

@@ -45,14 +45,13 @@ def doctor(
         str, typer.Option(metavar="DURATION", help="The timeout for each response.")
     ] = "10s",
 ) -> None:
-    """Find what is unsafe about the dockerd on this host, and how to fix it.
+    """Find what is unsafe about dockerd on this host, with a fix.
 
     Its process, settings, sockets, certificates and keys are examined; nothing is changed. What
-    only root may read is left out for other users. If VAULT_ADDR or BAO_ADDR is set, Vault's clock
-    is compared and, with a token, its roles are checked. The exit status is that of the worst
-    result: 0 no finding, 1 a warning, 3 a check was left out or inconclusive, 65 an error, 69
-    dockerd does not run or does not answer, 76 clients without a trusted certificate are accepted,
-    or could be.
+    only root may read is left out for other users. If an address of Vault is set, its clock is
+    compared and, with a token, its roles are checked. The exit status is that of the worst result:
+    0 no finding, 1 a warning, 3 a check was left out or inconclusive, 65 an error, 69 dockerd does
+    not run or does not answer, 76 clients without a trusted certificate are accepted, or could be.
     """
     from dockertls_vault.daemon import supervision
     from dockertls_vault.doctor import Asking, diagnose
@@ -63,7 +62,7 @@ def doctor(
     found = diagnose(asking, supervision.read(), ask_vault, datetime.now(UTC))
     status = found.result.exit_status
     parts = (results.table(found.checks), "", _fields(found))
-    render.show("diagnosis", found, preferences, parts=parts, ok=status == 0)
+    render.show("daemon-doctor", found, preferences, parts=parts, ok=status == 0)
     raise typer.Exit(status)
 
 

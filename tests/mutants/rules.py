@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from . import (
     certificate,
     configured,
+    doctor,
     files,
     http,
     login,
@@ -370,13 +371,13 @@ _READING: _Rows = (
 _WRITERS: _Rows = (
     (
         "a file that anyone can write to is reported",
-        "    if status.st_mode & _WRITE:\n",
+        "    if status.st_mode & right:\n",
         "    if False:\n",
     ),
     (
         "the mask limits an ACL",
-        "if not entry.permissions & mask & _WRITE:",
-        "if not entry.permissions & _WRITE:",
+        "if not entry.permissions & mask & right:",
+        "if not entry.permissions & right:",
     ),
     (
         "only a group without other members is trusted",
@@ -761,6 +762,7 @@ def mutants() -> Iterator[Mutant]:
         | schedule.TABLE
         | status.TABLE
         | timer.TABLE
+        | doctor.TABLE
     )
     for key, (tests, rows) in tables.items():
         file = f"dockertls_vault/{key.partition(' ')[0]}"

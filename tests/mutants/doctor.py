@@ -1,0 +1,89 @@
+"""What `daemon doctor` promises, and the changes that break it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .mutant import Rows, Table
+
+_CHECKS: Rows = (
+    (
+        "what was left out makes the whole unknown",
+        "if found.result is not Result.SKIPPED or found.check not in _OF_VAULT",
+        "if found.result is not Result.SKIPPED",
+    ),
+    (
+        "a host without Vault can be fine",
+        "if found.result is not Result.SKIPPED or found.check not in _OF_VAULT",
+        "if True",
+    ),
+    ("foreign text stays in its line", "map(one_line, lines)", "lines"),
+    ("the worst socket decides", "decisive = max(", "decisive = min("),
+)
+_SETTINGS: Rows = (
+    (
+        "tlsverify in daemon.json alone has no default tlscacert",
+        "return folder / default if by_flag else None",
+        "return folder / default",
+    ),
+    (
+        "tlsverify=false turns TLS on",
+        "or verify is not None or by_environment",
+        "or bool(verify) or by_environment",
+    ),
+    ("any value of DOCKER_TLS_VERIFY counts", 'bool(environ.get("DOCKER_TLS_VERIFY"))', "False"),
+    ("public CAs in tlscacert are critical", "[name for name in named if name in public]", "[]"),
+    ("what a reload applies does not wait", "sorted(values.keys() - RELOADED)", "sorted(values)"),
+    ("a setting in two places is a clash", "if flag and key in values]", "if False]"),
+)
+_SOCKETS: Rows = (
+    (
+        "an unexpected socket that lets strangers in is one of the API",
+        "return is_expected or report.result is Result.CRITICAL",
+        "return is_expected",
+    ),
+)
+_CERTIFICATES: Rows = (
+    ("a certificate in memory is compared", "    if served != on_disk:", "    if False:"),
+    ("of several roots, the last counts", "last = max(trusted", "last = min(trusted"),
+    ("intermediates count as well", "(last, *intermediates) if", "(last,) if"),
+)
+_KEYS: Rows = (
+    (
+        "an open key of a CA is critical",
+        "Result.CRITICAL if is_cas else",
+        "Result.ERROR if is_cas else",
+    ),
+)
+_CLIENTS: Rows = (
+    ("versions are numbers", "int(part) for part in version", "part for part in version"),
+)
+_VAULTS: Rows = (
+    ("a role without usages is dual", "return not usages or", "return"),
+    ("five minutes are too far", "> CLOCK_TOLERANCE", "> CLOCK_TOLERANCE * 2"),
+)
+_EXPOSURE: Rows = (
+    ("others can read a key", "Access(path, readers)", "Access(path, ())"),
+    ("a sticky directory is safe", "or component.status.st_mode & stat.S_ISVTX", ""),
+    ("the keys of docker:dind are examined", '_BESIDE = ("ca", "client")', "_BESIDE = ()"),
+)
+_PROCESSES: Rows = (
+    ("a process in a container does not count", "is_here = len(", "is_here = 1 or len("),
+    (
+        "only processes of root and of this user count",
+        'owner[:1] in (["0"], [str(os.geteuid())])',
+        "owner",
+    ),
+)
+TABLE: Table = {
+    "daemon/examination/checks.py": ("daemon/examination", _CHECKS),
+    "daemon/examination/settings.py": ("daemon/examination", _SETTINGS),
+    "daemon/examination/sockets.py": ("daemon/examination", _SOCKETS),
+    "daemon/examination/certificates.py": ("daemon/examination", _CERTIFICATES),
+    "daemon/examination/keys.py": ("daemon/examination", _KEYS),
+    "daemon/examination/clients.py": ("daemon/examination", _CLIENTS),
+    "daemon/examination/vaults.py": ("daemon/examination", _VAULTS),
+    "daemon/exposure.py": ("daemon/test_exposure.py", _EXPOSURE),
+    "host/processes.py": ("host/test_processes.py", _PROCESSES),
+}
