@@ -119,6 +119,21 @@ def test_ca_that_is_a_root_of_vault_too_stays(host: Host) -> None:
     assert host.renew().action is Action.NOTHING
 
 
+def test_end_date_after_a_rollback_is_over_once(host: Host) -> None:
+    """Not even for a CA that is Vault's, too, which a rollback makes unknown without Vault."""
+    host.issue()
+    now = host.clock()
+    host.issue(replace(SERVER, also_trusted=parse(host.files()[0], now + DAY, now)))
+    host.renew(force=True)
+    roll_back(host.out, None, admins=None, now=host.clock())
+    assert host.renew().action is Action.NOTHING
+    host.ahead = DAY
+    assert host.needs_renewal().need is Need.NEEDED
+    assert host.renew().action is Action.TRUST_UPDATED
+    assert len(trusted(host)) == 1
+    assert host.needs_renewal().need is Need.NOT_DUE
+
+
 @on_openbao
 @pytest.mark.parametrize("layout", list(Layout))
 def test_old_intermediate_is_trusted_and_leaves(

@@ -18,6 +18,7 @@ import pytest
 
 import dockertls_vault
 from dockertls_vault import (
+    clients,
     configure,
     doctor,
     errors,
@@ -38,6 +39,7 @@ from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import causes, history, hooks, layout, settle, store
 from dockertls_vault.credential.record import Record
+from dockertls_vault.docker import refusals
 from dockertls_vault.docker.diagnosis import report, wire
 from dockertls_vault.docker.handshake import outcome
 from dockertls_vault.settings import schema
@@ -101,6 +103,7 @@ def _names(kind: Any) -> dict[str, Any]:
         layout,
         request,
         also_trusted,
+        refusals,
         settle,
         findings,
         wire,
@@ -127,6 +130,7 @@ RESULTS = {
     "daemon-configure": configure.Outcome,
     "daemon-doctor": doctor.Diagnosis,
     "daemon-restart": restart_daemon.Restarted,
+    "daemon-clients": clients.Clients,
     "auth": whoami.WhoAmI,
 }
 JSON = (ROOT / "docs" / "reference" / "json.md").read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import daemon_configure, daemon_doctor, daemon_restart
+from . import daemon_clients, daemon_configure, daemon_doctor, daemon_restart
 from .help import Command, command_group
 
 app = command_group("Set up dockerd on this host, and diagnose it.")
@@ -10,3 +10,4 @@ app = command_group("Set up dockerd on this host, and diagnose it.")
 app.command(cls=Command, epilog=daemon_configure.EXAMPLES)(daemon_configure.configure)
 app.command(cls=Command, epilog=daemon_doctor.EXAMPLES)(daemon_doctor.doctor)
 app.command(cls=Command, epilog=daemon_restart.EXAMPLES)(daemon_restart.restart)
+app.command(cls=Command, epilog=daemon_clients.EXAMPLES)(daemon_clients.clients)

@@ -56,7 +56,10 @@ def by_worker(placement: Placement, work: Callable[[Placement], T], *, make: boo
             # Another run may since have created the directory for the owner.
             if not _is_owned(placement, make=False):
                 raise
-    names.prepare()  # parsing a record may import more, and the owner may not be able to read that
+    # Parsing a record may import more, and the owner may not be able to read that.
+    names.prepare()
+    from dockertls_vault.certificate import also_trusted  # noqa: F401 - only loaded
+
     # Files created as the owner belong to the owner, so there is no uid to set.
     return fsuid.as_user(owner, partial(work, replace(placement, worker=owner, uid=atomic.KEEP)))
 

@@ -119,6 +119,11 @@ def hang_up(unit: str) -> None:
     _systemctl("kill", "--kill-who=main", "--signal=HUP", "--", unit)
 
 
+def invocation(unit: str) -> str | None:
+    """Return the ID of a unit's present run, None if it is not running."""
+    return _systemctl("show", "--property=InvocationID", "--value", "--", unit).strip() or None
+
+
 def reload() -> None:
     """Have systemd read the unit files again."""
     _systemctl("daemon-reload")

@@ -90,8 +90,7 @@ def test_option_of_a_setting_names_its_variables(
     """So readers need not look them up in the reference; a daemon's --timeout is no setting."""
     text = " ".join(said(path, capsys).split())
     flags = {option for found in COMMANDS[path].params for option in found.opts}
-    of_a_daemon = {("check",), ("daemon", "configure"), ("daemon", "doctor"), ("status",)}
-    own = {"--timeout"} if path in of_a_daemon else set()
+    own = {"--timeout"} if path[0] in {"check", "daemon", "status"} else set()
     other_role = {"issue client": "server_role", "issue server": "client_role"}
     for name, source in sources().items():
         if source.flag in flags - own and name != other_role.get(" ".join(path)):

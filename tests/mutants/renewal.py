@@ -262,7 +262,39 @@ _ISSUED_TRUST: Rows = (
         "roots=(*own_roots, *trusted_roots, *(each.ca for each in record.also_trusted)),",
     ),
 )
+_VERDICT: Rows = (
+    (
+        "nobody is said only if the daemon accepts only Vault's CAs",
+        "    if not _only_vaults(accepts):\n        return",
+        "    if False:\n        return",
+    ),
+    (
+        "nobody is said only if nobody was refused",
+        "if any(each.reason.is_about_trust and not is_this_host(each.address) for",
+        "if any(False for",
+    ),
+    (
+        "nobody is said only if no line was suppressed",
+        "return Verdict.UNKNOWN if log.suppressed else Verdict.NOBODY",
+        "return Verdict.NOBODY",
+    ),
+)
+_JOURNAL: Rows = (
+    ("suppressed lines are counted", "            suppressed += dropped\n", "            pass\n"),
+    (
+        "the log begins with the start of the service",
+        "if since is None or kind == _STARTED:",
+        "if since is None:",
+    ),
+)
+_OLD_KEYS: Rows = (
+    ("a link is not a key of before", "reading.read(path, follow=False)", "reading.read(path)"),
+    ("backups have keys, too", "(directory, *_backups(directory))", "(directory,)"),
+)
 TABLE: Table = {
+    "clients.py": ("test_clients.py", _VERDICT),
+    "host/journal.py": ("host/test_journal.py", _JOURNAL),
+    "daemon/old_keys.py": ("daemon/test_old_keys.py", _OLD_KEYS),
     "renewal/reasons.py at an end date": ("test_also_trust.py", _END_DATE),
     "renewal/replacement.py at an end date": ("test_also_trust.py", _TRUST_ONLY),
     "renew.py after a rollback": ("test_also_trust.py", _AFTER_ROLLBACK),

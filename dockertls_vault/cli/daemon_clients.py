@@ -1,0 +1,132 @@
+"""``dockertls-vault daemon clients``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dockertls_vault.docker.endpoint import DEFAULT_PORT
+from dockertls_vault.duration import format_time, parse_duration
+from dockertls_vault.errors import DockerTLSError
+from dockertls_vault.settings.schema import Settings
+
+from . import render
+from .directories import SERVER_DIRECTORY, state_directory
+from .help import examples
+from .options import parsed, with_preferences, with_settings
+from .preferences import Preferences
+from .text import Lines
+
+if TYPE_CHECKING:
+    from dockertls_vault.clients import AcceptedCA, Clients, Refused
+
+logger = logging.getLogger(__name__)
+
+EXAMPLES = examples(
+    "sudo dockertls-vault daemon clients",
+    "sudo dockertls-vault daemon clients --port 443 -o json",
+)
+_SERVICE = "docker.service"
+_TRIAL = (
+    "to find out who needs it, remove it for a trial: `dockertls-vault issue server --dir DIR "
+    "--also-trust none`, restart dockerd, and run this command again once every client has called; "
+    "`dockertls-vault rollback DIR` and another restart bring it back"
+)
+
+
+@with_preferences("output", "quiet")
+@with_settings(others=("state_dir",))
+def clients(
+    settings: Settings,
+    preferences: Preferences,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="The daemon's TLS port.", min=1, max=65535)
+    ] = DEFAULT_PORT,
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="The timeout for the daemon's response.")
+    ] = "3s",
+) -> None:
+    """Show who connects to dockerd, and who may still need an old CA.
+
+    Shown are the CAs whose clients the daemon accepts, the addresses that are connected, and those
+    that it has refused since it started, from the journal of docker.service. dockerd does not log
+    whom it accepts. The exit status is 0 if it accepts no CA besides Vault's and has refused nobody
+    from another host, 1 if it has, and 3 if that is unknown.
+    """
+    from dockertls_vault.clients import Verdict, find
+    from dockertls_vault.credential.registry import Registry
+
+    limit = parsed("--timeout", parse_duration, timeout)
+    known = Registry(state_directory(settings, os.environ)).known()
+    directories = dict.fromkeys((SERVER_DIRECTORY, *known, SERVER_DIRECTORY.parent))
+    found = find(port, _invocation(), tuple(directories), limit)
+    is_proven = found.verdict is Verdict.NOBODY
+    render.show("daemon-clients", found, preferences, parts=_parts(found), ok=is_proven)
+    if found.verdict is Verdict.ACCEPTED:
+        logger.info(_TRIAL)
+    raise typer.Exit({Verdict.NOBODY: 0, Verdict.REFUSED: 1}.get(found.verdict, 3))
+
+
+def _invocation() -> str | None:
+    """Return which run of dockerd the journal is asked about, None if systemd does not run it."""
+    from dockertls_vault.host import systemd
+
+    try:
+        systemd.require_running()
+        return systemd.invocation(_SERVICE)
+    except DockerTLSError:
+        return None
+
+
+def _parts(found: Clients) -> list[render.Part]:
+    pairs: list[tuple[str, Lines]] = []
+    if found.accepts is not None:
+        pairs.append(("accepts", [_ca(each) for each in found.accepts] or ["(no CA named)"]))
+    if found.connected is not None:
+        lines = [f"{each.address} ({each.connections})" for each in found.connected]
+        pairs.append(("connected now", lines or ["(nobody)"]))
+    if found.refused is not None and found.logged_since is not None:
+        lines = [_refused(each) for each in found.refused]
+        pairs += [
+            ("log since", format_time(found.logged_since)),
+            ("refused", lines or ["(nobody)"]),
+        ]
+    if found.old_keys:
+        pairs.append(("keys of before", list(map(str, found.old_keys))))
+    if found.unknown:
+        pairs.append(("unknown", list(found.unknown)))
+    return [render.Fields([*pairs, ("result", _result(found))])]
+
+
+def _refused(found: Refused) -> str:
+    from dockertls_vault.docker.refusals import is_this_host
+
+    often = "once, at" if found.count == 1 else f"{found.count} times, the last at"
+    who = f"{found.address} (this host)" if is_this_host(found.address) else found.address
+    return f"{who}: {found.reason.meaning}; {often} {format_time(found.last)}"
+
+
+def _ca(accepted: AcceptedCA) -> str:
+    if accepted.until is not None:
+        return f"{accepted.subject} (to be removed at {format_time(accepted.until)})"
+    note = "of Vault" if accepted.is_vaults else "in no ca.pem of Vault's on this host"
+    return f"{accepted.subject} ({note})"
+
+
+def _result(found: Clients) -> str:
+    from dockertls_vault.clients import Verdict
+
+    match found.verdict, found.logged_since:
+        case Verdict.NOBODY, since if since is not None:
+            return (
+                "nobody from another host has needed a CA besides Vault's since "
+                f"{format_time(since)}; who has not called since then is unknown"
+            )
+        case Verdict.REFUSED, _:
+            return "another host was refused, and may need another CA, or a new certificate"
+        case Verdict.ACCEPTED, _:
+            return "unknown who uses a CA besides Vault's: the daemon still accepts one"
+    return "unknown"

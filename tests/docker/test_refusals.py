@@ -1,0 +1,83 @@
+"""Lines of dockerd's log about handshakes that failed, as Docker 20.10 and 26.1 write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dockertls_vault.docker.refusals import Reason, Refusal, is_this_host, parse
+
+FROM = "http: TLS handshake error from "
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("tls: client didn't provide a certificate\n", Reason.NO_CERTIFICATE),
+        (
+            (
+                "tls: failed to verify client certificate: x509: certificate signed by unknown "
+                "authority"
+            ),
+            Reason.UNKNOWN_CA,
+        ),
+        (
+            (
+                "tls: failed to verify certificate: x509: certificate signed by unknown authority "
+                '(possibly because of "x509: ECDSA verification failure" while trying to verify '
+                'candidate authority certificate "docker CA")'
+            ),
+            Reason.UNKNOWN_CA,
+        ),
+        ("remote error: tls: bad certificate", Reason.SERVER_REFUSED),
+        ("remote error: tls: unknown certificate authority", Reason.SERVER_REFUSED),
+        ("remote error: tls: unknown authority", Reason.SERVER_REFUSED),
+        (
+            "tls: failed to verify certificate: x509: certificate has expired or is not yet valid",
+            Reason.INVALID,
+        ),
+        (
+            (
+                "tls: failed to verify client certificate: x509: certificate specifies an "
+                "incompatible key usage"
+            ),
+            Reason.INVALID,
+        ),
+        ("EOF", Reason.OTHER),
+        ("local error: tls: bad record MAC", Reason.OTHER),
+        ("client sent an HTTP request to an HTTPS server", Reason.OTHER),
+        ("tls: client offered only unsupported versions: [302 301]", Reason.OTHER),
+    ],
+)
+def test_reason_is_found_in_the_words_of_go(line: str, reason: Reason) -> None:
+    """With the prefix of dockerd's own log, or without."""
+    for before in ("", "2026/11/27 13:31:40 ", 'time="2026-11-27T13:31:40Z" level=info msg="'):
+        assert parse(f"{before}{FROM}10.0.0.5:44044: {line}") == Refusal("10.0.0.5", reason)
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("10.0.0.5:1", "10.0.0.5"),
+        ("[2001:db8::5]:44044", "2001:db8::5"),
+        ("[::ffff:10.0.0.5]:44044", "10.0.0.5"),
+        ("[fe80::1%eth0]:44044", "fe80::1"),
+    ],
+)
+def test_address_is_without_its_port(peer: str, address: str) -> None:
+    """So that the connections of a client count together."""
+    assert parse(f"{FROM}{peer}: EOF") == Refusal(address, Reason.OTHER)
+
+
+@pytest.mark.parametrize(
+    "message", ["", "API listen on [::]:2376", f"{FROM}@: EOF", f"{FROM}nowhere:1: EOF", FROM]
+)
+def test_other_line_tells_of_nobody(message: str) -> None:
+    """A Unix socket has no address either."""
+    assert parse(message) is None
+
+
+def test_only_the_loopback_is_this_host() -> None:
+    """In both families."""
+    assert [is_this_host(each) for each in ("127.0.0.1", "127.1.2.3", "::1", "10.0.0.5")] == [
+        *(True, True, True, False)
+    ]

@@ -1,0 +1,162 @@
+"""A host set up by hand moves to Vault's certificates, exactly as in the guide."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import console
+from .harness.host import Host, packages, running_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .harness.engine import Engine
+
+pytestmark = pytest.mark.slow
+
+PAGE = "docs/how-to/move-a-hand-made-host.md"
+# As books and Docker's own page have it: a CA behind a passphrase, no EKU for the server, keys made
+# on the daemon's host and copied to the clients, and DOCKER_OPTS in Debian's environment file.
+BY_HAND = """\
+set -e
+cd /etc/docker
+export PASSPHRASE=tiger
+sign="openssl x509 -req -days 365 -sha256 -CA ca.pem -CAkey ca-key.pem -passin env:PASSPHRASE"
+openssl genrsa -aes256 -passout env:PASSPHRASE -out ca-key.pem 2048
+openssl req -new -x509 -days 365 -key ca-key.pem -passin env:PASSPHRASE -out ca.pem \\
+    -subj "/CN=old CA"
+openssl genrsa -out server-key.pem 2048
+openssl req -subj /CN=worker -new -key server-key.pem -out server.csr
+echo "subjectAltName = DNS:worker,DNS:localhost,IP:10.0.0.7,IP:127.0.0.1" >server.cnf
+$sign -CAcreateserial -in server.csr -out server-cert.pem -extfile server.cnf
+openssl genrsa -out key.pem 2048
+openssl req -subj /CN=client -new -key key.pem -out client.csr
+echo "extendedKeyUsage = clientAuth" >client.cnf
+$sign -CAcreateserial -in client.csr -out cert.pem -extfile client.cnf
+chmod 0400 ca-key.pem key.pem server-key.pem
+chmod 0444 ca.pem server-cert.pem cert.pem
+rm client.csr server.csr
+cat >>/etc/default/docker <<'END'
+DOCKER_OPTS="--tlsverify --tlscacert=/etc/docker/ca.pem --tlscert=/etc/docker/server-cert.pem \\
+--tlskey=/etc/docker/server-key.pem -H tcp://0.0.0.0:2376 -H unix:///var/run/docker.sock"
+END
+systemctl restart docker.service
+for user in alice bob; do
+    useradd --create-home $user
+    mkdir /home/$user/.docker
+    cp ca.pem cert.pem key.pem /home/$user/.docker
+    chown -R $user /home/$user/.docker
+done
+dockertls-vault ca init --allow-any-name --yes
+"""
+CALL = "docker --tlsverify -H tcp://10.0.0.7:2376 version --format '{{.Server.Os}}'"
+CLIENTS = "dockertls-vault daemon clients -o json"
+# systemd's limit is for people; each step of the guide restarts dockerd once.
+NO_LIMIT = "systemctl reset-failed docker.service"
+
+
+@pytest.fixture(scope="module")
+def host(
+    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """Return a host that was set up by hand, with two clients, and a Vault with a CA."""
+    program = packages(wheel, tmp_path_factory.mktemp("program"))
+    with running_host(engine, host_image, program) as booted:
+        booted.do(BY_HAND)
+        yield booted
+
+
+def follow(host: Host, title: str, user: str = "root", *, only: str = "") -> str:
+    """Run the commands of a section, or those that contain ``only``, and compare their output."""
+    host.do(NO_LIMIT)
+    found = [shown for shown in console.commands(PAGE) if shown.section == title]
+    chosen = [shown for shown in found if only in shown.text]
+    assert chosen, title
+    printed = ""
+    for shown in chosen:
+        status, printed = host.run(shown.text, user)
+        assert console.not_printed(shown.output, printed) == [], f"$ {shown.text}\n{printed}"
+        assert status == 0 or "daemon clients" in shown.text, f"$ {shown.text}\n{printed}"
+    return printed
+
+
+def works(host: Host, user: str) -> bool:
+    """Tell whether the daemon answers the client of a user."""
+    return host.run(CALL, user) == (0, "linux\n")
+
+
+def verdict(host: Host) -> dict[str, Any]:
+    """Return what `daemon clients` tells."""
+    _, printed = host.run(f"{CLIENTS} 2>/dev/null")
+    data: dict[str, Any] = json.loads(printed)["data"]
+    return data
+
+
+def test_old_and_new_clients_call_the_daemon_at_each_step(host: Host) -> None:
+    """Until the old CA is removed, which `daemon clients` helps to decide."""
+    assert works(host, "alice")
+    follow(host, "1. Issue the daemon's certificate")
+    assert works(host, "alice")
+    follow(host, "2. Accept both CAs")
+    assert works(host, "alice")
+    assert verdict(host)["verdict"] == "accepted"
+    follow(host, "3. Move each client", "alice")
+    assert works(host, "alice")
+    assert works(host, "bob")
+    host.do("cp --remove-destination /etc/docker/tls/ca.pem /home/bob/.docker/ca.pem")
+    assert works(host, "bob")
+    follow(host, "4. Change the daemon's certificate")
+    assert works(host, "alice")
+    assert works(host, "bob")
+    host.do("cp -r /home/bob/.docker /tmp; cp /etc/docker/old-ca.pem /home/bob/.docker/ca.pem")
+    assert not works(host, "bob")
+    host.do("cp -r /tmp/.docker /home/bob")
+    refused = verdict(host)["refused"]
+    assert ("10.0.0.7", "server-refused") in [(each["address"], each["reason"]) for each in refused]
+    assert verdict(host)["verdict"] == "accepted"
+
+
+def test_trial_names_who_still_needs_the_old_ca(host: Host) -> None:
+    """A rollback lets them in again; the end date is then set anew."""
+    title = "5. Find out who still needs the old CA"
+    follow(host, title, only="daemon clients")
+    follow(host, title, only="--also-trust none")
+    assert works(host, "alice")
+    assert verdict(host)["verdict"] == "nobody"
+    assert not works(host, "bob")
+    found = verdict(host)
+    assert found["verdict"] == "refused"
+    (refused,) = [each for each in found["refused"] if each["address"] == "10.0.0.7"]
+    assert refused["reason"] == "no-certificate"
+    follow(host, title, only="rollback")
+    assert works(host, "bob")
+    follow(host, title, only="14d")
+    assert works(host, "bob")
+    assert host.do("dockertls-vault renew /etc/docker -o json").count('"nothing"') == 1
+    assert works(host, "bob")
+
+
+def test_nothing_of_before_is_left(host: Host) -> None:
+    """The keys are named until they are removed."""
+    keys = ["/etc/docker/ca-key.pem", "/etc/docker/key.pem"]
+    host.do(f"{NO_LIMIT}; dockertls-vault issue server --dir /etc/docker --also-trust none")
+    found = verdict(host)["old_keys"]
+    assert found[1:] == keys
+    assert "/etc/docker/.dockertls/backup/" in found[0]
+    title = "6. Remove what is left"
+    follow(host, title, "alice", only="--also-trust none")
+    follow(host, title, only="sudo rm")
+    follow(host, title, "alice", only="rm -rf ~")
+    assert works(host, "alice")
+    found = verdict(host)
+    assert (found["verdict"], found["old_keys"]) == ("nobody", [])
+    assert host.do("ls /etc/docker").split() == [
+        "ca.pem",
+        "key.json",
+        "server-cert.pem",
+        "server-key.pem",
+    ]
