@@ -208,7 +208,8 @@ def _is_open(listen: Listen) -> bool:
 
 def _refuse_unusable(listen: Iterable[Listen], before: Now) -> None:
     """Raise ConflictingState unless this host can listen at each of these."""
-    ours = before.record.listen if before.record and before.is_listening else ()
+    held = before.is_listening or before.is_open  # dockerd keeps its side until it is restarted
+    ours = before.record.listen if before.record and held else ()
     problems = [why for each in listen if each not in ours and (why := _obstacle(each))]
     if problems:
         raise ConflictingState(

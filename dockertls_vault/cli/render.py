@@ -207,7 +207,7 @@ def _with_bar(cell: Lines | Bar) -> Lines:
 def _print_diff(diff: Diff) -> None:
     for number, each in enumerate(diff.text.split("\n")):
         color = _DIFF_COLORS.get(each[:1]) if number >= _DIFF_HEADER else None
-        shown = printable(each)
+        shown = printable(each.expandtabs())
         if color and streams.is_styled(sys.stdout):
             shown = typer.style(shown, fg=color)
         streams.write(sys.stdout, f"{shown}\n")

@@ -139,7 +139,8 @@ def remove(host: Host, now: Now) -> Plan:
         return Plan(host, now, now.files, None, ())
     target = Files(taken_back(now.files.daemon_json, now.record), None, None)
     restart = now.service.is_running and (now.is_listening or now.is_open)
-    steps = (*closing(host, now, target, restart=restart), Forget(host.records))
+    paths = (host.daemon_json, host.socket, host.drop_in)
+    steps = (*closing(host, now, target, restart=restart), Forget(host.records, paths))
     return Plan(host, now, target, None, steps)
 
 

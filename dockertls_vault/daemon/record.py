@@ -26,7 +26,7 @@ from dockertls_vault.errors import ConflictingState, InvalidInput, Locked
 from dockertls_vault.files import atomic, reading, walk
 
 from . import pickup
-from .desired import Listen, parse_listen
+from .desired import LIVE_RESTORE, Listen, parse_listen
 from .pickup import Pickup
 
 if TYPE_CHECKING:
@@ -76,12 +76,19 @@ def taken_back(current: bytes | None, record: Record) -> bytes | None:
     if digest(current) == record.written:
         return record.original
     found = daemon_json.parse(current)
-    ours = {key for key, value in record.added.items() if found.values.get(key, object()) == value}
+    ours = {
+        key for key, value in record.added.items() if _is_ours(key, value, found.values.get(key))
+    }
     before = {key: value for key, value in record.replaced.items() if key in ours}
     back = daemon_json.parse(found.merged(before)).without(ours - before.keys())
     if record.original is None and not daemon_json.parse(back).values:
         return None
     return back
+
+
+def _is_ours(key: str, added: object, value: object) -> bool:
+    """Tell whether a value is what we set, or what a removal that was killed has set."""
+    return value == added or (key == LIVE_RESTORE and value is False)
 
 
 class Records:
@@ -121,8 +128,8 @@ class Records:
             suppress(FileNotFoundError),
             self._opened() as within,
         ):
-            for name in (pickup.NAME, _ORIGINAL):
-                with suppress(FileNotFoundError):
+            for name in reading.entries(within):
+                if name != _LOCK:
                     atomic.remove(name, within)
             os.fsync(within)
 

@@ -64,15 +64,21 @@ class Keep(Step):
 
 @dataclass(frozen=True)
 class Forget(Step):
-    """Remove the record, once everything in it has been taken back."""
+    """Remove the record, once everything in it has been taken back.
+
+    A run that was killed may have left what it had staged for ``paths``.
+    """
 
     records: Records
+    paths: tuple[Path, ...] = ()
 
     @property
     def summary(self) -> str:
         return f"remove the record in {self.records.directory}"
 
     def apply(self) -> None:
+        for path in self.paths:
+            _staged(path.resolve()).unlink(missing_ok=True)
         self.records.remove()
 
 
@@ -110,7 +116,7 @@ class Write(Step):
                 atomic.directory(directory.name, _DIRECTORY_MODE, within),
             ):
                 pass
-        staged = f".{path.name}.dockertls-vault"
+        staged = _staged(path).name
         with reading.opened(str(path.parent)) as within:
             with suppress(FileNotFoundError):
                 os.unlink(staged, dir_fd=within)  # of a run that was killed
@@ -212,3 +218,8 @@ class Restart(Step):
                 hint=f"see its log: journalctl -u {units.SERVICE}",
             ) from None
         self.engine.info()
+
+
+def _staged(path: Path) -> Path:
+    """Return where the new content of a file is written before it replaces the old."""
+    return path.with_name(f".{path.name}.dockertls-vault")
