@@ -20,7 +20,7 @@ from .daemon import desired, found, plan, served, trial, units
 from .daemon.plan import Host, Now
 from .daemon.record import Records
 from .docker.engine import Engine
-from .errors import ConflictingState, DockerTLSError, DockerUnavailable, SetUpFailed
+from .errors import CheckFailed, ConflictingState, DockerTLSError, DockerUnavailable, SetUpFailed
 from .proof import prove
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def set_up(state: Path, directory: Path, listen: Sequence[Listen], now: datetime
 
 def take_back(state: Path) -> Change:
     """Plan to remove the set-up; raises what ``inspect`` raises."""
-    host, before = inspect(state)
+    host, before = inspect(state, required=False)
     if before.record is None and before.files.drop_in and units.is_ours(before.files.drop_in):
         raise ConflictingState(
             f"{host.records.directory} does not say what was set up",
@@ -107,18 +107,19 @@ def take_back(state: Path) -> Change:
     return Change(host, plan.remove(host, before), plan.remove)
 
 
-def inspect(state: Path) -> tuple[Host, Now]:
+def inspect(state: Path, *, required: bool = True) -> tuple[Host, Now]:
     """Return what is set up on this host; ``state`` is the directory of the record.
 
-    Raises MissingDependency without docker.service, ConfigurationError if a file cannot be read,
-    and DockerUnavailable if dockerd runs and does not answer at its unix socket.
+    Raises MissingDependency without docker.service, unless that is not ``required``;
+    ConfigurationError if a file cannot be read; and DockerUnavailable if dockerd runs and does not
+    answer at its unix socket.
     """
-    service = found.service()
+    service = found.service(required=required)
     records = Records(state)
     record = records.read()
     daemon_json = record.daemon_json if record else service.daemon_json
     host = Host(Engine(service.socket, _ENGINE_TIMEOUT), daemon_json, records)
-    return host, _look(host)
+    return host, _look(host, service)
 
 
 def apply(
@@ -138,7 +139,8 @@ def apply(
     if not made.steps:
         return preview(change)
     with host.records.locked():
-        if change.make(host, _look(host)).steps != made.steps:
+        service = found.service(required=change.served is not None)
+        if change.make(host, _look(host, service)).steps != made.steps:
             raise ConflictingState(
                 "this host has changed since the plan was made", hint="try again"
             )
@@ -166,9 +168,8 @@ def preview(change: Change) -> Outcome:
     )
 
 
-def _look(host: Host) -> Now:
+def _look(host: Host, service: Service) -> Now:
     """Return what is set up on the host; raises DockerUnavailable if dockerd does not answer."""
-    service = found.service()
     before = _look_at_files(host, service)
     if not service.is_running:
         return before
@@ -245,14 +246,14 @@ def _proven(
     timeout: timedelta,
     now: datetime,
 ) -> tuple[Proof, ...]:
-    """Check the daemon; raises ConflictingState if it fails. Empty if dockerd does not run."""
+    """Check the daemon; raises CheckFailed if it does not pass. Empty if dockerd does not run."""
     if made.record is None or not made.restarts:
         return ()
     logger.info("checking the daemon at %s", ", ".join(map(str, made.record.listen)))
     proofs = prove(made.record.listen, credential, client, timeout=timeout, now=now)
     problems = tuple(f"{proof.listen}: {problem}" for proof in proofs for problem in proof.problems)
     if problems:
-        raise ConflictingState("the daemon fails its check", problems=problems)
+        raise CheckFailed("the daemon fails its check", problems=problems)
     return proofs
 
 

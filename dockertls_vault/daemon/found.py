@@ -76,16 +76,22 @@ class Files:
     drop_in: bytes | None
 
 
-def service() -> Service:
+def service(*, required: bool = True) -> Service:
     """Return docker.service as systemd would start it.
 
-    Raises MissingDependency if it does not exist, and ConfigurationError if what it runs, or its
-    environment file, cannot be understood.
+    Raises MissingDependency if systemd cannot start it, unless it is not ``required``, and
+    ConfigurationError if what it runs, or its environment file, cannot be understood.
     """
     loaded, state = systemd.properties(units.SERVICE, "Unit", "LoadState", "ActiveState")
+    if loaded != "loaded" and not required:
+        return Service((), state)
+    if loaded == "masked":
+        raise MissingDependency(
+            f"{units.SERVICE} is masked", hint=f"run `systemctl unmask {units.SERVICE}`"
+        )
     if loaded != "loaded":
         raise MissingDependency(
-            f"{units.SERVICE} is {loaded}",
+            f"{units.SERVICE} cannot be started: {loaded}",
             hint="install Docker from the packages of Debian or of Docker",
         )
     commands, variables, sources = systemd.properties(
