@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from .daemon.record import Record
     from .proof import Proof
 
 logger = logging.getLogger(__name__)
@@ -59,14 +60,26 @@ def restart(state: Path, clients: Path, clock: Callable[[], datetime]) -> Restar
     ``state`` is the directory of the set-up, ``clients`` one that may have a client credential to
     connect with. Raises ConfigurationError if this host was not set up; before anything is
     touched, ConflictingState or VerificationError for files with which dockerd would not start;
-    DockerUnavailable if it does not; and CheckFailed if it fails its check.
+    DockerUnavailable if it does not; CheckFailed if it fails its check; and Locked while the
+    set-up is changed.
     """
-    record = Records(state).read()
+    records = Records(state)
+    _read(records)  # first, since the lock creates its directory
+    with records.locked():
+        return _restart(_read(records), clients, clock)
+
+
+def _read(records: Records) -> Record:
+    record = records.read()
     if record is None:
         raise ConfigurationError(
             "dockertls-vault has not set up dockerd on this host",
             hint="run `dockertls-vault daemon configure`, or `systemctl restart docker.service`",
         )
+    return record
+
+
+def _restart(record: Record, clients: Path, clock: Callable[[], datetime]) -> Restarted:
     credential = served.load(record.certificates, clock())
     if not _is_running():
         return Restarted(restarted=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.cli import main
+from dockertls_vault.cli import main, settled
 from dockertls_vault.cli.running import running
 from dockertls_vault.daemon.pickup import Pickup
 from dockertls_vault.needs_renewal import Need
@@ -175,6 +176,27 @@ def test_hooks_that_were_chosen_replace_the_default(host: Host) -> None:
     assert host.restarts == 0
     assert "--hook" not in host.issue("--hook", "default")
     assert (host.requested(), host.restarts) == (None, 1)
+
+
+def test_set_up_need_not_be_followed_by_a_restart(host: Host) -> None:
+    """It has restarted the daemon, but has not run the hooks of all credentials."""
+    host.issue()
+    host.configure()
+    hooks = running(Settings(state_dir=host.state), os.environ)
+    assert settled.note_restart(host.out, replace(hooks, common=(("true",),))) == ()
+    assert host.is_pending()
+    assert settled.note_restart(host.out, hooks) == ()
+    assert (host.restarts, host.is_pending()) == (0, False)
+
+
+def test_set_up_warns_if_no_hook_restarts_the_daemon(host: Host) -> None:
+    """Such as one that was removed before; a credential of another tool has none anyway."""
+    host.issue("--hook", "none")
+    host.configure()
+    hooks = running(Settings(state_dir=host.state), os.environ)
+    (warning,) = settled.note_restart(host.out, hooks)
+    assert "--hook default" in warning
+    assert settled.note_restart(host.state, hooks) == ()
 
 
 def test_client_has_no_default(host: Host) -> None:

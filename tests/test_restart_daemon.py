@@ -44,8 +44,6 @@ def host(
     with running_host(engine, host_image, program) as booted:
         booted.do(PREPARE)
         with drop_in(booted, TIMER, NEVER):
-            status, journal = start(booted)
-            assert status == 0, journal
             yield booted
 
 
@@ -70,6 +68,13 @@ def wire(host: Host) -> str:
 def needs_renewal(host: Host) -> int:
     """Return the status of `needs-renewal`: 0 if something is pending, 1 if not."""
     return host.run(f"dockertls-vault needs-renewal {SERVER}")[0]
+
+
+def test_set_up_leaves_no_restart_to_be_done(host: Host) -> None:
+    """Dockerd has just been restarted with the certificate in use."""
+    assert needs_renewal(host) == 1
+    before = pid(host)
+    assert (start(host)[0], pid(host)) == (0, before)
 
 
 def test_renewal_by_the_timer_restarts_docker(host: Host) -> None:
@@ -137,8 +142,8 @@ def test_restart_waits_for_its_window(host: Host) -> None:
 def test_restarts_in_a_row_reach_no_start_limit(host: Host) -> None:
     """Docker's own unit allows three in a minute."""
     with drop_in(host, DOCKER, "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=10min"):
-        printed = host.do(f"for n in $(seq 5); do {RESTART} || exit; done")
-    assert printed.count("dockerd was restarted, and passed its check") == 5
+        printed = host.do(f"for n in $(seq 4); do {RESTART} || exit; done")
+    assert printed.count("dockerd was restarted, and passed its check") == 4
 
 
 def test_docker_that_does_not_come_back_is_an_error(host: Host) -> None:

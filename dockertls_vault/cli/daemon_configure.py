@@ -17,11 +17,12 @@ from dockertls_vault.errors import CannotWrite, ConfirmationRequired, InvalidInp
 from dockertls_vault.settings import parsers
 from dockertls_vault.settings.schema import Settings
 
-from . import options, render, speech
+from . import options, render, settled, speech
 from .directories import SERVER_DIRECTORY, docker_cli_directory, state_directory
 from .help import described, examples
 from .options import parsed, with_preferences, with_settings
 from .preferences import Preferences
+from .running import running
 
 if TYPE_CHECKING:
     from dockertls_vault.configure import Change, Outcome
@@ -102,13 +103,17 @@ def configure(
     else:
         change = set_up.set_up(state, _directory(directory), _listens(listen), datetime.now(UTC))
     render.text(_plan(set_up.preview(change)), preferences)
+    warnings: tuple[str, ...] = ()
     if dry_run or not change.plan.steps:
         outcome = set_up.preview(change)
     else:
         _confirm(change, yes=yes)
         client = _client(change, certs)
         outcome = set_up.apply(change, client=client, timeout=limit, now=lambda: datetime.now(UTC))
-    render.show("daemon-configure", outcome, preferences, parts=[_summary(outcome, remove=remove)])
+        if outcome.proofs and outcome.directory is not None:
+            warnings = settled.note_restart(outcome.directory, running(settings, os.environ))
+    summary = _summary(outcome, remove=remove)
+    render.show("daemon-configure", outcome, preferences, parts=[summary], warnings=warnings)
 
 
 def _require_root() -> None:

@@ -10,11 +10,13 @@ import typer
 
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.duration import format_time
-from dockertls_vault.errors import HookFailed, Locked
+from dockertls_vault.errors import DockerTLSError, HookFailed, Locked
 
 from . import restart, speech
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dockertls_vault.credential.layout import Placement
     from dockertls_vault.credential.settle import Running, Settled
 
@@ -30,6 +32,26 @@ def run_hooks(place: Placement, running: Running) -> Settled:
     except Locked:
         logger.warning("another run is renewing %s, and runs its hooks", place.directory)
         return settle.Settled()
+
+
+def note_restart(directory: Path, running: Running) -> tuple[str, ...]:
+    """Note that the daemon of the credential in ``directory`` was set up, and restarted.
+
+    Return a warning if no hook restarts it after a renewal.
+    """
+    from dockertls_vault.credential import condition, reader, settle
+    from dockertls_vault.credential.worker import by_worker
+
+    try:
+        place = reader.locate(directory)
+        settle.note_restart(place, running)
+        is_restarted = settle.commands(by_worker(place, condition.read), running)
+    except DockerTLSError:  # the next renewal restarts it once more, or reports the reason
+        return ()
+    if is_restarted:
+        return ()
+    again = "`dockertls-vault issue server --hook default`"
+    return (f"no hook restarts dockerd after a renewal: {again} does",)
 
 
 def restart_note(place: Placement, running: Running) -> str | None:

@@ -122,9 +122,25 @@ def settle(
         failure = Failure(found.generation, error.command, error.reason, now)
         store.remember(found.place, replace(found.hooks, failure=failure))
         return Settled(failure=failure)
+    _complete(found)
+    return Settled(ran=todo)
+
+
+def note_restart(place: Placement, running: Running) -> None:
+    """Record that the daemon of a credential was just restarted: the default hook need not do it.
+
+    Raises CannotWrite, and Locked if a renewal of the same credential is running.
+    """
+    with store.renewing(place):
+        found = by_worker(place, condition.read)
+        if found.record.hooks is None and not running.common and are_pending(found, running):
+            _complete(found)
+
+
+def _complete(found: Condition) -> None:
+    """Record that nothing is pending any more."""
     end = None if found.due is None else found.due.schedule.end
     store.remember(found.place, State(found.generation, end))
-    return Settled(ran=todo)
 
 
 def _refuse_planted(found: Condition) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.daemon import pickup
-from dockertls_vault.daemon.pickup import Pickup, SetUp
-from dockertls_vault.errors import ConflictingState
+from dockertls_vault.daemon.pickup import Pickup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,22 +30,15 @@ def write(state: Path, content: object) -> str:
     return str(state)
 
 
-def test_set_up_is_read_back(tmp_path: Path) -> None:
-    """What only `--remove` needs is ignored."""
-    assert pickup.read(str(tmp_path)) is None
-    assert pickup.read(write(tmp_path / "state", SET_UP)) == SetUp(
-        "/etc/docker/tls", ("[::]:2376",), Pickup.RESTART
-    )
-
-
 def test_set_up_is_for_one_daemon(tmp_path: Path) -> None:
-    """Other credentials of the host, and those of a host without a set-up, have none."""
+    """It may be in the subdirectory of docker:dind; others have none, nor has another host."""
     ours, other, link = (tmp_path / name for name in ("ours", "other", "link"))
     ours.mkdir()
     link.symlink_to(ours)
     state = write(tmp_path / "state", SET_UP | {"certificates": str(ours)})
     assert pickup.of(state, str(ours)) is Pickup.RESTART
     assert pickup.of(state, str(link)) is Pickup.RESTART
+    assert pickup.of(state, str(ours / "server")) is Pickup.RESTART
     assert pickup.of(state, str(other)) is Pickup.NONE
     assert pickup.of(str(tmp_path / "nowhere"), str(ours)) is Pickup.NONE
 
@@ -60,10 +52,7 @@ def test_set_up_is_for_one_daemon(tmp_path: Path) -> None:
         SET_UP | {"version": 2},
         SET_UP | {"pickup": "prayer"},
         SET_UP | {"certificates": None},
-        SET_UP | {"certificates": ""},
-        SET_UP | {"listen": "[::]:2376"},
-        SET_UP | {"listen": [2376]},
-        {key: value for key, value in SET_UP.items() if key != "listen"},
+        {key: value for key, value in SET_UP.items() if key != "certificates"},
     ],
     ids=str,
 )
@@ -71,6 +60,3 @@ def test_corrupt_set_up_is_not_taken_for_none(content: object, tmp_path: Path) -
     """The restart fails, and says why: the daemon must not silently keep its old certificate."""
     state = write(tmp_path / "state", content)
     assert pickup.of(state, "/etc/docker/tls") is Pickup.RESTART
-    with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt") as failure:
-        pickup.read(state)
-    assert "daemon configure" in failure.value.hint

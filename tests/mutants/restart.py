@@ -14,20 +14,17 @@ _PICKUP: Rows = (
         "RecursionError):\n        return Pickup.NONE",
     ),
     (
-        "a set-up is for one daemon",
-        "or not _is_same(found.certificates, directory)",
-        "",
-    ),
-    (
-        "a link leads to the same daemon",
-        "os.path.realpath(one) == os.path.realpath(other)",
-        "one == other",
-    ),
-    (
-        "a set-up of another version is not understood",
+        "nor is one of another version",
         'if kept["version"] != VERSION:',
         "if False:",
     ),
+    (
+        "a set-up is for one daemon",
+        "if os.path.realpath(directory) in places else Pickup.NONE",
+        "if True else Pickup.NONE",
+    ),
+    ("a link leads to the same daemon", "os.path.realpath(directory) in", "directory in"),
+    ("a server of docker:dind is in a subdirectory", '{certificates}/{_DIND}"', '{certificates}"'),
 )
 _DEFAULT: Rows = (
     (
@@ -36,6 +33,12 @@ _DEFAULT: Rows = (
         "own = ()",
     ),
     ("hooks that were chosen replace the default", "    if own is None:", "    if not own:"),
+    ("a set-up has not run other hooks", "and not running.common and", "and"),
+    (
+        "a set-up has restarted the daemon",
+        "are_pending(found, running):\n            _comp",
+        "False:\n            _comp",
+    ),
 )
 _NEEDED: Rows = (
     (
@@ -67,6 +70,7 @@ _NOTE: Rows = (
         "is Purpose.CLIENT or settle.commands(found, running):",
         "is Purpose.CLIENT:",
     ),
+    ("a set-up warns if nothing restarts the daemon", "    if is_restarted:", "    if True:"),
     ("a client has no daemon", "found.record.request.purpose is Purpose.CLIENT or ", ""),
 )
 
