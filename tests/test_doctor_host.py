@@ -56,7 +56,7 @@ FAULTS = {
 }
 UNDO = f"""\
 rm -f {UNITS}/plain.socket {DROP_IN} /etc/default/docker
-cp /root/daemon.json {JSON}
+cp /opt/daemon.json {JSON}
 touch -d @0 {JSON}
 systemctl daemon-reload
 """
@@ -89,7 +89,7 @@ def host(
     program = packages(wheel, tmp_path_factory.mktemp("program"))
     with running_host(engine, host_image, program) as booted:
         booted.do(SET_UP)
-        booted.do(f"cp {JSON} /root; touch -d @0 {JSON}")
+        booted.do(f"cp {JSON} /opt; touch -d @0 {JSON}")
         yield booted
 
 
