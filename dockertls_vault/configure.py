@@ -19,6 +19,7 @@ from . import stop
 from .daemon import desired, found, plan, served, trial, units
 from .daemon.plan import Host, Now
 from .daemon.record import Records
+from .daemon.steps import discard_staged
 from .docker.engine import Engine
 from .errors import CheckFailed, ConflictingState, DockerTLSError, DockerUnavailable, SetUpFailed
 from .proof import prove
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ENGINE_TIMEOUT = timedelta(seconds=10)
-_LOCAL = 1.0  # seconds to connect to this host itself
 # The states of a node in which dockerd rejects live-restore.
 _SWARM = {"active", "pending", "locked", "error"}
 
@@ -144,6 +144,7 @@ def apply(
             raise ConflictingState(
                 "this host has changed since the plan was made", hint="try again"
             )
+        discard_staged(host.paths)
         if change.served is None:
             _apply(made.steps)
             return replace(preview(change), applied=True)
@@ -189,7 +190,7 @@ def _look_at_files(host: Host, service: Service) -> Now:
         files=found.files(host.daemon_json, host.units),
         record=record,
         is_listening=found.is_listening(),
-        is_open=any(_is_open(each) for each in (record.listen if record else ())),
+        is_held=found.is_held(),
         is_stale=found.is_stale(),
     )
 
@@ -199,19 +200,12 @@ def _name(container: Mapping[str, Any]) -> str:
     return str(names[0]).removeprefix("/")
 
 
-def _is_open(listen: Listen) -> bool:
-    """Tell whether a process listens there."""
-    address = (listen.endpoint.host, listen.port)
-    with suppress(OSError), socket.create_connection(address, _LOCAL):
-        return True
-    return False
-
-
 def _refuse_unusable(listen: Iterable[Listen], before: Now) -> None:
     """Raise ConflictingState unless this host can listen at each of these."""
-    held = before.is_listening or before.is_open  # dockerd keeps its side until it is restarted
+    held = before.is_listening or before.is_held
     ours = before.record.listen if before.record and held else ()
-    problems = [why for each in listen if each not in ours and (why := _obstacle(each))]
+    others = (each for each in listen if not any(map(each.overlaps, ours)))
+    problems = [why for each in others if (why := _obstacle(each))]
     if problems:
         raise ConflictingState(
             "docker cannot listen there", problems=tuple(problems), hint="choose with --listen"
@@ -289,11 +283,8 @@ def _put_back(host: Host, made: Plan) -> None:
     now = _look_at_files(host, found.service())
     with suppress(DockerUnavailable):
         now = replace(now, live_restore=host.engine.info().get("LiveRestoreEnabled") is True)
-    target, steps = plan.undo(host, made, now)
+    steps, last = plan.undo(host, made, now)
     _apply(steps)
     if made.now.service.is_running:
         host.engine.info()
-    if target is None:
-        host.records.remove()
-    else:
-        host.records.write(target)
+    last.apply()

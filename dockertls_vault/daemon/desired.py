@@ -48,6 +48,10 @@ class Listen:
         every = self.address == _EVERY or (self.address == _EVERY_IPV4 and ":" not in other.address)
         return self.port == other.port and (every or self.address == other.address)
 
+    def overlaps(self, other: Listen) -> bool:
+        """Tell whether only one of the two can be open."""
+        return self.includes(other) or other.includes(self)
+
 
 DEFAULT = Listen(_EVERY, DEFAULT_PORT)
 

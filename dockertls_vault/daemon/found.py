@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.docker import flags
 from dockertls_vault.errors import ConfigurationError, MissingDependency
 from dockertls_vault.files import reading
-from dockertls_vault.host import command_line, environment_file, systemd
+from dockertls_vault.host import command_line, environment_file, processes, systemd
 
 from . import units
 
@@ -122,6 +122,14 @@ def is_stale() -> bool:
 def is_listening() -> bool:
     """Tell whether systemd listens at docker-tls.socket."""
     return systemd.state(units.SOCKET).active
+
+
+def is_held() -> bool:
+    """Tell whether the dockerd that runs was started with docker-tls.socket: sd_listen_fds(3)."""
+    (pid,) = systemd.properties(units.SERVICE, "Service", "MainPID")
+    process = processes.read(pid) if pid else None
+    environ = process.environ if process and process.environ else {}
+    return units.SOCKET in environ.get("LISTEN_FDNAMES", "").split(":")
 
 
 def _read(path: Path) -> bytes | None:

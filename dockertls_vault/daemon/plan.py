@@ -61,6 +61,11 @@ class Host:
         """The path of the drop-in for docker.service."""
         return self.units / units.DROP_IN
 
+    @property
+    def paths(self) -> tuple[Path, Path, Path]:
+        """The paths of ``Files``, in their order."""
+        return self.daemon_json, self.socket, self.drop_in
+
 
 @dataclass(frozen=True)
 class Now:
@@ -68,9 +73,9 @@ class Now:
 
     ``live_restore`` is whether it is in effect, None if dockerd does not run; ``in_swarm`` whether
     the host is an active node of one, where dockerd rejects it. ``running`` are the names of the
-    containers that run. ``is_listening`` is whether systemd listens at our socket, ``is_open``
-    whether anybody does at the ports in the record, ``is_stale`` whether systemd has yet to read
-    our files.
+    containers that run. ``is_listening`` is whether systemd listens at our socket, ``is_held``
+    whether dockerd does, which goes on until it is restarted, and ``is_stale`` whether systemd has
+    yet to read our files.
     """
 
     service: Service
@@ -80,7 +85,7 @@ class Now:
     in_swarm: bool = False
     running: tuple[str, ...] = ()
     is_listening: bool = False
-    is_open: bool = False
+    is_held: bool = False
     is_stale: bool = False
 
 
@@ -97,8 +102,7 @@ class Plan:
     @property
     def diffs(self) -> tuple[str, ...]:
         """What changes in each file, as a unified diff."""
-        paths = (self.host.daemon_json, self.host.socket, self.host.drop_in)
-        files = zip(paths, astuple(self.now.files), astuple(self.target), strict=True)
+        files = zip(self.host.paths, astuple(self.now.files), astuple(self.target), strict=True)
         return tuple(_diff(path, *texts) for path, *texts in files if texts[0] != texts[1])
 
     @property
@@ -138,31 +142,34 @@ def remove(host: Host, now: Now) -> Plan:
     if now.record is None:
         return Plan(host, now, now.files, None, ())
     target = Files(taken_back(now.files.daemon_json, now.record), None, None)
-    restart = now.service.is_running and (now.is_listening or now.is_open)
-    paths = (host.daemon_json, host.socket, host.drop_in)
-    steps = (*closing(host, now, target, restart=restart), Forget(host.records, paths))
+    restart = now.service.is_running and (now.is_listening or now.is_held)
+    forget = Forget(host.records, now.record.directories)
+    steps = (*closing(host, now, target, restart=restart), forget)
     return Plan(host, now, target, None, steps)
 
 
-def undo(host: Host, made: Plan, now: Now) -> tuple[Record | None, tuple[Step, ...]]:
-    """Plan the way back from a plan that failed; return also the record that is true then.
+def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
+    """Plan the way back from a plan that failed; the last step is for when dockerd answers again.
 
-    That is back to the set-up before, if that was proven, and else to none.
+    It leads to the set-up before, if that was proven, and else to none.
     """
     before = made.now
     restart = before.service.is_running and (
-        now.live_restore is None or now.is_listening or now.is_open
+        now.live_restore is None or now.is_listening or now.is_held
     )
     if now.live_restore is None and restart:
         # dockerd does not run: containers that live-restore kept are to survive its start, too.
         now = replace(now, live_restore=_live_restore(now.files.daemon_json))
     if before.record is not None and before.record.proven:
-        return before.record, tuple(opening(host, now, before.files, restart=restart))
+        steps = tuple(opening(host, now, before.files, restart=restart))
+        return steps, Keep(host.records, before.record)
     original = before.files.daemon_json
     if before.record is not None:
         original = taken_back(original, before.record)
     target = Files(original, None, None)
-    return None, tuple(closing(host, now, target, restart=restart))
+    made_by_us = now.record.directories if now.record else ()
+    steps = tuple(closing(host, now, target, restart=restart))
+    return steps, Forget(host.records, made_by_us)
 
 
 def opening(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[Step]:
@@ -178,8 +185,10 @@ def opening(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[S
         yield Write(host.drop_in, files.drop_in, target.drop_in)
     if now.is_stale or (files.socket, files.drop_in) != (target.socket, target.drop_in):
         yield ReloadUnits()
-    if now.is_listening and (now.is_stale or files.socket != target.socket):
-        # It is opened anew, with what its file says by now, when docker.service starts.
+    is_proven = now.record is not None and now.record.proven
+    if now.is_listening and (now.is_stale or files.socket != target.socket or not is_proven):
+        # It is opened anew, with what its file says by now, when docker.service starts. After a
+        # kill it may be open with what the file said before.
         yield CloseSocket()
     if restart:
         yield Restart(host.engine)
@@ -188,9 +197,8 @@ def opening(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[S
 def closing(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[Step]:
     """Yield the steps to a target without a socket."""
     files = now.files
-    made = now.record.directories if now.record else ()
     if files.drop_in is not None:
-        yield Write(host.drop_in, files.drop_in, None, made)
+        yield Write(host.drop_in, files.drop_in, None)
     if files.socket is not None:
         yield Write(host.socket, files.socket, None)
     if now.is_stale or (files.drop_in, files.socket) != (None, None):
@@ -213,7 +221,7 @@ def closing(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[S
         yield SwitchLiveRestore(host.engine, on=False)
         written = off
     if written != target.daemon_json:
-        yield Write(host.daemon_json, written, target.daemon_json, made)
+        yield Write(host.daemon_json, written, target.daemon_json)
 
 
 def _record(

@@ -22,6 +22,7 @@ from . import units
 from .desired import LIVE_RESTORE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from dockertls_vault.docker.engine import Engine
@@ -66,33 +67,30 @@ class Keep(Step):
 class Forget(Step):
     """Remove the record, once everything in it has been taken back.
 
-    A run that was killed may have left what it had staged for ``paths``.
+    Of ``directories``, which the set-up made, those that are empty by now are removed, too.
     """
 
     records: Records
-    paths: tuple[Path, ...] = ()
+    directories: tuple[Path, ...]
 
     @property
     def summary(self) -> str:
         return f"remove the record in {self.records.directory}"
 
     def apply(self) -> None:
-        for path in self.paths:
-            _staged(path.resolve()).unlink(missing_ok=True)
+        for directory in self.directories:
+            with suppress(OSError):  # not empty: others use it, too
+                directory.rmdir()
         self.records.remove()
 
 
 @dataclass(frozen=True)
 class Write(Step):
-    """Replace the content of the file at ``path``, None for no file.
-
-    Of ``directories``, those that are empty after the file was removed are removed, too.
-    """
+    """Replace the content of the file at ``path``, None for no file."""
 
     path: Path
     before: bytes | None = field(repr=False)
     after: bytes | None = field(repr=False)
-    directories: tuple[Path, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -136,9 +134,6 @@ class Write(Step):
             with suppress(FileNotFoundError):
                 os.unlink(self.path.name, dir_fd=within)
             os.fsync(within)
-        for directory in self.directories:
-            with suppress(OSError):  # not empty: others use it, too
-                directory.rmdir()
 
 
 @dataclass(frozen=True)
@@ -218,6 +213,13 @@ class Restart(Step):
                 hint=f"see its log: journalctl -u {units.SERVICE}",
             ) from None
         self.engine.info()
+
+
+def discard_staged(paths: Iterable[Path]) -> None:
+    """Remove what a run that was killed had staged for each of these files."""
+    for path in paths:
+        with refusals(path.parent):
+            _staged(path.resolve()).unlink(missing_ok=True)
 
 
 def _staged(path: Path) -> Path:
