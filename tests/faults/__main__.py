@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.harness.images import DEBIANS
 from tests.harness.openbao import running_openbao
 from tests.vault.operator import Operator
 
-from . import kills, policies, races, reader, renewals, signals
+from . import kills, policies, races, reader, renewals, set_ups, signals
 from .hosts import KINDS, ROOT_ONLY
 from .scenarios import BEFORE, WHO
 
@@ -76,6 +77,28 @@ def _renewals(_options: argparse.Namespace) -> list[str]:
     _say(
         f"{counts} kills of `renew`, at system calls, at requests and in hooks, in "
         f"{len(kinds)} scenarios: {len(wrong)} left anything wrong"
+    )
+    return wrong
+
+
+def _daemon(_options: argparse.Namespace) -> list[str]:
+    """Kill the set-up of dockerd, in each of its kinds, on each host."""
+    if os.geteuid() != 0:
+        _say("no set-ups of dockerd: only root can make a Debian host")
+        return []
+    counts, wrong = 0, []
+    for turn, debian in enumerate(DEBIANS):
+        with _scratch() as scratch, set_ups.booted(debian, scratch) as host:
+            for kind in set_ups.KINDS:
+                with _scratch() as root:
+                    # What follows a kill on one host is another thing on the other.
+                    count, problems = set_ups.run(kind, host, root, turn=turn)
+                _say(f"  {count:5} kills: {debian.suite}, {kind}")
+                counts += count
+                wrong += [f"{debian.suite}, {problem}" for problem in problems]
+    _say(
+        f"{counts} kills of `daemon configure`, at system calls and before each child, in "
+        f"{len(set_ups.KINDS)} scenarios: {len(wrong)} left anything wrong"
     )
     return wrong
 
@@ -146,6 +169,7 @@ def _say(line: str) -> None:
 PARTS = {
     "kills": _kills,
     "renewals": _renewals,
+    "daemon": _daemon,
     "reader": _reader,
     "races": _races,
     "policies": _policies,

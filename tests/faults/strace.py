@@ -22,6 +22,8 @@ _CALLS = (
     "removexattr", "fremovexattr", "lremovexattr", "utimensat",
 )
 # fmt: on
+# Calls that start another program.
+_CHILDREN = ("clone", "clone3", "fork", "vfork")
 # 1234 openat(5</tmp/x>, "key.pem", O_WRONLY|O_CREAT|O_EXCL, 0400) = 6</tmp/x/key.pem>
 _LINE = re.compile(r"(?P<pid>\d+) +(?P<name>\w+)\((?P<arguments>.*?)\)? += (?P<result>.*)")
 # 1234 fsync(5</tmp/x> <unfinished ...>
@@ -69,17 +71,26 @@ class Calls:
     hidden: tuple[str, ...]
 
 
-def command(log: Path) -> list[str]:
-    """Return the command that traces into ``log``, with the paths of file descriptors."""
-    strace = shutil.which("strace") or missing("strace is not installed")
-    traced = ",".join(f"?{call}" for call in _CALLS)
-    return [strace, "-f", "-y", "-s", "0", "-o", str(log), "-e", f"trace={traced}"]
+def program() -> Path:
+    """Return the path of strace."""
+    return Path(shutil.which("strace") or missing("strace is not installed"))
 
 
-def changes(log: Path, root: Path, *, varying: bool) -> Calls:
+def command(log: Path, *strace: str) -> list[str]:
+    """Return the command that traces into ``log``, with the paths of file descriptors.
+
+    ``strace`` is how to run it, if it is not here.
+    """
+    traced = ",".join(f"?{call}" for call in (*_CALLS, *_CHILDREN))
+    begin = strace or (str(program()),)
+    return [*begin, "-f", "-y", "-s", "0", "-o", str(log), "-e", f"trace={traced}"]
+
+
+def changes(log: Path, root: Path, *, varying: bool, failed: bool = True) -> Calls:
     """Return the calls in ``log`` that change what is below ``root``.
 
-    ``varying`` is whether generations have other names in each run.
+    ``varying`` is whether generations have other names in each run, ``failed`` whether those that
+    failed are included, although they changed nothing.
     """
     counts: Counter[tuple[str, str, str]] = Counter()
     known: dict[Call, None] = {}
@@ -90,6 +101,8 @@ def changes(log: Path, root: Path, *, varying: bool) -> Calls:
         pid, name = match["pid"], match["name"]
         for place in ("", *dict.fromkeys(_ALL_PLACES.findall(match["arguments"]))):
             counts[pid, name, place] += 1
+        if match["result"].startswith("-1 ") and not failed:
+            continue
         if place := _changes(match, root):
             alike = _alike(place, root, varying=varying)
             counted = "" if _ANY in alike else place
@@ -100,6 +113,22 @@ def changes(log: Path, root: Path, *, varying: bool) -> Calls:
                 continue
             known[Call(name, alike, nth)] = None
     return Calls(tuple(known), tuple(hidden))
+
+
+def children(log: Path) -> list[tuple[str, int]]:
+    """Return the calls in ``log`` that start another program: each name, and which one it is.
+
+    They are those of the first thread.
+    """
+    lines = _lines(log)
+    names = [match["name"] for match in lines if match["pid"] == lines[0]["pid"]]
+    counts: Counter[str] = Counter()
+    found = []
+    for name in names:
+        if name in _CHILDREN:
+            counts[name] += 1
+            found.append((name, counts[name]))
+    return found
 
 
 def _alike(place: str, root: Path, *, varying: bool) -> str:

@@ -242,7 +242,7 @@ def _python_tree(scratch: Path) -> bytes:
     files |= _below(Path(pip.__file__).parent, f"{place}/site-packages/pip")
     files |= _below(wheels, "/wheels")
     # The libraries that the wheels are linked with, which Debian's image has.
-    linked = _libraries(Path(sysconfig.get_path("platlib")).rglob("*.so"))
+    linked = libraries(Path(sysconfig.get_path("platlib")).rglob("*.so"))
     return tree(files | {library: Path(library) for library in linked})
 
 
@@ -285,7 +285,7 @@ def _below(directory: Path, place: str) -> dict[str, Path]:
 
 def tree(files: dict[str, Path], entrypoint: str = "") -> bytes:
     """Return a tar archive of ``files``, by their paths in the image, with their libraries."""
-    files |= {library: Path(library) for library in _libraries(files.values())}
+    files |= {library: Path(library) for library in libraries(files.values())}
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", dereference=True) as tar:
         for place in ("tmp", "run", "var/run", "var/lib", "etc", "root"):
@@ -301,7 +301,7 @@ def tree(files: dict[str, Path], entrypoint: str = "") -> bytes:
     return archive.getvalue()
 
 
-def _libraries(programs: Iterable[Path]) -> set[str]:
+def libraries(programs: Iterable[Path]) -> set[str]:
     """Return the shared libraries and the loader, as listed by ldd; none for a script."""
     found: set[str] = set()
     for program in programs:
