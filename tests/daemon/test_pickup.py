@@ -49,7 +49,7 @@ def test_set_up_is_for_one_daemon(tmp_path: Path) -> None:
         "",
         "[]",
         "[" * 10**5,
-        SET_UP | {"version": 2},
+        SET_UP | {"version": 2, "certificates": "/elsewhere"},
         SET_UP | {"pickup": "prayer"},
         SET_UP | {"certificates": None},
         {key: value for key, value in SET_UP.items() if key != "certificates"},
