@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -475,7 +476,7 @@ def test_daemon_in_a_container_is_diagnosed_there(daemon: Daemon) -> None:
         check=True,
     )
     assert "Result.UNKNOWN" in inside.stdout
-    assert "runs in another container" in inside.stdout
+    assert "sees other files or network addresses" in inside.stdout
 
 
 def test_ordinary_user_is_told_what_needs_root(
@@ -565,3 +566,13 @@ def test_wrong_settings_of_vault_do_not_prevent_a_diagnosis(
     (row,) = (each for each in checks if each["check"] == "clock")
     assert row["result"] == clock[0]
     assert clock[1] in row["summary"]
+
+
+def test_each_check_is_in_the_guide_and_in_the_reference() -> None:
+    """With what it finds, in the order of the report."""
+    identifiers = [each.identifier for each in Check]
+    guide = (ROOT / "docs" / "how-to" / "diagnose.md").read_text()
+    reference = (ROOT / "docs" / "reference" / "json.md").read_text()
+    assert f"in this order: {', '.join(f'`{name}`' for name in identifiers)} |" in reference
+    with_findings = [name for name in identifiers if name != "sockets"]
+    assert re.findall(r"^\| `([a-z-]+)` \| [^0-9]", guide, re.MULTILINE) == with_findings

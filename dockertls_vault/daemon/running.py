@@ -62,8 +62,8 @@ def judge(search: Search) -> CheckResult:
         return Check.PROCESS.found(
             Result.UNKNOWN,
             shown,
-            "it runs in another container, with files and addresses of its own",
-            "run `dockertls-vault daemon doctor` there",
+            "it sees other files or network addresses than this process, as in a container",
+            "run `dockertls-vault daemon doctor` in its namespaces",
         )
     return Check.PROCESS.found(Result.OK, shown)
 

@@ -56,7 +56,7 @@ def judge_environment(
         problems.append(
             (
                 f"DOCKER_TLS_VERIFY={verify} turns TLS on",
-                "any value turns it on, but an empty one: docker checks only whether it is set",
+                "any value but an empty one does: docker checks only whether it is set",
                 "unset DOCKER_TLS_VERIFY, or set it to 1",
             )
         )

@@ -56,8 +56,9 @@ def judge_keys(
     if found:
         order = list(Result)
         result = max((each[0] for each in found), key=order.index)
-        texts = ["; ".join(dict.fromkeys(part)) for part in list(zip(*found, strict=True))[1:]]
-        return Check.KEYS.found(result, *texts)
+        summaries, reasons, remedies = list(zip(*found, strict=True))[1:]
+        texts = ("; ".join(dict.fromkeys(part)) for part in (reasons, remedies))
+        return Check.KEYS.found(result, summaries, *texts)
     if unknown:
         return Check.KEYS.skipped("; ".join(unknown))
     if not keys:
@@ -75,7 +76,7 @@ def _of_key(key: Access) -> tuple[Result, str, str, str] | None:
             f"{_names(key.others)} can read {key.path}",
             "whoever has the CA's key is root on every host that trusts it"
             if is_cas
-            else "whoever has the key can act as its owner",
+            else "with a server's key, anyone can pose as the daemon; a client's is root on it",
             _remove(key.others, path) + ", and replace the key, which may have been read",
         )
     if is_cas:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ RELOADED = frozenset(
         "shutdown-timeout",
     }
 )
+# Where systemd starts a service, unless its unit says otherwise.
+_WORKING_DIRECTORY = PurePosixPath("/")
 _ALL_FOUR = "set tlsverify, tlscacert, tlscert and tlskey in daemon.json, and restart dockerd"
 _STRANGERS = ACCEPTS_STRANGERS[Engine.DOCKER].reason
 
@@ -72,8 +75,8 @@ def in_force(
 
     def path(flag: str | None, key: str, default: str) -> PurePosixPath | None:
         found = flag or values.get(key)
-        if isinstance(found, str) and found:
-            return PurePosixPath(found)
+        if isinstance(found, str) and found and _is_name(found):
+            return _WORKING_DIRECTORY / found
         return folder / default if by_flag else None
 
     verify = values.get("tlsverify", flags.tlsverify)
@@ -223,4 +226,13 @@ def _given(flags: Flags) -> dict[str, bool]:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else ()
+    texts = map(str, value) if isinstance(value, list) else ()
+    return tuple(text for text in texts if _is_name(text))
+
+
+def _is_name(text: str) -> bool:
+    """Tell whether the system can have a file of this name: JSON has texts that it cannot."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False

@@ -59,7 +59,7 @@ def judged(
         (judged(OPEN, unknown=("needs root: /x",)), "error", "every user can read /tls/server"),
         (judged(OF_A_CA), "warning", "the key of a CA is on this host: /tls/ca-key.pem"),
         (judged(Access(OF_A_CA.path, (READ,))), "critical", "every user can read /tls/ca-key"),
-        (judged(OPEN, OF_A_CA), "error", "; the key of a CA is on this host"),
+        (judged(OPEN, OF_A_CA), "error", "\nthe key of a CA is on this host"),
         (
             judged(KEY, directories=(Access(Path("/tls"), (WRITE,)),)),
             "error",

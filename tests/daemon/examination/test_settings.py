@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dockertls_vault.daemon.examination import settings
+from dockertls_vault.daemon.examination import settings, sockets
 from dockertls_vault.docker import flags
 
 if TYPE_CHECKING:
@@ -66,6 +69,27 @@ def test_hosts_and_live_restore_come_from_both_places() -> None:
     assert not found.live_restore
     assert in_force("--live-restore").live_restore
     assert in_force(hosts="tcp://x").hosts == ()
+
+
+TEXT = st.text(st.characters(), max_size=3) | st.just("tcp://[::1")
+JSON = st.none() | st.booleans() | st.integers() | TEXT | st.lists(TEXT | st.none(), max_size=2)
+KEYS = ["hosts", "tls", "tlsverify", "tlscacert", "tlscert", "tlskey", "live-restore"]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JSON))
+def test_any_values_give_settings_that_the_system_can_use(values: dict[str, Any]) -> None:
+    """Also of a file that dockerd would reject, or that somebody made to break us."""
+    found = settings.in_force(flags.Flags(), values, {})
+    for text in (found.tlscacert, found.tlscert, found.tlskey, *found.hosts):
+        assert text is None or b"\0" not in os.fsencode(text)
+    assert settings.judge_clash(flags.Flags(), values, "/d.json").result == "ok"
+    sockets.configured(found.hosts, found.hosts, tls=found.tls)
+
+
+def test_relative_paths_are_those_of_the_service() -> None:
+    """The root directory is that of a service of systemd."""
+    assert str(in_force(tlsverify=True, tlscacert="tls/ca.pem").tlscacert) == "/tls/ca.pem"
+    assert in_force(tlsverify=True, tlscacert="a\0b").tlscacert is None
 
 
 OURS, PUBLIC = name("ours"), name("public")
