@@ -1,17 +1,18 @@
-"""Who is connected to a TCP port of this host, as the kernel knows it: proc(5), /proc/net/tcp."""
+"""Who is connected to a TCP port of this host, as /proc shows it (proc_net_tcp, proc(5))."""
 
 from __future__ import annotations
 
-import ipaddress
-import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .listening import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-_ESTABLISHED, _LISTEN = "01", "0A"
+_ESTABLISHED, _LISTEN = "01", "0A"  # include/net/tcp_states.h
 
 
 def peers(port: int) -> tuple[str, ...] | None:
@@ -32,21 +33,11 @@ def parse(lines: Iterable[str], port: int) -> tuple[str, ...] | None:
         if state == _LISTEN:
             listens = True
         elif state == _ESTABLISHED:
-            found.append(_address(remote.partition(":")[0]))
+            found.append(address_of(remote.partition(":")[0]))
     return tuple(found) if listens else None
 
 
 def _lines() -> Iterator[str]:
     for table in _TABLES:
-        try:
-            yield from table.read_text("ascii").splitlines()
-        except FileNotFoundError:  # without IPv6
-            continue
-
-
-def _address(digits: str) -> str:
-    """Return the address that the kernel prints as 32-bit words in the byte order of the host."""
-    words = (int(digits[at : at + 8], 16) for at in range(0, len(digits), 8))
-    address = ipaddress.ip_address(b"".join(word.to_bytes(4, sys.byteorder) for word in words))
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+        with suppress(FileNotFoundError), table.open(encoding="ascii") as lines:  # without IPv6
+            yield from lines

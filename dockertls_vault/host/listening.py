@@ -69,11 +69,11 @@ def parse(table: str) -> list[tuple[str, Listener]]:
         with suppress(IndexError, ValueError, struct.error):
             if fields[3] == _LISTEN:
                 address, _, port = fields[1].partition(":")
-                found.append((fields[9], Listener(_address(address), int(port, 16))))
+                found.append((fields[9], Listener(address_of(address), int(port, 16))))
     return found
 
 
-def _address(text: str) -> str:
+def address_of(text: str) -> str:
     """Return an address from its hexadecimal 32-bit words in the byte order of this machine."""
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     address = ip_address(struct.pack(f"={len(words)}I", *words))

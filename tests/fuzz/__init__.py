@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import answers, certificates, chains, daemon, directory, settings, tick
+from . import answers, certificates, chains, daemon, directory, log, settings, tick
 
 if TYPE_CHECKING:
     from .border import Border
 
 BORDERS: dict[str, Border[Any]] = {
     module.BORDER.name: module.BORDER
-    for module in (settings, answers, certificates, chains, daemon, directory, tick)
+    for module in (settings, answers, certificates, chains, daemon, directory, log, tick)
 }

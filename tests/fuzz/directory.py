@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault import rollback
+from dockertls_vault.certificate.also_trusted import AlsoTrusted
 from dockertls_vault.certificate.certificate import certificates_pem
 from dockertls_vault.certificate.keys import private_key_pem
 from dockertls_vault.certificate.names import Names
@@ -47,6 +48,8 @@ _LINKS = {
     "server-cert.pem": f"{_PRIVATE}/current/cert.pem",
     "server-key.pem": f"{_PRIVATE}/current/key.pem",
 }
+_ALSO = AlsoTrusted(ROOT.certificate, NOW + timedelta(days=30))
+_RECORD = Record(REQUEST, Layout.DOCKER, also_trusted=(_ALSO,))
 _RUNNING = Running({}, timedelta(minutes=1))
 _ASKING = Asking(None, Names, timedelta(seconds=1))
 _LIMITS = Limits(Threshold(0.2), Threshold(0.1))
@@ -82,11 +85,7 @@ def _change(random: Random) -> _Change:
     path = random.choice((_REQUEST, random.choice(paths)))
     kinds = ("bytes", "bytes", "bytes", "link", "fifo", "directory", "large", "nothing")
     was = _files().get(path) or b""
-    content = (
-        of_json(random, to_json(Record(REQUEST, Layout.DOCKER)))
-        if path == _REQUEST
-        else of_bytes(random, was)
-    )
+    content = of_json(random, to_json(_RECORD)) if path == _REQUEST else of_bytes(random, was)
     return _Change(path, random.choice(kinds), content, random.choice(_TARGETS))
 
 
@@ -96,8 +95,7 @@ def _make(directory: Path) -> None:
         (directory / name).write_bytes(content)
     for name, target in _LINKS.items():
         (directory / name).symlink_to(target)
-    record = Record(REQUEST, Layout.DOCKER)
-    (directory / _REQUEST).write_text(json.dumps(to_json(record)))
+    (directory / _REQUEST).write_text(json.dumps(to_json(_RECORD)))
 
 
 def _put(change: _Change, directory: Path) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _GENERATION = "20270101T000000.000000Z-0d"
 _RECORD = Record(REQUEST, Layout.DOCKER, hooks=(("true",),), window=parse_window("Sat 02:00-04:00"))
-_DUE = Due(plan(NOW, NOW + timedelta(days=7), "a"))
+_DUE = Due(plan(NOW, NOW + timedelta(days=7), "a"), trusted_until=NOW + timedelta(days=1))
 _STATE = hooks.State("another", NOW + timedelta(days=7))
 _FILES = {
     REQUEST_NAME: to_json(_RECORD),

@@ -1,0 +1,50 @@
+"""Lines of the journal, which contain what a stranger made dockerd write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockertls_vault import clients
+from dockertls_vault.host import journal
+
+from .border import Border
+from .mutations import of_bytes, of_json, of_text
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from dockertls_vault.clients import Refused
+
+_FROM = "http: TLS handshake error from "
+_MESSAGES = (
+    f"{_FROM}10.0.0.5:44044: tls: client didn't provide a certificate\n",
+    f"{_FROM}[2001:db8::5]:1: remote error: tls: bad certificate",
+    f"{_FROM}[::ffff:10.0.0.5]:1: x509: certificate signed by unknown authority",
+    "Started docker.service.",
+    "Suppressed 525 messages from docker.service",
+)
+_IDS = ("39f53479d3a045ac8e11786248231fbf", "a596d6fe7bfa4994828e72309e95d61e", None)
+
+
+def _draw(random: Random) -> list[bytes]:
+    return [_line(random) for _ in range(random.choice((1, 2, 5)))]
+
+
+def _line(random: Random) -> bytes:
+    message = random.choice(_MESSAGES)
+    entry = {
+        "__REALTIME_TIMESTAMP": "1795786346487256",
+        "MESSAGE": of_text(random, message) if random.random() < 0.5 else message,
+        "MESSAGE_ID": random.choice(_IDS),
+        "N_DROPPED": "525",
+    }
+    raw = of_json(random, entry)
+    return of_bytes(random, raw) if random.random() < 0.1 else raw
+
+
+def _cross(lines: list[bytes]) -> tuple[Refused, ...]:
+    log = journal.parse(lines)
+    return () if log is None else clients.summarize(log)
+
+
+BORDER = Border("log", _draw, _cross)
