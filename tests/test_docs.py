@@ -39,6 +39,7 @@ from dockertls_vault.certificate import certificate as certificates
 from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import causes, history, hooks, layout, settle, store
 from dockertls_vault.credential.record import Record
+from dockertls_vault.daemon import printed
 from dockertls_vault.docker import refusals
 from dockertls_vault.docker.diagnosis import report, wire
 from dockertls_vault.docker.handshake import outcome
@@ -128,6 +129,7 @@ RESULTS = {
     "ca-init": bootstrap.Bootstrapped,
     "check": report.Report,
     "daemon-configure": configure.Outcome,
+    "daemon-print": printed.Printed,
     "daemon-doctor": doctor.Diagnosis,
     "daemon-restart": restart_daemon.Restarted,
     "daemon-clients": clients.Clients,

@@ -45,6 +45,7 @@ NOT_RUN = {
     "sudo dockerd --validate ": "Debian 12's dockerd does not know the option",
     "sudo -E dockertls-vault issue server --hook ": "likewise; tests/test_issue_again.py has hooks",
     "docker run --privileged ": "tests/test_end_to_end.py runs docker:dind",
+    "docker compose up ": "tests/daemon/test_printed.py runs the file",
     "docker build --tag dockertls-vault .": "tests/test_image.py builds and runs the image",
     "docker run --rm ": "likewise",
     "dockertls-vault check tcp://localhost:2376 --certs ./certs": "tests/test_end_to_end.py does",
@@ -52,7 +53,6 @@ NOT_RUN = {
     "bao write auth/jwt/config ": "GitHub cannot be reached from every machine",
     "bao write auth/gitlab/config ": "there is no such GitLab",
     "kubectl ": "there is no cluster",
-    "sudo dockertls-vault daemon doctor": "tests/test_doctor.py diagnoses daemons, and a host",
     "bao delete dockertls/issuer/ID": "the reader puts in which one",
 }
 TUTORIAL = "docs/tutorial/first-light.md"

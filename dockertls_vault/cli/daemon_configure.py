@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.daemon.printed import Form
 from dockertls_vault.daemon.units import SERVICE
 from dockertls_vault.duration import parse_duration
 from dockertls_vault.errors import CannotWrite, ConfirmationRequired, InvalidInput
 from dockertls_vault.settings import parsers
 from dockertls_vault.settings.schema import Settings
 
-from . import options, render, settled, speech
+from . import daemon_print, options, render, settled, speech
 from .directories import SERVER_DIRECTORY, docker_cli_directory, state_directory
 from .help import described, examples
 from .options import parsed, with_preferences, with_settings
@@ -34,6 +35,7 @@ EXAMPLES = examples(
     "sudo dockertls-vault daemon configure --dry-run",
     "sudo dockertls-vault daemon configure --listen 10.0.0.7 --listen [2001:db8::7]:2376",
     "sudo dockertls-vault daemon configure --remove",
+    "dockertls-vault daemon configure --print compose --dir ./certs",
 )
 
 
@@ -76,6 +78,14 @@ def configure(
     remove: Annotated[
         bool, typer.Option("--remove", help="Take back what the set-up added, and nothing else.")
     ] = False,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--print",
+            metavar="|".join(Form),
+            help="Print what to paste where this host has no systemd; nothing is read or changed.",
+        ),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Apply the plan without asking for confirmation.")
     ] = False,
@@ -94,11 +104,15 @@ def configure(
     """
     from dockertls_vault import configure as set_up
 
+    if form is not None:
+        _refuse({"--remove": remove, "--certs": certs, "--dry-run": dry_run}, "--print")
+        daemon_print.show(form, _directory(directory), _listens(listen), preferences)
+        return
     _require_root()
     limit = parsed("--timeout", parse_duration, timeout)
     state = state_directory(settings, os.environ)
     if remove:
-        _refuse_with_remove({"--dir": directory, "--listen": listen, "--certs": certs})
+        _refuse({"--dir": directory, "--listen": listen, "--certs": certs}, "--remove")
         change = set_up.take_back(state)
     else:
         change = set_up.set_up(state, _directory(directory), _listens(listen), datetime.now(UTC))
@@ -124,10 +138,10 @@ def _require_root() -> None:
     systemd.require_running()
 
 
-def _refuse_with_remove(others: dict[str, object]) -> None:
+def _refuse(others: dict[str, object], chosen: str) -> None:
     for flag, value in others.items():
         if value:
-            raise InvalidInput(f"{flag} cannot be combined with --remove")
+            raise InvalidInput(f"{flag} cannot be combined with {chosen}")
 
 
 def _directory(given: str | None) -> Path:

@@ -36,7 +36,12 @@ class Listen:
     @property
     def stream(self) -> str:
         """The value of ListenStream=; a port alone also works on a host without IPv6."""
-        return str(self.port) if self.address == _EVERY else str(self)
+        return str(self.port) if self.is_every else str(self)
+
+    @property
+    def is_every(self) -> bool:
+        """Whether it is every address of the host, of both families."""
+        return self.address == _EVERY
 
     @property
     def endpoint(self) -> Endpoint:

@@ -45,7 +45,7 @@ def load(directory: Path, now: datetime) -> Served:
     Raises ConflictingState if there is none, and VerificationError with all that is wrong with it.
     """
     whole = absolute(directory)
-    ca, cert, key = paths = _paths(whole)
+    ca, cert, key = files = paths(whole)
     try:
         roots = load_certificates(reading.read(ca))
         leaf, *_ = load_certificates(reading.read(cert))
@@ -57,10 +57,14 @@ def load(directory: Path, now: datetime) -> Served:
         raise VerificationError(
             f"{cert} cannot be used", problems, hint=f"nothing was changed; {_ISSUE}"
         )
-    return Served(paths, leaf, roots)
+    return Served(files, leaf, roots)
 
 
-def _paths(directory: Path) -> tuple[Path, Path, Path]:
+def paths(directory: Path) -> tuple[Path, Path, Path]:
+    """Return the public paths of the server credential in ``directory``, in either layout.
+
+    Raises ConflictingState if there is none.
+    """
     for names, place in (
         (SERVER_NAMES, directory),
         (public_names(Purpose.SERVER, Layout.DIND), directory / Purpose.SERVER),

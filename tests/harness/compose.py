@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
+import yaml  # type: ignore[import-untyped] # it comes without types
 from pytest_docker.plugin import DockerComposeExecutor, Services
 
 from .dockerd import SEARCH_PATH
@@ -67,7 +69,27 @@ class Compose:
         executor = DockerComposeExecutor(f"{command} {self.command}", str(_FILE), project)
         try:
             executor.execute("up -d dind")
-            yield _serving_tls(executor)
+            yield _serving_tls(executor, "dind")
+        finally:
+            executor.execute("down -v -t 10")
+
+    @contextmanager
+    def running(self, text: str, service: str, scratch: Path) -> Iterator[Endpoint]:
+        """Run the file ``text``, with the image and the privileges of our dind for ``service``.
+
+        Raises ServerFailed, with its log, if it does not serve TLS in time.
+        """
+        ours = yaml.safe_load(_FILE.read_text())["services"]["dind"]
+        here = {name: ours[name] for name in ("image", "privileged", "cap_add", "security_opt")}
+        files = {"printed": text, "here": json.dumps({"services": {service: here}})}
+        for name, content in files.items():
+            (scratch / name).write_text(content)
+        paths = [str(scratch / name) for name in files]
+        project = f"dockertls-printed-{os.getpid()}-{time.monotonic_ns()}"
+        executor = DockerComposeExecutor(self.command, paths, project)
+        try:
+            executor.execute("up -d")
+            yield _serving_tls(executor, service)
         finally:
             executor.execute("down -v -t 10")
 
@@ -143,23 +165,23 @@ def environment(**variables: str) -> str:
     return shlex.join(["env", *(f"{name}={value}" for name, value in variables.items())])
 
 
-def _serving_tls(executor: DockerComposeExecutor) -> Endpoint:
-    """Return the published address of the service dind once it serves TLS."""
+def _serving_tls(executor: DockerComposeExecutor, service: str) -> Endpoint:
+    """Return the published address of ``service`` once it serves TLS."""
     deadline = time.monotonic() + LIMIT
     while True:
-        endpoint = _published(executor)
+        endpoint = _published(executor, service)
         if endpoint is not None and _serves_tls(endpoint):
             return endpoint
         running = executor.execute("ps --services --filter status=running").decode().split()
-        if "dind" not in running or time.monotonic() > deadline:
-            log = executor.execute("logs --no-color dind").decode(errors="replace")
-            raise ServerFailed(f"dind does not serve TLS:\n{log}")
+        if service not in running or time.monotonic() > deadline:
+            log = executor.execute(f"logs --no-color {service}").decode(errors="replace")
+            raise ServerFailed(f"{service} does not serve TLS:\n{log}")
         time.sleep(_PAUSE)
 
 
-def _published(executor: DockerComposeExecutor) -> Endpoint | None:
-    """Return the published address of the service dind; None if its container has exited."""
-    answer = executor.execute(f"port dind {_TLS_PORT}", success_codes=(0, 1)).decode()
+def _published(executor: DockerComposeExecutor, service: str) -> Endpoint | None:
+    """Return the published address of ``service``; None if its container has exited."""
+    answer = executor.execute(f"port {service} {_TLS_PORT}", success_codes=(0, 1)).decode()
     found = re.search(rf"^{re.escape(_ADDRESS)}:(\d+)$", answer, re.MULTILINE)
     return Endpoint(_ADDRESS, int(found[1])) if found else None
 

@@ -92,7 +92,7 @@ def running_host(engine: Engine, image: str, program: Path) -> Iterator[Host]:
     run = ["run", "--detach", "--name", name, "--hostname", "worker", "--network", "none"]
     run += ["--tmpfs", "/run", "--tmpfs", "/tmp", "--env", "container=docker"]  # noqa: S108 - the container's
     run += ["--volume", "/var/lib/docker", "--volume", f"{program}:/new:ro", "--volume", bao]
-    engine.docker(*run, *_rights(engine), image, "sh", "-c", _BOOT)
+    engine.docker(*run, "--cgroupns", "private", *rights(engine), image, "sh", "-c", _BOOT)
     host = Host(engine, name)
     try:
         wait_until(lambda: host.run("systemctl is-system-running")[1].strip() == "running")
@@ -124,12 +124,11 @@ def packages(wheel: Path, directory: Path, debian: Debian = BOOKWORM) -> Path:
     return directory
 
 
-def _rights(engine: Engine) -> list[str]:
-    """Return the options that let systemd run there, also if the machine forbids --privileged."""
-    options = ["--cgroupns", "private"]
+def rights(engine: Engine) -> list[str]:
+    """Return the options for a Docker in a container, also if the machine forbids --privileged."""
     if engine.allows_privileged:
-        return [*options, "--privileged"]
-    options += [part for name in _CAPABILITIES for part in ("--cap-add", name)]
+        return ["--privileged"]
+    options = [part for name in _CAPABILITIES for part in ("--cap-add", name)]
     for unconfined in ("seccomp", "apparmor"):
         options += ["--security-opt", f"{unconfined}=unconfined"]
     return options

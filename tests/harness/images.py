@@ -39,8 +39,8 @@ _ELF = b"\x7fELF"
 _PULL_LIMIT = 180.0  # seconds; without a network it fails in one
 # fmt: off
 _PROGRAMS = (
-    "dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker-init", "docker-proxy",
-    "iptables", "ip6tables", "openssl", "sh",
+    "docker", "dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker-init",
+    "docker-proxy", "iptables", "ip6tables", "openssl", "sh",
 )
 # fmt: on
 _ROOT = Path(__file__).parents[2]
@@ -66,10 +66,11 @@ _HOST_PACKAGES = (
 # fmt: on
 _SYSTEMD = 'CMD ["/lib/systemd/systemd"]'
 _LEFT_OUT = frozenset({"__pycache__", "dist-packages", "site-packages", "test"})
-# As the entrypoint of docker:dind does if it finds server certificates.
+# As the entrypoint of docker:dind does with a command, and if it finds server certificates.
 _ENTRYPOINT = """\
 #!/bin/sh
 set -eu
+test "${1:-}" != dockerd || exec "$@"
 tls=$DOCKER_TLS_CERTDIR/server
 openssl verify -CAfile "$tls/ca.pem" "$tls/cert.pem"
 exec dockerd --host=unix:///var/run/docker.sock --host=tcp://0.0.0.0:2376 --tlsverify \

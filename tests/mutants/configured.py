@@ -67,7 +67,16 @@ _COMMAND_LINE: Rows = (
         "words(word)",
     ),
 )
+_PRINTED: Rows = (
+    ("the Unix socket is kept", "hosts = (UNIX_SOCKET, ", "hosts = (*(), "),
+    ("clients are verified", '        "--tlsverify",\n', '        "--tls",\n'),
+    ("a path of Compose has no variables", '.replace("$", "$$")', ""),
+    ("a secret is made of regular files", "{file.parent / link(name)}", "{file}"),
+    ("an address is no port of a service", "        if not listen.is_every:", "        if False:"),
+    ("a file that exists is kept", "set -eC\n", "set -e\n"),
+)
 TABLE: Table = {
+    "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
     "docker/flags.py": ("docker/test_flags.py", _FLAGS),
     "docker/engine.py": ("docker/test_engine.py", _ENGINE),

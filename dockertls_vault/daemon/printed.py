@@ -1,0 +1,279 @@
+"""What to paste where `daemon configure` does not reach: dockerd by hand, in containers; pure.
+
+Each form names all four TLS settings: without tlscacert, dockerd accepts the clients of every
+public CA. Those for docker:dind give dockerd's whole command line, because without one, dind serves
+plaintext on port 2375 as soon as a file is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from dockertls_vault.credential.naming import GENERATION_NAMES, link
+from dockertls_vault.docker.endpoint import DEFAULT_PORT
+from dockertls_vault.errors import InvalidInput
+
+from . import desired, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .desired import Listen
+
+UNIX_SOCKET = "unix:///var/run/docker.sock"
+DAEMON_JSON = Path("/etc/docker/daemon.json")
+_UNITS = Path("/etc/systemd/system")
+# In a container, every address of its own network; the published port decides who reaches it.
+_IN_CONTAINER = f"tcp://0.0.0.0:{DEFAULT_PORT}"
+_MOUNTED = PurePosixPath("/certs")
+# Neither a plain scalar of YAML 1.1 that means something else, nor one that needs quotes.
+_PLAIN = re.compile(r"(/|--|[a-z]+:///)[A-Za-z0-9/._:=-]*[A-Za-z0-9/]")
+
+
+class Form(StrEnum):
+    """What is printed."""
+
+    FLAGS = "flags"
+    COMPOSE = "compose"
+    SYSTEMD = "systemd"
+    DAEMON_JSON = "daemon-json"
+    KUBERNETES = "kubernetes"
+
+
+_RESTART = "dockerd reads its certificate only when it starts: restart it after each renewal"
+_HOSTS = (
+    "dockerd rejects `hosts` together with -H, which the packages' docker.service passes: "
+    "use --print systemd there"
+)
+_CONFIGURE = (
+    "`sudo dockertls-vault daemon configure` does this, adapts to the settings that are there, "
+    "and checks the result"
+)
+_SWARM = (
+    "`docker stack deploy` ignores `privileged`, without which dind does not start: "
+    "set up the nodes themselves, with --print systemd"
+)
+_REPLACE = (
+    "after each renewal, replace the secret (`--dry-run=client -o yaml | kubectl apply -f -`), "
+    "then `kubectl rollout restart statefulset/docker`"
+)
+_NOTES = {
+    Form.FLAGS: ("dockerd rejects a setting that is in daemon.json, too", _RESTART),
+    Form.COMPOSE: ("after each renewal, `docker compose restart docker`", _SWARM),
+    Form.SYSTEMD: (_CONFIGURE,),
+    Form.DAEMON_JSON: (f"add these settings to {DAEMON_JSON}", _HOSTS, _RESTART),
+    Form.KUBERNETES: (_REPLACE,),
+}
+
+
+@dataclass(frozen=True)
+class Printed:
+    """The ``text`` to paste, and ``notes`` about it: what it does not do by itself."""
+
+    form: Form
+    text: str
+    notes: tuple[str, ...]
+
+
+def fill_in(
+    form: Form, directory: Path, files: Sequence[Path], listens: Sequence[Listen]
+) -> Printed:
+    """Return the text of ``form``.
+
+    ``files`` are the absolute public paths of ca.pem, certificate and key below ``directory``.
+    Raises InvalidInput for an address if the form only has ports.
+    """
+    hosts = (UNIX_SOCKET, *(f"tcp://{listen}" for listen in listens))
+    match form:
+        case Form.FLAGS:
+            text = _lines(map(shlex.quote, _flags(files, hosts)))
+        case Form.DAEMON_JSON:
+            text = _daemon_json(files, hosts)
+        case Form.SYSTEMD:
+            text = _systemd(files, listens)
+        case Form.COMPOSE:
+            text = _compose(directory, files, listens)
+        case Form.KUBERNETES:
+            text = _kubernetes(files, listens)
+    return Printed(form, text, _NOTES[form])
+
+
+def _flags(files: Iterable[Path | PurePosixPath], hosts: Iterable[str]) -> list[str]:
+    ca, cert, key = files
+    return [
+        "dockerd",
+        *(f"--host={host}" for host in hosts),
+        "--tlsverify",
+        f"--tlscacert={ca}",
+        f"--tlscert={cert}",
+        f"--tlskey={key}",
+    ]
+
+
+def _lines(words: Iterable[str]) -> str:
+    """Return a command on lines of its own for each of the ``words``, which a shell can read."""
+    return " \\\n    ".join(words) + "\n"
+
+
+def _daemon_json(files: Sequence[Path], hosts: Sequence[str] = ()) -> str:
+    settings = desired.settings(files, live_restore=True)
+    return json.dumps(({"hosts": list(hosts)} if hosts else {}) | dict(settings), indent=2) + "\n"
+
+
+def _systemd(files: Sequence[Path], listens: Sequence[Listen]) -> str:
+    drop_in = _UNITS / units.DROP_IN
+    return _SYSTEMD.format(
+        directories=f"{DAEMON_JSON.parent} {drop_in.parent}",
+        files="".join(
+            f"cat >{path} <<'END'\n{text}END\n"
+            for path, text in (
+                (DAEMON_JSON, _daemon_json(files)),
+                (_UNITS / units.SOCKET, units.socket(listens).decode()),
+                (drop_in, units.drop_in(DAEMON_JSON).decode()),
+            )
+        ),
+        service=units.SERVICE,
+    )
+
+
+def _compose(directory: Path, files: Sequence[Path], listens: Sequence[Listen]) -> str:
+    mounted = [_MOUNTED / file.relative_to(directory) for file in files]
+    return _COMPOSE.format(
+        command=_list(_flags(mounted, (UNIX_SOCKET, _IN_CONTAINER)), indent=6),
+        # Compose replaces variables.
+        source=_scalar(str(directory).replace("$", "$$")),
+        target=_MOUNTED,
+        ports=_list((json.dumps(_published(listen)) for listen in listens), indent=6),
+    )
+
+
+def _published(listen: Listen) -> str:
+    address = "" if listen.is_every else f"{listen}".rpartition(":")[0] + ":"
+    return f"{address}{listen.port}:{DEFAULT_PORT}"
+
+
+def _kubernetes(files: Sequence[Path], listens: Sequence[Listen]) -> str:
+    for listen in listens:
+        if not listen.is_every:
+            raise InvalidInput(
+                f"--listen {listen}: a Kubernetes service has ports, and no addresses to choose",
+                hint="give only a port",
+            )
+    ports = [listen.port for listen in listens]
+    mounted = [_MOUNTED / name for name in GENERATION_NAMES]
+    # kubectl reads no symlinks: the public names would be empty in the secret.
+    sources = [
+        f"--from-file={name}={file.parent / link(name)}"
+        for name, file in zip(GENERATION_NAMES, files, strict=True)
+    ]
+    create = _lines((f"kubectl create secret generic {_SECRET}", *map(shlex.quote, sources)))
+    return _KUBERNETES.format(
+        create="".join(f"# {line}\n" for line in create.splitlines()),
+        secret=_SECRET,
+        ports=_list(
+            (
+                f"{{name: docker-{port}, port: {port}, targetPort: {DEFAULT_PORT}}}"
+                for port in ports
+            ),
+            indent=4,
+        ),
+        command=_list(_flags(mounted, (UNIX_SOCKET, _IN_CONTAINER)), indent=12),
+        port=DEFAULT_PORT,
+        target=_MOUNTED,
+    )
+
+
+def _list(items: Iterable[str], *, indent: int) -> str:
+    return "".join(f"{' ' * indent}- {item}\n" for item in items)
+
+
+def _scalar(text: str) -> str:
+    """Return ``text`` as a scalar of YAML, of which JSON's strings are a part."""
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+
+
+_SYSTEMD = """\
+# For a shell of root. It stops at a file that exists.
+(
+set -eC
+mkdir -p {directories}
+{files}\
+systemctl daemon-reload
+# Containers keep running if live-restore is switched on before the first restart.
+systemctl kill --kill-who=main --signal=HUP {service}
+timeout 30 sh -c 'until docker info | grep -q "Live Restore Enabled: true"; do sleep 1; done'
+systemctl restart {service}
+)
+"""
+_COMPOSE = """\
+services:
+  docker:
+    image: docker:dind
+    privileged: true
+    # Without a command, dind serves plaintext on port 2375 if a file is missing.
+    command:
+{command}\
+    volumes:
+      - type: bind
+        source: {source}
+        target: {target}
+        read_only: true
+      - data:/var/lib/docker
+    ports:
+{ports}\
+    restart: unless-stopped
+volumes:
+  data:
+"""
+_SECRET = "docker-tls"  # noqa: S105 - the name of one
+_KUBERNETES = """\
+{create}\
+apiVersion: v1
+kind: Service
+metadata:
+  name: docker
+spec:
+  selector: {{app: docker}}
+  ports:
+{ports}\
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: docker
+spec:
+  serviceName: docker
+  replicas: 1
+  selector:
+    matchLabels: {{app: docker}}
+  template:
+    metadata:
+      labels: {{app: docker}}
+    spec:
+      automountServiceAccountToken: false
+      containers:
+        - name: docker
+          image: docker:dind
+          # Without arguments, dind serves plaintext on port 2375 if a file is missing.
+          args:
+{command}\
+          securityContext: {{privileged: true}}
+          ports:
+            - {{containerPort: {port}}}
+          readinessProbe:
+            exec: {{command: [docker, version]}}
+          volumeMounts:
+            - {{name: tls, mountPath: {target}, readOnly: true}}
+            - {{name: data, mountPath: /var/lib/docker}}
+      volumes:
+        - name: tls
+          secret: {{secretName: {secret}, defaultMode: 0400}}
+        - name: data
+          emptyDir: {{}}
+"""

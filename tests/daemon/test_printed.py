@@ -1,0 +1,211 @@
+"""Each printed form serves TLS when it is run as printed, and rejects those without a certificate.
+
+There is no cluster here: tests/harness/pod.py runs the manifests for Kubernetes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml  # type: ignore[import-untyped] # it comes without types
+
+from dockertls_vault.cli import main
+from dockertls_vault.daemon.printed import Form
+from tests.harness import load
+from tests.harness.host import Host, packages, running_host
+from tests.harness.pod import running_pod
+from tests.harness.process import free_ports
+from tests.mounts import lead_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.harness.compose import Compose
+    from tests.harness.engine import Engine
+    from tests.harness.openbao import DevVault
+
+PRINT = "dockertls-vault daemon configure --print"
+CHECK = f"dockertls-vault check --certs {load.CLIENT}"
+ISSUE = f"""\
+set -e
+dockertls-vault ca init --allow-any-name --yes
+dockertls-vault issue server
+dockertls-vault issue client --dir {load.CLIENT}
+"""
+IN_USE = "docker -H unix:///run/docker.sock version"
+# As by hand; the unit only serves to end it.
+START = f"""\
+set -e
+systemctl stop docker.socket docker.service
+systemd-run --quiet --unit=by-hand --collect {{command}}
+timeout 60 sh -c 'until {IN_USE}; do sleep 0.1; done' >/dev/null
+"""
+END = "systemctl stop by-hand"
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run `daemon configure --print` with ``arguments``; return what it prints."""
+    assert main.run(["daemon", "configure", "--print", *map(str, arguments)]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def host(
+    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """Return a host with a server credential and a client's, on which Docker is as installed."""
+    program = packages(wheel, tmp_path_factory.mktemp("program"))
+    with running_host(engine, host_image, program) as booted:
+        booted.do(ISSUE)
+        yield booted
+
+
+@pytest.fixture(scope="module")
+def certs(prepared: DevVault, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with a server's and a client's credential in the layout of dind."""
+    directory = tmp_path_factory.mktemp("printed") / "of a $USER"
+    with pytest.MonkeyPatch.context() as patch:
+        lead_to(prepared, patch)
+        for purpose in ("server", "client"):
+            issue = ["issue", purpose, "--layout", "dind", "--dir", str(directory)]
+            assert main.run(issue) == 0
+    return directory
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("listen", [(), ("127.0.0.1:2376", "2377")])
+def test_flags(host: Host, listen: tuple[str, ...]) -> None:
+    """The command line starts dockerd as it is, with its Unix socket."""
+    options = " ".join(f"--listen {address}" for address in listen)
+    host.do(f"{PRINT} flags {options} >/srv/start")
+    host.do(START.format(command="sh /srv/start"))
+    for address in listen or ("2376",):
+        host.do(f"{CHECK} 127.0.0.1:{address.rpartition(':')[2]}")
+    host.do(END)
+
+
+@pytest.mark.slow
+def test_daemon_json(host: Host) -> None:
+    """The file is all that a dockerd needs, and adds the Unix socket."""
+    host.do(f"{PRINT} daemon-json >/srv/daemon.json")
+    host.do(START.format(command="dockerd --config-file /srv/daemon.json"))
+    host.do(f"{CHECK} 127.0.0.1")
+    host.do(END)
+
+
+@pytest.mark.slow
+def test_systemd(host: Host) -> None:
+    """The commands set Docker up; what is there already is not overwritten."""
+    host.do("systemctl reset-failed docker.service; systemctl start docker.socket docker.service")
+    host.do(f"{PRINT} systemd >/srv/commands; bash /srv/commands")
+    host.do(f"{CHECK} 127.0.0.1")
+    host.do(IN_USE)
+    assert host.do("docker info --format '{{.LiveRestoreEnabled}}'") == "true\n"
+    status, shown = host.run("bash /srv/commands")
+    assert (status, "cannot overwrite existing file" in shown) == (1, True)
+
+
+@pytest.mark.slow
+def test_compose(
+    compose: Compose, certs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The service serves TLS at the address, with a path that Compose could take for variables."""
+    text = printed(capsys, "compose", "--dir", certs, "--listen", f"127.0.0.1:{free_ports()}")
+    with compose.running(text, "docker", tmp_path) as endpoint:
+        check = ["check", f"tcp://127.0.0.1:{endpoint.port}", "--certs", str(certs / "client")]
+        assert main.run(check) == 0
+
+
+@pytest.mark.slow
+def test_kubernetes(
+    engine: Engine,
+    dind_image: str,
+    certs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The pod becomes ready, and serves TLS with the files of the secret."""
+    text = printed(capsys, "kubernetes", "--dir", certs)
+    with running_pod(engine, text, dind_image, tmp_path) as endpoint:
+        check = ["check", f"tcp://127.0.0.1:{endpoint.port}", "--certs", str(certs / "client")]
+        assert main.run(check) == 0
+
+
+def flags_of(form: Form, text: str) -> list[str]:
+    """Return what dockerd gets: its flags, or those that say the same as its daemon.json."""
+    match form:
+        case Form.COMPOSE:
+            return list(yaml.safe_load(text)["services"]["docker"]["command"])
+        case Form.KUBERNETES:
+            spec = list(yaml.safe_load_all(text))[1]["spec"]["template"]["spec"]
+            return list(spec["containers"][0]["args"])
+        case Form.FLAGS:
+            return [word.strip("'") for word in text.replace("\\\n", "").split()]
+    settings: dict[str, Any] = json.loads(text[text.index("{") : text.index("}") + 1])
+    tls = [f"--{name}={settings[name]}" for name in ("tlscacert", "tlscert", "tlskey")]
+    return [*(["--tlsverify"] if settings["tlsverify"] is True else []), *tls]
+
+
+@pytest.mark.parametrize("form", Form)
+def test_dockerd_always_verifies_clients(form: Form, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each form has all four settings; without tlscacert, public CAs would be trusted."""
+    flags = flags_of(form, printed(capsys, form))
+    names = {flag.partition("=")[0] for flag in flags}
+    assert {"--tlsverify", "--tlscacert", "--tlscert", "--tlskey"} <= names
+    assert not any(":2375" in flag for flag in flags)
+
+
+@pytest.mark.parametrize("form", Form)
+def test_form_needs_neither_root_nor_a_credential(
+    form: Form, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The text is all there is on stdout; in JSON, it is part of the result."""
+    text = printed(capsys, form, "--dir", tmp_path / "none")
+    assert (
+        main.run(
+            ["daemon", "configure", "--print", form, "--dir", str(tmp_path / "none"), "-o", "json"]
+        )
+        == 0
+    )
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    assert (result["kind"], result["data"]["form"]) == ("daemon-print", form)
+    assert result["data"]["text"] == text
+    assert result["data"]["notes"] == shown.err.splitlines()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "published"),
+    [
+        ([], ["2376:2376"]),
+        (["2377"], ["2377:2376"]),
+        (["10.0.0.7", "[2001:db8::7]:1"], ["10.0.0.7:2376:2376", "[2001:db8::7]:1:2376"]),
+    ],
+)
+def test_compose_publishes_addresses(
+    listen: list[str], published: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the container, dockerd listens at port 2376."""
+    options = [word for address in listen for word in ("--listen", address)]
+    text = printed(capsys, "compose", *options)
+    assert yaml.safe_load(text)["services"]["docker"]["ports"] == published
+
+
+def test_kubernetes_has_no_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    """A service has ports only."""
+    options = ["daemon", "configure", "--print", "kubernetes", "--listen"]
+    assert main.run([*options, "10.0.0.7"]) == 2
+    assert "--listen 10.0.0.7:2376: a Kubernetes service" in capsys.readouterr().err
+    service = next(yaml.safe_load_all(printed(capsys, "kubernetes", "--listen", "2377")))
+    assert service["spec"]["ports"] == [{"name": "docker-2377", "port": 2377, "targetPort": 2376}]
+
+
+@pytest.mark.parametrize("other", [["--remove"], ["--certs", "."], ["--dry-run"]])
+def test_print_excludes(other: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is planned, so that these make no sense."""
+    assert main.run(["daemon", "configure", "--print", "flags", *other]) == 2
+    assert f"{other[0]} cannot be combined with --print" in capsys.readouterr().err
