@@ -23,6 +23,7 @@ from .docker.engine import Engine
 from .docker.handshake import authorities, probe
 from .docker.handshake.outcome import Greeting
 from .errors import DockerUnavailable, VerificationError
+from .files.writers import Trust
 from .host import listening
 
 if TYPE_CHECKING:
@@ -248,7 +249,8 @@ def _judge_keys(subject: _Subject) -> CheckResult:
     key = None if in_force.tlskey is None else Path(in_force.tlskey)
     named = [Path(path) for path in (key, in_force.tlscert, in_force.tlscacert) if path]
     group = tls_files.group_of_key(key) if key else None
-    found = exposure.examine(key, [*named, subject.started.file], group)
+    trust = Trust(frozenset({0, subject.process.owner}), group)
+    found = exposure.examine(key, [*named, subject.started.file], trust)
     unknown = [subject.started.unknown] if subject.started.unknown else []
     return keys.judge_keys(found.keys, found.directories, [*found.unknown, *unknown])
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.files import acl, walk
 from dockertls_vault.files.descriptors import opened
-from dockertls_vault.files.writers import Trust, untrusted_readers, untrusted_writers
+from dockertls_vault.files.writers import untrusted_readers, untrusted_writers
 
 from .examination.keys import Access, is_key
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from dockertls_vault.files.walk import Component
+    from dockertls_vault.files.writers import Trust
 
 _MOST = 1000  # names in a directory; a directory of credentials has a handful
 # Beside docker:dind's "server".
@@ -37,12 +38,11 @@ class Exposure:
     unknown: tuple[str, ...]
 
 
-def examine(key: Path | None, files: Sequence[Path], group: int | None) -> Exposure:
+def examine(key: Path | None, files: Sequence[Path], trust: Trust) -> Exposure:
     """Examine ``key`` and what is named like a key in the directories of ``files``.
 
-    Members of ``group`` may read the key.
+    Those in ``trust`` may access them.
     """
-    trust = Trust(frozenset({0, os.geteuid()}), group)
     folders = dict.fromkeys(_folders(path.parent for path in files))
     unknown: list[str] = []
     candidates = [] if key is None else [key]

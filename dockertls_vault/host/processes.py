@@ -28,13 +28,14 @@ _NAMESPACES = ("mnt", "net")
 
 @dataclass(frozen=True)
 class Process:
-    """A process: its arguments, and when it started (UTC).
+    """A process of the user ``owner``: its arguments, and when it started (UTC).
 
     ``environ`` is None if only root may read it. ``is_elsewhere`` is whether it runs in a container
     or otherwise sees other files or addresses than this process, as far as that can be read.
     """
 
     pid: int
+    owner: int
     arguments: tuple[str, ...]
     started: datetime
     environ: Mapping[str, str] | None
@@ -63,6 +64,7 @@ def read(pid: int) -> Process | None:
     """Return what is known of a process, None if it ended."""
     folder = _PROC / str(pid)
     try:
+        owner = folder.stat().st_uid
         arguments = _words(reading.read(folder / "cmdline"))
         ticks = int(reading.read(folder / "stat").rpartition(b")")[2].split()[_START])
     except (OSError, ValueError, IndexError):
@@ -73,7 +75,7 @@ def read(pid: int) -> Process | None:
         environ = {name: value for name, _, value in found}
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     started = datetime.fromtimestamp(booted + ticks / os.sysconf("SC_CLK_TCK"), UTC)
-    return Process(pid, arguments, started, environ, _is_elsewhere(folder))
+    return Process(pid, owner, arguments, started, environ, _is_elsewhere(folder))
 
 
 def _is_elsewhere(folder: Path) -> bool:

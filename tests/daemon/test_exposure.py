@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.daemon import exposure
+from dockertls_vault.files.writers import Trust
 from tests.harness.missing import as_root
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dockertls_vault.daemon.exposure import Exposure
+
+ROOTS = Trust(frozenset({0}))
 
 
 @pytest.fixture
@@ -29,7 +32,8 @@ def server(tmp_path: Path) -> Path:
 
 def examine(server: Path, group: int | None = None) -> Exposure:
     """Examine the key of a server, and what is around it."""
-    return exposure.examine(server / "key.pem", [server / "cert.pem"], group)
+    trust = Trust(frozenset({0, os.geteuid()}), group)
+    return exposure.examine(server / "key.pem", [server / "cert.pem"], trust)
 
 
 def accessible(found: Exposure) -> dict[str, list[str]]:
@@ -52,7 +56,7 @@ def test_keys_of_dind_are_examined(server: Path) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "readers"),
-    [(0o400, []), (0o604, ["every user"]), (0o602, []), (0o644, ["every user"])],
+    [(0o400, []), (0o604, ["every user"]), (0o602, [])],
 )
 def test_key_that_every_user_reads_is_found(server: Path, mode: int, readers: list[str]) -> None:
     """By its mode alone: the key is not read."""
@@ -78,7 +82,7 @@ def test_link_counts_where_it_leads_to(server: Path, tmp_path: Path) -> None:
     (server / "key.pem").symlink_to(elsewhere / "key.pem")
     (server / "other-key.pem").symlink_to("key.pem")
     (server / "dangling-key.pem").symlink_to("nothing")
-    elsewhere.chmod(0o777)
+    elsewhere.chmod(0o707)
     found = examine(server)
     assert accessible(found) == {"open": ["every user"]}
     assert [key.path.name for key in found.keys] == ["key.pem"] * 3
@@ -86,9 +90,9 @@ def test_link_counts_where_it_leads_to(server: Path, tmp_path: Path) -> None:
 
 def test_others_cannot_replace_files_in_a_sticky_directory(server: Path, tmp_path: Path) -> None:
     """As in /tmp."""
-    tmp_path.chmod(0o777)
+    tmp_path.chmod(0o707)
     assert accessible(examine(server)) == {tmp_path.name: ["every user"]}
-    tmp_path.chmod(0o1777)
+    tmp_path.chmod(0o1707)
     assert accessible(examine(server)) == {}
 
 
@@ -102,7 +106,7 @@ def test_what_cannot_be_read_is_named(server: Path, tmp_path: Path) -> None:
     found = examine(server)
     assert found.unknown == (f"{tmp_path / 'client'}: Too many levels of symbolic links",)
     assert [key.path.parent.name for key in found.keys] == ["server", "ca"]
-    assert exposure.examine(None, [tmp_path / "none" / "x"], None).unknown == ()
+    assert exposure.examine(None, [tmp_path / "none" / "x"], ROOTS).unknown == ()
 
 
 @as_root
@@ -124,7 +128,7 @@ def _as_nobody(closed: Path, opened: Path) -> int:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-    found = exposure.examine(closed / "key.pem", [closed / "x", opened / "x"], None)
+    found = exposure.examine(closed / "key.pem", [closed / "x", opened / "x"], ROOTS)
     names = [key.path for key in found.keys]
     wanted = (f"needs root: {closed}", f"needs root: {closed / 'key.pem'}")
     return int(found.unknown != wanted or names != [opened / "key.pem"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -41,7 +42,9 @@ def _sleeper(parent: int) -> int | None:
     """Return the PID of the program: the process itself, or its child."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     for pid in (parent, *map(int, children)):
-        if Path(f"/proc/{pid}/comm").read_text().strip() == NAME:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        # The environment is the last that execve(2) sets.
+        if name == NAME and Path(f"/proc/{pid}/environ").read_bytes():
             return pid
     return None
 
@@ -53,6 +56,7 @@ def test_process_is_read(tmp_path: Path) -> None:
         found = processes.read(pid)
         assert found is not None
         assert found.arguments == (str(tmp_path / NAME), "600")
+        assert found.owner == os.geteuid()
         assert found.environ == {"A": "b=c"}
         assert not found.is_elsewhere
         # To a hundredth of a second, and the clock may be adjusted meanwhile.
