@@ -111,9 +111,12 @@ def diagnose(
     started = planned = configuration.read(arguments, environ)
     if supervision and supervision.arguments is not None:
         planned = configuration.read(supervision.arguments, environ)
-    results = [running.judge(search), *configuration.judge(planned)]
+    results = [running.judge(search)]
     dockerd = None
-    if process is not None and not process.is_elsewhere:
+    is_elsewhere = process is not None and process.is_elsewhere
+    if not is_elsewhere:
+        results += configuration.judge(planned)
+    if process is not None and not is_elsewhere:
         found, api = _examine(_Subject(process, supervision, started, planned), asking, now)
         results += found
         dockerd = Dockerd(process.pid, process.arguments, process.started, api)

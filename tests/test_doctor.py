@@ -467,7 +467,10 @@ def test_without_a_dockerd_its_configuration_is_still_judged(tmp_path: Path) -> 
 
 def test_daemon_in_a_container_is_diagnosed_there(daemon: Daemon) -> None:
     """Its files and its addresses are others than those here."""
-    code = f"import tests.test_doctor as t; print(t.run({daemon.pid}).checks[0])"
+    code = f"import tests.test_doctor as t; f = t.run({daemon.pid}); "
+    code += (
+        "print(f.checks[0], 'is left out' if t.results(f)['configuration'] == 'skipped' else '')"
+    )
     inside = subprocess.run(
         ["unshare", "--net", sys.executable, "-c", code],
         cwd=ROOT,
@@ -476,6 +479,7 @@ def test_daemon_in_a_container_is_diagnosed_there(daemon: Daemon) -> None:
         check=True,
     )
     assert "Result.UNKNOWN" in inside.stdout
+    assert "is left out" in inside.stdout
     assert "sees other files or network addresses" in inside.stdout
 
 

@@ -10,6 +10,7 @@ from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.host import systemd
 
 from . import found, units
+from .running import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,9 +55,11 @@ def read() -> Supervision | None:
 
 def _arguments() -> tuple[str, ...] | None:
     try:
-        return found.service().arguments
+        service = found.service()
     except DockerTLSError:
         return None
+    # Not of a program that starts dockerd in turn.
+    return service.arguments if Path(service.program).name == NAME else None
 
 
 def _streams(name: str) -> Iterator[str]:

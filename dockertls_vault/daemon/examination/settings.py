@@ -58,11 +58,6 @@ class Settings:
     tlskey: PurePosixPath | None
     live_restore: bool
 
-    @property
-    def listens_on_tcp(self) -> bool:
-        """Whether the settings themselves name a TCP socket."""
-        return any(host.startswith("tcp://") for host in self.hosts)
-
 
 def in_force(
     flags: Flags, values: Mapping[str, Any], environ: Mapping[str, str], home: str = "/root"

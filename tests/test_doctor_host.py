@@ -1,0 +1,161 @@
+"""A diagnosis on a real host with systemd: units, environment files, and the sockets of systemd."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .harness.host import Host, packages, running_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .harness.engine import Engine
+
+pytestmark = pytest.mark.slow
+
+SET_UP = """\
+set -e
+dockertls-vault ca init --allow-any-name --yes
+dockertls-vault issue server
+dockertls-vault daemon configure --yes
+"""
+JSON = "/etc/docker/daemon.json"
+UNITS = "/etc/systemd/system"
+DROP_IN = f"{UNITS}/docker.service.d/x.conf"
+RESTART = "systemctl reset-failed docker; systemctl restart docker"
+PLAIN = f"""\
+printf '[Socket]\\nListenStream=2375\\nService=docker.service\\n' >{UNITS}/plain.socket
+printf '[Service]\\nSockets=plain.socket\\n' >{DROP_IN}
+echo '{{"live-restore": true}}' >{JSON}
+systemctl daemon-reload
+systemctl stop docker.socket docker docker-tls.socket
+systemctl start docker.socket plain.socket docker
+"""
+# Both in daemon.json, which was there from the start, and in -H.
+HOSTS_TOO = f"""sed -i '1s/{{/{{"hosts": ["fd:\\/\\/"],/' {JSON}; touch -d @0 {JSON}"""
+BEFORE = f"""\
+printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/env dockerd -H fd://\\n' >{DROP_IN}
+systemctl daemon-reload
+"""
+# How to make each fault, and what is found; the rest is as it was.
+FAULTS = {
+    "hosts in daemon.json beside -H fd://": (HOSTS_TOO, {"clash": "error"}),
+    "a setting that waits for a restart": (f"sleep 1.1; touch {JSON}", {"pending": "warning"}),
+    "a unit file that systemd has not read": (
+        f"printf '[Service]\\nEnvironment=A=b\\n' >{DROP_IN}",
+        {"pending": "warning"},
+    ),
+    "a program before dockerd": (BEFORE, {}),
+    "options that wait for a restart": (
+        "echo 'DOCKER_OPTS=\"--debug\"' >/etc/default/docker",
+        {"pending": "warning"},
+    ),
+    "a certificate that waits for a restart": (
+        "dockertls-vault issue server --hook true",
+        {"stale": "warning"},
+    ),
+}
+UNDO = f"""\
+rm -f {UNITS}/plain.socket {DROP_IN} /etc/default/docker
+cp /opt/daemon.json {JSON}
+touch -d @0 {JSON}
+systemctl daemon-reload
+"""
+# These need a restart, and another one to take them back.
+GRAVE_FAULTS = {
+    "plaintext at a socket of systemd": (
+        PLAIN,
+        {
+            "client-ca": "critical",
+            "plaintext": "critical",
+            **dict.fromkeys(("strangers", "trust", "stale", "validity", "usage"), "skipped"),
+        },
+    ),
+    "DOCKER_TLS_VERIFY=0 for dockerd": (
+        f"""\
+printf '[Service]\\nEnvironment=DOCKER_TLS_VERIFY=0\\n' >{DROP_IN}
+systemctl daemon-reload
+{RESTART}
+""",
+        {"environment": "warning"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def host(
+    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """Return a host whose dockerd was set up with `daemon configure`."""
+    program = packages(wheel, tmp_path_factory.mktemp("program"))
+    with running_host(engine, host_image, program) as booted:
+        booted.do(SET_UP)
+        booted.do(f"cp {JSON} /opt; touch -d @0 {JSON}")
+        yield booted
+
+
+def diagnose(host: Host, user: str = "root") -> tuple[int, dict[str, tuple[str, str]]]:
+    """Return the exit status, and the result and summary of each check."""
+    status, printed = host.run("dockertls-vault daemon doctor --quiet -o json", user=user)
+    checks = json.loads(printed)["data"]["checks"]
+    return status, {each["check"]: (each["result"], each["summary"]) for each in checks}
+
+
+def findings(found: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """Return all results but those that are ok."""
+    return {name: result for name, (result, _) in found.items() if result != "ok"}
+
+
+def test_host_that_was_set_up_has_no_finding(host: Host) -> None:
+    """Every check ran, also those that need root or Vault."""
+    status, found = diagnose(host)
+    assert (status, findings(found)) == (0, {})
+    assert found["sockets"][1] == "of the API: [::]:2376"
+    assert "docker.service" in found["process"][1]
+
+
+def test_ordinary_user_is_told_what_needs_root(host: Host) -> None:
+    """The socket of systemd is known to everybody, and is examined."""
+    status, found = diagnose(host, user="nobody")
+    assert (status, findings(found)) == (3, {"sockets": "skipped", "api": "skipped"})
+    assert "by its settings: [::]:2376" in found["sockets"][1]
+    assert found["plaintext"][1].startswith("[::]:2376: rejected")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_found(host: Host, fault: str) -> None:
+    """And nothing else."""
+    make, expected = FAULTS[fault]
+    host.do(make)
+    status, found = diagnose(host)
+    host.do(UNDO)
+    assert findings(found) == expected
+    assert status == (65 if "error" in expected.values() else int(bool(expected)))
+
+
+@pytest.mark.parametrize("fault", GRAVE_FAULTS)
+def test_fault_of_a_running_daemon_is_found(host: Host, fault: str) -> None:
+    """Once it was restarted."""
+    make, expected = GRAVE_FAULTS[fault]
+    host.do(make)
+    status, found = diagnose(host)
+    host.do(f"systemctl stop plain.socket; {UNDO} systemctl start docker-tls.socket; {RESTART}")
+    assert findings(found) == expected
+    assert status == (76 if "critical" in expected.values() else 1)
+
+
+def test_what_prevents_a_start_is_found(host: Host) -> None:
+    """While dockerd does not run, its configuration is judged all the same."""
+    host.do(f"systemctl stop docker.socket docker; {HOSTS_TOO}")
+    status, found = diagnose(host)
+    assert status == 69
+    assert {name: found[name][0] for name in ("process", "configuration", "clash")} == {
+        "process": "unreachable",
+        "configuration": "ok",
+        "clash": "error",
+    }
+    host.do(f"{UNDO} systemctl start docker.socket docker")
