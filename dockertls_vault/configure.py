@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from . import stop
-from .daemon import desired, found, plan, served, trial, units
+from .daemon import clashes, desired, found, plan, served, sources, trial, units
 from .daemon.plan import Host, Now
 from .daemon.record import Records
 from .daemon.steps import discard_staged
@@ -74,24 +74,34 @@ class Change:
     served: Served | None = None
 
 
-def set_up(state: Path, directory: Path, listen: Sequence[Listen], now: datetime) -> Change:
+def set_up(
+    state: Path,
+    directory: Path,
+    listen: Sequence[Listen],
+    now: datetime,
+    *,
+    take_over: bool = False,
+) -> Change:
     """Plan the set-up with the credential in ``directory``.
 
-    ``listen`` is empty for the addresses that were set up before, or the default. Raises before
-    anything is touched: ConflictingState without a usable credential or for a port that is in use,
-    ConfigurationError if dockerd rejects the configuration, and what ``inspect`` raises.
+    ``listen`` is empty for the addresses that were set up before, those that are taken over, or the
+    default. Raises before anything is touched: ConflictingState without a usable credential, for
+    settings that clash, without ``take_over``, or for a port that is in use, ConfigurationError if
+    dockerd rejects the configuration, and what ``inspect`` raises.
     """
     credential = served.load(directory, now)
     host, before = inspect(state)
-    addresses = tuple(listen) or (before.record.listen if before.record else (desired.DEFAULT,))
 
     def make(host: Host, now: Now) -> Plan:
-        return plan.configure(host, now, credential, addresses, directory)
+        found_at = sources.read()
+        return plan.configure(
+            host, now, credential, tuple(listen), directory, found_at, take_over=take_over
+        )
 
     made = make(host, before)
-    if made.steps:
-        _refuse_unusable(addresses, before)
-        trial.judge(before.service, made.target.daemon_json or b"")
+    if made.steps and made.record is not None:
+        _refuse_unusable(made.record.listen, made)
+        trial.judge(_remaining(before.service), made.target.daemon_json or b"")
     return Change(host, made, make, credential)
 
 
@@ -144,7 +154,7 @@ def apply(
             raise ConflictingState(
                 "this host has changed since the plan was made", hint="try again"
             )
-        discard_staged(host.paths)
+        discard_staged((*host.paths, *made.now.edited, *(edit.path for edit in made.edits)))
         if change.served is None:
             _apply(made.steps)
             return replace(preview(change), applied=True)
@@ -189,6 +199,7 @@ def _look_at_files(host: Host, service: Service) -> Now:
         service=service,
         files=found.files(host.daemon_json, host.units),
         record=record,
+        edited=found.contents(each.path for each in (record.edited if record else ())),
         is_listening=found.is_listening(),
         is_held=found.is_held(),
         is_stale=found.is_stale(),
@@ -200,10 +211,16 @@ def _name(container: Mapping[str, Any]) -> str:
     return str(names[0]).removeprefix("/")
 
 
-def _refuse_unusable(listen: Iterable[Listen], before: Now) -> None:
+def _remaining(service: Service) -> Service:
+    """Return the service without the flags that are taken over."""
+    return replace(service, command=(service.program, *clashes.remaining(service.arguments)))
+
+
+def _refuse_unusable(listen: Iterable[Listen], made: Plan) -> None:
     """Raise ConflictingState unless this host can listen at each of these."""
+    before = made.now
     held = before.is_listening or before.is_held
-    ours = before.record.listen if before.record and held else ()
+    ours = (*(before.record.listen if before.record and held else ()), *made.held)
     others = (each for each in listen if not any(map(each.overlaps, ours)))
     problems = [why for each in others if (why := _obstacle(each))]
     if problems:

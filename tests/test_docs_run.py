@@ -62,7 +62,8 @@ EXISTING = "docs/how-to/existing-ca.md"
 ROLL_BACK = "docs/how-to/roll-back.md"
 UNATTENDED = "docs/how-to/renew-unattended.md"  # tests/test_timer.py follows it under systemd
 MOVING = "docs/how-to/move-a-hand-made-host.md"  # tests/test_moving.py follows it likewise
-APART = {INSTALL, TUTORIAL, HOST, EXISTING, ROLL_BACK, UNATTENDED, MOVING}
+TAKE_OVER = "docs/how-to/take-over-a-daemon.md"  # tests/test_daemon_take_over.py, too
+APART = {INSTALL, TUTORIAL, HOST, EXISTING, ROLL_BACK, UNATTENDED, MOVING, TAKE_OVER}
 OTHERS = [page for page in PAGES if page.startswith("docs/") and page not in APART]
 # Prerequisites of the page about an existing CA: mounts with roles, an intermediate signed by
 # another mount, and, for the section about migration, the result of Docker's own page: a CA in

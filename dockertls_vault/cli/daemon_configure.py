@@ -75,6 +75,13 @@ def configure(
             ),
         ),
     ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Move flags and hosts of dockerd that clash; --remove puts them back.",
+        ),
+    ] = False,
     remove: Annotated[
         bool, typer.Option("--remove", help="Take back what the set-up added, and nothing else.")
     ] = False,
@@ -105,17 +112,21 @@ def configure(
     from dockertls_vault import configure as set_up
 
     if form is not None:
-        _refuse({"--remove": remove, "--certs": certs, "--dry-run": dry_run}, "--print")
+        others = {"--remove": remove, "--certs": certs, "--dry-run": dry_run}
+        _refuse(others | {"--take-over": take_over}, "--print")
         daemon_print.show(form, _directory(directory), _listens(listen), preferences)
         return
     _require_root()
     limit = parsed("--timeout", parse_duration, timeout)
     state = state_directory(settings, os.environ)
     if remove:
-        _refuse({"--dir": directory, "--listen": listen, "--certs": certs}, "--remove")
+        others = {"--dir": directory, "--listen": listen, "--certs": certs}
+        _refuse(others | {"--take-over": take_over}, "--remove")
         change = set_up.take_back(state)
     else:
-        change = set_up.set_up(state, _directory(directory), _listens(listen), datetime.now(UTC))
+        change = set_up.set_up(
+            state, _directory(directory), _listens(listen), datetime.now(UTC), take_over=take_over
+        )
     render.text(_plan(set_up.preview(change)), preferences)
     warnings: tuple[str, ...] = ()
     if dry_run or not change.plan.steps:

@@ -14,7 +14,7 @@ from dockertls_vault.host import command_line, environment_file, processes, syst
 from . import units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from dockertls_vault.docker.flags import Flags
 
@@ -112,6 +112,11 @@ def files(daemon_json: Path, place: Path = systemd.UNITS) -> Files:
         socket=_read(place / units.SOCKET),
         drop_in=_read(place / units.DROP_IN),
     )
+
+
+def contents(paths: Iterable[Path]) -> Mapping[Path, bytes | None]:
+    """Return the contents of files, None if missing; raises ConfigurationError."""
+    return {path: _read(path) for path in paths}
 
 
 def is_stale() -> bool:

@@ -12,13 +12,14 @@ from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
-from dockertls_vault.errors import UnmanagedFiles
+from dockertls_vault.errors import ConflictingState, UnmanagedFiles
 from dockertls_vault.host import systemd
 
-from . import units
-from .desired import LIVE_RESTORE, settings
+from . import clashes, units
+from .clashes import HOSTS, Existing, TakenOver
+from .desired import DEFAULT, LIVE_RESTORE, settings
 from .found import Files
-from .record import Record, digest, taken_back
+from .record import Edited, Record, digest, put_back, taken_back
 from .steps import (
     CloseSocket,
     Forget,
@@ -30,15 +31,17 @@ from .steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from dockertls_vault.docker.engine import Engine
 
+    from .clashes import Edit
     from .desired import Listen
     from .found import Service
     from .record import Records
     from .served import Served
+    from .sources import Source
     from .steps import Step
 
 
@@ -71,6 +74,7 @@ class Host:
 class Now:
     """What is set up on this host now.
 
+    ``edited`` are the contents of the other files that the set-up has edited, None if missing.
     ``live_restore`` is whether it is in effect, None if dockerd does not run; ``in_swarm`` whether
     the host is an active node of one, where dockerd rejects it. ``running`` are the names of the
     containers that run. ``is_listening`` is whether systemd listens at our socket, ``is_held``
@@ -81,6 +85,7 @@ class Now:
     service: Service
     files: Files
     record: Record | None
+    edited: Mapping[Path, bytes | None]
     live_restore: bool | None = None
     in_swarm: bool = False
     running: tuple[str, ...] = ()
@@ -91,18 +96,25 @@ class Now:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps from ``now`` to the ``target``; ``record`` is that of the target."""
+    """The steps from ``now`` to the ``target``; ``record`` is that of the target.
+
+    ``edits`` are those of other files, ``held`` the addresses at which dockerd listens by itself
+    until then.
+    """
 
     host: Host
     now: Now
     target: Files
     record: Record | None
     steps: tuple[Step, ...]
+    edits: tuple[Edit, ...] = ()
+    held: tuple[Listen, ...] = ()
 
     @property
     def diffs(self) -> tuple[str, ...]:
         """What changes in each file, as a unified diff."""
-        files = zip(self.host.paths, astuple(self.now.files), astuple(self.target), strict=True)
+        files = [(edit.path, edit.before, edit.after) for edit in self.edits]
+        files += zip(self.host.paths, astuple(self.now.files), astuple(self.target), strict=True)
         return tuple(_diff(path, *texts) for path, *texts in files if texts[0] != texts[1])
 
     @property
@@ -120,21 +132,41 @@ class Plan:
 
 
 def configure(
-    host: Host, now: Now, served: Served, listen: tuple[Listen, ...], certificates: Path
+    host: Host,
+    now: Now,
+    served: Served,
+    listen: tuple[Listen, ...],
+    certificates: Path,
+    sources: tuple[Source, ...],
+    *,
+    take_over: bool = False,
 ) -> Plan:
-    """Plan the set-up; raises UnmanagedFiles, and ConfigurationError as ``parse`` does."""
+    """Plan the set-up; ``listen`` is empty for where dockerd listens, or the default.
+
+    ``sources`` are where the arguments of dockerd are.
+
+    Raises UnmanagedFiles, ConfigurationError as ``parse`` does, and ConflictingState for what
+    clashes, unless it is to be taken over.
+    """
     _refuse_foreign(host, now.files)
+    document = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json))
     wanted = settings(served.paths, live_restore=_wants_live_restore(now))
-    current = now.files.daemon_json or b""
-    merged = daemon_json.parse(current, str(host.daemon_json)).merged(wanted)
+    ours = now.record.added if now.record else {}
+    existing = Existing(sources, host.daemon_json, document, ours)
+    taken = _taken_over(existing, wanted, take_over=take_over)
+    if taken.hosts is not None:
+        wanted = {**wanted, HOSTS: list(taken.hosts)}
+    merged = document.merged(wanted)
     if now.record is not None and (unwanted := now.record.added.keys() - wanted.keys()):
         merged = daemon_json.parse(merged).without(unwanted)
-    record = _record(host, now, wanted, merged, listen, certificates)
+    listen = listen or (now.record.listen if now.record else taken.listen) or (DEFAULT,)
+    record = _record(host, now, wanted, merged, listen, certificates, taken.edits)
     target = Files(merged, units.socket(listen), units.drop_in(host.daemon_json))
-    if target == now.files and _is_done(now, record):
+    if target == now.files and not taken.edits and _is_done(now, record):
         return Plan(host, now, target, record, ())
-    steps = opening(host, now, target, restart=now.service.is_running)
-    return Plan(host, now, target, record, (Keep(host.records, record), *steps))
+    steps = opening(host, now, target, taken.edits, restart=now.service.is_running)
+    every = (Keep(host.records, record), *steps)
+    return Plan(host, now, target, record, every, taken.edits, taken.listen)
 
 
 def remove(host: Host, now: Now) -> Plan:
@@ -142,10 +174,11 @@ def remove(host: Host, now: Now) -> Plan:
     if now.record is None:
         return Plan(host, now, now.files, None, ())
     target = Files(taken_back(now.files.daemon_json, now.record), None, None)
-    restart = now.service.is_running and (now.is_listening or now.is_held)
+    edits = put_back(now.record, now.edited, host.records.directory)
+    restart = now.service.is_running and (now.is_listening or now.is_held or bool(edits))
     forget = Forget(host.records, now.record.directories)
-    steps = (*closing(host, now, target, restart=restart), forget)
-    return Plan(host, now, target, None, steps)
+    steps = (*closing(host, now, target, edits, restart=restart), forget)
+    return Plan(host, now, target, None, steps, edits)
 
 
 def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
@@ -154,6 +187,7 @@ def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
     It leads to the set-up before, if that was proven, and else to none.
     """
     before = made.now
+    edits = tuple(edit.reversed() for edit in reversed(made.edits))
     restart = before.service.is_running and (
         now.live_restore is None or now.is_listening or now.is_held
     )
@@ -161,23 +195,34 @@ def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
         # dockerd does not run: containers that live-restore kept are to survive its start, too.
         now = replace(now, live_restore=_live_restore(now.files.daemon_json))
     if before.record is not None and before.record.proven:
-        steps = tuple(opening(host, now, before.files, restart=restart))
+        steps = tuple(opening(host, now, before.files, edits, restart=restart))
         return steps, Keep(host.records, before.record)
     original = before.files.daemon_json
     if before.record is not None:
         original = taken_back(original, before.record)
     target = Files(original, None, None)
     made_by_us = now.record.directories if now.record else ()
-    steps = tuple(closing(host, now, target, restart=restart))
+    steps = tuple(closing(host, now, target, edits, restart=restart))
     return steps, Forget(host.records, made_by_us)
 
 
-def opening(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[Step]:
+def opening(
+    host: Host, now: Now, target: Files, edits: Sequence[Edit], *, restart: bool
+) -> Iterator[Step]:
     """Yield the steps to a target with a socket."""
     files = now.files
-    if files.daemon_json != target.daemon_json:
-        yield Write(host.daemon_json, files.daemon_json, target.daemon_json)
-    if now.live_restore is False and _live_restore(target.daemon_json):
+    written = files.daemon_json
+    switches = now.live_restore is False and _live_restore(target.daemon_json)
+    if edits and switches:
+        # dockerd would not reload a file that has what is a flag of the process, too.
+        live = _with_live_restore(written, on=True)
+        yield Write(host.daemon_json, written, live)
+        yield SwitchLiveRestore(host.engine, on=True, running=now.running)
+        written = live
+    yield from _editing(edits)
+    if written != target.daemon_json:
+        yield Write(host.daemon_json, written, target.daemon_json)
+    if switches and not edits:
         yield SwitchLiveRestore(host.engine, on=True, running=now.running)
     if files.socket != target.socket:
         yield Write(host.socket, files.socket, target.socket)
@@ -194,7 +239,9 @@ def opening(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[S
         yield Restart(host.engine)
 
 
-def closing(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[Step]:
+def closing(
+    host: Host, now: Now, target: Files, edits: Sequence[Edit], *, restart: bool
+) -> Iterator[Step]:
     """Yield the steps to a target without a socket."""
     files = now.files
     if files.drop_in is not None:
@@ -207,11 +254,15 @@ def closing(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[S
         yield CloseSocket()
     written = files.daemon_json
     ends = now.live_restore is True and not _live_restore(target.daemon_json)
+    first = target.daemon_json
     if ends and restart:
         # Containers survive the restart only if it is in effect before and after (moby#27057).
-        survived = _with_live_restore(target.daemon_json, on=True)
-        yield Write(host.daemon_json, written, survived)
-        written = survived
+        first = _with_live_restore(first, on=True)
+    if (edits or (ends and restart)) and written != first:
+        # Flags that are put back must not be in the file, too.
+        yield Write(host.daemon_json, written, first)
+        written = first
+    yield from _editing(edits)
     if restart:
         yield Restart(host.engine)
     if ends:
@@ -224,6 +275,29 @@ def closing(host: Host, now: Now, target: Files, *, restart: bool) -> Iterator[S
         yield Write(host.daemon_json, written, target.daemon_json)
 
 
+def _editing(edits: Sequence[Edit]) -> Iterator[Step]:
+    """Yield the steps of edits; each is in effect before the next one."""
+    for edit in edits:
+        yield Write(edit.path, edit.before, edit.after)
+        if edit.is_unit:
+            yield ReloadUnits()
+
+
+def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: bool) -> TakenOver:
+    """Return what takes the place of what clashes; raises ConflictingState if that is not asked."""
+    found = clashes.find(existing, wanted)
+    if not found:
+        listed = existing.listed if HOSTS in existing.ours else ()
+        return TakenOver((), (), listed or None)
+    if not take_over:
+        raise ConflictingState(
+            "dockerd has settings that clash with the set-up",
+            problems=tuple(map(str, found)),
+            hint="move them with --take-over (see the plan with --dry-run), or remove them",
+        )
+    return clashes.take_over(existing)
+
+
 def _record(
     host: Host,
     now: Now,
@@ -231,6 +305,7 @@ def _record(
     merged: bytes,
     listen: tuple[Listen, ...],
     certificates: Path,
+    edits: Sequence[Edit],
 ) -> Record:
     """Return the record of a set-up that writes ``merged``, with the values ``wanted``."""
     original = now.files.daemon_json
@@ -247,7 +322,16 @@ def _record(
         added=added,
         replaced={key: before[key] for key in added if key in before},
         directories=_directories(host, now.record),
+        edited=_edited(now.record, edits),
     )
+
+
+def _edited(record: Record | None, edits: Sequence[Edit]) -> tuple[Edited, ...]:
+    """Return what is kept of the files that a set-up has edited, the last edit last."""
+    new = [Edited(each.path, digest(each.after), each.before, each.is_unit) for each in edits]
+    paths = {each.path for each in edits}
+    known = record.edited if record else ()
+    return (*(each for each in known if each.path not in paths), *new)
 
 
 def _refuse_foreign(host: Host, files: Files) -> None:

@@ -2,6 +2,7 @@
 
     STATE/daemon/set-up.json            0644: the set-up; pickup.py reads it, too
     STATE/daemon/original/daemon.json   0600, in a directory 0700: what it would be without
+    STATE/daemon/original/0, 1, …       likewise, other files that were edited
     STATE/daemon/lock                   held while the set-up is changed
 
 It is written before the first change, so that a run that was killed can be completed or taken back.
@@ -26,6 +27,7 @@ from dockertls_vault.errors import ConflictingState, InvalidInput, Locked
 from dockertls_vault.files import atomic, reading, walk
 
 from . import pickup
+from .clashes import Edit
 from .desired import LIVE_RESTORE, Listen, parse_listen
 from .pickup import Pickup
 
@@ -41,13 +43,27 @@ _PRIVATE_FILE = 0o600
 
 
 @dataclass(frozen=True)
+class Edited:
+    """A file that was edited: the SHA-256 of what we wrote, and what was there before.
+
+    ``is_unit`` if systemd has to read it again.
+    """
+
+    path: Path
+    written: str
+    original: bytes = field(repr=False)
+    is_unit: bool
+
+
+@dataclass(frozen=True)
 class Record:
     """A set-up: the credential directory, and where dockerd listens.
 
     ``proven`` is whether dockerd has passed its check with it. ``daemon_json`` is the path of its
     configuration file, ``written`` the SHA-256 of that as we wrote it, ``original`` what it would
     be without the set-up (None: it would not exist), ``added`` the values that we set, and
-    ``replaced`` those that were there before. ``directories`` are those that we made.
+    ``replaced`` those that were there before. ``directories`` are those that we made, and
+    ``edited`` other files, in the order in which they were edited.
     """
 
     certificates: Path
@@ -58,6 +74,7 @@ class Record:
     added: Mapping[str, Any]
     replaced: Mapping[str, Any]
     directories: tuple[Path, ...] = ()
+    edited: tuple[Edited, ...] = ()
     proven: bool = False
 
 
@@ -91,6 +108,29 @@ def _is_ours(key: str, added: object, value: object) -> bool:
     return value == added or (key == LIVE_RESTORE and value is False)
 
 
+def put_back(record: Record, contents: Mapping[Path, bytes | None], kept: Path) -> tuple[Edit, ...]:
+    """Return the edits that put back the other files, the last one first.
+
+    ``contents`` are those of now: a file that is missing stays so. ``kept`` is the directory of the
+    record. Raises ConflictingState if others have edited them since.
+    """
+    changed, edits = [], []
+    for number, each in enumerate(record.edited):
+        current = contents[each.path]
+        if current is None or current == each.original:
+            continue
+        if digest(current) != each.written:
+            changed.append(f"{each.path}: its original is {kept / _ORIGINAL / str(number)}")
+        edits.append(Edit(each.path, current, each.original, each.is_unit))
+    if changed:
+        raise ConflictingState(
+            "files that the set-up has edited were changed since",
+            problems=tuple(changed),
+            hint="put the originals back by hand, with what you want to keep, then try again",
+        )
+    return tuple(reversed(edits))
+
+
 class Records:
     """The record in a state ``directory``, which is made when it is needed."""
 
@@ -108,7 +148,8 @@ class Records:
             ):
                 kept = json.loads(reading.read(pickup.NAME, within, follow=False))
                 original = self._original(within) if kept["original"] else None
-                return _from_json(kept, original)
+                edited = [self._original(within, number) for number in _numbers(kept)]
+                return _from_json(kept, original, edited)
         except (InvalidInput, ValueError, TypeError, KeyError, RecursionError):
             raise ConflictingState(f"{self.directory / pickup.NAME} is corrupt") from None
         return None
@@ -116,9 +157,10 @@ class Records:
     def write(self, record: Record) -> None:
         """Replace the record, with the original first; raises CannotWrite."""
         with refusals(self.directory), self._opened(make=True) as within:
-            if record.original is not None:
+            if record.original is not None or record.edited:
                 with atomic.directory(_ORIGINAL, _PRIVATE, within) as kept:
-                    _replace(_ORIGINAL_NAME, record.original, _PRIVATE_FILE, kept)
+                    for name, content in _originals(record):
+                        _replace(name, content, _PRIVATE_FILE, kept)
             _replace(pickup.NAME, _to_bytes(record), _MODE, within)
 
     def remove(self) -> None:
@@ -146,9 +188,9 @@ class Records:
                     hint="wait for it to finish, then try again",
                 ) from None
 
-    def _original(self, within: int) -> bytes:
+    def _original(self, within: int, name: str = _ORIGINAL_NAME) -> bytes:
         with reading.opened(_ORIGINAL, within) as kept:
-            return reading.read(_ORIGINAL_NAME, kept, follow=False)
+            return reading.read(name, kept, follow=False)
 
     @contextmanager
     def _opened(self, *, make: bool = False) -> Iterator[int]:
@@ -187,11 +229,28 @@ def _to_bytes(record: Record) -> bytes:
         "added": dict(record.added),
         "replaced": dict(record.replaced),
         "directories": list(map(str, record.directories)),
+        "edited": [
+            {"path": str(each.path), "written": each.written, "unit": each.is_unit}
+            for each in record.edited
+        ],
     }
     return (json.dumps(kept, indent=2) + "\n").encode()
 
 
-def _from_json(kept: Any, original: bytes | None) -> Record:
+def _originals(record: Record) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the content of each original."""
+    if record.original is not None:
+        yield _ORIGINAL_NAME, record.original
+    for number, each in enumerate(record.edited):
+        yield str(number), each.original
+
+
+def _numbers(kept: Any) -> list[str]:
+    """Return the names of the originals of edited files."""
+    return [str(number) for number, _ in enumerate(kept["edited"])]
+
+
+def _from_json(kept: Any, original: bytes | None, edited: Sequence[bytes]) -> Record:
     if kept["version"] != pickup.VERSION:
         raise ValueError(kept["version"])
     return Record(
@@ -203,6 +262,10 @@ def _from_json(kept: Any, original: bytes | None) -> Record:
         added=dict(kept["added"]),
         replaced=dict(kept["replaced"]),
         directories=tuple(map(Path, _texts(kept["directories"]))),
+        edited=tuple(
+            Edited(Path(each["path"]), str(each["written"]), content, bool(each["unit"]))
+            for each, content in zip(kept["edited"], edited, strict=True)
+        ),
         proven=bool(kept["proven"]),
     )
 

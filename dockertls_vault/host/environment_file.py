@@ -98,10 +98,9 @@ def _value(text: str, position: int) -> tuple[str, int]:
         literal = quoted.re is _SINGLE
         parts.append(quoted[1] if literal else _ESCAPE.sub(_in_quotes, quoted[1]))
         position = _end(_BLANKS, text, quoted.end())
-    if bare := _BARE.match(text, position):
-        parts.append(_ESCAPE.sub(_bare, bare[1]))
-        position = bare.end()
-    return "".join(parts), position
+    bare = next(_BARE.finditer(text, position))  # right there: it may be empty
+    parts.append(_ESCAPE.sub(_bare, bare[1]))
+    return "".join(parts), bare.end()
 
 
 def _in_quotes(escape: re.Match[str]) -> str:

@@ -75,9 +75,48 @@ _PRINTED: Rows = (
     ("an address is no port of a service", "        if not listen.is_every:", "        if False:"),
     ("a file that exists is kept", "set -eC\n", "set -e\n"),
 )
+_CLASHES: Rows = (
+    ("a TLS flag clashes", "        if flag.name in _TLS:\n", "        if False:\n"),
+    (
+        "a host without TLS is a TCP port, too",
+        "not host.startswith(_LOCAL)",
+        'host.startswith("tcp:")',
+    ),
+    (
+        "without fd:// there is a clash",
+        "if not any(host.startswith(_FD) for host in existing.hosts):",
+        "if False:",
+    ),
+    ("another certificate in daemon.json clashes", " and value != wanted[key]", " and False"),
+    (
+        "TLS goes last",
+        "key=lambda edit: _has_tls(edit[0])",
+        "key=lambda edit: not _has_tls(edit[0])",
+    ),
+    ("TLS in two places is refused", "    if len(with_tls) > 1 or", "    if"),
+    (
+        "0.0.0.0 is both families, as in Go",
+        '    "0.0.0.0": DEFAULT.address,  # noqa: S104 - compared with\n',
+        "",
+    ),
+)
+_SOURCES: Rows = (
+    (
+        "the unit file of a package is not edited",
+        "if any(path.is_relative_to(place) for place in _PACKAGES):",
+        "if False:",
+    ),
+    (
+        "a line that systemd reads differently is not edited",
+        "elif [spelled[0].lstrip(_PREFIXES), *spelled[1:]] != list(command):",
+        "elif False:",
+    ),
+)
 TABLE: Table = {
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
+    "daemon/clashes.py": ("daemon/test_clashes.py", _CLASHES),
+    "daemon/sources.py": ("daemon/test_clashes.py", _SOURCES),
     "docker/flags.py": ("docker/test_flags.py", _FLAGS),
     "docker/engine.py": ("docker/test_engine.py", _ENGINE),
     "host/environment_file.py": ("host/test_environment_file.py", _ENVIRONMENT_FILE),

@@ -1,0 +1,258 @@
+"""What of dockerd's settings clashes with a set-up, and the edits that take it over; pure.
+
+dockerd does not start if a setting is both a flag and in daemon.json (moby#22339, moby#25471), and
+it ignores the sockets of systemd unless ``fd://`` is among its hosts.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from dockertls_vault.docker.endpoint import DEFAULT_PORT
+from dockertls_vault.docker.flags import arguments
+from dockertls_vault.errors import ConflictingState, InvalidInput
+
+from .desired import DEFAULT, LIVE_RESTORE, Listen, parse_listen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from dockertls_vault.docker.daemon_json import Document
+    from dockertls_vault.docker.flags import Argument
+
+    from .sources import Source
+
+HOSTS = "hosts"
+_HOST = "host"
+_TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
+_FD = "fd://"
+# Where dockerd listens without any host.
+_DEFAULT_HOST = "unix:///var/run/docker.sock"
+_LOCAL = ("unix://", "fd://", "npipe://")
+_PLAIN_PORT = 2375
+# In Go, an address of neither family is that of both.
+_ADDRESSES = {
+    "": "127.0.0.1",
+    "localhost": "127.0.0.1",
+    "0.0.0.0": DEFAULT.address,  # noqa: S104 - compared with
+    "[::]": DEFAULT.address,
+}
+
+_TWICE = "dockerd does not start with it in daemon.json, too"
+_LISTENS = "dockerd would close this port when it restarts, and systemd cannot hold it"
+_IGNORES = "without fd:// among its hosts, dockerd ignores the sockets of systemd"
+_OTHER = "the set-up would replace it"
+
+
+@dataclass(frozen=True)
+class Clash:
+    """A setting that clashes: where it is, what it says, and why it clashes."""
+
+    where: str
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A file that is edited; ``is_unit`` if systemd has to read it again."""
+
+    path: Path
+    before: bytes = field(repr=False)
+    after: bytes = field(repr=False)
+    is_unit: bool
+
+    def reversed(self) -> Edit:
+        """Return the edit that takes this one back."""
+        return replace(self, before=self.after, after=self.before)
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    """What takes the place of the settings that clash.
+
+    ``listen`` are the addresses at which dockerd listened, ``edits`` the files without the flags,
+    in the order in which none of them leaves a TCP port without TLS, and ``hosts`` those of
+    daemon.json, None if it has none.
+    """
+
+    listen: tuple[Listen, ...]
+    edits: tuple[Edit, ...]
+    hosts: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Existing:
+    """The settings of dockerd: its flags in their ``sources``, and its daemon.json, at ``path``.
+
+    ``ours`` are the values of daemon.json that an earlier set-up wrote.
+    """
+
+    sources: tuple[Source, ...]
+    path: Path
+    document: Document
+    ours: Mapping[str, Any]
+
+    @property
+    def flags(self) -> tuple[tuple[Source, Argument, tuple[int, ...]], ...]:
+        """Each flag, where it is, and the numbers of its words there."""
+        return tuple((each, *found) for each in self.sources for found in each.arguments())
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts of dockerd, from the flags or daemon.json; dockerd rejects both."""
+        given = tuple(flag.value or "" for _, flag, _ in self.flags if flag.name == _HOST)
+        return given or self.listed
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The hosts in daemon.json."""
+        found = self.document.values.get(HOSTS)
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether TCP ports are served with TLS."""
+        on = any(flag.name in _TLS[:2] and flag.is_on for _, flag, _ in self.flags)
+        return on or any(self.document.values.get(key) is not None for key in _TLS[:2])
+
+
+def find(existing: Existing, wanted: Mapping[str, Any]) -> tuple[Clash, ...]:
+    """Return all that clashes with a set-up, which has the ``wanted`` values in daemon.json."""
+    return tuple(_clashes(existing, wanted))
+
+
+def remaining(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the arguments of dockerd that stay."""
+    return tuple(word for each in arguments(argv) if not _is_taken(each) for word in each.words)
+
+
+def take_over(existing: Existing) -> TakenOver:
+    """Return the edits that take over all that clashes; raises ConflictingState if none can."""
+    _refuse_scattered(existing)
+    numbers: dict[Source, list[int]] = {}
+    for source, flag, words in existing.flags:
+        if _is_taken(flag):
+            _refuse_fixed(source, flag, words)
+            numbers.setdefault(source, []).extend(words)
+    edits, hosts = _with_systemd(existing, numbers)
+    listen = tuple(
+        dict.fromkeys(
+            _listen(host, has_tls=existing.has_tls) for host in existing.hosts if _is_tcp(host)
+        )
+    )
+    distinct = (
+        each for each in listen if not any(one != each and one.includes(each) for one in listen)
+    )
+    return TakenOver(tuple(distinct), edits, hosts)
+
+
+def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
+    values, line = existing.document.values, existing.document.line
+    for source, flag, _ in existing.flags:
+        if flag.name in _TLS:
+            yield Clash(str(source), " ".join(flag.words), _TWICE)
+        elif flag.name == _HOST and _is_tcp(flag.value or ""):
+            yield Clash(str(source), " ".join(flag.words), _LISTENS)
+    for host in filter(_is_tcp, existing.listed):
+        yield Clash(f"{existing.path}, line {line(HOSTS)}", f"{HOSTS}: {host}", _LISTENS)
+    if not any(host.startswith(_FD) for host in existing.hosts):
+        said = ", ".join(existing.hosts) or "no -H"
+        yield Clash(str(existing.sources[0]), said, _IGNORES)
+    for key, value in values.items():
+        is_ours = key == LIVE_RESTORE or existing.ours.get(key) == value
+        if key in wanted and not is_ours and value != wanted[key]:
+            what = f"{key}: {json.dumps(value)}"
+            yield Clash(f"{existing.path}, line {line(key)}", what, _OTHER)
+
+
+def _is_taken(flag: Argument) -> bool:
+    return flag.name in _TLS or (flag.name == _HOST and _is_tcp(flag.value or ""))
+
+
+def _is_tcp(host: str) -> bool:
+    return bool(host) and not host.startswith(_LOCAL)
+
+
+def _with_systemd(
+    existing: Existing, numbers: Mapping[Source, list[int]]
+) -> tuple[tuple[Edit, ...], tuple[str, ...] | None]:
+    """Return the edits without these words, and hosts; ``fd://`` is added where there is none."""
+    kept = [
+        (source, flag)
+        for source, flag, words in existing.flags
+        if flag.name == _HOST and not _is_tcp(flag.value or "")
+    ]
+    added: dict[Source, tuple[str, ...]] = {}
+    hosts: tuple[str, ...] | None = None
+    if kept and not any((flag.value or "").startswith(_FD) for _, flag in kept):
+        source, flag = kept[0]
+        _refuse_fixed(source, flag, (0,))
+        added[source] = ("-H", _FD)
+    elif not kept:
+        local = [host for host in existing.listed if not _is_tcp(host)]
+        if not existing.hosts:
+            local = [_DEFAULT_HOST]
+        hosts = tuple(dict.fromkeys((*local, _FD)))
+    edits = [
+        (source, source.without(numbers.get(source, ()), *added.get(source, ())))
+        for source in existing.sources
+        if source in numbers or source in added
+    ]
+    return tuple(
+        Edit(source.path, source.content, after, source.is_unit)
+        for source, after in sorted(edits, key=lambda edit: _has_tls(edit[0]))
+    ), hosts
+
+
+def _has_tls(source: Source) -> bool:
+    return any(flag.name in _TLS for flag in _flags(source))
+
+
+def _listen(host: str, *, has_tls: bool) -> Listen:
+    """Return where dockerd listens with this host (moby's opts.ParseHost)."""
+    address, _, port = host.removeprefix("tcp://").rpartition(":")
+    if not port.isdecimal():
+        address, port = host.removeprefix("tcp://"), ""
+    number = port or str(DEFAULT_PORT if has_tls else _PLAIN_PORT)
+    known = _ADDRESSES.get(address)
+    try:
+        return Listen(known, int(number)) if known else parse_listen(f"{address}:{number}")
+    except InvalidInput as error:
+        raise ConflictingState(
+            f"{host} cannot be taken over: {error.message}",
+            hint="have dockerd listen at an IP address, or pass --listen",
+        ) from None
+
+
+def _refuse_fixed(source: Source, flag: Argument, words: tuple[int, ...]) -> None:
+    reason = source.fixed or ("" if words else "it shares a word with another flag")
+    if reason:
+        raise ConflictingState(
+            f"{source}: {' '.join(flag.words)} cannot be taken over",
+            hint=f"remove it yourself, then try again; {reason}",
+        )
+
+
+def _refuse_scattered(existing: Existing) -> None:
+    """Raise ConflictingState if no order of the edits keeps every TCP port behind TLS."""
+    holders = [source for source in existing.sources if any(map(_is_taken, _flags(source)))]
+    with_tls = [source for source in holders if _has_tls(source)]
+    paths = {source.path for source in holders}
+    is_listed = any(map(_is_tcp, existing.listed))
+    if len(with_tls) > 1 or len(paths) < len(holders) or (with_tls and is_listed):
+        raise ConflictingState(
+            "settings of TLS in several places cannot be taken over",
+            problems=tuple(map(str, holders)),
+            hint="have all of them in one place, then try again",
+        )
+
+
+def _flags(source: Source) -> Iterator[Argument]:
+    return (flag for flag, _ in source.arguments())

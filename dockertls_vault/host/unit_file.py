@@ -1,0 +1,40 @@
+"""A unit file as text: find the settings in it (systemd.syntax(7)); pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A backslash at the end of a line continues it.
+_LINE = re.compile(r"(?:[^\\\n]|\\\n|\\)*")
+_SECTION = re.compile(r"\s*\[(?P<section>[^\]\n]*)\]\s*")
+_SETTING = re.compile(r"[ \t]*(?P<name>[A-Za-z0-9-]+)[ \t]*=[ \t]*")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting whose value begins at ``start``; in it, blanks stand for continuations."""
+
+    section: str
+    name: str
+    value: str
+    start: int
+    line: int
+
+
+def settings(text: str) -> Iterator[Setting]:
+    """Yield each setting in its order, including the empty ones, which reset a list."""
+    section, position = "", 0
+    while position < len(text):
+        line = next(_LINE.finditer(text, position))
+        if found := _SECTION.fullmatch(line[0]):
+            section = found["section"]
+        elif found := _SETTING.match(line[0]):
+            value = line[0][found.end() :].replace("\\\n", "  ")
+            number = text.count("\n", 0, position) + 1
+            yield Setting(section, found["name"], value, position + found.end(), number)
+        position = line.end() + 1

@@ -1,0 +1,226 @@
+"""Settings of dockerd that clash with a set-up: found, and taken over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dockertls_vault.daemon.clashes import Existing, find, remaining, take_over
+from dockertls_vault.daemon.sources import found
+from dockertls_vault.docker import daemon_json
+from dockertls_vault.errors import ConflictingState
+from dockertls_vault.host.command_line import words
+
+PACKAGED = Path("/lib/systemd/system/docker.service")
+OWN = Path("/etc/systemd/system/docker.service.d/override.conf")
+DEFAULT = Path("/etc/default/docker")
+JSON = Path("/etc/docker/daemon.json")
+DEBIAN = "/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS"
+OLD_TLS = (
+    "--tlsverify --tlscacert=/etc/docker/ca.pem --tlscert=/etc/docker/server-cert.pem "
+    "--tlskey=/etc/docker/server-key.pem"
+)
+OLD_PAGE = f"{OLD_TLS} -H tcp://0.0.0.0:2376 -H unix:///var/run/docker.sock"
+WANTED = {"tlsverify": True, "tlscert": "/etc/docker/tls/server-cert.pem", "live-restore": True}
+
+
+def existing(
+    own: str = "",
+    options: str | None = None,
+    config: str = "",
+    variables: tuple[str, ...] = (),
+    ours: dict[str, object] | None = None,
+) -> Existing:
+    """Return what Debian's docker.service has with ``own`` as its drop-in, and other files."""
+    unit = f"[Service]\nEnvironmentFile=-{DEFAULT}\nExecStart={DEBIAN}\n"
+    files = {PACKAGED: unit.encode()}
+    command = DEBIAN
+    if own:
+        files[OWN] = f"[Service]\nExecStart=\nExecStart={own}\n".encode()
+        command = own.replace("\\\n", " ")
+    # As systemd does it.
+    split = [each.value.replace("x41", "A") for each in words(command)]
+    environment = {} if options is None else {DEFAULT: f"# Docker's\n{options}\n".encode()}
+    sources = tuple(found(split, variables, files, environment))
+    return Existing(sources, JSON, daemon_json.parse(config.encode()), ours or {})
+
+
+IN_A_UNIT = existing(
+    own=f"{DEBIAN}\nEnvironment=DOCKER_OPTS=--tls", variables=("DOCKER_OPTS=--tls",)
+)
+
+
+def listed(case: Existing) -> list[str]:
+    """Return where each clash is, and what."""
+    return [f"{clash.where}: {clash.what}" for clash in find(case, WANTED)]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        existing(),
+        existing(options='DOCKER_OPTS="--dns 192.0.2.1"'),
+        existing(options="DOCKER_OPTS=--live-restore", config='{"debug": true}'),
+        existing("/usr/bin/dockerd -H unix:// -H fd://"),
+        existing("/usr/bin/dockerd", config='{"hosts": ["fd://", "unix:///run/x.sock"]}'),
+        existing(config='{"tlsverify": true, "live-restore": false, "tls": true}'),
+        existing(config='{"tlscert": "/old"}', ours={"tlscert": "/old"}),
+    ],
+)
+def test_what_goes_with_a_set_up_is_left_alone(case: Existing) -> None:
+    """The packages' units, other flags, and what an earlier set-up wrote."""
+    assert listed(case) == []
+
+
+def test_old_page_clashes() -> None:
+    """Each flag is named, with its file, line and variable, and why it clashes."""
+    case = existing(options=f'DOCKER_OPTS="{OLD_PAGE}"')
+    where = f"{DEFAULT}, line 2 (DOCKER_OPTS)"
+    assert listed(case) == [
+        f"{where}: --tlsverify",
+        f"{where}: --tlscacert=/etc/docker/ca.pem",
+        f"{where}: --tlscert=/etc/docker/server-cert.pem",
+        f"{where}: --tlskey=/etc/docker/server-key.pem",
+        f"{where}: -H tcp://0.0.0.0:2376",
+    ]
+    assert str(find(case, WANTED)[0]) == (
+        f"{where}: --tlsverify: dockerd does not start with it in daemon.json, too"
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "clashes"),
+    [
+        (
+            existing("/usr/bin/dockerd -H fd:// \\\n  --tls=false -H 10.0.0.7:2376"),
+            [
+                f"{OWN}, line 3 (ExecStart=): --tls=false",
+                f"{OWN}, line 3 (ExecStart=): -H 10.0.0.7:2376",
+            ],
+        ),
+        (
+            existing("/usr/bin/dockerd", config='{\n "hosts": ["tcp://0.0.0.0:2376"]}'),
+            [
+                f"{JSON}, line 2: hosts: tcp://0.0.0.0:2376",
+                f"{OWN}, line 3 (ExecStart=): tcp://0.0.0.0:2376",
+            ],
+        ),
+        (existing("/usr/bin/dockerd"), [f"{OWN}, line 3 (ExecStart=): no -H"]),
+        (
+            existing("/usr/bin/dockerd -H unix://"),
+            [f"{OWN}, line 3 (ExecStart=): unix://"],
+        ),
+        (
+            existing(config='{"tlsverify": false,\n"tlscert": "/old"}'),
+            [f"{JSON}, line 1: tlsverify: false", f'{JSON}, line 2: tlscert: "/old"'],
+        ),
+        (
+            IN_A_UNIT,
+            [f"{OWN}, line 4 (Environment=): --tls"],
+        ),
+    ],
+)  # fmt: skip
+def test_clash_is_found(case: Existing, clashes: list[str]) -> None:
+    """In a drop-in, a variable of a unit, or daemon.json."""
+    assert listed(case) == clashes
+
+
+@pytest.mark.parametrize(
+    ("case", "edited", "listen", "hosts"),
+    [
+        (
+            existing(options=f"DOCKER_OPTS='{OLD_PAGE} --dns 192.0.2.1'"),
+            {DEFAULT: "# Docker's\n"
+                      'DOCKER_OPTS="-H unix:///var/run/docker.sock --dns 192.0.2.1"\n'},
+            ["[::]:2376"],
+            None,
+        ),
+        (
+            existing("/usr/bin/dockerd \\\n  -H unix:// \\\n  --tls --tlskey '/a b' --debug"),
+            {OWN: "[Service]\nExecStart=\n"
+                  "ExecStart=/usr/bin/dockerd \\\n  -H unix:// --debug -H fd://\n"},
+            [],
+            None,
+        ),
+        (
+            existing("/usr/bin/dockerd", config='{"hosts": ["unix:///a", "tcp://[::1]:2377"]}'),
+            {},
+            ["[::1]:2377"],
+            ("unix:///a", "fd://"),
+        ),
+        (existing("/usr/bin/dockerd"), {}, [], ("unix:///var/run/docker.sock", "fd://")),
+        (
+            existing("/usr/bin/dockerd -H tcp://0.0.0.0:2375 -H tcp://127.0.0.1:2375"),
+            {OWN: "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd\n"},
+            ["[::]:2375"],
+            ("fd://",),
+        ),
+        (
+            existing(
+                "/usr/bin/dockerd -H fd:// $DOCKER_OPTS --host=tcp://:2376",
+                options=f"DOCKER_OPTS={OLD_TLS} -H localhost",
+            ),
+            {
+                OWN: "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd -H fd:// $DOCKER_OPTS\n",
+                DEFAULT: '# Docker\'s\nDOCKER_OPTS=""\n',
+            },
+            ["127.0.0.1:2376"],
+            None,
+        ),
+        (existing(config='{"tlscert": "/old"}'), {}, [], None),
+    ],
+)  # fmt: skip
+def test_clashes_are_taken_over(
+    case: Existing, edited: dict[Path, str], listen: list[str], hosts: tuple[str, ...] | None
+) -> None:
+    """TLS and TCP ports go, with the TLS last; unix sockets stay, and fd:// is added."""
+    taken = take_over(case)
+    assert {edit.path: edit.after.decode() for edit in taken.edits} == edited
+    assert [edit.path for edit in taken.edits] == list(edited)
+    assert [edit.is_unit for edit in taken.edits] == [edit.path == OWN for edit in taken.edits]
+    assert list(map(str, taken.listen)) == listen
+    assert taken.hosts == hosts
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        (existing("/usr/bin/dockerd -H fd:// -H tcp://docker1:2376"), "tcp://docker1:2376 cannot"),
+        (existing("/usr/bin/dockerd -DH tcp://0.0.0.0:2376"), "-H tcp://0.0.0.0:2376 cannot"),
+        (existing("/usr/bin/dockerd -H fd:// --label \\x41 --tls"), "--tls cannot be taken over"),
+        (
+            IN_A_UNIT,
+            "--tls cannot be taken over",
+        ),
+        (
+            existing("/usr/bin/dockerd -H fd:// --tls $DOCKER_OPTS", "DOCKER_OPTS=--tlskey=/k"),
+            "settings of TLS in several places",
+        ),
+        (
+            existing(options="DOCKER_OPTS=--tls", config='{"hosts": ["tcp://0.0.0.0"]}'),
+            "settings of TLS in several places",
+        ),
+    ],
+)
+def test_what_cannot_be_taken_over_is_refused(case: Existing, reason: str) -> None:
+    """A name, flags in one word, escapes, variables of a unit, and TLS in two places."""
+    with pytest.raises(ConflictingState, match=reason):
+        take_over(case)
+
+
+def test_unit_of_a_package_is_not_edited() -> None:
+    """Its next version would overwrite it."""
+    unit = f"[Service]\nExecStart={DEBIAN} --tls\n"
+    split = [*DEBIAN.split(), "--tls"]
+    sources = tuple(found(split, (), {PACKAGED: unit.encode()}, {}))
+    with pytest.raises(ConflictingState, match="--tls cannot be taken over") as caught:
+        take_over(Existing(sources, JSON, daemon_json.parse(b""), {}))
+    assert "systemctl edit docker.service" in caught.value.hint
+
+
+def test_arguments_that_remain() -> None:
+    """Those of the trial: without TLS, and without TCP."""
+    assert remaining(f"-H fd:// {OLD_PAGE} --debug".split()) == (
+        *("-H", "fd://", "-H", "unix:///var/run/docker.sock", "--debug"),
+    )

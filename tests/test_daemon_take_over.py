@@ -1,0 +1,249 @@
+"""Daemons that have TLS or hosts already: refused, taken over, and put back, on a real host."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from base64 import b64decode
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import console
+from .harness.host import Host, packages, running_host
+from .host.environment_files import FILES, VARIABLES, WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from .harness.engine import Engine
+
+pytestmark = pytest.mark.slow
+
+PAGE = "docs/how-to/take-over-a-daemon.md"
+CONFIGURE = "dockertls-vault daemon configure --yes"
+DEFAULT = "/etc/default/docker"
+JSON = "/etc/docker/daemon.json"
+DROP_IN = "/etc/systemd/system/docker.service.d/override.conf"
+# The files that the page of Docker's documentation makes by hand.
+OLD_TLS = (
+    "--tlsverify --tlscacert=/etc/docker/ca.pem --tlscert=/etc/docker/server-cert.pem "
+    "--tlskey=/etc/docker/server-key.pem"
+)
+OLD_JSON = {
+    "tlsverify": True,
+    "tlscacert": "/etc/docker/ca.pem",
+    "tlscert": "/etc/docker/server-cert.pem",
+    "tlskey": "/etc/docker/server-key.pem",
+}
+PREPARE = """\
+set -e
+dockertls-vault ca init --allow-any-name --yes
+dockertls-vault issue server
+dockertls-vault issue client
+cp --dereference /etc/docker/tls/*.pem /etc/docker
+"""
+FINGERPRINT = f"""\
+sha256sum {DEFAULT} {JSON} {DROP_IN} 2>&1
+ls -lR --time-style=+ /etc/systemd/system /etc/docker
+systemctl show --property=MainPID docker.service
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files as people have them; the ``port`` that dockerd listens at, and what is named."""
+
+    files: Mapping[str, str]
+    named: tuple[str, ...]
+    port: str
+    hosts: tuple[str, ...] | None = None
+    flags: str = "-H fd://"
+
+
+CASES = {
+    "the old page": Case(
+        {DEFAULT: f'# Docker\nDOCKER_OPTS="{OLD_TLS} -H tcp://0.0.0.0:2376 -H unix:///run/x.sock"\n'},
+        (f"{DEFAULT}, line 2 (DOCKER_OPTS): --tlsverify", "-H tcp://0.0.0.0:2376"),
+        "*:2376",
+        flags="-H fd:// -H unix:///run/x.sock",
+    ),
+    "flags in a drop-in": Case(
+        {
+            DROP_IN: "[Service]\n# Of ours\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// \\\n"
+            f"  {OLD_TLS} \\\n  -H tcp://127.0.0.1:2377 --debug\n",
+        },
+        (f"{DROP_IN}, line 4 (ExecStart=): --tlsverify", "-H tcp://127.0.0.1:2377"),
+        "127.0.0.1:2377",
+        flags="-H fd:// --debug",
+    ),
+    "hosts, and the drop-in for them": Case(
+        {
+            DROP_IN: "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd\n",
+            JSON: json.dumps(
+                {"hosts": ["unix:///var/run/docker.sock", "tcp://[::]:2376"], **OLD_JSON}, indent=4
+            ),
+        },
+        (f"{JSON}, line 2: hosts: tcp://[::]:2376", f'{JSON}, line 7: tlscacert: "/etc/docker/ca'),
+        "*:2376",
+        hosts=("unix:///var/run/docker.sock", "fd://"),
+        flags="",
+    ),
+    "no hosts": Case(
+        {DROP_IN: "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd\n"},
+        (f"{DROP_IN}, line 3 (ExecStart=): no -H",),
+        "",
+        hosts=("unix:///var/run/docker.sock", "fd://"),
+        flags="",
+    ),
+    "TLS and hosts apart": Case(
+        {
+            DROP_IN: "[Service]\nExecStart=\n"
+            "ExecStart=/usr/sbin/dockerd -H unix:// -H tcp://127.0.0.1:2376 $DOCKER_OPTS\n",
+            DEFAULT: f"DOCKER_OPTS='{OLD_TLS}'",
+        },
+        (f"{DROP_IN}, line 3 (ExecStart=): -H tcp", f"{DEFAULT}, line 1 (DOCKER_OPTS): --tlskey"),
+        "127.0.0.1:2376",
+        flags="-H unix:// -H fd://",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def host(
+    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """Return a host with a server credential, and the same files as the old page has them."""
+    program = packages(wheel, tmp_path_factory.mktemp("program"))
+    with running_host(engine, host_image, program) as booted:
+        booted.do(PREPARE)
+        yield booted
+
+
+@contextmanager
+def files(host: Host, texts: Mapping[str, str]) -> Iterator[None]:
+    """Configure dockerd with these files, and restart it; afterwards, as it was."""
+    host.do(f"cp {DEFAULT} /srv/default; mkdir -p {DROP_IN.rpartition('/')[0]}")
+    for path, text in texts.items():
+        host.do(f"printf %s {shlex.quote(text)} >{path}")
+    restart = "systemctl daemon-reload; systemctl reset-failed; systemctl restart docker.service"
+    host.do(restart)
+    try:
+        yield
+    finally:
+        host.run("dockertls-vault daemon configure --yes --remove")
+        host.do(f"rm -f {DROP_IN} {JSON}; cp /srv/default {DEFAULT}; {restart}")
+
+
+def flags(host: Host) -> str:
+    """Return the flags of the dockerd that runs, without that of Debian."""
+    line = host.do("tr '\\0' ' ' </proc/$(systemctl show --value -p MainPID docker)/cmdline")
+    words = line.replace("--containerd=/run/containerd/containerd.sock", "").split()
+    return " ".join(words[1:])
+
+
+def listening(host: Host) -> list[str]:
+    """Return where somebody listens at the ports of Docker."""
+    return host.do("ss -ltnH 'sport >= 2375 and sport <= 2377' | awk '{ print $4 }'").split()
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_daemon_is_taken_over_and_put_back(host: Host, kind: str) -> None:
+    """It is refused before anything is touched; taken over it passes its check; all comes back."""
+    case = CASES[kind]
+    with files(host, case.files):
+        before = (flags(host), listening(host))
+        assert before[1] == [case.port] * bool(case.port)
+        touched = host.do(FINGERPRINT)
+        status, printed = host.run(CONFIGURE)
+        assert status == 78
+        assert all(words in printed for words in case.named), printed
+        assert "hint: move them with --take-over" in printed
+        assert host.do(FINGERPRINT) == touched
+
+        printed = host.do(f"{CONFIGURE} --take-over")
+        assert printed.endswith(
+            f"{case.port or '*:2376'}, and passed its check\n".replace("*", "[::]")
+        )
+        assert flags(host) == case.flags
+        assert listening(host) == [case.port or "*:2376"]
+        assert json.loads(host.do(f"cat {JSON}")).get("hosts") == (case.hosts and list(case.hosts))
+        host.do("docker info")
+        assert host.do(f"{CONFIGURE} --take-over").endswith("no changes needed\n")
+
+        host.do(f"{CONFIGURE} --remove")
+        assert (flags(host), listening(host)) == before
+        assert host.do(FINGERPRINT).split()[:-1] == touched.split()[:-1]
+        host.do("docker info")
+
+
+def test_page_can_be_followed(host: Host) -> None:
+    """Each command of the guide works, and at the end all is as it was."""
+    case = CASES["the old page"]
+    with files(host, case.files):
+        before = (flags(host), listening(host), host.do(f"cat {DEFAULT}"))
+        status, printed = host.run("dockertls-vault daemon configure")
+        assert status == 78
+        shown = console.PAGES[PAGE].read_text(encoding="utf-8").partition("```text\n")[2]
+        for line in shown.partition("```")[0].splitlines():
+            assert line in printed
+        for command in console.commands(PAGE):
+            host.do(command.text)
+        assert (flags(host), listening(host), host.do(f"cat {DEFAULT}")) == before
+
+
+def test_daemon_that_fails_its_check_is_put_back(host: Host) -> None:
+    """With its own flags; then it can still be taken over."""
+    case = CASES["TLS and hosts apart"]
+    with files(host, case.files):
+        before = (flags(host), listening(host))
+        touched = host.do(FINGERPRINT)
+        status, printed = host.run(f"{CONFIGURE} --take-over --timeout 1ms")
+        assert status != 0
+        assert "what was there before is back" in printed
+        assert (flags(host), listening(host)) == before
+        assert host.do(FINGERPRINT).split()[:-1] == touched.split()[:-1]
+
+
+def test_edit_of_others_is_not_lost(host: Host) -> None:
+    """What was edited since is not overwritten: --remove says where the original is."""
+    with files(host, CASES["the old page"].files):
+        host.do(f"{CONFIGURE} --take-over; echo '# mine' >>{DEFAULT}")
+        status, printed = host.run(f"{CONFIGURE} --remove")
+        assert status == 78
+        original = "/var/lib/dockertls-vault/daemon/original/0"
+        assert f"{DEFAULT}: its original is {original}" in printed
+        host.do(f"cp {original} {DEFAULT}; {CONFIGURE} --remove")
+        assert host.do(f"cat {DEFAULT}") == CASES["the old page"].files[DEFAULT]
+
+
+def test_files_are_read_as_by_systemd(host: Host) -> None:
+    """Each environment file of the table has the values that a service gets, and each word."""
+    for number, (text, values) in enumerate(FILES.values()):
+        host.do(f"printf %s {shlex.quote(text)} >/srv/{number}.env")
+        printed = host.do(
+            f"systemd-run --quiet --wait --pipe --property=EnvironmentFile=/srv/{number}.env "
+            "--property=UnsetEnvironment='LANG PATH INVOCATION_ID SYSTEMD_EXEC_PID HOME LOGNAME "
+            "USER SHELL JOURNAL_STREAM' /usr/bin/env --null | base64"
+        )
+        printed = b64decode(printed).decode()
+        assert dict(line.split("=", 1) for line in printed.split("\0")[:-1]) == values, text
+
+
+def test_words_are_expanded_as_by_systemd(host: Host) -> None:
+    """Each word of the table becomes the arguments that a service gets."""
+    escaped = {
+        name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in VARIABLES.items()
+    }
+    text = "".join(f'{name}="{value}"\n' for name, value in escaped.items())
+    host.do(f"printf %s {shlex.quote(text)} >/srv/words.env")
+    show = ["/usr/bin/python3", "-c", "import json, sys; print(json.dumps(sys.argv[1:]))"]
+    line = [part for word in WORDS for part in ("|", word)]
+    printed = host.do(
+        "systemd-run --quiet --wait --pipe --property=EnvironmentFile=/srv/words.env "
+        f"{shlex.join([*show, *line])}"
+    )
+    assert json.loads(printed) == [part for values in WORDS.values() for part in ("|", *values)]
