@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,8 +112,8 @@ def configure(
     from dockertls_vault import configure as set_up
 
     if form is not None:
-        others = {"--remove": remove, "--certs": certs, "--dry-run": dry_run}
-        _refuse(others | {"--take-over": take_over}, "--print")
+        given = {"--remove": remove, "--certs": certs, "--dry-run": dry_run}
+        _refuse(given | {"--take-over": take_over}, "--print")
         daemon_print.show(form, _directory(directory), _listens(listen), preferences)
         return
     _require_root()
@@ -149,7 +149,7 @@ def _require_root() -> None:
     systemd.require_running()
 
 
-def _refuse(others: dict[str, object], chosen: str) -> None:
+def _refuse(others: Mapping[str, object], chosen: str) -> None:
     for flag, value in others.items():
         if value:
             raise InvalidInput(f"{flag} cannot be combined with {chosen}")
