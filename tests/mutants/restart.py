@@ -103,5 +103,5 @@ TABLE: Table = {
     "cli/previous.py without hooks": (_TESTS, _TAKEN),
     "cli/issue.py": (_TESTS, _ISSUE),
     "cli/settled.py": (_TESTS, _NOTE),
-    "restart_daemon.py": ("test_restart_daemon.py", _RESTART),
+    "restart_daemon.py": ("test_restart_states.py", _RESTART),
 }

@@ -1,0 +1,152 @@
+"""The restart of dockerd in each state that systemd reports, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockertls_vault.daemon.desired import Listen
+from dockertls_vault.daemon.record import Record, Records
+from dockertls_vault.errors import (
+    CheckFailed,
+    ConfigurationError,
+    ConflictingState,
+    DockerTLSError,
+    DockerUnavailable,
+    Locked,
+    MissingDependency,
+)
+from dockertls_vault.host import systemd
+from dockertls_vault.restart_daemon import Restarted, restart
+
+from .harness.dialect.servers import on_openbao
+
+if TYPE_CHECKING:
+    from .harness.dockerd import StartDockerd
+    from .hosts import Host
+
+pytestmark = on_openbao
+
+
+class Systemd:
+    """Stands in for systemd, which need not run here: it says what it is told, and counts."""
+
+    def __init__(self) -> None:
+        self.state = ("loaded", "active")
+        self.restarts = 0
+        self.failure: DockerTLSError | None = None
+
+    def properties(self, *_names: str) -> tuple[Any, ...]:
+        """Return LoadState= and ActiveState=."""
+        return self.state
+
+    def try_restart(self, _unit: str) -> None:
+        """Count, and fail if it is to."""
+        self.restarts += 1
+        if self.failure is not None:
+            raise self.failure
+
+
+@pytest.fixture(name="units")
+def replaced_systemd(monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    """Return a systemd whose docker.service is active."""
+    made = Systemd()
+    monkeypatch.setattr(systemd, "properties", made.properties)
+    monkeypatch.setattr(systemd, "try_restart", made.try_restart)
+    return made
+
+
+def set_up(host: Host, port: int = 9) -> Records:
+    """Issue the certificate, and record that a daemon at ``port`` was set up with it."""
+    host.issue()
+    return record(host, port)
+
+
+def record(host: Host, port: int) -> Records:
+    """Record the set-up of a daemon at ``port``."""
+    listen = (Listen("127.0.0.1", port),)
+    where = host.out.parent / "daemon.json"
+    found = Record(host.out, listen, where, written="", original=None, added={}, replaced={})
+    records = Records(host.out.parent / "state")
+    records.write(found)
+    return records
+
+
+def run(host: Host) -> Restarted:
+    """Restart the daemon of a host that has no client credential."""
+    return restart(host.out.parent / "state", host.out.parent / "none", lambda: datetime.now(UTC))
+
+
+def test_daemon_that_was_restarted_is_checked(
+    host: Host, units: Systemd, host_dockerd: StartDockerd
+) -> None:
+    """It fails if it presents another certificate than the one on disk."""
+    host.issue()
+    port = host_dockerd(credential=(host.out / ".dockertls" / "current").resolve())
+    record(host, port)
+    done = run(host)
+    assert (done.restarted, units.restarts) == (True, 1)
+    assert [proof.listen for proof in done.proofs] == [f"127.0.0.1:{port}"]
+    host.issue()
+    with pytest.raises(CheckFailed) as failure:
+        run(host)
+    assert "its certificate is not the one in" in failure.value.problems[0]
+
+
+@pytest.mark.parametrize("state", [("loaded", "inactive"), ("masked", "inactive")])
+def test_daemon_that_was_stopped_is_left_alone(
+    state: tuple[str, str], host: Host, units: Systemd
+) -> None:
+    """Not even a connection is made, which would start it through its socket."""
+    set_up(host)
+    units.state = state
+    assert (run(host), units.restarts) == (Restarted(restarted=False), 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        (("loaded", "failed"), DockerUnavailable),
+        (("not-found", "inactive"), MissingDependency),
+        (("bad-setting", "inactive"), MissingDependency),
+    ],
+)
+def test_daemon_that_failed_or_is_gone_is_an_error(
+    state: tuple[str, str], kind: type[DockerTLSError], host: Host, units: Systemd
+) -> None:
+    """It is not started."""
+    set_up(host)
+    units.state = state
+    with pytest.raises(kind):
+        run(host)
+    assert units.restarts == 0
+
+
+def test_daemon_that_does_not_come_back_is_an_error(host: Host, units: Systemd) -> None:
+    """The hint names its journal."""
+    set_up(host)
+    units.failure = ConflictingState("no")
+    with pytest.raises(DockerUnavailable, match="dockerd is not back: no") as failure:
+        run(host)
+    assert "journalctl" in failure.value.hint
+
+
+def test_files_that_would_stop_it_are_rejected_before(host: Host, units: Systemd) -> None:
+    """A daemon that works is not stopped."""
+    set_up(host)
+    (host.out / "server-key.pem").unlink()
+    with pytest.raises(ConflictingState):
+        run(host)
+    assert units.restarts == 0
+
+
+def test_restart_needs_a_set_up_that_nobody_changes(host: Host, units: Systemd) -> None:
+    """A set-up that is half done could have containers stopped."""
+    with pytest.raises(ConfigurationError, match="has not set up dockerd"):
+        run(host)
+    assert not (host.out.parent / "state" / "daemon").exists()
+    with set_up(host).locked(), pytest.raises(Locked):
+        run(host)
+    assert units.restarts == 0
