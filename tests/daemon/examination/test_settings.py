@@ -89,7 +89,8 @@ def test_any_values_give_settings_that_the_system_can_use(values: dict[str, Any]
 def test_relative_paths_are_those_of_the_service() -> None:
     """The root directory is that of a service of systemd."""
     assert str(in_force(tlsverify=True, tlscacert="tls/ca.pem").tlscacert) == "/tls/ca.pem"
-    assert in_force(tlsverify=True, tlscacert="a\0b").tlscacert is None
+    for impossible in ("a\0b", "\ud800", 7):
+        assert in_force(tlsverify=True, tlscacert=impossible).tlscacert is None
 
 
 OURS, PUBLIC = name("ours"), name("public")
