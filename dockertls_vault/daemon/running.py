@@ -25,10 +25,14 @@ _LONGEST_PID = 20  # bytes
 
 @dataclass(frozen=True)
 class Search:
-    """The process, and how it was found; ``process`` is None for the reason in ``why``."""
+    """The process, and how it was found; ``process`` is None for the reason in ``why``.
+
+    ``remedy`` is what to do about that.
+    """
 
     process: Process | None
     why: str
+    remedy: str = "start it: systemctl start docker"
 
 
 def find(asked: int | None, main: int | None, pidfile: Path) -> Search:
@@ -36,7 +40,7 @@ def find(asked: int | None, main: int | None, pidfile: Path) -> Search:
     if asked is not None:
         found = processes.read(asked) if processes.is_named(asked, NAME) else None
         why = "as asked" if found else f"PID {asked} is not a {NAME} of root or this user here"
-        return Search(found, why)
+        return Search(found, why, "leave out --pid, or give the PID of a dockerd")
     for pid, how in _known(main, pidfile):
         if processes.is_named(pid, NAME) and (found := processes.read(pid)):
             return Search(found, how)
@@ -44,7 +48,7 @@ def find(asked: int | None, main: int | None, pidfile: Path) -> Search:
     here = [found for found in every if not found.is_elsewhere] or every
     if len(here) > 1:
         listed = ", ".join(str(each.pid) for each in here)
-        return Search(None, f"several run here (PID {listed}): choose one with --pid")
+        return Search(None, f"several run here: PID {listed}", "choose one with --pid")
     return Search(here[0], "by its name") if here else Search(None, f"no {NAME} runs on this host")
 
 
@@ -55,7 +59,7 @@ def judge(search: Search) -> CheckResult:
         return Check.PROCESS.found(
             Result.UNREACHABLE,
             search.why,
-            remedy=None if "--pid" in search.why else "start it: systemctl start docker",
+            remedy=search.remedy,
         )
     shown = f"PID {process.pid} ({search.why}), started at {format_time(process.started)}"
     if process.is_elsewhere:

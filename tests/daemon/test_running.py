@@ -59,7 +59,8 @@ def test_the_process_that_is_known_best_wins(
         monkeypatch.setattr(processes, "named", lambda _: (one, two))
         several = running.find(None, None, nowhere)
         assert pid(several) is None
-        assert f"several run here (PID {one}, {two})" in running.judge(several).summary
+        assert several.why == f"several run here: PID {one}, {two}"
+        assert running.judge(several).remedy == "choose one with --pid"
 
 
 @pytest.mark.parametrize("content", ["", "no number", "1", "9" * 30, "-5"])
@@ -80,3 +81,4 @@ def test_process_that_is_not_dockerd_is_refused(nowhere: Path) -> None:
     found = running.find(1, None, nowhere)
     assert found.process is None
     assert "PID 1 is not a dockerd" in found.why
+    assert "--pid" in (running.judge(found).remedy or "")
