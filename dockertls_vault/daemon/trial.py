@@ -134,6 +134,7 @@ def _try(service: Service, configuration: bytes, file: Path) -> None:
     }
     had_key = _KEY.exists()
     command = [service.program, *without(service.arguments, _OF_THE_HOST | {"config-file"})]
+    _end()  # that of a run that was killed
     try:
         systemd.run(_UNIT, properties, (*command, *_INSTEAD, "--config-file", str(file)))
     except ConflictingState as error:
@@ -141,10 +142,15 @@ def _try(service: Service, configuration: bytes, file: Path) -> None:
         printed = _named(printed, file, service)
         raise (_rejected(printed) if printed else error) from None
     finally:
-        with suppress(ConflictingState):  # it ended by itself
-            systemd.stop(_UNIT)
+        _end()
         if not had_key:
             _KEY.unlink(missing_ok=True)
+
+
+def _end() -> None:
+    """End the second dockerd, if it runs."""
+    with suppress(ConflictingState):
+        systemd.stop(_UNIT)
 
 
 def _rejected(printed: str) -> ConfigurationError:

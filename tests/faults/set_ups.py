@@ -13,7 +13,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tests.harness import images
 from tests.harness.engine import any_engine
@@ -24,7 +24,7 @@ from tests.releases import hatch
 from . import strace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.harness.host import Host
 
@@ -39,6 +39,8 @@ _REMOVE = "daemon configure --yes --remove"
 _ALONE = ("--detach-on=execve",)
 # There are no ACLs that it could remove.
 _IDLE = ("fremovexattr",)
+# A drop-in that leads systemd to other addresses.
+_ELSEWHERE = "/etc/systemd/system/docker-tls.socket.d"
 _KILLED = 128 + 9
 _STRACE_PLACE = "/opt/strace"
 _STRACE = (
@@ -95,6 +97,10 @@ docker start kept >/dev/null || exit
 docker inspect --format '{{{{.State.Pid}}}}' kept >/srv/pid
 systemctl reset-failed
 """
+_CLEAR = f"""
+rm -rf {_ELSEWHERE}
+start_docker && dockertls-vault {_REMOVE} && rm -f /etc/docker/daemon.json && start_docker
+"""
 _RESTART = """
 is_live && live=yes
 systemctl daemon-reload
@@ -129,7 +135,6 @@ chmod 640 /etc/docker/daemon.json
 """
 _SET_UP = f"dockertls-vault {_CONFIGURE} >/dev/null"
 # systemd listens elsewhere than the check connects to.
-_ELSEWHERE = "/etc/systemd/system/docker-tls.socket.d"
 _MISLEAD = f"""
 mkdir {_ELSEWHERE}
 printf '[Socket]\nListenStream=\nListenStream=2399\n' >{_ELSEWHERE}/elsewhere.conf
@@ -169,6 +174,9 @@ class Child:
         return ["--inject", f"{self.name}:signal=KILL:when={self.nth}"]
 
 
+Point: TypeAlias = "strace.Call | Child"
+
+
 class Daemon:
     """A host on which one kind of command is killed; ``scratch`` is a directory here."""
 
@@ -182,7 +190,7 @@ class Daemon:
         """Make the host what it was before the first run."""
         self._do(_PUT_BACK)
 
-    def points(self) -> tuple[strace.Call | Child, ...]:
+    def points(self) -> tuple[Point, ...]:
         """Let a run finish; return each point at which one can be killed."""
         self.put_back()
         status, printed = self._traced([])
@@ -196,7 +204,7 @@ class Daemon:
         children = strace.children(self._log)
         return (*changing, *itertools.starmap(Child, children))
 
-    def kill(self, point: strace.Call | Child, turn: int) -> Iterator[str]:
+    def kill(self, point: Point, turn: int) -> Iterator[str]:
         """Kill a run at ``point``, and yield what is wrong afterwards.
 
         ``turn`` says whether Docker is restarted before or after the next run, and whether that
@@ -222,7 +230,8 @@ class Daemon:
             if status or (wanted not in printed and "no changes needed" not in printed):
                 yield f"the next run exits with {status}: {printed}"
         yield from self._problems('look "after the next run"')
-        if left := self._do(f"find {_PLACES} {_STATE} -name '.*' ! -name .dockertls"):
+        # Of the record, what was staged stays until it is written again.
+        if left := self._do(f"find {_PLACES} -name '.*' ! -name .dockertls"):
             yield f"the next run leaves {left}"
 
     def _taken_back(self) -> Iterator[str]:
@@ -246,7 +255,7 @@ class Daemon:
 
     def _prepare(self) -> str:
         """Prepare and save the host; return the listing of what it was before a set-up."""
-        self._do("rm -f /etc/docker/daemon.json; start_docker")
+        self._do(_CLEAR)  # of what was killed last
         self._do(_KEEP)
         self._do(f"stop_docker; {self.kind.original}")
         original = self._do("list")
@@ -304,15 +313,32 @@ def prepare(host: Host, scratch: Path) -> None:
 
 
 def run(
-    name: str, host: Host, scratch: Path, *, which: slice = slice(None), turn: int = 0
+    name: str,
+    host: Host,
+    scratch: Path,
+    *,
+    turn: int = 0,
+    chosen: Mapping[str, int] | None = None,
 ) -> tuple[int, list[str]]:
-    """Kill at each point, or those that ``which`` selects; return their number and the problems.
+    """Kill at each point of a run on ``host``; return their number and the problems.
 
-    ``host`` is prepared. ``turn`` is that of the first point.
+    ``turn`` is that of the first point. ``chosen`` are the only points, as ``_named`` names them,
+    with the turn of each.
     """
     daemon = Daemon(host, KINDS[name], scratch)
-    points = daemon.points()[which]
+    points = daemon.points()
+    turns = list(enumerate(points, start=turn))
+    if chosen is not None:
+        known = _named(points)
+        turns = [(chosen[point], known[point]) for point in chosen]
     wrong = []
-    for number, point in enumerate(points, start=turn):
+    for number, point in turns:
         wrong += [f"{name}, {point}: {problem}" for problem in daemon.kill(point, number)]
-    return len(points), wrong
+    return len(turns), wrong
+
+
+def _named(points: Sequence[Point]) -> dict[str, Point]:
+    """Name the last call of each kind in each place, and the children, counted from the last."""
+    calls = {f"{point.name} {point.place}": point for point in points if point.place}
+    children = [point for point in points if not point.place]
+    return calls | {f"child -{n}": each for n, each in enumerate(reversed(children), start=1)}
