@@ -221,6 +221,9 @@ def _refuse_unusable(listen: Iterable[Listen], made: Plan) -> None:
     before = made.now
     held = before.is_listening or before.is_held
     ours = (*(before.record.listen if before.record and held else ()), *made.held)
+    if before.record is not None and not before.record.proven:
+        # A run that was killed may have edited what dockerd was started with.
+        ours = (*ours, *found.listens())
     others = (each for each in listen if not any(map(each.overlaps, ours)))
     problems = [why for each in others if (why := _obstacle(each))]
     if problems:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from dockertls_vault.docker import flags
 from dockertls_vault.errors import ConfigurationError, MissingDependency
 from dockertls_vault.files import reading
-from dockertls_vault.host import command_line, environment_file, processes, systemd
+from dockertls_vault.host import command_line, environment_file, listening, processes, systemd
 
 from . import units
+from .desired import Listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -129,12 +130,26 @@ def is_listening() -> bool:
     return systemd.state(units.SOCKET).active
 
 
+def listens() -> tuple[Listen, ...]:
+    """Return where the dockerd that runs listens, by itself or with what systemd passed to it."""
+    try:
+        found = listening.of_process(_pid())
+    except (FileNotFoundError, ProcessLookupError):  # it has ended, or does not run
+        return ()
+    return tuple(Listen(each.address, each.port) for each in found)
+
+
 def is_held() -> bool:
     """Tell whether the dockerd that runs was started with docker-tls.socket: sd_listen_fds(3)."""
-    (pid,) = systemd.properties(units.SERVICE, "Service", "MainPID")
-    process = processes.read(pid) if pid else None
+    process = processes.read(_pid())
     environ = process.environ if process and process.environ else {}
     return units.SOCKET in environ.get("LISTEN_FDNAMES", "").split(":")
+
+
+def _pid() -> int:
+    """Return the PID of the dockerd that runs, 0 if none does."""
+    (pid,) = systemd.properties(units.SERVICE, "Service", "MainPID")
+    return int(pid)
 
 
 def _read(path: Path) -> bytes | None:

@@ -112,7 +112,28 @@ _SOURCES: Rows = (
         "elif False:",
     ),
 )
+_KILLED = "faults/test_set_ups.py"
+_CONFIGURE: Rows = (
+    (
+        "what a killed run has staged is removed",
+        "        discard_staged((*host.paths,",
+        "        (lambda _: None)((*host.paths,",
+    ),
+)
+_PLAN: Rows = (
+    (
+        "the record comes before what it describes",
+        "(Keep(host.records, record), *steps)",
+        "(*steps, Keep(host.records, record))",
+    ),
+    ("a removal restarts a dockerd that holds the socket", "now.is_held or bool(", "bool("),
+    ("a socket that may be an old one is opened anew", " or not is_proven", ""),
+)
+_STEPS: Rows = (("a directory of the set-up is removed", "directory.rmdir()", "pass"),)
 TABLE: Table = {
+    "configure.py": (_KILLED, _CONFIGURE),
+    "daemon/plan.py": (_KILLED, _PLAN),
+    "daemon/steps.py": (_KILLED, _STEPS),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
     "daemon/clashes.py": ("daemon/test_clashes.py", _CLASHES),
