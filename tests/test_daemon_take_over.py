@@ -46,6 +46,25 @@ dockertls-vault issue server
 dockertls-vault issue client
 cp --dereference /etc/docker/tls/*.pem /etc/docker
 """
+# Kills itself before the step with this number.
+KILLED = """\
+import os, sys
+from dockertls_vault import __main__
+from dockertls_vault.daemon import steps
+left = int(sys.argv.pop(1))
+def count(kind):
+    apply = kind.apply
+    def counted(step):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), 9)
+        apply(step)
+    kind.apply = counted
+for kind in steps.Step.__subclasses__():
+    count(kind)
+sys.exit(__main__.main())
+"""
 FINGERPRINT = f"""\
 sha256sum {DEFAULT} {JSON} {DROP_IN} 2>&1
 ls -lR --time-style=+ /etc/systemd/system /etc/docker
@@ -206,6 +225,22 @@ def test_daemon_that_fails_its_check_is_put_back(host: Host) -> None:
         assert "what was there before is back" in printed
         assert (flags(host), listening(host)) == before
         assert host.do(FINGERPRINT).split()[:-1] == touched.split()[:-1]
+
+
+@pytest.mark.parametrize("step", [4, 6])
+def test_killed_take_over_leaves_a_daemon_that_starts(host: Host, step: int) -> None:
+    """Without its flags, and with or without TLS in daemon.json; then it is completed, or not."""
+    with files(host, CASES["the old page"].files):
+        before = (flags(host), listening(host), host.do(FINGERPRINT).split()[:-1])
+        run = f"/opt/dockertls-vault/bin/python3 -c {shlex.quote(KILLED)} {step}"
+        assert host.run(f"{run} daemon configure --yes --take-over")[0] == 128 + 9
+        host.do("systemctl restart docker.service && docker --host unix:///run/x.sock version")
+        assert listening(host) == []
+        if step == 4:
+            host.do(CONFIGURE)
+            assert listening(host) == ["*:2376"]
+        host.do(f"{CONFIGURE} --remove")
+        assert (flags(host), listening(host), host.do(FINGERPRINT).split()[:-1]) == before
 
 
 def test_edit_of_others_is_not_lost(host: Host) -> None:
