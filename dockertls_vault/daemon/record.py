@@ -151,7 +151,11 @@ class Records:
                 edited = [self._original(within, number) for number in _numbers(kept)]
                 return _from_json(kept, original, edited)
         except (InvalidInput, ValueError, TypeError, KeyError, RecursionError):
-            raise ConflictingState(f"{self.directory / pickup.NAME} is corrupt") from None
+            raise ConflictingState(
+                f"{self.directory / pickup.NAME} is corrupt",
+                hint=f"move {self.directory} elsewhere; then `dockertls-vault daemon configure` "
+                "sets this host up anew",
+            ) from None
         return None
 
     def write(self, record: Record) -> None:
@@ -189,8 +193,11 @@ class Records:
                 ) from None
 
     def _original(self, within: int, name: str = _ORIGINAL_NAME) -> bytes:
-        with reading.opened(_ORIGINAL, within) as kept:
-            return reading.read(name, kept, follow=False)
+        try:
+            with reading.opened(_ORIGINAL, within) as kept:
+                return reading.read(name, kept, follow=False)
+        except FileNotFoundError:
+            raise ValueError("the original is missing") from None
 
     @contextmanager
     def _opened(self, *, make: bool = False) -> Iterator[int]:

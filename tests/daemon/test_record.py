@@ -1,0 +1,115 @@
+"""The record of a set-up, and how daemon.json is taken back with it."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockertls_vault.daemon import pickup
+from dockertls_vault.daemon.desired import DEFAULT
+from dockertls_vault.daemon.record import Record, Records, digest, taken_back
+from dockertls_vault.docker import daemon_json
+from dockertls_vault.errors import CannotWrite, ConflictingState, Locked
+
+WANTED = {"tlsverify": True, "tlscacert": "/a/ca.pem", "live-restore": True}
+ORIGINALS = [
+    None,
+    b"",
+    b"{}",
+    b'{"debug":true}',
+    b'{\r\n\t"debug": true\r\n}\r\n',
+    b'{"live-restore": false, "x": 1}',
+    b'{"tlscacert": "/old.pem"}\n',
+]
+
+
+def set_up(original: bytes | None, **values: Any) -> tuple[Record, bytes]:
+    """Return the record of a set-up, and what it wrote."""
+    document = daemon_json.parse(original or b"")
+    before = document.values
+    added = {key: value for key, value in WANTED.items() if before.get(key) != value}
+    merged = document.merged(WANTED)
+    record = Record(
+        certificates=Path("/a"),
+        listen=(DEFAULT,),
+        daemon_json=Path("/etc/docker/daemon.json"),
+        written=digest(merged),
+        original=original,
+        added=added,
+        replaced={key: before[key] for key in added if key in before},
+        **values,
+    )
+    return record, merged
+
+
+@pytest.mark.parametrize("original", ORIGINALS)
+def test_taken_back_to_the_byte(original: bytes | None) -> None:
+    """If nobody else has edited it."""
+    record, merged = set_up(original)
+    assert taken_back(merged, record) == original
+
+
+@pytest.mark.parametrize("original", ORIGINALS)
+def test_edits_of_others_survive(original: bytes | None) -> None:
+    """What they added and removed, and the values of our keys that they changed."""
+    record, merged = set_up(original)
+    edited = daemon_json.parse(merged).merged({"mtu": 1400, "tlscacert": "/theirs.pem"})
+    back = daemon_json.parse(taken_back(edited, record) or b"").values
+    expected = dict(daemon_json.parse(original or b"").values)
+    assert back == {**expected, "mtu": 1400, "tlscacert": "/theirs.pem"}
+    assert taken_back(None, record) is None
+
+
+def test_removal_that_was_killed() -> None:
+    """It may have switched live-restore off, which is ours to remove, too."""
+    record, merged = set_up(b'{"debug": true}')
+    killed = daemon_json.parse(merged).merged({"live-restore": False})
+    assert taken_back(killed, record) == b'{"debug": true}'
+
+
+def test_record_is_read_back(tmp_path: Path) -> None:
+    """With the original, which may have secrets, for root alone."""
+    records = Records(tmp_path / "state")
+    assert records.read() is None
+    for original in (b'{"proxies": {}}', None):
+        record, _ = set_up(original, directories=(Path("/x"),), proven=True)
+        records.write(record)
+        assert records.read() == record
+    kept = records.directory / "original"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    assert pickup.of(str(tmp_path / "state"), "/a") is pickup.Pickup.RESTART
+    records.remove()
+    assert records.read() is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "original": true}']
+)
+def test_corrupt_record(tmp_path: Path, text: str) -> None:
+    """It is named."""
+    records = Records(tmp_path / "state")
+    record, _ = set_up(None)
+    records.write(record)
+    (records.directory / "set-up.json").write_text(text)
+    with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt"):
+        records.read()
+
+
+def test_record_is_locked(tmp_path: Path) -> None:
+    """For one process at a time."""
+    records = Records(tmp_path / "state")
+    with records.locked(), pytest.raises(Locked), records.locked():
+        pass
+
+
+def test_record_that_others_can_write(tmp_path: Path) -> None:
+    """It decides what root writes to daemon.json."""
+    records = Records(tmp_path / "state")
+    record, _ = set_up(None)
+    records.write(record)
+    records.directory.chmod(0o777)
+    with pytest.raises(CannotWrite):
+        records.read()

@@ -1,0 +1,70 @@
+"""The credential that dockerd is to serve."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from dockertls_vault.daemon import served
+from dockertls_vault.errors import ConflictingState, VerificationError
+from tests.certificates import SERVER_AUTH, Authority, write_credential
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CA = Authority.create()
+NOW = datetime.now(UTC)
+CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
+DAY = timedelta(days=1)
+
+
+def place(directory: Path, **issued: Any) -> Path:
+    """Write a server credential with dockerd's names, and return its directory."""
+    leaf = CA.issue("a", dns=["a"], **({"usages": [SERVER_AUTH]} | issued))
+    write_credential(directory, CA.pem, leaf)
+    for name in ("cert.pem", "key.pem"):
+        (directory / name).rename(directory / f"server-{name}")
+    return directory
+
+
+def test_public_paths_are_served(tmp_path: Path) -> None:
+    """They stay the same when a renewal swaps what they lead to; also in the layout dind."""
+    found = served.load(place(tmp_path / "a"), NOW)
+    names = ("ca.pem", "server-cert.pem", "server-key.pem")
+    assert found.paths == tuple(tmp_path / "a" / name for name in names)
+    assert found.roots == (CA.certificate,)
+    write_credential(tmp_path / "server", CA.pem, CA.issue("a", usages=[SERVER_AUTH]))
+    assert served.load(tmp_path, NOW).paths[1] == tmp_path / "server" / "cert.pem"
+
+
+@pytest.mark.parametrize(
+    ("issued", "problem"),
+    [
+        ({"not_before": NOW - 2 * DAY, "lifetime": DAY}, "it expired at"),
+        ({"not_before": NOW + DAY}, "it is not valid before"),
+        ({"usages": [SERVER_AUTH, CLIENT_AUTH]}, "it is valid for clients too"),
+        ({"usages": None}, "no extended key usage"),
+        ({"usages": [CLIENT_AUTH]}, "serverAuth is missing"),
+        ({"public_key": CA.key.public_key()}, "its key does not match"),
+    ],
+)
+def test_unusable_certificate(tmp_path: Path, issued: dict[str, Any], problem: str) -> None:
+    """Dockerd would serve most of them without a word."""
+    with pytest.raises(VerificationError) as refused:
+        served.load(place(tmp_path, **issued), NOW)
+    assert problem in refused.value.problems[0]
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "server-cert.pem", "server-key.pem"])
+def test_incomplete_credential(tmp_path: Path, name: str) -> None:
+    """A file is missing, or holds something else."""
+    path = place(tmp_path) / name
+    path.unlink()
+    with pytest.raises(ConflictingState, match="there is no server credential"):
+        served.load(tmp_path, NOW)
+    path.write_text("nothing")
+    with pytest.raises((ConflictingState, VerificationError)):
+        served.load(tmp_path, NOW)

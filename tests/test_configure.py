@@ -1,0 +1,352 @@
+"""dockerd on real hosts with systemd, set up, proven and taken back."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .harness.host import Host, packages, running_host
+from .harness.images import TRIXIE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .harness.engine import Engine
+
+pytestmark = pytest.mark.slow
+
+CONFIGURE = "dockertls-vault daemon configure"
+JSON = "/etc/docker/daemon.json"
+UNITS = "/etc/systemd/system"
+SOCKET = "docker-tls.socket"
+STATE = "/var/lib/dockertls-vault/daemon"
+# A CA, credentials, and a container of what the host has: it has no network.
+PREPARE = """\
+set -e
+dockertls-vault ca init --allow-any-name --yes
+dockertls-vault issue server
+dockertls-vault issue client
+useradd --create-home alice
+mkdir /opt/image
+for file in /usr/bin/sleep $(ldd /usr/bin/sleep | grep -o '/[^ ]*'); do
+    mkdir -p /opt/image$(dirname $file)
+    cp -L $file /opt/image$file
+done
+tar -C /opt/image -c . | docker import - sleeper
+docker run --detach --name ours --network none sleeper /usr/bin/sleep infinity
+"""
+# What `daemon configure` may change: names, modes, owners, targets and contents.
+FILES = """\
+places="/etc/docker /etc/systemd/system /srv -path /etc/docker/tls -prune -o"
+find $places -printf '%p %m %U:%G %l\\n' | sort
+find $places -type f -print0 | sort -z | xargs -0 sha256sum
+"""
+# After a test that failed, so that the others do not.
+TIDY = f"""\
+{CONFIGURE} --remove --yes --quiet
+rm -rf {JSON} {UNITS}/docker-tls.socket* {UNITS}/docker.service.d
+docker swarm leave --force
+systemctl daemon-reload
+systemctl reset-failed docker.service
+systemctl stop docker-tls.socket
+systemctl restart docker.socket docker.service
+docker start ours
+"""
+# The engine answers at its unix socket, and the container has not been restarted.
+WORKS = "docker info --format '{{.LiveRestoreEnabled}}'; docker inspect -f '{{.State.Pid}}' ours"
+PLAINTEXT = """\
+python3 - <<'END'
+import socket
+try:
+    with socket.create_connection(("127.0.0.1", 2376), 20) as connection:
+        connection.sendall(b"GET /version HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n")
+        print(connection.recv(100)[:28].decode())
+except ConnectionRefusedError:
+    print("refused")
+END
+"""
+
+
+@contextmanager
+def prepared(engine: Engine, image: str, program: Path) -> Iterator[Host]:
+    """Boot a host with a CA, credentials and a container."""
+    with running_host(engine, image, program) as booted:
+        booted.do(PREPARE)
+        yield booted
+
+
+@pytest.fixture(scope="module")
+def host(
+    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """Return a host with Docker 20.10, which has no --validate."""
+    program = packages(wheel, tmp_path_factory.mktemp("program"))
+    with prepared(engine, host_image, program) as booted:
+        yield booted
+
+
+@pytest.fixture(scope="module")
+def newer_host(
+    engine: Engine, newer_host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """Return a host with Docker 26.1, which has it."""
+    program = packages(wheel, tmp_path_factory.mktemp("program"), TRIXIE)
+    with prepared(engine, newer_host_image, program) as booted:
+        yield booted
+
+
+@pytest.fixture(params=["host", "newer_host"])
+def each_host(request: pytest.FixtureRequest) -> Host:
+    """Return one host after the other."""
+    found: Host = request.getfixturevalue(request.param)
+    return found
+
+
+@contextmanager
+def unchanged(host: Host) -> Iterator[None]:
+    """Fail unless what was there before is there afterwards, to the byte, and the same runs."""
+    before, running = host.do(FILES), host.do(WORKS)
+    try:
+        yield
+        assert host.do(FILES) == before
+        assert host.do(WORKS) == running
+    except BaseException:
+        host.run(TIDY)
+        raise
+
+
+@contextmanager
+def written(host: Host, path: str, content: str, then: str = "true") -> Iterator[None]:
+    """Write a file in the meantime; run ``then`` after both changes."""
+    host.do(f"mkdir -p $(dirname {path}); cat >{path} <<'END'\n{content}\nEND\n{then}")
+    try:
+        yield
+    finally:
+        host.do(f"rm {path}; rmdir --ignore-fail-on-non-empty $(dirname {path}); {then}")
+
+
+def set_up(host: Host, *options: str) -> Any:
+    """Set the host up, and return the result."""
+    return json.loads(host.do(f"{CONFIGURE} --yes -qo json {' '.join(options)}"))["data"]
+
+
+def remove(host: Host) -> Any:
+    """Take the set-up back, and return the result."""
+    return set_up(host, "--remove")
+
+
+def refused(host: Host, *options: str) -> tuple[int, str]:
+    """Return the exit status and the messages of a set-up that must fail."""
+    return host.run(f"{CONFIGURE} --yes --quiet {' '.join(options)} 2>&1 >/dev/null")
+
+
+def test_set_up_and_taken_back(each_host: Host) -> None:
+    """The plan is shown; nothing stops; a second run changes nothing; then all is as before."""
+    host = each_host
+    text = '{\\r\\n    "debug": true,\\r\\n    "labels": ["a=b"]\\r\\n}'
+    host.do(f"mkdir -p /etc/docker; printf '{text}' >{JSON}; chmod 640 {JSON}")
+    with unchanged(host):
+        before = host.do(FILES)
+        planned = host.do(f"{CONFIGURE} --dry-run")
+        assert "- restart docker.service\n" in planned
+        assert '+    "tlsverify": true,\n' in planned
+        assert host.do(FILES) == before
+        result = set_up(host)
+        assert (result["applied"], result["listen"], result["stopped"]) == (True, ["[::]:2376"], [])
+        (proof,) = result["proofs"]
+        found = {check["check"]: check["result"] for check in proof["report"]["checks"]}
+        assert (found["version"], found["plaintext"], found["trust"]) == ("ok", "ok", "ok")
+        assert host.do(WORKS).startswith("true\n")
+        assert "    " in host.do(f"grep tlscacert {JSON}")
+        assert host.do(f"{CONFIGURE} --quiet") == "no changes needed\n"
+        assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
+        verified = host.run(f"systemd-analyze verify --man=no docker.service {SOCKET} 2>&1")[1]
+        assert SOCKET not in verified
+        assert host.run(f"systemctl is-enabled {SOCKET}")[1] == "static\n"
+        assert remove(host)["applied"]
+        assert host.do(f"{CONFIGURE} --remove") == "no changes needed\n"
+        assert host.do(PLAINTEXT) == "refused\n"
+        assert host.do(f"ls {STATE}") == "lock\n"
+    host.do(f"rm {JSON}")
+
+
+def test_failed_check_is_put_back(host: Host) -> None:
+    """Set up, a failed check, put back, set up again: dockerd is up each time.
+
+    With Docker's start limit, of three starts in a minute, for an hour.
+    """
+    limit = "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=1h"
+    elsewhere = "[Socket]\nListenStream=\nListenStream=2399"
+    with (
+        written(host, f"{UNITS}/docker.service.d/limit.conf", limit, "systemctl daemon-reload"),
+        unchanged(host),
+    ):
+        with written(host, f"{UNITS}/{SOCKET}.d/elsewhere.conf", elsewhere), unchanged(host):
+            status, printed = refused(host)
+            assert (status, "what was there before is back" in printed) == (78, True), printed
+            assert "[::]:2376: connect: cannot connect to 127.0.0.1:2376" in printed
+        set_up(host)
+        with written(host, f"{UNITS}/{SOCKET}.d/elsewhere.conf", elsewhere):
+            assert refused(host, "--listen 2377")[0] == 78
+        host.do(f"systemctl daemon-reload; systemctl stop {SOCKET}")
+        host.do("systemctl reset-failed docker.service; systemctl restart docker.service")
+        assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
+        assert host.do(f"{CONFIGURE} --quiet") == "no changes needed\n"
+        remove(host)
+
+
+def test_daemon_that_does_not_start_is_put_back(host: Host) -> None:
+    """What dockerd accepted in the trial can still fail; containers survive that, too."""
+    fails = "[Service]\nExecStartPre=/bin/sh -c '! grep tlsverify /etc/docker/daemon.json'"
+    with written(host, f"{UNITS}/docker.service.d/fails.conf", fails), unchanged(host):
+        status, printed = refused(host)
+        assert (status, "docker.service does not start" in printed) == (78, True), printed
+    assert host.do("systemctl show --property=LoadState docker-tls.socket") == (
+        "LoadState=not-found\n"
+    )
+
+
+def test_other_daemon_is_not_taken_for_it(host: Host) -> None:
+    """A client credential that was named must be accepted."""
+    host.do("dockertls-vault issue client --dir /opt/other --ttl 1s; sleep 1")
+    with unchanged(host):
+        status, printed = refused(host, "--certs /opt/other")
+        assert (status, "connect with the client certificate" in printed) == (78, True), printed
+
+
+REFUSED = {
+    "unknown key": (f"""echo '{{"foo": 1}}' >{JSON}""", "", "any configuration option: foo", 78),
+    "fifo": (f"mkfifo {JSON}", "", "is not a regular file", 78),
+    "unit": (f"echo '[Socket]' >{UNITS}/{SOCKET}", "", "not written by dockertls-vault", 73),
+    "port": ("", "--listen 8200", "in use", 78),
+    "address": ("", "--listen 10.9.9.9", "cannot assign requested address", 78),
+    "expired": (
+        "dockertls-vault issue server --host a --dir /opt/expired --ttl 1s; sleep 1",
+        "--dir /opt/expired",
+        "it expired at",
+        65,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_before_anything_is_touched(host: Host, case: str) -> None:
+    """With the reason; nothing was changed, and dockerd was not even reloaded."""
+    prepare, options, words, expected = REFUSED[case]
+    host.do(prepare or "true")
+    try:
+        started = host.do("systemctl show --property=MainPID docker.service")
+        with unchanged(host):
+            status, printed = refused(host, options)
+            assert (status, words in printed) == (expected, True), printed
+        assert host.do("systemctl show --property=MainPID docker.service") == started
+    finally:
+        host.do(f"rm -f {UNITS}/{SOCKET}; rm -rf {JSON}")
+
+
+def test_newer_daemon_validates(newer_host: Host) -> None:
+    """It names the file that has the fault, and no copy of it."""
+    with written(newer_host, JSON, '{"foo": 1}'), unchanged(newer_host):
+        status, printed = refused(newer_host)
+        assert (status, "any configuration option: foo" in printed) == (78, True), printed
+        assert f"file {JSON}:" in printed
+
+
+def test_trial_leaves_nothing(host: Host) -> None:
+    """No process, file, network or namespace of containerd, nor a unit."""
+    seen = (
+        "ls -A /run /tmp; ls /var/lib/docker /run/docker; ip -o link; pgrep -c dockerd; "
+        "ctr namespaces list; systemctl list-units --all --plain --no-legend 'dockertls*'"
+    )
+    before = host.do(seen)
+    host.do(f"{CONFIGURE} --dry-run")
+    assert host.do(seen) == before
+
+
+def test_addresses(host: Host) -> None:
+    """Only those named; other ones take their place, and without any the last ones stay."""
+    with unchanged(host):
+        result = set_up(host, "--listen 10.0.0.7", "--listen 127.0.0.1:2377")
+        assert [proof["listen"] for proof in result["proofs"]] == [
+            "10.0.0.7:2376",
+            "127.0.0.1:2377",
+        ]
+        assert host.do(PLAINTEXT) == "refused\n"
+        assert host.do(f"{CONFIGURE} --quiet") == "no changes needed\n"
+        assert set_up(host, "--listen 2376")["listen"] == ["[::]:2376"]
+        assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
+        assert "2377" not in host.do("ss -ltnH")
+        remove(host)
+
+
+def test_stopped_daemon_stays_so(host: Host) -> None:
+    """It is set up for its next start, which the next run proves; or it is taken back."""
+    host.do("docker stop --time 0 ours; systemctl stop docker.socket docker.service")
+    before = host.do(FILES)
+    for _ in range(2):
+        assert set_up(host)["proofs"] == []
+        assert host.do(f"{CONFIGURE} --quiet") == "no changes needed\n"
+        assert host.run("systemctl is-active docker.service")[1] == "inactive\n"
+        remove(host)
+        assert host.do(FILES) == before
+    set_up(host)
+    host.do("systemctl start docker.service; docker start ours")
+    with unchanged(host):
+        assert len(set_up(host)["proofs"]) == 1
+    remove(host)
+    assert host.do(FILES) == before
+
+
+def test_swarm_asks_before_it_stops_containers(host: Host) -> None:
+    """live-restore is left out there; without a terminal, only --yes is consent."""
+    host.do("docker swarm init --advertise-addr 10.0.0.7")
+    try:
+        with unchanged(host):
+            status, printed = host.run(f"{CONFIGURE} --quiet")
+            assert (status, "which stops these containers" in printed) == (78, True)
+            assert printed.endswith("  - ours\nhint: use --yes to confirm\n")
+        assert set_up(host)["stopped"] == ["ours"]
+        assert "live-restore" not in host.do(f"cat {JSON}")
+        remove(host)
+    finally:
+        host.do("docker swarm leave --force; docker start ours")
+
+
+def test_plaintext_is_never_served(host: Host) -> None:
+    """Not even if somebody replaces daemon.json: the socket is closed, and opened again after."""
+    with unchanged(host):
+        set_up(host)
+        host.do(f"cp -p {JSON} /opt/ours.json; systemctl reset-failed docker.service")
+        for edit in ("/tlsverify/d", "/tlscacert/d"):
+            host.do(f"sed '{edit}' /opt/ours.json >{JSON}; systemctl restart docker.service")
+            assert host.do(PLAINTEXT) == "refused\n"
+            host.do("docker version")
+        host.do(f"cp /opt/ours.json {JSON}; systemctl reset-failed docker.service")
+        host.do("systemctl restart docker.service")
+        assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
+        remove(host)
+
+
+def test_second_run_meanwhile_is_refused(host: Host) -> None:
+    """Both would edit the same files."""
+    with unchanged(host):
+        host.do(f"mkdir -p {STATE}; touch {STATE}/lock; chmod 600 {STATE}/lock")
+        status, printed = host.run(f"flock {STATE}/lock {CONFIGURE} --yes --quiet 2>&1 >/dev/null")
+        assert (status, "another dockertls-vault" in printed) == (75, True), printed
+
+
+def test_only_root_with_systemd_and_docker(host: Host) -> None:
+    """Each is said before anything is looked at."""
+    status, printed = host.run(CONFIGURE, "alice")
+    assert (status, "only root can set up dockerd" in printed) == (73, True)
+    hidden = "unshare --mount sh -c 'mount -t tmpfs none /run/systemd && {}'"
+    status, printed = host.run(hidden.format(CONFIGURE))
+    assert (status, "does not run systemd" in printed) == (69, True)
+    host.do("systemctl mask --runtime --quiet docker.service")
+    status, printed = host.run(CONFIGURE)
+    host.do("systemctl unmask --runtime --quiet docker.service")
+    assert (status, "docker.service is masked" in printed) == (69, True)
