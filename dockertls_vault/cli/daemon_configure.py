@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dockertls_vault.configure import Change, Outcome
     from dockertls_vault.credential.reader import CredentialFiles
     from dockertls_vault.daemon.desired import Listen
+    from dockertls_vault.daemon.plan import Plan
 
 logger = logging.getLogger(__name__)
 EXAMPLES = examples(
@@ -110,6 +111,8 @@ def configure(
     (live-restore), except on a Swarm node.
     """
     from dockertls_vault import configure as set_up
+    from dockertls_vault import configure_file
+    from dockertls_vault.host import systemd
 
     if form is not None:
         given = {"--remove": remove, "--certs": certs, "--dry-run": dry_run}
@@ -122,6 +125,22 @@ def configure(
     if remove:
         others = {"--dir": directory, "--listen": listen, "--certs": certs}
         _refuse(others | {"--take-over": take_over}, "--remove")
+    if not systemd.is_running():
+        _refuse({"--take-over": take_over}, "a dockerd that systemd does not run")
+        made = (
+            configure_file.take_back(state, timeout=limit)
+            if remove
+            else configure_file.set_up(
+                state,
+                _directory(directory),
+                _listens(listen),
+                now=datetime.now(UTC),
+                timeout=limit,
+            )
+        )
+        _apply_file(made, preferences, yes=yes, dry_run=dry_run)
+        return
+    if remove:
         change = set_up.take_back(state)
     else:
         change = set_up.set_up(
@@ -141,12 +160,31 @@ def configure(
     render.show("daemon-configure", outcome, preferences, parts=[summary], warnings=warnings)
 
 
-def _require_root() -> None:
-    from dockertls_vault.host import systemd
+def _apply_file(made: Plan, preferences: Preferences, *, yes: bool, dry_run: bool) -> None:
+    """Print the plan for a dockerd that systemd does not run, and apply it."""
+    from dockertls_vault import configure_file
 
+    planned = configure_file.apply(made, dry_run=True)
+    render.text(_plan(planned), preferences)
+    if planned.steps and not dry_run and not yes:
+        _ask("change the configuration of dockerd")
+    outcome = configure_file.apply(made, dry_run=dry_run)
+    summary = _file_summary(outcome) if outcome.applied else _summary(outcome, remove=False)
+    render.show("daemon-configure", outcome, preferences, parts=[summary])
+
+
+def _file_summary(outcome: Outcome) -> str:
+    if outcome.directory is None:
+        return "the settings are removed; they are in effect until dockerd is restarted"
+    return (
+        f"dockerd serves TLS at {', '.join(outcome.listen)} once it is restarted, which nothing on "
+        "this host does: restart it now and after each renewal, then run `dockertls-vault check`"
+    )
+
+
+def _require_root() -> None:
     if os.geteuid() != 0:
         raise CannotWrite("only root can set up dockerd", hint="run it with `sudo`")
-    systemd.require_running()
 
 
 def _refuse(others: Mapping[str, object], chosen: str) -> None:
@@ -201,8 +239,11 @@ def _confirm(change: Change, *, yes: bool) -> None:
     what = f"restart {SERVICE}" if change.plan.restarts else "change these files"
     if stops:
         what += ", which stops these containers: live-restore cannot be switched on"
-    if yes:
-        return
+    if not yes:
+        _ask(what, stops)
+
+
+def _ask(what: str, stops: tuple[str, ...] = ()) -> None:
     answer = speech.confirmed([f"this will {what}", *stops])
     if answer is False:
         raise ConfirmationRequired("not confirmed: nothing was changed")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIVE_RESTORE = "live-restore"
+UNIX_SOCKET = "unix:///var/run/docker.sock"
 # Without tlscacert, dockerd accepts the clients of every public CA, so that all of them are set.
 _TLS = ("tlscacert", "tlscert", "tlskey")
 _EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with
@@ -89,3 +90,8 @@ def settings(files: Sequence[Path], *, live_restore: bool) -> Mapping[str, Any]:
     """Return the settings of daemon.json for the public paths of ca.pem, certificate and key."""
     paths = dict(zip(_TLS, map(str, files), strict=True))
     return {"tlsverify": True} | paths | ({LIVE_RESTORE: True} if live_restore else {})
+
+
+def hosts(listens: Iterable[Listen]) -> list[str]:
+    """Return the values of -H, or of ``hosts``: the Unix socket, and each of ``listens``."""
+    return [UNIX_SOCKET, *(f"tcp://{listen}" for listen in listens)]

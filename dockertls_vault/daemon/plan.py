@@ -17,8 +17,9 @@ from dockertls_vault.host import systemd
 
 from . import clashes, units
 from .clashes import HOSTS, Existing, TakenOver
-from .desired import DEFAULT, LIVE_RESTORE, settings
+from .desired import DEFAULT, LIVE_RESTORE, hosts, settings
 from .found import Files
+from .pickup import Pickup
 from .record import Edited, Record, digest, put_back, taken_back
 from .steps import (
     CloseSocket,
@@ -167,6 +168,25 @@ def configure(
     steps = opening(host, now, target, taken.edits, restart=now.service.is_running)
     every = (Keep(host.records, record), *steps)
     return Plan(host, now, target, record, every, taken.edits, taken.listen)
+
+
+def configure_file(
+    host: Host, now: Now, served: Served, listen: tuple[Listen, ...], certificates: Path
+) -> Plan:
+    """Plan the set-up of a dockerd that systemd does not run; raises ConfigurationError.
+
+    Nothing on this host is known to restart it.
+    """
+    wanted = {"hosts": hosts(listen), **settings(served.paths, live_restore=True)}
+    merged = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json)).merged(wanted)
+    record = _record(host, now, wanted, merged, listen, certificates, ())
+    made = tuple(each for each in record.directories if each != host.drop_in.parent)
+    record = replace(record, directories=made, pickup=Pickup.NONE)
+    target = replace(now.files, daemon_json=merged)
+    if (target, record) == (now.files, now.record):
+        return Plan(host, now, target, record, ())
+    write = Write(host.daemon_json, now.files.daemon_json, merged)
+    return Plan(host, now, target, record, (Keep(host.records, record), write))
 
 
 def remove(host: Host, now: Now) -> Plan:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from .desired import Listen
 
-UNIX_SOCKET = "unix:///var/run/docker.sock"
 DAEMON_JSON = Path("/etc/docker/daemon.json")
 _UNITS = Path("/etc/systemd/system")
 # In a container, every address of its own network; the published port decides who reaches it.
@@ -89,7 +88,7 @@ def fill_in(
     ``files`` are the absolute public paths of ca.pem, certificate and key below ``directory``.
     Raises InvalidInput for an address if the form only has ports.
     """
-    hosts = (UNIX_SOCKET, *(f"tcp://{listen}" for listen in listens))
+    hosts = desired.hosts(listens)
     match form:
         case Form.FLAGS:
             text = _lines(map(shlex.quote, _flags(files, hosts)))
@@ -145,7 +144,7 @@ def _systemd(files: Sequence[Path], listens: Sequence[Listen]) -> str:
 def _compose(directory: Path, files: Sequence[Path], listens: Sequence[Listen]) -> str:
     mounted = [_MOUNTED / file.relative_to(directory) for file in files]
     return _COMPOSE.format(
-        command=_list(_flags(mounted, (UNIX_SOCKET, _IN_CONTAINER)), indent=6),
+        command=_list(_flags(mounted, (desired.UNIX_SOCKET, _IN_CONTAINER)), indent=6),
         # Compose replaces variables.
         source=_scalar(str(directory).replace("$", "$$")),
         target=_MOUNTED,
@@ -183,7 +182,7 @@ def _kubernetes(files: Sequence[Path], listens: Sequence[Listen]) -> str:
             ),
             indent=4,
         ),
-        command=_list(_flags(mounted, (UNIX_SOCKET, _IN_CONTAINER)), indent=12),
+        command=_list(_flags(mounted, (desired.UNIX_SOCKET, _IN_CONTAINER)), indent=12),
         port=DEFAULT_PORT,
         target=_MOUNTED,
     )

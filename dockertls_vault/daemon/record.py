@@ -63,7 +63,8 @@ class Record:
     configuration file, ``written`` the SHA-256 of that as we wrote it, ``original`` what it would
     be without the set-up (None: it would not exist), ``added`` the values that we set, and
     ``replaced`` those that were there before. ``directories`` are those that we made, and
-    ``edited`` other files, in the order in which they were edited.
+    ``edited`` other files, in the order in which they were edited. ``pickup`` is how dockerd picks
+    up new files.
     """
 
     certificates: Path
@@ -76,6 +77,7 @@ class Record:
     directories: tuple[Path, ...] = ()
     edited: tuple[Edited, ...] = ()
     proven: bool = False
+    pickup: Pickup = Pickup.RESTART
 
 
 def digest(content: bytes) -> str:
@@ -228,7 +230,7 @@ def _to_bytes(record: Record) -> bytes:
         "version": pickup.VERSION,
         "certificates": str(record.certificates),
         "listen": list(map(str, record.listen)),
-        "pickup": Pickup.RESTART.value,
+        "pickup": record.pickup.value,
         "proven": record.proven,
         "daemon_json": str(record.daemon_json),
         "written": record.written,
@@ -274,6 +276,7 @@ def _from_json(kept: Any, original: bytes | None, edited: Sequence[bytes]) -> Re
             for each, content in zip(kept["edited"], edited, strict=True)
         ),
         proven=bool(kept["proven"]),
+        pickup=Pickup(kept["pickup"]),
     )
 
 

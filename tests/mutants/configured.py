@@ -68,7 +68,6 @@ _COMMAND_LINE: Rows = (
     ),
 )
 _PRINTED: Rows = (
-    ("the Unix socket is kept", "hosts = (UNIX_SOCKET, ", "hosts = (*(), "),
     ("clients are verified", '        "--tlsverify",\n', '        "--tls",\n'),
     ("a path of Compose has no variables", '.replace("$", "$$")', ""),
     ("a secret is made of regular files", "{file.parent / link(name)}", "{file}"),

@@ -1,0 +1,59 @@
+"""`daemon configure` on a host without systemd: a real dockerd that is started by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .harness.host import Host, packages, running_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .harness.engine import Engine
+
+pytestmark = pytest.mark.slow
+
+CONFIGURE = "dockertls-vault daemon configure"
+ORIGINAL = '{\n    "debug": false\n}\n'
+START = """\
+nohup setsid dockerd >/srv/dockerd.log 2>&1 &
+timeout 60 sh -c 'until docker version; do sleep 0.1; done' >/dev/null
+"""
+STOP = """\
+kill $(cat /run/docker.pid)
+timeout 60 sh -c 'while [ -e /run/docker.pid ]; do sleep 0.1; done'
+"""
+
+
+@pytest.fixture(scope="module")
+def host(
+    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """Return a host with a server credential and a client's, whose daemon.json has a setting."""
+    program = packages(wheel, tmp_path_factory.mktemp("program"))
+    with running_host(engine, host_image, program, with_systemd=False) as booted:
+        booted.do("dockertls-vault ca init --allow-any-name --yes")
+        booted.do("dockertls-vault issue server && dockertls-vault issue client --dir /srv/client")
+        booted.do(f"mkdir -p /etc/docker; cat >/etc/docker/daemon.json <<'END'\n{ORIGINAL}END\n:")
+        yield booted
+
+
+def test_set_up_and_back(host: Host) -> None:
+    """It serves TLS and its Unix socket at its next start; --remove leaves no trace."""
+    assert host.run(CONFIGURE)[0] == 78
+    assert "nothing was changed (--dry-run)" in host.do(f"{CONFIGURE} --dry-run")
+    assert host.do("cat /etc/docker/daemon.json") == ORIGINAL
+    assert "restart it now and after each renewal" in host.do(f"{CONFIGURE} --yes")
+    assert "no changes needed" in host.do(f"{CONFIGURE} --yes")
+    host.do(START)
+    host.do("dockertls-vault check 127.0.0.1 --certs /srv/client")
+    # Nothing can restart it, so that no hook runs that would fail.
+    assert "daemon restart" not in host.do("dockertls-vault renew --force /etc/docker/tls")
+    host.do(STOP)
+    assert "they are in effect until dockerd is restarted" in host.do(f"{CONFIGURE} --remove --yes")
+    assert host.do("cat /etc/docker/daemon.json") == ORIGINAL
+    assert "no changes needed" in host.do(f"{CONFIGURE} --remove --yes")
+    assert host.run("ls /var/lib/dockertls-vault/daemon/set-up.json")[0] == 2
