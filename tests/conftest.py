@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.harness.dockerd",
     "tests.harness.engine",
     "tests.harness.images",
+    "tests.harness.host",
     "tests.harness.compose",
 ]
 

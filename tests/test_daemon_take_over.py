@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import console
-from .harness.host import Host, packages, running_host
+from .harness.host import Host, running_host
 from .host.environment_files import FILES, VARIABLES, WORDS
 
 if TYPE_CHECKING:
@@ -132,12 +132,9 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def host(
-    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
     """Return a host with a server credential, and the same files as the old page has them."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"))
-    with running_host(engine, host_image, program) as booted:
+    with running_host(engine, host_image, host_program) as booted:
         booted.do(PREPARE)
         yield booted
 

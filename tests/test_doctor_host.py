@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .harness.host import Host, packages, running_host
+from .harness.host import Host, running_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,12 +87,9 @@ systemctl daemon-reload
 
 
 @pytest.fixture(scope="module")
-def host(
-    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
     """Return a host whose dockerd was set up with `daemon configure`."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"))
-    with running_host(engine, host_image, program) as booted:
+    with running_host(engine, host_image, host_program) as booted:
         booted.do(SET_UP)
         booted.do(f"cp {JSON} /opt; touch -d @0 {JSON}")
         yield booted

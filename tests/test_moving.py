@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import console
-from .harness.host import Host, packages, running_host
+from .harness.host import Host, running_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,12 +73,9 @@ systemctl restart docker.service
 
 
 @pytest.fixture(scope="module")
-def host(
-    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
     """Return a host that was set up by hand, with two clients, and a Vault with a CA."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"))
-    with running_host(engine, host_image, program) as booted:
+    with running_host(engine, host_image, host_program) as booted:
         booted.do(BY_HAND)
         yield booted
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .harness.host import Host, packages, running_host
+from .harness.host import Host, running_host
 from .test_timer import MAKE_DUE, NEVER, SERVER, TIMER, drop_in, generations, shown, start
 
 if TYPE_CHECKING:
@@ -36,12 +36,9 @@ OTHERS = "/srv/others"  # files that are not the credential's
 
 
 @pytest.fixture(scope="module")
-def host(
-    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
     """Return a host that `daemon configure` set up, with a timer that never elapses."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"))
-    with running_host(engine, host_image, program) as booted:
+    with running_host(engine, host_image, host_program) as booted:
         booted.do(PREPARE)
         with drop_in(booted, TIMER, NEVER):
             yield booted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .harness import load
-from .harness.host import Host, packages, running_host
+from .harness.host import Host, running_host
 from .harness.notes import note
 
 if TYPE_CHECKING:
@@ -22,12 +22,9 @@ RENEWALS = 2
 
 
 @pytest.fixture(scope="module")
-def host(
-    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
     """Return a host on which systemd holds the port, the timer renews, and a container counts."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"))
-    with running_host(engine, host_image, program) as booted:
+    with running_host(engine, host_image, host_program) as booted:
         load.prepare(booted)
         yield booted
 

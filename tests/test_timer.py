@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import console
-from .harness.host import Host, packages, running_host
+from .harness.host import Host, running_host
 from .harness.notes import note
 
 if TYPE_CHECKING:
@@ -49,12 +49,9 @@ HERS = Path("/home", "alice")
 
 
 @pytest.fixture(scope="module")
-def host(
-    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
     """Return a host on which the guide was followed; at the end, its last section is."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"))
-    with running_host(engine, host_image, program) as booted:
+    with running_host(engine, host_image, host_program) as booted:
         booted.do(PREPARE)
         follow(booted, "1. Let the host log in", "2. Install the timer")
         booted.do("bao write auth/approle/role/docker1 token_policies=docker-host,docker-user")

@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped] # it comes without types
 from dockertls_vault.cli import main
 from dockertls_vault.daemon.printed import Form
 from tests.harness import load
-from tests.harness.host import Host, packages, running_host
+from tests.harness.host import Host, running_host
 from tests.harness.pod import running_pod
 from tests.harness.process import free_ports
 from tests.mounts import lead_to
@@ -53,12 +53,9 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def host(
-    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
     """Return a host with a server credential and a client's, on which Docker is as installed."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"))
-    with running_host(engine, host_image, program) as booted:
+    with running_host(engine, host_image, host_program) as booted:
         booted.do(ISSUE)
         yield booted
 

