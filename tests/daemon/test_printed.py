@@ -143,16 +143,21 @@ def flags_of(form: Form, text: str) -> list[str]:
             return [word.strip("'") for word in text.replace("\\\n", "").split()]
     settings: dict[str, Any] = json.loads(text[text.index("{") : text.index("}") + 1])
     tls = [f"--{name}={settings[name]}" for name in ("tlscacert", "tlscert", "tlskey")]
-    return [*(["--tlsverify"] if settings["tlsverify"] is True else []), *tls]
+    hosts = [f"--host={host}" for host in settings.get("hosts", ())]
+    return [*(["--tlsverify"] if settings["tlsverify"] is True else []), *tls, *hosts]
 
 
 @pytest.mark.parametrize("form", Form)
 def test_dockerd_always_verifies_clients(form: Form, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each form has all four settings; without tlscacert, public CAs would be trusted."""
+    """Each form has all four settings, without which public CAs would be trusted.
+
+    It keeps the Unix socket, which in the form for systemd is that of docker.socket.
+    """
     flags = flags_of(form, printed(capsys, form))
     names = {flag.partition("=")[0] for flag in flags}
     assert {"--tlsverify", "--tlscacert", "--tlscert", "--tlskey"} <= names
     assert not any(":2375" in flag for flag in flags)
+    assert ("--host=unix:///var/run/docker.sock" in flags) == (form is not Form.SYSTEMD)
 
 
 @pytest.mark.parametrize("form", Form)

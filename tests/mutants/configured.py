@@ -67,6 +67,7 @@ _COMMAND_LINE: Rows = (
         "words(word)",
     ),
 )
+_DESIRED: Rows = (("the Unix socket is kept", "return [UNIX_SOCKET, *(f", "return [*(f"),)
 _PRINTED: Rows = (
     ("clients are verified", '        "--tlsverify",\n', '        "--tls",\n'),
     ("a path of Compose has no variables", '.replace("$", "$$")', ""),
@@ -133,6 +134,7 @@ TABLE: Table = {
     "configure.py": (_KILLED, _CONFIGURE),
     "daemon/plan.py": (_KILLED, _PLAN),
     "daemon/steps.py": (_KILLED, _STEPS),
+    "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
     "daemon/clashes.py": ("daemon/test_clashes.py", _CLASHES),
