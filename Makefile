@@ -58,11 +58,13 @@ fuzz: $(venv)/.test
 
 test-faults: $(venv)/.test
 	scripts/install-engine
+	scripts/install-mmdebstrap
 	$(python) -m tests.faults $(FAULTS_ARGS)
 
 # MUTANTS_ARGS='chain.py' for the mutants of one file.
 mutants: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine
+	scripts/install-mmdebstrap
 	$(python) -m tests.mutants $(MUTANTS_ARGS)
 
 lint: $(venv)/.lint

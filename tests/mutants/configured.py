@@ -112,14 +112,6 @@ _SOURCES: Rows = (
         "elif False:",
     ),
 )
-_KILLED = "faults/test_set_ups.py"
-_CONFIGURE: Rows = (
-    (
-        "what a killed run has staged is removed",
-        "        discard_staged((*host.paths,",
-        "        (lambda _: None)((*host.paths,",
-    ),
-)
 _PLAN: Rows = (
     (
         "the record comes before what it describes",
@@ -131,10 +123,9 @@ _PLAN: Rows = (
 )
 _STEPS: Rows = (("a directory of the set-up is removed", "directory.rmdir()", "pass"),)
 TABLE: Table = {
-    "configure.py": (_KILLED, _CONFIGURE),
-    "daemon/plan.py": (_KILLED, _PLAN),
-    "daemon/steps.py": (_KILLED, _STEPS),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
+    "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
+    "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
     "daemon/clashes.py": ("daemon/test_clashes.py", _CLASHES),

@@ -1,0 +1,91 @@
+"""The order of a plan, in which each step may be the last one before a kill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.daemon import plan, served, units
+from dockertls_vault.daemon.desired import DEFAULT
+from dockertls_vault.daemon.found import Files, Service
+from dockertls_vault.daemon.plan import Host, Now
+from dockertls_vault.daemon.record import Records
+from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart, Step, Write
+from dockertls_vault.docker.engine import Engine
+
+from .test_clashes import existing
+from .test_record import set_up
+from .test_served import place
+
+if TYPE_CHECKING:
+    from dockertls_vault.daemon.served import Served
+
+JSON = Path("/etc/docker/daemon.json")
+RECORD, WRITTEN = set_up(None)
+HOST = Host(Engine(Path("/run/docker.sock"), timedelta(seconds=1)), JSON, Records(Path("/state")))
+NOW = Now(
+    service=Service(("/usr/sbin/dockerd", "-H", "fd://"), "active"),
+    files=Files(WRITTEN, units.socket((DEFAULT,)), units.drop_in(JSON)),
+    record=RECORD,
+    edited={},
+    live_restore=True,
+    is_listening=True,
+    is_held=True,
+)
+
+
+@pytest.fixture(scope="module")
+def credential(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """Return a credential to be served."""
+    return served.load(place(tmp_path_factory.mktemp("tls")), datetime.now(UTC))
+
+
+def kinds(steps: tuple[Step, ...]) -> list[type[Step]]:
+    """Return the classes of steps."""
+    return [type(step) for step in steps]
+
+
+@pytest.mark.parametrize(
+    ("is_listening", "is_held", "restarts"),
+    [(True, True, True), (False, True, True), (True, False, True), (False, False, False)],
+)
+def test_removal_restarts_dockerd_if_it_may_hold_the_socket(
+    is_listening: bool, is_held: bool, restarts: bool
+) -> None:
+    """Also if a run was killed once systemd had closed its side."""
+    now = replace(NOW, is_listening=is_listening, is_held=is_held)
+    assert plan.remove(HOST, now).restarts is restarts
+
+
+def test_removal_keeps_tls_until_the_socket_is_closed() -> None:
+    """Dockerd would serve it in plaintext; the record goes last."""
+    steps = plan.remove(HOST, NOW).steps
+    changed = [
+        number for number, step in enumerate(steps) if isinstance(step, Write) and step.path == JSON
+    ]
+    assert kinds(steps).index(CloseSocket) < changed[0]
+    assert kinds(steps)[-1] is Forget
+
+
+def test_record_comes_before_what_it_describes(credential: Served) -> None:
+    """And daemon.json configures TLS before there is a socket."""
+    now = replace(
+        NOW, files=Files(None, None, None), record=None, is_listening=False, is_held=False
+    )
+    steps = plan.configure(HOST, now, credential, (), Path("/tls"), existing().sources).steps
+    assert kinds(steps)[0] is Keep
+    written = [step.path for step in steps if isinstance(step, Write)]
+    assert written == [JSON, HOST.socket, HOST.drop_in]
+    assert kinds(steps)[-1] is Restart
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_socket_is_opened_anew_unless_it_is_proven(proven: bool) -> None:
+    """After a kill it may be open with what its file said before; restart follows."""
+    now = replace(NOW, record=replace(RECORD, proven=proven))
+    steps = tuple(plan.opening(HOST, now, NOW.files, (), restart=True))
+    assert kinds(steps) == ([Restart] if proven else [CloseSocket, Restart])
