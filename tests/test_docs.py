@@ -227,6 +227,16 @@ def test_every_link_is_valid(page: Path) -> None:
             assert heading in slugs, target
 
 
+def test_overview_lists_the_pages_of_the_site() -> None:
+    """All that the navigation has, in its order."""
+    pages = re.findall(r"(?:how-to|reference|explanation)/[a-z-]+\.md", _text("mkdocs.yml"))
+    assert re.findall(r"^- \[.+\]\((.+)\)$", _text("docs/index.md"), re.MULTILINE) == pages
+
+
+def _text(path: str) -> str:
+    return (ROOT / path).read_text()
+
+
 def test_maintainers_page_names_existing_files_and_commits() -> None:
     """Each file exists, and each commit is in the history."""
     text = (ROOT / "docs" / "maintaining.md").read_text(encoding="utf-8")

@@ -227,7 +227,7 @@ def _listen(host: str, *, has_tls: bool) -> Listen:
     except InvalidInput as error:
         raise ConflictingState(
             f"{host} cannot be taken over: {error.message}",
-            hint="have dockerd listen at an IP address, or pass --listen",
+            hint="write the IP address in place of the name, then try again",
         ) from None
 
 

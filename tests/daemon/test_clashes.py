@@ -186,7 +186,6 @@ def test_clashes_are_taken_over(
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
-        (existing("/usr/bin/dockerd -H fd:// -H tcp://docker1:2376"), "tcp://docker1:2376 cannot"),
         (existing("/usr/bin/dockerd -DH tcp://0.0.0.0:2376"), "-H tcp://0.0.0.0:2376 cannot"),
         (existing("/usr/bin/dockerd -H fd:// --label \\x41 --tls"), "--tls cannot be taken over"),
         (
@@ -204,9 +203,23 @@ def test_clashes_are_taken_over(
     ],
 )
 def test_what_cannot_be_taken_over_is_refused(case: Existing, reason: str) -> None:
-    """A name, flags in one word, escapes, variables of a unit, and TLS in two places."""
+    """Flags in one word, escapes, variables of a unit, and TLS in two places."""
     with pytest.raises(ConflictingState, match=reason):
         take_over(case)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        existing("/usr/bin/dockerd -H fd:// -H tcp://docker1:2376"),
+        existing("/usr/bin/dockerd", config='{"hosts": ["fd://", "tcp://docker1"]}'),
+    ],
+)
+def test_host_name_is_refused_with_what_to_write_instead(case: Existing) -> None:
+    """It may resolve to another host later; --listen does not change that."""
+    with pytest.raises(ConflictingState, match="cannot be taken over") as caught:
+        take_over(case)
+    assert caught.value.hint == "write the IP address in place of the name, then try again"
 
 
 def test_unit_of_a_package_is_not_edited() -> None:
