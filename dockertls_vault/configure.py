@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from . import stop
-from .daemon import clashes, desired, found, plan, served, sources, trial, units
+from .daemon import clashes, found, plan, served, sources, trial, units
 from .daemon.plan import Host, Now
 from .daemon.record import Records
 from .daemon.steps import discard_staged
@@ -66,11 +66,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Change:
-    """A plan for this host, and how to make it again: the host may have changed since."""
+    """A plan for this host, and how to ``make`` it again: the host may have changed since.
 
-    host: Host
+    ``served`` is the credential that dockerd is to serve then, None if that is not to be proven.
+    """
+
     plan: Plan
-    make: Callable[[Host, Now], Plan]
+    make: Callable[[], Plan]
     served: Served | None = None
 
 
@@ -86,50 +88,52 @@ def set_up(
 
     ``listen`` is empty for the addresses that were set up before, those that are taken over, or the
     default. Raises before anything is touched: ConflictingState without a usable credential, for
-    settings that clash, without ``take_over``, or for a port that is in use, ConfigurationError if
-    dockerd rejects the configuration, and what ``inspect`` raises.
+    settings that clash, without ``take_over``, or for a port that is in use; MissingDependency
+    without docker.service; ConfigurationError if a file cannot be read, or dockerd rejects the
+    configuration; and DockerUnavailable if dockerd runs and does not answer at its Unix socket.
     """
     credential = served.load(directory, now)
-    host, before = inspect(state)
+    host = _host(state, found.service())
 
-    def make(host: Host, now: Now) -> Plan:
-        found_at = sources.read()
+    def make() -> Plan:
+        before = _look(host, found.service())
         return plan.configure(
-            host, now, credential, tuple(listen), directory, found_at, take_over=take_over
+            host,
+            before,
+            credential,
+            tuple(listen),
+            directory,
+            sources.read(),
+            take_over=take_over,
         )
 
-    made = make(host, before)
+    made = make()
     if made.steps and made.record is not None:
         _refuse_unusable(made.record.listen, made)
-        trial.judge(_remaining(before.service), made.target.daemon_json or b"")
-    return Change(host, made, make, credential)
+        trial.judge(_remaining(made.now.service), made.target.daemon_json or b"")
+    return Change(made, make, credential)
 
 
 def take_back(state: Path) -> Change:
-    """Plan to remove the set-up; raises what ``inspect`` raises."""
-    host, before = inspect(state, required=False)
-    if before.record is None and before.files.drop_in and units.is_ours(before.files.drop_in):
+    """Plan to remove the set-up, even if Docker was removed since.
+
+    Raises ConfigurationError if a file cannot be read, ConflictingState without a record of the
+    set-up, and DockerUnavailable if dockerd runs and does not answer at its Unix socket.
+    """
+    host = _host(state, found.service(required=False))
+
+    def make() -> Plan:
+        return plan.remove(host, _look(host, found.service(required=False)))
+
+    made = make()
+    drop_in = made.now.files.drop_in
+    if made.now.record is None and drop_in and units.is_ours(drop_in):
         raise ConflictingState(
             f"{host.records.directory} does not say what was set up",
             hint=f"remove {host.drop_in} and {host.socket}, then run `systemctl daemon-reload` and "
             f"`systemctl restart {units.SERVICE}`",
         )
-    return Change(host, plan.remove(host, before), plan.remove)
-
-
-def inspect(state: Path, *, required: bool = True) -> tuple[Host, Now]:
-    """Return what is set up on this host; ``state`` is the directory of the record.
-
-    Raises MissingDependency without docker.service, unless that is not ``required``;
-    ConfigurationError if a file cannot be read; and DockerUnavailable if dockerd runs and does not
-    answer at its unix socket.
-    """
-    service = found.service(required=required)
-    records = Records(state)
-    record = records.read()
-    daemon_json = record.daemon_json if record else service.daemon_json
-    host = Host(Engine(service.socket, _ENGINE_TIMEOUT), daemon_json, records)
-    return host, _look(host, service)
+    return Change(made, make)
 
 
 def apply(
@@ -145,38 +149,46 @@ def apply(
     check. Raises ConflictingState if this host has changed since the plan was made, and Locked if
     another process is changing it.
     """
-    host, made = change.host, change.plan
+    made = change.plan
+    host = made.host
     if not made.steps:
-        return preview(change)
+        return preview(made)
     with host.records.locked():
-        service = found.service(required=change.served is not None)
-        if change.make(host, _look(host, service)).steps != made.steps:
+        if change.make().steps != made.steps:
             raise ConflictingState(
                 "this host has changed since the plan was made", hint="try again"
             )
         discard_staged((*host.paths, *made.now.edited, *(edit.path for edit in made.edits)))
         if change.served is None:
             _apply(made.steps)
-            return replace(preview(change), applied=True)
-        with _putting_back(host, made):
+            return replace(preview(made), applied=True)
+        with _putting_back(made):
             _apply(made.steps)
             proofs = _proven(change.served, made, client, timeout, now())
         if made.record is not None:
             host.records.write(replace(made.record, proven=bool(proofs)))
-    return replace(preview(change), applied=True, proofs=proofs)
+    return replace(preview(made), applied=True, proofs=proofs)
 
 
-def preview(change: Change) -> Outcome:
+def preview(made: Plan) -> Outcome:
     """Return the outcome of a plan that is not applied."""
-    record = change.plan.record
+    record = made.record
     return Outcome(
         directory=None if record is None else record.certificates,
         listen=() if record is None else tuple(map(str, record.listen)),
-        steps=tuple(step.summary for step in change.plan.steps),
-        diffs=change.plan.diffs,
-        stopped=change.plan.stops,
+        steps=tuple(step.summary for step in made.steps),
+        diffs=made.diffs,
+        stopped=made.stops,
         applied=False,
     )
+
+
+def _host(state: Path, service: Service) -> Host:
+    """Return where a set-up is; ``state`` is the directory of its record."""
+    records = Records(state)
+    record = records.read()
+    daemon_json = record.daemon_json if record else service.daemon_json
+    return Host(Engine(service.socket, _ENGINE_TIMEOUT), daemon_json, records)
 
 
 def _look(host: Host, service: Service) -> Now:
@@ -235,10 +247,9 @@ def _refuse_unusable(listen: Iterable[Listen], made: Plan) -> None:
 def _obstacle(listen: Listen) -> str | None:
     """Return why this host cannot listen there, None if it can."""
     family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
-    both = listen.address == desired.DEFAULT.address
     try:
         with socket.create_server(
-            (listen.address, listen.port), family=family, dualstack_ipv6=both
+            (listen.address, listen.port), family=family, dualstack_ipv6=listen.is_every
         ):
             return None
     except OSError as error:
@@ -272,18 +283,18 @@ def _proven(
 
 
 @contextmanager
-def _putting_back(host: Host, made: Plan) -> Iterator[None]:
+def _putting_back(made: Plan) -> Iterator[None]:
     """Put back what was there before if the block fails or is stopped; raises SetUpFailed."""
     try:
         yield
     except stop.Stopped:
         with stop.shielded():
-            _put_back(host, made)
+            _put_back(made)
         raise
     except DockerTLSError as error:
         with stop.shielded():
             try:
-                _put_back(host, made)
+                _put_back(made)
             except DockerTLSError as another:
                 raise SetUpFailed(
                     f"{error.message}, and what was there before is not back: {another.message}",
@@ -297,9 +308,10 @@ def _putting_back(host: Host, made: Plan) -> Iterator[None]:
         ) from error
 
 
-def _put_back(host: Host, made: Plan) -> None:
+def _put_back(made: Plan) -> None:
     """Lead the host back to what was there before the plan, and dockerd to where it answers."""
     logger.info("putting back what was there before")
+    host = made.host
     now = _look_at_files(host, found.service())
     with suppress(DockerUnavailable):
         now = replace(now, live_restore=host.engine.info().get("LiveRestoreEnabled") is True)

@@ -1,13 +1,14 @@
 """Set up a dockerd that systemd does not run: its configuration file, and nothing else.
 
-dockerd opens the port itself (``hosts``), and takes the settings up at its next start.
+dockerd opens the port itself (``hosts``), and applies the settings when it next starts.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from .configure import Outcome
+from .configure import Change
 from .daemon import desired, found, plan, served
 from .daemon.plan import Host, Now
 from .daemon.record import Records
@@ -15,52 +16,49 @@ from .docker.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from pathlib import Path
 
     from .daemon.desired import Listen
     from .daemon.plan import Plan
 
+# Of a dockerd that nothing on this host is known to start: its engine is not asked.
+_SERVICE = found.Service((), "inactive")
+_NEVER = timedelta(0)
 
-def set_up(
-    state: Path, directory: Path, listen: Sequence[Listen], *, now: datetime, timeout: timedelta
-) -> Plan:
+
+def set_up(state: Path, directory: Path, listen: Sequence[Listen], now: datetime) -> Change:
     """Plan to add the settings for the credential in ``directory``; ``state`` is for the record.
 
-    ``listen`` is empty for the addresses that were set up before, or the default. Raises what
-    ``load`` and ``parse`` do.
+    ``listen`` is empty for the addresses that were set up before, or the default. Raises
+    ConflictingState without a usable credential, and ConfigurationError if daemon.json cannot be
+    read.
     """
     credential = served.load(directory, now)
-    host, before = _inspect(state, timeout)
-    addresses = tuple(listen) or (before.record.listen if before.record else (desired.DEFAULT,))
-    return plan.configure_file(host, before, credential, addresses, directory)
+    host = _host(state)
+
+    def make() -> Plan:
+        before = _look(host)
+        known = before.record.listen if before.record else (desired.DEFAULT,)
+        return plan.configure_file(host, before, credential, tuple(listen) or known, directory)
+
+    return Change(make(), make)
 
 
-def take_back(state: Path, *, timeout: timedelta) -> Plan:
-    """Plan to take back what was added."""
-    return plan.remove(*_inspect(state, timeout))
+def take_back(state: Path) -> Change:
+    """Plan to remove the settings that were added."""
+    host = _host(state)
+
+    def make() -> Plan:
+        return plan.remove(host, _look(host))
+
+    return Change(make(), make)
 
 
-def apply(made: Plan, *, dry_run: bool) -> Outcome:
-    """Apply a plan, unless this is a dry run; raises Locked if another process changes the host."""
-    if made.steps and not dry_run:
-        with made.host.records.locked():
-            for step in made.steps:
-                step.apply()
-    record = made.record
-    return Outcome(
-        directory=None if record is None else record.certificates,
-        listen=() if record is None else tuple(map(str, record.listen)),
-        steps=tuple(step.summary for step in made.steps),
-        diffs=made.diffs,
-        stopped=(),
-        applied=bool(made.steps) and not dry_run,
-    )
+def _host(state: Path) -> Host:
+    return Host(Engine(_SERVICE.socket, _NEVER), _SERVICE.daemon_json, Records(state))
 
 
-def _inspect(state: Path, timeout: timedelta) -> tuple[Host, Now]:
-    service = found.Service((), "inactive")
-    records = Records(state)
-    record = records.read()
-    host = Host(Engine(service.socket, timeout), service.daemon_json, records)
-    return host, Now(service, found.files(host.daemon_json, host.units), record, {})
+def _look(host: Host) -> Now:
+    record = host.records.read()
+    return Now(_SERVICE, found.files(host.daemon_json, host.units), record, edited={})

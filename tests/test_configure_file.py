@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault import configure, configure_file
+from dockertls_vault.daemon.found import Service
+from dockertls_vault.errors import ConflictingState
+
+from .daemon.test_served import place
 from .harness.host import Host, packages, running_host
 
 if TYPE_CHECKING:
@@ -57,3 +63,18 @@ def test_set_up_and_back(host: Host) -> None:
     assert host.do("cat /etc/docker/daemon.json") == ORIGINAL
     assert "no changes needed" in host.do(f"{CONFIGURE} --remove --yes")
     assert host.run("ls /var/lib/dockertls-vault/daemon/set-up.json")[0] == 2
+
+
+def test_edit_since_the_plan_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was planned before an edit, as while the question is open, is not applied."""
+    file, state, tls = tmp_path / "daemon.json", tmp_path / "state", tmp_path / "tls"
+    command = ("dockerd", "--config-file", str(file))
+    monkeypatch.setattr(configure_file, "_SERVICE", Service(command, "inactive"))
+    tls.mkdir()
+    now = datetime.now(UTC)
+    change = configure_file.set_up(state, place(tls), (), now)
+    file.write_text(ORIGINAL)
+    with pytest.raises(ConflictingState, match="has changed since the plan was made"):
+        configure.apply(change, client=None, timeout=timedelta(seconds=1), now=lambda: now)
+    assert file.read_text() == ORIGINAL
+    assert not (state / "daemon" / "set-up.json").exists()

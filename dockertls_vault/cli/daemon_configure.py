@@ -110,9 +110,7 @@ def configure(
     checked from outside, and what was there before is put back if it fails. Containers keep running
     (live-restore), except on a Swarm node.
     """
-    from dockertls_vault import configure as set_up
-    from dockertls_vault import configure_file
-    from dockertls_vault.host import systemd
+    from dockertls_vault.configure import apply, preview
 
     if form is not None:
         given = {"--remove": remove, "--certs": certs, "--dry-run": dry_run}
@@ -125,61 +123,41 @@ def configure(
     if remove:
         others = {"--dir": directory, "--listen": listen, "--certs": certs}
         _refuse(others | {"--take-over": take_over}, "--remove")
-    if not systemd.is_running():
-        _refuse({"--take-over": take_over}, "a dockerd that systemd does not run")
-        made = (
-            configure_file.take_back(state, timeout=limit)
-            if remove
-            else configure_file.set_up(
-                state,
-                _directory(directory),
-                _listens(listen),
-                now=datetime.now(UTC),
-                timeout=limit,
-            )
-        )
-        _apply_file(made, preferences, yes=yes, dry_run=dry_run)
-        return
-    if remove:
-        change = set_up.take_back(state)
+        change = _removal(state)
     else:
-        change = set_up.set_up(
-            state, _directory(directory), _listens(listen), datetime.now(UTC), take_over=take_over
-        )
-    render.text(_plan(set_up.preview(change)), preferences)
+        change = _set_up(state, _directory(directory), _listens(listen), take_over=take_over)
+    outcome = preview(change.plan)
+    render.text(_plan(outcome), preferences)
     warnings: tuple[str, ...] = ()
-    if dry_run or not change.plan.steps:
-        outcome = set_up.preview(change)
-    else:
-        _confirm(change, yes=yes)
+    if change.plan.steps and not dry_run:
+        _confirm(change.plan, yes=yes)
         client = _client(change, certs)
-        outcome = set_up.apply(change, client=client, timeout=limit, now=lambda: datetime.now(UTC))
+        outcome = apply(change, client=client, timeout=limit, now=lambda: datetime.now(UTC))
         if outcome.proofs and outcome.directory is not None:
             warnings = settled.note_restart(outcome.directory, running(settings, os.environ))
-    summary = _summary(outcome, remove=remove)
-    render.show("daemon-configure", outcome, preferences, parts=[summary], warnings=warnings)
-
-
-def _apply_file(made: Plan, preferences: Preferences, *, yes: bool, dry_run: bool) -> None:
-    """Print the plan for a dockerd that systemd does not run, and apply it."""
-    from dockertls_vault import configure_file
-
-    planned = configure_file.apply(made, dry_run=True)
-    render.text(_plan(planned), preferences)
-    if planned.steps and not dry_run and not yes:
-        _ask("change the configuration of dockerd")
-    outcome = configure_file.apply(made, dry_run=dry_run)
-    summary = _file_summary(outcome) if outcome.applied else _summary(outcome, remove=False)
-    render.show("daemon-configure", outcome, preferences, parts=[summary])
-
-
-def _file_summary(outcome: Outcome) -> str:
-    if outcome.directory is None:
-        return "the settings are removed; they are in effect until dockerd is restarted"
-    return (
-        f"dockerd serves TLS at {', '.join(outcome.listen)} once it is restarted, which nothing on "
-        "this host does: restart it now and after each renewal, then run `dockertls-vault check`"
+    render.show(
+        "daemon-configure", outcome, preferences, parts=[_summary(outcome)], warnings=warnings
     )
+
+
+def _set_up(state: Path, directory: Path, listens: Sequence[Listen], *, take_over: bool) -> Change:
+    from dockertls_vault import configure, configure_file
+    from dockertls_vault.host import systemd
+
+    now = datetime.now(UTC)
+    if systemd.is_running():
+        return configure.set_up(state, directory, listens, now, take_over=take_over)
+    _refuse({"--take-over": take_over}, "a dockerd that systemd does not run")
+    return configure_file.set_up(state, directory, listens, now)
+
+
+def _removal(state: Path) -> Change:
+    from dockertls_vault import configure, configure_file
+    from dockertls_vault.host import systemd
+
+    if systemd.is_running():
+        return configure.take_back(state)
+    return configure_file.take_back(state)
 
 
 def _require_root() -> None:
@@ -233,10 +211,10 @@ def _plan(outcome: Outcome) -> list[render.Part]:
     return parts
 
 
-def _confirm(change: Change, *, yes: bool) -> None:
+def _confirm(made: Plan, *, yes: bool) -> None:
     """Ask before anything is changed; raises ConfirmationRequired for a no."""
-    stops = change.plan.stops
-    what = f"restart {SERVICE}" if change.plan.restarts else "change these files"
+    stops = made.stops
+    what = f"restart {SERVICE}" if made.restarts else "change these files"
     if stops:
         what += ", which stops these containers: live-restore cannot be switched on"
     if not yes:
@@ -253,14 +231,23 @@ def _ask(what: str, stops: tuple[str, ...] = ()) -> None:
         )
 
 
-def _summary(outcome: Outcome, *, remove: bool) -> str:
+def _summary(outcome: Outcome) -> str:
+    from dockertls_vault.host import systemd
+
     if not outcome.steps:
         return "no changes needed"
     if not outcome.applied:
         return "nothing was changed (--dry-run)"
-    if remove:
-        return "the set-up is removed"
+    if outcome.directory is None:
+        if systemd.is_running():
+            return "the set-up is removed"
+        return "the settings are removed; they are in effect until dockerd is restarted"
     where = ", ".join(outcome.listen)
-    if not outcome.proofs:
+    if outcome.proofs:
+        return f"dockerd serves TLS at {where}, and passed its check"
+    if systemd.is_running():
         return f"dockerd serves TLS at {where} once {SERVICE} is started: it is not running"
-    return f"dockerd serves TLS at {where}, and passed its check"
+    return (
+        f"dockerd serves TLS at {where} once it is restarted, which nothing on this host does: "
+        "restart it now and after each renewal, then run `dockertls-vault check`"
+    )
