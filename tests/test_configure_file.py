@@ -56,6 +56,8 @@ def test_set_up_and_back(host: Host) -> None:
     assert "no changes needed" in host.do(f"{CONFIGURE} --yes")
     host.do(START)
     host.do("dockertls-vault check 127.0.0.1 --certs /srv/client")
+    status, printed = host.run("dockertls-vault daemon restart")
+    assert (status, "restart dockerd as this host starts it" in printed) == (69, True)
     # Nothing can restart it, so that no hook runs that would fail.
     assert "daemon restart" not in host.do("dockertls-vault renew --force /etc/docker/tls")
     host.do(STOP)

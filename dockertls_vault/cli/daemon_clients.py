@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.daemon.units import SERVICE
 from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.duration import format_time, parse_duration
 from dockertls_vault.errors import DockerTLSError
@@ -29,7 +31,6 @@ EXAMPLES = examples(
     "sudo dockertls-vault daemon clients",
     "sudo dockertls-vault daemon clients --port 443 -o json",
 )
-_SERVICE = "docker.service"
 _TRIAL = (
     "to find out who needs it, remove it for a trial: `dockertls-vault issue server --dir DIR "
     "--also-trust none`, restart dockerd, and run this command again once every client has called; "
@@ -74,11 +75,9 @@ def _invocation() -> str | None:
     """Return which run of dockerd the journal is asked about, None if systemd does not run it."""
     from dockertls_vault.host import systemd
 
-    try:
-        systemd.require_running()
-        return systemd.invocation(_SERVICE)
-    except DockerTLSError:
-        return None
+    with suppress(DockerTLSError):
+        return systemd.invocation(SERVICE) if systemd.is_running() else None
+    return None
 
 
 def _parts(found: Clients) -> list[render.Part]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 EXAMPLES = examples(
     "sudo dockertls-vault daemon configure --dry-run",
-    "sudo dockertls-vault daemon configure --listen 10.0.0.7 --listen [2001:db8::7]:2376",
+    "sudo dockertls-vault daemon configure --listen 10.0.0.7 --listen 127.0.0.1",
     "sudo dockertls-vault daemon configure --remove",
     "dockertls-vault daemon configure --print compose --dir ./certs",
 )

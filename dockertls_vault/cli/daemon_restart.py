@@ -19,15 +19,17 @@ from .preferences import Preferences
 if TYPE_CHECKING:
     from dockertls_vault.restart_daemon import Restarted
 
-EXAMPLES = examples("sudo dockertls-vault daemon restart")
+EXAMPLES = examples(
+    "sudo dockertls-vault daemon restart", "sudo dockertls-vault daemon restart -o json"
+)
 
 
 @with_preferences("output", "quiet")
 @with_settings(others=("state_dir",))
 def restart(settings: Settings, preferences: Preferences) -> None:
-    """Restart dockerd, and prove that it presents the certificate on disk.
+    """Restart dockerd, and prove it serves the certificate on disk.
 
-    That is the default hook of a server that `daemon configure` set up. If dockerd is not running,
+    This is the default hook of a server that `daemon configure` set up. If dockerd is not running,
     it is not started. It is checked at each address at which it listens, as `check` does, also with
     the client certificate in DOCKER_CERT_PATH or ~/.docker if its CA is the daemon's.
     """
@@ -36,7 +38,9 @@ def restart(settings: Settings, preferences: Preferences) -> None:
 
     if os.geteuid() != 0:
         raise CannotWrite("only root can restart dockerd", hint="run it with `sudo`")
-    systemd.require_running()
+    systemd.require_running(
+        instead="restart dockerd as this host starts it, then run `dockertls-vault check`"
+    )
     done = restart_dockerd(
         state_directory(settings, os.environ),
         parsers.path(str(docker_cli_directory(os.environ))),

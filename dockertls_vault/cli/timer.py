@@ -49,7 +49,10 @@ def install(
             hint="run it with `sudo`; to renew your own credentials, run `dockertls-vault renew` "
             "from cron or a user timer",
         )
-    systemd.require_running()
+    systemd.require_running(
+        instead="run `dockertls-vault renew` from cron every few minutes, or `dockertls-vault "
+        "renew --watch` as a service"
+    )
     service = resolve.resolve({}, {}, resolve.config_files({}))
     timer.refuse_unseen(settings, service)
     state = state_directory(service, {})

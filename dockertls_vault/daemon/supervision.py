@@ -40,8 +40,9 @@ class Supervision:
 
 def read() -> Supervision | None:
     """Return how systemd runs dockerd, None if it does not; needs no privilege."""
+    if not systemd.is_running():
+        return None
     try:
-        systemd.require_running()
         loaded, names = systemd.properties(units.SERVICE, "Unit", "LoadState", "TriggeredBy")
         (pid,) = systemd.properties(units.SERVICE, "Service", "MainPID")
         if loaded != "loaded":

@@ -51,14 +51,10 @@ def is_running() -> bool:
     return _BOOTED.is_dir()
 
 
-def require_running() -> None:
-    """Raise MissingDependency if systemd does not run this host."""
+def require_running(*, instead: str) -> None:
+    """Raise MissingDependency if systemd does not run this host; ``instead`` is its hint."""
     if not is_running():
-        raise MissingDependency(
-            "this host does not run systemd",
-            hint="run `dockertls-vault renew` from cron every few minutes, or `dockertls-vault "
-            "renew --watch` as a service",
-        )
+        raise MissingDependency("this host does not run systemd", hint=instead)
 
 
 def state(unit: str) -> UnitState:
@@ -96,7 +92,7 @@ def restart(unit: str) -> None:
 
 def try_restart(unit: str) -> None:
     """Restart ``unit`` as ``restart`` does, but only if it is running, or starting."""
-    _systemctl("reset-failed", "--", unit)
+    reset_failed(unit)
     _systemctl("try-restart", "--", unit, limit=_PATIENCE)
 
 
@@ -154,14 +150,15 @@ def _call(*command: str, limit: float = _LIMIT) -> str:
             errors="replace",
             timeout=limit,
             check=False,
-            # Ctrl-C is for us: what was begun is to end.
+            # Ctrl-C is for us: what systemd has begun is to complete.
             start_new_session=True,
         )
     except FileNotFoundError:
         raise MissingDependency(f"{command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
         raise ConflictingState(
-            f"`{' '.join(command)}` did not end within {limit:.0f} seconds"
+            f"`{' '.join(command)}` did not end within {limit:.0f} seconds",
+            hint="see what systemd is waiting for: systemctl list-jobs",
         ) from None
     if run.returncode:
         why = run.stderr.strip() or f"exit status {run.returncode}"
