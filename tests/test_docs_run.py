@@ -58,6 +58,7 @@ NOT_RUN = {
     "sudo apt install ": "scripts/install-engine has installed what comes from Debian",
     "sudo systemctl ": "no systemd runs here; where it starts dockerd, the test does",
     "systemctl ": "likewise",
+    "sudo -E dockertls-vault issue server --also-trust ": "tests/test_moving.py does, likewise",
     "sudo dockertls-vault daemon doctor": "tests/test_doctor_host.py does, likewise",
     f"{CONFIGURE} --": "tests/test_configure.py does, under systemd",
     "docker run --privileged ": "tests/test_end_to_end.py runs docker:dind",

@@ -121,8 +121,32 @@ _PLAN: Rows = (
     ("a removal restarts a dockerd that holds the socket", "now.is_held or bool(", "bool("),
     ("a socket that may be an old one is opened anew", " or not is_proven", ""),
 )
-_STEPS: Rows = (("a directory of the set-up is removed", "directory.rmdir()", "pass"),)
+_STEPS: Rows = (
+    ("a directory of the set-up is removed", "directory.rmdir()", "pass"),
+    ("what a killed run had staged is replaced", "os.unlink(staged, dir_fd=within)", "pass"),
+    ("a link is followed", "path = self.path.resolve()", "path = self.path"),
+)
+_RECORD: Rows = (
+    ("what others have changed since stays", "return value == added or", "return True or"),
+    ("live-restore is taken back after a kill, too", "(key == LIVE_RESTORE and", "(False and"),
+    (
+        "a missing original is noticed",
+        'raise ValueError("the original is missing") from None',
+        'return b""',
+    ),
+)
+_SERVED: Rows = (
+    ("an expired certificate is refused", "if leaf.not_valid_after_utc <= now:", "if False:"),
+    (
+        "a certificate for clients, too, is refused",
+        "if usage.result is not Result.OK:",
+        "if False:",
+    ),
+    ("a key of another certificate is refused", "if not is_key_of(key, leaf):", "if False:"),
+)
 TABLE: Table = {
+    "daemon/record.py": ("daemon/test_record.py", _RECORD),
+    "daemon/served.py": ("daemon/test_served.py", _SERVED),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
     "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
