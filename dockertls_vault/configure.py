@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import socket
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ENGINE_TIMEOUT = timedelta(seconds=10)
+# Older versions stop and remove what was started with --rm: moby#46308.
+_KEEPS_ALL = (24, 0, 8)
+_VERSION = re.compile("[0-9]+")
 # The states of a node in which dockerd rejects live-restore.
 _SWARM = {"active", "pending", "locked", "error"}
 
@@ -197,12 +201,25 @@ def _look(host: Host, service: Service) -> Now:
     if not service.is_running:
         return before
     info = host.engine.info()
+    running = {_name(each): str(each.get("Id")) for each in host.engine.containers()}
     return replace(
         before,
         live_restore=info.get("LiveRestoreEnabled") is True,
         in_swarm=(info.get("Swarm") or {}).get("LocalNodeState") in _SWARM,
-        running=tuple(sorted(_name(each) for each in host.engine.containers())),
+        running=tuple(sorted(running)),
+        fleeting=tuple(sorted(_fleeting(host.engine, info, running))),
     )
+
+
+def _fleeting(engine: Engine, info: Mapping[str, Any], running: Mapping[str, str]) -> Iterator[str]:
+    """Yield the containers, by name and ID, that dockerd stops although live-restore is on."""
+    version = tuple(map(int, _VERSION.findall(str(info.get("ServerVersion")))[:3]))
+    if version >= _KEEPS_ALL:
+        return
+    for name, container in running.items():
+        found = engine.container(container) or {}
+        if (found.get("HostConfig") or {}).get("AutoRemove") is True:
+            yield name
 
 
 def _look_at_files(host: Host, service: Service) -> Now:

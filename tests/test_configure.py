@@ -301,6 +301,19 @@ def test_stopped_daemon_stays_so(host: Host) -> None:
     assert host.do(FILES) == before
 
 
+def test_containers_that_docker_removes_are_named(each_host: Host) -> None:
+    """Docker 20.10 does not restore what was started with --rm: moby#46308."""
+    host = each_host
+    try:
+        host.do("docker run --rm -d --name fleeting --network none sleeper /usr/bin/sleep infinity")
+        is_old = host.do("docker version --format '{{.Server.Version}}'").startswith("20.")
+        status, printed = host.run(f"{CONFIGURE} --quiet")
+        assert (status, "started with --rm\n  - fleeting\n" in printed) == (78, is_old), printed
+        assert set_up(host, "--dry-run")["stopped"] == (["fleeting"] if is_old else [])
+    finally:
+        host.do("docker rm --force fleeting")
+
+
 def test_swarm_asks_before_it_stops_containers(host: Host) -> None:
     """live-restore is left out there; without a terminal, only --yes is consent."""
     host.do("docker swarm init --advertise-addr 10.0.0.7")

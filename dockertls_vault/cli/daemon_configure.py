@@ -40,6 +40,9 @@ EXAMPLES = examples(
 )
 
 
+_FLEETING = "this Docker removes what was started with --rm"
+
+
 @with_preferences("output", "quiet", "verbose")
 @with_settings(others=("state_dir",))
 def configure(
@@ -216,7 +219,8 @@ def _confirm(made: Plan, *, yes: bool) -> None:
     stops = made.stops
     what = f"restart {SERVICE}" if made.restarts else "change these files"
     if stops:
-        what += ", which stops these containers: live-restore cannot be switched on"
+        what += ", which stops these containers: "
+        what += _FLEETING if made.restores else "live-restore cannot be switched on"
     if not yes:
         _ask(what, stops)
 

@@ -78,9 +78,9 @@ class Now:
     ``edited`` are the contents of the other files that the set-up has edited, None if missing.
     ``live_restore`` is whether it is in effect, None if dockerd does not run; ``in_swarm`` whether
     the host is an active node of one, where dockerd rejects it. ``running`` are the names of the
-    containers that run. ``is_listening`` is whether systemd listens at our socket, ``is_held``
-    whether dockerd does, which goes on until it is restarted, and ``is_stale`` whether systemd has
-    yet to read our files.
+    containers that run, ``fleeting`` those that it does not restore. ``is_listening`` is whether
+    systemd listens at our socket, ``is_held`` whether dockerd does, which goes on until it is
+    restarted, and ``is_stale`` whether systemd has yet to read our files.
     """
 
     service: Service
@@ -90,6 +90,7 @@ class Now:
     live_restore: bool | None = None
     in_swarm: bool = False
     running: tuple[str, ...] = ()
+    fleeting: tuple[str, ...] = ()
     is_listening: bool = False
     is_held: bool = False
     is_stale: bool = False
@@ -124,12 +125,17 @@ class Plan:
         return any(isinstance(step, Restart) for step in self.steps)
 
     @property
-    def stops(self) -> tuple[str, ...]:
-        """The containers that the restart stops, because live-restore is not in effect by then."""
+    def restores(self) -> bool:
+        """Whether live-restore is in effect when docker.service is restarted."""
         switched_on = any(isinstance(step, SwitchLiveRestore) and step.on for step in self.steps)
-        if not self.restarts or self.now.live_restore or switched_on:
+        return bool(self.now.live_restore) or switched_on
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The containers that the restart stops."""
+        if not self.restarts:
             return ()
-        return self.now.running
+        return self.now.fleeting if self.restores else self.now.running
 
 
 def configure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from functools import partial
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 # Bytes; ten thousand containers, with 1 to 2 KiB each.
 _LONGEST = 20 * 1024 * 1024
-_SUCCESS = 200
 
 
 class Engine:
@@ -46,18 +46,29 @@ class Engine:
             raise self._unlike_docker("/containers/json")
         return tuple(found)
 
-    def _object(self, path: str) -> Mapping[str, Any]:
+    def container(self, identifier: str) -> Mapping[str, Any] | None:
+        """Return what ``docker inspect`` shows: HostConfig, State and so on; None if it is gone."""
+        path = f"/containers/{identifier}/json"
         found = self._ask(path)
+        return None if found is None else self._is_object(found, path)
+
+    def _object(self, path: str) -> Mapping[str, Any]:
+        return self._is_object(self._ask(path), path)
+
+    def _is_object(self, found: object, path: str) -> Mapping[str, Any]:
         if not isinstance(found, dict):
             raise self._unlike_docker(path)
         return found
 
     def _ask(self, path: str) -> Any:
+        """Return the answer, None if there is no such object."""
         try:
             status, body = _get(str(self._path), path, self._timeout)
         except (OSError, HTTPException) as error:
             raise self._unavailable(error) from None
-        if status != _SUCCESS:
+        if status == HTTPStatus.NOT_FOUND:
+            return None
+        if status != HTTPStatus.OK:
             raise self._unlike_docker(path)
         try:
             return json.loads(body)

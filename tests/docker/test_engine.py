@@ -40,6 +40,11 @@ def test_engine_describes_itself(engine: RunningEngine) -> None:
     assert listed & running(engine) <= found | (listed ^ running(engine))
 
 
+def test_container_that_is_gone_has_no_details(engine: RunningEngine) -> None:
+    """It may have ended since they were listed."""
+    assert Engine(socket_of(engine), LONG).container("0" * 64) is None
+
+
 def running(engine: RunningEngine) -> set[str]:
     """Return the ids of the containers that run."""
     return set(engine.docker("ps", "--quiet", "--no-trunc").split())

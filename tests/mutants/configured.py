@@ -34,7 +34,7 @@ _FLAGS: Rows = (
 _ENGINE: Rows = (
     ("an answer is bounded in size", "response.read(_LONGEST)", "response.read()"),
     ("each wait is limited", "        self.sock.settimeout(self.timeout)\n", ""),
-    ("an error is no answer", "if status != _SUCCESS:", "if False:"),
+    ("an error is no answer", "if status != HTTPStatus.OK:", "if False:"),
 )
 _ENVIRONMENT_FILE: Rows = (
     (
