@@ -98,6 +98,16 @@ def test_corrupt_record(tmp_path: Path, text: str) -> None:
         records.read()
 
 
+def test_missing_original(tmp_path: Path) -> None:
+    """Without it, a removal would not know what to put back."""
+    records = Records(tmp_path / "state")
+    record, _ = set_up(b"{}")
+    records.write(record)
+    (records.directory / "original" / "daemon.json").unlink()
+    with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt"):
+        records.read()
+
+
 def test_record_is_locked(tmp_path: Path) -> None:
     """For one process at a time."""
     records = Records(tmp_path / "state")
