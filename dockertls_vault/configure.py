@@ -23,7 +23,7 @@ from .daemon.record import Records
 from .daemon.steps import discard_staged
 from .docker.engine import Engine
 from .errors import CheckFailed, ConflictingState, DockerTLSError, DockerUnavailable, SetUpFailed
-from .proof import prove
+from .proof import problems, prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -254,10 +254,10 @@ def _refuse_unusable(listen: Iterable[Listen], made: Plan) -> None:
         # A run that was killed may have edited what dockerd was started with.
         ours = (*ours, *found.listens())
     others = (each for each in listen if not any(map(each.overlaps, ours)))
-    problems = [why for each in others if (why := _obstacle(each))]
-    if problems:
+    obstacles = tuple(why for each in others if (why := _obstacle(each)))
+    if obstacles:
         raise ConflictingState(
-            "docker cannot listen there", problems=tuple(problems), hint="choose with --listen"
+            "docker cannot listen there", problems=obstacles, hint="choose with --listen"
         )
 
 
@@ -293,9 +293,8 @@ def _proven(
         return ()
     logger.info("checking the daemon at %s", ", ".join(map(str, made.record.listen)))
     proofs = prove(made.record.listen, credential, client, timeout=timeout, now=now)
-    problems = tuple(f"{proof.listen}: {problem}" for proof in proofs for problem in proof.problems)
-    if problems:
-        raise CheckFailed("the daemon fails its check", problems=problems)
+    if found := problems(proofs):
+        raise CheckFailed("the daemon fails its check", problems=found)
     return proofs
 
 

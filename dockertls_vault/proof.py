@@ -21,7 +21,7 @@ from .docker.handshake import probe
 from .errors import ConflictingState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -58,17 +58,22 @@ def prove(
     return tuple(_prove(each, served, client, timeout, now) for each in listen)
 
 
+def problems(proofs: Iterable[Proof]) -> tuple[str, ...]:
+    """Return all problems, each with the address at which it was found."""
+    return tuple(f"{proof.listen}: {problem}" for proof in proofs for problem in proof.problems)
+
+
 def find_client(directory: Path, served: Served, now: datetime) -> CredentialFiles | None:
     """Return the client credential in ``directory``, None if there is none for this daemon."""
     try:
         files = reader.installed(directory)
     except (ConflictingState, OSError):
         return None
-    return files if is_of(files, served, now) else None
+    return files if _is_accepted(files, served, now) else None
 
 
-def is_of(client: CredentialFiles, served: Served, now: datetime) -> bool:
-    """Tell whether a client credential can be used, and is of a CA that the daemon trusts."""
+def _is_accepted(client: CredentialFiles, served: Served, now: datetime) -> bool:
+    """Tell whether a client credential is usable, and issued by a CA that the daemon trusts."""
     found = client_credential.load(client.ca, client.cert, client.key, now)
     issuers = {certificate.issuer for certificate in found.chain}
     is_trusted = bool(issuers & {root.subject for root in served.roots})

@@ -22,7 +22,7 @@ from .errors import (
     MissingDependency,
 )
 from .host import systemd
-from .proof import find_client, prove
+from .proof import find_client, problems, prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +45,9 @@ _JOURNAL = f"see `journalctl --unit={SERVICE}`"
 
 @dataclass(frozen=True)
 class Restarted:
-    """Whether dockerd was restarted, and what the check found at each address then.
+    """Whether dockerd was running, and so was restarted, and what the check then found.
 
-    One that was not running was not.
+    ``proofs`` has each address; it is empty if dockerd was not restarted.
     """
 
     restarted: bool
@@ -92,9 +92,12 @@ def _restart(record: Record, clients: Path, clock: Callable[[], datetime]) -> Re
         return Restarted(restarted=False)
     client = find_client(clients, credential, clock())
     proofs = prove(record.listen, credential, client, timeout=_TIMEOUT, now=clock())
-    problems = tuple(f"{proof.listen}: {problem}" for proof in proofs for problem in proof.problems)
-    if problems:
-        raise CheckFailed("dockerd was restarted, and fails its check", problems=problems)
+    if found := problems(proofs):
+        raise CheckFailed(
+            "dockerd was restarted, and fails its check",
+            problems=found,
+            hint="find the cause with `dockertls-vault daemon doctor`",
+        )
     return Restarted(restarted=True, proofs=proofs)
 
 

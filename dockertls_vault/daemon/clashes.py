@@ -14,7 +14,7 @@ from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.docker.flags import arguments
 from dockertls_vault.errors import ConflictingState, InvalidInput
 
-from .desired import DEFAULT, LIVE_RESTORE, Listen, parse_listen
+from .desired import DEFAULT, LIVE_RESTORE, UNIX_SOCKET, Listen, parse_listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,11 +29,9 @@ HOSTS = "hosts"
 _HOST = "host"
 _TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
 _FD = "fd://"
-# Where dockerd listens without any host.
-_DEFAULT_HOST = "unix:///var/run/docker.sock"
 _LOCAL = ("unix://", "fd://", "npipe://")
 _PLAIN_PORT = 2375
-# In Go, an address of neither family is that of both.
+# Go listens on both families at an unspecified address, even at 0.0.0.0.
 _ADDRESSES = {
     "": "127.0.0.1",
     "localhost": "127.0.0.1",
@@ -136,21 +134,21 @@ def remaining(argv: Sequence[str]) -> tuple[str, ...]:
 def take_over(existing: Existing) -> TakenOver:
     """Return the edits that take over all that clashes; raises ConflictingState if none can."""
     _refuse_scattered(existing)
-    numbers: dict[Source, list[int]] = {}
+    removed: dict[Source, list[int]] = {}
     for source, flag, words in existing.flags:
         if _is_taken(flag):
             _refuse_fixed(source, flag, words)
-            numbers.setdefault(source, []).extend(words)
-    edits, hosts = _with_systemd(existing, numbers)
-    listen = tuple(
-        dict.fromkeys(
-            _listen(host, has_tls=existing.has_tls) for host in existing.hosts if _is_tcp(host)
-        )
+            removed.setdefault(source, []).extend(words)
+    staying = [
+        (source, flag)
+        for source, flag, _ in existing.flags
+        if flag.name == _HOST and not _is_taken(flag)
+    ]
+    return TakenOver(
+        listen=_listens(existing),
+        edits=_edits(existing, removed, _missing_fd(staying)),
+        hosts=None if staying else _hosts(existing),
     )
-    distinct = (
-        each for each in listen if not any(one != each and one.includes(each) for one in listen)
-    )
-    return TakenOver(tuple(distinct), edits, hosts)
 
 
 def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
@@ -180,35 +178,45 @@ def _is_tcp(host: str) -> bool:
     return bool(host) and not host.startswith(_LOCAL)
 
 
-def _with_systemd(
-    existing: Existing, numbers: Mapping[Source, list[int]]
-) -> tuple[tuple[Edit, ...], tuple[str, ...] | None]:
-    """Return the edits without these words, and hosts; ``fd://`` is added where there is none."""
-    kept = [
-        (source, flag)
-        for source, flag, words in existing.flags
-        if flag.name == _HOST and not _is_tcp(flag.value or "")
-    ]
-    added: dict[Source, tuple[str, ...]] = {}
-    hosts: tuple[str, ...] | None = None
-    if kept and not any((flag.value or "").startswith(_FD) for _, flag in kept):
-        source, flag = kept[0]
-        _refuse_fixed(source, flag, (0,))
-        added[source] = ("-H", _FD)
-    elif not kept:
-        local = [host for host in existing.listed if not _is_tcp(host)]
-        if not existing.hosts:
-            local = [_DEFAULT_HOST]
-        hosts = tuple(dict.fromkeys((*local, _FD)))
+def _listens(existing: Existing) -> tuple[Listen, ...]:
+    """Return where dockerd listens on TCP, without what another address includes."""
+    tls = existing.has_tls
+    found = dict.fromkeys(_listen(host, has_tls=tls) for host in existing.hosts if _is_tcp(host))
+    return tuple(
+        each for each in found if not any(one != each and one.includes(each) for one in found)
+    )
+
+
+def _missing_fd(staying: Sequence[tuple[Source, Argument]]) -> Mapping[Source, tuple[str, ...]]:
+    """Return the words to add, and where, if no -H among those that stay is ``fd://``."""
+    if not staying or any((flag.value or "").startswith(_FD) for _, flag in staying):
+        return {}
+    source, flag = staying[0]
+    _refuse_fixed(source, flag, (0,))
+    return {source: ("-H", _FD)}
+
+
+def _hosts(existing: Existing) -> tuple[str, ...]:
+    """Return ``hosts`` of daemon.json, with ``fd://`` and without TCP."""
+    local = [host for host in existing.listed if not _is_tcp(host)]
+    return tuple(dict.fromkeys((*(local if existing.hosts else [UNIX_SOCKET]), _FD)))
+
+
+def _edits(
+    existing: Existing,
+    removed: Mapping[Source, Sequence[int]],
+    added: Mapping[Source, tuple[str, ...]],
+) -> tuple[Edit, ...]:
+    """Return the edits that remove and add these words; the one that removes TLS is the last."""
     edits = [
-        (source, source.without(numbers.get(source, ()), *added.get(source, ())))
+        (source, source.without(removed.get(source, ()), *added.get(source, ())))
         for source in existing.sources
-        if source in numbers or source in added
+        if source in removed or source in added
     ]
     return tuple(
         Edit(source.path, source.content, after, source.is_unit)
         for source, after in sorted(edits, key=lambda edit: _has_tls(edit[0]))
-    ), hosts
+    )
 
 
 def _has_tls(source: Source) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,8 @@ def read() -> tuple[Source, ...]:
         return tuple(found(commands[0][1], variables, contents, environment))
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"the arguments of {units.SERVICE} cannot be found: {error}"
+            f"the arguments of {units.SERVICE} cannot be found: {error}",
+            hint=f"see where they come from: systemctl cat {units.SERVICE}",
         ) from None
 
 
@@ -123,25 +124,15 @@ def found(
         environment |= each.values
     yield _exec_start(command, unit_files, environment)
     for word in dict.fromkeys(command):
-        name = word[1:]
-        if not word.startswith("$") or name not in environment:
+        name = command_line.variable(word)
+        if name is None or name not in environment:
             continue
-        holders = [path for path, each in parsed.items() if name in each.values]
-        if not holders:
+        if holders := [path for path, each in parsed.items() if name in each.values]:
+            path = holders[-1]
+            line, content = parsed[path].line(name), environment_files[path]
+            yield _variable(name, environment[name], path, line, content)
+        else:
             yield _in_unit(name, environment[name], unit_files)
-            continue
-        path = holders[-1]
-        value = environment[name]
-        words = tuple(command_line.words(value))
-        yield Source(
-            path=path,
-            line=parsed[path].line(name),
-            setting=name,
-            content=environment_files[path],
-            text=value,
-            words=words,
-            values=tuple(each.value for each in words),
-        )
 
 
 def _exec_start(
@@ -155,7 +146,7 @@ def _exec_start(
     )
     values: list[str | None] = [None]
     for word in command[1:]:
-        is_variable = word.startswith("$") and word[1:2] not in {"{", "$"}
+        is_variable = command_line.variable(word) is not None
         values += [None] if is_variable else command_line.expand([word], environment)
     spelled = [each.value for each in words]
     fixed = ""
@@ -170,17 +161,14 @@ def _exec_start(
 def _in_unit(name: str, value: str, unit_files: Mapping[Path, bytes]) -> Source:
     holding = {path: each for path, each in unit_files.items() if f"{name}=".encode() in each}
     path, content, setting = _last(_ENVIRONMENT, holding)
+    found = _variable(_ENVIRONMENT, value, path, setting.line, content)
+    return replace(found, fixed=f"move {name} to a file of its own (EnvironmentFile=)")
+
+
+def _variable(setting: str, value: str, path: Path, line: int, content: bytes) -> Source:
+    """Return the source of a variable with this ``value``."""
     words = tuple(command_line.words(value))
-    return Source(
-        path=path,
-        line=setting.line,
-        setting=_ENVIRONMENT,
-        content=content,
-        text=value,
-        words=words,
-        values=tuple(each.value for each in words),
-        fixed=f"move {name} to a file of its own (EnvironmentFile=)",
-    )
+    return Source(path, line, setting, content, value, words, tuple(each.value for each in words))
 
 
 def _last(name: str, unit_files: Mapping[Path, bytes]) -> tuple[Path, bytes, Setting]:

@@ -23,6 +23,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")  # RFC 8259, section 2
 _LINE_START = re.compile(r"\r?\n[ \t]*\Z")
 _CLOSING_COMMA = re.compile(r",[ \t\r\n]*(?=[}\]])")
 _CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<constant>NaN|-?Infinity)')
+_CORRECT = "nothing was changed; correct the file, and try again"
 _INDENT = "  "  # as in Docker's documentation
 
 
@@ -108,9 +109,9 @@ def parse(data: bytes, name: str = "daemon.json") -> Document:
     except JSONDecodeError as error:
         _refuse(name, text, error.pos, _reason(text, error))
     except RecursionError:
-        raise ConfigurationError(f"{name} is nested too deeply") from None
+        raise ConfigurationError(f"{name} is nested too deeply", hint=_CORRECT) from None
     except ValueError:  # of int(), for more digits than sys.get_int_max_str_digits()
-        raise ConfigurationError(f"{name} has a number that is too long") from None
+        raise ConfigurationError(f"{name} has a number that is too long", hint=_CORRECT) from None
     start = _skip(text, 0)
     if not isinstance(value, dict):
         _refuse(name, text, start, "this is not an object")
@@ -185,7 +186,7 @@ def _refuse(name: str, text: str, position: int, reason: str) -> NoReturn:
     column = position - text.rfind("\n", 0, position)
     raise ConfigurationError(
         f"{name}, line {line}, column {column}: {reason}",
-        hint="nothing was changed; correct the file, and try again",
+        hint=_CORRECT,
     )
 
 

@@ -50,7 +50,9 @@ class Argument:
         if self.value is None:
             return True
         if self.value not in _TRUTH:
-            raise ConfigurationError(f"dockerd's flag {self.words[0]!r} is not a boolean")
+            raise ConfigurationError(
+                f"dockerd's flag {self.words[0]!r} is not a boolean", hint="use true or false"
+            )
         return _TRUTH[self.value]
 
 

@@ -36,14 +36,19 @@ def words(text: str) -> Iterator[Word]:
         yield Word(_UNQUOTED.sub(_unquote, found[0]), *found.span())
 
 
+def variable(word: str) -> str | None:
+    """Return the name in a word ``$NAME``, which becomes the words of its value."""
+    return word[1:] if word.startswith("$") and word[1:2] not in {"{", "$"} else None
+
+
 def expand(line: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the arguments that a command gets from the words of its line in a unit file."""
     return tuple(argument for word in line for argument in _expanded(word, environment))
 
 
 def _expanded(word: str, environment: Mapping[str, str]) -> Iterator[str]:
-    if word.startswith("$") and word[1:2] not in {"{", "$"}:
-        yield from (each.value for each in words(environment.get(word[1:], "")))
+    if (name := variable(word)) is not None:
+        yield from (each.value for each in words(environment.get(name, "")))
         return
     yield _BRACED.sub(
         lambda found: environment.get(found["name"], "") if found["name"] else "$", word

@@ -63,7 +63,7 @@ _COMMAND_LINE: Rows = (
     ("a dollar sign may be doubled", 'if found["name"] else "$"', 'if found["name"] else ""'),
     (
         "a word becomes the words of a variable",
-        'words(environment.get(word[1:], ""))',
+        'words(environment.get(name, ""))',
         "words(word)",
     ),
 )
