@@ -1,13 +1,14 @@
 """Who connects to the dockerd on this host, and whether anybody still needs the CA of before.
 
-dockerd logs whom it refuses, not whom it accepts, and TLS 1.3 hides a client's certificate from
+dockerd logs whom it rejects, not whom it accepts, and TLS 1.3 hides a client's certificate from
 everybody else. So while the daemon accepts a CA, nothing here can tell that nobody uses it; once it
-does not, its log names each address that is refused.
+does not, its log names each address that is rejected.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -17,13 +18,14 @@ from .certificate.request import Purpose
 from .credential import condition, contents
 from .credential.reader import locate
 from .credential.worker import by_worker
-from .daemon import old_keys
-from .docker import refusals
+from .daemon import old_keys, supervision
+from .docker import rejections
 from .docker.endpoint import Endpoint
 from .docker.handshake import probe
-from .docker.refusals import Reason, is_this_host
+from .docker.handshake.outcome import Greeting
+from .docker.rejections import Reason, is_loopback
 from .errors import DockerTLSError, DockerUnavailable
-from .host import connections, journal
+from .host import connections, journal, listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
     from .credential.contents import Certificates
     from .credential.layout import Placement
+    from .docker.rejections import Rejection
     from .host.journal import Log
+    from .host.listening import Listener
 
 
 class Verdict(StrEnum):
@@ -42,7 +46,7 @@ class Verdict(StrEnum):
 
     UNKNOWN = "unknown"
     ACCEPTED = "accepted"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     NOBODY = "nobody"
 
 
@@ -50,12 +54,12 @@ class Verdict(StrEnum):
 class AcceptedCA:
     """A CA whose clients the daemon accepts now, by its own account.
 
-    ``is_vaults`` is whether it is a root of Vault's in the ca.pem of a server certificate here, and
-    ``until`` when it is to be removed from one.
+    ``is_vault_root`` is whether it is one in the ca.pem of a server certificate here, and ``until``
+    when it is removed from one.
     """
 
     subject: str
-    is_vaults: bool
+    is_vault_root: bool
     until: datetime | None
 
 
@@ -68,8 +72,8 @@ class Connected:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """An address whose handshakes failed for a reason, how often, and when it last did."""
+class Rejected:
+    """An address whose handshakes failed for a ``reason``: how often, and when the last one did."""
 
     address: str
     reason: Reason
@@ -82,7 +86,7 @@ class Clients:
     """Who connects to ``port``; times in UTC.
 
     ``accepts`` is None if the daemon could not be asked, ``connected`` if nothing listens there in
-    this network namespace. ``refused`` is complete since ``logged_since``, None if there is no log
+    this network namespace. ``rejected`` is complete since ``logged_since``, None if there is no log
     to read; ``suppressed`` is how many lines journald dropped. ``old_keys`` are private keys of a
     set-up by hand that are still here. ``unknown`` says what is left out.
     """
@@ -91,75 +95,72 @@ class Clients:
     verdict: Verdict
     accepts: tuple[AcceptedCA, ...] | None
     connected: tuple[Connected, ...] | None
-    refused: tuple[Refused, ...] | None
+    rejected: tuple[Rejected, ...] | None
     logged_since: datetime | None
     suppressed: int
     old_keys: tuple[Path, ...]
     unknown: tuple[str, ...]
 
 
-def find(
-    port: int, invocation: str | None, directories: Sequence[Path], timeout: timedelta
-) -> Clients:
+def find(port: int, directories: Sequence[Path], timeout: timedelta) -> Clients:
     """Return who connects to the daemon at ``port``.
 
-    ``invocation`` is systemd's ID of the daemon's present run, None without systemd;
     ``directories`` are those of the credentials on this host, and where the daemon's old ones may
-    be; ``timeout`` is for the daemon.
+    be; ``timeout`` is the limit for its response.
     """
-    # The log first: asking the daemon adds a line to it.
+    # The log and the connections first: asking the daemon adds to both.
+    invocation = supervision.invocation()
     log = None if invocation is None else journal.read(invocation)
-    here = connections.peers(port)
-    accepts = _accepted(port, list(_bundles(directories)), timeout)
-    refused = None if log is None else summarize(log)
+    listeners = listening.on_port(port)
+    connected = _connected(port) if listeners else None
+    accepts = _accepted(_endpoints(listeners, port), list(_bundles(directories)), timeout)
+    rejected = None if log is None else summarize(log)
     return Clients(
         port=port,
-        verdict=judge(accepts, log, refused),
+        verdict=judge(accepts, log, rejected),
         accepts=accepts,
-        connected=None
-        if here is None
-        else tuple(Connected(*each) for each in sorted(Counter(here).items())),
-        refused=refused,
+        connected=connected,
+        rejected=rejected,
         logged_since=None if log is None else log.since,
         suppressed=0 if log is None else log.suppressed,
         old_keys=old_keys.find(directories),
-        unknown=tuple(_unknown(accepts, here, log)),
+        unknown=tuple(_unknown(accepts, connected, log)),
     )
 
 
-def summarize(log: Log) -> tuple[Refused, ...]:
-    """Return who was refused, and why: for each address and reason the number and the last time."""
-    found: dict[tuple[str, Reason], Refused] = {}
+def summarize(log: Log) -> tuple[Rejected, ...]:
+    """Return who was rejected: for each address and reason the number and the last time."""
+    found: dict[Rejection, Rejected] = {}
     for at, message in log.messages:
-        refusal = refusals.parse(message)
-        if refusal is not None:
-            before = found.get(refusal)
+        rejection = rejections.parse(message)
+        if rejection is not None:
+            before = found.get(rejection)
             count = 1 if before is None else before.count + 1
-            found[refusal] = Refused(*refusal, count, at)
+            found[rejection] = Rejected(*rejection, count, at)
     return tuple(found[each] for each in sorted(found))
 
 
 def judge(
-    accepts: Sequence[AcceptedCA] | None, log: Log | None, refused: Sequence[Refused] | None
+    accepts: Sequence[AcceptedCA] | None, log: Log | None, rejected: Sequence[Rejected] | None
 ) -> Verdict:
     """Return whether somebody still needs a CA besides Vault's, as far as that is proven.
 
-    Refusals of this host itself do not count: `check`, `status` and `daemon clients` connect
+    Connections from the loopback do not count: `check`, `status` and `daemon clients` connect
     without a certificate, too.
     """
-    if not accepts or not any(ca.is_vaults for ca in accepts):
+    if not accepts or not any(ca.is_vault_root for ca in accepts):
         return Verdict.UNKNOWN
     if not _only_vaults(accepts):
         return Verdict.ACCEPTED
-    if log is None or refused is None:
+    if log is None or rejected is None:
         return Verdict.UNKNOWN
-    if any(each.reason.is_about_trust and not is_this_host(each.address) for each in refused):
-        return Verdict.REFUSED
+    if any(each.reason.is_about_trust and not is_loopback(each.address) for each in rejected):
+        return Verdict.REJECTED
     return Verdict.UNKNOWN if log.suppressed else Verdict.NOBODY
 
 
 def _only_vaults(accepts: Sequence[AcceptedCA]) -> bool:
-    return all(ca.is_vaults and ca.until is None for ca in accepts)
+    return all(ca.is_vault_root and ca.until is None for ca in accepts)
 
 
 def _bundles(directories: Iterable[Path]) -> Iterator[Certificates]:
@@ -179,15 +180,29 @@ def _read(place: Placement) -> tuple[Purpose, Certificates | None]:
     return found.record.request.purpose, certificates
 
 
+def _connected(port: int) -> tuple[Connected, ...]:
+    return tuple(Connected(*each) for each in sorted(Counter(connections.peers(port)).items()))
+
+
+def _endpoints(listeners: Sequence[Listener], port: int) -> tuple[Endpoint, ...]:
+    """Return where this host may reach the daemon: a container's port may need no listener."""
+    addresses = [address for each in listeners for address in each.dialable]
+    return tuple(Endpoint(address, port) for address in addresses or ["localhost"])
+
+
+def _greet(endpoints: Sequence[Endpoint], timeout: timedelta) -> Greeting:
+    """Return the greeting at the first endpoint that answers."""
+    for endpoint in endpoints:
+        with suppress(DockerUnavailable):
+            return probe.greet(probe.connect(endpoint, timeout), timeout)
+    return Greeting()
+
+
 def _accepted(
-    port: int, bundles: Sequence[Certificates], timeout: timedelta
+    endpoints: Sequence[Endpoint], bundles: Sequence[Certificates], timeout: timedelta
 ) -> tuple[AcceptedCA, ...] | None:
     """Ask the daemon whose clients it accepts: it names their CAs in each handshake."""
-    try:
-        peer = probe.connect(Endpoint("localhost", port), timeout)
-    except DockerUnavailable:
-        return None
-    greeting = probe.greet(peer, timeout)
+    greeting = _greet(endpoints, timeout)
     if not greeting.asks or greeting.unreadable:
         return None
     temporary = {each.ca.subject: each.until for known in bundles for each in known.temporary}
@@ -208,22 +223,22 @@ def _named(name: Name, vaults: set[Name], temporary: dict[Name, datetime]) -> Ac
 
 
 def _unknown(
-    accepts: Sequence[AcceptedCA] | None, here: Sequence[str] | None, log: Log | None
+    accepts: Sequence[AcceptedCA] | None, connected: Sequence[Connected] | None, log: Log | None
 ) -> Iterator[str]:
     if accepts is None:
         yield "whose clients the daemon accepts: it does not answer there with TLS"
-    elif not any(ca.is_vaults for ca in accepts):
+    elif not any(ca.is_vault_root for ca in accepts):
         yield (
             "which of these CAs is Vault's: no server certificate of this host, as far as this "
             "user may read them, has one of them in its ca.pem"
         )
-    if here is None:
+    if connected is None:
         yield "who is connected: nothing listens there in this network namespace"
     if log is None:
-        yield "who was refused: there is no journal of docker.service that this user may read"
+        yield "who was rejected: there is no journal of docker.service that this user may read"
     elif log.suppressed:
         yield (
-            f"who else was refused: journald suppressed {log.suppressed} lines of docker.service"
+            f"who else was rejected: journald suppressed {log.suppressed} lines of docker.service"
         )
     if accepts and not _only_vaults(accepts):
         yield "which certificate an accepted client has: dockerd does not log it"

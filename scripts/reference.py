@@ -232,7 +232,7 @@ def _exit_statuses() -> str:
         "not those that need Vault. 69 means that dockerd does not run, or does not answer. See",
         "[each finding and its fix](../how-to/diagnose.md#findings-and-their-fixes).",
         "",
-        "`daemon clients` exits with 0 if dockerd accepts no CA besides Vault's and has refused",
+        "`daemon clients` exits with 0 if dockerd accepts no CA besides Vault's and has rejected",
         "nobody from another host, with 1 if it has, and with 3 if that is unknown. See",
         "[Move a hand-made host](../how-to/move-a-hand-made-host.md).",
         "",

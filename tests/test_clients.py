@@ -4,33 +4,41 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.clients import AcceptedCA, Refused, Verdict, judge, summarize
-from dockertls_vault.docker.refusals import Reason
+from dockertls_vault.clients import AcceptedCA, Rejected, Verdict, find, judge, summarize
+from dockertls_vault.docker.rejections import Reason
 from dockertls_vault.host.journal import Log
 
+from .certificates import Authority, write_credential
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .harness.dockerd import StartDockerd
+
 START = datetime(2026, 11, 27, tzinfo=UTC)
-VAULT = AcceptedCA("CN=docker root", is_vaults=True, until=None)
-OLD = AcceptedCA("CN=old", is_vaults=False, until=None)
+VAULT = AcceptedCA("CN=docker root", is_vault_root=True, until=None)
+OLD = AcceptedCA("CN=old", is_vault_root=False, until=None)
 LOG = Log(START, (), 0)
-STRANGER = Refused("10.0.0.5", Reason.NO_CERTIFICATE, 1, START)
+STRANGER = Rejected("10.0.0.5", Reason.NO_CERTIFICATE, 1, START)
 
 
 @pytest.mark.parametrize(
-    ("accepts", "log", "refused", "verdict"),
+    ("accepts", "log", "rejected", "verdict"),
     [
         ((VAULT,), LOG, (), Verdict.NOBODY),
         ((VAULT, replace(VAULT, subject="CN=next")), LOG, (), Verdict.NOBODY),
         ((VAULT,), LOG, (replace(STRANGER, address="127.0.0.1"),), Verdict.NOBODY),
         ((VAULT,), LOG, (replace(STRANGER, reason=Reason.OTHER),), Verdict.NOBODY),
         ((VAULT,), LOG, (replace(STRANGER, reason=Reason.INVALID),), Verdict.NOBODY),
-        ((VAULT,), LOG, (STRANGER,), Verdict.REFUSED),
-        ((VAULT,), LOG, (replace(STRANGER, reason=Reason.UNKNOWN_CA),), Verdict.REFUSED),
-        ((VAULT,), LOG, (replace(STRANGER, reason=Reason.SERVER_REFUSED),), Verdict.REFUSED),
+        ((VAULT,), LOG, (STRANGER,), Verdict.REJECTED),
+        ((VAULT,), LOG, (replace(STRANGER, reason=Reason.UNKNOWN_CA),), Verdict.REJECTED),
+        ((VAULT,), LOG, (replace(STRANGER, reason=Reason.SERVER_REJECTED),), Verdict.REJECTED),
         ((VAULT,), replace(LOG, suppressed=1), (), Verdict.UNKNOWN),
-        ((VAULT,), replace(LOG, suppressed=1), (STRANGER,), Verdict.REFUSED),
+        ((VAULT,), replace(LOG, suppressed=1), (STRANGER,), Verdict.REJECTED),
         ((VAULT,), None, None, Verdict.UNKNOWN),
         ((VAULT, OLD), LOG, (), Verdict.ACCEPTED),
         ((VAULT, OLD), LOG, (STRANGER,), Verdict.ACCEPTED),
@@ -43,14 +51,14 @@ STRANGER = Refused("10.0.0.5", Reason.NO_CERTIFICATE, 1, START)
 def test_nobody_is_said_only_if_it_is_proven(
     accepts: tuple[AcceptedCA, ...] | None,
     log: Log | None,
-    refused: tuple[Refused, ...] | None,
+    rejected: tuple[Rejected, ...] | None,
     verdict: Verdict,
 ) -> None:
     """While the daemon accepts another CA, nothing is known of who uses it."""
-    assert judge(accepts, log, refused) is verdict
+    assert judge(accepts, log, rejected) is verdict
 
 
-def test_refusals_are_counted_by_address_and_reason() -> None:
+def test_rejections_are_counted_by_address_and_reason() -> None:
     """With the time of the last one; `docker` tries several times."""
     prefix = "http: TLS handshake error from "
     lines = [
@@ -63,7 +71,27 @@ def test_refusals_are_counted_by_address_and_reason() -> None:
     times = [START + timedelta(seconds=number) for number, _ in enumerate(lines)]
     log = Log(START, tuple(zip(times, lines, strict=True)), 0)
     assert summarize(log) == (
-        Refused("10.0.0.4", Reason.SERVER_REFUSED, 1, times[4]),
-        Refused("10.0.0.5", Reason.NO_CERTIFICATE, 2, times[1]),
-        Refused("10.0.0.5", Reason.OTHER, 1, times[3]),
+        Rejected("10.0.0.4", Reason.SERVER_REJECTED, 1, times[4]),
+        Rejected("10.0.0.5", Reason.NO_CERTIFICATE, 2, times[1]),
+        Rejected("10.0.0.5", Reason.OTHER, 1, times[3]),
     )
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
+def test_daemon_is_asked_where_it_listens(
+    address: str, host_dockerd: StartDockerd, tmp_path: Path
+) -> None:
+    """Also if that is not the usual loopback address (``daemon configure --listen``)."""
+    ca = Authority.create("its clients")
+    write_credential(tmp_path, ca.pem, ca.server())
+    port = host_dockerd(credential=tmp_path, hosts=[address])
+    found = find(port, [], timedelta(seconds=30))
+    assert found.accepts == (AcceptedCA("CN=its clients", is_vault_root=False, until=None),)
+    assert found.connected == ()
+
+
+def test_port_without_a_daemon_leaves_everything_unknown() -> None:
+    """That is no failure: the daemon may be stopped."""
+    found = find(1, [], timedelta(seconds=30))
+    assert (found.verdict, found.accepts, found.connected) == (Verdict.UNKNOWN, None, None)
+    assert found.unknown[0].startswith("whose clients the daemon accepts")

@@ -40,7 +40,7 @@ from dockertls_vault.certificate.request import Request
 from dockertls_vault.credential import causes, history, hooks, layout, settle, store
 from dockertls_vault.credential.record import Record
 from dockertls_vault.daemon import printed
-from dockertls_vault.docker import refusals
+from dockertls_vault.docker import rejections
 from dockertls_vault.docker.diagnosis import report, wire
 from dockertls_vault.docker.handshake import outcome
 from dockertls_vault.settings import schema
@@ -104,7 +104,7 @@ def _names(kind: Any) -> dict[str, Any]:
         layout,
         request,
         also_trusted,
-        refusals,
+        rejections,
         settle,
         findings,
         wire,

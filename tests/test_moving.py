@@ -129,8 +129,10 @@ def test_old_and_new_clients_call_the_daemon_at_each_step(host: Host) -> None:
     host.do("cp -r /home/bob/.docker /tmp; cp /etc/docker/old-ca.pem /home/bob/.docker/ca.pem")
     assert not works(host, "bob")
     host.do("cp -r /tmp/.docker /home/bob")
-    refused = verdict(host)["refused"]
-    assert ("10.0.0.7", "server-refused") in [(each["address"], each["reason"]) for each in refused]
+    rejected = verdict(host)["rejected"]
+    assert ("10.0.0.7", "server-rejected") in [
+        (each["address"], each["reason"]) for each in rejected
+    ]
     assert verdict(host)["verdict"] == "accepted"
 
 
@@ -143,9 +145,9 @@ def test_trial_names_who_still_needs_the_old_ca(host: Host) -> None:
     assert verdict(host)["verdict"] == "nobody"
     assert not works(host, "bob")
     found = verdict(host)
-    assert found["verdict"] == "refused"
-    (refused,) = [each for each in found["refused"] if each["address"] == "10.0.0.7"]
-    assert refused["reason"] == "no-certificate"
+    assert found["verdict"] == "rejected"
+    (rejected,) = [each for each in found["rejected"] if each["address"] == "10.0.0.7"]
+    assert rejected["reason"] == "no-certificate"
     follow(host, title, only="rollback")
     assert works(host, "bob")
     follow(host, title, only="14d")

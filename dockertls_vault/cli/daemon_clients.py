@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault.daemon.units import SERVICE
 from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.duration import format_time, parse_duration
-from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.settings.schema import Settings
 
 from . import render
@@ -23,7 +20,7 @@ from .preferences import Preferences
 from .text import Lines
 
 if TYPE_CHECKING:
-    from dockertls_vault.clients import AcceptedCA, Clients, Refused
+    from dockertls_vault.clients import AcceptedCA, Clients, Rejected
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +50,9 @@ def clients(
     """Show who connects to dockerd, and who may still need an old CA.
 
     Shown are the CAs whose clients the daemon accepts, the addresses that are connected, and those
-    that it has refused since it started, from the journal of docker.service. dockerd does not log
-    whom it accepts. The exit status is 0 if it accepts no CA besides Vault's and has refused nobody
-    from another host, 1 if it has, and 3 if that is unknown.
+    that it has rejected since it started, from the journal of docker.service. dockerd does not log
+    whom it accepts. The exit status is 0 if it accepts no CA besides Vault's and has rejected
+    nobody from another host, 1 if it has, and 3 if that is unknown.
     """
     from dockertls_vault.clients import Verdict, find
     from dockertls_vault.credential.registry import Registry
@@ -63,21 +60,12 @@ def clients(
     limit = parsed("--timeout", parse_duration, timeout)
     known = Registry(state_directory(settings, os.environ)).known()
     directories = dict.fromkeys((SERVER_DIRECTORY, *known, SERVER_DIRECTORY.parent))
-    found = find(port, _invocation(), tuple(directories), limit)
+    found = find(port, tuple(directories), limit)
     is_proven = found.verdict is Verdict.NOBODY
     render.show("daemon-clients", found, preferences, parts=_parts(found), ok=is_proven)
     if found.verdict is Verdict.ACCEPTED:
         logger.info(_TRIAL)
-    raise typer.Exit({Verdict.NOBODY: 0, Verdict.REFUSED: 1}.get(found.verdict, 3))
-
-
-def _invocation() -> str | None:
-    """Return which run of dockerd the journal is asked about, None if systemd does not run it."""
-    from dockertls_vault.host import systemd
-
-    with suppress(DockerTLSError):
-        return systemd.invocation(SERVICE) if systemd.is_running() else None
-    return None
+    raise typer.Exit({Verdict.NOBODY: 0, Verdict.REJECTED: 1}.get(found.verdict, 3))
 
 
 def _parts(found: Clients) -> list[render.Part]:
@@ -87,11 +75,11 @@ def _parts(found: Clients) -> list[render.Part]:
     if found.connected is not None:
         lines = [f"{each.address} ({each.connections})" for each in found.connected]
         pairs.append(("connected now", lines or ["(nobody)"]))
-    if found.refused is not None and found.logged_since is not None:
-        lines = [_refused(each) for each in found.refused]
+    if found.rejected is not None and found.logged_since is not None:
+        lines = [_rejected(each) for each in found.rejected]
         pairs += [
             ("log since", format_time(found.logged_since)),
-            ("refused", lines or ["(nobody)"]),
+            ("rejected", lines or ["(nobody)"]),
         ]
     if found.old_keys:
         pairs.append(("keys of before", list(map(str, found.old_keys))))
@@ -100,18 +88,18 @@ def _parts(found: Clients) -> list[render.Part]:
     return [render.Fields([*pairs, ("result", _result(found))])]
 
 
-def _refused(found: Refused) -> str:
-    from dockertls_vault.docker.refusals import is_this_host
+def _rejected(found: Rejected) -> str:
+    from dockertls_vault.docker.rejections import is_loopback
 
     often = "once, at" if found.count == 1 else f"{found.count} times, the last at"
-    who = f"{found.address} (this host)" if is_this_host(found.address) else found.address
+    who = f"{found.address} (this host)" if is_loopback(found.address) else found.address
     return f"{who}: {found.reason.meaning}; {often} {format_time(found.last)}"
 
 
 def _ca(accepted: AcceptedCA) -> str:
     if accepted.until is not None:
         return f"{accepted.subject} (to be removed at {format_time(accepted.until)})"
-    note = "of Vault" if accepted.is_vaults else "in no ca.pem of Vault's on this host"
+    note = "of Vault" if accepted.is_vault_root else "in no ca.pem of Vault's on this host"
     return f"{accepted.subject} ({note})"
 
 
@@ -124,8 +112,8 @@ def _result(found: Clients) -> str:
                 "nobody from another host has needed a CA besides Vault's since "
                 f"{format_time(since)}; who has not called since then is unknown"
             )
-        case Verdict.REFUSED, _:
-            return "another host was refused, and may need another CA, or a new certificate"
+        case Verdict.REJECTED, _:
+            return "another host was rejected, and may need another CA, or a new certificate"
         case Verdict.ACCEPTED, _:
             return "unknown who uses a CA besides Vault's: the daemon still accepts one"
     return "unknown"

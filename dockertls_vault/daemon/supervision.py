@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,13 @@ def read() -> Supervision | None:
     except DockerTLSError:
         return None
     return Supervision(pid or None, _arguments(), streams, is_stale)
+
+
+def invocation() -> str | None:
+    """Return systemd's ID of the present run of dockerd, None if systemd does not run it."""
+    with suppress(DockerTLSError):
+        return systemd.invocation(units.SERVICE) if systemd.is_running() else None
+    return None
 
 
 def _arguments() -> tuple[str, ...] | None:

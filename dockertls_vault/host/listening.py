@@ -1,17 +1,20 @@
-"""The TCP sockets on which a process listens, as /proc shows them (proc_net_tcp, proc(5))."""
+"""The TCP sockets that listen on this host."""
 
 from __future__ import annotations
 
 import re
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dockertls_vault.files import reading
+from . import tcp_table
 
-_LISTEN = "0A"  # TCP_LISTEN, include/net/tcp_states.h
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .tcp_table import Entry
+
 _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
 _LOOPBACKS = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}  # noqa: S104 - what others bind
 
@@ -50,32 +53,18 @@ def of_process(pid: int) -> tuple[Listener, ...]:
         with suppress(FileNotFoundError):  # closed meanwhile
             if found := _SOCKET.fullmatch(str(descriptor.readlink())):
                 inodes.add(found[1])
-    listeners: set[Listener] = set()
-    for table in ("tcp", "tcp6"):
-        with suppress(FileNotFoundError):  # a kernel without IPv6
-            text = reading.read(folder / "net" / table).decode(errors="replace")
-            listeners |= {found for inode, found in parse(text) if inode in inodes}
-    return tuple(sorted(listeners))
+    return _listeners(each for each in tcp_table.read(folder / "net") if each.inode in inodes)
 
 
-def parse(table: str) -> list[tuple[str, Listener]]:
-    """Return the listening sockets of /proc/net/tcp or tcp6 with their inodes.
-
-    They come before the connections, so a table of which only the start was read has them all.
-    """
-    found = []
-    for line in table.splitlines()[1:]:
-        fields = line.split()
-        with suppress(IndexError, ValueError, struct.error):
-            if fields[3] == _LISTEN:
-                address, _, port = fields[1].partition(":")
-                found.append((fields[9], Listener(address_of(address), int(port, 16))))
-    return found
+def on_port(port: int) -> tuple[Listener, ...]:
+    """Return the TCP sockets of any process on ``port``, in this network namespace."""
+    return _listeners(each for each in tcp_table.read() if each.port == port)
 
 
-def address_of(text: str) -> str:
-    """Return an address from its hexadecimal 32-bit words in the byte order of this machine."""
-    words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
-    address = ip_address(struct.pack(f"={len(words)}I", *words))
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
+def _listeners(entries: Iterable[Entry]) -> tuple[Listener, ...]:
+    found = {
+        Listener(tcp_table.decode(each.address), each.port)
+        for each in entries
+        if each.state == tcp_table.LISTEN
+    }
+    return tuple(sorted(found))

@@ -13,7 +13,7 @@ from .mutations import of_bytes, of_json, of_text
 if TYPE_CHECKING:
     from random import Random
 
-    from dockertls_vault.clients import Refused
+    from dockertls_vault.clients import Rejected
 
 _FROM = "http: TLS handshake error from "
 _MESSAGES = (
@@ -42,7 +42,7 @@ def _line(random: Random) -> bytes:
     return of_bytes(random, raw) if random.random() < 0.1 else raw
 
 
-def _cross(lines: list[bytes]) -> tuple[Refused, ...]:
+def _cross(lines: list[bytes]) -> tuple[Rejected, ...]:
     log = journal.parse(lines)
     return () if log is None else clients.summarize(log)
 

@@ -269,8 +269,8 @@ _VERDICT: Rows = (
         "    if False:\n        return",
     ),
     (
-        "nobody is said only if nobody was refused",
-        "if any(each.reason.is_about_trust and not is_this_host(each.address) for",
+        "nobody is said only if nobody was rejected",
+        "if any(each.reason.is_about_trust and not is_loopback(each.address) for",
         "if any(False for",
     ),
     (
@@ -278,6 +278,7 @@ _VERDICT: Rows = (
         "return Verdict.UNKNOWN if log.suppressed else Verdict.NOBODY",
         "return Verdict.NOBODY",
     ),
+    ("the daemon is asked where it listens", 'addresses or ["localhost"]', '["localhost"]'),
 )
 _JOURNAL: Rows = (
     ("suppressed lines are counted", "            suppressed += dropped\n", "            pass\n"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockertls_vault.docker.refusals import Reason, Refusal, is_this_host, parse
+from dockertls_vault.docker.rejections import Reason, Rejection, is_loopback, parse
 
 FROM = "http: TLS handshake error from "
 
@@ -28,9 +28,9 @@ FROM = "http: TLS handshake error from "
             ),
             Reason.UNKNOWN_CA,
         ),
-        ("remote error: tls: bad certificate", Reason.SERVER_REFUSED),
-        ("remote error: tls: unknown certificate authority", Reason.SERVER_REFUSED),
-        ("remote error: tls: unknown authority", Reason.SERVER_REFUSED),
+        ("remote error: tls: bad certificate", Reason.SERVER_REJECTED),
+        ("remote error: tls: unknown certificate authority", Reason.SERVER_REJECTED),
+        ("remote error: tls: unknown authority", Reason.SERVER_REJECTED),
         (
             "tls: failed to verify certificate: x509: certificate has expired or is not yet valid",
             Reason.INVALID,
@@ -51,7 +51,7 @@ FROM = "http: TLS handshake error from "
 def test_reason_is_found_in_the_words_of_go(line: str, reason: Reason) -> None:
     """With the prefix of dockerd's own log, or without."""
     for before in ("", "2026/11/27 13:31:40 ", 'time="2026-11-27T13:31:40Z" level=info msg="'):
-        assert parse(f"{before}{FROM}10.0.0.5:44044: {line}") == Refusal("10.0.0.5", reason)
+        assert parse(f"{before}{FROM}10.0.0.5:44044: {line}") == Rejection("10.0.0.5", reason)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_reason_is_found_in_the_words_of_go(line: str, reason: Reason) -> None:
 )
 def test_address_is_without_its_port(peer: str, address: str) -> None:
     """So that the connections of a client count together."""
-    assert parse(f"{FROM}{peer}: EOF") == Refusal(address, Reason.OTHER)
+    assert parse(f"{FROM}{peer}: EOF") == Rejection(address, Reason.OTHER)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_other_line_tells_of_nobody(message: str) -> None:
     assert parse(message) is None
 
 
-def test_only_the_loopback_is_this_host() -> None:
+def test_loopback_is_recognized() -> None:
     """In both families."""
-    assert [is_this_host(each) for each in ("127.0.0.1", "127.1.2.3", "::1", "10.0.0.5")] == [
+    assert [is_loopback(each) for each in ("127.0.0.1", "127.1.2.3", "::1", "10.0.0.5")] == [
         *(True, True, True, False)
     ]

@@ -19,14 +19,14 @@ class Reason(StrEnum):
 
     NO_CERTIFICATE = "no-certificate"
     UNKNOWN_CA = "unknown-ca"
-    SERVER_REFUSED = "server-refused"
+    SERVER_REJECTED = "server-rejected"
     INVALID = "invalid"
     OTHER = "other"
 
     @property
     def is_about_trust(self) -> bool:
         """Whether one end may lack the other's CA."""
-        return self in {Reason.NO_CERTIFICATE, Reason.UNKNOWN_CA, Reason.SERVER_REFUSED}
+        return self in {Reason.NO_CERTIFICATE, Reason.UNKNOWN_CA, Reason.SERVER_REJECTED}
 
     @property
     def meaning(self) -> str:
@@ -38,29 +38,29 @@ _MEANINGS = {
     Reason.NO_CERTIFICATE: "sent no certificate: it has none, or one of a CA that this daemon does "
     "not accept (docker withholds it then)",
     Reason.UNKNOWN_CA: "its certificate is of a CA that this daemon does not accept",
-    Reason.SERVER_REFUSED: "refused the daemon's certificate: its ca.pem may lack the CA",
+    Reason.SERVER_REJECTED: "rejected the daemon's certificate: its ca.pem may lack the CA",
     Reason.INVALID: "its certificate has expired, or is not for a client",
-    Reason.OTHER: "no TLS handshake took place: a port scan, or a client without TLS",
+    Reason.OTHER: "did not complete a TLS handshake: a port scan, or a client without TLS 1.2",
 }
 _LINE = re.compile(r"http: TLS handshake error from (\S+): ([^\n]*)")
 # The first that matches, in Go's words (crypto/tls, crypto/x509): 1.19 to 1.24 differ slightly.
 _REASONS = (
     (re.compile(r"client didn't provide a certificate"), Reason.NO_CERTIFICATE),
     (re.compile(r"certificate signed by unknown authority"), Reason.UNKNOWN_CA),
-    (re.compile(r"remote error: tls: .*(certificate|unknown authority)"), Reason.SERVER_REFUSED),
+    (re.compile(r"remote error: tls: .*(certificate|unknown authority)"), Reason.SERVER_REJECTED),
     (re.compile(r"failed to verify|x509: "), Reason.INVALID),
 )
 
 
-class Refusal(NamedTuple):
+class Rejection(NamedTuple):
     """The IP address of a client whose handshake failed, and why."""
 
     address: str
     reason: Reason
 
 
-def parse(message: str) -> Refusal | None:
-    """Return what a line of dockerd's log tells, None if it is about something else."""
+def parse(message: str) -> Rejection | None:
+    """Parse a line of dockerd's log; None if it is about something else."""
     found = _LINE.search(message)
     if found is None:
         return None
@@ -68,7 +68,7 @@ def parse(message: str) -> Refusal | None:
     if address is None:
         return None
     matching = (reason for pattern, reason in _REASONS if pattern.search(found[2]))
-    return Refusal(address, next(matching, Reason.OTHER))
+    return Rejection(address, next(matching, Reason.OTHER))
 
 
 def plain_address(text: str) -> str | None:
@@ -81,6 +81,6 @@ def plain_address(text: str) -> str | None:
     return str(mapped or address)
 
 
-def is_this_host(address: str) -> bool:
-    """Tell whether an address is that of the loopback."""
+def is_loopback(address: str) -> bool:
+    """Tell whether an address is one at which a host connects to itself."""
     return ip_address(address).is_loopback
