@@ -40,13 +40,11 @@ if TYPE_CHECKING:
     from .host.processes import Process
 
 _PIDFILE = Path("/var/run/docker.pid")
-_SOCKET = Path("/var/run/docker.sock")
-_MOST_SOCKETS = 20  # each takes several connections
 _STARTING = 1.0  # seconds in which dockerd reads its configuration
 
 
 @dataclass(frozen=True)
-class Asking:
+class Target:
     """What to diagnose: the dockerd with this ``pid``, or the one of this host if it is None.
 
     ``environ`` is the environment of the docker CLI, ``timeout`` the limit for each response.
@@ -91,9 +89,14 @@ class _Subject:
     started: Configuration
     planned: Configuration
 
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """What the sockets listen on that systemd hands over, as in ListenStream=."""
+        return self.supervision.streams if self.supervision else ()
+
 
 def diagnose(
-    asking: Asking,
+    target: Target,
     supervision: Supervision | None,
     ask_vault: Callable[[], Sequence[CheckResult]],
     now: datetime,
@@ -102,72 +105,72 @@ def diagnose(
 
     ``ask_vault`` returns the results of the checks that need Vault.
     """
-    search = running.find(asking.pid, supervision.pid if supervision else None, _PIDFILE)
-    process = search.process
-    if supervision and process and process.pid != supervision.pid:
-        supervision = None
-    environ = process.environ if process else None
-    arguments = process.arguments[1:] if process else ()
-    started = planned = configuration.read(arguments, environ)
-    if supervision and supervision.arguments is not None:
-        planned = configuration.read(supervision.arguments, environ)
+    search = running.find(target.pid, supervision.pid if supervision else None, _PIDFILE)
+    process, dockerd = search.process, None
     results = [running.judge(search)]
-    dockerd = None
-    is_elsewhere = process is not None and process.is_elsewhere
-    if not is_elsewhere:
-        results += configuration.judge(planned)
-    if process is not None and not is_elsewhere:
-        found, api = _examine(_Subject(process, supervision, started, planned), asking, now)
-        results += found
-        dockerd = Dockerd(process.pid, process.arguments, process.started, api)
-    results += [clients.judge_environment(asking.environ, environ), *ask_vault()]
+    if process is None:
+        results += configuration.judge(_planned(supervision, None) or configuration.read((), None))
+    elif not process.is_elsewhere:
+        subject = _subject(process, supervision)
+        dockerd, found = _examine(subject, target, now)
+        results += [*configuration.judge(subject.planned), *found]
+    inherited = process.environ if process else None
+    results += [clients.judge_environment(target.environ, inherited), *ask_vault()]
+    checks = _in_order(results)
+    return Diagnosis(overall(checks), dockerd, checks)
+
+
+def _subject(process: Process, supervision: Supervision | None) -> _Subject:
+    """Return a process with how it was started, and how systemd will start the next one."""
+    if supervision and supervision.pid != process.pid:
+        supervision = None
+    started = configuration.read(process.arguments[1:], process.environ)
+    planned = _planned(supervision, process.environ) or started
+    return _Subject(process, supervision, started, planned)
+
+
+def _planned(
+    supervision: Supervision | None, environ: Mapping[str, str] | None
+) -> Configuration | None:
+    """Return the configuration of the next start, None if it is not known."""
+    if supervision is None or supervision.arguments is None:
+        return None
+    return configuration.read(supervision.arguments, environ)
+
+
+def _in_order(results: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
+    """Return a result for each check, in the order of the report."""
     done = {result.check: result for result in results}
-    every = tuple(
-        done.get(each.identifier) or each.skipped("no dockerd to examine") for each in Check
+    return tuple(
+        done.get(check.identifier) or check.skipped("no dockerd to examine") for check in Check
     )
-    return Diagnosis(overall(every), dockerd, every)
 
 
-def _examine(
-    subject: _Subject, asking: Asking, now: datetime
-) -> tuple[list[CheckResult], tuple[str, ...]]:
-    """Return the results for a running dockerd, and its TCP sockets of the API."""
-    started, planned = subject.started, subject.planned
-    in_force = started.settings
-    files = tls_files.read(in_force)
-    seen, configured = _sockets(subject)
-    reports = _ask_as_stranger(
-        seen if seen is not None else configured, configured, asking.timeout, now
-    )
+def _examine(subject: _Subject, target: Target, now: datetime) -> tuple[Dockerd, list[CheckResult]]:
+    """Return a running dockerd with the sockets of its API, and the results for it."""
+    files = tls_files.read(subject.started.settings)
+    seen, expected = _sockets(subject)
+    reports = _ask_as_stranger(expected if seen is None else seen, expected, target.timeout, now)
     api = tuple(reports)
     others = [str(each) for each in seen or () if str(each) not in reports]
+    on_tcp = None if seen is None and not api else bool(api)
     results = [
-        settings.judge_pending(
-            started.flags,
-            planned.flags if subject.supervision else None,
-            planned.values,
-            is_newer=planned.written > subject.process.started.timestamp() + _STARTING,
-            is_unit_stale=bool(subject.supervision and subject.supervision.is_stale),
-            file=planned.file,
-        ),
-        _judge_client_ca(subject, files, on_tcp=None if seen is None and not api else bool(api)),
-        sockets.judge_sockets(
-            None if seen is None else api, [str(each) for each in configured], others
-        ),
+        _judge_pending(subject),
+        _judge_client_ca(subject, files, on_tcp=on_tcp),
+        sockets.judge_sockets(api if seen is not None else None, list(map(str, expected)), others),
         *sockets.judge_outside({name: report for name, (report, _) in reports.items()}),
         *_judge_certificates(reports, files, now),
         _judge_keys(subject),
-        *_ask_engine(subject, asking),
+        *_judge_responses(subject, target),
     ]
-    return results, api
+    process = subject.process
+    return Dockerd(process.pid, process.arguments, process.started, api), results
 
 
 def _sockets(subject: _Subject) -> tuple[tuple[Listener, ...] | None, tuple[Listener, ...]]:
     """Return the TCP sockets of the process, None if only root sees them, and those expected."""
-    in_force, supervision = subject.started.settings, subject.supervision
-    expected = sockets.configured(
-        in_force.hosts, supervision.streams if supervision else (), tls=in_force.tls
-    )
+    in_force = subject.started.settings
+    expected = sockets.configured(in_force.hosts, subject.streams, tls=in_force.tls)
     try:
         return listening.of_process(subject.process.pid), expected
     except OSError:
@@ -180,7 +183,7 @@ def _ask_as_stranger(
     """Connect to each socket as a stranger, and return what those of the API showed."""
     ports = {each.port for each in expected}
     found = {}
-    for listener in listeners[:_MOST_SOCKETS]:
+    for listener in listeners:
         report, endpoint = _check(listener, timeout, now)
         if sockets.serves_api(report, is_expected=not ports or listener.port in ports):
             found[str(listener)] = report, _greet(endpoint, timeout)
@@ -204,35 +207,46 @@ def _greet(endpoint: Endpoint, timeout: timedelta) -> Greeting:
         return Greeting()
 
 
+def _judge_pending(subject: _Subject) -> CheckResult:
+    started, planned = subject.started, subject.planned
+    return settings.judge_pending(
+        started.flags,
+        planned.flags if subject.supervision else None,
+        planned.values,
+        is_newer=planned.written > subject.process.started.timestamp() + _STARTING,
+        is_unit_stale=bool(subject.supervision and subject.supervision.is_stale),
+        file=planned.file,
+    )
+
+
 def _judge_client_ca(subject: _Subject, files: TLSFiles, *, on_tcp: bool | None) -> CheckResult:
     if subject.started.unknown:
         return Check.CLIENT_CA.skipped(subject.started.unknown)
-    named = files.cas if isinstance(files.cas, str) else [ca.subject for ca in files.cas]
     public = authorities.public_authorities()
-    return settings.judge_client_ca(subject.started.settings, named, public, on_tcp=on_tcp)
+    return settings.judge_client_ca(
+        subject.started.settings, files.subjects_of_cas, public, on_tcp=on_tcp
+    )
 
 
 def _judge_certificates(
     reports: Mapping[str, tuple[Report, Greeting]], files: TLSFiles, now: datetime
 ) -> list[CheckResult]:
     """Judge the certificate on disk and at each socket, and the CAs."""
-    on_disk = files.chain if isinstance(files.chain, str) else files.chain[0] if files.chain else ""
-    trusted = files.cas if isinstance(files.cas, str) else [ca.subject for ca in files.cas]
     stale, usage = [], []
-    if isinstance(on_disk, str):
-        if on_disk:
-            usage.append(("tlscert", Check.USAGE.skipped(on_disk)))
-    else:
-        usage.append(("tlscert", judge_usage(on_disk)))
+    if isinstance(files.leaf, str):
+        usage.append(("tlscert", Check.USAGE.skipped(files.leaf)))
+    elif files.leaf is not None:
+        usage.append(("tlscert", judge_usage(files.leaf)))
+    on_disk = files.leaf or "tlscert is not set"
     for name, (report, greeting) in reports.items():
         served = _load(greeting.certificate)
-        stale.append((name, certificates.judge_stale(greeting, served, on_disk, trusted)))
+        judged = certificates.judge_stale(greeting, served, on_disk, files.subjects_of_cas)
+        stale.append((name, judged))
         usage.append((name, sockets.usage_on_the_wire(report)))
-    chain = () if isinstance(files.chain, str) else files.chain[1:]
     return [
         combined(Check.STALE, stale),
         combined(Check.USAGE, usage),
-        certificates.judge_cas(files.cas, chain, now),
+        certificates.judge_cas(files.cas, files.intermediates, now),
     ]
 
 
@@ -258,28 +272,28 @@ def _judge_keys(subject: _Subject) -> CheckResult:
     return keys.judge_keys(found.keys, found.directories, [*found.unknown, *unknown])
 
 
-def _ask_engine(subject: _Subject, asking: Asking) -> list[CheckResult]:
+def _judge_responses(subject: _Subject, target: Target) -> list[CheckResult]:
     """Judge live-restore and the API by what the daemon reports at its unix socket, if it may."""
-    info: Mapping[str, Any] | str = "it has no Unix socket"
-    version = info
-    for path in _unix_sockets(subject):
-        engine = Engine(path, asking.timeout)
-        try:
-            info, version = engine.info(), engine.version()
-            break
-        except DockerUnavailable as error:
-            info = version = f"{error.message}; {error.hint}"
-    assumed = None if subject.started.unknown else subject.started.settings.live_restore
-    installed = cli_versions.find(asking.environ.get("PATH", ""), asking.timeout)
+    in_force = subject.started.settings
+    found = sockets.unix(in_force.hosts, subject.streams)
+    info, version = _ask_engine(found, target.timeout)
+    assumed = None if subject.started.unknown else in_force.live_restore
+    installed = cli_versions.find(target.environ.get("PATH", ""), target.timeout)
     return [
         settings.judge_live_restore(info, assumed=assumed),
         clients.judge_api(version, installed),
     ]
 
 
-def _unix_sockets(subject: _Subject) -> list[Path]:
-    """Return the unix sockets at which the daemon serves its API."""
-    hosts = subject.started.settings.hosts
-    named = [Path(host.removeprefix("unix://")) for host in hosts if host.startswith("unix://")]
-    handed = list(subject.supervision.unix_sockets) if subject.supervision else []
-    return [*named, *handed] or ([_SOCKET] if not hosts or "fd://" in hosts else [])
+def _ask_engine(
+    unix_sockets: Sequence[Path], timeout: timedelta
+) -> tuple[Mapping[str, Any] | str, Mapping[str, Any] | str]:
+    """Return ``/info`` and ``/version`` from the first socket that answers, or why none does."""
+    reason = "it has no Unix socket"
+    for path in unix_sockets:
+        engine = Engine(path, timeout)
+        try:
+            return engine.info(), engine.version()
+        except DockerUnavailable as error:
+            reason = f"{error.message}; {error.hint}"
+    return reason, reason

@@ -25,7 +25,7 @@ from dockertls_vault.daemon import vault_checks
 from dockertls_vault.daemon.examination.checks import Check
 from dockertls_vault.daemon.supervision import Supervision
 from dockertls_vault.docker.diagnosis.report import Result
-from dockertls_vault.doctor import Asking, Diagnosis, diagnose
+from dockertls_vault.doctor import Diagnosis, Target, diagnose
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
 from .credentials import SERVER
@@ -98,7 +98,7 @@ def run(
     """Diagnose the daemon with this PID; every finding has words."""
     variables = {"PATH": SEARCH_PATH, **(environ or {})}
     without_vault = partial(vault_checks.left_out, "no Vault is set")
-    found = diagnose(Asking(pid, variables, LONG), supervision, ask_vault or without_vault, now())
+    found = diagnose(Target(pid, variables, LONG), supervision, ask_vault or without_vault, now())
     assert [result.check for result in found.checks] == [each.identifier for each in Check]
     for result in found.checks:
         assert result.summary

@@ -54,12 +54,12 @@ def doctor(
     not run or does not answer, 76 clients without a trusted certificate are accepted, or could be.
     """
     from dockertls_vault.daemon import supervision
-    from dockertls_vault.doctor import Asking, diagnose
+    from dockertls_vault.doctor import Target, diagnose
 
     limit = parsed("--timeout", parse_duration, timeout)
-    asking = Asking(pid, os.environ, limit)
+    target = Target(pid, os.environ, limit)
     ask_vault = partial(_ask_vault, preferences, limit)
-    found = diagnose(asking, supervision.read(), ask_vault, datetime.now(UTC))
+    found = diagnose(target, supervision.read(), ask_vault, datetime.now(UTC))
     status = found.result.exit_status
     parts = (results.table(found.checks), "", _fields(found))
     render.show("daemon-doctor", found, preferences, parts=parts, ok=status == 0)

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dockertls_vault.docker.endpoint import DEFAULT_PORT
+from dockertls_vault.docker.endpoint import DEFAULT_PORT, PLAINTEXT_PORT
 from dockertls_vault.docker.flags import arguments
 from dockertls_vault.errors import ConflictingState, InvalidInput
 
@@ -30,7 +30,6 @@ _HOST = "host"
 _TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
 _FD = "fd://"
 _LOCAL = ("unix://", "fd://", "npipe://")
-_PLAIN_PORT = 2375
 # Go listens on both families at an unspecified address, even at 0.0.0.0.
 _ADDRESSES = {
     "": "127.0.0.1",
@@ -228,7 +227,7 @@ def _listen(host: str, *, has_tls: bool) -> Listen:
     address, _, port = host.removeprefix("tcp://").rpartition(":")
     if not port.isdecimal():
         address, port = host.removeprefix("tcp://"), ""
-    number = port or str(DEFAULT_PORT if has_tls else _PLAIN_PORT)
+    number = port or str(DEFAULT_PORT if has_tls else PLAINTEXT_PORT)
     known = _ADDRESSES.get(address)
     try:
         return Listen(known, int(number)) if known else parse_listen(f"{address}:{number}")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dockertls_vault.docker.endpoint import DEFAULT_PORT, Endpoint, parse_endpoint
+from dockertls_vault.docker.endpoint import DEFAULT_PORT, DEFAULT_SOCKET, Endpoint, parse_endpoint
 from dockertls_vault.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIVE_RESTORE = "live-restore"
-UNIX_SOCKET = "unix:///var/run/docker.sock"
+UNIX_SOCKET = f"unix://{DEFAULT_SOCKET}"
 # Without tlscacert, dockerd accepts the clients of every public CA, so that all of them are set.
 _TLS = ("tlscacert", "tlscert", "tlskey")
 _EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with

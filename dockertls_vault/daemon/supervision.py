@@ -33,11 +33,6 @@ class Supervision:
     streams: tuple[str, ...]
     is_stale: bool
 
-    @property
-    def unix_sockets(self) -> tuple[Path, ...]:
-        """The unix sockets among ``streams``."""
-        return tuple(Path(each) for each in self.streams if each.startswith("/"))
-
 
 def read() -> Supervision | None:
     """Return how systemd runs dockerd, None if it does not; needs no privilege."""

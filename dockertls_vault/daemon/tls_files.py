@@ -14,7 +14,7 @@ from dockertls_vault.files import reading
 if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
 
-    from cryptography.x509 import Certificate
+    from cryptography.x509 import Certificate, Name
 
     from .examination.settings import Settings
 
@@ -27,6 +27,23 @@ class TLSFiles:
 
     chain: Read
     cas: Read
+
+    @property
+    def leaf(self) -> Certificate | str | None:
+        """The daemon's own certificate, None if tlscert is not set."""
+        if isinstance(self.chain, str):
+            return self.chain
+        return self.chain[0] if self.chain else None
+
+    @property
+    def intermediates(self) -> tuple[Certificate, ...]:
+        """What follows it in tlscert."""
+        return () if isinstance(self.chain, str) else self.chain[1:]
+
+    @property
+    def subjects_of_cas(self) -> tuple[Name, ...] | str:
+        """The subject of each CA in tlscacert."""
+        return self.cas if isinstance(self.cas, str) else tuple(ca.subject for ca in self.cas)
 
 
 def read(settings: Settings) -> TLSFiles:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from dockertls_vault.certificate.names import parse_address, parse_dns_name
 from dockertls_vault.errors import InvalidInput
 
-# The port that IANA registered for the Docker API over TLS ("docker-s").
+# The ports that IANA registered for the Docker API, with TLS ("docker-s") and without.
 DEFAULT_PORT = 2376
+PLAINTEXT_PORT = 2375
+# Where dockerd listens without any host (moby, opts/hosts.go).
+DEFAULT_SOCKET = "/var/run/docker.sock"
 _HIGHEST_PORT = 65535
 _SCHEME = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(:(?P<port>[^:]*))?")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dockertls_vault.certificate.names import parse_address
 from dockertls_vault.docker.diagnosis.checks import Check as Outside
 from dockertls_vault.docker.diagnosis.report import Result
+from dockertls_vault.docker.endpoint import DEFAULT_PORT, DEFAULT_SOCKET, PLAINTEXT_PORT
 from dockertls_vault.host.listening import Listener
 
 from .checks import Check, combined
@@ -25,19 +27,28 @@ _FROM_OUTSIDE = {
     Check.TRUST: (Outside.TRUST,),
     Check.VALIDITY: (Outside.VALIDITY,),
 }
-# dockerd's ports without and with TLS (moby, opts/hosts.go), and its default host.
-_PORTS = {False: 2375, True: 2376}
-_HOST = "127.0.0.1"
+_HOST = "127.0.0.1"  # of tcp:// without one (moby, opts/hosts.go)
+_UNIX = "unix://"
 
 
 def configured(hosts: Sequence[str], streams: Sequence[str], *, tls: bool) -> tuple[Listener, ...]:
-    """Return the TCP sockets that are expected: of -H and ``hosts``, and those systemd hands over.
+    """Return the expected TCP sockets: those of -H and ``hosts``, and those of systemd.
 
-    ``streams`` are paths or addresses as in ListenStream=.
+    ``streams`` are what it listens on, as in ListenStream=.
     """
     addresses = [host for host in hosts if host.startswith("tcp://")]
     addresses += [f"tcp://{stream}" for stream in streams if not stream.startswith(("/", "@"))]
-    return tuple(dict.fromkeys(each for text in addresses for each in _parse(text, _PORTS[tls])))
+    port = DEFAULT_PORT if tls else PLAINTEXT_PORT
+    return tuple(dict.fromkeys(each for text in addresses for each in _parse(text, port)))
+
+
+def unix(hosts: Sequence[str], streams: Sequence[str]) -> tuple[Path, ...]:
+    """Return the expected Unix sockets of the API, for the same arguments."""
+    named = [host.removeprefix(_UNIX) for host in hosts or [_UNIX] if host.startswith(_UNIX)]
+    handed = [stream for stream in streams if stream.startswith("/")]
+    if "fd://" in hosts and not handed:
+        handed = [DEFAULT_SOCKET]
+    return tuple(dict.fromkeys(Path(each or DEFAULT_SOCKET) for each in (*named, *handed)))
 
 
 def _parse(text: str, default: int) -> Iterator[Listener]:

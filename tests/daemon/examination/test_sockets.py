@@ -33,6 +33,25 @@ def test_expected_sockets_are_those_of_the_settings_and_of_systemd(
     assert [str(each) for each in sockets.configured(hosts, streams, tls=tls)] == expected
 
 
+@pytest.mark.parametrize(
+    ("hosts", "streams", "expected"),
+    [
+        ([], [], ["/var/run/docker.sock"]),
+        (["unix://"], [], ["/var/run/docker.sock"]),
+        (["unix:///x"], ["[::]:2376"], ["/x"]),
+        (["fd://"], ["/run/docker.sock", "[::]:2376"], ["/run/docker.sock"]),
+        (["fd://"], [], ["/var/run/docker.sock"]),
+        (["fd://", "unix:///x"], ["/x", "/y"], ["/x", "/y"]),
+        (["tcp://[::1]:1"], ["@abstract"], []),
+    ],
+)
+def test_unix_sockets_are_those_of_the_settings_and_of_systemd(
+    hosts: list[str], streams: list[str], expected: list[str]
+) -> None:
+    """Without any host, and for ``unix://``, dockerd has its default one."""
+    assert list(map(str, sockets.unix(hosts, streams))) == expected
+
+
 def report(**results: str) -> Report:
     """Return a report of a check from outside that is ok but for these."""
     checks = tuple(
