@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from . import stop
 from .daemon import clashes, found, plan, served, sources, trial, units
-from .daemon.plan import Host, Now
+from .daemon.inspection import Host, Now
 from .daemon.record import Records
 from .daemon.steps import discard_staged
 from .docker.engine import Engine
@@ -249,7 +249,7 @@ def _refuse_unusable(listen: Iterable[Listen], made: Plan) -> None:
     """Raise ConflictingState unless this host can listen at each of these."""
     before = made.now
     held = before.is_listening or before.is_held
-    ours = (*(before.record.listen if before.record and held else ()), *made.held)
+    ours = (*(before.record.listen if before.record and held else ()), *made.freed)
     if before.record is not None and not before.record.proven:
         # A run that was killed may have edited what dockerd was started with.
         ours = (*ours, *found.listens())

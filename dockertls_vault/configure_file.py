@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .configure import Change
 from .daemon import desired, found, plan, served
-from .daemon.plan import Host, Now
+from .daemon.inspection import Host, Now
 from .daemon.record import Records
 from .docker.engine import Engine
 

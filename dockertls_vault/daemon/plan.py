@@ -1,8 +1,4 @@
-"""The plan of a set-up: which steps lead from what is there to what is desired.
-
-The order is that in which each step may be the last one. daemon.json configures TLS before there is
-a socket, and no longer only once there is none: dockerd would serve it in plaintext.
-"""
+"""The plan of a set-up: which files and steps lead from what is there to what is desired."""
 
 from __future__ import annotations
 
@@ -13,95 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConflictingState, UnmanagedFiles
-from dockertls_vault.host import systemd
 
 from . import clashes, units
 from .clashes import HOSTS, Existing, TakenOver
-from .desired import DEFAULT, LIVE_RESTORE, hosts, settings
+from .desired import DEFAULT, hosts, settings
 from .found import Files
+from .order import closing, has_live_restore, opening
 from .pickup import Pickup
 from .record import Edited, Record, digest, put_back, taken_back
-from .steps import (
-    CloseSocket,
-    Forget,
-    Keep,
-    ReloadUnits,
-    Restart,
-    SwitchLiveRestore,
-    Write,
-)
+from .steps import Forget, Keep, Restart, SwitchLiveRestore, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from dockertls_vault.docker.engine import Engine
 
     from .clashes import Edit
     from .desired import Listen
-    from .found import Service
-    from .record import Records
+    from .inspection import Host, Now
     from .served import Served
     from .sources import Source
     from .steps import Step
 
 
 @dataclass(frozen=True)
-class Host:
-    """Where the files of a set-up are on this host, and its engine."""
-
-    engine: Engine
-    daemon_json: Path
-    records: Records
-    units: Path = systemd.UNITS
-
-    @property
-    def socket(self) -> Path:
-        """The path of docker-tls.socket."""
-        return self.units / units.SOCKET
-
-    @property
-    def drop_in(self) -> Path:
-        """The path of the drop-in for docker.service."""
-        return self.units / units.DROP_IN
-
-    @property
-    def paths(self) -> tuple[Path, Path, Path]:
-        """The paths of ``Files``, in their order."""
-        return self.daemon_json, self.socket, self.drop_in
-
-
-@dataclass(frozen=True)
-class Now:
-    """What is set up on this host now.
-
-    ``edited`` are the contents of the other files that the set-up has edited, None if missing.
-    ``live_restore`` is whether it is in effect, None if dockerd does not run; ``in_swarm`` whether
-    the host is an active node of one, where dockerd rejects it. ``running`` are the names of the
-    containers that run, ``fleeting`` those that it does not restore. ``is_listening`` is whether
-    systemd listens at our socket, ``is_held`` whether dockerd does, which goes on until it is
-    restarted, and ``is_stale`` whether systemd has yet to read our files.
-    """
-
-    service: Service
-    files: Files
-    record: Record | None
-    edited: Mapping[Path, bytes | None]
-    live_restore: bool | None = None
-    in_swarm: bool = False
-    running: tuple[str, ...] = ()
-    fleeting: tuple[str, ...] = ()
-    is_listening: bool = False
-    is_held: bool = False
-    is_stale: bool = False
-
-
-@dataclass(frozen=True)
 class Plan:
     """The steps from ``now`` to the ``target``; ``record`` is that of the target.
 
-    ``edits`` are those of other files, ``held`` the addresses at which dockerd listens by itself
-    until then.
+    ``edits`` are those of other files, ``freed`` the addresses at which dockerd listens by itself
+    until it is restarted.
     """
 
     host: Host
@@ -110,7 +45,7 @@ class Plan:
     record: Record | None
     steps: tuple[Step, ...]
     edits: tuple[Edit, ...] = ()
-    held: tuple[Listen, ...] = ()
+    freed: tuple[Listen, ...] = ()
 
     @property
     def diffs(self) -> tuple[str, ...]:
@@ -219,7 +154,7 @@ def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
     )
     if now.live_restore is None and restart:
         # dockerd does not run: containers that live-restore kept are to survive its start, too.
-        now = replace(now, live_restore=_live_restore(now.files.daemon_json))
+        now = replace(now, live_restore=has_live_restore(now.files.daemon_json))
     if before.record is not None and before.record.proven:
         steps = tuple(opening(host, now, before.files, edits, restart=restart))
         return steps, Keep(host.records, before.record)
@@ -230,83 +165,6 @@ def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
     made_by_us = now.record.directories if now.record else ()
     steps = tuple(closing(host, now, target, edits, restart=restart))
     return steps, Forget(host.records, made_by_us)
-
-
-def opening(
-    host: Host, now: Now, target: Files, edits: Sequence[Edit], *, restart: bool
-) -> Iterator[Step]:
-    """Yield the steps to a target with a socket."""
-    files = now.files
-    written = files.daemon_json
-    switches = now.live_restore is False and _live_restore(target.daemon_json)
-    if edits and switches:
-        # dockerd would not reload a file that has what is a flag of the process, too.
-        live = _with_live_restore(written, on=True)
-        yield Write(host.daemon_json, written, live)
-        yield SwitchLiveRestore(host.engine, on=True, running=now.running)
-        written = live
-    yield from _editing(edits)
-    if written != target.daemon_json:
-        yield Write(host.daemon_json, written, target.daemon_json)
-    if switches and not edits:
-        yield SwitchLiveRestore(host.engine, on=True, running=now.running)
-    if files.socket != target.socket:
-        yield Write(host.socket, files.socket, target.socket)
-    if files.drop_in != target.drop_in:
-        yield Write(host.drop_in, files.drop_in, target.drop_in)
-    if now.is_stale or (files.socket, files.drop_in) != (target.socket, target.drop_in):
-        yield ReloadUnits()
-    is_proven = now.record is not None and now.record.proven
-    if now.is_listening and (now.is_stale or files.socket != target.socket or not is_proven):
-        # It is opened anew, with what its file says by now, when docker.service starts. After a
-        # kill it may be open with what the file said before.
-        yield CloseSocket()
-    if restart:
-        yield Restart(host.engine)
-
-
-def closing(
-    host: Host, now: Now, target: Files, edits: Sequence[Edit], *, restart: bool
-) -> Iterator[Step]:
-    """Yield the steps to a target without a socket."""
-    files = now.files
-    if files.drop_in is not None:
-        yield Write(host.drop_in, files.drop_in, None)
-    if files.socket is not None:
-        yield Write(host.socket, files.socket, None)
-    if now.is_stale or (files.drop_in, files.socket) != (None, None):
-        yield ReloadUnits()
-    if now.is_listening or files.socket is not None:
-        yield CloseSocket()
-    written = files.daemon_json
-    ends = now.live_restore is True and not _live_restore(target.daemon_json)
-    first = target.daemon_json
-    if ends and restart:
-        # Containers survive the restart only if it is in effect before and after (moby#27057).
-        first = _with_live_restore(first, on=True)
-    if (edits or (ends and restart)) and written != first:
-        # Flags that are put back must not be in the file, too.
-        yield Write(host.daemon_json, written, first)
-        written = first
-    yield from _editing(edits)
-    if restart:
-        yield Restart(host.engine)
-    if ends:
-        # What is left out, dockerd does not change at a reload.
-        off = _with_live_restore(target.daemon_json, on=False)
-        yield Write(host.daemon_json, written, off)
-        yield SwitchLiveRestore(host.engine, on=False)
-        written = off
-    if written != target.daemon_json:
-        yield Write(host.daemon_json, written, target.daemon_json)
-
-
-def _editing(edits: Sequence[Edit]) -> Iterator[Step]:
-    """Yield the steps of edits; each is in effect before the next one."""
-    for edit in edits:
-        yield Write(edit.path, edit.before, edit.after)
-        if edit.is_unit:
-            yield ReloadUnits()
 
 
 def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: bool) -> TakenOver:
@@ -397,18 +255,6 @@ def _directories(host: Host, record: Record | None) -> tuple[Path, ...]:
     known = record.directories if record else ()
     wanted = (host.drop_in.parent, host.daemon_json.parent)
     return tuple(each for each in wanted if each in known or not each.exists())
-
-
-def _live_restore(content: bytes | None) -> bool:
-    return content is not None and _values(content).get(LIVE_RESTORE) is True
-
-
-def _with_live_restore(content: bytes | None, *, on: bool) -> bytes:
-    return daemon_json.parse(content or b"").merged({LIVE_RESTORE: on})
-
-
-def _values(content: bytes) -> Mapping[str, Any]:
-    return daemon_json.parse(content).values
 
 
 def _diff(path: Path, before: bytes | None, after: bytes | None) -> str:

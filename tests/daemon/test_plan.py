@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.daemon import plan, served, units
+from dockertls_vault.daemon import order, plan, served, units
 from dockertls_vault.daemon.desired import DEFAULT
 from dockertls_vault.daemon.found import Files, Service
-from dockertls_vault.daemon.plan import Host, Now
+from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.record import Records
 from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart, Step, Write
 from dockertls_vault.docker.engine import Engine
@@ -87,5 +87,5 @@ def test_record_comes_before_what_it_describes(credential: Served) -> None:
 def test_socket_is_opened_anew_unless_it_is_proven(proven: bool) -> None:
     """After a kill it may be open with what its file said before; restart follows."""
     now = replace(NOW, record=replace(RECORD, proven=proven))
-    steps = tuple(plan.opening(HOST, now, NOW.files, (), restart=True))
+    steps = tuple(order.opening(HOST, now, NOW.files, (), restart=True))
     assert kinds(steps) == ([Restart] if proven else [CloseSocket, Restart])

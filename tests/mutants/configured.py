@@ -119,7 +119,14 @@ _PLAN: Rows = (
         "(*steps, Keep(host.records, record))",
     ),
     ("a removal restarts a dockerd that holds the socket", "now.is_held or bool(", "bool("),
+)
+_ORDER: Rows = (
     ("a socket that may be an old one is opened anew", " or not is_proven", ""),
+    (
+        "a removal closes the socket before dockerd loses TLS",
+        "    yield from _without_socket(host, now)\n",
+        "",
+    ),
 )
 _STEPS: Rows = (
     ("a directory of the set-up is removed", "directory.rmdir()", "pass"),
@@ -149,6 +156,7 @@ TABLE: Table = {
     "daemon/served.py": ("daemon/test_served.py", _SERVED),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
+    "daemon/order.py": ("daemon/test_plan.py", _ORDER),
     "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),

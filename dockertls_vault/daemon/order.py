@@ -1,0 +1,124 @@
+"""The order of the steps of a set-up, in which each may be the last one before a kill.
+
+daemon.json configures TLS before there is a socket, and no longer only once there is none: dockerd
+would serve it in plaintext.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockertls_vault.docker import daemon_json
+
+from .desired import LIVE_RESTORE
+from .steps import CloseSocket, ReloadUnits, Restart, SwitchLiveRestore, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .clashes import Edit
+    from .found import Files
+    from .inspection import Host, Now
+    from .steps import Step
+
+
+def opening(
+    host: Host, now: Now, target: Files, edits: Sequence[Edit], *, restart: bool
+) -> Iterator[Step]:
+    """Yield the steps to a target with a socket."""
+    yield from _with_tls(host, now, target, edits)
+    yield from _with_socket(host, now, target)
+    if restart:
+        yield Restart(host.engine)
+
+
+def closing(
+    host: Host, now: Now, target: Files, edits: Sequence[Edit], *, restart: bool
+) -> Iterator[Step]:
+    """Yield the steps to a target without a socket."""
+    yield from _without_socket(host, now)
+    written = now.files.daemon_json
+    ends = now.live_restore is True and not has_live_restore(target.daemon_json)
+    first = target.daemon_json
+    if ends and restart:
+        # Containers survive the restart only if it is in effect before and after (moby#27057).
+        first = _with_live_restore(first, on=True)
+    if (edits or (ends and restart)) and written != first:
+        # Flags that are put back must not be in the file, too.
+        yield Write(host.daemon_json, written, first)
+        written = first
+    yield from _editing(edits)
+    if restart:
+        yield Restart(host.engine)
+    if ends:
+        # At a reload, dockerd does not change what the file leaves out.
+        off = _with_live_restore(target.daemon_json, on=False)
+        yield Write(host.daemon_json, written, off)
+        yield SwitchLiveRestore(host.engine, on=False)
+        written = off
+    if written != target.daemon_json:
+        yield Write(host.daemon_json, written, target.daemon_json)
+
+
+def has_live_restore(content: bytes | None) -> bool:
+    """Tell whether daemon.json switches live-restore on."""
+    return daemon_json.parse(content or b"").values.get(LIVE_RESTORE) is True
+
+
+def _with_tls(host: Host, now: Now, target: Files, edits: Sequence[Edit]) -> Iterator[Step]:
+    """Yield the steps that move settings to daemon.json, with live-restore in effect."""
+    written = now.files.daemon_json
+    switches = now.live_restore is False and has_live_restore(target.daemon_json)
+    switch_on = SwitchLiveRestore(host.engine, on=True, running=now.running)
+    if edits and switches:
+        # dockerd would not reload a file with a setting that it still has as a flag, too.
+        live = _with_live_restore(written, on=True)
+        yield Write(host.daemon_json, written, live)
+        yield switch_on
+        written = live
+    yield from _editing(edits)
+    if written != target.daemon_json:
+        yield Write(host.daemon_json, written, target.daemon_json)
+    if switches and not edits:
+        yield switch_on
+
+
+def _with_socket(host: Host, now: Now, target: Files) -> Iterator[Step]:
+    """Yield the steps after which a start of docker.service opens the socket."""
+    files = now.files
+    if files.socket != target.socket:
+        yield Write(host.socket, files.socket, target.socket)
+    if files.drop_in != target.drop_in:
+        yield Write(host.drop_in, files.drop_in, target.drop_in)
+    if now.is_stale or (files.socket, files.drop_in) != (target.socket, target.drop_in):
+        yield ReloadUnits()
+    is_proven = now.record is not None and now.record.proven
+    if now.is_listening and (now.is_stale or files.socket != target.socket or not is_proven):
+        # The start opens it anew, where its file now says. After a kill it may still be open where
+        # the file said before.
+        yield CloseSocket()
+
+
+def _without_socket(host: Host, now: Now) -> Iterator[Step]:
+    """Yield the steps after which systemd has no socket; dockerd keeps its own until it ends."""
+    files = now.files
+    if files.drop_in is not None:
+        yield Write(host.drop_in, files.drop_in, None)
+    if files.socket is not None:
+        yield Write(host.socket, files.socket, None)
+    if now.is_stale or (files.drop_in, files.socket) != (None, None):
+        yield ReloadUnits()
+    if now.is_listening or files.socket is not None:
+        yield CloseSocket()
+
+
+def _editing(edits: Sequence[Edit]) -> Iterator[Step]:
+    """Yield the steps of edits; each is in effect before the next one."""
+    for edit in edits:
+        yield Write(edit.path, edit.before, edit.after)
+        if edit.is_unit:
+            yield ReloadUnits()
+
+
+def _with_live_restore(content: bytes | None, *, on: bool) -> bytes:
+    return daemon_json.parse(content or b"").merged({LIVE_RESTORE: on})
