@@ -334,12 +334,41 @@ def test_plaintext_is_never_served(host: Host) -> None:
     with unchanged(host):
         set_up(host)
         host.do(f"cp -p {JSON} /opt/ours.json; systemctl reset-failed docker.service")
-        for edit in ("/tlsverify/d", "/tlscacert/d"):
+        for edit in ("/tlsverify/d", "/tlscacert/d", '/tlscacert/s|"/.*"|""|'):
             host.do(f"sed '{edit}' /opt/ours.json >{JSON}; systemctl restart docker.service")
             assert host.do(PLAINTEXT) == "refused\n"
-            host.do("docker version")
+            host.do("docker version; systemctl reset-failed docker.service")
         host.do(f"cp /opt/ours.json {JSON}; systemctl reset-failed docker.service")
         host.do("systemctl restart docker.service")
+        assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
+        remove(host)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        (
+            f"{UNITS}/docker.service.d/other.conf",
+            "[Service]\nExecStart=\nExecStart=dockerd -H fd:// --config-file /opt/other.json",
+        ),
+        (
+            f"{UNITS}/docker.service.d/other.conf",
+            "[Service]\nEnvironment=DOCKER_OPTS=--config-file=/opt/other.json",
+        ),
+    ],
+    ids=["flag", "variable"],
+)
+def test_plaintext_is_not_served_with_another_file(host: Host, path: str, content: str) -> None:
+    """Whoever has dockerd read one without TLS gets no port, until it configures TLS, too."""
+    restart = "systemctl daemon-reload; systemctl reset-failed docker.service; "
+    restart += "systemctl restart docker.service"
+    with unchanged(host):
+        set_up(host)
+        host.do("echo '{\"live-restore\": true}' >/opt/other.json")
+        with written(host, path, content, restart):
+            assert host.do(PLAINTEXT) == "refused\n"
+            host.do(f"docker version; cp {JSON} /opt/other.json; {restart}")
+            assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
         assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
         remove(host)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker.endpoint import DEFAULT_PORT, DEFAULT_SOCKET, Endpoint, parse_endpoint
@@ -11,8 +12,9 @@ from dockertls_vault.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
+# Where dockerd reads its settings, unless it is told to read another file (--config-file).
+DAEMON_JSON = Path("/etc/docker/daemon.json")
 LIVE_RESTORE = "live-restore"
 UNIX_SOCKET = f"unix://{DEFAULT_SOCKET}"
 # Without tlscacert, dockerd accepts the clients of every public CA, so that all of them are set.

@@ -12,14 +12,13 @@ from dockertls_vault.files import reading
 from dockertls_vault.host import command_line, environment_file, listening, processes, systemd
 
 from . import units
-from .desired import Listen
+from .desired import DAEMON_JSON, Listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from dockertls_vault.docker.flags import Flags
 
-DAEMON_JSON = Path("/etc/docker/daemon.json")
 # Where docker.socket listens, unless -H says otherwise.
 _SOCKET = Path("/run/docker.sock")
 _RUNNING = {"active", "activating", "reloading"}

@@ -103,7 +103,7 @@ def configure(
         merged = daemon_json.parse(merged).without(unwanted)
     listen = listen or (now.record.listen if now.record else taken.listen) or (DEFAULT,)
     record = _record(host, now, wanted, merged, listen, certificates, taken.edits)
-    target = Files(merged, units.socket(listen), units.drop_in(host.daemon_json))
+    target = Files(merged, units.socket(listen), units.drop_in())
     if target == now.files and not taken.edits and _is_done(now, record):
         return Plan(host, now, target, record, ())
     steps = opening(host, now, target, taken.edits, restart=now.service.is_running)

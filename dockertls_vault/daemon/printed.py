@@ -20,13 +20,13 @@ from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.errors import InvalidInput
 
 from . import desired, units
+from .desired import DAEMON_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .desired import Listen
 
-DAEMON_JSON = Path("/etc/docker/daemon.json")
 _UNITS = Path("/etc/systemd/system")
 # In a container, every address of its own network; the published port decides who reaches it.
 _IN_CONTAINER = f"tcp://0.0.0.0:{DEFAULT_PORT}"
@@ -134,7 +134,7 @@ def _systemd(files: Sequence[Path], listens: Sequence[Listen]) -> str:
             for path, text in (
                 (DAEMON_JSON, _daemon_json(files)),
                 (_UNITS / units.SOCKET, units.socket(listens).decode()),
-                (drop_in, units.drop_in(DAEMON_JSON).decode()),
+                (drop_in, units.drop_in().decode()),
             )
         ),
         service=units.SERVICE,

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockertls_vault.host.systemd import quote
+from .desired import DAEMON_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from .desired import Listen
 
@@ -44,14 +43,16 @@ _DROP_IN = """\
 {mark}
 [Service]
 Sockets={socket}
-# Without TLS in its configuration, dockerd serves this socket in plaintext, without a warning.
-ExecStartPre=-/bin/sh -c "{guard}" {service} {daemon_json}
+# Without TLS in its configuration, dockerd serves this socket in plaintext, without a warning; and
+# without tlscacert, to clients of every public CA.
+ExecStartPre=-/bin/sh -c "\\
+for file in $$({{ systemctl show --property=ExecStart --value {service}; env; }} \\
+| {{ grep -o -e '--config-file[ =][^ ;]*' || echo '--config-file={daemon_json}'; }} \\
+| cut -c 15-); do \\
+grep -q 'tlsverify.[[:space:]]*:[[:space:]]*true' \\"$$file\\" \\
+&& grep -q 'tlscacert.[[:space:]]*:[[:space:]]*\\"[^\\"]' \\"$$file\\" \\
+|| {{ echo \\"$$file does not configure TLS: closing {socket}\\"; systemctl stop {socket}; }}; done"
 """
-_GUARD = (
-    "grep -q 'tlsverify.[[:space:]]*:[[:space:]]*true' \\\"$$1\\\" "
-    "&& grep -q 'tlscacert.[[:space:]]*:' \\\"$$1\\\" "
-    '|| { echo \\"$$1 does not configure TLS: closing {socket}\\"; systemctl stop {socket}; }'
-)
 
 
 def socket(listens: Iterable[Listen]) -> bytes:
@@ -60,14 +61,13 @@ def socket(listens: Iterable[Listen]) -> bytes:
     return _SOCKET.format(mark=MARK, streams=streams, service=SERVICE).encode()
 
 
-def drop_in(daemon_json: Path) -> bytes:
-    """Return the text of the drop-in for docker.service, whose configuration file is this."""
+def drop_in() -> bytes:
+    """Return the text of the drop-in for docker.service.
+
+    Each configuration file that dockerd is told to read must configure TLS, whoever edits what.
+    """
     return _DROP_IN.format(
-        mark=MARK,
-        socket=SOCKET,
-        guard=_GUARD.replace("{socket}", SOCKET),
-        service=SERVICE,
-        daemon_json=quote(str(daemon_json)).replace("$", "$$"),
+        mark=MARK, socket=SOCKET, service=SERVICE, daemon_json=DAEMON_JSON
     ).encode()
 
 
