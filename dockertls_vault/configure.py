@@ -205,7 +205,7 @@ def _look(host: Host, service: Service) -> Now:
     return replace(
         before,
         live_restore=info.get("LiveRestoreEnabled") is True,
-        in_swarm=(info.get("Swarm") or {}).get("LocalNodeState") in _SWARM,
+        in_swarm=_node_state(info) in _SWARM,
         running=tuple(sorted(running)),
         fleeting=tuple(sorted(_fleeting(host.engine, info, running))),
     )
@@ -235,9 +235,15 @@ def _look_at_files(host: Host, service: Service) -> Now:
     )
 
 
+def _node_state(info: Mapping[str, Any]) -> str:
+    swarm = info.get("Swarm")
+    return str(swarm.get("LocalNodeState")) if isinstance(swarm, dict) else ""
+
+
 def _name(container: Mapping[str, Any]) -> str:
-    names = container.get("Names") or [container.get("Id", "")]
-    return str(names[0]).removeprefix("/")
+    names = container.get("Names")
+    name = names[0] if isinstance(names, list) and names else container.get("Id", "")
+    return str(name).removeprefix("/")
 
 
 def _remaining(service: Service) -> Service:

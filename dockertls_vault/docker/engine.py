@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
+import time
 from functools import partial
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dockertls_vault import stop
 from dockertls_vault.errors import DockerUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import timedelta
     from pathlib import Path
 
 # Bytes; ten thousand containers, with 1 to 2 KiB each.
 _LONGEST = 20 * 1024 * 1024
+_BLOCK = 1 << 16
 
 
 class Engine:
-    """The engine that listens at ``path``; ``timeout`` limits each wait for it.
+    """The engine that listens at ``path``; ``timeout`` limits each answer.
 
     Every method raises DockerUnavailable if it does not answer as Docker does.
     """
@@ -48,7 +52,7 @@ class Engine:
 
     def container(self, identifier: str) -> Mapping[str, Any] | None:
         """Return what ``docker inspect`` shows: HostConfig, State and so on; None if it is gone."""
-        path = f"/containers/{identifier}/json"
+        path = f"/containers/{quote(identifier, safe='')}/json"
         found = self._ask(path)
         return None if found is None else self._is_object(found, path)
 
@@ -89,27 +93,40 @@ class Engine:
         )
 
 
-class _Connection(HTTPConnection):
-    """An HTTP connection over a Unix socket."""
+class _Received:
+    """What was received, as ``HTTPResponse`` wants it."""
 
-    def __init__(self, address: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._address = address
+    def __init__(self, data: bytes) -> None:
+        self._data = data
 
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._address)
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._data)
 
 
 def _get(address: str, path: str, timeout: float) -> tuple[int, bytes]:
     """Request ``path``; return the status and the body, cut off where it is too long."""
-    connection = _Connection(address, timeout)
-    try:
-        connection.connect()
-        with stop.cutting(partial(stop.shut, connection.sock)):
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read(_LONGEST)
-    finally:
-        connection.close()
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    deadline = time.monotonic() + timeout
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout)
+        connection.connect(address)
+        with stop.cutting(partial(stop.shut, connection)):
+            connection.sendall(request.encode())
+            received = b"".join(_receive(connection, deadline))
+    response = HTTPResponse(_Received(received))  # type: ignore[arg-type] # of a socket, it needs this
+    response.begin()
+    return response.status, response.read(_LONGEST)
+
+
+def _receive(connection: socket.socket, deadline: float) -> Iterator[bytes]:
+    """Yield what arrives until the end of the connection, the deadline or the limit."""
+    left = _LONGEST
+    while left > 0:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("timed out")
+        connection.settimeout(seconds)
+        if not (block := connection.recv(_BLOCK)):
+            return
+        left -= len(block)
+        yield block

@@ -159,6 +159,30 @@ def test_wait_is_limited(directory: Path, answer: bytes) -> None:
         asked.info()
 
 
+def test_answer_is_limited_as_a_whole(directory: Path) -> None:
+    """Not only each wait: one that arrives byte by byte would never end."""
+    path = directory / "docker.sock"
+    over = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            while not over.wait(0.01):
+                connection.sendall(b"H")
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=drip, args=[listener], daemon=True)
+        thread.start()
+        try:
+            with pytest.raises(DockerUnavailable, match=r"\(timed out\)"):
+                Engine(path, SHORT).info()
+        finally:
+            over.set()
+            thread.join()
+
+
 def test_request_to_stop_ends_the_wait(directory: Path) -> None:
     """At once."""
     with answering(directory / "docker.sock", b"", keep_open=True) as _, stop.heeded() as request:
