@@ -97,10 +97,12 @@ def set_up(
     configuration; and DockerUnavailable if dockerd runs and does not answer at its Unix socket.
     """
     credential = served.load(directory, now)
+    served.refuse_others(credential)
     host = _host(state, found.service())
 
     def make() -> Plan:
         before = _look(host, found.service())
+        _refuse_other_file(before)
         return plan.configure(
             host,
             before,
@@ -116,6 +118,16 @@ def set_up(
         _refuse_unusable(made.record.listen, made)
         trial.judge(_remaining(made.now.service), made.target.daemon_json or b"")
     return Change(made, make, credential)
+
+
+def _refuse_other_file(before: Now) -> None:
+    """Raise ConflictingState if dockerd no longer reads the file of the set-up (--config-file)."""
+    if before.record is not None and before.record.daemon_json != before.service.daemon_json:
+        raise ConflictingState(
+            f"dockerd is configured by {before.service.daemon_json} now, and was set up in "
+            f"{before.record.daemon_json}",
+            hint="run `dockertls-vault daemon configure --remove`, then try again",
+        )
 
 
 def take_back(state: Path) -> Change:

@@ -35,6 +35,7 @@ def set_up(state: Path, directory: Path, listen: Sequence[Listen], now: datetime
     read.
     """
     credential = served.load(directory, now)
+    served.refuse_others(credential)
     host = _host(state)
 
     def make() -> Plan:

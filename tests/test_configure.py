@@ -224,6 +224,12 @@ REFUSED = {
     "unit": (f"echo '[Socket]' >{UNITS}/{SOCKET}", "", "not written by dockertls-vault", 73),
     "port": ("", "--listen 8200", "in use", 78),
     "address": ("", "--listen 10.9.9.9", "cannot assign requested address", 78),
+    "owner": (
+        "dockertls-vault issue server --host a --dir /opt/alice --owner alice",
+        "--dir /opt/alice",
+        "/opt/alice belongs to alice",
+        78,
+    ),
     "expired": (
         "dockertls-vault issue server --host a --dir /opt/expired --ttl 1s; sleep 1",
         "--dir /opt/expired",
@@ -370,6 +376,19 @@ def test_plaintext_is_not_served_with_another_file(host: Host, path: str, conten
             host.do(f"docker version; cp {JSON} /opt/other.json; {restart}")
             assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
         assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
+        remove(host)
+
+
+def test_set_up_is_of_one_file(host: Host) -> None:
+    """If dockerd is told to read another file since, it has to be taken back first."""
+    content = "[Service]\nEnvironment=DOCKER_OPTS=--config-file=/opt/other.json"
+    with unchanged(host):
+        set_up(host)
+        with written(
+            host, f"{UNITS}/docker.service.d/other.conf", content, "systemctl daemon-reload"
+        ):
+            status, printed = refused(host)
+            assert (status, "configured by /opt/other.json now" in printed) == (78, True), printed
         remove(host)
 
 

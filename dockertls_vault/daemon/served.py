@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.diagnosis.server_certificate import judge_usage
 from dockertls_vault.duration import format_time
 from dockertls_vault.errors import ConflictingState, VerificationError
-from dockertls_vault.files import reading
+from dockertls_vault.files import acl, reading, walk
+from dockertls_vault.files.writers import Trust, untrusted_writers, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptography.x509 import Certificate
+
+    from dockertls_vault.files.walk import Component
 
 _ISSUE = "issue one with `dockertls-vault issue server`"
 
@@ -73,6 +77,49 @@ def paths(directory: Path) -> tuple[Path, Path, Path]:
         if all(map(os.path.lexists, (ca, cert, key))):
             return ca, cert, key
     raise ConflictingState(f"there is no server credential in {directory}", hint=_ISSUE)
+
+
+def refuse_others(served: Served) -> None:
+    """Raise ConflictingState if other users than root and this one could replace the files.
+
+    They would decide whose clients dockerd accepts, and each of those is root on this host.
+    """
+    trust = Trust(frozenset({0, os.geteuid()}))
+    found: dict[Path, str] = {}
+
+    def look(path: Path, descriptor: int) -> None:
+        is_below = not found.keys().isdisjoint(path.parents)
+        if not is_below and (problem := _exposed(descriptor, trust)):
+            found[path] = f"{path} {problem}"
+
+    def check(component: Component) -> None:
+        if component.descriptor is not None:
+            look(component.path, component.descriptor)
+
+    for path in served.paths:
+        real = path.resolve()
+        for directory in (path.parent, real.parent):
+            with walk.open_directory(directory, check):
+                pass
+        with walk.open_path(str(real)) as descriptor:
+            look(real, descriptor)
+    if found:
+        raise ConflictingState(
+            "others could replace the credential, and so decide whose clients dockerd accepts",
+            problems=tuple(found.values()),
+            hint=f"{_ISSUE} as root, in a directory that only root can write to",
+        )
+
+
+def _exposed(descriptor: int, trust: Trust) -> str:
+    """Return which others can change a file, or what is in a directory; "" if nobody can."""
+    status = os.fstat(descriptor)
+    if status.st_uid not in trust.users:
+        return f"belongs to {user_name(status.st_uid)}"
+    if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
+        return ""
+    writers = untrusted_writers(status, acl.entries(descriptor), trust)
+    return f"can be written by {' and '.join(each.name for each in writers)}" if writers else ""
 
 
 def _problems(leaf: Certificate, key: bytes, now: datetime) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from dockertls_vault.daemon import served
 from dockertls_vault.errors import ConflictingState, VerificationError
 from tests.certificates import SERVER_AUTH, Authority, write_credential
+from tests.harness.missing import as_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,3 +70,42 @@ def test_incomplete_credential(tmp_path: Path, name: str) -> None:
     path.write_text("nothing")
     with pytest.raises((ConflictingState, VerificationError)):
         served.load(tmp_path, NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "problem"),
+    [
+        ("", 0o777, "can be written by every user"),
+        ("a", 0o757, "can be written by every user"),
+        ("a/ca.pem", 0o666, "ca.pem can be written by every user"),
+        ("elsewhere", 0o777, "elsewhere can be written by every user"),
+    ],
+)
+def test_others_must_not_replace_it(tmp_path: Path, name: str, mode: int, problem: str) -> None:
+    """Neither the files nor a directory on the way to them or to where a link leads."""
+    directory = place(tmp_path / "a")
+    (tmp_path / "elsewhere").mkdir()
+    for each in directory.iterdir():
+        each.chmod(0o400)
+    key = (directory / "server-key.pem").rename(tmp_path / "elsewhere" / "key.pem")
+    (directory / "server-key.pem").symlink_to(key)
+    found = served.load(directory, NOW)
+    served.refuse_others(found)
+    (tmp_path / name).chmod(mode)
+    with pytest.raises(ConflictingState) as refused:
+        served.refuse_others(found)
+    assert [problem in each for each in refused.value.problems] == [True]
+
+
+@as_root
+def test_others_must_not_own_it(tmp_path: Path) -> None:
+    """The owner of a file or directory can always change it."""
+    found = served.load(place(tmp_path / "a"), NOW)
+    os.chown(tmp_path / "a" / "ca.pem", 12345, 12345)
+    found.paths[1].chmod(0o622)
+    with pytest.raises(ConflictingState, match="others could replace the credential") as refused:
+        served.refuse_others(found)
+    assert refused.value.problems == (
+        f"{tmp_path}/a/ca.pem belongs to 12345",
+        f"{tmp_path}/a/server-cert.pem can be written by every user",
+    )
