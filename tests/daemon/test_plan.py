@@ -29,7 +29,7 @@ RECORD, WRITTEN = set_up(None)
 HOST = Host(Engine(Path("/run/docker.sock"), timedelta(seconds=1)), JSON, Records(Path("/state")))
 NOW = Now(
     service=Service(("/usr/sbin/dockerd", "-H", "fd://"), "active"),
-    files=Files(WRITTEN, units.socket((DEFAULT,)), units.drop_in(JSON)),
+    files=Files(WRITTEN, units.socket((DEFAULT,)), units.drop_in()),
     record=RECORD,
     edited={},
     live_restore=True,
