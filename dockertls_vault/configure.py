@@ -46,7 +46,7 @@ _ENGINE_TIMEOUT = timedelta(seconds=10)
 _KEEPS_ALL = (24, 0, 8)
 _VERSION = re.compile("[0-9]+")
 # The states of a node in which dockerd rejects live-restore.
-_SWARM = {"active", "pending", "locked", "error"}
+_SWARM = ("active", "pending", "locked", "error")
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def _look(host: Host, service: Service) -> Now:
     return replace(
         before,
         live_restore=info.get("LiveRestoreEnabled") is True,
-        in_swarm=_node_state(info) in _SWARM,
+        in_swarm=_within(info, "Swarm").get("LocalNodeState") in _SWARM,
         running=tuple(sorted(running)),
         fleeting=tuple(sorted(_fleeting(host.engine, info, running))),
     )
@@ -230,7 +230,7 @@ def _fleeting(engine: Engine, info: Mapping[str, Any], running: Mapping[str, str
         return
     for name, container in running.items():
         found = engine.container(container) or {}
-        if (found.get("HostConfig") or {}).get("AutoRemove") is True:
+        if _within(found, "HostConfig").get("AutoRemove") is True:
             yield name
 
 
@@ -247,9 +247,10 @@ def _look_at_files(host: Host, service: Service) -> Now:
     )
 
 
-def _node_state(info: Mapping[str, Any]) -> str:
-    swarm = info.get("Swarm")
-    return str(swarm.get("LocalNodeState")) if isinstance(swarm, dict) else ""
+def _within(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the object ``name`` of an answer, an empty one if it has none."""
+    found = answer.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _name(container: Mapping[str, Any]) -> str:
