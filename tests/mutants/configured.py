@@ -33,7 +33,8 @@ _FLAGS: Rows = (
 )
 _ENGINE: Rows = (
     ("an answer is bounded in size", "response.read(_LONGEST)", "response.read()"),
-    ("each wait is limited", "        self.sock.settimeout(self.timeout)\n", ""),
+    ("each wait is limited", "connection.settimeout(seconds)", "connection.settimeout(None)"),
+    ("an answer is limited", "if seconds <= 0:", "if not (seconds := max(seconds, 0.1)):"),
     ("an error is no answer", "if status != HTTPStatus.OK:", "if False:"),
 )
 _ENVIRONMENT_FILE: Rows = (
@@ -143,6 +144,8 @@ _RECORD: Rows = (
     ),
 )
 _SERVED: Rows = (
+    ("an owner counts as a writer", "if status.st_uid not in trust.users:", "if False:"),
+    ("where a link leads to counts, too", "(path.parent, real.parent)", "(path.parent,)"),
     ("an expired certificate is refused", "if leaf.not_valid_after_utc <= now:", "if False:"),
     (
         "a certificate for clients, too, is refused",
