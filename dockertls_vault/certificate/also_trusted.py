@@ -6,7 +6,6 @@ ours is accepted because it chains to one of these: ``verify`` is given Vault's 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from dockertls_vault.duration import format_time
 from dockertls_vault.errors import InvalidInput, VerificationError
 
 from .certificate import Description, certificates_pem, describe, fingerprint, load_certificates
+from .keys import has_private_key
 from .verify import is_ca
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # Bytes; request.json keeps them, and a bundle of all public CAs does not belong there.
 LARGEST = 1 << 16
-_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def parse(pem: bytes, until: datetime, now: datetime) -> tuple[AlsoTrusted, ...]
 
     Raises InvalidInput if it holds anything but the certificates of CAs that are still valid.
     """
-    if _PRIVATE_KEY.search(pem):
+    if has_private_key(pem):
         raise InvalidInput(
             "it contains a private key, which must not be kept with a request",
             hint="name a file with the CA's certificate only",
@@ -84,7 +83,7 @@ def parse(pem: bytes, until: datetime, now: datetime) -> tuple[AlsoTrusted, ...]
     return tuple(AlsoTrusted(ca, min(until, ca.not_valid_after_utc)) for ca in unique(found))
 
 
-def until(cas: Iterable[AlsoTrusted], end: datetime) -> tuple[AlsoTrusted, ...]:
+def ending(cas: Iterable[AlsoTrusted], end: datetime) -> tuple[AlsoTrusted, ...]:
     """Return the CAs with another end date."""
     return tuple(replace(each, until=min(end, each.ca.not_valid_after_utc)) for each in cas)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ _CURVES: dict[int, tuple[ec.EllipticCurve, Hash]] = {
     521: (ec.SECP521R1(), hashes.SHA512()),
 }
 _PUBLIC_EXPONENT = 65537
+_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 def generate_key(key_type: KeyType) -> PrivateKey:
@@ -86,6 +88,11 @@ def is_key_of(pem: bytes, certificate: x509.Certificate) -> bool:
     Raises ValueError if ``pem`` is not a supported, unencrypted private key.
     """
     return public_key_der(_load(pem).public_key()) == public_key_der(certificate.public_key())
+
+
+def has_private_key(pem: bytes) -> bool:
+    """Tell whether there is a private key among other PEM, also one behind a passphrase."""
+    return _PRIVATE_KEY.search(pem) is not None
 
 
 def _load(pem: bytes) -> PrivateKeyTypes:

@@ -50,7 +50,7 @@ def choose(
     if end is not None and not kept:
         raise InvalidInput(f"{_UNTIL} without {_FILE}", hint=f"name the CA's file with {_FILE}")
     if end is not None:
-        return also_trusted.until(kept, end)
+        return also_trusted.ending(kept, end)
     _report(before, kept)
     return kept
 

@@ -84,6 +84,8 @@ def _ask_vault(preferences: Preferences, limit: timedelta) -> Sequence[CheckResu
 
 
 def _fields(found: Diagnosis) -> render.Fields:
+    from dockertls_vault.docker.diagnosis.report import Result
+
     pairs = []
     if found.dockerd is not None:
         pairs += [
@@ -91,6 +93,6 @@ def _fields(found: Diagnosis) -> render.Fields:
             ("started", format_time(found.dockerd.started)),
             ("sockets", ", ".join(found.dockerd.sockets) or "(none)"),
         ]
-    left_out = [each.description for each in found.checks if each.result.value == "skipped"]
+    left_out = [each.description for each in found.checks if each.result is Result.SKIPPED]
     pairs += [("left out", "; ".join(left_out))] if left_out else []
     return render.Fields([*pairs, ("result", found.result.value)])

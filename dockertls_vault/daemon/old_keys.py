@@ -6,9 +6,9 @@ without a passphrase; a client's key that was copied around is root on the daemo
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from dockertls_vault.certificate.keys import has_private_key
 from dockertls_vault.credential import backup
 from dockertls_vault.credential.naming import PRIVATE
 from dockertls_vault.files import reading
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _ENDS = {".pem", ".key"}
 
 
@@ -50,6 +49,6 @@ def _entries(directory: Path) -> tuple[Path, ...]:
 
 def _has_key(path: Path) -> bool:
     try:
-        return _PRIVATE_KEY.search(reading.read(path, follow=False)) is not None
+        return has_private_key(reading.read(path, follow=False))
     except (OSError, ValueError):
         return False

@@ -85,8 +85,8 @@ def test_bundle_has_each_ca_until_its_end_date() -> None:
 def test_first_end_is_that_of_a_ca_that_must_leave() -> None:
     """A CA that is also Vault's need not, and one that is not in ca.pem has left."""
     (old,), (other,), (root,) = map(parse, (OLD.pem, OTHER.pem, ROOT.pem))
-    (sooner,) = also_trusted.until([other], NOW + DAY)
-    (soonest,) = also_trusted.until([root], NOW + timedelta(hours=1))
+    (sooner,) = also_trusted.ending([other], NOW + DAY)
+    (soonest,) = also_trusted.ending([root], NOW + timedelta(hours=1))
     cas = (old, sooner, soonest)
     roots = (ROOT.certificate,)
     bundle = also_trusted.bundle(roots, cas, NOW)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.certificate.also_trusted import AlsoTrusted, until
+from dockertls_vault.certificate.also_trusted import AlsoTrusted, ending
 from dockertls_vault.cli.also_trust_option import choose, parse_until
 from dockertls_vault.errors import InvalidInput
 from tests.certificates import Authority
@@ -66,7 +66,7 @@ def test_files_are_read_with_one_end_date(files: tuple[str, str]) -> None:
 def test_what_is_not_given_is_as_before(files: tuple[str, str]) -> None:
     """The CAs, or their end date, unless it has passed; `none` drops them."""
     assert choose(None, None, [KEPT], NOW) == (KEPT,)
-    assert choose(None, "7d", [KEPT], NOW) == until([KEPT], NOW + 7 * DAY)
+    assert choose(None, "7d", [KEPT], NOW) == ending([KEPT], NOW + 7 * DAY)
     assert choose([files[1]], None, [KEPT], NOW) == (AlsoTrusted(OTHER.certificate, MONTH),)
     assert choose(["none"], None, [KEPT], NOW) == ()
     assert choose(None, None, [KEPT], MONTH) == ()

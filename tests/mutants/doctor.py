@@ -34,7 +34,7 @@ _SETTINGS: Rows = (
     ),
     ("any value of DOCKER_TLS_VERIFY counts", 'bool(environ.get("DOCKER_TLS_VERIFY"))', "False"),
     ("public CAs in tlscacert are critical", "[name for name in named if name in public]", "[]"),
-    ("what a reload applies does not wait", "sorted(values.keys() - RELOADED)", "sorted(values)"),
+    ("what a reload applies does not wait", "sorted(values.keys() - _RELOADED)", "sorted(values)"),
     ("a setting in two places is a clash", "if flag and key in values]", "if False]"),
 )
 _SOCKETS: Rows = (
@@ -52,8 +52,8 @@ _CERTIFICATES: Rows = (
 _KEYS: Rows = (
     (
         "an open key of a CA is critical",
-        "Result.CRITICAL if is_cas else",
-        "Result.ERROR if is_cas else",
+        "Result.CRITICAL if of_ca else",
+        "Result.ERROR if of_ca else",
     ),
 )
 _CLIENTS: Rows = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dockertls_vault.docker.diagnosis.checks import Checks
 from dockertls_vault.docker.diagnosis.report import Result, worst
@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dockertls_vault.docker.diagnosis.report import CheckResult
+
+
+class Problem(NamedTuple):
+    """One of several things that a check finds wrong."""
+
+    result: Result
+    summary: str
+    reason: str
+    remedy: str
 
 
 class Check(Checks):
@@ -56,8 +65,18 @@ class Check(Checks):
             remedy and one_line(remedy),
         )
 
+    def found_all(self, problems: Sequence[Problem]) -> CheckResult:
+        """Return the worst result of at least one problem, with what each of them says."""
+        results, summaries, reasons, remedies = zip(*problems, strict=True)
+        return self.found(
+            max(results, key=lambda result: result.severity),
+            summaries,
+            "; ".join(dict.fromkeys(reasons)),
+            "; ".join(dict.fromkeys(remedies)),
+        )
 
-# They are run only where Vault is set: without it, nothing is unknown about the daemon.
+
+# They are left out without Vault, and then nothing is unknown about the daemon.
 _OF_VAULT = {Check.CLOCK.identifier, Check.ROLES.identifier}
 
 
@@ -73,14 +92,13 @@ def overall(results: Sequence[CheckResult]) -> Result:
 
 
 def combined(check: Check, parts: Sequence[tuple[str, CheckResult]]) -> CheckResult:
-    """Return one result for several objects, each with its name: the worst, and what each is.
+    """Return one result for several objects, each with its name: the worst, and what each has.
 
-    The reason and the remedy are those of the worst. Of nothing, there is nothing to find.
+    The reason and the remedy are those of the worst.
     """
     if not parts:
         return check.found(Result.OK, "no TLS, or no TCP socket")
-    order = list(Result)
-    decisive = max((found for _, found in parts), key=lambda found: order.index(found.result))
+    decisive = max((found for _, found in parts), key=lambda found: found.result.severity)
     texts = (f"{name}: {found.summary}" for name, found in parts)
     lines = [line for text in dict.fromkeys(texts) for line in text.split("\n")]
     return check.found(decisive.result, lines, decisive.reason, decisive.remedy)

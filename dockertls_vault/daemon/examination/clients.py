@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker.diagnosis.report import Result
 
-from .checks import Check
+from .checks import Check, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,40 +51,47 @@ def judge_environment(
 ) -> CheckResult:
     """Judge the variables of the docker CLI here, and those of dockerd, None if unreadable."""
     verify, host = environ.get("DOCKER_TLS_VERIFY", ""), environ.get("DOCKER_HOST", "")
+    inherited = (of_daemon or {}).get("DOCKER_TLS_VERIFY", "")
     problems = []
     if verify.lower() in _OFF:
-        problems.append(
-            (
-                f"DOCKER_TLS_VERIFY={verify} turns TLS on",
-                "any value but an empty one does: docker checks only whether it is set",
-                "unset DOCKER_TLS_VERIFY, or set it to 1",
-            )
-        )
+        problems.append(_off(verify))
     if host.startswith("tcp://") and not verify:
-        encrypted = bool(environ.get("DOCKER_TLS"))
-        problems.append(
-            (
-                f"DOCKER_HOST={host} without DOCKER_TLS_VERIFY",
-                "docker encrypts, but does not verify the daemon"
-                if encrypted
-                else "docker connects without TLS, and what it sends can be read and changed",
-                "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH if the files are not in ~/.docker",
-            )
-        )
-    inherited = (of_daemon or {}).get("DOCKER_TLS_VERIFY", "")
+        problems.append(_unverified(host, is_encrypted=bool(environ.get("DOCKER_TLS"))))
     if inherited.lower() in _OFF:
-        problems.append(
-            (
-                f"dockerd was started with DOCKER_TLS_VERIFY={inherited}, which turns tlsverify on",
-                "dockerd checks only whether it is set",
-                "remove it from dockerd's environment, and set tlsverify in daemon.json",
-            )
-        )
+        problems.append(_off_for_dockerd(inherited))
     if problems:
-        texts = ("; ".join(dict.fromkeys(part)) for part in zip(*problems, strict=True))
-        return Check.ENVIRONMENT.found(Result.WARNING, *texts)
+        return Check.ENVIRONMENT.found_all(problems)
     return Check.ENVIRONMENT.found(
         Result.OK, "no variable changes how docker uses TLS unexpectedly"
+    )
+
+
+def _off(verify: str) -> Problem:
+    return Problem(
+        Result.WARNING,
+        f"DOCKER_TLS_VERIFY={verify} turns TLS on",
+        "any value but an empty one does: docker checks only whether it is set",
+        "unset DOCKER_TLS_VERIFY, or set it to 1",
+    )
+
+
+def _unverified(host: str, *, is_encrypted: bool) -> Problem:
+    return Problem(
+        Result.WARNING,
+        f"DOCKER_HOST={host} without DOCKER_TLS_VERIFY",
+        "docker encrypts, but does not verify the daemon"
+        if is_encrypted
+        else "docker connects without TLS, and what it sends can be read and changed",
+        "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH if the files are not in ~/.docker",
+    )
+
+
+def _off_for_dockerd(verify: str) -> Problem:
+    return Problem(
+        Result.WARNING,
+        f"dockerd was started with DOCKER_TLS_VERIFY={verify}, which turns tlsverify on",
+        "dockerd checks only whether it is set",
+        "remove it from dockerd's environment, and set tlsverify in daemon.json",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.docker.diagnosis.report import Result
 
-from .checks import Check
+from .checks import Check, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The names that people give to keys: ca-key.pem, server-key.pem, key.pem, ca.key.
 _KEY = re.compile(r".*key.*\.pem|.*\.key", re.IGNORECASE)
-_OF_A_CA = re.compile(r"(.*[^a-z])?ca([^a-z].*)?", re.IGNORECASE)
+_CA = re.compile(r"(.*[^a-z])?ca([^a-z].*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ def is_key(path: Path) -> bool:
     return bool(_KEY.fullmatch(path.name))
 
 
-def is_of_a_ca(path: Path) -> bool:
+def is_ca_key(path: Path) -> bool:
     """Tell whether a key is named as that of a CA: ``ca-key.pem``, or ``key.pem`` in ``ca``."""
-    return bool(_OF_A_CA.fullmatch(path.stem)) or path.parent.name == "ca"
+    return bool(_CA.fullmatch(path.stem)) or path.parent.name == "ca"
 
 
 def judge_keys(
@@ -52,13 +52,8 @@ def judge_keys(
     ``unknown`` are the paths that could not be examined, each with the reason.
     """
     problems = [*map(_of_key, keys), *map(_of_directory, directories)]
-    found = [each for each in problems if each is not None]
-    if found:
-        order = list(Result)
-        result = max((each[0] for each in found), key=order.index)
-        summaries, reasons, remedies = list(zip(*found, strict=True))[1:]
-        texts = ("; ".join(dict.fromkeys(part)) for part in (reasons, remedies))
-        return Check.KEYS.found(result, summaries, *texts)
+    if found := [each for each in problems if each is not None]:
+        return Check.KEYS.found_all(found)
     if unknown:
         return Check.KEYS.skipped("; ".join(unknown))
     if not keys:
@@ -67,20 +62,20 @@ def judge_keys(
     return Check.KEYS.found(Result.OK, f"no other user can access {names}")
 
 
-def _of_key(key: Access) -> tuple[Result, str, str, str] | None:
+def _of_key(key: Access) -> Problem | None:
     path = shlex.quote(str(key.path))
-    is_cas = is_of_a_ca(key.path)
+    of_ca = is_ca_key(key.path)
     if key.others:
-        return (
-            Result.CRITICAL if is_cas else Result.ERROR,
+        return Problem(
+            Result.CRITICAL if of_ca else Result.ERROR,
             f"{_names(key.others)} can read {key.path}",
             "whoever has the CA's key is root on every host that trusts it"
-            if is_cas
+            if of_ca
             else "with a server's key, anyone can pose as the daemon; a client's is root on it",
             _remove(key.others, path) + ", and replace the key, which may have been read",
         )
-    if is_cas:
-        return (
+    if of_ca:
+        return Problem(
             Result.WARNING,
             f"the key of a CA is on this host: {key.path}",
             "whoever has the CA's key is root on every host that trusts it",
@@ -89,10 +84,10 @@ def _of_key(key: Access) -> tuple[Result, str, str, str] | None:
     return None
 
 
-def _of_directory(directory: Access) -> tuple[Result, str, str, str] | None:
+def _of_directory(directory: Access) -> Problem | None:
     if not directory.others:
         return None
-    return (
+    return Problem(
         Result.ERROR,
         f"{_names(directory.others)} can write to {directory.path}",
         "whoever can write to the directory can replace the files in it",

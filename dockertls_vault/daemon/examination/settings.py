@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker.diagnosis.causes import ACCEPTS_STRANGERS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dockertls_vault.docker.flags import Flags
 
 # What SIGHUP applies to a running daemon (moby, daemon/reload.go); everything else needs a restart.
-RELOADED = frozenset(
+_RELOADED = frozenset(
     {
         "allow-nondistributable-artifacts",
         "authorization-plugins",
@@ -136,7 +136,7 @@ def judge_client_ca(
     return found(Result.OK, f"only clients of {listed(named)} ({settings.tlscacert})")
 
 
-def judge_clash(flags: Flags, values: Mapping[str, Any], file: object) -> CheckResult:
+def judge_clash(flags: Flags, values: Mapping[str, Any], file: PurePath) -> CheckResult:
     """Judge whether dockerd starts with these flags and the values in daemon.json, ``file``."""
     both = [key for key, flag in _given(flags).items() if flag and key in values]
     if both:
@@ -158,7 +158,7 @@ def judge_pending(
     *,
     is_newer: bool,
     is_unit_stale: bool,
-    file: object,
+    file: PurePath,
 ) -> CheckResult:
     """Judge whether the configuration has changed since dockerd started.
 
@@ -170,7 +170,7 @@ def judge_pending(
         changes.append("systemd has not read the unit files again since they changed")
     if unit is not None and unit != process:
         changes.append("docker.service starts dockerd with other flags than it has now")
-    waiting = sorted(values.keys() - RELOADED) if is_newer else []
+    waiting = sorted(values.keys() - _RELOADED) if is_newer else []
     if waiting:
         changes.append(f"{file} was written after dockerd started, and has {', '.join(waiting)}")
     if changes:

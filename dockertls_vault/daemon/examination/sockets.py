@@ -105,6 +105,5 @@ def _of(report: Report, checks: Sequence[Outside]) -> CheckResult:
     port = by_name[Outside.PORT.identifier]
     if port.result is not Result.OK:
         return port
-    order = list(Result)
     found = [by_name[check.identifier] for check in checks]
-    return max(found, key=lambda each: order.index(each.result))
+    return max(found, key=lambda each: each.result.severity)

@@ -26,6 +26,11 @@ class Result(StrEnum):
     CRITICAL = "critical"
 
     @property
+    def severity(self) -> int:
+        """The larger, the worse."""
+        return list(Result).index(self)
+
+    @property
     def exit_status(self) -> int:
         """The exit status of `check` if nothing worse was found."""
         return _EXIT_STATUS[self]
@@ -80,6 +85,5 @@ def worst(results: tuple[CheckResult, ...]) -> Result:
 
     The whole is OK only if every check was: a skipped one makes it UNKNOWN.
     """
-    order = list(Result)
-    found = max((result.result for result in results), key=order.index)
+    found = max((result.result for result in results), key=lambda result: result.severity)
     return Result.UNKNOWN if found is Result.SKIPPED else found

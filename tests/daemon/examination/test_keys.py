@@ -21,7 +21,7 @@ OF_A_CA = Access(Path("/tls/ca-key.pem"), ())
 
 
 @pytest.mark.parametrize(
-    ("path", "is_key", "is_cas"),
+    ("path", "is_key", "is_ca_key"),
     [
         ("ca-key.pem", True, True),
         ("ca.key", True, True),
@@ -37,10 +37,10 @@ OF_A_CA = Access(Path("/tls/ca-key.pem"), ())
         ("key.json", False, False),
     ],
 )
-def test_keys_are_recognized_by_their_names(path: str, is_key: bool, is_cas: bool) -> None:
+def test_keys_are_recognized_by_their_names(path: str, is_key: bool, is_ca_key: bool) -> None:
     """As guides name them."""
     assert keys.is_key(Path("/etc/docker", path)) is is_key
-    assert keys.is_of_a_ca(Path("/etc/docker", path)) is is_cas
+    assert keys.is_ca_key(Path("/etc/docker", path)) is is_ca_key
 
 
 def judged(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,7 +83,7 @@ def test_any_values_give_settings_that_the_system_can_use(values: dict[str, Any]
     found = settings.in_force(flags.Flags(), values, {})
     for text in (found.tlscacert, found.tlscert, found.tlskey, *found.hosts):
         assert text is None or b"\0" not in os.fsencode(text)
-    assert settings.judge_clash(flags.Flags(), values, "/d.json").result == "ok"
+    assert settings.judge_clash(flags.Flags(), values, PurePath("/d.json")).result == "ok"
     sockets.configured(found.hosts, found.hosts, tls=found.tls)
 
 
@@ -144,7 +145,7 @@ def test_setting_in_two_places_is_an_error(
     arguments: str, values: dict[str, Any], both: str | None
 ) -> None:
     """With it, dockerd does not start again."""
-    judged = settings.judge_clash(flags.parse(arguments.split()), values, "/d.json")
+    judged = settings.judge_clash(flags.parse(arguments.split()), values, PurePath("/d.json"))
     assert judged.result == ("ok" if both is None else "error")
     assert both is None or both in judged.summary
 
@@ -157,7 +158,7 @@ def pending(**changes: Any) -> CheckResult:
         "values": SAFE,
         "is_newer": False,
         "is_unit_stale": False,
-        "file": "/d.json",
+        "file": PurePath("/d.json"),
     }
     return settings.judge_pending(**{**usual, **changes})
 
