@@ -202,7 +202,8 @@ def test_failed_check_is_put_back(host: Host) -> None:
 def test_daemon_that_does_not_start_is_put_back(host: Host) -> None:
     """What dockerd accepted in the trial can still fail; containers survive that, too."""
     fails = "[Service]\nExecStartPre=/bin/sh -c '! grep tlsverify /etc/docker/daemon.json'"
-    with written(host, f"{UNITS}/docker.service.d/fails.conf", fails), unchanged(host):
+    path = f"{UNITS}/docker.service.d/fails.conf"
+    with written(host, path, fails, "systemctl daemon-reload"), unchanged(host):
         status, printed = refused(host)
         assert (status, "docker.service does not start" in printed) == (78, True), printed
     assert host.do("systemctl show --property=LoadState docker-tls.socket") == (
