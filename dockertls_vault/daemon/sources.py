@@ -100,6 +100,11 @@ def read() -> tuple[Source, ...]:
         contents = {Path(path): reading.read(path) for path in (fragment, *drop_ins)}
         environment = {Path(path): reading.read(path) for path, _ in files if Path(path).exists()}
         return tuple(found(commands[0][1], variables, contents, environment))
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"{error.filename} was removed, but systemd still uses it",
+            hint="run `systemctl daemon-reload`, then try again",
+        ) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"the arguments of {units.SERVICE} cannot be found: {error}",

@@ -56,6 +56,14 @@ def test_listens_that_overlap(texts: list[str], included: str) -> None:
     assert refused.value.hint == f"leave out {included}"
 
 
+def test_one_of_two_that_overlap_can_be_open() -> None:
+    """Whichever is the wider."""
+    every, one, other = map(parse_listen, ("2376", "10.0.0.7", "10.0.0.8"))
+    assert every.overlaps(one)
+    assert one.overlaps(every)
+    assert not one.overlaps(other)
+
+
 def test_listens_that_do_not() -> None:
     """Other ports, other families, and repetitions."""
     found = parse_listens([EVERY_IPV4, "::1", "2377", "0.0.0.0:2376"])

@@ -1,4 +1,4 @@
-"""The order of a plan, in which each step may be the last one before a kill."""
+"""The plan of a set-up, and of its removal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.daemon import order, plan, served, units
+from dockertls_vault.daemon import plan, served, units
 from dockertls_vault.daemon.desired import DEFAULT
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
@@ -81,11 +81,3 @@ def test_record_comes_before_what_it_describes(credential: Served) -> None:
     written = [step.path for step in steps if isinstance(step, Write)]
     assert written == [JSON, HOST.socket, HOST.drop_in]
     assert kinds(steps)[-1] is Restart
-
-
-@pytest.mark.parametrize("proven", [True, False])
-def test_socket_is_opened_anew_unless_it_is_proven(proven: bool) -> None:
-    """After a kill it may be open with what its file said before; restart follows."""
-    now = replace(NOW, record=replace(RECORD, proven=proven))
-    steps = tuple(order.opening(HOST, now, NOW.files, (), restart=True))
-    assert kinds(steps) == ([Restart] if proven else [CloseSocket, Restart])

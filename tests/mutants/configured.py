@@ -124,6 +124,11 @@ _PLAN: Rows = (
 _ORDER: Rows = (
     ("a socket that may be an old one is opened anew", " or not is_proven", ""),
     (
+        "flags are moved to daemon.json before it is written",
+        "    yield from _editing(edits)\n    if written != target",
+        "    if written != target",
+    ),
+    (
         "a removal closes the socket before dockerd loses TLS",
         "    yield from _without_socket(host, now)\n",
         "",
@@ -159,7 +164,7 @@ TABLE: Table = {
     "daemon/served.py": ("daemon/test_served.py", _SERVED),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
-    "daemon/order.py": ("daemon/test_plan.py", _ORDER),
+    "daemon/order.py": ("daemon/test_order.py", _ORDER),
     "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
