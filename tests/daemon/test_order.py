@@ -96,3 +96,11 @@ def test_socket_is_opened_anew_unless_it_is_proven(proven: bool) -> None:
     now = Now(SERVICE, AFTER, replace(record, proven=proven), {}, is_listening=True)
     steps = order.opening(HOST, now, AFTER, (), restart=True)
     assert [type(step) for step in steps] == ([Restart] if proven else [CloseSocket, Restart])
+
+
+def test_removal_that_was_killed_is_completed() -> None:
+    """The socket is closed and its files are gone: nothing but daemon.json is left to do."""
+    now = Now(SERVICE, replace(AFTER, socket=None, drop_in=None), None, {}, live_restore=True)
+    steps = tuple(order.closing(HOST, now, BEFORE, (), restart=False))
+    assert follow(steps, now.files, ()) == BEFORE
+    assert {type(step) for step in steps} == {Write, SwitchLiveRestore}
