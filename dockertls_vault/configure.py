@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import re
 import socket
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from . import stop
 from .daemon import clashes, found, plan, served, sources, trial, units
-from .daemon.inspection import Host, Now
+from .daemon.inspection import Host, look, look_at_files
 from .daemon.record import Records
 from .daemon.steps import discard_staged
 from .docker.engine import Engine
@@ -26,14 +25,14 @@ from .errors import CheckFailed, ConflictingState, DockerTLSError, DockerUnavail
 from .proof import problems, prove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
-    from typing import Any
 
     from .credential.reader import CredentialFiles
     from .daemon.desired import Listen
     from .daemon.found import Service
+    from .daemon.inspection import Now
     from .daemon.plan import Plan
     from .daemon.served import Served
     from .daemon.steps import Step
@@ -42,11 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ENGINE_TIMEOUT = timedelta(seconds=10)
-# Older versions stop and remove what was started with --rm: moby#46308.
-_KEEPS_ALL = (24, 0, 8)
-_VERSION = re.compile("[0-9]+")
-# The states of a node in which dockerd rejects live-restore.
-_SWARM = ("active", "pending", "locked", "error")
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ def set_up(
     host = _host(state, found.service())
 
     def make() -> Plan:
-        before = _look(host, found.service())
+        before = look(host, found.service())
         _refuse_other_file(before)
         return plan.configure(
             host,
@@ -139,7 +133,7 @@ def take_back(state: Path) -> Change:
     host = _host(state, found.service(required=False))
 
     def make() -> Plan:
-        return plan.remove(host, _look(host, found.service(required=False)))
+        return plan.remove(host, look(host, found.service(required=False)))
 
     made = make()
     drop_in = made.now.files.drop_in
@@ -205,58 +199,6 @@ def _host(state: Path, service: Service) -> Host:
     record = records.read()
     daemon_json = record.daemon_json if record else service.daemon_json
     return Host(Engine(service.socket, _ENGINE_TIMEOUT), daemon_json, records)
-
-
-def _look(host: Host, service: Service) -> Now:
-    """Return what is set up on the host; raises DockerUnavailable if dockerd does not answer."""
-    before = _look_at_files(host, service)
-    if not service.is_running:
-        return before
-    info = host.engine.info()
-    running = {_name(each): str(each.get("Id")) for each in host.engine.containers()}
-    return replace(
-        before,
-        live_restore=info.get("LiveRestoreEnabled") is True,
-        in_swarm=_within(info, "Swarm").get("LocalNodeState") in _SWARM,
-        running=tuple(sorted(running)),
-        fleeting=tuple(sorted(_fleeting(host.engine, info, running))),
-    )
-
-
-def _fleeting(engine: Engine, info: Mapping[str, Any], running: Mapping[str, str]) -> Iterator[str]:
-    """Yield the containers, by name and ID, that dockerd stops although live-restore is on."""
-    version = tuple(map(int, _VERSION.findall(str(info.get("ServerVersion")))[:3]))
-    if version >= _KEEPS_ALL:
-        return
-    for name, container in running.items():
-        found = engine.container(container) or {}
-        if _within(found, "HostConfig").get("AutoRemove") is True:
-            yield name
-
-
-def _look_at_files(host: Host, service: Service) -> Now:
-    record = host.records.read()
-    return Now(
-        service=service,
-        files=found.files(host.daemon_json, host.units),
-        record=record,
-        edited=found.contents(each.path for each in (record.edited if record else ())),
-        is_listening=found.is_listening(),
-        is_held=found.is_held(),
-        is_stale=found.is_stale(),
-    )
-
-
-def _within(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return the object ``name`` of an answer, an empty one if it has none."""
-    found = answer.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _name(container: Mapping[str, Any]) -> str:
-    names = container.get("Names")
-    name = names[0] if isinstance(names, list) and names else container.get("Id", "")
-    return str(name).removeprefix("/")
 
 
 def _remaining(service: Service) -> Service:
@@ -347,7 +289,7 @@ def _put_back(made: Plan) -> None:
     """Lead the host back to what was there before the plan, and dockerd to where it answers."""
     logger.info("putting back what was there before")
     host = made.host
-    now = _look_at_files(host, found.service())
+    now = look_at_files(host, found.service())
     with suppress(DockerUnavailable):
         now = replace(now, live_restore=host.engine.info().get("LiveRestoreEnabled") is True)
     steps, last = plan.undo(host, made, now)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dockertls_vault.host import systemd
 
-from . import units
+from . import found, units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import Any
 
     from dockertls_vault.docker.engine import Engine
 
     from .found import Files, Service
     from .record import Record, Records
+
+# Older versions stop and remove what was started with --rm: moby#46308.
+_KEEPS_ALL = (24, 0, 8)
+_VERSION = re.compile("[0-9]+")
+# The states of a node in which dockerd rejects live-restore.
+_SWARM = ("active", "pending", "locked", "error")
 
 
 @dataclass(frozen=True)
@@ -67,3 +75,56 @@ class Now:
     is_listening: bool = False
     is_held: bool = False
     is_stale: bool = False
+
+
+def look(host: Host, service: Service) -> Now:
+    """Return what is set up on the host; raises DockerUnavailable if dockerd does not answer."""
+    before = look_at_files(host, service)
+    if not service.is_running:
+        return before
+    info = host.engine.info()
+    running = {_name(each): str(each.get("Id")) for each in host.engine.containers()}
+    return replace(
+        before,
+        live_restore=info.get("LiveRestoreEnabled") is True,
+        in_swarm=_within(info, "Swarm").get("LocalNodeState") in _SWARM,
+        running=tuple(sorted(running)),
+        fleeting=tuple(sorted(_fleeting(host.engine, info, running))),
+    )
+
+
+def look_at_files(host: Host, service: Service) -> Now:
+    """Return what is set up on the host, without what only dockerd knows."""
+    record = host.records.read()
+    return Now(
+        service=service,
+        files=found.files(host.daemon_json, host.units),
+        record=record,
+        edited=found.contents(each.path for each in (record.edited if record else ())),
+        is_listening=found.is_listening(),
+        is_held=found.is_held(),
+        is_stale=found.is_stale(),
+    )
+
+
+def _fleeting(engine: Engine, info: Mapping[str, Any], running: Mapping[str, str]) -> Iterator[str]:
+    """Yield the containers, by name and ID, that dockerd stops although live-restore is on."""
+    version = tuple(map(int, _VERSION.findall(str(info.get("ServerVersion")))[:3]))
+    if version >= _KEEPS_ALL:
+        return
+    for name, container in running.items():
+        details = engine.container(container) or {}
+        if _within(details, "HostConfig").get("AutoRemove") is True:
+            yield name
+
+
+def _within(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the object ``name`` of an answer, an empty one if it has none."""
+    value = answer.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _name(container: Mapping[str, Any]) -> str:
+    names = container.get("Names")
+    name = names[0] if isinstance(names, list) and names else container.get("Id", "")
+    return str(name).removeprefix("/")
