@@ -1,4 +1,4 @@
-"""Who connects to the dockerd on this host, and whether anybody still needs the CA of before.
+"""Who connects to the dockerd on this host, and whether anybody still needs the previous CA.
 
 dockerd logs whom it rejects, not whom it accepts, and TLS 1.3 hides a client's certificate from
 everybody else. So while the daemon accepts a CA, nothing here can tell that nobody uses it; once it

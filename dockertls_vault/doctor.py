@@ -110,7 +110,7 @@ def diagnose(
     results = [running.judge(search)]
     if process is None:
         results += configuration.judge(_planned(supervision, None) or configuration.read((), None))
-    elif not process.is_elsewhere:
+    elif not process.in_other_namespaces:
         subject = _subject(process, supervision)
         dockerd, found = _examine(subject, target, now)
         results += [*configuration.judge(subject.planned), *found]

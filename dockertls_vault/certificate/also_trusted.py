@@ -61,26 +61,33 @@ def parse(pem: bytes, until: datetime, now: datetime) -> tuple[AlsoTrusted, ...]
             hint="name a file with the CA's certificate only",
         )
     if len(pem) > LARGEST:
-        raise InvalidInput(f"it has more than {LARGEST >> 10} KiB")
+        raise InvalidInput(
+            f"it has more than {LARGEST >> 10} KiB", hint="name a file with the old CA only"
+        )
     try:
         found = load_certificates(pem)
     except VerificationError as error:
         raise InvalidInput(
-            f"it holds no certificates in PEM: {'; '.join(error.problems)}"
+            f"it holds no certificates in PEM: {'; '.join(error.problems)}",
+            hint="`openssl x509 -inform DER -in FILE` converts one in DER",
         ) from None
     for certificate in found:
-        subject = certificate.subject.rfc4514_string() or "(empty)"
-        if not is_ca(certificate):
-            raise InvalidInput(
-                f"{subject!r} is not a CA (SHA-256 {fingerprint(certificate)})",
-                hint="name the file with the CA's certificate, which is the old ca.pem",
-            )
-        if certificate.not_valid_after_utc <= now:
-            raise InvalidInput(
-                f"the CA {subject!r} expired at {format_time(certificate.not_valid_after_utc)}",
-                hint="no certificate that it issued is accepted any more, so nobody needs it",
-            )
+        _require_valid_ca(certificate, now)
     return tuple(AlsoTrusted(ca, min(until, ca.not_valid_after_utc)) for ca in unique(found))
+
+
+def _require_valid_ca(certificate: Certificate, now: datetime) -> None:
+    subject = certificate.subject.rfc4514_string() or "(empty)"
+    if not is_ca(certificate):
+        raise InvalidInput(
+            f"{subject!r} is not a CA (SHA-256 {fingerprint(certificate)})",
+            hint="name the file with the CA's certificate, which is the old ca.pem",
+        )
+    if certificate.not_valid_after_utc <= now:
+        raise InvalidInput(
+            f"the CA {subject!r} expired at {format_time(certificate.not_valid_after_utc)}",
+            hint="certificates that it issued are no longer accepted, so nobody needs it",
+        )
 
 
 def ending(cas: Iterable[AlsoTrusted], end: datetime) -> tuple[AlsoTrusted, ...]:

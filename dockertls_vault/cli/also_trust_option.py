@@ -91,7 +91,10 @@ def _read(files: Sequence[str], until: datetime, now: datetime) -> tuple[AlsoTru
             raise InvalidInput(f"{_FILE}: {file}: {error.message}", hint=error.hint) from None
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            raise InvalidInput(f"{_FILE}: {file} cannot be read: {reason}") from None
+            raise InvalidInput(
+                f"{_FILE}: {file} cannot be read: {reason}",
+                hint="name a readable file with the CA's certificate",
+            ) from None
         found |= dict.fromkeys(read)
     return tuple(found)
 

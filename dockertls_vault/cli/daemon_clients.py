@@ -82,7 +82,7 @@ def _parts(found: Clients) -> list[render.Part]:
             ("rejected", lines or ["(nobody)"]),
         ]
     if found.old_keys:
-        pairs.append(("keys of before", list(map(str, found.old_keys))))
+        pairs.append(("old keys", list(map(str, found.old_keys))))
     if found.unknown:
         pairs.append(("unknown", list(found.unknown)))
     return [render.Fields([*pairs, ("result", _result(found))])]
@@ -99,7 +99,7 @@ def _rejected(found: Rejected) -> str:
 def _ca(accepted: AcceptedCA) -> str:
     if accepted.until is not None:
         return f"{accepted.subject} (to be removed at {format_time(accepted.until)})"
-    note = "of Vault" if accepted.is_vault_root else "in no ca.pem of Vault's on this host"
+    note = "from Vault" if accepted.is_vault_root else "in no ca.pem from Vault on this host"
     return f"{accepted.subject} ({note})"
 
 

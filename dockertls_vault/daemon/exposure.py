@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,28 +48,34 @@ def examine(key: Path | None, files: Sequence[Path], trust: Trust) -> Exposure:
     unknown: list[str] = []
     candidates = [] if key is None else [key]
     for folder in folders:
-        try:
+        with _noting(folder, unknown):
             candidates += sorted(_keys_in(folder))
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            unknown.append(_unknown(folder, error))
     found: dict[tuple[int, int], Access] = {}
     for path in candidates:
-        try:
-            with opened(path, walk.PATH_ONLY) as descriptor:
-                status = os.fstat(descriptor)
-                if stat.S_ISREG(status.st_mode):
-                    readers = untrusted_readers(status, acl.entries(descriptor), trust)
-                    found.setdefault((status.st_dev, status.st_ino), Access(path, readers))
-        except FileNotFoundError:
-            continue
-        except (OSError, DockerTLSError) as error:
-            unknown.append(_unknown(path, error))
+        with _noting(path, unknown), opened(path, walk.PATH_ONLY) as descriptor:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
+                readers = untrusted_readers(status, acl.entries(descriptor), trust)
+                found.setdefault((status.st_dev, status.st_ino), Access(path, readers))
     # Where a link leads to counts as well as where it is.
     beyond = (Path(os.path.realpath(access.path)).parent for access in found.values())
     directories = _directories([*folders, *beyond], trust)
     return Exposure(tuple(found.values()), tuple(directories), tuple(unknown))
+
+
+@contextmanager
+def _noting(path: Path, unknown: list[str]) -> Iterator[None]:
+    """Note in ``unknown`` why a path cannot be examined; a missing one need not be."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except PermissionError:
+        unknown.append(f"needs root: {path}")
+    except OSError as error:
+        unknown.append(f"{path}: {error.strerror}")
+    except DockerTLSError as error:
+        unknown.append(f"{path}: {error.message}")
 
 
 def _folders(named: Iterable[Path]) -> Iterator[Path]:
@@ -106,10 +113,3 @@ def _directories(folders: Iterable[Path], trust: Trust) -> Iterator[Access]:
         except (OSError, DockerTLSError):
             continue
     yield from seen.values()
-
-
-def _unknown(path: Path, error: OSError | DockerTLSError) -> str:
-    if isinstance(error, PermissionError):
-        return f"needs root: {path}"
-    reason = error.strerror if isinstance(error, OSError) else error.message
-    return f"{path}: {reason}"

@@ -45,7 +45,7 @@ def find(asked: int | None, main: int | None, pidfile: Path) -> Search:
         if processes.is_named(pid, NAME) and (found := processes.read(pid)):
             return Search(found, how)
     every = [found for pid in processes.named(NAME) if (found := processes.read(pid))]
-    here = [found for found in every if not found.is_elsewhere] or every
+    here = [found for found in every if not found.in_other_namespaces] or every
     if len(here) > 1:
         listed = ", ".join(str(each.pid) for each in here)
         return Search(None, f"several run here: PID {listed}", "choose one with --pid")
@@ -62,7 +62,7 @@ def judge(search: Search) -> CheckResult:
             remedy=search.remedy,
         )
     shown = f"PID {process.pid} ({search.why}), started at {format_time(process.started)}"
-    if process.is_elsewhere:
+    if process.in_other_namespaces:
         return Check.PROCESS.found(
             Result.UNKNOWN,
             shown,

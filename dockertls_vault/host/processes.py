@@ -30,8 +30,8 @@ _NAMESPACES = ("mnt", "net")
 class Process:
     """A process of the user ``owner``: its arguments, and when it started (UTC).
 
-    ``environ`` is None if only root may read it. ``is_elsewhere`` is whether it runs in a container
-    or otherwise sees other files or addresses than this process, as far as that can be read.
+    ``environ`` is None if only root may read it. ``in_other_namespaces`` is whether it sees other
+    files or addresses than this process, as in a container, as far as that can be read.
     """
 
     pid: int
@@ -39,7 +39,7 @@ class Process:
     arguments: tuple[str, ...]
     started: datetime
     environ: Mapping[str, str] | None
-    is_elsewhere: bool
+    in_other_namespaces: bool
 
 
 def named(name: str) -> tuple[int, ...]:
@@ -75,10 +75,10 @@ def read(pid: int) -> Process | None:
         environ = {name: value for name, _, value in found}
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     started = datetime.fromtimestamp(booted + ticks / os.sysconf("SC_CLK_TCK"), UTC)
-    return Process(pid, owner, arguments, started, environ, _is_elsewhere(folder))
+    return Process(pid, owner, arguments, started, environ, _in_other_namespaces(folder))
 
 
-def _is_elsewhere(folder: Path) -> bool:
+def _in_other_namespaces(folder: Path) -> bool:
     ours = _PROC / "self"
     with suppress(OSError):
         return any(

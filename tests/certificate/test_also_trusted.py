@@ -24,9 +24,10 @@ def parse(pem: bytes) -> tuple[also_trusted.AlsoTrusted, ...]:
 
 
 def refused(pem: bytes) -> str:
-    """Return why it is refused."""
+    """Return why it is refused; a hint says what to give instead."""
     with pytest.raises(InvalidInput) as caught:
         parse(pem)
+    assert caught.value.hint
     return caught.value.message
 
 

@@ -94,3 +94,4 @@ def test_incomplete_options_are_refused(
     with pytest.raises(InvalidInput) as caught:
         choose(names, end, (), NOW)
     assert message in caught.value.message
+    assert caught.value.hint

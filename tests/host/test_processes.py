@@ -58,7 +58,7 @@ def test_process_is_read(tmp_path: Path) -> None:
         assert found.arguments == (str(tmp_path / NAME), "600")
         assert found.owner == os.geteuid()
         assert found.environ == {"A": "b=c"}
-        assert not found.is_elsewhere
+        assert not found.in_other_namespaces
         # To a hundredth of a second, and the clock may be adjusted meanwhile.
         assert before - timedelta(seconds=1) < found.started < datetime.now(UTC)
         assert processes.is_named(pid, NAME)
@@ -83,7 +83,7 @@ def test_process_elsewhere_is_recognized(tmp_path: Path, namespace: str) -> None
     with sleeping(tmp_path, "unshare", namespace) as pid:
         found = processes.read(pid)
         assert found is not None
-        assert found.is_elsewhere
+        assert found.in_other_namespaces
 
 
 @as_root

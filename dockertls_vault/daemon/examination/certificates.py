@@ -89,7 +89,7 @@ def judge_cas(
     return found(
         Result.ERROR if expired else Result.WARNING,
         lines,
-        "no certificate is accepted any more once its CA has expired",
+        "once a CA has expired, the certificates that it issued are rejected",
         "make another CA the mount's default, wait until `dockertls-vault renew` has brought its "
         "root to every ca.pem, and restart dockerd",
     )

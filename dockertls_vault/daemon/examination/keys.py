@@ -79,7 +79,7 @@ def _of_key(key: Access) -> Problem | None:
             Result.WARNING,
             f"the key of a CA is on this host: {key.path}",
             "whoever has the CA's key is root on every host that trusts it",
-            f"keep it offline, or remove it once nobody trusts this CA any more: shred -u {path}",
+            f"keep it offline, or remove it once this CA is no longer trusted: shred -u {path}",
         )
     return None
 
