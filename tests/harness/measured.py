@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 _RUNNING = Coverage.current()
 # Where its data belong; the processes of the tests change their directory.
 _FILE = Path(_RUNNING.config.data_file).absolute() if _RUNNING else None
-# A service with ProtectSystem=strict can write only what it names.
+# A service with ProtectSystem=strict can write only what it names. Of others, this would change the
+# mount namespace: dockerd needs that of its containerd.
 _BEGIN = """\
 set -e
 mkdir --mode 1777 /coverage
-mkdir -p /etc/systemd/system/service.d
-printf '[Service]\\nReadWritePaths=-/coverage\\n' >/etc/systemd/system/service.d/coverage.conf
+units=/run/systemd/system/dockertls-.service.d
+mkdir -p $units
+printf '[Service]\\nReadWritePaths=-/coverage\\n' >$units/coverage.conf
 systemctl daemon-reload
 cat >/etc/coveragerc <<'END'
 [run]
