@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault import stop
 from dockertls_vault.credential.preflight import refusals
 from dockertls_vault.errors import ConflictingState
-from dockertls_vault.files import atomic, reading
+from dockertls_vault.files import atomic, descriptors, reading, walk
 from dockertls_vault.host import systemd
 
 from . import units
@@ -119,12 +119,12 @@ class Write(Step):
             with suppress(FileNotFoundError):
                 os.unlink(staged, dir_fd=within)  # of a run that was killed
             try:
-                status = os.lstat(path.name, dir_fd=within)
-            except FileNotFoundError:
-                atomic.create(staged, content, _MODE, within)
-            else:
-                atomic.copy(content, status, staged, within)
-            os.rename(staged, path.name, src_dir_fd=within, dst_dir_fd=within)
+                _stage(content, path.name, staged, within)
+                os.rename(staged, path.name, src_dir_fd=within, dst_dir_fd=within)
+            except OSError:
+                with suppress(OSError):
+                    os.unlink(staged, dir_fd=within)
+                raise
             os.fsync(within)
 
     def _remove(self) -> None:
@@ -213,6 +213,18 @@ class Restart(Step):
                 hint=f"see its log: journalctl -u {units.SERVICE}",
             ) from None
         self.engine.info()
+
+
+def _stage(content: bytes, name: str, staged: str, within: int) -> None:
+    """Write the new content of the file ``name``, with the attributes of the old one."""
+    try:
+        with descriptors.opened(name, walk.PATH_ONLY | os.O_NOFOLLOW, within) as old:
+            status, path = os.fstat(old), f"/proc/self/fd/{old}"
+            attributes = {each: os.getxattr(path, each) for each in os.listxattr(path)}
+    except FileNotFoundError:
+        atomic.create(staged, content, _MODE, within)
+    else:
+        atomic.copy(content, status, staged, within, attributes)
 
 
 def discard_staged(paths: Iterable[Path]) -> None:

@@ -20,11 +20,14 @@ from dockertls_vault.docker.flags import without
 from dockertls_vault.errors import ConfigurationError, ConflictingState
 from dockertls_vault.host import systemd
 
+from . import units
+
 if TYPE_CHECKING:
     from .found import Service
 
 _VALIDATE = "--validate"
 _LIMIT = 60.0  # seconds
+_UNTOUCHED = "nothing was changed"
 _UNIT = "dockertls-trial.service"
 _RUNTIME = "dockertls-trial"
 _PLACE = Path("/run") / _RUNTIME
@@ -100,15 +103,28 @@ def _named(printed: str, file: Path, service: Service) -> str:
 def _validated(service: Service, file: Path) -> bool:
     """Have dockerd validate the configuration; False if it does not know how to."""
     arguments = without(service.arguments, {"config-file"})
-    run = subprocess.run(
-        [service.program, _VALIDATE, "--config-file", str(file), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_LIMIT,
-        check=False,
-    )
+    try:
+        run = subprocess.run(
+            [service.program, _VALIDATE, "--config-file", str(file), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LIMIT,
+            check=False,
+            # Ctrl-C is for us: it would look like a rejection.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"{service.program}, in ExecStart= of {units.SERVICE}, does not run: {error.strerror}",
+            hint=_UNTOUCHED,
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(
+            f"`{service.program} {_VALIDATE}` did not end within {_LIMIT:.0f} seconds",
+            hint=_UNTOUCHED,
+        ) from None
     if run.returncode == 0:
         return True
     if f"unknown flag: {_VALIDATE}" in run.stderr:
@@ -158,6 +174,4 @@ def _rejected(printed: str) -> ConfigurationError:
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     reasons = [line for line in lines if "unable to configure" in line or "level=fatal" in line]
     reason = (reasons or lines or ["it gave no reason"])[-1]
-    return ConfigurationError(
-        f"dockerd rejects the new configuration: {reason}", hint="nothing was changed"
-    )
+    return ConfigurationError(f"dockerd rejects the new configuration: {reason}", hint=_UNTOUCHED)

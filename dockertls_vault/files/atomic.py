@@ -22,7 +22,7 @@ from . import acl, descriptors
 from .reading import OPEN_DIRECTORY, entries, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 KEEP = -1
 _REFER = OPEN_DIRECTORY | os.O_PATH
@@ -110,10 +110,17 @@ def create(
         os.fsync(descriptor)
 
 
-def copy(content: bytes, of: os.stat_result, name: str, within: int) -> None:
+def copy(
+    content: bytes,
+    of: os.stat_result,
+    name: str,
+    within: int,
+    attributes: Mapping[str, bytes] | None = None,
+) -> None:
     """Create a file with the mode, owner and group ``of`` another, if permitted.
 
     If the group cannot be set, the group permissions are dropped: they would go to another group.
+    ``attributes`` are the extended ones to set, an ACL among them, as far as that is possible.
     """
     mode = stat.S_IMODE(of.st_mode) & _PERMISSION_BITS
     descriptor = os.open(name, _CREATE, mode & _OWNER_BITS, dir_fd=within)
@@ -125,6 +132,9 @@ def copy(content: bytes, of: os.stat_result, name: str, within: int) -> None:
             os.fchown(descriptor, of.st_uid, of.st_gid)
         except PermissionError:
             mode &= ~stat.S_IRWXG
+        for attribute, value in (attributes or {}).items():
+            with suppress(OSError):
+                os.setxattr(descriptor, attribute, value)
         os.fchmod(descriptor, mode)
         os.fsync(descriptor)
 

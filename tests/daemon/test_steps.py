@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
+import struct
 from typing import TYPE_CHECKING
+
+import pytest
 
 from dockertls_vault.daemon.record import Records
 from dockertls_vault.daemon.steps import Forget, Write
+from dockertls_vault.errors import CannotWrite
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ACL = "system.posix_acl_access"
+NOBODY = 0xFFFFFFFF  # ACL_UNDEFINED_ID
 
 
 def test_file_is_created(tmp_path: Path) -> None:
@@ -30,6 +39,48 @@ def test_file_keeps_its_mode(tmp_path: Path) -> None:
     Write(path, b"old", b"new").apply()
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", 0o640)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_keeps_its_attributes(tmp_path: Path) -> None:
+    """An ACL is one of them: without it, its mask would become the permissions of the group."""
+    path = tmp_path / "daemon.json"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    # u::rw, u:12345:r, g::-, m::r, o::-; acl(5) as in include/uapi/linux/posix_acl_xattr.h
+    acl = struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", *each)
+        for each in (
+            (1, 6, NOBODY),
+            (2, 4, 12345),
+            (4, 0, NOBODY),
+            (16, 4, NOBODY),
+            (32, 0, NOBODY),
+        )
+    )
+    try:
+        os.setxattr(path, ACL, acl)
+        os.setxattr(path, "user.note", b"kept")
+    except OSError:
+        pytest.skip("this file system has no ACLs or attributes")
+    Write(path, b"old", b"new").apply()
+    assert (os.getxattr(path, ACL), os.getxattr(path, "user.note")) == (acl, b"kept")
+    assert path.read_bytes() == b"new"
+
+
+def test_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk: nothing beside the file, which is as before."""
+    path = tmp_path / "daemon.json"
+    path.write_bytes(b"old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CannotWrite, match="No space left on device"):
+        Write(path, b"old", b"new").apply()
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [
+        ("daemon.json", b"old")
+    ]
 
 
 def test_link_is_followed(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""dockerd's judgement of a configuration, if it cannot give one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault.daemon import trial
+from dockertls_vault.daemon.found import Service
+from dockertls_vault.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("script", "mode", "reason"),
+    [
+        (None, 0, "does not run: No such file or directory"),
+        ("#!/bin/sh\n", 0o600, "does not run: Permission denied"),
+        ("#!/bin/sh\nexec sleep 60\n", 0o700, "--validate` did not end within 0 seconds"),
+    ],
+)
+def test_program_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, mode: int, reason: str
+) -> None:
+    """That is an error with its reason, and not a traceback."""
+    monkeypatch.setattr(trial, "_LIMIT", 0.1)
+    program = tmp_path / "dockerd"
+    if script is not None:
+        program.write_text(script)
+        program.chmod(mode)
+    with pytest.raises(ConfigurationError) as caught:
+        trial.judge(Service((str(program),), "active"), b"{}")
+    assert str(program) in caught.value.message
+    assert reason in caught.value.message
+    assert caught.value.hint == "nothing was changed"
