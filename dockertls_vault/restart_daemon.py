@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from .daemon import served
+from .daemon import found, served
+from .daemon.desired import LIVE_RESTORE
 from .daemon.record import Records
 from .daemon.units import SERVICE
+from .docker.engine import Engine
 from .errors import (
     CheckFailed,
     ConfigurationError,
@@ -59,9 +61,9 @@ def restart(state: Path, clients: Path, clock: Callable[[], datetime]) -> Restar
 
     ``state`` is the directory of the set-up, ``clients`` one that may have a client credential to
     connect with. Raises ConfigurationError if this host was not set up; before anything is
-    touched, ConflictingState or VerificationError for files with which dockerd would not start;
-    DockerUnavailable if it does not; CheckFailed if it fails its check; and Locked while the
-    set-up is changed.
+    touched, VerificationError or ConflictingState for files with which dockerd would not start,
+    and ConflictingState for a set-up that is not complete; DockerUnavailable if it does not start;
+    CheckFailed if it fails its check; and Locked while the set-up is changed.
     """
     records = Records(state)
     _read(records)  # first, since the lock creates its directory
@@ -83,6 +85,8 @@ def _restart(record: Record, clients: Path, clock: Callable[[], datetime]) -> Re
     credential = served.load(record.certificates, clock())
     if not _is_running():
         return Restarted(restarted=False)
+    if not record.proven and record.added.get(LIVE_RESTORE) is True:
+        _refuse_to_stop_containers()
     logger.info("restarting %s", SERVICE)
     try:
         systemd.try_restart(SERVICE)
@@ -92,13 +96,25 @@ def _restart(record: Record, clients: Path, clock: Callable[[], datetime]) -> Re
         return Restarted(restarted=False)
     client = find_client(clients, credential, clock())
     proofs = prove(record.listen, credential, client, timeout=_TIMEOUT, now=clock())
-    if found := problems(proofs):
+    if failures := problems(proofs):
         raise CheckFailed(
             "dockerd was restarted, and fails its check",
-            problems=found,
+            problems=failures,
             hint="find the cause with `dockertls-vault daemon doctor`",
         )
     return Restarted(restarted=True, proofs=proofs)
+
+
+def _refuse_to_stop_containers() -> None:
+    """Raise ConflictingState if a set-up was killed before live-restore was in effect."""
+    engine = Engine(found.service().socket, _TIMEOUT)
+    if engine.info().get("LiveRestoreEnabled") is not True:
+        raise ConflictingState(
+            f"the set-up is not complete: {LIVE_RESTORE} is not in effect, so a restart would stop "
+            "the containers",
+            hint="complete it with `dockertls-vault daemon configure`, or take it back with "
+            "--remove",
+        )
 
 
 def _is_running() -> bool:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dockertls_vault.daemon import found
 from dockertls_vault.daemon.desired import Listen
+from dockertls_vault.daemon.found import Service
 from dockertls_vault.daemon.record import Record, Records
+from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import (
     CheckFailed,
     ConfigurationError,
@@ -24,6 +27,8 @@ from dockertls_vault.restart_daemon import Restarted, restart
 from .harness.dialect.servers import on_openbao
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .harness.dockerd import StartDockerd
     from .hosts import Host
 
@@ -64,13 +69,15 @@ def set_up(host: Host, port: int = 9) -> Records:
     return record(host, port)
 
 
-def record(host: Host, port: int) -> Records:
-    """Record the set-up of a daemon at ``port``."""
+def record(host: Host, port: int, added: Mapping[str, Any] | None = None) -> Records:
+    """Record the set-up of a daemon at ``port``, with values ``added`` to daemon.json."""
     listen = (Listen("127.0.0.1", port),)
     where = host.out.parent / "daemon.json"
-    found = Record(host.out, listen, where, written="", original=None, added={}, replaced={})
+    made = Record(
+        host.out, listen, where, written="", original=None, added=added or {}, replaced={}
+    )
     records = Records(host.out.parent / "state")
-    records.write(found)
+    records.write(made)
     return records
 
 
@@ -140,6 +147,21 @@ def test_files_that_would_stop_it_are_rejected_before(host: Host, units: Systemd
     with pytest.raises(ConflictingState):
         run(host)
     assert units.restarts == 0
+
+
+@pytest.mark.parametrize("is_in_effect", [False, True])
+def test_set_up_that_was_killed_stops_no_containers(
+    is_in_effect: bool, host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is recorded before live-restore is in effect, and a timer may renew meanwhile."""
+    host.issue()
+    record(host, 9, {"live-restore": True})
+    monkeypatch.setattr(found, "service", lambda: Service(("dockerd",), "active"))
+    monkeypatch.setattr(Engine, "info", lambda _: {"LiveRestoreEnabled": is_in_effect})
+    kind = CheckFailed if is_in_effect else ConflictingState
+    with pytest.raises(kind):
+        run(host)
+    assert units.restarts == int(is_in_effect)
 
 
 def test_restart_needs_a_set_up_that_nobody_changes(host: Host, units: Systemd) -> None:

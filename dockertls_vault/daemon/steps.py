@@ -123,7 +123,7 @@ class Write(Step):
                 os.rename(staged, path.name, src_dir_fd=within, dst_dir_fd=within)
             except OSError:
                 with suppress(OSError):
-                    os.unlink(staged, dir_fd=within)
+                    atomic.remove(staged, within)
                 raise
             os.fsync(within)
 

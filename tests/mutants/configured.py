@@ -138,6 +138,8 @@ _STEPS: Rows = (
     ("a directory of the set-up is removed", "directory.rmdir()", "pass"),
     ("what a killed run had staged is replaced", "os.unlink(staged, dir_fd=within)", "pass"),
     ("a link is followed", "path = self.path.resolve()", "path = self.path"),
+    ("a failed write leaves nothing", "atomic.remove(staged, within)", "pass"),
+    ("an ACL is kept", "staged, within, attributes)", "staged, within)"),
 )
 _RECORD: Rows = (
     ("what others have changed since stays", "return value == added or", "return True or"),
