@@ -87,7 +87,11 @@ _RESTART: Rows = (
     ),
     ("one that has failed is an error", 'if active == "failed":', "if False:"),
     ("one that was uninstalled is an error", "if loaded not in _STARTABLE:", "if False:"),
-    ("one that fails its check is an error", "    if failures := problems(proofs):", "    if False:"),
+    (
+        "one that fails its check is an error",
+        "    if failures := problems(proofs):",
+        "    if False:",
+    ),
     (
         "one that does not come back has a status of its own",
         "except ConflictingState as",
