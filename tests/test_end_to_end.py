@@ -171,7 +171,7 @@ def latecomer(daemon: Daemon, out: Path) -> Path:
     """Write an expired certificate."""
     with pytest.MonkeyPatch.context() as patch:
         lead_to(daemon.vault, patch)
-        issue("client", out, "--ttl", "1s")
+        issue("client", out, "--ttl", "5s")
     _wait_until_expired(out / "cert.pem")
     return out
 

@@ -204,8 +204,8 @@ def test_failure_is_tried_again(host: Host) -> None:
             status, journal = start(host)
             assert (status, shown(host, "ExecMainStatus")) == (1, "75"), journal
         assert "the certificate in use is valid for another" in journal
-        host.do("dockertls-vault issue client --ttl 1s --name a --dir /srv/short")
-        host.do(f"{INSTALL}; sleep 1")
+        host.do("dockertls-vault issue client --ttl 5s --name a --dir /srv/short")
+        host.do(f"{INSTALL}; sleep 5")
         status, journal = start(host)
         assert (status, shown(host, "ExecMainStatus")) == (1, "69"), journal
         host.do("rm -r /srv/short")
