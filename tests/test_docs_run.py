@@ -60,6 +60,7 @@ NOT_RUN = {
     "systemctl ": "likewise",
     "sudo -E dockertls-vault issue server --also-trust ": "tests/test_moving.py does, likewise",
     "sudo dockertls-vault daemon doctor": "tests/test_doctor_host.py does, likewise",
+    "sudo -E dockertls-vault issue server --hook ": "likewise; tests/test_issue_again.py has hooks",
     f"{CONFIGURE} --": "tests/test_configure.py does, under systemd",
     "docker run --privileged ": "tests/test_end_to_end.py runs docker:dind",
     "docker compose up ": "tests/daemon/test_printed.py runs the file",
