@@ -226,14 +226,14 @@ def _unknown(
     accepts: Sequence[AcceptedCA] | None, connected: Sequence[Connected] | None, log: Log | None
 ) -> Iterator[str]:
     if accepts is None:
-        yield "whose clients the daemon accepts: it does not answer there with TLS"
+        yield "whose clients the daemon accepts: it does not answer with TLS on that port (--port)"
     elif not any(ca.is_vault_root for ca in accepts):
         yield (
-            "which of these CAs is Vault's: no server certificate of this host, as far as this "
-            "user may read them, has one of them in its ca.pem"
+            "which of these CAs is Vault's: none of them is in the ca.pem of a server certificate "
+            "on this host that this user may read"
         )
     if connected is None:
-        yield "who is connected: nothing listens there in this network namespace"
+        yield "who is connected: nothing listens on that port in this network namespace"
     if log is None:
         yield "who was rejected: there is no journal of docker.service that this user may read"
     elif log.suppressed:

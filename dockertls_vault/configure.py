@@ -218,7 +218,9 @@ def _refuse_unusable(listen: Iterable[Listen], made: Plan) -> None:
     obstacles = tuple(why for each in others if (why := _obstacle(each)))
     if obstacles:
         raise ConflictingState(
-            "docker cannot listen there", problems=obstacles, hint="choose with --listen"
+            f"{units.SOCKET} cannot listen",
+            problems=obstacles,
+            hint="choose another address or port with --listen",
         )
 
 

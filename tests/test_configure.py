@@ -315,7 +315,8 @@ def test_containers_that_docker_removes_are_named(each_host: Host) -> None:
         host.do("docker run --rm -d --name fleeting --network none sleeper /usr/bin/sleep infinity")
         is_old = host.do("docker version --format '{{.Server.Version}}'").startswith("20.")
         status, printed = host.run(f"{CONFIGURE} --quiet")
-        assert (status, "started with --rm\n  - fleeting\n" in printed) == (78, is_old), printed
+        assert (status, "started with --rm)\n  - fleeting\n" in printed) == (78, is_old), printed
+        assert ("which stops no container" in printed) is not is_old
         assert set_up(host, "--dry-run")["stopped"] == (["fleeting"] if is_old else [])
     finally:
         host.do("docker rm --force fleeting")

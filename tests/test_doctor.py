@@ -550,7 +550,7 @@ def test_command_prints_each_check_and_exits_with_the_worst(
 @pytest.mark.parametrize(
     ("variables", "clock"),
     [
-        ({}, ("skipped", "no Vault is set")),
+        ({}, ("skipped", "VAULT_ADDR is not set")),
         ({"VAULT_ADDR": "nonsense://x"}, ("skipped", "VAULT_ADDR")),
         ({"VAULT_ADDR": "http://127.0.0.1:1"}, ("unknown", "refused the connection")),
     ],

@@ -29,9 +29,9 @@ EXAMPLES = examples(
     "sudo dockertls-vault daemon clients --port 443 -o json",
 )
 _TRIAL = (
-    "to find out who needs it, remove it for a trial: `dockertls-vault issue server --dir DIR "
-    "--also-trust none`, restart dockerd, and run this command again once every client has called; "
-    "`dockertls-vault rollback DIR` and another restart bring it back"
+    "to find out who needs it, stop trusting it as a trial: `sudo -E dockertls-vault issue server "
+    "--dir DIR --also-trust none`, restart dockerd, and run this command again once every client "
+    "has called; `sudo dockertls-vault rollback DIR` and another restart bring it back"
 )
 
 

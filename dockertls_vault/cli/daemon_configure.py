@@ -94,7 +94,7 @@ def configure(
         typer.Option(
             "--print",
             metavar="|".join(Form),
-            help="Print what to paste where this host has no systemd; nothing is read or changed.",
+            help="Print what to paste where you set up dockerd yourself; nothing is changed.",
         ),
     ] = None,
     yes: Annotated[
@@ -211,7 +211,7 @@ def _plan(outcome: Outcome) -> list[render.Part]:
     parts: list[render.Part] = [f"- {step}" for step in outcome.steps]
     for diff in outcome.diffs:
         parts += ["", render.Diff(diff)]
-    return parts
+    return [*parts, ""] if outcome.diffs else parts
 
 
 def _confirm(made: Plan, *, yes: bool) -> None:
@@ -219,8 +219,10 @@ def _confirm(made: Plan, *, yes: bool) -> None:
     stops = made.stops
     what = f"restart {SERVICE}" if made.restarts else "change these files"
     if stops:
-        what += ", which stops these containers: "
-        what += _FLEETING if made.restores else "live-restore cannot be switched on"
+        why = _FLEETING if made.restores else "live-restore cannot be switched on"
+        what += f", which stops these containers ({why})"
+    elif made.restarts:
+        what += ", which stops no container"
     if not yes:
         _ask(what, stops)
 

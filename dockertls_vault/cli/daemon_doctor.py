@@ -73,7 +73,7 @@ def _ask_vault(preferences: Preferences, limit: timedelta) -> Sequence[CheckResu
     try:
         settings = find_settings({})
         if "addresses" not in settings.origins:
-            return vault_checks.left_out("no Vault is set (VAULT_ADDR)")
+            return vault_checks.left_out("VAULT_ADDR is not set; if `sudo` drops it, use `sudo -E`")
         with (
             open_session(settings, preferences, needs_token=False) as session,
             session.at_most(limit.total_seconds()),

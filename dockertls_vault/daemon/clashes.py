@@ -38,7 +38,7 @@ _ADDRESSES = {
     "[::]": DEFAULT.address,
 }
 
-_TWICE = "dockerd does not start with it in daemon.json, too"
+_TWICE = "dockerd refuses to start if daemon.json has it, too"
 _LISTENS = "dockerd would close this port when it restarts, and systemd cannot hold it"
 _IGNORES = "without fd:// among its hosts, dockerd ignores the sockets of systemd"
 _OTHER = "the set-up would replace it"

@@ -59,11 +59,12 @@ _SWARM = (
     "set up the nodes themselves, with --print systemd"
 )
 _REPLACE = (
-    "after each renewal, replace the secret (`--dry-run=client -o yaml | kubectl apply -f -`), "
+    "after each renewal, replace the secret (the command that creates it, with "
+    "`--dry-run=client -o yaml | kubectl apply -f -` added), "
     "then `kubectl rollout restart statefulset/docker`"
 )
 _NOTES = {
-    Form.FLAGS: ("dockerd rejects a setting that is in daemon.json, too", _RESTART),
+    Form.FLAGS: ("dockerd refuses to start if daemon.json has one of these, too", _RESTART),
     Form.COMPOSE: ("after each renewal, `docker compose restart docker`", _SWARM),
     Form.SYSTEMD: (_CONFIGURE,),
     Form.DAEMON_JSON: (f"add these settings to {DAEMON_JSON}", _HOSTS, _RESTART),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.certificate import load_certificates
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from dockertls_vault.files.walk import Component
-
-_ISSUE = "issue one with `dockertls-vault issue server`"
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,10 @@ def load(directory: Path, now: datetime) -> Served:
         problems = tuple(_problems(leaf, reading.read(key), now))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise ConflictingState(f"{whole} cannot be read: {why}", hint=_ISSUE) from None
+        raise ConflictingState(f"{whole} cannot be read: {why}", hint=_issue(whole)) from None
     if problems:
         raise VerificationError(
-            f"{cert} cannot be used", problems, hint=f"nothing was changed; {_ISSUE}"
+            f"{cert} cannot be used", problems, hint=f"nothing was changed; {_issue(whole)}"
         )
     return Served(files, leaf, roots)
 
@@ -76,7 +75,7 @@ def paths(directory: Path) -> tuple[Path, Path, Path]:
         ca, cert, key = (place / name for name in names)
         if all(map(os.path.lexists, (ca, cert, key))):
             return ca, cert, key
-    raise ConflictingState(f"there is no server credential in {directory}", hint=_ISSUE)
+    raise ConflictingState(f"there is no server credential in {directory}", hint=_issue(directory))
 
 
 def refuse_others(served: Served) -> None:
@@ -107,7 +106,8 @@ def refuse_others(served: Served) -> None:
         raise ConflictingState(
             "others could replace the credential, and so decide whose clients dockerd accepts",
             problems=tuple(found.values()),
-            hint=f"{_ISSUE} as root, in a directory that only root can write to",
+            hint="issue one as root, in a directory that only root can write to: "
+            "`sudo -E dockertls-vault issue server --dir DIR`",
         )
 
 
@@ -132,3 +132,7 @@ def _problems(leaf: Certificate, key: bytes, now: datetime) -> Iterator[str]:
     usage = judge_usage(leaf)
     if usage.result is not Result.OK:
         yield usage.summary
+
+
+def _issue(directory: Path) -> str:
+    return f"issue one with `sudo -E dockertls-vault issue server --dir {quote(str(directory))}`"

@@ -22,7 +22,7 @@ SERVICE = "docker.service"
 SOCKET = "docker-tls.socket"
 DROP_IN = f"{SERVICE}.d/docker-tls.conf"
 # The first line of each file, by which we recognize our own.
-MARK = "# Written by `dockertls-vault daemon configure`: put changes into another drop-in."
+MARK = "# Written by `dockertls-vault daemon configure`: put changes into a drop-in of your own."
 
 _SOCKET = """\
 {mark}

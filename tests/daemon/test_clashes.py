@@ -85,7 +85,7 @@ def test_old_page_clashes() -> None:
         f"{where}: -H tcp://0.0.0.0:2376",
     ]
     assert str(find(case, WANTED)[0]) == (
-        f"{where}: --tlsverify: dockerd does not start with it in daemon.json, too"
+        f"{where}: --tlsverify: dockerd refuses to start if daemon.json has it, too"
     )
 
 

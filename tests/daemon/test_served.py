@@ -65,8 +65,9 @@ def test_incomplete_credential(tmp_path: Path, name: str) -> None:
     """A file is missing, or holds something else."""
     path = place(tmp_path) / name
     path.unlink()
-    with pytest.raises(ConflictingState, match="there is no server credential"):
+    with pytest.raises(ConflictingState, match="there is no server credential") as refused:
         served.load(tmp_path, NOW)
+    assert f"issue server --dir {tmp_path}`" in str(refused.value.hint)
     path.write_text("nothing")
     with pytest.raises((ConflictingState, VerificationError)):
         served.load(tmp_path, NOW)
