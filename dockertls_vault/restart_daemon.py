@@ -39,7 +39,6 @@ logger = logging.getLogger(__name__)
 # For each response: a daemon whose service is not Type=notify may still be starting, while systemd
 # already accepts connections for it.
 _TIMEOUT = timedelta(seconds=30)
-_RUNNING = {"active", "activating", "reloading"}
 # LoadState= of a unit that is there; somebody may have masked it on purpose.
 _STARTABLE = {"loaded", "masked"}
 _JOURNAL = f"see `journalctl --unit={SERVICE}`"
@@ -122,7 +121,7 @@ def _is_running() -> bool:
     loaded, active = systemd.properties(SERVICE, "Unit", "LoadState", "ActiveState")
     if active == "failed":
         raise DockerUnavailable(f"{SERVICE} has failed", hint=f"{_JOURNAL}, and start it again")
-    if active in _RUNNING:
+    if active in systemd.RUNNING:
         return True
     if loaded not in _STARTABLE:  # our drop-in alone is a bad setting
         raise MissingDependency(

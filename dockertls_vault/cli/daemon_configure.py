@@ -111,7 +111,7 @@ def configure(
 
     The plan is printed with what it changes in each file. dockerd is restarted once; then it is
     checked from outside, and what was there before is put back if it fails. Containers keep running
-    (live-restore), except on a Swarm node.
+    (live-restore), except on a Swarm node. Without systemd, only daemon.json is changed.
     """
     from dockertls_vault.configure import apply, preview
 

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dockertls_vault.docker.endpoint import DEFAULT_PORT, PLAINTEXT_PORT
+from dockertls_vault.docker.endpoint import DEFAULT_PORT, PLAINTEXT_PORT, is_tcp
 from dockertls_vault.docker.flags import arguments
 from dockertls_vault.errors import ConflictingState, InvalidInput
 
@@ -29,7 +29,6 @@ HOSTS = "hosts"
 _HOST = "host"
 _TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
 _FD = "fd://"
-_LOCAL = ("unix://", "fd://", "npipe://")
 # Go listens on both families at an unspecified address, even at 0.0.0.0.
 _ADDRESSES = {
     "": "127.0.0.1",
@@ -155,9 +154,9 @@ def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
     for source, flag, _ in existing.flags:
         if flag.name in _TLS:
             yield Clash(str(source), " ".join(flag.words), _TWICE)
-        elif flag.name == _HOST and _is_tcp(flag.value or ""):
+        elif flag.name == _HOST and is_tcp(flag.value or ""):
             yield Clash(str(source), " ".join(flag.words), _LISTENS)
-    for host in filter(_is_tcp, existing.listed):
+    for host in filter(is_tcp, existing.listed):
         yield Clash(f"{existing.path}, line {line(HOSTS)}", f"{HOSTS}: {host}", _LISTENS)
     if not any(host.startswith(_FD) for host in existing.hosts):
         said = ", ".join(existing.hosts) or "no -H"
@@ -170,17 +169,13 @@ def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
 
 
 def _is_taken(flag: Argument) -> bool:
-    return flag.name in _TLS or (flag.name == _HOST and _is_tcp(flag.value or ""))
-
-
-def _is_tcp(host: str) -> bool:
-    return bool(host) and not host.startswith(_LOCAL)
+    return flag.name in _TLS or (flag.name == _HOST and is_tcp(flag.value or ""))
 
 
 def _listens(existing: Existing) -> tuple[Listen, ...]:
     """Return where dockerd listens on TCP, without what another address includes."""
     tls = existing.has_tls
-    found = dict.fromkeys(_listen(host, has_tls=tls) for host in existing.hosts if _is_tcp(host))
+    found = dict.fromkeys(_listen(host, has_tls=tls) for host in existing.hosts if is_tcp(host))
     return tuple(
         each for each in found if not any(one != each and one.includes(each) for one in found)
     )
@@ -197,7 +192,7 @@ def _missing_fd(staying: Sequence[tuple[Source, Argument]]) -> Mapping[Source, t
 
 def _hosts(existing: Existing) -> tuple[str, ...]:
     """Return ``hosts`` of daemon.json, with ``fd://`` and without TCP."""
-    local = [host for host in existing.listed if not _is_tcp(host)]
+    local = [host for host in existing.listed if not is_tcp(host)]
     return tuple(dict.fromkeys((*(local if existing.hosts else [UNIX_SOCKET]), _FD)))
 
 
@@ -252,7 +247,7 @@ def _refuse_scattered(existing: Existing) -> None:
     holders = [source for source in existing.sources if any(map(_is_taken, _flags(source)))]
     with_tls = [source for source in holders if _has_tls(source)]
     paths = {source.path for source in holders}
-    is_listed = any(map(_is_tcp, existing.listed))
+    is_listed = any(map(is_tcp, existing.listed))
     if len(with_tls) > 1 or len(paths) < len(holders) or (with_tls and is_listed):
         raise ConflictingState(
             "settings of TLS in several places cannot be taken over",

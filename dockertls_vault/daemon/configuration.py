@@ -11,6 +11,7 @@ from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.errors import ConfigurationError
 from dockertls_vault.files import reading
 
+from .desired import DAEMON_JSON
 from .examination import settings
 from .examination.checks import Check
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from dockertls_vault.docker.flags import Flags
 
     from .examination.settings import Settings
-
-CONFIG_FILE = Path("/etc/docker/daemon.json")
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,11 @@ def read(arguments: Sequence[str], environ: Mapping[str, str] | None) -> Configu
 
     ``environ`` is its environment, None if unknown.
     """
-    given, file, values, written = flags.Flags(), CONFIG_FILE, {}, 0.0
+    given, file, values, written = flags.Flags(), DAEMON_JSON, {}, 0.0
     problem, unknown = None, None
     try:
         given = flags.parse(arguments)
-        file = Path(given.config_file or CONFIG_FILE)
+        file = Path(given.config_file or DAEMON_JSON)
         data, status = reading.read_with_status(file)
         written = status.st_mtime
         values = dict(daemon_json.parse(data, str(file)).values)

@@ -13,7 +13,7 @@ from dockertls_vault.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-# Where dockerd reads its settings, unless it is told to read another file (--config-file).
+# The configuration file of dockerd, unless --config-file names another.
 DAEMON_JSON = Path("/etc/docker/daemon.json")
 LIVE_RESTORE = "live-restore"
 UNIX_SOCKET = f"unix://{DEFAULT_SOCKET}"

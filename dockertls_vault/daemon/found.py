@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 # Where docker.socket listens, unless -H says otherwise.
 _SOCKET = Path("/run/docker.sock")
-_RUNNING = {"active", "activating", "reloading"}
 _UNIX = "unix://"
 
 
@@ -38,7 +37,7 @@ class Service:
     @property
     def is_running(self) -> bool:
         """Whether dockerd runs, or is starting."""
-        return self.state in _RUNNING
+        return self.state in systemd.RUNNING
 
     @property
     def program(self) -> str:

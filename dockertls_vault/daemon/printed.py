@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.credential.naming import GENERATION_NAMES, link
 from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.errors import InvalidInput
+from dockertls_vault.host import systemd
 
 from . import desired, units
 from .desired import DAEMON_JSON
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from .desired import Listen
 
-_UNITS = Path("/etc/systemd/system")
 # In a container, every address of its own network; the published port decides who reaches it.
 _IN_CONTAINER = f"tcp://0.0.0.0:{DEFAULT_PORT}"
 _MOUNTED = PurePosixPath("/certs")
@@ -127,14 +127,14 @@ def _daemon_json(files: Sequence[Path], hosts: Sequence[str] = ()) -> str:
 
 
 def _systemd(files: Sequence[Path], listens: Sequence[Listen]) -> str:
-    drop_in = _UNITS / units.DROP_IN
+    drop_in = systemd.UNITS / units.DROP_IN
     return _SYSTEMD.format(
         directories=f"{DAEMON_JSON.parent} {drop_in.parent}",
         files="".join(
             f"cat >{path} <<'END'\n{text}END\n"
             for path, text in (
                 (DAEMON_JSON, _daemon_json(files)),
-                (_UNITS / units.SOCKET, units.socket(listens).decode()),
+                (systemd.UNITS / units.SOCKET, units.socket(listens).decode()),
                 (drop_in, units.drop_in().decode()),
             )
         ),

@@ -64,7 +64,7 @@ def socket(listens: Iterable[Listen]) -> bytes:
 def drop_in() -> bytes:
     """Return the text of the drop-in for docker.service.
 
-    Each configuration file that dockerd is told to read must configure TLS, whoever edits what.
+    Every file that --config-file names must configure TLS, wherever that flag is set.
     """
     return _DROP_IN.format(
         mark=MARK, socket=SOCKET, service=SERVICE, daemon_json=DAEMON_JSON

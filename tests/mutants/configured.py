@@ -76,13 +76,15 @@ _PRINTED: Rows = (
     ("an address is no port of a service", "        if not listen.is_every:", "        if False:"),
     ("a file that exists is kept", "set -eC\n", "set -e\n"),
 )
-_CLASHES: Rows = (
-    ("a TLS flag clashes", "        if flag.name in _TLS:\n", "        if False:\n"),
+_HOSTS: Rows = (
     (
-        "a host without TLS is a TCP port, too",
+        "a host without a scheme is a TCP port, too",
         "not host.startswith(_LOCAL)",
         'host.startswith("tcp:")',
     ),
+)
+_CLASHES: Rows = (
+    ("a TLS flag clashes", "        if flag.name in _TLS:\n", "        if False:\n"),
     (
         "without fd:// there is a clash",
         "if not any(host.startswith(_FD) for host in existing.hosts):",
@@ -170,6 +172,7 @@ TABLE: Table = {
     "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
+    "docker/endpoint.py of -H": ("daemon/test_clashes.py", _HOSTS),
     "daemon/clashes.py": ("daemon/test_clashes.py", _CLASHES),
     "daemon/sources.py": ("daemon/test_clashes.py", _SOURCES),
     "docker/flags.py": ("docker/test_flags.py", _FLAGS),

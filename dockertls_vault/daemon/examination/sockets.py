@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from dockertls_vault.certificate.names import parse_address
 from dockertls_vault.docker.diagnosis.checks import Check as Outside
 from dockertls_vault.docker.diagnosis.report import Result
-from dockertls_vault.docker.endpoint import DEFAULT_PORT, DEFAULT_SOCKET, PLAINTEXT_PORT
+from dockertls_vault.docker.endpoint import DEFAULT_PORT, DEFAULT_SOCKET, PLAINTEXT_PORT, is_tcp
 from dockertls_vault.host.listening import Listener
 
 from .checks import Check, combined
@@ -36,7 +36,7 @@ def configured(hosts: Sequence[str], streams: Sequence[str], *, tls: bool) -> tu
 
     ``streams`` are what it listens on, as in ListenStream=.
     """
-    addresses = [host for host in hosts if host.startswith("tcp://")]
+    addresses = [f"tcp://{host.removeprefix('tcp://')}" for host in hosts if is_tcp(host)]
     addresses += [f"tcp://{stream}" for stream in streams if not stream.startswith(("/", "@"))]
     port = DEFAULT_PORT if tls else PLAINTEXT_PORT
     return tuple(dict.fromkeys(each for text in addresses for each in _parse(text, port)))

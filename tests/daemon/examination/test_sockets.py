@@ -20,6 +20,7 @@ from dockertls_vault.docker.diagnosis.report import Report, Result, worst
         (["tcp://[::1]:1", "tcp://docker1:2"], [], True, ["[::1]:1", "docker1:2"]),
         (["tcp://localhost", "tcp://:7"], [], True, ["127.0.0.1:2376", "127.0.0.1:7"]),
         (["tcp://192.0.2.1"], [], False, ["192.0.2.1:2375"]),
+        (["192.0.2.1:1", ":2", "npipe://x"], [], True, ["192.0.2.1:1", "127.0.0.1:2"]),
         (["fd://"], ["[::]:2376", "0.0.0.0:1"], True, ["[::]:2376", "0.0.0.0:1"]),
         (["tcp://[::1"], ["vsock:2:3"], True, []),
         (["tcp://a:1", "tcp://a:1"], ["a:1"], True, ["a:1"]),
