@@ -170,7 +170,8 @@ def apply(
             )
         discard_staged((*host.paths, *made.now.edited, *(edit.path for edit in made.edits)))
         if change.served is None:
-            _apply(made.steps)
+            with _warning():
+                _apply(made.steps)
             return replace(preview(made), applied=True)
         with _putting_back(made):
             _apply(made.steps)
@@ -262,28 +263,39 @@ def _proven(
 
 
 @contextmanager
+def _warning() -> Iterator[None]:
+    """Say what to do if the block, which takes a set-up back, fails or is stopped."""
+    try:
+        yield
+    except (Exception, stop.Stopped):
+        logger.warning("the removal is not complete; run it again")
+        raise
+
+
+@contextmanager
 def _putting_back(made: Plan) -> Iterator[None]:
     """Put back what was there before if the block fails or is stopped; raises SetUpFailed."""
     try:
         yield
-    except stop.Stopped:
-        with stop.shielded():
-            _put_back(made)
-        raise
-    except DockerTLSError as error:
-        with stop.shielded():
-            try:
+    except (Exception, stop.Stopped) as error:
+        # What is unexpected is no reason to leave a host halfway, either.
+        failure = error if isinstance(error, DockerTLSError) else None
+        try:
+            with stop.shielded():
                 _put_back(made)
-            except DockerTLSError as another:
-                raise SetUpFailed(
-                    f"{error.message}, and what was there before is not back: {another.message}",
-                    problems=error.problems,
-                    hint="run `dockertls-vault daemon configure --remove`",
-                ) from error
+        except DockerTLSError as another:
+            message = failure.message if failure else "the set-up was interrupted"
+            raise SetUpFailed(
+                f"{message}, and what was there before is not back: {another.message}",
+                problems=failure.problems if failure else (),
+                hint="run `dockertls-vault daemon configure --remove`",
+            ) from error
+        if failure is None:
+            raise
         raise SetUpFailed(
-            f"{error.message}; what was there before is back",
-            problems=error.problems,
-            hint=error.hint,
+            f"{failure.message}; what was there before is back",
+            problems=failure.problems,
+            hint=failure.hint,
         ) from error
 
 

@@ -1,0 +1,108 @@
+"""A set-up that fails or is stopped halfway: what was there before is put back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dockertls_vault import configure, stop
+from dockertls_vault.configure import Change
+from dockertls_vault.daemon.found import Files, Service
+from dockertls_vault.daemon.inspection import Host, Now
+from dockertls_vault.daemon.plan import Plan
+from dockertls_vault.daemon.record import Records
+from dockertls_vault.daemon.steps import Step
+from dockertls_vault.docker.engine import Engine
+from dockertls_vault.errors import ConflictingState, SetUpFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOTHING = Files(None, None, None)
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Fails(Step):
+    """A step that raises."""
+
+    error: BaseException = field(compare=False)
+
+    @property
+    def summary(self) -> str:
+        """It is not shown."""
+        return "fail"
+
+    def apply(self) -> None:
+        """Fail."""
+        raise self.error
+
+
+@pytest.fixture(name="fail")
+def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return a function that applies a plan with a step that raises an error."""
+    place = tmp_path / "etc"
+    place.mkdir()
+
+    def run(error: BaseException, back: Exception | None = None, served: Any = True) -> list[str]:
+        done: list[str] = []
+
+        def put_back(_made: Plan) -> None:
+            done.append("put back")
+            if back is not None:
+                raise back
+
+        monkeypatch.setattr(configure, "_put_back", put_back)
+        engine = Engine(tmp_path / "docker.sock", SECOND)
+        host = Host(engine, place / "daemon.json", Records(tmp_path / "state"), place)
+        now = Now(Service(("dockerd",), "active"), NOTHING, None, edited={})
+        made = Plan(host, now, NOTHING, None, (Fails(error),))
+        change = Change(made, lambda: made, served or None)
+        try:
+            configure.apply(change, client=None, timeout=SECOND, now=lambda: datetime.now(UTC))
+        except BaseException as raised:
+            raised.add_note(repr(done))
+            raise
+        return done
+
+    return run
+
+
+@pytest.mark.parametrize("error", [stop.Stopped(), KeyError("unexpected")])
+def test_whatever_ends_it_is_put_back(fail: Callable[..., list[str]], error: BaseException) -> None:
+    """Also a request to stop, and a fault of our own; both go on to the caller."""
+    with pytest.raises(type(error)) as raised:
+        fail(error)
+    assert raised.value.__notes__ == ["['put back']"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (stop.Stopped(), "the set-up was interrupted, and what was there before is not back: no"),
+        (ConflictingState("yes"), "yes, and what was there before is not back: no"),
+    ],
+)
+def test_what_is_not_back_is_said(
+    fail: Callable[..., list[str]], error: BaseException, message: str
+) -> None:
+    """With what to run."""
+    with pytest.raises(SetUpFailed) as raised:
+        fail(error, ConflictingState("no"))
+    assert raised.value.message == message
+    assert "--remove" in raised.value.hint
+
+
+@pytest.mark.parametrize("error", [stop.Stopped(), ConflictingState("no")])
+def test_removal_that_is_stopped_is_to_be_run_again(
+    fail: Callable[..., list[str]], error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is put back; the next run goes on."""
+    with pytest.raises(type(error)) as raised:
+        fail(error, served=False)
+    assert raised.value.__notes__ == ["[]"]
+    assert "the removal is not complete; run it again" in caplog.messages
