@@ -97,7 +97,7 @@ def run(
 ) -> Diagnosis:
     """Diagnose the daemon with this PID; every finding has words."""
     variables = {"PATH": SEARCH_PATH, **(environ or {})}
-    without_vault = partial(vault_checks.left_out, "no Vault is set")
+    without_vault = partial(vault_checks.skipped, "no Vault is set")
     found = diagnose(Target(pid, variables, LONG), supervision, ask_vault or without_vault, now())
     assert [result.check for result in found.checks] == [each.identifier for each in Check]
     for result in found.checks:

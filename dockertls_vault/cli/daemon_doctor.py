@@ -73,14 +73,14 @@ def _ask_vault(preferences: Preferences, limit: timedelta) -> Sequence[CheckResu
     try:
         settings = find_settings({})
         if "addresses" not in settings.origins:
-            return vault_checks.left_out("VAULT_ADDR is not set; if `sudo` drops it, use `sudo -E`")
+            return vault_checks.skipped("VAULT_ADDR is not set; if `sudo` drops it, use `sudo -E`")
         with (
             open_session(settings, preferences, needs_token=False) as session,
             session.at_most(limit.total_seconds()),
         ):
             return vault_checks.ask(session, lambda: datetime.now(UTC))
     except DockerTLSError as error:
-        return vault_checks.left_out(error.message)
+        return vault_checks.skipped(error.message)
 
 
 def _fields(found: Diagnosis) -> render.Fields:

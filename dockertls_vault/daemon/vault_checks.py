@@ -33,8 +33,8 @@ _ANYWAY = {
 }
 
 
-def left_out(reason: str) -> list[CheckResult]:
-    """Return the results of both checks if Vault is not asked."""
+def skipped(reason: str) -> list[CheckResult]:
+    """Return the results of both checks if they cannot be run, with the reason."""
     return [check.skipped(reason) for check in (Check.CLOCK, Check.ROLES)]
 
 
