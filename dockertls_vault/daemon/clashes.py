@@ -38,6 +38,7 @@ _ADDRESSES = {
 }
 
 _TWICE = "dockerd refuses to start if daemon.json has it, too"
+_HOSTS_TWICE = "dockerd refuses to start with both this and -H"
 _LISTENS = "dockerd would close this port when it restarts, and systemd cannot hold it"
 _IGNORES = "without fd:// among its hosts, dockerd ignores the sockets of systemd"
 _OTHER = "the set-up would replace it"
@@ -113,6 +114,15 @@ class Existing:
         return tuple(map(str, found)) if isinstance(found, list) else ()
 
     @property
+    def has_hosts_twice(self) -> bool:
+        """Whether dockerd does not start: it has hosts both as flags and in daemon.json.
+
+        Those of an earlier set-up do not count: if it was killed, the flags are still to be edited.
+        """
+        given = any(flag.name == _HOST for _, flag, _ in self.flags)
+        return given and HOSTS in self.document.values and HOSTS not in self.ours
+
+    @property
     def has_tls(self) -> bool:
         """Whether TCP ports are served with TLS."""
         on = any(flag.name in _TLS[:2] and flag.is_on for _, flag, _ in self.flags)
@@ -132,6 +142,7 @@ def remaining(argv: Sequence[str]) -> tuple[str, ...]:
 def take_over(existing: Existing) -> TakenOver:
     """Return the edits that take over all that clashes; raises ConflictingState if none can."""
     _refuse_scattered(existing)
+    _refuse_hosts_twice(existing)
     removed: dict[Source, list[int]] = {}
     for source, flag, words in existing.flags:
         if _is_taken(flag):
@@ -156,6 +167,8 @@ def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
             yield Clash(str(source), " ".join(flag.words), _TWICE)
         elif flag.name == _HOST and is_tcp(flag.value or ""):
             yield Clash(str(source), " ".join(flag.words), _LISTENS)
+    if existing.has_hosts_twice:
+        yield Clash(f"{existing.path}, line {line(HOSTS)}", HOSTS, _HOSTS_TWICE)
     for host in filter(is_tcp, existing.listed):
         yield Clash(f"{existing.path}, line {line(HOSTS)}", f"{HOSTS}: {host}", _LISTENS)
     if not any(host.startswith(_FD) for host in existing.hosts):
@@ -253,6 +266,14 @@ def _refuse_scattered(existing: Existing) -> None:
             "settings of TLS in several places cannot be taken over",
             problems=tuple(map(str, holders)),
             hint="have all of them in one place, then try again",
+        )
+
+
+def _refuse_hosts_twice(existing: Existing) -> None:
+    if existing.has_hosts_twice:
+        raise ConflictingState(
+            f"{existing.path}: {HOSTS} cannot be taken over: {_HOSTS_TWICE}",
+            hint=f"remove {HOSTS} from this file, then try again; --listen chooses addresses",
         )
 
 

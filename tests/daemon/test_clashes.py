@@ -222,6 +222,24 @@ def test_host_name_is_refused_with_what_to_write_instead(case: Existing) -> None
     assert caught.value.hint == "write the IP address in place of the name, then try again"
 
 
+@pytest.mark.parametrize("hosts", ['["fd://"]', '["fd://", "tcp://0.0.0.0:2376"]', "[]"])
+def test_hosts_beside_a_flag_are_listed_and_not_taken_over(hosts: str) -> None:
+    """With both, dockerd does not start (moby#25471), so nobody knows which of them is wanted."""
+    case = existing(config=f'{{"hosts": {hosts}}}')
+    assert f"{JSON}, line 1: hosts" in listed(case)
+    with pytest.raises(ConflictingState, match="hosts cannot be taken over") as caught:
+        take_over(case)
+    assert caught.value.hint.startswith("remove hosts from this file")
+
+
+def test_hosts_of_a_take_over_that_was_killed_are_completed() -> None:
+    """They are in daemon.json before the flags are edited."""
+    case = existing(
+        "/usr/bin/dockerd -H tcp://:2376", config='{"hosts": ["fd://"]}', ours={"hosts": ["fd://"]}
+    )
+    assert take_over(case).hosts == ("fd://",)
+
+
 def test_unit_of_a_package_is_not_edited() -> None:
     """Its next version would overwrite it."""
     unit = f"[Service]\nExecStart={DEBIAN} --tls\n"

@@ -90,6 +90,7 @@ _CLASHES: Rows = (
         "if not any(host.startswith(_FD) for host in existing.hosts):",
         "if False:",
     ),
+    ("hosts in two places are refused", "    _refuse_hosts_twice(existing)\n", ""),
     ("another certificate in daemon.json clashes", " and value != wanted[key]", " and False"),
     (
         "TLS goes last",
