@@ -170,7 +170,7 @@ def _examine(subject: _Subject, target: Target, now: datetime) -> tuple[Dockerd,
 def _sockets(subject: _Subject) -> tuple[tuple[Listener, ...] | None, tuple[Listener, ...]]:
     """Return the TCP sockets of the process, None if only root sees them, and those expected."""
     in_force = subject.started.settings
-    expected = sockets.configured(in_force.hosts, subject.streams, tls=in_force.tls)
+    expected = sockets.expected_tcp(in_force.hosts, subject.streams, tls=in_force.tls)
     try:
         return listening.of_process(subject.process.pid), expected
     except OSError:
@@ -275,7 +275,7 @@ def _judge_keys(subject: _Subject) -> CheckResult:
 def _judge_responses(subject: _Subject, target: Target) -> list[CheckResult]:
     """Judge live-restore and the API by what the daemon reports at its unix socket, if it may."""
     in_force = subject.started.settings
-    found = sockets.unix(in_force.hosts, subject.streams)
+    found = sockets.expected_unix(in_force.hosts, subject.streams)
     info, version = _ask_engine(found, target.timeout)
     assumed = None if subject.started.unknown else in_force.live_restore
     installed = cli_versions.find(target.environ.get("PATH", ""), target.timeout)

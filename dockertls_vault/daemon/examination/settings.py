@@ -145,7 +145,7 @@ def judge_clash(flags: Flags, values: Mapping[str, Any], file: PurePath) -> Chec
             Result.ERROR,
             f"both as a flag and in {file}: {names}",
             "dockerd refuses to start with a setting in both places, even if the values agree",
-            "keep it in one of them: with -H fd:// in docker.service, remove hosts from the file",
+            f"keep it in one of them: with -H fd:// in docker.service, remove hosts from {file}",
         )
     return Check.CLASH.found(Result.OK, "no setting is both a flag and in daemon.json")
 

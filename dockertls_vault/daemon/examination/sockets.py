@@ -31,7 +31,9 @@ _HOST = "127.0.0.1"  # of tcp:// without one (moby, opts/hosts.go)
 _UNIX = "unix://"
 
 
-def configured(hosts: Sequence[str], streams: Sequence[str], *, tls: bool) -> tuple[Listener, ...]:
+def expected_tcp(
+    hosts: Sequence[str], streams: Sequence[str], *, tls: bool
+) -> tuple[Listener, ...]:
     """Return the expected TCP sockets: those of -H and ``hosts``, and those of systemd.
 
     ``streams`` are what it listens on, as in ListenStream=.
@@ -42,7 +44,7 @@ def configured(hosts: Sequence[str], streams: Sequence[str], *, tls: bool) -> tu
     return tuple(dict.fromkeys(each for text in addresses for each in _parse(text, port)))
 
 
-def unix(hosts: Sequence[str], streams: Sequence[str]) -> tuple[Path, ...]:
+def expected_unix(hosts: Sequence[str], streams: Sequence[str]) -> tuple[Path, ...]:
     """Return the expected Unix sockets of the API, for the same arguments."""
     named = [host.removeprefix(_UNIX) for host in hosts or [_UNIX] if host.startswith(_UNIX)]
     handed = [stream for stream in streams if stream.startswith("/")]

@@ -84,7 +84,7 @@ def test_any_values_give_settings_that_the_system_can_use(values: dict[str, Any]
     for text in (found.tlscacert, found.tlscert, found.tlskey, *found.hosts):
         assert text is None or b"\0" not in os.fsencode(text)
     assert settings.judge_clash(flags.Flags(), values, PurePath("/d.json")).result == "ok"
-    sockets.configured(found.hosts, found.hosts, tls=found.tls)
+    sockets.expected_tcp(found.hosts, found.hosts, tls=found.tls)
 
 
 def test_relative_paths_are_those_of_the_service() -> None:

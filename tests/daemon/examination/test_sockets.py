@@ -31,7 +31,7 @@ def test_expected_sockets_are_those_of_the_settings_and_of_systemd(
     hosts: list[str], streams: list[str], tls: bool, expected: list[str]
 ) -> None:
     """A malformed one is not expected: dockerd does not start with it."""
-    assert [str(each) for each in sockets.configured(hosts, streams, tls=tls)] == expected
+    assert [str(each) for each in sockets.expected_tcp(hosts, streams, tls=tls)] == expected
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_unix_sockets_are_those_of_the_settings_and_of_systemd(
     hosts: list[str], streams: list[str], expected: list[str]
 ) -> None:
     """Without any host, and for ``unix://``, dockerd has its default one."""
-    assert list(map(str, sockets.unix(hosts, streams))) == expected
+    assert list(map(str, sockets.expected_unix(hosts, streams))) == expected
 
 
 def report(**results: str) -> Report:
