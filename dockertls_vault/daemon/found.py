@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Where docker.socket listens, unless -H says otherwise.
 _SOCKET = Path("/run/docker.sock")
 _UNIX = "unix://"
+_REPLACE = "make it a file that root can read, then try again"
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,12 @@ def service(*, required: bool = True) -> Service:
         units.SERVICE, "Service", "ExecStart", "Environment", "EnvironmentFiles"
     )
     if len(commands) != 1:
-        raise ConfigurationError(f"{units.SERVICE} has no single ExecStart=")
-    environment = dict(line.split("=", 1) for line in variables)
-    for path, _is_optional in sources:
-        environment |= _variables(Path(path))
+        raise ConfigurationError(
+            f"{units.SERVICE} has no single ExecStart=",
+            hint=f"give it exactly one: systemctl edit {units.SERVICE}",
+        )
+    parsed = (environment_file.parse(_read(Path(path)) or b"") for path, _ in sources)
+    environment = environment_file.environment(variables, parsed)
     return Service(command_line.expand(commands[0][1], environment), state)
 
 
@@ -160,11 +163,8 @@ def _read(path: Path) -> bytes | None:
             ) from None
         return None
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror}", hint=_REPLACE
+        ) from None
     except ValueError as error:
-        raise ConfigurationError(f"{path} cannot be used: {error}") from None
-
-
-def _variables(path: Path) -> Mapping[str, str]:
-    """Return the variables in an environment file, none if it does not exist."""
-    return environment_file.parse(_read(path) or b"").values
+        raise ConfigurationError(f"{path} cannot be used: {error}", hint=_REPLACE) from None

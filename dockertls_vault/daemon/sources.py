@@ -123,10 +123,8 @@ def found(
     ``variables`` are those that units set, ``unit_files`` and ``environment_files`` the contents of
     the files, each in the order in which the later one counts.
     """
-    environment = dict(line.split("=", 1) for line in variables)
     parsed = {path: environment_file.parse(each) for path, each in environment_files.items()}
-    for each in parsed.values():
-        environment |= each.values
+    environment = environment_file.environment(variables, parsed.values())
     yield _exec_start(command, unit_files, environment)
     for word in dict.fromkeys(command):
         name = command_line.variable(word)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _LEADING = re.compile(r"[ \t\r\n]*")
 _BLANKS = re.compile(r"[ \t]*")
@@ -72,6 +72,14 @@ def parse(data: bytes) -> EnvironmentFile:
     """Read a file; systemd ignores what is no assignment, and so does this."""
     text = data.decode("utf-8", "surrogateescape")
     return EnvironmentFile(text, tuple(_assignments(text)))
+
+
+def environment(assigned: Iterable[str], files: Iterable[EnvironmentFile]) -> dict[str, str]:
+    """Return the environment of a service: ``NAME=VALUE`` of its unit, replaced by its files."""
+    found = dict(each.split("=", 1) for each in assigned)
+    for file in files:
+        found |= file.values
+    return found
 
 
 def _assignments(text: str) -> Iterator[Assignment]:

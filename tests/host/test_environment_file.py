@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockertls_vault.host.environment_file import parse
+from dockertls_vault.host.environment_file import environment, parse
 
 from .environment_files import FILES
 
@@ -65,3 +65,9 @@ def test_any_bytes_are_read(data: bytes) -> None:
     """A file in another encoding, too."""
     found = parse(data)
     assert found.text.encode("utf-8", "surrogateescape") == data
+
+
+def test_files_replace_what_the_unit_sets() -> None:
+    """The later one counts: systemd.exec(5), EnvironmentFile=."""
+    files = [parse(b"A=file\nB=one"), parse(b"B=two")]
+    assert environment(["A=unit", "C=x=y"], files) == {"A": "file", "B": "two", "C": "x=y"}
