@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ _EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with
 # Of both families, as in Go and in systemd: BindIPv6Only=both.
 _EVERY = "::"
 _LOOPBACK = {_EVERY: "127.0.0.1", _EVERY_IPV4: "127.0.0.1"}
+_BROADCAST = IPv4Address("255.255.255.255")
 _PORT = re.compile("[0-9]+")
 
 
@@ -74,6 +76,11 @@ def parse_listen(text: str) -> Listen:
         raise InvalidInput(
             f"neither an IP address nor a port: {text!r}",
             hint="write it as 2376, 10.0.0.7:2376 or [2001:db8::7]:2376",
+        )
+    address = ip_address(found.host)
+    if address.is_multicast or address == _BROADCAST:
+        raise InvalidInput(
+            f"not an address of a host: {text!r}", hint="choose one that `ip address` shows"
         )
     return Listen(found.host, found.port)
 

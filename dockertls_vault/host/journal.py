@@ -17,6 +17,8 @@ _LIMIT = 60.0  # seconds
 # SD_MESSAGE_UNIT_STARTED and SD_MESSAGE_JOURNAL_DROPPED of sd-messages(3).
 _STARTED = "39f53479d3a045ac8e11786248231fbf"
 _DROPPED = "a596d6fe7bfa4994828e72309e95d61e"
+# dockerd sends what containers print in its own name (--log-driver journald), with this field.
+_OF_CONTAINER = "CONTAINER_ID"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def read(invocation: str) -> Log | None:
     # fmt: off
     command = [
         "journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={LARGEST}",
-        "--output-fields=MESSAGE,MESSAGE_ID,N_DROPPED",
+        f"--output-fields=MESSAGE,MESSAGE_ID,N_DROPPED,{_OF_CONTAINER}",
         f"_SYSTEMD_INVOCATION_ID={invocation}",
         "+", f"INVOCATION_ID={invocation}", "_PID=1",
         "+", f"OBJECT_SYSTEMD_INVOCATION_ID={invocation}", "_UID=0",
@@ -75,6 +77,8 @@ def _entry(line: bytes) -> tuple[datetime, str, object, int] | None:
     try:
         kept: Any = json.loads(line)
         at = datetime.fromtimestamp(int(kept["__REALTIME_TIMESTAMP"]) / 1e6, UTC)
+        if _OF_CONTAINER in kept:
+            return at, "", None, 0
         # A message that is not UTF-8 is a list of bytes, a large one is null.
         message = kept.get("MESSAGE")
         text = message if isinstance(message, str) else ""

@@ -32,10 +32,14 @@ def test_listen(text: str, shown: str, stream: str, reached: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "docker1:2376", "0", "65536", "10.0.0.7:", "fe80::1%eth0", "unix:///run/x"]
+    "text",
+    [
+        *("", "x", "docker1:2376", "0", "65536", "10.0.0.7:", "fe80::1%eth0", "unix:///run/x"),
+        *("224.0.0.1", "255.255.255.255:2376", "ff02::1"),
+    ],
 )
 def test_invalid_listen(text: str) -> None:
-    """A name could resolve to another host."""
+    """A name could resolve to another host; and a group of hosts has no port to connect to."""
     with pytest.raises(InvalidInput):
         parse_listen(text)
 

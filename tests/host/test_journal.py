@@ -50,6 +50,15 @@ def test_lines_that_journald_suppressed_are_counted() -> None:
     assert (log.suppressed, len(log.messages)) == (1050, 1)
 
 
+def test_container_does_not_speak_for_the_service() -> None:
+    """With the log driver journald, its lines have the invocation of docker.service, too."""
+    forged = [entry(1, CONTAINER_ID="a", **each) for each in (STARTED, DROPPED)]
+    log = journal.parse([entry(0, **STARTED), *forged, entry(2, MESSAGE="a", CONTAINER_ID="a")])
+    assert log is not None
+    assert (log.since, log.suppressed) == (START, 0)
+    assert [message for _, message in log.messages if message] == [STARTED["MESSAGE"]]
+
+
 def test_what_is_no_message_is_skipped() -> None:
     """A message that is not UTF-8 is a list of bytes."""
     broken = [b"", b"{", b"[]", b"{}", b'{"__REALTIME_TIMESTAMP": "x"}', b"\xff"]
