@@ -222,6 +222,9 @@ def _judge_pending(subject: _Subject) -> CheckResult:
 def _judge_client_ca(subject: _Subject, files: TLSFiles, *, on_tcp: bool | None) -> CheckResult:
     if subject.started.unknown:
         return Check.CLIENT_CA.skipped(subject.started.unknown)
+    if subject.started.problem is not None and not subject.started.settings.tls:
+        # TLS may be in the file that cannot be read; the handshakes tell what is served.
+        return Check.CLIENT_CA.skipped("the configuration cannot be read")
     public = authorities.public_authorities()
     return settings.judge_client_ca(
         subject.started.settings, files.subjects_of_cas, public, on_tcp=on_tcp

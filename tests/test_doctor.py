@@ -323,6 +323,17 @@ def test_settings_that_let_strangers_in_are_found(
     assert found.result is Result.CRITICAL
 
 
+def test_tls_in_a_file_that_was_broken_later_is_not_missed(faulty: Path) -> None:
+    """The daemon rejects strangers, so no alarm says that it serves everybody."""
+    files = {f"tls{name}": str(faulty / "tls" / f"{name}.pem") for name in ("cert", "key")}
+    files["tlscacert"] = str(faulty / "tls" / "ca.pem")
+    with dockerd(faulty, config={"tlsverify": True, "live-restore": True, **files}):
+        (faulty / "daemon.json").write_text("{")
+        found = run(pid_in(faulty))
+    assert results(found)["client-ca"] == "skipped"
+    assert found.result is Result.ERROR
+
+
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 def test_public_cas_in_tlscacert_are_found(faulty: Path) -> None:
     """In the file and in the handshake."""
