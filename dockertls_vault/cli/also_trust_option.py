@@ -78,6 +78,7 @@ def _end_of(day: str) -> datetime:
 def _read(files: Sequence[str], until: datetime, now: datetime) -> tuple[AlsoTrusted, ...]:
     """Read the CAs from all files; raises InvalidInput, naming the file."""
     from dockertls_vault.certificate import also_trusted
+    from dockertls_vault.certificate.certificate import certificates_pem
     from dockertls_vault.files import bounded
     from dockertls_vault.settings import parsers
 
@@ -96,6 +97,11 @@ def _read(files: Sequence[str], until: datetime, now: datetime) -> tuple[AlsoTru
                 hint="name a readable file with the CA's certificate",
             ) from None
         found |= dict.fromkeys(read)
+    if len(certificates_pem([each.ca for each in found])) > also_trusted.LARGEST:
+        raise InvalidInput(
+            f"{_FILE}: the files together have more than {also_trusted.LARGEST >> 10} KiB",
+            hint="name files with the old CA only",
+        )
     return tuple(found)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault.certificate import also_trusted
 from dockertls_vault.certificate.also_trusted import AlsoTrusted, ending
 from dockertls_vault.cli.also_trust_option import choose, parse_until
 from dockertls_vault.errors import InvalidInput
@@ -61,6 +62,16 @@ def test_files_are_read_with_one_end_date(files: tuple[str, str]) -> None:
     """A CA that two files contain counts once."""
     found = choose([*files, files[0]], "30d", (), NOW)
     assert found == (KEPT, AlsoTrusted(OTHER.certificate, MONTH))
+
+
+def test_files_are_limited_together(
+    files: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request with more than 1 MiB could be written, and not be read again."""
+    monkeypatch.setattr(also_trusted, "LARGEST", max(len(OLD.pem), len(OTHER.pem)))
+    with pytest.raises(InvalidInput, match="--also-trust: the files together have more than"):
+        choose(files, "30d", (), NOW)
+    assert choose(files[:1], "30d", (), NOW) == (KEPT,)
 
 
 def test_what_is_not_given_is_as_before(files: tuple[str, str]) -> None:
