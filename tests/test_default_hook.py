@@ -148,10 +148,11 @@ def test_restart_waits_for_its_window(host: Host) -> None:
 
 def test_host_without_a_set_up_has_no_default(host: Host) -> None:
     """`issue`, `renew` and `rollback` then say that a restart is needed."""
-    assert "run `sudo dockertls-vault daemon configure`" in host.issue()
+    configure = f"run `sudo dockertls-vault daemon configure --dir {host.out}`"
+    assert configure in host.issue()
     assert (host.requested(), host.is_pending()) == (None, False)
     assert "restart its daemon" in host.run("renew", "--force", str(host.out))
-    assert "run `sudo dockertls-vault daemon configure`" in host.run("rollback", str(host.out))
+    assert configure in host.run("rollback", str(host.out))
     assert host.restarts == 0
 
 

@@ -13,6 +13,7 @@ from dockertls_vault.duration import format_time
 from dockertls_vault.errors import DockerTLSError, HookFailed, Locked
 
 from . import restart, speech
+from .directories import SERVER_DIRECTORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,8 @@ def restart_note(place: Placement, running: Running) -> str | None:
     found = by_worker(place, condition.read)
     if found.record.request.purpose is Purpose.CLIENT or settle.commands(found, running):
         return None
-    return restart.note(found.record)
+    is_default = place.directory == SERVER_DIRECTORY
+    return restart.note(found.record, None if is_default else place.directory)
 
 
 def report(settled: Settled, note: str | None) -> None:
