@@ -6,10 +6,9 @@ skipped. The daemon is asked for nothing but ``/version``.
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 
-from .certificate.certificate import describe, load_certificates
+from .certificate.certificate import describe
 from .credential import reader
 from .docker.diagnosis import answers, client_credential, server_certificate, trust
 from .docker.diagnosis.attempts import attempt, doubt_another_server, warn_of_impostor
@@ -21,7 +20,7 @@ from .docker.diagnosis.successor import find_successor, restart_instead
 from .docker.endpoint import Endpoint
 from .docker.handshake import authorities, probe
 from .docker.handshake.outcome import Answered
-from .errors import DockerUnavailable, VerificationError
+from .errors import DockerUnavailable
 from .host import identity
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def check(
         return _report(endpoint, results, "no TLS handshake was possible", address=peer.ip)
     decisive = attempts.decisive
     greeting = decisive.greeting
-    certificate = _load(greeting.certificate)
+    certificate = server_certificate.load(greeting.certificate)
     cause = explain_refusal(greeting.authorities, ours.chain, ours.roots, certificate)
     results += [
         doubt_another_server(answers.judge_no_certificate(stranger), stranger, decisive),
@@ -141,16 +140,6 @@ def _judge_certificate(
         name = restart_instead(name, server_certificate.judge_name(endpoint, successor))
         usage = restart_instead(usage, server_certificate.judge_usage(successor))
     return [name, server_certificate.judge_validity(certificate, now, successor), usage]
-
-
-def _load(der: bytes | None) -> Certificate | None:
-    """Read the certificate that the server presented; None if it cannot be read."""
-    if der is None:
-        return None
-    try:
-        return load_certificates(ssl.DER_cert_to_PEM_cert(der))[0]
-    except VerificationError:
-        return None
 
 
 def _report(

@@ -5,32 +5,28 @@ Nothing is changed. What only root may read is left out for other users, with th
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .certificate.certificate import load_certificates
 from .check import check
 from .daemon import configuration, exposure, running, tls_files
 from .daemon.examination import certificates, clients, keys, settings, sockets
 from .daemon.examination.checks import Check, combined, overall
 from .docker import cli_versions
+from .docker.diagnosis import server_certificate
 from .docker.diagnosis.report import Result
-from .docker.diagnosis.server_certificate import judge_usage
 from .docker.endpoint import Endpoint
 from .docker.engine import Engine
 from .docker.handshake import authorities, probe
 from .docker.handshake.outcome import Greeting
-from .errors import DockerUnavailable, VerificationError
+from .errors import DockerUnavailable
 from .files.writers import Trust
 from .host import listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
-
-    from cryptography.x509 import Certificate
 
     from .daemon.configuration import Configuration
     from .daemon.supervision import Supervision
@@ -239,10 +235,10 @@ def _judge_certificates(
     if isinstance(files.leaf, str):
         usage.append(("tlscert", Check.USAGE.skipped(files.leaf)))
     elif files.leaf is not None:
-        usage.append(("tlscert", judge_usage(files.leaf)))
+        usage.append(("tlscert", server_certificate.judge_usage(files.leaf)))
     on_disk = files.leaf or "tlscert is not set"
     for name, (report, greeting) in reports.items():
-        served = _load(greeting.certificate)
+        served = server_certificate.load(greeting.certificate)
         judged = certificates.judge_stale(greeting, served, on_disk, files.subjects_of_cas)
         stale.append((name, judged))
         usage.append((name, sockets.usage_on_the_wire(report)))
@@ -251,16 +247,6 @@ def _judge_certificates(
         combined(Check.USAGE, usage),
         certificates.judge_cas(files.cas, files.intermediates, now),
     ]
-
-
-def _load(der: bytes | None) -> Certificate | None:
-    """Read a certificate from a handshake; None if there is none, or it cannot be read."""
-    if der is None:
-        return None
-    try:
-        return load_certificates(ssl.DER_cert_to_PEM_cert(der))[0]
-    except VerificationError:
-        return None
 
 
 def _judge_keys(subject: _Subject) -> CheckResult:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from dockertls_vault.certificate.certificate import describe, fingerprint, is_signed_by, serial_text
+from dockertls_vault.certificate.certificate import (
+    describe,
+    fingerprint,
+    is_signed_by,
+    load_certificates,
+    serial_text,
+)
 from dockertls_vault.certificate.names import parse_address
 from dockertls_vault.certificate.verify import extended_key_usages
 from dockertls_vault.docker.handshake.outcome import one_line
 from dockertls_vault.duration import format_duration, format_time
+from dockertls_vault.errors import VerificationError
 
 from .causes import Cause, explain_distrust
 from .checks import Check
@@ -46,6 +54,16 @@ _RENEW = (
 _TIME_CODES = {9, 10}
 # OpenSSL's X509_V_ERR_INVALID_PURPOSE.
 _PURPOSE_CODE = 26
+
+
+def load(der: bytes | None) -> Certificate | None:
+    """Read the certificate of a handshake; None if there is none, or it cannot be read."""
+    if der is None:
+        return None
+    try:
+        return load_certificates(ssl.DER_cert_to_PEM_cert(der))[0]
+    except VerificationError:
+        return None
 
 
 def judge_name(endpoint: Endpoint, certificate: Certificate) -> CheckResult:
