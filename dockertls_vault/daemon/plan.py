@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
-from dockertls_vault.errors import ConflictingState, UnmanagedFiles
+from dockertls_vault.errors import ConfigurationError, ConflictingState, UnmanagedFiles
 
 from . import clashes, units
 from .clashes import HOSTS, Existing, TakenOver
@@ -161,10 +162,20 @@ def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
     original = before.files.daemon_json
     if before.record is not None:
         original = taken_back(original, before.record)
+    if now.record is not None:
+        # What others have edited meanwhile stays, unless they broke it.
+        with suppress(ConfigurationError):
+            back = taken_back(now.files.daemon_json, now.record)
+            if _values(back) != _values(original):
+                original = back
     target = Files(original, None, None)
     made_by_us = now.record.directories if now.record else ()
     steps = tuple(closing(host, now, target, edits, restart=restart))
     return steps, Forget(host.records, made_by_us)
+
+
+def _values(content: bytes | None) -> Mapping[str, Any]:
+    return daemon_json.parse(content or b"").values
 
 
 def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: bool) -> TakenOver:

@@ -22,6 +22,8 @@ from .test_record import set_up
 from .test_served import place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dockertls_vault.daemon.served import Served
 
 JSON = Path("/etc/docker/daemon.json")
@@ -81,3 +83,26 @@ def test_record_comes_before_what_it_describes(credential: Served) -> None:
     written = [step.path for step in steps if isinstance(step, Write)]
     assert written == [JSON, HOST.socket, HOST.drop_in]
     assert kinds(steps)[-1] is Restart
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        (lambda ours: ours.replace(b"false", b"true"), b'{"debug": true}'),
+        (lambda _: b"broken", b'{"debug": false}'),
+    ],
+)
+def test_edit_of_others_stays_if_a_set_up_fails(
+    others: Callable[[bytes], bytes], expected: bytes
+) -> None:
+    """Unless dockerd would not start with it."""
+    original = b'{"debug": false}'
+    record, ours = set_up(original)
+    before = replace(NOW, files=Files(original, None, None), record=None)
+    target = replace(NOW.files, daemon_json=ours)
+    made = plan.Plan(HOST, before, target, record, ())
+    edited = others(ours)
+    now = replace(NOW, files=replace(target, daemon_json=edited), record=record)
+    steps, _ = plan.undo(HOST, made, now)
+    written = [step.after for step in steps if isinstance(step, Write) and step.path == JSON]
+    assert written[-1] == expected
