@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -172,8 +173,10 @@ def rotate(daemon: Daemon) -> None:
 
 
 def add_hosts(daemon: Daemon) -> None:
-    """Set hosts, which the flags have too."""
+    """Set hosts, which the flags have too, long after dockerd started."""
     daemon.config.write_text('{"live-restore": true, "hosts": ["tcp://[::]:2376"]}')
+    later = time.time() + 60
+    os.utime(daemon.config, (later, later))
 
 
 def break_the_configuration(daemon: Daemon) -> None:

@@ -22,6 +22,9 @@ HARMLESS = {
     ("Answered", "body"),  # of a daemon, at /version
     ("Bar", "text"),  # what a cell of a table shows
     ("WriteUnit", "text"),  # of a unit file, which everyone can read
+    ("Diff", "text"),  # what is printed
+    ("Printed", "text"),  # likewise
+    ("Member", "key"),  # the name of a setting
     ("Login", "consumed_wrapping_token"),  # where it came from
     ("Settings", "jwt_audience"),  # public
     ("Settings", "jwt_variable"),  # the name of an environment variable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,8 @@ class Source:
     path: Path
     line: int
     setting: str
-    content: bytes
-    text: str
+    content: bytes = field(repr=False)
+    text: str = field(repr=False)
     words: tuple[Word, ...]
     values: tuple[str | None, ...]
     fixed: str = ""

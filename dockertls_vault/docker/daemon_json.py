@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json.decoder import JSONDecodeError, JSONDecoder
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,7 +32,7 @@ class Member:
     """A key and its value; ``start`` and so on are offsets into the text."""
 
     key: str
-    value: Any
+    value: Any = field(repr=False)
     start: int
     key_end: int
     value_start: int
@@ -43,7 +43,7 @@ class Member:
 class Document:
     """The text of a configuration file, and the members of its object."""
 
-    text: str
+    text: str = field(repr=False)
     members: tuple[Member, ...]
 
     @property

@@ -7,7 +7,7 @@ signs are ordinary characters, and behind a closing quote it skips blanks and re
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Assignment:
     """A variable and its value, which is at ``value_start:end`` in the text, quotes included."""
 
     name: str
-    value: str
+    value: str = field(repr=False)
     start: int
     value_start: int
     end: int
@@ -43,7 +43,7 @@ class Assignment:
 class EnvironmentFile:
     """The text of a file, and its assignments; of a variable, the last one counts."""
 
-    text: str
+    text: str = field(repr=False)
     assignments: tuple[Assignment, ...]
 
     @property
