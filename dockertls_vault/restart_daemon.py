@@ -15,6 +15,7 @@ from .daemon import found, served
 from .daemon.desired import LIVE_RESTORE
 from .daemon.record import Records
 from .daemon.units import SERVICE
+from .docker import daemon_json
 from .docker.engine import Engine
 from .errors import (
     CheckFailed,
@@ -60,9 +61,9 @@ def restart(state: Path, clients: Path, clock: Callable[[], datetime]) -> Restar
 
     ``state`` is the directory of the set-up, ``clients`` one that may have a client credential to
     connect with. Raises ConfigurationError if this host was not set up; before anything is
-    touched, VerificationError or ConflictingState for files with which dockerd would not start,
-    and ConflictingState for a set-up that is not complete; DockerUnavailable if it does not start;
-    CheckFailed if it fails its check; and Locked while the set-up is changed.
+    touched, VerificationError, ConflictingState or ConfigurationError for files with which dockerd
+    would not start, and ConflictingState for a set-up that is not complete; DockerUnavailable if it
+    does not start; CheckFailed if it fails its check; and Locked while the set-up is changed.
     """
     records = Records(state)
     _read(records)  # first, since the lock creates its directory
@@ -84,6 +85,7 @@ def _restart(record: Record, clients: Path, clock: Callable[[], datetime]) -> Re
     credential = served.load(record.certificates, clock())
     if not _is_running():
         return Restarted(restarted=False)
+    _refuse_unreadable(record.daemon_json)
     if not record.proven and record.added.get(LIVE_RESTORE) is True:
         _refuse_to_stop_containers()
     logger.info("restarting %s", SERVICE)
@@ -102,6 +104,15 @@ def _restart(record: Record, clients: Path, clock: Callable[[], datetime]) -> Re
             hint="find the cause with `dockertls-vault daemon doctor`",
         )
     return Restarted(restarted=True, proofs=proofs)
+
+
+def _refuse_unreadable(file: Path) -> None:
+    """Raise ConfigurationError if dockerd cannot read its configuration, and would not come back.
+
+    The old certificate stays in use.
+    """
+    content = found.contents([file])[file]
+    daemon_json.parse(content or b"", str(file))
 
 
 def _refuse_to_stop_containers() -> None:

@@ -12,7 +12,7 @@ from dockertls_vault.daemon.found import Service
 from dockertls_vault.errors import ConflictingState
 
 from .daemon.test_served import place
-from .harness.host import Host, packages, running_host
+from .harness.host import Host, running_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 CONFIGURE = "dockertls-vault daemon configure"
+TLS = "/srv/tls"
 ORIGINAL = '{\n    "debug": false\n}\n'
 START = """\
 nohup setsid dockerd >/srv/dockerd.log 2>&1 &
@@ -35,31 +36,30 @@ timeout 60 sh -c 'while [ -e /run/docker.pid ]; do sleep 0.1; done'
 
 
 @pytest.fixture(scope="module")
-def host(
-    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
     """Return a host with a server credential and a client's, whose daemon.json has a setting."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"))
-    with running_host(engine, host_image, program, with_systemd=False) as booted:
+    with running_host(engine, host_image, host_program, with_systemd=False) as booted:
         booted.do("dockertls-vault ca init --allow-any-name --yes")
-        booted.do("dockertls-vault issue server && dockertls-vault issue client --dir /srv/client")
+        booted.do(f"dockertls-vault issue server --dir {TLS}")
+        booted.do("dockertls-vault issue client --dir /srv/client")
         booted.do(f"mkdir -p /etc/docker; cat >/etc/docker/daemon.json <<'END'\n{ORIGINAL}END\n:")
         yield booted
 
 
 def test_set_up_and_back(host: Host) -> None:
     """It serves TLS and its Unix socket at its next start; --remove leaves no trace."""
-    assert host.run(CONFIGURE)[0] == 78
-    assert "nothing was changed (--dry-run)" in host.do(f"{CONFIGURE} --dry-run")
+    assert host.run(f"{CONFIGURE} --dir {TLS}")[0] == 78
+    assert "nothing was changed (--dry-run)" in host.do(f"{CONFIGURE} --dir {TLS} --dry-run")
     assert host.do("cat /etc/docker/daemon.json") == ORIGINAL
-    assert "restart it now and after each renewal" in host.do(f"{CONFIGURE} --yes")
+    assert "restart it now and after each renewal" in host.do(f"{CONFIGURE} --dir {TLS} --yes")
+    # The directory is as before.
     assert "no changes needed" in host.do(f"{CONFIGURE} --yes")
     host.do(START)
     host.do("dockertls-vault check 127.0.0.1 --certs /srv/client")
     status, printed = host.run("dockertls-vault daemon restart")
     assert (status, "restart dockerd as this host starts it" in printed) == (69, True)
     # Nothing can restart it, so that no hook runs that would fail.
-    assert "daemon restart" not in host.do("dockertls-vault renew --force /etc/docker/tls")
+    assert "daemon restart" not in host.do(f"dockertls-vault renew --force {TLS}")
     host.do(STOP)
     assert "they are in effect until dockerd is restarted" in host.do(f"{CONFIGURE} --remove --yes")
     assert host.do("cat /etc/docker/daemon.json") == ORIGINAL

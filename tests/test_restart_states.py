@@ -102,6 +102,17 @@ def test_daemon_that_was_restarted_is_checked(
     assert "its certificate is not the one in" in failure.value.problems[0]
 
 
+def test_daemon_is_not_stopped_if_it_could_not_read_its_configuration(
+    host: Host, units: Systemd
+) -> None:
+    """The old certificate stays in use, and the message says what is wrong."""
+    set_up(host)
+    (host.out.parent / "daemon.json").write_text("{\n  // TLS\n}\n")
+    with pytest.raises(ConfigurationError, match="line 2, column 3: JSON has no comments"):
+        run(host)
+    assert units.restarts == 0
+
+
 @pytest.mark.parametrize("state", [("loaded", "inactive"), ("masked", "inactive")])
 def test_daemon_that_was_stopped_is_left_alone(
     state: tuple[str, str], host: Host, units: Systemd

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dockertls_vault.credential.reader import CredentialFiles
     from dockertls_vault.daemon.desired import Listen
     from dockertls_vault.daemon.plan import Plan
+    from dockertls_vault.daemon.record import Record
 
 logger = logging.getLogger(__name__)
 EXAMPLES = examples(
@@ -54,7 +55,8 @@ def configure(
             "--dir",
             metavar="DIR",
             help=described(
-                "The directory of the server credential.", default=str(SERVER_DIRECTORY)
+                "The directory of the server credential.",
+                default=f"as before, or {SERVER_DIRECTORY}",
             ),
         ),
     ] = None,
@@ -114,6 +116,7 @@ def configure(
     (live-restore), except on a Swarm node. Without systemd, only daemon.json is changed.
     """
     from dockertls_vault.configure import apply, preview
+    from dockertls_vault.daemon.record import Records
 
     if form is not None:
         given = {"--remove": remove, "--certs": certs, "--dry-run": dry_run}
@@ -128,7 +131,8 @@ def configure(
         _refuse(others | {"--take-over": take_over}, "--remove")
         change = _removal(state)
     else:
-        change = _set_up(state, _directory(directory), _listens(listen), take_over=take_over)
+        chosen = _directory(directory, Records(state).read())
+        change = _set_up(state, chosen, _listens(listen), take_over=take_over)
     outcome = preview(change.plan)
     render.text(_plan(outcome), preferences)
     warnings: tuple[str, ...] = ()
@@ -174,10 +178,13 @@ def _refuse(others: Mapping[str, object], chosen: str) -> None:
             raise InvalidInput(f"{flag} cannot be combined with {chosen}")
 
 
-def _directory(given: str | None) -> Path:
+def _directory(given: str | None, before: Record | None = None) -> Path:
+    """Return the directory that was given, the one that was set up ``before``, or the default."""
     from dockertls_vault.credential.layout import absolute
 
-    return absolute(SERVER_DIRECTORY if given is None else options.directory("--dir", given))
+    if given is not None:
+        return absolute(options.directory("--dir", given))
+    return absolute(SERVER_DIRECTORY) if before is None else before.certificates
 
 
 def _listens(given: Sequence[str] | None) -> Sequence[Listen]:
