@@ -25,7 +25,12 @@ DAY = timedelta(days=1)
 
 def place(directory: Path, **issued: Any) -> Path:
     """Write a server credential with dockerd's names, and return its directory."""
-    leaf = CA.issue("a", dns=["a"], **({"usages": [SERVER_AUTH]} | issued))
+    asked: dict[str, Any] = {
+        "usages": [SERVER_AUTH],
+        "not_before": NOW - DAY,
+        "lifetime": 2 * DAY,
+    } | issued
+    leaf = CA.issue("a", dns=["a"], **asked)
     write_credential(directory, CA.pem, leaf)
     for name in ("cert.pem", "key.pem"):
         (directory / name).rename(directory / f"server-{name}")
@@ -38,7 +43,8 @@ def test_public_paths_are_served(tmp_path: Path) -> None:
     names = ("ca.pem", "server-cert.pem", "server-key.pem")
     assert found.paths == tuple(tmp_path / "a" / name for name in names)
     assert found.roots == (CA.certificate,)
-    write_credential(tmp_path / "server", CA.pem, CA.issue("a", usages=[SERVER_AUTH]))
+    leaf = CA.issue("a", usages=[SERVER_AUTH], not_before=NOW - DAY, lifetime=2 * DAY)
+    write_credential(tmp_path / "server", CA.pem, leaf)
     assert served.load(tmp_path, NOW).paths[1] == tmp_path / "server" / "cert.pem"
 
 
