@@ -86,7 +86,7 @@ def of_also_trusted(cas: Iterable[TrustedUntil], now: datetime) -> Iterator[Find
         if now < ca.until:
             yield Finding(Severity.OK, f"also trusts {ca}")
         else:
-            yield Finding(Severity.WARNING, f"was to trust {ca} only: `renew` removes it")
+            yield Finding(Severity.WARNING, f"still trusts {ca}: `renew` removes it")
 
 
 def of_hooks(pending: Pending | None) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dockertls_vault.certificate.also_trusted import AlsoTrusted
 from dockertls_vault.certificate.certificate import describe
 from dockertls_vault.certificate.schedule import Schedule
 from dockertls_vault.certificate.threshold import parse_threshold
@@ -18,6 +19,7 @@ from dockertls_vault.findings import (
     Finding,
     Limits,
     Severity,
+    of_also_trusted,
     of_hooks,
     of_validity,
     of_wire,
@@ -111,6 +113,14 @@ def test_hooks_that_have_not_run_are_a_warning_unless_they_wait(
     (found,) = of_hooks(pending)
     assert found.severity.value == severity
     assert words in found.detail
+
+
+@pytest.mark.parametrize(("left", "severity"), [(1, "ok"), (0, "warning"), (-1, "warning")])
+def test_ca_that_is_trusted_after_its_end_date_is_a_warning(left: int, severity: str) -> None:
+    """A renewal should have removed it by then."""
+    (found,) = of_also_trusted([AlsoTrusted(ROOT.certificate, END).described()], END - left * HOUR)
+    assert found.severity.value == severity
+    assert ("`renew` removes it" in found.detail) is (severity == "warning")
 
 
 def test_nothing_pending_is_no_finding() -> None:

@@ -19,10 +19,12 @@ _FILE = Path(_RUNNING.config.data_file).absolute() if _RUNNING else None
 _BEGIN = """\
 set -e
 mkdir --mode 1777 /coverage
-units=/run/systemd/system/dockertls-.service.d
-mkdir -p $units
-printf '[Service]\\nReadWritePaths=-/coverage\\n' >$units/coverage.conf
-systemctl daemon-reload
+units=/run/systemd/system
+if [ -d $units ]; then
+    mkdir -p $units/dockertls-.service.d
+    printf '[Service]\\nReadWritePaths=-/coverage\\n' >$units/dockertls-.service.d/coverage.conf
+    systemctl daemon-reload
+fi
 cat >/etc/coveragerc <<'END'
 [run]
 branch = true
