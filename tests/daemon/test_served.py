@@ -82,10 +82,10 @@ def test_incomplete_credential(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "mode", "problem"),
     [
-        ("", 0o777, "can be written by every user"),
+        ("", 0o757, "can be written by every user"),
         ("a", 0o757, "can be written by every user"),
-        ("a/ca.pem", 0o666, "ca.pem can be written by every user"),
-        ("elsewhere", 0o777, "elsewhere can be written by every user"),
+        ("a/ca.pem", 0o646, "ca.pem can be written by every user"),
+        ("elsewhere", 0o757, "elsewhere can be written by every user"),
     ],
 )
 def test_others_must_not_replace_it(tmp_path: Path, name: str, mode: int, problem: str) -> None:
