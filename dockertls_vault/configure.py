@@ -19,9 +19,9 @@ from . import stop
 from .daemon import clashes, found, plan, served, sources, trial, units
 from .daemon.inspection import Host, look, look_at_files
 from .daemon.record import Records
-from .daemon.steps import discard_staged
 from .docker.engine import Engine
 from .errors import CheckFailed, ConflictingState, DockerTLSError, DockerUnavailable, SetUpFailed
+from .host.steps import discard_staged
 from .proof import problems, prove
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .daemon.inspection import Now
     from .daemon.plan import Plan
     from .daemon.served import Served
-    from .daemon.steps import Step
+    from .host.steps import Step
     from .proof import Proof
 
 logger = logging.getLogger(__name__)

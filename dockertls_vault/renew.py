@@ -18,13 +18,13 @@ from .credential import condition, contents, hooks, settle, store
 from .credential.causes import Cause, Reason
 from .credential.due import Due
 from .credential.naming import PRIVATE, REQUEST
-from .credential.preflight import refusals
 from .credential.reader import locate
 from .credential.settle import Settled
 from .credential.worker import by_worker
 from .duration import format_duration
 from .errors import ConflictingState, DockerTLSError, Locked, RenewalFailed, RenewalOverdue
 from .files.atomic import KEEP
+from .files.refusals import refusals
 from .files.writers import user_name
 from .renewal import reasons, replacement
 

@@ -20,6 +20,7 @@ from .credential.worker import by_worker
 from .duration import format_time
 from .errors import ConflictingState, InvalidInput, UnmanagedFiles, VerificationError
 from .files import reading, writers
+from .files.refusals import refusals
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -62,7 +63,7 @@ def roll_back(
     to the directories above. Raises CannotWrite before it reads any generation, InvalidInput for
     an unknown name, ConflictingState if there is none to go back to, and what ``store.use`` raises.
     """
-    with preflight.refusals(directory):
+    with refusals(directory):
         try:
             place = reader.locate(directory, admins=admins)
             # First: a user who may not change it learns that, and nothing that they may not read.

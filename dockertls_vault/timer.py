@@ -7,15 +7,14 @@ Drop-ins are left to the administrator, and a unit file that we did not write is
 from __future__ import annotations
 
 import stat
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from .credential.preflight import refusals
 from .errors import ConfigurationError, UnmanagedFiles
-from .files import atomic, guarded, reading
+from .files import guarded
+from .files.refusals import refusals
 from .host import systemd, units
+from .host.steps import ReloadUnits, Step, Write
 from .settings.method import Method
 from .settings.schema import Flag, sources
 from .vault.http.proxies import proxy_for
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from .host.units import Program
     from .settings.schema import Settings
 
-_MODE = 0o644
 _PROGRAM = guarded.Use(
     "is run by root every five minutes", "install dockertls-vault as root, outside of a home"
 )
@@ -38,54 +36,6 @@ _TABLES = ("vault.", "files.", "hooks.")
 # The operator and the service need not log in alike.
 _LOGIN = "vault.token_file"
 _PROMPTING = {Method.USERPASS, Method.LDAP}
-
-
-class Step(ABC):
-    """One change to this host."""
-
-    @property
-    @abstractmethod
-    def summary(self) -> str:
-        """What it does, for people."""
-
-    @abstractmethod
-    def apply(self) -> None:
-        """Apply it."""
-
-
-@dataclass(frozen=True)
-class WriteUnit(Step):
-    """Write the unit file at ``path``; ``exists`` is whether it replaces one of ours."""
-
-    path: Path
-    text: str
-    exists: bool
-
-    @property
-    def summary(self) -> str:
-        return f"{'update' if self.exists else 'write'} {self.path}"
-
-    def apply(self) -> None:
-        place = self.path.parent
-        with (
-            refusals(place),
-            TemporaryDirectory(prefix=".dockertls-", dir=place) as unfinished,
-            reading.opened(str(place)) as directory,
-            reading.opened(unfinished) as staging,
-        ):
-            atomic.replace(self.path.name, self.text.encode(), _MODE, directory, staging)
-
-
-@dataclass(frozen=True)
-class Reload(Step):
-    """Have systemd read the unit files."""
-
-    @property
-    def summary(self) -> str:
-        return "reload systemd's unit files"
-
-    def apply(self) -> None:
-        systemd.reload()
 
 
 @dataclass(frozen=True)
@@ -143,7 +93,7 @@ def plan(
     timer = systemd.state(units.TIMER)
     stale = bool(writes) or any(systemd.state(unit).stale for unit in texts)
     steps: list[Step] = [*writes]
-    steps += [Reload()] if stale else []
+    steps += [ReloadUnits()] if stale else []
     steps += [] if timer.enabled and timer.active else [Enable()]
     return Plan(known, tuple(steps))
 
@@ -213,7 +163,7 @@ def _refuse_program(program: Program) -> None:
         guarded.check(path, _PROGRAM)
 
 
-def _writes(place: Path, texts: Mapping[str, str]) -> Iterator[WriteUnit]:
+def _writes(place: Path, texts: Mapping[str, str]) -> Iterator[Write]:
     for name, text in texts.items():
         found = _read(place / name)
         if found is not None and not found.startswith(units.MARK):
@@ -223,7 +173,8 @@ def _writes(place: Path, texts: Mapping[str, str]) -> Iterator[WriteUnit]:
                 "timer",
             )
         if found != text:
-            yield WriteUnit(place / name, text, exists=found is not None)
+            before = None if found is None else found.encode()
+            yield Write(place / name, before, text.encode())
 
 
 def _read(path: Path) -> str | None:

@@ -14,9 +14,9 @@ from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.plan import Plan
 from dockertls_vault.daemon.record import Records
-from dockertls_vault.daemon.steps import Step
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import ConflictingState, SetUpFailed
+from dockertls_vault.host.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

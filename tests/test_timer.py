@@ -130,7 +130,7 @@ def test_second_run_changes_nothing(host: Host) -> None:
     host.do(f"echo >>{UNITS}/{TARGET}")
     host.do(f"systemctl disable --now --quiet {TIMER}")
     assert host.do(INSTALL).splitlines()[:-1] == [
-        f"- update {UNITS}/{TARGET}",
+        f"- edit {UNITS}/{TARGET}",
         "- reload systemd's unit files",
         f"- enable and start {TIMER}",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import CannotWrite, ConflictingState, UnmanagedFiles
 from dockertls_vault.files import reading, walk
+from dockertls_vault.files.refusals import refusals
 from dockertls_vault.files.writers import user_name
 
 from . import record
@@ -21,8 +22,6 @@ from .naming import LOCK, PRIVATE, RENEWAL_LOCK, REQUEST
 from .worker import by_worker, refuse_component, refuse_other_writers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dockertls_vault.files.walk import OpenDirectory
 
     from .layout import Placement
@@ -46,16 +45,6 @@ def check(placement: Placement, *, replace: bool) -> tuple[str, ...]:
             "dockertls-vault"
         )
     return foreign
-
-
-@contextmanager
-def refusals(directory: Path) -> Iterator[None]:
-    """Turn OSError into CannotWrite within the block."""
-    try:
-        yield
-    except OSError as error:
-        name = f" ({error.filename})" if isinstance(error.filename, str) else ""
-        raise CannotWrite(f"cannot write in {directory}: {error.strerror}{name}") from None
 
 
 def _inspect(placement: Placement) -> tuple[str, ...]:

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.files import atomic, reading, walk
+from dockertls_vault.files.refusals import refusals
 
 from . import record, state
 from .layout import Placement
-from .preflight import refusals
 from .worker import make_component, refuse_component
 
 if TYPE_CHECKING:

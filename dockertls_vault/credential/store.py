@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import ConflictingState, Locked, TryAgain
 from dockertls_vault.files import atomic, reading, walk
+from dockertls_vault.files.refusals import refusals
 
 from . import backup, due, generations, hooks, pending, record, retirement
 from .naming import (
@@ -36,7 +37,7 @@ from .naming import (
     PRIVATE,
     RENEWAL_LOCK,
 )
-from .preflight import check, refusals
+from .preflight import check
 from .worker import DIRECTORY_MODE, by_worker, make_component, refuse_component
 
 if TYPE_CHECKING:

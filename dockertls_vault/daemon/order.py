@@ -9,17 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import daemon_json
+from dockertls_vault.host.steps import ReloadUnits, Write
 
 from .desired import LIVE_RESTORE
-from .steps import CloseSocket, ReloadUnits, Restart, SwitchLiveRestore, Write
+from .steps import CloseSocket, Restart, SwitchLiveRestore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dockertls_vault.host.steps import Step
+
     from .clashes import Edit
     from .found import Files
     from .inspection import Host, Now
-    from .steps import Step
 
 
 def opening(

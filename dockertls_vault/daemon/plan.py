@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConfigurationError, ConflictingState, UnmanagedFiles
+from dockertls_vault.host.steps import Write
 
 from . import clashes, units
 from .clashes import HOSTS, Existing, TakenOver
@@ -18,18 +19,19 @@ from .found import Files
 from .order import closing, has_live_restore, opening
 from .pickup import Pickup
 from .record import Edited, Record, digest, put_back, taken_back
-from .steps import Forget, Keep, Restart, SwitchLiveRestore, Write
+from .steps import Forget, Keep, Restart, SwitchLiveRestore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from dockertls_vault.host.steps import Step
 
     from .clashes import Edit
     from .desired import Listen
     from .inspection import Host, Now
     from .served import Served
     from .sources import Source
-    from .steps import Step
 
 
 @dataclass(frozen=True)

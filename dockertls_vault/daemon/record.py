@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.credential.layout import Placement
-from dockertls_vault.credential.preflight import refusals
 from dockertls_vault.credential.worker import make_component, refuse_component
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConflictingState, InvalidInput, Locked
 from dockertls_vault.files import atomic, reading, walk
+from dockertls_vault.files.refusals import refusals
 
 from . import pickup
 from .clashes import Edit

@@ -21,6 +21,7 @@ from dockertls_vault.credential import preflight
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, ConflictingState, UnmanagedFiles
 from dockertls_vault.files import reading
+from dockertls_vault.files.refusals import refusals
 from tests.credentials import CLIENT, SERVER, listing, public, put
 from tests.harness.missing import as_root, missing
 from tests.mounts import lead_to
@@ -470,7 +471,7 @@ def test_message_does_not_show_a_file_descriptor_as_a_name(tmp_path: Path) -> No
     with (
         reading.opened(str(tmp_path)) as opened,
         pytest.raises(CannotWrite) as caught,
-        preflight.refusals(tmp_path),
+        refusals(tmp_path),
     ):
         os.removexattr(opened, "user.none")
     assert caught.value.message.startswith(f"cannot write in {tmp_path}: ")

@@ -15,15 +15,16 @@ from dockertls_vault.daemon.clashes import Edit
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.record import Records
-from dockertls_vault.daemon.steps import CloseSocket, Restart, SwitchLiveRestore, Write
+from dockertls_vault.daemon.steps import CloseSocket, Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
+from dockertls_vault.host.steps import Write
 
 from .test_record import set_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dockertls_vault.daemon.steps import Step
+    from dockertls_vault.host.steps import Step
 
 HOST = Host(
     Engine(Path("/run/docker.sock"), timedelta(seconds=1)),

@@ -14,8 +14,9 @@ from dockertls_vault.daemon.desired import DEFAULT
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.record import Records
-from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart, Step, Write
+from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart
 from dockertls_vault.docker.engine import Engine
+from dockertls_vault.host.steps import Step, Write
 
 from .test_clashes import existing
 from .test_record import set_up

@@ -137,8 +137,8 @@ _ORDER: Rows = (
         "",
     ),
 )
-_STEPS: Rows = (
-    ("a directory of the set-up is removed", "directory.rmdir()", "pass"),
+_STEPS: Rows = (("a directory of the set-up is removed", "directory.rmdir()", "pass"),)
+_STEPS_OF_HOST: Rows = (
     ("what a killed run had staged is replaced", "os.unlink(staged, dir_fd=within)", "pass"),
     ("a link is followed", "path = self.path.resolve()", "path = self.path"),
     ("a failed write leaves nothing", "atomic.remove(staged, within)", "pass"),
@@ -171,6 +171,7 @@ TABLE: Table = {
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
     "daemon/order.py": ("daemon/test_order.py", _ORDER),
     "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
+    "host/steps.py": ("host/test_steps.py", _STEPS_OF_HOST),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
     "docker/endpoint.py of -H": ("daemon/test_clashes.py", _HOSTS),
