@@ -182,6 +182,6 @@ def _read(path: Path) -> str | None:
     with refusals(path.parent):
         try:
             status = path.lstat()
-            return path.read_text("utf-8") if stat.S_ISREG(status.st_mode) else ""
+            return path.read_bytes().decode() if stat.S_ISREG(status.st_mode) else ""
         except FileNotFoundError:
             return None

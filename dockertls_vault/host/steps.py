@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dockertls_vault.errors import ConflictingState
 from dockertls_vault.files import atomic, descriptors, reading, walk
 from dockertls_vault.files.refusals import refusals
 
@@ -36,7 +37,10 @@ class Step(ABC):
 
 @dataclass(frozen=True)
 class Write(Step):
-    """Replace the content of the file at ``path``, None for no file."""
+    """Replace the content of the file at ``path``, None for no file.
+
+    Raises ConflictingState if others have changed it since the plan was made.
+    """
 
     path: Path
     before: bytes | None = field(repr=False)
@@ -50,10 +54,18 @@ class Write(Step):
 
     def apply(self) -> None:
         with refusals(self.path.parent):
+            if self._content() not in (self.before, self.after):
+                raise ConflictingState(f"{self.path} was changed meanwhile", hint="try again")
             if self.after is None:
                 self._remove()
             else:
                 self._replace(self.after)
+
+    def _content(self) -> bytes | None:
+        try:
+            return reading.read(self.path)
+        except FileNotFoundError:
+            return None
 
     def _replace(self, content: bytes) -> None:
         # A link is followed: what it leads to is the file that others edit.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.errors import CannotWrite
+from dockertls_vault.errors import CannotWrite, ConflictingState
 from dockertls_vault.host.steps import Write
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ NOBODY = 0xFFFFFFFF  # ACL_UNDEFINED_ID
 
 
 def test_file_is_created(tmp_path: Path) -> None:
-    """0644, with the directories above it."""
+    """0644, with the directories above it; twice is once."""
     path = tmp_path / "a" / "b" / "daemon.json"
+    Write(path, None, b"{}").apply()
     Write(path, None, b"{}").apply()
     assert path.read_bytes() == b"{}"
     modes = [stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent, path.parent.parent)]
@@ -64,6 +65,19 @@ def test_file_keeps_its_attributes(tmp_path: Path) -> None:
     Write(path, b"old", b"new").apply()
     assert (os.getxattr(path, ACL), os.getxattr(path, "user.note")) == (acl, b"kept")
     assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("after", [b"new", None])
+@pytest.mark.parametrize("before", [b"old", None])
+def test_edit_of_others_is_not_overwritten(
+    before: bytes | None, after: bytes | None, tmp_path: Path
+) -> None:
+    """Not even one that was made after the plan was compared with the host."""
+    path = tmp_path / "daemon.json"
+    path.write_bytes(b"theirs")
+    with pytest.raises(ConflictingState, match="was changed meanwhile"):
+        Write(path, before, after).apply()
+    assert path.read_bytes() == b"theirs"
 
 
 def test_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,6 +143,7 @@ _STEPS_OF_HOST: Rows = (
     ("a link is followed", "path = self.path.resolve()", "path = self.path"),
     ("a failed write leaves nothing", "atomic.remove(staged, within)", "pass"),
     ("an ACL is kept", "staged, within, attributes)", "staged, within)"),
+    ("an edit of others stays", "not in (self.before, self.after):", "is ...:"),
 )
 _RECORD: Rows = (
     ("what others have changed since stays", "return value == added or", "return True or"),
