@@ -1,8 +1,9 @@
-"""Call a daemon without pause until SIGTERM, and print what became of the calls, as JSON.
+"""Call a daemon until SIGTERM, and print what became of the calls, as JSON.
 
 python3 callers.py DIR, on a host: ``DIR`` holds ca.pem, cert.pem and key.pem of a client. Each kind
-of caller makes one call after another, each on a connection of its own. The first line says that
-each has had a response.
+of caller makes one call after another, each on a connection of its own: over TLS without pause, so
+that they have the processors; at the Unix socket ten times a second. The first line says that each
+has had a response.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _ADDRESS = ("127.0.0.1", 2376)
 _SOCKET = "/run/docker.sock"
 _REQUEST = b"GET /version HTTP/1.0\r\nHost: docker\r\n\r\n"
+_PAUSE = 0.1  # seconds between two calls at the Unix socket
 _LIMIT = 60.0  # seconds, many times what a restart takes
 # What the docker CLI prints if nobody listens, and if the daemon ends a connection.
 _NOBODY = ("Cannot connect to the Docker daemon", "connection refused", "no such file")
@@ -50,8 +52,8 @@ def main(directory: str) -> None:
     callers: dict[str, Callable[[], None]] = {
         "Python, TLS": lambda: _over_tls(context, seen),
         "docker, TLS": lambda: _docker("--tlsverify", "-H", address),
-        "Python, Unix socket": _over_unix,
-        "docker, Unix socket": lambda: _docker("-H", f"unix://{_SOCKET}"),
+        "Python, Unix socket": lambda: _paused(_over_unix),
+        "docker, Unix socket": lambda: _paused(_docker, "-H", f"unix://{_SOCKET}"),
     }
     found: dict[str, Counter[str]] = {name: Counter() for name in callers}
     ended = threading.Event()
@@ -85,6 +87,11 @@ def _call(call: Callable[[], None], found: Counter[str], ended: threading.Event)
             found[f"other: {error!r}"] += 1
         else:
             found["answered"] += 1
+
+
+def _paused(call: Callable[..., None], *arguments: str) -> None:
+    time.sleep(_PAUSE)
+    call(*arguments)
 
 
 def _over_tls(context: ssl.SSLContext, seen: set[str]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CLIENT = "/srv/client"
 CONTAINER = "counting"
 _CALLERS = Path(__file__).with_name("callers.py")
-# The host logs in with the token of a file; the timer starts its service every second.
+# The host logs in with the token of a file; the timer starts its service every few seconds.
 _PREPARE = """\
 set -e
 mkdir -p /etc/dockertls-vault
@@ -32,7 +32,7 @@ mkdir -p /etc/systemd/system/dockertls-renew.timer.d
 cat >/etc/systemd/system/dockertls-renew.timer.d/often.conf <<END
 [Timer]
 OnCalendar=
-OnCalendar=*:*:*
+OnCalendar=*:*:0/{seconds}
 RandomizedDelaySec=0
 AccuracySec=100ms
 END
@@ -78,13 +78,16 @@ tail -n 1 /srv/calls
 # done, with another process of dockerd.
 _RENEW = """\
 daemon() { systemctl show --value --property=MainPID docker.service; }
+state() { systemctl show --value --property=ActiveState $1; }
 before=$(daemon)
 now=$(date --utc +%FT%T.%6N+00:00)
 sed -i "s/\\"due\\": .*/\\"due\\": \\"$now\\",/" /etc/docker/tls/.dockertls/due.json
 for n in $(seq 1200); do
     after=$(daemon)
-    if [ $after != 0 ] && [ $after != $before ] && systemctl is-active -q docker.service; then
-        systemctl is-active -q dockertls-renew.service || exit 0
+    if [ $after != 0 ] && [ $after != $before ] && [ $(state docker.service) = active ] &&
+        [ $(state dockertls-renew.service) = inactive ]
+    then
+        exit 0
     fi
     sleep 0.05
 done
@@ -138,9 +141,12 @@ class Outcome:
         return tuple(failure for calls in self.callers.values() for failure in calls.other)
 
 
-def prepare(host: Host) -> None:
-    """Issue certificates, configure dockerd, install the timer, and start the container."""
-    host.do(_PREPARE.format(client=CLIENT))
+def prepare(host: Host, *, seconds: int = 1) -> None:
+    """Issue certificates, configure dockerd, install the timer, and start the container.
+
+    ``seconds`` are those from one start of the timer's service to the next.
+    """
+    host.do(_PREPARE.format(client=CLIENT, seconds=seconds))
     host.do(_COUNT.replace("{container}", CONTAINER))
     host.do("dockertls-vault renew --install-timer")
 
