@@ -120,7 +120,7 @@ def _refuse_other_file(before: Now) -> None:
         raise ConflictingState(
             f"dockerd is configured by {before.service.daemon_json} now, and was set up in "
             f"{before.record.daemon_json}",
-            hint="run `dockertls-vault daemon configure --remove`, then try again",
+            hint="run `sudo dockertls-vault daemon configure --remove`, then try again",
         )
 
 
@@ -288,7 +288,7 @@ def _putting_back(made: Plan) -> Iterator[None]:
             raise SetUpFailed(
                 f"{message}, and what was there before is not back: {another.message}",
                 problems=failure.problems if failure else (),
-                hint="run `dockertls-vault daemon configure --remove`",
+                hint="run `sudo dockertls-vault daemon configure --remove`",
             ) from error
         if failure is None:
             raise

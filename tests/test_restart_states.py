@@ -74,7 +74,7 @@ def record(host: Host, port: int, added: Mapping[str, Any] | None = None) -> Rec
     listen = (Listen("127.0.0.1", port),)
     where = host.out.parent / "daemon.json"
     made = Record(
-        host.out, listen, where, written="", original=None, added=added or {}, replaced={}
+        host.out, listen, where, written=b"{}", original=None, added=added or {}, replaced={}
     )
     records = Records(host.out.parent / "state")
     records.write(made)

@@ -41,6 +41,8 @@ EXAMPLES = examples(
 )
 
 
+_TIMEOUT = "10s"
+_NOT_SYSTEMD = "is for a dockerd that systemd runs: no other is restarted and checked"
 _FLEETING = "this Docker removes what was started with --rm"
 
 
@@ -106,8 +108,12 @@ def configure(
         bool, typer.Option("--dry-run", help="Print the plan without applying it.")
     ] = False,
     timeout: Annotated[
-        str, typer.Option(metavar="DURATION", help="The timeout for each response of the check.")
-    ] = "10s",
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help=described("The timeout for each response of the check.", default=_TIMEOUT),
+        ),
+    ] = None,
 ) -> None:
     """Have dockerd serve TLS with a server credential, and prove it.
 
@@ -117,18 +123,24 @@ def configure(
     """
     from dockertls_vault.configure import apply, preview
     from dockertls_vault.daemon.record import Records
+    from dockertls_vault.host import systemd
 
+    for_check = {"--certs": certs, "--timeout": timeout}
+    for_systemd: Mapping[str, object] = {"--take-over": take_over, **for_check}
     if form is not None:
-        given = {"--remove": remove, "--certs": certs, "--dry-run": dry_run}
-        _refuse(given | {"--take-over": take_over}, "--print")
+        given = {**for_systemd, "--remove": remove, "--dry-run": dry_run}
+        _refuse(given, "cannot be combined with --print")
         daemon_print.show(form, _directory(directory), _listens(listen), preferences)
         return
+    if remove:
+        given = {**for_systemd, "--dir": directory, "--listen": listen}
+        _refuse(given, "cannot be combined with --remove")
+    elif not systemd.is_running():
+        _refuse(for_systemd, _NOT_SYSTEMD)
     _require_root()
-    limit = parsed("--timeout", parse_duration, timeout)
+    limit = parsed("--timeout", parse_duration, timeout or _TIMEOUT)
     state = state_directory(settings, os.environ)
     if remove:
-        others = {"--dir": directory, "--listen": listen, "--certs": certs}
-        _refuse(others | {"--take-over": take_over}, "--remove")
         change = _removal(state)
     else:
         chosen = _directory(directory, Records(state).read())
@@ -154,7 +166,6 @@ def _set_up(state: Path, directory: Path, listens: Sequence[Listen], *, take_ove
     now = datetime.now(UTC)
     if systemd.is_running():
         return configure.set_up(state, directory, listens, now, take_over=take_over)
-    _refuse({"--take-over": take_over}, "a dockerd that systemd does not run")
     return configure_file.set_up(state, directory, listens, now)
 
 
@@ -172,10 +183,11 @@ def _require_root() -> None:
         raise CannotWrite("only root can set up dockerd", hint="run it with `sudo`")
 
 
-def _refuse(others: Mapping[str, object], chosen: str) -> None:
-    for flag, value in others.items():
+def _refuse(given: Mapping[str, object], why: str) -> None:
+    """Raise InvalidInput for the first flag that was given."""
+    for flag, value in given.items():
         if value:
-            raise InvalidInput(f"{flag} cannot be combined with {chosen}")
+            raise InvalidInput(f"{flag} {why}")
 
 
 def _directory(given: str | None, before: Record | None = None) -> Path:

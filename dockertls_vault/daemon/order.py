@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from .found import Files
     from .inspection import Host, Now
 
+# Why daemon.json is edited more than once.
+_ON = f"{LIVE_RESTORE} on, which the reload applies"
+_OFF = f"{LIVE_RESTORE} off, which the reload applies"
+_KEPT = f"without TLS, but with {LIVE_RESTORE} until after the restart"
+_GONE = f"without {LIVE_RESTORE}"
+
 
 def opening(
     host: Host, now: Now, target: Files, edits: Sequence[Edit], *, restart: bool
@@ -41,13 +47,13 @@ def closing(
     yield from _without_socket(host, now)
     written = now.files.daemon_json
     ends = now.live_restore is True and not has_live_restore(target.daemon_json)
-    first = target.daemon_json
+    first, why = target.daemon_json, ""
     if ends and restart:
         # Containers survive the restart only if it is in effect before and after (moby#27057).
-        first = _with_live_restore(first, on=True)
+        first, why = _with_live_restore(first, on=True), _KEPT
     if (edits or (ends and restart)) and written != first:
         # Flags that are put back must not be in the file, too.
-        yield Write(host.daemon_json, written, first)
+        yield Write(host.daemon_json, written, first, why)
         written = first
     yield from _editing(edits)
     if restart:
@@ -55,11 +61,11 @@ def closing(
     if ends:
         # At a reload, dockerd does not change what the file leaves out.
         off = _with_live_restore(target.daemon_json, on=False)
-        yield Write(host.daemon_json, written, off)
+        yield Write(host.daemon_json, written, off, _OFF)
         yield SwitchLiveRestore(host.engine, on=False)
         written = off
     if written != target.daemon_json:
-        yield Write(host.daemon_json, written, target.daemon_json)
+        yield Write(host.daemon_json, written, target.daemon_json, _GONE if ends else "")
 
 
 def has_live_restore(content: bytes | None) -> bool:
@@ -75,7 +81,7 @@ def _with_tls(host: Host, now: Now, target: Files, edits: Sequence[Edit]) -> Ite
     if edits and switches:
         # dockerd would not reload a file with a setting that it still has as a flag, too.
         live = _with_live_restore(written, on=True)
-        yield Write(host.daemon_json, written, live)
+        yield Write(host.daemon_json, written, live, _ON)
         yield switch_on
         written = live
     yield from _editing(edits)

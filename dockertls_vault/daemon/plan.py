@@ -18,7 +18,7 @@ from .desired import DEFAULT, hosts, settings
 from .found import Files
 from .order import closing, has_live_restore, opening
 from .pickup import Pickup
-from .record import Edited, Record, digest, put_back, taken_back
+from .record import Edited, Record, put_back, taken_back
 from .steps import Forget, Keep, Restart, SwitchLiveRestore
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _record(
         certificates=certificates,
         listen=listen,
         daemon_json=host.daemon_json,
-        written=digest(merged),
+        written=merged,
         original=original,
         added=added,
         replaced={key: before[key] for key in added if key in before},
@@ -225,7 +225,7 @@ def _record(
 
 def _edited(record: Record | None, edits: Sequence[Edit]) -> tuple[Edited, ...]:
     """Return what is kept of the files that a set-up has edited, the last edit last."""
-    new = [Edited(each.path, digest(each.after), each.before, each.is_unit) for each in edits]
+    new = [Edited(each.path, each.after, each.before, each.is_unit) for each in edits]
     paths = {each.path for each in edits}
     known = record.edited if record else ()
     return (*(each for each in known if each.path not in paths), *new)

@@ -3,14 +3,16 @@
     STATE/daemon/set-up.json            0644: the set-up; pickup.py reads it, too
     STATE/daemon/original/daemon.json   0600, in a directory 0700: what it would be without
     STATE/daemon/original/0, 1, …       likewise, other files that were edited
+    STATE/daemon/written/…              likewise, the same files as we wrote them
     STATE/daemon/lock                   held while the set-up is changed
 
-It is written before the first change, so that a run that was killed can be completed or taken back.
+set-up.json has no digest of those files: they may hold a password, which anybody on the host could
+guess with it. All is written before the first change, so that a run that was killed can be
+completed or taken back.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from contextlib import contextmanager, suppress
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 
 _LOCK = "lock"
 _ORIGINAL = "original"
-_ORIGINAL_NAME = "daemon.json"
+_WRITTEN = "written"
+_DAEMON_JSON = "daemon.json"
 _MODE = 0o644
 _PRIVATE = 0o700
 _PRIVATE_FILE = 0o600
@@ -44,13 +47,13 @@ _PRIVATE_FILE = 0o600
 
 @dataclass(frozen=True)
 class Edited:
-    """A file that was edited: the SHA-256 of what we wrote, and what was there before.
+    """A file that was edited: what we wrote, and what was there before.
 
     ``is_unit`` if systemd has to read it again.
     """
 
     path: Path
-    written: str
+    written: bytes = field(repr=False)
     original: bytes = field(repr=False)
     is_unit: bool
 
@@ -60,8 +63,8 @@ class Record:
     """A set-up: the credential directory, and where dockerd listens.
 
     ``proven`` is whether dockerd has passed its check with it. ``daemon_json`` is the path of its
-    configuration file, ``written`` the SHA-256 of that as we wrote it, ``original`` what it would
-    be without the set-up (None: it would not exist), ``added`` the values that we set, and
+    configuration file, ``written`` its content as we wrote it, ``original`` what it would be
+    without the set-up (None: it would not exist), ``added`` the values that we set, and
     ``replaced`` those that were there before. ``directories`` are those that we made, and
     ``edited`` other files, in the order in which they were edited. ``pickup`` is how dockerd picks
     up new files.
@@ -70,7 +73,7 @@ class Record:
     certificates: Path
     listen: tuple[Listen, ...]
     daemon_json: Path
-    written: str
+    written: bytes = field(repr=False)
     original: bytes | None = field(repr=False)
     added: Mapping[str, Any]
     replaced: Mapping[str, Any]
@@ -80,11 +83,6 @@ class Record:
     pickup: Pickup = Pickup.RESTART
 
 
-def digest(content: bytes) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def taken_back(current: bytes | None, record: Record) -> bytes | None:
     """Return daemon.json without what the set-up added; what others have edited since stays.
 
@@ -92,7 +90,7 @@ def taken_back(current: bytes | None, record: Record) -> bytes | None:
     """
     if current is None:
         return None
-    if digest(current) == record.written:
+    if current == record.written:
         return record.original
     found = daemon_json.parse(current)
     ours = {
@@ -121,7 +119,7 @@ def put_back(record: Record, contents: Mapping[Path, bytes | None], kept: Path) 
         current = contents[each.path]
         if current is None or current == each.original:
             continue
-        if digest(current) != each.written:
+        if current != each.written:
             changed.append(f"{each.path}: its original is {kept / _ORIGINAL / str(number)}")
         edits.append(Edit(each.path, current, each.original, each.is_unit))
     if changed:
@@ -149,23 +147,25 @@ class Records:
                 self._opened() as within,
             ):
                 kept = json.loads(reading.read(pickup.NAME, within, follow=False))
-                original = self._original(within) if kept["original"] else None
-                edited = [self._original(within, number) for number in _numbers(kept)]
-                return _from_json(kept, original, edited)
+                names = [str(number) for number, _ in enumerate(kept["edited"])]
+                had = [_DAEMON_JSON] if kept["original"] else []
+                original = self._kept(_ORIGINAL, [*had, *names], within)
+                written = self._kept(_WRITTEN, [_DAEMON_JSON, *names], within)
+                return _from_json(kept, original, written)
         except (InvalidInput, ValueError, TypeError, KeyError, RecursionError):
             raise ConflictingState(
                 f"{self.directory / pickup.NAME} is corrupt",
-                hint=f"move {self.directory} elsewhere; then `dockertls-vault daemon configure` "
-                "sets this host up anew",
+                hint=f"move {self.directory} elsewhere; then `sudo dockertls-vault daemon "
+                "configure` sets this host up anew",
             ) from None
         return None
 
     def write(self, record: Record) -> None:
-        """Replace the record, with the original first; raises CannotWrite."""
+        """Replace the record, with the other files first; raises CannotWrite."""
         with refusals(self.directory), self._opened(make=True) as within:
-            if record.original is not None or record.edited:
-                with atomic.directory(_ORIGINAL, _PRIVATE, within) as kept:
-                    for name, content in _originals(record):
+            for directory, files in _files(record).items():
+                with atomic.directory(directory, _PRIVATE, within) as kept:
+                    for name, content in files.items():
                         _replace(name, content, _PRIVATE_FILE, kept)
             _replace(pickup.NAME, _to_bytes(record), _MODE, within)
 
@@ -194,12 +194,15 @@ class Records:
                     hint="wait for it to finish, then try again",
                 ) from None
 
-    def _original(self, within: int, name: str = _ORIGINAL_NAME) -> bytes:
+    def _kept(self, directory: str, names: Sequence[str], within: int) -> Mapping[str, bytes]:
+        """Return the files that are kept in a directory, by name."""
+        if not names:
+            return {}
         try:
-            with reading.opened(_ORIGINAL, within) as kept:
-                return reading.read(name, kept, follow=False)
+            with reading.opened(directory, within) as kept:
+                return {name: reading.read(name, kept, follow=False) for name in names}
         except FileNotFoundError:
-            raise ValueError("the original is missing") from None
+            raise ValueError("a file is missing") from None
 
     @contextmanager
     def _opened(self, *, make: bool = False) -> Iterator[int]:
@@ -233,47 +236,39 @@ def _to_bytes(record: Record) -> bytes:
         "pickup": record.pickup.value,
         "proven": record.proven,
         "daemon_json": str(record.daemon_json),
-        "written": record.written,
         "original": record.original is not None,
         "added": dict(record.added),
         "replaced": dict(record.replaced),
         "directories": list(map(str, record.directories)),
-        "edited": [
-            {"path": str(each.path), "written": each.written, "unit": each.is_unit}
-            for each in record.edited
-        ],
+        "edited": [{"path": str(each.path), "unit": each.is_unit} for each in record.edited],
     }
     return (json.dumps(kept, indent=2) + "\n").encode()
 
 
-def _originals(record: Record) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of each original."""
+def _files(record: Record) -> Mapping[str, Mapping[str, bytes]]:
+    """Return the files that are kept for root alone, by name in each directory."""
+    original = {str(number): each.original for number, each in enumerate(record.edited)}
+    written = {str(number): each.written for number, each in enumerate(record.edited)}
     if record.original is not None:
-        yield _ORIGINAL_NAME, record.original
-    for number, each in enumerate(record.edited):
-        yield str(number), each.original
+        original[_DAEMON_JSON] = record.original
+    return {_ORIGINAL: original, _WRITTEN: {**written, _DAEMON_JSON: record.written}}
 
 
-def _numbers(kept: Any) -> list[str]:
-    """Return the names of the originals of edited files."""
-    return [str(number) for number, _ in enumerate(kept["edited"])]
-
-
-def _from_json(kept: Any, original: bytes | None, edited: Sequence[bytes]) -> Record:
+def _from_json(kept: Any, original: Mapping[str, bytes], written: Mapping[str, bytes]) -> Record:
     if kept["version"] != pickup.VERSION:
         raise ValueError(kept["version"])
     return Record(
         certificates=Path(kept["certificates"]),
         listen=tuple(map(parse_listen, _texts(kept["listen"]))),
         daemon_json=Path(kept["daemon_json"]),
-        written=str(kept["written"]),
-        original=original,
+        written=written[_DAEMON_JSON],
+        original=original.get(_DAEMON_JSON),
         added=dict(kept["added"]),
         replaced=dict(kept["replaced"]),
         directories=tuple(map(Path, _texts(kept["directories"]))),
         edited=tuple(
-            Edited(Path(each["path"]), str(each["written"]), content, bool(each["unit"]))
-            for each, content in zip(kept["edited"], edited, strict=True)
+            Edited(Path(each["path"]), written[name], original[name], bool(each["unit"]))
+            for name, each in ((str(number), each) for number, each in enumerate(kept["edited"]))
         ),
         proven=bool(kept["proven"]),
         pickup=Pickup(kept["pickup"]),

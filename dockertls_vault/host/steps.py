@@ -39,18 +39,21 @@ class Step(ABC):
 class Write(Step):
     """Replace the content of the file at ``path``, None for no file.
 
-    Raises ConflictingState if others have changed it since the plan was made.
+    ``why`` tells it from other edits of the same file. Raises ConflictingState if others have
+    changed it since the plan was made.
     """
 
     path: Path
     before: bytes | None = field(repr=False)
     after: bytes | None = field(repr=False)
+    why: str = ""
 
     @property
     def summary(self) -> str:
         if self.after is None:
             return f"remove {self.path}"
-        return f"{'write' if self.before is None else 'edit'} {self.path}"
+        edit = f"{'write' if self.before is None else 'edit'} {self.path}"
+        return f"{edit} ({self.why})" if self.why else edit
 
     def apply(self) -> None:
         with refusals(self.path.parent):

@@ -74,6 +74,17 @@ def test_removal_keeps_tls_until_the_socket_is_closed() -> None:
     assert kinds(steps)[-1] is Forget
 
 
+@pytest.mark.parametrize("live_restore", [True, False])
+def test_edits_of_one_file_differ(live_restore: bool) -> None:
+    """Each of them says why, so that no line of a plan looks like a mistake."""
+    steps = plan.remove(HOST, replace(NOW, live_restore=live_restore)).steps
+    lines = [step.summary for step in steps]
+    assert len(set(lines)) == len(lines)
+    assert any("live-restore off, which the reload applies" in line for line in lines) is (
+        live_restore
+    )
+
+
 def test_record_comes_before_what_it_describes(credential: Served) -> None:
     """And daemon.json configures TLS before there is a socket."""
     now = replace(

@@ -10,7 +10,7 @@ import pytest
 
 from dockertls_vault.daemon import pickup
 from dockertls_vault.daemon.desired import DEFAULT
-from dockertls_vault.daemon.record import Record, Records, digest, taken_back
+from dockertls_vault.daemon.record import Edited, Record, Records, taken_back
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import CannotWrite, ConflictingState, Locked
 
@@ -36,7 +36,7 @@ def set_up(original: bytes | None, **values: Any) -> tuple[Record, bytes]:
         certificates=Path("/a"),
         listen=(DEFAULT,),
         daemon_json=Path("/etc/docker/daemon.json"),
-        written=digest(merged),
+        written=merged,
         original=original,
         added=added,
         replaced={key: before[key] for key in added if key in before},
@@ -71,18 +71,29 @@ def test_removal_that_was_killed() -> None:
 
 
 def test_record_is_read_back(tmp_path: Path) -> None:
-    """With the original, which may have secrets, for root alone."""
+    """With the files as they were and as they are written."""
     records = Records(tmp_path / "state")
     assert records.read() is None
+    edited = Edited(Path("/etc/default/docker"), b"A=", b"A=1", is_unit=False)
     for original in (b'{"proxies": {}}', None):
-        record, _ = set_up(original, directories=(Path("/x"),), proven=True)
+        record, _ = set_up(original, directories=(Path("/x"),), edited=(edited,), proven=True)
         records.write(record)
         assert records.read() == record
-    kept = records.directory / "original"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
     assert pickup.of(str(tmp_path / "state"), "/a") is pickup.Pickup.RESTART
     records.remove()
     assert records.read() is None
+
+
+def test_files_are_for_root_alone(tmp_path: Path) -> None:
+    """They may have secrets; what others read has not even a digest, which changes with them."""
+    records, seen = Records(tmp_path / "state"), set()
+    for value in ("a", "b"):
+        record, _ = set_up(f'{{"proxies": "{value}"}}'.encode())
+        records.write(record)
+        seen.add((records.directory / "set-up.json").read_bytes())
+    assert len(seen) == 1
+    kept = [each for each in records.directory.iterdir() if each.is_dir()]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in kept} == {0o700}
 
 
 @pytest.mark.parametrize(
@@ -98,12 +109,13 @@ def test_corrupt_record(tmp_path: Path, text: str) -> None:
         records.read()
 
 
-def test_missing_original(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["original/daemon.json", "written/daemon.json"])
+def test_missing_file(tmp_path: Path, name: str) -> None:
     """Without it, a removal would not know what to put back."""
     records = Records(tmp_path / "state")
     record, _ = set_up(b"{}")
     records.write(record)
-    (records.directory / "original" / "daemon.json").unlink()
+    (records.directory / name).unlink()
     with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt"):
         records.read()
 

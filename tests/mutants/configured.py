@@ -147,11 +147,16 @@ _STEPS_OF_HOST: Rows = (
 )
 _RECORD: Rows = (
     ("what others have changed since stays", "return value == added or", "return True or"),
+    (
+        "only root reads the files",
+        "atomic.directory(directory, _PRIVATE,",
+        "atomic.directory(directory, 0o755,",
+    ),
     ("live-restore is taken back after a kill, too", "(key == LIVE_RESTORE and", "(False and"),
     (
         "a missing original is noticed",
-        'raise ValueError("the original is missing") from None',
-        'return b""',
+        'raise ValueError("a file is missing") from None',
+        "return dict.fromkeys(names, b'')",
     ),
 )
 _SERVED: Rows = (
