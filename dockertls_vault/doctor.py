@@ -166,7 +166,7 @@ def _examine(subject: _Subject, target: Target, now: datetime) -> tuple[Dockerd,
 def _sockets(subject: _Subject) -> tuple[tuple[Listener, ...] | None, tuple[Listener, ...]]:
     """Return the TCP sockets of the process, None if only root sees them, and those expected."""
     in_force = subject.started.settings
-    expected = sockets.expected_tcp(in_force.hosts, subject.streams, tls=in_force.tls)
+    expected = sockets.expected_tcp(in_force.hosts, subject.streams)
     try:
         return listening.of_process(subject.process.pid), expected
     except OSError:

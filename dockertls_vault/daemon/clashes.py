@@ -10,8 +10,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dockertls_vault.docker.endpoint import DEFAULT_PORT, PLAINTEXT_PORT, is_tcp
+from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.flags import arguments
+from dockertls_vault.docker.hosts import FD, in_force, is_fd, is_tcp, tcp_address
 from dockertls_vault.errors import ConflictingState, InvalidInput
 
 from .desired import DEFAULT, LIVE_RESTORE, UNIX_SOCKET, Listen, parse_listen
@@ -28,14 +29,8 @@ if TYPE_CHECKING:
 HOSTS = "hosts"
 _HOST = "host"
 _TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
-_FD = "fd://"
-# Go listens on both families at an unspecified address, even at 0.0.0.0.
-_ADDRESSES = {
-    "": "127.0.0.1",
-    "localhost": "127.0.0.1",
-    "0.0.0.0": DEFAULT.address,  # noqa: S104 - compared with
-    "[::]": DEFAULT.address,
-}
+# Here, too, Go listens at every address of both families.
+_EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with
 
 _TWICE = "dockerd refuses to start if daemon.json has it, too"
 _HOSTS_TWICE = "dockerd refuses to start with both this and -H"
@@ -171,7 +166,7 @@ def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
         yield Clash(f"{existing.path}, line {line(HOSTS)}", HOSTS, _HOSTS_TWICE)
     for host in filter(is_tcp, existing.listed):
         yield Clash(f"{existing.path}, line {line(HOSTS)}", f"{HOSTS}: {host}", _LISTENS)
-    if not any(host.startswith(_FD) for host in existing.hosts):
+    if not any(map(is_fd, existing.hosts)):
         said = ", ".join(existing.hosts) or "no -H"
         yield Clash(str(existing.sources[0]), said, _IGNORES)
     for key, value in values.items():
@@ -187,8 +182,8 @@ def _is_taken(flag: Argument) -> bool:
 
 def _listens(existing: Existing) -> tuple[Listen, ...]:
     """Return where dockerd listens on TCP, without what another address includes."""
-    tls = existing.has_tls
-    found = dict.fromkeys(_listen(host, has_tls=tls) for host in existing.hosts if is_tcp(host))
+    hosts = in_force(existing.hosts, tls=existing.has_tls)
+    found = dict.fromkeys(map(_listen, filter(is_tcp, hosts)))
     return tuple(
         each for each in found if not any(one != each and one.includes(each) for one in found)
     )
@@ -196,17 +191,17 @@ def _listens(existing: Existing) -> tuple[Listen, ...]:
 
 def _missing_fd(staying: Sequence[tuple[Source, Argument]]) -> Mapping[Source, tuple[str, ...]]:
     """Return the words to add, and where, if no -H among those that stay is ``fd://``."""
-    if not staying or any((flag.value or "").startswith(_FD) for _, flag in staying):
+    if not staying or any(is_fd(flag.value or "") for _, flag in staying):
         return {}
     source, flag = staying[0]
     _refuse_fixed(source, flag, (0,))
-    return {source: ("-H", _FD)}
+    return {source: ("-H", FD)}
 
 
 def _hosts(existing: Existing) -> tuple[str, ...]:
     """Return ``hosts`` of daemon.json, with ``fd://`` and without TCP."""
     local = [host for host in existing.listed if not is_tcp(host)]
-    return tuple(dict.fromkeys((*(local if existing.hosts else [UNIX_SOCKET]), _FD)))
+    return tuple(dict.fromkeys((*(local if existing.hosts else [UNIX_SOCKET]), FD)))
 
 
 def _edits(
@@ -230,15 +225,12 @@ def _has_tls(source: Source) -> bool:
     return any(flag.name in _TLS for flag in _flags(source))
 
 
-def _listen(host: str, *, has_tls: bool) -> Listen:
-    """Return where dockerd listens with this host (moby's opts.ParseHost)."""
-    address, _, port = host.removeprefix("tcp://").rpartition(":")
-    if not port.isdecimal():
-        address, port = host.removeprefix("tcp://"), ""
-    number = port or str(DEFAULT_PORT if has_tls else PLAINTEXT_PORT)
-    known = _ADDRESSES.get(address)
+def _listen(host: str) -> Listen:
+    """Return where dockerd listens with this host; raises ConflictingState for a name."""
     try:
-        return Listen(known, int(number)) if known else parse_listen(f"{address}:{number}")
+        found = tcp_address(host)
+        address = DEFAULT.address if found.host == _EVERY_IPV4 else found.host
+        return parse_listen(Endpoint(address, found.port).authority)
     except InvalidInput as error:
         raise ConflictingState(
             f"{host} cannot be taken over: {error.message}",

@@ -8,7 +8,8 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dockertls_vault.docker.endpoint import DEFAULT_PORT, DEFAULT_SOCKET, Endpoint, parse_endpoint
+from dockertls_vault.docker.endpoint import DEFAULT_PORT, Endpoint, parse_endpoint
+from dockertls_vault.docker.hosts import DEFAULT_SOCKET
 from dockertls_vault.errors import InvalidInput
 
 if TYPE_CHECKING:

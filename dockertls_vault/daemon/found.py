@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockertls_vault.docker import flags
+from dockertls_vault.docker import flags, hosts
 from dockertls_vault.errors import ConfigurationError, MissingDependency
 from dockertls_vault.files import reading
 from dockertls_vault.host import command_line, environment_file, listening, processes, systemd
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from dockertls_vault.docker.flags import Flags
 
-# Where docker.socket listens, unless -H says otherwise.
-_SOCKET = Path("/run/docker.sock")
-_UNIX = "unix://"
 _REPLACE = "make it a file that root can read, then try again"
 
 
@@ -63,8 +60,8 @@ class Service:
     @property
     def socket(self) -> Path:
         """The unix socket of dockerd."""
-        paths = (host.removeprefix(_UNIX) for host in self.flags.hosts if host.startswith(_UNIX))
-        return Path(next(paths, "") or _SOCKET)
+        named = filter(None, map(hosts.unix_socket, self.flags.hosts))
+        return next(named, hosts.DEFAULT_SOCKET)  # also that of docker.socket
 
 
 @dataclass(frozen=True)

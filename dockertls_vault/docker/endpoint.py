@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from dockertls_vault.certificate.names import parse_address, parse_dns_name
 from dockertls_vault.errors import InvalidInput
 
-# The ports that IANA registered for the Docker API, with TLS ("docker-s") and without.
+# The port that IANA registered for the Docker API with TLS ("docker-s").
 DEFAULT_PORT = 2376
-PLAINTEXT_PORT = 2375
-_LOCAL = ("unix://", "fd://", "npipe://")
-# Where dockerd listens without any host (moby, opts/hosts.go).
-DEFAULT_SOCKET = "/var/run/docker.sock"
 _HIGHEST_PORT = 65535
 _SCHEME = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(:(?P<port>[^:]*))?")
@@ -47,11 +43,6 @@ class Endpoint:
     def authority(self) -> str:
         """Host and port as in a URL: ``[::1]:2376``."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def is_tcp(host: str) -> bool:
-    """Tell whether dockerd serves a host of -H on TCP, as it also does without a scheme."""
-    return bool(host) and not host.startswith(_LOCAL)
 
 
 def parse_endpoint(text: str) -> Endpoint:

@@ -77,6 +77,8 @@ _PRINTED: Rows = (
     ("a file that exists is kept", "set -eC\n", "set -e\n"),
 )
 _HOSTS: Rows = (
+    ("without hosts, TLS decides", "if tls else f", "if not tls else f"),
+    ("the default port is that without TLS", "_PORT = 2375", "_PORT = 2376"),
     (
         "a host without a scheme is a TCP port, too",
         "not host.startswith(_LOCAL)",
@@ -87,7 +89,7 @@ _CLASHES: Rows = (
     ("a TLS flag clashes", "        if flag.name in _TLS:\n", "        if False:\n"),
     (
         "without fd:// there is a clash",
-        "if not any(host.startswith(_FD) for host in existing.hosts):",
+        "if not any(map(is_fd, existing.hosts)):",
         "if False:",
     ),
     ("hosts in two places are refused", "    _refuse_hosts_twice(existing)\n", ""),
@@ -100,8 +102,8 @@ _CLASHES: Rows = (
     ("TLS in two places is refused", "    if len(with_tls) > 1 or", "    if"),
     (
         "0.0.0.0 is both families, as in Go",
-        '    "0.0.0.0": DEFAULT.address,  # noqa: S104 - compared with\n',
-        "",
+        "DEFAULT.address if found.host == _EVERY_IPV4 else found.host",
+        "found.host",
     ),
 )
 _SOURCES: Rows = (
@@ -180,7 +182,7 @@ TABLE: Table = {
     "host/steps.py": ("host/test_steps.py", _STEPS_OF_HOST),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
-    "docker/endpoint.py of -H": ("daemon/test_clashes.py", _HOSTS),
+    "docker/hosts.py": ("docker/test_hosts.py", _HOSTS),
     "daemon/clashes.py": ("daemon/test_clashes.py", _CLASHES),
     "daemon/sources.py": ("daemon/test_clashes.py", _SOURCES),
     "docker/flags.py": ("docker/test_flags.py", _FLAGS),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from dockertls_vault.docker import hosts
 from dockertls_vault.docker.diagnosis.causes import ACCEPTS_STRANGERS
 from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.handshake.outcome import Engine, listed
@@ -80,10 +81,11 @@ def in_force(
         return folder / default if by_flag else None
 
     verify = values.get("tlsverify", flags.tlsverify)
+    # tlsverify turns TLS on whatever its value is.
+    tls = bool(flags.tls) or bool(values.get("tls")) or verify is not None or by_environment
     return Settings(
-        hosts=(*flags.hosts, *_texts(values.get("hosts"))),
-        # tlsverify turns TLS on whatever its value is.
-        tls=bool(flags.tls) or bool(values.get("tls")) or verify is not None or by_environment,
+        hosts=hosts.in_force((*flags.hosts, *_texts(values.get("hosts"))), tls=tls),
+        tls=tls,
         tlsverify=by_environment if verify is None else bool(verify),
         tlscacert=path(flags.tlscacert, "tlscacert", "ca.pem"),
         tlscert=path(flags.tlscert, "tlscert", "cert.pem"),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from dockertls_vault.certificate.names import parse_address
+from dockertls_vault.docker import hosts
 from dockertls_vault.docker.diagnosis.checks import Check as Outside
 from dockertls_vault.docker.diagnosis.report import Result
-from dockertls_vault.docker.endpoint import DEFAULT_PORT, DEFAULT_SOCKET, PLAINTEXT_PORT, is_tcp
+from dockertls_vault.errors import InvalidInput
 from dockertls_vault.host.listening import Listener
 
 from .checks import Check, combined
@@ -27,38 +26,33 @@ _FROM_OUTSIDE = {
     Check.TRUST: (Outside.TRUST,),
     Check.VALIDITY: (Outside.VALIDITY,),
 }
-_HOST = "127.0.0.1"  # of tcp:// without one (moby, opts/hosts.go)
-_UNIX = "unix://"
 
 
-def expected_tcp(
-    hosts: Sequence[str], streams: Sequence[str], *, tls: bool
-) -> tuple[Listener, ...]:
-    """Return the expected TCP sockets: those of -H and ``hosts``, and those of systemd.
+def expected_tcp(named: Sequence[str], streams: Sequence[str]) -> tuple[Listener, ...]:
+    """Return the expected TCP sockets: those of the hosts ``named``, and those of systemd.
 
     ``streams`` are what it listens on, as in ListenStream=.
     """
-    addresses = [f"tcp://{host.removeprefix('tcp://')}" for host in hosts if is_tcp(host)]
-    addresses += [f"tcp://{stream}" for stream in streams if not stream.startswith(("/", "@"))]
-    port = DEFAULT_PORT if tls else PLAINTEXT_PORT
-    return tuple(dict.fromkeys(each for text in addresses for each in _parse(text, port)))
+    handed = [stream for stream in streams if not stream.startswith(("/", "@"))]
+    return tuple(
+        dict.fromkeys(
+            each for text in (*filter(hosts.is_tcp, named), *handed) for each in _parse(text)
+        )
+    )
 
 
-def expected_unix(hosts: Sequence[str], streams: Sequence[str]) -> tuple[Path, ...]:
+def expected_unix(named: Sequence[str], streams: Sequence[str]) -> tuple[Path, ...]:
     """Return the expected Unix sockets of the API, for the same arguments."""
-    named = [host.removeprefix(_UNIX) for host in hosts or [_UNIX] if host.startswith(_UNIX)]
-    handed = [stream for stream in streams if stream.startswith("/")]
-    if "fd://" in hosts and not handed:
-        handed = [DEFAULT_SOCKET]
-    return tuple(dict.fromkeys(Path(each or DEFAULT_SOCKET) for each in (*named, *handed)))
+    handed = [Path(stream) for stream in streams if stream.startswith("/")]
+    if any(map(hosts.is_fd, named)) and not handed:
+        handed = [hosts.DEFAULT_SOCKET]
+    return tuple(dict.fromkeys((*filter(None, map(hosts.unix_socket, named)), *handed)))
 
 
-def _parse(text: str, default: int) -> Iterator[Listener]:
-    with suppress(ValueError):  # of a malformed one, with which dockerd does not start
-        found = urlsplit(text)
-        host = found.hostname or _HOST
-        host = _HOST if host == "localhost" else host
-        yield Listener(parse_address(host) or host, found.port or default)
+def _parse(host: str) -> Iterator[Listener]:
+    with suppress(InvalidInput):  # of a malformed one, with which dockerd does not start
+        address = hosts.tcp_address(host)
+        yield Listener(address.host, address.port)
 
 
 def judge_sockets(

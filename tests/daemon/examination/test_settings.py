@@ -64,12 +64,19 @@ def test_settings_in_force_are_those_of_dockerd(
 
 
 def test_hosts_and_live_restore_come_from_both_places() -> None:
-    """A flag and daemon.json are added up."""
+    """Both count; what is not a list of hosts does not."""
     found = in_force("-H fd:// --live-restore", hosts=["tcp://[::1]:1"], live_restore=False)
     assert found.hosts == ("fd://", "tcp://[::1]:1")
     assert not found.live_restore
     assert in_force("--live-restore").live_restore
-    assert in_force(hosts="tcp://x").hosts == ()
+    assert in_force(hosts="tcp://x").hosts == ("unix:///var/run/docker.sock",)
+
+
+def test_without_hosts_there_is_a_unix_socket_or_with_tls_a_port() -> None:
+    """One of the two, however TLS is turned on."""
+    port = ("tcp://127.0.0.1:2376",)
+    for found in (in_force("--tls"), in_force(**SAFE), in_force(tlsverify=False)):
+        assert found.hosts == port
 
 
 TEXT = st.text(st.characters(), max_size=3) | st.just("tcp://[::1")
@@ -84,7 +91,8 @@ def test_any_values_give_settings_that_the_system_can_use(values: dict[str, Any]
     for text in (found.tlscacert, found.tlscert, found.tlskey, *found.hosts):
         assert text is None or b"\0" not in os.fsencode(text)
     assert settings.judge_clash(flags.Flags(), values, PurePath("/d.json")).result == "ok"
-    sockets.expected_tcp(found.hosts, found.hosts, tls=found.tls)
+    sockets.expected_tcp(found.hosts, found.hosts)
+    sockets.expected_unix(found.hosts, found.hosts)
 
 
 def test_relative_paths_are_those_of_the_service() -> None:
