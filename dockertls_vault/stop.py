@@ -9,9 +9,9 @@ command raises Stopped at its next check, so no exception interrupts a step half
 from __future__ import annotations
 
 import os
-import queue
 import select
 import socket
+import threading
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from enum import IntEnum
@@ -68,6 +68,27 @@ class Stop:
             self._cuts.remove(entry)
 
 
+class Bell:
+    """Ends a wait from another thread, or from a signal handler that interrupts it.
+
+    queue.SimpleQueue would not do: if a signal interrupts its ``get`` at the end of the timeout,
+    Python before 3.13 takes the negative remainder for no timeout at all.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def ring(self) -> None:
+        """End the wait of now, or else the next one."""
+        with suppress(RuntimeError):  # it has rung before
+            self._lock.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; tell whether it has rung."""
+        return self._lock.acquire(timeout=max(seconds, 0.0))
+
+
 _current: ContextVar[Stop] = ContextVar("stop", default=Stop())  # noqa: B039 - this one is never requested
 _hold: ContextVar[_Hold] = ContextVar("hold", default=_Hold.NONE)
 
@@ -120,9 +141,9 @@ def cutting(cut: Callable[[], object]) -> Iterator[None]:
 
 def wait(seconds: float) -> None:
     """Sleep; raises Stopped as soon as a stop is requested."""
-    woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put may interrupt its get
-    with cutting(lambda: woken.put(None)), suppress(queue.Empty):
-        woken.get(timeout=max(seconds, 0.0))
+    bell = Bell()
+    with cutting(bell.ring):
+        bell.wait(seconds)
 
 
 def readline(stream: TextIO) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -45,6 +47,22 @@ def receive() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, stop.cutting(partial(stop.shut, ours)):
         ours.recv(1)
+
+
+_TICKING = """
+import signal, time
+from dockertls_vault import stop
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.00037)
+for _ in range(1000):
+    stop.wait(0.0005)
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_wait_ends_although_signals_interrupt_it() -> None:
+    """Even one at its very end, as the tick that cli/signals.py has each second may come."""
+    subprocess.run([sys.executable, "-c", _TICKING], check=True, timeout=LIMIT)
 
 
 @pytest.mark.parametrize("waiting", [lambda: stop.wait(LIMIT), receive], ids=["sleep", "socket"])

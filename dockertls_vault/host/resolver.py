@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -23,25 +22,27 @@ def resolve(host: str, port: int | None, limit: float, flags: int = 0) -> Sequen
     5 s per attempt and server). It therefore runs in a daemon thread that is abandoned on timeout,
     or in this thread if no other can be started.
     """
-    answers: queue.SimpleQueue[Sequence[Found] | OSError] = queue.SimpleQueue()
+    answers: list[Sequence[Found] | OSError] = []
+    bell = stop.Bell()
 
     def ask() -> None:
         try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags))
+            answers.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags))
         except OSError as error:
-            answers.put(error)
+            answers.append(error)
         except UnicodeError:  # a label that is empty or longer than 63 bytes
-            answers.put(socket.gaierror(socket.EAI_NONAME, "not a valid host name"))
+            answers.append(socket.gaierror(socket.EAI_NONAME, "not a valid host name"))
+        bell.ring()
 
     try:
         threading.Thread(target=ask, name=f"DNS: {host}", daemon=True).start()
     except RuntimeError:  # thread limit reached: without a time limit, then
         ask()
-    try:
-        with stop.cutting(lambda: answers.put(InterruptedError())):
-            found = answers.get(timeout=limit)
-    except queue.Empty:
-        raise socket.gaierror(socket.EAI_AGAIN, "DNS timed out") from None
+    with stop.cutting(bell.ring):
+        bell.wait(limit)
+    if not answers:
+        raise socket.gaierror(socket.EAI_AGAIN, "DNS timed out")
+    found = answers[0]
     if isinstance(found, Exception):
         raise found
     return found
