@@ -81,8 +81,9 @@ def _rows(port: str, outcome: load.Outcome) -> str:
     ]
     total = (outcome.calls, outcome.refused, outcome.lost)
     rate = f"{port}, {outcome.calls / outcome.seconds:.0f} calls/s"
-    container = "ran on" if outcome.kept else "did not run on, or lost output"
-    rows += [f"  the container {container}; {outcome.certificates} certificates were seen\n"]
+    container = "ran on" if outcome.kept else "did not run on"
+    seen = f"its log lacks {outcome.missing} lines; {outcome.certificates} certificates were seen"
+    rows += [f"  the container {container}, {seen}\n"]
     rows += [f"  {failure}\n" for failure in outcome.other]
     return _ROW.format(rate, *total) + "".join(rows)
 

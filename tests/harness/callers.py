@@ -1,9 +1,9 @@
 """Call a daemon until SIGTERM, and print what became of the calls, as JSON.
 
 python3 callers.py DIR, on a host: ``DIR`` holds ca.pem, cert.pem and key.pem of a client. Each kind
-of caller makes one call after another, each on a connection of its own: over TLS without pause, so
-that they have the processors; at the Unix socket ten times a second. The first line says that each
-has had a response.
+of caller lists the containers, again and again, each time on a connection of its own: over TLS
+without pause, so that they have the processors; at the Unix socket ten times a second. The first
+line says that each has had a response.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = ("127.0.0.1", 2376)
 _SOCKET = "/run/docker.sock"
-_REQUEST = b"GET /version HTTP/1.0\r\nHost: docker\r\n\r\n"
+_REQUEST = b"GET /containers/json HTTP/1.0\r\nHost: docker\r\n\r\n"
 _PAUSE = 0.1  # seconds between two calls at the Unix socket
 _LIMIT = 60.0  # seconds, many times what a restart takes
 # What the docker CLI prints if nobody listens, and if the daemon ends a connection.
@@ -128,7 +128,7 @@ def _ask(connection: socket.socket) -> None:
     with connection.makefile("rb") as file:
         response = file.read()
     head, _, body = response.partition(b"\r\n\r\n")
-    if not body.rstrip().endswith(b"}"):
+    if not body.rstrip().endswith(b"]"):
         raise Lost
     if b" 200 " not in head:
         raise ValueError(response)
@@ -136,7 +136,7 @@ def _ask(connection: socket.socket) -> None:
 
 def _docker(*options: str) -> None:
     run = subprocess.run(
-        ["docker", *options, "version"],
+        ["docker", *options, "ps"],
         capture_output=True,
         text=True,
         timeout=_LIMIT,
