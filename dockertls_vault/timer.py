@@ -110,7 +110,7 @@ def apply(plan: Plan, *, dry_run: bool) -> Installed:
 def uncovered(directories: Iterable[Path], *, place: Path = systemd.UNITS) -> tuple[Path, ...]:
     """Return the ``directories`` in which the installed service may not write; none without one."""
     text = _read(place / units.SERVICE)
-    if text is None or not text.startswith(units.MARK):
+    if text is None or not units.is_ours(text):
         return ()
     return tuple(each for each in directories if not units.may_write(text, each))
 
@@ -166,7 +166,7 @@ def _refuse_program(program: Program) -> None:
 def _writes(place: Path, texts: Mapping[str, str]) -> Iterator[Write]:
     for name, text in texts.items():
         found = _read(place / name)
-        if found is not None and not found.startswith(units.MARK):
+        if found is not None and not units.is_ours(found):
             raise UnmanagedFiles(
                 f"{place / name} was not written by dockertls-vault",
                 hint="move it elsewhere, or keep it and run `dockertls-vault renew` from your own "

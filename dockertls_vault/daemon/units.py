@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 SERVICE = "docker.service"
 SOCKET = "docker-tls.socket"
 DROP_IN = f"{SERVICE}.d/docker-tls.conf"
-# The first line of each file, by which we recognize our own.
-MARK = "# Written by `dockertls-vault daemon configure`: put changes into a drop-in of your own."
+# How each file begins, by which we recognize our own; the rest of its first line may change.
+_AUTHOR = "# Written by `dockertls-vault daemon configure`"
+_MARK = f"{_AUTHOR}: put changes into a drop-in of your own."
 
 _SOCKET = """\
 {mark}
@@ -38,27 +39,38 @@ BindIPv6Only=both
 FreeBind=true
 Service={service}
 """
-# Until ExecStartPre= has ended, systemd does not collect the sockets that it passes.
+# Until ExecStartPre= has ended, systemd does not collect the sockets that it passes. It skips the
+# comments among continued lines (systemd.syntax(7)), and "$$" is the shell's dollar sign.
 _DROP_IN = """\
 {mark}
 [Service]
 Sockets={socket}
-# Without TLS in its configuration, dockerd serves this socket in plaintext, without a warning; and
-# without tlscacert, to clients of every public CA.
+# On a socket from systemd, a dockerd without TLS settings serves its API in plaintext, without a
+# warning, and one without tlscacert serves it to clients of every public CA. So this closes the
+# socket before such a dockerd starts, which then runs without it. The next start with a complete
+# configuration opens it again.
 ExecStartPre=-/bin/sh -c "\\
-for file in $$({{ systemctl show --property=ExecStart --value {service}; env; }} \\
-| {{ grep -o -e '--config-file[ =][^ ;]*' || echo '--config-file={daemon_json}'; }} \\
-| cut -c 15-); do \\
-grep -q 'tlsverify.[[:space:]]*:[[:space:]]*true' \\"$$file\\" \\
-&& grep -q 'tlscacert.[[:space:]]*:[[:space:]]*\\"[^\\"]' \\"$$file\\" \\
-|| {{ echo \\"$$file does not configure TLS: closing {socket}\\"; systemctl stop {socket}; }}; done"
+# The files that --config-file names, in ExecStart= or in a variable, or else the default:
+    files=$$( \\
+        {{ systemctl show --property=ExecStart --value {service}; env; }} \\
+        | grep -o -e '--config-file[ =][^ ;]*' \\
+        | cut -c 15- \\
+    ); \\
+    for file in $${{files:-{daemon_json}}}; do \\
+# Each must set both; JSON may have blanks around the colon.
+        grep -q 'tlsverify.[[:space:]]*:[[:space:]]*true' $$file \\
+        && grep -q 'tlscacert.[[:space:]]*:[[:space:]]*\\"[^\\"]' $$file \\
+        && continue; \\
+        echo $$file does not configure TLS: closing {socket}; \\
+        systemctl stop {socket}; \\
+    done"
 """
 
 
 def socket(listens: Iterable[Listen]) -> bytes:
     """Return the text of docker-tls.socket."""
     streams = "\n".join(f"ListenStream={listen.stream}" for listen in listens)
-    return _SOCKET.format(mark=MARK, streams=streams, service=SERVICE).encode()
+    return _SOCKET.format(mark=_MARK, streams=streams, service=SERVICE).encode()
 
 
 def drop_in() -> bytes:
@@ -67,10 +79,10 @@ def drop_in() -> bytes:
     Every file that --config-file names must configure TLS, wherever that flag is set.
     """
     return _DROP_IN.format(
-        mark=MARK, socket=SOCKET, service=SERVICE, daemon_json=DAEMON_JSON
+        mark=_MARK, socket=SOCKET, service=SERVICE, daemon_json=DAEMON_JSON
     ).encode()
 
 
 def is_ours(text: bytes) -> bool:
     """Tell whether we have written this unit file."""
-    return text.startswith(MARK.encode())
+    return text.startswith(_AUTHOR.encode())

@@ -21,8 +21,9 @@ SERVICE = "dockertls-renew.service"
 SERVICE_NOW = "dockertls-renew-now.service"
 TIMER = "dockertls-renew.timer"
 TARGET = "dockertls-renew.target"
-# The first line of each file, by which we recognize our own.
-MARK = "# Written by `dockertls-vault renew --install-timer`: put changes into a drop-in."
+# How each file begins, by which we recognize our own; the rest of its first line may change.
+_AUTHOR = "# Written by `dockertls-vault renew --install-timer`"
+_MARK = f"{_AUTHOR}: put changes into a drop-in."
 # What ProtectHome= and PrivateTmp= hide: systemd.exec(5).
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - not used, only compared with
@@ -125,7 +126,7 @@ def texts(program: Program, directories: Iterable[Path]) -> Mapping[str, str]:
     condition = " ".join(map(quote, (*program.command, "needs-renewal")))
     in_homes = any(_is_below(path, _HOMES) for path in (*program.places, *written))
     common = {
-        "mark": MARK,
+        "mark": _MARK,
         "home": "read-only" if in_homes else "true",
         "paths": "\n".join(map(writable, written)),
     }
@@ -140,9 +141,14 @@ def texts(program: Program, directories: Iterable[Path]) -> Mapping[str, str]:
             commands=f"ExecStart={renew} --force",
             **common,
         ),
-        TIMER: _TIMER.format(mark=MARK),
-        TARGET: _TARGET.format(mark=MARK, now=SERVICE_NOW),
+        TIMER: _TIMER.format(mark=_MARK),
+        TARGET: _TARGET.format(mark=_MARK, now=SERVICE_NOW),
     }
+
+
+def is_ours(text: str) -> bool:
+    """Tell whether we have written this unit file."""
+    return text.startswith(_AUTHOR)
 
 
 def writable(directory: Path) -> str:

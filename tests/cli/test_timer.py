@@ -9,7 +9,6 @@ import pytest
 from dockertls_vault import timer
 from dockertls_vault.cli.main import run
 from dockertls_vault.errors import ConfigurationError
-from dockertls_vault.host import units
 from dockertls_vault.settings import resolve
 
 SERVICE = {"DOCKERTLS_ROLE_ID": "r", "DOCKERTLS_SECRET_ID_FILE": "/s", "VAULT_ADDR": "https://v"}
@@ -77,5 +76,6 @@ def test_directory_that_the_service_cannot_write_is_reported(tmp_path: Path) -> 
     assert timer.uncovered([later], place=tmp_path) == ()
     (tmp_path / "dockertls-renew.service").write_text("[Service]\n")
     assert timer.uncovered([later], place=tmp_path) == ()
-    (tmp_path / "dockertls-renew.service").write_text(units.MARK)
+    ours = "# Written by `dockertls-vault renew --install-timer`, reworded\n"
+    (tmp_path / "dockertls-renew.service").write_text(ours)
     assert timer.uncovered([later], place=tmp_path) == (later,)

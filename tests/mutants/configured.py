@@ -139,6 +139,10 @@ _ORDER: Rows = (
         "",
     ),
 )
+_UNITS: Rows = (
+    ("a copy of our file is not ours", "text.startswith(_AUTHOR", "text.count(_AUTHOR"),
+    ("a reworded first line is ours", "(_AUTHOR.encode())", "(_MARK.encode())"),
+)
 _STEPS: Rows = (("a directory of the set-up is removed", "directory.rmdir()", "pass"),)
 _STEPS_OF_HOST: Rows = (
     ("what a killed run had staged is replaced", "os.unlink(staged, dir_fd=within)", "pass"),
@@ -178,6 +182,7 @@ TABLE: Table = {
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
     "daemon/order.py": ("daemon/test_order.py", _ORDER),
+    "daemon/units.py": ("daemon/test_units.py", _UNITS),
     "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
     "host/steps.py": ("host/test_steps.py", _STEPS_OF_HOST),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
