@@ -20,17 +20,24 @@ from .daemon import clashes, found, plan, served, sources, trial, units
 from .daemon.inspection import Host, look, look_at_files
 from .daemon.record import Records
 from .docker.engine import Engine
-from .errors import CheckFailed, ConflictingState, DockerTLSError, DockerUnavailable, SetUpFailed
+from .errors import (
+    CheckFailed,
+    ConflictingState,
+    DockerTLSError,
+    DockerUnavailable,
+    LiveRestoreOff,
+    SetUpFailed,
+)
 from .host.steps import discard_staged
 from .proof import problems, prove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from .credential.reader import CredentialFiles
-    from .daemon.desired import Listen
+    from .daemon.desired import Listen, Wanted
     from .daemon.found import Service
     from .daemon.inspection import Now
     from .daemon.plan import Plan
@@ -74,38 +81,25 @@ class Change:
     served: Served | None = None
 
 
-def set_up(
-    state: Path,
-    directory: Path,
-    listen: Sequence[Listen],
-    now: datetime,
-    *,
-    take_over: bool = False,
-) -> Change:
-    """Plan the set-up with the credential in ``directory``.
+def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = True) -> Change:
+    """Plan the set-up; ``state`` is the directory of the record.
 
-    ``listen`` is empty for the addresses that were set up before, those that are taken over, or the
-    default. Raises before anything is touched: ConflictingState without a usable credential, for
-    settings that clash, without ``take_over``, or for a port that is in use; MissingDependency
+    ``can_reload`` is whether dockerd is to be reloaded, so that its restart stops no container.
+
+    Raises before anything is touched: ConflictingState without a usable credential, for settings
+    that clash, unless they are to be taken over, or for a port that is in use; MissingDependency
     without docker.service; ConfigurationError if a file cannot be read, or dockerd rejects the
     configuration; and DockerUnavailable if dockerd runs and does not answer at its Unix socket.
     """
-    credential = served.load(directory, now)
+    credential = served.load(wanted.certificates, now)
     served.refuse_others(credential)
     host = _host(state, found.service())
 
     def make() -> Plan:
         before = look(host, found.service())
         _refuse_other_file(before)
-        return plan.configure(
-            host,
-            before,
-            credential,
-            tuple(listen),
-            directory,
-            sources.read(),
-            take_over=take_over,
-        )
+        before = replace(before, can_reload=can_reload and before.can_reload)
+        return plan.configure(host, before, credential, wanted, sources.read())
 
     made = make()
     if made.steps and made.record is not None:
@@ -156,8 +150,9 @@ def apply(
     """Apply the plan and prove it; raises SetUpFailed after putting back what was there before.
 
     ``client`` is a credential to connect with, ``timeout`` the limit for each response of the
-    check. Raises ConflictingState if this host has changed since the plan was made, and Locked if
-    another process is changing it.
+    check. Raises ConflictingState if this host has changed since the plan was made, Locked if
+    another process is changing it, and LiveRestoreOff, after putting back what was there before,
+    if a restart would stop containers although the plan does not say so.
     """
     made = change.plan
     host = made.host
@@ -290,7 +285,7 @@ def _putting_back(made: Plan) -> Iterator[None]:
                 problems=failure.problems if failure else (),
                 hint="run `sudo dockertls-vault daemon configure --remove`",
             ) from error
-        if failure is None:
+        if failure is None or isinstance(failure, LiveRestoreOff):
             raise
         raise SetUpFailed(
             f"{failure.message}; what was there before is back",

@@ -9,17 +9,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from .configure import Change
-from .daemon import desired, found, plan, served
+from .daemon import found, plan, served
 from .daemon.inspection import Host, Now
 from .daemon.record import Records
 from .docker.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from .daemon.desired import Listen
+    from .daemon.desired import Wanted
     from .daemon.plan import Plan
 
 # Of a dockerd that nothing on this host is known to start: its engine is not asked.
@@ -27,21 +26,18 @@ _SERVICE = found.Service((), "inactive")
 _NEVER = timedelta(0)
 
 
-def set_up(state: Path, directory: Path, listen: Sequence[Listen], now: datetime) -> Change:
-    """Plan to add the settings for the credential in ``directory``; ``state`` is for the record.
+def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
+    """Plan to add the settings for a credential; ``state`` is the directory of the record.
 
-    ``listen`` is empty for the addresses that were set up before, or the default. Raises
-    ConflictingState without a usable credential, and ConfigurationError if daemon.json cannot be
-    read.
+    Raises ConflictingState without a usable credential, and ConfigurationError if daemon.json
+    cannot be read.
     """
-    credential = served.load(directory, now)
+    credential = served.load(wanted.certificates, now)
     served.refuse_others(credential)
     host = _host(state)
 
     def make() -> Plan:
-        before = _look(host)
-        known = before.record.listen if before.record else (desired.DEFAULT,)
-        return plan.configure_file(host, before, credential, tuple(listen) or known, directory)
+        return plan.configure_file(host, _look(host), credential, wanted)
 
     return Change(make(), make)
 

@@ -46,6 +46,7 @@
     │   │   └── IssuerUnusable       78  no issuer has a key and the usage to sign
     │   ├── NotInitialized           78  Vault has not been initialized
     │   ├── ConflictingState         78  existing state conflicts with the request
+    │   ├── LiveRestoreOff           78  a restart of dockerd would stop containers
     │   ├── ConfirmationRequired     78  the plan removes or widens access, and needs --yes
     │   └── SetUpFailed              78  dockerd failed with the set-up, which was put back
     └── CannotRun                   126  the command exists but cannot be started
@@ -375,6 +376,12 @@ class NotInitialized(ConfigurationError):
 
 class ConflictingState(ConfigurationError):
     code = "conflicting-state"
+
+
+class LiveRestoreOff(ConfigurationError):
+    """A reload did not switch it on; ``problems`` are the containers that a restart would stop."""
+
+    code = "live-restore-off"
 
 
 class ConfirmationRequired(ConfigurationError):

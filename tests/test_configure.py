@@ -37,7 +37,7 @@ for file in /usr/bin/sleep $(ldd /usr/bin/sleep | grep -o '/[^ ]*'); do
     cp -L $file /opt/image$file
 done
 tar -C /opt/image -c . | docker import - sleeper
-docker run --detach --name ours --network none sleeper /usr/bin/sleep infinity
+docker run --detach --name ours --network none --stop-signal KILL sleeper /usr/bin/sleep infinity
 """
 # What `daemon configure` may change: names, modes, owners, targets and contents.
 FILES = """\
@@ -68,6 +68,20 @@ try:
 except ConnectionRefusedError:
     print("refused")
 END
+"""
+
+# A script that gives dockerd a copy of daemon.json, which a reload reads again.
+COPIES = """\
+#!/bin/sh
+cp /etc/docker/daemon.json /run/copy.json || echo '{}' >/run/copy.json
+exec dockerd --config-file=/run/copy.json "$@"
+"""
+# One that stays the main process, with what socket activation needs: sd_listen_fds(3).
+STAYS = """\
+#!/bin/bash
+sh -c 'LISTEN_PID=$$ exec dockerd "$@"' sh "$@" &
+trap 'kill $!; wait $!; exit' TERM
+wait $!
 """
 
 
@@ -335,6 +349,51 @@ def test_swarm_asks_before_it_stops_containers(host: Host) -> None:
         remove(host)
     finally:
         host.do("docker swarm leave --force; docker start ours")
+
+
+@contextmanager
+def wrapped(host: Host, script: str) -> Iterator[None]:
+    """Have systemd start dockerd by a script in the meantime."""
+    content = "[Service]\nExecStart=\nExecStart=/opt/wrapper -H fd://\nNotifyAccess=all"
+    then = "systemctl daemon-reload; systemctl reset-failed docker; systemctl restart docker"
+    host.do(f"cat >/opt/wrapper <<'END'\n{script}END\nchmod +x /opt/wrapper")
+    with written(host, f"{UNITS}/docker.service.d/wrapper.conf", content, then):
+        host.do("docker start ours")
+        yield
+    host.do("docker start ours")
+
+
+def test_reload_without_effect_asks_before_it_stops_containers(host: Host) -> None:
+    """Once what was there before is back; live-restore is on after the restart."""
+    with wrapped(host, COPIES):
+        with unchanged(host):
+            typed = f"printf 'y\\nn\\n' | script -qec '{CONFIGURE} --quiet >/dev/null' /dev/null"
+            status, printed = host.run(typed)
+            assert (status, printed.count("continue?")) == (78, 2), printed
+            assert "did not switch live-restore on when it was reloaded: a restart stops ours" in (
+                printed
+            )
+            assert printed.rstrip().endswith("not confirmed: nothing was changed")
+        assert set_up(host, "2>/dev/null")["stopped"] == ["ours"]
+        assert host.do("docker info --format '{{.LiveRestoreEnabled}}'") == "true\n"
+        assert host.do(f"{CONFIGURE} --quiet") == "no changes needed\n"
+    remove(host)
+
+
+def test_script_that_starts_dockerd_is_not_reloaded(host: Host) -> None:
+    """A SIGHUP would end it. The plan says what stops; live-restore is on, and stays so."""
+    with wrapped(host, STAYS):
+        before = host.do(FILES)
+        assert host.do(WORKS).startswith("false\n")
+        status, printed = host.run(f"{CONFIGURE} --quiet 2>&1 >/dev/null")
+        assert (status, printed.endswith("  - ours\nhint: use --yes to confirm\n")) == (78, True)
+        assert set_up(host)["stopped"] == ["ours"]
+        host.do("docker start ours")
+        running = host.do(WORKS)
+        assert running.startswith("true\n")
+        printed = host.do(f"{CONFIGURE} --remove --yes --quiet 2>&1 >/dev/null")
+        assert "its next restart stops containers" in printed
+        assert (host.do(WORKS), host.do(FILES)) == (running, before)
 
 
 def test_plaintext_is_never_served(host: Host) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault import configure, configure_file
+from dockertls_vault.daemon.desired import Wanted
 from dockertls_vault.daemon.found import Service
 from dockertls_vault.errors import ConflictingState
 
@@ -74,7 +75,7 @@ def test_edit_since_the_plan_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(configure_file, "_SERVICE", Service(command, "inactive"))
     tls.mkdir()
     now = datetime.now(UTC)
-    change = configure_file.set_up(state, place(tls), (), now)
+    change = configure_file.set_up(state, Wanted(place(tls)), now)
     file.write_text(ORIGINAL)
     with pytest.raises(ConflictingState, match="has changed since the plan was made"):
         configure.apply(change, client=None, timeout=timedelta(seconds=1), now=lambda: now)

@@ -15,7 +15,7 @@ from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.plan import Plan
 from dockertls_vault.daemon.record import Records
 from dockertls_vault.docker.engine import Engine
-from dockertls_vault.errors import ConflictingState, SetUpFailed
+from dockertls_vault.errors import ConflictingState, LiveRestoreOff, SetUpFailed
 from dockertls_vault.host.steps import Step
 
 if TYPE_CHECKING:
@@ -72,9 +72,11 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
     return run
 
 
-@pytest.mark.parametrize("error", [stop.Stopped(), KeyError("unexpected")])
+@pytest.mark.parametrize(
+    "error", [stop.Stopped(), KeyError("unexpected"), LiveRestoreOff("containers would stop")]
+)
 def test_whatever_ends_it_is_put_back(fail: Callable[..., list[str]], error: BaseException) -> None:
-    """Also a request to stop, and a fault of our own; both go on to the caller."""
+    """Also a request to stop, a fault of our own, and a question; all go on to the caller."""
     with pytest.raises(type(error)) as raised:
         fail(error)
     assert raised.value.__notes__ == ["['put back']"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ import typer
 from dockertls_vault.daemon.printed import Form
 from dockertls_vault.daemon.units import SERVICE
 from dockertls_vault.duration import parse_duration
-from dockertls_vault.errors import CannotWrite, ConfirmationRequired, InvalidInput
+from dockertls_vault.errors import CannotWrite, ConfirmationRequired, InvalidInput, LiveRestoreOff
 from dockertls_vault.settings import parsers
 from dockertls_vault.settings.schema import Settings
 
@@ -28,7 +28,7 @@ from .running import running
 if TYPE_CHECKING:
     from dockertls_vault.configure import Change, Outcome
     from dockertls_vault.credential.reader import CredentialFiles
-    from dockertls_vault.daemon.desired import Listen
+    from dockertls_vault.daemon.desired import Listen, Wanted
     from dockertls_vault.daemon.plan import Plan
     from dockertls_vault.daemon.record import Record
 
@@ -121,7 +121,8 @@ def configure(
     checked from outside, and what was there before is put back if it fails. Containers keep running
     (live-restore), except on a Swarm node. Without systemd, only daemon.json is changed.
     """
-    from dockertls_vault.configure import apply, preview
+    from dockertls_vault.configure import preview
+    from dockertls_vault.daemon.desired import Wanted
     from dockertls_vault.daemon.record import Records
     from dockertls_vault.host import systemd
 
@@ -140,18 +141,21 @@ def configure(
     _require_root()
     limit = parsed("--timeout", parse_duration, timeout or _TIMEOUT)
     state = state_directory(settings, os.environ)
-    if remove:
-        change = _removal(state)
-    else:
+    wanted = None
+    if not remove:
         chosen = _directory(directory, Records(state).read())
-        change = _set_up(state, chosen, _listens(listen), take_over=take_over)
+        wanted = Wanted(chosen, _listens(listen), take_over=take_over)
+    change = _planned(state, wanted)
     outcome = preview(change.plan)
     render.text(_plan(outcome), preferences)
     warnings: tuple[str, ...] = ()
     if change.plan.steps and not dry_run:
-        _confirm(change.plan, yes=yes)
-        client = _client(change, certs)
-        outcome = apply(change, client=client, timeout=limit, now=lambda: datetime.now(UTC))
+        try:
+            outcome = _apply(change, certs, limit, yes=yes)
+        except LiveRestoreOff as error:
+            stopped = ", ".join(error.problems)
+            logger.warning("%s: a restart stops %s", error.message, stopped)
+            outcome = _apply(_planned(state, wanted, can_reload=False), certs, limit, yes=yes)
         if outcome.proofs and outcome.directory is not None:
             warnings = settled.note_restart(outcome.directory, running(settings, os.environ))
     render.show(
@@ -159,23 +163,28 @@ def configure(
     )
 
 
-def _set_up(state: Path, directory: Path, listens: Sequence[Listen], *, take_over: bool) -> Change:
+def _planned(state: Path, wanted: Wanted | None, *, can_reload: bool = True) -> Change:
+    """Plan the set-up that is wanted, or else the removal."""
     from dockertls_vault import configure, configure_file
     from dockertls_vault.host import systemd
 
     now = datetime.now(UTC)
-    if systemd.is_running():
-        return configure.set_up(state, directory, listens, now, take_over=take_over)
-    return configure_file.set_up(state, directory, listens, now)
-
-
-def _removal(state: Path) -> Change:
-    from dockertls_vault import configure, configure_file
-    from dockertls_vault.host import systemd
-
-    if systemd.is_running():
+    if not systemd.is_running():
+        if wanted is None:
+            return configure_file.take_back(state)
+        return configure_file.set_up(state, wanted, now)
+    if wanted is None:
         return configure.take_back(state)
-    return configure_file.take_back(state)
+    return configure.set_up(state, wanted, now, can_reload=can_reload)
+
+
+def _apply(change: Change, certs: str | None, limit: timedelta, *, yes: bool) -> Outcome:
+    """Ask, apply the plan, and prove it with the client credential in ``certs``."""
+    from dockertls_vault.configure import apply
+
+    _confirm(change.plan, yes=yes)
+    client = _client(change, certs)
+    return apply(change, client=client, timeout=limit, now=lambda: datetime.now(UTC))
 
 
 def _require_root() -> None:
@@ -199,7 +208,7 @@ def _directory(given: str | None, before: Record | None = None) -> Path:
     return absolute(SERVER_DIRECTORY) if before is None else before.certificates
 
 
-def _listens(given: Sequence[str] | None) -> Sequence[Listen]:
+def _listens(given: Sequence[str] | None) -> tuple[Listen, ...]:
     from dockertls_vault.daemon.desired import parse_listens
 
     try:

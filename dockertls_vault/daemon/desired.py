@@ -67,6 +67,19 @@ class Listen:
 DEFAULT = Listen(_EVERY, DEFAULT_PORT)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """The set-up that was asked for: the directory of the credential, and where dockerd listens.
+
+    ``listen`` is empty for where it was set up before, or the addresses that are taken over, or the
+    default. With ``take_over``, settings that clash are moved.
+    """
+
+    certificates: Path
+    listen: tuple[Listen, ...] = ()
+    take_over: bool = False
+
+
 def parse_listen(text: str) -> Listen:
     """Parse a port, an IP address, or both (``10.0.0.7:2376``, ``[::1]:2376``).
 

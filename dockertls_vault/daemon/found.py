@@ -13,6 +13,7 @@ from dockertls_vault.host import command_line, environment_file, listening, proc
 
 from . import units
 from .desired import DAEMON_JSON, Listen
+from .running import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -142,6 +143,15 @@ def is_held() -> bool:
     process = processes.read(_pid())
     environ = process.environ if process and process.environ else {}
     return units.SOCKET in environ.get("LISTEN_FDNAMES", "").split(":")
+
+
+def can_reload() -> bool:
+    """Tell whether a SIGHUP to docker.service is one to dockerd, or nothing runs.
+
+    A script that started dockerd, and has not been replaced by it (exec), would end.
+    """
+    pid = _pid()
+    return pid == 0 or processes.is_named(pid, NAME)
 
 
 def _pid() -> int:

@@ -61,7 +61,8 @@ class Now:
     the host is an active node of one, where dockerd rejects it. ``running`` are the names of the
     containers that run, ``fleeting`` those that it does not restore. ``is_listening`` is whether
     systemd listens at our socket, ``is_held`` whether dockerd does, which goes on until it is
-    restarted, and ``is_stale`` whether systemd has yet to read our files.
+    restarted, and ``is_stale`` whether systemd has yet to read our files. ``can_reload`` is whether
+    a SIGHUP has dockerd read its configuration.
     """
 
     service: Service
@@ -75,6 +76,7 @@ class Now:
     is_listening: bool = False
     is_held: bool = False
     is_stale: bool = False
+    can_reload: bool = True
 
 
 def look(host: Host, service: Service) -> Now:
@@ -90,6 +92,7 @@ def look(host: Host, service: Service) -> Now:
         in_swarm=_within(info, "Swarm").get("LocalNodeState") in _SWARM,
         running=tuple(sorted(running)),
         fleeting=tuple(sorted(_fleeting(host.engine, info, running))),
+        can_reload=found.can_reload(),
     )
 
 

@@ -76,7 +76,7 @@ def has_live_restore(content: bytes | None) -> bool:
 def _with_tls(host: Host, now: Now, target: Files, edits: Sequence[Edit]) -> Iterator[Step]:
     """Yield the steps that move settings to daemon.json, with live-restore in effect."""
     written = now.files.daemon_json
-    switches = now.live_restore is False and has_live_restore(target.daemon_json)
+    switches = now.live_restore is False and now.can_reload and has_live_restore(target.daemon_json)
     switch_on = SwitchLiveRestore(host.engine, on=True, running=now.running)
     if edits and switches:
         # dockerd would not reload a file with a setting that it still has as a flag, too.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dockertls_vault.host.steps import Step
 
     from .clashes import Edit
-    from .desired import Listen
+    from .desired import Listen, Wanted
     from .inspection import Host, Now
     from .served import Served
     from .sources import Source
@@ -80,32 +80,27 @@ def configure(
     host: Host,
     now: Now,
     served: Served,
-    listen: tuple[Listen, ...],
-    certificates: Path,
+    wanted: Wanted,
     sources: tuple[Source, ...],
-    *,
-    take_over: bool = False,
 ) -> Plan:
-    """Plan the set-up; ``listen`` is empty for where dockerd listens, or the default.
-
-    ``sources`` are where the arguments of dockerd are.
+    """Plan the set-up; ``sources`` are where the arguments of dockerd are.
 
     Raises UnmanagedFiles, ConfigurationError as ``parse`` does, and ConflictingState for what
     clashes, unless it is to be taken over.
     """
     _refuse_foreign(host, now.files)
     document = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json))
-    wanted = settings(served.paths, live_restore=_wants_live_restore(now))
+    values = settings(served.paths, live_restore=_wants_live_restore(now))
     ours = now.record.added if now.record else {}
     existing = Existing(sources, host.daemon_json, document, ours)
-    taken = _taken_over(existing, wanted, take_over=take_over)
+    taken = _taken_over(existing, values, take_over=wanted.take_over)
     if taken.hosts is not None:
-        wanted = {**wanted, HOSTS: list(taken.hosts)}
-    merged = document.merged(wanted)
-    if now.record is not None and (unwanted := now.record.added.keys() - wanted.keys()):
+        values = {**values, HOSTS: list(taken.hosts)}
+    merged = document.merged(values)
+    if now.record is not None and (unwanted := now.record.added.keys() - values.keys()):
         merged = daemon_json.parse(merged).without(unwanted)
-    listen = listen or (now.record.listen if now.record else taken.listen) or (DEFAULT,)
-    record = _record(host, now, wanted, merged, listen, certificates, taken.edits)
+    listen = wanted.listen or (now.record.listen if now.record else taken.listen) or (DEFAULT,)
+    record = _record(host, now, replace(wanted, listen=listen), values, merged, taken.edits)
     target = Files(merged, units.socket(listen), units.drop_in())
     if target == now.files and not taken.edits and _is_done(now, record):
         return Plan(host, now, target, record, ())
@@ -114,16 +109,15 @@ def configure(
     return Plan(host, now, target, record, every, taken.edits, taken.listen)
 
 
-def configure_file(
-    host: Host, now: Now, served: Served, listen: tuple[Listen, ...], certificates: Path
-) -> Plan:
+def configure_file(host: Host, now: Now, served: Served, wanted: Wanted) -> Plan:
     """Plan the set-up of a dockerd that systemd does not run; raises ConfigurationError.
 
     Nothing on this host is known to restart it.
     """
-    wanted = {"hosts": hosts(listen), **settings(served.paths, live_restore=True)}
-    merged = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json)).merged(wanted)
-    record = _record(host, now, wanted, merged, listen, certificates, ())
+    listen = wanted.listen or (now.record.listen if now.record else (DEFAULT,))
+    values = {"hosts": hosts(listen), **settings(served.paths, live_restore=True)}
+    merged = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json)).merged(values)
+    record = _record(host, now, replace(wanted, listen=listen), values, merged, ())
     made = tuple(each for each in record.directories if each != host.drop_in.parent)
     record = replace(record, directories=made, pickup=Pickup.NONE)
     target = replace(now.files, daemon_json=merged)
@@ -198,21 +192,20 @@ def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: boo
 def _record(
     host: Host,
     now: Now,
-    wanted: Mapping[str, Any],
+    wanted: Wanted,
+    values: Mapping[str, Any],
     merged: bytes,
-    listen: tuple[Listen, ...],
-    certificates: Path,
     edits: Sequence[Edit],
 ) -> Record:
-    """Return the record of a set-up that writes ``merged``, with the values ``wanted``."""
+    """Return the record of a set-up that writes ``merged``, which has the ``values``."""
     original = now.files.daemon_json
     if now.record is not None:
         original = taken_back(original, now.record)
     before = daemon_json.parse(original or b"").values
-    added = {key: value for key, value in wanted.items() if before.get(key) != value}
+    added = {key: value for key, value in values.items() if before.get(key) != value}
     return Record(
-        certificates=certificates,
-        listen=listen,
+        certificates=wanted.certificates,
+        listen=wanted.listen,
         daemon_json=host.daemon_json,
         written=merged,
         original=original,

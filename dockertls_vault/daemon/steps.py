@@ -5,17 +5,18 @@ A kill after any of them leaves a host on which dockerd starts and its unix sock
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
-from dockertls_vault.errors import ConflictingState
+from dockertls_vault.errors import ConflictingState, LiveRestoreOff
 from dockertls_vault.host import systemd
 from dockertls_vault.host.steps import Step
 
-from . import units
+from . import found, units
 from .desired import LIVE_RESTORE
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from dockertls_vault.docker.engine import Engine
 
     from .record import Record, Records
+
+logger = logging.getLogger(__name__)
 
 _LIMIT = 10.0  # seconds for dockerd to act on a SIGHUP
 _POLL = 0.05  # seconds
@@ -69,7 +72,8 @@ class Forget(Step):
 class SwitchLiveRestore(Step):
     """Have dockerd read live-restore from daemon.json (SIGHUP), and wait until it is in effect.
 
-    ``running`` are the containers that a restart would stop without it.
+    ``running`` are the containers that a restart would stop without it: if there are any, and it
+    cannot be switched on, LiveRestoreOff is raised.
     """
 
     engine: Engine
@@ -82,16 +86,31 @@ class SwitchLiveRestore(Step):
         return f"reload {units.SERVICE}, which switches {LIVE_RESTORE} {switch}"
 
     def apply(self) -> None:
+        if self._is_in_effect():
+            return
+        if not self.on:
+            logger.warning(
+                "dockerd did not switch %s off when it was reloaded: its next restart stops "
+                "containers",
+                LIVE_RESTORE,
+            )
+        elif self.running:
+            raise LiveRestoreOff(
+                f"dockerd did not switch {LIVE_RESTORE} on when it was reloaded",
+                problems=self.running,
+                hint=f"see its log: journalctl -u {units.SERVICE}",
+            )
+
+    def _is_in_effect(self) -> bool:
+        if not found.can_reload():
+            return False
         systemd.hang_up(units.SERVICE)
         deadline = time.monotonic() + _LIMIT
         while self.engine.info().get("LiveRestoreEnabled") is not self.on:
             if time.monotonic() > deadline:
-                raise ConflictingState(
-                    f"dockerd did not switch {LIVE_RESTORE} {'on' if self.on else 'off'}",
-                    problems=tuple(f"a restart would stop {name}" for name in self.running),
-                    hint=f"see its log: journalctl -u {units.SERVICE}",
-                )
+                return False
             stop.wait(_POLL)
+        return True
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ def _try(service: Service, configuration: bytes, file: Path) -> None:
     log = file.with_name("log")
     properties = {
         "Type": "notify",
+        "NotifyAccess": "all",  # a script may start dockerd
         "TimeoutStartSec": f"{_LIMIT:.0f}",
         "RuntimeMaxSec": f"{_LIMIT:.0f}",
         "RuntimeDirectory": _RUNTIME,

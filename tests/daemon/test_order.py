@@ -90,6 +90,14 @@ def test_each_step_may_be_the_last(
     assert any(isinstance(step, Restart) for step in steps) is restart
 
 
+def test_dockerd_that_cannot_be_reloaded() -> None:
+    """live-restore is on after the restart, which stops containers: plan.py says so."""
+    now = Now(SERVICE, BEFORE, None, {}, live_restore=False, can_reload=False)
+    steps = tuple(order.opening(HOST, now, AFTER, (), restart=True))
+    assert follow(steps, BEFORE, ()) == AFTER
+    assert not any(isinstance(step, SwitchLiveRestore) for step in steps)
+
+
 @pytest.mark.parametrize("proven", [True, False])
 def test_socket_is_opened_anew_unless_it_is_proven(proven: bool) -> None:
     """After a kill it may be open where its file said before; the restart opens it again."""

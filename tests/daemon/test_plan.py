@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.daemon import plan, served, units
-from dockertls_vault.daemon.desired import DEFAULT
+from dockertls_vault.daemon.desired import DEFAULT, Wanted
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.record import Records
@@ -90,11 +90,22 @@ def test_record_comes_before_what_it_describes(credential: Served) -> None:
     now = replace(
         NOW, files=Files(None, None, None), record=None, is_listening=False, is_held=False
     )
-    steps = plan.configure(HOST, now, credential, (), Path("/tls"), existing().sources).steps
+    steps = plan.configure(HOST, now, credential, Wanted(Path("/tls")), existing().sources).steps
     assert kinds(steps)[0] is Keep
     written = [step.path for step in steps if isinstance(step, Write)]
     assert written == [JSON, HOST.socket, HOST.drop_in]
     assert kinds(steps)[-1] is Restart
+
+
+@pytest.mark.parametrize("can_reload", [True, False])
+def test_dockerd_that_cannot_be_reloaded_stops_containers(
+    credential: Served, can_reload: bool
+) -> None:
+    """The plan says which."""
+    now = replace(NOW, live_restore=False, running=("web",), can_reload=can_reload)
+    now = replace(now, files=Files(None, None, None), record=None)
+    made = plan.configure(HOST, now, credential, Wanted(Path("/tls")), existing().sources)
+    assert made.stops == (() if can_reload else ("web",))
 
 
 @pytest.mark.parametrize(

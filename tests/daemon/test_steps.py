@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from pathlib import Path
 
+import pytest
+
+from dockertls_vault.daemon import found
 from dockertls_vault.daemon.record import Records
-from dockertls_vault.daemon.steps import Forget
+from dockertls_vault.daemon.steps import Forget, SwitchLiveRestore
+from dockertls_vault.docker.engine import Engine
+from dockertls_vault.errors import LiveRestoreOff
+from dockertls_vault.host import systemd
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ENGINE = Engine(Path("/missing"), timedelta(seconds=1))
 
 
 def test_only_empty_directories_are_removed(tmp_path: Path) -> None:
@@ -20,3 +26,27 @@ def test_only_empty_directories_are_removed(tmp_path: Path) -> None:
     Forget(Records(tmp_path / "state"), (mine, theirs)).apply()
     assert [each.exists() for each in (mine, theirs)] == [False, True]
     assert list(theirs.iterdir()) == [theirs / "other.conf"]
+
+
+@pytest.fixture(name="wrapped")
+def started_by_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have docker.service run another program than dockerd; a SIGHUP fails the test."""
+    monkeypatch.setattr(found, "can_reload", lambda: False)
+    monkeypatch.setattr(systemd, "hang_up", None)
+
+
+@pytest.mark.usefixtures("wrapped")
+def test_nothing_is_asked_if_no_container_runs(caplog: pytest.LogCaptureFixture) -> None:
+    """A restart stops none, so that live-restore is not needed."""
+    SwitchLiveRestore(ENGINE, on=True).apply()
+    assert caplog.messages == []
+    with pytest.raises(LiveRestoreOff) as raised:
+        SwitchLiveRestore(ENGINE, on=True, running=("web",)).apply()
+    assert raised.value.problems == ("web",)
+
+
+@pytest.mark.usefixtures("wrapped")
+def test_live_restore_that_stays_on_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """A removal goes on, and says what follows."""
+    SwitchLiveRestore(ENGINE, on=False, running=("web",)).apply()
+    assert ["its next restart stops containers" in each for each in caplog.messages] == [True]

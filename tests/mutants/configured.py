@@ -127,6 +127,7 @@ _PLAN: Rows = (
     ("a removal restarts a dockerd that holds the socket", "now.is_held or bool(", "bool("),
 )
 _ORDER: Rows = (
+    ("a dockerd that cannot be reloaded is not reloaded", "and now.can_reload ", ""),
     ("a socket that may be an old one is opened anew", " or not is_proven", ""),
     (
         "flags are moved to daemon.json before it is written",
@@ -143,7 +144,12 @@ _UNITS: Rows = (
     ("a copy of our file is not ours", "text.startswith(_AUTHOR", "text.count(_AUTHOR"),
     ("a reworded first line is ours", "(_AUTHOR.encode())", "(_MARK.encode())"),
 )
-_STEPS: Rows = (("a directory of the set-up is removed", "directory.rmdir()", "pass"),)
+_STEPS: Rows = (
+    ("a directory of the set-up is removed", "directory.rmdir()", "pass"),
+    ("without a container, no reload is needed", "elif self.running:", "else:"),
+    ("a script that runs dockerd gets no SIGHUP", "if not found.can_reload():", "if False:"),
+    ("a removal goes on if live-restore stays on", "        if not self.on:", "        if False:"),
+)
 _STEPS_OF_HOST: Rows = (
     ("what a killed run had staged is replaced", "os.unlink(staged, dir_fd=within)", "pass"),
     ("a link is followed", "path = self.path.resolve()", "path = self.path"),
