@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .check import check
 from .daemon import configuration, exposure, running, tls_files
 from .daemon.examination import certificates, clients, keys, settings, sockets
-from .daemon.examination.checks import Check, combined, overall
+from .daemon.examination.checks import Check, advise_set_up, combined, overall
 from .docker import cli_versions
 from .docker.diagnosis import server_certificate
 from .docker.diagnosis.report import Result
@@ -159,6 +159,9 @@ def _examine(subject: _Subject, target: Target, now: datetime) -> tuple[Dockerd,
         _judge_keys(subject),
         *_judge_responses(subject, target),
     ]
+    if subject.supervision is not None:
+        tls = subject.started.settings.tls
+        results = [advise_set_up(found, tls=tls) for found in results]
     process = subject.process
     return Dockerd(process.pid, process.arguments, process.started, api), results
 

@@ -13,6 +13,7 @@ import pytest
 
 from dockertls_vault.cli import main, settled
 from dockertls_vault.cli.running import running
+from dockertls_vault.credential import reader
 from dockertls_vault.daemon.pickup import Pickup
 from dockertls_vault.needs_renewal import Need
 from dockertls_vault.settings.schema import Settings
@@ -149,11 +150,21 @@ def test_restart_waits_for_its_window(host: Host) -> None:
 def test_host_without_a_set_up_has_no_default(host: Host) -> None:
     """`issue`, `renew` and `rollback` then say that a restart is needed."""
     configure = f"run `sudo dockertls-vault daemon configure --dir {host.out}`"
-    assert configure in host.issue()
+    for_root = os.geteuid() == 0  # nobody else can replace the files
+    assert (configure in host.issue()) == for_root
     assert (host.requested(), host.is_pending()) == (None, False)
     assert "restart its daemon" in host.run("renew", "--force", str(host.out))
-    assert configure in host.run("rollback", str(host.out))
+    assert (configure in host.run("rollback", str(host.out))) == for_root
     assert host.restarts == 0
+
+
+def test_set_up_that_would_be_refused_is_not_advised(host: Host) -> None:
+    """`daemon configure` refuses a directory in which another user can write."""
+    host.issue()
+    host.out.parent.chmod(0o777)
+    hooks = running(Settings(state_dir=host.state), os.environ)
+    note = settled.restart_note(reader.locate(host.out), hooks) or ""
+    assert ("sudo systemctl restart docker" in note, "daemon configure" in note) == (True, False)
 
 
 def test_daemon_that_is_set_up_later_is_restarted(host: Host) -> None:

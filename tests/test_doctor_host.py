@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -23,6 +23,7 @@ dockertls-vault ca init --allow-any-name --yes
 dockertls-vault issue server
 dockertls-vault daemon configure --yes
 """
+CONFIGURE = "run `sudo dockertls-vault daemon configure`; or by hand: "
 JSON = "/etc/docker/daemon.json"
 UNITS = "/etc/systemd/system"
 DROP_IN = f"{UNITS}/docker.service.d/x.conf"
@@ -95,16 +96,24 @@ def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
         yield booted
 
 
-def diagnose(host: Host, user: str = "root") -> tuple[int, dict[str, tuple[str, str]]]:
-    """Return the exit status, and the result and summary of each check."""
+class Found(NamedTuple):
+    """What a check found."""
+
+    result: str
+    summary: str
+    remedy: str | None
+
+
+def diagnose(host: Host, user: str = "root") -> tuple[int, dict[str, Found]]:
+    """Return the exit status, and what each check found."""
     status, printed = host.run("dockertls-vault daemon doctor --quiet -o json", user=user)
     checks = json.loads(printed)["data"]["checks"]
-    return status, {each["check"]: (each["result"], each["summary"]) for each in checks}
+    return status, {each["check"]: Found(*map(each.get, Found._fields)) for each in checks}
 
 
-def findings(found: dict[str, tuple[str, str]]) -> dict[str, str]:
+def findings(found: dict[str, Found]) -> dict[str, str]:
     """Return all results but those that are ok."""
-    return {name: result for name, (result, _) in found.items() if result != "ok"}
+    return {name: each.result for name, each in found.items() if each.result != "ok"}
 
 
 def test_host_that_was_set_up_has_no_finding(host: Host) -> None:
@@ -136,13 +145,15 @@ def test_fault_is_found(host: Host, fault: str) -> None:
 
 @pytest.mark.parametrize("fault", GRAVE_FAULTS)
 def test_fault_of_a_running_daemon_is_found(host: Host, fault: str) -> None:
-    """Once it was restarted."""
+    """Once it was restarted; `daemon configure` is the fix for a port in plaintext."""
     make, expected = GRAVE_FAULTS[fault]
     host.do(make)
     status, found = diagnose(host)
     host.do(f"systemctl stop plain.socket; {UNDO} systemctl start docker-tls.socket; {RESTART}")
     assert findings(found) == expected
     assert status == (76 if "critical" in expected.values() else 1)
+    advised = {name for name, each in found.items() if CONFIGURE in (each.remedy or "")}
+    assert advised == {name for name, result in expected.items() if result == "critical"}
 
 
 def test_what_prevents_a_start_is_found(host: Host) -> None:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from dockertls_vault.credential.record import Record
 
 
-def note(record: Record, directory: Path | None) -> str:
+def note(record: Record, directory: Path | None, *, can_configure: bool) -> str:
     """Return how to make a daemon serve the certificate that is now in use, if no hook does.
 
-    ``directory`` is that of the credential, None for the default of `daemon configure`.
+    ``directory`` is that of the credential, None for the default of `daemon configure`, which
+    accepts the credential if ``can_configure``.
     """
     if record.layout is Layout.DIND:
         return (
@@ -25,9 +26,9 @@ def note(record: Record, directory: Path | None) -> str:
         )
     by_hand = (
         "dockerd reads these files only at startup; restart it to use the new certificate "
-        "(systemctl restart docker)"
+        "(sudo systemctl restart docker)"
     )
-    if record.hooks is None:
+    if record.hooks is None and can_configure:
         configure = "sudo dockertls-vault daemon configure"
         configure += f" --dir {quote(str(directory))}" if directory else ""
         return f"{by_hand}, or run `{configure}`: then each renewal restarts it"

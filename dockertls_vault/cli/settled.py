@@ -51,7 +51,7 @@ def note_restart(directory: Path, running: Running) -> tuple[str, ...]:
         return ()
     if is_restarted:
         return ()
-    again = "`dockertls-vault issue server --hook default`"
+    again = "`sudo -E dockertls-vault issue server --hook default`"
     return (f"no hook restarts dockerd after a renewal: {again} does",)
 
 
@@ -64,7 +64,18 @@ def restart_note(place: Placement, running: Running) -> str | None:
     if found.record.request.purpose is Purpose.CLIENT or settle.commands(found, running):
         return None
     is_default = place.directory == SERVER_DIRECTORY
-    return restart.note(found.record, None if is_default else place.directory)
+    directory = None if is_default else place.directory
+    return restart.note(found.record, directory, can_configure=_is_for_root(place.directory))
+
+
+def _is_for_root(directory: Path) -> bool:
+    """Tell whether nobody but root can replace the server credential: `daemon configure` asks."""
+    from dockertls_vault.daemon import served
+
+    try:
+        return not served.exposures(served.paths(directory), frozenset({0}))
+    except (DockerTLSError, OSError):
+        return False
 
 
 def report(settled: Settled, note: str | None) -> None:

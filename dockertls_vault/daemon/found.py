@@ -85,7 +85,7 @@ def service(*, required: bool = True) -> Service:
         return Service((), state)
     if loaded == "masked":
         raise MissingDependency(
-            f"{units.SERVICE} is masked", hint=f"run `systemctl unmask {units.SERVICE}`"
+            f"{units.SERVICE} is masked", hint=f"run `sudo systemctl unmask {units.SERVICE}`"
         )
     if loaded != "loaded":
         raise MissingDependency(
@@ -98,7 +98,7 @@ def service(*, required: bool = True) -> Service:
     if len(commands) != 1:
         raise ConfigurationError(
             f"{units.SERVICE} has no single ExecStart=",
-            hint=f"give it exactly one: systemctl edit {units.SERVICE}",
+            hint=f"give it exactly one: sudo systemctl edit {units.SERVICE}",
         )
     parsed = (environment_file.parse(_read(Path(path)) or b"") for path, _ in sources)
     environment = environment_file.environment(variables, parsed)

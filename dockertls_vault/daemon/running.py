@@ -32,7 +32,7 @@ class Search:
 
     process: Process | None
     why: str
-    remedy: str = "start it: systemctl start docker"
+    remedy: str = "start it: sudo systemctl start docker"
 
 
 def find(asked: int | None, main: int | None, pidfile: Path) -> Search:
@@ -67,7 +67,7 @@ def judge(search: Search) -> CheckResult:
             Result.UNKNOWN,
             shown,
             "it sees other files or network addresses than this process, as in a container",
-            "run `dockertls-vault daemon doctor` in its namespaces",
+            "run `dockertls-vault daemon doctor` there",
         )
     return Check.PROCESS.found(Result.OK, shown)
 

@@ -21,7 +21,7 @@ from dockertls_vault.files import acl, reading, walk
 from dockertls_vault.files.writers import Trust, untrusted_writers, user_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -83,7 +83,18 @@ def refuse_others(served: Served) -> None:
 
     They would decide whose clients dockerd accepts, and each of those is root on this host.
     """
-    trust = Trust(frozenset({0, os.geteuid()}))
+    if found := exposures(served.paths, frozenset({0, os.geteuid()})):
+        raise ConflictingState(
+            "others could replace the credential, and so decide whose clients dockerd accepts",
+            problems=found,
+            hint="issue one as root, in a directory that only root can write to: "
+            "`sudo -E dockertls-vault issue server --dir DIR`",
+        )
+
+
+def exposures(files: Iterable[Path], users: frozenset[int]) -> tuple[str, ...]:
+    """Return each path at which other users than these could replace the files, and who."""
+    trust = Trust(users)
     found: dict[Path, str] = {}
 
     def look(path: Path, descriptor: int) -> None:
@@ -95,20 +106,14 @@ def refuse_others(served: Served) -> None:
         if component.descriptor is not None:
             look(component.path, component.descriptor)
 
-    for path in served.paths:
+    for path in files:
         real = path.resolve()
         for directory in (path.parent, real.parent):
             with walk.open_directory(directory, check):
                 pass
         with walk.open_path(str(real)) as descriptor:
             look(real, descriptor)
-    if found:
-        raise ConflictingState(
-            "others could replace the credential, and so decide whose clients dockerd accepts",
-            problems=tuple(found.values()),
-            hint="issue one as root, in a directory that only root can write to: "
-            "`sudo -E dockertls-vault issue server --dir DIR`",
-        )
+    return tuple(found.values())
 
 
 def _exposed(descriptor: int, trust: Trust) -> str:

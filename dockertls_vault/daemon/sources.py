@@ -103,7 +103,7 @@ def read() -> tuple[Source, ...]:
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"{error.filename} was removed, but systemd still uses it",
-            hint="run `systemctl daemon-reload`, then try again",
+            hint="run `sudo systemctl daemon-reload`, then try again",
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(

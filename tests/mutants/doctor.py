@@ -9,6 +9,11 @@ if TYPE_CHECKING:
 
 _CHECKS: Rows = (
     (
+        "a host without TLS is not advised to open a port for live-restore",
+        "if tls or check is not Check.LIVE_RESTORE",
+        "if True",
+    ),
+    (
         "what was left out makes the whole unknown",
         "if found.result is not Result.SKIPPED or found.check not in _OF_VAULT",
         "if found.result is not Result.SKIPPED",

@@ -206,7 +206,7 @@ def judge_live_restore(info: Mapping[str, Any] | str, *, assumed: bool | None) -
         Result.WARNING,
         f"live-restore is off{source}",
         "every container stops when dockerd restarts, as after each renewal",
-        'set "live-restore": true in daemon.json, then reload: systemctl reload docker',
+        'set "live-restore": true in daemon.json, then reload: sudo systemctl reload docker',
     )
 
 

@@ -49,7 +49,7 @@ def judge_clock(clocks: Clocks) -> CheckResult:
         str(clocks),
         f"by Vault's clock, a certificate is valid from {format_duration(CLOCK_TOLERANCE)} before "
         "it is issued; dockerd and its clients go by their own clocks",
-        "synchronize both clocks with NTP: timedatectl set-ntp true",
+        "synchronize both clocks with NTP: sudo timedatectl set-ntp true",
     )
 
 
