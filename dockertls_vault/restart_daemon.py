@@ -7,16 +7,20 @@ meanwhile, so no connection is refused.
 from __future__ import annotations
 
 import logging
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from .daemon import found, served
+from . import stop
+from .daemon import attempt, found, served
 from .daemon.desired import LIVE_RESTORE
 from .daemon.record import Records
 from .daemon.units import SERVICE
 from .docker import daemon_json
 from .docker.engine import Engine
+from .duration import format_duration
 from .errors import (
     CheckFailed,
     ConfigurationError,
@@ -28,11 +32,13 @@ from .host import systemd
 from .proof import find_client, problems, prove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
     from datetime import datetime
     from pathlib import Path
 
+    from .credential.reader import CredentialFiles
     from .daemon.record import Record
+    from .daemon.served import Served
     from .proof import Proof
 
 logger = logging.getLogger(__name__)
@@ -40,35 +46,95 @@ logger = logging.getLogger(__name__)
 # For each response: a daemon whose service is not Type=notify may still be starting, while systemd
 # already accepts connections for it.
 _TIMEOUT = timedelta(seconds=30)
+# Of the time that a hook has; the rest is for Python to start and to end.
+_SHARE = 0.9
+_POLL = 0.2  # seconds
 # LoadState= of a unit that is there; somebody may have masked it on purpose.
 _STARTABLE = {"loaded", "masked"}
+# ActiveState= of a service that is about to have another one.
+_STOPPING = frozenset({"deactivating"})
+_PASSING = _STOPPING | {"activating"}
 _JOURNAL = f"see `journalctl --unit={SERVICE}`"
+_LATE = (
+    "see `systemctl list-jobs`: systemd goes on with what it has begun, and the next `renew` waits "
+    "for it and checks the daemon; if it always takes that long, raise DOCKERTLS_HOOK_TIMEOUT"
+)
 
 
 @dataclass(frozen=True)
 class Restarted:
-    """Whether dockerd was running, and so was restarted, and what the check then found.
+    """Whether dockerd was restarted, and what the check then found.
 
-    ``proofs`` has each address; it is empty if dockerd was not restarted.
+    ``proofs`` has each address; it is empty if dockerd does not run.
     """
 
     restarted: bool
     proofs: tuple[Proof, ...] = ()
 
 
-def restart(state: Path, clients: Path, clock: Callable[[], datetime]) -> Restarted:
+class _Time:
+    """The time for all of it: a hook is killed after ``limit``, so it ends before, and says why."""
+
+    def __init__(self, limit: timedelta) -> None:
+        self._limit = limit * _SHARE
+        self._end = time.monotonic() + self._limit.total_seconds()
+
+    @contextmanager
+    def before(self, what: str) -> Iterator[float]:
+        """Yield the seconds that are left; raises DockerUnavailable if they do not suffice.
+
+        It says that ``what`` is so then.
+        """
+        late = DockerUnavailable(f"after {format_duration(self._limit)}, {what}", hint=_LATE)
+        seconds = self._end - time.monotonic()
+        if seconds <= 0:
+            raise late
+        try:
+            yield seconds
+        except TimeoutError:
+            raise late from None
+        except ConflictingState:
+            if time.monotonic() < self._end:
+                raise
+            raise late from None
+
+
+def restart(
+    state: Path,
+    clients: Path,
+    clock: Callable[[], datetime],
+    limit: timedelta,
+    *,
+    if_needed: bool = False,
+) -> Restarted:
     """Restart docker.service if it is running, and check it; one that was stopped stays so.
 
     ``state`` is the directory of the set-up, ``clients`` one that may have a client credential to
-    connect with. Raises ConfigurationError if this host was not set up; before anything is
-    touched, VerificationError, ConflictingState or ConfigurationError for files with which dockerd
-    would not start, and ConflictingState for a set-up that is not complete; DockerUnavailable if it
-    does not start; CheckFailed if it fails its check; and Locked while the set-up is changed.
+    connect with, ``limit`` how long a hook may run. With ``if_needed``, a dockerd that this has
+    restarted since its files changed is only checked.
+
+    Raises ConfigurationError if this host was not set up; before anything is touched,
+    VerificationError, ConflictingState or ConfigurationError for files with which dockerd would not
+    start, and ConflictingState for a set-up that is not complete; DockerUnavailable if it does not
+    start, or not in time; CheckFailed if it fails its check; and Locked while the set-up is
+    changed.
     """
+    allowed = _Time(limit)
     records = Records(state)
     _read(records)  # first, since the lock creates its directory
     with records.locked():
-        return _restart(_read(records), clients, clock)
+        record = _read(records)
+        credential = served.load(record.certificates, clock())
+        if not _is_running(allowed, _STOPPING):
+            return Restarted(restarted=False)
+        _refuse_unreadable(record.daemon_json)
+        is_due = _is_due(records, record, credential, allowed, if_needed=if_needed)
+        if is_due:
+            _restart(allowed)
+        if not _is_running(allowed, _PASSING):  # a connection to its socket would start it again
+            return Restarted(restarted=False)
+        client = find_client(clients, credential, clock())
+        return Restarted(is_due, _proven(record, credential, client, allowed, clock()))
 
 
 def _read(records: Records) -> Record:
@@ -81,29 +147,50 @@ def _read(records: Records) -> Record:
     return record
 
 
-def _restart(record: Record, clients: Path, clock: Callable[[], datetime]) -> Restarted:
-    credential = served.load(record.certificates, clock())
-    if not _is_running():
-        return Restarted(restarted=False)
-    _refuse_unreadable(record.daemon_json)
+def _is_due(
+    records: Records, record: Record, credential: Served, allowed: _Time, *, if_needed: bool
+) -> bool:
+    """Tell whether dockerd is to be restarted; if so, record that it will be."""
+    paths = (*credential.paths, credential.current, record.daemon_json)
+    with allowed.before("systemd has not answered") as seconds:
+        now = attempt.of_now(paths, seconds)
+    before = records.attempt() if if_needed else None
+    if before is not None and before.has_led_to(now):
+        logger.info("%s was already restarted with these files", SERVICE)
+        return False
     if not record.proven and record.added.get(LIVE_RESTORE) is True:
         _refuse_to_stop_containers()
+    records.note(now)
+    return True
+
+
+def _restart(allowed: _Time) -> None:
     logger.info("restarting %s", SERVICE)
     try:
-        systemd.try_restart(SERVICE)
+        with allowed.before("the restart is not done") as seconds:
+            systemd.try_restart(SERVICE, seconds)
     except ConflictingState as error:
         raise DockerUnavailable(f"dockerd is not back: {error.message}", hint=_JOURNAL) from None
-    if not _is_running():  # stopped meanwhile: a connection to its socket would start it again
-        return Restarted(restarted=False)
-    client = find_client(clients, credential, clock())
-    proofs = prove(record.listen, credential, client, timeout=_TIMEOUT, now=clock())
+
+
+def _proven(
+    record: Record,
+    credential: Served,
+    client: CredentialFiles | None,
+    allowed: _Time,
+    now: datetime,
+) -> tuple[Proof, ...]:
+    """Check the daemon; raises CheckFailed if it fails, DockerUnavailable if time is over."""
+    with allowed.before("the check of dockerd is not done") as seconds, stop.limited(seconds):
+        proofs = prove(record.listen, credential, client, timeout=_TIMEOUT, now=now)
     if failures := problems(proofs):
         raise CheckFailed(
-            "dockerd was restarted, and fails its check",
+            "dockerd fails its check",
             problems=failures,
-            hint="find the cause with `dockertls-vault daemon doctor`",
+            hint="find the cause with `dockertls-vault daemon doctor`; `renew` does not restart "
+            "dockerd again until its files change, but `dockertls-vault daemon restart` does",
         )
-    return Restarted(restarted=True, proofs=proofs)
+    return proofs
 
 
 def _refuse_unreadable(file: Path) -> None:
@@ -127,16 +214,28 @@ def _refuse_to_stop_containers() -> None:
         )
 
 
-def _is_running() -> bool:
-    """Tell whether dockerd runs, or is starting; raises DockerUnavailable if it has failed."""
-    loaded, active = systemd.properties(SERVICE, "Unit", "LoadState", "ActiveState")
+def _is_running(allowed: _Time, passing: Collection[str]) -> bool:
+    """Tell whether dockerd runs, once its ActiveState= is none of those that are ``passing``.
+
+    Raises DockerUnavailable if it has failed, or if they do not pass in time.
+    """
+    with allowed.before("systemd has not answered") as seconds:
+        active = _state(seconds)
+    while active in passing:
+        with allowed.before(f"{SERVICE} is still {active}") as seconds:
+            stop.wait(_POLL)
+            active = _state(seconds)
     if active == "failed":
         raise DockerUnavailable(f"{SERVICE} has failed", hint=f"{_JOURNAL}, and start it again")
-    if active in systemd.RUNNING:
-        return True
-    if loaded not in _STARTABLE:  # our drop-in alone is a bad setting
+    return active in systemd.RUNNING
+
+
+def _state(limit: float) -> str:
+    """Return the ActiveState= of dockerd; raises MissingDependency if it cannot be started."""
+    loaded, active = systemd.properties(SERVICE, "Unit", "LoadState", "ActiveState", limit=limit)
+    if active == "inactive" and loaded not in _STARTABLE:  # our drop-in alone is a bad setting
         raise MissingDependency(
             f"{SERVICE} cannot be started: {loaded}",
             hint="if Docker was removed, run `dockertls-vault daemon configure --remove`",
         )
-    return False
+    return str(active)

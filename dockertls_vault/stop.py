@@ -113,6 +113,28 @@ def passed_on(other: Stop) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Within it, cut any wait once ``seconds`` have passed; raises TimeoutError then.
+
+    If no thread may be started for that, there is no limit.
+    """
+    own = Stop()
+    timer = threading.Timer(seconds, own.request)
+    timer.daemon = True
+    with passed_on(own):
+        with suppress(RuntimeError):
+            timer.start()
+        try:
+            with heeded(own):
+                yield
+        except Stopped:
+            check()  # it was requested from outside
+            raise TimeoutError(f"not done within {seconds:.0f} seconds") from None
+        finally:
+            timer.cancel()
+
+
 def check() -> None:
     """Raise Stopped if a stop was requested."""
     if _current.get()._asked > _hold.get():  # noqa: SLF001 - of this module

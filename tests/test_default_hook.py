@@ -47,7 +47,7 @@ class Host:
     def restarts(self) -> int:
         """How often the daemon was restarted, by the right command."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        assert set(lines) <= {f"daemon restart {os.environ['DOCKERTLS_STATE_DIR']}"}
+        assert set(lines) <= {f"daemon restart --if-needed {os.environ['DOCKERTLS_STATE_DIR']}"}
         return len(lines)
 
     def configure(self) -> None:
@@ -127,7 +127,7 @@ def test_failed_restart_is_remembered(host: Host) -> None:
     host.fails.touch()
     host.issue(status=71)
     assert host.is_pending()
-    assert f"the hook {host.program} daemon restart failed" in host.run(
+    assert f"the hook {host.program} daemon restart --if-needed failed" in host.run(
         "status", str(host.out), status=1
     )
     host.run("renew", str(host.out), status=71)

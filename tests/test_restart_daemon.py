@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 RESTART = "dockertls-vault daemon restart"
+HOOK = f"{RESTART} --if-needed"
 DOCKER = "docker.service"
 PREPARE = """\
 set -e
@@ -104,7 +105,7 @@ def test_docker_that_was_stopped_stays_so(host: Host, how: str) -> None:
 
 
 def test_failed_check_is_remembered(host: Host) -> None:
-    """`status` shows it, and the next run tries again, without another certificate."""
+    """`status` shows it, and the next run checks again, without a restart or a certificate."""
     host.do(
         f"mkdir {OTHERS}; cp {SERVER}/server-*.pem {OTHERS}; cp /etc/docker/daemon.json {OTHERS}; "
         f"sed -i 's|{SERVER}/server|{OTHERS}/server|' /etc/docker/daemon.json"
@@ -114,12 +115,14 @@ def test_failed_check_is_remembered(host: Host) -> None:
     assert "its certificate is not the one in /etc/docker/tls/server-cert.pem" in journal
     assert ": exit status 76; `renew` runs it again" in host.run("dockertls-vault status")[1]
     assert needs_renewal(host) == 0
-    kept = generations(host)
-    assert (start(host)[0], shown(host, "ExecMainStatus")) == (1, "71")
+    kept, before = generations(host), pid(host)
+    status, journal = start(host)
+    assert (status, shown(host, "ExecMainStatus"), pid(host)) == (1, "71", before), journal
+    assert "docker.service was already restarted with these files" in journal
     host.do(f"cp {OTHERS}/daemon.json /etc/docker/daemon.json; rm -r {OTHERS}")
     status, journal = start(host)
     assert (status, wire(host), needs_renewal(host)) == (0, "same", 1), journal
-    assert generations(host) == kept
+    assert (generations(host), pid(host) != before) == (kept, True)
 
 
 def test_restart_waits_for_its_window(host: Host) -> None:
@@ -152,6 +155,22 @@ def test_docker_that_does_not_come_back_is_an_error(host: Host) -> None:
         status, printed = host.run(RESTART)
         assert (status, "error: docker.service has failed" in printed) == (69, True), printed
     host.do(f"systemctl reset-failed {DOCKER}; systemctl start {DOCKER}")
+
+
+def test_docker_that_takes_longer_than_a_hook_is_waited_for(host: Host) -> None:
+    """The hook says so before it is killed; the next ones do not restart dockerd again."""
+    pre = 'ExecStartPre=sh -c "until test -e /srv/go; do sleep 0.1; done"'
+    with drop_in(host, DOCKER, f"[Service]\n{pre}"):
+        status, printed = host.run(f"DOCKERTLS_HOOK_TIMEOUT=8s {HOOK}")
+        assert (status, "error: after 7s, the restart is not done" in printed) == (69, True), (
+            printed
+        )
+        begun = shown(host, "InvocationID", DOCKER)
+        status, printed = host.run(f"DOCKERTLS_HOOK_TIMEOUT=4s {HOOK}")
+        assert (status, "error: after 3s, " in printed) == (69, True), printed
+        host.do("touch /srv/go")
+        assert "dockerd already runs with these files, and passed its check" in host.do(HOOK)
+        assert shown(host, "InvocationID", DOCKER) == begun
 
 
 def test_docker_is_not_restarted_with_files_that_stop_it(host: Host) -> None:

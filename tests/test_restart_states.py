@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import socket
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,16 +24,19 @@ from dockertls_vault.errors import (
 )
 from dockertls_vault.host import systemd
 from dockertls_vault.restart_daemon import Restarted, restart
+from dockertls_vault.rollback import roll_back
 
 from .harness.dialect.servers import on_openbao
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .harness.dockerd import StartDockerd
     from .hosts import Host
 
 pytestmark = on_openbao
+
+LIMIT = timedelta(minutes=5)
 
 
 class Systemd:
@@ -40,18 +44,31 @@ class Systemd:
 
     def __init__(self) -> None:
         self.state = ("loaded", "active")
+        self.next: list[str] = []
         self.restarts = 0
         self.failure: DockerTLSError | None = None
+        self.unit = ""
 
-    def properties(self, *_names: str) -> tuple[Any, ...]:
-        """Return LoadState= and ActiveState=."""
-        return self.state
+    def properties(self, _unit: str, _interface: str, *names: str, limit: float) -> Any:
+        """Return LoadState= and ActiveState=, and where the files of the unit are."""
+        assert 0 < limit <= LIMIT.total_seconds() * 0.9
+        if "ActiveState" not in names:
+            return {"FragmentPath": (self.unit, []), "EnvironmentFiles": ([],)}[names[0]]
+        state = self.state
+        if self.next:
+            self.state = (state[0], self.next.pop(0))
+        return state
 
-    def try_restart(self, _unit: str) -> None:
+    def try_restart(self, _unit: str, limit: float) -> None:
         """Count, and fail if it is to."""
+        assert 0 < limit <= LIMIT.total_seconds() * 0.9
         self.restarts += 1
         if self.failure is not None:
             raise self.failure
+
+    def invocation(self, _unit: str, _limit: float) -> str:
+        """Return another ID after each restart."""
+        return str(self.restarts)
 
 
 @pytest.fixture(name="units")
@@ -60,6 +77,7 @@ def replaced_systemd(monkeypatch: pytest.MonkeyPatch) -> Systemd:
     made = Systemd()
     monkeypatch.setattr(systemd, "properties", made.properties)
     monkeypatch.setattr(systemd, "try_restart", made.try_restart)
+    monkeypatch.setattr(systemd, "invocation", made.invocation)
     return made
 
 
@@ -81,9 +99,10 @@ def record(host: Host, port: int, added: Mapping[str, Any] | None = None) -> Rec
     return records
 
 
-def run(host: Host) -> Restarted:
+def run(host: Host, limit: timedelta = LIMIT, *, if_needed: bool = False) -> Restarted:
     """Restart the daemon of a host that has no client credential."""
-    return restart(host.out.parent / "state", host.out.parent / "none", lambda: datetime.now(UTC))
+    state, clients = host.out.parent / "state", host.out.parent / "none"
+    return restart(state, clients, lambda: datetime.now(UTC), limit, if_needed=if_needed)
 
 
 def test_daemon_that_was_restarted_is_checked(
@@ -183,3 +202,107 @@ def test_restart_needs_a_set_up_that_nobody_changes(host: Host, units: Systemd) 
     with set_up(host).locked(), pytest.raises(Locked):
         run(host)
     assert units.restarts == 0
+
+
+def failing(host: Host, units: Systemd) -> Host:
+    """Return a host whose daemon, at a port where none is, fails its check after a restart."""
+    set_up(host)
+    units.unit = str(host.out.parent / "docker.service")
+    with pytest.raises(CheckFailed):
+        run(host, if_needed=True)
+    assert units.restarts == 1
+    return host
+
+
+def test_check_that_fails_is_repeated_without_a_restart(host: Host, units: Systemd) -> None:
+    """Also if the files of this attempt are read by a dockerd that somebody else restarted."""
+    failing(host, units)
+    for _ in range(2):
+        with pytest.raises(CheckFailed) as failure:
+            run(host, if_needed=True)
+        assert "until its files change" in failure.value.hint
+    assert units.restarts == 1
+    with pytest.raises(CheckFailed):
+        run(host)
+    assert units.restarts == 2
+
+
+def swap(host: Host) -> None:
+    """Swap the certificate."""
+    host.issue()
+
+
+def swap_back(host: Host) -> None:
+    """Swap it twice, so that the same one is in use again."""
+    host.issue()
+    roll_back(host.out, None, admins=None, now=host.clock())
+
+
+def write_daemon_json(host: Host) -> None:
+    """Change the configuration of dockerd."""
+    (host.out.parent / "daemon.json").write_text("{}")
+
+
+def write_unit(host: Host) -> None:
+    """Change the unit of dockerd."""
+    (host.out.parent / "docker.service").touch()
+
+
+def lose_attempt(host: Host) -> None:
+    """Damage the record of the restart."""
+    (host.out.parent / "state" / "daemon" / "restart.json").write_text("{}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [swap, swap_back, write_daemon_json, write_unit, lose_attempt],
+    ids=lambda f: f.__name__,
+)
+def test_change_of_a_file_has_dockerd_restarted(
+    change: Callable[[Host], None], host: Host, units: Systemd
+) -> None:
+    """Once, again."""
+    change(failing(host, units))
+    for _ in range(2):
+        with pytest.raises(CheckFailed):
+            run(host, if_needed=True)
+    assert units.restarts == 2
+
+
+def test_restart_that_was_not_begun_is_made_up_for(host: Host, units: Systemd) -> None:
+    """Dockerd is still the one from before."""
+    failing(host, units)
+    units.restarts = 0
+    with pytest.raises(CheckFailed):
+        run(host, if_needed=True)
+    assert units.restarts == 1
+
+
+def test_dockerd_that_is_still_starting_is_waited_for(host: Host, units: Systemd) -> None:
+    """As after a hook that was killed, or whose time was over."""
+    failing(host, units)
+    units.state, units.next = ("loaded", "deactivating"), ["activating", "activating", "active"]
+    with pytest.raises(CheckFailed):
+        run(host, if_needed=True)
+    assert (units.restarts, units.next) == (1, [])
+
+
+@pytest.mark.parametrize("state", ["deactivating", "activating"])
+def test_time_is_over_before_the_hook_is_killed(state: str, host: Host, units: Systemd) -> None:
+    """The message says what it was waiting for."""
+    failing(host, units)
+    units.state = ("loaded", state)
+    with pytest.raises(DockerUnavailable, match=f"docker.service is still {state}") as failure:
+        run(host, timedelta(seconds=1), if_needed=True)
+    assert "DOCKERTLS_HOOK_TIMEOUT" in failure.value.hint
+    assert units.restarts == 1
+
+
+def test_check_of_a_daemon_that_is_silent_ends_in_time(host: Host, units: Systemd) -> None:
+    """However many responses it waits for."""
+    host.issue()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        record(host, silent.getsockname()[1])
+        with pytest.raises(DockerUnavailable, match="the check of dockerd is not done"):
+            run(host, timedelta(seconds=2))
+    assert units.restarts == 1

@@ -49,6 +49,22 @@ def receive() -> None:
         ours.recv(1)
 
 
+@pytest.mark.parametrize("waiting", [lambda: stop.wait(LIMIT), receive], ids=["sleep", "socket"])
+def test_wait_has_a_limit_of_its_own(waiting: Callable[[], None]) -> None:
+    """A request to stop is heeded all the same, and nothing is cut afterwards."""
+    with pytest.raises(TimeoutError), stop.limited(0.1):
+        waiting()
+    with stop.heeded() as asked:
+        with stop.limited(0.1):
+            stop.check()
+        stop.wait(0.2)
+        timer = threading.Timer(0.1, asked.request)
+        timer.start()
+        with pytest.raises(stop.Stopped), stop.limited(LIMIT):
+            waiting()
+        timer.join()
+
+
 _TICKING = """
 import signal, time
 from dockertls_vault import stop

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from dockertls_vault.errors import CannotWrite
 from dockertls_vault.settings import parsers
@@ -25,13 +27,25 @@ EXAMPLES = examples(
 
 
 @with_preferences("output", "quiet")
-@with_settings(others=("state_dir",))
-def restart(settings: Settings, preferences: Preferences) -> None:
+@with_settings(others=("state_dir", "hook_timeout"))
+def restart(
+    settings: Settings,
+    preferences: Preferences,
+    *,
+    if_needed: Annotated[
+        bool,
+        typer.Option(
+            "--if-needed",
+            help="Only check a dockerd that this command has restarted since its files changed.",
+        ),
+    ] = False,
+) -> None:
     """Restart dockerd, and prove it serves the certificate on disk.
 
-    This is the default hook of a server that `daemon configure` set up. If dockerd is not running,
-    it is not started. It is checked at each address at which it listens, as `check` does, also with
-    the client certificate in DOCKER_CERT_PATH or ~/.docker if its CA is the daemon's.
+    With `--if-needed`, this is the default hook of a server that `daemon configure` set up. If
+    dockerd is not running, it is not started. It is checked at each address at which it listens, as
+    `check` does, also with the client certificate in DOCKER_CERT_PATH or ~/.docker if its CA is the
+    daemon's. All of it takes at most nine tenths of DOCKERTLS_HOOK_TIMEOUT.
     """
     from dockertls_vault.host import systemd
     from dockertls_vault.restart_daemon import restart as restart_dockerd
@@ -45,12 +59,15 @@ def restart(settings: Settings, preferences: Preferences) -> None:
         state_directory(settings, os.environ),
         parsers.path(str(docker_cli_directory(os.environ))),
         lambda: datetime.now(UTC),
+        settings.hook_timeout,
+        if_needed=if_needed,
     )
     render.show("daemon-restart", done, preferences, parts=[_summary(done)])
 
 
 def _summary(done: Restarted) -> str:
-    if not done.restarted:
+    if not done.proofs:
         return "dockerd is not running: nothing was restarted"
+    what = "was restarted" if done.restarted else "already runs with these files"
     where = ", ".join(proof.listen for proof in done.proofs)
-    return f"dockerd was restarted, and passed its check at {where}"
+    return f"dockerd {what}, and passed its check at {where}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # All that a hook gets of our environment: none of it is a secret.
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TERM", "XDG_RUNTIME_DIR")
 _KEPT_PREFIXES = ("LC_",)
-_RESTART = ("daemon", "restart")
+_RESTART = ("daemon", "restart", "--if-needed")
 _USED = guarded.Use(
     "runs after every renewal", "hooks must belong to root or to the user who runs this"
 )
@@ -44,6 +45,8 @@ def running(settings: Settings, environ: Mapping[str, str]) -> Running:
     )
     if settings.state_dir is not None:  # our own hook finds the same set-up there
         kept["DOCKERTLS_STATE_DIR"] = str(settings.state_dir)
+    # In whole seconds; our own hook ends before it is killed.
+    kept["DOCKERTLS_HOOK_TIMEOUT"] = str(math.ceil(settings.hook_timeout.total_seconds()))
     default = partial(_default, str(state_directory(settings, environ)))
     return Running(kept, settings.hook_timeout, common, default)
 

@@ -4,6 +4,7 @@
     STATE/daemon/original/daemon.json   0600, in a directory 0700: what it would be without
     STATE/daemon/original/0, 1, …       likewise, other files that were edited
     STATE/daemon/written/…              likewise, the same files as we wrote them
+    STATE/daemon/restart.json           0644: the last attempt to restart dockerd (attempt.py)
     STATE/daemon/lock                   held while the set-up is changed
 
 set-up.json has no digest of those files: they may hold a password, which anybody on the host could
@@ -28,7 +29,8 @@ from dockertls_vault.errors import ConflictingState, InvalidInput, Locked
 from dockertls_vault.files import atomic, reading, walk
 from dockertls_vault.files.refusals import refusals
 
-from . import pickup
+from . import attempt, pickup
+from .attempt import Attempt
 from .clashes import Edit
 from .desired import LIVE_RESTORE, Listen, parse_listen
 from .pickup import Pickup
@@ -180,6 +182,17 @@ class Records:
                 if name != _LOCK:
                     atomic.remove(name, within)
             os.fsync(within)
+
+    def attempt(self) -> Attempt | None:
+        """Return the last restart that was attempted, None if it is not known."""
+        with refusals(self.directory), suppress(FileNotFoundError), self._opened() as within:
+            return Attempt.from_bytes(reading.read(attempt.NAME, within, follow=False))
+        return None
+
+    def note(self, attempted: Attempt) -> None:
+        """Record a restart that is about to be attempted; raises CannotWrite."""
+        with refusals(self.directory), self._opened() as within:
+            _replace(attempt.NAME, attempted.to_bytes(), _MODE, within)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,14 +73,14 @@ def state(unit: str) -> UnitState:
     )
 
 
-def properties(unit: str, interface: str, *names: str) -> tuple[Any, ...]:
+def properties(unit: str, interface: str, *names: str, limit: float = _LIMIT) -> tuple[Any, ...]:
     """Return properties of ``unit``, which need not exist, as org.freedesktop.systemd1(5) has them.
 
-    ``systemctl show`` would print a command without its quotes.
+    ``systemctl show`` would print a command without its quotes. ``limit`` is in seconds.
     """
     escaped = _NOT_IN_A_PATH.sub(lambda found: f"_{ord(found[0]):02x}", unit)
     where = (_MANAGER, f"{_UNITS_OF_MANAGER}/{escaped}", f"{_MANAGER}.{interface}")
-    printed = _call("busctl", "--json=short", "get-property", *where, *names)
+    printed = _call("busctl", "--json=short", "get-property", *where, *names, limit=limit)
     return tuple(json.loads(line)["data"] for line in printed.splitlines())
 
 
@@ -92,10 +93,15 @@ def restart(unit: str) -> None:
     _systemctl("restart", "--", unit, limit=_PATIENCE)
 
 
-def try_restart(unit: str) -> None:
-    """Restart ``unit`` as ``restart`` does, but only if it is running, or starting."""
-    reset_failed(unit)
-    _systemctl("try-restart", "--", unit, limit=_PATIENCE)
+def try_restart(unit: str, limit: float) -> None:
+    """Restart ``unit`` as ``restart`` does, but only if it is running, or starting.
+
+    Raises ConflictingState if it fails, or is not done within ``limit`` seconds; then systemd goes
+    on with it.
+    """
+    end = time.monotonic() + limit
+    reset_failed(unit, limit)
+    _systemctl("try-restart", "--", unit, limit=end - time.monotonic())
 
 
 def stop(unit: str) -> None:
@@ -112,9 +118,9 @@ def run(unit: str, properties: Mapping[str, str], command: Sequence[str]) -> Non
     _call("systemd-run", "--quiet", "--collect", f"--unit={unit}", *options, "--", *command)
 
 
-def reset_failed(unit: str) -> None:
+def reset_failed(unit: str, limit: float = _LIMIT) -> None:
     """Have systemd forget that ``unit`` has failed, and how often it was started."""
-    _systemctl("reset-failed", "--", unit)
+    _systemctl("reset-failed", "--", unit, limit=limit)
 
 
 def hang_up(unit: str) -> None:
@@ -122,9 +128,10 @@ def hang_up(unit: str) -> None:
     _systemctl("kill", "--kill-who=main", "--signal=HUP", "--", unit)
 
 
-def invocation(unit: str) -> str | None:
+def invocation(unit: str, limit: float = _LIMIT) -> str | None:
     """Return the ID of a unit's present run, None if it is not running."""
-    return _systemctl("show", "--property=InvocationID", "--value", "--", unit).strip() or None
+    shown = _systemctl("show", "--property=InvocationID", "--value", "--", unit, limit=limit)
+    return shown.strip() or None
 
 
 def reload() -> None:

@@ -77,16 +77,16 @@ _NOTE: Rows = (
 _RESTART: Rows = (
     (
         "files with which dockerd would not start are rejected before",
-        "    credential = served.load(record.certificates, clock())\n    if not",
-        "    if not",
+        "        credential = served.load(record.certificates, clock())\n        if not",
+        "        if not",
     ),
     (
         "a Docker that was stopped is not checked, which would start it",
-        "    if not _is_running():\n        return",
-        "    _is_running()\n    if False:\n        return",
+        "        if not _is_running(allowed, _STOPPING):",
+        "        if False:",
     ),
     ("one that has failed is an error", 'if active == "failed":', "if False:"),
-    ("one that was uninstalled is an error", "if loaded not in _STARTABLE:", "if False:"),
+    ("one that was uninstalled is an error", "and loaded not in _STARTABLE:", "and False:"),
     (
         "one that fails its check is an error",
         "    if failures := problems(proofs):",
@@ -97,6 +97,29 @@ _RESTART: Rows = (
         "except ConflictingState as",
         "except OSError as",
     ),
+    (
+        "a check that fails is repeated without a restart",
+        "if before is not None and before.has_led_to(now):",
+        "if False:",
+    ),
+    (
+        "`daemon restart` by itself always restarts",
+        "records.attempt() if if_needed else None",
+        "records.attempt()",
+    ),
+    ("a hook ends before it is killed", "limit * _SHARE", "limit"),
+    (
+        "one that is still starting is waited for",
+        "    while active in passing:",
+        "    while False:",
+    ),
+    ("a swap is a change, also to a former certificate", "credential.current, ", ""),
+    ("all the responses of a check have one limit", ", stop.limited(seconds):", ":"),
+)
+_ATTEMPT: Rows = (
+    ("a restart that was not begun is made up for", " and self.invocation != now.invocation", ""),
+    ("another file has dockerd restarted", "self.files == now.files and ", ""),
+    ("the unit is one of the files", "fragment, *drop_ins", "*drop_ins"),
 )
 _TESTS = "test_default_hook.py"
 TABLE: Table = {
@@ -107,5 +130,6 @@ TABLE: Table = {
     "cli/previous.py without hooks": (_TESTS, _TAKEN),
     "cli/issue.py": (_TESTS, _ISSUE),
     "cli/settled.py": (_TESTS, _NOTE),
+    "daemon/attempt.py": ("test_restart_states.py", _ATTEMPT),
     "restart_daemon.py": ("test_restart_states.py", _RESTART),
 }
