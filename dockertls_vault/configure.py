@@ -276,7 +276,7 @@ def _putting_back(made: Plan) -> Iterator[None]:
         # What is unexpected is no reason to leave a host halfway, either.
         failure = error if isinstance(error, DockerTLSError) else None
         try:
-            with stop.shielded():
+            with stop.to_the_end():
                 _put_back(made)
         except DockerTLSError as another:
             message = failure.message if failure else "the set-up was interrupted"
@@ -285,6 +285,8 @@ def _putting_back(made: Plan) -> Iterator[None]:
                 problems=failure.problems if failure else (),
                 hint="run `sudo dockertls-vault daemon configure --remove`",
             ) from error
+        if isinstance(error, stop.Stopped):
+            logger.warning("the set-up was interrupted; what was there before is back")
         if failure is None or isinstance(failure, LiveRestoreOff):
             raise
         raise SetUpFailed(

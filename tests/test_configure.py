@@ -225,6 +225,35 @@ def test_daemon_that_does_not_start_is_put_back(host: Host) -> None:
     )
 
 
+def interrupted(host: Host, number: str, options: str = "") -> tuple[int, str]:
+    """Send a signal to a run that waits for the restart; return its status and its messages."""
+    return host.run(
+        f"touch /run/hold; set -m; {CONFIGURE} --yes {options} 2>/opt/messages >/dev/null &\n"
+        "timeout 60 sh -c 'until grep ^restart /opt/messages; do sleep 0.1; done' >/dev/null\n"
+        f"kill -{number} $!; rm /run/hold; wait $!; status=$?; cat /opt/messages; exit $status"
+    )
+
+
+def test_interrupted_run_leaves_nothing_halfway(host: Host) -> None:
+    """Systemd completes the restart; then a set-up is put back, and a removal is to be repeated."""
+    held = "[Service]\nExecStartPre=/bin/sh -c 'while test -e /run/hold; do sleep 0.1; done'"
+    path = f"{UNITS}/docker.service.d/held.conf"
+    with written(host, path, held, "systemctl daemon-reload"), unchanged(host):
+        status, printed = interrupted(host, "INT")
+        assert (status, printed.splitlines()[-1]) == (
+            130,
+            "warning: the set-up was interrupted; what was there before is back",
+        )
+        assert host.do(f"ls {STATE}") == "lock\n"
+        set_up(host)
+        status, printed = interrupted(host, "TERM", "--remove")
+        assert (status, printed.splitlines()[-1]) == (
+            143,
+            "warning: the removal is not complete; run it again",
+        )
+        remove(host)
+
+
 def test_other_daemon_is_not_taken_for_it(host: Host) -> None:
     """A client credential that was named must be accepted."""
     host.do("dockertls-vault issue client --dir /opt/other --ttl 1s; sleep 1")

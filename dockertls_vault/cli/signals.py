@@ -48,13 +48,18 @@ class Termination:
             self._stop.request()
 
     def on_alarm(self, _alarm: int, _frame: FrameType | None) -> None:
-        """Interrupt a login in progress; if the process is still running later, kill it."""
+        """Interrupt a login in progress; if the process is still running later, kill it.
+
+        It lives on while it is changing a host.
+        """
         if self.number is None:
             return
         if not self._insisted:
             self._insisted = True
             signal.setitimer(signal.ITIMER_REAL, _LAST)
             self._stop.insist()
+        elif self._stop.kept:
+            signal.setitimer(signal.ITIMER_REAL, _LAST)
         else:
             signal.signal(self.number, signal.SIG_DFL)
             os.kill(os.getpid(), self.number)

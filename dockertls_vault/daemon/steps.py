@@ -142,7 +142,8 @@ class Restart(Step):
 
     def apply(self) -> None:
         try:
-            systemd.restart(units.SERVICE)
+            with stop.to_the_end():
+                systemd.restart(units.SERVICE)
         except ConflictingState:
             raise ConflictingState(
                 f"{units.SERVICE} does not start",

@@ -46,6 +46,24 @@ def test_nothing_is_left_of_the_alarm() -> None:
     assert signal.getsignal(signal.SIGALRM) == before
 
 
+def test_process_that_changes_a_host_is_not_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it takes; any other is killed once its time is up."""
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *what: killed.append(what))
+    with signals.terminating() as found:
+        signal.raise_signal(signal.SIGTERM)
+        with stop.to_the_end():
+            for _ in range(3):
+                found.on_alarm(signal.SIGALRM, None)
+            stop.check()
+        assert killed == []
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+        with pytest.raises(stop.Stopped):
+            stop.check()
+        found.on_alarm(signal.SIGALRM, None)
+    assert killed == [(os.getpid(), signal.SIGTERM)]
+
+
 def test_signal_ends_one_sleep() -> None:
     """It also ends a sleep that begins after it; many signals count as one."""
     with signals.terminating() as found, signals.waking(signal.SIGHUP) as sleep:

@@ -182,7 +182,11 @@ _SERVED: Rows = (
     ),
     ("a key of another certificate is refused", "if not is_key_of(key, leaf):", "if False:"),
 )
+_SIGNALS: Rows = (
+    ("a process that changes a host is not killed", "elif self._stop.kept:", "elif False:"),
+)
 TABLE: Table = {
+    "cli/signals.py": ("cli/test_signals.py", _SIGNALS),
     "daemon/record.py": ("daemon/test_record.py", _RECORD),
     "daemon/served.py": ("daemon/test_served.py", _SERVED),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
