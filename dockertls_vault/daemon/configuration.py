@@ -1,9 +1,12 @@
-"""The configuration of a dockerd: its flags, its daemon.json, and the settings that follow."""
+"""The configuration of a dockerd: its flags, its daemon.json, and the settings that follow.
+
+This is for a diagnosis: of any dockerd here, also one that systemd does not run, and without root.
+What it cannot read or understand is a result, not an error as in found.py.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json, flags
@@ -11,12 +14,12 @@ from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.errors import ConfigurationError
 from dockertls_vault.files import reading
 
-from .desired import DAEMON_JSON
 from .examination import settings
 from .examination.checks import Check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from dockertls_vault.docker.diagnosis.report import CheckResult
     from dockertls_vault.docker.flags import Flags
@@ -46,11 +49,11 @@ def read(arguments: Sequence[str], environ: Mapping[str, str] | None) -> Configu
 
     ``environ`` is its environment, None if unknown.
     """
-    given, file, values, written = flags.Flags(), DAEMON_JSON, {}, 0.0
+    given, file, values, written = flags.Flags(), flags.DAEMON_JSON, {}, 0.0
     problem, unknown = None, None
     try:
         given = flags.parse(arguments)
-        file = Path(given.config_file or DAEMON_JSON)
+        file = given.daemon_json
         data, status = reading.read_with_status(file)
         written = status.st_mtime
         values = dict(daemon_json.parse(data, str(file)).values)

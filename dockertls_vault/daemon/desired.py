@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker.endpoint import DEFAULT_PORT, Endpoint, parse_endpoint
@@ -14,9 +13,8 @@ from dockertls_vault.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-# The configuration file of dockerd, unless --config-file names another.
-DAEMON_JSON = Path("/etc/docker/daemon.json")
 LIVE_RESTORE = "live-restore"
 UNIX_SOCKET = f"unix://{DEFAULT_SOCKET}"
 # Without tlscacert, dockerd accepts the clients of every public CA, so that all of them are set.

@@ -1,4 +1,8 @@
-"""What is set up on this host now: docker.service as systemd starts it, and its files."""
+"""What is set up on this host now: docker.service as systemd starts it, and its files.
+
+This is for a change: what cannot be read or understood is an error. sources.py has the arguments of
+docker.service with the files that they come from.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from dockertls_vault.files import reading
 from dockertls_vault.host import command_line, environment_file, listening, processes, systemd
 
 from . import units
-from .desired import DAEMON_JSON, Listen
+from .desired import Listen
 from .running import NAME
 
 if TYPE_CHECKING:
@@ -56,7 +60,7 @@ class Service:
     @property
     def daemon_json(self) -> Path:
         """The configuration file of dockerd, which need not exist."""
-        return Path(self.flags.config_file or DAEMON_JSON)
+        return self.flags.daemon_json
 
     @property
     def socket(self) -> Path:
@@ -129,10 +133,16 @@ def is_listening() -> bool:
     return systemd.state(units.SOCKET).active
 
 
+def main_pid() -> int:
+    """Return the PID of the dockerd that runs, 0 if none does."""
+    (pid,) = systemd.properties(units.SERVICE, "Service", "MainPID")
+    return int(pid)
+
+
 def listens() -> tuple[Listen, ...]:
     """Return where the dockerd that runs listens, by itself or with what systemd passed to it."""
     try:
-        found = listening.of_process(_pid())
+        found = listening.of_process(main_pid())
     except (FileNotFoundError, ProcessLookupError):  # it has ended, or does not run
         return ()
     return tuple(Listen(each.address, each.port) for each in found)
@@ -140,7 +150,7 @@ def listens() -> tuple[Listen, ...]:
 
 def is_held() -> bool:
     """Tell whether the dockerd that runs was started with docker-tls.socket: sd_listen_fds(3)."""
-    process = processes.read(_pid())
+    process = processes.read(main_pid())
     environ = process.environ if process and process.environ else {}
     return units.SOCKET in environ.get("LISTEN_FDNAMES", "").split(":")
 
@@ -150,14 +160,8 @@ def can_reload() -> bool:
 
     A script that started dockerd, and has not been replaced by it (exec), would end.
     """
-    pid = _pid()
+    pid = main_pid()
     return pid == 0 or processes.is_named(pid, NAME)
-
-
-def _pid() -> int:
-    """Return the PID of the dockerd that runs, 0 if none does."""
-    (pid,) = systemd.properties(units.SERVICE, "Service", "MainPID")
-    return int(pid)
 
 
 def _read(path: Path) -> bytes | None:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.credential.naming import GENERATION_NAMES, link
 from dockertls_vault.docker.endpoint import DEFAULT_PORT
+from dockertls_vault.docker.flags import DAEMON_JSON
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.host import systemd
 
 from . import desired, units
-from .desired import DAEMON_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -40,11 +40,11 @@ def read() -> Supervision | None:
         return None
     try:
         loaded, names = systemd.properties(units.SERVICE, "Unit", "LoadState", "TriggeredBy")
-        (pid,) = systemd.properties(units.SERVICE, "Service", "MainPID")
         if loaded != "loaded":
             return None
         streams = tuple(each for name in names for each in _streams(name))
         is_stale = systemd.state(units.SERVICE).stale
+        pid = found.main_pid()
     except DockerTLSError:
         return None
     return Supervision(pid or None, _arguments(), streams, is_stale)

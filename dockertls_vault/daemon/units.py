@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .desired import DAEMON_JSON
+from dockertls_vault.docker.flags import DAEMON_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,6 +7,7 @@ which flags take a value need not be known: a word that is not a flag belongs to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import ConfigurationError
@@ -14,6 +15,8 @@ from dockertls_vault.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+# The configuration file, unless --config-file names another.
+DAEMON_JSON = Path("/etc/docker/daemon.json")
 # fmt: off
 _LONG = {
     "b": "bridge", "D": "debug", "g": "graph", "G": "group", "H": "host", "h": "help",
@@ -76,6 +79,11 @@ class Flags:
     pidfile: str | None = None
     unknown: tuple[str, ...] = ()
 
+    @property
+    def daemon_json(self) -> Path:
+        """The configuration file, which need not exist."""
+        return Path(self.config_file or DAEMON_JSON)
+
 
 def parse(argv: Sequence[str]) -> Flags:
     """Parse the arguments; of a flag that is given twice the last value counts, except of -H.
@@ -137,7 +145,8 @@ def _short(letters: str, rest: list[str]) -> Iterator[Argument]:
         if len(more) > 1 and more[0] == "=":  # "-H=" gives "=" to -H
             yield Argument(name, more[1:], (flag + more,))
             return
-        if more and name in _VALUED:
+        # A hyphen is no flag, and dockerd rejects it; in a word of its own, it would be "--".
+        if more and (name in _VALUED or more[0] == "-"):
             yield Argument(name, more, (flag + more,))
             return
         yield Argument(name, None, (flag,)) if more else _with_next(name, flag, rest)

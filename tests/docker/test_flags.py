@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dockertls_vault.docker.flags import Flags, arguments, parse, without
@@ -156,6 +156,7 @@ WORDS = st.text("-DHl=x:/", max_size=5) | st.sampled_from(["--tls", "--host", "-
 
 
 @given(st.lists(WORDS, max_size=6))
+@example(["-x-"])
 def test_nothing_is_lost(argv: list[str]) -> None:
     """Any words are parsed, into the same letters, and a second time into the same flags."""
     kept = without(argv, ())
