@@ -42,17 +42,23 @@ if TYPE_CHECKING:
     from .findings import Limits
 
 
+def _not_set_up(_directory: Path) -> Endpoint | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Asking:
     """How to connect to the daemons of servers.
 
     ``known`` is the endpoint in DOCKER_HOST, if any; ``detect`` returns the names of this host;
-    ``timeout`` is the limit for each response.
+    ``timeout`` is the limit for each response. ``set_up`` returns where the daemon of a directory's
+    credential was set up to listen, None if it was not set up here.
     """
 
     known: Endpoint | None
     detect: Callable[[], Names]
     timeout: timedelta
+    set_up: Callable[[Path], Endpoint | None] = _not_set_up
 
 
 @dataclass(frozen=True)
@@ -219,7 +225,10 @@ class _Daemons:
         if found.certificates is None or found.purpose is Purpose.CLIENT:
             return None
         asking = self._asking
-        endpoint = wire.endpoint_of(found.certificates.leaf, asking.known, asking.detect)
+        leaf = found.certificates.leaf
+        endpoint = asking.set_up(found.directory) or wire.endpoint_of(
+            leaf, asking.known, asking.detect
+        )
         if endpoint is None:
             return wire.NOT_ASKED
         seen = self._look(endpoint)

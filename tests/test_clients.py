@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault.cli import main
 from dockertls_vault.clients import AcceptedCA, Rejected, Verdict, find, judge, summarize
 from dockertls_vault.docker.rejections import Reason
 from dockertls_vault.host.journal import Log
 
 from .certificates import Authority, write_credential
+from .daemon.test_pickup import SET_UP, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +91,22 @@ def test_daemon_is_asked_where_it_listens(
     found = find(port, [], timedelta(seconds=30))
     assert found.accepts == (AcceptedCA("CN=its clients", is_vault_root=False, until=None),)
     assert found.connected == ()
+
+
+def test_port_is_that_of_the_set_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unless another one is named, or the set-up does not say."""
+    state = write(tmp_path, SET_UP | {"listen": ["127.0.0.1:1", "127.0.0.1:2"]})
+    monkeypatch.setenv("DOCKERTLS_STATE_DIR", state)
+
+    def port(*arguments: str) -> int:
+        main.run(["daemon", "clients", "-o", "json", *arguments])
+        return int(json.loads(capsys.readouterr().out)["data"]["port"])
+
+    assert (port(), port("--port", "3")) == (1, 3)
+    (tmp_path / "daemon" / "set-up.json").write_text("{}")
+    assert port() == 2376
 
 
 def test_port_without_a_daemon_leaves_everything_unknown() -> None:

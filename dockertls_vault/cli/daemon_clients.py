@@ -41,8 +41,14 @@ def clients(
     settings: Settings,
     preferences: Preferences,
     port: Annotated[
-        int, typer.Option(metavar="PORT", help="The daemon's TLS port.", min=1, max=65535)
-    ] = DEFAULT_PORT,
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            help="The daemon's TLS port; by default that of `daemon configure`, or else 2376.",
+            min=1,
+            max=65535,
+        ),
+    ] = None,
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="The timeout for the daemon's response.")
     ] = "3s",
@@ -56,11 +62,14 @@ def clients(
     """
     from dockertls_vault.clients import Verdict, find
     from dockertls_vault.credential.registry import Registry
+    from dockertls_vault.daemon import address
 
     limit = parsed("--timeout", parse_duration, timeout)
-    known = Registry(state_directory(settings, os.environ)).known()
+    state = state_directory(settings, os.environ)
+    known = Registry(state).known()
+    set_up = address.find(state)
     directories = dict.fromkeys((SERVER_DIRECTORY, *known, SERVER_DIRECTORY.parent))
-    found = find(port, tuple(directories), limit)
+    found = find(port or (set_up.port if set_up else DEFAULT_PORT), tuple(directories), limit)
     is_proven = found.verdict is Verdict.NOBODY
     render.show("daemon-clients", found, preferences, parts=_parts(found), ok=is_proven)
     if found.verdict is Verdict.ACCEPTED:

@@ -83,12 +83,14 @@ def status(
 ) -> None:
     """Show the certificates on this host and their problems.
 
-    A server's certificate is compared with the one that its daemon presents, at DOCKER_HOST or on
-    this host. Vault is not contacted. The exit status is that of the worst certificate, as for a
-    monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown.
+    A server's certificate is compared with the one that its daemon presents: where `daemon
+    configure` set it up, or else at DOCKER_HOST or on this host. Vault is not contacted. The exit
+    status is that of the worst certificate, as for a monitoring plugin: 0 ok, 1 warning, 2
+    critical, 3 unknown.
     """
     from dockertls_vault.certificate.threshold import parse_threshold
     from dockertls_vault.credential.registry import Registry
+    from dockertls_vault.daemon import address
     from dockertls_vault.findings import Limits
     from dockertls_vault.host import identity
     from dockertls_vault.status import Asking
@@ -100,13 +102,14 @@ def status(
     limit = parsed("--timeout", parse_duration, timeout)
     target = None if metrics is None else options.directory("--metrics", metrics)
     detect = functools.cache(lambda: identity.names(limit.total_seconds()))
+    state = state_directory(settings, os.environ)
     now = datetime.now(UTC)
     found = find_status(
         [options.directory("DIR", directory) for directory in directories or ()],
         running(settings, os.environ),
-        Asking(_docker_host(os.environ), detect, limit),
+        Asking(_docker_host(os.environ), detect, limit, functools.partial(address.find, state)),
         limits,
-        registered=Registry(state_directory(settings, os.environ)).known(),
+        registered=Registry(state).known(),
         admins=settings.admin_group,
         now=now,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from enum import StrEnum
+from typing import Any
 
 from dockertls_vault.files import reading
 
@@ -18,6 +19,8 @@ NAME = "set-up.json"
 VERSION = 1
 # Of docker:dind: the credential is in a subdirectory of the one that was named.
 _DIND = "server"
+# What may be raised for a set-up that is damaged, or of another version.
+_DAMAGED = (OSError, ValueError, TypeError, KeyError, RecursionError)
 
 
 class Pickup(StrEnum):
@@ -38,13 +41,36 @@ def of(state: str, directory: str) -> Pickup:
     certificate, and nobody would notice.
     """
     try:
-        kept = json.loads(reading.read(f"{state}/{DIRECTORY}/{NAME}"))
-        if kept["version"] != VERSION:
-            return Pickup.RESTART
-        found, certificates = Pickup(kept["pickup"]), os.path.realpath(kept["certificates"])
-        places = (certificates, f"{certificates}/{_DIND}")
-        return found if os.path.realpath(directory) in places else Pickup.NONE
+        kept = _load(state)
+        found = Pickup(kept["pickup"])
+        return found if _is_for(directory, kept["certificates"]) else Pickup.NONE
     except (FileNotFoundError, NotADirectoryError):
         return Pickup.NONE
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except _DAMAGED:
         return Pickup.RESTART
+
+
+def listens(state: str, directory: str | None = None) -> tuple[str, ...]:
+    """Return where dockerd was set up to listen (``[::]:2376``); empty if that is not known.
+
+    With ``directory``, the set-up must be for the credential there.
+    """
+    try:
+        kept = _load(state)
+        if directory is None or _is_for(directory, kept["certificates"]):
+            return tuple(map(str, kept["listen"]))
+    except _DAMAGED:
+        pass
+    return ()
+
+
+def _load(state: str) -> Any:
+    kept = json.loads(reading.read(f"{state}/{DIRECTORY}/{NAME}"))
+    if kept["version"] != VERSION:
+        raise ValueError(kept["version"])
+    return kept
+
+
+def _is_for(directory: str, certificates: str) -> bool:
+    where = os.path.realpath(certificates)
+    return os.path.realpath(directory) in (where, f"{where}/{_DIND}")

@@ -14,6 +14,7 @@ from dockertls_vault.credential.registry import Registry
 from dockertls_vault.duration import format_time
 from tests.certificates import Authority
 from tests.credentials import CLIENT, SERVER, install
+from tests.daemon.test_pickup import SET_UP
 from tests.docker import servers
 from tests.harness.terminal import be_a_terminal
 
@@ -229,6 +230,25 @@ def test_docker_host_without_the_certificates_name_is_not_asked(
             assert status(str(tmp_path), "-o", "json") == 0
             (found,) = json.loads(capsys.readouterr().out)["data"]["credentials"]
             assert found["wire"]["presented"] == "not-asked"
+
+
+def test_daemon_is_asked_where_it_was_set_up(
+    tmp_path: Path,
+    daemon: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever DOCKER_HOST says; a set-up of another directory does not count."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://localhost:1")
+    monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(tmp_path / "state"))
+    text = json.dumps(SET_UP | {"listen": [f"[::]:{daemon}"]})
+    for directory, presented in (("tls", "same"), ("other", "unreachable")):
+        set_up = tmp_path / "state" / "daemon" / "set-up.json"
+        set_up.parent.mkdir(parents=True, exist_ok=True)
+        set_up.write_text(text.replace("/etc/docker/tls", str(tmp_path / directory)))
+        status(str(tmp_path / "tls"), "-o", "json")
+        (found,) = json.loads(capsys.readouterr().out)["data"]["credentials"]
+        assert found["wire"]["presented"] == presented
 
 
 @pytest.mark.usefixtures("server")

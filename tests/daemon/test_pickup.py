@@ -60,3 +60,27 @@ def test_corrupt_set_up_is_not_taken_for_none(content: object, tmp_path: Path) -
     """The restart fails, and says why: the daemon must not silently keep its old certificate."""
     state = write(tmp_path / "state", content)
     assert pickup.of(state, "/etc/docker/tls") is Pickup.RESTART
+
+
+@pytest.mark.parametrize(
+    ("content", "listens"),
+    [
+        (SET_UP, ("[::]:2376",)),
+        (SET_UP | {"listen": ["10.0.0.7:1", "[::1]:2"]}, ("10.0.0.7:1", "[::1]:2")),
+        (SET_UP | {"listen": None}, ()),
+        (SET_UP | {"version": 2}, ()),
+        ("", ()),
+        ("[" * 10**5, ()),
+    ],
+    ids=str,
+)
+def test_set_up_says_where_the_daemon_listens(
+    content: object, listens: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A damaged one does not; nor does it for the credential of another daemon."""
+    state = write(tmp_path / "state", content)
+    assert pickup.listens(state) == listens
+    assert pickup.listens(state, "/etc/docker/tls") == listens
+    assert pickup.listens(state, "/etc/docker/tls/server") == listens
+    assert pickup.listens(state, str(tmp_path)) == ()
+    assert pickup.listens(str(tmp_path / "nowhere")) == ()

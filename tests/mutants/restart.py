@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 _PICKUP: Rows = (
     (
         "a set-up that cannot be read is not taken for none",
-        "RecursionError):\n        return Pickup.RESTART",
-        "RecursionError):\n        return Pickup.NONE",
+        "except _DAMAGED:\n        return Pickup.RESTART",
+        "except _DAMAGED:\n        return Pickup.NONE",
     ),
     (
         "nor is one of another version",
@@ -20,11 +20,22 @@ _PICKUP: Rows = (
     ),
     (
         "a set-up is for one daemon",
-        "if os.path.realpath(directory) in places else Pickup.NONE",
-        "if True else Pickup.NONE",
+        'return found if _is_for(directory, kept["certificates"]) else',
+        "return found if True else",
     ),
-    ("a link leads to the same daemon", "os.path.realpath(directory) in", "directory in"),
-    ("a server of docker:dind is in a subdirectory", '{certificates}/{_DIND}"', '{certificates}"'),
+    (
+        "a link leads to the same daemon",
+        "return os.path.realpath(directory) in",
+        "return directory in",
+    ),
+    ("a server of docker:dind is in a subdirectory", '{where}/{_DIND}"', '{where}"'),
+)
+_LISTENS: Rows = (
+    (
+        "a set-up of another daemon says nothing of this one",
+        'if directory is None or _is_for(directory, kept["certificates"]):',
+        "if True:",
+    ),
 )
 _DEFAULT: Rows = (
     (
@@ -123,6 +134,7 @@ _ATTEMPT: Rows = (
 )
 _TESTS = "test_default_hook.py"
 TABLE: Table = {
+    "daemon/pickup.py of an address": ("daemon/test_address.py", _LISTENS),
     "daemon/pickup.py": ("daemon/test_pickup.py", _PICKUP),
     "credential/settle.py of a host": (_TESTS, _DEFAULT),
     "needs_renewal.py of a host": (_TESTS, _NEEDED),
