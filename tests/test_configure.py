@@ -333,6 +333,23 @@ def test_addresses(host: Host) -> None:
         remove(host)
 
 
+def test_addresses_of_ipv6(host: Host) -> None:
+    """One alone; and a port is that of both families, whatever net.ipv6.bindv6only is."""
+    if host.run("ip address show | grep -q inet6")[0]:
+        pytest.skip("this machine has no IPv6")
+    opened = "ss -ltnH | grep -o '[^ ]*:237[67] '"
+    with unchanged(host):
+        result = set_up(host, "--listen [::1]:2377")
+        assert [proof["listen"] for proof in result["proofs"]] == ["[::1]:2377"]
+        assert host.do(opened).split() == ["[::1]:2377"]
+        host.do("mount -o remount,rw /proc/sys && echo 1 >/proc/sys/net/ipv6/bindv6only")
+        set_up(host, "--listen 2376")
+        for address in ("127.0.0.1", "::1"):
+            host.do(f"exec 3<>/dev/tcp/{address}/2376")
+        remove(host)
+        host.do("echo 0 >/proc/sys/net/ipv6/bindv6only")
+
+
 def test_stopped_daemon_stays_so(host: Host) -> None:
     """It is set up for its next start, which the next run proves; or it is taken back."""
     host.do("docker stop --time 0 ours; systemctl stop docker.socket docker.service")

