@@ -259,7 +259,7 @@ def _request(**changes: object) -> dict[str, object]:
 
 
 def test_environment_of_the_docker_cli_is_examined(daemon: Daemon) -> None:
-    """DOCKER_TLS_VERIFY=0 is a trap, and a client older than the smallest API is useless."""
+    """DOCKER_TLS_VERIFY=0 is a trap, and a client older than the minimum API is useless."""
     found = run(daemon.pid, environ={"DOCKER_TLS_VERIFY": "0"})
     assert findings(found) == {"environment": "warning"}
 

@@ -55,10 +55,10 @@ def clients(
 ) -> None:
     """Show who connects to dockerd, and who may still need an old CA.
 
-    Shown are the CAs whose clients the daemon accepts, the addresses that are connected, and those
-    that it has rejected since it started, from the journal of docker.service. dockerd does not log
-    whom it accepts. The exit status is 0 if it accepts no CA besides Vault's and has rejected
-    nobody from another host, 1 if it has, and 3 if that is unknown.
+    It lists the CAs whose clients the daemon accepts, the addresses that are connected now, and
+    those that it has rejected since it started, from the journal of docker.service. dockerd does
+    not log whom it accepts. The exit status is 0 if it accepts no CA besides Vault's and has
+    rejected nobody from another host, 1 if it has, and 3 if that is unknown.
     """
     from dockertls_vault.clients import Verdict, find
     from dockertls_vault.credential.registry import Registry

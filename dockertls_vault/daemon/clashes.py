@@ -255,9 +255,9 @@ def _refuse_scattered(existing: Existing) -> None:
     is_listed = any(map(is_tcp, existing.listed))
     if len(with_tls) > 1 or len(paths) < len(holders) or (with_tls and is_listed):
         raise ConflictingState(
-            "settings of TLS in several places cannot be taken over",
+            "TLS settings in several places cannot be taken over",
             problems=tuple(map(str, holders)),
-            hint="have all of them in one place, then try again",
+            hint="move all of them to one place, then try again",
         )
 
 

@@ -154,7 +154,7 @@ def _exec_start(
     spelled = [each.value for each in words]
     fixed = ""
     if any(path.is_relative_to(place) for place in _PACKAGES):
-        fixed = "it belongs to a package: override it with `systemctl edit docker.service`"
+        fixed = "it belongs to a package: override it with `sudo systemctl edit docker.service`"
     elif [spelled[0].lstrip(_PREFIXES), *spelled[1:]] != list(command):
         fixed = "systemd reads it differently: it has escapes, specifiers, or was edited since"
         words = ()

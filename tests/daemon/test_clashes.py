@@ -200,11 +200,11 @@ def test_clashes_are_taken_over(
         ),
         (
             existing("/usr/bin/dockerd -H fd:// --tls $DOCKER_OPTS", "DOCKER_OPTS=--tlskey=/k"),
-            "settings of TLS in several places",
+            "TLS settings in several places",
         ),
         (
             existing(options="DOCKER_OPTS=--tls", config='{"hosts": ["tcp://0.0.0.0"]}'),
-            "settings of TLS in several places",
+            "TLS settings in several places",
         ),
     ],
 )

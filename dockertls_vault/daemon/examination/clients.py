@@ -18,7 +18,7 @@ _OFF = {"0", "false", "no", "off"}
 
 
 def judge_api(version: Mapping[str, Any] | str, clients: Sequence[Client]) -> CheckResult:
-    """Judge whether each client speaks the smallest API version of the daemon, or a newer one.
+    """Judge whether each client speaks the minimum API version of the daemon, or a newer one.
 
     ``version`` is the daemon's answer to ``/version``; a text if it could not be asked: why.
     """
@@ -27,11 +27,11 @@ def judge_api(version: Mapping[str, Any] | str, clients: Sequence[Client]) -> Ch
         return found(Result.OK, "no docker CLI in PATH")
     if isinstance(version, str):
         return Check.API.skipped(version)
-    smallest = version.get("MinAPIVersion")
-    if not isinstance(smallest, str):
-        return found(Result.UNKNOWN, "the daemon does not report its smallest API version")
-    lines = [f"the daemon's smallest: {smallest}", *map(_described, clients)]
-    too_old = [client for client in clients if client.api and _parts(client.api) < _parts(smallest)]
+    minimum = version.get("MinAPIVersion")
+    if not isinstance(minimum, str):
+        return found(Result.UNKNOWN, "the daemon does not report its minimum API version")
+    lines = [f"the daemon's minimum: API {minimum}", *map(_described, clients)]
+    too_old = [client for client in clients if client.api and _parts(client.api) < _parts(minimum)]
     if too_old:
         return found(
             Result.ERROR,

@@ -73,7 +73,7 @@ def judge_sockets(
 
 
 def serves_api(report: Report, *, is_expected: bool) -> bool:
-    """Tell whether a socket is one of the API: it is expected to be, or it lets strangers in.
+    """Tell whether a socket is one of the API: it is expected to be, or it accepts strangers.
 
     A dockerd also listens for its swarm, and for a collector of metrics.
     """

@@ -18,7 +18,7 @@ MUTE = Client(Path("/c"), "", None)
     ("version", "installed", "result", "words"),
     [
         ({"MinAPIVersion": "1.24"}, [OLD, NEW], "ok", "/a: docker 20.10.24, API 1.41"),
-        ({"MinAPIVersion": "1.41"}, [OLD], "ok", "the daemon's smallest: 1.41"),
+        ({"MinAPIVersion": "1.41"}, [OLD], "ok", "the daemon's minimum: API 1.41"),
         ({"MinAPIVersion": "1.44"}, [OLD, NEW], "error", "/b: docker 29.3, API 1.54"),
         ({"MinAPIVersion": "1.100"}, [NEW], "error", "1.100"),
         ({"MinAPIVersion": "1.24"}, [MUTE], "unknown", "/c: docker, API unknown"),
@@ -28,10 +28,10 @@ MUTE = Client(Path("/c"), "", None)
         ("it has no Unix socket", [OLD], "skipped", "no Unix socket"),
     ],
 )
-def test_client_older_than_the_smallest_api_is_an_error(
+def test_client_older_than_the_minimum_api_is_an_error(
     version: dict[str, Any] | str, installed: list[Client], result: str, words: str
 ) -> None:
-    """Versions are compared as numbers, and the remedy names the smallest that is needed."""
+    """Versions are compared as numbers, and the remedy names the oldest that is needed."""
     judged = clients.judge_api(version, installed)
     assert judged.result == result
     assert words in judged.summary
