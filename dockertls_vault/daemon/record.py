@@ -172,12 +172,16 @@ class Records:
             _replace(pickup.NAME, _to_bytes(record), _MODE, within)
 
     def remove(self) -> None:
-        """Remove the record and the original; raises CannotWrite."""
+        """Remove the record, and then the other files; raises CannotWrite."""
         with (
             refusals(self.directory),
             suppress(FileNotFoundError),
             self._opened() as within,
         ):
+            with suppress(FileNotFoundError):
+                os.unlink(pickup.NAME, dir_fd=within)
+            # A kill leaves no record, rather than one whose other files are missing.
+            os.fsync(within)
             for name in reading.entries(within):
                 if name != _LOCK:
                     atomic.remove(name, within)

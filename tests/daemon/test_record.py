@@ -13,6 +13,7 @@ from dockertls_vault.daemon.desired import DEFAULT
 from dockertls_vault.daemon.record import Edited, Record, Records, taken_back
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import CannotWrite, ConflictingState, Locked
+from dockertls_vault.files import atomic
 
 WANTED = {"tlsverify": True, "tlscacert": "/a/ca.pem", "live-restore": True}
 ORIGINALS = [
@@ -118,6 +119,23 @@ def test_missing_file(tmp_path: Path, name: str) -> None:
     (records.directory / name).unlink()
     with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt"):
         records.read()
+
+
+def test_removal_that_is_killed_leaves_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than one that is corrupt, because the original is gone."""
+    records = Records(tmp_path / "state")
+    record, _ = set_up(b"{}")
+    records.write(record)
+
+    def killed(_name: str, _within: int) -> None:
+        raise OSError
+
+    monkeypatch.setattr(atomic, "remove", killed)
+    with pytest.raises(CannotWrite):
+        records.remove()
+    assert records.read() is None
 
 
 def test_record_is_locked(tmp_path: Path) -> None:

@@ -159,6 +159,7 @@ _STEPS_OF_HOST: Rows = (
 )
 _RECORD: Rows = (
     ("what others have changed since stays", "return value == added or", "return True or"),
+    ("a removal begins with the record", "os.unlink(pickup.NAME, dir_fd=within)", "pass"),
     (
         "only root reads the files",
         "atomic.directory(directory, _PRIVATE,",
