@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .certificate.certificate import is_self_signed
+from .certificate.certificate import is_self_signed, load_certificates
+from .certificate.keys import public_key_der
 from .certificate.request import Purpose
 from .credential import condition, contents
+from .credential.naming import GENERATION_NAMES
 from .credential.reader import locate
 from .credential.worker import by_worker
 from .daemon import old_keys, supervision
@@ -24,15 +26,16 @@ from .docker.endpoint import Endpoint
 from .docker.handshake import probe
 from .docker.handshake.outcome import Greeting
 from .docker.rejections import Reason, is_loopback
-from .errors import DockerTLSError, DockerUnavailable
+from .errors import DockerTLSError, DockerUnavailable, VerificationError
+from .files import reading
 from .host import connections, journal, listening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
-    from cryptography.x509 import Name
+    from cryptography.x509 import Certificate, Name
 
     from .credential.contents import Certificates
     from .credential.layout import Placement
@@ -55,11 +58,12 @@ class AcceptedCA:
     """A CA whose clients the daemon accepts now, by its own account.
 
     ``is_vault_root`` is whether it is one in the ca.pem of a server certificate here, and ``until``
-    when it is removed from one.
+    when it is removed from one. dockerd gives no more than the name: ``is_vault_root`` is None if
+    there is another CA with the same name.
     """
 
     subject: str
-    is_vault_root: bool
+    is_vault_root: bool | None
     until: datetime | None
 
 
@@ -113,7 +117,8 @@ def find(port: int, directories: Sequence[Path], timeout: timedelta) -> Clients:
     log = None if invocation is None else journal.read(invocation)
     listeners = listening.on_port(port)
     connected = _connected(port) if listeners else None
-    accepts = _accepted(_endpoints(listeners, port), list(_bundles(directories)), timeout)
+    bundles, files = list(_bundles(directories)), list(_ca_files(directories))
+    accepts = _accepted(_endpoints(listeners, port), bundles, files, timeout)
     rejected = None if log is None else summarize(log)
     return Clients(
         port=port,
@@ -174,6 +179,13 @@ def _bundles(directories: Iterable[Path]) -> Iterator[Certificates]:
             yield certificates
 
 
+def _ca_files(directories: Iterable[Path]) -> Iterator[Certificate]:
+    """Yield the CAs in the files ca.pem, whoever wrote them."""
+    for directory in directories:
+        with suppress(OSError, ValueError, VerificationError):
+            yield from load_certificates(reading.read(directory / GENERATION_NAMES[0]))
+
+
 def _read(place: Placement) -> tuple[Purpose, Certificates | None]:
     found = condition.read(place)
     certificates, _ = contents.read_certificates(found)
@@ -199,7 +211,10 @@ def _greet(endpoints: Sequence[Endpoint], timeout: timedelta) -> Greeting:
 
 
 def _accepted(
-    endpoints: Sequence[Endpoint], bundles: Sequence[Certificates], timeout: timedelta
+    endpoints: Sequence[Endpoint],
+    bundles: Sequence[Certificates],
+    files: Sequence[Certificate],
+    timeout: timedelta,
 ) -> tuple[AcceptedCA, ...] | None:
     """Ask the daemon whose clients it accepts: it names their CAs in each handshake."""
     greeting = _greet(endpoints, timeout)
@@ -208,18 +223,36 @@ def _accepted(
     temporary = {each.ca.subject: each.until for known in bundles for each in known.temporary}
     also = {each.ca for known in bundles for each in known.temporary}
     vaults = {
-        ca.subject
-        for known in bundles
-        for ca in known.roots
-        if ca not in also and is_self_signed(ca)
+        ca for known in bundles for ca in known.roots if ca not in also and is_self_signed(ca)
     }
-    return tuple(_named(name, vaults, temporary) for name in greeting.authorities)
-
-
-def _named(name: Name, vaults: set[Name], temporary: dict[Name, datetime]) -> AcceptedCA:
-    return AcceptedCA(
-        name.rfc4514_string().replace("\n", "\\n"), name in vaults, temporary.get(name)
+    ambiguous = namesakes(greeting.authorities, vaults, also, files)
+    names = {ca.subject for ca in vaults}
+    return tuple(
+        AcceptedCA(
+            name.rfc4514_string().replace("\n", "\\n"),
+            None if name in ambiguous else name in names,
+            temporary.get(name),
+        )
+        for name in greeting.authorities
     )
+
+
+def namesakes(
+    named: Sequence[Name],
+    vaults: Collection[Certificate],
+    also: Collection[Certificate],
+    files: Iterable[Certificate],
+) -> frozenset[Name]:
+    """Return the names of Vault's CAs that may be those of others, too.
+
+    They are ``named`` more often than CAs are known, or one of ``files`` has the name and another
+    key.
+    """
+    known = Counter(ca.subject for ca in {*vaults, *also})
+    often = {name for name, count in Counter(named).items() if count > known[name]}
+    keys = {public_key_der(ca.public_key()) for ca in (*vaults, *also)}
+    others = {ca.subject for ca in files if public_key_der(ca.public_key()) not in keys}
+    return frozenset({ca.subject for ca in vaults} & (often | others))
 
 
 def _unknown(
@@ -227,6 +260,11 @@ def _unknown(
 ) -> Iterator[str]:
     if accepts is None:
         yield "whose clients the daemon accepts: it does not answer with TLS on that port (--port)"
+    elif any(ca.is_vault_root is None for ca in accepts):
+        yield (
+            "which of the CAs with the name of Vault's it accepts: there is another one, and "
+            "dockerd shows only names; remove its ca.pem once dockerd was restarted without it"
+        )
     elif not any(ca.is_vault_root for ca in accepts):
         yield (
             "which of these CAs is Vault's: none of them is in the ca.pem of a server certificate "

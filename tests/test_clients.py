@@ -10,21 +10,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.cli import main
-from dockertls_vault.clients import AcceptedCA, Rejected, Verdict, find, judge, summarize
+from dockertls_vault.clients import AcceptedCA, Rejected, Verdict, find, judge, namesakes, summarize
 from dockertls_vault.docker.rejections import Reason
 from dockertls_vault.host.journal import Log
 
 from .certificates import Authority, write_credential
+from .credentials import SERVER, install
 from .daemon.test_pickup import SET_UP, write
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cryptography.x509 import Certificate
 
     from .harness.dockerd import StartDockerd
 
 START = datetime(2026, 11, 27, tzinfo=UTC)
 VAULT = AcceptedCA("CN=docker root", is_vault_root=True, until=None)
 OLD = AcceptedCA("CN=old", is_vault_root=False, until=None)
+UNCLEAR = replace(VAULT, is_vault_root=None)
 LOG = Log(START, (), 0)
 STRANGER = Rejected("10.0.0.5", Reason.NO_CERTIFICATE, 1, START)
 
@@ -44,6 +48,8 @@ STRANGER = Rejected("10.0.0.5", Reason.NO_CERTIFICATE, 1, START)
         ((VAULT,), replace(LOG, suppressed=1), (STRANGER,), Verdict.REJECTED),
         ((VAULT,), None, None, Verdict.UNKNOWN),
         ((VAULT, OLD), LOG, (), Verdict.ACCEPTED),
+        ((VAULT, UNCLEAR), LOG, (), Verdict.ACCEPTED),
+        ((UNCLEAR,), LOG, (), Verdict.UNKNOWN),
         ((VAULT, OLD), LOG, (STRANGER,), Verdict.ACCEPTED),
         ((replace(VAULT, until=START),), LOG, (), Verdict.ACCEPTED),
         ((OLD,), LOG, (), Verdict.UNKNOWN),
@@ -91,6 +97,48 @@ def test_daemon_is_asked_where_it_listens(
     found = find(port, [], timedelta(seconds=30))
     assert found.accepts == (AcceptedCA("CN=its clients", is_vault_root=False, until=None),)
     assert found.connected == ()
+
+
+VAULTS, SAME_NAME, NEXT = (Authority.create(name).certificate for name in ("r", "r", "next"))
+
+
+@pytest.mark.parametrize(
+    ("named", "also", "files", "is_ambiguous"),
+    [
+        ([VAULTS], [], [VAULTS, NEXT], False),
+        ([VAULTS], [], [SAME_NAME], True),
+        ([VAULTS, SAME_NAME], [], [], True),
+        ([VAULTS, SAME_NAME], [SAME_NAME], [SAME_NAME], False),
+        ([NEXT, NEXT], [], [NEXT], False),
+    ],
+)
+def test_ca_with_the_name_of_vaults_is_not_taken_for_it(
+    named: list[Certificate],
+    also: list[Certificate],
+    files: list[Certificate],
+    *,
+    is_ambiguous: bool,
+) -> None:
+    """A daemon gives no more than names; how often it gives one, and other files, may tell."""
+    found = namesakes([ca.subject for ca in named], {VAULTS}, also, files)
+    assert found == ({VAULTS.subject} if is_ambiguous else set())
+
+
+def test_old_ca_with_the_name_of_vaults_proves_nothing(
+    host_dockerd: StartDockerd, tmp_path: Path
+) -> None:
+    """Dockerd may still accept the old one; without its file, it is taken for Vault's."""
+    new, old = Authority.create("same name"), Authority.create("same name")
+    install(tmp_path / "tls", SERVER, new.server(), new, at=datetime.now(UTC))
+    (tmp_path / "docker").mkdir()
+    write_credential(tmp_path / "docker", old.pem, old.server())
+    port = host_dockerd(credential=tmp_path / "docker")
+    found = find(port, [tmp_path / "tls", tmp_path / "docker"], timedelta(seconds=30))
+    assert found.accepts == (AcceptedCA("CN=same name", is_vault_root=None, until=None),)
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.unknown[0].startswith("which of the CAs with the name of Vault's")
+    found = find(port, [tmp_path / "tls"], timedelta(seconds=30))
+    assert found.accepts == (AcceptedCA("CN=same name", is_vault_root=True, until=None),)
 
 
 def test_port_is_that_of_the_set_up(

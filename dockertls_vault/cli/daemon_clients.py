@@ -108,6 +108,8 @@ def _rejected(found: Rejected) -> str:
 def _ca(accepted: AcceptedCA) -> str:
     if accepted.until is not None:
         return f"{accepted.subject} (to be removed at {format_time(accepted.until)})"
+    if accepted.is_vault_root is None:
+        return f"{accepted.subject} (the name of Vault's, and of another CA)"
     note = "from Vault" if accepted.is_vault_root else "in no ca.pem from Vault on this host"
     return f"{accepted.subject} ({note})"
 

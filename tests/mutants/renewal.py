@@ -264,6 +264,13 @@ _ISSUED_TRUST: Rows = (
 )
 _VERDICT: Rows = (
     (
+        "a CA with the name of Vault's is not taken for it",
+        "None if name in ambiguous else name in names",
+        "name in names",
+    ),
+    ("nor is one that only the daemon has", "if count > known[name]", "if False"),
+    ("nor is one that only a file has", "& (often | others)", "& often"),
+    (
         "nobody is said only if the daemon accepts only Vault's CAs",
         "    if not _only_vaults(accepts):\n        return",
         "    if False:\n        return",
