@@ -21,7 +21,6 @@ from dockertls_vault.credential import preflight
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, ConflictingState, UnmanagedFiles
 from dockertls_vault.files import reading
-from dockertls_vault.files.refusals import refusals
 from tests.credentials import CLIENT, SERVER, listing, public, put
 from tests.harness.missing import as_root, missing
 from tests.mounts import lead_to
@@ -464,15 +463,3 @@ def test_path_into_another_mount_namespace_is_refused(tmp_path: Path) -> None:
     assert listing(tmp_path) == []
     put(Path(f"/proc/self/root{tmp_path}/certs"), 1)
     assert public(tmp_path / "certs") == {"1"}
-
-
-def test_message_does_not_show_a_file_descriptor_as_a_name(tmp_path: Path) -> None:
-    """OSError has its number in place of a file name, which tells the user nothing."""
-    with (
-        reading.opened(str(tmp_path)) as opened,
-        pytest.raises(CannotWrite) as caught,
-        refusals(tmp_path),
-    ):
-        os.removexattr(opened, "user.none")
-    assert caught.value.message.startswith(f"cannot write in {tmp_path}: ")
-    assert not caught.value.message.endswith(")")

@@ -77,6 +77,11 @@ _TAKEN: Rows = (
 _ISSUE: Rows = (("the default can be chosen again", "    if texts == [DEFAULT]:", "    if False:"),)
 _NOTE: Rows = (
     (
+        "a set-up that would be refused is not advised",
+        "return not served.exposures(served.paths(directory), frozenset({0}))",
+        "return True",
+    ),
+    (
         "nobody is told to restart what a hook restarts",
         "is Purpose.CLIENT or settle.commands(found, running):",
         "is Purpose.CLIENT:",
