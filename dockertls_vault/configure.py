@@ -22,6 +22,7 @@ from .daemon.record import Records
 from .docker.engine import Engine
 from .errors import (
     CheckFailed,
+    ConfigurationError,
     ConflictingState,
     DockerTLSError,
     DockerUnavailable,
@@ -97,15 +98,30 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
 
     def make() -> Plan:
         before = look(host, found.service())
+        _refuse_stale(before)
         _refuse_other_file(before)
         before = replace(before, can_reload=can_reload and before.can_reload)
-        return plan.configure(host, before, credential, wanted, sources.read())
+        edited = before.record.edited if before.record else ()
+        ours = {each.path: (each.written, each.original) for each in edited}
+        return plan.configure(host, before, credential, wanted, sources.read(ours))
 
     made = make()
     if made.steps and made.record is not None:
         _refuse_unusable(made.record.listen, made)
         trial.judge(_remaining(made.now.service), made.target.daemon_json or b"")
     return Change(made, make, credential)
+
+
+def _refuse_stale(before: Now) -> None:
+    """Raise ConfigurationError if others have edited unit files, which the set-up would apply.
+
+    Those of the set-up itself are stale after a run that was killed.
+    """
+    if before.record is None and before.is_stale:
+        raise ConfigurationError(
+            f"unit files of {units.SERVICE} were edited, and systemd has not read them since",
+            hint="run `sudo systemctl daemon-reload`, then try again",
+        )
 
 
 def _refuse_other_file(before: Now) -> None:

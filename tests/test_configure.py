@@ -499,6 +499,17 @@ def test_set_up_is_of_one_file(host: Host) -> None:
         remove(host)
 
 
+def test_unit_files_that_systemd_has_not_read_are_refused(host: Host) -> None:
+    """The set-up would put the edits of others into effect."""
+    path, reload = f"{UNITS}/docker.service.d/other.conf", "systemctl daemon-reload"
+    with written(host, path, "[Service]\nNice=1", reload), unchanged(host):
+        host.do(f"sed -i s/1/2/ {path}")
+        status, printed = refused(host)
+        assert (status, "systemd has not read them since" in printed) == (78, True), printed
+        assert f"sudo {reload}" in printed
+        host.do(f"sed -i s/2/1/ {path}")
+
+
 def test_second_run_meanwhile_is_refused(host: Host) -> None:
     """Both would edit the same files."""
     with unchanged(host):

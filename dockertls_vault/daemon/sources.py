@@ -90,16 +90,23 @@ class Source:
                 yield argument, ()
 
 
-def read() -> tuple[Source, ...]:
-    """Return where the arguments of docker.service are; raises ConfigurationError if unknown."""
+def read(ours: Mapping[Path, Collection[bytes]]) -> tuple[Source, ...]:
+    """Return where the arguments of docker.service are; raises ConfigurationError if unknown.
+
+    ``ours`` are the contents that a set-up gives to unit files, which count even if systemd has not
+    read them: a run that was killed was about to have it do so.
+    """
     fragment, drop_ins = systemd.properties(units.SERVICE, "Unit", "FragmentPath", "DropInPaths")
     commands, variables, files = systemd.properties(
         units.SERVICE, "Service", "ExecStart", "Environment", "EnvironmentFiles"
     )
+    # Ours has neither. If a removal was killed, it is gone, and systemd does not know that yet.
+    others = [path for path in drop_ins if Path(path) != systemd.UNITS / units.DROP_IN]
     try:
-        contents = {Path(path): reading.read(path) for path in (fragment, *drop_ins)}
+        contents = {Path(path): reading.read(path) for path in (fragment, *others)}
         environment = {Path(path): reading.read(path) for path, _ in files if Path(path).exists()}
-        return tuple(found(commands[0][1], variables, contents, environment))
+        command = _unread(contents, ours) or commands[0][1]
+        return tuple(found(command, variables, contents, environment))
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"{error.filename} was removed, but systemd still uses it",
@@ -110,6 +117,17 @@ def read() -> tuple[Source, ...]:
             f"the arguments of {units.SERVICE} cannot be found: {error}",
             hint=f"see where they come from: systemctl cat {units.SERVICE}",
         ) from None
+
+
+def _unread(
+    unit_files: Mapping[Path, bytes], ours: Mapping[Path, Collection[bytes]]
+) -> list[str] | None:
+    """Return the words of ExecStart= if a set-up wrote them, and None if others did."""
+    path, content, setting = _last(_EXEC_START, unit_files)
+    if content not in ours.get(path, ()):
+        return None
+    program, *words = (word.value for word in command_line.words(setting.value))
+    return [program.lstrip(_PREFIXES), *words]
 
 
 def found(

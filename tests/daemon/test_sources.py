@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.daemon import sources
+from dockertls_vault.daemon import sources, units
 from dockertls_vault.errors import ConfigurationError
 from dockertls_vault.host import systemd
 
@@ -25,8 +25,42 @@ def test_removed_drop_in_needs_a_reload(tmp_path: Path, monkeypatch: pytest.Monk
     }
     monkeypatch.setattr(systemd, "properties", lambda _, interface, *__: answers[interface])
     with pytest.raises(ConfigurationError, match=rf"{drop_in} was removed") as caught:
-        sources.read()
+        sources.read({})
     assert "systemctl daemon-reload" in caught.value.hint
     drop_in.touch()
-    (found,) = sources.read()
+    (found,) = sources.read({})
     assert (found.path, found.line) == (unit, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "opens"), [("-H fd:// -H tcp://:2375", True), ("-H fd://", False)]
+)
+def test_edit_of_ours_counts_before_systemd_reads_it(
+    text: str, opens: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set-up, or a removal, was killed before; of others, it cannot be edited then."""
+    unit, stale = tmp_path / "docker.service", "-H fd://" if opens else "-H fd:// -H tcp://:2375"
+    unit.write_text(f"[Service]\nExecStart=/usr/bin/dockerd {text}\n")
+    answers: dict[str, tuple[Any, ...]] = {
+        "Unit": (str(unit), []),
+        "Service": ([["/usr/bin/dockerd", ["/usr/bin/dockerd", *stale.split()]]], [], []),
+    }
+    monkeypatch.setattr(systemd, "properties", lambda _, interface, *__: answers[interface])
+    (found,) = sources.read({unit: (b"another", unit.read_bytes())})
+    flags = [flag.value for flag, _ in found.arguments()]
+    assert (flags, found.fixed) == (["fd://", "tcp://:2375"] if opens else ["fd://"], "")
+    (found,) = sources.read({unit: (b"another",)})
+    assert "edited since" in found.fixed
+
+
+def test_drop_in_of_ours_may_be_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A removal was killed before systemd was reloaded."""
+    unit = tmp_path / "docker.service"
+    unit.write_text("[Service]\nExecStart=/usr/bin/dockerd\n")
+    monkeypatch.setattr(systemd, "UNITS", tmp_path)
+    answers: dict[str, tuple[Any, ...]] = {
+        "Unit": (str(unit), [str(tmp_path / units.DROP_IN)]),
+        "Service": ([["/usr/bin/dockerd", ["/usr/bin/dockerd"]]], [], []),
+    }
+    monkeypatch.setattr(systemd, "properties", lambda _, interface, *__: answers[interface])
+    assert [found.path for found in sources.read({})] == [unit]

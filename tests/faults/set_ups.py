@@ -41,6 +41,7 @@ _ALONE = ("--detach-on=execve",)
 _IDLE = ("fremovexattr",)
 # A drop-in that leads systemd to other addresses.
 _ELSEWHERE = "/etc/systemd/system/docker-tls.socket.d"
+_OVERRIDE = "/etc/systemd/system/docker.service.d/override.conf"
 _KILLED = 128 + 9
 _STRACE_PLACE = "/opt/strace"
 _STRACE = (
@@ -101,7 +102,7 @@ systemctl reset-failed
 _CLEAR = f"""
 rm -rf {_ELSEWHERE}
 start_docker && dockertls-vault {_REMOVE} && rm -f /etc/docker/daemon.json &&
-    {{ sed -i /^DOCKER_OPTS/d /etc/default/docker; systemctl restart docker; }}
+    {{ sed -i /^DOCKER_OPTS/d /etc/default/docker; rm -f {_OVERRIDE}; start_docker; }}
 """
 _RESTART = """
 is_live && live=yes
@@ -146,10 +147,18 @@ systemctl daemon-reload
 _MEND = f"rm -r {_ELSEWHERE}; systemctl daemon-reload"
 # As people have set up TLS in /etc/default/docker, of which Debian's unit takes DOCKER_OPTS.
 _TAKE_OVER = f"{_CONFIGURE} --take-over"
-_BY_HAND = """
+_OPTIONS = """
 options="-H tcp://0.0.0.0:2376 --tlsverify --tlscacert=/etc/docker/tls/ca.pem"
 options="$options --tlscert=/etc/docker/tls/server-cert.pem --tlskey=/etc/docker/tls/server-key.pem"
-echo "DOCKER_OPTS=\"$options\"" >>/etc/default/docker
+"""
+_BY_HAND = f"""{_OPTIONS}
+echo "DOCKER_OPTS=\\"$options\\"" >>/etc/default/docker
+"""
+# As `systemctl edit docker.service` would have it.
+_BY_UNIT = f"""{_OPTIONS}
+mkdir -p /etc/systemd/system/docker.service.d
+printf '[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// %s\n' "$options" \
+    >{_OVERRIDE}
 """
 KINDS = {
     "configure": Kind(),
@@ -169,6 +178,7 @@ KINDS = {
         status=78,
     ),
     "take over": Kind(_TAKE_OVER, original=_BY_HAND, again=_TAKE_OVER),
+    "take over a unit": Kind(_TAKE_OVER, original=_BY_UNIT, again=_TAKE_OVER),
     "remove after a take-over": Kind(
         _REMOVE,
         original=_BY_HAND,

@@ -29,7 +29,7 @@ _SAMPLE = {
         "child -1": 3,
     },
     "configure other addresses": {"child -1": 0, "child -4": 3},
-    "remove": {"fsync etc/systemd/system/docker.service.d": 0, "child -1": 1, "child -2": 2},
+    "remove": {"fsync etc/systemd/system/docker.service.d": 3, "child -1": 1, "child -2": 2},
     "put back": {"write etc/docker/.daemon.json.dockertls-vault": 3, "child -2": 0},
 }
 

@@ -186,6 +186,10 @@ _SERVED: Rows = (
 _SIGNALS: Rows = (
     ("a process that changes a host is not killed", "elif self._stop.kept:", "elif False:"),
 )
+_UNREAD: Rows = (
+    ("an edit of ours counts at once", "if content not in ours.get(path, ()):", "if True:"),
+    ("our drop-in may be gone", "if Path(path) != systemd.UNITS / units.DROP_IN]", "]"),
+)
 TABLE: Table = {
     "cli/signals.py": ("cli/test_signals.py", _SIGNALS),
     "daemon/record.py": ("daemon/test_record.py", _RECORD),
@@ -201,6 +205,7 @@ TABLE: Table = {
     "docker/hosts.py": ("docker/test_hosts.py", _HOSTS),
     "daemon/clashes.py": ("daemon/test_clashes.py", _CLASHES),
     "daemon/sources.py": ("daemon/test_clashes.py", _SOURCES),
+    "daemon/sources.py of systemd": ("daemon/test_sources.py", _UNREAD),
     "docker/flags.py": ("docker/test_flags.py", _FLAGS),
     "docker/engine.py": ("docker/test_engine.py", _ENGINE),
     "host/environment_file.py": ("host/test_environment_file.py", _ENVIRONMENT_FILE),
