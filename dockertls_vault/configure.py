@@ -166,19 +166,16 @@ def apply(
     """Apply the plan and prove it; raises SetUpFailed after putting back what was there before.
 
     ``client`` is a credential to connect with, ``timeout`` the limit for each response of the
-    check. Raises ConflictingState if this host has changed since the plan was made, Locked if
-    another process is changing it, and LiveRestoreOff, after putting back what was there before,
-    if a restart would stop containers although the plan does not say so.
+    check. Raises ConflictingState if this host has changed since the plan was made, or if the
+    restart would stop other containers, too, Locked if another process is changing it, and
+    LiveRestoreOff, after putting back what was there before, if a restart would stop containers
+    although the plan does not say so.
     """
-    made = change.plan
-    host = made.host
-    if not made.steps:
-        return preview(made)
+    host = change.plan.host
+    if not change.plan.steps:
+        return preview(change.plan)
     with host.records.locked():
-        if change.make().steps != made.steps:
-            raise ConflictingState(
-                "this host has changed since the plan was made", hint="try again"
-            )
+        made = _made_again(change)
         discard_staged((*host.paths, *made.now.edited, *(edit.path for edit in made.edits)))
         if change.served is None:
             with _warning():
@@ -190,6 +187,23 @@ def apply(
         if made.record is not None:
             host.records.write(replace(made.record, proven=bool(proofs)))
     return replace(preview(made), applied=True, proofs=proofs)
+
+
+def _made_again(change: Change) -> Plan:
+    """Return the plan as of now: containers that have started or stopped since do not matter.
+
+    Raises ConflictingState if it has other steps, or stops a container that it did not stop before.
+    """
+    made = change.make()
+    if made.steps != change.plan.steps:
+        raise ConflictingState("this host has changed since the plan was made", hint="try again")
+    if new := tuple(each for each in made.stops if each not in change.plan.stops):
+        raise ConflictingState(
+            "the restart would stop containers that were started since the plan was made",
+            problems=new,
+            hint="try again",
+        )
+    return made
 
 
 def preview(made: Plan) -> Outcome:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
@@ -78,7 +78,7 @@ class SwitchLiveRestore(Step):
 
     engine: Engine
     on: bool
-    running: tuple[str, ...] = ()
+    running: tuple[str, ...] = field(default=(), compare=False)  # it is the same step then
 
     @property
     def summary(self) -> str:

@@ -190,7 +190,16 @@ _UNREAD: Rows = (
     ("an edit of ours counts at once", "if content not in ours.get(path, ()):", "if True:"),
     ("our drop-in may be gone", "if Path(path) != systemd.UNITS / units.DROP_IN]", "]"),
 )
+_CONFIGURE: Rows = (
+    (
+        "a container that nobody agreed to stop runs on",
+        "if new := tuple(each for each in made.stops if each not in change.plan.stops):",
+        "if new := ():",
+    ),
+    ("what is applied is the plan of now", "made = change.make()", "made = change.plan"),
+)
 TABLE: Table = {
+    "configure.py": ("test_configure_consent.py", _CONFIGURE),
     "cli/signals.py": ("cli/test_signals.py", _SIGNALS),
     "daemon/record.py": ("daemon/test_record.py", _RECORD),
     "daemon/served.py": ("daemon/test_served.py", _SERVED),

@@ -1,0 +1,70 @@
+"""A set-up is applied only as far as the plan that was shown goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockertls_vault import configure
+from dockertls_vault.configure import Change
+from dockertls_vault.daemon.found import Files, Service
+from dockertls_vault.daemon.inspection import Host, Now
+from dockertls_vault.daemon.plan import Plan
+from dockertls_vault.daemon.record import Records
+from dockertls_vault.daemon.steps import Restart, SwitchLiveRestore
+from dockertls_vault.docker.engine import Engine
+from dockertls_vault.errors import ConflictingState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOTHING = Files(None, None, None)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(name="plan")
+def restarting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Return a plan that restarts dockerd, which takes no effect here."""
+    monkeypatch.setattr(Restart, "apply", lambda _: None)
+    monkeypatch.setattr(SwitchLiveRestore, "apply", lambda _: None)
+    engine = Engine(tmp_path / "docker.sock", SECOND)
+    host = Host(engine, tmp_path / "daemon.json", Records(tmp_path / "state"), tmp_path)
+    now = Now(Service(("dockerd",), "active"), NOTHING, None, edited={}, running=("web",))
+    return Plan(host, now, NOTHING, None, (Restart(engine),))
+
+
+def apply(shown: Plan, found: Plan) -> configure.Outcome:
+    """Apply a plan that was shown, which is another one when it is made again."""
+    change = Change(shown, lambda: found)
+    return configure.apply(change, client=None, timeout=SECOND, now=lambda: datetime.now(UTC))
+
+
+@pytest.mark.parametrize("running", [(), ("web",), ("db", "web")])
+def test_containers_may_come_and_go(plan: Plan, running: tuple[str, ...]) -> None:
+    """Live-restore keeps them all, so that the plan is still the one that was shown."""
+    engine = plan.host.engine
+    shown, found = (
+        replace(
+            plan,
+            now=replace(plan.now, running=names),
+            steps=(SwitchLiveRestore(engine, on=True, running=names), Restart(engine)),
+        )
+        for names in (("web",), running)
+    )
+    assert apply(shown, found).applied
+
+
+def test_container_that_nobody_agreed_to_stop(plan: Plan) -> None:
+    """Without live-restore, one that was started since is named, and nothing is restarted."""
+    found = replace(plan, now=replace(plan.now, running=("db", "web")))
+    with pytest.raises(ConflictingState, match="started since the plan was made") as raised:
+        apply(plan, found)
+    assert raised.value.problems == ("db",)
+
+
+def test_container_that_has_ended_is_not_stopped(plan: Plan) -> None:
+    """The outcome says what the plan of now stops."""
+    assert apply(plan, replace(plan, now=replace(plan.now, running=()))).stopped == ()
