@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,9 @@ from .docker import rejections
 from .docker.endpoint import Endpoint
 from .docker.handshake import probe
 from .docker.handshake.outcome import Greeting
-from .docker.rejections import Reason, is_loopback
 from .errors import DockerTLSError, DockerUnavailable, VerificationError
 from .files import reading
-from .host import connections, journal, listening
+from .host import connections, identity, journal, listening
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
 
     from .credential.contents import Certificates
     from .credential.layout import Placement
-    from .docker.rejections import Rejection
+    from .daemon.old_keys import OldKeys
+    from .docker.rejections import Reason, Rejection
     from .host.journal import Log
     from .host.listening import Listener
 
@@ -77,9 +77,13 @@ class Connected:
 
 @dataclass(frozen=True)
 class Rejected:
-    """An address whose handshakes failed for a ``reason``: how often, and when the last one did."""
+    """An address whose handshakes failed for a ``reason``: how often, and when the last one did.
+
+    ``is_this_host`` if this host has that address now, on loopback or on an interface.
+    """
 
     address: str
+    is_this_host: bool
     reason: Reason
     count: int
     last: datetime
@@ -120,6 +124,7 @@ def find(port: int, directories: Sequence[Path], timeout: timedelta) -> Clients:
     bundles, files = list(_bundles(directories)), list(_ca_files(directories))
     accepts = _accepted(_endpoints(listeners, port), bundles, files, timeout)
     rejected = None if log is None else summarize(log)
+    keys = old_keys.find(directories)
     return Clients(
         port=port,
         verdict=judge(accepts, log, rejected),
@@ -128,8 +133,8 @@ def find(port: int, directories: Sequence[Path], timeout: timedelta) -> Clients:
         rejected=rejected,
         logged_since=None if log is None else log.since,
         suppressed=0 if log is None else log.suppressed,
-        old_keys=old_keys.find(directories),
-        unknown=tuple(_unknown(accepts, connected, log)),
+        old_keys=keys.files,
+        unknown=(*_unknown(accepts, connected, log), *_unread(keys)),
     )
 
 
@@ -140,8 +145,10 @@ def summarize(log: Log) -> tuple[Rejected, ...]:
         rejection = rejections.parse(message)
         if rejection is not None:
             before = found.get(rejection)
-            count = 1 if before is None else before.count + 1
-            found[rejection] = Rejected(*rejection, count, at)
+            if before is None:
+                is_ours = identity.has_address(rejection.address)
+                before = Rejected(rejection.address, is_ours, rejection.reason, 0, at)
+            found[rejection] = replace(before, count=before.count + 1, last=at)
     return tuple(found[each] for each in sorted(found))
 
 
@@ -150,8 +157,8 @@ def judge(
 ) -> Verdict:
     """Return whether somebody still needs a CA besides Vault's, as far as that is proven.
 
-    Connections from the loopback do not count: `check`, `status` and `daemon clients` connect
-    without a certificate, too.
+    Connections from this host do not count: `check`, `status` and `daemon clients` connect without
+    a certificate, too, and come from the address at which they reach the daemon.
     """
     if not accepts or not any(ca.is_vault_root for ca in accepts):
         return Verdict.UNKNOWN
@@ -159,7 +166,7 @@ def judge(
         return Verdict.ACCEPTED
     if log is None or rejected is None:
         return Verdict.UNKNOWN
-    if any(each.reason.is_about_trust and not is_loopback(each.address) for each in rejected):
+    if any(each.reason.is_about_trust and not each.is_this_host for each in rejected):
         return Verdict.REJECTED
     return Verdict.UNKNOWN if log.suppressed else Verdict.NOBODY
 
@@ -280,3 +287,9 @@ def _unknown(
         )
     if accepts and not _only_vaults(accepts):
         yield "which certificate an accepted client has: dockerd does not log it"
+
+
+def _unread(keys: OldKeys) -> Iterator[str]:
+    if keys.unread:
+        places = ", ".join(map(str, keys.unread))
+        yield f"whether there are old keys in what this user may not read: needs root: {places}"

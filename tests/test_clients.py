@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dockertls_vault.cli import main
 from dockertls_vault.clients import AcceptedCA, Rejected, Verdict, find, judge, namesakes, summarize
+from dockertls_vault.daemon import old_keys
+from dockertls_vault.daemon.old_keys import OldKeys
 from dockertls_vault.docker.rejections import Reason
+from dockertls_vault.host import identity
 from dockertls_vault.host.journal import Log
 
 from .certificates import Authority, write_credential
@@ -30,7 +34,7 @@ VAULT = AcceptedCA("CN=docker root", is_vault_root=True, until=None)
 OLD = AcceptedCA("CN=old", is_vault_root=False, until=None)
 UNCLEAR = replace(VAULT, is_vault_root=None)
 LOG = Log(START, (), 0)
-STRANGER = Rejected("10.0.0.5", Reason.NO_CERTIFICATE, 1, START)
+STRANGER = Rejected("10.0.0.5", False, Reason.NO_CERTIFICATE, 1, START)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ STRANGER = Rejected("10.0.0.5", Reason.NO_CERTIFICATE, 1, START)
     [
         ((VAULT,), LOG, (), Verdict.NOBODY),
         ((VAULT, replace(VAULT, subject="CN=next")), LOG, (), Verdict.NOBODY),
-        ((VAULT,), LOG, (replace(STRANGER, address="127.0.0.1"),), Verdict.NOBODY),
+        ((VAULT,), LOG, (replace(STRANGER, is_this_host=True),), Verdict.NOBODY),
         ((VAULT,), LOG, (replace(STRANGER, reason=Reason.OTHER),), Verdict.NOBODY),
         ((VAULT,), LOG, (replace(STRANGER, reason=Reason.INVALID),), Verdict.NOBODY),
         ((VAULT,), LOG, (STRANGER,), Verdict.REJECTED),
@@ -67,8 +71,9 @@ def test_nobody_is_said_only_if_it_is_proven(
     assert judge(accepts, log, rejected) is verdict
 
 
-def test_rejections_are_counted_by_address_and_reason() -> None:
+def test_rejections_are_counted_by_address_and_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the time of the last one; `docker` tries several times."""
+    monkeypatch.setattr(identity, "_interfaces", lambda: [("eth0", ip_address("10.0.0.4"))])
     prefix = "http: TLS handshake error from "
     lines = [
         f"{prefix}10.0.0.5:1: tls: client didn't provide a certificate\n",
@@ -76,13 +81,15 @@ def test_rejections_are_counted_by_address_and_reason() -> None:
         "Daemon has completed initialization",
         f"{prefix}10.0.0.5:3: EOF\n",
         f"{prefix}10.0.0.4:4: remote error: tls: bad certificate\n",
+        f"{prefix}127.0.0.2:5: tls: client didn't provide a certificate\n",
     ]
     times = [START + timedelta(seconds=number) for number, _ in enumerate(lines)]
     log = Log(START, tuple(zip(times, lines, strict=True)), 0)
     assert summarize(log) == (
-        Rejected("10.0.0.4", Reason.SERVER_REJECTED, 1, times[4]),
-        Rejected("10.0.0.5", Reason.NO_CERTIFICATE, 2, times[1]),
-        Rejected("10.0.0.5", Reason.OTHER, 1, times[3]),
+        Rejected("10.0.0.4", True, Reason.SERVER_REJECTED, 1, times[4]),
+        Rejected("10.0.0.5", False, Reason.NO_CERTIFICATE, 2, times[1]),
+        Rejected("10.0.0.5", False, Reason.OTHER, 1, times[3]),
+        Rejected("127.0.0.2", True, Reason.NO_CERTIFICATE, 1, times[5]),
     )
 
 
@@ -97,6 +104,16 @@ def test_daemon_is_asked_where_it_listens(
     found = find(port, [], timedelta(seconds=30))
     assert found.accepts == (AcceptedCA("CN=its clients", is_vault_root=False, until=None),)
     assert found.connected == ()
+
+
+def test_keys_that_may_be_there_are_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who may not look does not read that there are none."""
+    unread = OldKeys((), (tmp_path,))
+    monkeypatch.setattr(old_keys, "find", lambda _: unread)
+    found = find(1, [tmp_path], timedelta(seconds=30))
+    assert found.unknown[-1].endswith(f"may not read: needs root: {tmp_path}")
 
 
 VAULTS, SAME_NAME, NEXT = (Authority.create(name).certificate for name in ("r", "r", "next"))

@@ -57,8 +57,8 @@ def clients(
 
     It lists the CAs whose clients the daemon accepts, the addresses that are connected now, and
     those that it has rejected since it started, from the journal of docker.service. dockerd does
-    not log whom it accepts. The exit status is 0 if it accepts no CA besides Vault's and has
-    rejected nobody from another host, 1 if it has, and 3 if that is unknown.
+    not log whom it accepts. The exit status is 0 if it accepts no CA besides Vault's, and no other
+    host has failed to connect for want of a trusted CA; 1 if one has; and 3 if that is unknown.
     """
     from dockertls_vault.clients import Verdict, find
     from dockertls_vault.credential.registry import Registry
@@ -98,10 +98,8 @@ def _parts(found: Clients) -> list[render.Part]:
 
 
 def _rejected(found: Rejected) -> str:
-    from dockertls_vault.docker.rejections import is_loopback
-
     often = "once, at" if found.count == 1 else f"{found.count} times, the last at"
-    who = f"{found.address} (this host)" if is_loopback(found.address) else found.address
+    who = f"{found.address} (this host)" if found.is_this_host else found.address
     return f"{who}: {found.reason.meaning}; {often} {format_time(found.last)}"
 
 

@@ -45,7 +45,7 @@ def doctor(
         str, typer.Option(metavar="DURATION", help="The timeout for each response.")
     ] = "10s",
 ) -> None:
-    """Find what is unsafe about this host's dockerd, and how to fix it.
+    """Find what is unsafe about dockerd, and how to fix it.
 
     Its process, settings, sockets, certificates and keys are examined; nothing is changed. What
     only root may read is left out for other users. If an address of Vault is set, its clock is

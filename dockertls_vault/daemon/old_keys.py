@@ -6,6 +6,7 @@ without a passphrase; a client's key that was copied around is root on the daemo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.keys import has_private_key
@@ -14,41 +15,49 @@ from dockertls_vault.credential.naming import PRIVATE
 from dockertls_vault.files import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 _ENDS = {".pem", ".key"}
 
 
-def find(directories: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the files with a private key in the ``directories``, and in their backups.
+@dataclass(frozen=True)
+class OldKeys:
+    """The ``files`` with a private key, and what this user may not read and so is ``unread``."""
 
-    Links are not followed: those are ours. What this user may not read is left out.
+    files: tuple[Path, ...]
+    unread: tuple[Path, ...]
+
+
+def find(directories: Iterable[Path]) -> OldKeys:
+    """Look for private keys in the ``directories``, and in their backups.
+
+    Links are not followed: those are ours.
     """
-    found: dict[Path, None] = {}
+    files: set[Path] = set()
+    unread: set[Path] = set()
     for directory in directories:
-        for place in (directory, *_backups(directory)):
-            found |= dict.fromkeys(_keys(place))
-    return tuple(sorted(found))
+        for place in (directory, *_entries(directory / PRIVATE / backup.DIRECTORY, unread)):
+            candidates = (path for path in _entries(place, unread) if path.suffix in _ENDS)
+            files.update(path for path in candidates if _has_key(path, unread))
+    return OldKeys(tuple(sorted(files)), tuple(sorted(unread)))
 
 
-def _backups(directory: Path) -> Iterator[Path]:
-    yield from _entries(directory / PRIVATE / backup.DIRECTORY)
-
-
-def _keys(directory: Path) -> Iterator[Path]:
-    yield from (path for path in _entries(directory) if path.suffix in _ENDS and _has_key(path))
-
-
-def _entries(directory: Path) -> tuple[Path, ...]:
+def _entries(directory: Path, unread: set[Path]) -> tuple[Path, ...]:
     try:
         return tuple(directory.iterdir())
+    except PermissionError:
+        unread.add(directory)
     except OSError:
-        return ()
+        pass
+    return ()
 
 
-def _has_key(path: Path) -> bool:
+def _has_key(path: Path, unread: set[Path]) -> bool:
     try:
         return has_private_key(reading.read(path, follow=False))
+    except PermissionError:
+        unread.add(path)
     except (OSError, ValueError):
-        return False
+        pass
+    return False

@@ -79,8 +79,3 @@ def plain_address(text: str) -> str | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(mapped or address)
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether an address is one at which a host connects to itself."""
-    return ip_address(address).is_loopback

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockertls_vault.docker.rejections import Reason, Rejection, is_loopback, parse
+from dockertls_vault.docker.rejections import Reason, Rejection, parse
 
 FROM = "http: TLS handshake error from "
 
@@ -74,10 +74,3 @@ def test_address_is_without_its_port(peer: str, address: str) -> None:
 def test_other_line_tells_of_nobody(message: str) -> None:
     """A Unix socket has no address either."""
     assert parse(message) is None
-
-
-def test_loopback_is_recognized() -> None:
-    """In both families."""
-    assert [is_loopback(each) for each in ("127.0.0.1", "127.1.2.3", "::1", "10.0.0.5")] == [
-        *(True, True, True, False)
-    ]

@@ -277,8 +277,13 @@ _VERDICT: Rows = (
     ),
     (
         "nobody is said only if nobody was rejected",
-        "if any(each.reason.is_about_trust and not is_loopback(each.address) for",
+        "if any(each.reason.is_about_trust and not each.is_this_host for",
         "if any(False for",
+    ),
+    (
+        "this host is no other host, whichever of its addresses it comes from",
+        "is_ours = identity.has_address(rejection.address)",
+        'is_ours = rejection.address == "127.0.0.1"',
     ),
     (
         "nobody is said only if no line was suppressed",
@@ -297,7 +302,13 @@ _JOURNAL: Rows = (
 )
 _OLD_KEYS: Rows = (
     ("a link is not a key of before", "reading.read(path, follow=False)", "reading.read(path)"),
-    ("backups have keys, too", "(directory, *_backups(directory))", "(directory,)"),
+    (
+        "backups have keys, too",
+        "(directory, *_entries(directory / PRIVATE / backup.DIRECTORY, unread))",
+        "(directory,)",
+    ),
+    ("what only root may read is named", "        unread.add(path)\n", "        pass\n"),
+    ("so is a directory", "        unread.add(directory)\n", "        pass\n"),
 )
 TABLE: Table = {
     "clients.py": ("test_clients.py", _VERDICT),
