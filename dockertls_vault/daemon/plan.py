@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -144,30 +143,52 @@ def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
 
     It leads to the set-up before, if that was proven, and else to none.
     """
-    before = made.now
-    edits = tuple(edit.reversed() for edit in reversed(made.edits))
+    before, record = made.now, made.now.record
     restart = before.service.is_running and (
         now.live_restore is None or now.is_listening or now.is_held
     )
     if now.live_restore is None and restart:
         # dockerd does not run: containers that live-restore kept are to survive its start, too.
-        now = replace(now, live_restore=has_live_restore(now.files.daemon_json))
-    if before.record is not None and before.record.proven:
-        steps = tuple(opening(host, now, before.files, edits, restart=restart))
-        return steps, Keep(host.records, before.record)
+        now = replace(now, live_restore=_had_live_restore(made, now), can_reload=False)
     original = before.files.daemon_json
-    if before.record is not None:
-        original = taken_back(original, before.record)
-    if now.record is not None:
-        # What others have edited meanwhile stays, unless they broke it.
-        with suppress(ConfigurationError):
-            back = taken_back(now.files.daemon_json, now.record)
-            if _values(back) != _values(original):
-                original = back
-    target = Files(original, None, None)
-    made_by_us = now.record.directories if now.record else ()
-    steps = tuple(closing(host, now, target, edits, restart=restart))
-    return steps, Forget(host.records, made_by_us)
+    if record is not None:
+        original = taken_back(original, record)
+    kept = _with_edits(original, now, record)
+    if record is not None and record.proven:
+        target = before.files
+        if kept != original:
+            merged = daemon_json.parse(kept or b"").merged(record.added)
+            target = replace(target, daemon_json=merged)
+        edits = tuple(edit.reversed() for edit in reversed(made.edits))
+        steps = tuple(opening(host, now, target, edits, restart=restart))
+        return steps, Keep(host.records, record)
+    # The record has what a run that was killed had edited, too.
+    edits = put_back(now.record, now.edited, host.records.directory) if now.record else ()
+    steps = tuple(closing(host, now, Files(kept, None, None), edits, restart=restart))
+    return steps, Forget(host.records, now.record.directories if now.record else ())
+
+
+def _had_live_restore(made: Plan, now: Now) -> bool:
+    """Tell whether a dockerd that does not run had live-restore in effect."""
+    try:
+        return has_live_restore(now.files.daemon_json)
+    except ConfigurationError:  # others broke the file, which is why it does not run
+        return made.restores
+
+
+def _with_edits(original: bytes | None, now: Now, before: Record | None) -> bytes | None:
+    """Return the original daemon.json with what others have edited meanwhile.
+
+    It stays, unless they broke it. ``before`` is the record of the set-up before: a run that was
+    stopped may have replaced it, and not the file.
+    """
+    back = now.files.daemon_json
+    try:
+        for record in filter(None, (now.record, before)):
+            back = taken_back(back, record)
+        return original if _values(back) == _values(original) else back
+    except ConfigurationError:
+        return original
 
 
 def _values(content: bytes | None) -> Mapping[str, Any]:

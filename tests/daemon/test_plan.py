@@ -13,8 +13,8 @@ from dockertls_vault.daemon import plan, served, units
 from dockertls_vault.daemon.desired import DEFAULT, Wanted
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
-from dockertls_vault.daemon.record import Records
-from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart
+from dockertls_vault.daemon.record import Edited, Records
+from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.host.steps import Step, Write
 
@@ -108,17 +108,24 @@ def test_dockerd_that_cannot_be_reloaded_stops_containers(
     assert made.stops == (() if can_reload else ("web",))
 
 
+def contents(steps: tuple[Step, ...], path: Path = JSON) -> list[bytes | None]:
+    """Return what is written to a file."""
+    return [step.after for step in steps if isinstance(step, Write) and step.path == path]
+
+
+@pytest.mark.parametrize("is_up", [True, False])
 @pytest.mark.parametrize(
     ("others", "expected"),
     [
         (lambda ours: ours.replace(b"false", b"true"), b'{"debug": true}'),
         (lambda _: b"broken", b'{"debug": false}'),
+        (lambda _: None, None),
     ],
 )
 def test_edit_of_others_stays_if_a_set_up_fails(
-    others: Callable[[bytes], bytes], expected: bytes
+    others: Callable[[bytes], bytes | None], expected: bytes | None, is_up: bool
 ) -> None:
-    """Unless dockerd would not start with it."""
+    """Unless dockerd would not start with it, or does not run because of it."""
     original = b'{"debug": false}'
     record, ours = set_up(original)
     before = replace(NOW, files=Files(original, None, None), record=None)
@@ -126,6 +133,62 @@ def test_edit_of_others_stays_if_a_set_up_fails(
     made = plan.Plan(HOST, before, target, record, ())
     edited = others(ours)
     now = replace(NOW, files=replace(target, daemon_json=edited), record=record)
+    now = replace(now, live_restore=True if is_up else None)
     steps, _ = plan.undo(HOST, made, now)
-    written = [step.after for step in steps if isinstance(step, Write) and step.path == JSON]
-    assert written[-1] == expected
+    assert contents(steps)[-1:] == ([] if expected is None and not is_up else [expected])
+    assert Restart in kinds(steps)
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+@pytest.mark.parametrize(
+    ("others", "debug"),
+    [(lambda ours: ours.replace(b"false", b"true"), True), (lambda _: b"broken", False)],
+)
+def test_edit_of_others_stays_in_the_set_up_before(
+    others: Callable[[bytes], bytes], debug: bool, is_up: bool
+) -> None:
+    """It is what a change of the set-up that fails leads back to, if that was proven."""
+    record, ours = set_up(b'{"debug": false}', proven=True)
+    before = replace(NOW, files=replace(NOW.files, daemon_json=ours), record=record)
+    before = replace(before, live_restore=is_up)
+    changed = ours.replace(b"/a/ca.pem", b"/b/ca.pem")
+    other = replace(record, written=changed, added={**record.added, "tlscacert": "/b/ca.pem"})
+    target = replace(before.files, daemon_json=changed)
+    made = plan.Plan(HOST, before, target, other, ())
+    for found, kept in ((changed, other), (ours, other), (ours, record)):
+        files = replace(target, daemon_json=others(found))
+        now = replace(before, files=files, record=kept, live_restore=True if is_up else None)
+        steps, last = plan.undo(HOST, made, now)
+        (*_, written) = [files.daemon_json, *contents(steps)]
+        assert written == ours.replace(b"false", b"true" if debug else b"false")
+        assert last == Keep(HOST.records, record)
+        assert SwitchLiveRestore not in kinds(steps)
+
+
+def test_containers_survive_a_start_with_a_file_that_others_broke() -> None:
+    """Live-restore was in effect, although the file no longer says so."""
+    original = b'{"debug": false}'
+    record, _ = set_up(original)
+    before = replace(NOW, files=Files(original, None, None), record=None)
+    made = plan.Plan(HOST, before, NOW.files, record, ())
+    now = replace(NOW, files=replace(NOW.files, daemon_json=b"broken"), record=record)
+    steps, _ = plan.undo(HOST, made, replace(now, live_restore=None))
+    restart = kinds(steps).index(Restart)
+    assert b'"live-restore": true' in (contents(steps[:restart])[-1] or b"")
+    assert contents(steps)[-1] == original
+
+
+def test_what_a_killed_run_had_edited_is_put_back() -> None:
+    """Its record, which goes then, is the only place that has the original."""
+    edited = Edited(Path("/etc/default/docker"), b"A=", b"A=-H tcp://", is_unit=False)
+    record, ours = set_up(None, edited=(edited,))
+    now = replace(
+        NOW,
+        files=replace(NOW.files, daemon_json=ours),
+        record=record,
+        edited={edited.path: edited.written},
+    )
+    made = plan.Plan(HOST, now, now.files, record, ())
+    steps, last = plan.undo(HOST, made, now)
+    assert contents(steps, edited.path) == [edited.original]
+    assert isinstance(last, Forget)

@@ -125,6 +125,22 @@ _PLAN: Rows = (
         "(*steps, Keep(host.records, record))",
     ),
     ("a removal restarts a dockerd that holds the socket", "now.is_held or bool(", "bool("),
+    (
+        "a file that others broke is put back",
+        "    except ConfigurationError:  # others broke the file, which is why it does not run\n",
+        "    except KeyError:\n",
+    ),
+    (
+        "an edit of others stays in the set-up before",
+        "        if kept != original:\n",
+        "        if False:\n",
+    ),
+    ("a dockerd that does not run is not reloaded", ", can_reload=False)", ")"),
+    (
+        "what a killed run had edited is put back",
+        "put_back(now.record, now.edited, host.records.directory) if now.record else ()",
+        "()",
+    ),
 )
 _ORDER: Rows = (
     ("a dockerd that cannot be reloaded is not reloaded", "and now.can_reload ", ""),
