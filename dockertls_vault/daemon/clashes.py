@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker.endpoint import Endpoint
-from dockertls_vault.docker.flags import arguments
-from dockertls_vault.docker.hosts import FD, in_force, is_fd, is_tcp, tcp_address
+from dockertls_vault.docker.flags import arguments, parse
+from dockertls_vault.docker.hosts import FD, in_force, is_fd, is_tcp, serves_tls, tcp_address
 from dockertls_vault.errors import ConflictingState, InvalidInput
 
 from .desired import DEFAULT, LIVE_RESTORE, UNIX_SOCKET, Listen, parse_listen
@@ -117,12 +117,6 @@ class Existing:
         given = any(flag.name == _HOST for _, flag, _ in self.flags)
         return given and HOSTS in self.document.values and HOSTS not in self.ours
 
-    @property
-    def has_tls(self) -> bool:
-        """Whether TCP ports are served with TLS."""
-        on = any(flag.name in _TLS[:2] and flag.is_on for _, flag, _ in self.flags)
-        return on or any(self.document.values.get(key) is not None for key in _TLS[:2])
-
 
 def find(existing: Existing, wanted: Mapping[str, Any]) -> tuple[Clash, ...]:
     """Return all that clashes with a set-up, which has the ``wanted`` values in daemon.json."""
@@ -182,7 +176,9 @@ def _is_taken(flag: Argument) -> bool:
 
 def _listens(existing: Existing) -> tuple[Listen, ...]:
     """Return where dockerd listens on TCP, without what another address includes."""
-    hosts = in_force(existing.hosts, tls=existing.has_tls)
+    given = parse([word for _, flag, _ in existing.flags for word in flag.words])
+    tls = serves_tls(given, existing.document.values, {})
+    hosts = in_force(existing.hosts, tls=tls)
     found = dict.fromkeys(map(_listen, filter(is_tcp, hosts)))
     return tuple(
         each for each in found if not any(one != each and one.includes(each) for one in found)

@@ -6,7 +6,7 @@ which flags take a value need not be known: a word that is not a flag belongs to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,26 @@ _PLACES = {"config-file", "data-root", "graph", "exec-root", "pidfile"}
 # These take the next word, whatever it is.
 _VALUED = _TLS_FILES | _PLACES | ({*_LONG.values()} - _SWITCHES)
 _INTERPRETED = {"host", "tls", "tlsverify", "live-restore"} | _TLS_FILES | _PLACES
+# The keys of daemon.json that are not the name of their flag: moby, the NamedOption of each.
+# dockerd adds the runtimes of both places (skipDuplicates), so that their key is none of a flag's.
+_KEYS = {
+    "add-runtime": "",
+    "authorization-plugin": "authorization-plugins",
+    "cdi-spec-dir": "cdi-spec-dirs",
+    "cluster-store-opt": "cluster-store-opts",
+    "default-address-pool": "default-address-pools",
+    "default-network-opt": "default-network-opts",
+    "default-ulimit": "default-ulimits",
+    "dns-opt": "dns-opts",
+    "exec-opt": "exec-opts",
+    "host-gateway-ip": "host-gateway-ips",
+    "insecure-registry": "insecure-registries",
+    "label": "labels",
+    "log-opt": "log-opts",
+    "node-generic-resource": "node-generic-resources",
+    "registry-mirror": "registry-mirrors",
+    "storage-opt": "storage-opts",
+}
 _TRUTH = {  # strconv.ParseBool
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
@@ -83,6 +103,14 @@ class Flags:
     def daemon_json(self) -> Path:
         """The configuration file, which need not exist."""
         return Path(self.config_file or DAEMON_JSON)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of daemon.json that set the same as these flags."""
+        known = (each.name for each in fields(self) if getattr(self, each.name) not in {None, ()})
+        interpreted = (name.replace("_", "-") for name in known if name != "unknown")
+        others = (_KEYS.get(each.name, each.name) for each in arguments(self.unknown))
+        return tuple(dict.fromkeys((*interpreted, *filter(None, others))))
 
 
 def parse(argv: Sequence[str]) -> Flags:

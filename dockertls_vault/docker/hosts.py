@@ -7,12 +7,18 @@ another default.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dockertls_vault.certificate.names import parse_address
 from dockertls_vault.errors import InvalidInput
 
 from .endpoint import DEFAULT_PORT, Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .flags import Flags
 
 FD = "fd://"
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
@@ -23,6 +29,16 @@ _LOCAL = (_UNIX, FD, "npipe://")
 _PORT = 2375
 # Of a TCP host without an address, and of localhost: Go listens at its IPv4 address.
 _ADDRESS = "127.0.0.1"
+
+
+def serves_tls(flags: Flags, values: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
+    """Tell whether a dockerd with these flags, daemon.json and environment serves TLS on TCP.
+
+    A tlsverify turns it on whatever its value is, and so does any value of DOCKER_TLS_VERIFY.
+    """
+    is_verify_set = flags.tlsverify is not None or "tlsverify" in values
+    on = flags.tls or values.get("tls") or environ.get("DOCKER_TLS_VERIFY")
+    return is_verify_set or bool(on)
 
 
 def in_force(hosts: tuple[str, ...], *, tls: bool) -> tuple[str, ...]:

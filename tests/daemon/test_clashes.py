@@ -174,6 +174,18 @@ def test_clash_is_found(case: Existing, clashes: list[str]) -> None:
             ["127.0.0.1:2376"],
             ("unix:///var/run/docker.sock", "fd://"),
         ),
+        (
+            existing("/usr/bin/dockerd --tlsverify=false"),
+            {OWN: "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd\n"},
+            ["127.0.0.1:2376"],
+            ("unix:///var/run/docker.sock", "fd://"),
+        ),
+        (
+            existing("/usr/bin/dockerd", config='{"tls": false}'),
+            {},
+            [],
+            ("unix:///var/run/docker.sock", "fd://"),
+        ),
         (existing(config='{"tlscert": "/old"}'), {}, [], None),
     ],
 )  # fmt: skip

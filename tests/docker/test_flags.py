@@ -85,6 +85,24 @@ def test_dockerd_parses_them_so(line: str, flags: Flags, tmp_path: Path) -> None
     assert dict(found) == wanted
 
 
+NAMED = (
+    "--add-runtime a=/b --authorization-plugin a --cluster-store-opt a=b -D --dns 192.0.2.1 "
+    "--default-address-pool base=10.0.0.0/8,size=24 --default-ulimit nofile=1:1 --dns-opt a "
+    "--exec-opt a=b --insecure-registry a --label a=b --log-opt a=b --mtu 1400 "
+    "--node-generic-resource a=b --registry-mirror https://a --storage-opt a=b -l warn -H fd://"
+)
+
+
+def test_dockerd_compares_each_flag_with_its_key(tmp_path: Path) -> None:
+    """Most that can be repeated have a plural; it adds up the runtimes."""
+    keys = parse(NAMED.split()).keys
+    words = {each.name for each in arguments(NAMED.split())}
+    printed = dockerd(NAMED, tmp_path, dict.fromkeys({*keys, "runtimes"}, "in the file"))
+    found = re.findall(r"([\w-]+): \(from flag: .*?, from file: in the file\)", printed)
+    assert set(found) == set(keys)
+    assert len(keys) == len(words - {"add-runtime"})
+
+
 def dockerd(line: str, directory: Path, config: dict[str, str]) -> str:
     """Return what dockerd prints before it exits for a wrong configuration."""
     file = directory / "daemon.json"

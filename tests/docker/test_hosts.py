@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dockertls_vault.docker import hosts
+from dockertls_vault.docker.flags import Flags
 from dockertls_vault.errors import InvalidInput
 
 
@@ -54,6 +56,26 @@ def test_unix_socket_has_a_path(host: str, path: str | None) -> None:
     assert hosts.unix_socket(host) == (path and Path(path))
     assert hosts.is_tcp(host) == host.startswith("tcp:")
     assert hosts.is_fd(host) == host.startswith("fd:")
+
+
+@pytest.mark.parametrize(
+    ("flags", "values", "environ", "tls"),
+    [
+        (Flags(), {}, {}, False),
+        (Flags(tls=True), {}, {}, True),
+        (Flags(tls=False), {"tls": False, "tlscert": "/c"}, {"DOCKER_TLS_VERIFY": ""}, False),
+        (Flags(tlsverify=False), {}, {}, True),
+        (Flags(), {"tls": True}, {}, True),
+        (Flags(), {"tlsverify": False}, {}, True),
+        (Flags(), {"tlsverify": None}, {}, True),
+        (Flags(), {}, {"DOCKER_TLS_VERIFY": "0"}, True),
+    ],
+)
+def test_tlsverify_turns_tls_on_whatever_its_value_is(
+    flags: Flags, values: dict[str, Any], environ: dict[str, str], tls: bool
+) -> None:
+    """As a flag, in daemon.json, or as a variable; tls is a plain switch."""
+    assert hosts.serves_tls(flags, values, environ) is tls
 
 
 def test_without_hosts_tls_decides() -> None:

@@ -25,6 +25,7 @@ _DAEMON_JSON: Rows = (
     ("a comma goes with its key", "yield before.end, each.end", "yield each.start, each.end"),
 )
 _FLAGS: Rows = (
+    ("a repeated flag has the key of its plural", "_KEYS.get(each.name, each.name)", "each.name"),
     ("a value may be behind an equals sign", 'if len(more) > 1 and more[0] == "=":', "if False:"),
     ("a switch does not take the next word", "name in _SWITCHES or ", ""),
     ("-H takes the next word, whatever it is", " and name not in _VALUED", ""),
@@ -77,6 +78,11 @@ _PRINTED: Rows = (
     ("a file that exists is kept", "set -eC\n", "set -e\n"),
 )
 _HOSTS: Rows = (
+    (
+        "tlsverify=false turns TLS on",
+        "return is_verify_set or bool(on)",
+        "return bool(flags.tlsverify or values.get('tlsverify') or on)",
+    ),
     ("without hosts, TLS decides", "if tls else f", "if not tls else f"),
     ("the default port is that without TLS", "_PORT = 2375", "_PORT = 2376"),
     (

@@ -32,15 +32,15 @@ _SETTINGS: Rows = (
         "return folder / default if by_flag else None",
         "return folder / default",
     ),
-    (
-        "tlsverify=false turns TLS on",
-        "or verify is not None or by_environment",
-        "or bool(verify) or by_environment",
-    ),
     ("any value of DOCKER_TLS_VERIFY counts", 'bool(environ.get("DOCKER_TLS_VERIFY"))', "False"),
     ("public CAs in tlscacert are critical", "[name for name in named if name in public]", "[]"),
     ("what a reload applies does not wait", "sorted(values.keys() - _RELOADED)", "sorted(values)"),
-    ("a setting in two places is a clash", "if flag and key in values]", "if False]"),
+    (
+        "dockerd looks into most objects of daemon.json",
+        "if isinstance(value, dict) and key not in _FLAT:",
+        "if False:",
+    ),
+    ("a setting in two places is a clash", "if key in written]", "if False]"),
 )
 _SOCKETS: Rows = (
     (

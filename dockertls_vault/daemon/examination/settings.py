@@ -15,7 +15,7 @@ from dockertls_vault.docker.handshake.outcome import Engine, listed
 from .checks import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from cryptography.x509 import Name
 
@@ -41,8 +41,22 @@ _RELOADED = frozenset(
         "shutdown-timeout",
     }
 )
+# The objects whose keys are not settings (moby, daemon/config: flatOptions).
+_FLAT = frozenset(
+    {
+        "builder",
+        "cluster-store-opts",
+        "default-network-opts",
+        "default-ulimits",
+        "features",
+        "log-opts",
+        "runtimes",
+    }
+)
 # Where systemd starts a service, unless its unit says otherwise.
 _WORKING_DIRECTORY = PurePosixPath("/")
+# Of root, if a service has no HOME.
+_HOME = "/root"
 _ALL_FOUR = "set tlsverify, tlscacert, tlscert and tlskey in daemon.json, and restart dockerd"
 _STRANGERS = ACCEPTS_STRANGERS[Engine.DOCKER].reason
 
@@ -60,16 +74,14 @@ class Settings:
     live_restore: bool
 
 
-def in_force(
-    flags: Flags, values: Mapping[str, Any], environ: Mapping[str, str], home: str = "/root"
-) -> Settings:
+def in_force(flags: Flags, values: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     """Return the settings of a dockerd with these flags, daemon.json and environment.
 
     The paths of the TLS files have defaults only if a flag (or DOCKER_TLS_VERIFY) turns TLS on
     (moby, cmd/dockerd/options.go): with ``tlsverify`` in daemon.json alone, tlscacert is empty.
     """
     folder = PurePosixPath(
-        environ.get("DOCKER_CERT_PATH") or f"{environ.get('HOME') or home}/.docker"
+        environ.get("DOCKER_CERT_PATH") or f"{environ.get('HOME') or _HOME}/.docker"
     )
     by_environment = bool(environ.get("DOCKER_TLS_VERIFY"))
     by_flag = by_environment or flags.tls is not None or flags.tlsverify is not None
@@ -81,8 +93,7 @@ def in_force(
         return folder / default if by_flag else None
 
     verify = values.get("tlsverify", flags.tlsverify)
-    # tlsverify turns TLS on whatever its value is.
-    tls = bool(flags.tls) or bool(values.get("tls")) or verify is not None or by_environment
+    tls = hosts.serves_tls(flags, values, environ)
     return Settings(
         hosts=hosts.in_force((*flags.hosts, *_texts(values.get("hosts"))), tls=tls),
         tls=tls,
@@ -140,14 +151,15 @@ def judge_client_ca(
 
 def judge_clash(flags: Flags, values: Mapping[str, Any], file: PurePath) -> CheckResult:
     """Judge whether dockerd starts with these flags and the values in daemon.json, ``file``."""
-    both = [key for key, flag in _given(flags).items() if flag and key in values]
+    written = frozenset(_keys(values))
+    both = [key for key in flags.keys if key in written]
     if both:
-        names = ", ".join(both)
+        packaged = f": with -H fd:// in docker.service, remove hosts from {file}"
         return Check.CLASH.found(
             Result.ERROR,
-            f"both as a flag and in {file}: {names}",
+            f"both as a flag and in {file}: {', '.join(both)}",
             "dockerd refuses to start with a setting in both places, even if the values agree",
-            f"keep it in one of them: with -H fd:// in docker.service, remove hosts from {file}",
+            f"keep each in one of them{packaged if 'hosts' in both else ''}",
         )
     return Check.CLASH.found(Result.OK, "no setting is both a flag and in daemon.json")
 
@@ -210,20 +222,13 @@ def judge_live_restore(info: Mapping[str, Any] | str, *, assumed: bool | None) -
     )
 
 
-def _given(flags: Flags) -> dict[str, bool]:
-    """Return for each setting whether a flag has it."""
-    named = (
-        "tls",
-        "tlsverify",
-        "tlscacert",
-        "tlscert",
-        "tlskey",
-        "data_root",
-        "exec_root",
-        "pidfile",
-    )
-    given = {name.replace("_", "-"): getattr(flags, name) is not None for name in named}
-    return {"hosts": bool(flags.hosts), **given, "live-restore": flags.live_restore is not None}
+def _keys(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys that dockerd compares with its flags: it looks into most objects."""
+    for key, value in values.items():
+        if isinstance(value, dict) and key not in _FLAT:
+            yield from value
+        else:
+            yield key
 
 
 def _texts(value: object) -> tuple[str, ...]:

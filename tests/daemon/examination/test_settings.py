@@ -144,7 +144,16 @@ def test_settings_that_let_strangers_in_are_critical(
     [
         ("-H fd://", {"hosts": ["tcp://[::]:2376"]}, "hosts"),
         ("--tlsverify --tlscacert=/x", SAFE, "tlsverify, tlscacert"),
-        ("--data-root=/d --live-restore", {"data-root": "/d", "live-restore": True}, "data-root"),
+        (
+            "--data-root=/d --live-restore",
+            {"data-root": "/d", "live-restore": True},
+            ": live-restore, data-root",
+        ),
+        ("--debug --label a=b", {"debug": True, "labels": ["c=d"]}, "debug, labels"),
+        ("-l warn", {"anything": {"log-level": "warn"}}, "log-level"),
+        ("-D --log-opt a=b", {"log-opts": {"debug": "a"}}, ": log-opts"),
+        ("--debug", {"features": {"debug": True}}, None),
+        ("--add-runtime a=/b", {"runtimes": {"c": {"path": "/d"}}}, None),
         ("-H fd://", SAFE, None),
         ("", {"hosts": []}, None),
     ],
@@ -155,7 +164,8 @@ def test_setting_in_two_places_is_an_error(
     """With it, dockerd does not start again."""
     judged = settings.judge_clash(flags.parse(arguments.split()), values, PurePath("/d.json"))
     assert judged.result == ("ok" if both is None else "error")
-    assert both is None or both in judged.summary
+    assert both is None or judged.summary.endswith(both)
+    assert ("remove hosts" in (judged.remedy or "")) == (both == "hosts")
 
 
 def pending(**changes: Any) -> CheckResult:
