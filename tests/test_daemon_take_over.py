@@ -93,7 +93,7 @@ CASES = {
     "flags in a drop-in": Case(
         {
             DROP_IN: "[Service]\n# Of ours\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// \\\n"
-            f"  {OLD_TLS} \\\n  -H tcp://127.0.0.1:2377 --debug\n",
+            f"  {OLD_TLS} \\\n# Our port\n  -H tcp://127.0.0.1:2377 --debug\n",
         },
         (f"{DROP_IN}, line 4 (ExecStart=): --tlsverify", "-H tcp://127.0.0.1:2377"),
         "127.0.0.1:2377",

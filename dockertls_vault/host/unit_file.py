@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A backslash at the end of a line continues it.
-_LINE = re.compile(r"(?:[^\\\n]|\\\n|\\)*")
+# A backslash at the end of a line continues it; systemd skips the comments among continued lines.
+_CONTINUED = r"\\\n(?:[ \t]*[#;][^\n]*(?:\n|\Z))*"
+_LINE = re.compile(rf"[ \t]*[#;][^\n]*|(?:[^\\\n]|{_CONTINUED}|\\[^\n]|\\\Z)*")
+_BLANKED = re.compile(_CONTINUED)
 _SECTION = re.compile(r"\s*\[(?P<section>[^\]\n]*)\]\s*")
 _SETTING = re.compile(r"[ \t]*(?P<name>[A-Za-z0-9-]+)[ \t]*=[ \t]*")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting whose value begins at ``start``; in it, blanks stand for continuations."""
+    """A setting whose value begins at ``start``; in it, blanks stand for continuations.
+
+    They stand for comments among continued lines, too, so that offsets in it are those in the text.
+    """
 
     section: str
     name: str
@@ -34,7 +39,7 @@ def settings(text: str) -> Iterator[Setting]:
         if found := _SECTION.fullmatch(line[0]):
             section = found["section"]
         elif found := _SETTING.match(line[0]):
-            value = line[0][found.end() :].replace("\\\n", "  ")
+            value = _BLANKED.sub(lambda each: " " * len(each[0]), line[0][found.end() :])
             number = text.count("\n", 0, position) + 1
             yield Setting(section, found["name"], value, position + found.end(), number)
         position = line.end() + 1

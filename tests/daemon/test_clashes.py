@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def existing(
     command = DEBIAN
     if own:
         files[OWN] = f"[Service]\nExecStart=\nExecStart={own}\n".encode()
-        command = own.replace("\\\n", " ")
+        command = re.sub(r"\\\n([ ]*#.*\n)*", " ", own)
     # As systemd does it.
     split = [each.value.replace("x41", "A") for each in words(command)]
     environment = {} if options is None else {DEFAULT: f"# Docker's\n{options}\n".encode()}
@@ -173,6 +174,13 @@ def test_clash_is_found(case: Existing, clashes: list[str]) -> None:
             {OWN: "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd\n"},
             ["127.0.0.1:2376"],
             ("unix:///var/run/docker.sock", "fd://"),
+        ),
+        (
+            existing("/usr/bin/dockerd -H fd:// \\\n# our port\n  -H tcp://[::1]:1 \\\n # no\n -D"),
+            {OWN: "[Service]\nExecStart=\n"
+                  "ExecStart=/usr/bin/dockerd -H fd:// \\\n # no\n -D\n"},
+            ["[::1]:1"],
+            None,
         ),
         (
             existing("/usr/bin/dockerd --tlsverify=false"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ Description=A [Service] \\
 ExecStart=
  ExecStart = /usr/sbin/dockerd -H fd:// \\
    --tlsverify \\x20
+# A comment ends \\
 Environment="A=b"
 no setting
 """
@@ -29,7 +31,7 @@ def test_settings_are_found() -> None:
         ("Unit", "Description", 2),
         ("Service", "ExecStart", 7),
         ("Service", "ExecStart", 8),
-        ("Service", "Environment", 10),
+        ("Service", "Environment", 11),
     ]
     assert [each.value.split() for each in found[1:]] == [
         [],
@@ -40,8 +42,27 @@ def test_settings_are_found() -> None:
     assert UNIT[found[2].start :].replace("\\\n", "  ").startswith(value)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A=a \\\n# our port\n-H b\nC=", ["a", "-H", "b"]),
+        ("A=a \\\n  ; one \\\n#two\n-H b\nC=", ["a", "-H", "b"]),
+        ("A=a \\\n# the last line", ["a"]),
+        ("A=a \\\n\n# not continued\n-H b\nC=", ["a"]),
+        ("A=a \\\\\n-H b\nC=", ["a", "\\\\"]),
+    ],
+)
+def test_comments_among_continued_lines_are_blank(text: str, words: list[str]) -> None:
+    """As for systemd: an empty line, and an escaped backslash, do not continue."""
+    found = next(settings(f"[S]\n{text}"))
+    assert found.value.split() == words
+
+
 @given(st.text("[]\\=# ;\nAB"))
 def test_any_text_is_read(text: str) -> None:
-    """Each value is where it says."""
+    """Each value is where it says, but for blanks."""
     for each in settings(text):
-        assert text[each.start :].replace("\\\n", "  ").startswith(each.value)
+        assert all(
+            shown in {here, " "}
+            for here, shown in zip(text[each.start :], each.value, strict=False)
+        )
