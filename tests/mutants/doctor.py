@@ -66,6 +66,7 @@ _CLIENTS: Rows = (
 )
 _VAULTS: Rows = (
     ("a role without usages is dual", "return not usages or", "return"),
+    ("the remedy resets the lists of usages", '[f"{key}="', '["" '),
     ("five minutes are too far", "> CLOCK_TOLERANCE", "> CLOCK_TOLERANCE * 2"),
 )
 _EXPOSURE: Rows = (

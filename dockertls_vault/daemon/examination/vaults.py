@@ -26,6 +26,7 @@ _USAGES = {
     "any": "any",
     "2.5.29.37.0": "any",
 }
+_LISTS = ("ext_key_usage", "ext_key_usage_oids")
 _FLAGS = {
     "server_flag": "server",
     "client_flag": "client",
@@ -66,7 +67,8 @@ def judge_roles(mount: str, roles: Mapping[str, Mapping[str, Any] | str]) -> Che
             f"for servers and clients alike: {', '.join(f'{mount}/roles/{name}' for name in dual)}",
             "a server certificate that is also one of a client is a Docker root credential",
             "; ".join(
-                f"bao patch {quote(f'{mount}/roles/{name}')} {_single(name)}" for name in dual
+                f"bao patch {quote(f'{mount}/roles/{name}')} {_single(name, roles[name])}"
+                for name in dual
             ),
         )
     if unknown := {name: role for name, role in roles.items() if isinstance(role, str)}:
@@ -82,7 +84,7 @@ def _is_dual(role: Mapping[str, Any]) -> bool:
     One without an extended key usage is.
     """
     usages = {usage for flag, usage in _FLAGS.items() if role.get(flag)}
-    for key in ("ext_key_usage", "ext_key_usage_oids"):
+    for key in _LISTS:
         listed = role.get(key)
         names = listed if isinstance(listed, list) else []
         usages |= {
@@ -91,7 +93,10 @@ def _is_dual(role: Mapping[str, Any]) -> bool:
     return not usages or "any" in usages or {"server", "client"} <= usages
 
 
-def _single(name: str) -> str:
+def _single(name: str, role: Mapping[str, Any] | str) -> str:
+    """Return the parameters that leave a role its purpose; the lists add usages to the flags."""
+    lists = [f"{key}=" for key in _LISTS if not isinstance(role, str) and role.get(key)]
+    flags = ["server_flag=true", "client_flag=false"]
     if "client" in name.lower():
-        return "client_flag=true server_flag=false"
-    return "server_flag=true client_flag=false"
+        flags = ["client_flag=true", "server_flag=false"]
+    return " ".join((*flags, *lists))

@@ -65,6 +65,10 @@ def test_role_for_servers_and_clients_is_a_warning(role: dict[str, Any], dual: b
     """So is one without any usage, whose certificates pass as both."""
     judged = vaults.judge_roles("m", {"docker": role, "other": "the token may not read it"})
     assert judged.result == ("warning" if dual else "skipped")
+    remedy = dict(each.split("=") for each in (judged.remedy or "").split() if "=" in each)
+    values: dict[str, Any] = {"true": True, "false": False, "": []}
+    mended = role | {key: values[value] for key, value in remedy.items()}
+    assert vaults.judge_roles("m", {"docker": mended}).result == "ok"
 
 
 def test_remedy_leaves_a_role_its_purpose() -> None:
