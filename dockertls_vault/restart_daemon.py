@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from . import stop
 from .daemon import attempt, found, served
@@ -46,8 +46,8 @@ logger = logging.getLogger(__name__)
 # For each response: a daemon whose service is not Type=notify may still be starting, while systemd
 # already accepts connections for it.
 _TIMEOUT = timedelta(seconds=30)
-# Of the time that a hook has; the rest is for Python to start and to end.
-_SHARE = 0.9
+_SHARE = 0.9  # of the time that a hook has
+_PATIENCE = timedelta(seconds=systemd.PATIENCE)
 _POLL = 0.2  # seconds
 # LoadState= of a unit that is there; somebody may have masked it on purpose.
 _STARTABLE = {"loaded", "masked"}
@@ -55,10 +55,12 @@ _STARTABLE = {"loaded", "masked"}
 _STOPPING = frozenset({"deactivating"})
 _PASSING = _STOPPING | {"activating"}
 _JOURNAL = f"see `journalctl --unit={SERVICE}`"
-_LATE = (
-    "see `systemctl list-jobs`: systemd goes on with what it has begun, and the next `renew` waits "
-    "for it and checks the daemon; if it always takes that long, raise DOCKERTLS_HOOK_TIMEOUT"
+_LATE = "see `systemctl list-jobs`: systemd goes on with what it has begun"
+_LATE_HOOK = (
+    f"{_LATE}, and the next `renew` waits for it and checks the daemon; if it always takes that "
+    "long, raise DOCKERTLS_HOOK_TIMEOUT"
 )
+_LATE_BY_HAND = f"{_LATE}; then run `dockertls-vault daemon restart --if-needed`, which checks it"
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,20 @@ class Restarted:
 
 
 class _Time:
-    """The time for all of it: a hook is killed after ``limit``, so it ends before, and says why."""
+    """The time for all of it, and what to do once it is over."""
 
-    def __init__(self, limit: timedelta) -> None:
-        self._limit = limit * _SHARE
+    def __init__(self, limit: timedelta, hint: str) -> None:
+        self._limit = limit
+        self._hint = hint
         self._end = time.monotonic() + self._limit.total_seconds()
+
+    @classmethod
+    def of_hook(cls, limit: timedelta) -> Self:
+        """Return the time of a hook, which is killed after ``limit``: it ends before, and says why.
+
+        The rest is for Python to start and to end.
+        """
+        return cls(limit * _SHARE, _LATE_HOOK)
 
     @contextmanager
     def before(self, what: str) -> Iterator[float]:
@@ -85,7 +96,7 @@ class _Time:
 
         It says that ``what`` is so then.
         """
-        late = DockerUnavailable(f"after {format_duration(self._limit)}, {what}", hint=_LATE)
+        late = DockerUnavailable(f"after {format_duration(self._limit)}, {what}", hint=self._hint)
         seconds = self._end - time.monotonic()
         if seconds <= 0:
             raise late
@@ -110,8 +121,9 @@ def restart(
     """Restart docker.service if it is running, and check it; one that was stopped stays so.
 
     ``state`` is the directory of the set-up, ``clients`` one that may have a client credential to
-    connect with, ``limit`` how long a hook may run. With ``if_needed``, a dockerd that this has
-    restarted since its files changed is only checked.
+    connect with. With ``if_needed``, as a hook, a dockerd that this has restarted since its files
+    changed is only checked, and ``limit`` is how long a hook may run. A set-up that had not been
+    proven, as while dockerd was stopped, is recorded as proven after the check.
 
     Raises ConfigurationError if this host was not set up; before anything is touched,
     VerificationError, ConflictingState or ConfigurationError for files with which dockerd would not
@@ -119,7 +131,7 @@ def restart(
     start, or not in time; CheckFailed if it fails its check; and Locked while the set-up is
     changed.
     """
-    allowed = _Time(limit)
+    allowed = _Time.of_hook(limit) if if_needed else _Time(_PATIENCE, _LATE_BY_HAND)
     records = Records(state)
     _read(records)  # first, since the lock creates its directory
     with records.locked():
@@ -134,7 +146,10 @@ def restart(
         if not _is_running(allowed, _PASSING):  # a connection to its socket would start it again
             return Restarted(restarted=False)
         client = find_client(clients, credential, clock())
-        return Restarted(is_due, _proven(record, credential, client, allowed, clock()))
+        proofs = _proven(record, credential, client, allowed, clock())
+        if not record.proven:
+            records.write(replace(record, proven=True))
+        return Restarted(is_due, proofs)
 
 
 def _read(records: Records) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,6 @@ import pytest
 from dockertls_vault.cli import main, settled
 from dockertls_vault.cli.running import running
 from dockertls_vault.credential import reader
-from dockertls_vault.daemon.pickup import Pickup
 from dockertls_vault.needs_renewal import Need
 from dockertls_vault.settings.schema import Settings
 from dockertls_vault.watch import due_at
@@ -203,11 +203,16 @@ def test_set_up_need_not_be_followed_by_a_restart(host: Host) -> None:
 
 def test_set_up_warns_if_no_hook_restarts_the_daemon(host: Host) -> None:
     """Such as one that was removed before; a credential of another tool has none anyway."""
+    host.out = host.out.parent / "the files"
     host.issue("--hook", "none")
     host.configure()
     hooks = running(Settings(state_dir=host.state), os.environ)
     (warning,) = settled.note_restart(host.out, hooks)
-    assert "--hook default" in warning
+    advice = shlex.split(warning.split("`")[1])
+    assert advice[-4:] == ["--hook", "default", "--dir", str(host.out)]
+    assert host.restarts == 0
+    host.run(*advice[advice.index("issue") :])
+    assert (host.requested(), host.restarts) == (None, 1)
     assert settled.note_restart(host.state, hooks) == ()
 
 
@@ -216,16 +221,3 @@ def test_client_has_no_default(host: Host) -> None:
     host.configure()
     printed = host.run("issue", "client", "--dir", str(host.out.parent / "client"))
     assert (host.restarts, "restart" in printed) == (0, False)
-
-
-def test_corrupt_set_up_fails_the_hook(host: Host) -> None:
-    """It counts as one, and `daemon restart` says what is wrong."""
-    write(host.state, "")
-    host.fails.touch()
-    host.issue(status=71)
-    assert host.is_pending()
-
-
-def test_there_is_a_place_for_each_way() -> None:
-    """A front that reloads its files will be another value."""
-    assert set(Pickup) == {"none", "restart"}

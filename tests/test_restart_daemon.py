@@ -104,6 +104,17 @@ def test_docker_that_was_stopped_stays_so(host: Host, how: str) -> None:
     assert wire(host) == "same"
 
 
+def test_host_set_up_while_docker_was_stopped_is_proven_by_a_restart(host: Host) -> None:
+    """The next `daemon configure` has nothing left to do, and does not restart it again."""
+    host.do("dockertls-vault daemon configure --remove --yes")
+    host.do(f"systemctl stop {DOCKER} docker.socket")
+    host.do("dockertls-vault daemon configure --yes")
+    host.do(f"systemctl start {DOCKER}; {RESTART}")
+    before = pid(host)
+    made = host.do("dockertls-vault daemon configure --yes -o json 2>/dev/null")
+    assert (json.loads(made)["data"]["steps"], pid(host)) == ([], before)
+
+
 def test_failed_check_is_remembered(host: Host) -> None:
     """`status` shows it, and the next run checks again, without a restart or a certificate."""
     host.do(
@@ -123,6 +134,19 @@ def test_failed_check_is_remembered(host: Host) -> None:
     status, journal = start(host)
     assert (status, wire(host), needs_renewal(host)) == (0, "same", 1), journal
     assert (generations(host), pid(host) != before) == (kept, True)
+
+
+def test_corrupt_set_up_fails_the_hook(host: Host) -> None:
+    """`daemon restart` says what is wrong, and dockerd is restarted once it is mended."""
+    record = "/var/lib/dockertls-vault/daemon/set-up.json"
+    host.do(f"mv {record} /srv; touch {record}")
+    status, journal = renew(host)
+    assert (status, shown(host, "ExecMainStatus")) == (1, "71"), journal
+    assert "set-up.json is corrupt" in journal
+    assert needs_renewal(host) == 0
+    host.do(f"mv /srv/set-up.json {record}")
+    status, journal = start(host)
+    assert (status, wire(host), needs_renewal(host)) == (0, "same", 1), journal
 
 
 def test_restart_waits_for_its_window(host: Host) -> None:

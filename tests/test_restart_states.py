@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +49,12 @@ class Systemd:
         self.restarts = 0
         self.failure: DockerTLSError | None = None
         self.unit = ""
+        self.longest = systemd.PATIENCE
+        self.allowed = 0.0
 
     def properties(self, _unit: str, _interface: str, *names: str, limit: float) -> Any:
         """Return LoadState= and ActiveState=, and where the files of the unit are."""
-        assert 0 < limit <= LIMIT.total_seconds() * 0.9
+        assert 0 < limit <= self.longest
         if "ActiveState" not in names:
             return {"FragmentPath": (self.unit, []), "EnvironmentFiles": ([],)}[names[0]]
         state = self.state
@@ -61,8 +64,9 @@ class Systemd:
 
     def try_restart(self, _unit: str, limit: float) -> None:
         """Count, and fail if it is to."""
-        assert 0 < limit <= LIMIT.total_seconds() * 0.9
+        assert 0 < limit <= self.longest
         self.restarts += 1
+        self.allowed = limit
         if self.failure is not None:
             raise self.failure
 
@@ -108,12 +112,15 @@ def run(host: Host, limit: timedelta = LIMIT, *, if_needed: bool = False) -> Res
 def test_daemon_that_was_restarted_is_checked(
     host: Host, units: Systemd, host_dockerd: StartDockerd
 ) -> None:
-    """It fails if it presents another certificate than the one on disk."""
+    """Then its set-up is proven; it fails if it presents another certificate than on disk."""
     host.issue()
     port = host_dockerd(credential=(host.out / ".dockertls" / "current").resolve())
-    record(host, port)
+    records = record(host, port)
+    before = records.read()
+    assert before is not None
     done = run(host)
     assert (done.restarted, units.restarts) == (True, 1)
+    assert records.read() == replace(before, proven=True)
     assert [proof.listen for proof in done.proofs] == [f"127.0.0.1:{port}"]
     host.issue()
     with pytest.raises(CheckFailed) as failure:
@@ -159,6 +166,15 @@ def test_daemon_that_failed_or_is_gone_is_an_error(
     with pytest.raises(kind):
         run(host)
     assert units.restarts == 0
+
+
+@pytest.mark.parametrize("as_a_hook", [False, True])
+def test_only_a_hook_has_its_time(as_a_hook: bool, host: Host, units: Systemd) -> None:
+    """Nothing kills a restart by hand, and a daemon may have many containers."""
+    set_up(host)
+    with pytest.raises(CheckFailed):
+        run(host, LIMIT, if_needed=as_a_hook)
+    assert (units.allowed <= LIMIT.total_seconds() * 0.9) == as_a_hook
 
 
 def test_daemon_that_does_not_come_back_is_an_error(host: Host, units: Systemd) -> None:
@@ -304,5 +320,5 @@ def test_check_of_a_daemon_that_is_silent_ends_in_time(host: Host, units: System
     with socket.create_server(("127.0.0.1", 0)) as silent:
         record(host, silent.getsockname()[1])
         with pytest.raises(DockerUnavailable, match="the check of dockerd is not done"):
-            run(host, timedelta(seconds=2))
+            run(host, timedelta(seconds=2), if_needed=True)
     assert units.restarts == 1

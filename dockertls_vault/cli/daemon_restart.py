@@ -45,7 +45,7 @@ def restart(
     With `--if-needed`, this is the default hook of a server that `daemon configure` set up. If
     dockerd is not running, it is not started. It is checked at each address at which it listens, as
     `check` does, also with the client certificate in DOCKER_CERT_PATH or ~/.docker if its CA is the
-    daemon's. All of it takes at most nine tenths of DOCKERTLS_HOOK_TIMEOUT.
+    daemon's. As a hook, all of it takes at most nine tenths of DOCKERTLS_HOOK_TIMEOUT.
     """
     from dockertls_vault.host import systemd
     from dockertls_vault.restart_daemon import restart as restart_dockerd

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.credential.layout import Layout
 
+from .directories import SERVER_DIRECTORY
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dockertls_vault.credential.record import Record
 
 
-def note(record: Record, directory: Path | None, *, can_configure: bool) -> str:
+def option(directory: Path) -> str:
+    """Return the option of a command that names the directory of a server credential, if needed."""
+    return "" if directory == SERVER_DIRECTORY else f" --dir {quote(str(directory))}"
+
+
+def note(record: Record, directory: Path, *, can_configure: bool) -> str:
     """Return how to make a daemon serve the certificate that is now in use, if no hook does.
 
-    ``directory`` is that of the credential, None for the default of `daemon configure`, which
-    accepts the credential if ``can_configure``.
+    ``directory`` is that of the credential, which `daemon configure` accepts if ``can_configure``.
     """
     if record.layout is Layout.DIND:
         return (
@@ -29,7 +35,6 @@ def note(record: Record, directory: Path | None, *, can_configure: bool) -> str:
         "(sudo systemctl restart docker)"
     )
     if record.hooks is None and can_configure:
-        configure = "sudo dockertls-vault daemon configure"
-        configure += f" --dir {quote(str(directory))}" if directory else ""
+        configure = "sudo dockertls-vault daemon configure" + option(directory)
         return f"{by_hand}, or run `{configure}`: then each renewal restarts it"
     return by_hand

@@ -13,7 +13,6 @@ from dockertls_vault.duration import format_time
 from dockertls_vault.errors import DockerTLSError, HookFailed, Locked
 
 from . import restart, speech
-from .directories import SERVER_DIRECTORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +50,8 @@ def note_restart(directory: Path, running: Running) -> tuple[str, ...]:
         return ()
     if is_restarted:
         return ()
-    again = "`sudo -E dockertls-vault issue server --hook default`"
-    return (f"no hook restarts dockerd after a renewal: {again} does",)
+    again = "sudo -E dockertls-vault issue server --hook default" + restart.option(place.directory)
+    return (f"no hook restarts dockerd after a renewal: `{again}` adds it",)
 
 
 def restart_note(place: Placement, running: Running) -> str | None:
@@ -63,9 +62,8 @@ def restart_note(place: Placement, running: Running) -> str | None:
     found = by_worker(place, condition.read)
     if found.record.request.purpose is Purpose.CLIENT or settle.commands(found, running):
         return None
-    is_default = place.directory == SERVER_DIRECTORY
-    directory = None if is_default else place.directory
-    return restart.note(found.record, directory, can_configure=_is_for_root(place.directory))
+    can_configure = _is_for_root(place.directory)
+    return restart.note(found.record, place.directory, can_configure=can_configure)
 
 
 def _is_for_root(directory: Path) -> bool:

@@ -19,7 +19,7 @@ UNITS = Path("/etc/systemd/system")
 # Exists while systemd is the init system: sd_booted(3).
 _BOOTED = Path("/run/systemd/system")
 _LIMIT = 90.0  # seconds, DefaultTimeoutStartSec of systemd-system.conf(5)
-_PATIENCE = 600.0  # seconds: docker.service has no limit of its own, and may have many containers
+PATIENCE = 600.0  # seconds: docker.service has no limit of its own, and may have many containers
 # ActiveState= of a service that runs, or is starting.
 RUNNING = frozenset({"active", "activating", "reloading"})
 _MANAGER = "org.freedesktop.systemd1"
@@ -90,7 +90,7 @@ def restart(unit: str) -> None:
     systemd does all of it, even if this process ends.
     """
     reset_failed(unit)
-    _systemctl("restart", "--", unit, limit=_PATIENCE)
+    _systemctl("restart", "--", unit, limit=PATIENCE)
 
 
 def try_restart(unit: str, limit: float) -> None:

@@ -87,6 +87,7 @@ _NOTE: Rows = (
         "is Purpose.CLIENT:",
     ),
     ("a set-up warns if nothing restarts the daemon", "    if is_restarted:", "    if True:"),
+    ("the warning names the directory", " + restart.option(place.directory)", ""),
     ("a client has no daemon", "found.record.request.purpose is Purpose.CLIENT or ", ""),
 )
 
@@ -124,6 +125,8 @@ _RESTART: Rows = (
         "records.attempt()",
     ),
     ("a hook ends before it is killed", "limit * _SHARE", "limit"),
+    ("only a hook has its time", " if if_needed else _Time(_PATIENCE, _LATE_BY_HAND)", ""),
+    ("a set-up is proven by a restart", "replace(record, proven=True)", "record"),
     (
         "one that is still starting is waited for",
         "    while active in passing:",
