@@ -50,6 +50,10 @@ FAULTS = {
         f"printf '[Service]\\nEnvironment=A=b\\n' >{DROP_IN}",
         {"pending": "warning"},
     ),
+    "a docker-tls.socket that systemd has not read": (
+        f"touch {UNITS}/docker-tls.socket",
+        {"pending": "warning"},
+    ),
     "a program before dockerd": (BEFORE, {}),
     "options that wait for a restart": (
         "echo 'DOCKER_OPTS=\"--debug\"' >/etc/default/docker",

@@ -25,7 +25,7 @@ class Supervision:
 
     ``arguments`` are None if they cannot be determined. ``streams`` are what its sockets listen on:
     paths, and addresses with ports (``[::]:2376``). ``is_stale`` is whether systemd has yet to read
-    its unit files.
+    its unit files, or ours.
     """
 
     pid: int | None
@@ -43,7 +43,7 @@ def read() -> Supervision | None:
         if loaded != "loaded":
             return None
         streams = tuple(each for name in names for each in _streams(name))
-        is_stale = systemd.state(units.SERVICE).stale
+        is_stale = found.is_stale()
         pid = found.main_pid()
     except DockerTLSError:
         return None

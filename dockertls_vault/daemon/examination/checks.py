@@ -79,8 +79,8 @@ class Check(Checks):
 
 # What `daemon configure` sets up. live-restore is no reason to open a port, so it counts with TLS.
 _SET_UP = {Check.CLIENT_CA, Check.PLAINTEXT, Check.STRANGERS, Check.TRUST, Check.LIVE_RESTORE}
-# They are left out without Vault, and then nothing is unknown about the daemon.
-_OF_VAULT = {Check.CLOCK.identifier, Check.ROLES.identifier}
+# They are left out without Vault, and with what sudo drops; nothing is then unknown about dockerd.
+_OF_OTHERS = {each.identifier for each in (Check.ENVIRONMENT, Check.CLOCK, Check.ROLES)}
 
 
 def advise_set_up(found: CheckResult, *, tls: bool) -> CheckResult:
@@ -96,12 +96,12 @@ def advise_set_up(found: CheckResult, *, tls: bool) -> CheckResult:
 
 
 def overall(results: Sequence[CheckResult]) -> Result:
-    """Return the worst result, which is UNKNOWN if a check was left out that needs no Vault."""
+    """Return the worst result, which is UNKNOWN if a check of dockerd itself was left out."""
     return worst(
         tuple(
             found
             for found in results
-            if found.result is not Result.SKIPPED or found.check not in _OF_VAULT
+            if found.result is not Result.SKIPPED or found.check not in _OF_OTHERS
         )
     )
 

@@ -61,6 +61,10 @@ def judge_environment(
         problems.append(_off_for_dockerd(inherited))
     if problems:
         return Check.ENVIRONMENT.found_all(problems)
+    if environ.get("SUDO_USER") and not any(name.startswith("DOCKER_") for name in environ):
+        return Check.ENVIRONMENT.skipped(
+            "no variable of docker is set here, but sudo drops them: use sudo -E to examine yours"
+        )
     return Check.ENVIRONMENT.found(
         Result.OK, "no variable changes how docker uses TLS unexpectedly"
     )

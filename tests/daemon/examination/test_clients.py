@@ -68,6 +68,27 @@ def test_variable_that_means_something_else_is_a_warning(
     assert bool(judged.remedy) == (words is not None)
 
 
+SUDO = {"SUDO_USER": "ann", "PATH": "/bin"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "of_daemon", "result"),
+    [
+        (SUDO, None, "skipped"),
+        (SUDO, {"DOCKER_TLS_VERIFY": "no"}, "warning"),
+        ({**SUDO, "DOCKER_CONFIG": "/c"}, None, "ok"),
+        ({**SUDO, "DOCKER_TLS_VERIFY": "0"}, None, "warning"),
+    ],
+)
+def test_variables_that_sudo_drops_are_not_examined(
+    environ: dict[str, str], of_daemon: dict[str, str] | None, result: str
+) -> None:
+    """The row says so, and how to keep them; the environment of dockerd counts all the same."""
+    judged = clients.judge_environment(environ, of_daemon)
+    assert judged.result == result
+    assert ("sudo -E" in judged.summary) == (result == "skipped")
+
+
 def test_unverified_tls_is_told_from_plaintext() -> None:
     """DOCKER_TLS encrypts, but the daemon could be anyone."""
     unverified = clients.judge_environment({"DOCKER_HOST": TCP, "DOCKER_TLS": "1"}, None)
