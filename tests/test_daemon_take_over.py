@@ -246,7 +246,7 @@ def test_edit_of_others_is_not_lost(host: Host) -> None:
         host.do(f"{CONFIGURE} --take-over; echo '# mine' >>{DEFAULT}")
         status, printed = host.run(f"{CONFIGURE} --remove")
         assert status == 78
-        original = "/var/lib/dockertls-vault/daemon/original/0"
+        original = "/var/lib/dockertls-vault/daemon/files-2/0.original"
         assert f"{DEFAULT}: its original is {original}" in printed
         host.do(f"cp {original} {DEFAULT}; {CONFIGURE} --remove")
         assert host.do(f"cat {DEFAULT}") == CASES["the old page"].files[DEFAULT]

@@ -17,7 +17,7 @@ from .desired import DEFAULT, hosts, settings
 from .found import Files
 from .order import closing, has_live_restore, opening
 from .pickup import Pickup
-from .record import Edited, Record, put_back, taken_back
+from .record import Record, edited, put_back, taken_back
 from .steps import Forget, Keep, Restart, SwitchLiveRestore
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def remove(host: Host, now: Now) -> Plan:
     if now.record is None:
         return Plan(host, now, now.files, None, ())
     target = Files(taken_back(now.files.daemon_json, now.record), None, None)
-    edits = put_back(now.record, now.edited, host.records.directory)
+    edits = put_back(now.record, now.edited)
     restart = now.service.is_running and (now.is_listening or now.is_held or bool(edits))
     forget = Forget(host.records, now.record.directories)
     steps = (*closing(host, now, target, edits, restart=restart), forget)
@@ -163,7 +163,7 @@ def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
         steps = tuple(opening(host, now, target, edits, restart=restart))
         return steps, Keep(host.records, record)
     # The record has what a run that was killed had edited, too.
-    edits = put_back(now.record, now.edited, host.records.directory) if now.record else ()
+    edits = put_back(now.record, now.edited) if now.record else ()
     steps = tuple(closing(host, now, Files(kept, None, None), edits, restart=restart))
     return steps, Forget(host.records, now.record.directories if now.record else ())
 
@@ -233,16 +233,8 @@ def _record(
         added=added,
         replaced={key: before[key] for key in added if key in before},
         directories=_directories(host, now.record),
-        edited=_edited(now.record, edits),
+        edited=edited(now.record, edits),
     )
-
-
-def _edited(record: Record | None, edits: Sequence[Edit]) -> tuple[Edited, ...]:
-    """Return what is kept of the files that a set-up has edited, the last edit last."""
-    new = [Edited(each.path, each.after, each.before, each.is_unit) for each in edits]
-    paths = {each.path for each in edits}
-    known = record.edited if record else ()
-    return (*(each for each in known if each.path not in paths), *new)
 
 
 def _refuse_foreign(host: Host, files: Files) -> None:

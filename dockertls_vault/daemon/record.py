@@ -1,15 +1,17 @@
 """What `daemon configure` has set up on this host, and what it takes to take it back.
 
     STATE/daemon/set-up.json            0644: the set-up; pickup.py reads it, too
-    STATE/daemon/original/daemon.json   0600, in a directory 0700: what it would be without
-    STATE/daemon/original/0, 1, …       likewise, other files that were edited
-    STATE/daemon/written/…              likewise, the same files as we wrote them
+    STATE/daemon/files-1, files-2       0700: the edited files; set-up.json names one of the two
+        daemon.json.original            0600: what it would be without the set-up
+        daemon.json.written             0600: as we wrote it
+        0.original, 0.written, 1.…      likewise, other files
     STATE/daemon/restart.json           0644: the last attempt to restart dockerd (attempt.py)
     STATE/daemon/lock                   held while the set-up is changed
 
 set-up.json has no digest of those files: they may hold a password, which anybody on the host could
 guess with it. All is written before the first change, so that a run that was killed can be
-completed or taken back.
+completed or taken back. A new record has its files in the other directory, so that each kill leaves
+one record or the other, and no mixture.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,11 +38,12 @@ from .desired import LIVE_RESTORE, Listen, parse_listen
 from .pickup import Pickup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _LOCK = "lock"
-_ORIGINAL = "original"
-_WRITTEN = "written"
+_PLACES = ("files-1", "files-2")
+_ORIGINAL = ".original"
+_WRITTEN = ".written"
 _DAEMON_JSON = "daemon.json"
 _MODE = 0o644
 _PRIVATE = 0o700
@@ -69,7 +72,7 @@ class Record:
     without the set-up (None: it would not exist), ``added`` the values that we set, and
     ``replaced`` those that were there before. ``directories`` are those that we made, and
     ``edited`` other files, in the order in which they were edited. ``pickup`` is how dockerd picks
-    up new files.
+    up new files, and ``kept`` the directory that this was read from.
     """
 
     certificates: Path
@@ -83,6 +86,7 @@ class Record:
     edited: tuple[Edited, ...] = ()
     proven: bool = False
     pickup: Pickup = Pickup.RESTART
+    kept: Path = field(default=Path(), compare=False)
 
 
 def taken_back(current: bytes | None, record: Record) -> bytes | None:
@@ -110,27 +114,53 @@ def _is_ours(key: str, added: object, value: object) -> bool:
     return value == added or (key == LIVE_RESTORE and value is False)
 
 
-def put_back(record: Record, contents: Mapping[Path, bytes | None], kept: Path) -> tuple[Edit, ...]:
+def edited(record: Record | None, edits: Sequence[Edit]) -> tuple[Edited, ...]:
+    """Return what is to be kept of the other files, the last edit last.
+
+    A file that the set-up of ``record`` has edited before keeps its first original. Raises
+    ConflictingState if others have edited it since: then there is no file to go back to.
+    """
+    known = {each.path: each for each in record.edited} if record else {}
+    if record is not None:
+        _refuse_changed(record, {edit.path: edit.before for edit in edits})
+    new = {
+        edit.path: Edited(
+            edit.path,
+            edit.after,
+            known[edit.path].original if edit.path in known else edit.before,
+            edit.is_unit,
+        )
+        for edit in edits
+    }
+    return (*(each for each in known.values() if each.path not in new), *new.values())
+
+
+def put_back(record: Record, contents: Mapping[Path, bytes | None]) -> tuple[Edit, ...]:
     """Return the edits that put back the other files, the last one first.
 
-    ``contents`` are those of now: a file that is missing stays so. ``kept`` is the directory of the
-    record. Raises ConflictingState if others have edited them since.
+    ``contents`` are those of now: a file that is missing stays so. Raises ConflictingState if
+    others have edited them since.
     """
-    changed, edits = [], []
-    for number, each in enumerate(record.edited):
-        current = contents[each.path]
-        if current is None or current == each.original:
-            continue
-        if current != each.written:
-            changed.append(f"{each.path}: its original is {kept / _ORIGINAL / str(number)}")
-        edits.append(Edit(each.path, current, each.original, each.is_unit))
+    _refuse_changed(record, contents)
+    return tuple(
+        Edit(each.path, current, each.original, each.is_unit)
+        for each in reversed(record.edited)
+        if (current := contents[each.path]) is not None and current != each.original
+    )
+
+
+def _refuse_changed(record: Record, contents: Mapping[Path, bytes | None]) -> None:
+    changed = tuple(
+        f"{each.path}: its original is {record.kept / f'{number}{_ORIGINAL}'}"
+        for number, each in enumerate(record.edited)
+        if contents.get(each.path) not in (None, each.original, each.written)
+    )
     if changed:
         raise ConflictingState(
             "files that the set-up has edited were changed since",
-            problems=tuple(changed),
-            hint="put the originals back by hand, with what you want to keep, then try again",
+            problems=changed,
+            hint="put the originals back by hand, then try again; repeat your changes afterwards",
         )
-    return tuple(reversed(edits))
 
 
 class Records:
@@ -149,11 +179,9 @@ class Records:
                 self._opened() as within,
             ):
                 kept = json.loads(reading.read(pickup.NAME, within, follow=False))
-                names = [str(number) for number, _ in enumerate(kept["edited"])]
-                had = [_DAEMON_JSON] if kept["original"] else []
-                original = self._kept(_ORIGINAL, [*had, *names], within)
-                written = self._kept(_WRITTEN, [_DAEMON_JSON, *names], within)
-                return _from_json(kept, original, written)
+                place = _place(kept)
+                with _kept(place, within) as files:
+                    return replace(_from_json(kept, files), kept=self.directory / place)
         except (InvalidInput, ValueError, TypeError, KeyError, RecursionError):
             raise ConflictingState(
                 f"{self.directory / pickup.NAME} is corrupt",
@@ -163,13 +191,18 @@ class Records:
         return None
 
     def write(self, record: Record) -> None:
-        """Replace the record, with the other files first; raises CannotWrite."""
+        """Replace the record, with its files first; raises CannotWrite."""
         with refusals(self.directory), self._opened(make=True) as within:
-            for directory, files in _files(record).items():
-                with atomic.directory(directory, _PRIVATE, within) as kept:
-                    for name, content in files.items():
-                        _replace(name, content, _PRIVATE_FILE, kept)
-            _replace(pickup.NAME, _to_bytes(record), _MODE, within)
+            first, second = _PLACES
+            place = second if _place_of_now(within) == first else first
+            with suppress(FileNotFoundError):
+                atomic.remove(place, within)  # of a record before, or of a run that was killed
+            with atomic.directory(place, _PRIVATE, within) as kept:
+                for name, content in _files(record).items():
+                    atomic.create(name, content, _PRIVATE_FILE, kept)
+                os.fsync(kept)
+            os.fsync(within)
+            _replace(pickup.NAME, _to_bytes(record, place), _MODE, within)
 
     def remove(self) -> None:
         """Remove the record, and then the other files; raises CannotWrite."""
@@ -211,16 +244,6 @@ class Records:
                     hint="wait for it to finish, then try again",
                 ) from None
 
-    def _kept(self, directory: str, names: Sequence[str], within: int) -> Mapping[str, bytes]:
-        """Return the files that are kept in a directory, by name."""
-        if not names:
-            return {}
-        try:
-            with reading.opened(directory, within) as kept:
-                return {name: reading.read(name, kept, follow=False) for name in names}
-        except FileNotFoundError:
-            raise ValueError("a file is missing") from None
-
     @contextmanager
     def _opened(self, *, make: bool = False) -> Iterator[int]:
         place = Placement(self.directory, kind=None, worker=os.geteuid(), movable=False)
@@ -245,9 +268,35 @@ def _replace(name: str, content: bytes, mode: int, within: int) -> None:
     os.fsync(within)
 
 
-def _to_bytes(record: Record) -> bytes:
+def _place(kept: Any) -> str:
+    """Return the name of the directory with the files of a record."""
+    found: str = kept["files"]
+    if found not in _PLACES:
+        raise ValueError(found)
+    return found
+
+
+def _place_of_now(within: int) -> str | None:
+    """Return the directory with the files of the record that is there, None if that is corrupt."""
+    with suppress(FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
+        return _place(json.loads(reading.read(pickup.NAME, within, follow=False)))
+    return None
+
+
+@contextmanager
+def _kept(place: str, within: int) -> Iterator[Callable[[str], bytes]]:
+    """Yield a function that returns the file of this name in the directory of a record."""
+    try:
+        with reading.opened(place, within) as kept:
+            yield lambda name: reading.read(name, kept, follow=False)
+    except FileNotFoundError:
+        raise ValueError("a file is missing") from None
+
+
+def _to_bytes(record: Record, place: str) -> bytes:
     kept = {
         "version": pickup.VERSION,
+        "files": place,
         "certificates": str(record.certificates),
         "listen": list(map(str, record.listen)),
         "pickup": record.pickup.value,
@@ -262,30 +311,38 @@ def _to_bytes(record: Record) -> bytes:
     return (json.dumps(kept, indent=2) + "\n").encode()
 
 
-def _files(record: Record) -> Mapping[str, Mapping[str, bytes]]:
-    """Return the files that are kept for root alone, by name in each directory."""
-    original = {str(number): each.original for number, each in enumerate(record.edited)}
-    written = {str(number): each.written for number, each in enumerate(record.edited)}
+def _files(record: Record) -> Mapping[str, bytes]:
+    """Return the files that are kept for root alone, by name."""
+    files = {f"{_DAEMON_JSON}{_WRITTEN}": record.written}
     if record.original is not None:
-        original[_DAEMON_JSON] = record.original
-    return {_ORIGINAL: original, _WRITTEN: {**written, _DAEMON_JSON: record.written}}
+        files[f"{_DAEMON_JSON}{_ORIGINAL}"] = record.original
+    for number, each in enumerate(record.edited):
+        files[f"{number}{_ORIGINAL}"] = each.original
+        files[f"{number}{_WRITTEN}"] = each.written
+    return files
 
 
-def _from_json(kept: Any, original: Mapping[str, bytes], written: Mapping[str, bytes]) -> Record:
+def _from_json(kept: Any, file: Callable[[str], bytes]) -> Record:
+    """Return the record; ``file`` returns each file of ``_files``."""
     if kept["version"] != pickup.VERSION:
         raise ValueError(kept["version"])
     return Record(
         certificates=Path(kept["certificates"]),
         listen=tuple(map(parse_listen, _texts(kept["listen"]))),
         daemon_json=Path(kept["daemon_json"]),
-        written=written[_DAEMON_JSON],
-        original=original.get(_DAEMON_JSON),
+        written=file(f"{_DAEMON_JSON}{_WRITTEN}"),
+        original=file(f"{_DAEMON_JSON}{_ORIGINAL}") if kept["original"] else None,
         added=dict(kept["added"]),
         replaced=dict(kept["replaced"]),
         directories=tuple(map(Path, _texts(kept["directories"]))),
         edited=tuple(
-            Edited(Path(each["path"]), written[name], original[name], bool(each["unit"]))
-            for name, each in ((str(number), each) for number, each in enumerate(kept["edited"]))
+            Edited(
+                path=Path(each["path"]),
+                written=file(f"{number}{_WRITTEN}"),
+                original=file(f"{number}{_ORIGINAL}"),
+                is_unit=bool(each["unit"]),
+            )
+            for number, each in enumerate(kept["edited"])
         ),
         proven=bool(kept["proven"]),
         pickup=Pickup(kept["pickup"]),

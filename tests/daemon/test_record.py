@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dockertls_vault.daemon import pickup
+from dockertls_vault.daemon.clashes import Edit
 from dockertls_vault.daemon.desired import DEFAULT
-from dockertls_vault.daemon.record import Edited, Record, Records, taken_back
+from dockertls_vault.daemon.record import Edited, Record, Records, edited, taken_back
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import CannotWrite, ConflictingState, Locked
 from dockertls_vault.files import atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WANTED = {"tlsverify": True, "tlscacert": "/a/ca.pem", "live-restore": True}
 ORIGINALS = [
@@ -87,8 +94,9 @@ def test_record_is_read_back(tmp_path: Path) -> None:
 
 def test_files_are_for_root_alone(tmp_path: Path) -> None:
     """They may have secrets; what others read has not even a digest, which changes with them."""
-    records, seen = Records(tmp_path / "state"), set()
+    seen = set()
     for value in ("a", "b"):
+        records = Records(tmp_path / value)
         record, _ = set_up(f'{{"proxies": "{value}"}}'.encode())
         records.write(record)
         seen.add((records.directory / "set-up.json").read_bytes())
@@ -98,7 +106,8 @@ def test_files_are_for_root_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "original": true}']
+    "text",
+    ["", "[]", "{}", '{"version": 2}', '{"version": 1, "original": true}', '{"files": "../x"}'],
 )
 def test_corrupt_record(tmp_path: Path, text: str) -> None:
     """It is named."""
@@ -108,17 +117,98 @@ def test_corrupt_record(tmp_path: Path, text: str) -> None:
     (records.directory / "set-up.json").write_text(text)
     with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt"):
         records.read()
+    records.write(record)
+    assert records.read() == record
 
 
-@pytest.mark.parametrize("name", ["original/daemon.json", "written/daemon.json"])
+@pytest.mark.parametrize("name", ["daemon.json.original", "daemon.json.written"])
 def test_missing_file(tmp_path: Path, name: str) -> None:
     """Without it, a removal would not know what to put back."""
     records = Records(tmp_path / "state")
     record, _ = set_up(b"{}")
     records.write(record)
-    (records.directory / name).unlink()
+    (_directory(records) / name).unlink()
     with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt"):
         records.read()
+
+
+def _directory(records: Records) -> Path:
+    """Return the directory with the files of the record."""
+    record = records.read()
+    assert record is not None
+    return record.kept
+
+
+class Killed(BaseException):
+    """The process ends before a system call; nothing cleans up."""
+
+
+CALLS = ("open", "mkdir", "unlink", "rmdir", "rename", "fsync")
+
+
+def killed_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End the process before the system call of this number that may change a file."""
+    left = iter(range(number))
+
+    def before(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **options: Any) -> Any:
+            if next(left, None) is None:
+                raise Killed
+            return call(*arguments, **options)
+
+        return called
+
+    for name in CALLS:
+        monkeypatch.setattr(os, name, before(getattr(os, name)))
+
+
+def test_record_that_is_replaced_is_never_a_mixture(tmp_path: Path) -> None:
+    """Whenever a run is killed; otherwise a removal would write one file's original to another."""
+    one, other = (
+        Edited(Path("/etc", name), name.encode(), b"original " + name.encode(), is_unit=False)
+        for name in ("default", "unit")
+    )
+    old, _ = set_up(b'{"mtu": 1400}', edited=(one, other))
+    new, _ = set_up(b'{"mtu": 1500}', edited=(other, one), proven=True)
+    records, number, is_done = Records(tmp_path / "state"), 0, False
+    while not is_done:
+        records.write(old)
+        with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+            killed_at(number, patch)
+            records.write(new)
+            is_done = True
+        assert records.read() in (old, new)
+        number += 1
+    assert records.read() == new
+    assert number > 2 * len(CALLS)
+
+
+def test_first_original_is_kept() -> None:
+    """A file that is edited once more, after the set-up, is put back to what it was before it."""
+    known = Edited(Path("/etc/default/docker"), b"A=", b"A=-H tcp://", is_unit=False)
+    untouched = Edited(Path("/etc/other"), b"B=", b"B=1", is_unit=False)
+    record, _ = set_up(None, edited=(known, untouched))
+    again = Edit(known.path, known.written, b"A=-H fd://", is_unit=False)
+    (first, second) = edited(record, [again])
+    assert first == untouched
+    assert (second.original, second.written) == (known.original, again.after)
+    (restored,) = edited(replace(record, edited=(known,)), [replace(again, before=known.original)])
+    assert restored.original == known.original
+    (new,) = edited(None, [again])
+    assert new.original == again.before
+
+
+def test_file_that_others_edited_is_not_edited_once_more(tmp_path: Path) -> None:
+    """There would be no content to put back that is right."""
+    known = Edited(Path("/etc/default/docker"), b"A=", b"A=-H tcp://", is_unit=False)
+    records = Records(tmp_path / "state")
+    records.write(set_up(None, edited=(known,))[0])
+    record = records.read()
+    with pytest.raises(ConflictingState, match="were changed since") as raised:
+        edited(record, [Edit(known.path, b"A=theirs", b"A=", is_unit=False)])
+    (problem,) = raised.value.problems
+    assert problem == f"{known.path}: its original is {_directory(records)}/0.original"
+    assert (_directory(records) / "0.original").read_bytes() == known.original
 
 
 def test_removal_that_is_killed_leaves_no_record(

@@ -144,7 +144,7 @@ _PLAN: Rows = (
     ("a dockerd that does not run is not reloaded", ", can_reload=False)", ")"),
     (
         "what a killed run had edited is put back",
-        "put_back(now.record, now.edited, host.records.directory) if now.record else ()",
+        "put_back(now.record, now.edited) if now.record else ()",
         "()",
     ),
 )
@@ -184,14 +184,25 @@ _RECORD: Rows = (
     ("a removal begins with the record", "os.unlink(pickup.NAME, dir_fd=within)", "pass"),
     (
         "only root reads the files",
-        "atomic.directory(directory, _PRIVATE,",
-        "atomic.directory(directory, 0o755,",
+        "atomic.directory(place, _PRIVATE,",
+        "atomic.directory(place, 0o755,",
     ),
     ("live-restore is taken back after a kill, too", "(key == LIVE_RESTORE and", "(False and"),
     (
         "a missing original is noticed",
         'raise ValueError("a file is missing") from None',
-        "return dict.fromkeys(names, b'')",
+        "yield lambda _: b''",
+    ),
+    (
+        "a kill leaves no mixture of two records",
+        "place = second if _place_of_now(within) == first else first",
+        "place = first",
+    ),
+    ("the first original of a file is kept", "if edit.path in known else", "if False else"),
+    (
+        "what others edited is not edited again",
+        "        _refuse_changed(record, {edit",
+        "        repr({edit",
     ),
 )
 _SERVED: Rows = (
