@@ -25,7 +25,7 @@
     │   ├── IssuerTooNew             75  Vault refuses a validity that starts before its issuer's
     │   ├── RateLimited              75  Vault was still limiting requests when the timeout ended
     │   └── LeaseQuotaExceeded       75  Vault grants no lease until others expire
-    ├── CheckFailed                  76  the daemon was restarted, and fails its check
+    ├── CheckFailed                  76  dockerd on this host fails its check
     ├── Denied                       77  Vault denied access
     │   ├── PermissionDenied         77  the token's policies lack a path or a capability
     │   ├── NoToken                  77  no token, and no auth method to log in with
@@ -47,7 +47,7 @@
     │   ├── NotInitialized           78  Vault has not been initialized
     │   ├── ConflictingState         78  existing state conflicts with the request
     │   ├── LiveRestoreOff           78  a restart of dockerd would stop containers
-    │   ├── ConfirmationRequired     78  the plan removes or widens access, and needs --yes
+    │   ├── ConfirmationRequired     78  the plan needs --yes; nothing was changed
     │   └── SetUpFailed              78  dockerd failed with the set-up, which was put back
     └── CannotRun                   126  the command exists but cannot be started
         └── CommandNotFound         127  the command does not exist
@@ -254,7 +254,7 @@ class LeaseQuotaExceeded(TryAgain):
 
 
 class CheckFailed(DockerTLSError):
-    """A daemon was restarted, and ``problems`` is what is wrong with it."""
+    """dockerd on this host fails its check, and ``problems`` is what is wrong with it."""
 
     code = "check-failed"
     exit_status = 76
@@ -385,7 +385,10 @@ class LiveRestoreOff(ConfigurationError):
 
 
 class ConfirmationRequired(ConfigurationError):
-    """Nothing was changed; ``problems`` lists the access that would be removed or widened."""
+    """Nothing was changed; ``problems`` lists what the plan would do to others.
+
+    That is access that it removes or widens, or containers that it stops.
+    """
 
     code = "confirmation-required"
 

@@ -18,10 +18,10 @@ from .docker.diagnosis import client_credential
 from .docker.diagnosis.checks import Check
 from .docker.diagnosis.report import Result
 from .docker.handshake import probe
-from .errors import ConflictingState
+from .errors import CheckFailed, ConflictingState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -39,11 +39,10 @@ _IGNORED = {Check.CREDENTIAL.identifier, Check.NAME.identifier}
 
 @dataclass(frozen=True)
 class Proof:
-    """What a check found at one address; ``problems`` are empty if the daemon passed it."""
+    """What a check found at one address, where the daemon has passed it."""
 
     listen: str
     report: Report
-    problems: tuple[str, ...]
 
 
 def prove(
@@ -53,14 +52,20 @@ def prove(
     *,
     timeout: timedelta,
     now: datetime,
+    hint: str = "",
 ) -> tuple[Proof, ...]:
-    """Check each address at which the daemon listens, also with the credential ``client``."""
-    return tuple(_prove(each, served, client, timeout, now) for each in listen)
+    """Check each address at which the daemon listens, also with the credential ``client``.
 
-
-def problems(proofs: Iterable[Proof]) -> tuple[str, ...]:
-    """Return all problems, each with the address at which it was found."""
-    return tuple(f"{proof.listen}: {problem}" for proof in proofs for problem in proof.problems)
+    Raises CheckFailed with all problems, each with its address, if there are any, and the ``hint``.
+    """
+    proofs, problems = [], []
+    for each in listen:
+        report, found = _check(each, served, client, timeout, now)
+        proofs.append(Proof(str(each), report))
+        problems += [f"{each}: {problem}" for problem in found]
+    if problems:
+        raise CheckFailed("dockerd fails its check", problems=tuple(problems), hint=hint)
+    return tuple(proofs)
 
 
 def find_client(directory: Path, served: Served, now: datetime) -> CredentialFiles | None:
@@ -80,13 +85,13 @@ def _is_accepted(client: CredentialFiles, served: Served, now: datetime) -> bool
     return is_trusted and found.hello is not None and found.result.result is not Result.ERROR
 
 
-def _prove(
+def _check(
     listen: Listen,
     served: Served,
     client: CredentialFiles | None,
     timeout: timedelta,
     now: datetime,
-) -> Proof:
+) -> tuple[Report, list[str]]:
     report = check(listen.endpoint, client, timeout=timeout, now=now)
     problems = [
         f"{result.description}: {result.summary}"
@@ -96,7 +101,7 @@ def _prove(
     if report.result is not Result.UNREACHABLE:
         peer = probe.connect(listen.endpoint, timeout)
         problems += _differences(probe.greet(peer, timeout), served)
-    return Proof(str(listen), report, tuple(problems))
+    return report, problems
 
 
 def _differences(greeting: Greeting, served: Served) -> Iterator[str]:

@@ -22,14 +22,13 @@ from .docker import daemon_json
 from .docker.engine import Engine
 from .duration import format_duration
 from .errors import (
-    CheckFailed,
     ConfigurationError,
     ConflictingState,
     DockerUnavailable,
     MissingDependency,
 )
 from .host import systemd
-from .proof import find_client, problems, prove
+from .proof import find_client, prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -55,6 +54,10 @@ _STARTABLE = {"loaded", "masked"}
 _STOPPING = frozenset({"deactivating"})
 _PASSING = _STOPPING | {"activating"}
 _JOURNAL = f"see `journalctl --unit={SERVICE}`"
+_FAILS = (
+    "find the cause with `dockertls-vault daemon doctor`; `renew` does not restart dockerd again "
+    "until its files change, but `dockertls-vault daemon restart` does"
+)
 _LATE = "see `systemctl list-jobs`: systemd goes on with what it has begun"
 _LATE_HOOK = (
     f"{_LATE}, and the next `renew` waits for it and checks the daemon; if it always takes that "
@@ -197,15 +200,7 @@ def _proven(
 ) -> tuple[Proof, ...]:
     """Check the daemon; raises CheckFailed if it fails, DockerUnavailable if time is over."""
     with allowed.before("the check of dockerd is not done") as seconds, stop.limited(seconds):
-        proofs = prove(record.listen, credential, client, timeout=_TIMEOUT, now=now)
-    if failures := problems(proofs):
-        raise CheckFailed(
-            "dockerd fails its check",
-            problems=failures,
-            hint="find the cause with `dockertls-vault daemon doctor`; `renew` does not restart "
-            "dockerd again until its files change, but `dockertls-vault daemon restart` does",
-        )
-    return proofs
+        return prove(record.listen, credential, client, timeout=_TIMEOUT, now=now, hint=_FAILS)
 
 
 def _refuse_unreadable(file: Path) -> None:

@@ -105,11 +105,6 @@ _RESTART: Rows = (
     ("one that has failed is an error", 'if active == "failed":', "if False:"),
     ("one that was uninstalled is an error", "and loaded not in _STARTABLE:", "and False:"),
     (
-        "one that fails its check is an error",
-        "    if failures := problems(proofs):",
-        "    if False:",
-    ),
-    (
         "one that does not come back has a status of its own",
         "except ConflictingState as",
         "except OSError as",
@@ -135,6 +130,7 @@ _RESTART: Rows = (
     ("a swap is a change, also to a former certificate", "credential.current, ", ""),
     ("all the responses of a check have one limit", ", stop.limited(seconds):", ":"),
 )
+_PROOF: Rows = (("one that fails its check is an error", "    if problems:", "    if False:"),)
 _ATTEMPT: Rows = (
     ("a restart that was not begun is made up for", " and self.invocation != now.invocation", ""),
     ("another file has dockerd restarted", "self.files == now.files and ", ""),
@@ -152,4 +148,5 @@ TABLE: Table = {
     "cli/settled.py": (_TESTS, _NOTE),
     "daemon/attempt.py": ("test_restart_states.py", _ATTEMPT),
     "restart_daemon.py": ("test_restart_states.py", _RESTART),
+    "proof.py": ("test_restart_states.py", _PROOF),
 }
