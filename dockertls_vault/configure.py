@@ -89,7 +89,8 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
     Raises before anything is touched: ConflictingState without a usable credential, for settings
     that clash, unless they are to be taken over, or for a port that is in use; MissingDependency
     without docker.service; ConfigurationError if a file cannot be read, or dockerd rejects the
-    configuration; and DockerUnavailable if dockerd runs and does not answer at its Unix socket.
+    configuration; and DockerUnavailable if dockerd runs and does not answer at its Unix socket, or
+    ConflictingState if it has none.
     """
     credential = served.load(wanted.certificates, now)
     served.refuse_others(credential)
@@ -223,7 +224,7 @@ def _host(state: Path, service: Service) -> Host:
     records = Records(state)
     record = records.read()
     daemon_json = record.daemon_json if record else service.daemon_json
-    return Host(Engine(service.socket, _ENGINE_TIMEOUT), daemon_json, records)
+    return Host(Engine(found.engine_socket(service), _ENGINE_TIMEOUT), daemon_json, records)
 
 
 def _remaining(service: Service) -> Service:

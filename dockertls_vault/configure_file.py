@@ -13,6 +13,7 @@ from .daemon import found, plan, served
 from .daemon.inspection import Host, Now
 from .daemon.record import Records
 from .docker.engine import Engine
+from .docker.hosts import DEFAULT_SOCKET
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,7 +54,7 @@ def take_back(state: Path) -> Change:
 
 
 def _host(state: Path) -> Host:
-    return Host(Engine(_SERVICE.socket, _NEVER), _SERVICE.daemon_json, Records(state))
+    return Host(Engine(DEFAULT_SOCKET, _NEVER), _SERVICE.daemon_json, Records(state))
 
 
 def _look(host: Host) -> Now:

@@ -214,7 +214,7 @@ def _refuse_unreadable(file: Path) -> None:
 
 def _refuse_to_stop_containers() -> None:
     """Raise ConflictingState if a set-up was killed before live-restore was in effect."""
-    engine = Engine(found.service().socket, _TIMEOUT)
+    engine = Engine(found.engine_socket(found.service()), _TIMEOUT)
     if engine.info().get("LiveRestoreEnabled") is not True:
         raise ConflictingState(
             f"the set-up is not complete: {LIVE_RESTORE} is not in effect, so a restart would stop "

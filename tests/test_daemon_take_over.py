@@ -88,6 +88,7 @@ class Case:
     port: str
     hosts: tuple[str, ...] | None = None
     flags: str = "-H fd://"
+    socket: str = "unix:///var/run/docker.sock"
 
 
 CASES = {
@@ -110,13 +111,14 @@ CASES = {
         {
             DROP_IN: "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd\n",
             JSON: json.dumps(
-                {"hosts": ["unix:///var/run/docker.sock", "tcp://[::]:2376"], **OLD_JSON}, indent=4
+                {"hosts": ["unix:///run/x.sock", "tcp://[::]:2376"], **OLD_JSON}, indent=4
             ),
         },
         (f"{JSON}, line 2: hosts: tcp://[::]:2376", f'{JSON}, line 7: tlscacert: "/etc/docker/ca'),
         "*:2376",
-        hosts=("unix:///var/run/docker.sock", "fd://"),
+        hosts=("unix:///run/x.sock", "fd://"),
         flags="",
+        socket="unix:///run/x.sock",
     ),
     "no hosts": Case(
         {DROP_IN: "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd\n"},
@@ -194,13 +196,30 @@ def test_daemon_is_taken_over_and_put_back(host: Host, kind: str) -> None:
         assert flags(host) == case.flags
         assert listening(host) == [case.port or "*:2376"]
         assert json.loads(host.do(f"cat {JSON}")).get("hosts") == (case.hosts and list(case.hosts))
-        host.do("docker info")
+        host.do(f"docker --host {case.socket} info")
         assert host.do(f"{CONFIGURE} --take-over").endswith("no changes needed\n")
 
         host.do(f"{CONFIGURE} --remove")
         assert (flags(host), listening(host)) == before
         assert host.do(FINGERPRINT).split()[:-1] == touched.split()[:-1]
-        host.do("docker info")
+        host.do(f"docker --host {case.socket} info")
+
+
+def test_daemon_without_a_unix_socket_is_refused(host: Host) -> None:
+    """It cannot be asked for its containers; with what the hint says to add, it can."""
+    line = f"ExecStart=/usr/sbin/dockerd {OLD_TLS} -H tcp://127.0.0.1:2376"
+    with files(host, {DROP_IN: f"[Service]\nExecStart=\n{line}\n"}):
+        touched = host.do(FINGERPRINT)
+        status, printed = host.run(f"{CONFIGURE} --take-over")
+        assert status == 78
+        assert "error: dockerd has no Unix socket, only tcp://127.0.0.1:2376" in printed
+        assert host.do(FINGERPRINT) == touched
+        host.do(f"sed -i 's|$| -H fd://|;1,2s| .*||' {DROP_IN}")
+        hint = "sudo systemctl daemon-reload && sudo systemctl restart docker.socket docker.service"
+        assert f"run `{hint}`" in printed
+        host.do(hint.replace("sudo ", ""))
+        host.do(f"{CONFIGURE} --take-over")
+        assert (flags(host), listening(host)) == ("-H fd://", ["127.0.0.1:2376"])
 
 
 def test_page_can_be_followed(host: Host) -> None:

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import flags, hosts
-from dockertls_vault.errors import ConfigurationError, MissingDependency
+from dockertls_vault.errors import ConfigurationError, ConflictingState, MissingDependency
 from dockertls_vault.files import reading
 from dockertls_vault.host import command_line, environment_file, listening, processes, systemd
 
-from . import units
+from . import configuration, units
 from .desired import Listen
+from .examination import sockets
 from .running import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dockertls_vault.docker.flags import Flags
 
+_STREAM = "Stream"
 _REPLACE = "make it a file that root can read, then try again"
 
 
@@ -61,12 +63,6 @@ class Service:
     def daemon_json(self) -> Path:
         """The configuration file of dockerd, which need not exist."""
         return self.flags.daemon_json
-
-    @property
-    def socket(self) -> Path:
-        """The unix socket of dockerd."""
-        named = filter(None, map(hosts.unix_socket, self.flags.hosts))
-        return next(named, hosts.DEFAULT_SOCKET)  # also that of docker.socket
 
 
 @dataclass(frozen=True)
@@ -107,6 +103,30 @@ def service(*, required: bool = True) -> Service:
     parsed = (environment_file.parse(_read(Path(path)) or b"") for path, _ in sources)
     environment = environment_file.environment(variables, parsed)
     return Service(command_line.expand(commands[0][1], environment), state)
+
+
+def engine_socket(service: Service) -> Path:
+    """Return the Unix socket at which dockerd serves its API, by its flags and daemon.json.
+
+    Raises ConflictingState if it runs and has none. A file that cannot be read is reported later.
+    """
+    settings = configuration.read(service.arguments, None).settings
+    handed = streams() if any(map(hosts.is_fd, settings.hosts)) else ()
+    expected = sockets.expected_unix(settings.hosts, handed)
+    if service.is_running and not expected:
+        raise ConflictingState(
+            f"dockerd has no Unix socket, only {', '.join(settings.hosts)}",
+            hint="add `-H fd://` to its flags, or `fd://` to hosts in daemon.json if they are "
+            "there, run `sudo systemctl daemon-reload && sudo systemctl restart docker.socket "
+            f"{units.SERVICE}`, then try again",
+        )
+    return expected[0] if expected else hosts.DEFAULT_SOCKET
+
+
+def streams() -> tuple[str, ...]:
+    """Return what the sockets that systemd hands to docker.service listen on: ListenStream=."""
+    (names,) = systemd.properties(units.SERVICE, "Unit", "TriggeredBy")
+    return tuple(stream for name in names for stream in _streams(name))
 
 
 def files(daemon_json: Path, place: Path = systemd.UNITS) -> Files:
@@ -162,6 +182,12 @@ def can_reload() -> bool:
     """
     pid = main_pid()
     return pid == 0 or processes.is_named(pid, NAME)
+
+
+def _streams(name: str) -> Iterator[str]:
+    if name.endswith(".socket"):
+        (listen,) = systemd.properties(name, "Socket", "Listen")
+        yield from (address for kind, address in listen if kind == _STREAM)
 
 
 def _read(path: Path) -> bytes | None:

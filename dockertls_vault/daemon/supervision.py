@@ -5,18 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.host import systemd
 
 from . import found, units
 from .running import NAME
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_STREAM = "Stream"
 
 
 @dataclass(frozen=True)
@@ -39,10 +33,10 @@ def read() -> Supervision | None:
     if not systemd.is_running():
         return None
     try:
-        loaded, names = systemd.properties(units.SERVICE, "Unit", "LoadState", "TriggeredBy")
+        (loaded,) = systemd.properties(units.SERVICE, "Unit", "LoadState")
         if loaded != "loaded":
             return None
-        streams = tuple(each for name in names for each in _streams(name))
+        streams = found.streams()
         is_stale = found.is_stale()
         pid = found.main_pid()
     except DockerTLSError:
@@ -64,9 +58,3 @@ def _arguments() -> tuple[str, ...] | None:
         return None
     # Not of a program that starts dockerd in turn.
     return service.arguments if Path(service.program).name == NAME else None
-
-
-def _streams(name: str) -> Iterator[str]:
-    if name.endswith(".socket"):
-        (listen,) = systemd.properties(name, "Socket", "Listen")
-        yield from (address for kind, address in listen if kind == _STREAM)

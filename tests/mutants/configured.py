@@ -205,6 +205,10 @@ _RECORD: Rows = (
         "        repr({edit",
     ),
 )
+_FOUND: Rows = (
+    ("a daemon on TCP only is refused", "if service.is_running and not expected:", "if False:"),
+    ("systemd names the socket of fd://", "handed = streams() if", "handed = () if"),
+)
 _SERVED: Rows = (
     ("an owner counts as a writer", "if status.st_uid not in trust.users:", "if False:"),
     ("where a link leads to counts, too", "(path.parent, real.parent)", "(path.parent,)"),
@@ -235,6 +239,7 @@ TABLE: Table = {
     "configure.py": ("test_configure_consent.py", _CONFIGURE),
     "cli/signals.py": ("cli/test_signals.py", _SIGNALS),
     "daemon/record.py": ("daemon/test_record.py", _RECORD),
+    "daemon/found.py": ("daemon/test_found.py", _FOUND),
     "daemon/served.py": ("daemon/test_served.py", _SERVED),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
