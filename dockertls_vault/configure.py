@@ -178,12 +178,11 @@ def apply(
         made = _made_again(change)
         discard_staged((*host.paths, *made.now.edited, *(edit.path for edit in made.edits)))
         if change.served is None:
-            with _warning():
+            with _warning(made):
                 _apply(made.steps)
             return replace(preview(made), applied=True)
         with _putting_back(made):
-            _apply(made.steps)
-            proofs = _proven(change.served, made, client, timeout, now())
+            proofs = _apply_and_prove(made, client, timeout, now)
         if made.record is not None:
             host.records.write(replace(made.record, proven=bool(proofs)))
     return replace(preview(made), applied=True, proofs=proofs)
@@ -266,31 +265,39 @@ def _obstacle(listen: Listen) -> str | None:
 
 def _apply(steps: Iterable[Step]) -> None:
     for step in steps:
+        stop.check()
         logger.info("%s", step.summary)
         step.apply()
 
 
-def _proven(
-    credential: Served,
-    made: Plan,
-    client: CredentialFiles | None,
-    timeout: timedelta,
-    now: datetime,
+def _apply_and_prove(
+    made: Plan, client: CredentialFiles | None, timeout: timedelta, now: Callable[[], datetime]
 ) -> tuple[Proof, ...]:
-    """Check the daemon; raises CheckFailed if it does not pass. Empty if dockerd does not run."""
-    if made.record is None or not made.restarts:
+    """Apply the plan and check the daemon; empty if dockerd does not run.
+
+    Raises CheckFailed if it does not pass.
+    """
+    record = made.record
+    if record is None or not made.restarts:
+        _apply(made.steps)
         return ()
-    logger.info("checking the daemon at %s", ", ".join(map(str, made.record.listen)))
-    return prove(made.record.listen, credential, client, timeout=timeout, now=now)
+    *steps, restart = made.steps
+    _apply(steps)
+    # What dockerd is about to read: a renewal may have replaced what the plan was made with.
+    credential = served.load(record.certificates, now())
+    _apply([restart])
+    logger.info("checking the daemon at %s", ", ".join(map(str, record.listen)))
+    return prove(record.listen, credential, client, timeout=timeout, now=now())
 
 
 @contextmanager
-def _warning() -> Iterator[None]:
-    """Say what to do if the block, which takes a set-up back, fails or is stopped."""
+def _warning(made: Plan) -> Iterator[None]:
+    """Say what to do if the block, which applies the plan, fails or is stopped."""
     try:
         yield
     except (Exception, stop.Stopped):
-        logger.warning("the removal is not complete; run it again")
+        what = "removal" if made.record is None else "set-up"
+        logger.warning("the %s is not complete; run it again", what)
         raise
 
 

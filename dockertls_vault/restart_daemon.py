@@ -139,10 +139,11 @@ def restart(
     _read(records)  # first, since the lock creates its directory
     with records.locked():
         record = _read(records)
-        credential = served.load(record.certificates, clock())
         if not _is_running(allowed, _STOPPING):
             return Restarted(restarted=False)
         _refuse_unreadable(record.daemon_json)
+        # What dockerd is about to read: a renewal may have replaced it while this waited.
+        credential = served.load(record.certificates, clock())
         is_due = _is_due(records, record, credential, allowed, if_needed=if_needed)
         if is_due:
             _restart(allowed)

@@ -1,4 +1,4 @@
-"""A set-up is applied only as far as the plan that was shown goes."""
+"""A set-up is applied as the plan that was shown says, to the host and the credential of now."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from dockertls_vault import configure
 from dockertls_vault.configure import Change
+from dockertls_vault.daemon import served
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.plan import Plan
@@ -18,8 +19,13 @@ from dockertls_vault.daemon.steps import Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import ConflictingState
 
+from .daemon.test_record import set_up
+from .daemon.test_served import place
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dockertls_vault.daemon.served import Served
 
 NOTHING = Files(None, None, None)
 SECOND = timedelta(seconds=1)
@@ -68,3 +74,24 @@ def test_container_that_nobody_agreed_to_stop(plan: Plan) -> None:
 def test_container_that_has_ended_is_not_stopped(plan: Plan) -> None:
     """The outcome says what the plan of now stops."""
     assert apply(plan, replace(plan, now=replace(plan.now, running=()))).stopped == ()
+
+
+def test_credential_that_was_renewed_since_is_proven(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dockerd reads it when it starts; the plan was made with the one before."""
+    proven, now = [], datetime.now(UTC)
+
+    def prove(_listen: object, credential: Served, *_: object, **__: object) -> tuple[()]:
+        proven.append(credential)
+        return ()
+
+    monkeypatch.setattr(configure, "prove", prove)
+    (tmp_path / "tls").mkdir()
+    directory = place(tmp_path / "tls")
+    record = replace(set_up(None)[0], certificates=directory)
+    made = replace(plan, record=record)
+    change = Change(made, lambda: made, served.load(directory, now))
+    place(directory)
+    configure.apply(change, client=None, timeout=SECOND, now=lambda: now)
+    assert proven == [served.load(directory, now)] != [change.served]

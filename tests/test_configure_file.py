@@ -10,8 +10,10 @@ import pytest
 from dockertls_vault import configure, configure_file
 from dockertls_vault.daemon.desired import Wanted
 from dockertls_vault.daemon.found import Service
+from dockertls_vault.daemon.record import Records
 from dockertls_vault.errors import ConflictingState
 
+from .daemon.test_record import set_up
 from .daemon.test_served import place
 from .harness.host import Host, running_host
 
@@ -81,3 +83,14 @@ def test_edit_since_the_plan_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
         configure.apply(change, client=None, timeout=timedelta(seconds=1), now=lambda: now)
     assert file.read_text() == ORIGINAL
     assert not (state / "daemon" / "set-up.json").exists()
+
+
+def test_set_up_under_systemd_is_not_changed_without_it(tmp_path: Path) -> None:
+    """As in a chroot: it would not be restarted, and ``hosts`` would stop it at the next boot."""
+    state, tls = tmp_path / "state", tmp_path / "tls"
+    tls.mkdir()
+    Records(state).write(set_up(None)[0])
+    with pytest.raises(ConflictingState, match="systemd does not run here"):
+        configure_file.take_back(state)
+    with pytest.raises(ConflictingState, match="systemd does not run here"):
+        configure_file.set_up(state, Wanted(place(tls)), datetime.now(UTC))

@@ -10,6 +10,7 @@ import pytest
 
 from dockertls_vault import configure, stop
 from dockertls_vault.configure import Change
+from dockertls_vault.daemon import found, plan
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.plan import Plan
@@ -18,9 +19,13 @@ from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import ConflictingState, LiveRestoreOff, SetUpFailed
 from dockertls_vault.host.steps import Step
 
+from .daemon.test_record import set_up
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from dockertls_vault.daemon.record import Record
 
 NOTHING = Files(None, None, None)
 SECOND = timedelta(seconds=1)
@@ -48,7 +53,12 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
     place = tmp_path / "etc"
     place.mkdir()
 
-    def run(error: BaseException, back: Exception | None = None, served: Any = True) -> list[str]:
+    def run(
+        error: BaseException,
+        back: Exception | None = None,
+        served: Any = True,
+        record: Record | None = None,
+    ) -> list[str]:
         done: list[str] = []
 
         def put_back(_made: Plan) -> None:
@@ -60,7 +70,7 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
         engine = Engine(tmp_path / "docker.sock", SECOND)
         host = Host(engine, place / "daemon.json", Records(tmp_path / "state"), place)
         now = Now(Service(("dockerd",), "active"), NOTHING, None, edited={})
-        made = Plan(host, now, NOTHING, None, (Fails(error),))
+        made = Plan(host, now, NOTHING, record, (Fails(error),))
         change = Change(made, lambda: made, served or None)
         try:
             configure.apply(change, client=None, timeout=SECOND, now=lambda: datetime.now(UTC))
@@ -99,12 +109,60 @@ def test_what_is_not_back_is_said(
     assert "--remove" in raised.value.hint
 
 
-@pytest.mark.parametrize("error", [stop.Stopped(), ConflictingState("no")])
-def test_removal_that_is_stopped_is_to_be_run_again(
-    fail: Callable[..., list[str]], error: BaseException, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("make", [stop.Stopped, lambda: ConflictingState("no")])
+@pytest.mark.parametrize(("record", "what"), [(None, "removal"), (set_up(None)[0], "set-up")])
+def test_what_is_not_put_back_is_to_be_run_again(
+    fail: Callable[..., list[str]],
+    make: Callable[[], BaseException],
+    record: Record | None,
+    what: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nothing is put back; the next run goes on."""
+    """A removal, and a set-up without systemd: the next run goes on."""
+    error = make()
     with pytest.raises(type(error)) as raised:
-        fail(error, served=False)
+        fail(error, served=False, record=record)
     assert raised.value.__notes__ == ["[]"]
-    assert "the removal is not complete; run it again" in caplog.messages
+    assert f"the {what} is not complete; run it again" in caplog.messages
+
+
+@dataclass(frozen=True)
+class Does(Step):
+    """A step that calls a function."""
+
+    call: Callable[[], object] = field(compare=False)
+
+    @property
+    def summary(self) -> str:
+        """It is not shown."""
+        return "do"
+
+    def apply(self) -> None:
+        """Call it."""
+        self.call()
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_request_to_stop_ends_it_after_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: Any
+) -> None:
+    """The step is done, and no other one; what then puts everything back is not stopped."""
+    done: list[str] = []
+    back = (Does(lambda: done.append("back")), Does(lambda: done.append("record")))
+    engine = Engine(tmp_path / "docker.sock", SECOND)
+    host = Host(engine, tmp_path / "daemon.json", Records(tmp_path / "state"), tmp_path)
+    now = Now(Service(("dockerd",), "inactive"), NOTHING, None, edited={})
+    monkeypatch.setattr(plan, "undo", lambda *_: (back[:1], back[1]))
+    monkeypatch.setattr(configure, "look_at_files", lambda *_: now)
+    monkeypatch.setattr(found, "service", lambda: now.service)
+    with stop.heeded() as asked:
+        steps = (
+            Does(lambda: done.append("one")),
+            Does(asked.request),
+            Does(lambda: done.append("other")),
+        )
+        made = Plan(host, now, NOTHING, None, steps)
+        change = Change(made, lambda: made, served or None)
+        with pytest.raises(stop.Stopped):
+            configure.apply(change, client=None, timeout=SECOND, now=lambda: datetime.now(UTC))
+    assert done == (["one", "back", "record"] if served else ["one"])

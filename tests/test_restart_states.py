@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault.daemon import found
+from dockertls_vault import restart_daemon
+from dockertls_vault.daemon import found, served
 from dockertls_vault.daemon.desired import Listen
 from dockertls_vault.daemon.found import Service
 from dockertls_vault.daemon.record import Record, Records
@@ -31,6 +32,8 @@ from .harness.dialect.servers import on_openbao
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from dockertls_vault.daemon.served import Served
 
     from .harness.dockerd import StartDockerd
     from .hosts import Host
@@ -126,6 +129,28 @@ def test_daemon_that_was_restarted_is_checked(
     with pytest.raises(CheckFailed) as failure:
         run(host)
     assert "its certificate is not the one in" in failure.value.problems[0]
+
+
+def test_credential_that_is_renewed_before_the_restart_is_proven(
+    host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while dockerd is stopping: it serves what it reads when it starts."""
+    set_up(host)
+    before, proven = served.load(host.out, datetime.now(UTC)), []
+
+    def renewed(*names: str, limit: float) -> Any:
+        monkeypatch.setattr(systemd, "properties", units.properties)
+        host.issue()
+        return units.properties(*names, limit=limit)
+
+    def prove(_listen: object, credential: Served, *_: object, **__: object) -> tuple[()]:
+        proven.append(credential)
+        return ()
+
+    monkeypatch.setattr(systemd, "properties", renewed)
+    monkeypatch.setattr(restart_daemon, "prove", prove)
+    assert run(host).restarted
+    assert proven == [served.load(host.out, datetime.now(UTC))] != [before]
 
 
 def test_daemon_is_not_stopped_if_it_could_not_read_its_configuration(

@@ -144,9 +144,10 @@ class Restart(Step):
         try:
             with stop.to_the_end():
                 systemd.restart(units.SERVICE)
-        except ConflictingState:
+        except ConflictingState as error:
+            why = error.message.partition("\n")[0].removesuffix(".")
             raise ConflictingState(
-                f"{units.SERVICE} does not start",
-                hint=f"see its log: journalctl -u {units.SERVICE}",
+                f"the restart of {units.SERVICE} failed: {why}",
+                hint=error.hint or f"see its log: journalctl -u {units.SERVICE}",
             ) from None
         self.engine.info()

@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 _VALIDATE = "--validate"
 _LIMIT = 60.0  # seconds
 _UNTOUCHED = "nothing was changed"
-_UNIT = "dockertls-trial.service"
-_RUNTIME = "dockertls-trial"
-_PLACE = Path("/run") / _RUNTIME
+_PREFIX = "dockertls-trial-"
+_RUN = Path("/run")
 # A dockerd that has no --validate makes one at its first start, wherever its other files are.
 _KEY = Path("/etc/docker/key.json")
 # What would reach something of this host: its files, its networks, its devices, its containers.
@@ -74,21 +73,11 @@ _OF_THE_HOST = frozenset(
         "userns-remap",
     }
 )
-_INSTEAD = (
-    *("--host", f"unix://{_PLACE}/docker.sock"),
-    *("--pidfile", f"{_PLACE}/docker.pid"),
-    *("--data-root", f"{_PLACE}/data"),
-    *("--exec-root", f"{_PLACE}/exec"),
-    *("--storage-driver", "vfs"),
-    *("--bridge", "none"),
-    "--iptables=false",
-    "--ip-forward=false",
-)
 
 
 def judge(service: Service, configuration: bytes) -> None:
     """Raise ConfigurationError, with dockerd's reason, if it would not start with this."""
-    with TemporaryDirectory(prefix="dockertls-") as place:
+    with TemporaryDirectory(prefix=_PREFIX) as place:
         file = Path(place, "daemon.json")
         file.write_bytes(configuration)
         if not _validated(service, file):
@@ -138,36 +127,47 @@ def _try(service: Service, configuration: bytes, file: Path) -> None:
     kept = {key: value for key, value in values.items() if key not in _OF_THE_HOST}
     file.write_text(json.dumps(kept))
     log = file.with_name("log")
+    name = file.parent.name  # which is unique: another run may have its trial at the same time
+    unit = f"{name}.service"
     properties = {
         "Type": "notify",
         "NotifyAccess": "all",  # a script may start dockerd
         "TimeoutStartSec": f"{_LIMIT:.0f}",
         "RuntimeMaxSec": f"{_LIMIT:.0f}",
-        "RuntimeDirectory": _RUNTIME,
+        "RuntimeDirectory": name,
         "PrivateNetwork": "yes",
         "PrivateMounts": "yes",
         "InaccessiblePaths": "-/run/containerd",
         "StandardError": f"file:{log}",
     }
     had_key = _KEY.exists()
-    command = [service.program, *without(service.arguments, _OF_THE_HOST | {"config-file"})]
-    _end()  # that of a run that was killed
+    arguments = without(service.arguments, _OF_THE_HOST | {"config-file"})
+    own = (*_instead(_RUN / name), "--config-file", str(file))
     try:
-        systemd.run(_UNIT, properties, (*command, *_INSTEAD, "--config-file", str(file)))
+        systemd.run(unit, properties, (service.program, *arguments, *own))
     except ConflictingState as error:
         printed = log.read_text(errors="replace") if log.exists() else ""
         printed = _named(printed, file, service)
         raise (_rejected(printed) if printed else error) from None
     finally:
-        _end()
+        with suppress(ConflictingState):  # it has failed, and is gone
+            systemd.stop(unit)
         if not had_key:
             _KEY.unlink(missing_ok=True)
 
 
-def _end() -> None:
-    """End the second dockerd, if it runs."""
-    with suppress(ConflictingState):
-        systemd.stop(_UNIT)
+def _instead(place: Path) -> tuple[str, ...]:
+    """Return the flags of a dockerd that has all that it uses in a directory of its own."""
+    return (
+        *("--host", f"unix://{place}/docker.sock"),
+        *("--pidfile", f"{place}/docker.pid"),
+        *("--data-root", f"{place}/data"),
+        *("--exec-root", f"{place}/exec"),
+        *("--storage-driver", "vfs"),
+        *("--bridge", "none"),
+        "--iptables=false",
+        "--ip-forward=false",
+    )
 
 
 def _rejected(printed: str) -> ConfigurationError:

@@ -9,9 +9,9 @@ import pytest
 
 from dockertls_vault.daemon import found
 from dockertls_vault.daemon.record import Records
-from dockertls_vault.daemon.steps import Forget, SwitchLiveRestore
+from dockertls_vault.daemon.steps import Forget, Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
-from dockertls_vault.errors import LiveRestoreOff
+from dockertls_vault.errors import ConflictingState, LiveRestoreOff
 from dockertls_vault.host import systemd
 
 ENGINE = Engine(Path("/missing"), timedelta(seconds=1))
@@ -50,3 +50,33 @@ def test_live_restore_that_stays_on_is_no_failure(caplog: pytest.LogCaptureFixtu
     """A removal goes on, and says what follows."""
     SwitchLiveRestore(ENGINE, on=False, running=("web",)).apply()
     assert ["its next restart stops containers" in each for each in caplog.messages] == [True]
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (
+            ConflictingState("it did not end within 600 seconds", hint="see list-jobs"),
+            "it did not end within 600 seconds",
+            "see list-jobs",
+        ),
+        (
+            ConflictingState("Job failed.\nSee the log for details."),
+            "Job failed",
+            "see its log: journalctl -u docker.service",
+        ),
+    ],
+)
+def test_restart_that_fails_says_why(
+    monkeypatch: pytest.MonkeyPatch, error: ConflictingState, message: str, hint: str
+) -> None:
+    """One that takes too long is not taken for a dockerd that does not start."""
+
+    def fails(_unit: str) -> None:
+        raise error
+
+    monkeypatch.setattr(systemd, "restart", fails)
+    with pytest.raises(ConflictingState) as raised:
+        Restart(ENGINE).apply()
+    assert raised.value.message == f"the restart of docker.service failed: {message}"
+    assert raised.value.hint == hint

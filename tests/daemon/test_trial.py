@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dockertls_vault.daemon import trial
 from dockertls_vault.daemon.found import Service
 from dockertls_vault.errors import ConfigurationError
+from dockertls_vault.host import systemd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,3 +37,27 @@ def test_program_that_does_not_answer(
     assert str(program) in caught.value.message
     assert reason in caught.value.message
     assert caught.value.hint == "nothing was changed"
+
+
+def test_trials_at_the_same_time_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a unit and a directory of its own, and ends no other one."""
+    started: dict[str, tuple[Any, str]] = {}
+    ended: list[str] = []
+
+    def run(unit: str, properties: Any, command: Any) -> None:
+        started[unit] = (properties["RuntimeDirectory"], " ".join(command))
+        if len(started) == 1:
+            judge()  # another run, meanwhile
+            assert ended == [each for each in started if each != unit]
+
+    def judge() -> None:
+        trial.judge(Service(("/usr/sbin/dockerd",), "active"), b"{}")
+
+    monkeypatch.setattr(trial, "_validated", lambda *_: False)
+    monkeypatch.setattr(systemd, "run", run)
+    monkeypatch.setattr(systemd, "stop", ended.append)
+    judge()
+    assert sorted(ended) == sorted(started)
+    assert len({place for place, _ in started.values()}) == len(started) == 2
+    for place, command in started.values():
+        assert f"--exec-root /run/{place}/exec" in command

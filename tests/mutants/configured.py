@@ -168,6 +168,7 @@ _UNITS: Rows = (
 )
 _STEPS: Rows = (
     ("a directory of the set-up is removed", "directory.rmdir()", "pass"),
+    ("a restart that takes too long is not a failure to start", "hint=error.hint or f", "hint=f"),
     ("without a container, no reload is needed", "elif self.running:", "else:"),
     ("a script that runs dockerd gets no SIGHUP", "if not found.can_reload():", "if False:"),
     ("a removal goes on if live-restore stays on", "        if not self.on:", "        if False:"),
@@ -235,8 +236,27 @@ _CONFIGURE: Rows = (
     ),
     ("what is applied is the plan of now", "made = change.make()", "made = change.plan"),
 )
+_STOPPED: Rows = (
+    ("a request to stop ends it after the step", "        stop.check()\n", ""),
+    (
+        "what is not complete is a set-up, or its removal",
+        "if made.record is None else",
+        "if ... else",
+    ),
+)
+_TRIAL: Rows = (("two trials do not meet", "name = file.parent.name", 'name = "trial"'),)
+_CONFIGURE_FILE: Rows = (
+    (
+        "a set-up under systemd stays without it",
+        "if record is not None and record.pickup is Pickup.RESTART:",
+        "if False:",
+    ),
+)
 TABLE: Table = {
     "configure.py": ("test_configure_consent.py", _CONFIGURE),
+    "configure.py that is stopped": ("test_configure_stopped.py", _STOPPED),
+    "configure_file.py": ("test_configure_file.py", _CONFIGURE_FILE),
+    "daemon/trial.py": ("daemon/test_trial.py", _TRIAL),
     "cli/signals.py": ("cli/test_signals.py", _SIGNALS),
     "daemon/record.py": ("daemon/test_record.py", _RECORD),
     "daemon/found.py": ("daemon/test_found.py", _FOUND),

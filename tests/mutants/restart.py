@@ -94,8 +94,8 @@ _NOTE: Rows = (
 _RESTART: Rows = (
     (
         "files with which dockerd would not start are rejected before",
-        "        credential = served.load(record.certificates, clock())\n        if not",
-        "        if not",
+        "        credential = served.load(record.certificates, clock())\n        is_due",
+        "        is_due",
     ),
     (
         "a Docker that was stopped is not checked, which would start it",
