@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from . import stop
-from .daemon import clashes, found, plan, served, sources, trial, units
+from .daemon import clashes, found, plan, restored, served, sources, trial, units
 from .daemon.inspection import Host, look, look_at_files
 from .daemon.record import Records
 from .docker.engine import Engine
@@ -137,8 +137,9 @@ def _refuse_other_file(before: Now) -> None:
 def take_back(state: Path) -> Change:
     """Plan to remove the set-up, even if Docker was removed since.
 
-    Raises ConfigurationError if a file cannot be read, ConflictingState without a record of the
-    set-up, and DockerUnavailable if dockerd runs and does not answer at its Unix socket.
+    Raises ConfigurationError if a file cannot be read; ConflictingState without a record of the
+    set-up, and if dockerd would not start with what was there before; and DockerUnavailable if
+    dockerd runs and does not answer at its Unix socket.
     """
     host = _host(state, found.service(required=False))
 
@@ -153,6 +154,10 @@ def take_back(state: Path) -> Change:
             hint=f"remove {host.drop_in} and {host.socket}, then run `systemctl daemon-reload` and "
             f"`systemctl restart {units.SERVICE}`",
         )
+    if made.now.service.command:
+        before, after = made.now.files.daemon_json or b"", made.target.daemon_json or b""
+        configuration = clashes.Edit(host.daemon_json, before, after, is_unit=False)
+        restored.refuse_lost(made.edits, configuration)
     return Change(made, make)
 
 

@@ -192,4 +192,7 @@ def test_nothing_of_before_is_left(host: Host) -> None:
     assert works(host, "alice")
     found = verdict(host)
     assert (found["verdict"], found["old_keys"]) == ("nobody", [])
+    status, printed = host.run("dockertls-vault daemon configure --remove --yes")
+    assert (status, "/etc/default/docker: /etc/docker/ca.pem" in printed) == (78, True), printed
+    assert works(host, "alice")
     assert host.do("ls /etc/docker").split() == ["daemon.json", "key.json", "tls"]

@@ -300,6 +300,11 @@ _JOURNAL: Rows = (
         "if since is None:",
     ),
 )
+_RESTORED: Rows = (
+    ("a flag in effect is no obstacle", " - _flags(edit, edit.before)", ""),
+    ("nor is a file that is there", "if not Path(file).exists()", "if True"),
+    ("daemon.json names files, too", "(*named, (configuration.path, back))", "named"),
+)
 _OLD_KEYS: Rows = (
     ("a link is not a key of before", "reading.read(path, follow=False)", "reading.read(path)"),
     (
@@ -313,6 +318,7 @@ _OLD_KEYS: Rows = (
 TABLE: Table = {
     "clients.py": ("test_clients.py", _VERDICT),
     "host/journal.py": ("host/test_journal.py", _JOURNAL),
+    "daemon/restored.py": ("daemon/test_restored.py", _RESTORED),
     "daemon/old_keys.py": ("daemon/test_old_keys.py", _OLD_KEYS),
     "renewal/reasons.py at an end date": ("test_also_trust.py", _END_DATE),
     "renewal/replacement.py at an end date": ("test_also_trust.py", _TRUST_ONLY),
