@@ -53,17 +53,26 @@ class Verdict(StrEnum):
     NOBODY = "nobody"
 
 
+class Origin(StrEnum):
+    """Whose CA it is: a root of Vault's in the ca.pem of a server certificate here, or not.
+
+    dockerd gives no more than the name: it is ambiguous if there is another CA with the same name.
+    """
+
+    VAULT = "vault"
+    OTHER = "other"
+    AMBIGUOUS = "ambiguous"
+
+
 @dataclass(frozen=True)
 class AcceptedCA:
     """A CA whose clients the daemon accepts now, by its own account.
 
-    ``is_vault_root`` is whether it is one in the ca.pem of a server certificate here, and ``until``
-    when it is removed from one. dockerd gives no more than the name: ``is_vault_root`` is None if
-    there is another CA with the same name.
+    ``until`` is when it is removed from the ca.pem of a server certificate here.
     """
 
     subject: str
-    is_vault_root: bool | None
+    origin: Origin
     until: datetime | None
 
 
@@ -160,7 +169,7 @@ def judge(
     Connections from this host do not count: `check`, `status` and `daemon clients` connect without
     a certificate, too, and come from the address at which they reach the daemon.
     """
-    if not accepts or not any(ca.is_vault_root for ca in accepts):
+    if not accepts or not any(ca.origin is Origin.VAULT for ca in accepts):
         return Verdict.UNKNOWN
     if not _only_vaults(accepts):
         return Verdict.ACCEPTED
@@ -172,7 +181,7 @@ def judge(
 
 
 def _only_vaults(accepts: Sequence[AcceptedCA]) -> bool:
-    return all(ca.is_vault_root and ca.until is None for ca in accepts)
+    return all(ca.origin is Origin.VAULT and ca.until is None for ca in accepts)
 
 
 def _bundles(directories: Iterable[Path]) -> Iterator[Certificates]:
@@ -233,11 +242,12 @@ def _accepted(
         ca for known in bundles for ca in known.roots if ca not in also and is_self_signed(ca)
     }
     ambiguous = namesakes(greeting.authorities, vaults, also, files)
-    names = {ca.subject for ca in vaults}
+    origins = dict.fromkeys((ca.subject for ca in vaults), Origin.VAULT)
+    origins |= dict.fromkeys(ambiguous, Origin.AMBIGUOUS)
     return tuple(
         AcceptedCA(
             name.rfc4514_string().replace("\n", "\\n"),
-            None if name in ambiguous else name in names,
+            origins.get(name, Origin.OTHER),
             temporary.get(name),
         )
         for name in greeting.authorities
@@ -267,12 +277,12 @@ def _unknown(
 ) -> Iterator[str]:
     if accepts is None:
         yield "whose clients the daemon accepts: it does not answer with TLS on that port (--port)"
-    elif any(ca.is_vault_root is None for ca in accepts):
+    elif any(ca.origin is Origin.AMBIGUOUS for ca in accepts):
         yield (
             "which of the CAs with the name of Vault's it accepts: there is another one, and "
             "dockerd shows only names; remove its ca.pem once dockerd was restarted without it"
         )
-    elif not any(ca.is_vault_root for ca in accepts):
+    elif not any(ca.origin is Origin.VAULT for ca in accepts):
         yield (
             "which of these CAs is Vault's: none of them is in the ca.pem of a server certificate "
             "on this host that this user may read"

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.cli import main
-from dockertls_vault.clients import AcceptedCA, Rejected, Verdict, find, judge, namesakes, summarize
+from dockertls_vault.clients import (
+    AcceptedCA,
+    Origin,
+    Rejected,
+    Verdict,
+    find,
+    judge,
+    namesakes,
+    summarize,
+)
 from dockertls_vault.daemon import old_keys
 from dockertls_vault.daemon.old_keys import OldKeys
 from dockertls_vault.docker.rejections import Reason
@@ -30,9 +39,9 @@ if TYPE_CHECKING:
     from .harness.dockerd import StartDockerd
 
 START = datetime(2026, 11, 27, tzinfo=UTC)
-VAULT = AcceptedCA("CN=docker root", is_vault_root=True, until=None)
-OLD = AcceptedCA("CN=old", is_vault_root=False, until=None)
-UNCLEAR = replace(VAULT, is_vault_root=None)
+VAULT = AcceptedCA("CN=docker root", Origin.VAULT, until=None)
+OLD = AcceptedCA("CN=old", Origin.OTHER, until=None)
+UNCLEAR = replace(VAULT, origin=Origin.AMBIGUOUS)
 LOG = Log(START, (), 0)
 STRANGER = Rejected("10.0.0.5", False, Reason.NO_CERTIFICATE, 1, START)
 
@@ -102,7 +111,7 @@ def test_daemon_is_asked_where_it_listens(
     write_credential(tmp_path, ca.pem, ca.server())
     port = host_dockerd(credential=tmp_path, hosts=[address])
     found = find(port, [], timedelta(seconds=30))
-    assert found.accepts == (AcceptedCA("CN=its clients", is_vault_root=False, until=None),)
+    assert found.accepts == (AcceptedCA("CN=its clients", Origin.OTHER, until=None),)
     assert found.connected == ()
 
 
@@ -151,11 +160,11 @@ def test_old_ca_with_the_name_of_vaults_proves_nothing(
     write_credential(tmp_path / "docker", old.pem, old.server())
     port = host_dockerd(credential=tmp_path / "docker")
     found = find(port, [tmp_path / "tls", tmp_path / "docker"], timedelta(seconds=30))
-    assert found.accepts == (AcceptedCA("CN=same name", is_vault_root=None, until=None),)
+    assert found.accepts == (AcceptedCA("CN=same name", Origin.AMBIGUOUS, until=None),)
     assert found.verdict is Verdict.UNKNOWN
     assert found.unknown[0].startswith("which of the CAs with the name of Vault's")
     found = find(port, [tmp_path / "tls"], timedelta(seconds=30))
-    assert found.accepts == (AcceptedCA("CN=same name", is_vault_root=True, until=None),)
+    assert found.accepts == (AcceptedCA("CN=same name", Origin.VAULT, until=None),)
 
 
 def test_port_is_that_of_the_set_up(

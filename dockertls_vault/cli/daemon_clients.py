@@ -28,6 +28,11 @@ EXAMPLES = examples(
     "sudo dockertls-vault daemon clients",
     "sudo dockertls-vault daemon clients --port 443 -o json",
 )
+_ORIGINS = {
+    "vault": "from Vault",
+    "other": "in no ca.pem from Vault on this host",
+    "ambiguous": "the name of Vault's, and of another CA",
+}
 _TRIAL = (
     "to find out who needs it, stop trusting it as a trial: `sudo -E dockertls-vault issue server "
     "--dir DIR --also-trust none`, restart dockerd, and run this command again once every client "
@@ -106,10 +111,7 @@ def _rejected(found: Rejected) -> str:
 def _ca(accepted: AcceptedCA) -> str:
     if accepted.until is not None:
         return f"{accepted.subject} (to be removed at {format_time(accepted.until)})"
-    if accepted.is_vault_root is None:
-        return f"{accepted.subject} (the name of Vault's, and of another CA)"
-    note = "from Vault" if accepted.is_vault_root else "in no ca.pem from Vault on this host"
-    return f"{accepted.subject} ({note})"
+    return f"{accepted.subject} ({_ORIGINS[accepted.origin.value]})"
 
 
 def _result(found: Clients) -> str:

@@ -265,8 +265,8 @@ _ISSUED_TRUST: Rows = (
 _VERDICT: Rows = (
     (
         "a CA with the name of Vault's is not taken for it",
-        "None if name in ambiguous else name in names",
-        "name in names",
+        "    origins |= dict.fromkeys(ambiguous, Origin.AMBIGUOUS)\n",
+        "",
     ),
     ("nor is one that only the daemon has", "if count > known[name]", "if False"),
     ("nor is one that only a file has", "& (often | others)", "& often"),
