@@ -19,6 +19,7 @@ from .docker.diagnosis.checks import Check
 from .docker.diagnosis.report import Result
 from .docker.handshake import probe
 from .errors import CheckFailed, ConflictingState
+from .host.listening import has_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .daemon.desired import Listen
     from .daemon.served import Served
     from .docker.diagnosis.report import Report
+    from .docker.endpoint import Endpoint
     from .docker.handshake.outcome import Greeting
 
 # A warning is no reason to put a set-up back, nor is what could not be tried.
@@ -56,15 +58,19 @@ def prove(
 ) -> tuple[Proof, ...]:
     """Check each address at which the daemon listens, also with the credential ``client``.
 
+    ``[::]`` is checked by both families: something may listen, or be blocked, at only one of them.
     Raises CheckFailed with all problems, each with its address, if there are any, and the ``hint``.
     """
     proofs, problems = [], []
     for each in listen:
-        report, found = _check(each, served, client, timeout, now)
-        proofs.append(Proof(str(each), report))
-        problems += [f"{each}: {problem}" for problem in found]
+        for endpoint in _reached(each):
+            report, found = _check(endpoint, served, client, timeout, now)
+            proofs.append(Proof(str(each), report))
+            problems += [f"{each}: {problem}" for problem in found]
     if problems:
-        raise CheckFailed("dockerd fails its check", problems=tuple(problems), hint=hint)
+        raise CheckFailed(
+            "dockerd fails its check", problems=tuple(dict.fromkeys(problems)), hint=hint
+        )
     return tuple(proofs)
 
 
@@ -85,21 +91,28 @@ def _is_accepted(client: CredentialFiles, served: Served, now: datetime) -> bool
     return is_trusted and found.hello is not None and found.result.result is not Result.ERROR
 
 
+def _reached(listen: Listen) -> Iterator[Endpoint]:
+    """Yield where this host reaches it, without a family of which it has no address."""
+    for endpoint in listen.endpoints:
+        if endpoint == listen.endpoint or has_address(endpoint.host):
+            yield endpoint
+
+
 def _check(
-    listen: Listen,
+    endpoint: Endpoint,
     served: Served,
     client: CredentialFiles | None,
     timeout: timedelta,
     now: datetime,
 ) -> tuple[Report, list[str]]:
-    report = check(listen.endpoint, client, timeout=timeout, now=now)
+    report = check(endpoint, client, timeout=timeout, now=now)
     problems = [
         f"{result.description}: {result.summary}"
         for result in report.checks
         if result.result in _FAILURES and result.check not in _IGNORED
     ]
     if report.result is not Result.UNREACHABLE:
-        peer = probe.connect(listen.endpoint, timeout)
+        peer = probe.connect(endpoint, timeout)
         problems += _differences(probe.greet(peer, timeout), served)
     return report, problems
 

@@ -69,5 +69,5 @@ def _summary(done: Restarted) -> str:
     if not done.proofs:
         return "dockerd is not running: nothing was restarted"
     what = "was restarted" if done.restarted else "already runs with these files"
-    where = ", ".join(proof.listen for proof in done.proofs)
+    where = ", ".join(dict.fromkeys(proof.listen for proof in done.proofs))
     return f"dockerd {what}, and passed its check at {where}"

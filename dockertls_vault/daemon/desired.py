@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dockertls_vault.docker.endpoint import DEFAULT_PORT, Endpoint, parse_endpoint
 from dockertls_vault.docker.hosts import DEFAULT_SOCKET
 from dockertls_vault.errors import InvalidInput
+from dockertls_vault.host.listening import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,6 @@ _TLS = ("tlscacert", "tlscert", "tlskey")
 _EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with
 # Of both families, as in Go and in systemd: BindIPv6Only=both.
 _EVERY = "::"
-_LOOPBACK = {_EVERY: "127.0.0.1", _EVERY_IPV4: "127.0.0.1"}
 _BROADCAST = IPv4Address("255.255.255.255")
 _PORT = re.compile("[0-9]+")
 
@@ -49,8 +49,14 @@ class Listen:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where this host itself reaches it."""
-        return Endpoint(_LOOPBACK.get(self.address, self.address), self.port)
+        """Where this host itself reaches it, by IPv4 if it can be reached by both families."""
+        return self.endpoints[-1]
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where this host reaches it by each family; it need not have an address of IPv6."""
+        addresses = Listener(self.address, self.port).dialable
+        return tuple(Endpoint(address, self.port) for address in addresses)
 
     def includes(self, other: Listen) -> bool:
         """Tell whether the kernel refuses ``other`` as in use while this one is open."""

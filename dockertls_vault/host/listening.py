@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,17 @@ class Listener:
         A socket on ``::`` accepts IPv4 too; a container often has that address and no ``::1``.
         """
         return _LOOPBACKS.get(self.address, (self.address,))
+
+
+def has_address(address: str) -> bool:
+    """Tell whether this host, or container, has an IP address, so that it can be dialed."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family) as connection:
+            connection.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def of_process(pid: int) -> tuple[Listener, ...]:

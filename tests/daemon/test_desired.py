@@ -31,6 +31,19 @@ def test_listen(text: str, shown: str, stream: str, reached: str) -> None:
     assert parse_listen(str(listen)) == listen
 
 
+def test_every_address_is_reached_by_both_families() -> None:
+    """Only IPv4 for that of IPv4, and any other one as it is."""
+    reached = {
+        text: [each.authority for each in parse_listen(text).endpoints]
+        for text in ("2376", EVERY_IPV4, "[::1]:99")
+    }
+    assert reached == {
+        "2376": ["[::1]:2376", "127.0.0.1:2376"],
+        EVERY_IPV4: ["127.0.0.1:2376"],
+        "[::1]:99": ["[::1]:99"],
+    }
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -54,3 +54,10 @@ def test_every_address_is_dialed_at_a_loopback_address() -> None:
     assert Listener("::", 1).dialable == ("::1", "127.0.0.1")
     assert Listener("0.0.0.0", 1).dialable == ("127.0.0.1",)  # noqa: S104 - what others bind
     assert Listener("192.0.2.1", 1).dialable == ("192.0.2.1",)
+
+
+def test_address_of_this_host_is_told_from_others() -> None:
+    """Whatever its family; 192.0.2.0/24 and 2001:db8::/32 are nobody's."""
+    assert listening.has_address("127.0.0.1")
+    assert not listening.has_address("192.0.2.1")
+    assert not listening.has_address("2001:db8::1")

@@ -69,6 +69,10 @@ _COMMAND_LINE: Rows = (
         "words(word)",
     ),
 )
+_LISTENING: Rows = (
+    ("an address of others cannot be dialed", "connection.bind((address, 0))", "pass"),
+    ("every address is one of IPv6, too", '"::": ("::1", "127.0.0.1")', '"::": ("127.0.0.1",)'),
+)
 _DESIRED: Rows = (("the Unix socket is kept", "return [UNIX_SOCKET, *(f", "return [*(f"),)
 _PRINTED: Rows = (
     ("clients are verified", '        "--tlsverify",\n', '        "--tls",\n'),
@@ -262,6 +266,7 @@ TABLE: Table = {
     "daemon/found.py": ("daemon/test_found.py", _FOUND),
     "daemon/served.py": ("daemon/test_served.py", _SERVED),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
+    "host/listening.py": ("host/test_listening.py", _LISTENING),
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
     "daemon/order.py": ("daemon/test_order.py", _ORDER),
     "daemon/units.py": ("daemon/test_units.py", _UNITS),
