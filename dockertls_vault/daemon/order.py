@@ -46,7 +46,9 @@ def closing(
     """Yield the steps to a target without a socket."""
     yield from _without_socket(host, now)
     written = now.files.daemon_json
-    ends = now.live_restore is True and not has_live_restore(target.daemon_json)
+    # As a flag it stays; dockerd refuses to start if it is in the file, too.
+    is_flag = now.service.flags.live_restore is not None
+    ends = now.live_restore is True and not is_flag and not has_live_restore(target.daemon_json)
     first, why = target.daemon_json, ""
     if ends and restart:
         # Containers survive the restart only if it is in effect before and after (moby#27057).

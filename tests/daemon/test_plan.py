@@ -74,6 +74,15 @@ def test_removal_keeps_tls_until_the_socket_is_closed() -> None:
     assert kinds(steps)[-1] is Forget
 
 
+def test_live_restore_that_is_a_flag_stays_one() -> None:
+    """Dockerd refuses to start if daemon.json has it, too, even for a moment."""
+    command = ("/usr/sbin/dockerd", "--live-restore", "-H", "fd://")
+    steps = plan.remove(HOST, replace(NOW, service=Service(command, "active"))).steps
+    assert Restart in kinds(steps)
+    assert SwitchLiveRestore not in kinds(steps)
+    assert not any(b"live-restore" in (content or b"") for content in contents(steps))
+
+
 @pytest.mark.parametrize("live_restore", [True, False])
 def test_edits_of_one_file_differ(live_restore: bool) -> None:
     """Each of them says why, so that no line of a plan looks like a mistake."""

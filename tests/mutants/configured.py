@@ -166,6 +166,13 @@ _ORDER: Rows = (
         "",
     ),
 )
+_FLAG: Rows = (
+    (
+        "a flag stays a flag",
+        "is_flag = now.service.flags.live_restore is not None",
+        "is_flag = False",
+    ),
+)
 _UNITS: Rows = (
     ("a copy of our file is not ours", "text.startswith(_AUTHOR", "text.count(_AUTHOR"),
     ("a reworded first line is ours", "(_AUTHOR.encode())", "(_MARK.encode())"),
@@ -269,6 +276,7 @@ TABLE: Table = {
     "host/listening.py": ("host/test_listening.py", _LISTENING),
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
     "daemon/order.py": ("daemon/test_order.py", _ORDER),
+    "daemon/order.py of a removal": ("daemon/test_plan.py", _FLAG),
     "daemon/units.py": ("daemon/test_units.py", _UNITS),
     "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
     "host/steps.py": ("host/test_steps.py", _STEPS_OF_HOST),
