@@ -19,7 +19,7 @@ from .docker.diagnosis.checks import Check
 from .docker.diagnosis.report import Result
 from .docker.handshake import probe
 from .errors import CheckFailed, ConflictingState
-from .host.listening import has_address
+from .host.listening import is_dialable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,7 +94,7 @@ def _is_accepted(client: CredentialFiles, served: Served, now: datetime) -> bool
 def _reached(listen: Listen) -> Iterator[Endpoint]:
     """Yield where this host reaches it, without a family of which it has no address."""
     for endpoint in listen.endpoints:
-        if endpoint == listen.endpoint or has_address(endpoint.host):
+        if endpoint == listen.endpoint or is_dialable(endpoint.host):
             yield endpoint
 
 

@@ -43,8 +43,8 @@ class Listener:
         return _LOOPBACKS.get(self.address, (self.address,))
 
 
-def has_address(address: str) -> bool:
-    """Tell whether this host, or container, has an IP address, so that it can be dialed."""
+def is_dialable(address: str) -> bool:
+    """Tell whether this host or container has an IP address now: it may have no ``::1``."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family) as connection:

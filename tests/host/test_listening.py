@@ -58,6 +58,6 @@ def test_every_address_is_dialed_at_a_loopback_address() -> None:
 
 def test_address_of_this_host_is_told_from_others() -> None:
     """Whatever its family; 192.0.2.0/24 and 2001:db8::/32 are nobody's."""
-    assert listening.has_address("127.0.0.1")
-    assert not listening.has_address("192.0.2.1")
-    assert not listening.has_address("2001:db8::1")
+    assert listening.is_dialable("127.0.0.1")
+    assert not listening.is_dialable("192.0.2.1")
+    assert not listening.is_dialable("2001:db8::1")
