@@ -99,7 +99,7 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
     def make() -> Plan:
         before = look(host, found.service())
         _refuse_stale(before)
-        _refuse_other_file(before)
+        refuse_other_file(before)
         before = replace(before, can_reload=can_reload and before.can_reload)
         edited = before.record.edited if before.record else ()
         ours = {each.path: (each.written, each.original) for each in edited}
@@ -124,12 +124,13 @@ def _refuse_stale(before: Now) -> None:
         )
 
 
-def _refuse_other_file(before: Now) -> None:
+def refuse_other_file(before: Now) -> None:
     """Raise ConflictingState if dockerd no longer reads the file of the set-up (--config-file)."""
-    if before.record is not None and before.record.daemon_json != before.service.daemon_json:
+    record, service = before.record, before.service
+    if record is not None and service.command and record.daemon_json != service.daemon_json:
         raise ConflictingState(
-            f"dockerd is configured by {before.service.daemon_json} now, and was set up in "
-            f"{before.record.daemon_json}",
+            f"dockerd is configured by {service.daemon_json} now, and was set up in "
+            f"{record.daemon_json}",
             hint="run `sudo dockertls-vault daemon configure --remove`, then try again",
         )
 

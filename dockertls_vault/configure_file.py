@@ -1,15 +1,19 @@
 """Set up a dockerd that systemd does not run: its configuration file, and nothing else.
 
-dockerd opens the port itself (``hosts``), and applies the settings when it next starts.
+dockerd opens the port itself (``hosts``), and applies the settings when it next starts. What starts
+it is not known; its flags are those of the dockerd that runs, if one does.
 """
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .configure import Change
-from .daemon import found, plan, served, units
+from .configure import Change, refuse_other_file
+from .daemon import plan, running, served, units
+from .daemon.found import Service, files
 from .daemon.inspection import Host, Now
 from .daemon.pickup import Pickup
 from .daemon.record import Records
@@ -19,39 +23,50 @@ from .errors import ConflictingState
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from .daemon.desired import Wanted
     from .daemon.plan import Plan
     from .daemon.record import Record
 
-# Of a dockerd that nothing on this host is known to start: its engine is not asked.
-_SERVICE = found.Service((), "inactive")
+logger = logging.getLogger(__name__)
+
+# Its engine is not asked.
 _NEVER = timedelta(0)
+_PIDFILE = Path("/var/run/docker.pid")
 
 
 def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
     """Plan to add the settings for a credential; ``state`` is the directory of the record.
 
-    Raises ConflictingState without a usable credential, or for a set-up of docker.service, and
-    ConfigurationError if daemon.json cannot be read.
+    Raises ConflictingState without a usable credential, for a set-up of docker.service, and for a
+    dockerd with flags for the same settings, and ConfigurationError if daemon.json cannot be read.
     """
     credential = served.load(wanted.certificates, now)
     served.refuse_others(credential)
-    host = _host(state)
+    service = _service()
+    host = _host(state, service)
 
     def make() -> Plan:
-        return plan.configure_file(host, _look(host), credential, wanted)
+        before = _look(host, service)
+        refuse_other_file(before)
+        return plan.configure_file(host, before, credential, wanted)
 
-    return Change(make(), make)
+    made = make()
+    if made.steps and not service.command:
+        logger.warning(
+            "no dockerd runs here whose flags could be examined: it does not start with a flag for "
+            "a setting that daemon.json has, such as -H for hosts"
+        )
+    return Change(made, make)
 
 
 def take_back(state: Path) -> Change:
     """Plan to remove the settings that were added; raises ConflictingState as ``set_up`` does."""
-    host = _host(state)
+    service = Service((), "inactive")
+    host = _host(state, service)
 
     def make() -> Plan:
-        return plan.remove(host, _look(host))
+        return plan.remove(host, _look(host, service))
 
     return Change(make(), make)
 
@@ -68,11 +83,21 @@ def _refuse_other(record: Record | None) -> None:
         )
 
 
-def _host(state: Path) -> Host:
-    return Host(Engine(DEFAULT_SOCKET, _NEVER), _SERVICE.daemon_json, Records(state))
+def _service() -> Service:
+    """Return the command of the dockerd that runs, if it sees the same files as this process."""
+    process = running.find(None, None, _PIDFILE).process
+    is_here = process is not None and not process.in_other_namespaces
+    return Service(process.arguments if process and is_here else (), "inactive")
 
 
-def _look(host: Host) -> Now:
+def _host(state: Path, service: Service) -> Host:
+    records = Records(state)
+    record = records.read()
+    path = record.daemon_json if record else service.daemon_json
+    return Host(Engine(DEFAULT_SOCKET, _NEVER), path, records)
+
+
+def _look(host: Host, service: Service) -> Now:
     record = host.records.read()
     _refuse_other(record)
-    return Now(_SERVICE, found.files(host.daemon_json, host.units), record, edited={})
+    return Now(service, files(host.daemon_json, host.units), record, edited={})

@@ -54,7 +54,9 @@ def test_set_up_and_back(host: Host) -> None:
     assert host.run(f"{CONFIGURE} --dir {TLS}")[0] == 78
     assert "nothing was changed (--dry-run)" in host.do(f"{CONFIGURE} --dir {TLS} --dry-run")
     assert host.do("cat /etc/docker/daemon.json") == ORIGINAL
-    assert "restart it now and after each renewal" in host.do(f"{CONFIGURE} --dir {TLS} --yes")
+    printed = host.do(f"{CONFIGURE} --dir {TLS} --yes")
+    assert "restart it now and after each renewal" in printed
+    assert "warning: no dockerd runs here whose flags could be examined" in printed
     # The directory is as before.
     assert "no changes needed" in host.do(f"{CONFIGURE} --yes")
     host.do(START)
@@ -70,11 +72,38 @@ def test_set_up_and_back(host: Host) -> None:
     assert host.run("ls /var/lib/dockertls-vault/daemon/set-up.json")[0] == 2
 
 
+def test_flags_of_the_daemon_that_runs(host: Host) -> None:
+    """One that would not start with both is refused; other flags say which file it reads."""
+    host.do(f"{CONFIGURE} --print flags --dir {TLS} >/srv/flags 2>/dev/null")
+    host.do(START.replace("dockerd >", "sh /srv/flags >"))
+    status, printed = host.run(f"{CONFIGURE} --dir {TLS} --yes")
+    host.do(STOP)
+    assert (status, host.do("cat /etc/docker/daemon.json")) == (78, ORIGINAL), printed
+    assert "error: dockerd has settings that clash with the set-up" in printed
+    for flag, key in {
+        "--host=unix:///var/run/docker.sock": "hosts",
+        "--host=tcp://[::]:2376": "hosts",
+        "--tlsverify": "tlsverify",
+        f"--tlskey={TLS}/server-key.pem": "tlskey",
+    }.items():
+        assert f"{flag}: dockerd refuses to start if daemon.json has {key}, too" in printed, printed
+
+    host.do("echo '{}' >/srv/other.json")
+    start = START.replace("dockerd >", "dockerd --live-restore --config-file=/srv/other.json >")
+    host.do(start)
+    assert "no dockerd runs" not in host.do(f"{CONFIGURE} --dir {TLS} --yes")
+    host.do(f"{STOP}\n{start}")
+    host.do("dockertls-vault check 127.0.0.1 --certs /srv/client")
+    host.do(STOP)
+    host.do(f"{CONFIGURE} --remove --yes")
+    assert host.do("cat /etc/docker/daemon.json /srv/other.json") == f"{ORIGINAL}{{}}\n"
+
+
 def test_edit_since_the_plan_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was planned before an edit, as while the question is open, is not applied."""
     file, state, tls = tmp_path / "daemon.json", tmp_path / "state", tmp_path / "tls"
     command = ("dockerd", "--config-file", str(file))
-    monkeypatch.setattr(configure_file, "_SERVICE", Service(command, "inactive"))
+    monkeypatch.setattr(configure_file, "_service", lambda: Service(command, "inactive"))
     tls.mkdir()
     now = datetime.now(UTC)
     change = configure_file.set_up(state, Wanted(place(tls)), now)

@@ -32,7 +32,8 @@ _TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
 # Here, too, Go listens at every address of both families.
 _EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with
 
-_TWICE = "dockerd refuses to start if daemon.json has it, too"
+_BOTH = "dockerd refuses to start if daemon.json has {}, too"
+_TWICE = _BOTH.format("it")
 _HOSTS_TWICE = "dockerd refuses to start with both this and -H"
 _LISTENS = "dockerd would close this port when it restarts, and systemd cannot hold it"
 _IGNORES = "without fd:// among its hosts, dockerd ignores the sockets of systemd"
@@ -121,6 +122,16 @@ class Existing:
 def find(existing: Existing, wanted: Mapping[str, Any]) -> tuple[Clash, ...]:
     """Return all that clashes with a set-up, which has the ``wanted`` values in daemon.json."""
     return tuple(_clashes(existing, wanted))
+
+
+def with_flags(argv: Sequence[str], wanted: Mapping[str, Any]) -> tuple[Clash, ...]:
+    """Return what clashes if dockerd keeps its arguments, and daemon.json has the ``wanted``."""
+    given = ((HOSTS if each.name == _HOST else each.name, each) for each in arguments(argv))
+    return tuple(
+        Clash("flag of dockerd", " ".join(each.words), _BOTH.format(key))
+        for key, each in given
+        if key in wanted
+    )
 
 
 def remaining(argv: Sequence[str]) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .served import Served
     from .sources import Source
 
+_CLASH = "dockerd has settings that clash with the set-up"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -109,12 +111,21 @@ def configure(
 
 
 def configure_file(host: Host, now: Now, served: Served, wanted: Wanted) -> Plan:
-    """Plan the set-up of a dockerd that systemd does not run; raises ConfigurationError.
+    """Plan the set-up of a dockerd that systemd does not run.
 
-    Nothing on this host is known to restart it.
+    Nothing on this host is known to restart it. Raises ConfigurationError as ``parse`` does, and
+    ConflictingState if it has flags for the same settings.
     """
     listen = wanted.listen or (now.record.listen if now.record else (DEFAULT,))
-    values = {"hosts": hosts(listen), **settings(served.paths, live_restore=True)}
+    live_restore = _wants_live_restore(now)
+    values = {HOSTS: hosts(listen), **settings(served.paths, live_restore=live_restore)}
+    if found := clashes.with_flags(now.service.arguments, values):
+        raise ConflictingState(
+            _CLASH,
+            problems=tuple(map(str, found)),
+            hint="stop dockerd, remove these flags from what starts it, then try again; or keep "
+            "all settings as flags: see --print flags",
+        )
     merged = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json)).merged(values)
     record = _record(host, now, replace(wanted, listen=listen), values, merged, ())
     made = tuple(each for each in record.directories if each != host.drop_in.parent)
@@ -203,7 +214,7 @@ def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: boo
         return TakenOver((), (), listed or None)
     if not take_over:
         raise ConflictingState(
-            "dockerd has settings that clash with the set-up",
+            _CLASH,
             problems=tuple(map(str, found)),
             hint="move them with --take-over (see the plan with --dry-run), or remove them",
         )

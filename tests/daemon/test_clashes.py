@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dockertls_vault.daemon.clashes import Existing, find, remaining, take_over
+from dockertls_vault.daemon.clashes import Existing, find, remaining, take_over, with_flags
 from dockertls_vault.daemon.sources import found
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConflictingState
@@ -274,6 +274,16 @@ def test_unit_of_a_package_is_not_edited() -> None:
     with pytest.raises(ConflictingState, match="--tls cannot be taken over") as caught:
         take_over(Existing(sources, JSON, daemon_json.parse(b""), {}))
     assert "systemctl edit docker.service" in caught.value.hint
+
+
+def test_flags_that_stay_clash_with_the_file() -> None:
+    """Only those for a setting that the file is to have."""
+    argv = ["-D", "-H", "unix:///run/x.sock", "--tls", "--tlscert=/old", "--data-root", "/srv"]
+    found = [f"{clash.what}: {clash.why}" for clash in with_flags(argv, {**WANTED, "hosts": []})]
+    assert found == [
+        "-H unix:///run/x.sock: dockerd refuses to start if daemon.json has hosts, too",
+        "--tlscert=/old: dockerd refuses to start if daemon.json has tlscert, too",
+    ]
 
 
 def test_arguments_that_remain() -> None:

@@ -102,6 +102,11 @@ _CLASHES: Rows = (
         "if not any(map(is_fd, existing.hosts)):",
         "if False:",
     ),
+    (
+        "hosts clash with -H",
+        "(HOSTS if each.name == _HOST else each.name, each)",
+        "(each.name, each)",
+    ),
     ("hosts in two places are refused", "    _refuse_hosts_twice(existing)\n", ""),
     ("another certificate in daemon.json clashes", " and value != wanted[key]", " and False"),
     (
