@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .check import check
-from .daemon import configuration, exposure, running, tls_files
+from .daemon import configuration, exposure, running, startup, tls_files
 from .daemon.examination import certificates, clients, keys, settings, sockets
 from .daemon.examination.checks import Check, advise_set_up, combined, overall
 from .docker import cli_versions
@@ -103,13 +103,17 @@ def diagnose(
     """
     search = running.find(target.pid, supervision.pid if supervision else None, _PIDFILE)
     process, dockerd = search.process, None
-    results = [running.judge(search)]
+    results = [running.judge(search, by_systemd=supervision is not None)]
     if process is None:
-        results += configuration.judge(_planned(supervision, None) or configuration.read((), None))
+        planned = _planned(supervision, None) or configuration.read((), None)
+        results += startup.judge(planned, supervision, target.timeout)
     elif not process.in_other_namespaces:
         subject = _subject(process, supervision)
         dockerd, found = _examine(subject, target, now)
-        results += [*configuration.judge(subject.planned), *found]
+        results += [
+            *startup.judge(subject.planned, subject.supervision, target.timeout),
+            *found,
+        ]
     inherited = process.environ if process else None
     results += [clients.judge_environment(target.environ, inherited), *ask_vault()]
     checks = _in_order(results)
@@ -129,9 +133,9 @@ def _planned(
     supervision: Supervision | None, environ: Mapping[str, str] | None
 ) -> Configuration | None:
     """Return the configuration of the next start, None if it is not known."""
-    if supervision is None or supervision.arguments is None:
+    if supervision is None or supervision.command is None:
         return None
-    return configuration.read(supervision.arguments, environ)
+    return configuration.read(supervision.command[1:], environ)
 
 
 def _in_order(results: Sequence[CheckResult]) -> tuple[CheckResult, ...]:

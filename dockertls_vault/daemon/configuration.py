@@ -80,7 +80,7 @@ def judge(planned: Configuration) -> list[CheckResult]:
             Result.ERROR,
             error.message,
             "dockerd does not start with it, or not in every version",
-            error.hint or "correct it",
+            error.hint.removeprefix(daemon_json.UNCHANGED) or "correct it",
         )
         return [broken, Check.CLASH.skipped("the configuration cannot be read")]
     read = str(planned.file) if planned.written else f"there is no {planned.file}"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dockertls_vault.host.processes import Process
 
 NAME = "dockerd"
+_START = (
+    "start it: sudo systemctl start docker; if it fails, see `journalctl --unit=docker.service`"
+)
 _LONGEST_PID = 20  # bytes
 
 
@@ -27,12 +30,12 @@ _LONGEST_PID = 20  # bytes
 class Search:
     """The process, and how it was found; ``process`` is None for the reason in ``why``.
 
-    ``remedy`` is what to do about that.
+    ``remedy`` is what to do about that, if not start it.
     """
 
     process: Process | None
     why: str
-    remedy: str = "start it: sudo systemctl start docker"
+    remedy: str = ""
 
 
 def find(asked: int | None, main: int | None, pidfile: Path) -> Search:
@@ -52,14 +55,14 @@ def find(asked: int | None, main: int | None, pidfile: Path) -> Search:
     return Search(here[0], "by its name") if here else Search(None, f"no {NAME} runs on this host")
 
 
-def judge(search: Search) -> CheckResult:
-    """Judge whether there is a process that can be examined from here."""
+def judge(search: Search, *, by_systemd: bool) -> CheckResult:
+    """Judge whether there is a process that can be examined; ``by_systemd`` is what starts it."""
     process = search.process
     if process is None:
         return Check.PROCESS.found(
             Result.UNREACHABLE,
             search.why,
-            remedy=search.remedy,
+            remedy=search.remedy or (_START if by_systemd else "start it"),
         )
     shown = f"PID {process.pid} ({search.why}), started at {format_time(process.started)}"
     if process.in_other_namespaces:

@@ -15,15 +15,15 @@ from .running import NAME
 
 @dataclass(frozen=True)
 class Supervision:
-    """How systemd runs dockerd: the process, None if it is stopped, and its arguments at a start.
+    """How systemd runs dockerd: the process, None if it is stopped, and its command at a start.
 
-    ``arguments`` are None if they cannot be determined. ``streams`` are what its sockets listen on:
+    ``command`` is None if it cannot be determined. ``streams`` are what its sockets listen on:
     paths, and addresses with ports (``[::]:2376``). ``is_stale`` is whether systemd has yet to read
     its unit files, or ours.
     """
 
     pid: int | None
-    arguments: tuple[str, ...] | None
+    command: tuple[str, ...] | None
     streams: tuple[str, ...]
     is_stale: bool
 
@@ -41,7 +41,7 @@ def read() -> Supervision | None:
         pid = found.main_pid()
     except DockerTLSError:
         return None
-    return Supervision(pid or None, _arguments(), streams, is_stale)
+    return Supervision(pid or None, _command(), streams, is_stale)
 
 
 def invocation() -> str | None:
@@ -51,10 +51,10 @@ def invocation() -> str | None:
     return None
 
 
-def _arguments() -> tuple[str, ...] | None:
+def _command() -> tuple[str, ...] | None:
     try:
         service = found.service()
     except DockerTLSError:
         return None
     # Not of a program that starts dockerd in turn.
-    return service.arguments if Path(service.program).name == NAME else None
+    return service.command if Path(service.program).name == NAME else None

@@ -6,7 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cryptography.x509 import Certificate
+
 from dockertls_vault.certificate.certificate import load_certificates
+from dockertls_vault.certificate.keys import is_key_of
 from dockertls_vault.credential import layout, record
 from dockertls_vault.errors import DockerTLSError, VerificationError
 from dockertls_vault.files import reading
@@ -14,10 +17,11 @@ from dockertls_vault.files import reading
 if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
 
-    from cryptography.x509 import Certificate, Name
+    from cryptography.x509 import Name
 
     from .examination.settings import Settings
 
+_NEEDS_ROOT = "needs root: "
 Read = tuple["Certificate", ...] | str
 
 
@@ -51,6 +55,24 @@ def read(settings: Settings) -> TLSFiles:
     return TLSFiles(_certificates(settings.tlscert), _certificates(settings.tlscacert))
 
 
+def unusable(settings: Settings) -> tuple[str, ...]:
+    """Return why dockerd would not start with its TLS files, apart from what only root can tell."""
+    if not settings.tls:
+        return ()
+    found = read(settings)
+    causes = [
+        ("tlscert", found.chain or "it is not set"),
+        ("tlskey", _misfit(settings.tlskey, found.leaf)),
+        # Without a tlsverify, dockerd does not read it.
+        ("tlscacert", found.cas if settings.tlsverify else None),
+    ]
+    return tuple(
+        f"{name}: {cause}"
+        for name, cause in causes
+        if isinstance(cause, str) and not cause.startswith(_NEEDS_ROOT)
+    )
+
+
 def group_of_key(key: Path) -> int | None:
     """Return the group that may read a key which this tool installed (``--group``)."""
     with suppress(OSError, DockerTLSError), reading.opened(str(key.parent)) as directory:
@@ -59,13 +81,31 @@ def group_of_key(key: Path) -> int | None:
     return None
 
 
+def _misfit(path: PurePosixPath | None, leaf: Certificate | str | None) -> str | None:
+    """Return why a key cannot be used with the certificate, None if it can."""
+    if path is None:
+        return "it is not set"
+    try:
+        pem = reading.read(str(path))
+        is_pair = not isinstance(leaf, Certificate) or is_key_of(pem, leaf)
+    except PermissionError:
+        return f"{_NEEDS_ROOT}{path}"
+    except (OSError, ValueError) as error:
+        return _unreadable(path, error)
+    return None if is_pair else f"{path} is not the key of the certificate in tlscert"
+
+
 def _certificates(path: PurePosixPath | None) -> Read:
     if path is None:
         return ()
     try:
         return load_certificates(reading.read(str(path)))
     except PermissionError:
-        return f"needs root: {path}"
+        return f"{_NEEDS_ROOT}{path}"
     except (OSError, ValueError, VerificationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        return f"{path} cannot be read: {reason}"
+        return _unreadable(path, error)
+
+
+def _unreadable(path: PurePosixPath, error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return f"{path} cannot be read: {reason}"

@@ -9,6 +9,7 @@ process is killed.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -23,10 +24,15 @@ from dockertls_vault.host import systemd
 from . import units
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
     from .found import Service
 
 _VALIDATE = "--validate"
 _LIMIT = 60.0  # seconds
+# Of a service of systemd, unless its unit says otherwise: systemd.exec(5).
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _UNTOUCHED = "nothing was changed"
 _PREFIX = "dockertls-trial-"
 _RUN = Path("/run")
@@ -84,6 +90,20 @@ def judge(service: Service, configuration: bytes) -> None:
             _try(service, configuration, file)
 
 
+def rejection(command: Sequence[str], limit: timedelta) -> str | None:
+    """Return why dockerd would not start with this command, None if it would or cannot tell.
+
+    Its ``--validate`` reads the configuration and the TLS files, and ends; only root can read them.
+    """
+    if os.geteuid() != 0:
+        return None
+    with suppress(OSError, subprocess.TimeoutExpired):
+        run = _validate(command[0], command[1:], limit.total_seconds(), {"PATH": _PATH})
+        if run.returncode and not _is_unknown(run):
+            return _reason(run.stderr)
+    return None
+
+
 def _named(printed: str, file: Path, service: Service) -> str:
     """Return what dockerd printed, about its configuration file and not our copy."""
     return printed.replace(str(file), str(service.daemon_json))
@@ -93,17 +113,7 @@ def _validated(service: Service, file: Path) -> bool:
     """Have dockerd validate the configuration; False if it does not know how to."""
     arguments = without(service.arguments, {"config-file"})
     try:
-        run = subprocess.run(
-            [service.program, _VALIDATE, "--config-file", str(file), *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_LIMIT,
-            check=False,
-            # Ctrl-C is for us: it would look like a rejection.
-            start_new_session=True,
-        )
+        run = _validate(service.program, ("--config-file", str(file), *arguments), _LIMIT)
     except OSError as error:
         raise ConfigurationError(
             f"{service.program}, in ExecStart= of {units.SERVICE}, does not run: {error.strerror}",
@@ -116,9 +126,31 @@ def _validated(service: Service, file: Path) -> bool:
         ) from None
     if run.returncode == 0:
         return True
-    if f"unknown flag: {_VALIDATE}" in run.stderr:
+    if _is_unknown(run):
         return False
     raise _rejected(_named(run.stderr, file, service))
+
+
+def _validate(
+    program: str, arguments: Sequence[str], limit: float, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program, _VALIDATE, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=limit,
+        check=False,
+        env=environ,
+        # Ctrl-C is for us: it would look like a rejection.
+        start_new_session=True,
+    )
+
+
+def _is_unknown(run: subprocess.CompletedProcess[str]) -> bool:
+    """Tell whether this dockerd has no --validate."""
+    return f"unknown flag: {_VALIDATE}" in run.stderr
 
 
 def _try(service: Service, configuration: bytes, file: Path) -> None:
@@ -171,8 +203,14 @@ def _instead(place: Path) -> tuple[str, ...]:
 
 
 def _rejected(printed: str) -> ConfigurationError:
-    """Return the error for what dockerd printed; of its log, the line with the reason."""
+    """Return the error for what dockerd printed."""
+    return ConfigurationError(
+        f"dockerd rejects the new configuration: {_reason(printed)}", hint=_UNTOUCHED
+    )
+
+
+def _reason(printed: str) -> str:
+    """Return the reason in what dockerd printed; of its log, that is one of the lines."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     reasons = [line for line in lines if "unable to configure" in line or "level=fatal" in line]
-    reason = (reasons or lines or ["it gave no reason"])[-1]
-    return ConfigurationError(f"dockerd rejects the new configuration: {reason}", hint=_UNTOUCHED)
+    return (reasons or lines or ["it gave no reason"])[-1]

@@ -23,7 +23,9 @@ _BLANK = re.compile(r"[ \t\r\n]*")  # RFC 8259, section 2
 _LINE_START = re.compile(r"\r?\n[ \t]*\Z")
 _CLOSING_COMMA = re.compile(r",[ \t\r\n]*(?=[}\]])")
 _CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<constant>NaN|-?Infinity)')
-_CORRECT = "nothing was changed; correct the file, and try again"
+# A diagnosis, which changes nothing, leaves it out of the hint.
+UNCHANGED = "nothing was changed; "
+_CORRECT = f"{UNCHANGED}correct the file"
 _INDENT = "  "  # as in Docker's documentation
 
 

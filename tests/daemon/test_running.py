@@ -60,7 +60,7 @@ def test_the_process_that_is_known_best_wins(
         several = running.find(None, None, nowhere)
         assert pid(several) is None
         assert several.why == f"several run here: PID {one}, {two}"
-        assert running.judge(several).remedy == "choose one with --pid"
+        assert running.judge(several, by_systemd=True).remedy == "choose one with --pid"
 
 
 @pytest.mark.parametrize("content", ["", "no number", "1", "9" * 30, "-5"])
@@ -73,7 +73,10 @@ def test_stale_pid_file_is_ignored(
     monkeypatch.setattr(processes, "named", lambda _: ())
     found = running.find(None, 1, file)
     assert found == running.Search(None, "no dockerd runs on this host")
-    assert running.judge(found).result == "unreachable"
+    judged = running.judge(found, by_systemd=True)
+    assert judged.result == "unreachable"
+    assert "systemctl start docker; if it fails, see `journalctl" in (judged.remedy or "")
+    assert running.judge(found, by_systemd=False).remedy == "start it"
 
 
 def test_process_that_is_not_dockerd_is_refused(nowhere: Path) -> None:
@@ -81,4 +84,4 @@ def test_process_that_is_not_dockerd_is_refused(nowhere: Path) -> None:
     found = running.find(1, None, nowhere)
     assert found.process is None
     assert "PID 1 is not a dockerd" in found.why
-    assert "--pid" in (running.judge(found).remedy or "")
+    assert "--pid" in (running.judge(found, by_systemd=True).remedy or "")
