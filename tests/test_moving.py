@@ -168,6 +168,7 @@ def test_trial_names_who_still_needs_the_old_ca(host: Host) -> None:
     assert found["verdict"] == "nobody"
     assert not works(host, "bob")
     follow(host, title, only="another host was rejected", clients=1)
+    follow(host, title, only="TLS handshake error")
     found = verdict(host)
     (rejected,) = [each for each in found["rejected"] if not each["is_this_host"]]
     assert (rejected["address"], rejected["reason"]) == (OTHER, "no-certificate")

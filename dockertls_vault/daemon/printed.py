@@ -45,6 +45,7 @@ class Form(StrEnum):
     KUBERNETES = "kubernetes"
 
 
+_FILE = f"add these settings to {DAEMON_JSON}, or ~/.config/docker/{DAEMON_JSON.name} if rootless"
 _RESTART = "dockerd reads its certificate only when it starts: restart it after each renewal"
 _HOSTS = (
     "dockerd rejects `hosts` together with -H, which the packages' docker.service passes: "
@@ -53,6 +54,11 @@ _HOSTS = (
 _CONFIGURE = (
     "`sudo dockertls-vault daemon configure` does this, adapts to the settings that are there, "
     "and checks the result"
+)
+_HOOKS = (
+    "`renew` does not know of this set-up: issue the certificate with "
+    "--hook 'systemctl reset-failed docker.service' "
+    "--hook 'systemctl try-restart docker.service', so that each renewal restarts dockerd"
 )
 _SWARM = (
     "`docker stack deploy` ignores `privileged`, without which dind does not start: "
@@ -66,8 +72,8 @@ _REPLACE = (
 _NOTES = {
     Form.FLAGS: ("dockerd refuses to start if daemon.json has one of these, too", _RESTART),
     Form.COMPOSE: ("after each renewal, `docker compose restart docker`", _SWARM),
-    Form.SYSTEMD: (_CONFIGURE,),
-    Form.DAEMON_JSON: (f"add these settings to {DAEMON_JSON}", _HOSTS, _RESTART),
+    Form.SYSTEMD: (_CONFIGURE, _HOOKS),
+    Form.DAEMON_JSON: (_FILE, _HOSTS, _RESTART),
     Form.KUBERNETES: (_REPLACE,),
 }
 

@@ -160,6 +160,22 @@ def test_dockerd_always_verifies_clients(form: Form, capsys: pytest.CaptureFixtu
     assert ("--host=unix:///var/run/docker.sock" in flags) == (form is not Form.SYSTEMD)
 
 
+@pytest.mark.parametrize(
+    ("form", "note"),
+    [
+        (Form.SYSTEMD, "--hook 'systemctl reset-failed docker.service' --hook 'systemctl try-rest"),
+        (Form.DAEMON_JSON, "or ~/.config/docker/daemon.json if rootless"),
+        (Form.KUBERNETES, "kubectl rollout restart statefulset/docker"),
+    ],
+)
+def test_notes_say_what_the_text_does_not_do(
+    form: Form, note: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as what restarts dockerd after a renewal, which only `daemon configure` arranges."""
+    assert main.run(["daemon", "configure", "--print", form]) == 0
+    assert note in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("form", Form)
 def test_form_needs_neither_root_nor_a_credential(
     form: Form, tmp_path: Path, capsys: pytest.CaptureFixture[str]
