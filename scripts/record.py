@@ -100,10 +100,12 @@ UNTIL_THE_DAEMON = (
     Typed(f"dockertls-vault ca init --domain {DOMAIN}", re.compile(r"- |the CA")),
     Typed(
         "sudo -E dockertls-vault issue server",
-        re.compile(r"names|left out|subject|issuer|valid until|files| {13}0\d{3} |dockerd|\("),
+        re.compile(
+            r"names|left out|subject|issuer|valid until|files| {13}0\d{3} |dockerd|configure`"
+        ),
     ),
 )
-THE_DAEMON = "# dockerd is started with these files"
+THE_DAEMON = "# dockerd is started with these files, as `sudo dockertls-vault daemon configure` does"
 AFTERWARDS = (
     Typed(
         "dockertls-vault issue client --name alice",

@@ -151,11 +151,27 @@ def test_host_without_a_set_up_has_no_default(host: Host) -> None:
     """`issue`, `renew` and `rollback` then say that a restart is needed."""
     configure = f"run `sudo dockertls-vault daemon configure --dir {host.out}`"
     for_root = os.geteuid() == 0  # nobody else can replace the files
-    assert (configure in host.issue()) == for_root
+    first = host.issue()
+    assert "dockerd does not use these files until it is set up: " in first
+    assert (configure in first, "restart it to use" in first) == (for_root, False)
     assert (host.requested(), host.is_pending()) == (None, False)
     assert "restart its daemon" in host.run("renew", "--force", str(host.out))
-    assert (configure in host.run("rollback", str(host.out))) == for_root
+    again = host.run("rollback", str(host.out))
+    assert (configure in again, "restart it to use" in again) == (for_root, True)
     assert host.restarts == 0
+
+
+@pytest.mark.parametrize("has_systemd", [False, True])
+def test_files_that_are_replaced_may_be_in_use(
+    has_systemd: bool, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the note is to restart their dockerd, by systemctl only if systemd runs here."""
+    monkeypatch.setattr("dockertls_vault.host.systemd.is_running", lambda: has_systemd)
+    host.out.mkdir()
+    (host.out / "server-key.pem").write_text("of before")
+    note = host.issue("--replace")
+    assert "restart it to use the new certificate" in note
+    assert ("(sudo systemctl restart docker)" in note) == has_systemd
 
 
 def test_set_up_that_would_be_refused_is_not_advised(host: Host) -> None:
@@ -164,7 +180,7 @@ def test_set_up_that_would_be_refused_is_not_advised(host: Host) -> None:
     host.out.parent.chmod(0o777)
     hooks = running(Settings(state_dir=host.state), os.environ)
     note = settled.restart_note(reader.locate(host.out), hooks) or ""
-    assert ("sudo systemctl restart docker" in note, "daemon configure" in note) == (True, False)
+    assert ("daemon configure --print flags" in note, "sudo" in note) == (True, False)
 
 
 def test_daemon_that_is_set_up_later_is_restarted(host: Host) -> None:
@@ -180,7 +196,7 @@ def test_hooks_that_were_chosen_replace_the_default(host: Host) -> None:
     """They are taken over, until the default is chosen again."""
     host.configure()
     note = host.issue("--hook", "none")
-    assert ("systemctl restart docker" in note, "daemon configure" in note) == (True, False)
+    assert ("restart it to use" in note, "daemon configure" in note) == (True, False)
     assert (host.requested(), host.is_pending()) == ([], False)
     assert "as requested before: --host a.example.internal --hook none" in host.issue()
     host.issue("--hook", "true")

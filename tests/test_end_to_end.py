@@ -322,11 +322,11 @@ def test_forgotten_restart_is_reported(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`issue server` says that dockerd must be restarted, and `check` on that host notices."""
+    """`issue server` says that dockerd must use its files, and `check` on that host notices."""
     for command in ("issue", "check"):
         monkeypatch.setattr(f"dockertls_vault.cli.{command}.SERVER_DIRECTORY", out / "s")
     succeed("issue", "server")
-    assert "restart it to use the new certificate (systemctl" in capsys.readouterr().err
+    assert "dockerd does not use these files until it is set up" in capsys.readouterr().err
     issue("client", out / "c")
     assert "restart" not in capsys.readouterr().err
     names = (out / "s" / name for name in ("ca.pem", "server-cert.pem", "server-key.pem"))
@@ -335,6 +335,7 @@ def test_forgotten_restart_is_reported(
     url = f"tcp://localhost:{host_dockerd('--tlsverify', *files)}"
     assert check(capsys, url, out / "c")[0] == 0
     succeed("issue", "server")
+    assert "restart it to use the new certificate" in capsys.readouterr().err
     status, results = check(capsys, url, out / "c")
     assert status == 1
     assert "a newer one is installed on this host" in results["validity"]["reason"]

@@ -1,4 +1,4 @@
-"""The note to restart dockerd, which cannot reload its certificate (moby#23936)."""
+"""The note about dockerd, which has to be restarted for a new certificate (moby#23936)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from dockertls_vault.credential.layout import Layout
+from dockertls_vault.host import systemd
 
 from .directories import SERVER_DIRECTORY
 
@@ -20,21 +21,26 @@ def option(directory: Path) -> str:
     return "" if directory == SERVER_DIRECTORY else f" --dir {quote(str(directory))}"
 
 
-def note(record: Record, directory: Path, *, can_configure: bool) -> str:
+def note(record: Record, directory: Path, *, can_configure: bool, is_new: bool) -> str:
     """Return how to make a daemon serve the certificate that is now in use, if no hook does.
 
     ``directory`` is that of the credential, which `daemon configure` accepts if ``can_configure``.
+    If it ``is_new``, no daemon is known to use its files.
     """
     if record.layout is Layout.DIND:
         return (
             "dockerd in the container reads these files only at startup; restart the container to "
             "use the new certificate"
         )
-    by_hand = (
-        "dockerd reads these files only at startup; restart it to use the new certificate "
-        "(sudo systemctl restart docker)"
-    )
+    by_hand = "dockerd reads these files only at startup; restart it to use the new certificate"
+    if systemd.is_running():
+        by_hand += " (sudo systemctl restart docker)"
+    unused = "dockerd does not use these files until it is set up"
     if record.hooks is None and can_configure:
         configure = "sudo dockertls-vault daemon configure" + option(directory)
-        return f"{by_hand}, or run `{configure}`: then each renewal restarts it"
+        advice = f"{unused}:" if is_new else f"{by_hand}, or"
+        return f"{advice} run `{configure}`; each renewal then restarts it"
+    if is_new:
+        printed = "dockertls-vault daemon configure --print flags" + option(directory)
+        return f"{unused}: `{printed}` prints the settings"
     return by_hand

@@ -62,8 +62,19 @@ def restart_note(place: Placement, running: Running) -> str | None:
     found = by_worker(place, condition.read)
     if found.record.request.purpose is Purpose.CLIENT or settle.commands(found, running):
         return None
-    can_configure = _is_for_root(place.directory)
-    return restart.note(found.record, place.directory, can_configure=can_configure)
+    return restart.note(
+        found.record,
+        place.directory,
+        can_configure=_is_for_root(place.directory),
+        is_new=not running.default(place.directory) and not by_worker(place, _has_former_files),
+    )
+
+
+def _has_former_files(place: Placement) -> bool:
+    """Tell whether there were other files before, which a daemon may use."""
+    from dockertls_vault.credential import backup, history
+
+    return len(history.read(place).generations) > 1 or backup.newest(place.directory) is not None
 
 
 def _is_for_root(directory: Path) -> bool:

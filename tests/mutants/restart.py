@@ -86,6 +86,8 @@ _NOTE: Rows = (
         "is Purpose.CLIENT or settle.commands(found, running):",
         "is Purpose.CLIENT:",
     ),
+    ("files that were renewed may be in use", "len(history.read(place).generations) > 1 or ", ""),
+    ("files that a set-up names are in use", "not running.default(place.directory) and ", ""),
     ("a set-up warns if nothing restarts the daemon", "    if is_restarted:", "    if True:"),
     ("the warning names the directory", " + restart.option(place.directory)", ""),
     ("a client has no daemon", "found.record.request.purpose is Purpose.CLIENT or ", ""),
