@@ -105,7 +105,9 @@ UNTIL_THE_DAEMON = (
         ),
     ),
 )
-THE_DAEMON = "# dockerd is started with these files, as `sudo dockertls-vault daemon configure` does"
+THE_DAEMON = (
+    "# dockerd is started with these files, as `sudo dockertls-vault daemon configure` does"
+)
 AFTERWARDS = (
     Typed(
         "dockertls-vault issue client --name alice",
