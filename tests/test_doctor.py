@@ -292,6 +292,14 @@ def test_clock_is_compared_with_vaults(
     assert results(found)["clock"] == result
 
 
+@pytest.mark.parametrize("namespace", ["root", "team"])
+def test_clock_needs_no_namespace(daemon: Daemon, openbao: DevVault, namespace: str) -> None:
+    """OpenBao has sys/health only in its root namespace; `dev` prints BAO_NAMESPACE=root."""
+    opened = session(openbao.address, BAO_NAMESPACE=namespace)
+    found = run(daemon.pid, ask_vault=partial(vault_checks.ask, opened, now))
+    assert (results(found)["clock"], results(found)["roles"]) == ("ok", "skipped")
+
+
 @pytest.fixture
 def faulty(authority: Authority, tmp_path: Path) -> Path:
     """Return the directory of a daemon to be started, with a valid credential."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # It answers without a token; with these also a standby, and a Vault that is sealed or new.
 _HEALTH = "/v1/sys/health"
+# OpenBao serves it only in the root namespace.
+_ROOT = {"X-Vault-Namespace": ""}
 _ANYWAY = {
     "standbyok": "true",
     "perfstandbyok": "true",
@@ -41,7 +43,7 @@ def skipped(reason: str) -> list[CheckResult]:
 def ask(session: Session, clock: Callable[[], datetime]) -> list[CheckResult]:
     """Return the results of both checks; that Vault does not answer is one, too."""
     try:
-        session.anonymous.get(_HEALTH, params=_ANYWAY)
+        session.anonymous.get(_HEALTH, headers=_ROOT, params=_ANYWAY)
     except DockerTLSError as error:
         unknown = Check.CLOCK.found(Result.UNKNOWN, error.message, None, error.hint or None)
         return [unknown, Check.ROLES.skipped("Vault did not answer")]
