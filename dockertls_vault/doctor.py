@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .check import check
-from .daemon import configuration, exposure, running, startup, tls_files
+from .daemon import configuration, exposure, running, startup, tls_files, units
 from .daemon.examination import certificates, clients, keys, settings, sockets
 from .daemon.examination.checks import Check, advise_set_up, combined, overall
 from .docker import cli_versions
@@ -157,7 +157,12 @@ def _examine(subject: _Subject, target: Target, now: datetime) -> tuple[Dockerd,
     results = [
         _judge_pending(subject),
         _judge_client_ca(subject, files, on_tcp=on_tcp),
-        sockets.judge_sockets(api if seen is not None else None, list(map(str, expected)), others),
+        _judge_sockets(
+            subject,
+            sockets.judge_sockets(
+                api if seen is not None else None, list(map(str, expected)), others
+            ),
+        ),
         *sockets.judge_outside({name: report for name, (report, _) in reports.items()}),
         *_judge_certificates(reports, files, now),
         _judge_keys(subject),
@@ -208,6 +213,15 @@ def _greet(endpoint: Endpoint, timeout: timedelta) -> Greeting:
         return probe.greet(probe.connect(endpoint, timeout), timeout)
     except DockerUnavailable:
         return Greeting()
+
+
+def _judge_sockets(subject: _Subject, listed: CheckResult) -> CheckResult:
+    """Judge the sockets, ``listed``, by what the set-up of this host promises."""
+    if subject.supervision is None or subject.supervision.is_open is not False:
+        return listed
+    has_tls = settings.configures_tls(subject.planned.values)
+    without_tls = None if has_tls else subject.planned.file
+    return sockets.judge_closed(units.SOCKET, listed, without_tls)
 
 
 def _judge_pending(subject: _Subject) -> CheckResult:

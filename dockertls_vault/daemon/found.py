@@ -125,8 +125,7 @@ def engine_socket(service: Service) -> Path:
 
 def streams() -> tuple[str, ...]:
     """Return what the sockets that systemd hands to docker.service listen on: ListenStream=."""
-    (names,) = systemd.properties(units.SERVICE, "Unit", "TriggeredBy")
-    return tuple(stream for name in names for stream in _streams(name))
+    return tuple(stream for name in _triggers() for stream in _streams(name))
 
 
 def files(daemon_json: Path, place: Path = systemd.UNITS) -> Files:
@@ -151,6 +150,11 @@ def is_stale() -> bool:
 def is_listening() -> bool:
     """Tell whether systemd listens at docker-tls.socket."""
     return systemd.state(units.SOCKET).active
+
+
+def has_our_socket() -> bool:
+    """Tell whether docker.service is set up with docker-tls.socket, open or not."""
+    return units.SOCKET in _triggers()
 
 
 def main_pid() -> int:
@@ -182,6 +186,11 @@ def can_reload() -> bool:
     """
     pid = main_pid()
     return pid == 0 or processes.is_named(pid, NAME)
+
+
+def _triggers() -> tuple[str, ...]:
+    (names,) = systemd.properties(units.SERVICE, "Unit", "TriggeredBy")
+    return tuple(names)
 
 
 def _streams(name: str) -> Iterator[str]:

@@ -19,13 +19,14 @@ class Supervision:
 
     ``command`` is None if it cannot be determined. ``streams`` are what its sockets listen on:
     paths, and addresses with ports (``[::]:2376``). ``is_stale`` is whether systemd has yet to read
-    its unit files, or ours.
+    its unit files, or ours, and ``is_open`` whether it listens at our socket, None if it has none.
     """
 
     pid: int | None
     command: tuple[str, ...] | None
     streams: tuple[str, ...]
     is_stale: bool
+    is_open: bool | None = None
 
 
 def read() -> Supervision | None:
@@ -38,10 +39,11 @@ def read() -> Supervision | None:
             return None
         streams = found.streams()
         is_stale = found.is_stale()
+        is_open = found.is_listening() if found.has_our_socket() else None
         pid = found.main_pid()
     except DockerTLSError:
         return None
-    return Supervision(pid or None, _command(), streams, is_stale)
+    return Supervision(pid or None, _command(), streams, is_stale, is_open)
 
 
 def invocation() -> str | None:

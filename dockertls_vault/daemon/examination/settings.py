@@ -105,6 +105,11 @@ def in_force(flags: Flags, values: Mapping[str, Any], environ: Mapping[str, str]
     )
 
 
+def configures_tls(values: Mapping[str, Any]) -> bool:
+    """Tell whether daemon.json alone has what our socket may not be open without (units.py)."""
+    return values.get("tlsverify") is True and bool(values.get("tlscacert"))
+
+
 def judge_client_ca(
     settings: Settings,
     named: Sequence[Name] | str,

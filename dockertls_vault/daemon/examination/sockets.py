@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import hosts
@@ -70,6 +70,27 @@ def judge_sockets(
     lines = [f"of the API: {', '.join(seen) or 'none'}"]
     lines += [f"others: {', '.join(others)}"] if others else []
     return Check.SOCKETS.found(Result.OK, lines)
+
+
+def judge_closed(socket: str, listed: CheckResult, without_tls: PurePath | None) -> CheckResult:
+    """Judge that ``socket`` of a set-up is closed while dockerd runs; ``listed`` are the others.
+
+    ``without_tls`` is the daemon.json that does not configure TLS, None if it does.
+    """
+    if without_tls is not None:
+        reason = (
+            f"{without_tls} does not configure TLS any more, so the socket was closed before "
+            "dockerd started, which would serve its API on it without TLS"
+        )
+        remedy = "run `sudo dockertls-vault daemon configure`"
+    else:
+        reason = "the connections of clients are refused"
+        remedy = (
+            "restart dockerd, which opens it: sudo systemctl restart docker; if it stays closed, "
+            f"see `systemctl status {socket}`"
+        )
+    lines = (f"{socket} is set up, but closed", *listed.summary.split("\n"))
+    return Check.SOCKETS.found(Result.ERROR, lines, reason, remedy)
 
 
 def serves_api(report: Report, *, is_expected: bool) -> bool:

@@ -168,6 +168,22 @@ def test_setting_in_two_places_is_an_error(
     assert ("remove hosts" in (judged.remedy or "")) == (both == "hosts")
 
 
+@pytest.mark.parametrize(
+    ("values", "is_configured"),
+    [
+        (SAFE, True),
+        ({**SAFE, "tlsverify": False}, False),
+        ({**SAFE, "tlscacert": ""}, False),
+        ({}, False),
+    ],
+)
+def test_both_settings_that_keep_strangers_out_are_needed(
+    values: dict[str, Any], is_configured: bool
+) -> None:
+    """As the check before each start of dockerd has it."""
+    assert settings.configures_tls(values) == is_configured
+
+
 def pending(**changes: Any) -> CheckResult:
     """Judge a configuration that has not changed, except for these."""
     usual: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +109,23 @@ def test_only_root_sees_the_sockets(arguments: Any, result: str, words: str) -> 
     found = sockets.judge_sockets(*arguments)
     assert found.result == result
     assert words in found.summary
+
+
+@pytest.mark.parametrize(
+    ("without_tls", "words"),
+    [
+        (Path("/d.json"), "/d.json does not configure TLS any more"),
+        (None, "systemctl restart docker"),
+    ],
+)
+def test_closed_socket_of_a_set_up_is_an_error(without_tls: Path | None, words: str) -> None:
+    """With what closed it, if that is known, beside the sockets that are open."""
+    listed = sockets.judge_sockets([], [], ["b:2"])
+    found = sockets.judge_closed("docker-tls.socket", listed, without_tls)
+    assert found.result == "error"
+    assert found.summary.startswith("docker-tls.socket is set up, but closed\nof the API: none")
+    assert words in f"{found.reason} {found.remedy}"
+    assert ("daemon configure" in (found.remedy or "")) == (without_tls is not None)
 
 
 def test_check_left_out_makes_the_whole_unknown() -> None:
