@@ -21,6 +21,7 @@ from dockertls_vault.clients import (
     namesakes,
     summarize,
 )
+from dockertls_vault.credential.registry import Registry
 from dockertls_vault.daemon import old_keys
 from dockertls_vault.daemon.old_keys import OldKeys
 from dockertls_vault.docker.rejections import Reason
@@ -28,7 +29,7 @@ from dockertls_vault.host import identity
 from dockertls_vault.host.journal import Log
 
 from .certificates import Authority, write_credential
-from .credentials import SERVER, install
+from .credentials import CLIENT, SERVER, install
 from .daemon.test_pickup import SET_UP, write
 
 if TYPE_CHECKING:
@@ -165,6 +166,32 @@ def test_old_ca_with_the_name_of_vaults_proves_nothing(
     assert found.unknown[0].startswith("which of the CAs with the name of Vault's")
     found = find(port, [tmp_path / "tls"], timedelta(seconds=30))
     assert found.accepts == (AcceptedCA("CN=same name", Origin.VAULT, until=None),)
+
+
+@pytest.mark.parametrize("is_set_up", [False, True])
+def test_trial_names_the_credential_of_the_daemon(
+    is_set_up: bool,
+    host_dockerd: StartDockerd,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It leaves the restart out if the set-up does it."""
+    state, tls, client = tmp_path / "state", tmp_path / "tls", tmp_path / "client"
+    monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(state))
+    vault, old = Authority.create("vault"), Authority.create("old")
+    install(tls, SERVER, vault.server(), vault, at=datetime.now(UTC))
+    install(client, CLIENT, vault.client(), vault, at=datetime.now(UTC))
+    for directory in (client, tls):
+        Registry(state).add(directory)
+    if is_set_up:
+        write(state, SET_UP | {"certificates": str(tls)})
+    write_credential(tmp_path, vault.pem + old.pem, vault.server())
+    port = host_dockerd(credential=tmp_path)
+    assert main.run(["daemon", "clients", "--port", str(port)]) == 3
+    restart = "" if is_set_up else " restart dockerd,"
+    advice = f"issue server --dir {tls} --also-trust none`,{restart} and run"
+    assert advice in capsys.readouterr().err
 
 
 def test_port_is_that_of_the_set_up(

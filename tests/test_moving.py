@@ -136,6 +136,8 @@ def test_old_and_new_clients_call_the_daemon_at_each_step(host: Host) -> None:
     follow(host, "2. Accept both CAs")
     assert works(host, "alice")
     assert verdict(host)["verdict"] == "accepted"
+    advice = host.run("dockertls-vault daemon clients")[1]
+    assert "issue server --also-trust none`, restart dockerd, and run this" in advice
     follow(host, "3. Move each client", "alice")
     assert works(host, "alice")
     assert works(host, "bob")
@@ -148,6 +150,8 @@ def test_old_and_new_clients_call_the_daemon_at_each_step(host: Host) -> None:
     follow(host, "4. Change the daemon's certificate")
     assert works(host, "alice")
     assert works(host, "bob")
+    advice = host.run("dockertls-vault daemon clients")[1]
+    assert "`sudo -E dockertls-vault issue server --also-trust none`, and run this" in advice
     host.do("cp -r /home/bob/.docker /tmp; cp /etc/docker/old-ca.pem /home/bob/.docker/ca.pem")
     assert not works(host, "bob")
     host.do("cp -r /tmp/.docker /home/bob")
@@ -167,7 +171,8 @@ def test_trial_names_who_still_needs_the_old_ca(host: Host) -> None:
     assert "10.0.0.7" in [each["address"] for each in found["rejected"]]
     assert found["verdict"] == "nobody"
     assert not works(host, "bob")
-    follow(host, title, only="another host was rejected", clients=1)
+    printed = follow(host, title, only="another host was rejected", clients=1)
+    assert "read all of it: `sudo journalctl --unit=docker.service" in printed
     follow(host, title, only="TLS handshake error")
     found = verdict(host)
     (rejected,) = [each for each in found["rejected"] if not each["is_this_host"]]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.duration import format_time, parse_duration
+from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.settings.schema import Settings
 
-from . import render
+from . import render, restart
 from .directories import SERVER_DIRECTORY, state_directory
 from .help import examples
 from .options import parsed, with_preferences, with_settings
@@ -20,6 +24,8 @@ from .preferences import Preferences
 from .text import Lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dockertls_vault.clients import AcceptedCA, Clients, Rejected
 
 logger = logging.getLogger(__name__)
@@ -33,10 +39,10 @@ _ORIGINS = {
     "other": "in no ca.pem from Vault on this host",
     "ambiguous": "the name of Vault's, and of another CA",
 }
-_TRIAL = (
-    "to find out who needs it, stop trusting it as a trial: `sudo -E dockertls-vault issue server "
-    "--dir DIR --also-trust none`, restart dockerd, and run this command again once every client "
-    "has called; `sudo dockertls-vault rollback DIR` and another restart bring it back"
+_FORGETS = (
+    "each start of dockerd, such as after a renewal, begins a new log here; to find a client that "
+    "calls less often, read all of it: `sudo journalctl --unit=docker.service "
+    "--grep='TLS handshake error'`"
 )
 
 
@@ -61,9 +67,10 @@ def clients(
     """Show who connects to dockerd, and who may still need an old CA.
 
     It lists the CAs whose clients the daemon accepts, the addresses that are connected now, and
-    those that it has rejected since it started, from the journal of docker.service. dockerd does
-    not log whom it accepts. The exit status is 0 if it accepts no CA besides Vault's, and no other
-    host has failed to connect for want of a trusted CA; 1 if one has; and 3 if that is unknown.
+    those that it has rejected since it last started, as after a renewal, from the journal of
+    docker.service. dockerd does not log whom it accepts. The exit status is 0 if it accepts no CA
+    besides Vault's, and no other host has failed to connect for want of a trusted CA since then; 1
+    if one has; and 3 if that is unknown.
     """
     from dockertls_vault.clients import Verdict, find
     from dockertls_vault.credential.registry import Registry
@@ -78,8 +85,39 @@ def clients(
     is_proven = found.verdict is Verdict.NOBODY
     render.show("daemon-clients", found, preferences, parts=_parts(found), ok=is_proven)
     if found.verdict is Verdict.ACCEPTED:
-        logger.info(_TRIAL)
+        logger.info(_trial(state, known))
+    elif found.logged_since is not None:
+        logger.info(_FORGETS)
     raise typer.Exit({Verdict.NOBODY: 0, Verdict.REJECTED: 1}.get(found.verdict, 3))
+
+
+def _trial(state: Path, known: Iterable[Path]) -> str:
+    """Return how to find out who needs a CA, with the credential in ``known`` that dockerd uses."""
+    from dockertls_vault.daemon.pickup import Pickup, of
+
+    set_up = [each for each in known if of(str(state), str(each)) is Pickup.RESTART]
+    servers = set_up or [each for each in known if _is_server(each)]
+    directory = servers[0] if len(servers) == 1 else Path("DIR")
+    option = restart.option(directory)
+    by_hand, again = (
+        ("", "brings") if set_up else (" restart dockerd,", "and another restart bring")
+    )
+    return (
+        "to find out who needs it, stop trusting it as a trial: `sudo -E dockertls-vault issue "
+        f"server{option} --also-trust none`,{by_hand} and run this command again once every client "
+        f"has called; `sudo dockertls-vault rollback {quote(str(directory))}` {again} it back"
+    )
+
+
+def _is_server(directory: Path) -> bool:
+    from dockertls_vault.credential import condition, reader
+    from dockertls_vault.credential.worker import by_worker
+
+    try:
+        found = by_worker(reader.locate(directory), condition.read)
+    except (DockerTLSError, OSError):
+        return False
+    return found.record.request.purpose is Purpose.SERVER
 
 
 def _parts(found: Clients) -> list[render.Part]:

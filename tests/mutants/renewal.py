@@ -262,6 +262,14 @@ _ISSUED_TRUST: Rows = (
         "roots=(*own_roots, *trusted_roots, *(each.ca for each in record.also_trusted)),",
     ),
 )
+_TRIAL: Rows = (
+    (
+        "a client's credential is not the daemon's",
+        "return found.record.request.purpose is Purpose.SERVER",
+        "return True",
+    ),
+    ("the set-up restarts dockerd", "if of(str(state), str(each)) is Pickup.RESTART", "if False"),
+)
 _VERDICT: Rows = (
     (
         "a CA with the name of Vault's is not taken for it",
@@ -317,6 +325,7 @@ _OLD_KEYS: Rows = (
 )
 TABLE: Table = {
     "clients.py": ("test_clients.py", _VERDICT),
+    "cli/daemon_clients.py": ("test_clients.py", _TRIAL),
     "host/journal.py": ("host/test_journal.py", _JOURNAL),
     "daemon/restored.py": ("daemon/test_restored.py", _RESTORED),
     "daemon/old_keys.py": ("daemon/test_old_keys.py", _OLD_KEYS),
