@@ -156,10 +156,22 @@ def take_back(state: Path) -> Change:
             f"`systemctl restart {units.SERVICE}`",
         )
     if made.now.service.command:
-        before, after = made.now.files.daemon_json or b"", made.target.daemon_json or b""
-        configuration = clashes.Edit(host.daemon_json, before, after, is_unit=False)
-        restored.refuse_lost(made.edits, configuration)
+        restored.refuse_lost(made.edits, _edit(made))
+    refuse_plaintext(made)
     return Change(made, make)
+
+
+def refuse_plaintext(removal: Plan) -> None:
+    """Raise ConflictingState if a port that others added to the set-up would lose its TLS."""
+    record, given = removal.now.record, removal.now.service.arguments
+    if record is not None:
+        restored.refuse_plaintext(record, given, removal.edits, _edit(removal))
+
+
+def _edit(made: Plan) -> clashes.Edit:
+    """Return what a plan does to daemon.json."""
+    before, after = made.now.files.daemon_json or b"", made.target.daemon_json or b""
+    return clashes.Edit(made.host.daemon_json, before, after, is_unit=False)
 
 
 def apply(

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .configure import Change, refuse_other_file
+from .configure import Change, refuse_other_file, refuse_plaintext
 from .daemon import plan, running, served, units
 from .daemon.found import Service, files
 from .daemon.inspection import Host, Now
@@ -49,6 +49,8 @@ def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
     def make() -> Plan:
         before = _look(host, service)
         refuse_other_file(before)
+        # They would be recorded as what was there before the set-up, where they had no TLS.
+        refuse_plaintext(plan.remove(host, before))
         return plan.configure_file(host, before, credential, wanted)
 
     made = make()
@@ -68,7 +70,9 @@ def take_back(state: Path) -> Change:
     def make() -> Plan:
         return plan.remove(host, _look(host, service))
 
-    return Change(make(), make)
+    made = make()
+    refuse_plaintext(made)
+    return Change(made, make)
 
 
 def _refuse_other(record: Record | None) -> None:

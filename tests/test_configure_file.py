@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,40 @@ def test_edit_since_the_plan_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
         configure.apply(change, client=None, timeout=timedelta(seconds=1), now=lambda: now)
     assert file.read_text() == ORIGINAL
     assert not (state / "daemon" / "set-up.json").exists()
+
+
+def test_hosts_of_others_beside_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stay, as do those that are added, except on TCP: those would be left without TLS."""
+    file, state, tls = tmp_path / "daemon.json", tmp_path / "state", tmp_path / "tls"
+    service = Service(("dockerd", "--config-file", str(file)), "inactive")
+    monkeypatch.setattr(configure_file, "_service", lambda: service)
+    tls.mkdir()
+    place(tls)
+    now, second = datetime.now(UTC), timedelta(seconds=1)
+
+    def set_up_hosts() -> list[str]:
+        change = configure_file.set_up(state, Wanted(tls), now)
+        configure.apply(change, client=None, timeout=second, now=lambda: now)
+        found: list[str] = json.loads(file.read_text())["hosts"]
+        return found
+
+    ours = ["unix:///var/run/docker.sock", "tcp://[::]:2376"]
+    local, tcp = "unix:///o", "tcp://:2377"
+    before = "tcp://0.0.0.0:2376"
+    file.write_text(json.dumps({"hosts": [local, before]}))
+    assert set_up_hosts() == [*ours, local]
+    edited = {**json.loads(file.read_text()), "hosts": [*ours, local, tcp]}
+    file.write_text(json.dumps(edited))
+    with pytest.raises(ConflictingState, match="in plaintext"):
+        configure_file.take_back(state)
+    with pytest.raises(ConflictingState, match="in plaintext"):
+        set_up_hosts()
+    assert json.loads(file.read_text())["hosts"] == [*ours, local, tcp]
+    file.write_text(json.dumps({**edited, "hosts": [*ours, local, "unix:///p"]}))
+    assert set_up_hosts() == [*ours, local, "unix:///p"]
+    removal = configure_file.take_back(state)
+    configure.apply(removal, client=None, timeout=second, now=lambda: now)
+    assert json.loads(file.read_text()) == {"hosts": [local, before, "unix:///p"]}
 
 
 def test_set_up_under_systemd_is_not_changed_without_it(tmp_path: Path) -> None:

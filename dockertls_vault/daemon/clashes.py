@@ -160,6 +160,16 @@ def take_over(existing: Existing) -> TakenOver:
     )
 
 
+def beside(listed: object, listen: Sequence[Listen]) -> tuple[str, ...]:
+    """Return the ``listed`` hosts that dockerd can serve beside ``listen``."""
+    found = listed if isinstance(listed, list) else ()
+    return tuple(
+        host
+        for host in map(str, found)
+        if not is_tcp(host) or not any(map(_listen(host).overlaps, listen))
+    )
+
+
 def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
     values, line = existing.document.values, existing.document.line
     for source, flag, _ in existing.flags:

@@ -113,12 +113,16 @@ def configure(
 def configure_file(host: Host, now: Now, served: Served, wanted: Wanted) -> Plan:
     """Plan the set-up of a dockerd that systemd does not run.
 
-    Nothing on this host is known to restart it. Raises ConfigurationError as ``parse`` does, and
-    ConflictingState if it has flags for the same settings.
+    Nothing on this host is known to restart it. Hosts of others stay, and have TLS then, too.
+    Raises ConfigurationError as ``parse`` does, and ConflictingState if it has flags for the same
+    settings.
     """
+    document = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json))
     listen = wanted.listen or (now.record.listen if now.record else (DEFAULT,))
+    others = clashes.beside(_values(_original(now)).get(HOSTS), listen)
+    every = list(dict.fromkeys((*hosts(listen), *others)))
     live_restore = _wants_live_restore(now)
-    values = {HOSTS: hosts(listen), **settings(served.paths, live_restore=live_restore)}
+    values = {HOSTS: every, **settings(served.paths, live_restore=live_restore)}
     if found := clashes.with_flags(now.service.arguments, values):
         raise ConflictingState(
             _CLASH,
@@ -126,7 +130,7 @@ def configure_file(host: Host, now: Now, served: Served, wanted: Wanted) -> Plan
             hint="stop dockerd, remove these flags from what starts it, then try again; or keep "
             "all settings as flags: see --print flags",
         )
-    merged = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json)).merged(values)
+    merged = document.merged(values)
     record = _record(host, now, replace(wanted, listen=listen), values, merged, ())
     made = tuple(each for each in record.directories if each != host.drop_in.parent)
     record = replace(record, directories=made, pickup=Pickup.NONE)
@@ -202,6 +206,12 @@ def _with_edits(original: bytes | None, now: Now, before: Record | None) -> byte
         return original
 
 
+def _original(now: Now) -> bytes | None:
+    """Return daemon.json as it would be without the set-up."""
+    original = now.files.daemon_json
+    return original if now.record is None else taken_back(original, now.record)
+
+
 def _values(content: bytes | None) -> Mapping[str, Any]:
     return daemon_json.parse(content or b"").values
 
@@ -230,10 +240,8 @@ def _record(
     edits: Sequence[Edit],
 ) -> Record:
     """Return the record of a set-up that writes ``merged``, which has the ``values``."""
-    original = now.files.daemon_json
-    if now.record is not None:
-        original = taken_back(original, now.record)
-    before = daemon_json.parse(original or b"").values
+    original = _original(now)
+    before = _values(original)
     added = {key: value for key, value in values.items() if before.get(key) != value}
     return Record(
         certificates=wanted.certificates,

@@ -33,8 +33,8 @@ from dockertls_vault.files.refusals import refusals
 
 from . import attempt, pickup
 from .attempt import Attempt
-from .clashes import Edit
-from .desired import LIVE_RESTORE, Listen, parse_listen
+from .clashes import HOSTS, Edit
+from .desired import LIVE_RESTORE, UNIX_SOCKET, Listen, parse_listen
 from .pickup import Pickup
 
 if TYPE_CHECKING:
@@ -103,10 +103,28 @@ def taken_back(current: bytes | None, record: Record) -> bytes | None:
         key for key, value in record.added.items() if _is_ours(key, value, found.values.get(key))
     }
     before = {key: value for key, value in record.replaced.items() if key in ours}
+    if HOSTS in record.added and HOSTS not in ours:
+        hosts = _hosts_without_ours(found.values.get(HOSTS), record)
+        if hosts is not None:
+            ours.add(HOSTS)
+        if hosts and (hosts != [UNIX_SOCKET] or HOSTS in record.replaced):
+            before[HOSTS] = hosts
     back = daemon_json.parse(found.merged(before)).without(ours - before.keys())
     if record.original is None and not daemon_json.parse(back).values:
         return None
     return back
+
+
+def _hosts_without_ours(current: object, record: Record) -> list[str] | None:
+    """Return what others made of our ``hosts``, without what is ours; None if that is no list.
+
+    Our Unix socket stays: it is dockerd's own without ``hosts``, which they did not mean to close.
+    """
+    if not isinstance(current, list):
+        return None
+    ours, before = record.added[HOSTS], record.replaced.get(HOSTS, [UNIX_SOCKET])
+    back = [each for each in before if each not in ours or each in current]
+    return back + [each for each in current if each not in ours and each not in back]
 
 
 def _is_ours(key: str, added: object, value: object) -> bool:

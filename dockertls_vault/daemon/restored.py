@@ -1,4 +1,4 @@
-"""The TLS files that the settings of before name: without them, dockerd would not start again."""
+"""What the settings of before would bring back: a dockerd that does not start, or without TLS."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
-from dockertls_vault.docker.flags import arguments
+from dockertls_vault.docker.flags import arguments, parse
+from dockertls_vault.docker.hosts import is_tcp, serves_tls
 from dockertls_vault.errors import ConflictingState
 from dockertls_vault.host import command_line, environment_file, unit_file
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from .clashes import HOSTS, Edit
 
-    from .clashes import Edit
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dockertls_vault.docker.flags import Argument
+
+    from .record import Record
 
 _FILES = ("tlscacert", "tlscert", "tlskey")
+_SWITCHES = ("tls", "tlsverify")
 
 
 def refuse_lost(edits: Iterable[Edit], configuration: Edit) -> None:
@@ -39,6 +45,38 @@ def refuse_lost(edits: Iterable[Edit], configuration: Edit) -> None:
         )
 
 
+def refuse_plaintext(
+    record: Record, given: Sequence[str], edits: Iterable[Edit], configuration: Edit
+) -> None:
+    """Raise ConflictingState if a TCP host that others added to the set-up would lose its TLS.
+
+    Whoever reaches it would be root on this host. ``given`` are the flags of dockerd now, the edits
+    those of ``refuse_lost``. What was there before the set-up is restored as it was.
+    """
+    values = daemon_json.parse(configuration.after).values
+    back = [each for edit in edits for each in _arguments(edit, edit.after)]
+    if serves_tls(parse(given), values, {}) or any(each.name in _SWITCHES for each in back):
+        return
+    listed = values.get(HOSTS)
+    now = (*parse(given).hosts, *map(str, listed if isinstance(listed, list) else ()))
+    before = {*map(str, record.replaced.get(HOSTS, ())), *_hosts_before(record)}
+    if added := tuple(host for host in now if is_tcp(host) and host not in before):
+        raise ConflictingState(
+            "without the set-up, dockerd would serve its API in plaintext to whoever connects",
+            problems=added,
+            hint=f"remove them from {HOSTS} in {configuration.path}, or from dockerd's flags, "
+            "then try again; --listen adds addresses to the set-up",
+        )
+
+
+def _hosts_before(record: Record) -> Iterator[str]:
+    """Yield the hosts in the files that the set-up has edited, as they were before it."""
+    for each in record.edited:
+        edit = Edit(each.path, each.written, each.original, each.is_unit)
+        found = _arguments(edit, each.original)
+        yield from (flag.value or "" for flag in found if flag.name == "host")
+
+
 def _values(content: bytes) -> set[str]:
     """Return the absolute paths of TLS files in daemon.json."""
     values = daemon_json.parse(content).values
@@ -47,16 +85,16 @@ def _values(content: bytes) -> set[str]:
 
 def _flags(edit: Edit, content: bytes) -> set[str]:
     """Return those in the flags of another file."""
-    found = (
-        argument
-        for line in _lines(edit, content)
-        for argument in arguments([word.value for word in command_line.words(line)])
-    )
-    return _absolute(each.value for each in found if each.name in _FILES)
+    return _absolute(each.value for each in _arguments(edit, content) if each.name in _FILES)
 
 
 def _absolute(values: Iterable[Any]) -> set[str]:
     return {value for value in values if isinstance(value, str) and value.startswith("/")}
+
+
+def _arguments(edit: Edit, content: bytes) -> Iterator[Argument]:
+    for line in _lines(edit, content):
+        yield from arguments([word.value for word in command_line.words(line)])
 
 
 def _lines(edit: Edit, content: bytes) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from contextlib import suppress
@@ -13,7 +14,7 @@ import pytest
 
 from dockertls_vault.daemon import pickup
 from dockertls_vault.daemon.clashes import Edit
-from dockertls_vault.daemon.desired import DEFAULT
+from dockertls_vault.daemon.desired import DEFAULT, UNIX_SOCKET
 from dockertls_vault.daemon.record import Edited, Record, Records, edited, taken_back
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import CannotWrite, ConflictingState, Locked
@@ -69,6 +70,37 @@ def test_edits_of_others_survive(original: bytes | None) -> None:
     expected = dict(daemon_json.parse(original or b"").values)
     assert back == {**expected, "mtu": 1400, "tlscacert": "/theirs.pem"}
     assert taken_back(None, record) is None
+
+
+OURS = "tcp://[::]:2376"
+HOSTS: list[tuple[list[str] | None, list[str], list[str] | None]] = [
+    # before, as others left it, without the set-up
+    (None, [UNIX_SOCKET, OURS, "unix:///o"], [UNIX_SOCKET, "unix:///o"]),
+    (None, [OURS, "unix:///o"], ["unix:///o"]),
+    (None, [OURS, UNIX_SOCKET], None),
+    (None, [OURS], None),
+    (None, [], None),
+    (["tcp://192.0.2.7"], [UNIX_SOCKET, OURS, "unix:///o"], ["tcp://192.0.2.7", "unix:///o"]),
+    (["unix:///a", UNIX_SOCKET], [UNIX_SOCKET, OURS], [UNIX_SOCKET]),
+    (["unix:///a"], [OURS, "tcp://[::]:2377"], ["tcp://[::]:2377"]),
+]
+
+
+@pytest.mark.parametrize(("before", "now", "expected"), HOSTS)
+def test_hosts_that_others_edited_lose_ours(
+    before: list[str] | None, now: list[str], expected: list[str] | None
+) -> None:
+    """They would be served without TLS; what others added or removed stays so."""
+    original = b"{}" if before is None else json.dumps({"hosts": before}).encode()
+    local = [each for each in before or [] if each.startswith("unix")]
+    hosts = [*dict.fromkeys((UNIX_SOCKET, OURS, *local))]
+    record, merged = set_up(original)
+    added = {**record.added, "hosts": hosts}
+    replaced = {} if before is None else {"hosts": before}
+    record = replace(record, added=added, replaced=replaced)
+    edited = daemon_json.parse(merged).merged({"hosts": now})
+    back = daemon_json.parse(taken_back(edited, record) or b"{}").values
+    assert back == ({} if expected is None else {"hosts": expected})
 
 
 def test_removal_that_was_killed() -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from dockertls_vault.daemon.clashes import Edit
-from dockertls_vault.daemon.restored import refuse_lost
+from dockertls_vault.daemon.record import Edited
+from dockertls_vault.daemon.restored import refuse_lost, refuse_plaintext
 from dockertls_vault.errors import ConflictingState
+
+from .test_record import set_up
 
 UNIT = "# --tlscert=/gone/comment.pem\n[Service]\nExecStart=\nExecStart=/usr/bin/dockerd {}\n"
 EDITS = {
@@ -43,3 +46,27 @@ def test_value_in_daemon_json_that_names_a_missing_file_is_refused(tmp_path: Pat
     with pytest.raises(ConflictingState) as failure:
         refuse_lost([], replace(EMPTY, after=after))
     assert failure.value.problems == (f"{EMPTY.path}: {tmp_path}/ca.pem",)
+
+
+ADDED = ["tcp://192.0.2.7:2377", "192.0.2.7", "tcp://"]
+
+
+@pytest.mark.parametrize("host", ADDED)
+@pytest.mark.parametrize("is_flag", [False, True])
+def test_tcp_host_of_others_is_not_left_without_tls(host: str, is_flag: bool) -> None:
+    """It has had TLS since they added it; nor is it refused if it keeps that, or was there."""
+    record, _ = set_up(b"{}")
+    given = ["-H", host] if is_flag else []
+    listed = "" if is_flag else f'"hosts": ["unix:///a", "{host}"]'
+    edit = replace(EMPTY, after=f"{{{listed}}}".encode())
+    with pytest.raises(ConflictingState, match="in plaintext") as failure:
+        refuse_plaintext(record, given, [], edit)
+    assert failure.value.problems == (host,)
+    refuse_plaintext(record, [*given, "--tlsverify"], [], edit)
+    flags = Path("/etc/default/docker"), b"A=-D", f"A=--tls -H {host}".encode()
+    refuse_plaintext(record, given, [Edit(*flags, is_unit=False)], edit)
+    path, written, original = flags
+    known = Edited(path, written, original.replace(b"--tls ", b""), is_unit=False)
+    refuse_plaintext(replace(record, edited=(known,)), given, [], edit)
+    refuse_plaintext(replace(record, replaced={"hosts": [host]}), [], [], edit)
+    refuse_plaintext(record, ["-H", "unix:///a"], [], EMPTY)

@@ -73,6 +73,29 @@ _LISTENING: Rows = (
     ("an address of others cannot be dialed", "connection.bind((address, 0))", "pass"),
     ("every address is one of IPv6, too", '"::": ("::1", "127.0.0.1")', '"::": ("127.0.0.1",)'),
 )
+_RESTORED: Rows = (
+    ("a TCP host of others keeps its TLS", "    if added := tuple(", "    if False and tuple("),
+    ("what was there before is restored", " and host not in before", ""),
+)
+_HOSTS_OF_OTHERS: Rows = (
+    (
+        "our hosts are removed from those of others",
+        "        if hosts is not None:\n",
+        "        if False:\n",
+    ),
+    (
+        "the hosts of before are put back",
+        "in before if each not in ours",
+        "in () if each not in ours",
+    ),
+)
+_BESIDE: Rows = (
+    (
+        "the hosts of others stay",
+        "dict.fromkeys((*hosts(listen), *others))",
+        "dict.fromkeys(hosts(listen))",
+    ),
+)
 _DESIRED: Rows = (("the Unix socket is kept", "return [UNIX_SOCKET, *(f", "return [*(f"),)
 _PRINTED: Rows = (
     ("clients are verified", '        "--tlsverify",\n', '        "--tls",\n'),
@@ -275,6 +298,9 @@ TABLE: Table = {
     "daemon/trial.py": ("daemon/test_trial.py", _TRIAL),
     "cli/signals.py": ("cli/test_signals.py", _SIGNALS),
     "daemon/record.py": ("daemon/test_record.py", _RECORD),
+    "daemon/record.py of hosts": ("daemon/test_record.py", _HOSTS_OF_OTHERS),
+    "daemon/restored.py of hosts": ("daemon/test_restored.py", _RESTORED),
+    "daemon/plan.py without systemd": ("test_configure_file.py", _BESIDE),
     "daemon/found.py": ("daemon/test_found.py", _FOUND),
     "daemon/served.py": ("daemon/test_served.py", _SERVED),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
