@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .check import check
-from .daemon import configuration, exposure, running, startup, tls_files, units
-from .daemon.examination import certificates, clients, keys, settings, sockets
-from .daemon.examination.checks import Check, advise_set_up, combined, overall
+from .daemon import configuration, exposure, running, served, startup, tls_files, units
+from .daemon.examination import certificates, clients, keys, set_up, settings, sockets
+from .daemon.examination.checks import Check, combined, overall
 from .docker import cli_versions
 from .docker.diagnosis import server_certificate
 from .docker.diagnosis.report import Result
@@ -43,12 +43,14 @@ _STARTING = 1.0  # seconds in which dockerd reads its configuration
 class Target:
     """What to diagnose: the dockerd with this ``pid``, or the one of this host if it is None.
 
-    ``environ`` is the environment of the docker CLI, ``timeout`` the limit for each response.
+    ``environ`` is the environment of the docker CLI, ``timeout`` the limit for each response, and
+    ``certificates`` the directory of a server credential.
     """
 
     pid: int | None
     environ: Mapping[str, str]
     timeout: timedelta
+    certificates: Path
 
 
 @dataclass(frozen=True)
@@ -154,23 +156,25 @@ def _examine(subject: _Subject, target: Target, now: datetime) -> tuple[Dockerd,
     api = tuple(reports)
     others = [str(each) for each in seen or () if str(each) not in reports]
     on_tcp = None if seen is None and not api else bool(api)
+    configure = _set_up(subject, target.certificates)
     results = [
         _judge_pending(subject),
         _judge_client_ca(subject, files, on_tcp=on_tcp),
         _judge_sockets(
             subject,
+            configure,
             sockets.judge_sockets(
                 api if seen is not None else None, list(map(str, expected)), others
             ),
         ),
         *sockets.judge_outside({name: report for name, (report, _) in reports.items()}),
-        *_judge_certificates(reports, files, now),
+        *_judge_certificates(reports, files, now, by_systemd=subject.supervision is not None),
         _judge_keys(subject),
         *_judge_responses(subject, target),
     ]
     if subject.supervision is not None:
         tls = subject.started.settings.tls
-        results = [advise_set_up(found, tls=tls) for found in results]
+        results = [set_up.advise(found, configure, tls=tls) for found in results]
     process = subject.process
     return Dockerd(process.pid, process.arguments, process.started, api), results
 
@@ -215,13 +219,25 @@ def _greet(endpoint: Endpoint, timeout: timedelta) -> Greeting:
         return Greeting()
 
 
-def _judge_sockets(subject: _Subject, listed: CheckResult) -> CheckResult:
+def _set_up(subject: _Subject, certificates: Path) -> str:
+    """Return what to run to set up this dockerd."""
+    planned, supervision = subject.planned, subject.supervision
+    return set_up.command(
+        planned.flags,
+        planned.values,
+        planned.settings,
+        is_set_up=supervision is not None and supervision.is_open is not None,
+        is_issued=served.is_issued(certificates),
+    )
+
+
+def _judge_sockets(subject: _Subject, configure: str, listed: CheckResult) -> CheckResult:
     """Judge the sockets, ``listed``, by what the set-up of this host promises."""
     if subject.supervision is None or subject.supervision.is_open is not False:
         return listed
     has_tls = settings.configures_tls(subject.planned.values)
     without_tls = None if has_tls else subject.planned.file
-    return sockets.judge_closed(units.SOCKET, listed, without_tls)
+    return sockets.judge_closed(units.SOCKET, listed, without_tls, configure)
 
 
 def _judge_pending(subject: _Subject) -> CheckResult:
@@ -249,7 +265,11 @@ def _judge_client_ca(subject: _Subject, files: TLSFiles, *, on_tcp: bool | None)
 
 
 def _judge_certificates(
-    reports: Mapping[str, tuple[Report, Greeting]], files: TLSFiles, now: datetime
+    reports: Mapping[str, tuple[Report, Greeting]],
+    files: TLSFiles,
+    now: datetime,
+    *,
+    by_systemd: bool,
 ) -> list[CheckResult]:
     """Judge the certificate on disk and at each socket, and the CAs."""
     stale, usage = [], []
@@ -259,8 +279,10 @@ def _judge_certificates(
         usage.append(("tlscert", server_certificate.judge_usage(files.leaf)))
     on_disk = files.leaf or "tlscert is not set"
     for name, (report, greeting) in reports.items():
-        served = server_certificate.load(greeting.certificate)
-        judged = certificates.judge_stale(greeting, served, on_disk, files.subjects_of_cas)
+        received = server_certificate.load(greeting.certificate)
+        judged = certificates.judge_stale(
+            greeting, received, on_disk, files.subjects_of_cas, by_systemd=by_systemd
+        )
         stale.append((name, judged))
         usage.append((name, sockets.usage_on_the_wire(report)))
     return [
@@ -290,7 +312,9 @@ def _judge_responses(subject: _Subject, target: Target) -> list[CheckResult]:
     assumed = None if subject.started.unknown else in_force.live_restore
     installed = cli_versions.find(target.environ.get("PATH", ""), target.timeout)
     return [
-        settings.judge_live_restore(info, assumed=assumed),
+        settings.judge_live_restore(
+            info, assumed=assumed, by_systemd=subject.supervision is not None
+        ),
         clients.judge_api(version, installed),
     ]
 

@@ -99,7 +99,9 @@ def run(
     """Diagnose the daemon with this PID; every finding has words."""
     variables = {"PATH": SEARCH_PATH, **(environ or {})}
     without_vault = partial(vault_checks.skipped, "no Vault is set")
-    found = diagnose(Target(pid, variables, LONG), supervision, ask_vault or without_vault, now())
+    found = diagnose(
+        Target(pid, variables, LONG, ROOT), supervision, ask_vault or without_vault, now()
+    )
     assert [result.check for result in found.checks] == [each.identifier for each in Check]
     for result in found.checks:
         assert result.summary
@@ -202,7 +204,7 @@ FAULTS: dict[str, tuple[Callable[[Daemon], None], dict[str, str], str]] = {
     "a directory of all": (every_user_writes, {"keys": "error"}, "every user can write to"),
     "the CA's key": (leave_the_cas_key, {"keys": "warning"}, "the key of a CA is on this host"),
     "an open CA's key": (give_the_cas_key_away, {"keys": "critical"}, "every user can read"),
-    "a stale certificate": (renew, {"stale": "warning"}, "systemctl restart docker"),
+    "a stale certificate": (renew, {"stale": "warning"}, "at startup"),
     "a stale bundle": (rotate, {"stale": "warning"}, "does not accept yet CN=next root"),
     "hosts twice": (add_hosts, {"clash": "error", "pending": "warning"}, "both as a flag and in"),
     "broken JSON": (
@@ -242,6 +244,7 @@ def test_fault_is_found(daemon: Daemon, fault: str) -> None:
         found = run(daemon.pid)
     assert findings(found) == expected
     assert text in words(found, next(iter(expected)))
+    assert "systemctl" not in "".join(words(found, name) for name in expected)
     assert found.result.exit_status != 0
 
 
@@ -539,7 +542,7 @@ def test_dockerd_itself_judges_its_configuration(
     program.write_text(f'#!/bin/sh\n[ "$1" = --validate ] || exit 1\n{script}\n')
     program.chmod(0o755)
     file.write_text("{}")
-    target = Target(2**22 + 1, {}, timedelta(seconds=1))
+    target = Target(2**22 + 1, {}, timedelta(seconds=1), ROOT)
     found = diagnose(target, _stopped(program, file), lambda: vault_checks.skipped("none"), now())
     assert results(found)["configuration"] == expected
     if expected == "error":

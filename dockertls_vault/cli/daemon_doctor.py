@@ -14,6 +14,7 @@ from dockertls_vault.duration import format_time, parse_duration
 from dockertls_vault.errors import DockerTLSError
 
 from . import render, results
+from .directories import SERVER_DIRECTORY
 from .help import examples
 from .options import find_settings, parsed, with_preferences
 from .preferences import Preferences
@@ -57,7 +58,7 @@ def doctor(
     from dockertls_vault.doctor import Target, diagnose
 
     limit = parsed("--timeout", parse_duration, timeout)
-    target = Target(pid, os.environ, limit)
+    target = Target(pid, os.environ, limit, SERVER_DIRECTORY)
     ask_vault = partial(_ask_vault, preferences, limit)
     found = diagnose(target, supervision.read(), ask_vault, datetime.now(UTC))
     status = found.result.exit_status

@@ -84,6 +84,15 @@ def paths(directory: Path) -> tuple[Path, Path, Path]:
     raise ConflictingState(f"there is no server credential in {directory}", hint=_issue(directory))
 
 
+def is_issued(directory: Path) -> bool:
+    """Tell whether ``directory`` has a server credential, as far as this user can see."""
+    try:
+        paths(directory)
+    except ConflictingState:
+        return False
+    return True
+
+
 def refuse_others(served: Served) -> None:
     """Raise ConflictingState if other users than root and this one could replace the files.
 

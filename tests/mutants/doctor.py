@@ -9,11 +9,6 @@ if TYPE_CHECKING:
 
 _CHECKS: Rows = (
     (
-        "a host without TLS is not advised to open a port for live-restore",
-        "if tls or check is not Check.LIVE_RESTORE",
-        "if True",
-    ),
-    (
         "what was left out makes the whole unknown",
         "if found.result is not Result.SKIPPED or found.check not in _OF_OTHERS",
         "if found.result is not Result.SKIPPED",
@@ -25,6 +20,19 @@ _CHECKS: Rows = (
     ),
     ("foreign text stays in its line", "map(one_line, lines)", "lines"),
     ("the worst socket decides", "decisive = max(", "decisive = min("),
+)
+_SET_UP: Rows = (
+    (
+        "a host without TLS is not advised to open a port for live-restore",
+        "if tls or check is not Check.LIVE_RESTORE",
+        "if True",
+    ),
+    ("what clashes is taken over", '" --take-over" if clashes else ""', '""'),
+    (
+        "a credential is issued first",
+        "if is_issued or is_set_up else _ISSUE",
+        "if True else _ISSUE",
+    ),
 )
 _SETTINGS: Rows = (
     (
@@ -43,6 +51,7 @@ _SETTINGS: Rows = (
     ("a setting in two places is a clash", "if key in written]", "if False]"),
 )
 _SOCKETS: Rows = (
+    ("what closed a socket is fixed first", "remedy = set_up", 'remedy = ""'),
     (
         "an unexpected socket that lets strangers in is one of the API",
         "return is_expected or report.result is Result.CRITICAL",
@@ -85,6 +94,7 @@ _PROCESSES: Rows = (
 )
 TABLE: Table = {
     "daemon/examination/checks.py": ("daemon/examination", _CHECKS),
+    "daemon/examination/set_up.py": ("daemon/examination", _SET_UP),
     "daemon/examination/settings.py": ("daemon/examination", _SETTINGS),
     "daemon/examination/sockets.py": ("daemon/examination", _SOCKETS),
     "daemon/examination/certificates.py": ("daemon/examination", _CERTIFICATES),

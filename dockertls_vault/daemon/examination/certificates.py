@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dockertls_vault.certificate.certificate import is_self_signed, serial_text
-from dockertls_vault.docker.diagnosis.remedies import RESTART_HERE
+from dockertls_vault.docker.diagnosis.remedies import RESTART_HERE, RESTART_WITHOUT_SYSTEMD
 from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.handshake.outcome import listed
 from dockertls_vault.duration import format_duration, format_time
@@ -33,10 +33,13 @@ def judge_stale(
     served: Certificate | None,
     on_disk: Certificate | str,
     trusted: Sequence[Name] | str,
+    *,
+    by_systemd: bool,
 ) -> CheckResult:
     """Judge whether a handshake shows what is in tlscert (``on_disk``) and tlscacert (``trusted``).
 
     ``served`` is the certificate of the handshake. A text is the reason why a file is not known.
+    ``by_systemd`` is whether systemd starts dockerd.
     """
     found = Check.STALE.found
     if served is None:
@@ -44,12 +47,13 @@ def judge_stale(
     if isinstance(on_disk, str):
         return Check.STALE.skipped(on_disk)
     reason = "dockerd reads its files only at startup, and these were replaced since"
+    remedy = RESTART_HERE if by_systemd else RESTART_WITHOUT_SYSTEMD
     if served != on_disk:
         return found(
             Result.WARNING,
             f"it serves {_described(served)}; tlscert holds {_described(on_disk)}",
             reason,
-            RESTART_HERE,
+            remedy,
         )
     if isinstance(trusted, str):
         return Check.STALE.skipped(trusted)
@@ -63,7 +67,7 @@ def judge_stale(
             )
             if set(names) - others
         ]
-        return found(Result.WARNING, "; ".join(differences), reason, RESTART_HERE)
+        return found(Result.WARNING, "; ".join(differences), reason, remedy)
     return found(Result.OK, f"it serves {_described(served)}, as in tlscert")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockertls_vault.docker.diagnosis.checks import Checks
@@ -77,22 +76,8 @@ class Check(Checks):
         )
 
 
-# What `daemon configure` sets up. live-restore is no reason to open a port, so it counts with TLS.
-_SET_UP = {Check.CLIENT_CA, Check.PLAINTEXT, Check.STRANGERS, Check.TRUST, Check.LIVE_RESTORE}
 # They are left out without Vault, and with what sudo drops; nothing is then unknown about dockerd.
 _OF_OTHERS = {each.identifier for each in (Check.ENVIRONMENT, Check.CLOCK, Check.ROLES)}
-
-
-def advise_set_up(found: CheckResult, *, tls: bool) -> CheckResult:
-    """Return a result with `daemon configure` as its first remedy, if that fixes it.
-
-    ``tls`` is whether dockerd serves TLS now.
-    """
-    fixed = {check.identifier for check in _SET_UP if tls or check is not Check.LIVE_RESTORE}
-    if found.remedy is None or found.check not in fixed or found.result is Result.UNREACHABLE:
-        return found
-    by_hand = f"run `sudo dockertls-vault daemon configure`; or by hand: {found.remedy}"
-    return replace(found, remedy=by_hand)
 
 
 def overall(results: Sequence[CheckResult]) -> Result:

@@ -196,16 +196,20 @@ def judge_pending(
             Result.WARNING,
             "; ".join(changes),
             "these changes may not be in effect: a reload does not apply them",
-            "systemctl daemon-reload && systemctl restart docker",
+            "restart dockerd"
+            if unit is None
+            else "sudo systemctl daemon-reload && sudo systemctl restart docker",
         )
     return Check.PENDING.found(Result.OK, "nothing waits for a restart")
 
 
-def judge_live_restore(info: Mapping[str, Any] | str, *, assumed: bool | None) -> CheckResult:
+def judge_live_restore(
+    info: Mapping[str, Any] | str, *, assumed: bool | None, by_systemd: bool
+) -> CheckResult:
     """Judge live-restore: as dockerd reports it in ``info``, or as its settings have it.
 
     ``info`` is a text if dockerd could not be asked: why. ``assumed`` is None if the settings are
-    not known either.
+    not known either; ``by_systemd`` is whether systemd starts dockerd.
     """
     found = Check.LIVE_RESTORE.found
     answer: Mapping[str, Any] = {} if isinstance(info, str) else info
@@ -223,7 +227,8 @@ def judge_live_restore(info: Mapping[str, Any] | str, *, assumed: bool | None) -
         Result.WARNING,
         f"live-restore is off{source}",
         "every container stops when dockerd restarts, as after each renewal",
-        'set "live-restore": true in daemon.json, then reload: sudo systemctl reload docker',
+        'set "live-restore": true in daemon.json, then reload: '
+        + ("sudo systemctl reload docker" if by_systemd else "send SIGHUP to dockerd"),
     )
 
 

@@ -72,17 +72,20 @@ def judge_sockets(
     return Check.SOCKETS.found(Result.OK, lines)
 
 
-def judge_closed(socket: str, listed: CheckResult, without_tls: PurePath | None) -> CheckResult:
+def judge_closed(
+    socket: str, listed: CheckResult, without_tls: PurePath | None, set_up: str
+) -> CheckResult:
     """Judge that ``socket`` of a set-up is closed while dockerd runs; ``listed`` are the others.
 
-    ``without_tls`` is the daemon.json that does not configure TLS, None if it does.
+    ``without_tls`` is the daemon.json that does not configure TLS, None if it does; ``set_up`` is
+    what to run then.
     """
     if without_tls is not None:
         reason = (
             f"{without_tls} does not configure TLS any more, so the socket was closed before "
             "dockerd started, which would serve its API on it without TLS"
         )
-        remedy = "run `sudo dockertls-vault daemon configure`"
+        remedy = set_up
     else:
         reason = "the connections of clients are refused"
         remedy = (

@@ -24,7 +24,7 @@ BOTH = [OURS.certificate.subject, NEXT.certificate.subject]
 
 def stale(*, greeting: Greeting = ASKING, **changes: object) -> CheckResult:
     """Judge a daemon that serves what is on disk, except for these changes."""
-    usual: dict[str, object] = {"served": NEW, "on_disk": NEW, "trusted": NAMES}
+    usual: dict[str, object] = {"served": NEW, "on_disk": NEW, "trusted": NAMES, "by_systemd": True}
     return certificates.judge_stale(greeting, **{**usual, **changes})  # type: ignore[arg-type]  # each is what its name says
 
 

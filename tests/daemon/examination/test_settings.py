@@ -216,6 +216,14 @@ def test_change_that_waits_for_a_restart_is_a_warning(
     assert words is None or words in judged.summary
 
 
+def test_restart_is_that_of_the_host() -> None:
+    """Without systemd, there is no systemctl."""
+    assert pending(unit=None, is_newer=True).remedy == "restart dockerd"
+    assert "systemctl restart docker" in (pending(is_newer=True).remedy or "")
+    off = settings.judge_live_restore({}, assumed=False, by_systemd=False)
+    assert (off.remedy or "").endswith("send SIGHUP to dockerd")
+
+
 SWARM = {"Swarm": {"LocalNodeState": "active"}, "LiveRestoreEnabled": False}
 
 
@@ -235,6 +243,6 @@ def test_live_restore_off_is_a_warning(
     info: dict[str, Any] | str, assumed: bool | None, result: str, words: str
 ) -> None:
     """Unless the daemon is part of a swarm, which cannot have it."""
-    judged = settings.judge_live_restore(info, assumed=assumed)
+    judged = settings.judge_live_restore(info, assumed=assumed, by_systemd=True)
     assert judged.result == result
     assert words in judged.summary

@@ -121,11 +121,11 @@ def test_only_root_sees_the_sockets(arguments: Any, result: str, words: str) -> 
 def test_closed_socket_of_a_set_up_is_an_error(without_tls: Path | None, words: str) -> None:
     """With what closed it, if that is known, beside the sockets that are open."""
     listed = sockets.judge_sockets([], [], ["b:2"])
-    found = sockets.judge_closed("docker-tls.socket", listed, without_tls)
+    found = sockets.judge_closed("docker-tls.socket", listed, without_tls, "set it up")
     assert found.result == "error"
     assert found.summary.startswith("docker-tls.socket is set up, but closed\nof the API: none")
     assert words in f"{found.reason} {found.remedy}"
-    assert ("daemon configure" in (found.remedy or "")) == (without_tls is not None)
+    assert (found.remedy == "set it up") == (without_tls is not None)
 
 
 def test_check_left_out_makes_the_whole_unknown() -> None:
