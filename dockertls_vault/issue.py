@@ -165,7 +165,11 @@ def issue(
                     also_trusted.first_end(bundle, trusted_roots, also),
                 ),
             ),
-            replace(record, request=granted),
+            replace(
+                record,
+                request=granted,
+                also_trusted=also_trusted.as_installed(also, clocks.now),
+            ),
             replace=replace_files,
             now=clocks.now,
             successor_of=successor_of,

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockertls_vault.certificate.also_trusted import parse
+from dockertls_vault.certificate.also_trusted import as_installed, parse
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.cli import main
+from dockertls_vault.credential import record
 from dockertls_vault.credential.causes import Reason
 from dockertls_vault.credential.layout import Layout
+from dockertls_vault.credential.naming import PRIVATE, REQUEST
 from dockertls_vault.credential.settle import Running
 from dockertls_vault.needs_renewal import Need
 from dockertls_vault.renew import Action
@@ -39,10 +41,10 @@ OLD = Authority.create("old")
 CLIENT_OPTIONS = ("issue", "client", "--name", "alice", "--dir")
 
 
-def trusting_old(host: Host, days: int = 2, record: Record = SERVER) -> Record:
+def trusting_old(host: Host, days: int = 2, requested: Record = SERVER) -> Record:
     """Return a record that also trusts the old CA for some days."""
     now = host.clock()
-    return replace(record, also_trusted=parse(OLD.pem, now + days * DAY, now))
+    return replace(requested, also_trusted=parse(OLD.pem, now + days * DAY, now))
 
 
 def trusted(host: Host) -> list[str]:
@@ -78,6 +80,31 @@ def test_old_ca_leaves_ca_pem_at_its_end_date(host: Host, caplog: pytest.LogCapt
     assert "no longer contains CN=old" in caplog.text
     assert host.renew().action is Action.NOTHING
     assert host.needs_renewal().need is Need.NOT_DUE
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_clock_that_is_set_back_adds_no_removed_ca(host: Host, force: bool) -> None:
+    """Neither after an update of ca.pem, nor after a new certificate."""
+    host.issue(trusting_old(host))
+    host.ahead = 2 * DAY
+    host.renew(force=force)
+    assert "CN=old" not in trusted(host)
+    host.ahead = timedelta()
+    host.renew()
+    assert "CN=old" not in trusted(host)
+    host.renew(force=True)
+    assert "CN=old" not in trusted(host)
+    (kept,) = record.from_json(json.loads((host.out / PRIVATE / REQUEST).read_bytes())).also_trusted
+    assert kept.removed
+
+
+def test_root_still_vouches_for_a_request_with_a_removed_ca(host: Host) -> None:
+    """Otherwise it would no longer renew in the directory of another user."""
+    before = host.record(trusting_old(host))
+    host.registry.vouch(host.out, before)
+    after = replace(before, also_trusted=as_installed(before.also_trusted, host.clock() + 2 * DAY))
+    assert after != before
+    assert host.registry.vouches_for(host.out, after)
 
 
 def test_rollback_brings_back_only_what_is_still_trusted(host: Host) -> None:

@@ -28,10 +28,14 @@ LARGEST = 1 << 16
 
 @dataclass(frozen=True)
 class AlsoTrusted:
-    """A CA, and until when ca.pem contains it: no longer than it is valid."""
+    """A CA, and until when ca.pem contains it: no longer than it is valid.
+
+    Once it is ``removed`` from ca.pem at its end date, a clock that is set back adds it no more.
+    """
 
     ca: Certificate
     until: datetime
+    removed: bool = False
 
     def described(self) -> TrustedUntil:
         """Return it as a result shows it."""
@@ -97,7 +101,15 @@ def ending(cas: Iterable[AlsoTrusted], end: datetime) -> tuple[AlsoTrusted, ...]
 
 def current(cas: Iterable[AlsoTrusted], now: datetime) -> tuple[AlsoTrusted, ...]:
     """Return the CAs whose end date has not passed."""
-    return tuple(each for each in cas if now < each.until)
+    return tuple(each for each in cas if now < each.until and not each.removed)
+
+
+def as_installed(cas: Iterable[AlsoTrusted], now: datetime) -> tuple[AlsoTrusted, ...]:
+    """Return the CAs as they are once a ca.pem is installed that contains the current ones.
+
+    The others stay in the request, since a rollback may bring one back, to be removed again.
+    """
+    return tuple(replace(each, removed=each.removed or each.until <= now) for each in cas)
 
 
 def bundle(
@@ -124,9 +136,10 @@ def unique(certificates: Iterable[Certificate]) -> tuple[Certificate, ...]:
     return tuple(dict.fromkeys(certificates))
 
 
-def to_json(cas: Iterable[AlsoTrusted]) -> list[dict[str, str]]:
-    """Return the CAs as JSON types."""
+def to_json(cas: Iterable[AlsoTrusted]) -> list[dict[str, str | bool]]:
+    """Return the CAs as JSON types; ``removed`` is absent if it is false."""
     return [
         {"certificate": certificates_pem([each.ca]).decode(), "until": each.until.isoformat()}
+        | ({"removed": True} if each.removed else {})
         for each in cas
     ]

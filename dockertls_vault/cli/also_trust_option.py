@@ -66,9 +66,10 @@ def parse_until(text: str, now: datetime) -> datetime:
         raise InvalidInput(f"{_UNTIL}: {error.message}", hint=_EXAMPLES) from None
     except (ValueError, OverflowError):
         raise InvalidInput(f"{_UNTIL}: no such date: {text!r}", hint=_EXAMPLES) from None
+    end = end.replace(microsecond=0)  # as it is shown
     if end <= now:
         raise InvalidInput(f"{_UNTIL}: {text} has passed", hint=_EXAMPLES)
-    return end.replace(microsecond=0)
+    return end
 
 
 def _end_of(day: str) -> datetime:

@@ -116,9 +116,11 @@ def read_private(path: Path, private: int) -> Record:
 def digest(record: Record) -> str:
     """Return the SHA-256 of what was requested, in hex.
 
-    Names that are detected are not part of it: they are detected again at each renewal.
+    Names that are detected are not part of it, since they are detected again at each renewal, nor
+    is which CAs a renewal has removed.
     """
-    kept = to_json(record)
+    requested = tuple(replace(each, removed=False) for each in record.also_trusted)
+    kept = to_json(replace(record, also_trusted=requested))
     if record.detected_names is not None:
         kept |= {"dns_names": [], "ip_addresses": [], "common_name": None, "detected_names": []}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
@@ -209,7 +211,7 @@ def _also_trusted(kept: Any) -> AlsoTrusted:
     from dockertls_vault.certificate.certificate import load_certificates
 
     (ca,) = load_certificates(_text(kept["certificate"]))
-    return AlsoTrusted(ca, read_time(kept["until"]))
+    return AlsoTrusted(ca, read_time(kept["until"]), _boolean(kept.get("removed", False)))
 
 
 def _boolean(value: object) -> bool:

@@ -72,8 +72,9 @@ def of_trust(found: Condition, in_use: Contents, mounts: Mounts, now: datetime) 
         due=due._replace(trusted_until=also_trusted.first_end(trusted, roots, also)),
     )
     place = found.record.replacing(found.place)
+    record = replace(found.record, also_trusted=also_trusted.as_installed(also, now))
     installed = store.install(
-        place, material, found.record, replace=False, now=now, successor_of=found.generation
+        place, material, record, replace=False, now=now, successor_of=found.generation
     )
     return installed.warnings
 

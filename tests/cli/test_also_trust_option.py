@@ -50,12 +50,13 @@ def test_end_date_is_a_duration_or_the_end_of_a_day(text: str, end: datetime) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["", "none", "tomorrow", "30x", "2030-13-01", "2020-01-01", "9999-12-31", "0s", "-1d"]
+    "text",
+    ["", "none", "tomorrow", "30x", "2030-13-01", "2020-01-01", "9999-12-31", "0s", "-1d", "1ns"],
 )
 def test_end_date_that_is_none_is_refused(text: str) -> None:
     """Also one that has passed."""
     with pytest.raises(InvalidInput, match="--also-trust-until: "):
-        parse_until(text, NOW)
+        parse_until(text, NOW + timedelta(microseconds=5))
 
 
 def test_files_are_read_with_one_end_date(files: tuple[str, str]) -> None:
