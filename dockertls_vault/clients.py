@@ -20,11 +20,12 @@ from .credential import condition, contents
 from .credential.naming import GENERATION_NAMES
 from .credential.reader import locate
 from .credential.worker import by_worker
-from .daemon import old_keys, supervision
+from .daemon import old_keys, running, supervision
 from .docker import rejections
 from .docker.endpoint import Endpoint
 from .docker.handshake import probe
 from .docker.handshake.outcome import Greeting
+from .duration import format_time
 from .errors import DockerTLSError, DockerUnavailable, VerificationError
 from .files import reading
 from .host import connections, identity, journal, listening
@@ -127,7 +128,7 @@ def find(port: int, directories: Sequence[Path], timeout: timedelta) -> Clients:
     """
     # The log and the connections first: asking the daemon adds to both.
     invocation = supervision.invocation()
-    log = None if invocation is None else journal.read(invocation)
+    log = None if invocation is None else journal.read(invocation, running.NAME)
     listeners = listening.on_port(port)
     connected = _connected(port) if listeners else None
     bundles, files = list(_bundles(directories)), list(_ca_files(directories))
@@ -177,7 +178,7 @@ def judge(
         return Verdict.UNKNOWN
     if any(each.reason.is_about_trust and not each.is_this_host for each in rejected):
         return Verdict.REJECTED
-    return Verdict.UNKNOWN if log.suppressed else Verdict.NOBODY
+    return Verdict.NOBODY if log.has_start and not log.suppressed else Verdict.UNKNOWN
 
 
 def _only_vaults(accepts: Sequence[AcceptedCA]) -> bool:
@@ -290,8 +291,13 @@ def _unknown(
     if connected is None:
         yield "who is connected: nothing listens on that port in this network namespace"
     if log is None:
-        yield "who was rejected: there is no journal of docker.service that this user may read"
-    elif log.suppressed:
+        yield "who was rejected: the journal shows this user no line that dockerd wrote"
+    elif not log.has_start:
+        yield (
+            f"who was rejected before {format_time(log.since)}: the journal, or its newest "
+            f"{journal.LARGEST:,} lines of docker.service, does not reach back to dockerd's start"
+        )
+    if log is not None and log.suppressed:
         yield (
             f"who else was rejected: journald suppressed {log.suppressed} lines of docker.service"
         )

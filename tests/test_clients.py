@@ -43,7 +43,7 @@ START = datetime(2026, 11, 27, tzinfo=UTC)
 VAULT = AcceptedCA("CN=docker root", Origin.VAULT, until=None)
 OLD = AcceptedCA("CN=old", Origin.OTHER, until=None)
 UNCLEAR = replace(VAULT, origin=Origin.AMBIGUOUS)
-LOG = Log(START, (), 0)
+LOG = Log(START, (), 0, has_start=True)
 STRANGER = Rejected("10.0.0.5", False, Reason.NO_CERTIFICATE, 1, START)
 
 
@@ -60,6 +60,8 @@ STRANGER = Rejected("10.0.0.5", False, Reason.NO_CERTIFICATE, 1, START)
         ((VAULT,), LOG, (replace(STRANGER, reason=Reason.SERVER_REJECTED),), Verdict.REJECTED),
         ((VAULT,), replace(LOG, suppressed=1), (), Verdict.UNKNOWN),
         ((VAULT,), replace(LOG, suppressed=1), (STRANGER,), Verdict.REJECTED),
+        ((VAULT,), replace(LOG, has_start=False), (), Verdict.UNKNOWN),
+        ((VAULT,), replace(LOG, has_start=False), (STRANGER,), Verdict.REJECTED),
         ((VAULT,), None, None, Verdict.UNKNOWN),
         ((VAULT, OLD), LOG, (), Verdict.ACCEPTED),
         ((VAULT, UNCLEAR), LOG, (), Verdict.ACCEPTED),
@@ -94,7 +96,7 @@ def test_rejections_are_counted_by_address_and_reason(monkeypatch: pytest.Monkey
         f"{prefix}127.0.0.2:5: tls: client didn't provide a certificate\n",
     ]
     times = [START + timedelta(seconds=number) for number, _ in enumerate(lines)]
-    log = Log(START, tuple(zip(times, lines, strict=True)), 0)
+    log = replace(LOG, messages=tuple(zip(times, lines, strict=True)))
     assert summarize(log) == (
         Rejected("10.0.0.4", True, Reason.SERVER_REJECTED, 1, times[4]),
         Rejected("10.0.0.5", False, Reason.NO_CERTIFICATE, 2, times[1]),

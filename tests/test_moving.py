@@ -86,6 +86,23 @@ systemctl reset-failed docker.service
 systemctl restart docker.service
 """
 
+# What two log drivers send to the journal in dockerd's name, more than is read of it.
+FORGED = "http: TLS handshake error from 203.0.113.9:1: tls: client didn't provide a certificate"
+CONTAINERS = f"""\
+set -e
+mkdir /etc/systemd/journald.conf.d
+printf '[Journal]\\nRateLimitBurst=0\\n' >/etc/systemd/journald.conf.d/no-limit.conf
+systemctl restart systemd-journald.service
+tar -ch -C / bin/seq bin/echo $(ldd /bin/seq /bin/echo | grep -o '/lib[^ ]*' | sort -u) |
+    docker import - small
+run="docker run --rm --network none"
+for driver in syslog journald; do
+    $run --log-driver $driver --log-opt tag=dockerd small /bin/echo "{FORGED}"
+done
+$run --log-driver journald small /bin/seq 60000 >/dev/null
+journalctl --sync
+"""
+
 
 @pytest.fixture(scope="module")
 def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
@@ -202,3 +219,13 @@ def test_nothing_of_before_is_left(host: Host) -> None:
     assert (status, "/etc/default/docker: /etc/docker/ca.pem" in printed) == (78, True), printed
     assert works(host, "alice")
     assert host.do("ls /etc/docker").split() == ["daemon.json", "key.json", "tls"]
+
+
+def test_container_neither_hides_nor_forges_a_rejection(host: Host) -> None:
+    """Though dockerd itself sends to the journal what they print."""
+    assert not works(host, "bob")
+    host.do(CONTAINERS)
+    found = verdict(host)
+    assert found["verdict"] == "rejected"
+    others = {each["address"] for each in found["rejected"] if not each["is_this_host"]}
+    assert others == {OTHER}

@@ -42,7 +42,14 @@ _MEANINGS = {
     Reason.INVALID: "its certificate has expired, or is not for a client",
     Reason.OTHER: "did not complete a TLS handshake: a port scan, or a client without TLS 1.2",
 }
-_LINE = re.compile(r"http: TLS handshake error from (\S+): ([^\n]*)")
+# From its start: further on, a line may repeat what somebody else wrote.
+_LINE = re.compile(
+    r"""(?: \d{4}/\d\d/\d\d[ ]\d\d:\d\d:\d\d[ ]  # of Go's log, as Docker 26.1 writes it
+          | time="[^"]*"[ ]level=\w+[ ]msg="      # of dockerd's own
+        )?
+        http:[ ]TLS[ ]handshake[ ]error[ ]from[ ](\S+):[ ]([^\n]*)""",
+    re.VERBOSE,
+)
 # The first that matches, in Go's words (crypto/tls, crypto/x509): 1.19 to 1.24 differ slightly.
 _REASONS = (
     (re.compile(r"client didn't provide a certificate"), Reason.NO_CERTIFICATE),
@@ -61,7 +68,7 @@ class Rejection(NamedTuple):
 
 def parse(message: str) -> Rejection | None:
     """Parse a line of dockerd's log; None if it is about something else."""
-    found = _LINE.search(message)
+    found = _LINE.match(message)
     if found is None:
         return None
     address = plain_address(found[1].rpartition(":")[0].strip("[]").partition("%")[0])

@@ -69,8 +69,17 @@ def test_address_is_without_its_port(peer: str, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["", "API listen on [::]:2376", f"{FROM}@: EOF", f"{FROM}nowhere:1: EOF", FROM]
+    "message",
+    [
+        "",
+        "API listen on [::]:2376",
+        f"{FROM}@: EOF",
+        f"{FROM}nowhere:1: EOF",
+        FROM,
+        f"worker dockerd[189]: {FROM}203.0.113.9:1: EOF",
+        f'time="2026-11-27T13:31:40Z" level=error msg="no such image: {FROM}203.0.113.9:1: EOF"',
+    ],
 )
 def test_other_line_tells_of_nobody(message: str) -> None:
-    """A Unix socket has no address either."""
+    """A Unix socket has no address either, and what a line repeats is not dockerd's own."""
     assert parse(message) is None

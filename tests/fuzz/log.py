@@ -36,6 +36,8 @@ def _line(random: Random) -> bytes:
         "__REALTIME_TIMESTAMP": "1795786346487256",
         "MESSAGE": of_text(random, message) if random.random() < 0.5 else message,
         "MESSAGE_ID": random.choice(_IDS),
+        "SYSLOG_IDENTIFIER": "dockerd",
+        "_TRANSPORT": random.choice(("stdout", "journal", "syslog")),
         "N_DROPPED": "525",
     }
     raw = of_json(random, entry)
@@ -43,7 +45,7 @@ def _line(random: Random) -> bytes:
 
 
 def _cross(lines: list[bytes]) -> tuple[Rejected, ...]:
-    log = journal.parse(lines)
+    log = journal.parse(lines, "dockerd")
     return () if log is None else clients.summarize(log)
 
 

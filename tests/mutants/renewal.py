@@ -232,6 +232,7 @@ _TRUST_ONLY: Rows = (
         "due=due._replace(trusted_until=also_trusted.first_end(trusted, roots, also)),",
         "due=due,",
     ),
+    ("a removed CA stays removed", "also_trusted=also_trusted.as_installed(also, now))", ")"),
 )
 _AFTER_ROLLBACK: Rows = (
     (
@@ -295,18 +296,32 @@ _VERDICT: Rows = (
     ),
     (
         "nobody is said only if no line was suppressed",
-        "return Verdict.UNKNOWN if log.suppressed else Verdict.NOBODY",
-        "return Verdict.NOBODY",
+        "Verdict.NOBODY if log.has_start and not log.suppressed else",
+        "Verdict.NOBODY if log.has_start else",
+    ),
+    (
+        "nobody is said only if the log reaches back to the start",
+        "Verdict.NOBODY if log.has_start and not log.suppressed else",
+        "Verdict.NOBODY if not log.suppressed else",
     ),
     ("the daemon is asked where it listens", 'addresses or ["localhost"]', '["localhost"]'),
 )
 _JOURNAL: Rows = (
-    ("suppressed lines are counted", "            suppressed += dropped\n", "            pass\n"),
+    ("suppressed lines are counted", "suppressed += entry.dropped if", "suppressed += 0 if"),
     (
         "the log begins with the start of the service",
-        "if since is None or kind == _STARTED:",
+        "if since is None or entry.kind == _STARTED:",
         "if since is None:",
     ),
+    (
+        "a log that has lost its start is incomplete",
+        "has_start = has_start or entry.kind == _STARTED",
+        "has_start = True",
+    ),
+    ("a container is not the daemon", "if _OF_CONTAINER in kept or ", "if "),
+    ("nor is it with syslog", 'kept.get("_TRANSPORT") == _SYSLOG', "False"),
+    ("another name is not the daemon's", "if entry.writer == program:", "if entry.writer:"),
+    ("no line of the daemon is no log", "if since is None or not messages:", "if since is None:"),
 )
 _RESTORED: Rows = (
     ("a flag in effect is no obstacle", " - _flags(edit, edit.before)", ""),
