@@ -152,8 +152,10 @@ def take_back(state: Path) -> Change:
     if made.now.record is None and drop_in and units.is_ours(drop_in):
         raise ConflictingState(
             f"{host.records.directory} does not say what was set up",
-            hint=f"remove {host.drop_in} and {host.socket}, then run `systemctl daemon-reload` and "
-            f"`systemctl restart {units.SERVICE}`",
+            hint="run `sudo dockertls-vault daemon configure`, which records it, then try again; "
+            f"or run `sudo systemctl stop {units.SOCKET}`, remove {host.drop_in}, {host.socket} "
+            f"and the TLS settings in {host.daemon_json}, then run `sudo systemctl daemon-reload "
+            f"&& sudo systemctl restart {units.SERVICE}`",
         )
     if made.now.service.command:
         restored.refuse_lost(made.edits, _edit(made))
@@ -253,7 +255,8 @@ def _refuse_unusable(listen: Iterable[Listen], made: Plan) -> None:
     """Raise ConflictingState unless this host can listen at each of these."""
     before = made.now
     held = before.is_listening or before.is_held
-    ours = (*(before.record.listen if before.record and held else ()), *made.freed)
+    known = before.record.listen if before.record else before.by_hand
+    ours = (*(known if held else ()), *made.freed)
     if before.record is not None and not before.record.proven:
         # A run that was killed may have edited what dockerd was started with.
         ours = (*ours, *found.listens())

@@ -317,6 +317,30 @@ def test_trial_leaves_nothing(host: Host) -> None:
     assert host.do(seen) == before
 
 
+def test_set_up_by_hand_is_recorded(host: Host) -> None:
+    """That of --print systemd, where it listens; a check that fails leaves it as it was."""
+    before = host.do(FILES)
+    host.do(f"{CONFIGURE} --print systemd --listen 2377 >/run/commands 2>/dev/null")
+    host.do("bash /run/commands")
+    try:
+        by_hand = host.do(FILES)
+        status, printed = refused(host, "--remove")
+        assert (status, f"`sudo systemctl stop {SOCKET}`, remove" in printed) == (78, True), printed
+        host.do("dockertls-vault issue client --dir /opt/late --ttl 1s; sleep 1")
+        assert refused(host, "--certs /opt/late")[0] == 78
+        assert host.do(FILES) == by_hand
+        host.do("dockertls-vault check localhost:2377")
+        assert set_up(host)["listen"] == ["[::]:2377"]
+        host.do("dockertls-vault check localhost:2377")
+        remove(host)
+        assert host.run(f"cat {JSON}")[0] == 1
+        assert host.run(f"systemctl is-active {SOCKET}")[1] == "inactive\n"
+        host.do(f"rmdir {UNITS}/docker.service.d")
+        assert host.do(FILES) == before
+    finally:
+        host.run(TIDY)
+
+
 def test_addresses(host: Host) -> None:
     """Only those named; other ones take their place, and without any the last ones stay."""
     with unchanged(host):

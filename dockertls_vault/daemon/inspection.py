@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dockertls_vault.docker.engine import Engine
 
+    from .desired import Listen
     from .found import Files, Service
     from .record import Record, Records
 
@@ -77,6 +78,14 @@ class Now:
     is_held: bool = False
     is_stale: bool = False
     can_reload: bool = True
+
+    @property
+    def by_hand(self) -> tuple[Listen, ...]:
+        """Where our unit files listen if nothing records them, as after --print systemd."""
+        files = self.files
+        if self.record is not None or files.socket is None or files.drop_in != units.drop_in():
+            return ()
+        return units.listens(files.socket)
 
 
 def look(host: Host, service: Service) -> Now:

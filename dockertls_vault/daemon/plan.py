@@ -100,7 +100,8 @@ def configure(
     merged = document.merged(values)
     if now.record is not None and (unwanted := now.record.added.keys() - values.keys()):
         merged = daemon_json.parse(merged).without(unwanted)
-    listen = wanted.listen or (now.record.listen if now.record else taken.listen) or (DEFAULT,)
+    before = now.record.listen if now.record else now.by_hand or taken.listen
+    listen = wanted.listen or before or (DEFAULT,)
     record = _record(host, now, replace(wanted, listen=listen), values, merged, taken.edits)
     target = Files(merged, units.socket(listen), units.drop_in())
     if target == now.files and not taken.edits and _is_done(now, record):
@@ -156,7 +157,7 @@ def remove(host: Host, now: Now) -> Plan:
 def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
     """Plan the way back from a plan that failed; the last step is for when dockerd answers again.
 
-    It leads to the set-up before, if that was proven, and else to none.
+    It leads to the set-up before, if that was proven or made by hand, and else to none.
     """
     before, record = made.now, made.now.record
     restart = before.service.is_running and (
@@ -166,6 +167,13 @@ def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
         # dockerd does not run: containers that live-restore kept are to survive its start, too.
         now = replace(now, live_restore=_had_live_restore(made, now), can_reload=False)
     original = before.files.daemon_json
+    if before.by_hand:
+        written = now.files.daemon_json
+        back = original if written == made.target.daemon_json else written
+        target = replace(before.files, daemon_json=back)
+        edits = tuple(edit.reversed() for edit in reversed(made.edits))
+        steps = tuple(opening(host, now, target, edits, restart=restart))
+        return steps, Forget(host.records, ())
     if record is not None:
         original = taken_back(original, record)
     kept = _with_edits(original, now, record)
@@ -240,7 +248,7 @@ def _record(
     edits: Sequence[Edit],
 ) -> Record:
     """Return the record of a set-up that writes ``merged``, which has the ``values``."""
-    original = _original(now)
+    original = _without(now.files.daemon_json, values) if now.by_hand else _original(now)
     before = _values(original)
     added = {key: value for key, value in values.items() if before.get(key) != value}
     return Record(
@@ -254,6 +262,13 @@ def _record(
         directories=_directories(host, now.record),
         edited=edited(now.record, edits),
     )
+
+
+def _without(content: bytes | None, values: Mapping[str, Any]) -> bytes | None:
+    """Return daemon.json without these values; None if nothing else is in it."""
+    document = daemon_json.parse(content or b"")
+    ours = {key for key, value in values.items() if document.values.get(key) == value}
+    return None if ours == document.values.keys() else document.without(ours)
 
 
 def _refuse_foreign(host: Host, files: Files) -> None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker.flags import DAEMON_JSON
+from dockertls_vault.errors import InvalidInput
+
+from .desired import Listen, parse_listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from .desired import Listen
 
 SERVICE = "docker.service"
 SOCKET = "docker-tls.socket"
@@ -71,6 +72,17 @@ def socket(listens: Iterable[Listen]) -> bytes:
     """Return the text of docker-tls.socket."""
     streams = "\n".join(f"ListenStream={listen.stream}" for listen in listens)
     return _SOCKET.format(mark=_MARK, streams=streams, service=SERVICE).encode()
+
+
+def listens(text: bytes) -> tuple[Listen, ...]:
+    """Return where this docker-tls.socket listens; empty if the text is not what we write."""
+    lines = text.decode(errors="replace").splitlines()
+    streams = (line.partition("=")[2] for line in lines if line.startswith("ListenStream="))
+    try:
+        found = tuple(map(parse_listen, streams))
+    except InvalidInput:
+        return ()
+    return found if socket(found) == text else ()
 
 
 def drop_in() -> bytes:

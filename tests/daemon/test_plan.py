@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.daemon import plan, served, units
-from dockertls_vault.daemon.desired import DEFAULT, Wanted
+from dockertls_vault.daemon.desired import DEFAULT, Wanted, parse_listens, settings
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.record import Edited, Records
@@ -172,6 +173,29 @@ def test_edit_of_others_stays_in_the_set_up_before(
         assert written == ours.replace(b"false", b"true" if debug else b"false")
         assert last == Keep(HOST.records, record)
         assert SwitchLiveRestore not in kinds(steps)
+
+
+@pytest.mark.parametrize(("config", "original"), [({}, None), ({"debug": True}, {"debug": True})])
+def test_set_up_by_hand_is_recorded(
+    credential: Served, config: dict[str, object], original: dict[str, object] | None
+) -> None:
+    """As our own, so that its removal leaves nothing; but if it fails, it stays."""
+    values = settings(credential.paths, live_restore=True)
+    content = json.dumps({**config, **values}).encode()
+    listen = parse_listens(["2377"])
+    files = Files(content, units.socket(listen), units.drop_in())
+    now = replace(NOW, files=files, record=None)
+    made = plan.configure(HOST, now, credential, Wanted(Path("/tls")), existing().sources)
+    record = made.record
+    assert record is not None
+    assert (record.listen, made.target) == (listen, files)
+    assert (record.original and json.loads(record.original)) == original
+    recorded = replace(now, record=record)
+    steps, last = plan.undo(HOST, made, recorded)
+    assert (contents(steps), last) == ([], Forget(HOST.records, ()))
+    other = replace(files, daemon_json=b'{"debug": true}')
+    steps, _ = plan.undo(HOST, made, replace(recorded, files=other))
+    assert contents(steps) == []
 
 
 def test_containers_survive_a_start_with_a_file_that_others_broke() -> None:

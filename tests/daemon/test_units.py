@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dockertls_vault.daemon import units
-from dockertls_vault.daemon.desired import DEFAULT
+from dockertls_vault.daemon.desired import DEFAULT, parse_listens
 
 AUTHOR = b"# Written by `dockertls-vault daemon configure`"
 
@@ -25,6 +25,22 @@ AUTHOR = b"# Written by `dockertls-vault daemon configure`"
 def test_our_files_begin_with_our_name(text: bytes, ours: bool) -> None:
     """The rest of the line is for people, and another version may word it otherwise."""
     assert units.is_ours(text) == ours
+
+
+@pytest.mark.parametrize(
+    ("texts", "extra", "is_known"),
+    [
+        (["2376"], b"", True),
+        (["10.0.0.7:2376", "[::1]:2377"], b"", True),
+        (["2376"], b"ListenStream=/run/x.sock\n", False),
+        (["2376"], b"SocketMode=0600\n", False),
+        ([], b"\xff", False),
+    ],
+)
+def test_socket_says_where_it_listens(texts: list[str], extra: bytes, is_known: bool) -> None:
+    """Only as we write it: what else is in it would be lost."""
+    listens = parse_listens(texts)
+    assert units.listens(units.socket(listens) + extra) == (listens if is_known else ())
 
 
 def test_lines_are_short_enough_for_a_terminal() -> None:

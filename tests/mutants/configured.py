@@ -175,6 +175,13 @@ _PLAN: Rows = (
     ),
     ("a dockerd that does not run is not reloaded", ", can_reload=False)", ")"),
     (
+        "what was set up by hand is taken back",
+        " if now.by_hand else _original(now)",
+        " if False else _original(now)",
+    ),
+    ("what was set up by hand stays if its check fails", "    if before.by_hand:", "    if False:"),
+    ("an edit of others stays in what was set up by hand", "else written\n", "else original\n"),
+    (
         "what a killed run had edited is put back",
         "put_back(now.record, now.edited) if now.record else ()",
         "()",
@@ -203,6 +210,7 @@ _FLAG: Rows = (
 )
 _UNITS: Rows = (
     ("a copy of our file is not ours", "text.startswith(_AUTHOR", "text.count(_AUTHOR"),
+    ("a socket with other lines is not taken for ours", "if socket(found) == text else ()", ""),
     ("a reworded first line is ours", "(_AUTHOR.encode())", "(_MARK.encode())"),
 )
 _STEPS: Rows = (
