@@ -13,6 +13,7 @@ import socket
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import stop
@@ -34,7 +35,6 @@ from .proof import prove
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from .credential.reader import CredentialFiles
     from .daemon.desired import Listen, Wanted
@@ -86,15 +86,18 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
 
     ``can_reload`` is whether dockerd is to be reloaded, so that its restart stops no container.
 
-    Raises before anything is touched: ConflictingState without a usable credential, for settings
-    that clash, unless they are to be taken over, or for a port that is in use; MissingDependency
+    Raises before anything is touched: ConflictingState without a usable credential, for files that
+    others can change, for settings that clash, unless they are to be taken over, or for a port that
+    is in use; MissingDependency
     without docker.service; ConfigurationError if a file cannot be read, or dockerd rejects the
     configuration; and DockerUnavailable if dockerd runs and does not answer at its Unix socket, or
     ConflictingState if it has none.
     """
     credential = served.load(wanted.certificates, now)
     served.refuse_others(credential)
-    host = _host(state, found.service())
+    service = found.service()
+    host = _host(state, service)
+    served.refuse_writers((*host.paths, *sources.paths(), Path(service.program)))
 
     def make() -> Plan:
         before = look(host, found.service())

@@ -45,6 +45,7 @@ def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
     served.refuse_others(credential)
     service = _service()
     host = _host(state, service)
+    served.refuse_writers([host.daemon_json])
 
     def make() -> Plan:
         before = _look(host, service)

@@ -293,15 +293,19 @@ def _judge_certificates(
 
 
 def _judge_keys(subject: _Subject) -> CheckResult:
-    """Judge who can access the keys beside the TLS files and daemon.json."""
+    """Judge who can access the keys beside the TLS files, and the settings of dockerd."""
     in_force = subject.started.settings
     key = None if in_force.tlskey is None else Path(in_force.tlskey)
     named = [Path(path) for path in (key, in_force.tlscert, in_force.tlscacert) if path]
     group = tls_files.group_of_key(key) if key else None
     trust = Trust(frozenset({0, subject.process.owner}), group)
-    found = exposure.examine(key, [*named, subject.started.file], trust)
+    file = subject.started.file
+    written = [file, *(subject.supervision.files if subject.supervision else ())]
+    found = exposure.examine(key, [*named, file], written, trust)
     unknown = [subject.started.unknown] if subject.started.unknown else []
-    return keys.judge_keys(found.keys, found.directories, [*found.unknown, *unknown])
+    return keys.judge_keys(
+        found.keys, found.directories, found.settings, [*found.unknown, *unknown]
+    )
 
 
 def _judge_responses(subject: _Subject, target: Target) -> list[CheckResult]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.files import acl, walk
 from dockertls_vault.files.descriptors import opened
-from dockertls_vault.files.writers import untrusted_readers, untrusted_writers
+from dockertls_vault.files.writers import Writer, untrusted_readers, untrusted_writers, user_name
 
 from .examination.keys import Access, is_key
 
@@ -31,18 +31,22 @@ _BESIDE = ("ca", "client")
 class Exposure:
     """The ``keys`` and the directories on their paths, with the others who can access them.
 
-    ``unknown`` are the paths that could not be examined, each with the reason.
+    ``settings`` are the files with settings of dockerd that others can write to; ``unknown`` are
+    the paths that could not be examined, each with the reason.
     """
 
     keys: tuple[Access, ...]
     directories: tuple[Access, ...]
+    settings: tuple[Access, ...]
     unknown: tuple[str, ...]
 
 
-def examine(key: Path | None, files: Sequence[Path], trust: Trust) -> Exposure:
-    """Examine ``key`` and what is named like a key in the directories of ``files``.
+def examine(
+    key: Path | None, files: Sequence[Path], settings: Sequence[Path], trust: Trust
+) -> Exposure:
+    """Examine ``key`` and what is named like a key in the directories of ``files``, and settings.
 
-    Those in ``trust`` may access them.
+    ``settings`` are the files with settings of dockerd. Those in ``trust`` may access them.
     """
     folders = dict.fromkeys(_folders(path.parent for path in files))
     unknown: list[str] = []
@@ -59,8 +63,22 @@ def examine(key: Path | None, files: Sequence[Path], trust: Trust) -> Exposure:
                 found.setdefault((status.st_dev, status.st_ino), Access(path, readers))
     # Where a link leads to counts as well as where it is.
     beyond = (Path(os.path.realpath(access.path)).parent for access in found.values())
-    directories = _directories([*folders, *beyond], trust)
-    return Exposure(tuple(found.values()), tuple(directories), tuple(unknown))
+    written = dict.fromkeys(path.parent for each in settings for path in (each, each.resolve()))
+    directories = _directories([*folders, *beyond, *written], trust)
+    writable = tuple(_writable(settings, trust, unknown))
+    return Exposure(tuple(found.values()), tuple(directories), writable, tuple(unknown))
+
+
+def _writable(files: Iterable[Path], trust: Trust, unknown: list[str]) -> Iterator[Access]:
+    """Yield each file that others can write to; its owner always can (chmod)."""
+    for path in files:
+        with _noting(path, unknown), opened(path, walk.PATH_ONLY) as descriptor:
+            status = os.fstat(descriptor)
+            others = list(untrusted_writers(status, acl.entries(descriptor), trust))
+            if status.st_uid not in trust.users:
+                others.insert(0, Writer(user_name(status.st_uid), "chown root"))
+            if others:
+                yield Access(path, tuple(others))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -107,6 +108,21 @@ def refuse_others(served: Served) -> None:
         )
 
 
+def refuse_writers(files: Iterable[Path]) -> None:
+    """Raise ConflictingState if other users than root could change what configures dockerd.
+
+    They could have it serve its API to anybody at its next start. A missing file is one that they
+    could create.
+    """
+    if found := exposures(files, frozenset({0, os.geteuid()})):
+        raise ConflictingState(
+            "others can change the configuration of dockerd, and so become root on this host",
+            problems=found,
+            hint="give each to root alone, then try again: `sudo chown root:root PATH && sudo "
+            "chmod go-w PATH`",
+        )
+
+
 def exposures(files: Iterable[Path], users: frozenset[int]) -> tuple[str, ...]:
     """Return each path at which other users than these could replace the files, and who."""
     trust = Trust(users)
@@ -126,7 +142,7 @@ def exposures(files: Iterable[Path], users: frozenset[int]) -> tuple[str, ...]:
         for directory in (path.parent, real.parent):
             with walk.open_directory(directory, check):
                 pass
-        with walk.open_path(str(real)) as descriptor:
+        with suppress(FileNotFoundError), walk.open_path(str(real)) as descriptor:
             look(real, descriptor)
     return tuple(found.values())
 

@@ -119,6 +119,17 @@ def read(ours: Mapping[Path, Collection[bytes]]) -> tuple[Source, ...]:
         ) from None
 
 
+def paths() -> tuple[Path, ...]:
+    """Return the files that docker.service and its sockets are made of."""
+    (sockets,) = systemd.properties(units.SERVICE, "Unit", "TriggeredBy")
+    found = []
+    for unit in (units.SERVICE, *sockets):
+        fragment, drop_ins = systemd.properties(unit, "Unit", "FragmentPath", "DropInPaths")
+        found += [fragment, *drop_ins]
+    (files,) = systemd.properties(units.SERVICE, "Service", "EnvironmentFiles")
+    return tuple(map(Path, filter(None, [*found, *(path for path, _ in files)])))
+
+
 def _unread(
     unit_files: Mapping[Path, bytes], ours: Mapping[Path, Collection[bytes]]
 ) -> list[str] | None:

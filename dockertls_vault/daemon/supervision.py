@@ -9,7 +9,7 @@ from pathlib import Path
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.host import systemd
 
-from . import found, units
+from . import found, sources, units
 from .running import NAME
 
 
@@ -20,6 +20,7 @@ class Supervision:
     ``command`` is None if it cannot be determined. ``streams`` are what its sockets listen on:
     paths, and addresses with ports (``[::]:2376``). ``is_stale`` is whether systemd has yet to read
     its unit files, or ours, and ``is_open`` whether it listens at our socket, None if it has none.
+    ``files`` are its unit files and environment files.
     """
 
     pid: int | None
@@ -27,6 +28,7 @@ class Supervision:
     streams: tuple[str, ...]
     is_stale: bool
     is_open: bool | None = None
+    files: tuple[Path, ...] = ()
 
 
 def read() -> Supervision | None:
@@ -41,9 +43,10 @@ def read() -> Supervision | None:
         is_stale = found.is_stale()
         is_open = found.is_listening() if found.has_our_socket() else None
         pid = found.main_pid()
+        files = sources.paths()
     except DockerTLSError:
         return None
-    return Supervision(pid or None, _command(), streams, is_stale, is_open)
+    return Supervision(pid or None, _command(), streams, is_stale, is_open, files)
 
 
 def invocation() -> str | None:

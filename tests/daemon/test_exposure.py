@@ -33,7 +33,7 @@ def server(tmp_path: Path) -> Path:
 def examine(server: Path, group: int | None = None) -> Exposure:
     """Examine the key of a server, and what is around it."""
     trust = Trust(frozenset({0, os.geteuid()}), group)
-    return exposure.examine(server / "key.pem", [server / "cert.pem"], trust)
+    return exposure.examine(server / "key.pem", [server / "cert.pem"], [], trust)
 
 
 def accessible(found: Exposure) -> dict[str, list[str]]:
@@ -106,7 +106,34 @@ def test_what_cannot_be_read_is_named(server: Path, tmp_path: Path) -> None:
     found = examine(server)
     assert found.unknown == (f"{tmp_path / 'client'}: Too many levels of symbolic links",)
     assert [key.path.parent.name for key in found.keys] == ["server", "ca"]
-    assert exposure.examine(None, [tmp_path / "none" / "x"], ROOTS).unknown == ()
+    assert exposure.examine(None, [tmp_path / "none" / "x"], [], ROOTS).unknown == ()
+
+
+def test_settings_that_others_can_write_are_found(tmp_path: Path) -> None:
+    """Themselves, or in a directory in which they could be replaced; a missing file is none."""
+    place = tmp_path / "docker.service.d"
+    place.mkdir()
+    safe, unsafe = place / "safe.conf", tmp_path / "daemon.json"
+    safe.touch(mode=0o644)
+    unsafe.touch()
+    unsafe.chmod(0o646)
+    place.chmod(0o757)
+    trust = Trust(frozenset({0, os.geteuid()}))
+    found = exposure.examine(None, [], [safe, unsafe, place / "missing"], trust)
+    assert [each.path for each in found.settings] == [unsafe]
+    assert [each.path for each in found.directories] == [place]
+    assert [each.name for each in found.settings[0].others] == ["every user"]
+    assert found.unknown == ()
+
+
+@as_root
+def test_settings_that_others_own_are_found(tmp_path: Path) -> None:
+    """Their owner can change them whatever their mode is."""
+    file = tmp_path / "daemon.json"
+    file.touch(mode=0o600)
+    os.chown(file, 12345, 0)
+    (found,) = exposure.examine(None, [], [file], ROOTS).settings
+    assert [(each.name, each.remedy) for each in found.others] == [("12345", "chown root")]
 
 
 @as_root
@@ -128,7 +155,7 @@ def _as_nobody(closed: Path, opened: Path) -> int:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-    found = exposure.examine(closed / "key.pem", [closed / "x", opened / "x"], ROOTS)
+    found = exposure.examine(closed / "key.pem", [closed / "x", opened / "x"], [], ROOTS)
     names = [key.path for key in found.keys]
     wanted = (f"needs root: {closed}", f"needs root: {closed / 'key.pem'}")
     return int(found.unknown != wanted or names != [opened / "key.pem"])

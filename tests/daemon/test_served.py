@@ -116,3 +116,21 @@ def test_others_must_not_own_it(tmp_path: Path) -> None:
         f"{tmp_path}/a/ca.pem belongs to 12345",
         f"{tmp_path}/a/server-cert.pem can be written by every user",
     )
+
+
+@pytest.mark.parametrize("name", ["daemon.json", "etc", "etc/missing", "link"])
+def test_others_must_not_change_the_configuration(tmp_path: Path, name: str) -> None:
+    """Neither the files, nor a directory in which one is, or could be created."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder / "target")
+    files = [tmp_path / "daemon.json", folder / "target"]
+    for each in files:
+        each.touch(mode=0o644)
+    asked = tmp_path / name
+    served.refuse_writers([*files, asked])
+    exposed = {"daemon.json": files[0], "link": files[1]}.get(name, folder)
+    exposed.chmod(0o757)
+    with pytest.raises(ConflictingState, match="others can change the configuration") as refused:
+        served.refuse_writers([folder / "target" if name == "etc" else asked])
+    assert refused.value.problems == (f"{exposed} can be written by every user",)

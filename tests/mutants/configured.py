@@ -258,6 +258,11 @@ _FOUND: Rows = (
     ("systemd names the socket of fd://", "handed = streams() if", "handed = () if"),
 )
 _SERVED: Rows = (
+    (
+        "a file that is not there yet may be created",
+        "with suppress(FileNotFoundError), walk",
+        "with walk",
+    ),
     ("an owner counts as a writer", "if status.st_uid not in trust.users:", "if False:"),
     ("where a link leads to counts, too", "(path.parent, real.parent)", "(path.parent,)"),
     ("an expired certificate is refused", "if leaf.not_valid_after_utc <= now:", "if False:"),

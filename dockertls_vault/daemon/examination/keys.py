@@ -25,9 +25,9 @@ _CA = re.compile(r"(.*[^a-z])?ca([^a-z].*)?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Access:
-    """A key or a directory, and the users and groups who can access it but should not.
+    """A key, a directory or settings, and the users and groups who can access it but should not.
 
-    They can read a key; they can write to a directory, and so replace what is in it.
+    They can read a key, write to settings, and write to a directory, and so replace what is in it.
     """
 
     path: Path
@@ -45,13 +45,16 @@ def is_ca_key(path: Path) -> bool:
 
 
 def judge_keys(
-    keys: Sequence[Access], directories: Sequence[Access], unknown: Sequence[str]
+    keys: Sequence[Access],
+    directories: Sequence[Access],
+    settings: Sequence[Access],
+    unknown: Sequence[str],
 ) -> CheckResult:
-    """Judge who can read ``keys`` and write to ``directories``.
+    """Judge who can read ``keys``, and write to ``directories`` and to files with ``settings``.
 
     ``unknown`` are the paths that could not be examined, each with the reason.
     """
-    problems = [*map(_of_key, keys), *map(_of_directory, directories)]
+    problems = [*map(_of_key, keys), *map(_of_directory, directories), *map(_of_settings, settings)]
     if found := [each for each in problems if each is not None]:
         return Check.KEYS.found_all(found)
     if unknown:
@@ -92,6 +95,17 @@ def _of_directory(directory: Access) -> Problem | None:
         f"{_names(directory.others)} can write to {directory.path}",
         "whoever can write to the directory can replace the files in it",
         _remove(directory.others, shlex.quote(str(directory.path))),
+    )
+
+
+def _of_settings(file: Access) -> Problem | None:
+    if not file.others:
+        return None
+    return Problem(
+        Result.ERROR,
+        f"{_names(file.others)} can write to {file.path}",
+        "whoever can write to it decides how dockerd starts, and so is root on this host",
+        _remove(file.others, shlex.quote(str(file.path))),
     )
 
 

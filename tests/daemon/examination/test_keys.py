@@ -44,10 +44,13 @@ def test_keys_are_recognized_by_their_names(path: str, is_key: bool, is_ca_key: 
 
 
 def judged(
-    *found: Access, directories: tuple[Access, ...] = (), unknown: tuple[str, ...] = ()
+    *found: Access,
+    directories: tuple[Access, ...] = (),
+    settings: tuple[Access, ...] = (),
+    unknown: tuple[str, ...] = (),
 ) -> CheckResult:
     """Judge these keys."""
-    return keys.judge_keys(found, directories, unknown)
+    return keys.judge_keys(found, directories, settings, unknown)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,11 @@ def judged(
             "the group a can write to /tls",
         ),
         (judged(KEY, directories=(Access(Path("/tls"), ()),)), "ok", "no other user"),
+        (
+            judged(KEY, settings=(Access(Path("/etc/docker/daemon.json"), (WRITE,)),)),
+            "error",
+            "the group a can write to /etc/docker/daemon.json",
+        ),
     ],
 )
 def test_key_that_others_can_access_is_an_error(
