@@ -24,6 +24,12 @@ JSON = "/etc/docker/daemon.json"
 UNITS = "/etc/systemd/system"
 SOCKET = "docker-tls.socket"
 STATE = "/var/lib/dockertls-vault/daemon"
+OTHER = f"{UNITS}/docker.service.d/other.conf"
+EXEC_START = "ExecStart=\nExecStart=dockerd -H fd://"
+RESTART = (
+    "systemctl daemon-reload; systemctl reset-failed docker.service; "
+    "systemctl restart docker.service"
+)
 # A CA, credentials, and a container of what the host has: it has no network.
 PREPARE = """\
 set -e
@@ -83,6 +89,25 @@ sh -c 'LISTEN_PID=$$ exec dockerd "$@"' sh "$@" &
 trap 'kill $!; wait $!; exit' TERM
 wait $!
 """
+
+
+# Edits of the daemon.json that is set up, after which dockerd would not verify its clients, or only
+# by the CAs of the host: it takes the last of two values.
+WITHOUT_TLS = (
+    "/tlsverify/d",
+    "/tlscacert/d",
+    '/tlscacert/s|"/.*"|""|',
+    '$s|}|,"tlsverify": false}|',
+    '$s|}|,"tlsverify": null}|',
+    r'$s|}|,"tlsverify"\n:\nfalse}|',
+    r'$s|}|,"tls\\u0076erify": false}|',
+    '$s|}|,"tlscacert": ""}|',
+)
+# Drop-ins with which dockerd still reads the daemon.json that is set up.
+WITHOUT_EFFECT = (
+    "Environment=PATH=/usr/sbin:/sbin",
+    "Environment=OLD_OPTS=--config-file=/opt/other.json",
+)
 
 
 @contextmanager
@@ -475,9 +500,9 @@ def test_plaintext_is_never_served(host: Host) -> None:
     with unchanged(host):
         set_up(host)
         host.do(f"cp -p {JSON} /opt/ours.json; systemctl reset-failed docker.service")
-        for edit in ("/tlsverify/d", "/tlscacert/d", '/tlscacert/s|"/.*"|""|'):
+        for edit in WITHOUT_TLS:
             host.do(f"sed '{edit}' /opt/ours.json >{JSON}; systemctl restart docker.service")
-            assert host.do(PLAINTEXT) == "refused\n"
+            assert host.do(PLAINTEXT) == "refused\n", edit
             host.do("docker version; systemctl reset-failed docker.service")
         host.do(f"cp /opt/ours.json {JSON}; systemctl reset-failed docker.service")
         host.do("systemctl restart docker.service")
@@ -486,31 +511,55 @@ def test_plaintext_is_never_served(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "content"),
+    "content",
     [
-        (
-            f"{UNITS}/docker.service.d/other.conf",
-            "[Service]\nExecStart=\nExecStart=dockerd -H fd:// --config-file /opt/other.json",
-        ),
-        (
-            f"{UNITS}/docker.service.d/other.conf",
-            "[Service]\nEnvironment=DOCKER_OPTS=--config-file=/opt/other.json",
-        ),
+        f"{EXEC_START} --config-file /opt/other.json",
+        f"{EXEC_START} --config-file={JSON} --config-file /opt/other.json",
+        "Environment='DOCKER_OPTS=--config-file  /opt/other.json'",
+        f"Environment=FILE=/opt/other.json\n{EXEC_START} --config-file ${{FILE}}",
     ],
-    ids=["flag", "variable"],
+    ids=["flag", "last", "variable", "value"],
 )
-def test_plaintext_is_not_served_with_another_file(host: Host, path: str, content: str) -> None:
+def test_plaintext_is_not_served_with_another_file(host: Host, content: str) -> None:
     """Whoever has dockerd read one without TLS gets no port, until it configures TLS, too."""
-    restart = "systemctl daemon-reload; systemctl reset-failed docker.service; "
-    restart += "systemctl restart docker.service"
     with unchanged(host):
         set_up(host)
         host.do("echo '{\"live-restore\": true}' >/opt/other.json")
-        with written(host, path, content, restart):
+        with written(host, OTHER, f"[Service]\n{content}", RESTART):
             assert host.do(PLAINTEXT) == "refused\n"
-            host.do(f"docker version; cp {JSON} /opt/other.json; {restart}")
+            host.do(f"docker version; cp {JSON} /opt/other.json; {RESTART}")
             assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
         assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
+        remove(host)
+
+
+def test_plaintext_is_not_served_whatever_else_a_unit_sets(host: Host) -> None:
+    """Neither PATH nor a variable that dockerd does not use has the socket opened, or closed."""
+    with unchanged(host):
+        set_up(host)
+        host.do(f"cp -p {JSON} /opt/other.json")
+        for content in WITHOUT_EFFECT:
+            with written(host, OTHER, f"[Service]\n{content}", RESTART):
+                assert host.do(PLAINTEXT).startswith("HTTP/1.0 400"), content
+                host.do(f"sed -i /tlsverify/d {JSON}; {RESTART}")
+                assert host.do(PLAINTEXT) == "refused\n", content
+                host.do(f"cp -p /opt/other.json {JSON}")
+        remove(host)
+
+
+def test_docker_does_not_start_if_its_socket_cannot_be_closed(host: Host) -> None:
+    """It would serve plaintext; it starts once the socket is closed."""
+    with unchanged(host):
+        set_up(host)
+        host.do(f"cp -p {JSON} /opt/ours.json")
+        kept = f"{UNITS}/{SOCKET}.d/kept.conf"
+        with written(host, kept, "[Unit]\nRefuseManualStop=yes", "systemctl daemon-reload"):
+            host.do(f"sed -i /tlsverify/d {JSON}; systemctl reset-failed docker.service")
+            assert host.run("systemctl restart docker.service")[0] == 1
+            host.do("systemctl stop docker.service docker.socket")
+        host.do(f"{RESTART}; docker version")
+        assert host.do(PLAINTEXT) == "refused\n"
+        host.do(f"cp -p /opt/ours.json {JSON}; {RESTART}")
         remove(host)
 
 

@@ -49,21 +49,37 @@ Sockets={socket}
 # On a socket from systemd, a dockerd without TLS settings serves its API in plaintext, without a
 # warning, and one without tlscacert serves it to clients of every public CA. So this closes the
 # socket before such a dockerd starts, which then runs without it. The next start with a complete
-# configuration opens it again.
-ExecStartPre=-/bin/sh -c "\\
-# The files that --config-file names, in ExecStart= or in a variable, or else the default:
-    files=$$( \\
-        {{ systemctl show --property=ExecStart --value {service}; env; }} \\
-        | grep -o -e '--config-file[ =][^ ;]*' \\
-        | cut -c 15- \\
-    ); \\
-    for file in $${{files:-{daemon_json}}}; do \\
-# Each must set both; JSON may have blanks around the colon.
-        grep -q 'tlsverify.[[:space:]]*:[[:space:]]*true' $$file \\
-        && grep -q 'tlscacert.[[:space:]]*:[[:space:]]*\\"[^\\"]' $$file \\
-        && continue; \\
+# configuration opens it again. In doubt, it is closed; if it stays open, Docker does not start.
+ExecStartPre=/bin/sh -c "\\
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin; set -f; \\
+# The arguments of dockerd, and the variables that stand for more of them:
+    command=$$(systemctl show --property=ExecStart --value {service}) || exit; \\
+    command=$$(printf %%s \\"$$command\\" | tr -d '\\"\\\\\\\\'); \\
+    names=$$(printf %%s \\"$$command\\" \\
+        | grep -o ' [$$][{{]*[A-Za-z_][A-Za-z0-9_]*' | tr -d '$${{'); \\
+    for name in $$names; do \\
+        command=\\"$$command $$(printenv $$name)\\"; \\
+    done; \\
+# The files that --config-file names there, or else the default:
+    files=$$(printf %%s \\"$$command\\" | tr -s '[:space:]' ' ' \\
+        | grep -o -e '--config-file[= ]*[^ ;]*' | sed 's/--config-file[= ]*/=/'); \\
+    for file in $${{files:-={daemon_json}}}; do \\
+        file=$${{file#=}}; \\
+        case $$file in '$$'*) file=$$(printenv $$(echo $$file | tr -d '$${{}}'));; esac; \\
+# Each must set both at the top, once, and with no letter of their names written as an escape.
+        text=$$(tr -d '[:space:]' <$$file | sed -E ':a;s/(.)[{{][^{{}}]*[}}]/\\\\1/;ta'); \\
+        case $$text in \\
+            ?*'{{'* | *'}}'?* | *'\\\\u00'[67]*) ;; \\
+            *tlsverify*tlsverify* | *tlscacert*tlscacert*) ;; \\
+            '{{'*'\\"tlsverify\\":true'[,}}]*) case $$text in \\
+                '{{'*'\\"tlscacert\\":\\"/'*) continue;; esac;; \\
+        esac; \\
         echo $$file does not configure TLS: closing {socket}; \\
         systemctl stop {socket}; \\
+        case $$(systemctl show --property=ActiveState --value {socket}) in \\
+            inactive | failed) ;; \\
+            *) exit 1;; \\
+        esac; \\
     done"
 """
 
