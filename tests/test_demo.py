@@ -31,6 +31,7 @@ def demo(*, path: str) -> subprocess.CompletedProcess[str]:
         )
         assert run.returncode == 0, run.stdout + run.stderr
         assert list(Path(scratch).iterdir()) == []
+    assert "daemon configure" not in run.stderr  # these files are gone by then
     return run
 
 

@@ -30,7 +30,7 @@ def test_rollback_says_what_is_in_use_and_what_to_restart(
     fields = dict(line.split("\t") for line in said.out.splitlines())
     assert (fields["in use"], fields["previous"]) == (first, second)
     assert fields["serial"] == serials[0]
-    assert ("systemctl restart docker" in said.err) is restarts
+    assert ("restart it to use the new certificate" in said.err) is restarts
 
 
 def test_list_has_a_row_per_generation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
