@@ -288,7 +288,7 @@ def _judge_certificates(
     return [
         combined(Check.STALE, stale),
         combined(Check.USAGE, usage),
-        certificates.judge_cas(files.cas, files.intermediates, now),
+        certificates.judge_cas(files.cas, files.intermediates, files.also_trusted, now),
     ]
 
 

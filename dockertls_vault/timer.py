@@ -107,6 +107,11 @@ def apply(plan: Plan, *, dry_run: bool) -> Installed:
     return Installed(summaries, bool(plan.steps) and not dry_run, plan.directories)
 
 
+def runs() -> bool:
+    """Tell whether systemd runs the timer."""
+    return systemd.is_running() and systemd.state(units.TIMER).active
+
+
 def uncovered(directories: Iterable[Path], *, place: Path = systemd.UNITS) -> tuple[Path, ...]:
     """Return the ``directories`` in which the installed service may not write; none without one."""
     text = _read(place / units.SERVICE)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault import timer
 from dockertls_vault.certificate.also_trusted import as_installed, parse
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.cli import main
@@ -24,6 +25,7 @@ from dockertls_vault.watch import due_at
 
 from .certificates import Authority
 from .harness.dialect.servers import on_openbao
+from .harness.missing import as_root
 from .hosts import SERVER, Host
 from .mounts import intermediate, lead_to
 from .trees import tree
@@ -262,3 +264,22 @@ def test_root_renews_only_the_cas_that_root_requested(host: Host) -> None:
     host.issue()
     host.registry.vouch(host.out, host.record())
     assert not host.registry.vouches_for(host.out, host.record(trusting_old(host)))
+
+
+@as_root
+@pytest.mark.parametrize("has_timer", [False, True])
+def test_end_date_that_no_timer_enforces_is_a_warning(
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    has_timer: bool,
+) -> None:
+    """Root's timer is meant: without it, a daemon trusts the CA for as long as it runs."""
+    lead_to(prepared, monkeypatch)
+    monkeypatch.setattr(timer, "runs", lambda: has_timer)
+    file = tmp_path / "old.pem"
+    file.write_bytes(OLD.pem)
+    options = ["--host", "localhost", "--also-trust", str(file), "--also-trust-until", "2d"]
+    assert main.run(["issue", "server", "--dir", str(tmp_path / "s"), *options]) == 0
+    assert ("no timer removes CN=old from ca.pem after" in capsys.readouterr().err) is not has_timer

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.cli import main
+from dockertls_vault.cli.daemon_clients import ca
 from dockertls_vault.clients import (
     AcceptedCA,
     Origin,
@@ -110,8 +111,8 @@ def test_daemon_is_asked_where_it_listens(
     address: str, host_dockerd: StartDockerd, tmp_path: Path
 ) -> None:
     """Also if that is not the usual loopback address (``daemon configure --listen``)."""
-    ca = Authority.create("its clients")
-    write_credential(tmp_path, ca.pem, ca.server())
+    authority = Authority.create("its clients")
+    write_credential(tmp_path, authority.pem, authority.server())
     port = host_dockerd(credential=tmp_path, hosts=[address])
     found = find(port, [], timedelta(seconds=30))
     assert found.accepts == (AcceptedCA("CN=its clients", Origin.OTHER, until=None),)
@@ -217,3 +218,10 @@ def test_port_without_a_daemon_leaves_everything_unknown() -> None:
     found = find(1, [], timedelta(seconds=30))
     assert (found.verdict, found.accepts, found.connected) == (Verdict.UNKNOWN, None, None)
     assert found.unknown[0].startswith("whose clients the daemon accepts")
+
+
+def test_end_date_that_has_passed_is_no_promise() -> None:
+    """Nothing has removed the CA then: `renew` does."""
+    old = replace(OLD, until=START)
+    assert ca(old, START - timedelta(seconds=1)).startswith("CN=old (to be removed at ")
+    assert "(should have been removed at 2026-11-27 00:00:00 UTC: run" in ca(old, START)

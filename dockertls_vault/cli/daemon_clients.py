@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -82,8 +83,8 @@ def clients(
     set_up = address.find(state)
     directories = dict.fromkeys((SERVER_DIRECTORY, *known, SERVER_DIRECTORY.parent))
     found = find(port or (set_up.port if set_up else DEFAULT_PORT), tuple(directories), limit)
-    is_proven = found.verdict is Verdict.NOBODY
-    render.show("daemon-clients", found, preferences, parts=_parts(found), ok=is_proven)
+    is_proven, now = found.verdict is Verdict.NOBODY, datetime.now(UTC)
+    render.show("daemon-clients", found, preferences, parts=_parts(found, now), ok=is_proven)
     if found.verdict is Verdict.ACCEPTED:
         logger.info(_trial(state, known))
     elif found.logged_since is not None:
@@ -120,10 +121,10 @@ def _is_server(directory: Path) -> bool:
     return found.record.request.purpose is Purpose.SERVER
 
 
-def _parts(found: Clients) -> list[render.Part]:
+def _parts(found: Clients, now: datetime) -> list[render.Part]:
     pairs: list[tuple[str, Lines]] = []
     if found.accepts is not None:
-        pairs.append(("accepts", [_ca(each) for each in found.accepts] or ["(no CA named)"]))
+        pairs.append(("accepts", [ca(each, now) for each in found.accepts] or ["(no CA named)"]))
     if found.connected is not None:
         lines = [f"{each.address} ({each.connections})" for each in found.connected]
         pairs.append(("connected now", lines or ["(nobody)"]))
@@ -146,9 +147,13 @@ def _rejected(found: Rejected) -> str:
     return f"{who}: {found.reason.meaning}; {often} {format_time(found.last)}"
 
 
-def _ca(accepted: AcceptedCA) -> str:
+def ca(accepted: AcceptedCA, now: datetime) -> str:
+    """Return a CA whose clients the daemon accepts, and whose it is, in words."""
     if accepted.until is not None:
-        return f"{accepted.subject} (to be removed at {format_time(accepted.until)})"
+        when = f"removed at {format_time(accepted.until)}"
+        if now < accepted.until:
+            return f"{accepted.subject} (to be {when})"
+        return f"{accepted.subject} (should have been {when}: run `sudo dockertls-vault renew`)"
     return f"{accepted.subject} ({_ORIGINS[accepted.origin.value]})"
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from dockertls_vault.certificate.names import Names
     from dockertls_vault.credential.hooks import Command as Hook
+    from dockertls_vault.issue import Issued
     from dockertls_vault.window import Window
 
 logger = logging.getLogger(__name__)
@@ -384,10 +385,16 @@ def _issue(
         result,
         preferences,
         parts=[issued.fields(result)],
-        warnings=(*result.warnings, *unlisted),
+        warnings=(*result.warnings, *unlisted, *_end_date_warnings(result)),
         ok=result.hooks.failure is None,
     )
     settled.report(result.hooks, settled.restart_note(place, hooks))
+
+
+def _end_date_warnings(result: Issued) -> tuple[str, ...]:
+    """Return warnings of CAs that may stay; a client's credential is of no use by then."""
+    is_server = result.purpose is Purpose.SERVER
+    return timer.end_date_warnings(result.also_trusted) if is_server else ()
 
 
 def _list_for_renewal(directory: Path, record: Record, settings: Settings) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockertls_vault.duration import format_time
 from dockertls_vault.errors import CannotWrite, InvalidInput
 
 from . import program, render
@@ -14,6 +15,7 @@ from .directories import SERVER_DIRECTORY, state_directory
 from .preferences import Preferences
 
 if TYPE_CHECKING:
+    from dockertls_vault.certificate.also_trusted import TrustedUntil
     from dockertls_vault.settings.schema import Settings
     from dockertls_vault.timer import Installed
 
@@ -78,6 +80,20 @@ def warnings(uncovered: Iterable[Path]) -> tuple[str, ...]:
     return tuple(
         f"the timer cannot renew {directory} yet: run `dockertls-vault renew --install-timer` again"
         for directory in uncovered
+    )
+
+
+def end_date_warnings(cas: Iterable[TrustedUntil]) -> tuple[str, ...]:
+    """Return a warning for each CA with an end date at which no timer of root's removes it."""
+    from dockertls_vault import timer
+
+    if not cas or (os.geteuid() == 0 and timer.runs()):
+        return ()
+    how = "run `sudo dockertls-vault renew --install-timer`, or run `renew` from cron"
+    return tuple(
+        f"no timer removes {ca.certificate.subject or '(empty)'} from ca.pem after "
+        f"{format_time(ca.until)}: {how}"
+        for ca in cas
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.x509 import Certificate
@@ -15,9 +16,12 @@ from dockertls_vault.errors import DockerTLSError, VerificationError
 from dockertls_vault.files import reading
 
 if TYPE_CHECKING:
-    from pathlib import Path, PurePosixPath
+    from pathlib import PurePosixPath
 
     from cryptography.x509 import Name
+
+    from dockertls_vault.certificate.also_trusted import AlsoTrusted
+    from dockertls_vault.credential.record import Record
 
     from .examination.settings import Settings
 
@@ -27,10 +31,14 @@ Read = tuple["Certificate", ...] | str
 
 @dataclass(frozen=True)
 class TLSFiles:
-    """The certificates in tlscert and in tlscacert, or the reason why they are not known."""
+    """The certificates in tlscert and in tlscacert, or the reason why they are not known.
+
+    ``also_trusted`` are the CAs of the request for tlscacert, if this tool installed it.
+    """
 
     chain: Read
     cas: Read
+    also_trusted: tuple[AlsoTrusted, ...] = ()
 
     @property
     def leaf(self) -> Certificate | str | None:
@@ -52,7 +60,12 @@ class TLSFiles:
 
 def read(settings: Settings) -> TLSFiles:
     """Read what the settings name."""
-    return TLSFiles(_certificates(settings.tlscert), _certificates(settings.tlscacert))
+    requested = None if settings.tlscacert is None else _request(Path(settings.tlscacert).parent)
+    return TLSFiles(
+        _certificates(settings.tlscert),
+        _certificates(settings.tlscacert),
+        requested.also_trusted if requested else (),
+    )
 
 
 def unusable(settings: Settings) -> tuple[str, ...]:
@@ -75,9 +88,16 @@ def unusable(settings: Settings) -> tuple[str, ...]:
 
 def group_of_key(key: Path) -> int | None:
     """Return the group that may read a key which this tool installed (``--group``)."""
-    with suppress(OSError, DockerTLSError), reading.opened(str(key.parent)) as directory:
-        found = record.read(key.parent, directory)
+    with suppress(DockerTLSError):
+        found = _request(key.parent)
         return layout.gid(found.group) if found and found.group else None
+    return None
+
+
+def _request(directory: Path) -> Record | None:
+    """Return what was requested for the files in a directory, None if that is not known."""
+    with suppress(OSError, DockerTLSError), reading.opened(str(directory)) as opened:
+        return record.read(directory, opened)
     return None
 
 

@@ -269,7 +269,24 @@ _TRIAL: Rows = (
         "return found.record.request.purpose is Purpose.SERVER",
         "return True",
     ),
+    ("an end date that has passed is no promise", "if now < accepted.until:", "if True:"),
     ("the set-up restarts dockerd", "if of(str(state), str(each)) is Pickup.RESTART", "if False"),
+)
+_OVERDUE: Rows = (
+    (
+        "a CA that should have been removed is a warning",
+        "if each.ca in trusted and each.until <= now]",
+        "if False]",
+    ),
+    ("one that was removed is not", "if each.ca in trusted and", "if"),
+)
+_TIMERS: Rows = (
+    (
+        "an end date that nothing enforces is a warning",
+        "os.geteuid() == 0 and timer.runs()",
+        "os.geteuid() == 0",
+    ),
+    ("a timer enforces it", "not cas or (os.geteuid() == 0 and timer.runs())", "not cas"),
 )
 _VERDICT: Rows = (
     (
@@ -341,6 +358,11 @@ _OLD_KEYS: Rows = (
 TABLE: Table = {
     "clients.py": ("test_clients.py", _VERDICT),
     "cli/daemon_clients.py": ("test_clients.py", _TRIAL),
+    "daemon/examination/certificates.py at an end date": (
+        "daemon/examination/test_certificates.py",
+        _OVERDUE,
+    ),
+    "cli/timer.py at an end date": ("test_also_trust.py", _TIMERS),
     "host/journal.py": ("host/test_journal.py", _JOURNAL),
     "daemon/restored.py": ("daemon/test_restored.py", _RESTORED),
     "daemon/old_keys.py": ("daemon/test_old_keys.py", _OLD_KEYS),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate, Name
 
+    from dockertls_vault.certificate.also_trusted import AlsoTrusted
     from dockertls_vault.docker.diagnosis.report import CheckResult
     from dockertls_vault.docker.handshake.outcome import Greeting
 
@@ -72,11 +73,15 @@ def judge_stale(
 
 
 def judge_cas(
-    trusted: Sequence[Certificate] | str, chain: Sequence[Certificate], now: datetime
+    trusted: Sequence[Certificate] | str,
+    chain: Sequence[Certificate],
+    also: Sequence[AlsoTrusted],
+    now: datetime,
 ) -> CheckResult:
     """Judge how long the CAs are valid: those in tlscacert, and the intermediates in tlscert.
 
     Of the roots, the one that expires last counts: others may be on their way out of a rotation.
+    Those of ``also`` should be in tlscacert only until their end dates.
     """
     found = Check.CAS.found
     if isinstance(trusted, str):
@@ -88,7 +93,7 @@ def judge_cas(
     ending = [ca for ca in (last, *intermediates) if _ends_soon(ca, now)]
     lines = [_remaining(ca, now) for ca in dict.fromkeys((*trusted, *intermediates))]
     if not ending:
-        return found(Result.OK, lines)
+        return _judge_end_dates(trusted, also, lines, now)
     expired = [ca for ca in ending if ca.not_valid_after_utc <= now]
     return found(
         Result.ERROR if expired else Result.WARNING,
@@ -97,6 +102,26 @@ def judge_cas(
         "make another CA the mount's default, wait until `dockertls-vault renew` has brought its "
         "root to every ca.pem, and restart dockerd",
     )
+
+
+def _judge_end_dates(
+    trusted: Sequence[Certificate], also: Sequence[AlsoTrusted], lines: list[str], now: datetime
+) -> CheckResult:
+    overdue = [each for each in also if each.ca in trusted and each.until <= now]
+    if not overdue:
+        return Check.CAS.found(Result.OK, lines)
+    return Check.CAS.found(
+        Result.WARNING,
+        [_overdue(each) for each in overdue] + lines,
+        "dockerd accepts clients of a CA for longer than requested (--also-trust-until)",
+        "run `sudo dockertls-vault renew`, and restart dockerd; the timer that `renew "
+        "--install-timer` installs does so in time",
+    )
+
+
+def _overdue(also: AlsoTrusted) -> str:
+    name = also.ca.subject.rfc4514_string()
+    return f"{name}: should have been removed at {format_time(also.until)}"
 
 
 def _ends_soon(ca: Certificate, now: datetime) -> bool:

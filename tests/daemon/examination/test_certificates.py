@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault.certificate.also_trusted import AlsoTrusted
 from dockertls_vault.daemon.examination import certificates
 from dockertls_vault.docker.handshake.outcome import Greeting
+from dockertls_vault.duration import format_time
 from tests.certificates import Authority
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def test_ca_near_its_end_is_a_warning(
 ) -> None:
     """Within 90 days or a third of its validity; of several roots, the last one counts."""
     judged = certificates.judge_cas(
-        [root.certificate for root in roots], [each.certificate for each in chain], NOW
+        [root.certificate for root in roots], [each.certificate for each in chain], (), NOW
     )
     assert judged.result == result
     assert bool(judged.remedy) == (result != "ok")
@@ -103,7 +105,21 @@ def test_ca_near_its_end_is_a_warning(
 
 def test_unreadable_cas_are_left_out() -> None:
     """Without any, there is nothing to judge."""
-    assert certificates.judge_cas("needs root: /ca.pem", [], NOW).summary == "needs root: /ca.pem"
-    assert certificates.judge_cas([], [], NOW).result == "ok"
-    expired = certificates.judge_cas([ca(DAY, -DAY, "a\nb").certificate], [], NOW)
+    assert (
+        certificates.judge_cas("needs root: /ca.pem", [], (), NOW).summary == "needs root: /ca.pem"
+    )
+    assert certificates.judge_cas([], [], (), NOW).result == "ok"
+    expired = certificates.judge_cas([ca(DAY, -DAY, "a\nb").certificate], [], (), NOW)
     assert r"a\nb: expired at 2025-12-31" in expired.summary
+
+
+def test_ca_that_should_have_been_removed_is_a_warning() -> None:
+    """Nothing enforces an end date unless `renew` runs; one that has left is no problem."""
+    old, root = YEARS.certificate, ca(3650 * DAY, 3000 * DAY).certificate
+    also = [AlsoTrusted(old, NOW)]
+    judged = certificates.judge_cas([root, old], [], also, NOW)
+    assert judged.result == "warning"
+    assert "dockertls-vault renew" in (judged.remedy or "")
+    assert f"CN=years: should have been removed at {format_time(NOW)}" in judged.summary
+    assert certificates.judge_cas([root], [], also, NOW).result == "ok"
+    assert certificates.judge_cas([root, old], [], also, NOW - DAY).result == "ok"
