@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import stop
-from .daemon import clashes, found, plan, restored, served, sources, trial, units
+from .daemon import clashes, found, passed_on, plan, restored, served, sources, trial, units
 from .daemon.inspection import Host, look, look_at_files
 from .daemon.record import Records
 from .docker.engine import Engine
@@ -97,11 +97,13 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
     served.refuse_others(credential)
     service = found.service()
     host = _host(state, service)
+    found.refuse_confined()
     served.refuse_writers((*host.paths, *sources.paths(), Path(service.program)))
 
     def make() -> Plan:
         before = look(host, found.service())
         _refuse_stale(before)
+        _refuse_script(before)
         refuse_other_file(before)
         before = replace(before, can_reload=can_reload and before.can_reload)
         edited = before.record.edited if before.record else ()
@@ -125,6 +127,13 @@ def _refuse_stale(before: Now) -> None:
             f"unit files of {units.SERVICE} were edited, and systemd has not read them since",
             hint="run `sudo systemctl daemon-reload`, then try again",
         )
+
+
+def _refuse_script(before: Now) -> None:
+    """Raise ConflictingState if a script has started dockerd with other settings than systemd's."""
+    started = passed_on.read() if before.service.is_running and not before.is_stale else None
+    if started is not None:
+        passed_on.refuse_changed(started, before.service.arguments)
 
 
 def refuse_other_file(before: Now) -> None:

@@ -299,6 +299,12 @@ REFUSED = {
         "/opt/alice belongs to alice",
         78,
     ),
+    "settings": (
+        f"mkdir -p /etc/docker; echo '{{}}' >{JSON}; chmod 646 {JSON}; chown alice {JSON}",
+        "",
+        f"{JSON} belongs to alice",
+        78,
+    ),
     "expired": (
         "dockertls-vault issue server --host a --dir /opt/expired --ttl 1s; sleep 1",
         "--dir /opt/expired",
@@ -477,6 +483,26 @@ def test_reload_without_effect_asks_before_it_stops_containers(host: Host) -> No
         assert host.do("docker info --format '{{.LiveRestoreEnabled}}'") == "true\n"
         assert host.do(f"{CONFIGURE} --quiet") == "no changes needed\n"
     remove(host)
+
+
+def test_script_that_has_dockerd_read_another_file_is_refused(host: Host) -> None:
+    """It would serve its API in plaintext on the socket until that is found out."""
+    host.do("echo '{}' >/etc/prod.json")
+    script = '#!/bin/sh\nexec dockerd "$@" --config-file=/etc/prod.json\n'
+    with wrapped(host, script), unchanged(host):
+        started = host.do("systemctl show --property=MainPID docker.service")
+        status, printed = refused(host)
+        assert (status, "reads /etc/prod.json in place of" in printed) == (78, True), printed
+        assert host.do("systemctl show --property=MainPID docker.service") == started
+
+
+@pytest.mark.parametrize("setting", ["User=alice", "RootDirectory=/opt"])
+def test_dockerd_of_another_user_or_root_is_refused(host: Host, setting: str) -> None:
+    """It could not use the files."""
+    path, reload = f"{UNITS}/docker.service.d/other.conf", "systemctl daemon-reload"
+    with unchanged(host), written(host, path, f"[Service]\n{setting}", reload):
+        status, printed = refused(host)
+        assert (status, f"- {setting}\n" in printed) == (78, True), printed
 
 
 def test_script_that_starts_dockerd_is_not_reloaded(host: Host) -> None:

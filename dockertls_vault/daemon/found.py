@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dockertls_vault.docker.flags import Flags
 
 _STREAM = "Stream"
+_ROOT = ("", "root", "0")
 _REPLACE = "make it a file that root can read, then try again"
 
 
@@ -103,6 +104,28 @@ def service(*, required: bool = True) -> Service:
     parsed = (environment_file.parse(_read(Path(path)) or b"") for path, _ in sources)
     environment = environment_file.environment(variables, parsed)
     return Service(command_line.expand(commands[0][1], environment), state)
+
+
+def refuse_confined() -> None:
+    """Raise ConflictingState if systemd starts dockerd as another user, or in another root.
+
+    It could not read the key then, or it would look for the files elsewhere.
+    """
+    names = ("User", "RootDirectory", "RootImage")
+    values = systemd.properties(units.SERVICE, "Service", *names)
+    allowed = (_ROOT, ("", "/"), ("",))
+    confined = tuple(
+        f"{name}={value}"
+        for name, value, usual in zip(names, values, allowed, strict=True)
+        if value not in usual
+    )
+    if confined:
+        raise ConflictingState(
+            f"{units.SERVICE} does not start dockerd as root in the root directory of this host",
+            problems=confined,
+            hint=f"remove these settings (sudo systemctl edit --full {units.SERVICE}), or set this "
+            "dockerd up yourself: see --print",
+        )
 
 
 def engine_socket(service: Service) -> Path:

@@ -77,6 +77,16 @@ _RESTORED: Rows = (
     ("a TCP host of others keeps its TLS", "    if added := tuple(", "    if False and tuple("),
     ("what was there before is restored", " and host not in before", ""),
 )
+_PASSED_ON: Rows = (
+    ("a copy was made at the start", "return started.is_newer(file) and ", "return "),
+    ("a copy has the same settings", "_values(file) == _values(of) is not None", "True"),
+    ("the hosts are those of systemd", '_NAMES = ("hosts", ', "_NAMES = ("),
+    (
+        "what was edited since counts at the next start",
+        "    if any(map(started.is_newer, started.files)):",
+        "    if False:",
+    ),
+)
 _HOSTS_OF_OTHERS: Rows = (
     (
         "our hosts are removed from those of others",
@@ -312,6 +322,7 @@ TABLE: Table = {
     "cli/signals.py": ("cli/test_signals.py", _SIGNALS),
     "daemon/record.py": ("daemon/test_record.py", _RECORD),
     "daemon/record.py of hosts": ("daemon/test_record.py", _HOSTS_OF_OTHERS),
+    "daemon/passed_on.py": ("daemon/test_passed_on.py", _PASSED_ON),
     "daemon/restored.py of hosts": ("daemon/test_restored.py", _RESTORED),
     "daemon/plan.py without systemd": ("test_configure_file.py", _BESIDE),
     "daemon/found.py": ("daemon/test_found.py", _FOUND),
