@@ -176,10 +176,18 @@ def take_back(state: Path) -> Change:
 
 
 def refuse_plaintext(removal: Plan) -> None:
-    """Raise ConflictingState if a port that others added to the set-up would lose its TLS."""
+    """Raise ConflictingState if a port that others added to the set-up would lose its TLS.
+
+    Warns of each port without TLS that was there before, which the removal opens again.
+    """
     record, given = removal.now.record, removal.now.service.arguments
     if record is not None:
         restored.refuse_plaintext(record, given, removal.edits, _edit(removal))
+        for host in restored.plaintext(given, removal.edits, _edit(removal)):
+            logger.warning(
+                "%s will be open without TLS again: anyone who can reach it is root on this host",
+                host,
+            )
 
 
 def _edit(made: Plan) -> clashes.Edit:

@@ -222,6 +222,14 @@ def test_daemon_without_a_unix_socket_is_refused(host: Host) -> None:
         assert (flags(host), listening(host)) == ("-H fd://", ["127.0.0.1:2376"])
 
 
+def test_port_without_tls_is_named_before_it_is_opened_again(host: Host) -> None:
+    """With --dry-run, too."""
+    with files(host, {DEFAULT: "DOCKER_OPTS='-H tcp://127.0.0.1:2375'"}):
+        assert "without TLS again" not in host.do(f"{CONFIGURE} --take-over")
+        printed = host.do(f"{CONFIGURE} --remove --dry-run")
+        assert "warning: tcp://127.0.0.1:2375 will be open without TLS again" in printed
+
+
 def test_page_can_be_followed(host: Host) -> None:
     """Each command of the guide works, and at the end all is as it was."""
     case = CASES["the old page"]

@@ -230,13 +230,14 @@ def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: boo
     if not found:
         listed = existing.listed if HOSTS in existing.ours else ()
         return TakenOver((), (), listed or None)
-    if not take_over:
-        raise ConflictingState(
-            _CLASH,
-            problems=tuple(map(str, found)),
-            hint="move them with --take-over (see the plan with --dry-run), or remove them",
-        )
-    return clashes.take_over(existing)
+    if take_over:
+        return clashes.take_over(existing)
+    hint = "move them with --take-over (see the plan with --dry-run), or remove them"
+    try:
+        clashes.take_over(existing)
+    except ConflictingState as error:
+        hint = f"{error.message}; {error.hint}"
+    raise ConflictingState(_CLASH, problems=tuple(map(str, found)), hint=hint)
 
 
 def _record(

@@ -45,6 +45,21 @@ def refuse_lost(edits: Iterable[Edit], configuration: Edit) -> None:
         )
 
 
+def plaintext(given: Sequence[str], edits: Iterable[Edit], configuration: Edit) -> tuple[str, ...]:
+    """Return the TCP hosts of dockerd after these edits, if it has no TLS then.
+
+    ``given`` are its flags now, the edits those of ``refuse_lost``.
+    """
+    values = daemon_json.parse(configuration.after).values
+    back = [each for edit in edits for each in _arguments(edit, edit.after)]
+    if serves_tls(parse(given), values, {}) or any(each.name in _SWITCHES for each in back):
+        return ()
+    listed = values.get(HOSTS)
+    flags = (*parse(given).hosts, *(each.value or "" for each in back if each.name == "host"))
+    hosts = (*flags, *map(str, listed if isinstance(listed, list) else ()))
+    return tuple(dict.fromkeys(filter(is_tcp, hosts)))
+
+
 def refuse_plaintext(
     record: Record, given: Sequence[str], edits: Iterable[Edit], configuration: Edit
 ) -> None:
@@ -53,14 +68,9 @@ def refuse_plaintext(
     Whoever reaches it would be root on this host. ``given`` are the flags of dockerd now, the edits
     those of ``refuse_lost``. What was there before the set-up is restored as it was.
     """
-    values = daemon_json.parse(configuration.after).values
-    back = [each for edit in edits for each in _arguments(edit, edit.after)]
-    if serves_tls(parse(given), values, {}) or any(each.name in _SWITCHES for each in back):
-        return
-    listed = values.get(HOSTS)
-    now = (*parse(given).hosts, *map(str, listed if isinstance(listed, list) else ()))
+    now = plaintext(given, edits, configuration)
     before = {*map(str, record.replaced.get(HOSTS, ())), *_hosts_before(record)}
-    if added := tuple(host for host in now if is_tcp(host) and host not in before):
+    if added := tuple(host for host in now if host not in before):
         raise ConflictingState(
             "without the set-up, dockerd would serve its API in plaintext to whoever connects",
             problems=added,

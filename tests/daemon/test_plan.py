@@ -17,6 +17,7 @@ from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.record import Edited, Records
 from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
+from dockertls_vault.errors import ConflictingState
 from dockertls_vault.host.steps import Step, Write
 
 from .test_clashes import existing
@@ -173,6 +174,22 @@ def test_edit_of_others_stays_in_the_set_up_before(
         assert written == ours.replace(b"false", b"true" if debug else b"false")
         assert last == Keep(HOST.records, record)
         assert SwitchLiveRestore not in kinds(steps)
+
+
+def test_take_over_is_a_hint_only_if_it_can_be_done(credential: Served) -> None:
+    """Else the hint says what to do before."""
+    now, wanted = replace(NOW, files=Files(None, None, None), record=None), Wanted(Path("/tls"))
+    sources = existing("/usr/bin/dockerd -H fd:// --tls").sources
+    with pytest.raises(ConflictingState, match="clash") as failure:
+        plan.configure(HOST, now, credential, wanted, sources)
+    assert failure.value.hint is not None
+    assert failure.value.hint.startswith("move them with --take-over")
+    now = replace(now, files=Files(b'{"hosts": []}', None, None))
+    with pytest.raises(ConflictingState, match="clash") as failure:
+        plan.configure(HOST, now, credential, wanted, sources)
+    assert failure.value.hint is not None
+    assert "remove hosts from this file" in failure.value.hint
+    assert "--take-over" not in failure.value.hint
 
 
 @pytest.mark.parametrize(("config", "original"), [({}, None), ({"debug": True}, {"debug": True})])

@@ -9,7 +9,7 @@ import pytest
 
 from dockertls_vault.daemon.clashes import Edit
 from dockertls_vault.daemon.record import Edited
-from dockertls_vault.daemon.restored import refuse_lost, refuse_plaintext
+from dockertls_vault.daemon.restored import plaintext, refuse_lost, refuse_plaintext
 from dockertls_vault.errors import ConflictingState
 
 from .test_record import set_up
@@ -70,3 +70,17 @@ def test_tcp_host_of_others_is_not_left_without_tls(host: str, is_flag: bool) ->
     refuse_plaintext(replace(record, edited=(known,)), given, [], edit)
     refuse_plaintext(replace(record, replaced={"hosts": [host]}), [], [], edit)
     refuse_plaintext(record, ["-H", "unix:///a"], [], EMPTY)
+
+
+def test_tcp_hosts_without_tls() -> None:
+    """Those that stay, and those that the edits bring back, each once."""
+    path = Path("/etc/default/docker")
+    edit = Edit(path, b"A=-D", b"A='-H tcp://:2375 -H fd://'", is_unit=False)
+    configuration = replace(EMPTY, after=b'{"hosts": ["unix:///a", "tcp://a", "tcp://b"]}')
+    assert plaintext(["-H", "tcp://a"], [edit], configuration) == (
+        "tcp://a",
+        "tcp://:2375",
+        "tcp://b",
+    )
+    assert plaintext([], [edit.reversed()], EMPTY) == ()
+    assert plaintext([], [edit], replace(EMPTY, after=b'{"tlsverify": true}')) == ()

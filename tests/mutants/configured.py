@@ -75,7 +75,8 @@ _LISTENING: Rows = (
 )
 _RESTORED: Rows = (
     ("a TCP host of others keeps its TLS", "    if added := tuple(", "    if False and tuple("),
-    ("what was there before is restored", " and host not in before", ""),
+    ("a TCP host of before is named", 'if each.name == "host"))', "if False))"),
+    ("what was there before is restored", " if host not in before", ""),
 )
 _PASSED_ON: Rows = (
     ("a copy was made at the start", "return started.is_newer(file) and ", "return "),
@@ -184,6 +185,11 @@ _PLAN: Rows = (
         "        if False:\n",
     ),
     ("a dockerd that does not run is not reloaded", ", can_reload=False)", ")"),
+    (
+        "a take-over that is refused is not advised",
+        '        hint = f"{error.message}; {error.hint}"\n',
+        "        del error\n",
+    ),
     (
         "what was set up by hand is taken back",
         " if now.by_hand else _original(now)",
