@@ -9,18 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
 from dockertls_vault.duration import format_time
 from dockertls_vault.errors import InvalidInput, VerificationError
 
 from .certificate import Description, certificates_pem, describe, fingerprint, load_certificates
+from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES
 from .keys import has_private_key
-from .verify import is_ca
+from .verify import extended_key_usages, is_ca
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from cryptography.x509 import Certificate
+
+    from .request import Purpose
 
 # Bytes; request.json keeps them, and a bundle of all public CAs does not belong there.
 LARGEST = 1 << 16
@@ -92,6 +98,47 @@ def _require_valid_ca(certificate: Certificate, now: datetime) -> None:
             f"the CA {subject!r} expired at {format_time(certificate.not_valid_after_utc)}",
             hint="certificates that it issued are no longer accepted, so nobody needs it",
         )
+
+
+def refuse_useless(cas: Iterable[AlsoTrusted], peers: Purpose) -> None:
+    """Raise InvalidInput for a CA of which Go accepts no certificate of ``peers``.
+
+    Measured with Docker 20.10 and 26.1. Their Go rejects other critical extensions, too, but only
+    these in every version.
+    """
+    for each in cas:
+        if (reason := _why_useless(each, peers)) is not None:
+            raise InvalidInput(
+                f"docker and dockerd reject every {peers.value} certificate of the CA "
+                f"{each.ca.subject.rfc4514_string() or '(empty)'!r}: {reason}",
+                hint="name the file with the CA that issued the certificates in use",
+            )
+
+
+def _why_useless(also: AlsoTrusted, peers: Purpose) -> str | None:
+    critical = next((each for each in also.ca.extensions if _is_unknown(each)), None)
+    usages = extended_key_usages(also.ca)
+    if also.until <= also.ca.not_valid_before_utc:
+        return f"it is not valid before {format_time(also.ca.not_valid_before_utc)}"
+    if not _may_sign(also.ca):
+        return "its key usage lacks keyCertSign"
+    if usages and not usages & {
+        EXTENDED_KEY_USAGE[peers],
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+    }:
+        return f"its extended key usage lacks {USAGE_NAMES[EXTENDED_KEY_USAGE[peers]]}"
+    return critical and f"its critical extension {critical.oid.dotted_string} is unknown"
+
+
+def _may_sign(ca: Certificate) -> bool:
+    try:
+        return ca.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound:
+        return True
+
+
+def _is_unknown(extension: x509.Extension[x509.ExtensionType]) -> bool:
+    return extension.critical and isinstance(extension.value, x509.UnrecognizedExtension)
 
 
 def ending(cas: Iterable[AlsoTrusted], end: datetime) -> tuple[AlsoTrusted, ...]:

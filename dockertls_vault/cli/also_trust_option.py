@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dockertls_vault.certificate.also_trusted import AlsoTrusted
+    from dockertls_vault.certificate.request import Purpose
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,11 @@ def choose(
     until: str | None,
     before: Sequence[AlsoTrusted],
     now: datetime,
+    peers: Purpose,
 ) -> tuple[AlsoTrusted, ...]:
     """Return the CAs that ca.pem is to contain besides Vault's: those in ``files``, or as before.
+
+    They issue certificates of the ``peers`` that ca.pem verifies.
 
     ``until`` alone gives those requested ``before`` another end date; without it, the files have
     that of the ones before. CAs whose end date has passed are not taken over. Raises InvalidInput.
@@ -46,7 +50,7 @@ def choose(
         end = end or max((each.until for each in kept), default=None)
         if end is None:
             raise InvalidInput(f"{_FILE} needs an end date", hint=f"add {_UNTIL} 30d, for example")
-        return _read(files, end, now)
+        return _read(files, end, now, peers)
     if end is not None and not kept:
         raise InvalidInput(f"{_UNTIL} without {_FILE}", hint=f"name the CA's file with {_FILE}")
     if end is not None:
@@ -76,7 +80,9 @@ def _end_of(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
 
 
-def _read(files: Sequence[str], until: datetime, now: datetime) -> tuple[AlsoTrusted, ...]:
+def _read(
+    files: Sequence[str], until: datetime, now: datetime, peers: Purpose
+) -> tuple[AlsoTrusted, ...]:
     """Read the CAs from all files; raises InvalidInput, naming the file."""
     from dockertls_vault.certificate import also_trusted
     from dockertls_vault.certificate.certificate import certificates_pem
@@ -89,6 +95,7 @@ def _read(files: Sequence[str], until: datetime, now: datetime) -> tuple[AlsoTru
             raise InvalidInput(f"{_FILE}: {file!r} among other files", hint="name files only")
         try:
             read = also_trusted.parse(bounded.read(parsers.path(file)), until, now)
+            also_trusted.refuse_useless(read, peers)
         except InvalidInput as error:
             raise InvalidInput(f"{_FILE}: {file}: {error.message}", hint=error.hint) from None
         except (OSError, ValueError) as error:

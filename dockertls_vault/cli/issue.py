@@ -307,6 +307,7 @@ def _record(
             options.also_trust_until,
             before.record.also_trusted if before.record else (),
             datetime.now(UTC),
+            Purpose.CLIENT if purpose is Purpose.SERVER else Purpose.SERVER,
         ),
     )
     before.report()

@@ -7,15 +7,26 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from dockertls_vault.certificate import also_trusted
 from dockertls_vault.certificate.certificate import describe
+from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import InvalidInput
-from tests.certificates import Authority
+from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Extension
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
 OLD, OTHER, ROOT = (Authority.create(name) for name in ("old", "other", "root"))
+UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+
+
+def usage(*, key_cert_sign: bool) -> x509.KeyUsage:
+    """Return a key usage with or without keyCertSign."""
+    others = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment"]
+    others += ["key_agreement", "encipher_only", "decipher_only"]
+    false = dict.fromkeys(others, False)
+    return x509.KeyUsage(**false, crl_sign=True, key_cert_sign=key_cert_sign)
 
 
 def parse(pem: bytes) -> tuple[also_trusted.AlsoTrusted, ...]:
@@ -73,6 +84,41 @@ def test_each_ca_is_trusted_until_the_date_or_its_own_end() -> None:
 def test_what_is_not_the_certificate_of_a_valid_ca_is_refused(pem: bytes, reason: str) -> None:
     """A private key above all: request.json is readable for everybody."""
     assert reason in refused(pem)
+
+
+def useless(*extra: Extension, not_before: datetime = NOW) -> str | None:
+    """Return why a daemon has no use for a CA with these extensions, None if it has."""
+    ca = Authority.create("x", not_before=not_before, extra=extra)
+    try:
+        also_trusted.refuse_useless(parse(ca.pem), Purpose.CLIENT)
+    except InvalidInput as error:
+        return error.message.partition("'CN=x': ")[2]
+    return None
+
+
+@pytest.mark.parametrize(
+    ("extension", "reason"),
+    [
+        (usage(key_cert_sign=False), "its key usage lacks keyCertSign"),
+        (usage(key_cert_sign=True), None),
+        (x509.ExtendedKeyUsage([SERVER_AUTH]), "its extended key usage lacks clientAuth"),
+        (x509.ExtendedKeyUsage([SERVER_AUTH, CLIENT_AUTH]), None),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]), None),
+        (x509.Extension(UNKNOWN.oid, True, UNKNOWN), "its critical extension 1.2.3.4 is unknown"),
+        (x509.Extension(UNKNOWN.oid, False, UNKNOWN), None),
+    ],
+)
+def test_ca_whose_certificates_go_rejects_is_useless(
+    extension: Extension, reason: str | None
+) -> None:
+    """As Docker 20.10 and 26.1 do."""
+    assert useless(extension) == reason
+
+
+def test_ca_that_is_not_valid_before_its_end_date_is_useless() -> None:
+    """The next CA may be trusted ahead of its time."""
+    assert (useless(not_before=NOW + 30 * DAY) or "").startswith("it is not valid before ")
+    assert useless(not_before=NOW + 29 * DAY) is None
 
 
 def test_bundle_has_each_ca_until_its_end_date() -> None:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 
 from dockertls_vault.certificate import also_trusted
 from dockertls_vault.certificate.also_trusted import AlsoTrusted, ending
+from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.cli.also_trust_option import choose, parse_until
 from dockertls_vault.errors import InvalidInput
-from tests.certificates import Authority
+from tests.certificates import SERVER_AUTH, Authority
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +63,18 @@ def test_end_date_that_is_none_is_refused(text: str) -> None:
 
 def test_files_are_read_with_one_end_date(files: tuple[str, str]) -> None:
     """A CA that two files contain counts once."""
-    found = choose([*files, files[0]], "30d", (), NOW)
+    found = choose([*files, files[0]], "30d", (), NOW, Purpose.CLIENT)
     assert found == (KEPT, AlsoTrusted(OTHER.certificate, MONTH))
+
+
+def test_useless_ca_is_refused_with_its_file(tmp_path: Path) -> None:
+    """It may be of use for the other end."""
+    file = tmp_path / "old.pem"
+    only_servers = x509.ExtendedKeyUsage([SERVER_AUTH])
+    file.write_bytes(Authority.create(extra=[only_servers]).pem)
+    with pytest.raises(InvalidInput, match=f"--also-trust: {file}: .* lacks clientAuth"):
+        choose([str(file)], "30d", (), NOW, Purpose.CLIENT)
+    assert len(choose([str(file)], "30d", (), NOW, Purpose.SERVER)) == 1
 
 
 def test_files_are_limited_together(
@@ -71,17 +83,19 @@ def test_files_are_limited_together(
     """A request with more than 1 MiB could be written, and not be read again."""
     monkeypatch.setattr(also_trusted, "LARGEST", max(len(OLD.pem), len(OTHER.pem)))
     with pytest.raises(InvalidInput, match="--also-trust: the files together have more than"):
-        choose(files, "30d", (), NOW)
-    assert choose(files[:1], "30d", (), NOW) == (KEPT,)
+        choose(files, "30d", (), NOW, Purpose.CLIENT)
+    assert choose(files[:1], "30d", (), NOW, Purpose.CLIENT) == (KEPT,)
 
 
 def test_what_is_not_given_is_as_before(files: tuple[str, str]) -> None:
     """The CAs, or their end date, unless it has passed; `none` drops them."""
-    assert choose(None, None, [KEPT], NOW) == (KEPT,)
-    assert choose(None, "7d", [KEPT], NOW) == ending([KEPT], NOW + 7 * DAY)
-    assert choose([files[1]], None, [KEPT], NOW) == (AlsoTrusted(OTHER.certificate, MONTH),)
-    assert choose(["none"], None, [KEPT], NOW) == ()
-    assert choose(None, None, [KEPT], MONTH) == ()
+    assert choose(None, None, [KEPT], NOW, Purpose.CLIENT) == (KEPT,)
+    assert choose(None, "7d", [KEPT], NOW, Purpose.CLIENT) == ending([KEPT], NOW + 7 * DAY)
+    assert choose([files[1]], None, [KEPT], NOW, Purpose.CLIENT) == (
+        AlsoTrusted(OTHER.certificate, MONTH),
+    )
+    assert choose(["none"], None, [KEPT], NOW, Purpose.CLIENT) == ()
+    assert choose(None, None, [KEPT], MONTH, Purpose.CLIENT) == ()
 
 
 @pytest.mark.parametrize(
@@ -104,6 +118,6 @@ def test_incomplete_options_are_refused(
     """The message names the option or the file."""
     names = None if given is None else [files[0] if each == "FILE" else each for each in given]
     with pytest.raises(InvalidInput) as caught:
-        choose(names, end, (), NOW)
+        choose(names, end, (), NOW, Purpose.CLIENT)
     assert message in caught.value.message
     assert caught.value.hint

@@ -272,6 +272,12 @@ _TRIAL: Rows = (
     ("an end date that has passed is no promise", "if now < accepted.until:", "if True:"),
     ("the set-up restarts dockerd", "if of(str(state), str(each)) is Pickup.RESTART", "if False"),
 )
+_USELESS: Rows = (
+    ("a CA that may not sign is refused", "if not _may_sign(also.ca):", "if False:"),
+    ("so is one for the other end only", "if usages and not usages &", "if False and usages &"),
+    ("so is one with an unknown extension", "return extension.critical and", "return False and"),
+    ("so is one that is valid too late", "also.until <= also.ca.not_valid_before_utc", "False"),
+)
 _OVERDUE: Rows = (
     (
         "a CA that should have been removed is a warning",
@@ -361,6 +367,10 @@ TABLE: Table = {
     "daemon/examination/certificates.py at an end date": (
         "daemon/examination/test_certificates.py",
         _OVERDUE,
+    ),
+    "certificate/also_trusted.py of a CA without a use": (
+        "certificate/test_also_trusted.py",
+        _USELESS,
     ),
     "cli/timer.py at an end date": ("test_also_trust.py", _TIMERS),
     "host/journal.py": ("host/test_journal.py", _JOURNAL),
