@@ -476,7 +476,9 @@ def test_without_a_dockerd_its_configuration_is_still_judged(tmp_path: Path) -> 
     """What prevents its start is what somebody wants to know then."""
     broken = tmp_path / "daemon.json"
     broken.write_text('{"hosts": ["fd://"]}')
-    found = run(2**22 + 1, supervision=_stopped("dockerd", "-H", "fd://", broken))
+    command = ("dockerd", "-H", "fd://", f"--config-file={broken}")
+    stopped = Supervision(pid=None, command=command, streams=(), is_stale=False)
+    found = run(2**22 + 1, supervision=stopped)
     assert found.result is Result.UNREACHABLE
     assert found.dockerd is None
     assert {name for name, result in results(found).items() if result != "skipped"} == {
@@ -487,66 +489,6 @@ def test_without_a_dockerd_its_configuration_is_still_judged(tmp_path: Path) -> 
     }
     assert results(found)["clash"] == "error"
     assert "not a dockerd" in words(found, "process")
-
-
-def _stopped(program: str | Path, *arguments: str | Path) -> Supervision:
-    """Return a docker.service that does not run; the last argument is its daemon.json."""
-    *flags, file = map(str, arguments)
-    command = (str(program), *flags, f"--config-file={file}")
-    return Supervision(pid=None, command=command, streams=(), is_stale=False)
-
-
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        (lambda tls: (tls / "cert.pem").unlink(), "tlscert: "),
-        (lambda tls: (tls / "key.pem").unlink(), "tlskey: "),
-        (lambda tls: (tls / "ca.pem").write_text(""), "tlscacert: "),
-        (lambda tls: shutil.copy(tls / "other.pem", tls / "key.pem"), "is not the key of"),
-    ],
-)
-def test_tls_files_that_prevent_a_start_are_found(
-    faulty: Path, authority: Authority, change: Callable[[Path], object], text: str
-) -> None:
-    """Each file that daemon.json names is read, and the key must fit."""
-    (faulty / "tls" / "other.pem").write_bytes(authority.server().key_pem)
-    change(faulty / "tls")
-    file = faulty / "daemon.json"
-    names = {f"tls{name}": str(faulty / "tls" / f"{name}.pem") for name in ("cert", "key")}
-    ca = {"tlscacert": str(faulty / "tls" / "ca.pem")}
-    file.write_text(json.dumps({"tlsverify": True, **names, **ca}))
-    found = run(2**22 + 1, supervision=_stopped("/nowhere/dockerd", file))
-    assert results(found)["configuration"] == "error"
-    assert text in words(found, "configuration")
-    assert "issue server" in words(found, "configuration")
-    file.write_text(json.dumps({"tls": True, **names}))
-    without_verify = run(2**22 + 1, supervision=_stopped("/nowhere/dockerd", file))
-    expected = "ok" if text == "tlscacert: " else "error"
-    assert results(without_verify)["configuration"] == expected
-
-
-@pytest.mark.parametrize(
-    ("script", "expected"),
-    [
-        ("echo unable to configure: an unknown key >&2; exit 1", "error"),
-        ("echo unknown flag: --validate >&2; exit 125", "ok"),
-        ("echo configuration OK >&2", "ok"),
-        ("exec sleep 60", "ok"),
-    ],
-)
-def test_dockerd_itself_judges_its_configuration(
-    tmp_path: Path, script: str, expected: str
-) -> None:
-    """If it can (--validate), it says why it would not start."""
-    program, file = tmp_path / "dockerd", tmp_path / "daemon.json"
-    program.write_text(f'#!/bin/sh\n[ "$1" = --validate ] || exit 1\n{script}\n')
-    program.chmod(0o755)
-    file.write_text("{}")
-    target = Target(2**22 + 1, {}, timedelta(seconds=1), ROOT)
-    found = diagnose(target, _stopped(program, file), lambda: vault_checks.skipped("none"), now())
-    assert results(found)["configuration"] == expected
-    if expected == "error":
-        assert "an unknown key" in words(found, "configuration")
 
 
 def test_daemon_in_a_container_is_diagnosed_there(daemon: Daemon) -> None:

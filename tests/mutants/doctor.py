@@ -79,6 +79,14 @@ _VAULTS: Rows = (
     ("the remedy resets the lists of usages", '[f"{key}="', '["" '),
     ("five minutes are too far", "> CLOCK_TOLERANCE", "> CLOCK_TOLERANCE * 2"),
 )
+_STARTUP: Rows = (
+    ("TLS files are read before a start", "[*_of_files(planned)] or", ""),
+    ("dockerd itself is asked", "or [*_of_dockerd(command, limit)]", ""),
+)
+_TLS_FILES: Rows = (
+    ("a key must fit", "not isinstance(leaf, Certificate) or is_key_of(pem, leaf)", "bool(pem)"),
+    ("without tlsverify, no CA is read", "found.cas if settings.tlsverify else None", "found.cas"),
+)
 _EXPOSURE: Rows = (
     ("others can read a key", "Access(path, readers)", "Access(path, ())"),
     ("a sticky directory is safe", "or component.status.st_mode & stat.S_ISVTX", ""),
@@ -101,6 +109,8 @@ TABLE: Table = {
     "daemon/examination/keys.py": ("daemon/examination", _KEYS),
     "daemon/examination/clients.py": ("daemon/examination", _CLIENTS),
     "daemon/examination/vaults.py": ("daemon/examination", _VAULTS),
+    "daemon/startup.py": ("daemon/test_startup.py", _STARTUP),
+    "daemon/tls_files.py": ("daemon/test_startup.py", _TLS_FILES),
     "daemon/exposure.py": ("daemon/test_exposure.py", _EXPOSURE),
     "host/processes.py": ("host/test_processes.py", _PROCESSES),
 }

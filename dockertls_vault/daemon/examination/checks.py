@@ -28,7 +28,7 @@ class Check(Checks):
 
     PROCESS = "process", "find the process of dockerd"
     CONFIGURATION = "configuration", "read its configuration"
-    CLASH = "clash", "start it with this configuration"
+    CLASH = "clash", "compare its flags with daemon.json"
     PENDING = "pending", "compare the configuration with the process"
     CLIENT_CA = "client-ca", "check which clients the settings allow"
     SOCKETS = "sockets", "list its TCP sockets"
