@@ -48,10 +48,10 @@ def test_tls_files_are_read(tmp_path: Path, change: Callable[[Path], object], wo
     (tmp_path / "other.pem").write_bytes(authority.server().key_pem)
     change(tmp_path)
     paths = {f"tls{name}": str(tmp_path / f"{name}.pem") for name in ("cert", "key")}
+    paths["tlscacert"] = str(tmp_path / "ca.pem")
     file = tmp_path / "daemon.json"
     file.write_text(json.dumps({"tls": True, **paths}))
     assert judge(file).result == ("ok" if words in {"", "tlscacert: "} else "error")
-    paths["tlscacert"] = str(tmp_path / "ca.pem")
     file.write_text(json.dumps({"tlsverify": True, **paths}))
     found = judge(file)
     assert found.result == ("error" if words else "ok")
