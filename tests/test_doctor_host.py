@@ -176,9 +176,9 @@ def test_what_prevents_a_start_is_found(host: Host) -> None:
         "configuration": "ok",
         "clash": "error",
     }
-    host.do(f"{UNDO} mv /etc/docker/tls/server-key.pem /root")
+    host.do(f"{UNDO} mv /etc/docker/tls/server-key.pem /opt")
     found = diagnose(host)[1]
-    host.do("mv /root/server-key.pem /etc/docker/tls; systemctl start docker.socket docker")
+    host.do("mv /opt/server-key.pem /etc/docker/tls; systemctl start docker.socket docker")
     assert found["configuration"].result == "error"
     assert found["configuration"].summary.startswith("tlskey: ")
     assert "journalctl --unit=docker.service" in (found["process"].remedy or "")
