@@ -358,7 +358,8 @@ def _putting_back(made: Plan) -> Iterator[None]:
             raise SetUpFailed(
                 f"{message}, and what was there before is not back: {another.message}",
                 problems=failure.problems if failure else (),
-                hint="run `sudo dockertls-vault daemon configure --remove`",
+                hint="run `sudo dockertls-vault daemon configure --remove`; if dockerd does not "
+                f"run then, run `{units.START}`",
             ) from error
         if isinstance(error, stop.Stopped):
             logger.warning("the set-up was interrupted; what was there before is back")

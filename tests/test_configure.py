@@ -416,6 +416,8 @@ def test_stopped_daemon_stays_so(host: Host) -> None:
     for _ in range(2):
         assert set_up(host)["proofs"] == []
         assert host.do(f"{CONFIGURE} --quiet") == "no changes needed\n"
+        remove(host)
+        assert "sudo systemctl start docker`" in host.do(f"{CONFIGURE} --yes")
         assert host.run("systemctl is-active docker.service")[1] == "inactive\n"
         remove(host)
         assert host.do(FILES) == before

@@ -107,6 +107,7 @@ def test_what_is_not_back_is_said(
         fail(error, ConflictingState("no"))
     assert raised.value.message == message
     assert "--remove" in raised.value.hint
+    assert "sudo systemctl reset-failed docker && sudo systemctl start" in raised.value.hint
 
 
 @pytest.mark.parametrize("make", [stop.Stopped, lambda: ConflictingState("no")])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockertls_vault.daemon.printed import Form
-from dockertls_vault.daemon.units import SERVICE
+from dockertls_vault.daemon.units import SERVICE, START
 from dockertls_vault.duration import parse_duration
 from dockertls_vault.errors import CannotWrite, ConfirmationRequired, InvalidInput, LiveRestoreOff
 from dockertls_vault.settings import parsers
@@ -280,7 +280,10 @@ def _summary(outcome: Outcome) -> str:
     if outcome.proofs:
         return f"dockerd serves TLS at {where}, and passed its check"
     if systemd.is_running():
-        return f"dockerd serves TLS at {where} once {SERVICE} is started: it is not running"
+        return (
+            f"dockerd serves TLS at {where} once {SERVICE} is started, which is not running: run "
+            f"`{START}`"
+        )
     return (
         f"dockerd serves TLS at {where} once it is restarted, which nothing on this host does: "
         "restart it now and after each renewal, then run `dockertls-vault check`"

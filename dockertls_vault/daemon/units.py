@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SERVICE = "docker.service"
 SOCKET = "docker-tls.socket"
+# Whatever its start limit says (StartLimitBurst=).
+START = "sudo systemctl reset-failed docker && sudo systemctl start docker"
 DROP_IN = f"{SERVICE}.d/docker-tls.conf"
 # How each file begins, by which we recognize our own; the rest of its first line may change.
 _AUTHOR = "# Written by `dockertls-vault daemon configure`"
