@@ -13,20 +13,12 @@ from dockertls_vault.certificate import also_trusted
 from dockertls_vault.certificate.certificate import describe
 from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.errors import InvalidInput
-from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Extension
+from tests.certificates import CLIENT_AUTH, SERVER_AUTH, Authority, Extension, key_usage
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
 OLD, OTHER, ROOT = (Authority.create(name) for name in ("old", "other", "root"))
 UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
-
-
-def usage(*, key_cert_sign: bool) -> x509.KeyUsage:
-    """Return a key usage with or without keyCertSign."""
-    others = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment"]
-    others += ["key_agreement", "encipher_only", "decipher_only"]
-    false = dict.fromkeys(others, False)
-    return x509.KeyUsage(**false, crl_sign=True, key_cert_sign=key_cert_sign)
 
 
 def parse(pem: bytes) -> tuple[also_trusted.AlsoTrusted, ...]:
@@ -99,8 +91,8 @@ def useless(*extra: Extension, not_before: datetime = NOW) -> str | None:
 @pytest.mark.parametrize(
     ("extension", "reason"),
     [
-        (usage(key_cert_sign=False), "its key usage lacks keyCertSign"),
-        (usage(key_cert_sign=True), None),
+        (key_usage(crl_sign=True), "its key usage lacks keyCertSign"),
+        (key_usage(key_cert_sign=True), None),
         (x509.ExtendedKeyUsage([SERVER_AUTH]), "its extended key usage lacks clientAuth"),
         (x509.ExtendedKeyUsage([SERVER_AUTH, CLIENT_AUTH]), None),
         (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]), None),
