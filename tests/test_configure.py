@@ -235,6 +235,13 @@ def test_failed_check_is_put_back(host: Host) -> None:
         host.do("systemctl reset-failed docker.service; systemctl restart docker.service")
         assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
         assert host.do(f"{CONFIGURE} --quiet") == "no changes needed\n"
+        with written(host, f"{UNITS}/{SOCKET}.d/elsewhere.conf", elsewhere):
+            host.do(f"systemctl daemon-reload; systemctl stop {SOCKET}")
+            host.do("systemctl reset-failed docker.service; systemctl restart docker.service")
+            assert "restart docker.service" in host.do(f"{CONFIGURE} --dry-run")
+        host.do("systemctl daemon-reload")
+        assert set_up(host)["applied"]
+        assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
         remove(host)
 
 

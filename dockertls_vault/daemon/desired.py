@@ -58,6 +58,11 @@ class Listen:
         addresses = Listener(self.address, self.port).dialable
         return tuple(Endpoint(address, self.port) for address in addresses)
 
+    def is_opened_as(self, address: str) -> bool:
+        """Tell whether its socket listens there; without IPv6, every address is that of IPv4."""
+        opened = (_EVERY, _EVERY_IPV4) if self.is_every else (self.address,)
+        return address in opened
+
     def includes(self, other: Listen) -> bool:
         """Tell whether the kernel refuses ``other`` as in use while this one is open."""
         every = self.address == _EVERY or (self.address == _EVERY_IPV4 and ":" not in other.address)

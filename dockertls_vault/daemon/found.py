@@ -175,6 +175,14 @@ def is_listening() -> bool:
     return systemd.state(units.SOCKET).active
 
 
+def is_open(listens: Iterable[Listen]) -> bool:
+    """Tell whether each of these is open; an active socket is closed if a drop-in moves it."""
+    return all(
+        any(listen.is_opened_as(each.address) for each in listening.on_port(listen.port))
+        for listen in listens
+    )
+
+
 def has_our_socket() -> bool:
     """Tell whether docker.service is set up with docker-tls.socket, open or not."""
     return units.SOCKET in _triggers()

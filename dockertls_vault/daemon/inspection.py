@@ -61,9 +61,10 @@ class Now:
     ``live_restore`` is whether it is in effect, None if dockerd does not run; ``in_swarm`` whether
     the host is an active node of one, where dockerd rejects it. ``running`` are the names of the
     containers that run, ``fleeting`` those that it does not restore. ``is_listening`` is whether
-    systemd listens at our socket, ``is_held`` whether dockerd does, which goes on until it is
-    restarted, and ``is_stale`` whether systemd has yet to read our files. ``can_reload`` is whether
-    a SIGHUP has dockerd read its configuration.
+    systemd listens at our socket, ``is_open`` whether something listens wherever that was set up to
+    be, ``is_held`` whether dockerd listens at it, which goes on until it is restarted, and
+    ``is_stale`` whether systemd has yet to read our files. ``can_reload`` is whether a SIGHUP has
+    dockerd read its configuration.
     """
 
     service: Service
@@ -75,6 +76,7 @@ class Now:
     running: tuple[str, ...] = ()
     fleeting: tuple[str, ...] = ()
     is_listening: bool = False
+    is_open: bool = True
     is_held: bool = False
     is_stale: bool = False
     can_reload: bool = True
@@ -114,6 +116,7 @@ def look_at_files(host: Host, service: Service) -> Now:
         record=record,
         edited=found.contents(each.path for each in (record.edited if record else ())),
         is_listening=found.is_listening(),
+        is_open=record is None or found.is_open(record.listen),
         is_held=found.is_held(),
         is_stale=found.is_stale(),
     )

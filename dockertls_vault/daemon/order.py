@@ -103,7 +103,8 @@ def _with_socket(host: Host, now: Now, target: Files) -> Iterator[Step]:
     if now.is_stale or (files.socket, files.drop_in) != (target.socket, target.drop_in):
         yield ReloadUnits()
     is_proven = now.record is not None and now.record.proven
-    if now.is_listening and (now.is_stale or files.socket != target.socket or not is_proven):
+    is_right = is_proven and now.is_open and not now.is_stale and files.socket == target.socket
+    if now.is_listening and not is_right:
         # The start opens it anew, where its file now says. After a kill it may still be open where
         # the file said before.
         yield CloseSocket()

@@ -301,7 +301,8 @@ def _is_done(now: Now, record: Record) -> bool:
         record.listen,
         record.daemon_json,
     )
-    return is_same and (not now.service.is_running or (known.proven and now.is_listening))
+    serves = known.proven and now.is_listening and now.is_open
+    return is_same and (serves or not now.service.is_running)
 
 
 def _directories(host: Host, record: Record | None) -> tuple[Path, ...]:

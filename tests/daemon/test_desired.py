@@ -99,3 +99,18 @@ def test_settings_are_complete() -> None:
         "live-restore": True,
     }
     assert "live-restore" not in settings(paths, live_restore=False)
+
+
+@pytest.mark.parametrize(
+    ("listen", "address", "expected"),
+    [
+        ("2376", "::", True),
+        ("2376", EVERY_IPV4, True),
+        ("2376", "127.0.0.1", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "::", False),
+    ],
+)
+def test_socket_is_open_at_its_address(listen: str, address: str, expected: bool) -> None:
+    """As the kernel lists it: by IPv4 alone on a host without IPv6."""
+    assert parse_listen(listen).is_opened_as(address) is expected

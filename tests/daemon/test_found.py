@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from socket import create_server
 
 import pytest
 
 from dockertls_vault.daemon import found
+from dockertls_vault.daemon.desired import Listen
 from dockertls_vault.daemon.found import Service, contents, engine_socket
 from dockertls_vault.errors import ConfigurationError, ConflictingState
 
@@ -57,3 +59,13 @@ def test_engine_is_asked_at_the_unix_socket_of_dockerd(
         assert engine_socket(Service(command, "inactive")) == Path("/var/run/docker.sock")
     else:
         assert engine_socket(Service(command, "active")) == Path(socket)
+
+
+def test_address_at_which_nothing_listens_is_not_open() -> None:
+    """Whatever systemd says of its socket."""
+    with create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        opened, closed = Listen("127.0.0.1", port), Listen("127.0.0.2", port)
+        assert found.is_open([opened])
+        assert not found.is_open([opened, closed])
+    assert found.is_open([])

@@ -41,6 +41,7 @@ NOW = Now(
     is_listening=True,
     is_held=True,
 )
+WANTED = Wanted(Path("/tls"))
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,21 @@ def test_edits_of_one_file_differ(live_restore: bool) -> None:
     assert any("live-restore off, which the reload applies" in line for line in lines) is (
         live_restore
     )
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_socket_that_is_not_open_is_opened_anew(credential: Served, is_open: bool) -> None:
+    """Systemd calls it active although it has closed it, as with a drop-in that moves it."""
+    sources = existing().sources
+    before = replace(NOW, files=Files(None, None, None), record=None)
+    first = plan.configure(HOST, before, credential, WANTED, sources)
+    assert first.record is not None
+    record = replace(first.record, proven=True)
+    now = replace(NOW, files=first.target, record=record, is_open=is_open)
+    steps = plan.configure(HOST, now, credential, WANTED, sources).steps
+    assert kinds(steps) == ([] if is_open else [Keep, CloseSocket, Restart])
+    stopped = replace(now, service=replace(NOW.service, state="inactive"))
+    assert plan.configure(HOST, stopped, credential, WANTED, sources).steps == ()
 
 
 def test_record_comes_before_what_it_describes(credential: Served) -> None:

@@ -78,6 +78,9 @@ _RESTORED: Rows = (
     ("a TCP host of before is named", 'if each.name == "host"))', "if False))"),
     ("what was there before is restored", " if host not in before", ""),
 )
+_OPEN: Rows = (
+    ("a socket that is closed is not set up", " and now.is_listening and now.is_open", ""),
+)
 _PASSED_ON: Rows = (
     ("a copy was made at the start", "return started.is_newer(file) and ", "return "),
     ("a copy has the same settings", "_values(file) == _values(of) is not None", "True"),
@@ -328,6 +331,7 @@ TABLE: Table = {
     "cli/signals.py": ("cli/test_signals.py", _SIGNALS),
     "daemon/record.py": ("daemon/test_record.py", _RECORD),
     "daemon/record.py of hosts": ("daemon/test_record.py", _HOSTS_OF_OTHERS),
+    "daemon/plan.py of a socket": ("daemon/test_plan.py", _OPEN),
     "daemon/passed_on.py": ("daemon/test_passed_on.py", _PASSED_ON),
     "daemon/restored.py of hosts": ("daemon/test_restored.py", _RESTORED),
     "daemon/plan.py without systemd": ("test_configure_file.py", _BESIDE),
