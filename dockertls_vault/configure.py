@@ -236,13 +236,18 @@ def _made_again(change: Change) -> Plan:
     made = change.make()
     if made.steps != change.plan.steps:
         raise ConflictingState("this host has changed since the plan was made", hint="try again")
-    if new := tuple(each for each in made.stops if each not in change.plan.stops):
+    _refuse_new(made.stops, change.plan.stops)
+    return made
+
+
+def _refuse_new(stops: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ConflictingState if a restart stops containers that are not in ``known``."""
+    if new := tuple(each for each in stops if each not in known):
         raise ConflictingState(
             "the restart would stop containers that were started since the plan was made",
             problems=new,
             hint="try again",
         )
-    return made
 
 
 def preview(made: Plan) -> Outcome:
@@ -326,6 +331,8 @@ def _apply_and_prove(
     _apply(steps)
     # What dockerd is about to read: a renewal may have replaced what the plan was made with.
     credential = served.load(record.certificates, now())
+    latest = look(made.host, found.service())
+    _refuse_new(latest.fleeting if latest.live_restore else latest.running, made.stops)
     _apply([restart])
     logger.info("checking the daemon at %s", ", ".join(map(str, record.listen)))
     return prove(record.listen, credential, client, timeout=timeout, now=now())

@@ -10,14 +10,14 @@ import pytest
 
 from dockertls_vault import configure
 from dockertls_vault.configure import Change
-from dockertls_vault.daemon import served
+from dockertls_vault.daemon import found, served
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.plan import Plan
 from dockertls_vault.daemon.record import Records
 from dockertls_vault.daemon.steps import Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
-from dockertls_vault.errors import ConflictingState
+from dockertls_vault.errors import ConflictingState, SetUpFailed
 
 from .daemon.test_record import set_up
 from .daemon.test_served import place
@@ -44,7 +44,11 @@ def restarting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def apply(shown: Plan, found: Plan) -> configure.Outcome:
     """Apply a plan that was shown, which is another one when it is made again."""
-    change = Change(shown, lambda: found)
+    return run(Change(shown, lambda: found))
+
+
+def run(change: Change) -> configure.Outcome:
+    """Apply a change."""
     return configure.apply(change, client=None, timeout=SECOND, now=lambda: datetime.now(UTC))
 
 
@@ -76,22 +80,54 @@ def test_container_that_has_ended_is_not_stopped(plan: Plan) -> None:
     assert apply(plan, replace(plan, now=replace(plan.now, running=()))).stopped == ()
 
 
+@pytest.fixture(name="recorded")
+def with_credential(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
+    """Return a change whose credential is to be proven, on a host that stays as it is."""
+    monkeypatch.setattr(found, "service", lambda: plan.now.service)
+    monkeypatch.setattr(configure, "look", lambda *_: plan.now)
+    (tmp_path / "tls").mkdir()
+    directory = place(tmp_path / "tls")
+    made = replace(plan, record=replace(set_up(None)[0], certificates=directory))
+    return Change(made, lambda: made, served.load(directory, datetime.now(UTC)))
+
+
+@pytest.mark.parametrize("live_restore", [True, False])
+@pytest.mark.parametrize("fleeting", [(), ("db",)])
+def test_container_that_starts_during_the_set_up_is_not_stopped(
+    recorded: Change,
+    live_restore: bool,
+    fleeting: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What runs is looked at once more, just before the restart; what was there before is back."""
+    latest = replace(
+        recorded.plan.now, running=("db", "web"), fleeting=fleeting, live_restore=live_restore
+    )
+    back: list[Plan] = []
+    monkeypatch.setattr(configure, "look", lambda *_: latest)
+    monkeypatch.setattr(configure, "prove", lambda *_, **__: ())
+    monkeypatch.setattr(configure, "_put_back", back.append)
+    if live_restore and not fleeting:
+        assert run(recorded).applied
+        return
+    monkeypatch.setattr(Restart, "apply", pytest.fail)
+    with pytest.raises(SetUpFailed, match="started since the plan was made") as raised:
+        run(recorded)
+    assert (raised.value.problems, back) == (("db",), [recorded.plan])
+
+
 def test_credential_that_was_renewed_since_is_proven(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorded: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dockerd reads it when it starts; the plan was made with the one before."""
-    proven, now = [], datetime.now(UTC)
+    proven = []
 
     def prove(_listen: object, credential: Served, *_: object, **__: object) -> tuple[()]:
         proven.append(credential)
         return ()
 
     monkeypatch.setattr(configure, "prove", prove)
-    (tmp_path / "tls").mkdir()
-    directory = place(tmp_path / "tls")
-    record = replace(set_up(None)[0], certificates=directory)
-    made = replace(plan, record=record)
-    change = Change(made, lambda: made, served.load(directory, now))
-    place(directory)
-    configure.apply(change, client=None, timeout=SECOND, now=lambda: now)
-    assert proven == [served.load(directory, now)] != [change.served]
+    assert recorded.served is not None
+    directory = place(recorded.served.paths[0].parent)
+    run(recorded)
+    assert proven == [served.load(directory, datetime.now(UTC))] != [recorded.served]

@@ -301,8 +301,13 @@ _UNREAD: Rows = (
 )
 _CONFIGURE: Rows = (
     (
+        "a container that starts during the set-up is not stopped",
+        "    _refuse_new(latest.fleeting if latest.live_restore else latest.running, made.stops)\n",
+        "",
+    ),
+    (
         "a container that nobody agreed to stop runs on",
-        "if new := tuple(each for each in made.stops if each not in change.plan.stops):",
+        "if new := tuple(each for each in stops if each not in known):",
         "if new := ():",
     ),
     ("what is applied is the plan of now", "made = change.make()", "made = change.plan"),
