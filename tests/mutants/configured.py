@@ -208,7 +208,7 @@ _PLAN: Rows = (
 )
 _ORDER: Rows = (
     ("a dockerd that cannot be reloaded is not reloaded", "and now.can_reload ", ""),
-    ("a socket that may be an old one is opened anew", " or not is_proven", ""),
+    ("a socket that may be an old one is opened anew", "is_proven and now.is_open", "now.is_open"),
     (
         "flags are moved to daemon.json before it is written",
         "    yield from _editing(edits)\n    if written != target",
