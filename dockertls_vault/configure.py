@@ -105,6 +105,8 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
         _refuse_stale(before)
         _refuse_script(before)
         refuse_other_file(before)
+        if before.files.drop_in == units.drop_in() and not before.is_stale:
+            _refuse_unguarded()
         before = replace(before, can_reload=can_reload and before.can_reload)
         edited = before.record.edited if before.record else ()
         ours = {each.path: (each.written, each.original) for each in edited}
@@ -144,6 +146,18 @@ def refuse_other_file(before: Now) -> None:
             f"dockerd is configured by {service.daemon_json} now, and was set up in "
             f"{record.daemon_json}",
             hint="run `sudo dockertls-vault daemon configure --remove`, then try again",
+        )
+
+
+def _refuse_unguarded() -> None:
+    """Raise ConflictingState if systemd does not run the command of our drop-in, which is there."""
+    if not found.is_guarded():
+        raise ConflictingState(
+            f"a drop-in for {units.SERVICE} resets ExecStartPre=, and with it the check that "
+            "dockerd has TLS before its port is open",
+            hint=f"find it with `systemctl cat {units.SERVICE}`; remove `ExecStartPre=` from it, "
+            f"or have its name sort before {Path(units.DROP_IN).name}; then run "
+            "`sudo systemctl daemon-reload`, and try again",
         )
 
 
@@ -326,11 +340,14 @@ def _apply_and_prove(
     record = made.record
     if record is None or not made.restarts:
         _apply(made.steps)
+        if record is not None:
+            _refuse_unguarded()
         return ()
     *steps, restart = made.steps
     _apply(steps)
     # What dockerd is about to read: a renewal may have replaced what the plan was made with.
     credential = served.load(record.certificates, now())
+    _refuse_unguarded()
     latest = look(made.host, found.service())
     _refuse_new(latest.fleeting if latest.live_restore else latest.running, made.stops)
     _apply([restart])

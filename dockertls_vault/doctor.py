@@ -233,7 +233,12 @@ def _set_up(subject: _Subject, certificates: Path) -> str:
 
 def _judge_sockets(subject: _Subject, configure: str, listed: CheckResult) -> CheckResult:
     """Judge the sockets, ``listed``, by what the set-up of this host promises."""
-    if subject.supervision is None or subject.supervision.is_open is not False:
+    supervision = subject.supervision
+    if supervision is None or supervision.is_open is None:
+        return listed
+    if not supervision.is_guarded:
+        return sockets.judge_unguarded(units.SOCKET, listed, configure)
+    if supervision.is_open:
         return listed
     has_tls = settings.configures_tls(subject.planned.values)
     without_tls = None if has_tls else subject.planned.file

@@ -582,6 +582,30 @@ def test_plaintext_is_not_served_whatever_else_a_unit_sets(host: Host) -> None:
         remove(host)
 
 
+def test_check_for_tls_cannot_be_switched_off_unnoticed(host: Host) -> None:
+    """An ordinary drop-in does not; one that does is refused, and reported, as is a lost one."""
+    reset, reload = "[Service]\nExecStartPre=", "systemctl daemon-reload"
+    unguarded = "docker-tls.socket is opened without a check for TLS"
+    doctor = "dockertls-vault daemon doctor || true"
+    with unchanged(host):
+        with written(host, f"{UNITS}/docker.service.d/zzz.conf", reset, reload), unchanged(host):
+            status, printed = refused(host)
+            assert (status, "resets ExecStartPre=" in printed) == (78, True), printed
+        set_up(host)
+        with written(host, f"{UNITS}/docker.service.d/override.conf", reset, reload):
+            assert host.do(f"{CONFIGURE} --quiet") == "no changes needed\n"
+            assert unguarded not in host.do(doctor)
+        with written(host, f"{UNITS}/docker.service.d/zzz.conf", reset, reload):
+            status, printed = refused(host)
+            assert (status, "resets ExecStartPre=" in printed) == (78, True), printed
+            assert unguarded in host.do(doctor)
+        host.do("systemctl revert docker.service 2>&1")
+        assert unguarded in host.do(doctor)
+        assert set_up(host)["applied"]
+        assert unguarded not in host.do(doctor)
+        remove(host)
+
+
 def test_docker_does_not_start_if_its_socket_cannot_be_closed(host: Host) -> None:
     """It would serve plaintext; it starts once the socket is closed."""
     with unchanged(host):

@@ -126,6 +126,7 @@ def test_credential_that_was_renewed_since_is_proven(
         proven.append(credential)
         return ()
 
+    monkeypatch.setattr(found, "is_guarded", lambda: True)
     monkeypatch.setattr(configure, "prove", prove)
     assert recorded.served is not None
     directory = place(recorded.served.paths[0].parent)

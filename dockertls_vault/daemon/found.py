@@ -188,6 +188,13 @@ def has_our_socket() -> bool:
     return units.SOCKET in _triggers()
 
 
+def is_guarded(place: Path = systemd.UNITS) -> bool:
+    """Tell whether systemd runs the check of our drop-in before it starts dockerd."""
+    text = _read(place / units.DROP_IN)
+    (commands,) = systemd.properties(units.SERVICE, "Service", "ExecStartPre")
+    return text is not None and units.guards(text, [argv for _, argv, *_ in commands])
+
+
 def main_pid() -> int:
     """Return the PID of the dockerd that runs, 0 if none does."""
     (pid,) = systemd.properties(units.SERVICE, "Service", "MainPID")

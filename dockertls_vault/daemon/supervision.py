@@ -20,7 +20,8 @@ class Supervision:
     ``command`` is None if it cannot be determined. ``streams`` are what its sockets listen on:
     paths, and addresses with ports (``[::]:2376``). ``is_stale`` is whether systemd has yet to read
     its unit files, or ours, and ``is_open`` whether it listens at our socket, None if it has none.
-    ``files`` are its unit files and environment files.
+    ``files`` are its unit files and environment files, and ``is_guarded`` is whether it checks for
+    TLS before it opens that socket.
     """
 
     pid: int | None
@@ -29,6 +30,7 @@ class Supervision:
     is_stale: bool
     is_open: bool | None = None
     files: tuple[Path, ...] = ()
+    is_guarded: bool = True
 
 
 def read() -> Supervision | None:
@@ -42,11 +44,12 @@ def read() -> Supervision | None:
         streams = found.streams()
         is_stale = found.is_stale()
         is_open = found.is_listening() if found.has_our_socket() else None
+        is_guarded = found.is_guarded()
         pid = found.main_pid()
         files = sources.paths()
     except DockerTLSError:
         return None
-    return Supervision(pid or None, _command(), streams, is_stale, is_open, files)
+    return Supervision(pid or None, _command(), streams, is_stale, is_open, files, is_guarded)
 
 
 def invocation() -> str | None:

@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.docker.flags import DAEMON_JSON
 from dockertls_vault.errors import InvalidInput
+from dockertls_vault.host import command_line, unit_file
 
 from .desired import Listen, parse_listen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 SERVICE = "docker.service"
 SOCKET = "docker-tls.socket"
 # Whatever its start limit says (StartLimitBurst=).
 START = "sudo systemctl reset-failed docker && sudo systemctl start docker"
-DROP_IN = f"{SERVICE}.d/docker-tls.conf"
+# The last one by its name: `ExecStartPre=` in a drop-in before it does not reset its command.
+DROP_IN = f"{SERVICE}.d/zz-docker-tls.conf"
+_GUARD = "ExecStartPre"
 # How each file begins, by which we recognize our own; the rest of its first line may change.
 _AUTHOR = "# Written by `dockertls-vault daemon configure`"
 _MARK = f"{_AUTHOR}: put changes into a drop-in of your own."
@@ -111,6 +114,25 @@ def drop_in() -> bytes:
     return _DROP_IN.format(
         mark=_MARK, socket=SOCKET, service=SERVICE, daemon_json=DAEMON_JSON
     ).encode()
+
+
+def guards(text: bytes, commands: Iterable[Sequence[str]]) -> bool:
+    """Tell whether the command of our drop-in, with this text, is among these.
+
+    They are what systemd runs before a start. The text may be that of another version.
+    """
+    settings = unit_file.settings(text.decode(errors="replace"))
+    ours = next((each.value for each in settings if each.name == _GUARD and each.value), None)
+    if ours is None or not is_ours(text):
+        return False
+    # systemd resolves the specifiers, of which we have "%%" only.
+    wanted = [_joined(each.value.replace("%%", "%")) for each in command_line.words(ours)]
+    return any(wanted == [_joined(word) for word in command] for command in commands)
+
+
+def _joined(text: str) -> str:
+    """Return a text with single blanks: a continued line may begin with any number of them."""
+    return " ".join(text.split())
 
 
 def is_ours(text: bytes) -> bool:

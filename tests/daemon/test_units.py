@@ -6,6 +6,7 @@ import pytest
 
 from dockertls_vault.daemon import units
 from dockertls_vault.daemon.desired import DEFAULT, parse_listens
+from dockertls_vault.host import command_line, unit_file
 
 AUTHOR = b"# Written by `dockertls-vault daemon configure`"
 
@@ -41,6 +42,29 @@ def test_socket_says_where_it_listens(texts: list[str], extra: bytes, is_known: 
     """Only as we write it: what else is in it would be lost."""
     listens = parse_listens(texts)
     assert units.listens(units.socket(listens) + extra) == (listens if is_known else ())
+
+
+def read_by_systemd() -> list[str]:
+    """Return the command of our drop-in as systemd has it: without specifiers."""
+    settings = unit_file.settings(units.drop_in().decode())
+    (value,) = (each.value for each in settings if each.name == "ExecStartPre")
+    return [word.value.replace("%%", "%") for word in command_line.words(value)]
+
+
+def test_host_is_guarded_by_our_command_only() -> None:
+    """Beside others, and neither by a part of it nor by another."""
+    program, option, script = read_by_systemd()
+    other = ["/bin/true"]
+    ours = [program, option, script.replace("    ", " ")]
+    text = units.drop_in()
+    assert units.guards(text, [other, ours])
+    assert units.guards(
+        text.replace(b"closing", b"shutting"), [[*ours[:2], ours[2].replace("closing", "shutting")]]
+    )
+    assert not units.guards(text.partition(b"ExecStartPre")[0], [ours])
+    assert not units.guards(b"# Ours\n" + text, [ours])
+    for commands in ([], [other], [[program, option]], [[program, option, script + ";"]]):
+        assert not units.guards(text, commands)
 
 
 def test_lines_are_short_enough_for_a_terminal() -> None:

@@ -44,7 +44,7 @@ dockertls-vault daemon configure --certs {client} --yes
 # dockerd opens the port itself, with the same settings.
 _OPEN = """\
 set -e
-rm /etc/systemd/system/docker-tls.socket /etc/systemd/system/docker.service.d/docker-tls.conf
+rm /etc/systemd/system/docker-tls.socket /etc/systemd/system/docker.service.d/zz-docker-tls.conf
 echo 'DOCKER_OPTS="-H tcp://0.0.0.0:2376"' >/etc/default/docker
 systemctl stop docker-tls.socket docker.service
 systemctl daemon-reload

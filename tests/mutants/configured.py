@@ -231,6 +231,7 @@ _UNITS: Rows = (
     ("a copy of our file is not ours", "text.startswith(_AUTHOR", "text.count(_AUTHOR"),
     ("a socket with other lines is not taken for ours", "if socket(found) == text else ()", ""),
     ("a reworded first line is ours", "(_AUTHOR.encode())", "(_MARK.encode())"),
+    ("a host is guarded by all of our command", "any(wanted == ", "any(wanted[:2] == "),
 )
 _STEPS: Rows = (
     ("a directory of the set-up is removed", "directory.rmdir()", "pass"),

@@ -96,6 +96,17 @@ def judge_closed(
     return Check.SOCKETS.found(Result.ERROR, lines, reason, remedy)
 
 
+def judge_unguarded(socket: str, listed: CheckResult, set_up: str) -> CheckResult:
+    """Judge that nothing checks for TLS before dockerd is handed the ``socket`` of a set-up."""
+    return Check.SOCKETS.found(
+        Result.ERROR,
+        (f"{socket} is opened without a check for TLS", *listed.summary.split("\n")),
+        "the drop-in for docker.service is missing, or another one resets ExecStartPre=; a dockerd "
+        "without TLS settings would serve its API in plaintext",
+        set_up,
+    )
+
+
 def serves_api(report: Report, *, is_expected: bool) -> bool:
     """Tell whether a socket is one of the API: it is expected to be, or it accepts strangers.
 

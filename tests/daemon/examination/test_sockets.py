@@ -128,6 +128,14 @@ def test_closed_socket_of_a_set_up_is_an_error(without_tls: Path | None, words: 
     assert (found.remedy == "set it up") == (without_tls is not None)
 
 
+def test_socket_without_a_check_for_tls_is_an_error() -> None:
+    """Beside the sockets that are open; the set-up restores it, or says what is in its way."""
+    listed = sockets.judge_sockets(["a:1"], [], [])
+    found = sockets.judge_unguarded("docker-tls.socket", listed, "set it up")
+    assert (found.result, found.remedy) == ("error", "set it up")
+    assert found.summary.startswith("docker-tls.socket is opened without a check for TLS\nof the")
+
+
 def test_check_left_out_makes_the_whole_unknown() -> None:
     """Unless it needs Vault, which not every host has, or variables that sudo drops."""
     fine = Check.KEYS.found(Result.OK, "fine")
