@@ -1,7 +1,7 @@
 """Prove that the daemon of this host serves its credential, and its API to nobody else.
 
 ``check`` judges it from outside. What only this host knows is added: the certificate must be the
-one on disk, and the CAs whose clients it accepts must include those in ca.pem.
+one on disk, and the CAs whose clients it accepts must be those in ca.pem.
 """
 
 from __future__ import annotations
@@ -124,3 +124,6 @@ def _differences(greeting: Greeting, served: Served) -> Iterator[str]:
     for root in served.roots:
         if root.subject not in named:
             yield f"it does not accept clients of {root.subject.rfc4514_string()}"
+    for name in named - {root.subject for root in served.roots}:
+        where = f"not in {served.paths[0]}"
+        yield f"it also accepts clients of {name.rfc4514_string()}, which is {where}"

@@ -6,6 +6,7 @@ meanwhile, so no connection is refused.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from contextlib import contextmanager
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Self
 
 from . import stop
 from .daemon import attempt, found, served
-from .daemon.desired import LIVE_RESTORE
+from .daemon.desired import LIVE_RESTORE, settings
 from .daemon.record import Records
-from .daemon.units import SERVICE
+from .daemon.units import DROP_IN, SERVICE
 from .docker import daemon_json
 from .docker.engine import Engine
 from .duration import format_duration
@@ -130,9 +131,9 @@ def restart(
 
     Raises ConfigurationError if this host was not set up; before anything is touched,
     VerificationError, ConflictingState or ConfigurationError for files with which dockerd would not
-    start, and ConflictingState for a set-up that is not complete; DockerUnavailable if it does not
-    start, or not in time; CheckFailed if it fails its check; and Locked while the set-up is
-    changed.
+    start, and ConflictingState for a set-up that is not complete, or no longer; DockerUnavailable
+    if it does not start, or not in time; CheckFailed if it fails its check; and Locked while the
+    set-up is changed.
     """
     allowed = _Time.of_hook(limit) if if_needed else _Time(_PATIENCE, _LATE_BY_HAND)
     records = Records(state)
@@ -144,6 +145,7 @@ def restart(
         _refuse_unreadable(record.daemon_json)
         # What dockerd is about to read: a renewal may have replaced it while this waited.
         credential = served.load(record.certificates, clock())
+        _refuse_unprotected(record, credential)
         is_due = _is_due(records, record, credential, allowed, if_needed=if_needed)
         if is_due:
             _restart(allowed)
@@ -211,6 +213,35 @@ def _refuse_unreadable(file: Path) -> None:
     """
     content = found.contents([file])[file]
     daemon_json.parse(content or b"", str(file))
+
+
+def _refuse_unprotected(record: Record, credential: Served) -> None:
+    """Raise ConflictingState if a restart would lose TLS, or what closes the port without it.
+
+    The dockerd that runs goes on serving as it was set up.
+    """
+    problems = tuple(_lost(record, credential))
+    if problems:
+        raise ConflictingState(
+            "dockerd was not restarted, and goes on as it is: its set-up is not complete",
+            problems=problems,
+            hint="complete it with `sudo dockertls-vault daemon configure`",
+        )
+
+
+def _lost(record: Record, credential: Served) -> Iterator[str]:
+    """Yield what the next dockerd would lack of its set-up."""
+    configured = found.service().daemon_json
+    if configured != record.daemon_json:
+        yield f"dockerd reads {configured}, and was set up in {record.daemon_json}"
+    content = found.contents([record.daemon_json])[record.daemon_json]
+    values = daemon_json.parse(content or b"").values
+    for key, value in settings(credential.paths, live_restore=False).items():
+        if values.get(key) != value:
+            now = json.dumps(values[key]) if key in values else "missing"
+            yield f"{key} in {record.daemon_json} is {now}, and was {json.dumps(value)}"
+    if not found.is_guarded():
+        yield f"{SERVICE} is started without the check for TLS that {DROP_IN} has"
 
 
 def _refuse_to_stop_containers() -> None:

@@ -33,7 +33,6 @@ printf '[vault]\\naddress = "%s"\\ntoken_file = "/etc/dockertls-vault/token"\\n'
     >/etc/dockertls-vault/config.toml
 dockertls-vault renew --install-timer
 """
-OTHERS = "/srv/others"  # files that are not the credential's
 
 
 @pytest.fixture(scope="module")
@@ -117,23 +116,43 @@ def test_host_set_up_while_docker_was_stopped_is_proven_by_a_restart(host: Host)
 
 def test_failed_check_is_remembered(host: Host) -> None:
     """`status` shows it, and the next run checks again, without a restart or a certificate."""
+    elsewhere = "/run/systemd/system/docker-tls.socket.d/elsewhere.conf"
+    anew = "systemctl daemon-reload; systemctl stop docker-tls.socket"
     host.do(
-        f"mkdir {OTHERS}; cp {SERVER}/server-*.pem {OTHERS}; cp /etc/docker/daemon.json {OTHERS}; "
-        f"sed -i 's|{SERVER}/server|{OTHERS}/server|' /etc/docker/daemon.json"
+        f"mkdir $(dirname {elsewhere}); {anew}; "
+        f"printf '[Socket]\\nListenStream=\\nListenStream=2399\\n' >{elsewhere}; {anew}"
     )
     status, journal = renew(host)
     assert (status, shown(host, "ExecMainStatus")) == (1, "71"), journal
-    assert "its certificate is not the one in /etc/docker/tls/server-cert.pem" in journal
+    assert "[::]:2376: connect: cannot connect to 127.0.0.1:2376" in journal
     assert ": exit status 76; `renew` runs it again" in host.run("dockertls-vault status")[1]
     assert needs_renewal(host) == 0
     kept, before = generations(host), pid(host)
     status, journal = start(host)
     assert (status, shown(host, "ExecMainStatus"), pid(host)) == (1, "71", before), journal
     assert "docker.service was already restarted with these files" in journal
-    host.do(f"cp {OTHERS}/daemon.json /etc/docker/daemon.json; rm -r {OTHERS}")
+    host.do(f"rm -r $(dirname {elsewhere}); {anew}; touch /etc/docker/daemon.json")
     status, journal = start(host)
     assert (status, wire(host), needs_renewal(host)) == (0, "same", 1), journal
     assert (generations(host), pid(host) != before) == (kept, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("sed -i /tlsverify/d /etc/docker/daemon.json", "tlsverify in /etc/docker/daemon.json is"),
+        ("systemctl revert docker.service", "docker.service is started without the check"),
+    ],
+)
+def test_dockerd_that_would_lose_its_set_up_goes_on(host: Host, change: str, words: str) -> None:
+    """It serves as before, until the set-up is complete again."""
+    before = pid(host)
+    host.do(change)
+    status, printed = host.run(RESTART)
+    assert (status, words in printed, pid(host)) == (78, True, before), printed
+    assert wire(host) == "same"
+    host.do("dockertls-vault daemon configure --yes")
+    assert host.run(RESTART)[0] == 0
 
 
 def test_corrupt_set_up_fails_the_hook(host: Host) -> None:

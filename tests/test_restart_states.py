@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +13,7 @@ import pytest
 
 from dockertls_vault import restart_daemon
 from dockertls_vault.daemon import found, served
-from dockertls_vault.daemon.desired import Listen
+from dockertls_vault.daemon.desired import Listen, settings
 from dockertls_vault.daemon.found import Service
 from dockertls_vault.daemon.record import Record, Records
 from dockertls_vault.docker.engine import Engine
@@ -28,10 +30,12 @@ from dockertls_vault.host import systemd
 from dockertls_vault.restart_daemon import Restarted, restart
 from dockertls_vault.rollback import roll_back
 
+from .certificates import Authority
 from .harness.dialect.servers import on_openbao
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from dockertls_vault.daemon.served import Served
 
@@ -79,9 +83,16 @@ class Systemd:
 
 
 @pytest.fixture(name="units")
-def replaced_systemd(monkeypatch: pytest.MonkeyPatch) -> Systemd:
-    """Return a systemd whose docker.service is active."""
+def replaced_systemd(host: Host, monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    """Return a systemd whose docker.service is active, and is set up."""
     made = Systemd()
+    command = (
+        "dockerd",
+        "--host=unix:///run/docker.sock",
+        f"--config-file={host.out.parent / 'daemon.json'}",
+    )
+    monkeypatch.setattr(found, "service", lambda: Service(command, "active"))
+    monkeypatch.setattr(found, "is_guarded", lambda: True)
     monkeypatch.setattr(systemd, "properties", made.properties)
     monkeypatch.setattr(systemd, "try_restart", made.try_restart)
     monkeypatch.setattr(systemd, "invocation", made.invocation)
@@ -98,6 +109,8 @@ def record(host: Host, port: int, added: Mapping[str, Any] | None = None) -> Rec
     """Record the set-up of a daemon at ``port``, with values ``added`` to daemon.json."""
     listen = (Listen("127.0.0.1", port),)
     where = host.out.parent / "daemon.json"
+    tls = settings(served.paths(host.out), live_restore=False)
+    where.write_text(json.dumps(tls))
     made = Record(
         host.out, listen, where, written=b"{}", original=None, added=added or {}, replaced={}
     )
@@ -131,6 +144,22 @@ def test_daemon_that_was_restarted_is_checked(
     assert "its certificate is not the one in" in failure.value.problems[0]
 
 
+def test_daemon_that_accepts_clients_of_another_ca_fails_its_check(
+    host: Host, units: Systemd, host_dockerd: StartDockerd, tmp_path: Path
+) -> None:
+    """Its tlscacert is not the ca.pem of the credential, or was another when it started."""
+    host.issue()
+    for path in (host.out / ".dockertls" / "current").resolve().iterdir():
+        shutil.copy(path, tmp_path)
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(ca.read_bytes() + Authority.create("another").pem)
+    record(host, host_dockerd(credential=tmp_path))
+    with pytest.raises(CheckFailed) as failure:
+        run(host)
+    assert "it also accepts clients of CN=another, which is not in" in failure.value.problems[0]
+    assert units.restarts == 1
+
+
 def test_credential_that_is_renewed_before_the_restart_is_proven(
     host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +190,37 @@ def test_daemon_is_not_stopped_if_it_could_not_read_its_configuration(
     (host.out.parent / "daemon.json").write_text("{\n  // TLS\n}\n")
     with pytest.raises(ConfigurationError, match="line 2, column 3: JSON has no comments"):
         run(host)
+    assert units.restarts == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tlsverify": False}, "tlsverify in {} is false, and was true"),
+        ({"tlscacert": "/etc/ssl/cert.pem"}, 'tlscacert in {} is "/etc/ssl/cert.pem", and was "'),
+        (None, "tlskey in {} is missing, and was"),
+        ("--config-file=/other.json", "dockerd reads /other.json, and was set up in {}"),
+        ("", "docker.service is started without the check for TLS"),
+    ],
+    ids=["tlsverify", "tlscacert", "missing", "file", "unguarded"],
+)
+def test_daemon_is_not_stopped_if_it_would_lose_what_protects_it(
+    change: Any, words: str, host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that runs goes on with TLS, and the message says what was changed."""
+    set_up(host)
+    file = host.out.parent / "daemon.json"
+    if isinstance(change, str):
+        monkeypatch.setattr(found, "is_guarded", lambda: bool(change))
+        command = ("dockerd", change or f"--config-file={file}")
+        monkeypatch.setattr(found, "service", lambda: Service(command, "active"))
+    else:
+        tls = json.loads(file.read_text())
+        file.write_text(json.dumps(tls | change if change else {}))
+    with pytest.raises(ConflictingState) as failure:
+        run(host, if_needed=True)
+    assert any(each.startswith(words.format(file)) for each in failure.value.problems)
+    assert "daemon configure" in failure.value.hint
     assert units.restarts == 0
 
 
@@ -227,7 +287,6 @@ def test_set_up_that_was_killed_stops_no_containers(
     """It is recorded before live-restore is in effect, and a timer may renew meanwhile."""
     host.issue()
     record(host, 9, {"live-restore": True})
-    monkeypatch.setattr(found, "service", lambda: Service(("dockerd",), "active"))
     monkeypatch.setattr(Engine, "info", lambda _: {"LiveRestoreEnabled": is_in_effect})
     kind = CheckFailed if is_in_effect else ConflictingState
     with pytest.raises(kind):
@@ -281,7 +340,8 @@ def swap_back(host: Host) -> None:
 
 def write_daemon_json(host: Host) -> None:
     """Change the configuration of dockerd."""
-    (host.out.parent / "daemon.json").write_text("{}")
+    file = host.out.parent / "daemon.json"
+    file.write_text(f"{file.read_text()}\n")
 
 
 def write_unit(host: Host) -> None:

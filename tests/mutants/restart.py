@@ -96,8 +96,8 @@ _NOTE: Rows = (
 _RESTART: Rows = (
     (
         "files with which dockerd would not start are rejected before",
-        "        credential = served.load(record.certificates, clock())\n        is_due",
-        "        is_due",
+        "credential = served.load(record.certificates, clock())\n        _refuse_unprotected",
+        "_refuse_unprotected",
     ),
     (
         "a Docker that was stopped is not checked, which would start it",
@@ -121,6 +121,9 @@ _RESTART: Rows = (
         "records.attempt() if if_needed else None",
         "records.attempt()",
     ),
+    ("TLS is not lost by a restart", "        if values.get(key) != value:", "        if False:"),
+    ("nor the check for it", "    if not found.is_guarded():", "    if False:"),
+    ("another file is not what was set up", "if configured != record.daemon_json:", "if False:"),
     ("a hook ends before it is killed", "limit * _SHARE", "limit"),
     ("only a hook has its time", " if if_needed else _Time(_PATIENCE, _LATE_BY_HAND)", ""),
     ("a set-up is proven by a restart", "replace(record, proven=True)", "record"),
@@ -132,7 +135,14 @@ _RESTART: Rows = (
     ("a swap is a change, also to a former certificate", "credential.current, ", ""),
     ("all the responses of a check have one limit", ", stop.limited(seconds):", ":"),
 )
-_PROOF: Rows = (("one that fails its check is an error", "    if problems:", "    if False:"),)
+_PROOF: Rows = (
+    ("one that fails its check is an error", "    if problems:", "    if False:"),
+    (
+        "one that accepts other clients, too, fails it",
+        "in named - {root.subject for root in served.roots}:",
+        "in ():",
+    ),
+)
 _ATTEMPT: Rows = (
     ("a restart that was not begun is made up for", " and self.invocation != now.invocation", ""),
     ("another file has dockerd restarted", "self.files == now.files and ", ""),
