@@ -84,6 +84,7 @@ def test_container_that_has_ended_is_not_stopped(plan: Plan) -> None:
 def with_credential(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
     """Return a change whose credential is to be proven, on a host that stays as it is."""
     monkeypatch.setattr(found, "service", lambda: plan.now.service)
+    monkeypatch.setattr(found, "is_guarded", lambda: True)
     monkeypatch.setattr(configure, "look", lambda *_: plan.now)
     (tmp_path / "tls").mkdir()
     directory = place(tmp_path / "tls")
@@ -126,7 +127,6 @@ def test_credential_that_was_renewed_since_is_proven(
         proven.append(credential)
         return ()
 
-    monkeypatch.setattr(found, "is_guarded", lambda: True)
     monkeypatch.setattr(configure, "prove", prove)
     assert recorded.served is not None
     directory = place(recorded.served.paths[0].parent)
