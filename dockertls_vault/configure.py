@@ -87,11 +87,10 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
     ``can_reload`` is whether dockerd is to be reloaded, so that its restart stops no container.
 
     Raises before anything is touched: ConflictingState without a usable credential, for files that
-    others can change, for settings that clash, unless they are to be taken over, or for a port that
-    is in use; MissingDependency
-    without docker.service; ConfigurationError if a file cannot be read, or dockerd rejects the
-    configuration; and DockerUnavailable if dockerd runs and does not answer at its Unix socket, or
-    ConflictingState if it has none.
+    others can change, for settings that clash, unless they are to be taken over, for a port that
+    is in use, or if dockerd has no Unix socket; MissingDependency without docker.service;
+    ConfigurationError if a file cannot be read, or dockerd rejects the configuration; and
+    DockerUnavailable if dockerd runs and does not answer at its Unix socket.
     """
     credential = served.load(wanted.certificates, now)
     served.refuse_others(credential)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -150,9 +149,9 @@ def test_daemon_that_accepts_clients_of_another_ca_fails_its_check(
     """Its tlscacert is not the ca.pem of the credential, or was another when it started."""
     host.issue()
     for path in (host.out / ".dockertls" / "current").resolve().iterdir():
-        shutil.copy(path, tmp_path)
-    ca = tmp_path / "ca.pem"
-    ca.write_bytes(ca.read_bytes() + Authority.create("another").pem)
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    with (tmp_path / "ca.pem").open("ab") as ca:
+        ca.write(Authority.create("another").pem)
     record(host, host_dockerd(credential=tmp_path))
     with pytest.raises(CheckFailed) as failure:
         run(host)

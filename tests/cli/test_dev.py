@@ -320,7 +320,7 @@ def demo(scratch: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert list(scratch.iterdir()) == []
-    assert "\n$ dockertls-vault issue server --dir " in done.stdout
+    assert "\n$ dockertls-vault issue server --quiet --dir " in done.stdout
     assert "\n$ dockertls-vault issue client --name alice --dir " in done.stdout
     return done.stdout
 
