@@ -107,7 +107,7 @@ def test_login_is_revoked_if_the_rest_fails_meanwhile(
 
     make_keys(monkeypatch, fail)
     assert issue(tmp_path) == main.EXIT_BUG
-    assert role.accessors() == before
+    assert role.accessors() <= before
     assert not is_running()
 
 
@@ -127,7 +127,7 @@ def test_files_are_installed_while_vault_revokes_the_token(
 
     monkeypatch.setattr(store, "install", install_meanwhile)
     assert issue(tmp_path) == 0
-    assert role.accessors() == before
+    assert role.accessors() <= before
     assert not is_running()
 
 

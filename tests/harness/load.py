@@ -41,7 +41,7 @@ printf '[Unit]\\nStartLimitIntervalSec=0\\n' >/etc/systemd/system/docker.service
 systemctl daemon-reload
 dockertls-vault daemon configure --certs {client} --yes
 """
-# dockerd opens the port itself, with the same settings.
+# dockerd opens the port itself, with the same settings; the default hook refuses to restart it.
 _OPEN = """\
 set -e
 rm /etc/systemd/system/docker-tls.socket /etc/systemd/system/docker.service.d/zz-docker-tls.conf
@@ -49,6 +49,7 @@ echo 'DOCKER_OPTS="-H tcp://0.0.0.0:2376"' >/etc/default/docker
 systemctl stop docker-tls.socket docker.service
 systemctl daemon-reload
 systemctl start docker.service
+dockertls-vault issue server --host 127.0.0.1 --ttl 1h --hook 'systemctl try-restart docker.service'
 """
 # A container that counts: its log has no gap if it runs on, and none of its lines is lost.
 _COUNT = """\
@@ -71,7 +72,7 @@ timeout 60 sh -c 'until [ -s /srv/calls ]; do sleep 0.05; done'
 _END = """\
 pid=$(cat /srv/callers.pid)
 kill $pid
-timeout 60 tail --pid=$pid -f /dev/null
+timeout 240 tail --pid=$pid -f /dev/null  # longer than any call
 tail -n 1 /srv/calls
 """
 # Its certificate becomes due. The command ends after the timer has started the service, and that is

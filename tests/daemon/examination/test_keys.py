@@ -70,6 +70,11 @@ def judged(
         ),
         (judged(KEY, directories=(Access(Path("/tls"), ()),)), "ok", "no other user"),
         (
+            judged(KEY, settings=(Access(Path("/etc/docker/daemon.json"), ()),)),
+            "ok",
+            "no other user",
+        ),
+        (
             judged(KEY, settings=(Access(Path("/etc/docker/daemon.json"), (WRITE,)),)),
             "error",
             "the group a can write to /etc/docker/daemon.json",
