@@ -88,24 +88,23 @@ def _of_key(key: Access) -> Problem | None:
 
 
 def _of_directory(directory: Access) -> Problem | None:
-    if not directory.others:
-        return None
-    return Problem(
-        Result.ERROR,
-        f"{_names(directory.others)} can write to {directory.path}",
-        "whoever can write to the directory can replace the files in it",
-        _remove(directory.others, shlex.quote(str(directory.path))),
-    )
+    return _writable(directory, "whoever can write to the directory can replace the files in it")
 
 
 def _of_settings(file: Access) -> Problem | None:
-    if not file.others:
+    return _writable(
+        file, "whoever can write to it decides how dockerd starts, and so is root on this host"
+    )
+
+
+def _writable(found: Access, danger: str) -> Problem | None:
+    if not found.others:
         return None
     return Problem(
         Result.ERROR,
-        f"{_names(file.others)} can write to {file.path}",
-        "whoever can write to it decides how dockerd starts, and so is root on this host",
-        _remove(file.others, shlex.quote(str(file.path))),
+        f"{_names(found.others)} can write to {found.path}",
+        danger,
+        _remove(found.others, shlex.quote(str(found.path))),
     )
 
 
