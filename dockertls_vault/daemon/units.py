@@ -36,6 +36,8 @@ _SOCKET = """\
 [Unit]
 Description=Docker API over TLS
 Documentation=https://github.com/dockertls-vault/dockertls-vault
+# Each start of Docker may open it again: that has its own limit.
+StartLimitIntervalSec=0
 
 [Socket]
 {streams}
