@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from . import stop
 from .daemon import clashes, found, passed_on, plan, restored, served, sources, trial, units
 from .daemon.inspection import Host, look, look_at_files
-from .daemon.record import Records
+from .daemon.records import Records
 from .docker.engine import Engine
 from .errors import (
     ConfigurationError,

@@ -16,7 +16,7 @@ from .daemon import plan, running, served, units
 from .daemon.found import Service, files
 from .daemon.inspection import Host, Now
 from .daemon.pickup import Pickup
-from .daemon.record import Records
+from .daemon.records import Records
 from .docker.engine import Engine
 from .docker.hosts import DEFAULT_SOCKET
 from .errors import ConflictingState

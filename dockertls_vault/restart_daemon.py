@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 from . import stop
 from .daemon import attempt, found, served
 from .daemon.desired import LIVE_RESTORE, settings
-from .daemon.record import Records
+from .daemon.records import Records
 from .daemon.units import DROP_IN, SERVICE
 from .docker import daemon_json
 from .docker.engine import Engine

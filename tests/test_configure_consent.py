@@ -14,7 +14,7 @@ from dockertls_vault.daemon import found, served
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.plan import Plan
-from dockertls_vault.daemon.record import Records
+from dockertls_vault.daemon.records import Records
 from dockertls_vault.daemon.steps import Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import ConflictingState, SetUpFailed

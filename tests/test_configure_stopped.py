@@ -14,7 +14,7 @@ from dockertls_vault.daemon import found, plan
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.plan import Plan
-from dockertls_vault.daemon.record import Records
+from dockertls_vault.daemon.records import Records
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import ConflictingState, LiveRestoreOff, SetUpFailed
 from dockertls_vault.host.steps import Step

@@ -14,7 +14,8 @@ from dockertls_vault import restart_daemon
 from dockertls_vault.daemon import found, served
 from dockertls_vault.daemon.desired import Listen, settings
 from dockertls_vault.daemon.found import Service
-from dockertls_vault.daemon.record import Record, Records
+from dockertls_vault.daemon.record import Record
+from dockertls_vault.daemon.records import Records
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import (
     CheckFailed,

@@ -123,7 +123,7 @@ def configure(
     """
     from dockertls_vault.configure import preview
     from dockertls_vault.daemon.desired import Wanted
-    from dockertls_vault.daemon.record import Records
+    from dockertls_vault.daemon.records import Records
     from dockertls_vault.host import systemd
 
     for_check = {"--certs": certs, "--timeout": timeout}

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from .desired import Listen
     from .found import Files, Service
-    from .record import Record, Records
+    from .record import Record
+    from .records import Records
 
 # Older versions stop and remove what was started with --rm: moby#46308.
 _KEEPS_ALL = (24, 0, 8)

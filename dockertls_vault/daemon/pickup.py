@@ -1,4 +1,4 @@
-"""How this host picks up new files of a credential: what its set-up says (record.py writes it).
+"""How this host picks up new files of a credential: what its set-up says (records.py writes it).
 
 dockerd reads its TLS files only at startup (moby#23936), so it is restarted; systemd holds its
 socket meanwhile. `needs-renewal` asks at ticks of a timer while hooks are pending, so imports are

@@ -16,8 +16,9 @@ from .clashes import HOSTS, Existing, TakenOver
 from .desired import DEFAULT, hosts, settings
 from .found import Files
 from .order import closing, has_live_restore, opening
+from .originals import put_back, taken_back, with_first_originals
 from .pickup import Pickup
-from .record import Record, edited, put_back, taken_back
+from .record import Record
 from .steps import Forget, Keep, Restart, SwitchLiveRestore
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def _record(
         added=added,
         replaced={key: before[key] for key in added if key in before},
         directories=_directories(host, now.record),
-        edited=edited(now.record, edits),
+        edited=with_first_originals(now.record, edits),
     )
 
 

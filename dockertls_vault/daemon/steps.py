@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from dockertls_vault.docker.engine import Engine
 
-    from .record import Record, Records
+    from .record import Record
+    from .records import Records
 
 logger = logging.getLogger(__name__)
 

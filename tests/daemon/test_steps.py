@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dockertls_vault.daemon import found
-from dockertls_vault.daemon.record import Records
+from dockertls_vault.daemon.records import Records
 from dockertls_vault.daemon.steps import Forget, Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import ConflictingState, LiveRestoreOff

@@ -91,18 +91,6 @@ _PASSED_ON: Rows = (
         "    if False:",
     ),
 )
-_HOSTS_OF_OTHERS: Rows = (
-    (
-        "our hosts are removed from those of others",
-        "        if hosts is not None:\n",
-        "        if False:\n",
-    ),
-    (
-        "the hosts of before are put back",
-        "in before if each not in ours",
-        "in () if each not in ours",
-    ),
-)
 _BESIDE: Rows = (
     (
         "the hosts of others stay",
@@ -247,15 +235,13 @@ _STEPS_OF_HOST: Rows = (
     ("an ACL is kept", "staged, within, attributes)", "staged, within)"),
     ("an edit of others stays", "not in (self.before, self.after):", "is ...:"),
 )
-_RECORD: Rows = (
-    ("what others have changed since stays", "return value == added or", "return True or"),
+_RECORDS: Rows = (
     ("a removal begins with the record", "os.unlink(pickup.NAME, dir_fd=within)", "pass"),
     (
         "only root reads the files",
         "atomic.directory(place, _PRIVATE,",
         "atomic.directory(place, 0o755,",
     ),
-    ("live-restore is taken back after a kill, too", "(key == LIVE_RESTORE and", "(False and"),
     (
         "a missing original is noticed",
         'raise ValueError("a file is missing") from None',
@@ -266,11 +252,25 @@ _RECORD: Rows = (
         "place = second if _place_of_now(within) == first else first",
         "place = first",
     ),
+)
+_ORIGINALS: Rows = (
+    ("what others have changed since stays", "return value == added or", "return True or"),
+    ("live-restore is taken back after a kill, too", "(key == LIVE_RESTORE and", "(False and"),
     ("the first original of a file is kept", "if edit.path in known else", "if False else"),
     (
         "what others edited is not edited again",
         "        _refuse_changed(record, {edit",
         "        repr({edit",
+    ),
+    (
+        "our hosts are removed from those of others",
+        "        if hosts is not None:\n",
+        "        if False:\n",
+    ),
+    (
+        "the hosts of before are put back",
+        "in before if each not in ours",
+        "in () if each not in ours",
     ),
 )
 _FOUND: Rows = (
@@ -335,8 +335,8 @@ TABLE: Table = {
     "configure_file.py": ("test_configure_file.py", _CONFIGURE_FILE),
     "daemon/trial.py": ("daemon/test_trial.py", _TRIAL),
     "cli/signals.py": ("cli/test_signals.py", _SIGNALS),
-    "daemon/record.py": ("daemon/test_record.py", _RECORD),
-    "daemon/record.py of hosts": ("daemon/test_record.py", _HOSTS_OF_OTHERS),
+    "daemon/records.py": ("daemon/test_records.py", _RECORDS),
+    "daemon/originals.py": ("daemon/test_originals.py", _ORIGINALS),
     "daemon/plan.py of a socket": ("daemon/test_plan.py", _OPEN),
     "daemon/passed_on.py": ("daemon/test_passed_on.py", _PASSED_ON),
     "daemon/restored.py of hosts": ("daemon/test_restored.py", _RESTORED),
