@@ -11,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .configure import Change, refuse_other_file, refuse_plaintext
-from .daemon import plan, running, served, units
+from .configure import Change
+from .daemon import obstacles, plan, running, served, units
 from .daemon.found import Service, files
 from .daemon.inspection import Host, Now
 from .daemon.pickup import Pickup
@@ -49,9 +49,9 @@ def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
 
     def make() -> Plan:
         before = _look(host, service)
-        refuse_other_file(before)
+        obstacles.refuse_other_file(before)
         # They would be recorded as what was there before the set-up, where they had no TLS.
-        refuse_plaintext(plan.remove(host, before))
+        obstacles.refuse_plaintext(plan.remove(host, before))
         return plan.configure_file(host, before, credential, wanted)
 
     made = make()
@@ -72,7 +72,7 @@ def take_back(state: Path) -> Change:
         return plan.remove(host, _look(host, service))
 
     made = make()
-    refuse_plaintext(made)
+    obstacles.refuse_plaintext(made)
     return Change(made, make)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from dockertls_vault import configure
 from dockertls_vault.configure import Change
-from dockertls_vault.daemon import found, served
+from dockertls_vault.daemon import found, served, transaction
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.plan import Plan
@@ -107,7 +107,7 @@ def test_container_that_starts_during_the_set_up_is_not_stopped(
     back: list[Plan] = []
     monkeypatch.setattr(configure, "look", lambda *_: latest)
     monkeypatch.setattr(configure, "prove", lambda *_, **__: ())
-    monkeypatch.setattr(configure, "_put_back", back.append)
+    monkeypatch.setattr(transaction, "_put_back", back.append)
     if live_restore and not fleeting:
         assert run(recorded).applied
         return

@@ -10,7 +10,7 @@ import pytest
 
 from dockertls_vault import configure, stop
 from dockertls_vault.configure import Change
-from dockertls_vault.daemon import found, plan
+from dockertls_vault.daemon import found, plan, transaction
 from dockertls_vault.daemon.found import Files, Service
 from dockertls_vault.daemon.inspection import Host, Now
 from dockertls_vault.daemon.plan import Plan
@@ -66,7 +66,7 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
             if back is not None:
                 raise back
 
-        monkeypatch.setattr(configure, "_put_back", put_back)
+        monkeypatch.setattr(transaction, "_put_back", put_back)
         engine = Engine(tmp_path / "docker.sock", SECOND)
         host = Host(engine, place / "daemon.json", Records(tmp_path / "state"), place)
         now = Now(Service(("dockerd",), "active"), NOTHING, None, edited={})
@@ -154,7 +154,7 @@ def test_request_to_stop_ends_it_after_the_step(
     host = Host(engine, tmp_path / "daemon.json", Records(tmp_path / "state"), tmp_path)
     now = Now(Service(("dockerd",), "inactive"), NOTHING, None, edited={})
     monkeypatch.setattr(plan, "undo", lambda *_: (back[:1], back[1]))
-    monkeypatch.setattr(configure, "look_at_files", lambda *_: now)
+    monkeypatch.setattr(transaction, "look_at_files", lambda *_: now)
     monkeypatch.setattr(found, "service", lambda: now.service)
     with stop.heeded() as asked:
         steps = (

@@ -12,7 +12,7 @@ from dockertls_vault.errors import ConfigurationError, ConflictingState, Unmanag
 from dockertls_vault.host.steps import Write
 
 from . import clashes, units
-from .clashes import HOSTS, Existing, TakenOver
+from .clashes import HOSTS, Edit, Existing, TakenOver
 from .desired import DEFAULT, hosts, settings
 from .found import Files
 from .order import closing, has_live_restore, opening
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from dockertls_vault.host.steps import Step
 
-    from .clashes import Edit
     from .desired import Listen, Wanted
     from .inspection import Host, Now
     from .served import Served
@@ -58,6 +57,12 @@ class Plan:
         files = [(edit.path, edit.before, edit.after) for edit in self.edits]
         files += zip(self.host.paths, astuple(self.now.files), astuple(self.target), strict=True)
         return tuple(_diff(path, *texts) for path, *texts in files if texts[0] != texts[1])
+
+    @property
+    def configuration(self) -> Edit:
+        """What changes in daemon.json."""
+        before, after = self.now.files.daemon_json or b"", self.target.daemon_json or b""
+        return Edit(self.host.daemon_json, before, after, is_unit=False)
 
     @property
     def restarts(self) -> bool:

@@ -313,7 +313,7 @@ _CONFIGURE: Rows = (
     ),
     ("what is applied is the plan of now", "made = change.make()", "made = change.plan"),
 )
-_STOPPED: Rows = (
+_TRANSACTION: Rows = (
     ("a request to stop ends it after the step", "        stop.check()\n", ""),
     (
         "what is not complete is a set-up, or its removal",
@@ -331,7 +331,7 @@ _CONFIGURE_FILE: Rows = (
 )
 TABLE: Table = {
     "configure.py": ("test_configure_consent.py", _CONFIGURE),
-    "configure.py that is stopped": ("test_configure_stopped.py", _STOPPED),
+    "daemon/transaction.py": ("test_configure_stopped.py", _TRANSACTION),
     "configure_file.py": ("test_configure_file.py", _CONFIGURE_FILE),
     "daemon/trial.py": ("daemon/test_trial.py", _TRIAL),
     "cli/signals.py": ("cli/test_signals.py", _SIGNALS),

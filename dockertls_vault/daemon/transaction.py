@@ -1,0 +1,86 @@
+"""Apply the steps of a plan; if one fails, lead this host back to what was there before."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dockertls_vault import stop
+from dockertls_vault.errors import DockerTLSError, DockerUnavailable, LiveRestoreOff, SetUpFailed
+
+from . import found, plan, units
+from .inspection import look_at_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dockertls_vault.host.steps import Step
+
+    from .plan import Plan
+
+logger = logging.getLogger(__name__)
+
+
+def apply(steps: Iterable[Step]) -> None:
+    """Apply each step; raises Stopped between two of them if this process is to end."""
+    for step in steps:
+        stop.check()
+        logger.info("%s", step.summary)
+        step.apply()
+
+
+@contextmanager
+def warning(made: Plan) -> Iterator[None]:
+    """Say what to do if the block, which applies the plan, fails or is stopped."""
+    try:
+        yield
+    except (Exception, stop.Stopped):
+        what = "removal" if made.record is None else "set-up"
+        logger.warning("the %s is not complete; run it again", what)
+        raise
+
+
+@contextmanager
+def putting_back(made: Plan) -> Iterator[None]:
+    """Put back what was there before if the block fails or is stopped; raises SetUpFailed."""
+    try:
+        yield
+    except (Exception, stop.Stopped) as error:
+        # What is unexpected is no reason to leave a host halfway, either.
+        failure = error if isinstance(error, DockerTLSError) else None
+        try:
+            with stop.to_the_end():
+                _put_back(made)
+        except DockerTLSError as another:
+            message = failure.message if failure else "the set-up was interrupted"
+            raise SetUpFailed(
+                f"{message}, and what was there before is not back: {another.message}",
+                problems=failure.problems if failure else (),
+                hint="run `sudo dockertls-vault daemon configure --remove`; if dockerd does not "
+                f"run then, run `{units.START}`",
+            ) from error
+        if isinstance(error, stop.Stopped):
+            logger.warning("the set-up was interrupted; what was there before is back")
+        if failure is None or isinstance(failure, LiveRestoreOff):
+            raise
+        raise SetUpFailed(
+            f"{failure.message}; what was there before is back",
+            problems=failure.problems,
+            hint=failure.hint,
+        ) from error
+
+
+def _put_back(made: Plan) -> None:
+    """Lead the host back to what was there before the plan, and dockerd to where it answers."""
+    logger.info("putting back what was there before")
+    host = made.host
+    now = look_at_files(host, found.service())
+    with suppress(DockerUnavailable):
+        now = replace(now, live_restore=host.engine.info().get("LiveRestoreEnabled") is True)
+    steps, last = plan.undo(host, made, now)
+    apply(steps)
+    if made.now.service.is_running:
+        host.engine.info()
+    last.apply()
