@@ -256,16 +256,12 @@ def _record(
 ) -> Record:
     """Return the record of a set-up that writes ``merged``, which has the ``values``."""
     original = _without(now.files.daemon_json, values) if now.by_hand else _original(now)
-    before = _values(original)
-    added = {key: value for key, value in values.items() if before.get(key) != value}
     return Record(
         certificates=wanted.certificates,
         listen=wanted.listen,
         daemon_json=host.daemon_json,
         written=merged,
         original=original,
-        added=added,
-        replaced={key: before[key] for key in added if key in before},
         directories=_directories(host, now.record),
         edited=with_first_originals(now.record, edits),
     )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from dockertls_vault.docker import daemon_json
 
 from . import pickup
 from .desired import Listen, parse_listen
@@ -34,9 +37,8 @@ class Record:
     """A set-up: the credential directory, and where dockerd listens.
 
     ``proven`` is whether dockerd has passed its check with it. ``daemon_json`` is the path of its
-    configuration file, ``written`` its content as we wrote it, ``original`` what it would be
-    without the set-up (None: it would not exist), ``added`` the values that we set, and
-    ``replaced`` those that were there before. ``directories`` are those that we made, and
+    configuration file, ``written`` its content as we wrote it, and ``original`` what it would be
+    without the set-up (None: it would not exist). ``directories`` are those that we made, and
     ``edited`` other files, in the order in which they were edited. ``pickup`` is how dockerd picks
     up new files, and ``kept`` the directory that this was read from.
     """
@@ -46,13 +48,27 @@ class Record:
     daemon_json: Path
     written: bytes = field(repr=False)
     original: bytes | None = field(repr=False)
-    added: Mapping[str, Any]
-    replaced: Mapping[str, Any]
     directories: tuple[Path, ...] = ()
     edited: tuple[Edited, ...] = ()
     proven: bool = False
     pickup: Pickup = Pickup.RESTART
     kept: Path = field(default=Path(), compare=False)
+
+    @cached_property
+    def added(self) -> Mapping[str, Any]:
+        """The values in daemon.json that we set."""
+        before = self._before
+        values = daemon_json.parse(self.written).values
+        return {key: value for key, value in values.items() if before.get(key) != value}
+
+    @cached_property
+    def replaced(self) -> Mapping[str, Any]:
+        """Those that were there before, of the same keys."""
+        return {key: value for key, value in self._before.items() if key in self.added}
+
+    @property
+    def _before(self) -> Mapping[str, Any]:
+        return daemon_json.parse(self.original or b"").values
 
     def kept_original(self, edited: Edited) -> Path:
         """Return the file that keeps the original of an edited one, for people."""
@@ -78,8 +94,6 @@ class Record:
             "proven": self.proven,
             "daemon_json": str(self.daemon_json),
             "original": self.original is not None,
-            "added": dict(self.added),
-            "replaced": dict(self.replaced),
             "directories": list(map(str, self.directories)),
             "edited": [{"path": str(each.path), "unit": each.is_unit} for each in self.edited],
         }
@@ -98,8 +112,6 @@ class Record:
             daemon_json=Path(kept["daemon_json"]),
             written=file(_written(_DAEMON_JSON)),
             original=file(_original(_DAEMON_JSON)) if kept["original"] else None,
-            added=dict(kept["added"]),
-            replaced=dict(kept["replaced"]),
             directories=tuple(map(Path, _texts(kept["directories"]))),
             edited=tuple(
                 Edited(

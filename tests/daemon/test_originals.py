@@ -70,9 +70,7 @@ def test_hosts_that_others_edited_lose_ours(
     local = [each for each in before or [] if each.startswith("unix")]
     hosts = [*dict.fromkeys((UNIX_SOCKET, OURS, *local))]
     record, merged = set_up(original)
-    added = {**record.added, "hosts": hosts}
-    replaced = {} if before is None else {"hosts": before}
-    record = replace(record, added=added, replaced=replaced)
+    record = replace(record, written=daemon_json.parse(merged).merged({"hosts": hosts}))
     edited = daemon_json.parse(merged).merged({"hosts": now})
     back = daemon_json.parse(taken_back(edited, record) or b"{}").values
     assert back == ({} if expected is None else {"hosts": expected})

@@ -180,7 +180,7 @@ def test_edit_of_others_stays_in_the_set_up_before(
     before = replace(NOW, files=replace(NOW.files, daemon_json=ours), record=record)
     before = replace(before, live_restore=is_up)
     changed = ours.replace(b"/a/ca.pem", b"/b/ca.pem")
-    other = replace(record, written=changed, added={**record.added, "tlscacert": "/b/ca.pem"})
+    other = replace(record, written=changed)
     target = replace(before.files, daemon_json=changed)
     made = plan.Plan(HOST, before, target, other, ())
     for found, kept in ((changed, other), (ours, other), (ours, record)):

@@ -16,18 +16,13 @@ WANTED = {"tlsverify": True, "tlscacert": "/a/ca.pem", "live-restore": True}
 
 def set_up(original: bytes | None, **values: Any) -> tuple[Record, bytes]:
     """Return the record of a set-up, and what it wrote."""
-    document = daemon_json.parse(original or b"")
-    before = document.values
-    added = {key: value for key, value in WANTED.items() if before.get(key) != value}
-    merged = document.merged(WANTED)
+    merged = daemon_json.parse(original or b"").merged(WANTED)
     record = Record(
         certificates=Path("/a"),
         listen=(DEFAULT,),
         daemon_json=Path("/etc/docker/daemon.json"),
         written=merged,
         original=original,
-        added=added,
-        replaced={key: before[key] for key in added if key in before},
         **values,
     )
     return record, merged

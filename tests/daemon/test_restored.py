@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +69,9 @@ def test_tcp_host_of_others_is_not_left_without_tls(host: str, is_flag: bool) ->
     path, written, original = flags
     known = Edited(path, written, original.replace(b"--tls ", b""), is_unit=False)
     refuse_plaintext(replace(record, edited=(known,)), given, [], edit)
-    refuse_plaintext(replace(record, replaced={"hosts": [host]}), [], [], edit)
+    before = json.dumps({"hosts": [host]}).encode()
+    was_there = replace(record, original=before, written=b'{"hosts": []}')
+    refuse_plaintext(was_there, given, [], edit)
     refuse_plaintext(record, ["-H", "unix:///a"], [], EMPTY)
 
 
