@@ -611,9 +611,37 @@ def test_check_for_tls_cannot_be_switched_off_unnoticed(host: Host) -> None:
             assert (status, "resets ExecStartPre=" in printed) == (78, True), printed
             assert unguarded in host.do(doctor)
         host.do("systemctl revert docker.service 2>&1")
-        assert unguarded in host.do(doctor)
+        assert f"{SOCKET} is set up, but closed" in host.do(doctor)
         assert set_up(host)["applied"]
         assert unguarded not in host.do(doctor)
+        remove(host)
+
+
+def test_socket_does_not_outlive_the_drop_in(each_host: Host) -> None:
+    """Nor a dockerd that was stopped; systemd holds it while dockerd is restarted, or has ended."""
+    host = each_host
+    run, restart = f"systemctl show --property=InvocationID {SOCKET}", f"set -e; {RESTART}"
+    with unchanged(host):
+        set_up(host)
+        opened = host.do(run)
+        host.do(f"{restart}; systemctl kill --signal=KILL --kill-who=main docker.service")
+        host.do("docker info; systemctl daemon-reload")
+        assert host.do(run) == opened
+        host.do(f"cp -p {JSON} /opt/ours.json; systemctl revert docker.service 2>&1")
+        host.do(f"sed -i /tlsverify/d {JSON}; {restart}")
+        assert host.do(PLAINTEXT) == "refused\n"
+        printed = host.run("dockertls-vault daemon doctor")[1]
+        assert f"{SOCKET} is set up, but closed" in printed
+        assert "the drop-in for docker.service is missing" in printed
+        host.do(f"cp -p /opt/ours.json {JSON}")
+        set_up(host)
+        assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
+        host.do("systemctl stop docker.service")
+        host.do(f"timeout 60 sh -c 'while systemctl is-active {SOCKET}; do sleep 0.1; done'")
+        assert host.do(PLAINTEXT) == "refused\n"
+        assert host.run("systemctl is-active docker.service")[1] == "inactive\n"
+        host.do("docker info")
+        assert host.do(PLAINTEXT).startswith("HTTP/1.0 400")
         remove(host)
 
 

@@ -49,13 +49,15 @@ def judge_sockets(subject: Subject, listed: CheckResult, configure: str) -> Chec
     supervision = subject.supervision
     if supervision is None or supervision.is_open is None:
         return listed
-    if not supervision.is_guarded:
-        return sockets.judge_unguarded(units.SOCKET, listed, configure)
     if supervision.is_open:
-        return listed
+        if supervision.is_guarded:
+            return listed
+        return sockets.judge_unguarded(units.SOCKET, listed, configure)
     has_tls = settings.configures_tls(subject.planned.values)
     without_tls = None if has_tls else subject.planned.file
-    return sockets.judge_closed(units.SOCKET, listed, without_tls, configure)
+    return sockets.judge_closed(
+        units.SOCKET, listed, without_tls, configure, is_guarded=supervision.is_guarded
+    )
 
 
 def judge_pending(subject: Subject) -> CheckResult:

@@ -184,8 +184,12 @@ def is_open(listens: Iterable[Listen]) -> bool:
 
 
 def has_our_socket() -> bool:
-    """Tell whether docker.service is set up with docker-tls.socket, open or not."""
-    return units.SOCKET in _triggers()
+    """Tell whether docker-tls.socket is one for docker.service, open or not.
+
+    The service does not say so if its drop-in is missing: systemd forgets a socket that is closed.
+    """
+    (started,) = systemd.properties(units.SOCKET, "Unit", "Triggers")
+    return units.SERVICE in started
 
 
 def is_guarded(place: Path = systemd.UNITS) -> bool:

@@ -3,8 +3,9 @@
 systemd holds the port while dockerd restarts, so that no connection is refused. ``hosts`` in
 daemon.json is then not needed, which would conflict with the ``-H fd://`` of every package.
 
-The socket has no [Install] section: only a docker.service with the drop-in starts it. The drop-in
-wants and does not require it, so that Docker starts even if the port is taken.
+The socket has no [Install] section: only a docker.service with the drop-in starts it, and systemd
+closes it once there is no such service, or it is stopped. The drop-in wants and does not require
+it, so that Docker starts even if the port is taken.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ Description=Docker API over TLS
 Documentation=https://github.com/dockertls-vault/dockertls-vault
 # Each start of Docker may open it again: that has its own limit.
 StartLimitIntervalSec=0
+# Without the drop-in, which checks for TLS, nothing needs it: systemd closes it then.
+StopWhenUnneeded=true
 
 [Socket]
 {streams}

@@ -73,14 +73,25 @@ def judge_sockets(
 
 
 def judge_closed(
-    socket: str, listed: CheckResult, without_tls: PurePath | None, set_up: str
+    socket: str,
+    listed: CheckResult,
+    without_tls: PurePath | None,
+    set_up: str,
+    *,
+    is_guarded: bool = True,
 ) -> CheckResult:
     """Judge that ``socket`` of a set-up is closed while dockerd runs; ``listed`` are the others.
 
-    ``without_tls`` is the daemon.json that does not configure TLS, None if it does; ``set_up`` is
-    what to run then.
+    ``without_tls`` is the daemon.json that does not configure TLS, None if it does, and
+    ``is_guarded`` whether the drop-in is there; ``set_up`` is what to run if not.
     """
-    if without_tls is not None:
+    if not is_guarded:
+        reason = (
+            "the drop-in for docker.service is missing, so systemd has closed the socket; dockerd "
+            "listens at it until it is restarted"
+        )
+        remedy = set_up
+    elif without_tls is not None:
         reason = (
             f"{without_tls} does not configure TLS any more, so the socket was closed before "
             "dockerd started, which would serve its API on it without TLS"
@@ -101,7 +112,7 @@ def judge_unguarded(socket: str, listed: CheckResult, set_up: str) -> CheckResul
     return Check.SOCKETS.found(
         Result.ERROR,
         (f"{socket} is opened without a check for TLS", *listed.summary.split("\n")),
-        "the drop-in for docker.service is missing, or another one resets ExecStartPre=; a dockerd "
+        "the drop-in for docker.service was edited, or another one resets ExecStartPre=; a dockerd "
         "without TLS settings would serve its API in plaintext",
         set_up,
     )

@@ -112,20 +112,26 @@ def test_only_root_sees_the_sockets(arguments: Any, result: str, words: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("without_tls", "words"),
+    ("without_tls", "is_guarded", "words"),
     [
-        (Path("/d.json"), "/d.json does not configure TLS any more"),
-        (None, "systemctl restart docker"),
+        (Path("/d.json"), True, "/d.json does not configure TLS any more"),
+        (Path("/d.json"), False, "the drop-in for docker.service is missing"),
+        (None, False, "the drop-in for docker.service is missing"),
+        (None, True, "systemctl restart docker"),
     ],
 )
-def test_closed_socket_of_a_set_up_is_an_error(without_tls: Path | None, words: str) -> None:
+def test_closed_socket_of_a_set_up_is_an_error(
+    without_tls: Path | None, is_guarded: bool, words: str
+) -> None:
     """With what closed it, if that is known, beside the sockets that are open."""
     listed = sockets.judge_sockets([], [], ["b:2"])
-    found = sockets.judge_closed("docker-tls.socket", listed, without_tls, "set it up")
+    found = sockets.judge_closed(
+        "docker-tls.socket", listed, without_tls, "set it up", is_guarded=is_guarded
+    )
     assert found.result == "error"
     assert found.summary.startswith("docker-tls.socket is set up, but closed\nof the API: none")
     assert words in f"{found.reason} {found.remedy}"
-    assert (found.remedy == "set it up") == (without_tls is not None)
+    assert (found.remedy == "set it up") == (without_tls is not None or not is_guarded)
 
 
 def test_socket_without_a_check_for_tls_is_an_error() -> None:
