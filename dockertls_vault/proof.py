@@ -69,7 +69,10 @@ def prove(
             problems += [f"{each}: {problem}" for problem in found]
     if problems:
         raise CheckFailed(
-            "dockerd fails its check", problems=tuple(dict.fromkeys(problems)), hint=hint
+            "dockerd fails its check",
+            tuple(dict.fromkeys(problems)),
+            is_open=any(proof.report.result is Result.CRITICAL for proof in proofs),
+            hint=hint,
         )
     return tuple(proofs)
 

@@ -15,16 +15,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from . import stop
-from .daemon import attempt, found, served
+from .daemon import attempt, closing, found, served
 from .daemon.desired import LIVE_RESTORE, settings
 from .daemon.records import Records
-from .daemon.units import DROP_IN, SERVICE
+from .daemon.units import DROP_IN, SERVICE, SOCKET
 from .docker import daemon_json
 from .docker.engine import Engine
 from .duration import format_duration
 from .errors import (
+    CheckFailed,
     ConfigurationError,
     ConflictingState,
+    DockerTLSError,
     DockerUnavailable,
     MissingDependency,
 )
@@ -59,6 +61,11 @@ _FAILS = (
     "find the cause with `dockertls-vault daemon doctor`; `renew` does not restart dockerd again "
     "until its files change, but `dockertls-vault daemon restart` does"
 )
+_CLOSED = (
+    f"find in `systemctl cat {SERVICE}` what starts dockerd without the TLS settings of its "
+    "set-up; then open the port again with `sudo dockertls-vault daemon configure`"
+)
+_STOP = f"stop Docker now: `sudo systemctl stop {SERVICE} docker.socket {SOCKET}`"
 _LATE = "see `systemctl list-jobs`: systemd goes on with what it has begun"
 _LATE_HOOK = (
     f"{_LATE}, and the next `renew` waits for it and checks the daemon; if it always takes that "
@@ -152,7 +159,12 @@ def restart(
         if not _is_running(allowed, _PASSING):  # a connection to its socket would start it again
             return Restarted(restarted=False)
         client = find_client(clients, credential, clock())
-        proofs = _proven(record, credential, client, allowed, clock())
+        try:
+            proofs = _proven(record, credential, client, allowed, clock())
+        except CheckFailed as error:
+            if not error.is_open:
+                raise
+            raise _closed(record, error) from error
         if not record.proven:
             records.write(replace(record, proven=True))
         return Restarted(is_due, proofs)
@@ -204,6 +216,23 @@ def _proven(
     """Check the daemon; raises CheckFailed if it fails, DockerUnavailable if time is over."""
     with allowed.before("the check of dockerd is not done") as seconds, stop.limited(seconds):
         return prove(record.listen, credential, client, timeout=_TIMEOUT, now=now, hint=_FAILS)
+
+
+def _closed(record: Record, failure: CheckFailed) -> CheckFailed:
+    """Close the port of a dockerd that lets anyone in; return the error that says so."""
+    message = f"{failure.message}, and lets anyone in"
+    logger.warning("%s: closing %s", message, SOCKET)
+    try:
+        with stop.to_the_end():
+            closing.close(record.listen, _TIMEOUT)
+    except DockerUnavailable as error:
+        message += f"; {SOCKET} is closed, and dockerd does not start without it: {error.message}"
+        return CheckFailed(message, failure.problems, hint=_JOURNAL)
+    except DockerTLSError as error:
+        message += f"; its port is not closed: {error.message}"
+        return CheckFailed(message, failure.problems, hint=_STOP)
+    message += f"; {SOCKET} is closed, and dockerd restarted without it"
+    return CheckFailed(message, failure.problems, hint=_CLOSED)
 
 
 def _refuse_unreadable(file: Path) -> None:

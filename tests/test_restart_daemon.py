@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .harness.host import Host, running_host
+from .test_configure import PLAINTEXT
 from .test_timer import MAKE_DUE, NEVER, SERVER, TIMER, drop_in, generations, shown, start
 
 if TYPE_CHECKING:
@@ -153,6 +154,33 @@ def test_dockerd_that_would_lose_its_set_up_goes_on(host: Host, change: str, wor
     assert wire(host) == "same"
     host.do("dockertls-vault daemon configure --yes")
     assert host.run(RESTART)[0] == 0
+
+
+# A script that gives dockerd another file than that of the set-up.
+INSTEAD = """\
+echo '{"live-restore": true}' >/srv/other.json
+printf '#!/bin/sh\\nexec dockerd --config-file=/srv/other.json "$@"\\n' >/srv/instead
+chmod 755 /srv/instead
+"""
+
+
+def test_dockerd_that_lets_anyone_in_has_its_port_closed(host: Host) -> None:
+    """By the hook, which cannot write to /etc; no start opens it until the host is set up again."""
+    host.do(INSTEAD)
+    content = "[Service]\nExecStart=\nExecStart=/srv/instead -H fd://"
+    with drop_in(host, DOCKER, content):
+        status, journal = renew(host)
+        assert (status, shown(host, "ExecMainStatus")) == (1, "71"), journal
+        assert "connect in plaintext: Docker answers in plaintext" in journal
+        assert "docker-tls.socket is closed, and dockerd restarted without it" in journal
+        assert host.do(PLAINTEXT) == "refused\n"
+        host.do(f"docker version; systemctl reset-failed {DOCKER}; systemctl restart {DOCKER}")
+        assert host.do(PLAINTEXT) == "refused\n"
+        status, printed = host.run(RESTART)
+        assert (status, "started without the check for TLS" in printed) == (78, True), printed
+    host.do(f"systemctl restart {DOCKER}; dockertls-vault daemon configure --yes")
+    status, journal = start(host)
+    assert (status, wire(host), needs_renewal(host)) == (0, "same", 1), journal
 
 
 def test_corrupt_set_up_fails_the_hook(host: Host) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault import restart_daemon
-from dockertls_vault.daemon import found, served
+from dockertls_vault.daemon import closing, found, served
 from dockertls_vault.daemon.desired import Listen, settings
 from dockertls_vault.daemon.found import Service
 from dockertls_vault.daemon.record import Record
@@ -156,6 +156,49 @@ def test_daemon_that_accepts_clients_of_another_ca_fails_its_check(
         run(host)
     assert "it also accepts clients of CN=another, which is not in" in failure.value.problems[0]
     assert units.restarts == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "hint"),
+    [
+        (None, "docker-tls.socket is closed, and dockerd restarted without it", "configure"),
+        (
+            DockerUnavailable("no"),
+            "is closed, and dockerd does not start without it: no",
+            "journal",
+        ),
+        (ConflictingState("no"), "its port is not closed: no", "stop Docker now"),
+    ],
+)
+def test_port_of_a_daemon_that_lets_anyone_in_is_closed(
+    error: DockerTLSError | None,
+    words: str,
+    hint: str,
+    host: Host,
+    units: Systemd,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error says what became of it, and what to do; the status is that of the check."""
+    closed: list[Listen] = []
+
+    def prove(*_: object, **__: object) -> None:
+        raise CheckFailed("it fails", ("plaintext",), is_open=True)
+
+    def close(listens: tuple[Listen, ...], _timeout: timedelta) -> None:
+        closed.extend(listens)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(closing, "close", close)
+    monkeypatch.setattr(restart_daemon, "prove", prove)
+    made = set_up(host).read()
+    with pytest.raises(CheckFailed, match="it fails, and lets anyone in; ") as failure:
+        run(host)
+    assert words in failure.value.message
+    assert hint in failure.value.hint
+    assert failure.value.problems == ("plaintext",)
+    assert made is not None
+    assert (tuple(closed), units.restarts) == (made.listen, 1)
 
 
 def test_credential_that_is_renewed_before_the_restart_is_proven(

@@ -134,6 +134,22 @@ _RESTART: Rows = (
     ),
     ("a swap is a change, also to a former certificate", "credential.current, ", ""),
     ("all the responses of a check have one limit", ", stop.limited(seconds):", ":"),
+    ("the port of a daemon that lets anyone in is closed", "if not error.is_open:", "if True:"),
+    (
+        "one that is not closed is not said to be",
+        '        message += f"; its port',
+        '        f"; its',
+    ),
+)
+_CLOSING: Rows = (
+    ("dockerd keeps no socket that is closed", "    failure = _restart()", "    failure = None"),
+    (
+        "nor does its start open it again",
+        '    systemd.run(_REMOVAL, {"Type": "oneshot"}, ("rm", "--force", str(drop_in)))\n',
+        "",
+    ),
+    ("a port that stays open is an error", "                continue", "                pass"),
+    ("one that is closed has another error", "    if failure:", "    if False:"),
 )
 _PROOF: Rows = (
     ("one that fails its check is an error", "    if problems:", "    if False:"),
@@ -160,5 +176,6 @@ TABLE: Table = {
     "cli/settled.py": (_TESTS, _NOTE),
     "daemon/attempt.py": ("test_restart_states.py", _ATTEMPT),
     "restart_daemon.py": ("test_restart_states.py", _RESTART),
+    "daemon/closing.py": ("daemon/test_closing.py", _CLOSING),
     "proof.py": ("test_restart_states.py", _PROOF),
 }
