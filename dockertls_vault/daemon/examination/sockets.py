@@ -85,18 +85,17 @@ def judge_closed(
     ``without_tls`` is the daemon.json that does not configure TLS, None if it does, and
     ``is_guarded`` whether the drop-in is there; ``set_up`` is what to run if not.
     """
+    remedy = set_up
     if not is_guarded:
         reason = (
             "the drop-in for docker.service is missing, so systemd has closed the socket; dockerd "
             "listens at it until it is restarted"
         )
-        remedy = set_up
     elif without_tls is not None:
         reason = (
             f"{without_tls} does not configure TLS any more, so the socket was closed before "
             "dockerd started, which would serve its API on it without TLS"
         )
-        remedy = set_up
     else:
         reason = "the connections of clients are refused"
         remedy = (
