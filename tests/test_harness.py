@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import urllib.request
@@ -16,6 +17,7 @@ from .harness.dockerd import SEARCH_PATH, find_dockerd, tls
 from .harness.engine import private_engine
 from .harness.images import import_image, tree
 from .harness.process import ServerFailed
+from .harness.shell import Shell
 
 if TYPE_CHECKING:
     from .harness.compose import Compose, StartDind
@@ -32,6 +34,19 @@ def test_xdist_knows_the_groups_of_tests(request: pytest.FixtureRequest) -> None
     if not hasattr(request.config, "workerinput"):
         pytest.skip("one process runs the tests")
     assert request.node.nodeid.endswith("@a-group")
+
+
+def test_shell_runs_each_command_as_its_own_bash() -> None:
+    """With its status and all of its output; none sees what another one did to its bash."""
+    shell = Shell(["env", "HOME=/"], {"PATH": os.environ["PATH"]})
+    try:
+        assert shell.run("cd /proc; name=a; set -e; false; echo not here") == (1, "")
+        assert shell.run("printf '%s' \"$name$HOME$PWD\"; cat") == (0, f"/{Path.cwd()}")
+        assert shell.run("echo a; echo b >&2; echo; exit 3") == (3, "a\nb\n\n")
+        assert shell.run("kill -9 $PPID; sleep 1")[0] == -9  # the shell itself
+        assert shell.run("echo again") == (0, "again\n")
+    finally:
+        shell.close()
 
 
 def test_openbao_accepts_its_root_token(openbao: DevVault) -> None:

@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import pytest
 from . import measured
 from .images import BOOKWORM, TRIXIE, Debian
 from .process import wait_until
+from .shell import Shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,20 +64,20 @@ class Host:
 
     engine: Engine
     container: str
+    _shells: dict[str, Shell] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def run(self, command: str, user: str = "root") -> tuple[int, str]:
         """Run a command of bash as ``user``; return its exit status and its output."""
-        variables = [part for name in _VAULT for part in ("--env", f"{name}={_VAULT[name]}")]
-        run = subprocess.run(
-            ["docker", "exec", "-i", "--user", user, *variables, self.container, "bash"],
-            input=f"{{ {command}\n}} 2>&1 </dev/null",
-            env=dict(self.engine.environ),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return run.returncode, run.stdout
+        if user not in self._shells:
+            variables = [part for name in _VAULT for part in ("--env", f"{name}={_VAULT[name]}")]
+            enter = ["docker", "exec", "-i", "--user", user, *variables, self.container]
+            self._shells[user] = Shell(enter, self.engine.environ)
+        return self._shells[user].run(f"{{ {command}\n}} 2>&1 </dev/null")
+
+    def close(self) -> None:
+        """End the shells."""
+        for shell in self._shells.values():
+            shell.close()
 
     def do(self, command: str) -> str:
         """Run a command as root, expect success, and return its output."""
@@ -119,6 +120,7 @@ def running_host(
         yield host
         measured.collect(host)
     finally:
+        host.close()
         engine.docker("rm", "--force", "--volumes", name)
 
 
