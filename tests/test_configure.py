@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .harness.host import Host, packages, running_host
-from .harness.images import TRIXIE
+from .harness.host import Host, running_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,26 +118,26 @@ def prepared(engine: Engine, image: str, program: Path) -> Iterator[Host]:
 
 
 @pytest.fixture(scope="module")
-def host(
-    engine: Engine, host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
     """Return a host with Docker 20.10, which has no --validate."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"))
-    with prepared(engine, host_image, program) as booted:
+    with prepared(engine, host_image, host_program) as booted:
         yield booted
 
 
 @pytest.fixture(scope="module")
-def newer_host(
-    engine: Engine, newer_host_image: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
+def newer_host(engine: Engine, newer_host_image: str, newer_host_program: Path) -> Iterator[Host]:
     """Return a host with Docker 26.1, which has it."""
-    program = packages(wheel, tmp_path_factory.mktemp("program"), TRIXIE)
-    with prepared(engine, newer_host_image, program) as booted:
+    with prepared(engine, newer_host_image, newer_host_program) as booted:
         yield booted
 
 
-@pytest.fixture(params=["host", "newer_host"])
+# With the others of the same image, which workers.py cannot know.
+HOSTS = {"host": "engine", "newer_host": "newer_host_image"}
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(HOSTS[name])) for name in HOSTS]
+)
 def each_host(request: pytest.FixtureRequest) -> Host:
     """Return one host after the other."""
     found: Host = request.getfixturevalue(request.param)

@@ -12,8 +12,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# Fixtures that take many seconds: all tests that use one of them run in the same process.
-_COSTLY = ("engine", "release", "site")
+# Fixtures that take many seconds: all tests that use one of them run in the same process, and those
+# that use several, in that of the first.
+_COSTLY = ("newer_host_image", "engine", "release", "site")
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist looks for groups in the same hook
