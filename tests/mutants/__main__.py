@@ -63,11 +63,16 @@ def _say(text: str) -> None:
 
 
 def copy_to(to: Path) -> Path:
-    """Copy the tracked files, and let the copy use this checkout's environment."""
+    """Copy the tracked files, and let the copy use this checkout's environment.
+
+    The copy is a clone, too: the wheel for the tests' hosts is built from what git tracks.
+    """
     for file in tracked():
         copy = to / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
+    for arguments in (["init", "--quiet"], ["add", "--all", "--force"]):
+        subprocess.run(["git", *arguments], cwd=to, check=True)
     (to / ".venv").symlink_to(ROOT / ".venv")
     return to
 

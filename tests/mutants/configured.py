@@ -35,7 +35,7 @@ _FLAGS: Rows = (
 _ENGINE: Rows = (
     ("an answer is bounded in size", "response.read(_LONGEST)", "response.read()"),
     ("each wait is limited", "connection.settimeout(seconds)", "connection.settimeout(None)"),
-    ("an answer is limited", "if seconds <= 0:", "if not (seconds := max(seconds, 0.1)):"),
+    ("an answer is limited", "if seconds <= 0:", "if not (seconds := max(seconds, 60)):"),
     ("an error is no answer", "if status != HTTPStatus.OK:", "if False:"),
 )
 _ENVIRONMENT_FILE: Rows = (
