@@ -7,6 +7,7 @@ What it cannot read or understand is a result, not an error as in found.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json, flags
@@ -19,7 +20,6 @@ from .examination.checks import Check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from dockertls_vault.docker.diagnosis.report import CheckResult
     from dockertls_vault.docker.flags import Flags
@@ -49,11 +49,12 @@ def read(arguments: Sequence[str], environ: Mapping[str, str] | None) -> Configu
 
     ``environ`` is its environment, None if unknown.
     """
+    environ = environ or {}
     given, file, values, written = flags.Flags(), flags.DAEMON_JSON, {}, 0.0
     problem, unknown = None, None
     try:
         given = flags.parse(arguments)
-        file = given.daemon_json
+        file = given.daemon_json if given.config_file else _default_file(environ)
         data, status = reading.read_with_status(file)
         written = status.st_mtime
         values = dict(daemon_json.parse(data, str(file)).values)
@@ -66,8 +67,16 @@ def read(arguments: Sequence[str], environ: Mapping[str, str] | None) -> Configu
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         problem = ConfigurationError(f"{file}: {reason}")
-    in_force = settings.in_force(given, values, environ or {})
+    in_force = settings.in_force(given, values, environ)
     return Configuration(given, file, values, written, in_force, problem, unknown)
+
+
+def _default_file(environ: Mapping[str, str]) -> Path:
+    """Return the daemon.json of a dockerd without --config-file: rootless, it is its user's."""
+    if not environ.get("ROOTLESSKIT_STATE_DIR"):
+        return flags.DAEMON_JSON
+    config = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/"), ".config")
+    return Path(config, "docker", flags.DAEMON_JSON.name)
 
 
 def judge(planned: Configuration) -> list[CheckResult]:

@@ -45,7 +45,10 @@ class Form(StrEnum):
     KUBERNETES = "kubernetes"
 
 
-_FILE = f"add these settings to {DAEMON_JSON}, or ~/.config/docker/{DAEMON_JSON.name} if rootless"
+_FILE = (
+    f"add these settings to {DAEMON_JSON}, or ~/.config/docker/{DAEMON_JSON.name} if rootless, "
+    "with the Unix socket of that user in `hosts`: unix://$XDG_RUNTIME_DIR/docker.sock"
+)
 _RESTART = "dockerd reads its certificate only when it starts: restart it after each renewal"
 _HOSTS = (
     "dockerd rejects `hosts` together with -H, which the packages' docker.service passes: "

@@ -28,6 +28,7 @@ def results(found: Configuration) -> dict[str, str]:
 
 FINE = {"configuration": "ok", "clash": "ok"}
 BROKEN = {"configuration": "error", "clash": "skipped"}
+ROOTLESS = {"ROOTLESSKIT_STATE_DIR": "/run/user/1000/rootlesskit", "HOME": "/home/alice"}
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,20 @@ def test_unreadable_configuration_is_left_out(
     found = read(tmp_path / "daemon.json")
     assert found.unknown == f"needs root: {tmp_path / 'daemon.json'}"
     assert results(found) == {"configuration": "skipped", "clash": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "file"),
+    [
+        ([], {}, "/etc/docker/daemon.json"),
+        ([], {"HOME": "/home/alice"}, "/etc/docker/daemon.json"),
+        ([], ROOTLESS, "/home/alice/.config/docker/daemon.json"),
+        ([], {**ROOTLESS, "XDG_CONFIG_HOME": "/srv"}, "/srv/docker/daemon.json"),
+        (["--config-file=/etc/other"], ROOTLESS, "/etc/other"),
+    ],
+)
+def test_rootless_dockerd_reads_the_file_of_its_user(
+    arguments: list[str], environ: dict[str, str], file: str
+) -> None:
+    """RootlessKit tells dockerd where it is by a variable."""
+    assert str(configuration.read(arguments, environ).file) == file

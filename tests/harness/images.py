@@ -48,15 +48,17 @@ _ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Debian:
-    """The Debian of a host, its Python, and the packages that others have in docker.io."""
+    """The Debian of a host, its Python, and its packages beside those that every host has."""
 
     suite: str
     python: str
     more: tuple[str, ...] = ()
 
 
-BOOKWORM = Debian("bookworm", "3.11")  # Docker 20.10
-TRIXIE = Debian("trixie", "3.13", ("docker-cli",))  # Docker 26.1
+# What Docker's rootless mode needs.
+_ROOTLESS = ("dbus-user-session", "libpam-systemd", "rootlesskit", "slirp4netns", "uidmap")
+BOOKWORM = Debian("bookworm", "3.11", _ROOTLESS)  # Docker 20.10
+TRIXIE = Debian("trixie", "3.13", ("docker-cli",))  # Docker 26.1, without its client
 DEBIANS = (BOOKWORM, TRIXIE)
 # fmt: off
 _HOST_PACKAGES = (

@@ -34,11 +34,24 @@ _SET_UP: Rows = (
         "if True else _ISSUE",
     ),
 )
+_CONFIGURATION: Rows = (
+    (
+        "a rootless dockerd reads the file of its user",
+        'if not environ.get("ROOTLESSKIT_STATE_DIR"):',
+        "if True:",
+    ),
+    ("a rootless dockerd follows XDG", 'environ.get("XDG_CONFIG_HOME") or ', ""),
+)
 _SETTINGS: Rows = (
     (
         "tlsverify in daemon.json alone has no default tlscacert",
         "return folder / default if by_flag else None",
         "return folder / default",
+    ),
+    (
+        "live-restore keeps no container of a rootless dockerd",
+        'if "name=rootless" in',
+        'if "rootless" in',
     ),
     ("any value of DOCKER_TLS_VERIFY counts", 'bool(environ.get("DOCKER_TLS_VERIFY"))', "False"),
     ("public CAs in tlscacert are critical", "[name for name in named if name in public]", "[]"),
@@ -103,6 +116,7 @@ _PROCESSES: Rows = (
 TABLE: Table = {
     "daemon/examination/checks.py": ("daemon/examination", _CHECKS),
     "daemon/examination/set_up.py": ("daemon/examination", _SET_UP),
+    "daemon/configuration.py": ("daemon/test_configuration.py", _CONFIGURATION),
     "daemon/examination/settings.py": ("daemon/examination", _SETTINGS),
     "daemon/examination/sockets.py": ("daemon/examination", _SOCKETS),
     "daemon/examination/certificates.py": ("daemon/examination", _CERTIFICATES),

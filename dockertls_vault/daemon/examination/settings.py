@@ -216,6 +216,10 @@ def judge_live_restore(
     swarm = answer.get("Swarm")
     if isinstance(swarm, dict) and swarm.get("LocalNodeState") not in {None, "", "inactive"}:
         return found(Result.OK, "part of a swarm, which has no live-restore")
+    if "name=rootless" in _texts(answer.get("SecurityOptions")):
+        return found(
+            Result.OK, "rootless: its containers stop with RootlessKit, live-restore or not"
+        )
     reported = answer.get("LiveRestoreEnabled")
     is_known = isinstance(reported, bool)
     on, source = (reported, "") if is_known else (assumed, ", by its settings")

@@ -225,6 +225,7 @@ def test_restart_is_that_of_the_host() -> None:
 
 
 SWARM = {"Swarm": {"LocalNodeState": "active"}, "LiveRestoreEnabled": False}
+ROOTLESS = {"SecurityOptions": ["name=seccomp", "name=rootless"], "LiveRestoreEnabled": True}
 
 
 @pytest.mark.parametrize(
@@ -233,6 +234,8 @@ SWARM = {"Swarm": {"LocalNodeState": "active"}, "LiveRestoreEnabled": False}
         ({"LiveRestoreEnabled": True}, False, "ok", "live-restore is on"),
         ({"LiveRestoreEnabled": False}, True, "warning", "live-restore is off"),
         (SWARM, None, "ok", "swarm"),
+        (ROOTLESS, None, "ok", "rootless"),
+        ({"SecurityOptions": 1}, False, "warning", "by its settings"),
         ({"Swarm": {"LocalNodeState": "inactive"}}, True, "ok", "by its settings"),
         ({"Swarm": 1, "LiveRestoreEnabled": 1}, False, "warning", "by its settings"),
         ("no answer", True, "ok", "by its settings"),
@@ -242,7 +245,7 @@ SWARM = {"Swarm": {"LocalNodeState": "active"}, "LiveRestoreEnabled": False}
 def test_live_restore_off_is_a_warning(
     info: dict[str, Any] | str, assumed: bool | None, result: str, words: str
 ) -> None:
-    """Unless the daemon is part of a swarm, which cannot have it."""
+    """Unless the daemon cannot have it: as part of a swarm, or rootless."""
     judged = settings.judge_live_restore(info, assumed=assumed, by_systemd=True)
     assert judged.result == result
     assert words in judged.summary
