@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from dockertls_vault.credential.naming import GENERATION_NAMES, link
+from dockertls_vault.credential.naming import GENERATION_NAMES
 from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.docker.flags import DAEMON_JSON
 from dockertls_vault.errors import InvalidInput
@@ -176,10 +176,9 @@ def _kubernetes(files: Sequence[Path], listens: Sequence[Listen]) -> str:
             )
     ports = [listen.port for listen in listens]
     mounted = [_MOUNTED / name for name in GENERATION_NAMES]
-    # kubectl reads no symlinks: the public names would be empty in the secret.
+    # Each by its name: of a directory, kubectl takes no symlinks.
     sources = [
-        f"--from-file={name}={file.parent / link(name)}"
-        for name, file in zip(GENERATION_NAMES, files, strict=True)
+        f"--from-file={name}={file}" for name, file in zip(GENERATION_NAMES, files, strict=True)
     ]
     create = _lines((f"kubectl create secret generic {_SECRET}", *map(shlex.quote, sources)))
     return _KUBERNETES.format(

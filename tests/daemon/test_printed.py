@@ -1,6 +1,7 @@
 """Each printed form serves TLS when it is run as printed, and rejects those without a certificate.
 
-There is no cluster here: tests/harness/pod.py runs the manifests for Kubernetes.
+There is no cluster here: the manifests for Kubernetes are validated, and run by
+tests/harness/pod.py.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import kubernetes_validate  # type: ignore[import-untyped] # it comes without types
 import pytest
 import yaml  # type: ignore[import-untyped] # it comes without types
 
@@ -129,6 +131,14 @@ def test_kubernetes(
     with running_pod(engine, text, dind_image, tmp_path) as endpoint:
         check = ["check", f"tcp://127.0.0.1:{endpoint.port}", "--certs", str(certs / "client")]
         assert main.run(check) == 0
+
+
+@pytest.mark.parametrize("version", ["1.25", "1.37"])
+def test_kubernetes_knows_each_field(version: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The manifests match the schema of its API, and have nothing that it would ignore."""
+    text = printed(capsys, "kubernetes", "--listen", "2376", "--listen", "2377")
+    for manifest in yaml.safe_load_all(text):
+        kubernetes_validate.validate(manifest, version, strict=True)
 
 
 def flags_of(form: Form, text: str) -> list[str]:

@@ -102,7 +102,8 @@ _DESIRED: Rows = (("the Unix socket is kept", "return [UNIX_SOCKET, *(f", "retur
 _PRINTED: Rows = (
     ("clients are verified", '        "--tlsverify",\n', '        "--tls",\n'),
     ("a path of Compose has no variables", '.replace("$", "$$")', ""),
-    ("a secret is made of regular files", "{file.parent / link(name)}", "{file}"),
+    ("each file of a secret is named", "--from-file={name}={file}", "--from-file={file.parent}"),
+    ("the API knows each field", "automountServiceAccountToken", "automountServiceAccountTokens"),
     ("an address is no port of a service", "        if not listen.is_every:", "        if False:"),
     ("a file that exists is kept", "set -eC\n", "set -e\n"),
 )
