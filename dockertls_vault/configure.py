@@ -102,7 +102,7 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
     made = make()
     if made.steps:
         obstacles.refuse_unusable(made)
-        trial.judge(_remaining(made.now.service), made.target.daemon_json or b"")
+        trial.judge(_remaining(made.current.service), made.target.daemon_json or b"")
     return Change(made, make, credential)
 
 
@@ -145,7 +145,7 @@ def apply(
         return preview(change.plan)
     with host.records.locked():
         made = _made_again(change)
-        discard_staged((*host.paths, *made.now.edited, *(edit.path for edit in made.edits)))
+        discard_staged((*host.paths, *made.current.edited, *(edit.path for edit in made.edits)))
         if change.served is None:
             with transaction.warning(made):
                 transaction.apply(made.steps)

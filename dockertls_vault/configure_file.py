@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .configure import Change
 from .daemon import obstacles, plan, running, served, units
 from .daemon.found import Service, files
-from .daemon.inspection import Host, Now
+from .daemon.inspection import Host, Inspection
 from .daemon.pickup import Pickup
 from .daemon.records import Records
 from .docker.engine import Engine
@@ -102,7 +102,7 @@ def _host(state: Path, service: Service) -> Host:
     return Host(Engine(DEFAULT_SOCKET, _NEVER), path, records)
 
 
-def _look(host: Host, service: Service) -> Now:
+def _look(host: Host, service: Service) -> Inspection:
     record = host.records.read()
     _refuse_other(record)
-    return Now(service, files(host.daemon_json, host.units), record, edited={})
+    return Inspection(service, files(host.daemon_json, host.units), record, edited={})

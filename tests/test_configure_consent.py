@@ -12,7 +12,7 @@ from dockertls_vault import configure
 from dockertls_vault.configure import Change
 from dockertls_vault.daemon import found, served, transaction
 from dockertls_vault.daemon.found import Files, Service
-from dockertls_vault.daemon.inspection import Host, Now
+from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.plan import Plan
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.daemon.steps import Restart, SwitchLiveRestore
@@ -38,8 +38,10 @@ def restarting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(SwitchLiveRestore, "apply", lambda _: None)
     engine = Engine(tmp_path / "docker.sock", SECOND)
     host = Host(engine, tmp_path / "daemon.json", Records(tmp_path / "state"), tmp_path)
-    now = Now(Service(("dockerd",), "active"), NOTHING, None, edited={}, running=("web",))
-    return Plan(host, now, NOTHING, None, (Restart(engine),))
+    current = Inspection(
+        Service(("dockerd",), "active"), NOTHING, None, edited={}, running=("web",)
+    )
+    return Plan(host, current, NOTHING, None, (Restart(engine),))
 
 
 def apply(shown: Plan, found: Plan) -> configure.Outcome:
@@ -59,7 +61,7 @@ def test_containers_may_come_and_go(plan: Plan, running: tuple[str, ...]) -> Non
     shown, found = (
         replace(
             plan,
-            now=replace(plan.now, running=names),
+            current=replace(plan.current, running=names),
             steps=(SwitchLiveRestore(engine, on=True, running=names), Restart(engine)),
         )
         for names in (("web",), running)
@@ -69,7 +71,7 @@ def test_containers_may_come_and_go(plan: Plan, running: tuple[str, ...]) -> Non
 
 def test_container_that_nobody_agreed_to_stop(plan: Plan) -> None:
     """Without live-restore, one that was started since is named, and nothing is restarted."""
-    found = replace(plan, now=replace(plan.now, running=("db", "web")))
+    found = replace(plan, current=replace(plan.current, running=("db", "web")))
     with pytest.raises(ConflictingState, match="started since the plan was made") as raised:
         apply(plan, found)
     assert raised.value.problems == ("db",)
@@ -77,15 +79,15 @@ def test_container_that_nobody_agreed_to_stop(plan: Plan) -> None:
 
 def test_container_that_has_ended_is_not_stopped(plan: Plan) -> None:
     """The outcome says what the plan of now stops."""
-    assert apply(plan, replace(plan, now=replace(plan.now, running=()))).stopped == ()
+    assert apply(plan, replace(plan, current=replace(plan.current, running=()))).stopped == ()
 
 
 @pytest.fixture(name="recorded")
 def with_credential(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
     """Return a change whose credential is to be proven, on a host that stays as it is."""
-    monkeypatch.setattr(found, "service", lambda: plan.now.service)
+    monkeypatch.setattr(found, "service", lambda: plan.current.service)
     monkeypatch.setattr(found, "is_guarded", lambda: True)
-    monkeypatch.setattr(configure, "look", lambda *_: plan.now)
+    monkeypatch.setattr(configure, "look", lambda *_: plan.current)
     (tmp_path / "tls").mkdir()
     directory = place(tmp_path / "tls")
     made = replace(plan, record=replace(set_up(None)[0], certificates=directory))
@@ -102,7 +104,7 @@ def test_container_that_starts_during_the_set_up_is_not_stopped(
 ) -> None:
     """What runs is looked at once more, just before the restart; what was there before is back."""
     latest = replace(
-        recorded.plan.now, running=("db", "web"), fleeting=fleeting, live_restore=live_restore
+        recorded.plan.current, running=("db", "web"), fleeting=fleeting, live_restore=live_restore
     )
     back: list[Plan] = []
     monkeypatch.setattr(configure, "look", lambda *_: latest)

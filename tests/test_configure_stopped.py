@@ -12,7 +12,7 @@ from dockertls_vault import configure, stop
 from dockertls_vault.configure import Change
 from dockertls_vault.daemon import found, plan, transaction
 from dockertls_vault.daemon.found import Files, Service
-from dockertls_vault.daemon.inspection import Host, Now
+from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.plan import Plan
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.docker.engine import Engine
@@ -69,8 +69,8 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
         monkeypatch.setattr(transaction, "_put_back", put_back)
         engine = Engine(tmp_path / "docker.sock", SECOND)
         host = Host(engine, place / "daemon.json", Records(tmp_path / "state"), place)
-        now = Now(Service(("dockerd",), "active"), NOTHING, None, edited={})
-        made = Plan(host, now, NOTHING, record, (Fails(error),))
+        current = Inspection(Service(("dockerd",), "active"), NOTHING, None, edited={})
+        made = Plan(host, current, NOTHING, record, (Fails(error),))
         change = Change(made, lambda: made, served or None)
         try:
             configure.apply(change, client=None, timeout=SECOND, now=lambda: datetime.now(UTC))
@@ -152,17 +152,17 @@ def test_request_to_stop_ends_it_after_the_step(
     back = (Does(lambda: done.append("back")), Does(lambda: done.append("record")))
     engine = Engine(tmp_path / "docker.sock", SECOND)
     host = Host(engine, tmp_path / "daemon.json", Records(tmp_path / "state"), tmp_path)
-    now = Now(Service(("dockerd",), "inactive"), NOTHING, None, edited={})
+    current = Inspection(Service(("dockerd",), "inactive"), NOTHING, None, edited={})
     monkeypatch.setattr(plan, "undo", lambda *_: (back[:1], back[1]))
-    monkeypatch.setattr(transaction, "look_at_files", lambda *_: now)
-    monkeypatch.setattr(found, "service", lambda: now.service)
+    monkeypatch.setattr(transaction, "look_at_files", lambda *_: current)
+    monkeypatch.setattr(found, "service", lambda: current.service)
     with stop.heeded() as asked:
         steps = (
             Does(lambda: done.append("one")),
             Does(asked.request),
             Does(lambda: done.append("other")),
         )
-        made = Plan(host, now, NOTHING, None, steps)
+        made = Plan(host, current, NOTHING, None, steps)
         change = Change(made, lambda: made, served or None)
         with pytest.raises(stop.Stopped):
             configure.apply(change, client=None, timeout=SECOND, now=lambda: datetime.now(UTC))

@@ -55,8 +55,8 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Now:
-    """What is set up on this host now.
+class Inspection:
+    """What is set up on this host, as an inspection finds it.
 
     ``edited`` are the contents of the other files that the set-up has edited, None if missing.
     ``live_restore`` is whether it is in effect, None if dockerd does not run; ``in_swarm`` whether
@@ -91,7 +91,7 @@ class Now:
         return units.listens(files.socket)
 
 
-def look(host: Host, service: Service) -> Now:
+def look(host: Host, service: Service) -> Inspection:
     """Return what is set up on the host; raises DockerUnavailable if dockerd does not answer."""
     before = look_at_files(host, service)
     if not service.is_running:
@@ -108,10 +108,10 @@ def look(host: Host, service: Service) -> Now:
     )
 
 
-def look_at_files(host: Host, service: Service) -> Now:
+def look_at_files(host: Host, service: Service) -> Inspection:
     """Return what is set up on the host, without what only dockerd knows."""
     record = host.records.read()
-    return Now(
+    return Inspection(
         service=service,
         files=found.files(host.daemon_json, host.units),
         record=record,

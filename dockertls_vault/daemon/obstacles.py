@@ -18,13 +18,13 @@ from . import found, passed_on, restored, units
 
 if TYPE_CHECKING:
     from .desired import Listen
-    from .inspection import Now
+    from .inspection import Inspection
     from .plan import Plan
 
 logger = logging.getLogger(__name__)
 
 
-def refuse_stale(before: Now) -> None:
+def refuse_stale(before: Inspection) -> None:
     """Raise ConfigurationError if others have edited unit files, which the set-up would apply.
 
     Those of the set-up itself are stale after a run that was killed.
@@ -36,14 +36,14 @@ def refuse_stale(before: Now) -> None:
         )
 
 
-def refuse_script(before: Now) -> None:
+def refuse_script(before: Inspection) -> None:
     """Raise ConflictingState if a script has started dockerd with other settings than systemd's."""
     started = passed_on.read() if before.service.is_running and not before.is_stale else None
     if started is not None:
         passed_on.refuse_changed(started, before.service.arguments)
 
 
-def refuse_other_file(before: Now) -> None:
+def refuse_other_file(before: Inspection) -> None:
     """Raise ConflictingState if dockerd no longer reads the file of the set-up (--config-file)."""
     record, service = before.record, before.service
     if record is not None and service.command and record.daemon_json != service.daemon_json:
@@ -69,7 +69,7 @@ def refuse_unguarded() -> None:
 def refuse_unusable(made: Plan) -> None:
     """Raise ConflictingState unless this host can listen wherever the set-up is to."""
     listen = made.record.listen if made.record else ()
-    before = made.now
+    before = made.current
     held = before.is_listening or before.is_held
     known = before.record.listen if before.record else before.by_hand
     ours = (*(known if held else ()), *made.freed)
@@ -102,8 +102,8 @@ def _obstacle(listen: Listen) -> str | None:
 
 def refuse_unrecorded(removal: Plan) -> None:
     """Raise ConflictingState if the unit files are ours, and nothing says what else is."""
-    host, drop_in = removal.host, removal.now.files.drop_in
-    if removal.now.record is None and drop_in and units.is_ours(drop_in):
+    host, drop_in = removal.host, removal.current.files.drop_in
+    if removal.current.record is None and drop_in and units.is_ours(drop_in):
         raise ConflictingState(
             f"{host.records.directory} does not say what was set up",
             hint="run `sudo dockertls-vault daemon configure`, which records it, then try again; "
@@ -115,7 +115,7 @@ def refuse_unrecorded(removal: Plan) -> None:
 
 def refuse_lost(removal: Plan) -> None:
     """Raise ConflictingState if a dockerd that is installed would not start afterwards."""
-    if removal.now.service.command:
+    if removal.current.service.command:
         restored.refuse_lost(removal.edits, removal.configuration)
 
 
@@ -124,7 +124,7 @@ def refuse_plaintext(removal: Plan) -> None:
 
     Warns of each port without TLS that was there before, which the removal opens again.
     """
-    record, given = removal.now.record, removal.now.service.arguments
+    record, given = removal.current.record, removal.current.service.arguments
     if record is not None:
         restored.refuse_plaintext(record, given, removal.edits, removal.configuration)
         for host in restored.plaintext(given, removal.edits, removal.configuration):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .clashes import Edit
     from .found import Files
-    from .inspection import Host, Now
+    from .inspection import Host, Inspection
 
 # Why daemon.json is edited more than once.
 _ON = f"{LIVE_RESTORE} on, which the reload applies"
@@ -31,24 +31,24 @@ _GONE = f"without {LIVE_RESTORE}"
 
 
 def opening(
-    host: Host, now: Now, target: Files, edits: Sequence[Edit], *, restart: bool
+    host: Host, current: Inspection, target: Files, edits: Sequence[Edit], *, restart: bool
 ) -> Iterator[Step]:
     """Yield the steps to a target with a socket."""
-    yield from _with_tls(host, now, target, edits)
-    yield from _with_socket(host, now, target)
+    yield from _with_tls(host, current, target, edits)
+    yield from _with_socket(host, current, target)
     if restart:
         yield Restart(host.engine)
 
 
 def closing(
-    host: Host, now: Now, target: Files, edits: Sequence[Edit], *, restart: bool
+    host: Host, current: Inspection, target: Files, edits: Sequence[Edit], *, restart: bool
 ) -> Iterator[Step]:
     """Yield the steps to a target without a socket."""
-    yield from _without_socket(host, now)
-    written = now.files.daemon_json
+    yield from _without_socket(host, current)
+    written = current.files.daemon_json
     # As a flag it stays; dockerd refuses to start if it is in the file, too.
-    is_flag = now.service.flags.live_restore is not None
-    ends = now.live_restore is True and not is_flag and not has_live_restore(target.daemon_json)
+    is_flag = current.service.flags.live_restore is not None
+    ends = current.live_restore is True and not is_flag and not has_live_restore(target.daemon_json)
     first, why = target.daemon_json, ""
     if ends and restart:
         # Containers survive the restart only if it is in effect before and after (moby#27057).
@@ -75,11 +75,17 @@ def has_live_restore(content: bytes | None) -> bool:
     return daemon_json.parse(content or b"").values.get(LIVE_RESTORE) is True
 
 
-def _with_tls(host: Host, now: Now, target: Files, edits: Sequence[Edit]) -> Iterator[Step]:
+def _with_tls(
+    host: Host, current: Inspection, target: Files, edits: Sequence[Edit]
+) -> Iterator[Step]:
     """Yield the steps that move settings to daemon.json, with live-restore in effect."""
-    written = now.files.daemon_json
-    switches = now.live_restore is False and now.can_reload and has_live_restore(target.daemon_json)
-    switch_on = SwitchLiveRestore(host.engine, on=True, running=now.running)
+    written = current.files.daemon_json
+    switches = (
+        current.live_restore is False
+        and current.can_reload
+        and has_live_restore(target.daemon_json)
+    )
+    switch_on = SwitchLiveRestore(host.engine, on=True, running=current.running)
     if edits and switches:
         # dockerd would not reload a file with a setting that it still has as a flag, too.
         live = _with_live_restore(written, on=True)
@@ -93,33 +99,35 @@ def _with_tls(host: Host, now: Now, target: Files, edits: Sequence[Edit]) -> Ite
         yield switch_on
 
 
-def _with_socket(host: Host, now: Now, target: Files) -> Iterator[Step]:
+def _with_socket(host: Host, current: Inspection, target: Files) -> Iterator[Step]:
     """Yield the steps after which a start of docker.service opens the socket."""
-    files = now.files
+    files = current.files
     if files.socket != target.socket:
         yield Write(host.socket, files.socket, target.socket)
     if files.drop_in != target.drop_in:
         yield Write(host.drop_in, files.drop_in, target.drop_in)
-    if now.is_stale or (files.socket, files.drop_in) != (target.socket, target.drop_in):
+    if current.is_stale or (files.socket, files.drop_in) != (target.socket, target.drop_in):
         yield ReloadUnits()
-    is_proven = now.record is not None and now.record.proven
-    is_right = is_proven and now.is_open and not now.is_stale and files.socket == target.socket
-    if now.is_listening and not is_right:
+    is_proven = current.record is not None and current.record.proven
+    is_right = (
+        is_proven and current.is_open and not current.is_stale and files.socket == target.socket
+    )
+    if current.is_listening and not is_right:
         # The start opens it anew, where its file now says. After a kill it may still be open where
         # the file said before.
         yield CloseSocket()
 
 
-def _without_socket(host: Host, now: Now) -> Iterator[Step]:
+def _without_socket(host: Host, current: Inspection) -> Iterator[Step]:
     """Yield the steps after which systemd has no socket; dockerd keeps its own until it ends."""
-    files = now.files
+    files = current.files
     if files.drop_in is not None:
         yield Write(host.drop_in, files.drop_in, None)
     if files.socket is not None:
         yield Write(host.socket, files.socket, None)
-    if now.is_stale or (files.drop_in, files.socket) != (None, None):
+    if current.is_stale or (files.drop_in, files.socket) != (None, None):
         yield ReloadUnits()
-    if now.is_listening or files.socket is not None:
+    if current.is_listening or files.socket is not None:
         yield CloseSocket()
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dockertls_vault.host.steps import Step
 
     from .desired import Listen, Wanted
-    from .inspection import Host, Now
+    from .inspection import Host, Inspection
     from .served import Served
     from .sources import Source
 
@@ -37,14 +37,14 @@ _CLASH = "dockerd has settings that clash with the set-up"
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps from ``now`` to the ``target``; ``record`` is that of the target.
+    """The steps from ``current`` to the ``target``; ``record`` is that of the target.
 
     ``edits`` are those of other files, ``freed`` the addresses at which dockerd listens by itself
     until it is restarted.
     """
 
     host: Host
-    now: Now
+    current: Inspection
     target: Files
     record: Record | None
     steps: tuple[Step, ...]
@@ -55,13 +55,15 @@ class Plan:
     def diffs(self) -> tuple[str, ...]:
         """What changes in each file, as a unified diff."""
         files = [(edit.path, edit.before, edit.after) for edit in self.edits]
-        files += zip(self.host.paths, astuple(self.now.files), astuple(self.target), strict=True)
+        files += zip(
+            self.host.paths, astuple(self.current.files), astuple(self.target), strict=True
+        )
         return tuple(_diff(path, *texts) for path, *texts in files if texts[0] != texts[1])
 
     @property
     def configuration(self) -> Edit:
         """What changes in daemon.json."""
-        before, after = self.now.files.daemon_json or b"", self.target.daemon_json or b""
+        before, after = self.current.files.daemon_json or b"", self.target.daemon_json or b""
         return Edit(self.host.daemon_json, before, after, is_unit=False)
 
     @property
@@ -73,19 +75,19 @@ class Plan:
     def restores(self) -> bool:
         """Whether live-restore is in effect when docker.service is restarted."""
         switched_on = any(isinstance(step, SwitchLiveRestore) and step.on for step in self.steps)
-        return bool(self.now.live_restore) or switched_on
+        return bool(self.current.live_restore) or switched_on
 
     @property
     def stops(self) -> tuple[str, ...]:
         """The containers that the restart stops."""
         if not self.restarts:
             return ()
-        return self.now.fleeting if self.restores else self.now.running
+        return self.current.fleeting if self.restores else self.current.running
 
 
 def configure(
     host: Host,
-    now: Now,
+    current: Inspection,
     served: Served,
     wanted: Wanted,
     sources: tuple[Source, ...],
@@ -95,42 +97,42 @@ def configure(
     Raises UnmanagedFiles, ConfigurationError as ``parse`` does, and ConflictingState for what
     clashes, unless it is to be taken over.
     """
-    _refuse_foreign(host, now.files)
-    document = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json))
-    values = settings(served.paths, live_restore=_wants_live_restore(now))
-    ours = now.record.added if now.record else {}
+    _refuse_foreign(host, current.files)
+    document = daemon_json.parse(current.files.daemon_json or b"", str(host.daemon_json))
+    values = settings(served.paths, live_restore=_wants_live_restore(current))
+    ours = current.record.added if current.record else {}
     existing = Existing(sources, host.daemon_json, document, ours)
     taken = _taken_over(existing, values, take_over=wanted.take_over)
     if taken.hosts is not None:
         values = {**values, HOSTS: list(taken.hosts)}
     merged = document.merged(values)
-    if now.record is not None and (unwanted := now.record.added.keys() - values.keys()):
+    if current.record is not None and (unwanted := current.record.added.keys() - values.keys()):
         merged = daemon_json.parse(merged).without(unwanted)
-    before = now.record.listen if now.record else now.by_hand or taken.listen
+    before = current.record.listen if current.record else current.by_hand or taken.listen
     listen = wanted.listen or before or (DEFAULT,)
-    record = _record(host, now, replace(wanted, listen=listen), values, merged, taken.edits)
+    record = _record(host, current, replace(wanted, listen=listen), values, merged, taken.edits)
     target = Files(merged, units.socket(listen), units.drop_in())
-    if target == now.files and not taken.edits and _is_done(now, record):
-        return Plan(host, now, target, record, ())
-    steps = opening(host, now, target, taken.edits, restart=now.service.is_running)
+    if target == current.files and not taken.edits and _is_done(current, record):
+        return Plan(host, current, target, record, ())
+    steps = opening(host, current, target, taken.edits, restart=current.service.is_running)
     every = (Keep(host.records, record), *steps)
-    return Plan(host, now, target, record, every, taken.edits, taken.listen)
+    return Plan(host, current, target, record, every, taken.edits, taken.listen)
 
 
-def configure_file(host: Host, now: Now, served: Served, wanted: Wanted) -> Plan:
+def configure_file(host: Host, current: Inspection, served: Served, wanted: Wanted) -> Plan:
     """Plan the set-up of a dockerd that systemd does not run.
 
     Nothing on this host is known to restart it. Hosts of others stay, and have TLS then, too.
     Raises ConfigurationError as ``parse`` does, and ConflictingState if it has flags for the same
     settings.
     """
-    document = daemon_json.parse(now.files.daemon_json or b"", str(host.daemon_json))
-    listen = wanted.listen or (now.record.listen if now.record else (DEFAULT,))
-    others = clashes.beside(_values(_original(now)).get(HOSTS), listen)
+    document = daemon_json.parse(current.files.daemon_json or b"", str(host.daemon_json))
+    listen = wanted.listen or (current.record.listen if current.record else (DEFAULT,))
+    others = clashes.beside(_values(_original(current)).get(HOSTS), listen)
     every = list(dict.fromkeys((*hosts(listen), *others)))
-    live_restore = _wants_live_restore(now)
+    live_restore = _wants_live_restore(current)
     values = {HOSTS: every, **settings(served.paths, live_restore=live_restore)}
-    if found := clashes.with_flags(now.service.arguments, values):
+    if found := clashes.with_flags(current.service.arguments, values):
         raise ConflictingState(
             _CLASH,
             problems=tuple(map(str, found)),
@@ -138,92 +140,94 @@ def configure_file(host: Host, now: Now, served: Served, wanted: Wanted) -> Plan
             "all settings as flags: see --print flags",
         )
     merged = document.merged(values)
-    record = _record(host, now, replace(wanted, listen=listen), values, merged, ())
+    record = _record(host, current, replace(wanted, listen=listen), values, merged, ())
     made = tuple(each for each in record.directories if each != host.drop_in.parent)
     record = replace(record, directories=made, pickup=Pickup.NONE)
-    target = replace(now.files, daemon_json=merged)
-    if (target, record) == (now.files, now.record):
-        return Plan(host, now, target, record, ())
-    write = Write(host.daemon_json, now.files.daemon_json, merged)
-    return Plan(host, now, target, record, (Keep(host.records, record), write))
+    target = replace(current.files, daemon_json=merged)
+    if (target, record) == (current.files, current.record):
+        return Plan(host, current, target, record, ())
+    write = Write(host.daemon_json, current.files.daemon_json, merged)
+    return Plan(host, current, target, record, (Keep(host.records, record), write))
 
 
-def remove(host: Host, now: Now) -> Plan:
+def remove(host: Host, current: Inspection) -> Plan:
     """Plan to take the set-up back: what it added, and nothing that others did since."""
-    if now.record is None:
-        return Plan(host, now, now.files, None, ())
-    target = Files(taken_back(now.files.daemon_json, now.record), None, None)
-    edits = put_back(now.record, now.edited)
-    restart = now.service.is_running and (now.is_listening or now.is_held or bool(edits))
-    forget = Forget(host.records, now.record.directories)
-    steps = (*closing(host, now, target, edits, restart=restart), forget)
-    return Plan(host, now, target, None, steps, edits)
+    if current.record is None:
+        return Plan(host, current, current.files, None, ())
+    target = Files(taken_back(current.files.daemon_json, current.record), None, None)
+    edits = put_back(current.record, current.edited)
+    restart = current.service.is_running and (
+        current.is_listening or current.is_held or bool(edits)
+    )
+    forget = Forget(host.records, current.record.directories)
+    steps = (*closing(host, current, target, edits, restart=restart), forget)
+    return Plan(host, current, target, None, steps, edits)
 
 
-def undo(host: Host, made: Plan, now: Now) -> tuple[tuple[Step, ...], Step]:
+def undo(host: Host, made: Plan, current: Inspection) -> tuple[tuple[Step, ...], Step]:
     """Plan the way back from a plan that failed; the last step is for when dockerd answers again.
 
     It leads to the set-up before, if that was proven or made by hand, and else to none.
     """
-    before, record = made.now, made.now.record
+    before, record = made.current, made.current.record
     restart = before.service.is_running and (
-        now.live_restore is None or now.is_listening or now.is_held
+        current.live_restore is None or current.is_listening or current.is_held
     )
-    if now.live_restore is None and restart:
+    if current.live_restore is None and restart:
         # dockerd does not run: containers that live-restore kept are to survive its start, too.
-        now = replace(now, live_restore=_had_live_restore(made, now), can_reload=False)
+        current = replace(current, live_restore=_had_live_restore(made, current), can_reload=False)
     original = before.files.daemon_json
     if before.by_hand:
-        written = now.files.daemon_json
+        written = current.files.daemon_json
         back = original if written == made.target.daemon_json else written
         target = replace(before.files, daemon_json=back)
         edits = tuple(edit.reversed() for edit in reversed(made.edits))
-        steps = tuple(opening(host, now, target, edits, restart=restart))
+        steps = tuple(opening(host, current, target, edits, restart=restart))
         return steps, Forget(host.records, ())
     if record is not None:
         original = taken_back(original, record)
-    kept = _with_edits(original, now, record)
+    kept = _with_edits(original, current, record)
     if record is not None and record.proven:
         target = before.files
         if kept != original:
             merged = daemon_json.parse(kept or b"").merged(record.added)
             target = replace(target, daemon_json=merged)
         edits = tuple(edit.reversed() for edit in reversed(made.edits))
-        steps = tuple(opening(host, now, target, edits, restart=restart))
+        steps = tuple(opening(host, current, target, edits, restart=restart))
         return steps, Keep(host.records, record)
     # The record has what a run that was killed had edited, too.
-    edits = put_back(now.record, now.edited) if now.record else ()
-    steps = tuple(closing(host, now, Files(kept, None, None), edits, restart=restart))
-    return steps, Forget(host.records, now.record.directories if now.record else ())
+    edits = put_back(current.record, current.edited) if current.record else ()
+    steps = tuple(closing(host, current, Files(kept, None, None), edits, restart=restart))
+    return steps, Forget(host.records, current.record.directories if current.record else ())
 
 
-def _had_live_restore(made: Plan, now: Now) -> bool:
+def _had_live_restore(made: Plan, current: Inspection) -> bool:
     """Tell whether a dockerd that does not run had live-restore in effect."""
     try:
-        return has_live_restore(now.files.daemon_json)
+        return has_live_restore(current.files.daemon_json)
     except ConfigurationError:  # others broke the file, which is why it does not run
         return made.restores
 
 
-def _with_edits(original: bytes | None, now: Now, before: Record | None) -> bytes | None:
+def _with_edits(original: bytes | None, current: Inspection, before: Record | None) -> bytes | None:
     """Return the original daemon.json with what others have edited meanwhile.
 
     It stays, unless they broke it. ``before`` is the record of the set-up before: a run that was
     stopped may have replaced it, and not the file.
     """
-    back = now.files.daemon_json
+    back = current.files.daemon_json
     try:
-        for record in filter(None, (now.record, before)):
+        for record in filter(None, (current.record, before)):
             back = taken_back(back, record)
         return original if _values(back) == _values(original) else back
     except ConfigurationError:
         return original
 
 
-def _original(now: Now) -> bytes | None:
+def _original(current: Inspection) -> bytes | None:
     """Return daemon.json as it would be without the set-up."""
-    original = now.files.daemon_json
-    return original if now.record is None else taken_back(original, now.record)
+    original = current.files.daemon_json
+    return original if current.record is None else taken_back(original, current.record)
 
 
 def _values(content: bytes | None) -> Mapping[str, Any]:
@@ -248,22 +252,24 @@ def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: boo
 
 def _record(
     host: Host,
-    now: Now,
+    current: Inspection,
     wanted: Wanted,
     values: Mapping[str, Any],
     merged: bytes,
     edits: Sequence[Edit],
 ) -> Record:
     """Return the record of a set-up that writes ``merged``, which has the ``values``."""
-    original = _without(now.files.daemon_json, values) if now.by_hand else _original(now)
+    original = (
+        _without(current.files.daemon_json, values) if current.by_hand else _original(current)
+    )
     return Record(
         certificates=wanted.certificates,
         listen=wanted.listen,
         daemon_json=host.daemon_json,
         written=merged,
         original=original,
-        directories=_directories(host, now.record),
-        edited=with_first_originals(now.record, edits),
+        directories=_directories(host, current.record),
+        edited=with_first_originals(current.record, edits),
     )
 
 
@@ -288,23 +294,23 @@ def _refuse_foreign(host: Host, files: Files) -> None:
         )
 
 
-def _wants_live_restore(now: Now) -> bool:
+def _wants_live_restore(current: Inspection) -> bool:
     """Tell whether daemon.json is to have live-restore: not in a swarm, nor as a flag, too."""
-    return not now.in_swarm and now.service.flags.live_restore is None
+    return not current.in_swarm and current.service.flags.live_restore is None
 
 
-def _is_done(now: Now, record: Record) -> bool:
+def _is_done(current: Inspection, record: Record) -> bool:
     """Tell whether this is set up, and dockerd, if it runs, has passed its check with it."""
-    known = now.record
-    if known is None or now.is_stale:
+    known = current.record
+    if known is None or current.is_stale:
         return False
     is_same = (known.certificates, known.listen, known.daemon_json) == (
         record.certificates,
         record.listen,
         record.daemon_json,
     )
-    serves = known.proven and now.is_listening and now.is_open
-    return is_same and (serves or not now.service.is_running)
+    serves = known.proven and current.is_listening and current.is_open
+    return is_same and (serves or not current.service.is_running)
 
 
 def _directories(host: Host, record: Record | None) -> tuple[Path, ...]:

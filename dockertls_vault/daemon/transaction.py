@@ -76,11 +76,13 @@ def _put_back(made: Plan) -> None:
     """Lead the host back to what was there before the plan, and dockerd to where it answers."""
     logger.info("putting back what was there before")
     host = made.host
-    now = look_at_files(host, found.service())
+    current = look_at_files(host, found.service())
     with suppress(DockerUnavailable):
-        now = replace(now, live_restore=host.engine.info().get("LiveRestoreEnabled") is True)
-    steps, last = plan.undo(host, made, now)
+        current = replace(
+            current, live_restore=host.engine.info().get("LiveRestoreEnabled") is True
+        )
+    steps, last = plan.undo(host, made, current)
     apply(steps)
-    if made.now.service.is_running:
+    if made.current.service.is_running:
         host.engine.info()
     last.apply()

@@ -13,7 +13,7 @@ import pytest
 from dockertls_vault.daemon import order
 from dockertls_vault.daemon.clashes import Edit
 from dockertls_vault.daemon.found import Files, Service
-from dockertls_vault.daemon.inspection import Host, Now
+from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.daemon.steps import CloseSocket, Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
@@ -65,7 +65,7 @@ def follow(steps: Iterable[Step], start: Files, edits: tuple[Edit, ...]) -> File
             case Restart():
                 is_open = files[HOST.drop_in] is not None
         has_tls = TLS.items() <= json.loads(files[HOST.daemon_json] or b"{}").items()
-        # Plaintext, now or at the next start.
+        # Plaintext, current or at the next start.
         assert has_tls or not (is_open or files[HOST.drop_in])
         # dockerd does not start with a setting in both.
         assert not (has_tls and b"--tls" in (files.get(FLAGS) or b""))
@@ -80,20 +80,20 @@ def test_each_step_may_be_the_last(
     live_restore: bool | None, restart: bool, edits: tuple[Edit, ...]
 ) -> None:
     """No port is plaintext, and dockerd starts; all of them lead to the target, and back."""
-    now = Now(SERVICE, BEFORE, None, {}, live_restore)
-    steps = tuple(order.opening(HOST, now, AFTER, edits, restart=restart))
+    current = Inspection(SERVICE, BEFORE, None, {}, live_restore)
+    steps = tuple(order.opening(HOST, current, AFTER, edits, restart=restart))
     assert follow(steps, BEFORE, edits) == AFTER
-    now = Now(SERVICE, AFTER, None, {}, live_restore, is_listening=True)
+    current = Inspection(SERVICE, AFTER, None, {}, live_restore, is_listening=True)
     back = tuple(edit.reversed() for edit in reversed(edits))
-    steps = tuple(order.closing(HOST, now, BEFORE, back, restart=restart))
+    steps = tuple(order.closing(HOST, current, BEFORE, back, restart=restart))
     assert follow(steps, AFTER, back) == BEFORE
     assert any(isinstance(step, Restart) for step in steps) is restart
 
 
 def test_dockerd_that_cannot_be_reloaded() -> None:
     """live-restore is on after the restart, which stops containers: plan.py says so."""
-    now = Now(SERVICE, BEFORE, None, {}, live_restore=False, can_reload=False)
-    steps = tuple(order.opening(HOST, now, AFTER, (), restart=True))
+    current = Inspection(SERVICE, BEFORE, None, {}, live_restore=False, can_reload=False)
+    steps = tuple(order.opening(HOST, current, AFTER, (), restart=True))
     assert follow(steps, BEFORE, ()) == AFTER
     assert not any(isinstance(step, SwitchLiveRestore) for step in steps)
 
@@ -102,14 +102,16 @@ def test_dockerd_that_cannot_be_reloaded() -> None:
 def test_socket_is_opened_anew_unless_it_is_proven(proven: bool) -> None:
     """After a kill it may be open where its file said before; the restart opens it again."""
     record, _ = set_up(None)
-    now = Now(SERVICE, AFTER, replace(record, proven=proven), {}, is_listening=True)
-    steps = order.opening(HOST, now, AFTER, (), restart=True)
+    current = Inspection(SERVICE, AFTER, replace(record, proven=proven), {}, is_listening=True)
+    steps = order.opening(HOST, current, AFTER, (), restart=True)
     assert [type(step) for step in steps] == ([Restart] if proven else [CloseSocket, Restart])
 
 
 def test_removal_that_was_killed_is_completed() -> None:
     """The socket is closed and its files are gone: nothing but daemon.json is left to do."""
-    now = Now(SERVICE, replace(AFTER, socket=None, drop_in=None), None, {}, live_restore=True)
-    steps = tuple(order.closing(HOST, now, BEFORE, (), restart=False))
-    assert follow(steps, now.files, ()) == BEFORE
+    current = Inspection(
+        SERVICE, replace(AFTER, socket=None, drop_in=None), None, {}, live_restore=True
+    )
+    steps = tuple(order.closing(HOST, current, BEFORE, (), restart=False))
+    assert follow(steps, current.files, ()) == BEFORE
     assert {type(step) for step in steps} == {Write, SwitchLiveRestore}

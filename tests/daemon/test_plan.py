@@ -13,7 +13,7 @@ import pytest
 from dockertls_vault.daemon import plan, served, units
 from dockertls_vault.daemon.desired import DEFAULT, Wanted, parse_listens, settings
 from dockertls_vault.daemon.found import Files, Service
-from dockertls_vault.daemon.inspection import Host, Now
+from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.record import Edited
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart, SwitchLiveRestore
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 JSON = Path("/etc/docker/daemon.json")
 RECORD, WRITTEN = set_up(None)
 HOST = Host(Engine(Path("/run/docker.sock"), timedelta(seconds=1)), JSON, Records(Path("/state")))
-NOW = Now(
+CURRENT = Inspection(
     service=Service(("/usr/sbin/dockerd", "-H", "fd://"), "active"),
     files=Files(WRITTEN, units.socket((DEFAULT,)), units.drop_in()),
     record=RECORD,
@@ -64,13 +64,13 @@ def test_removal_restarts_dockerd_if_it_may_hold_the_socket(
     is_listening: bool, is_held: bool, restarts: bool
 ) -> None:
     """Also if a run was killed once systemd had closed its side."""
-    now = replace(NOW, is_listening=is_listening, is_held=is_held)
-    assert plan.remove(HOST, now).restarts is restarts
+    current = replace(CURRENT, is_listening=is_listening, is_held=is_held)
+    assert plan.remove(HOST, current).restarts is restarts
 
 
 def test_removal_keeps_tls_until_the_socket_is_closed() -> None:
     """Dockerd would serve it in plaintext; the record goes last."""
-    steps = plan.remove(HOST, NOW).steps
+    steps = plan.remove(HOST, CURRENT).steps
     changed = [
         number for number, step in enumerate(steps) if isinstance(step, Write) and step.path == JSON
     ]
@@ -81,7 +81,7 @@ def test_removal_keeps_tls_until_the_socket_is_closed() -> None:
 def test_live_restore_that_is_a_flag_stays_one() -> None:
     """Dockerd refuses to start if daemon.json has it, too, even for a moment."""
     command = ("/usr/sbin/dockerd", "--live-restore", "-H", "fd://")
-    steps = plan.remove(HOST, replace(NOW, service=Service(command, "active"))).steps
+    steps = plan.remove(HOST, replace(CURRENT, service=Service(command, "active"))).steps
     assert Restart in kinds(steps)
     assert SwitchLiveRestore not in kinds(steps)
     assert not any(b"live-restore" in (content or b"") for content in contents(steps))
@@ -90,7 +90,7 @@ def test_live_restore_that_is_a_flag_stays_one() -> None:
 @pytest.mark.parametrize("live_restore", [True, False])
 def test_edits_of_one_file_differ(live_restore: bool) -> None:
     """Each of them says why, so that no line of a plan looks like a mistake."""
-    steps = plan.remove(HOST, replace(NOW, live_restore=live_restore)).steps
+    steps = plan.remove(HOST, replace(CURRENT, live_restore=live_restore)).steps
     lines = [step.summary for step in steps]
     assert len(set(lines)) == len(lines)
     assert any("live-restore off, which the reload applies" in line for line in lines) is (
@@ -102,23 +102,25 @@ def test_edits_of_one_file_differ(live_restore: bool) -> None:
 def test_socket_that_is_not_open_is_opened_anew(credential: Served, is_open: bool) -> None:
     """Systemd calls it active although it has closed it, as with a drop-in that moves it."""
     sources = existing().sources
-    before = replace(NOW, files=Files(None, None, None), record=None)
+    before = replace(CURRENT, files=Files(None, None, None), record=None)
     first = plan.configure(HOST, before, credential, WANTED, sources)
     assert first.record is not None
     record = replace(first.record, proven=True)
-    now = replace(NOW, files=first.target, record=record, is_open=is_open)
-    steps = plan.configure(HOST, now, credential, WANTED, sources).steps
+    current = replace(CURRENT, files=first.target, record=record, is_open=is_open)
+    steps = plan.configure(HOST, current, credential, WANTED, sources).steps
     assert kinds(steps) == ([] if is_open else [Keep, CloseSocket, Restart])
-    stopped = replace(now, service=replace(NOW.service, state="inactive"))
+    stopped = replace(current, service=replace(CURRENT.service, state="inactive"))
     assert plan.configure(HOST, stopped, credential, WANTED, sources).steps == ()
 
 
 def test_record_comes_before_what_it_describes(credential: Served) -> None:
     """And daemon.json configures TLS before there is a socket."""
-    now = replace(
-        NOW, files=Files(None, None, None), record=None, is_listening=False, is_held=False
+    current = replace(
+        CURRENT, files=Files(None, None, None), record=None, is_listening=False, is_held=False
     )
-    steps = plan.configure(HOST, now, credential, Wanted(Path("/tls")), existing().sources).steps
+    steps = plan.configure(
+        HOST, current, credential, Wanted(Path("/tls")), existing().sources
+    ).steps
     assert kinds(steps)[0] is Keep
     written = [step.path for step in steps if isinstance(step, Write)]
     assert written == [JSON, HOST.socket, HOST.drop_in]
@@ -130,9 +132,9 @@ def test_dockerd_that_cannot_be_reloaded_stops_containers(
     credential: Served, can_reload: bool
 ) -> None:
     """The plan says which."""
-    now = replace(NOW, live_restore=False, running=("web",), can_reload=can_reload)
-    now = replace(now, files=Files(None, None, None), record=None)
-    made = plan.configure(HOST, now, credential, Wanted(Path("/tls")), existing().sources)
+    current = replace(CURRENT, live_restore=False, running=("web",), can_reload=can_reload)
+    current = replace(current, files=Files(None, None, None), record=None)
+    made = plan.configure(HOST, current, credential, Wanted(Path("/tls")), existing().sources)
     assert made.stops == (() if can_reload else ("web",))
 
 
@@ -156,13 +158,13 @@ def test_edit_of_others_stays_if_a_set_up_fails(
     """Unless dockerd would not start with it, or does not run because of it."""
     original = b'{"debug": false}'
     record, ours = set_up(original)
-    before = replace(NOW, files=Files(original, None, None), record=None)
-    target = replace(NOW.files, daemon_json=ours)
+    before = replace(CURRENT, files=Files(original, None, None), record=None)
+    target = replace(CURRENT.files, daemon_json=ours)
     made = plan.Plan(HOST, before, target, record, ())
     edited = others(ours)
-    now = replace(NOW, files=replace(target, daemon_json=edited), record=record)
-    now = replace(now, live_restore=True if is_up else None)
-    steps, _ = plan.undo(HOST, made, now)
+    current = replace(CURRENT, files=replace(target, daemon_json=edited), record=record)
+    current = replace(current, live_restore=True if is_up else None)
+    steps, _ = plan.undo(HOST, made, current)
     assert contents(steps)[-1:] == ([] if expected is None and not is_up else [expected])
     assert Restart in kinds(steps)
 
@@ -177,7 +179,7 @@ def test_edit_of_others_stays_in_the_set_up_before(
 ) -> None:
     """It is what a change of the set-up that fails leads back to, if that was proven."""
     record, ours = set_up(b'{"debug": false}', proven=True)
-    before = replace(NOW, files=replace(NOW.files, daemon_json=ours), record=record)
+    before = replace(CURRENT, files=replace(CURRENT.files, daemon_json=ours), record=record)
     before = replace(before, live_restore=is_up)
     changed = ours.replace(b"/a/ca.pem", b"/b/ca.pem")
     other = replace(record, written=changed)
@@ -185,8 +187,8 @@ def test_edit_of_others_stays_in_the_set_up_before(
     made = plan.Plan(HOST, before, target, other, ())
     for found, kept in ((changed, other), (ours, other), (ours, record)):
         files = replace(target, daemon_json=others(found))
-        now = replace(before, files=files, record=kept, live_restore=True if is_up else None)
-        steps, last = plan.undo(HOST, made, now)
+        current = replace(before, files=files, record=kept, live_restore=True if is_up else None)
+        steps, last = plan.undo(HOST, made, current)
         (*_, written) = [files.daemon_json, *contents(steps)]
         assert written == ours.replace(b"false", b"true" if debug else b"false")
         assert last == Keep(HOST.records, record)
@@ -195,15 +197,18 @@ def test_edit_of_others_stays_in_the_set_up_before(
 
 def test_take_over_is_a_hint_only_if_it_can_be_done(credential: Served) -> None:
     """Else the hint says what to do before."""
-    now, wanted = replace(NOW, files=Files(None, None, None), record=None), Wanted(Path("/tls"))
+    current, wanted = (
+        replace(CURRENT, files=Files(None, None, None), record=None),
+        Wanted(Path("/tls")),
+    )
     sources = existing("/usr/bin/dockerd -H fd:// --tls").sources
     with pytest.raises(ConflictingState, match="clash") as failure:
-        plan.configure(HOST, now, credential, wanted, sources)
+        plan.configure(HOST, current, credential, wanted, sources)
     assert failure.value.hint is not None
     assert failure.value.hint.startswith("move them with --take-over")
-    now = replace(now, files=Files(b'{"hosts": []}', None, None))
+    current = replace(current, files=Files(b'{"hosts": []}', None, None))
     with pytest.raises(ConflictingState, match="clash") as failure:
-        plan.configure(HOST, now, credential, wanted, sources)
+        plan.configure(HOST, current, credential, wanted, sources)
     assert failure.value.hint is not None
     assert "remove hosts from this file" in failure.value.hint
     assert "--take-over" not in failure.value.hint
@@ -218,13 +223,13 @@ def test_set_up_by_hand_is_recorded(
     content = json.dumps({**config, **values}).encode()
     listen = parse_listens(["2377"])
     files = Files(content, units.socket(listen), units.drop_in())
-    now = replace(NOW, files=files, record=None)
-    made = plan.configure(HOST, now, credential, Wanted(Path("/tls")), existing().sources)
+    current = replace(CURRENT, files=files, record=None)
+    made = plan.configure(HOST, current, credential, Wanted(Path("/tls")), existing().sources)
     record = made.record
     assert record is not None
     assert (record.listen, made.target) == (listen, files)
     assert (record.original and json.loads(record.original)) == original
-    recorded = replace(now, record=record)
+    recorded = replace(current, record=record)
     steps, last = plan.undo(HOST, made, recorded)
     assert (contents(steps), last) == ([], Forget(HOST.records, ()))
     other = replace(files, daemon_json=b'{"debug": true}')
@@ -236,10 +241,10 @@ def test_containers_survive_a_start_with_a_file_that_others_broke() -> None:
     """Live-restore was in effect, although the file no longer says so."""
     original = b'{"debug": false}'
     record, _ = set_up(original)
-    before = replace(NOW, files=Files(original, None, None), record=None)
-    made = plan.Plan(HOST, before, NOW.files, record, ())
-    now = replace(NOW, files=replace(NOW.files, daemon_json=b"broken"), record=record)
-    steps, _ = plan.undo(HOST, made, replace(now, live_restore=None))
+    before = replace(CURRENT, files=Files(original, None, None), record=None)
+    made = plan.Plan(HOST, before, CURRENT.files, record, ())
+    current = replace(CURRENT, files=replace(CURRENT.files, daemon_json=b"broken"), record=record)
+    steps, _ = plan.undo(HOST, made, replace(current, live_restore=None))
     restart = kinds(steps).index(Restart)
     assert b'"live-restore": true' in (contents(steps[:restart])[-1] or b"")
     assert contents(steps)[-1] == original
@@ -249,13 +254,13 @@ def test_what_a_killed_run_had_edited_is_put_back() -> None:
     """Its record, which goes then, is the only place that has the original."""
     edited = Edited(Path("/etc/default/docker"), b"A=", b"A=-H tcp://", is_unit=False)
     record, ours = set_up(None, edited=(edited,))
-    now = replace(
-        NOW,
-        files=replace(NOW.files, daemon_json=ours),
+    current = replace(
+        CURRENT,
+        files=replace(CURRENT.files, daemon_json=ours),
         record=record,
         edited={edited.path: edited.written},
     )
-    made = plan.Plan(HOST, now, now.files, record, ())
-    steps, last = plan.undo(HOST, made, now)
+    made = plan.Plan(HOST, current, current.files, record, ())
+    steps, last = plan.undo(HOST, made, current)
     assert contents(steps, edited.path) == [edited.original]
     assert isinstance(last, Forget)

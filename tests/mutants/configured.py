@@ -79,7 +79,7 @@ _RESTORED: Rows = (
     ("what was there before is restored", " if host not in before", ""),
 )
 _OPEN: Rows = (
-    ("a socket that is closed is not set up", " and now.is_listening and now.is_open", ""),
+    ("a socket that is closed is not set up", " and current.is_listening and current.is_open", ""),
 )
 _PASSED_ON: Rows = (
     ("a copy was made at the start", "return started.is_newer(file) and ", "return "),
@@ -165,7 +165,7 @@ _PLAN: Rows = (
         "(Keep(host.records, record), *steps)",
         "(*steps, Keep(host.records, record))",
     ),
-    ("a removal restarts a dockerd that holds the socket", "now.is_held or bool(", "bool("),
+    ("a removal restarts a dockerd that holds the socket", "current.is_held or bool(", "bool("),
     (
         "a file that others broke is put back",
         "    except ConfigurationError:  # others broke the file, which is why it does not run\n",
@@ -184,20 +184,24 @@ _PLAN: Rows = (
     ),
     (
         "what was set up by hand is taken back",
-        " if now.by_hand else _original(now)",
-        " if False else _original(now)",
+        " if current.by_hand else _original(current)",
+        " if False else _original(current)",
     ),
     ("what was set up by hand stays if its check fails", "    if before.by_hand:", "    if False:"),
     ("an edit of others stays in what was set up by hand", "else written\n", "else original\n"),
     (
         "what a killed run had edited is put back",
-        "put_back(now.record, now.edited) if now.record else ()",
+        "put_back(current.record, current.edited) if current.record else ()",
         "()",
     ),
 )
 _ORDER: Rows = (
-    ("a dockerd that cannot be reloaded is not reloaded", "and now.can_reload ", ""),
-    ("a socket that may be an old one is opened anew", "is_proven and now.is_open", "now.is_open"),
+    ("a dockerd that cannot be reloaded is not reloaded", "        and current.can_reload\n", ""),
+    (
+        "a socket that may be an old one is opened anew",
+        "is_proven and current.is_open",
+        "current.is_open",
+    ),
     (
         "flags are moved to daemon.json before it is written",
         "    yield from _editing(edits)\n    if written != target",
@@ -205,14 +209,14 @@ _ORDER: Rows = (
     ),
     (
         "a removal closes the socket before dockerd loses TLS",
-        "    yield from _without_socket(host, now)\n",
+        "    yield from _without_socket(host, current)\n",
         "",
     ),
 )
 _FLAG: Rows = (
     (
         "a flag stays a flag",
-        "is_flag = now.service.flags.live_restore is not None",
+        "is_flag = current.service.flags.live_restore is not None",
         "is_flag = False",
     ),
 )
