@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConfigurationError, ConflictingState, UnmanagedFiles
+from dockertls_vault.host import unit_file
 from dockertls_vault.host.steps import Write
 
 from . import clashes, units
@@ -284,7 +285,7 @@ def _refuse_foreign(host: Host, files: Files) -> None:
     foreign = [
         str(path)
         for path, text in ((host.socket, files.socket), (host.drop_in, files.drop_in))
-        if text is not None and not units.is_ours(text)
+        if text is not None and not unit_file.is_ours(text)
     ]
     if foreign:
         raise UnmanagedFiles(

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.docker.flags import without
 from dockertls_vault.errors import ConfigurationError, ConflictingState
-from dockertls_vault.host import systemd
+from dockertls_vault.host import program, systemd
 
 from . import units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import timedelta
 
     from .found import Service
@@ -98,7 +98,8 @@ def rejection(command: Sequence[str], limit: timedelta) -> str | None:
     if os.geteuid() != 0:
         return None
     with suppress(OSError, subprocess.TimeoutExpired):
-        run = _validate(command[0], command[1:], limit.total_seconds(), {"PATH": _PATH})
+        given = (command[0], _VALIDATE, *command[1:])
+        run = program.run(given, limit.total_seconds(), {"PATH": _PATH})
         if run.returncode and not _is_unknown(run):
             return _reason(run.stderr)
     return None
@@ -111,9 +112,9 @@ def _named(printed: str, file: Path, service: Service) -> str:
 
 def _validated(service: Service, file: Path) -> bool:
     """Have dockerd validate the configuration; False if it does not know how to."""
-    arguments = without(service.arguments, {"config-file"})
+    arguments = ("--config-file", str(file), *without(service.arguments, {"config-file"}))
     try:
-        run = _validate(service.program, ("--config-file", str(file), *arguments), _LIMIT)
+        run = program.run((service.program, _VALIDATE, *arguments), _LIMIT)
     except OSError as error:
         raise ConfigurationError(
             f"{service.program}, in ExecStart= of {units.SERVICE}, does not run: {error.strerror}",
@@ -129,23 +130,6 @@ def _validated(service: Service, file: Path) -> bool:
     if _is_unknown(run):
         return False
     raise _rejected(_named(run.stderr, file, service))
-
-
-def _validate(
-    program: str, arguments: Sequence[str], limit: float, environ: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [program, _VALIDATE, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=limit,
-        check=False,
-        env=environ,
-        # Ctrl-C is for us: it would look like a rejection.
-        start_new_session=True,
-    )
 
 
 def _is_unknown(run: subprocess.CompletedProcess[str]) -> bool:

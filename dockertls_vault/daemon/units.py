@@ -28,9 +28,7 @@ START = "sudo systemctl reset-failed docker && sudo systemctl start docker"
 # The last one by its name: `ExecStartPre=` in a drop-in before it does not reset its command.
 DROP_IN = f"{SERVICE}.d/zz-docker-tls.conf"
 _GUARD = "ExecStartPre"
-# How each file begins, by which we recognize our own; the rest of its first line may change.
-_AUTHOR = "# Written by `dockertls-vault daemon configure`"
-_MARK = f"{_AUTHOR}: put changes into a drop-in of your own."
+_MARK = unit_file.mark("daemon configure", "put changes into a drop-in of your own.")
 
 _SOCKET = """\
 {mark}
@@ -128,7 +126,7 @@ def guards(text: bytes, commands: Iterable[Sequence[str]]) -> bool:
     """
     settings = unit_file.settings(text.decode(errors="replace"))
     ours = next((each.value for each in settings if each.name == _GUARD and each.value), None)
-    if ours is None or not is_ours(text):
+    if ours is None or not unit_file.is_ours(text):
         return False
     # systemd resolves the specifiers, of which we have "%%" only.
     wanted = [_joined(each.value.replace("%%", "%")) for each in command_line.words(ours)]
@@ -138,8 +136,3 @@ def guards(text: bytes, commands: Iterable[Sequence[str]]) -> bool:
 def _joined(text: str) -> str:
     """Return a text with single blanks: a continued line may begin with any number of them."""
     return " ".join(text.split())
-
-
-def is_ours(text: bytes) -> bool:
-    """Tell whether we have written this unit file."""
-    return text.startswith(_AUTHOR.encode())

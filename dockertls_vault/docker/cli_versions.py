@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockertls_vault.host import program
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
@@ -30,7 +32,7 @@ class Client:
 
 def find(path: str, timeout: timedelta) -> tuple[Client, ...]:
     """Return each docker CLI in ``path`` (PATH); each has the time ``timeout`` to answer."""
-    return tuple(_ask(program, timeout) for program in _programs(path))
+    return tuple(_ask(each, timeout) for each in _programs(path))
 
 
 def _programs(path: str) -> Iterator[Path]:
@@ -42,19 +44,11 @@ def _programs(path: str) -> Iterator[Path]:
             yield Path(found)
 
 
-def _ask(program: Path, timeout: timedelta) -> Client:
+def _ask(path: Path, timeout: timedelta) -> Client:
     try:
-        run = subprocess.run(
-            [program, "version", "--format", _FORMAT],
-            env=_NOWHERE,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout.total_seconds(),
-            check=False,
-        )
+        command = (str(path), "version", "--format", _FORMAT)
+        run = program.run(command, timeout.total_seconds(), _NOWHERE)
     except (OSError, subprocess.TimeoutExpired):
-        return Client(program, "", None)
+        return Client(path, "", None)
     version, _, api = run.stdout.strip()[:_LONGEST].partition(" ")
-    return Client(program, version, api if api.replace(".", "", 1).isdecimal() else None)
+    return Client(path, version, api if api.replace(".", "", 1).isdecimal() else None)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.errors import ConflictingState, InvalidInput, MissingDependency
 
+from . import program
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -151,17 +153,7 @@ def _systemctl(*arguments: str, limit: float = _LIMIT) -> str:
 
 def _call(*command: str, limit: float = _LIMIT) -> str:
     try:
-        run = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=limit,
-            check=False,
-            # Ctrl-C is for us: what systemd has begun is to complete.
-            start_new_session=True,
-        )
+        run = program.run(command, limit)
     except FileNotFoundError:
         raise MissingDependency(f"{command[0]} is not installed") from None
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""A unit file as text: find the settings in it (systemd.syntax(7)); pure."""
+"""A unit file as text: who wrote it, and the settings in it (systemd.syntax(7)); pure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ _SECTION = re.compile(r"\s*\[(?P<section>[^\]\n]*)\]\s*")
 _SETTING = re.compile(r"[ \t]*(?P<name>[A-Za-z0-9-]+)[ \t]*=[ \t]*")
 
 
+# How each of our unit files begins, by which we recognize it; its command and the rest may change.
+_OURS = "# Written by `dockertls-vault "
+
+
 @dataclass(frozen=True)
 class Setting:
     """A setting whose value begins at ``start``; in it, blanks stand for continuations.
@@ -29,6 +33,16 @@ class Setting:
     value: str
     start: int
     line: int
+
+
+def mark(command: str, advice: str) -> str:
+    """Return the first line of a unit file that a command of ours writes."""
+    return f"{_OURS}{command}`: {advice}"
+
+
+def is_ours(content: bytes) -> bool:
+    """Tell whether we have written this unit file."""
+    return content.startswith(_OURS.encode())
 
 
 def settings(text: str) -> Iterator[Setting]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import unit_file
 from .systemd import quote
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ SERVICE = "dockertls-renew.service"
 SERVICE_NOW = "dockertls-renew-now.service"
 TIMER = "dockertls-renew.timer"
 TARGET = "dockertls-renew.target"
-# How each file begins, by which we recognize our own; the rest of its first line may change.
-_AUTHOR = "# Written by `dockertls-vault renew --install-timer`"
-_MARK = f"{_AUTHOR}: put changes into a drop-in."
+_MARK = unit_file.mark("renew --install-timer", "put changes into a drop-in.")
 # What ProtectHome= and PrivateTmp= hide: systemd.exec(5).
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - not used, only compared with
@@ -144,11 +143,6 @@ def texts(program: Program, directories: Iterable[Path]) -> Mapping[str, str]:
         TIMER: _TIMER.format(mark=_MARK),
         TARGET: _TARGET.format(mark=_MARK, now=SERVICE_NOW),
     }
-
-
-def is_ours(text: str) -> bool:
-    """Tell whether we have written this unit file."""
-    return text.startswith(_AUTHOR)
 
 
 def writable(directory: Path) -> str:

@@ -1,4 +1,4 @@
-"""Unit files: where their settings are."""
+"""Unit files: which are ours, and where their settings are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockertls_vault.host.unit_file import settings
+from dockertls_vault.daemon import units as sockets
+from dockertls_vault.daemon.desired import DEFAULT
+from dockertls_vault.host import units
+from dockertls_vault.host.unit_file import is_ours, settings
 
 UNIT = """\
 [Unit]
@@ -66,3 +69,21 @@ def test_any_text_is_read(text: str) -> None:
             shown in {here, " "}
             for here, shown in zip(text[each.start :], each.value, strict=False)
         )
+
+
+TIMER = units.texts(units.Program(("/usr/bin/dockertls-vault",), ()), ())
+OURS = (sockets.drop_in(), sockets.socket((DEFAULT,)), *map(str.encode, TIMER.values()))
+
+
+@pytest.mark.parametrize("content", OURS)
+def test_our_files_begin_with_our_name(content: bytes) -> None:
+    """The rest of the line is for people, and another version may word it otherwise."""
+    assert is_ours(content)
+    assert is_ours(content.replace(b": put changes into", b", version 9", 1))
+    assert not is_ours(b"# A copy\n" + content)
+    assert not is_ours(content.replace(b"# W", b"# Not w", 1))
+
+
+def test_empty_file_is_not_ours() -> None:
+    """Nor is that of a masked unit, which is a link to /dev/null."""
+    assert not is_ours(b"")

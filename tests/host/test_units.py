@@ -54,11 +54,3 @@ def test_service_may_write_only_below_known_directories() -> None:
     assert units.may_write(service, Path("/srv/tls/server"))
     assert not units.may_write(service, Path("/srv/tls2"))
     assert not units.may_write(service, Path("/srv"))
-
-
-def test_our_files_begin_with_our_name() -> None:
-    """The rest of the line may be worded otherwise; elsewhere, the name does not count."""
-    for text in units.texts(PROGRAM, []).values():
-        assert units.is_ours(text)
-        assert units.is_ours(text.replace(": put changes into", ", see", 1))
-        assert not units.is_ours(f"# A copy\n{text}")

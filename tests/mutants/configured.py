@@ -221,10 +221,14 @@ _FLAG: Rows = (
     ),
 )
 _UNITS: Rows = (
-    ("a copy of our file is not ours", "text.startswith(_AUTHOR", "text.count(_AUTHOR"),
     ("a socket with other lines is not taken for ours", "if socket(found) == text else ()", ""),
-    ("a reworded first line is ours", "(_AUTHOR.encode())", "(_MARK.encode())"),
     ("a host is guarded by all of our command", "any(wanted == ", "any(wanted[:2] == "),
+)
+_UNIT_FILE: Rows = (
+    ("a copy of our file is not ours", "content.startswith(_OURS", "content.count(_OURS"),
+)
+_PROGRAM: Rows = (
+    ("a program is not sent our Ctrl-C", "start_new_session=True", "start_new_session=False"),
 )
 _STEPS: Rows = (
     ("a directory of the set-up is removed", "directory.rmdir()", "pass"),
@@ -354,6 +358,8 @@ TABLE: Table = {
     "daemon/order.py": ("daemon/test_order.py", _ORDER),
     "daemon/order.py of a removal": ("daemon/test_plan.py", _FLAG),
     "daemon/units.py": ("daemon/test_units.py", _UNITS),
+    "host/unit_file.py": ("host/test_unit_file.py", _UNIT_FILE),
+    "host/program.py": ("host/test_program.py", _PROGRAM),
     "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
     "host/steps.py": ("host/test_steps.py", _STEPS_OF_HOST),
     "daemon/printed.py": ("daemon/test_printed.py", _PRINTED),
