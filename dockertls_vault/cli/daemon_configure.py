@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,10 +123,9 @@ def configure(
     (live-restore), except on a Swarm node. Without systemd, only daemon.json is changed.
     """
     from dockertls_vault.configure import preview
-    from dockertls_vault.daemon.desired import Wanted
-    from dockertls_vault.daemon.records import Records
     from dockertls_vault.host import systemd
 
+    by_systemd = systemd.is_running()
     for_check = {"--certs": certs, "--timeout": timeout}
     for_systemd: Mapping[str, object] = {"--take-over": take_over, **for_check}
     if form is not None:
@@ -136,16 +136,14 @@ def configure(
     if remove:
         given = {**for_systemd, "--dir": directory, "--listen": listen}
         _refuse(given, "cannot be combined with --remove")
-    elif not systemd.is_running():
+    elif not by_systemd:
         _refuse(for_systemd, _NOT_SYSTEMD)
     _require_root()
     limit = parsed("--timeout", parse_duration, timeout or _TIMEOUT)
     state = state_directory(settings, os.environ)
-    wanted = None
-    if not remove:
-        chosen = _directory(directory, Records(state).read())
-        wanted = Wanted(chosen, _listens(listen), take_over=take_over)
-    change = _planned(state, wanted)
+    wanted = None if remove else _wanted(state, directory, listen, take_over=take_over)
+    plan = partial(_planned, state, wanted, by_systemd=by_systemd)
+    change = plan()
     outcome = preview(change.plan)
     render.text(_plan(outcome), preferences)
     warnings: tuple[str, ...] = ()
@@ -155,21 +153,32 @@ def configure(
         except LiveRestoreOff as error:
             stopped = ", ".join(error.problems)
             logger.warning("%s: a restart stops %s", error.message, stopped)
-            outcome = _apply(_planned(state, wanted, can_reload=False), certs, limit, yes=yes)
+            outcome = _apply(plan(can_reload=False), certs, limit, yes=yes)
         if outcome.proofs and outcome.directory is not None:
             warnings = settled.note_restart(outcome.directory, running(settings, os.environ))
-    render.show(
-        "daemon-configure", outcome, preferences, parts=[_summary(outcome)], warnings=warnings
-    )
+    summary = _summary(outcome, by_systemd=by_systemd)
+    render.show("daemon-configure", outcome, preferences, parts=[summary], warnings=warnings)
 
 
-def _planned(state: Path, wanted: Wanted | None, *, can_reload: bool = True) -> Change:
+def _wanted(
+    state: Path, directory: str | None, listen: Sequence[str] | None, *, take_over: bool
+) -> Wanted:
+    """Return the set-up that is asked for; the credential is the one of before by default."""
+    from dockertls_vault.daemon.desired import Wanted
+    from dockertls_vault.daemon.records import Records
+
+    chosen = _directory(directory, Records(state).read())
+    return Wanted(chosen, _listens(listen), take_over=take_over)
+
+
+def _planned(
+    state: Path, wanted: Wanted | None, *, by_systemd: bool, can_reload: bool = True
+) -> Change:
     """Plan the set-up that is wanted, or else the removal."""
     from dockertls_vault import configure, configure_file
-    from dockertls_vault.host import systemd
 
     now = datetime.now(UTC)
-    if not systemd.is_running():
+    if not by_systemd:
         if wanted is None:
             return configure_file.take_back(state)
         return configure_file.set_up(state, wanted, now)
@@ -244,6 +253,8 @@ def _plan(outcome: Outcome) -> list[render.Part]:
 
 def _confirm(made: Plan, *, yes: bool) -> None:
     """Ask before anything is changed; raises ConfirmationRequired for a no."""
+    if yes:
+        return
     stops = made.stops
     what = f"restart {SERVICE}" if made.restarts else "change these files"
     if stops:
@@ -251,11 +262,6 @@ def _confirm(made: Plan, *, yes: bool) -> None:
         what += f", which stops these containers ({why})"
     elif made.restarts:
         what += ", which stops no container"
-    if not yes:
-        _ask(what, stops)
-
-
-def _ask(what: str, stops: tuple[str, ...] = ()) -> None:
     answer = speech.confirmed([f"this will {what}", *stops])
     if answer is False:
         raise ConfirmationRequired("not confirmed: nothing was changed")
@@ -265,21 +271,19 @@ def _ask(what: str, stops: tuple[str, ...] = ()) -> None:
         )
 
 
-def _summary(outcome: Outcome) -> str:
-    from dockertls_vault.host import systemd
-
+def _summary(outcome: Outcome, *, by_systemd: bool) -> str:
     if not outcome.steps:
         return "no changes needed"
     if not outcome.applied:
         return "nothing was changed (--dry-run)"
     if outcome.directory is None:
-        if systemd.is_running():
+        if by_systemd:
             return "the set-up is removed"
         return "the settings are removed; they are in effect until dockerd is restarted"
     where = ", ".join(outcome.listen)
     if outcome.proofs:
         return f"dockerd serves TLS at {where}, and passed its check"
-    if systemd.is_running():
+    if by_systemd:
         return (
             f"dockerd serves TLS at {where} once {SERVICE} is started, which is not running: run "
             f"`{START}`"
