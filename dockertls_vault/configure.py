@@ -12,7 +12,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .daemon import clashes, found, obstacles, plan, served, sources, transaction, trial, units
+from .daemon import (
+    clashes,
+    docker_service,
+    obstacles,
+    plan,
+    served,
+    sources,
+    transaction,
+    trial,
+    units,
+)
 from .daemon.inspection import Host, look
 from .daemon.records import Records
 from .docker.engine import Engine
@@ -28,7 +38,7 @@ if TYPE_CHECKING:
 
     from .credential.reader import CredentialFiles
     from .daemon.desired import Wanted
-    from .daemon.found import Service
+    from .daemon.docker_service import Service
     from .daemon.plan import Plan
     from .daemon.served import Served
     from .proof import Proof
@@ -82,13 +92,13 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
     """
     credential = served.load(wanted.certificates, now)
     served.refuse_others(credential)
-    service = found.service()
+    service = docker_service.read()
     host = _host(state, service)
-    found.refuse_confined()
+    docker_service.refuse_confined()
     served.refuse_writers((*host.paths, *sources.paths(), Path(service.program)))
 
     def make() -> Plan:
-        before = look(host, found.service())
+        before = look(host, docker_service.read())
         obstacles.refuse_stale(before)
         obstacles.refuse_script(before)
         obstacles.refuse_other_file(before)
@@ -113,10 +123,10 @@ def take_back(state: Path) -> Change:
     set-up, and if dockerd would not start with what was there before; and DockerUnavailable if
     dockerd runs and does not answer at its Unix socket.
     """
-    host = _host(state, found.service(required=False))
+    host = _host(state, docker_service.read(required=False))
 
     def make() -> Plan:
-        return plan.remove(host, look(host, found.service(required=False)))
+        return plan.remove(host, look(host, docker_service.read(required=False)))
 
     made = make()
     obstacles.refuse_unrecorded(made)
@@ -197,7 +207,8 @@ def _host(state: Path, service: Service) -> Host:
     records = Records(state)
     record = records.read()
     daemon_json = record.daemon_json if record else service.daemon_json
-    return Host(Engine(found.engine_socket(service), _ENGINE_TIMEOUT), daemon_json, records)
+    engine = Engine(docker_service.engine_socket(service), _ENGINE_TIMEOUT)
+    return Host(engine, daemon_json, records)
 
 
 def _remaining(service: Service) -> Service:
@@ -223,7 +234,7 @@ def _apply_and_prove(
     # What dockerd is about to read: a renewal may have replaced what the plan was made with.
     credential = served.load(record.certificates, now())
     obstacles.refuse_unguarded()
-    latest = look(made.host, found.service())
+    latest = look(made.host, docker_service.read())
     _refuse_new(latest.fleeting if latest.live_restore else latest.running, made.stops)
     transaction.apply([restart])
     logger.info("checking the daemon at %s", ", ".join(map(str, record.listen)))

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .configure import Change
-from .daemon import obstacles, plan, running, served, units
-from .daemon.found import Service, files
+from .daemon import obstacles, plan, running, served, set_up_files, units
+from .daemon.docker_service import Service
 from .daemon.inspection import Host, Inspection
 from .daemon.pickup import Pickup
 from .daemon.records import Records
@@ -105,4 +105,4 @@ def _host(state: Path, service: Service) -> Host:
 def _look(host: Host, service: Service) -> Inspection:
     record = host.records.read()
     _refuse_other(record)
-    return Inspection(service, files(host.daemon_json, host.units), record, edited={})
+    return Inspection(service, set_up_files.read(host.daemon_json, host.units), record, edited={})

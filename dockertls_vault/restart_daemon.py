@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from . import stop
-from .daemon import attempt, closing, found, served
+from .daemon import attempt, closing, docker_service, served, set_up_files
 from .daemon.desired import LIVE_RESTORE, settings
 from .daemon.records import Records
 from .daemon.units import DROP_IN, SERVICE, SOCKET
@@ -240,7 +240,7 @@ def _refuse_unreadable(file: Path) -> None:
 
     The old certificate stays in use.
     """
-    content = found.contents([file])[file]
+    content = set_up_files.contents([file])[file]
     daemon_json.parse(content or b"", str(file))
 
 
@@ -260,22 +260,22 @@ def _refuse_unprotected(record: Record, credential: Served) -> None:
 
 def _lost(record: Record, credential: Served) -> Iterator[str]:
     """Yield what the next dockerd would lack of its set-up."""
-    configured = found.service().daemon_json
+    configured = docker_service.read().daemon_json
     if configured != record.daemon_json:
         yield f"dockerd reads {configured}, and was set up in {record.daemon_json}"
-    content = found.contents([record.daemon_json])[record.daemon_json]
+    content = set_up_files.contents([record.daemon_json])[record.daemon_json]
     values = daemon_json.parse(content or b"").values
     for key, value in settings(credential.paths, live_restore=False).items():
         if values.get(key) != value:
             now = json.dumps(values[key]) if key in values else "missing"
             yield f"{key} in {record.daemon_json} is {now}, and was {json.dumps(value)}"
-    if not found.is_guarded():
+    if not docker_service.is_guarded():
         yield f"{SERVICE} is started without the check for TLS that {DROP_IN} has"
 
 
 def _refuse_to_stop_containers() -> None:
     """Raise ConflictingState if a set-up was killed before live-restore was in effect."""
-    engine = Engine(found.engine_socket(found.service()), _TIMEOUT)
+    engine = Engine(docker_service.engine_socket(docker_service.read()), _TIMEOUT)
     if engine.info().get("LiveRestoreEnabled") is not True:
         raise ConflictingState(
             f"the set-up is not complete: {LIVE_RESTORE} is not in effect, so a restart would stop "

@@ -10,11 +10,12 @@ import pytest
 
 from dockertls_vault import configure
 from dockertls_vault.configure import Change
-from dockertls_vault.daemon import found, served, transaction
-from dockertls_vault.daemon.found import Files, Service
+from dockertls_vault.daemon import docker_service, served, transaction
+from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.plan import Plan
 from dockertls_vault.daemon.records import Records
+from dockertls_vault.daemon.set_up_files import Files
 from dockertls_vault.daemon.steps import Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import ConflictingState, SetUpFailed
@@ -85,8 +86,8 @@ def test_container_that_has_ended_is_not_stopped(plan: Plan) -> None:
 @pytest.fixture(name="recorded")
 def with_credential(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
     """Return a change whose credential is to be proven, on a host that stays as it is."""
-    monkeypatch.setattr(found, "service", lambda: plan.current.service)
-    monkeypatch.setattr(found, "is_guarded", lambda: True)
+    monkeypatch.setattr(docker_service, "read", lambda: plan.current.service)
+    monkeypatch.setattr(docker_service, "is_guarded", lambda: True)
     monkeypatch.setattr(configure, "look", lambda *_: plan.current)
     (tmp_path / "tls").mkdir()
     directory = place(tmp_path / "tls")

@@ -10,7 +10,7 @@ import pytest
 
 from dockertls_vault import configure, configure_file
 from dockertls_vault.daemon.desired import Wanted
-from dockertls_vault.daemon.found import Service
+from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.errors import ConflictingState
 

@@ -10,11 +10,12 @@ import pytest
 
 from dockertls_vault import configure, stop
 from dockertls_vault.configure import Change
-from dockertls_vault.daemon import found, plan, transaction
-from dockertls_vault.daemon.found import Files, Service
+from dockertls_vault.daemon import docker_service, plan, transaction
+from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.plan import Plan
 from dockertls_vault.daemon.records import Records
+from dockertls_vault.daemon.set_up_files import Files
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import ConflictingState, LiveRestoreOff, SetUpFailed
 from dockertls_vault.host.steps import Step
@@ -155,7 +156,7 @@ def test_request_to_stop_ends_it_after_the_step(
     current = Inspection(Service(("dockerd",), "inactive"), NOTHING, None, edited={})
     monkeypatch.setattr(plan, "undo", lambda *_: (back[:1], back[1]))
     monkeypatch.setattr(transaction, "look_at_files", lambda *_: current)
-    monkeypatch.setattr(found, "service", lambda: current.service)
+    monkeypatch.setattr(docker_service, "read", lambda: current.service)
     with stop.heeded() as asked:
         steps = (
             Does(lambda: done.append("one")),

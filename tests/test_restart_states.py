@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault import restart_daemon
-from dockertls_vault.daemon import closing, found, served
+from dockertls_vault.daemon import closing, docker_service, served
 from dockertls_vault.daemon.desired import Listen, settings
-from dockertls_vault.daemon.found import Service
+from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.record import Record
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.docker.engine import Engine
@@ -91,8 +91,8 @@ def replaced_systemd(host: Host, monkeypatch: pytest.MonkeyPatch) -> Systemd:
         "--host=unix:///run/docker.sock",
         f"--config-file={host.out.parent / 'daemon.json'}",
     )
-    monkeypatch.setattr(found, "service", lambda: Service(command, "active"))
-    monkeypatch.setattr(found, "is_guarded", lambda: True)
+    monkeypatch.setattr(docker_service, "read", lambda: Service(command, "active"))
+    monkeypatch.setattr(docker_service, "is_guarded", lambda: True)
     monkeypatch.setattr(systemd, "properties", made.properties)
     monkeypatch.setattr(systemd, "try_restart", made.try_restart)
     monkeypatch.setattr(systemd, "invocation", made.invocation)
@@ -252,9 +252,9 @@ def test_daemon_is_not_stopped_if_it_would_lose_what_protects_it(
     set_up(host)
     file = host.out.parent / "daemon.json"
     if isinstance(change, str):
-        monkeypatch.setattr(found, "is_guarded", lambda: bool(change))
+        monkeypatch.setattr(docker_service, "is_guarded", lambda: bool(change))
         command = ("dockerd", change or f"--config-file={file}")
-        monkeypatch.setattr(found, "service", lambda: Service(command, "active"))
+        monkeypatch.setattr(docker_service, "read", lambda: Service(command, "active"))
     else:
         tls = json.loads(file.read_text())
         file.write_text(json.dumps(tls | change if change else {}))

@@ -1,7 +1,7 @@
 """The configuration of a dockerd: its flags, its daemon.json, and the settings that follow.
 
 This is for a diagnosis: of any dockerd here, also one that systemd does not run, and without root.
-What it cannot read or understand is a result, not an error as in found.py.
+What it cannot read or understand is a result, not an error as in docker_service.py.
 """
 
 from __future__ import annotations

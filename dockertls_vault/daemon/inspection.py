@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.host import systemd
 
-from . import found, units
+from . import docker_service, set_up_files, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from dockertls_vault.docker.engine import Engine
 
     from .desired import Listen
-    from .found import Files, Service
+    from .docker_service import Service
     from .record import Record
     from .records import Records
+    from .set_up_files import Files
 
 # Older versions stop and remove what was started with --rm: moby#46308.
 _KEEPS_ALL = (24, 0, 8)
@@ -104,7 +105,7 @@ def look(host: Host, service: Service) -> Inspection:
         in_swarm=_within(info, "Swarm").get("LocalNodeState") in _SWARM,
         running=tuple(sorted(running)),
         fleeting=tuple(sorted(_fleeting(host.engine, info, running))),
-        can_reload=found.can_reload(),
+        can_reload=docker_service.can_reload(),
     )
 
 
@@ -113,13 +114,13 @@ def look_at_files(host: Host, service: Service) -> Inspection:
     record = host.records.read()
     return Inspection(
         service=service,
-        files=found.files(host.daemon_json, host.units),
+        files=set_up_files.read(host.daemon_json, host.units),
         record=record,
-        edited=found.contents(each.path for each in (record.edited if record else ())),
-        is_listening=found.is_listening(),
-        is_open=record is None or found.is_open(record.listen),
-        is_held=found.is_held(),
-        is_stale=found.is_stale(),
+        edited=set_up_files.contents(each.path for each in (record.edited if record else ())),
+        is_listening=docker_service.is_listening(),
+        is_open=record is None or docker_service.is_open(record.listen),
+        is_held=docker_service.is_held(),
+        is_stale=docker_service.is_stale(),
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import ConfigurationError, ConflictingState
 from dockertls_vault.host import unit_file
 
-from . import found, passed_on, restored, units
+from . import docker_service, passed_on, restored, units
 
 if TYPE_CHECKING:
     from .desired import Listen
@@ -57,7 +57,7 @@ def refuse_other_file(before: Inspection) -> None:
 
 def refuse_unguarded() -> None:
     """Raise ConflictingState if systemd does not run the command of our drop-in, which is there."""
-    if not found.is_guarded():
+    if not docker_service.is_guarded():
         raise ConflictingState(
             f"a drop-in for {units.SERVICE} resets ExecStartPre=, and with it the check that "
             "dockerd has TLS before its port is open",
@@ -76,7 +76,7 @@ def refuse_unusable(made: Plan) -> None:
     ours = (*(known if held else ()), *made.freed)
     if before.record is not None and not before.record.proven:
         # A run that was killed may have edited what dockerd was started with.
-        ours = (*ours, *found.listens())
+        ours = (*ours, *docker_service.listens())
     others = (each for each in listen if not any(map(each.overlaps, ours)))
     obstacles = tuple(why for each in others if (why := _obstacle(each)))
     if obstacles:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from dockertls_vault.host.steps import Step
 
     from .clashes import Edit
-    from .found import Files
     from .inspection import Host, Inspection
+    from .set_up_files import Files
 
 # Why daemon.json is edited more than once.
 _ON = f"{LIVE_RESTORE} on, which the reload applies"

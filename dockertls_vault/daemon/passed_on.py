@@ -15,7 +15,7 @@ from dockertls_vault.errors import ConfigurationError, ConflictingState
 from dockertls_vault.files import reading
 from dockertls_vault.host import processes
 
-from . import found, running, sources, units
+from . import docker_service, running, sources, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ class Started:
 
 def read() -> Started | None:
     """Return how the dockerd of docker.service was started, None if it cannot be found."""
-    main = found.main_pid()
+    main = docker_service.main_pid()
     service, process = processes.read(main), running.find(None, main, _PIDFILE).process
     if service is None or process is None:
         return None

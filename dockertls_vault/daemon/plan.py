@@ -15,11 +15,11 @@ from dockertls_vault.host.steps import Write
 from . import clashes, units
 from .clashes import HOSTS, Edit, Existing, TakenOver
 from .desired import DEFAULT, hosts, settings
-from .found import Files
 from .order import closing, has_live_restore, opening
 from .originals import put_back, taken_back, with_first_originals
 from .pickup import Pickup
 from .record import Record
+from .set_up_files import Files
 from .steps import Forget, Keep, Restart, SwitchLiveRestore
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from dockertls_vault.errors import ConflictingState, LiveRestoreOff
 from dockertls_vault.host import systemd
 from dockertls_vault.host.steps import Step
 
-from . import found, units
+from . import docker_service, units
 from .desired import LIVE_RESTORE
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class SwitchLiveRestore(Step):
             )
 
     def _is_in_effect(self) -> bool:
-        if not found.can_reload():
+        if not docker_service.can_reload():
             return False
         systemd.hang_up(units.SERVICE)
         deadline = time.monotonic() + _LIMIT

@@ -9,7 +9,7 @@ from pathlib import Path
 from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.host import systemd
 
-from . import found, sources, units
+from . import docker_service, sources, units
 from .running import NAME
 
 
@@ -41,11 +41,11 @@ def read() -> Supervision | None:
         (loaded,) = systemd.properties(units.SERVICE, "Unit", "LoadState")
         if loaded != "loaded":
             return None
-        streams = found.streams()
-        is_stale = found.is_stale()
-        is_open = found.is_listening() if found.has_our_socket() else None
-        is_guarded = found.is_guarded()
-        pid = found.main_pid()
+        streams = docker_service.streams()
+        is_stale = docker_service.is_stale()
+        is_open = docker_service.is_listening() if docker_service.has_our_socket() else None
+        is_guarded = docker_service.is_guarded()
+        pid = docker_service.main_pid()
         files = sources.paths()
     except DockerTLSError:
         return None
@@ -61,7 +61,7 @@ def invocation() -> str | None:
 
 def _command() -> tuple[str, ...] | None:
     try:
-        service = found.service()
+        service = docker_service.read()
     except DockerTLSError:
         return None
     # Not of a program that starts dockerd in turn.

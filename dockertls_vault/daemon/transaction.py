@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, DockerUnavailable, LiveRestoreOff, SetUpFailed
 
-from . import found, plan, units
+from . import docker_service, plan, units
 from .inspection import look_at_files
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _put_back(made: Plan) -> None:
     """Lead the host back to what was there before the plan, and dockerd to where it answers."""
     logger.info("putting back what was there before")
     host = made.host
-    current = look_at_files(host, found.service())
+    current = look_at_files(host, docker_service.read())
     with suppress(DockerUnavailable):
         current = replace(
             current, live_restore=host.engine.info().get("LiveRestoreEnabled") is True

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from .found import Service
+    from .docker_service import Service
 
 _VALIDATE = "--validate"
 _LIMIT = 60.0  # seconds

@@ -12,9 +12,10 @@ import pytest
 
 from dockertls_vault.daemon import order
 from dockertls_vault.daemon.clashes import Edit
-from dockertls_vault.daemon.found import Files, Service
+from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.records import Records
+from dockertls_vault.daemon.set_up_files import Files
 from dockertls_vault.daemon.steps import CloseSocket, Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.host.steps import Write

@@ -12,10 +12,11 @@ import pytest
 
 from dockertls_vault.daemon import plan, served, units
 from dockertls_vault.daemon.desired import DEFAULT, Wanted, parse_listens, settings
-from dockertls_vault.daemon.found import Files, Service
+from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.record import Edited
 from dockertls_vault.daemon.records import Records
+from dockertls_vault.daemon.set_up_files import Files
 from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
 from dockertls_vault.errors import ConflictingState

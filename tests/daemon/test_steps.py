@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dockertls_vault.daemon import found
+from dockertls_vault.daemon import docker_service
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.daemon.steps import Forget, Restart, SwitchLiveRestore
 from dockertls_vault.docker.engine import Engine
@@ -31,7 +31,7 @@ def test_only_empty_directories_are_removed(tmp_path: Path) -> None:
 @pytest.fixture(name="wrapped")
 def started_by_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have docker.service run another program than dockerd; a SIGHUP fails the test."""
-    monkeypatch.setattr(found, "can_reload", lambda: False)
+    monkeypatch.setattr(docker_service, "can_reload", lambda: False)
     monkeypatch.setattr(systemd, "hang_up", None)
 
 

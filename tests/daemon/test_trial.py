@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.daemon import trial
-from dockertls_vault.daemon.found import Service
+from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.errors import ConfigurationError
 from dockertls_vault.host import systemd
 

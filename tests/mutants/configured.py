@@ -282,7 +282,7 @@ _ORIGINALS: Rows = (
         "in () if each not in ours",
     ),
 )
-_FOUND: Rows = (
+_DOCKER_SERVICE: Rows = (
     ("a daemon on TCP only is refused", "if service.is_running and not expected:", "if False:"),
     ("systemd names the socket of fd://", "handed = streams() if", "handed = () if"),
 )
@@ -350,7 +350,7 @@ TABLE: Table = {
     "daemon/passed_on.py": ("daemon/test_passed_on.py", _PASSED_ON),
     "daemon/restored.py of hosts": ("daemon/test_restored.py", _RESTORED),
     "daemon/plan.py without systemd": ("test_configure_file.py", _BESIDE),
-    "daemon/found.py": ("daemon/test_found.py", _FOUND),
+    "daemon/docker_service.py": ("daemon/test_docker_service.py", _DOCKER_SERVICE),
     "daemon/served.py": ("daemon/test_served.py", _SERVED),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "host/listening.py": ("host/test_listening.py", _LISTENING),

@@ -1,4 +1,4 @@
-"""The files of a set-up as they are found."""
+"""docker.service on this host: where its engine is asked, and what is open."""
 
 from __future__ import annotations
 
@@ -8,21 +8,10 @@ from socket import create_server
 
 import pytest
 
-from dockertls_vault.daemon import found
+from dockertls_vault.daemon import docker_service
 from dockertls_vault.daemon.desired import Listen
-from dockertls_vault.daemon.found import Service, contents, engine_socket
-from dockertls_vault.errors import ConfigurationError, ConflictingState
-
-
-def test_file_that_cannot_be_read_has_a_hint(tmp_path: Path) -> None:
-    """A directory, or a link to nothing; a missing file is none."""
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path / "gone")
-    for path, hint in ((tmp_path, "make it a file"), (link, "remove the link")):
-        with pytest.raises(ConfigurationError) as caught:
-            contents([path])
-        assert hint in caught.value.hint
-    assert contents([tmp_path / "gone"]) == {tmp_path / "gone": None}
+from dockertls_vault.daemon.docker_service import Service, engine_socket
+from dockertls_vault.errors import ConflictingState
 
 
 @pytest.mark.parametrize(
@@ -49,7 +38,7 @@ def test_engine_is_asked_at_the_unix_socket_of_dockerd(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its flags and daemon.json name it, or systemd hands it over; one on TCP only is refused."""
-    monkeypatch.setattr(found, "streams", lambda: handed)
+    monkeypatch.setattr(docker_service, "streams", lambda: handed)
     file = tmp_path / "daemon.json"
     file.write_text(json.dumps(values))
     command = ("/usr/sbin/dockerd", f"--config-file={file}", *flags.split())
@@ -66,6 +55,6 @@ def test_address_at_which_nothing_listens_is_not_open() -> None:
     with create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         opened, closed = Listen("127.0.0.1", port), Listen("127.0.0.2", port)
-        assert found.is_open([opened])
-        assert not found.is_open([opened, closed])
-    assert found.is_open([])
+        assert docker_service.is_open([opened])
+        assert not docker_service.is_open([opened, closed])
+    assert docker_service.is_open([])

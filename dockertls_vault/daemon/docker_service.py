@@ -1,4 +1,4 @@
-"""What is set up on this host now: docker.service as systemd starts it, and its files.
+"""docker.service and docker-tls.socket, as systemd has them on this host now.
 
 This is for a change: what cannot be read or understood is an error. sources.py has the arguments of
 docker.service with the files that they come from.
@@ -12,22 +12,21 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import flags, hosts
 from dockertls_vault.errors import ConfigurationError, ConflictingState, MissingDependency
-from dockertls_vault.files import reading
 from dockertls_vault.host import command_line, environment_file, listening, processes, systemd
 
 from . import configuration, units
 from .desired import Listen
 from .examination import sockets
 from .running import NAME
+from .set_up_files import content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from dockertls_vault.docker.flags import Flags
 
 _STREAM = "Stream"
 _ROOT = ("", "root", "0")
-_REPLACE = "make it a file that root can read, then try again"
 
 
 @dataclass(frozen=True)
@@ -66,16 +65,7 @@ class Service:
         return self.flags.daemon_json
 
 
-@dataclass(frozen=True)
-class Files:
-    """The contents of the files that a set-up consists of; None for one that does not exist."""
-
-    daemon_json: bytes | None
-    socket: bytes | None
-    drop_in: bytes | None
-
-
-def service(*, required: bool = True) -> Service:
+def read(*, required: bool = True) -> Service:
     """Return docker.service as systemd would start it.
 
     Raises MissingDependency if systemd cannot start it, unless it is not ``required``, and
@@ -101,7 +91,7 @@ def service(*, required: bool = True) -> Service:
             f"{units.SERVICE} has no single ExecStart=",
             hint=f"give it exactly one: sudo systemctl edit {units.SERVICE}",
         )
-    parsed = (environment_file.parse(_read(Path(path)) or b"") for path, _ in sources)
+    parsed = (environment_file.parse(content(Path(path)) or b"") for path, _ in sources)
     environment = environment_file.environment(variables, parsed)
     return Service(command_line.expand(commands[0][1], environment), state)
 
@@ -151,20 +141,6 @@ def streams() -> tuple[str, ...]:
     return tuple(stream for name in _triggers() for stream in _streams(name))
 
 
-def files(daemon_json: Path, place: Path = systemd.UNITS) -> Files:
-    """Return the files as they are; raises ConfigurationError if one cannot be read."""
-    return Files(
-        daemon_json=_read(daemon_json),
-        socket=_read(place / units.SOCKET),
-        drop_in=_read(place / units.DROP_IN),
-    )
-
-
-def contents(paths: Iterable[Path]) -> Mapping[Path, bytes | None]:
-    """Return the contents of files, None if missing; raises ConfigurationError."""
-    return {path: _read(path) for path in paths}
-
-
 def is_stale() -> bool:
     """Tell whether systemd has yet to read our unit files, or to open the socket again."""
     return systemd.state(units.SERVICE).stale or systemd.state(units.SOCKET).stale
@@ -194,7 +170,7 @@ def has_our_socket() -> bool:
 
 def is_guarded(place: Path = systemd.UNITS) -> bool:
     """Tell whether systemd runs the check of our drop-in before it starts dockerd."""
-    text = _read(place / units.DROP_IN)
+    text = content(place / units.DROP_IN)
     (commands,) = systemd.properties(units.SERVICE, "Service", "ExecStartPre")
     return text is not None and units.guards(text, [argv for _, argv, *_ in commands])
 
@@ -239,20 +215,3 @@ def _streams(name: str) -> Iterator[str]:
     if name.endswith(".socket"):
         (listen,) = systemd.properties(name, "Socket", "Listen")
         yield from (address for kind, address in listen if kind == _STREAM)
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return reading.read(path)
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise ConfigurationError(
-                f"{path} is a symbolic link to a file that does not exist", hint="remove the link"
-            ) from None
-        return None
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}", hint=_REPLACE
-        ) from None
-    except ValueError as error:
-        raise ConfigurationError(f"{path} cannot be used: {error}", hint=_REPLACE) from None
