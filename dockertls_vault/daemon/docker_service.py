@@ -184,10 +184,10 @@ def main_pid() -> int:
 def listens() -> tuple[Listen, ...]:
     """Return where the dockerd that runs listens, by itself or with what systemd passed to it."""
     try:
-        found = listening.of_process(main_pid())
+        listeners = listening.of_process(main_pid())
     except (FileNotFoundError, ProcessLookupError):  # it has ended, or does not run
         return ()
-    return tuple(Listen(each.address, each.port) for each in found)
+    return tuple(Listen(each.address, each.port) for each in listeners)
 
 
 def is_held() -> bool:

@@ -27,18 +27,18 @@ def taken_back(current: bytes | None, record: Record) -> bytes | None:
         return None
     if current == record.written:
         return record.original
-    found = daemon_json.parse(current)
+    document = daemon_json.parse(current)
     ours = {
-        key for key, value in record.added.items() if _is_ours(key, value, found.values.get(key))
+        key for key, value in record.added.items() if _is_ours(key, value, document.values.get(key))
     }
     before = {key: value for key, value in record.replaced.items() if key in ours}
     if HOSTS in record.added and HOSTS not in ours:
-        hosts = _hosts_without_ours(found.values.get(HOSTS), record)
+        hosts = _hosts_without_ours(document.values.get(HOSTS), record)
         if hosts is not None:
             ours.add(HOSTS)
         if hosts and (hosts != [UNIX_SOCKET] or HOSTS in record.replaced):
             before[HOSTS] = hosts
-    back = daemon_json.parse(found.merged(before)).without(ours - before.keys())
+    back = daemon_json.parse(document.merged(before)).without(ours - before.keys())
     if record.original is None and not daemon_json.parse(back).values:
         return None
     return back

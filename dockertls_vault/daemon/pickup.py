@@ -42,8 +42,8 @@ def of(state: str, directory: str) -> Pickup:
     """
     try:
         kept = _load(state)
-        found = Pickup(kept["pickup"])
-        return found if _is_for(directory, kept["certificates"]) else Pickup.NONE
+        pickup = Pickup(kept["pickup"])
+        return pickup if _is_for(directory, kept["certificates"]) else Pickup.NONE
     except (FileNotFoundError, NotADirectoryError):
         return Pickup.NONE
     except _DAMAGED:

@@ -133,10 +133,10 @@ def configure_file(host: Host, current: Inspection, served: Served, wanted: Want
     every = list(dict.fromkeys((*hosts(listen), *others)))
     live_restore = _wants_live_restore(current)
     values = {HOSTS: every, **settings(served.paths, live_restore=live_restore)}
-    if found := clashes.with_flags(current.service.arguments, values):
+    if clashing := clashes.with_flags(current.service.arguments, values):
         raise ConflictingState(
             _CLASH,
-            problems=tuple(map(str, found)),
+            problems=tuple(map(str, clashing)),
             hint="stop dockerd, remove these flags from what starts it, then try again; or keep "
             "all settings as flags: see --print flags",
         )
@@ -237,8 +237,8 @@ def _values(content: bytes | None) -> Mapping[str, Any]:
 
 def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: bool) -> TakenOver:
     """Return what takes the place of what clashes; raises ConflictingState if that is not asked."""
-    found = clashes.find(existing, wanted)
-    if not found:
+    clashing = clashes.find(existing, wanted)
+    if not clashing:
         listed = existing.listed if HOSTS in existing.ours else ()
         return TakenOver((), (), listed or None)
     if take_over:
@@ -248,7 +248,7 @@ def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: boo
         clashes.take_over(existing)
     except ConflictingState as error:
         hint = f"{error.message}; {error.hint}"
-    raise ConflictingState(_CLASH, problems=tuple(map(str, found)), hint=hint)
+    raise ConflictingState(_CLASH, problems=tuple(map(str, clashing)), hint=hint)
 
 
 def _record(

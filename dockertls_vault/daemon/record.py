@@ -137,7 +137,7 @@ def _written(name: str | int) -> str:
     return f"{name}.written"
 
 
-def _texts(found: Sequence[Any]) -> list[str]:
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise TypeError(found)
-    return found
+def _texts(texts: Sequence[Any]) -> list[str]:
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(texts)
+    return texts

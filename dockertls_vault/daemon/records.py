@@ -150,10 +150,10 @@ def _replace(name: str, content: bytes, mode: int, within: int) -> None:
 
 def _place(kept: Any) -> str:
     """Return the name of the directory with the files of a record."""
-    found: str = kept["files"]
-    if found not in _PLACES:
-        raise ValueError(found)
-    return found
+    place: str = kept["files"]
+    if place not in _PLACES:
+        raise ValueError(place)
+    return place
 
 
 def _place_of_now(within: int) -> str | None:

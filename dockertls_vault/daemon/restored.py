@@ -83,8 +83,8 @@ def _hosts_before(record: Record) -> Iterator[str]:
     """Yield the hosts in the files that the set-up has edited, as they were before it."""
     for each in record.edited:
         edit = Edit(each.path, each.written, each.original, each.is_unit)
-        found = _arguments(edit, each.original)
-        yield from (flag.value or "" for flag in found if flag.name == "host")
+        before = _arguments(edit, each.original)
+        yield from (flag.value or "" for flag in before if flag.name == "host")
 
 
 def _values(content: bytes) -> set[str]:

@@ -103,10 +103,10 @@ def listens(text: bytes) -> tuple[Listen, ...]:
     lines = text.decode(errors="replace").splitlines()
     streams = (line.partition("=")[2] for line in lines if line.startswith("ListenStream="))
     try:
-        found = tuple(map(parse_listen, streams))
+        parsed = tuple(map(parse_listen, streams))
     except InvalidInput:
         return ()
-    return found if socket(found) == text else ()
+    return parsed if socket(parsed) == text else ()
 
 
 def drop_in() -> bytes:

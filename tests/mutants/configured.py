@@ -221,7 +221,7 @@ _FLAG: Rows = (
     ),
 )
 _UNITS: Rows = (
-    ("a socket with other lines is not taken for ours", "if socket(found) == text else ()", ""),
+    ("a socket with other lines is not taken for ours", "if socket(parsed) == text else ()", ""),
     ("a host is guarded by all of our command", "any(wanted == ", "any(wanted[:2] == "),
 )
 _UNIT_FILE: Rows = (
@@ -234,7 +234,11 @@ _STEPS: Rows = (
     ("a directory of the set-up is removed", "directory.rmdir()", "pass"),
     ("a restart that takes too long is not a failure to start", "hint=error.hint or f", "hint=f"),
     ("without a container, no reload is needed", "elif self.running:", "else:"),
-    ("a script that runs dockerd gets no SIGHUP", "if not found.can_reload():", "if False:"),
+    (
+        "a script that runs dockerd gets no SIGHUP",
+        "if not docker_service.can_reload():",
+        "if False:",
+    ),
     ("a removal goes on if live-restore stays on", "        if not self.on:", "        if False:"),
 )
 _STEPS_OF_HOST: Rows = (

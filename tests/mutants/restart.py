@@ -20,8 +20,8 @@ _PICKUP: Rows = (
     ),
     (
         "a set-up is for one daemon",
-        'return found if _is_for(directory, kept["certificates"]) else',
-        "return found if True else",
+        'return pickup if _is_for(directory, kept["certificates"]) else',
+        "return pickup if True else",
     ),
     (
         "a link leads to the same daemon",
@@ -122,7 +122,7 @@ _RESTART: Rows = (
         "records.attempt()",
     ),
     ("TLS is not lost by a restart", "        if values.get(key) != value:", "        if False:"),
-    ("nor the check for it", "    if not found.is_guarded():", "    if False:"),
+    ("nor the check for it", "    if not docker_service.is_guarded():", "    if False:"),
     ("another file is not what was set up", "if configured != record.daemon_json:", "if False:"),
     ("a hook ends before it is killed", "limit * _SHARE", "limit"),
     ("only a hook has its time", " if if_needed else _Time(_PATIENCE, _LATE_BY_HAND)", ""),
