@@ -29,7 +29,7 @@ from .docker.engine import Engine
 from .errors import (
     ConflictingState,
 )
-from .host.steps import discard_staged
+from .host.steps import discard_staged, refuse_read_only
 from .proof import prove
 
 if TYPE_CHECKING:
@@ -87,8 +87,9 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
     Raises before anything is touched: ConflictingState without a usable credential, for files that
     others can change, for settings that clash, unless they are to be taken over, for a port that
     is in use, or if dockerd has no Unix socket; MissingDependency without docker.service;
-    ConfigurationError if a file cannot be read, or dockerd rejects the configuration; and
-    DockerUnavailable if dockerd runs and does not answer at its Unix socket.
+    ConfigurationError if a file cannot be read, or dockerd rejects the configuration; CannotWrite
+    if one is mounted read-only; and DockerUnavailable if dockerd runs and does not answer at its
+    Unix socket.
     """
     credential = served.load(wanted.certificates, now)
     served.refuse_others(credential)
@@ -110,6 +111,7 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
         return plan.configure(host, before, credential, wanted, sources.read(ours))
 
     made = make()
+    refuse_read_only(made.steps)
     if made.steps:
         obstacles.refuse_unusable(made)
         trial.judge(_remaining(made.current.service), made.target.daemon_json or b"")
@@ -119,9 +121,9 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
 def take_back(state: Path) -> Change:
     """Plan to remove the set-up, even if Docker was removed since.
 
-    Raises ConfigurationError if a file cannot be read; ConflictingState without a record of the
-    set-up, and if dockerd would not start with what was there before; and DockerUnavailable if
-    dockerd runs and does not answer at its Unix socket.
+    Raises ConfigurationError if a file cannot be read, and CannotWrite if one is mounted read-only;
+    ConflictingState without a record of the set-up, and if dockerd would not start with what was
+    there before; and DockerUnavailable if dockerd runs and does not answer at its Unix socket.
     """
     host = _host(state, docker_service.read(required=False))
 
@@ -130,8 +132,10 @@ def take_back(state: Path) -> Change:
 
     made = make()
     obstacles.refuse_unrecorded(made)
+    refuse_read_only(made.steps)
     obstacles.refuse_lost(made)
     obstacles.refuse_plaintext(made)
+    obstacles.warn_of_upgrade(made)
     return Change(made, make)
 
 

@@ -35,6 +35,7 @@ CONFIGURE = "dockertls-vault daemon configure --yes"
 DEFAULT = "/etc/default/docker"
 JSON = "/etc/docker/daemon.json"
 DROP_IN = "/etc/systemd/system/docker.service.d/override.conf"
+PACKAGED = "/lib/systemd/system/docker.service"
 # The files that the page of Docker's documentation makes by hand.
 OLD_TLS = (
     "--tlsverify --tlscacert=/etc/docker/ca.pem --tlscert=/etc/docker/server-cert.pem "
@@ -73,8 +74,8 @@ for kind in steps.Step.__subclasses__():
 sys.exit(__main__.main())
 """
 FINGERPRINT = f"""\
-sha256sum {DEFAULT} {JSON} {DROP_IN} 2>&1
-ls -lR --time-style=+ /etc/systemd/system /etc/docker
+sha256sum {DEFAULT} {JSON} {DROP_IN} {PACKAGED} 2>&1
+ls -lR --time-style=+ /etc/systemd/system /etc/docker {PACKAGED}
 systemctl show --property=MainPID docker.service
 """
 
@@ -91,6 +92,16 @@ class Case:
     socket: str = "unix:///var/run/docker.sock"
 
 
+# As tutorials have people edit it.
+EDITED_UNIT = f"""\
+[Unit]
+Requires=docker.socket
+[Service]
+Type=notify
+ExecStart=/usr/sbin/dockerd {OLD_TLS} -H tcp://0.0.0.0:2376 -H fd://
+KillMode=process
+Delegate=yes
+"""
 CASES = {
     "the old page": Case(
         {DEFAULT: f'# Docker\nDOCKER_OPTS="{OLD_TLS} -H tcp://0.0.0.0:2376 -H unix:///run/x.sock"\n'},
@@ -137,6 +148,21 @@ CASES = {
         "127.0.0.1:2376",
         flags="-H unix:// -H fd://",
     ),
+    "flags in the unit of the package": Case(
+        {PACKAGED: EDITED_UNIT},
+        (f"{PACKAGED}, line 5 (ExecStart=): --tlsverify", "-H tcp://0.0.0.0:2376"),
+        "*:2376",
+    ),
+    "a variable of a drop-in": Case(
+        {
+            DROP_IN: f"[Service]\nEnvironment=A=b 'DOCKER_OPTS={OLD_TLS} \\\n  --debug'\n"
+            "ExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// -H tcp://localhost:2376 "
+            "$DOCKER_OPTS\n",
+        },
+        (f"{DROP_IN}, line 2 (Environment=): --tlskey", f"{DROP_IN}, line 5 (ExecStart=): -H tcp"),
+        "127.0.0.1:2376",
+        flags="-H fd:// --debug",
+    ),
 }  # fmt: skip
 
 
@@ -152,6 +178,7 @@ def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
 def files(host: Host, texts: Mapping[str, str]) -> Iterator[None]:
     """Configure dockerd with these files, and restart it; afterwards, as it was."""
     host.do(f"cp {DEFAULT} /srv/default; mkdir -p {DROP_IN.rpartition('/')[0]}")
+    host.do(f"cp -p {PACKAGED} /srv/packaged")
     for path, text in texts.items():
         host.do(f"printf %s {shlex.quote(text)} >{path}")
     restart = "systemctl daemon-reload; systemctl reset-failed; systemctl restart docker.service"
@@ -160,7 +187,8 @@ def files(host: Host, texts: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         host.run("dockertls-vault daemon configure --yes --remove")
-        host.do(f"rm -f {DROP_IN} {JSON}; cp /srv/default {DEFAULT}; {restart}")
+        host.do(f"cp -p /srv/packaged {PACKAGED}; cp /srv/default {DEFAULT}")
+        host.do(f"rm -f {DROP_IN} {JSON}; {restart}")
 
 
 def flags(host: Host) -> str:
@@ -285,6 +313,36 @@ def test_edit_of_others_is_not_lost(host: Host) -> None:
         assert f"{DEFAULT}: its original is {original}" in printed
         host.do(f"cp {original} {DEFAULT}; {CONFIGURE} --remove")
         assert host.do(f"cat {DEFAULT}") == CASES["the old page"].files[DEFAULT]
+
+
+def test_upgrade_of_docker_replaces_what_was_edited(host: Host) -> None:
+    """Its unit has no flags that clash: the set-up stays, and --remove has nothing to put back."""
+    with files(host, {PACKAGED: EDITED_UNIT}):
+        host.do(f"chmod 640 {PACKAGED}; {CONFIGURE} --take-over")
+        assert host.do(f"stat -c '%a %U' {PACKAGED}") == "640 root\n"
+        # As dpkg does it; it is no configuration file.
+        host.do(f"cp -p /srv/packaged {PACKAGED}.dpkg-new; mv {PACKAGED}.dpkg-new {PACKAGED}")
+        host.do("systemctl daemon-reload; systemctl restart docker.service")
+        assert listening(host) == ["*:2376"]
+        assert host.do(CONFIGURE).endswith("no changes needed\n")
+
+        printed = host.do(f"{CONFIGURE} --remove")
+        assert f"warning: {PACKAGED} was replaced since, as by an upgrade" in printed
+        host.do(f"cmp {PACKAGED} /srv/packaged; docker version")
+        assert listening(host) == []
+
+
+def test_file_that_is_mounted_read_only_is_refused(host: Host) -> None:
+    """Before anything is touched, and also if it is so when everything is to be put back."""
+    place = "/usr/lib/systemd/system"
+    mount = f"mount --bind {place} {place}; mount -o remount,bind,ro {place}"
+    with files(host, {PACKAGED: EDITED_UNIT}):
+        for command in (f"{CONFIGURE} --take-over", f"{CONFIGURE} --remove"):
+            touched = host.do(f"{mount}; {FINGERPRINT}")
+            status, printed = host.run(command)
+            assert (status, "is mounted read-only" in printed) == (73, True)
+            assert host.do(FINGERPRINT) == touched
+            host.do(f"umount {place}; {command}")
 
 
 def test_files_are_read_as_by_systemd(host: Host) -> None:

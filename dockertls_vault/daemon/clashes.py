@@ -14,6 +14,7 @@ from dockertls_vault.docker.endpoint import Endpoint
 from dockertls_vault.docker.flags import arguments, parse
 from dockertls_vault.docker.hosts import FD, in_force, is_fd, is_tcp, serves_tls, tcp_address
 from dockertls_vault.errors import ConflictingState, InvalidInput
+from dockertls_vault.host import systemd
 
 from .desired import DEFAULT, LIVE_RESTORE, UNIX_SOCKET, Listen, parse_listen
 
@@ -148,15 +149,13 @@ def take_over(existing: Existing) -> TakenOver:
         if _is_taken(flag):
             _refuse_fixed(source, flag, words)
             removed.setdefault(source, []).extend(words)
-    staying = [
-        (source, flag)
-        for source, flag, _ in existing.flags
-        if flag.name == _HOST and not _is_taken(flag)
-    ]
+    given = [(source, flag) for source, flag, _ in existing.flags if flag.name == _HOST]
+    staying = [each for each in given if not _is_taken(each[1])]
+    added = _missing_fd(existing, given, staying)
     return TakenOver(
         listen=_listens(existing),
-        edits=_edits(existing, removed, _missing_fd(staying)),
-        hosts=None if staying else _hosts(existing),
+        edits=_edits(existing, removed, added),
+        hosts=None if staying or added else _hosts(existing),
     )
 
 
@@ -206,13 +205,30 @@ def _listens(existing: Existing) -> tuple[Listen, ...]:
     )
 
 
-def _missing_fd(staying: Sequence[tuple[Source, Argument]]) -> Mapping[Source, tuple[str, ...]]:
-    """Return the words to add, and where, if no -H among those that stay is ``fd://``."""
-    if not staying or any(is_fd(flag.value or "") for _, flag in staying):
+def _missing_fd(
+    existing: Existing,
+    given: Sequence[tuple[Source, Argument]],
+    staying: Sequence[tuple[Source, Argument]],
+) -> Mapping[Source, tuple[str, ...]]:
+    """Return the words to add, and where, if no -H among those that stay is ``fd://``.
+
+    None if daemon.json is to have it. But if an upgrade of Docker's package may bring back a -H,
+    dockerd would not start with ``hosts``, too.
+    """
+    start = existing.sources[0]
+    if any(is_fd(flag.value or "") for _, flag in staying):
         return {}
-    source, flag = staying[0]
-    _refuse_fixed(source, flag, (0,))
-    return {source: ("-H", FD)}
+    if staying:
+        source, flag = staying[0]
+        _refuse_fixed(source, flag, (0,))
+        return {source: ("-H", FD)}
+    if HOSTS in existing.document.values:
+        return {}
+    if given:
+        return {given[0][0]: ("-H", FD)}
+    if systemd.is_packaged(start.path) and not start.fixed:
+        return {start: ("-H", UNIX_SOCKET, "-H", FD)}
+    return {}
 
 
 def _hosts(existing: Existing) -> tuple[str, ...]:
@@ -227,15 +243,16 @@ def _edits(
     added: Mapping[Source, tuple[str, ...]],
 ) -> tuple[Edit, ...]:
     """Return the edits that remove and add these words; the one that removes TLS is the last."""
-    edits = [
-        (source, source.without(removed.get(source, ()), *added.get(source, ())))
-        for source in existing.sources
-        if source in removed or source in added
-    ]
-    return tuple(
-        Edit(source.path, source.content, after, source.is_unit)
-        for source, after in sorted(edits, key=lambda edit: _has_tls(edit[0]))
-    )
+    changed = [source for source in existing.sources if source in removed or source in added]
+    edits = []
+    for path in dict.fromkeys(source.path for source in changed):
+        here = [source for source in changed if source.path == path]
+        content = here[0].content
+        for source in sorted(here, key=lambda each: each.words[0].start, reverse=True):
+            content = source.edited(content, removed.get(source, ()), added.get(source, ()))
+        edit = Edit(path, here[0].content, content, here[0].is_unit)
+        edits.append((any(map(_has_tls, here)), edit))
+    return tuple(edit for _, edit in sorted(edits, key=lambda each: each[0]))
 
 
 def _has_tls(source: Source) -> bool:
@@ -251,7 +268,8 @@ def _listen(host: str) -> Listen:
     except InvalidInput as error:
         raise ConflictingState(
             f"{host} cannot be taken over: {error.message}",
-            hint="write the IP address in place of the name, then try again",
+            hint="write the IP address in place of the name (`getent ahosts NAME` shows it), then "
+            "try again",
         ) from None
 
 
@@ -267,10 +285,9 @@ def _refuse_fixed(source: Source, flag: Argument, words: tuple[int, ...]) -> Non
 def _refuse_scattered(existing: Existing) -> None:
     """Raise ConflictingState if no order of the edits keeps every TCP port behind TLS."""
     holders = [source for source in existing.sources if any(map(_is_taken, _flags(source)))]
-    with_tls = [source for source in holders if _has_tls(source)]
-    paths = {source.path for source in holders}
+    with_tls = {source.path for source in holders if _has_tls(source)}
     is_listed = any(map(is_tcp, existing.listed))
-    if len(with_tls) > 1 or len(paths) < len(holders) or (with_tls and is_listed):
+    if len(with_tls) > 1 or (with_tls and is_listed):
         raise ConflictingState(
             "TLS settings in several places cannot be taken over",
             problems=tuple(map(str, holders)),

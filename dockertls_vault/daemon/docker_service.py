@@ -131,7 +131,7 @@ def engine_socket(service: Service) -> Path:
             f"dockerd has no Unix socket, only {', '.join(settings.hosts)}",
             hint="add `-H fd://` to its flags, or `fd://` to hosts in daemon.json if they are "
             "there, run `sudo systemctl daemon-reload && sudo systemctl restart docker.socket "
-            f"{units.SERVICE}`, then try again",
+            f"{units.SERVICE}`, which stops containers unless live-restore is on; then try again",
         )
     return expected[0] if expected else hosts.DEFAULT_SOCKET
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.errors import ConfigurationError, ConflictingState
 from dockertls_vault.host import unit_file
 
-from . import docker_service, passed_on, restored, units
+from . import docker_service, originals, passed_on, restored, units
 
 if TYPE_CHECKING:
     from .desired import Listen
@@ -133,3 +133,14 @@ def refuse_plaintext(removal: Plan) -> None:
                 "%s will be open without TLS again: anyone who can reach it is root on this host",
                 host,
             )
+
+
+def warn_of_upgrade(removal: Plan) -> None:
+    """Warn of each file that was replaced since, so that nothing is put back there."""
+    record = removal.current.record
+    for path in originals.replaced(record, removal.current.edited) if record else ():
+        logger.warning(
+            "%s was replaced since, as by an upgrade, and stays so: it does not get the flags back "
+            "that it had before",
+            path,
+        )

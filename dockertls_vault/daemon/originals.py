@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConflictingState
+from dockertls_vault.host import systemd
 
 from .clashes import HOSTS, Edit
 from .desired import LIVE_RESTORE, UNIX_SOCKET
@@ -64,35 +65,49 @@ def _is_ours(key: str, added: object, value: object) -> bool:
 def with_first_originals(record: Record | None, edits: Sequence[Edit]) -> tuple[Edited, ...]:
     """Return what is to be kept of the other files, the last edit last.
 
-    A file that the set-up of ``record`` has edited before keeps its first original. Raises
-    ConflictingState if others have edited it since: then there is no file to go back to.
+    A file that the set-up of ``record`` has edited before keeps its first original, unless it was
+    ``replaced`` since. Raises ConflictingState if others have edited it since: then there is no
+    file to go back to.
     """
     known = {each.path: each for each in record.edited} if record else {}
     if record is not None:
         _refuse_changed(record, {edit.path: edit.before for edit in edits})
     new = {
         edit.path: Edited(
-            edit.path,
-            edit.after,
-            known[edit.path].original if edit.path in known else edit.before,
-            edit.is_unit,
+            edit.path, edit.after, _original(known.get(edit.path), edit), edit.is_unit
         )
         for edit in edits
     }
     return (*(each for each in known.values() if each.path not in new), *new.values())
 
 
+def _original(known: Edited | None, edit: Edit) -> bytes:
+    return known.original if known and known.is_known(edit.before) else edit.before
+
+
 def put_back(record: Record, contents: Mapping[Path, bytes | None]) -> tuple[Edit, ...]:
     """Return the edits that put back the other files, the last one first.
 
-    ``contents`` are those of now: a file that is missing stays so. Raises ConflictingState if
-    others have edited them since.
+    ``contents`` are those of now: a file that is missing, or was ``replaced``, stays so. Raises
+    ConflictingState if others have edited them since.
     """
     _refuse_changed(record, contents)
     return tuple(
-        Edit(each.path, current, each.original, each.is_unit)
+        Edit(each.path, each.written, each.original, each.is_unit)
         for each in reversed(record.edited)
-        if (current := contents[each.path]) is not None and current != each.original
+        if contents[each.path] == each.written != each.original
+    )
+
+
+def replaced(record: Record, contents: Mapping[Path, bytes | None]) -> tuple[Path, ...]:
+    """Return the unit files of packages that are neither as we wrote them nor as they were before.
+
+    An upgrade of Docker does that, and does not ask: they are no configuration files to dpkg.
+    """
+    return tuple(
+        each.path
+        for each in record.edited
+        if systemd.is_packaged(each.path) and not each.is_known(contents[each.path])
     )
 
 
@@ -100,7 +115,7 @@ def _refuse_changed(record: Record, contents: Mapping[Path, bytes | None]) -> No
     changed = tuple(
         f"{each.path}: its original is {record.kept_original(each)}"
         for each in record.edited
-        if contents.get(each.path) not in (None, each.original, each.written)
+        if not each.is_known(contents.get(each.path)) and not systemd.is_packaged(each.path)
     )
     if changed:
         raise ConflictingState(

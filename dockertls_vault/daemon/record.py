@@ -31,6 +31,10 @@ class Edited:
     original: bytes = field(repr=False)
     is_unit: bool
 
+    def is_known(self, content: bytes | None) -> bool:
+        """Tell whether this is the file as it was or as we wrote it, or that it is missing."""
+        return content in (None, self.original, self.written)
+
 
 @dataclass(frozen=True)
 class Record:

@@ -110,7 +110,10 @@ def _arguments(edit: Edit, content: bytes) -> Iterator[Argument]:
 def _lines(edit: Edit, content: bytes) -> Iterator[str]:
     """Yield each command line, or value of a variable."""
     if edit.is_unit:
-        text = content.decode("utf-8", "surrogateescape")
-        yield from (each.value for each in unit_file.settings(text) if each.name == "ExecStart")
+        for setting in unit_file.settings(content.decode("utf-8", "surrogateescape")):
+            if setting.name == "ExecStart":
+                yield setting.value
+            elif setting.name == "Environment":
+                yield from (each.value for each in unit_file.variables(setting))
     else:
         yield from environment_file.parse(content).values.values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,38 +10,37 @@ from dockertls_vault.docker.flags import arguments
 from dockertls_vault.errors import ConfigurationError
 from dockertls_vault.files import reading
 from dockertls_vault.host import command_line, environment_file, systemd, unit_file
+from dockertls_vault.host.command_line import Word
 
 from . import units
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dockertls_vault.docker.flags import Argument
-    from dockertls_vault.host.command_line import Word
-    from dockertls_vault.host.unit_file import Setting
+    from dockertls_vault.host.unit_file import Setting, Variable
 
 _EXEC_START = "ExecStart="
 _ENVIRONMENT = "Environment="
 _SERVICE = "Service"
 # Before the path of the program: systemd.service(5), "Special executable prefixes".
 _PREFIXES = "@-:+!|"
-_PACKAGES = (Path("/lib"), Path("/usr/lib"))
 
 
 @dataclass(frozen=True)
 class Source:
     """A setting with arguments of dockerd: ExecStart= of a unit file, or a variable.
 
-    ``text`` has the ``words`` at their offsets: a unit file as a whole, or the value of a variable.
-    ``values`` are the arguments that they become; None for the program, and for a variable that has
-    arguments of its own. ``fixed`` is why the setting cannot be edited here, "" if it can.
+    The offsets of its ``words`` are those in a unit file, whose text is ``content``, or in the
+    value of a variable in an environment file. ``values`` are the arguments that they become; None
+    for the program, and for a variable that has arguments of its own. ``fixed`` is why the setting
+    cannot be edited here, "" if it can.
     """
 
     path: Path
     line: int
     setting: str
     content: bytes = field(repr=False)
-    text: str = field(repr=False)
     words: tuple[Word, ...]
     values: tuple[str | None, ...]
     fixed: str = ""
@@ -64,19 +63,26 @@ class Source:
             else:
                 group.append(number)
 
-    def without(self, numbers: Collection[int], *added: str) -> bytes:
-        """Return the file without these words, and with others at the end of the setting."""
-        text = self.text
-        if self.words:
-            end = self.words[-1].end
-            text = text[:end] + "".join(f" {word}" for word in added) + text[end:]
-        edges = [self.words[0].start if self.is_unit and self.words else 0]
-        edges += [word.end for word in self.words]
-        for number in sorted(numbers, reverse=True):
-            text = text[: edges[number]] + text[edges[number + 1] :]
-        if self.setting == _EXEC_START:
-            return text.encode("utf-8", "surrogateescape")
-        return environment_file.parse(self.content).replaced(self.setting, text.strip())
+    def edited(self, content: bytes, removed: Collection[int], added: Sequence[str] = ()) -> bytes:
+        """Return the file without these words, and with others at the end of the setting.
+
+        In ``content`` only settings behind this one may have been edited before.
+        """
+        if self.is_unit:
+            text = content.decode("utf-8", "surrogateescape")
+            return self._edited(text, removed, added).encode("utf-8", "surrogateescape")
+        file = environment_file.parse(content)
+        text = self._edited(file.values[self.setting], removed, added)
+        return file.replaced(self.setting, text.strip())
+
+    def _edited(self, text: str, removed: Collection[int], added: Sequence[str]) -> str:
+        left = ""
+        for number, word in enumerate(self.words):
+            if number not in removed:
+                blanks = text[self.words[number - 1].end : word.start] if left else ""
+                left += blanks + text[word.start : word.end]
+        left = " ".join(filter(None, (left, *added)))
+        return text[: self.words[0].start] + left + text[self.words[-1].end :]
 
     def _located(self, group: Sequence[int]) -> Iterator[tuple[Argument, tuple[int, ...]]]:
         left = list(group)
@@ -106,7 +112,8 @@ def read(ours: Mapping[Path, Collection[bytes]]) -> tuple[Source, ...]:
         contents = {Path(path): reading.read(path) for path in (fragment, *others)}
         environment = {Path(path): reading.read(path) for path, _ in files if Path(path).exists()}
         command = _unread(contents, ours) or commands[0][1]
-        return tuple(found(command, variables, contents, environment))
+        assigned = [*variables, *_unread_variables(contents, ours)]
+        return tuple(found(command, assigned, contents, environment))
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"{error.filename} was removed, but systemd still uses it",
@@ -134,11 +141,21 @@ def _unread(
     unit_files: Mapping[Path, bytes], ours: Mapping[Path, Collection[bytes]]
 ) -> list[str] | None:
     """Return the words of ExecStart= if a set-up wrote them, and None if others did."""
-    path, content, setting = _last(_EXEC_START, unit_files)
+    path, content, setting = _exec_start(unit_files)
     if content not in ours.get(path, ()):
         return None
     program, *words = (word.value for word in command_line.words(setting.value))
     return [program.lstrip(_PREFIXES), *words]
+
+
+def _unread_variables(
+    unit_files: Mapping[Path, bytes], ours: Mapping[Path, Collection[bytes]]
+) -> Iterator[str]:
+    """Yield each variable, with its value, that a set-up wrote, and that others do not replace."""
+    last = {each.name: (each, unit) for unit, _, each in _variables(unit_files)}
+    for each, unit in last.values():
+        if unit_files[unit] in ours.get(unit, ()) and each.start is not None:
+            yield f"{each.name}={each.value}"
 
 
 def found(
@@ -154,7 +171,7 @@ def found(
     """
     parsed = {path: environment_file.parse(each) for path, each in environment_files.items()}
     environment = environment_file.environment(variables, parsed.values())
-    yield _exec_start(command, unit_files, environment)
+    yield _command(command, unit_files, environment)
     for word in dict.fromkeys(command):
         name = command_line.variable(word)
         if name is None or name not in environment:
@@ -167,50 +184,66 @@ def found(
             yield _in_unit(name, environment[name], unit_files)
 
 
-def _exec_start(
+def _command(
     command: Sequence[str], unit_files: Mapping[Path, bytes], environment: Mapping[str, str]
 ) -> Source:
-    path, content, setting = _last(_EXEC_START, unit_files)
-    text = content.decode("utf-8", "surrogateescape")
-    words = tuple(
-        command_line.Word(each.value, setting.start + each.start, setting.start + each.end)
-        for each in command_line.words(setting.value)
-    )
+    path, content, setting = _exec_start(unit_files)
+    words = _moved(command_line.words(setting.value), setting.start)
     values: list[str | None] = [None]
     for word in command[1:]:
         is_variable = command_line.variable(word) is not None
         values += [None] if is_variable else command_line.expand([word], environment)
     spelled = [each.value for each in words]
     fixed = ""
-    if any(path.is_relative_to(place) for place in _PACKAGES):
-        fixed = "it belongs to a package: override it with `sudo systemctl edit docker.service`"
-    elif [spelled[0].lstrip(_PREFIXES), *spelled[1:]] != list(command):
+    if [spelled[0].lstrip(_PREFIXES), *spelled[1:]] != list(command):
         fixed = "systemd reads it differently: it has escapes, specifiers, or was edited since"
         words = ()
-    return Source(path, setting.line, _EXEC_START, content, text, words, tuple(values), fixed)
+    return Source(path, setting.line, _EXEC_START, content, words, tuple(values), fixed)
 
 
 def _in_unit(name: str, value: str, unit_files: Mapping[Path, bytes]) -> Source:
-    holding = {path: each for path, each in unit_files.items() if f"{name}=".encode() in each}
-    path, content, setting = _last(_ENVIRONMENT, holding)
-    found = _variable(_ENVIRONMENT, value, path, setting.line, content)
-    return replace(found, fixed=f"move {name} to a file of its own (EnvironmentFile=)")
+    """Return the source of a variable to which systemd has given this ``value``."""
+    holders = [each for each in _variables(unit_files) if each[2].name == name]
+    if not holders:
+        raise ValueError(f"no {_ENVIRONMENT} in {', '.join(map(str, unit_files))} has {name}")
+    path, setting, found = holders[-1]
+    arguments = tuple(each.value for each in command_line.words(value))
+    words = _moved(command_line.words(found.value), found.start or 0)
+    fixed = ""
+    if found.start is None or tuple(each.value for each in words) != arguments:
+        fixed = f'write it as {_ENVIRONMENT}"{name}=…", without escapes and specifiers'
+        words = ()
+    content = unit_files[path]
+    return Source(path, setting.line, _ENVIRONMENT, content, words, arguments, fixed)
 
 
-def _variable(setting: str, value: str, path: Path, line: int, content: bytes) -> Source:
-    """Return the source of a variable with this ``value``."""
+def _variable(name: str, value: str, path: Path, line: int, content: bytes) -> Source:
+    """Return the source of a variable of an environment file with this ``value``."""
     words = tuple(command_line.words(value))
-    return Source(path, line, setting, content, value, words, tuple(each.value for each in words))
+    return Source(path, line, name, content, words, tuple(each.value for each in words))
 
 
-def _last(name: str, unit_files: Mapping[Path, bytes]) -> tuple[Path, bytes, Setting]:
-    """Return the last setting of this name that is not empty; raises ValueError without one."""
-    settings = [
-        (path, content, each)
-        for path, content in unit_files.items()
-        for each in unit_file.settings(content.decode("utf-8", "surrogateescape"))
-        if (each.section, f"{each.name}=") == (_SERVICE, name) and each.value.strip()
-    ]
+def _moved(words: Iterable[Word], by: int) -> tuple[Word, ...]:
+    return tuple(Word(each.value, by + each.start, by + each.end) for each in words)
+
+
+def _exec_start(unit_files: Mapping[Path, bytes]) -> tuple[Path, bytes, Setting]:
+    """Return the last ExecStart= that is not empty; raises ValueError without one."""
+    settings = [found for found in _settings(_EXEC_START, unit_files) if found[1].value.strip()]
     if not settings:
-        raise ValueError(f"no {name} in {', '.join(map(str, unit_files))}")
-    return settings[-1]
+        raise ValueError(f"no {_EXEC_START} in {', '.join(map(str, unit_files))}")
+    path, setting = settings[-1]
+    return path, unit_files[path], setting
+
+
+def _variables(unit_files: Mapping[Path, bytes]) -> Iterator[tuple[Path, Setting, Variable]]:
+    for path, setting in _settings(_ENVIRONMENT, unit_files):
+        yield from ((path, setting, each) for each in unit_file.variables(setting))
+
+
+def _settings(name: str, unit_files: Mapping[Path, bytes]) -> Iterator[tuple[Path, Setting]]:
+    """Yield each setting of this name, in the order in which the later one counts."""
+    for path, content in unit_files.items():
+        for each in unit_file.settings(content.decode("utf-8", "surrogateescape")):
+            if (each.section, f"{each.name}=") == (_SERVICE, name):
+                yield path, each

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import ConflictingState
+from dockertls_vault.errors import CannotWrite, ConflictingState
 from dockertls_vault.files import atomic, descriptors, reading, walk
 from dockertls_vault.files.refusals import refusals
 
@@ -111,6 +111,18 @@ class ReloadUnits(Step):
 
     def apply(self) -> None:
         systemd.reload()
+
+
+def refuse_read_only(steps: Iterable[Step]) -> None:
+    """Raise CannotWrite if a file of these steps is on a file system that is mounted read-only."""
+    for path in (step.path.resolve() for step in steps if isinstance(step, Write)):
+        there = next(each for each in (path, *path.parents) if each.exists())
+        if os.statvfs(there).f_flag & os.ST_RDONLY:
+            raise CannotWrite(
+                f"{path} cannot be changed: its file system is mounted read-only",
+                hint="mount it read-write, then try again; or, if it is a unit file, override its "
+                f"settings: `sudo systemctl edit {path.name}`",
+            )
 
 
 def discard_staged(paths: Iterable[Path]) -> None:

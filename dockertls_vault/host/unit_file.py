@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import command_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,6 +37,18 @@ class Setting:
     line: int
 
 
+@dataclass(frozen=True)
+class Variable:
+    """A variable in Environment=, with its value, which begins at ``start`` in the text.
+
+    ``start`` is None for a value without quotes around it, or with others or escapes within.
+    """
+
+    name: str
+    value: str
+    start: int | None
+
+
 def mark(command: str, advice: str) -> str:
     """Return the first line of a unit file that a command of ours writes."""
     return f"{_OURS}{command}`: {advice}"
@@ -57,3 +71,14 @@ def settings(text: str) -> Iterator[Setting]:
             number = text.count("\n", 0, position) + 1
             yield Setting(section, found["name"], value, position + found.end(), number)
         position = line.end() + 1
+
+
+def variables(environment: Setting) -> Iterator[Variable]:
+    """Yield each variable that an Environment= sets; specifiers stay as they are."""
+    for word in command_line.words(environment.value):
+        name, _, value = word.value.partition("=")
+        spelled = environment.value[word.start : word.end]
+        quoted = {f"{quote}{name}={value}{quote}" for quote in "\"'"}
+        quoted |= {f"{name}={quote}{value}{quote}" for quote in "\"'"}
+        start = environment.start + word.start + len(f"{name}=") + 1
+        yield Variable(name, value, start if spelled in quoted else None)

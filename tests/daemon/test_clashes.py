@@ -39,7 +39,7 @@ def existing(
     command = DEBIAN
     if own:
         files[OWN] = f"[Service]\nExecStart=\nExecStart={own}\n".encode()
-        command = re.sub(r"\\\n([ ]*#.*\n)*", " ", own)
+        command = re.sub(r"\\\n([ ]*#.*\n)*", " ", own.partition("\nEnvironment")[0])
     # As systemd does it.
     split = [each.value.replace("x41", "A") for each in words(command)]
     environment = {} if options is None else {DEFAULT: f"# Docker's\n{options}\n".encode()}
@@ -50,6 +50,18 @@ def existing(
 IN_A_UNIT = existing(
     own=f"{DEBIAN}\nEnvironment=DOCKER_OPTS=--tls", variables=("DOCKER_OPTS=--tls",)
 )
+
+
+def in_unit(line: str, value: str, command: str = DEBIAN) -> Existing:
+    """Return what there is with this ``line`` in a drop-in, which gives DOCKER_OPTS the value."""
+    return existing(own=f"{command}\n{line}", variables=(f"DOCKER_OPTS={value}",))
+
+
+def packaged(command: str, config: str = "") -> Existing:
+    """Return what there is with this command in the package's own unit file."""
+    unit = f"[Service]\nExecStart={command}\nDelegate=yes\n".encode()
+    sources = tuple(found(command.split(), (), {PACKAGED: unit}, {}))
+    return Existing(sources, JSON, daemon_json.parse(config.encode()), {})
 
 
 def listed(case: Existing) -> list[str]:
@@ -152,10 +164,10 @@ def test_clash_is_found(case: Existing, clashes: list[str]) -> None:
         ),
         (existing("/usr/bin/dockerd"), {}, [], ("unix:///var/run/docker.sock", "fd://")),
         (
-            existing("/usr/bin/dockerd -H tcp://0.0.0.0:2375 -H tcp://127.0.0.1:2375"),
-            {OWN: "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd\n"},
+            existing("/usr/bin/dockerd -H tcp://0.0.0.0:2375 -H tcp://127.0.0.1:2375 -D"),
+            {OWN: "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd -D -H fd://\n"},
             ["[::]:2375"],
-            ("fd://",),
+            None,
         ),
         (
             existing(
@@ -195,6 +207,34 @@ def test_clash_is_found(case: Existing, clashes: list[str]) -> None:
             ("unix:///var/run/docker.sock", "fd://"),
         ),
         (existing(config='{"tlscert": "/old"}'), {}, [], None),
+        (
+            in_unit(
+                "Environment=A=b 'DOCKER_OPTS=--tls -H unix:// --label \"a b\"' C=d",
+                '--tls -H unix:// --label "a b"',
+                "/usr/bin/dockerd $DOCKER_OPTS -H tcp://:2376",
+            ),
+            {
+                OWN: "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd $DOCKER_OPTS\n"
+                     "Environment=A=b 'DOCKER_OPTS=-H unix:// --label \"a b\" -H fd://' C=d\n"
+            },
+            ["127.0.0.1:2376"],
+            None,
+        ),
+        (
+            in_unit('Environment=DOCKER_OPTS="-D \\\n  --tls \\\n  -H :1"', "-D   --tls   -H :1"),
+            {OWN: f'[Service]\nExecStart=\nExecStart={DEBIAN}\nEnvironment=DOCKER_OPTS="-D"\n'},
+            ["127.0.0.1:1"],
+            None,
+        ),
+        (
+            in_unit('Environment="DOCKER_OPTS=-H :1"', "-H :1", "/usr/bin/dockerd $DOCKER_OPTS"),
+            {
+                OWN: "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd $DOCKER_OPTS\n"
+                     'Environment="DOCKER_OPTS=-H fd://"\n'
+            },
+            ["127.0.0.1:1"],
+            None,
+        ),
     ],
 )  # fmt: skip
 def test_clashes_are_taken_over(
@@ -214,8 +254,10 @@ def test_clashes_are_taken_over(
     [
         (existing("/usr/bin/dockerd -DH tcp://0.0.0.0:2376"), "-H tcp://0.0.0.0:2376 cannot"),
         (existing("/usr/bin/dockerd -H fd:// --label \\x41 --tls"), "--tls cannot be taken over"),
+        (IN_A_UNIT, "--tls cannot be taken over"),
+        (in_unit("Environment='DOCKER_OPTS=-H %H --tls'", "-H :1 --tls"), "-H :1 cannot be taken"),
         (
-            IN_A_UNIT,
+            in_unit('Environment="DOCKER_OPTS=--label \\"a b\\" --tls"', '--label "a b" --tls'),
             "--tls cannot be taken over",
         ),
         (
@@ -229,7 +271,7 @@ def test_clashes_are_taken_over(
     ],
 )
 def test_what_cannot_be_taken_over_is_refused(case: Existing, reason: str) -> None:
-    """Flags in one word, escapes, variables of a unit, and TLS in two places."""
+    """Flags in one word, escapes, specifiers, variables without quotes, and TLS in two places."""
     with pytest.raises(ConflictingState, match=reason):
         take_over(case)
 
@@ -245,7 +287,7 @@ def test_host_name_is_refused_with_what_to_write_instead(case: Existing) -> None
     """It may resolve to another host later; --listen does not change that."""
     with pytest.raises(ConflictingState, match="cannot be taken over") as caught:
         take_over(case)
-    assert caught.value.hint == "write the IP address in place of the name, then try again"
+    assert caught.value.hint.startswith("write the IP address in place of the name (`getent ")
 
 
 @pytest.mark.parametrize("hosts", ['["fd://"]', '["fd://", "tcp://0.0.0.0:2376"]', "[]"])
@@ -266,14 +308,42 @@ def test_hosts_of_a_take_over_that_was_killed_are_completed() -> None:
     assert take_over(case).hosts == ("fd://",)
 
 
-def test_unit_of_a_package_is_not_edited() -> None:
-    """Its next version would overwrite it."""
-    unit = f"[Service]\nExecStart={DEBIAN} --tls\n"
-    split = [*DEBIAN.split(), "--tls"]
-    sources = tuple(found(split, (), {PACKAGED: unit.encode()}, {}))
-    with pytest.raises(ConflictingState, match="--tls cannot be taken over") as caught:
-        take_over(Existing(sources, JSON, daemon_json.parse(b""), {}))
-    assert "systemctl edit docker.service" in caught.value.hint
+@pytest.mark.parametrize(
+    ("flags", "config", "left"),
+    [
+        ("-H fd:// --tls -H tcp://:2376", "", "-H fd://"),
+        ("-H tcp://:2376", "", "-H fd://"),
+        ("--tls", "", "-H unix:///var/run/docker.sock -H fd://"),
+        ("", "", "-H unix:///var/run/docker.sock -H fd://"),
+    ],
+)
+def test_unit_of_a_package_is_edited(flags: str, config: str, left: str) -> None:
+    """daemon.json gets no hosts, with which dockerd would not start after the next upgrade."""
+    taken = take_over(packaged(f"/usr/bin/dockerd {flags}".strip(), config))
+    (edit,) = taken.edits
+    expected = f"[Service]\nExecStart=/usr/bin/dockerd {left}\nDelegate=yes\n"
+    assert (edit.path, edit.after.decode()) == (PACKAGED, expected)
+    assert taken.hosts is None
+
+
+def test_hosts_that_a_packaged_unit_leaves_to_daemon_json_stay_there() -> None:
+    """With those, it would not start after an upgrade before the set-up, either."""
+    taken = take_over(packaged("/usr/bin/dockerd", '{"hosts": ["tcp://:2376", "unix:///a"]}'))
+    assert (taken.edits, taken.hosts) == ((), ("unix:///a", "fd://"))
+
+
+@pytest.mark.parametrize("flags", ["--tls --label \\x41", ""])
+def test_packaged_unit_that_systemd_reads_differently_is_not_edited(flags: str) -> None:
+    """Its -H goes to daemon.json, and a flag of TLS is refused."""
+    unit = f"[Service]\nExecStart=/usr/bin/dockerd %n {flags}\n".encode()
+    command = ["/usr/bin/dockerd", "docker.service", *flags.replace("\\x41", "A").split()]
+    sources = tuple(found(command, (), {PACKAGED: unit}, {}))
+    case = Existing(sources, JSON, daemon_json.parse(b""), {})
+    if flags:
+        with pytest.raises(ConflictingState, match="--tls cannot be taken over"):
+            take_over(case)
+    else:
+        assert take_over(case).hosts == ("unix:///var/run/docker.sock", "fd://")
 
 
 def test_flags_that_stay_clash_with_the_file() -> None:

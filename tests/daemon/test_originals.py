@@ -10,7 +10,12 @@ import pytest
 
 from dockertls_vault.daemon.clashes import Edit
 from dockertls_vault.daemon.desired import UNIX_SOCKET
-from dockertls_vault.daemon.originals import taken_back, with_first_originals
+from dockertls_vault.daemon.originals import (
+    put_back,
+    replaced,
+    taken_back,
+    with_first_originals,
+)
 from dockertls_vault.daemon.record import Edited
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.docker import daemon_json
@@ -112,3 +117,21 @@ def test_file_that_others_edited_is_not_edited_once_more(tmp_path: Path) -> None
     (problem,) = raised.value.problems
     assert problem == f"{known.path}: its original is {record.kept}/0.original"
     assert (record.kept / "0.original").read_bytes() == known.original
+
+
+@pytest.mark.parametrize(
+    "place", ["/lib/systemd/system", "/usr/lib/systemd/system/docker.service.d"]
+)
+def test_unit_file_that_an_upgrade_has_replaced(place: str) -> None:
+    """It stays; if it is edited once more, that is what it was before."""
+    known = Edited(Path(place, "docker.service"), b"written", b"original", is_unit=True)
+    record, _ = set_up(None, edited=(known,))
+    back = Edit(known.path, known.written, known.original, is_unit=True)
+    assert put_back(record, {known.path: known.written}) == (back,)
+    for content in (b"of the package", None):
+        assert put_back(record, {known.path: content}) == ()
+    found = [replaced(record, {known.path: each}) for each in (b"new", b"written", b"original")]
+    assert found == [(known.path,), (), ()]
+    edit = Edit(known.path, b"of the package", b"again", is_unit=True)
+    (again,) = with_first_originals(record, [edit])
+    assert (again.original, again.written) == (b"of the package", b"again")

@@ -19,6 +19,7 @@ UNIT = "# --tlscert=/gone/comment.pem\n[Service]\nExecStart=\nExecStart=/usr/bin
 EDITS = {
     "an environment file": ("docker", 'DOCKER_OPTS="--tlsverify \\\n{}"\n', False),
     "a unit file": ("override.conf", UNIT, True),
+    "a variable of a unit file": ("env.conf", '[Service]\nEnvironment=A=b "B={}"\n', True),
 }
 EMPTY = Edit(Path("/etc/docker/daemon.json"), b"", b"", is_unit=False)
 FLAGS = ["--tlscert={}", "--tlscert {}", "--tlscacert='{}'", "-D --tlskey={} -H fd://"]

@@ -53,6 +53,48 @@ def test_edit_of_ours_counts_before_systemd_reads_it(
     assert "edited since" in found.fixed
 
 
+def test_variable_of_ours_counts_before_systemd_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless a drop-in of others gives it another value."""
+    unit, later = tmp_path / "docker.service", tmp_path / "later.conf"
+    unit.write_text(
+        "[Service]\nExecStart=/usr/bin/dockerd $A $B\n"
+        "Environment='A=-H fd://' 'B=-D'\nEnvironment=C=x\n"
+    )
+    later.write_text("[Service]\nEnvironment=B=--tls\n")
+    variables = ["A=-H fd:// -H tcp://:2375", "B=--tls"]
+    command = ["/usr/bin/dockerd", ["/usr/bin/dockerd", "$A", "$B"]]
+    answers: dict[str, tuple[Any, ...]] = {
+        "Unit": (str(unit), [str(later)]),
+        "Service": ([command], variables, []),
+    }
+    monkeypatch.setattr(systemd, "properties", lambda _, interface, *__: answers[interface])
+
+    def flags(ours: bytes) -> list[str]:
+        found = sources.read({unit: (ours,)})
+        return [" ".join(flag.words) for each in found for flag, _ in each.arguments()]
+
+    assert flags(unit.read_bytes()) == ["-H fd://", "--tls"]
+    assert flags(b"another") == ["-H fd://", "-H tcp://:2375", "--tls"]
+
+
+def test_variable_that_no_file_sets_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was removed, and systemd has not read the file since."""
+    unit = tmp_path / "docker.service"
+    unit.write_text("[Service]\nExecStart=/usr/bin/dockerd $A\nEnvironment='B=--tls'\n")
+    command = ["/usr/bin/dockerd", ["/usr/bin/dockerd", "$A"]]
+    answers: dict[str, tuple[Any, ...]] = {
+        "Unit": (str(unit), []),
+        "Service": ([command], ["A=--tls"], []),
+    }
+    monkeypatch.setattr(systemd, "properties", lambda _, interface, *__: answers[interface])
+    with pytest.raises(ConfigurationError, match=r"no Environment= in .* has A"):
+        sources.read({})
+
+
 def test_drop_in_of_ours_may_be_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A removal was killed before systemd was reloaded."""
     unit = tmp_path / "docker.service"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dockertls_vault.daemon import units as sockets
 from dockertls_vault.daemon.desired import DEFAULT
 from dockertls_vault.host import units
-from dockertls_vault.host.unit_file import is_ours, settings
+from dockertls_vault.host.unit_file import is_ours, settings, variables
 
 UNIT = """\
 [Unit]
@@ -69,6 +69,31 @@ def test_any_text_is_read(text: str) -> None:
             shown in {here, " "}
             for here, shown in zip(text[each.start :], each.value, strict=False)
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('"A=-H fd:// --tls"', [("A", "-H fd:// --tls", True)]),
+        ("B='-D x' C=\"--label a\" D=--one", [("B", "-D x", True), ("C", "--label a", True),
+                                               ("D", "--one", False)]),
+        ("'E=--x \\\n  --y' F=\"\"", [("E", "--x     --y", True), ("F", "", True)]),
+        ('"G=--label \\"a b\\""', [("G", '--label "a b"', False)]),
+        ("'H=--label \"a b\"'", [("H", '--label "a b"', True)]),
+        ('I="a"b J="K=L"', [("I", "ab", False), ("J", "K=L", True)]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_variables_are_found(text: str, found: list[tuple[str, str, bool]]) -> None:
+    """With where a value is, if it is there between quotes as it is."""
+    unit = f"[Service]\nEnvironment = {text}\n"
+    (setting,) = settings(unit)
+    values = list(variables(setting))
+    assert [(each.name, each.value, each.start is not None) for each in values] == found
+    blanked = unit.replace("\\\n", "  ")
+    for each in values:
+        if each.start is not None:
+            assert blanked[each.start :].startswith(each.value)
 
 
 TIMER = units.texts(units.Program(("/usr/bin/dockertls-vault",), ()), ())

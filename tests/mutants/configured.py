@@ -137,8 +137,18 @@ _CLASHES: Rows = (
     ("another certificate in daemon.json clashes", " and value != wanted[key]", " and False"),
     (
         "TLS goes last",
-        "key=lambda edit: _has_tls(edit[0])",
-        "key=lambda edit: not _has_tls(edit[0])",
+        "sorted(edits, key=lambda each: each[0])",
+        "sorted(edits, key=lambda each: not each[0])",
+    ),
+    (
+        "of two settings in a file, the last is edited first",
+        "key=lambda each: each.words[0].start, reverse=True",
+        "key=lambda each: each.words[0].start",
+    ),
+    (
+        "a package's unit without hosts gets them as flags",
+        "    if systemd.is_packaged(start.path) and not start.fixed:\n",
+        "    if False:\n",
     ),
     ("TLS in two places is refused", "    if len(with_tls) > 1 or", "    if"),
     (
@@ -149,14 +159,14 @@ _CLASHES: Rows = (
 )
 _SOURCES: Rows = (
     (
-        "the unit file of a package is not edited",
-        "if any(path.is_relative_to(place) for place in _PACKAGES):",
-        "if False:",
+        "a line that systemd reads differently is not edited",
+        "    if [spelled[0].lstrip(_PREFIXES), *spelled[1:]] != list(command):\n",
+        "    if False:\n",
     ),
     (
-        "a line that systemd reads differently is not edited",
-        "elif [spelled[0].lstrip(_PREFIXES), *spelled[1:]] != list(command):",
-        "elif False:",
+        "a variable with specifiers is not edited",
+        "if found.start is None or tuple(each.value for each in words) != arguments:",
+        "if found.start is None:",
     ),
 )
 _PLAN: Rows = (
@@ -269,7 +279,17 @@ _RECORDS: Rows = (
 _ORIGINALS: Rows = (
     ("what others have changed since stays", "return value == added or", "return True or"),
     ("live-restore is taken back after a kill, too", "(key == LIVE_RESTORE and", "(False and"),
-    ("the first original of a file is kept", "if edit.path in known else", "if False else"),
+    (
+        "the first original of a file is kept",
+        "known.original if known and known.is_known(edit.before) else edit.before",
+        "edit.before",
+    ),
+    (
+        "what an upgrade brought is what there was before",
+        "known.original if known and known.is_known(edit.before) else edit.before",
+        "known.original if known else edit.before",
+    ),
+    ("what an upgrade replaced is not put back", "== each.written != each", "!= each"),
     (
         "what others edited is not edited again",
         "        _refuse_changed(record, {edit",
@@ -311,6 +331,16 @@ _SIGNALS: Rows = (
 )
 _UNREAD: Rows = (
     ("an edit of ours counts at once", "if content not in ours.get(path, ()):", "if True:"),
+    (
+        "a variable of others counts",
+        "if unit_files[unit] in ours.get(unit, ()) and each.start is not None:",
+        "if each.start is not None:",
+    ),
+    (
+        "a later variable of others counts",
+        "for each, unit in last.values():",
+        "for unit, _, each in _variables(unit_files):",
+    ),
     ("our drop-in may be gone", "if Path(path) != systemd.UNITS / units.DROP_IN]", "]"),
 )
 _CONFIGURE: Rows = (
