@@ -100,7 +100,7 @@ def test_docker_that_was_stopped_stays_so(host: Host, how: str) -> None:
     assert (status, shown(host, "ActiveState", DOCKER)) == (0, "inactive"), journal
     assert "dockerd is not running: nothing was restarted" in journal
     assert needs_renewal(host) == 1
-    host.do(f"systemctl unmask {DOCKER}; systemctl start {DOCKER}")
+    host.do(f"systemctl unmask {DOCKER}; systemctl reset-failed {DOCKER}; systemctl start {DOCKER}")
     assert wire(host) == "same"
 
 
