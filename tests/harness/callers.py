@@ -3,7 +3,7 @@
 python3 callers.py DIR, on a host: ``DIR`` holds ca.pem, cert.pem and key.pem of a client. Each kind
 of caller lists the containers, again and again, each time on a connection of its own: over TLS
 without pause, so that they have the processors; at the Unix socket ten times a second. The first
-line says that each has had a response.
+line says that each has had a response; each begins another call after SIGTERM.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,9 @@ def main(directory: str) -> None:
 
 
 def _call(call: Callable[[], None], found: Counter[str], ended: threading.Event) -> None:
-    while not ended.is_set():
+    is_last = False
+    while not is_last:
+        is_last = ended.is_set()  # it begins after what was to be seen
         try:
             call()
         except Refused:
@@ -84,7 +87,9 @@ def _call(call: Callable[[], None], found: Counter[str], ended: threading.Event)
         except Lost:
             found["lost"] += 1
         except Exception as error:  # noqa: BLE001 - it is counted
-            found[f"other: {error!r}"] += 1
+            steps = [step.name for step in traceback.extract_tb(error.__traceback__)]
+            ours = [name for name in steps if name in globals()]
+            found[f"other: {error!r} in {ours[-1]}"] += 1
         else:
             found["answered"] += 1
 

@@ -65,7 +65,7 @@ docker run --detach --name {container} --network none small \
     sh -c 'n=0; while :; do echo $n; n=$((n + 1)); sleep 0.05; done'
 """
 _CALL = """\
-nohup python3 /srv/callers.py {client} >/srv/calls 2>&1 &
+nohup nice -n {nice} python3 /srv/callers.py {client} >/srv/calls 2>&1 &
 echo $! >/srv/callers.pid
 timeout 60 sh -c 'until [ -s /srv/calls ]; do sleep 0.05; done'
 """
@@ -83,14 +83,14 @@ state() { systemctl show --value --property=ActiveState $1; }
 before=$(daemon)
 now=$(date --utc +%FT%T.%6N+00:00)
 sed -i "s/\\"due\\": .*/\\"due\\": \\"$now\\",/" /etc/docker/tls/.dockertls/due.json
-for n in $(seq 1200); do
+for n in $(seq 600); do
     after=$(daemon)
     if [ $after != 0 ] && [ $after != $before ] && [ $(state docker.service) = active ] &&
         [ $(state dockertls-renew.service) = inactive ]
     then
         exit 0
     fi
-    sleep 0.05
+    sleep 0.2
 done
 exit 1
 """
@@ -158,11 +158,15 @@ def open_port(host: Host) -> None:
     host.do(_OPEN)
 
 
-def under_load(host: Host, renewals: int) -> Outcome:
-    """Have the timer renew the certificate that often while clients call without pause."""
+def under_load(host: Host, renewals: int, *, nice: int = 0) -> Outcome:
+    """Have the timer renew the certificate that often while clients call without pause.
+
+    ``nice`` is theirs: nice(1). What renews and restarts need not wait for clients that take only
+    the processors that it leaves.
+    """
     pid, missing = _container(host), _missing(host)
     host.do(f"cat >/srv/callers.py <<'END'\n{_CALLERS.read_text()}\nEND\n:")
-    host.do(_CALL.format(client=CLIENT))
+    host.do(_CALL.format(client=CLIENT, nice=nice))
     for _ in range(renewals):
         host.do(_RENEW)
     found = json.loads(host.do(_END))
