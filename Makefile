@@ -33,6 +33,8 @@ demo: $(venv)/.test
 	scripts/install-engine
 	$(venv)/bin/dockertls-vault dev --domain example.internal -- scripts/demo
 
+# Most tests start the program, which has to be compiled each time if the environment forbids a cache.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine
 	scripts/install-mmdebstrap
