@@ -10,7 +10,7 @@ import pytest
 
 from dockertls_vault import configure, stop
 from dockertls_vault.configure import Change
-from dockertls_vault.daemon import docker_service, plan, transaction
+from dockertls_vault.daemon import docker_service, transaction, undo
 from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.plan import Plan
@@ -154,7 +154,7 @@ def test_request_to_stop_ends_it_after_the_step(
     engine = Engine(tmp_path / "docker.sock", SECOND)
     host = Host(engine, tmp_path / "daemon.json", Records(tmp_path / "state"), tmp_path)
     current = Inspection(Service(("dockerd",), "inactive"), NOTHING, None, edited={})
-    monkeypatch.setattr(plan, "undo", lambda *_: (back[:1], back[1]))
+    monkeypatch.setattr(undo, "steps", lambda *_: (back[:1], back[1]))
     monkeypatch.setattr(transaction, "look_at_files", lambda *_: current)
     monkeypatch.setattr(docker_service, "read", lambda: current.service)
     with stop.heeded() as asked:

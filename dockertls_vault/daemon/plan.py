@@ -8,14 +8,14 @@ from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
-from dockertls_vault.errors import ConfigurationError, ConflictingState, UnmanagedFiles
+from dockertls_vault.errors import ConflictingState, UnmanagedFiles
 from dockertls_vault.host import unit_file
 from dockertls_vault.host.steps import Write
 
 from . import clashes, units
 from .clashes import HOSTS, Edit, Existing, TakenOver
 from .desired import DEFAULT, hosts, settings
-from .order import closing, has_live_restore, opening
+from .order import closing, opening
 from .originals import put_back, taken_back, with_first_originals
 from .pickup import Pickup
 from .record import Record
@@ -163,66 +163,6 @@ def remove(host: Host, current: Inspection) -> Plan:
     forget = Forget(host.records, current.record.directories)
     steps = (*closing(host, current, target, edits, restart=restart), forget)
     return Plan(host, current, target, None, steps, edits)
-
-
-def undo(host: Host, made: Plan, current: Inspection) -> tuple[tuple[Step, ...], Step]:
-    """Plan the way back from a plan that failed; the last step is for when dockerd answers again.
-
-    It leads to the set-up before, if that was proven or made by hand, and else to none.
-    """
-    before, record = made.current, made.current.record
-    restart = before.service.is_running and (
-        current.live_restore is None or current.is_listening or current.is_held
-    )
-    if current.live_restore is None and restart:
-        # dockerd does not run: containers that live-restore kept are to survive its start, too.
-        current = replace(current, live_restore=_had_live_restore(made, current), can_reload=False)
-    original = before.files.daemon_json
-    if before.by_hand:
-        written = current.files.daemon_json
-        back = original if written == made.target.daemon_json else written
-        target = replace(before.files, daemon_json=back)
-        edits = tuple(edit.reversed() for edit in reversed(made.edits))
-        steps = tuple(opening(host, current, target, edits, restart=restart))
-        return steps, Forget(host.records, ())
-    if record is not None:
-        original = taken_back(original, record)
-    kept = _with_edits(original, current, record)
-    if record is not None and record.proven:
-        target = before.files
-        if kept != original:
-            merged = daemon_json.parse(kept or b"").merged(record.added)
-            target = replace(target, daemon_json=merged)
-        edits = tuple(edit.reversed() for edit in reversed(made.edits))
-        steps = tuple(opening(host, current, target, edits, restart=restart))
-        return steps, Keep(host.records, record)
-    # The record has what a run that was killed had edited, too.
-    edits = put_back(current.record, current.edited) if current.record else ()
-    steps = tuple(closing(host, current, Files(kept, None, None), edits, restart=restart))
-    return steps, Forget(host.records, current.record.directories if current.record else ())
-
-
-def _had_live_restore(made: Plan, current: Inspection) -> bool:
-    """Tell whether a dockerd that does not run had live-restore in effect."""
-    try:
-        return has_live_restore(current.files.daemon_json)
-    except ConfigurationError:  # others broke the file, which is why it does not run
-        return made.restores
-
-
-def _with_edits(original: bytes | None, current: Inspection, before: Record | None) -> bytes | None:
-    """Return the original daemon.json with what others have edited meanwhile.
-
-    It stays, unless they broke it. ``before`` is the record of the set-up before: a run that was
-    stopped may have replaced it, and not the file.
-    """
-    back = current.files.daemon_json
-    try:
-        for record in filter(None, (current.record, before)):
-            back = taken_back(back, record)
-        return original if _values(back) == _values(original) else back
-    except ConfigurationError:
-        return original
 
 
 def _original(current: Inspection) -> bytes | None:

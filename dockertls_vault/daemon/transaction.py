@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, DockerUnavailable, LiveRestoreOff, SetUpFailed
 
-from . import docker_service, plan, units
+from . import docker_service, undo, units
 from .inspection import look_at_files
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _put_back(made: Plan) -> None:
         current = replace(
             current, live_restore=host.engine.info().get("LiveRestoreEnabled") is True
         )
-    steps, last = plan.undo(host, made, current)
+    steps, last = undo.steps(host, made, current)
     apply(steps)
     if made.current.service.is_running:
         host.engine.info()

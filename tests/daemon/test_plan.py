@@ -14,7 +14,6 @@ from dockertls_vault.daemon import plan, served, units
 from dockertls_vault.daemon.desired import DEFAULT, Wanted, parse_listens, settings
 from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.inspection import Host, Inspection
-from dockertls_vault.daemon.record import Edited
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.daemon.set_up_files import Files
 from dockertls_vault.daemon.steps import CloseSocket, Forget, Keep, Restart, SwitchLiveRestore
@@ -27,8 +26,6 @@ from .test_record import set_up
 from .test_served import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dockertls_vault.daemon.served import Served
 
 JSON = Path("/etc/docker/daemon.json")
@@ -144,58 +141,6 @@ def contents(steps: tuple[Step, ...], path: Path = JSON) -> list[bytes | None]:
     return [step.after for step in steps if isinstance(step, Write) and step.path == path]
 
 
-@pytest.mark.parametrize("is_up", [True, False])
-@pytest.mark.parametrize(
-    ("others", "expected"),
-    [
-        (lambda ours: ours.replace(b"false", b"true"), b'{"debug": true}'),
-        (lambda _: b"broken", b'{"debug": false}'),
-        (lambda _: None, None),
-    ],
-)
-def test_edit_of_others_stays_if_a_set_up_fails(
-    others: Callable[[bytes], bytes | None], expected: bytes | None, is_up: bool
-) -> None:
-    """Unless dockerd would not start with it, or does not run because of it."""
-    original = b'{"debug": false}'
-    record, ours = set_up(original)
-    before = replace(CURRENT, files=Files(original, None, None), record=None)
-    target = replace(CURRENT.files, daemon_json=ours)
-    made = plan.Plan(HOST, before, target, record, ())
-    edited = others(ours)
-    current = replace(CURRENT, files=replace(target, daemon_json=edited), record=record)
-    current = replace(current, live_restore=True if is_up else None)
-    steps, _ = plan.undo(HOST, made, current)
-    assert contents(steps)[-1:] == ([] if expected is None and not is_up else [expected])
-    assert Restart in kinds(steps)
-
-
-@pytest.mark.parametrize("is_up", [True, False])
-@pytest.mark.parametrize(
-    ("others", "debug"),
-    [(lambda ours: ours.replace(b"false", b"true"), True), (lambda _: b"broken", False)],
-)
-def test_edit_of_others_stays_in_the_set_up_before(
-    others: Callable[[bytes], bytes], debug: bool, is_up: bool
-) -> None:
-    """It is what a change of the set-up that fails leads back to, if that was proven."""
-    record, ours = set_up(b'{"debug": false}', proven=True)
-    before = replace(CURRENT, files=replace(CURRENT.files, daemon_json=ours), record=record)
-    before = replace(before, live_restore=is_up)
-    changed = ours.replace(b"/a/ca.pem", b"/b/ca.pem")
-    other = replace(record, written=changed)
-    target = replace(before.files, daemon_json=changed)
-    made = plan.Plan(HOST, before, target, other, ())
-    for found, kept in ((changed, other), (ours, other), (ours, record)):
-        files = replace(target, daemon_json=others(found))
-        current = replace(before, files=files, record=kept, live_restore=True if is_up else None)
-        steps, last = plan.undo(HOST, made, current)
-        (*_, written) = [files.daemon_json, *contents(steps)]
-        assert written == ours.replace(b"false", b"true" if debug else b"false")
-        assert last == Keep(HOST.records, record)
-        assert SwitchLiveRestore not in kinds(steps)
-
-
 def test_take_over_is_a_hint_only_if_it_can_be_done(credential: Served) -> None:
     """Else the hint says what to do before."""
     current, wanted = (
@@ -219,7 +164,7 @@ def test_take_over_is_a_hint_only_if_it_can_be_done(credential: Served) -> None:
 def test_set_up_by_hand_is_recorded(
     credential: Served, config: dict[str, object], original: dict[str, object] | None
 ) -> None:
-    """As our own, so that its removal leaves nothing; but if it fails, it stays."""
+    """As our own, so that its removal leaves nothing."""
     values = settings(credential.paths, live_restore=True)
     content = json.dumps({**config, **values}).encode()
     listen = parse_listens(["2377"])
@@ -230,38 +175,3 @@ def test_set_up_by_hand_is_recorded(
     assert record is not None
     assert (record.listen, made.target) == (listen, files)
     assert (record.original and json.loads(record.original)) == original
-    recorded = replace(current, record=record)
-    steps, last = plan.undo(HOST, made, recorded)
-    assert (contents(steps), last) == ([], Forget(HOST.records, ()))
-    other = replace(files, daemon_json=b'{"debug": true}')
-    steps, _ = plan.undo(HOST, made, replace(recorded, files=other))
-    assert contents(steps) == []
-
-
-def test_containers_survive_a_start_with_a_file_that_others_broke() -> None:
-    """Live-restore was in effect, although the file no longer says so."""
-    original = b'{"debug": false}'
-    record, _ = set_up(original)
-    before = replace(CURRENT, files=Files(original, None, None), record=None)
-    made = plan.Plan(HOST, before, CURRENT.files, record, ())
-    current = replace(CURRENT, files=replace(CURRENT.files, daemon_json=b"broken"), record=record)
-    steps, _ = plan.undo(HOST, made, replace(current, live_restore=None))
-    restart = kinds(steps).index(Restart)
-    assert b'"live-restore": true' in (contents(steps[:restart])[-1] or b"")
-    assert contents(steps)[-1] == original
-
-
-def test_what_a_killed_run_had_edited_is_put_back() -> None:
-    """Its record, which goes then, is the only place that has the original."""
-    edited = Edited(Path("/etc/default/docker"), b"A=", b"A=-H tcp://", is_unit=False)
-    record, ours = set_up(None, edited=(edited,))
-    current = replace(
-        CURRENT,
-        files=replace(CURRENT.files, daemon_json=ours),
-        record=record,
-        edited={edited.path: edited.written},
-    )
-    made = plan.Plan(HOST, current, current.files, record, ())
-    steps, last = plan.undo(HOST, made, current)
-    assert contents(steps, edited.path) == [edited.original]
-    assert isinstance(last, Forget)

@@ -177,6 +177,18 @@ _PLAN: Rows = (
     ),
     ("a removal restarts a dockerd that holds the socket", "current.is_held or bool(", "bool("),
     (
+        "a take-over that is refused is not advised",
+        '        hint = f"{error.message}; {error.hint}"\n',
+        "        del error\n",
+    ),
+    (
+        "what was set up by hand is taken back",
+        " if current.by_hand else _original(current)",
+        " if False else _original(current)",
+    ),
+)
+_UNDO: Rows = (
+    (
         "a file that others broke is put back",
         "    except ConfigurationError:  # others broke the file, which is why it does not run\n",
         "    except KeyError:\n",
@@ -187,16 +199,6 @@ _PLAN: Rows = (
         "        if False:\n",
     ),
     ("a dockerd that does not run is not reloaded", ", can_reload=False)", ")"),
-    (
-        "a take-over that is refused is not advised",
-        '        hint = f"{error.message}; {error.hint}"\n',
-        "        del error\n",
-    ),
-    (
-        "what was set up by hand is taken back",
-        " if current.by_hand else _original(current)",
-        " if False else _original(current)",
-    ),
     ("what was set up by hand stays if its check fails", "    if before.by_hand:", "    if False:"),
     ("an edit of others stays in what was set up by hand", "else written\n", "else original\n"),
     (
@@ -389,6 +391,7 @@ TABLE: Table = {
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "host/listening.py": ("host/test_listening.py", _LISTENING),
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
+    "daemon/undo.py": ("daemon/test_undo.py", _UNDO),
     "daemon/order.py": ("daemon/test_order.py", _ORDER),
     "daemon/order.py of a removal": ("daemon/test_plan.py", _FLAG),
     "daemon/units.py": ("daemon/test_units.py", _UNITS),
