@@ -65,8 +65,9 @@ _HOOKS = (
 )
 _SWARM = (
     "`docker stack deploy` ignores `privileged`, without which dind does not start: "
-    "set up the nodes themselves, with --print systemd"
+    "set up the nodes themselves, with `daemon configure` or --print systemd"
 )
+_NODE = "on a Swarm node, leave out live-restore: dockerd does not start with it there"
 _REPLACE = (
     "after each renewal, replace the secret (the command that creates it, with "
     "`--dry-run=client -o yaml | kubectl apply -f -` added), "
@@ -76,7 +77,7 @@ _NOTES = {
     Form.FLAGS: ("dockerd refuses to start if daemon.json has one of these, too", _RESTART),
     Form.COMPOSE: ("after each renewal, `docker compose restart docker`", _SWARM),
     Form.SYSTEMD: (_CONFIGURE, _HOOKS),
-    Form.DAEMON_JSON: (_FILE, _HOSTS, _RESTART),
+    Form.DAEMON_JSON: (_FILE, _HOSTS, _RESTART, _NODE),
     Form.KUBERNETES: (_REPLACE,),
 }
 
@@ -131,8 +132,11 @@ def _lines(words: Iterable[str]) -> str:
 
 
 def _daemon_json(files: Sequence[Path], hosts: Sequence[str] = ()) -> str:
-    settings = desired.settings(files, live_restore=True)
-    return json.dumps(({"hosts": list(hosts)} if hosts else {}) | dict(settings), indent=2) + "\n"
+    # First, so that a Swarm node can do without its line.
+    values: dict[str, object] = {desired.LIVE_RESTORE: True}
+    values |= {"hosts": list(hosts)} if hosts else {}
+    values |= desired.settings(files, live_restore=False)
+    return json.dumps(values, indent=2) + "\n"
 
 
 def _systemd(files: Sequence[Path], listens: Sequence[Listen]) -> str:
@@ -148,6 +152,8 @@ def _systemd(files: Sequence[Path], listens: Sequence[Listen]) -> str:
             )
         ),
         service=units.SERVICE,
+        daemon_json=DAEMON_JSON,
+        live_restore=desired.LIVE_RESTORE,
     )
 
 
@@ -213,9 +219,15 @@ set -eC
 mkdir -p {directories}
 {files}\
 systemctl daemon-reload
-# Containers keep running if live-restore is switched on before the first restart.
-systemctl kill --kill-who=main --signal=HUP {service}
-timeout 30 sh -c 'until docker info | grep -q "Live Restore Enabled: true"; do sleep 1; done'
+if docker info --format '{{{{.Swarm.LocalNodeState}}}}' \\
+        | grep -qxE 'active|pending|locked|error'; then
+    # On a Swarm node, dockerd does not start with live-restore.
+    sed -i /{live_restore}/d {daemon_json}
+else
+    # Containers keep running if it is switched on before the first restart.
+    systemctl kill --kill-who=main --signal=HUP {service}
+    timeout 30 sh -c 'until docker info | grep -q "Live Restore Enabled: true"; do sleep 1; done'
+fi
 systemctl restart {service}
 )
 """

@@ -46,6 +46,15 @@ systemd-run --quiet --unit=by-hand --collect {{command}}
 timeout 60 sh -c 'until {IN_USE}; do sleep 0.1; done' >/dev/null
 """
 END = "systemctl stop by-hand"
+# After the commands for systemd.
+UNDO = """\
+set -e
+systemctl stop docker-tls.socket docker.socket docker.service
+rm -r /etc/docker/daemon.json /etc/systemd/system/docker*
+systemctl daemon-reload
+systemctl reset-failed docker.service
+systemctl start docker.socket docker.service
+"""
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -105,6 +114,22 @@ def test_systemd(host: Host) -> None:
     assert host.do("docker info --format '{{.LiveRestoreEnabled}}'") == "true\n"
     status, shown = host.run("bash /srv/commands")
     assert (status, "cannot overwrite existing file" in shown) == (1, True)
+
+
+@pytest.mark.slow
+def test_swarm_node(host: Host) -> None:
+    """The commands for systemd set it up, without live-restore; a stack is no way to do so."""
+    host.do(UNDO)
+    host.do("docker swarm init --advertise-addr 10.0.0.7")
+    # Compose files of Docker 20.10 have a version.
+    host.do(f"(echo 'version: \"3.8\"'; {PRINT} compose --dir /srv) >/srv/stack.yaml")
+    deployed = host.do("docker stack deploy --resolve-image never --compose-file /srv/stack.yaml x")
+    assert "Ignoring unsupported options: privileged, restart" in deployed
+    host.do("docker stack rm x")
+    host.do(f"{PRINT} systemd >/srv/commands; bash /srv/commands")
+    host.do(f"{CHECK} 127.0.0.1")
+    in_force = "docker info --format '{{.LiveRestoreEnabled}} {{.Swarm.LocalNodeState}}'"
+    assert host.do(in_force) == "false active\n"
 
 
 @pytest.mark.slow
@@ -176,6 +201,7 @@ def test_dockerd_always_verifies_clients(form: Form, capsys: pytest.CaptureFixtu
         (Form.SYSTEMD, "--hook 'systemctl reset-failed docker.service' --hook 'systemctl try-rest"),
         (Form.DAEMON_JSON, "or ~/.config/docker/daemon.json if rootless"),
         (Form.DAEMON_JSON, "in `hosts`: unix://$XDG_RUNTIME_DIR/docker.sock"),
+        (Form.DAEMON_JSON, "on a Swarm node, leave out live-restore"),
         (Form.KUBERNETES, "kubectl rollout restart statefulset/docker"),
     ],
 )

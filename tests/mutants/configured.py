@@ -106,6 +106,7 @@ _PRINTED: Rows = (
     ("the API knows each field", "automountServiceAccountToken", "automountServiceAccountTokens"),
     ("an address is no port of a service", "        if not listen.is_every:", "        if False:"),
     ("a file that exists is kept", "set -eC\n", "set -e\n"),
+    ("a Swarm node has no live-restore", "    sed -i /{live_restore}/d", "    true"),
 )
 _HOSTS: Rows = (
     (
