@@ -208,6 +208,12 @@ _UNDO: Rows = (
         "()",
     ),
 )
+_OBSTACLES: Rows = (
+    ("what a killed run has edited is no edit of others", "before.record is None and ", ""),
+    ("a removed Docker reads no other file", " and service.command and ", " and "),
+    ("a port that dockerd leaves can be used", ", *made.freed)", ",)"),
+    ("a port that systemd does not hold is not ours", "known if held else ()", "known"),
+)
 _ORDER: Rows = (
     ("a dockerd that cannot be reloaded is not reloaded", "        and current.can_reload\n", ""),
     (
@@ -392,6 +398,7 @@ TABLE: Table = {
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "host/listening.py": ("host/test_listening.py", _LISTENING),
     "daemon/plan.py": ("daemon/test_plan.py", _PLAN),
+    "daemon/obstacles.py": ("daemon/test_obstacles.py", _OBSTACLES),
     "daemon/undo.py": ("daemon/test_undo.py", _UNDO),
     "daemon/order.py": ("daemon/test_order.py", _ORDER),
     "daemon/order.py of a removal": ("daemon/test_plan.py", _FLAG),
