@@ -181,7 +181,9 @@ def files(host: Host, texts: Mapping[str, str]) -> Iterator[None]:
     host.do(f"cp -p {PACKAGED} /srv/packaged")
     for path, text in texts.items():
         host.do(f"printf %s {shlex.quote(text)} >{path}")
-    restart = "systemctl daemon-reload; systemctl reset-failed; systemctl restart docker.service"
+    # With docker.socket: a dockerd with `-H unix://` removes its file.
+    restart = "systemctl daemon-reload; systemctl reset-failed; "
+    restart += "systemctl restart docker.socket docker.service"
     host.do(restart)
     try:
         yield
