@@ -2,7 +2,8 @@
 
 dockerd logs whom it rejects, not whom it accepts, and TLS 1.3 hides a client's certificate from
 everybody else. So while the daemon accepts a CA, nothing here can tell that nobody uses it; once it
-does not, its log names each address that is rejected.
+does not, its log names each address that is rejected. A renewal restarts it, so what it logged in
+earlier runs counts, too, as far as their CAs are known.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from .credential import condition, contents
 from .credential.naming import GENERATION_NAMES
 from .credential.reader import locate
 from .credential.worker import by_worker
-from .daemon import old_keys, running, supervision
+from .daemon import attempt, old_keys, running, served, supervision
+from .daemon.records import Records
+from .daemon.units import SERVICE
 from .docker import rejections
 from .docker.endpoint import Endpoint
 from .docker.handshake import probe
@@ -29,6 +32,7 @@ from .duration import format_time
 from .errors import DockerTLSError, DockerUnavailable, VerificationError
 from .files import reading
 from .host import connections, identity, journal, listening
+from .host.journal import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
     from .docker.rejections import Reason, Rejection
     from .host.journal import Log
     from .host.listening import Listener
+
+_LIMIT = 15.0  # seconds, for each response of systemd
 
 
 class Verdict(StrEnum):
@@ -105,8 +111,9 @@ class Clients:
 
     ``accepts`` is None if the daemon could not be asked, ``connected`` if nothing listens there in
     this network namespace. ``rejected`` is complete since ``logged_since``, None if there is no log
-    to read; ``suppressed`` is how many lines journald dropped. ``old_keys`` are private keys of a
-    set-up by hand that are still here. ``unknown`` says what is left out.
+    to read: since dockerd first ran without a CA that it had accepted, or, if that is not known,
+    since it last started. ``suppressed`` is how many lines journald dropped. ``old_keys`` are
+    private keys of a set-up by hand that are still here. ``unknown`` says what is left out.
     """
 
     port: int
@@ -120,15 +127,15 @@ class Clients:
     unknown: tuple[str, ...]
 
 
-def find(port: int, directories: Sequence[Path], timeout: timedelta) -> Clients:
+def find(port: int, directories: Sequence[Path], state: Path, timeout: timedelta) -> Clients:
     """Return who connects to the daemon at ``port``.
 
     ``directories`` are those of the credentials on this host, and where the daemon's old ones may
-    be; ``timeout`` is the limit for its response.
+    be; ``state`` is the directory of its set-up, ``timeout`` the limit for its response.
     """
     # The log and the connections first: asking the daemon adds to both.
-    invocation = supervision.invocation()
-    log = None if invocation is None else journal.read(invocation, running.NAME)
+    runs = _runs(state)
+    log = None if runs is None else journal.read(SERVICE, running.NAME, runs)
     listeners = listening.on_port(port)
     connected = _connected(port) if listeners else None
     bundles, files = list(_bundles(directories)), list(_ca_files(directories))
@@ -144,8 +151,26 @@ def find(port: int, directories: Sequence[Path], timeout: timedelta) -> Clients:
         logged_since=None if log is None else log.since,
         suppressed=0 if log is None else log.suppressed,
         old_keys=keys.files,
-        unknown=(*_unknown(accepts, connected, log), *_unread(keys)),
+        unknown=(*_unknown(accepts, connected, log, runs), *_unread(keys)),
     )
+
+
+def _runs(state: Path) -> Runs | None:
+    """Return the runs of dockerd whose log counts, None if systemd does not run it.
+
+    Earlier ones do if none of them accepted a CA that the present one does not.
+    """
+    present = supervision.invocation()
+    if present is None:
+        return None
+    since = None
+    with suppress(DockerTLSError):
+        records = Records(state)
+        record, last = records.read(), records.attempt()
+        if record is not None and last is not None:
+            now = attempt.of_now(served.paths(record.certificates), record.daemon_json, _LIMIT)
+            since = last.since if last.trusts_like(now) else None
+    return Runs(present, None if since == present else since)
 
 
 def summarize(log: Log) -> tuple[Rejected, ...]:
@@ -178,7 +203,8 @@ def judge(
         return Verdict.UNKNOWN
     if any(each.reason.is_about_trust and not each.is_this_host for each in rejected):
         return Verdict.REJECTED
-    return Verdict.NOBODY if log.has_start and not log.suppressed else Verdict.UNKNOWN
+    is_complete = log.has_start and not log.suppressed and not log.is_set_back
+    return Verdict.NOBODY if is_complete else Verdict.UNKNOWN
 
 
 def _only_vaults(accepts: Sequence[AcceptedCA]) -> bool:
@@ -274,7 +300,10 @@ def namesakes(
 
 
 def _unknown(
-    accepts: Sequence[AcceptedCA] | None, connected: Sequence[Connected] | None, log: Log | None
+    accepts: Sequence[AcceptedCA] | None,
+    connected: Sequence[Connected] | None,
+    log: Log | None,
+    runs: Runs | None,
 ) -> Iterator[str]:
     if accepts is None:
         yield "whose clients the daemon accepts: it does not answer with TLS on that port (--port)"
@@ -290,19 +319,31 @@ def _unknown(
         )
     if connected is None:
         yield "who is connected: nothing listens on that port in this network namespace"
-    if log is None:
+    if log is None or runs is None:
         yield "who was rejected: the journal shows this user no line that dockerd wrote"
-    elif not log.has_start:
-        yield (
-            f"who was rejected before {format_time(log.since)}: the journal, or its newest "
-            f"{journal.LARGEST:,} lines of docker.service, does not reach back to dockerd's start"
-        )
-    if log is not None and log.suppressed:
-        yield (
-            f"who else was rejected: journald suppressed {log.suppressed} lines of docker.service"
-        )
+    else:
+        yield from _unlogged(log, runs)
     if accepts and not _only_vaults(accepts):
         yield "which certificate an accepted client has: dockerd does not log it"
+    elif log is not None and log.has_start and runs is not None and runs.after is None:
+        yield (
+            f"who was rejected before {format_time(log.since)}: it is not known which CAs dockerd "
+            "accepted then"
+        )
+
+
+def _unlogged(log: Log, runs: Runs) -> Iterator[str]:
+    since = format_time(log.since)
+    if not log.has_start:
+        first = "dockerd's start" if runs.after is None else "its first start with these CAs"
+        yield (
+            f"who was rejected before {since}: the journal, or its newest {journal.LARGEST:,} "
+            f"lines of {SERVICE}, does not reach back to {first}"
+        )
+    if log.is_set_back:
+        yield f"when they were rejected: the clock of this host was set back after {since}"
+    if log.suppressed:
+        yield f"who else was rejected: journald suppressed {log.suppressed} lines of {SERVICE}"
 
 
 def _unread(keys: OldKeys) -> Iterator[str]:

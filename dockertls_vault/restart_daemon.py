@@ -184,16 +184,15 @@ def _is_due(
     records: Records, record: Record, credential: Served, allowed: _Time, *, if_needed: bool
 ) -> bool:
     """Tell whether dockerd is to be restarted; if so, record that it will be."""
-    paths = (*credential.paths, credential.current, record.daemon_json)
     with allowed.before("systemd has not answered") as seconds:
-        now = attempt.of_now(paths, seconds)
+        now = attempt.of_now(credential.paths, record.daemon_json, seconds)
     before = records.attempt() if if_needed else None
     if before is not None and before.has_led_to(now):
         logger.info("%s was already restarted with these files", SERVICE)
         return False
     if not record.proven and record.added.get(LIVE_RESTORE) is True:
         _refuse_to_stop_containers()
-    records.note(now)
+    records.note(now.following(before))
     return True
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dockertls_vault import timer
 from dockertls_vault.certificate.also_trusted import as_installed, parse
-from dockertls_vault.certificate.certificate import load_certificates
+from dockertls_vault.certificate.certificate import certificates_pem, load_certificates
 from dockertls_vault.cli import main
 from dockertls_vault.credential import record
 from dockertls_vault.credential.causes import Reason
@@ -283,3 +283,26 @@ def test_end_date_that_no_timer_enforces_is_a_warning(
     options = ["--host", "localhost", "--also-trust", str(file), "--also-trust-until", "2d"]
     assert main.run(["issue", "server", "--dir", str(tmp_path / "s"), *options]) == 0
     assert ("no timer removes CN=old from ca.pem after" in capsys.readouterr().err) is not has_timer
+
+
+@pytest.mark.parametrize("purpose", ["server", "client"])
+def test_ca_with_the_name_of_vaults_is_a_warning(
+    prepared: DevVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    purpose: str,
+) -> None:
+    """A daemon that may accept both gives no more than their name; Vault's own CA is no other."""
+    lead_to(prepared, monkeypatch)
+    options = {"server": ["--host", "localhost"], "client": ["--name", "alice"]}[purpose]
+    command = ["issue", purpose, "--dir", str(tmp_path / "d"), *options]
+    until = ("--also-trust-until", "2d", "--also-trust")
+    assert main.run(command) == 0
+    (root,) = load_certificates((tmp_path / "d" / "ca.pem").read_bytes())
+    name = root.subject.rfc4514_string()
+    for number, ca in enumerate((root, Authority.create(name.removeprefix("CN=")).certificate)):
+        (tmp_path / "old.pem").write_bytes(certificates_pem([ca]))
+        assert main.run([*command, *until, str(tmp_path / "old.pem")]) == 0
+        is_said = f"{name} is also the name of Vault's CA" in capsys.readouterr().err
+        assert is_said is (number == 1 and purpose == "server")

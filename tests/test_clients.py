@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -23,11 +23,14 @@ from dockertls_vault.clients import (
     summarize,
 )
 from dockertls_vault.credential.registry import Registry
-from dockertls_vault.daemon import old_keys
+from dockertls_vault.daemon import attempt, old_keys, supervision
+from dockertls_vault.daemon.attempt import Attempt
 from dockertls_vault.daemon.old_keys import OldKeys
+from dockertls_vault.daemon.record import Record
+from dockertls_vault.daemon.records import Records
 from dockertls_vault.docker.rejections import Reason
-from dockertls_vault.host import identity
-from dockertls_vault.host.journal import Log
+from dockertls_vault.host import identity, journal
+from dockertls_vault.host.journal import Log, Runs
 
 from .certificates import Authority, write_credential
 from .credentials import CLIENT, SERVER, install
@@ -61,6 +64,8 @@ STRANGER = Rejected("10.0.0.5", False, Reason.NO_CERTIFICATE, 1, START)
         ((VAULT,), LOG, (replace(STRANGER, reason=Reason.SERVER_REJECTED),), Verdict.REJECTED),
         ((VAULT,), replace(LOG, suppressed=1), (), Verdict.UNKNOWN),
         ((VAULT,), replace(LOG, suppressed=1), (STRANGER,), Verdict.REJECTED),
+        ((VAULT,), replace(LOG, is_set_back=True), (), Verdict.UNKNOWN),
+        ((VAULT,), replace(LOG, is_set_back=True), (STRANGER,), Verdict.REJECTED),
         ((VAULT,), replace(LOG, has_start=False), (), Verdict.UNKNOWN),
         ((VAULT,), replace(LOG, has_start=False), (STRANGER,), Verdict.REJECTED),
         ((VAULT,), None, None, Verdict.UNKNOWN),
@@ -106,6 +111,84 @@ def test_rejections_are_counted_by_address_and_reason(monkeypatch: pytest.Monkey
     )
 
 
+@dataclass
+class Journal:
+    """Stands in for systemd and its journal: the present run is "3", and which ones are read."""
+
+    log: Log = LOG
+    trust: str | None = "now"
+    read: Runs | None = None
+
+    def of(self, _unit: str, _program: str, runs: Runs) -> Log:
+        """Return the log, and note of which runs it is to be."""
+        self.read = runs
+        return self.log
+
+    def of_now(self, *_: object) -> Attempt:
+        """Return a restart with the files of now."""
+        return Attempt("files", "3", self.trust)
+
+
+@pytest.fixture(name="journals")
+def replaced_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+    """Return the journal of a host that was set up."""
+    made = Journal()
+    monkeypatch.setattr(supervision, "invocation", lambda: "3")
+    monkeypatch.setattr(attempt, "of_now", made.of_now)
+    monkeypatch.setattr(journal, "read", made.of)
+    vault = Authority.create("vault")
+    install(tmp_path / "tls", SERVER, vault.server(), vault, at=START)
+    set_up = Record(tmp_path / "tls", (), tmp_path / "daemon.json", b"{}", original=None)
+    Records(tmp_path).write(set_up)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("noted", "trust", "after"),
+    [
+        (Attempt("before", "1", "now", "1"), "now", "1"),
+        (Attempt("before", "1", "before", "1"), "now", None),
+        (Attempt("before", "1", None, "1"), None, None),
+        (Attempt("before", "1", "now", None), "now", None),
+        (Attempt("before", "3", "now", "3"), "now", None),
+        (None, "now", None),
+    ],
+)
+def test_earlier_run_counts_if_it_accepted_no_other_ca(
+    noted: Attempt | None, trust: str | None, after: str | None, journals: Journal, tmp_path: Path
+) -> None:
+    """So far as `daemon restart` has noted that; a restart that has not begun leaves the same."""
+    if noted:
+        Records(tmp_path).note(noted)
+    journals.trust = trust
+    find(1, [], tmp_path, timedelta(seconds=30))
+    assert journals.read == Runs("3", after)
+
+
+@pytest.mark.parametrize(
+    ("log", "is_whole", "words"),
+    [
+        (LOG, True, []),
+        (LOG, False, ["it is not known which CAs dockerd accepted"]),
+        (replace(LOG, has_start=False), True, ["to its first start with these CAs"]),
+        (replace(LOG, has_start=False), False, ["does not reach back to dockerd's start"]),
+        (replace(LOG, is_set_back=True), True, ["the clock of this host was set back"]),
+        (replace(LOG, suppressed=7), True, ["journald suppressed 7 lines of docker.service"]),
+    ],
+)
+def test_what_the_log_does_not_tell_is_unknown(
+    log: Log, words: list[str], journals: Journal, tmp_path: Path, *, is_whole: bool
+) -> None:
+    """With the reason."""
+    if is_whole:
+        Records(tmp_path).note(Attempt("before", "1", "now", "1"))
+    journals.log = log
+    found = find(1, [], tmp_path, timedelta(seconds=30))
+    assert found.logged_since == START
+    assert len(found.unknown) == 2 + len(words)  # it is asked at a port at which nothing listens
+    assert all(word in text for word, text in zip(words, found.unknown[2:], strict=True))
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
 def test_daemon_is_asked_where_it_listens(
     address: str, host_dockerd: StartDockerd, tmp_path: Path
@@ -114,7 +197,7 @@ def test_daemon_is_asked_where_it_listens(
     authority = Authority.create("its clients")
     write_credential(tmp_path, authority.pem, authority.server())
     port = host_dockerd(credential=tmp_path, hosts=[address])
-    found = find(port, [], timedelta(seconds=30))
+    found = find(port, [], tmp_path, timedelta(seconds=30))
     assert found.accepts == (AcceptedCA("CN=its clients", Origin.OTHER, until=None),)
     assert found.connected == ()
 
@@ -125,7 +208,7 @@ def test_keys_that_may_be_there_are_unknown(
     """A user who may not look does not read that there are none."""
     unread = OldKeys((), (tmp_path,))
     monkeypatch.setattr(old_keys, "find", lambda _: unread)
-    found = find(1, [tmp_path], timedelta(seconds=30))
+    found = find(1, [tmp_path], tmp_path, timedelta(seconds=30))
     assert found.unknown[-1].endswith(f"may not read: needs root: {tmp_path}")
 
 
@@ -163,11 +246,11 @@ def test_old_ca_with_the_name_of_vaults_proves_nothing(
     (tmp_path / "docker").mkdir()
     write_credential(tmp_path / "docker", old.pem, old.server())
     port = host_dockerd(credential=tmp_path / "docker")
-    found = find(port, [tmp_path / "tls", tmp_path / "docker"], timedelta(seconds=30))
+    found = find(port, [tmp_path / "tls", tmp_path / "docker"], tmp_path, timedelta(seconds=30))
     assert found.accepts == (AcceptedCA("CN=same name", Origin.AMBIGUOUS, until=None),)
     assert found.verdict is Verdict.UNKNOWN
     assert found.unknown[0].startswith("which of the CAs with the name of Vault's")
-    found = find(port, [tmp_path / "tls"], timedelta(seconds=30))
+    found = find(port, [tmp_path / "tls"], tmp_path, timedelta(seconds=30))
     assert found.accepts == (AcceptedCA("CN=same name", Origin.VAULT, until=None),)
 
 
@@ -213,9 +296,9 @@ def test_port_is_that_of_the_set_up(
     assert port() == 2376
 
 
-def test_port_without_a_daemon_leaves_everything_unknown() -> None:
+def test_port_without_a_daemon_leaves_everything_unknown(tmp_path: Path) -> None:
     """That is no failure: the daemon may be stopped."""
-    found = find(1, [], timedelta(seconds=30))
+    found = find(1, [], tmp_path, timedelta(seconds=30))
     assert (found.verdict, found.accepts, found.connected) == (Verdict.UNKNOWN, None, None)
     assert found.unknown[0].startswith("whose clients the daemon accepts")
 

@@ -73,6 +73,7 @@ CALL = "docker --tlsverify -H tcp://10.0.0.7:2376 version --format '{{.Server.Os
 STATUSES = {"nobody": 0, "rejected": 1}
 CLIENTS = "dockertls-vault daemon clients -o json"
 REJECTIONS = "journalctl --sync; journalctl --unit=docker.service | grep --count 'handshake error'"
+RENEWAL = "dockertls-vault renew --force /etc/docker/tls"
 # systemd's limit is for people; each step of the guide restarts dockerd once.
 NO_LIMIT = "systemctl reset-failed docker.service"
 
@@ -160,6 +161,14 @@ def verdict(host: Host) -> dict[str, Any]:
     return data
 
 
+def others(host: Host) -> tuple[str, str, list[tuple[str, str]]]:
+    """Return the verdict, since when it holds, and which other hosts were rejected, and why."""
+    found = verdict(host)
+    rejected = [each for each in found["rejected"] if not each["is_this_host"]]
+    who = [(each["address"], each["reason"]) for each in rejected]
+    return found["verdict"], found["logged_since"], who
+
+
 def test_old_and_new_clients_call_the_daemon_at_each_step(host: Host) -> None:
     """Until the old CA is removed, which `daemon clients` helps to decide."""
     assert works(host, "alice")
@@ -207,11 +216,8 @@ def test_trial_names_who_still_needs_the_old_ca(host: Host) -> None:
     with rejecting(host):
         assert not works(host, "bob")
     printed = follow(host, title, only="another host was rejected", clients=1)
-    assert "read all of it: `sudo journalctl --unit=docker.service" in printed
-    follow(host, title, only="TLS handshake error")
-    found = verdict(host)
-    (rejected,) = [each for each in found["rejected"] if not each["is_this_host"]]
-    assert (rejected["address"], rejected["reason"]) == (OTHER, "no-certificate")
+    assert "`sudo dockertls-vault daemon restart` begins anew" in printed
+    assert others(host) == ("rejected", found["logged_since"], [(OTHER, "no-certificate")])
     follow(host, title, only="rollback")
     assert works(host, "bob")
     follow(host, title, only="14d")
@@ -220,9 +226,27 @@ def test_trial_names_who_still_needs_the_old_ca(host: Host) -> None:
     assert works(host, "bob")
 
 
+def test_trial_goes_on_across_restarts(host: Host) -> None:
+    """What dockerd logged while it accepted the old CA does not count; an admin begins anew."""
+    host.do(f"{NO_LIMIT}; dockertls-vault issue server --also-trust none")
+    word, since, rejected = others(host)
+    assert (word, rejected) == ("nobody", [])
+    with rejecting(host):
+        assert not works(host, "bob")
+    for restart in (RENEWAL, "systemctl restart docker.service"):
+        host.do(f"{NO_LIMIT}; {restart}")
+        assert works(host, "alice")
+        assert others(host) == ("rejected", since, [(OTHER, "no-certificate")])
+    follow(host, "5. Find out who still needs the old CA", only="daemon restart")
+    word, begun, rejected = others(host)
+    assert (word, begun > since, rejected) == ("nobody", True, [])
+    for restart in (RENEWAL, "systemctl restart docker.service"):
+        host.do(f"{NO_LIMIT}; {restart}")
+        assert others(host) == ("nobody", begun, [])
+
+
 def test_nothing_of_before_is_left(host: Host) -> None:
     """The keys are named until they are removed."""
-    host.do(f"{NO_LIMIT}; dockertls-vault issue server --also-trust none")
     names = ("ca-key.pem", "key.pem", "server-key.pem")
     assert verdict(host)["old_keys"] == [f"/etc/docker/{name}" for name in names]
     title = "6. Remove what is left"

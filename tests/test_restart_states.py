@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault import restart_daemon
+from dockertls_vault.certificate.also_trusted import AlsoTrusted
 from dockertls_vault.daemon import closing, docker_service, served
 from dockertls_vault.daemon.desired import Listen, settings
 from dockertls_vault.daemon.docker_service import Service
@@ -32,6 +33,7 @@ from dockertls_vault.rollback import roll_back
 
 from .certificates import Authority
 from .harness.dialect.servers import on_openbao
+from .hosts import SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -409,6 +411,68 @@ def test_change_of_a_file_has_dockerd_restarted(
         with pytest.raises(CheckFailed):
             run(host, if_needed=True)
     assert units.restarts == 2
+
+
+def lose_ca(host: Host) -> None:
+    """Accept another CA, and then no longer, while dockerd may have been restarted by anybody."""
+    another = AlsoTrusted(Authority.create("another").certificate, host.clock() + 2 * LIMIT)
+    host.issue(replace(SERVER, also_trusted=(another,)))
+    host.issue()
+
+
+def lose_note(host: Host) -> None:
+    """Have a run killed that may have lost a CA, and another one make up for it."""
+    (host.out / ".dockertls" / "narrowed").unlink()
+    host.issue()
+
+
+def replace_link(host: Host) -> None:
+    """Put another ca.pem in the place of the link, and the link back."""
+    ca = host.out / "ca.pem"
+    target = ca.readlink()
+    ca.unlink()
+    ca.symlink_to(target)
+
+
+def since(host: Host) -> object:
+    """Return the run after which no dockerd has accepted more CAs than now."""
+    return json.loads((host.out.parent / "state" / "daemon" / "restart.json").read_text())["since"]
+
+
+@pytest.mark.parametrize(
+    ("change", "run_before"),
+    [
+        (swap, "0"),
+        (swap_back, "0"),
+        (lose_ca, "1"),
+        (lose_note, "1"),
+        (replace_link, "1"),
+        (write_daemon_json, "1"),
+        (write_unit, "1"),
+        (lose_attempt, "1"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else given.__name__,
+)
+def test_restart_notes_since_when_no_ca_was_lost(
+    change: Callable[[Host], None], run_before: str, host: Host, units: Systemd
+) -> None:
+    """Of what decides which CAs dockerd accepts, a renewal changes nothing."""
+    failing(host, units)
+    assert since(host) == "0"
+    change(host)
+    if change is replace_link:
+        host.issue()  # it has dockerd restarted
+    with pytest.raises(CheckFailed):
+        run(host, if_needed=True)
+    assert (units.restarts, since(host)) == (2, run_before)
+
+
+def test_restart_by_hand_begins_anew(host: Host, units: Systemd) -> None:
+    """What dockerd logged before counts no longer (`daemon clients`)."""
+    failing(host, units)
+    with pytest.raises(CheckFailed):
+        run(host)
+    assert since(host) == "1"
 
 
 def test_restart_that_was_not_begun_is_made_up_for(host: Host, units: Systemd) -> None:

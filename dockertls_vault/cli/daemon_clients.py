@@ -40,10 +40,10 @@ _ORIGINS = {
     "other": "in no ca.pem from Vault on this host",
     "ambiguous": "the name of Vault's, and of another CA",
 }
-_FORGETS = (
-    "each start of dockerd, such as after a renewal, begins a new log here; to find a client that "
-    "calls less often, read all of it: `sudo journalctl --unit=docker.service "
-    "--grep='TLS handshake error'`"
+_SYSTEMCTL = "systemctl restart docker.service"
+_ANEW = (
+    "once such a client has a new certificate, `sudo %s` begins anew: what dockerd logged before "
+    "it does not count"
 )
 
 
@@ -68,10 +68,10 @@ def clients(
     """Show who connects to dockerd, and who may still need an old CA.
 
     It lists the CAs whose clients the daemon accepts, the addresses that are connected now, and
-    those that it has rejected since it last started, as after a renewal, from the journal of
-    docker.service. dockerd does not log whom it accepts. The exit status is 0 if it accepts no CA
-    besides Vault's, and no other host has failed to connect for want of a trusted CA since then; 1
-    if one has; and 3 if that is unknown.
+    those that it has rejected, from the journal of docker.service: since it stopped accepting a CA,
+    if `daemon configure` has set it up, or else since it last started. dockerd does not log whom it
+    accepts. The exit status is 0 if it accepts no CA besides Vault's, and no other host has failed
+    to connect for want of a trusted CA since then; 1 if one has; and 3 if that is unknown.
     """
     from dockertls_vault.clients import Verdict, find
     from dockertls_vault.credential.registry import Registry
@@ -82,13 +82,14 @@ def clients(
     known = Registry(state).known()
     set_up = address.find(state)
     directories = dict.fromkeys((SERVER_DIRECTORY, *known, SERVER_DIRECTORY.parent))
-    found = find(port or (set_up.port if set_up else DEFAULT_PORT), tuple(directories), limit)
+    asked = port or (set_up.port if set_up else DEFAULT_PORT)
+    found = find(asked, tuple(directories), state, limit)
     is_proven, now = found.verdict is Verdict.NOBODY, datetime.now(UTC)
     render.show("daemon-clients", found, preferences, parts=_parts(found, now), ok=is_proven)
     if found.verdict is Verdict.ACCEPTED:
         logger.info(_trial(state, known))
-    elif found.logged_since is not None:
-        logger.info(_FORGETS)
+    elif found.logged_since is not None and not is_proven:
+        logger.info(_ANEW, "dockertls-vault daemon restart" if set_up else _SYSTEMCTL)
     raise typer.Exit({Verdict.NOBODY: 0, Verdict.REJECTED: 1}.get(found.verdict, 3))
 
 
@@ -106,7 +107,8 @@ def _trial(state: Path, known: Iterable[Path]) -> str:
     return (
         "to find out who needs it, stop trusting it as a trial: `sudo -E dockertls-vault issue "
         f"server{option} --also-trust none`,{by_hand} and run this command again once every client "
-        f"has called; `sudo dockertls-vault rollback {quote(str(directory))}` {again} it back"
+        f"has called; before the next renewal, `sudo dockertls-vault rollback "
+        f"{quote(str(directory))}` {again} it back"
     )
 
 

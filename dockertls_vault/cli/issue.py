@@ -386,16 +386,28 @@ def _issue(
         result,
         preferences,
         parts=[issued.fields(result)],
-        warnings=(*result.warnings, *unlisted, *_end_date_warnings(result)),
+        warnings=(*result.warnings, *unlisted, *_warnings_of_other_cas(result)),
         ok=result.hooks.failure is None,
     )
     settled.report(result.hooks, settled.restart_note(place, hooks))
 
 
-def _end_date_warnings(result: Issued) -> tuple[str, ...]:
-    """Return warnings of CAs that may stay; a client's credential is of no use by then."""
-    is_server = result.purpose is Purpose.SERVER
-    return timer.end_date_warnings(result.also_trusted) if is_server else ()
+def _warnings_of_other_cas(result: Issued) -> tuple[str, ...]:
+    """Return warnings of CAs that may stay, or that look like Vault's.
+
+    A client's credential is of no use by then, and who accepts whose certificate is for the daemon.
+    """
+    if result.purpose is not Purpose.SERVER:
+        return ()
+    roots = result.trusted_roots
+    names = {root.subject for root in roots}
+    alike = tuple(
+        f"{ca.subject or '(empty)'} is also the name of Vault's CA: `daemon clients` cannot tell "
+        "which of the two dockerd accepts"
+        for ca in (each.certificate for each in result.also_trusted)
+        if ca.subject in names and ca not in roots
+    )
+    return (*alike, *timer.end_date_warnings(result.also_trusted))
 
 
 def _list_for_renewal(directory: Path, record: Record, settings: Settings) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from .generations import CURRENT
 PRIVATE = ".dockertls"
 REQUEST = "request.json"
 LOCK = "lock"
+NARROWED = "narrowed"
 RENEWAL_LOCK = "renewal.lock"
 CERTIFICATE_MODE = 0o444
 KEY_MODE = 0o400

@@ -4,6 +4,7 @@
     DIR/.dockertls/current -> generations/…                            the only thing swapped
     DIR/.dockertls/request.json                                        what was requested
     DIR/.dockertls/due.json                                            when to renew it
+    DIR/.dockertls/narrowed                                            when ca.pem last lost a CA
     DIR/.dockertls/backup/<UTC time>/                                  files that were replaced
     DIR/.dockertls/unfinished/                                         staging, empty between runs
     DIR/ca.pem, … -> .dockertls/current/ca.pem, …
@@ -23,7 +24,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dockertls_vault.errors import ConflictingState, Locked, TryAgain
+from dockertls_vault.certificate.request import Purpose
+from dockertls_vault.errors import ConflictingState, Locked, TryAgain, VerificationError
 from dockertls_vault.files import atomic, reading, walk
 from dockertls_vault.files.refusals import refusals
 
@@ -34,6 +36,7 @@ from .naming import (
     KEY_MODE,
     KEY_MODE_WITH_GROUP,
     LOCK,
+    NARROWED,
     PRIVATE,
     RENEWAL_LOCK,
 )
@@ -334,18 +337,53 @@ def _swap(name: str, placement: Placement, places: _Places) -> tuple[str, ...]:
     for public, ours in placement.links:
         if reading.link_target(public, places.directory) != ours:
             _point(public, ours, places.directory, places)
-    atomic.symlink(
-        generations.CURRENT,
-        f"{generations.DIRECTORY}/{name}",
-        places.private,
-        places.staging,
-    )
+    with _narrowing(name, placement, places):
+        atomic.symlink(
+            generations.CURRENT,
+            f"{generations.DIRECTORY}/{name}",
+            places.private,
+            places.staging,
+        )
     try:
         os.fsync(places.private)
     except OSError as error:
         warning = "the new files are in use, but a power failure may bring back the previous ones"
         return (f"{warning}: {error.strerror} ({placement.directory / PRIVATE})",)
     return ()
+
+
+@contextmanager
+def _narrowing(name: str, placement: Placement, places: _Places) -> Iterator[None]:
+    """If the swap to a generation takes a CA from a server's ca.pem, replace NARROWED.
+
+    As long as that is the same file, ca.pem has lost no CA (daemon/attempt.py). From before the
+    swap until after it there is none, so that a kill leaves none; then the next swap makes one.
+    """
+    is_server = placement.kind is not None and placement.kind.purpose is Purpose.SERVER
+    if not is_server or _keeps_every_ca(name, places):
+        yield
+        return
+    with suppress(FileNotFoundError):
+        os.unlink(NARROWED, dir_fd=places.private)
+        os.fsync(places.private)
+    yield
+    with suppress(OSError):
+        content = f"{name}\n".encode()
+        atomic.replace(NARROWED, content, CERTIFICATE_MODE, places.private, places.staging)
+
+
+def _keeps_every_ca(name: str, places: _Places) -> bool:
+    """Tell whether it is known that a generation trusts each CA that is trusted now."""
+    from dockertls_vault.certificate.certificate import load_certificates
+
+    ca = GENERATION_NAMES[0]
+    try:
+        os.stat(NARROWED, dir_fd=places.private, follow_symlinks=False)
+        before = load_certificates(reading.read(f"{generations.CURRENT}/{ca}", places.private))
+        after = load_certificates(reading.read(f"{name}/{ca}", places.generations))
+    except (OSError, ValueError, VerificationError):
+        return False
+    return set(before) <= set(after)
 
 
 def _point(name: str, target: str, within: int, places: _Places) -> None:

@@ -3,6 +3,9 @@
 Times would not tell: the clock of a host may be set at any moment. So the files and the run of
 dockerd are noted just before each restart: while the files are the same ones, a later run has read
 them.
+
+In the same way, a run is noted after which no dockerd has accepted a CA that the present ca.pem
+lacks: what they have logged of clients counts together (clients.py).
 """
 
 from __future__ import annotations
@@ -10,16 +13,18 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from dockertls_vault.credential.generations import CURRENT
+from dockertls_vault.credential.naming import NARROWED, PRIVATE
 from dockertls_vault.host import systemd
 
 from . import units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 NAME = "restart.json"
@@ -30,15 +35,29 @@ _VERSION = 1
 class Attempt:
     """A restart: a digest of the files that dockerd is to read, and systemd's ID of the run before.
 
-    The ID is None if dockerd was not running.
+    The ID is None if dockerd was not running. ``trust`` is a digest of what decides which CAs
+    dockerd accepts, other than that ca.pem gets more of them, None if that is not known; ``since``
+    is the run before the first one that was started with it.
     """
 
     files: str
     invocation: str | None
+    trust: str | None = None
+    since: str | None = None
 
     def has_led_to(self, now: Attempt) -> bool:
         """Tell whether dockerd was started since, with files that are the same ``now``."""
         return self.files == now.files and self.invocation != now.invocation
+
+    def following(self, before: Attempt | None) -> Attempt:
+        """Return this attempt; if trust is as ``before``, it goes on with what was noted then."""
+        if before is not None and before.trusts_like(self):
+            return replace(self, since=before.since)
+        return replace(self, since=self.invocation)
+
+    def trusts_like(self, now: Attempt) -> bool:
+        """Tell whether no dockerd that was started since has accepted more CAs than ``now``."""
+        return self.trust is not None and self.trust == now.trust
 
     def to_bytes(self) -> bytes:
         """Return the content of the file that records it."""
@@ -50,30 +69,52 @@ class Attempt:
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             kept = json.loads(data)
             if kept["version"] == _VERSION:
-                return cls(str(kept["files"]), kept["invocation"])
+                # A version without the latter wrote none.
+                trust, since = kept.get("trust"), kept.get("since")
+                return cls(str(kept["files"]), kept["invocation"], trust, since)
         return None
 
 
-def of_now(paths: Iterable[Path], limit: float) -> Attempt:
-    """Return a restart now, with the files ``paths`` and those of docker.service.
+def of_now(public: tuple[Path, Path, Path], daemon_json: Path, limit: float) -> Attempt:
+    """Return a restart now, with the files of a credential, and those that configure dockerd.
 
-    ``limit`` is in seconds, for each answer of systemd.
+    ``public`` are the paths of ca.pem, the certificate and the key; ``limit`` is in seconds, for
+    each answer of systemd.
     """
     fragment, drop_ins = systemd.properties(
         units.SERVICE, "Unit", "FragmentPath", "DropInPaths", limit=limit
     )
     (sources,) = systemd.properties(units.SERVICE, "Service", "EnvironmentFiles", limit=limit)
-    every = (*map(str, paths), fragment, *drop_ins, *(path for path, _ in sources))
-    files = sha256("\n".join(map(_identity, every)).encode()).hexdigest()
+    settings = [str(daemon_json), fragment, *drop_ins, *(path for path, _ in sources)]
+    private = public[0].parent / PRIVATE
+    files = _digest(_identities([*map(str, public), str(private / CURRENT), *settings]))
+    trust = _trust(public[0], private / NARROWED, settings)
     # Last: a run that has begun meanwhile may have read older files.
-    return Attempt(files, systemd.invocation(units.SERVICE, limit))
+    return Attempt(files, systemd.invocation(units.SERVICE, limit), trust)
 
 
-def _identity(path: str) -> str:
-    """Return what changes whenever a file, or the link to it, is written or replaced."""
-    statuses = []
-    for look in (os.lstat, os.stat):
-        with suppress(OSError):
-            status = look(path)
-            statuses.append((status.st_ino, status.st_ctime_ns))
-    return f"{path} {statuses}"
+def _trust(ca: Path, narrowed: Path, settings: Iterable[str]) -> str | None:
+    """Return what stays the same while ca.pem loses no CA, and dockerd reads that one."""
+    if not narrowed.exists():
+        return None
+    # A renewal changes where the link leads to, and not the link.
+    links = _identities([str(ca)], [os.lstat])
+    return _digest([*links, *_identities([str(narrowed), *settings])])
+
+
+def _digest(identities: Iterable[str]) -> str:
+    return sha256("\n".join(identities).encode()).hexdigest()
+
+
+def _identities(
+    paths: Iterable[str],
+    looks: Iterable[Callable[[str], os.stat_result]] = (os.lstat, os.stat),
+) -> Iterator[str]:
+    """Yield for each path what changes whenever the file, or the link to it, is replaced."""
+    for path in paths:
+        statuses = []
+        for look in looks:
+            with suppress(OSError):
+                status = look(path)
+                statuses.append((status.st_ino, status.st_ctime_ns))
+        yield f"{path} {statuses}"

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from dockertls_vault.certificate.certificate import load_certificates
 from dockertls_vault.certificate.keys import is_key_of
 from dockertls_vault.certificate.request import Purpose
-from dockertls_vault.credential.generations import CURRENT
 from dockertls_vault.credential.layout import Layout, absolute
-from dockertls_vault.credential.naming import PRIVATE, SERVER_NAMES, public_names
+from dockertls_vault.credential.naming import SERVER_NAMES, public_names
 from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.diagnosis.server_certificate import judge_usage
 from dockertls_vault.duration import format_time
@@ -42,11 +41,6 @@ class Served:
     paths: tuple[Path, Path, Path]
     leaf: Certificate
     roots: tuple[Certificate, ...]
-
-    @property
-    def current(self) -> Path:
-        """The link that a swap replaces; not there if the credential is another tool's."""
-        return self.paths[0].parent / PRIVATE / CURRENT
 
 
 def load(directory: Path, now: datetime) -> Served:

@@ -17,7 +17,8 @@ from dockertls_vault.credential import reader, store
 from dockertls_vault.credential.layout import Layout
 from dockertls_vault.errors import CannotWrite, ConflictingState, InvalidInput, UnmanagedFiles
 from dockertls_vault.files import atomic, reading
-from tests.credentials import CLIENT, NAMES, SERVER, generations, listing, public, put
+from tests.certificates import Authority
+from tests.credentials import CLIENT, NAMES, SERVER, generations, listing, narrow, public, put
 from tests.harness.missing import as_root
 
 if TYPE_CHECKING:
@@ -310,3 +311,55 @@ def test_generation_in_use_is_listed_first(out: Path) -> None:
         "key.pem 3",
         "key.pem 1",
     ]
+
+
+FIRST, SECOND = (Authority.create(name).pem for name in ("first", "second"))
+
+
+@pytest.mark.parametrize(
+    ("bundles", "is_narrowed"),
+    [
+        ([FIRST, FIRST], False),
+        ([FIRST, FIRST + SECOND], False),
+        ([FIRST + SECOND, SECOND + FIRST], False),
+        ([FIRST + SECOND, FIRST], True),
+        ([FIRST, SECOND], True),
+        ([FIRST, b"unreadable"], True),
+        ([b"unreadable", FIRST], True),
+    ],
+)
+def test_server_that_loses_a_ca_notes_it(
+    bundles: list[bytes], out: Path, *, is_narrowed: bool
+) -> None:
+    """By a new file, which is kept as long as ca.pem only gets more CAs."""
+    before, after = (narrow(out, number, bundle) for number, bundle in enumerate(bundles))
+    assert None not in (before, after)
+    assert (before != after) is is_narrowed
+
+
+def test_rollback_that_loses_a_ca_notes_it(out: Path) -> None:
+    """And the way back to more of them does not."""
+    narrow(out, 1, FIRST + SECOND)
+    once = narrow(out, 2, FIRST)
+    both, one = generations(out)
+
+    def use(name: str) -> object:
+        store.use(SERVER.place(out), name)
+        return narrow(out)
+
+    assert use(both) == once
+    assert use(one) not in (None, once)
+
+
+def test_note_that_is_missing_is_made_anew(out: Path) -> None:
+    """An earlier version made none, and a run that was killed may have left none."""
+    narrow(out, 1, FIRST)
+    (out / ".dockertls" / "narrowed").unlink()
+    assert narrow(out, 2, FIRST) is not None
+
+
+def test_client_that_loses_a_ca_notes_nothing(out: Path) -> None:
+    """No daemon accepts clients by its ca.pem."""
+    put(out, 1)
+    put(out, 2)
+    assert narrow(out) is None

@@ -18,7 +18,17 @@ import pytest
 from dockertls_vault.credential import reader, store
 from dockertls_vault.errors import CannotWrite, Locked, UnmanagedFiles
 from dockertls_vault.files import atomic, reading
-from tests.credentials import CLIENT, NAMES, generations, listing, public, put, swap_by_hand
+from tests.certificates import Authority
+from tests.credentials import (
+    CLIENT,
+    NAMES,
+    generations,
+    listing,
+    narrow,
+    public,
+    put,
+    swap_by_hand,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,6 +239,29 @@ def test_kill_after_any_system_call_leaves_a_complete_set(
         assert listing(directory / ".dockertls" / "unfinished") == []
         assert [path.name for path in directory.rglob(".*")] == [".dockertls"]
         if finished:
+            assert survived > 10
+            return
+
+
+@pytest.mark.parametrize("breaks", ["_kill_after", "_fail_once"])
+def test_lost_ca_is_noted_whatever_happens(
+    out: Path, breaks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once ca.pem has lost a CA, the note of before is not there, and the next run makes one."""
+    old, new = (Authority.create(name).pem for name in ("old", "new"))
+    for survived in itertools.count():
+        directory = out / str(survived)
+        before = narrow(directory, 1, old + new)
+        with monkeypatch.context() as patch:
+            failed = globals()[breaks](survived, patch)
+            try:
+                after = narrow(directory, 2, new)
+            except (_KilledError, CannotWrite):
+                after = None
+        if (directory / "ca.pem").read_bytes() == new:
+            assert narrow(directory) != before
+        assert narrow(directory, 3, new) not in (None, before)
+        if after is not None and not failed:
             assert survived > 10
             return
 

@@ -11,7 +11,7 @@ from dockertls_vault.daemon.attempt import Attempt
 BEFORE = Attempt("a", "1")
 
 
-@pytest.mark.parametrize("attempt", [BEFORE, Attempt("a", None)])
+@pytest.mark.parametrize("attempt", [BEFORE, Attempt("a", None), Attempt("a", "2", "t", "1")])
 def test_attempt_is_read_as_it_was_written(attempt: Attempt) -> None:
     """As JSON."""
     assert Attempt.from_bytes(attempt.to_bytes()) == attempt
@@ -37,3 +37,28 @@ def test_anything_else_counts_as_none(data: bytes) -> None:
 def test_only_a_later_run_has_read_the_files(now: Attempt, *, is_read: bool) -> None:
     """And only if they have not changed since."""
     assert BEFORE.has_led_to(now) is is_read
+
+
+def test_attempt_of_an_earlier_version_knows_nothing_of_trust() -> None:
+    """It is read all the same, so that dockerd is not restarted once more."""
+    kept = {"version": 1, "files": "a", "invocation": "1"}
+    assert Attempt.from_bytes(json.dumps(kept).encode()) == BEFORE
+
+
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        (Attempt("a", "1", "t", "0"), "0"),
+        (Attempt("a", "1", "u", "0"), "2"),
+        (Attempt("a", "1", None, "0"), "2"),
+        (None, "2"),
+    ],
+)
+def test_attempt_goes_on_with_one_of_the_same_trust(before: Attempt | None, since: str) -> None:
+    """Otherwise the runs after the present one count."""
+    assert Attempt("b", "2", "t").following(before) == Attempt("b", "2", "t", since)
+
+
+def test_trust_that_is_not_known_is_not_the_same() -> None:
+    """As for a credential of another tool."""
+    assert Attempt("b", "2").following(Attempt("a", "1", None, "0")).since == "2"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault import clients
 from dockertls_vault.host import journal
+from dockertls_vault.host.journal import Runs
 
 from .border import Border
 from .mutations import of_bytes, of_json, of_text
@@ -23,6 +24,7 @@ _MESSAGES = (
     "Started docker.service.",
     "Suppressed 525 messages from docker.service",
 )
+_RUNS = ("before", "first", "now", None)
 _IDS = ("39f53479d3a045ac8e11786248231fbf", "a596d6fe7bfa4994828e72309e95d61e", None)
 
 
@@ -39,13 +41,18 @@ def _line(random: Random) -> bytes:
         "SYSLOG_IDENTIFIER": "dockerd",
         "_TRANSPORT": random.choice(("stdout", "journal", "syslog")),
         "N_DROPPED": "525",
+        "_BOOT_ID": random.choice(("1", "2")),
+        "_PID": random.choice(("1", "100")),
+        "_SYSTEMD_INVOCATION_ID": random.choice(_RUNS),
+        "INVOCATION_ID": random.choice(_RUNS),
+        "OBJECT_SYSTEMD_INVOCATION_ID": random.choice(_RUNS),
     }
     raw = of_json(random, entry)
     return of_bytes(random, raw) if random.random() < 0.1 else raw
 
 
 def _cross(lines: list[bytes]) -> tuple[Rejected, ...]:
-    log = journal.parse(lines, "dockerd")
+    log = journal.parse(lines, "dockerd", Runs("now", "before"))
     return () if log is None else clients.summarize(log)
 
 

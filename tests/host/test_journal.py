@@ -1,15 +1,15 @@
-"""What the journal has of a unit since its start, as journalctl prints it."""
+"""What the journal has of a unit and its runs, as journalctl prints it."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dockertls_vault.host import journal
-from dockertls_vault.host.journal import Log
+from dockertls_vault.host.journal import Log, Runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,19 +32,44 @@ DROPPED = {
 def entry(seconds: int, **fields: object) -> bytes:
     """Return a line of dockerd with its time, some seconds after the start."""
     at = int(START.timestamp() + seconds) * 1_000_000
-    dockerd = {"SYSLOG_IDENTIFIER": "dockerd", "_TRANSPORT": "stdout"}
+    dockerd = {"SYSLOG_IDENTIFIER": "dockerd", "_TRANSPORT": "stdout", "_BOOT_ID": "1"}
+    dockerd["_SYSTEMD_INVOCATION_ID"] = "now"
     return json.dumps({"__REALTIME_TIMESTAMP": str(at), **dockerd, **fields}).encode()
 
 
-def parse(*lines: bytes) -> Log | None:
+def at(seconds: int) -> datetime:
+    """Return the time, some seconds after the start."""
+    return START + timedelta(seconds=seconds)
+
+
+def parse(*lines: bytes, after: str | None = None) -> Log | None:
     """Return the log of dockerd."""
-    return journal.parse(lines, "dockerd")
+    return journal.parse(lines, "dockerd", Runs("now", after))
+
+
+def started(seconds: int, run: str = "now", **fields: object) -> bytes:
+    """Return systemd's line about the start of a run."""
+    systemd = {**STARTED, "_PID": "1", "_SYSTEMD_INVOCATION_ID": "init", "INVOCATION_ID": run}
+    return entry(seconds, **{**systemd, **fields})
+
+
+def line(seconds: int, run: str, **fields: object) -> bytes:
+    """Return a line of dockerd in a run, which is its name."""
+    return entry(seconds, MESSAGE=run, _SYSTEMD_INVOCATION_ID=run, **fields)
+
+
+# Three runs, in each of which dockerd has logged a line.
+RUNS = [
+    each
+    for number, run in enumerate(["old", "first", "now"])
+    for each in (started(10 * number, run), line(10 * number + 1, run))
+]
 
 
 def test_log_is_complete_since_the_start() -> None:
     """What the journal has of the time before that is none of the service's."""
     starting = entry(-1, MESSAGE="Starting", SYSLOG_IDENTIFIER="systemd")
-    log = parse(starting, entry(0, **STARTED), entry(1, MESSAGE="a"))
+    log = parse(starting, started(0), entry(1, MESSAGE="a"))
     assert log == Log(START, ((START.replace(second=28), "a"),), 0, has_start=True)
 
 
@@ -57,8 +82,8 @@ def test_log_is_complete_since_the_oldest_line_that_is_left() -> None:
 
 def test_lines_that_journald_suppressed_are_counted() -> None:
     """They are no messages."""
-    dropped = entry(2, **DROPPED)
-    log = parse(entry(0, **STARTED), entry(1, MESSAGE="a"), dropped, dropped)
+    dropped = entry(2, **DROPPED, OBJECT_SYSTEMD_INVOCATION_ID="now")
+    log = parse(started(0), entry(1, MESSAGE="a"), dropped, dropped)
     assert log is not None
     assert (log.suppressed, len(log.messages)) == (1050, 1)
 
@@ -82,7 +107,7 @@ def test_container_does_not_count_as_a_log() -> None:
     """The program may log to a file, or under another name: then nothing is known of it."""
     other = entry(1, MESSAGE="a", SYSLOG_IDENTIFIER="docker")
     forged = entry(2, MESSAGE="b", _TRANSPORT="syslog")
-    assert parse(entry(0, **STARTED), other, forged) is None
+    assert parse(started(0), other, forged) is None
 
 
 def test_what_is_no_message_is_skipped() -> None:
@@ -97,4 +122,81 @@ def test_what_is_no_message_is_skipped() -> None:
 def test_missing_journal_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a host without systemd."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert journal.read("0" * 32, "dockerd") is None
+    assert journal.read("docker.service", "dockerd", Runs("0" * 32)) is None
+
+
+def test_run_counts_if_it_was_started_after_another_one() -> None:
+    """Without one to begin with, only the present run does."""
+    late = line(15, "old")  # the journal may get a line after that of the next start
+    log = parse(*RUNS, late, after="old")
+    assert log is not None
+    messages = [message for _, message in log.messages]
+    assert (messages, log.since, log.has_start) == (["first", "now"], at(10), True)
+    log = parse(*RUNS)
+    assert log is not None
+    messages = [message for _, message in log.messages]
+    assert (messages, log.since, log.has_start) == (["now"], at(20), True)
+
+
+def test_run_before_the_one_to_begin_with_does_not_count() -> None:
+    """It may have accepted more CAs."""
+    log = parse(line(-5, "older"), *RUNS[1:], line(2, "older"), after="old")
+    assert log is not None
+    assert [message for _, message in log.messages] == ["first", "now"]
+
+
+def test_journal_may_not_reach_back_to_the_run_to_begin_with() -> None:
+    """Each run that is left was started after it, and the log is complete since the oldest line."""
+    log = parse(*RUNS[3:], after="old")
+    assert log is not None
+    messages = [message for _, message in log.messages]
+    assert (messages, log.since, log.has_start) == (["first", "now"], at(11), False)
+
+
+def test_end_of_the_run_before_shows_that_nothing_is_missing() -> None:
+    """Its start may be long ago."""
+    stopped = started(9, "old", MESSAGE_ID="9d1aaa27d60140bd96365438aad20286")
+    log = parse(stopped, *RUNS[2:], after="old")
+    assert log is not None
+    assert (log.since, log.has_start) == (at(10), True)
+
+
+def test_present_run_must_have_logged_something() -> None:
+    """It may log elsewhere now."""
+    assert parse(*RUNS[:-1], after="old") is None
+
+
+def test_lines_suppressed_in_any_run_are_counted() -> None:
+    """Also if journald does not say in which."""
+    of_first = entry(12, **DROPPED, OBJECT_SYSTEMD_INVOCATION_ID="first")
+    of_old = entry(13, **DROPPED, OBJECT_SYSTEMD_INVOCATION_ID="old")
+    unclear = entry(14, **DROPPED, _SYSTEMD_INVOCATION_ID="journald")
+    log = parse(unclear, *RUNS[:4], of_first, of_old, unclear, *RUNS[4:], after="old")
+    assert log is not None
+    assert log.suppressed == 2 * 525
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_set_back"),
+    [
+        ([], False),
+        ([line(21, "now"), line(-38, "now")], False),
+        ([line(21, "now"), line(-40, "now")], True),
+        ([line(22, "now", _BOOT_ID="2")], False),
+        ([line(22, "now", _BOOT_ID="2"), line(23, "now")], True),
+    ],
+)
+def test_clock_that_was_set_back_is_noticed(lines: list[bytes], *, is_set_back: bool) -> None:
+    """By less than a minute at boot is usual; an earlier boot cannot follow a later one."""
+    log = parse(*RUNS, *lines, after="old")
+    assert log is not None
+    assert log.is_set_back is is_set_back
+
+
+def test_container_does_not_show_how_far_the_journal_reaches_back() -> None:
+    """Its labels may become fields, such as the invocation ID of systemd's lines."""
+    forged = line(12, "first", CONTAINER_ID="a", INVOCATION_ID="old", _PID="1")
+    of_object = line(12, "first", CONTAINER_ID="a", OBJECT_SYSTEMD_INVOCATION_ID="old")
+    log = parse(forged, of_object, *RUNS[3:], after="old")
+    assert log is not None
+    assert log.has_start is False

@@ -294,6 +294,19 @@ _TIMERS: Rows = (
     ),
     ("a timer enforces it", "not cas or (os.geteuid() == 0 and timer.runs())", "not cas"),
 )
+_ALIKE: Rows = (
+    ("a CA with the name of Vault's is a warning", "return (*alike, ", "return (*(), "),
+    (
+        "Vault's own is none",
+        " if ca.subject in names and ca not in roots",
+        " if ca.subject in names",
+    ),
+    (
+        "nor is one for a client",
+        "    if result.purpose is not Purpose.SERVER:\n        return ()\n    roots",
+        "    roots",
+    ),
+)
 _VERDICT: Rows = (
     (
         "a CA with the name of Vault's is not taken for it",
@@ -317,34 +330,64 @@ _VERDICT: Rows = (
         "is_ours = identity.has_address(rejection.address)",
         'is_ours = rejection.address == "127.0.0.1"',
     ),
-    (
-        "nobody is said only if no line was suppressed",
-        "Verdict.NOBODY if log.has_start and not log.suppressed else",
-        "Verdict.NOBODY if log.has_start else",
-    ),
+    ("nobody is said only if no line was suppressed", " and not log.suppressed and", " and"),
     (
         "nobody is said only if the log reaches back to the start",
-        "Verdict.NOBODY if log.has_start and not log.suppressed else",
-        "Verdict.NOBODY if not log.suppressed else",
+        "is_complete = log.has_start and",
+        "is_complete =",
+    ),
+    ("nobody is said only if the times are right", " and not log.is_set_back", ""),
+    (
+        "a daemon that may have accepted more does not count",
+        " if last.trusts_like(now) else",
+        " if True else",
+    ),
+    (
+        "one that was not restarted is the present one",
+        "None if since == present else since",
+        "since",
     ),
     ("the daemon is asked where it listens", 'addresses or ["localhost"]', '["localhost"]'),
 )
 _JOURNAL: Rows = (
-    ("suppressed lines are counted", "suppressed += entry.dropped if", "suppressed += 0 if"),
     (
-        "the log begins with the start of the service",
-        "if since is None or entry.kind == _STARTED:",
-        "if since is None:",
+        "suppressed lines are counted",
+        "sum(entry.dropped for entry in entries if entry.kind == _DROPPED)",
+        "0",
+    ),
+    ("also in a run that is not known", " - {_NO_RUN}", ""),
+    (
+        "the log begins with the start of the first run",
+        "next(starts, entries[0].at)",
+        "entries[0].at",
     ),
     (
         "a log that has lost its start is incomplete",
-        "has_start = has_start or entry.kind == _STARTED",
-        "has_start = True",
+        "chosen, any(entry.kind == _STARTED for entry in chosen)",
+        "chosen, True",
+    ),
+    (
+        "so is one that does not reach back to the run before",
+        "chosen, runs.after in of and runs.present not in earlier",
+        "chosen, True",
+    ),
+    ("an earlier run does not count", "{runs.after, *of[:begin]}", "{runs.after}"),
+    ("nor what it logs late", " if entry.run not in earlier]", "]"),
+    ("a clock that was set back is noticed", "later.at < entry.at - _STEP", "False"),
+    ("so is an earlier boot", "len(boots) > len(set(boots)) or ", ""),
+    (
+        "labels of a container are not systemd's fields",
+        "str(kept.get(_OWN_RUN)), boot",
+        "str(kept.get(_RUN)), boot",
     ),
     ("a container is not the daemon", "if _OF_CONTAINER in kept or ", "if "),
     ("nor is it with syslog", 'kept.get("_TRANSPORT") == _SYSLOG', "False"),
-    ("another name is not the daemon's", "if entry.writer == program:", "if entry.writer:"),
-    ("no line of the daemon is no log", "if since is None or not messages:", "if since is None:"),
+    ("another name is not the daemon's", " if entry.writer == program]", " if entry.writer]"),
+    (
+        "no line of the present daemon is no log",
+        "if not any(entry.run == runs.present for entry in own):",
+        "if not own:",
+    ),
 )
 _RESTORED: Rows = (
     ("a flag in effect is no obstacle", " - _flags(edit, edit.before)", ""),
@@ -373,6 +416,7 @@ TABLE: Table = {
         _USELESS,
     ),
     "cli/timer.py at an end date": ("test_also_trust.py", _TIMERS),
+    "cli/issue.py of a CA alike": ("test_also_trust.py", _ALIKE),
     "host/journal.py": ("host/test_journal.py", _JOURNAL),
     "daemon/restored.py": ("daemon/test_restored.py", _RESTORED),
     "daemon/old_keys.py": ("daemon/test_old_keys.py", _OLD_KEYS),

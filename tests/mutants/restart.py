@@ -132,7 +132,11 @@ _RESTART: Rows = (
         "    while active in passing:",
         "    while False:",
     ),
-    ("a swap is a change, also to a former certificate", "credential.current, ", ""),
+    (
+        "since when no CA was lost is noted",
+        "records.note(now.following(before))",
+        "records.note(now)",
+    ),
     ("all the responses of a check have one limit", ", stop.limited(seconds):", ":"),
     ("the port of a daemon that lets anyone in is closed", "if not error.is_open:", "if True:"),
     (
@@ -163,6 +167,17 @@ _ATTEMPT: Rows = (
     ("a restart that was not begun is made up for", " and self.invocation != now.invocation", ""),
     ("another file has dockerd restarted", "self.files == now.files and ", ""),
     ("the unit is one of the files", "fragment, *drop_ins", "*drop_ins"),
+    ("a swap is a change, also to a former certificate", "str(private / CURRENT), ", ""),
+    (
+        "trust that changed begins anew",
+        "if before is not None and before.trusts_like(self):",
+        "if before:",
+    ),
+    ("trust that is not known is not the same", "self.trust is not None and ", ""),
+    ("a lost CA changes it", "[str(narrowed), *settings]", "settings"),
+    ("so does another link", "[*links, *_id", "[*_id"),
+    ("so do the settings", "[str(narrowed), *settings]", "[str(narrowed)]"),
+    ("a renewal does not", ", [os.lstat])", ")"),
 )
 _TESTS = "test_default_hook.py"
 TABLE: Table = {

@@ -159,6 +159,10 @@ _CLOCKS: _Rows = (
     ),
 )
 _STORE: _Rows = (
+    ("a lost CA is noted", "return set(before) <= set(after)", "return True"),
+    ("one that is added is not", "return set(before) <= set(after)", "return before == after"),
+    ("a note that is missing is made", "        os.stat(NARROWED, dir", "        os.stat('.', dir"),
+    ("a client has none", "    if not is_server or _keeps", "    if _keeps"),
     (
         "the files are checked again under the lock",
         "        foreign = check(placement, replace=replace)",
@@ -183,14 +187,19 @@ _STORE: _Rows = (
 )
 _SYNCS: _Rows = (
     (
+        "a kill leaves no note that no CA was lost",
+        "        os.unlink(NARROWED, dir_fd=places.private)\n",
+        "",
+    ),
+    (
         "a generation's directory is synced",
         "uid=placement.uid, gid=gid)\n        os.fsync(place)\n",
         "uid=placement.uid, gid=gid)\n",
     ),
     (
         "the directory of the link current is synced",
-        "        os.fsync(places.private)\n",
-        "        pass\n",
+        "    try:\n        os.fsync(places.private)\n",
+        "    try:\n        pass\n",
     ),
     (
         "the directory of the links is synced",
