@@ -148,21 +148,27 @@ def _ask_as_stranger(
     for listener in listeners:
         report, endpoint = _check(listener, timeout, now)
         if sockets.serves_api(report, is_expected=not ports or listener.port in ports):
-            reports[str(listener)] = report, _greet(endpoint, timeout)
+            reports[str(listener)] = report, _greet(endpoint, report, timeout)
     return reports
 
 
 def _check(listener: Listener, timeout: timedelta, now: datetime) -> tuple[Report, Endpoint]:
-    """Check a socket as a stranger, at the first of its addresses that answers."""
+    """Check a socket as a stranger, at the first of its addresses that accepts a connection.
+
+    At the others, a dockerd that does not answer would only let the time of a response pass again.
+    """
     *others, last = (Endpoint(address, listener.port) for address in listener.dialable)
     for endpoint in others:
         report = check(endpoint, None, timeout=timeout, now=now)
-        if report.result is not Result.UNREACHABLE:
+        if report.address is not None:
             return report, endpoint
     return check(last, None, timeout=timeout, now=now), last
 
 
-def _greet(endpoint: Endpoint, timeout: timedelta) -> Greeting:
+def _greet(endpoint: Endpoint, report: Report, timeout: timedelta) -> Greeting:
+    """Return what a socket shows to strangers, nothing if it has not answered them in time."""
+    if report.result is Result.UNREACHABLE:
+        return Greeting()
     try:
         return probe.greet(probe.connect(endpoint, timeout), timeout)
     except DockerUnavailable:

@@ -26,7 +26,9 @@ from dockertls_vault.daemon import vault_checks
 from dockertls_vault.daemon.examination.checks import Check
 from dockertls_vault.daemon.supervision import Supervision
 from dockertls_vault.docker.diagnosis.report import Result
+from dockertls_vault.docker.handshake import probe
 from dockertls_vault.doctor import Diagnosis, Target, diagnose
+from dockertls_vault.host.listening import Listener
 
 from .certificates import CLIENT_AUTH, SERVER_AUTH, Authority, write_credential
 from .credentials import SERVER
@@ -35,7 +37,10 @@ from .harness.process import free_ports, serving, wait_until
 from .vault.operator import Operator, session
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator, Mapping
+
+    from dockertls_vault.docker.handshake.probe import Peer
 
     from .harness.openbao import DevVault
 
@@ -95,12 +100,13 @@ def run(
     environ: Mapping[str, str] | None = None,
     ask_vault: Callable[[], Any] | None = None,
     supervision: Supervision | None = None,
+    timeout: timedelta = LONG,
 ) -> Diagnosis:
     """Diagnose the daemon with this PID; every finding has words."""
     variables = {"PATH": SEARCH_PATH, **(environ or {})}
     without_vault = partial(vault_checks.skipped, "no Vault is set")
     found = diagnose(
-        Target(pid, variables, LONG, ROOT), supervision, ask_vault or without_vault, now()
+        Target(pid, variables, timeout, ROOT), supervision, ask_vault or without_vault, now()
     )
     assert [result.check for result in found.checks] == [each.identifier for each in Check]
     for result in found.checks:
@@ -134,6 +140,29 @@ def test_clean_daemon_has_no_finding(daemon: Daemon) -> None:
     assert found.dockerd.pid == daemon.pid
     assert [each.partition("]:")[0] for each in found.dockerd.sockets][1] == "[::1"
     assert abs(found.dockerd.started - datetime.now(UTC)) < timedelta(hours=1)
+
+
+def test_daemon_that_hangs_is_waited_for_once(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each socket in plaintext and by TLS, at one of the addresses that lead to it."""
+    connected = []
+    connect = probe.open_connection
+
+    def open_connection(peer: Peer, timeout: float) -> socket.socket:
+        connected.append(peer.ip)
+        return connect(peer, timeout)
+
+    monkeypatch.setattr(probe, "open_connection", open_connection)
+    monkeypatch.setattr(Listener, "dialable", property(lambda each: (each.address,) * 2))
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        found = run(daemon.pid, timeout=timedelta(seconds=1))
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    assert found.result is Result.UNREACHABLE
+    assert "dockerd hangs or is still starting" in words(found, "strangers")
+    assert sorted(connected) == ["127.0.0.1"] * 3 + ["::1"] * 3
 
 
 def every_user_reads(daemon: Daemon) -> None:

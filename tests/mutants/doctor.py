@@ -113,7 +113,16 @@ _PROCESSES: Rows = (
         "owner",
     ),
 )
+_DOCTOR: Rows = (
+    ("a daemon that hangs is asked at one address", "if report.address is not None:", "if False:"),
+    (
+        "and what it shows is not waited for again",
+        "if report.result is Result.UNR",
+        "if 0 is Result.UNR",
+    ),
+)
 TABLE: Table = {
+    "doctor.py": ("test_doctor.py", _DOCTOR),
     "daemon/examination/checks.py": ("daemon/examination", _CHECKS),
     "daemon/examination/set_up.py": ("daemon/examination", _SET_UP),
     "daemon/configuration.py": ("daemon/test_configuration.py", _CONFIGURATION),
