@@ -56,6 +56,8 @@ _STARTABLE = {"loaded", "masked"}
 # ActiveState= of a service that is about to have another one.
 _STOPPING = frozenset({"deactivating"})
 _PASSING = _STOPPING | {"activating"}
+# Its states after a start that has failed; systemd may be about to try again (Restart=).
+_NOT_STARTED = frozenset({"failed", "activating"})
 _JOURNAL = f"see `journalctl --unit={SERVICE}`"
 _FAILS = (
     "find the cause with `dockertls-vault daemon doctor`; `renew` does not restart dockerd again "
@@ -71,7 +73,8 @@ _LATE_HOOK = (
     f"{_LATE}, and the next `renew` waits for it and checks the daemon; if it always takes that "
     "long, raise DOCKERTLS_HOOK_TIMEOUT"
 )
-_LATE_BY_HAND = f"{_LATE}; then run `dockertls-vault daemon restart --if-needed`, which checks it"
+_CHECK_BY_HAND = "run `dockertls-vault daemon restart --if-needed`, which checks it"
+_LATE_BY_HAND = f"{_LATE}; then {_CHECK_BY_HAND}"
 
 
 @dataclass(frozen=True)
@@ -155,16 +158,21 @@ def restart(
         _refuse_unprotected(record, credential)
         is_due = _is_due(records, record, credential, allowed, if_needed=if_needed)
         if is_due:
-            _restart(allowed)
-        if not _is_running(allowed, _PASSING):  # a connection to its socket would start it again
-            return Restarted(restarted=False)
-        client = find_client(clients, credential, clock())
-        try:
-            proofs = _proven(record, credential, client, allowed, clock())
-        except CheckFailed as error:
-            if not error.is_open:
-                raise
-            raise _closed(record, error) from error
+            logger.info("restarting %s", SERVICE)
+            with allowed.before("systemd has not answered") as seconds:
+                systemd.try_restart(SERVICE, seconds)
+        with _interrupted(is_due=is_due):
+            if is_due:
+                _wait_for_restart(allowed)
+            if not _is_running(allowed, _PASSING):  # a connection to its socket would start it
+                return Restarted(restarted=False)
+            client = find_client(clients, credential, clock())
+            try:
+                proofs = _proven(record, credential, client, allowed, clock())
+            except CheckFailed as error:
+                if not error.is_open:
+                    raise
+                raise _closed(record, error) from error
         if not record.proven:
             records.write(replace(record, proven=True))
         return Restarted(is_due, proofs)
@@ -196,13 +204,30 @@ def _is_due(
     return True
 
 
-def _restart(allowed: _Time) -> None:
-    logger.info("restarting %s", SERVICE)
+def _wait_for_restart(allowed: _Time) -> None:
+    """Wait until systemd has restarted dockerd; raises DockerUnavailable if it does not start."""
+    while _has_job(allowed):
+        stop.wait(_POLL)
+    with allowed.before("systemd has not answered") as seconds:
+        active = _state(seconds)
+    if active in _NOT_STARTED:
+        raise DockerUnavailable(f"dockerd is not back: {SERVICE} is {active}", hint=_JOURNAL)
+
+
+def _has_job(allowed: _Time) -> bool:
+    with allowed.before("the restart is not done") as seconds:
+        return systemd.has_job(SERVICE, seconds)
+
+
+@contextmanager
+def _interrupted(*, is_due: bool) -> Iterator[None]:
+    """Say what is left to do if the block, a restart that ``is_due`` and the check, is stopped."""
     try:
-        with allowed.before("the restart is not done") as seconds:
-            systemd.try_restart(SERVICE, seconds)
-    except ConflictingState as error:
-        raise DockerUnavailable(f"dockerd is not back: {error.message}", hint=_JOURNAL) from None
+        yield
+    except stop.Stopped:
+        what = "systemd completes the restart, and dockerd was" if is_due else "dockerd was"
+        logger.warning("interrupted: %s not checked; %s", what, _CHECK_BY_HAND)
+        raise
 
 
 def _proven(

@@ -244,6 +244,18 @@ def test_docker_that_takes_longer_than_a_hook_is_waited_for(host: Host) -> None:
         assert shown(host, "InvocationID", DOCKER) == begun
 
 
+def test_restart_that_is_interrupted_is_completed(host: Host) -> None:
+    """By systemd; the message says that nobody has checked dockerd, and how to."""
+    pre = 'ExecStartPre=sh -c "until test -e /srv/on; do sleep 0.1; done"'
+    stopped = f"until [ $(systemctl is-active {DOCKER}) = activating ]; do sleep 0.1; done"
+    with drop_in(host, DOCKER, f"[Service]\n{pre}"):
+        status, printed = host.run(f"{RESTART} & {stopped}; kill $!; wait $!")
+        assert (status, "systemd completes the restart" in printed) == (143, True), printed
+        assert HOOK in printed
+        host.do("touch /srv/on")
+        assert "dockerd already runs with these files, and passed its check" in host.do(HOOK)
+
+
 def test_docker_is_not_restarted_with_files_that_stop_it(host: Host) -> None:
     """A daemon that works keeps working."""
     before = pid(host)

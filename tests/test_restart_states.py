@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockertls_vault import restart_daemon
+from dockertls_vault import restart_daemon, stop
 from dockertls_vault.certificate.also_trusted import AlsoTrusted
 from dockertls_vault.daemon import closing, docker_service, served
 from dockertls_vault.daemon.desired import Listen, settings
@@ -56,7 +56,8 @@ class Systemd:
         self.state = ("loaded", "active")
         self.next: list[str] = []
         self.restarts = 0
-        self.failure: DockerTLSError | None = None
+        self.jobs: list[bool] = []
+        self.after: str | None = None
         self.unit = ""
         self.longest = systemd.PATIENCE
         self.allowed = 0.0
@@ -72,12 +73,17 @@ class Systemd:
         return state
 
     def try_restart(self, _unit: str, limit: float) -> None:
-        """Count, and fail if it is to."""
+        """Count, and have the state that is to follow."""
         assert 0 < limit <= self.longest
         self.restarts += 1
         self.allowed = limit
-        if self.failure is not None:
-            raise self.failure
+        if self.after is not None:
+            self.state = ("loaded", self.after)
+
+    def has_job(self, _unit: str, limit: float) -> bool:
+        """Return whether it is restarting."""
+        assert 0 < limit <= self.longest
+        return self.jobs.pop(0) if self.jobs else False
 
     def invocation(self, _unit: str, _limit: float) -> str:
         """Return another ID after each restart."""
@@ -97,6 +103,7 @@ def replaced_systemd(host: Host, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     monkeypatch.setattr(docker_service, "is_guarded", lambda: True)
     monkeypatch.setattr(systemd, "properties", made.properties)
     monkeypatch.setattr(systemd, "try_restart", made.try_restart)
+    monkeypatch.setattr(systemd, "has_job", made.has_job)
     monkeypatch.setattr(systemd, "invocation", made.invocation)
     return made
 
@@ -305,13 +312,43 @@ def test_only_a_hook_has_its_time(as_a_hook: bool, host: Host, units: Systemd) -
     assert (units.allowed <= LIMIT.total_seconds() * 0.9) == as_a_hook
 
 
-def test_daemon_that_does_not_come_back_is_an_error(host: Host, units: Systemd) -> None:
-    """The hint names its journal."""
+@pytest.mark.parametrize("state", ["failed", "activating"])
+def test_daemon_that_does_not_come_back_is_an_error(state: str, host: Host, units: Systemd) -> None:
+    """Also if systemd is about to try again; the hint names its journal."""
     set_up(host)
-    units.failure = ConflictingState("no")
-    with pytest.raises(DockerUnavailable, match="dockerd is not back: no") as failure:
+    units.jobs, units.after = [True, True], state
+    with pytest.raises(DockerUnavailable, match=f"dockerd is not back: .* is {state}") as failure:
         run(host)
     assert "journalctl" in failure.value.hint
+    assert units.jobs == []
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+def test_interrupted_restart_says_what_is_left_to_do(
+    restarts: bool,
+    host: Host,
+    units: Systemd,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Systemd completes it, and nobody has checked the daemon."""
+    if restarts:
+        set_up(host)
+    else:
+        failing(host, units)
+
+    with stop.heeded() as requested:
+
+        def prove(*_: object, **__: object) -> None:
+            requested.request()
+            stop.check()
+
+        monkeypatch.setattr(restart_daemon, "prove", prove)
+        with pytest.raises(stop.Stopped):
+            run(host, if_needed=True)
+    (said,) = [each for each in caplog.messages if each.startswith("interrupted: ")]
+    assert ("systemd completes the restart" in said) == restarts
+    assert "dockerd was not checked" in said
 
 
 def test_files_that_would_stop_it_are_rejected_before(host: Host, units: Systemd) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,14 +102,19 @@ def restart(unit: str) -> None:
 
 
 def try_restart(unit: str, limit: float) -> None:
-    """Restart ``unit`` as ``restart`` does, but only if it is running, or starting.
+    """Have systemd restart ``unit`` as ``restart`` does, but only if it is running, or starting.
 
-    Raises ConflictingState if it fails, or is not done within ``limit`` seconds; then systemd goes
-    on with it.
+    It is not waited for: until systemd has done that, the unit has a job. ``limit`` is in seconds,
+    for each answer of systemd.
     """
-    end = time.monotonic() + limit
     reset_failed(unit, limit)
-    _systemctl("try-restart", "--", unit, limit=end - time.monotonic())
+    _systemctl("--no-block", "try-restart", "--", unit, limit=limit)
+
+
+def has_job(unit: str, limit: float = _LIMIT) -> bool:
+    """Tell whether systemd is about to start or stop ``unit``, or waits until that is done."""
+    ((number, _),) = properties(unit, "Unit", "Job", limit=limit)
+    return bool(number)
 
 
 def stop(unit: str) -> None:

@@ -106,11 +106,9 @@ _RESTART: Rows = (
     ),
     ("one that has failed is an error", 'if active == "failed":', "if False:"),
     ("one that was uninstalled is an error", "and loaded not in _STARTABLE:", "and False:"),
-    (
-        "one that does not come back has a status of its own",
-        "except ConflictingState as",
-        "except OSError as",
-    ),
+    ("one that does not come back is an error", "if active in _NOT_STARTED:", "if False:"),
+    ("a restart is waited for", "    while _has_job(allowed):", "    while False:"),
+    ("one that is interrupted says so", "    except stop.Stopped:", "    except KeyError:"),
     (
         "a check that fails is repeated without a restart",
         "if before is not None and before.has_led_to(now):",
