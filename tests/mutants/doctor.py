@@ -117,8 +117,8 @@ _DOCTOR: Rows = (
     ("a daemon that hangs is asked at one address", "if report.address is not None:", "if False:"),
     (
         "and what it shows is not waited for again",
-        "if report.result is Result.UNR",
-        "if 0 is Result.UNR",
+        "if report.result is Result.UNREACHABLE:",
+        "if False:",
     ),
 )
 TABLE: Table = {
