@@ -161,8 +161,7 @@ def apply(
         made = _made_again(change)
         discard_staged((*host.paths, *made.current.edited, *(edit.path for edit in made.edits)))
         if change.served is None:
-            with transaction.warning(made):
-                transaction.apply(made.steps)
+            transaction.apply_or_warn(made)
             return replace(preview(made), applied=True)
         with transaction.putting_back(made):
             proofs = _apply_and_prove(made, client, timeout, now)

@@ -278,10 +278,26 @@ def test_interrupted_run_leaves_nothing_halfway(host: Host) -> None:
         assert host.do(f"ls {STATE}") == "lock\n"
         set_up(host)
         status, printed = interrupted(host, "TERM", "--remove")
-        assert (status, printed.splitlines()[-1]) == (
-            143,
-            "warning: the removal is not complete; run it again",
-        )
+        *_, said = printed.splitlines()
+        assert (status, "docker.service is" in said) == (143, False), said
+        assert said.startswith(
+            "warning: the removal is not complete; run it again: it has yet to "
+        ), said
+        remove(host)
+
+
+def test_removal_whose_restart_fails_says_what_is_left(host: Host) -> None:
+    """What is not done, and how dockerd is started; the next run completes the removal."""
+    fails = "[Service]\nExecStartPre=false\nRestart=no"
+    path = f"{UNITS}/docker.service.d/fails.conf"
+    with unchanged(host):
+        set_up(host)
+        with written(host, path, fails, "systemctl daemon-reload"):
+            status, printed = refused(host, "--remove")
+        assert (status, "it has yet to restart docker.service; edit " in printed) == (78, True)
+        assert "docker.service is failed: once the cause is gone, `sudo systemctl" in printed
+        assert "hint: see its log: journalctl -u docker.service" in printed
+        host.do("systemctl reset-failed docker; systemctl start docker")
         remove(host)
 
 

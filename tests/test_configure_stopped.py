@@ -125,7 +125,7 @@ def test_what_is_not_put_back_is_to_be_run_again(
     with pytest.raises(type(error)) as raised:
         fail(error, served=False, record=record)
     assert raised.value.__notes__ == ["[]"]
-    assert f"the {what} is not complete; run it again" in caplog.messages
+    assert f"the {what} is not complete; run it again: it has yet to fail" in caplog.messages
 
 
 @dataclass(frozen=True)

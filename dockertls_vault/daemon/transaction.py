@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, DockerUnavailable, LiveRestoreOff, SetUpFailed
+from dockertls_vault.host import systemd
 
 from . import docker_service, undo, units
 from .inspection import look_at_files
@@ -31,15 +32,30 @@ def apply(steps: Iterable[Step]) -> None:
         step.apply()
 
 
-@contextmanager
-def warning(made: Plan) -> Iterator[None]:
-    """Say what to do if the block, which applies the plan, fails or is stopped."""
+def apply_or_warn(made: Plan) -> None:
+    """Apply a plan that is not put back; say what is left of it if it fails or is stopped."""
+    left = list(made.steps)
     try:
-        yield
+        while left:
+            apply(left[:1])
+            del left[0]
     except (Exception, stop.Stopped):
         what = "removal" if made.record is None else "set-up"
-        logger.warning("the %s is not complete; run it again", what)
+        first = _start() if made.restarts else ""
+        steps = "; ".join(step.summary for step in left)
+        logger.warning(
+            "the %s is not complete; %srun it again: it has yet to %s", what, first, steps
+        )
         raise
+
+
+def _start() -> str:
+    """Return what to do first if dockerd does not run: then containers survive the rest, too."""
+    with suppress(DockerTLSError):
+        state = docker_service.read(required=False).state
+        if state not in systemd.RUNNING:
+            return f"{units.SERVICE} is {state}: once the cause is gone, `{units.START}`, then "
+    return ""
 
 
 @contextmanager

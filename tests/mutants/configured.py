@@ -372,6 +372,7 @@ _TRANSACTION: Rows = (
         "if made.record is None else",
         "if ... else",
     ),
+    ("what is done is not left", "            del left[0]", "            break"),
 )
 _TRIAL: Rows = (("two trials do not meet", "name = file.parent.name", 'name = "trial"'),)
 _CONFIGURE_FILE: Rows = (
