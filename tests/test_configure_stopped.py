@@ -100,15 +100,23 @@ def test_whatever_ends_it_is_put_back(fail: Callable[..., list[str]], error: Bas
         (ConflictingState("yes"), "yes, and what was there before is not back: no"),
     ],
 )
+@pytest.mark.parametrize("state", ["active", "failed"])
 def test_what_is_not_back_is_said(
-    fail: Callable[..., list[str]], error: BaseException, message: str
+    fail: Callable[..., list[str]],
+    error: BaseException,
+    message: str,
+    state: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With what to run."""
+    """With what to run; and if dockerd is stopped, what it may reject, and where it says so."""
+    monkeypatch.setattr(docker_service, "read", lambda **_: Service(("dockerd",), state))
     with pytest.raises(SetUpFailed) as raised:
         fail(error, ConflictingState("no"))
     assert raised.value.message == message
     assert "--remove" in raised.value.hint
     assert "sudo systemctl reset-failed docker && sudo systemctl start" in raised.value.hint
+    rejects = raised.value.hint.startswith("see in `journalctl -u docker.service` whether dockerd")
+    assert rejects == ("etc/daemon.json, correct it" in raised.value.hint) == (state == "failed")
 
 
 @pytest.mark.parametrize("make", [stop.Stopped, lambda: ConflictingState("no")])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault import stop
 from dockertls_vault.errors import DockerTLSError, DockerUnavailable, LiveRestoreOff, SetUpFailed
-from dockertls_vault.host import systemd
 
 from . import docker_service, undo, units
 from .inspection import look_at_files
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 logger = logging.getLogger(__name__)
+
+_REMOVE = "sudo dockertls-vault daemon configure --remove"
 
 
 def apply(steps: Iterable[Step]) -> None:
@@ -51,10 +52,30 @@ def apply_or_warn(made: Plan) -> None:
 
 def _start() -> str:
     """Return what to do first if dockerd does not run: then containers survive the rest, too."""
+    state = _stopped()
+    if not state:
+        return ""
+    return f"{units.SERVICE} is {state}: once the cause is gone, `{units.START}`, then "
+
+
+def _finish(made: Plan) -> str:
+    """Return what to do if what was there before is not back.
+
+    What others have written to daemon.json since the plan was made is kept: dockerd may reject it.
+    """
+    if not _stopped():
+        return f"run `{_REMOVE}`; if dockerd does not run then, run `{units.START}`"
+    return (
+        f"see in `journalctl -u {units.SERVICE}` whether dockerd rejects {made.host.daemon_json}, "
+        f"correct it, and run `{units.START}`; then run `{_REMOVE}`"
+    )
+
+
+def _stopped() -> str:
+    """Return the state of a dockerd that does not run, "" if it does, or if it is not known."""
     with suppress(DockerTLSError):
-        state = docker_service.read(required=False).state
-        if state not in systemd.RUNNING:
-            return f"{units.SERVICE} is {state}: once the cause is gone, `{units.START}`, then "
+        service = docker_service.read(required=False)
+        return "" if service.is_running else service.state
     return ""
 
 
@@ -74,8 +95,7 @@ def putting_back(made: Plan) -> Iterator[None]:
             raise SetUpFailed(
                 f"{message}, and what was there before is not back: {another.message}",
                 problems=failure.problems if failure else (),
-                hint="run `sudo dockertls-vault daemon configure --remove`; if dockerd does not "
-                f"run then, run `{units.START}`",
+                hint=_finish(made),
             ) from error
         if isinstance(error, stop.Stopped):
             logger.warning("the set-up was interrupted; what was there before is back")

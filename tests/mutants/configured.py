@@ -373,6 +373,7 @@ _TRANSACTION: Rows = (
         "if ... else",
     ),
     ("what is done is not left", "            del left[0]", "            break"),
+    ("a dockerd that is stopped says why", "    if not _stopped():", "    if True:"),
 )
 _TRIAL: Rows = (("two trials do not meet", "name = file.parent.name", 'name = "trial"'),)
 _CONFIGURE_FILE: Rows = (
