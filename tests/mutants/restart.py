@@ -187,7 +187,7 @@ TABLE: Table = {
     "cli/previous.py without hooks": (_TESTS, _TAKEN),
     "cli/issue.py": (_TESTS, _ISSUE),
     "cli/settled.py": (_TESTS, _NOTE),
-    "daemon/attempt.py": ("test_restart_states.py", _ATTEMPT),
+    "daemon/attempt.py": ("test_restart_states.py daemon/test_attempt.py", _ATTEMPT),
     "restart_daemon.py": ("test_restart_states.py", _RESTART),
     "daemon/closing.py": ("daemon/test_closing.py", _CLOSING),
     "proof.py": ("test_restart_states.py", _PROOF),
