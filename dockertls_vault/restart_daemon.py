@@ -167,12 +167,7 @@ def restart(
             if not _is_running(allowed, _PASSING):  # a connection to its socket would start it
                 return Restarted(restarted=False)
             client = find_client(clients, credential, clock())
-            try:
-                proofs = _proven(record, credential, client, allowed, clock())
-            except CheckFailed as error:
-                if not error.is_open:
-                    raise
-                raise _closed(record, error) from error
+            proofs = _checked(record, credential, client, allowed, clock)
         if not record.proven:
             records.write(replace(record, proven=True))
         return Restarted(is_due, proofs)
@@ -228,6 +223,28 @@ def _interrupted(*, is_due: bool) -> Iterator[None]:
         what = "systemd completes the restart, and dockerd was" if is_due else "dockerd was"
         logger.warning("interrupted: %s not checked; %s", what, _CHECK_BY_HAND)
         raise
+
+
+def _checked(
+    record: Record,
+    credential: Served,
+    client: CredentialFiles | None,
+    allowed: _Time,
+    clock: Callable[[], datetime],
+) -> tuple[Proof, ...]:
+    """Check the daemon, and close its port if it lets anyone in; raises as ``_proven`` does.
+
+    If the credential was renewed meanwhile, dockerd may have read the new one: it is checked again.
+    """
+    try:
+        return _proven(record, credential, client, allowed, clock())
+    except CheckFailed as error:
+        if error.is_open:
+            raise _closed(record, error) from error
+        renewed = served.load(record.certificates, clock())
+        if renewed == credential:
+            raise
+    return _checked(record, renewed, client, allowed, clock)
 
 
 def _proven(

@@ -232,6 +232,26 @@ def test_credential_that_is_renewed_before_the_restart_is_proven(
     assert proven == [served.load(host.out, datetime.now(UTC))] != [before]
 
 
+def test_credential_that_is_renewed_before_dockerd_reads_it_is_checked(
+    host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check that fails compared it with the one before; the renewal's own hook comes later."""
+    set_up(host)
+    before, proven = served.load(host.out, datetime.now(UTC)), []
+
+    def prove(_listen: object, credential: Served, *_: object, **__: object) -> tuple[()]:
+        proven.append(credential)
+        if credential == before:
+            host.issue()
+            raise CheckFailed("it fails", ("another certificate",))
+        return ()
+
+    monkeypatch.setattr(restart_daemon, "prove", prove)
+    assert run(host).restarted
+    assert proven == [before, served.load(host.out, datetime.now(UTC))]
+    assert units.restarts == 1
+
+
 def test_daemon_is_not_stopped_if_it_could_not_read_its_configuration(
     host: Host, units: Systemd
 ) -> None:

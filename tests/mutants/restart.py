@@ -107,6 +107,7 @@ _RESTART: Rows = (
     ("one that has failed is an error", 'if active == "failed":', "if False:"),
     ("one that was uninstalled is an error", "and loaded not in _STARTABLE:", "and False:"),
     ("one that does not come back is an error", "if active in _NOT_STARTED:", "if False:"),
+    ("a renewal meanwhile fails no check", "if renewed == credential:", "if True:"),
     ("a restart is waited for", "    while _has_job(allowed):", "    while False:"),
     ("one that is interrupted says so", "    except stop.Stopped:", "    except KeyError:"),
     (
@@ -136,7 +137,7 @@ _RESTART: Rows = (
         "records.note(now)",
     ),
     ("all the responses of a check have one limit", ", stop.limited(seconds):", ":"),
-    ("the port of a daemon that lets anyone in is closed", "if not error.is_open:", "if True:"),
+    ("the port of a daemon that lets anyone in is closed", "if error.is_open:", "if False:"),
     (
         "one that is not closed is not said to be",
         '        message += f"; its port',
