@@ -85,7 +85,7 @@ def test_restart_ends_streams(host: Host) -> None:
 def test_port_of_dockerd_refuses_connections(host: Host) -> None:
     """That is what the callers would see: with `-H tcp://`, nobody listens during a restart."""
     load.open_port(host)
-    outcome = load.under_load(host, 1, nice=NICE)
+    outcome = load.under_load(host, 1)
     assert outcome.callers["Python, TLS"].refused > 0
     assert outcome.callers["Python, Unix socket"].refused == 0
     assert outcome.kept

@@ -8,6 +8,7 @@ line says that each has had a response; each begins another call after SIGTERM.
 
 from __future__ import annotations
 
+import faulthandler
 import hashlib
 import json
 import os
@@ -59,6 +60,7 @@ def main(directory: str) -> None:
     found: dict[str, Counter[str]] = {name: Counter() for name in callers}
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    faulthandler.register(signal.SIGUSR1)  # prints what each thread does
     threads = [
         threading.Thread(target=_call, args=(call, found[name], ended))
         for name, call in callers.items()
@@ -71,7 +73,10 @@ def main(directory: str) -> None:
     sys.stdout.write("calling\n")
     sys.stdout.flush()
     for thread in threads:
-        thread.join()
+        while thread.is_alive():
+            thread.join(
+                1
+            )  # without a limit, only a signal that this very thread gets interrupts it
     seconds = time.monotonic() - start
     json.dump({"seconds": seconds, "certificates": len(seen), "callers": found}, sys.stdout)
 

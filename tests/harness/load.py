@@ -72,7 +72,12 @@ timeout 60 sh -c 'until [ -s /srv/calls ]; do sleep 0.05; done'
 _END = """\
 pid=$(cat /srv/callers.pid)
 kill $pid
-timeout 240 tail --pid=$pid -f /dev/null  # longer than any call
+if ! timeout 240 tail --pid=$pid -f /dev/null; then  # longer than any call
+    kill -USR1 $pid
+    sleep 1
+    cat /srv/calls
+    exit 1
+fi
 tail -n 1 /srv/calls
 """
 # Its certificate becomes due. The command ends after the timer has started the service, and that is
