@@ -33,7 +33,7 @@ demo: $(venv)/.test
 	scripts/install-engine
 	$(venv)/bin/dockertls-vault dev --domain example.internal -- scripts/demo
 
-# Most tests start the program, which has to be compiled each time if the environment forbids a cache.
+# Containers often set it, and each start of the program in a test would compile all its modules.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(venv)/.test $(venv)/.openbao-2.6
 	scripts/install-engine

@@ -342,10 +342,9 @@ def test_package_layout_lists_every_file() -> None:
     named: set[Path] = set()
     folder = house
     for line in picture.strip().splitlines():
-        if not line.startswith(" "):
+        if not line.startswith("  "):
             folder = house / line.split()[0]
-        else:
-            files, _, more = line.partition(", and one file per command group: ")
-            named |= {folder / f"{name}.py" for name in f"{files} {more}".split()}
+        elif line.startswith("    "):
+            named |= {folder / f"{name}.py" for name in line.split()}
     there = {path for path in house.rglob("*.py") if not path.name.startswith("_")}
     assert named == there

@@ -42,6 +42,8 @@ def test_restart_refuses_no_connection(host: Host, pytestconfig: pytest.Config) 
         f"{outcome.seconds:.0f} s, {outcome.refused} refused, {outcome.lost} lost",
     )
     assert outcome.certificates == RENEWALS + 1
+    # Before the first renewal, and after each: nobody is refused who does not call.
+    assert all(calls.answered > RENEWALS for calls in outcome.callers.values())
     assert outcome.other == ()
     assert outcome.refused == 0
     assert all(calls.lost <= RENEWALS for calls in outcome.callers.values())

@@ -28,7 +28,7 @@ RESTRICTED = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 PREPARE = """\
 set -e
 dockertls-vault ca init --allow-any-name --yes
-useradd --create-home alice
+useradd --uid 1000 --create-home alice
 loginctl enable-linger alice
 systemctl start user@1000.service
 # Debian has its programs in two places, and Docker's set-up expects one.

@@ -2,8 +2,8 @@
 
 python3 callers.py DIR, on a host: ``DIR`` holds ca.pem, cert.pem and key.pem of a client. Each kind
 of caller lists the containers, again and again, each time on a connection of its own: over TLS
-without pause, so that they have the processors; at the Unix socket ten times a second. The first
-line says that each has had a response; each begins another call after SIGTERM.
+without pause, so that they have the processors; at the Unix socket ten times a second. A line says
+that each has had a response since the line before; each begins another call after SIGTERM.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ def main(directory: str) -> None:
     start = time.monotonic()
     for thread in threads:
         thread.start()
-    while not all(counts["answered"] for counts in found.values()):
-        time.sleep(0.01)
-    sys.stdout.write("calling\n")
-    sys.stdout.flush()
+    # A join() without a limit would only end by a signal that this very thread gets.
+    while not ended.is_set():
+        before = {name: counts["answered"] for name, counts in found.items()}
+        while not ended.is_set() and any(found[name]["answered"] == before[name] for name in found):
+            time.sleep(0.05)
+        sys.stdout.write("answered\n")
+        sys.stdout.flush()
     for thread in threads:
-        while thread.is_alive():
-            thread.join(
-                1
-            )  # without a limit, only a signal that this very thread gets interrupts it
+        thread.join()
     seconds = time.monotonic() - start
     json.dump({"seconds": seconds, "certificates": len(seen), "callers": found}, sys.stdout)
 

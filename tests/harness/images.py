@@ -58,7 +58,8 @@ class Debian:
 # What Docker's rootless mode needs.
 _ROOTLESS = ("dbus-user-session", "libpam-systemd", "rootlesskit", "slirp4netns", "uidmap")
 BOOKWORM = Debian("bookworm", "3.11", _ROOTLESS)  # Docker 20.10
-TRIXIE = Debian("trixie", "3.13", ("docker-cli",))  # Docker 26.1, without its client
+# Docker 26.1, whose client is a package of its own.
+TRIXIE = Debian("trixie", "3.13", ("docker-cli",))
 DEBIANS = (BOOKWORM, TRIXIE)
 # fmt: off
 _HOST_PACKAGES = (

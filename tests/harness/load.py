@@ -69,6 +69,11 @@ nohup nice -n {nice} python3 /srv/callers.py {client} >/srv/calls 2>&1 &
 echo $! >/srv/callers.pid
 timeout 60 sh -c 'until [ -s /srv/calls ]; do sleep 0.05; done'
 """
+# Ends once every caller was answered: some answers of the first line that follows may be older.
+_ANSWERED = """\
+export lines=$(($(wc -l </srv/calls) + 2))
+timeout 240 sh -c 'until [ $(wc -l </srv/calls) -ge $lines ]; do sleep 0.05; done'
+"""
 _END = """\
 pid=$(cat /srv/callers.pid)
 kill $pid
@@ -166,6 +171,7 @@ def open_port(host: Host) -> None:
 def under_load(host: Host, renewals: int, *, nice: int = 0) -> Outcome:
     """Have the timer renew the certificate that often while clients call without pause.
 
+    Each of them is answered at least once between two renewals, and after the last one.
     ``nice`` is theirs: nice(1). What renews and restarts need not wait for clients that take only
     the processors that it leaves.
     """
@@ -174,6 +180,7 @@ def under_load(host: Host, renewals: int, *, nice: int = 0) -> Outcome:
     host.do(_CALL.format(client=CLIENT, nice=nice))
     for _ in range(renewals):
         host.do(_RENEW)
+        host.do(_ANSWERED)
     found = json.loads(host.do(_END))
     return Outcome(
         found["seconds"],

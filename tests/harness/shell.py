@@ -36,9 +36,9 @@ class Shell:
             self._process = self._opened()
         try:
             return self._answer(self._process, command)
-        except (
-            BaseException
-        ):  # such as a test's time being over: the answer would be the next one's
+        except BaseException:
+            # A test that times out, for example: the rest would be read as the output of the next
+            # command.
             self.close()
             raise
 
