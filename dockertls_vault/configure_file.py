@@ -20,6 +20,7 @@ from .daemon.records import Records
 from .docker.engine import Engine
 from .docker.hosts import DEFAULT_SOCKET
 from .errors import ConflictingState
+from .host.steps import refuse_read_only
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,7 +40,8 @@ def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
     """Plan to add the settings for a credential; ``state`` is the directory of the record.
 
     Raises ConflictingState without a usable credential, for a set-up of docker.service, and for a
-    dockerd with flags for the same settings, and ConfigurationError if daemon.json cannot be read.
+    dockerd with flags for the same settings; ConfigurationError if daemon.json cannot be read; and
+    CannotWrite if it is mounted read-only.
     """
     credential = served.load(wanted.certificates, now)
     served.refuse_others(credential)
@@ -55,6 +57,7 @@ def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
         return plan.configure_file(host, before, credential, wanted)
 
     made = make()
+    refuse_read_only(made.steps)
     if made.steps and not service.command:
         logger.warning(
             "no dockerd runs here whose flags could be examined: it does not start with a flag for "
@@ -64,7 +67,10 @@ def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
 
 
 def take_back(state: Path) -> Change:
-    """Plan to remove the settings that were added; raises ConflictingState as ``set_up`` does."""
+    """Plan to remove the settings that were added.
+
+    Raises ConflictingState, ConfigurationError and CannotWrite as ``set_up`` does.
+    """
     service = Service((), "inactive")
     host = _host(state, service)
 
@@ -72,6 +78,7 @@ def take_back(state: Path) -> Change:
         return plan.remove(host, _look(host, service))
 
     made = make()
+    refuse_read_only(made.steps)
     obstacles.refuse_plaintext(made)
     return Change(made, make)
 

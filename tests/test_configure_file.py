@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from dockertls_vault import configure, configure_file
 from dockertls_vault.daemon.desired import Wanted
 from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.records import Records
-from dockertls_vault.errors import ConflictingState
+from dockertls_vault.errors import CannotWrite, ConflictingState
 
 from .daemon.test_record import set_up
 from .daemon.test_served import place
@@ -158,3 +159,26 @@ def test_set_up_under_systemd_is_not_changed_without_it(tmp_path: Path) -> None:
         configure_file.take_back(state)
     with pytest.raises(ConflictingState, match="systemd does not run here"):
         configure_file.set_up(state, Wanted(place(tls)), datetime.now(UTC))
+
+
+def test_file_that_is_mounted_read_only_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is touched, by the set-up and by its removal."""
+    file, state, tls = tmp_path / "daemon.json", tmp_path / "state", tmp_path / "tls"
+    service = Service(("dockerd", "--config-file", str(file)), "inactive")
+    monkeypatch.setattr(configure_file, "_service", lambda: service)
+    tls.mkdir()
+    wanted, now = Wanted(place(tls)), datetime.now(UTC)
+    real = os.statvfs(tmp_path)
+    read_only = os.statvfs_result((*real[:8], os.ST_RDONLY, real[9]))
+
+    with monkeypatch.context() as mounted:
+        mounted.setattr(os, "statvfs", lambda _: read_only)
+        with pytest.raises(CannotWrite, match="cannot be changed: its file system"):
+            configure_file.set_up(state, wanted, now)
+    change = configure_file.set_up(state, wanted, now)
+    configure.apply(change, client=None, timeout=timedelta(seconds=1), now=lambda: now)
+    monkeypatch.setattr(os, "statvfs", lambda _: read_only)
+    with pytest.raises(CannotWrite, match="cannot be changed: its file system"):
+        configure_file.take_back(state)

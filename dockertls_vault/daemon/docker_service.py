@@ -168,9 +168,9 @@ def has_our_socket() -> bool:
     return units.SERVICE in started
 
 
-def is_guarded(place: Path = systemd.UNITS) -> bool:
+def is_guarded() -> bool:
     """Tell whether systemd runs the check of our drop-in before it starts dockerd."""
-    text = content(place / units.DROP_IN)
+    text = content(systemd.UNITS / units.DROP_IN)
     (commands,) = systemd.properties(units.SERVICE, "Service", "ExecStartPre")
     return text is not None and units.guards(text, [argv for _, argv, *_ in commands])
 

@@ -26,10 +26,9 @@ _LONG = {
 # Those without a value, unless it is behind an equals sign.
 _SWITCHES = {"debug", "help", "version", "tls", "tlsverify", "live-restore"}
 _TLS_FILES = {"tlscacert", "tlscert", "tlskey"}
-_PLACES = {"config-file", "data-root", "graph", "exec-root", "pidfile"}
 # These take the next word, whatever it is.
-_VALUED = _TLS_FILES | _PLACES | ({*_LONG.values()} - _SWITCHES)
-_INTERPRETED = {"host", "tls", "tlsverify", "live-restore"} | _TLS_FILES | _PLACES
+_VALUED = _TLS_FILES | {"config-file", "data-root", "exec-root"} | ({*_LONG.values()} - _SWITCHES)
+_INTERPRETED = {"host", "tls", "tlsverify", "live-restore", "config-file"} | _TLS_FILES
 # The keys of daemon.json that are not the name of their flag: moby, the NamedOption of each.
 # dockerd adds the runtimes of both places (skipDuplicates), so that their key is none of a flag's.
 _KEYS = {
@@ -81,7 +80,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Flags:
-    """The flags that concern TLS, and where a daemon has its files; None for one not given.
+    """The flags that concern a set-up; None for one that is not given.
 
     ``hosts`` has each -H in its order, ``unknown`` the words of all other arguments.
     """
@@ -94,9 +93,6 @@ class Flags:
     tlskey: str | None = None
     config_file: str | None = None
     live_restore: bool | None = None
-    data_root: str | None = None
-    exec_root: str | None = None
-    pidfile: str | None = None
     unknown: tuple[str, ...] = ()
 
     @property
@@ -130,9 +126,6 @@ def parse(argv: Sequence[str]) -> Flags:
         tlskey=values.get("tlskey"),
         config_file=values.get("config-file"),
         live_restore=switches.get("live-restore"),
-        data_root=values.get("data-root", values.get("graph")),
-        exec_root=values.get("exec-root"),
-        pidfile=values.get("pidfile"),
         unknown=tuple(
             word for each in found if each.name not in _INTERPRETED for word in each.words
         ),

@@ -111,8 +111,11 @@ def try_restart(unit: str, limit: float) -> None:
     _systemctl("--no-block", "try-restart", "--", unit, limit=limit)
 
 
-def has_job(unit: str, limit: float = _LIMIT) -> bool:
-    """Tell whether systemd is about to start or stop ``unit``, or waits until that is done."""
+def has_job(unit: str, limit: float) -> bool:
+    """Tell whether systemd is about to start or stop ``unit``, or waits until that is done.
+
+    ``limit`` is in seconds.
+    """
     ((number, _),) = properties(unit, "Unit", "Job", limit=limit)
     return bool(number)
 

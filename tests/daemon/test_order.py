@@ -66,7 +66,7 @@ def follow(steps: Iterable[Step], start: Files, edits: tuple[Edit, ...]) -> File
             case Restart():
                 is_open = files[HOST.drop_in] is not None
         has_tls = TLS.items() <= json.loads(files[HOST.daemon_json] or b"{}").items()
-        # Plaintext, current or at the next start.
+        # Plaintext, now or at the next start.
         assert has_tls or not (is_open or files[HOST.drop_in])
         # dockerd does not start with a setting in both.
         assert not (has_tls and b"--tls" in (files.get(FLAGS) or b""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dockertls_vault.daemon import units
-from dockertls_vault.daemon.desired import parse_listens
+from dockertls_vault.daemon.desired import DEFAULT, parse_listens
 from dockertls_vault.host import command_line, unit_file
 
 
@@ -23,6 +23,14 @@ def test_socket_says_where_it_listens(texts: list[str], extra: bytes, is_known: 
     """Only as we write it: what else is in it would be lost."""
     listens = parse_listens(texts)
     assert units.listens(units.socket(listens) + extra) == (listens if is_known else ())
+
+
+@pytest.mark.parametrize("content", [units.drop_in(), units.socket((DEFAULT,))])
+def test_our_files_begin_with_our_name(content: bytes) -> None:
+    """The rest of the line is for people, and another version may word it otherwise."""
+    assert unit_file.is_ours(content)
+    assert unit_file.is_ours(content.replace(b": put changes into", b", version 9", 1))
+    assert not unit_file.is_ours(b"# A copy\n" + content)
 
 
 def read_by_systemd() -> list[str]:

@@ -48,8 +48,8 @@ CASES = [
     ("--tls=T --tlsverify=0", Flags(tls=True, tlsverify=False)),
     ("--tlsverify --tlsverify=F", Flags(tlsverify=False)),
     ("--live-restore", Flags(live_restore=True)),
-    ("--data-root /d --exec-root=/e", Flags(data_root="/d", exec_root="/e")),
-    ("-p /p --pidfile=/q", Flags(pidfile="/q")),
+    ("--data-root -H -p -H", Flags(unknown=("--data-root", "-H", "-p", "-H"))),
+    ("--exec-root -H --graph -H", Flags(unknown=("--exec-root", "-H", "--graph", "-H"))),
     (
         "--label a=b --tls --log-level warn -l=error",
         Flags(tls=True, unknown=("--label", "a=b", "--log-level", "warn", "-l=error")),
@@ -63,9 +63,6 @@ KEYS = {
     "tlscert": "tlscert",
     "tlskey": "tlskey",
     "live-restore": "live_restore",
-    "data-root": "data_root",
-    "exec-root": "exec_root",
-    "pidfile": "pidfile",
 }
 
 
@@ -89,15 +86,18 @@ NAMED = (
     "--add-runtime a=/b --authorization-plugin a --cluster-store-opt a=b -D --dns 192.0.2.1 "
     "--default-address-pool base=10.0.0.0/8,size=24 --default-ulimit nofile=1:1 --dns-opt a "
     "--exec-opt a=b --insecure-registry a --label a=b --log-opt a=b --mtu 1400 "
-    "--node-generic-resource a=b --registry-mirror https://a --storage-opt a=b -l warn -H fd://"
+    "--node-generic-resource a=b --registry-mirror https://a --storage-opt a=b -l warn -H fd:// "
+    "-g /g --exec-root /e -p /p"
 )
 
 
 def test_dockerd_compares_each_flag_with_its_key(tmp_path: Path) -> None:
-    """Most that can be repeated have a plural; it adds up the runtimes."""
+    """Most that can be repeated have a plural; it adds up the runtimes. --graph has its own key."""
     keys = parse(NAMED.split()).keys
     words = {each.name for each in arguments(NAMED.split())}
-    printed = dockerd(NAMED, tmp_path, dict.fromkeys({*keys, "runtimes"}, "in the file"))
+    printed = dockerd(
+        NAMED, tmp_path, dict.fromkeys({*keys, "runtimes", "data-root"}, "in the file")
+    )
     found = re.findall(r"([\w-]+): \(from flag: .*?, from file: in the file\)", printed)
     assert set(found) == set(keys)
     assert len(keys) == len(words - {"add-runtime"})
