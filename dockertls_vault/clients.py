@@ -163,14 +163,14 @@ def _runs(state: Path) -> Runs | None:
     present = supervision.invocation()
     if present is None:
         return None
-    since = None
+    after = None
     with suppress(DockerTLSError):
         records = Records(state)
         record, last = records.read(), records.attempt()
         if record is not None and last is not None:
             now = attempt.of_now(served.paths(record.certificates), record.daemon_json, _LIMIT)
-            since = last.since if last.trusts_like(now) else None
-    return Runs(present, None if since == present else since)
+            after = last.after if last.trusts_like(now) else None
+    return Runs(present, None if after == present else after)
 
 
 def summarize(log: Log) -> tuple[Rejected, ...]:
@@ -335,7 +335,7 @@ def _unknown(
 def _unlogged(log: Log, runs: Runs) -> Iterator[str]:
     since = format_time(log.since)
     if not log.has_start:
-        first = "dockerd's start" if runs.after is None else "its first start with these CAs"
+        first = "dockerd's start" if runs.after is None else "dockerd's first start with these CAs"
         yield (
             f"who was rejected before {since}: the journal, or its newest {journal.LARGEST:,} "
             f"lines of {SERVICE}, does not reach back to {first}"

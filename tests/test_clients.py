@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dockertls_vault import clients
 from dockertls_vault.cli import main
 from dockertls_vault.cli.daemon_clients import ca
 from dockertls_vault.clients import (
     AcceptedCA,
+    Clients,
     Origin,
     Rejected,
     Verdict,
@@ -170,7 +172,7 @@ def test_earlier_run_counts_if_it_accepted_no_other_ca(
     [
         (LOG, True, []),
         (LOG, False, ["it is not known which CAs dockerd accepted"]),
-        (replace(LOG, has_start=False), True, ["to its first start with these CAs"]),
+        (replace(LOG, has_start=False), True, ["to dockerd's first start with these CAs"]),
         (replace(LOG, has_start=False), False, ["does not reach back to dockerd's start"]),
         (replace(LOG, is_set_back=True), True, ["the clock of this host was set back"]),
         (replace(LOG, suppressed=7), True, ["journald suppressed 7 lines of docker.service"]),
@@ -278,6 +280,27 @@ def test_trial_names_the_credential_of_the_daemon(
     restart = "" if is_set_up else " restart dockerd,"
     advice = f"issue server --dir {tls} --also-trust none`,{restart} and run"
     assert advice in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+@pytest.mark.parametrize("is_set_up", [False, True])
+def test_who_was_rejected_is_a_reason_to_begin_anew(
+    verdict: Verdict,
+    is_set_up: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing else is: who is unknown cannot have a new certificate."""
+    monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(tmp_path))
+    if is_set_up:
+        write(tmp_path, SET_UP)
+    found = Clients(1, verdict, None, None, (), START, 0, (), ())
+    monkeypatch.setattr(clients, "find", lambda *_: found)
+    main.run(["daemon", "clients"])
+    command = "dockertls-vault daemon restart" if is_set_up else "systemctl restart docker.service"
+    is_said = f"`sudo {command}` begins anew" in capsys.readouterr().err
+    assert is_said is (verdict is Verdict.REJECTED)
 
 
 def test_port_is_that_of_the_set_up(

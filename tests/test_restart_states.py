@@ -491,9 +491,9 @@ def replace_link(host: Host) -> None:
     ca.symlink_to(target)
 
 
-def since(host: Host) -> object:
+def after(host: Host) -> object:
     """Return the run after which no dockerd has accepted more CAs than now."""
-    return json.loads((host.out.parent / "state" / "daemon" / "restart.json").read_text())["since"]
+    return json.loads((host.out.parent / "state" / "daemon" / "restart.json").read_text())["after"]
 
 
 @pytest.mark.parametrize(
@@ -515,13 +515,13 @@ def test_restart_notes_since_when_no_ca_was_lost(
 ) -> None:
     """Of what decides which CAs dockerd accepts, a renewal changes nothing."""
     failing(host, units)
-    assert since(host) == "0"
+    assert after(host) == "0"
     change(host)
     if change is replace_link:
         host.issue()  # it has dockerd restarted
     with pytest.raises(CheckFailed):
         run(host, if_needed=True)
-    assert (units.restarts, since(host)) == (2, run_before)
+    assert (units.restarts, after(host)) == (2, run_before)
 
 
 def test_restart_by_hand_begins_anew(host: Host, units: Systemd) -> None:
@@ -529,7 +529,7 @@ def test_restart_by_hand_begins_anew(host: Host, units: Systemd) -> None:
     failing(host, units)
     with pytest.raises(CheckFailed):
         run(host)
-    assert since(host) == "1"
+    assert after(host) == "1"
 
 
 def test_restart_that_was_not_begun_is_made_up_for(host: Host, units: Systemd) -> None:

@@ -40,7 +40,6 @@ _ORIGINS = {
     "other": "in no ca.pem from Vault on this host",
     "ambiguous": "the name of Vault's, and of another CA",
 }
-_SYSTEMCTL = "systemctl restart docker.service"
 _ANEW = (
     "once such a client has a new certificate, `sudo %s` begins anew: what dockerd logged before "
     "it does not count"
@@ -76,6 +75,7 @@ def clients(
     from dockertls_vault.clients import Verdict, find
     from dockertls_vault.credential.registry import Registry
     from dockertls_vault.daemon import address
+    from dockertls_vault.daemon.units import SERVICE
 
     limit = parsed("--timeout", parse_duration, timeout)
     state = state_directory(settings, os.environ)
@@ -88,8 +88,9 @@ def clients(
     render.show("daemon-clients", found, preferences, parts=_parts(found, now), ok=is_proven)
     if found.verdict is Verdict.ACCEPTED:
         logger.info(_trial(state, known))
-    elif found.logged_since is not None and not is_proven:
-        logger.info(_ANEW, "dockertls-vault daemon restart" if set_up else _SYSTEMCTL)
+    elif found.verdict is Verdict.REJECTED:
+        how = "dockertls-vault daemon restart" if set_up else f"systemctl restart {SERVICE}"
+        logger.info(_ANEW, how)
     raise typer.Exit({Verdict.NOBODY: 0, Verdict.REJECTED: 1}.get(found.verdict, 3))
 
 
@@ -107,7 +108,7 @@ def _trial(state: Path, known: Iterable[Path]) -> str:
     return (
         "to find out who needs it, stop trusting it as a trial: `sudo -E dockertls-vault issue "
         f"server{option} --also-trust none`,{by_hand} and run this command again once every client "
-        f"has called; before the next renewal, `sudo dockertls-vault rollback "
+        "has called; before the next renewal, `sudo dockertls-vault rollback "
         f"{quote(str(directory))}` {again} it back"
     )
 

@@ -4,7 +4,7 @@
     DIR/.dockertls/current -> generations/…                            the only thing swapped
     DIR/.dockertls/request.json                                        what was requested
     DIR/.dockertls/due.json                                            when to renew it
-    DIR/.dockertls/narrowed                                            when ca.pem last lost a CA
+    DIR/.dockertls/narrowed                                            since when ca.pem lost no CA
     DIR/.dockertls/backup/<UTC time>/                                  files that were replaced
     DIR/.dockertls/unfinished/                                         staging, empty between runs
     DIR/ca.pem, … -> .dockertls/current/ca.pem, …

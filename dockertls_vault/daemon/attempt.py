@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -36,14 +36,14 @@ class Attempt:
     """A restart: a digest of the files that dockerd is to read, and systemd's ID of the run before.
 
     The ID is None if dockerd was not running. ``trust`` is a digest of what decides which CAs
-    dockerd accepts, other than that ca.pem gets more of them, None if that is not known; ``since``
+    dockerd accepts, other than that ca.pem gets more of them, None if that is not known; ``after``
     is the run before the first one that was started with it.
     """
 
     files: str
     invocation: str | None
     trust: str | None = None
-    since: str | None = None
+    after: str | None = None
 
     def has_led_to(self, now: Attempt) -> bool:
         """Tell whether dockerd was started since, with files that are the same ``now``."""
@@ -52,8 +52,8 @@ class Attempt:
     def following(self, before: Attempt | None) -> Attempt:
         """Return this attempt; if trust is as ``before``, it goes on with what was noted then."""
         if before is not None and before.trusts_like(self):
-            return replace(self, since=before.since)
-        return replace(self, since=self.invocation)
+            return replace(self, after=before.after)
+        return replace(self, after=self.invocation)
 
     def trusts_like(self, now: Attempt) -> bool:
         """Tell whether no dockerd that was started since has accepted more CAs than ``now``."""
@@ -68,10 +68,13 @@ class Attempt:
         """Return what ``to_bytes`` wrote; None for anything else, so that dockerd is restarted."""
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             kept = json.loads(data)
-            if kept["version"] == _VERSION:
-                # A version without the latter wrote none.
-                trust, since = kept.get("trust"), kept.get("since")
-                return cls(str(kept["files"]), kept["invocation"], trust, since)
+            made = cls(*(kept[each.name] for each in fields(cls)))
+            others = (made.invocation, made.trust, made.after)
+            is_whole = isinstance(made.files, str) and all(
+                isinstance(each, str | None) for each in others
+            )
+            if kept["version"] == _VERSION and is_whole:
+                return made
         return None
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
+from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,7 +66,7 @@ class Runs:
     after: str | None = None
 
 
-def read(unit: str, program: str, runs: Runs) -> Log | None:
+def read(unit: str, identifier: str, runs: Runs) -> Log | None:
     """Return what a program has logged in these runs of its unit, None if it shows us nothing.
 
     That is so for users outside the group systemd-journal, where there is no journal, and if the
@@ -74,29 +76,28 @@ def read(unit: str, program: str, runs: Runs) -> Log | None:
     command = [
         "journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={LARGEST}",
         f"--output-fields={_FIELDS}",
-        f"_SYSTEMD_UNIT={unit}", f"SYSLOG_IDENTIFIER={program}",
+        f"_SYSTEMD_UNIT={unit}", f"SYSLOG_IDENTIFIER={identifier}",
         "_TRANSPORT=stdout", "_TRANSPORT=journal",
         "+", f"UNIT={unit}", "_PID=1",
         "+", f"OBJECT_SYSTEMD_UNIT={unit}", "_UID=0",
     ]
     # fmt: on
     try:
-        run = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT, check=False
-        )
-    except (FileNotFoundError, subprocess.TimeoutExpired):
+        printed = program.run(command, _LIMIT).stdout
+    except (OSError, TimeoutExpired):
         return None
-    return parse(run.stdout.splitlines(), program, runs)
+    # In a line, what a container printed may have other line separators of Unicode.
+    return parse(printed.split("\n"), identifier, runs)
 
 
-def parse(lines: Iterable[bytes], program: str, runs: Runs) -> Log | None:
+def parse(lines: Iterable[str], identifier: str, runs: Runs) -> Log | None:
     """Return the log in lines of JSON, None if the program wrote none in its present run.
 
     What is no entry is skipped. The order of the lines counts, and not their times.
     """
     every = [entry for line in lines if (entry := _entry(line)) is not None]
     entries, has_start = _chosen(every, runs)
-    own = [entry for entry in entries if entry.writer == program]
+    own = [entry for entry in entries if entry.writer == identifier]
     if not any(entry.run == runs.present for entry in own):
         return None
     starts = (entry.at for entry in entries if has_start and entry.kind == _STARTED)
@@ -142,7 +143,7 @@ class _Entry(NamedTuple):
     dropped: int = 0
 
 
-def _entry(line: bytes) -> _Entry | None:
+def _entry(line: str) -> _Entry | None:
     try:
         kept: Any = json.loads(line)
         at = datetime.fromtimestamp(int(kept["__REALTIME_TIMESTAMP"]) / 1e6, UTC)

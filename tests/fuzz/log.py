@@ -1,10 +1,12 @@
-"""Lines of the journal, which contain what a stranger made dockerd write."""
+"""Lines of the journal, with what strangers made dockerd write, and which of its runs count."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, NamedTuple
 
 from dockertls_vault import clients
+from dockertls_vault.daemon.attempt import Attempt
 from dockertls_vault.host import journal
 from dockertls_vault.host.journal import Runs
 
@@ -28,11 +30,18 @@ _RUNS = ("before", "first", "now", None)
 _IDS = ("39f53479d3a045ac8e11786248231fbf", "a596d6fe7bfa4994828e72309e95d61e", None)
 
 
-def _draw(random: Random) -> list[bytes]:
-    return [_line(random) for _ in range(random.choice((1, 2, 5)))]
+class _Kept(NamedTuple):
+    lines: list[str]
+    attempt: bytes
 
 
-def _line(random: Random) -> bytes:
+def _draw(random: Random) -> _Kept:
+    lines = [_line(random) for _ in range(random.choice((1, 2, 5)))]
+    noted = json.loads(Attempt("files", "first", "trust", "before").to_bytes())
+    return _Kept(lines, of_json(random, noted))
+
+
+def _line(random: Random) -> str:
     message = random.choice(_MESSAGES)
     entry = {
         "__REALTIME_TIMESTAMP": "1795786346487256",
@@ -48,11 +57,13 @@ def _line(random: Random) -> bytes:
         "OBJECT_SYSTEMD_INVOCATION_ID": random.choice(_RUNS),
     }
     raw = of_json(random, entry)
-    return of_bytes(random, raw) if random.random() < 0.1 else raw
+    damaged = of_bytes(random, raw) if random.random() < 0.1 else raw
+    return damaged.decode(errors="replace")
 
 
-def _cross(lines: list[bytes]) -> tuple[Rejected, ...]:
-    log = journal.parse(lines, "dockerd", Runs("now", "before"))
+def _cross(kept: _Kept) -> tuple[Rejected, ...]:
+    last = Attempt.from_bytes(kept.attempt)
+    log = journal.parse(kept.lines, "dockerd", Runs("now", last.after if last else None))
     return () if log is None else clients.summarize(log)
 
 

@@ -29,12 +29,12 @@ DROPPED = {
 }
 
 
-def entry(seconds: int, **fields: object) -> bytes:
+def entry(seconds: int, **fields: object) -> str:
     """Return a line of dockerd with its time, some seconds after the start."""
     at = int(START.timestamp() + seconds) * 1_000_000
     dockerd = {"SYSLOG_IDENTIFIER": "dockerd", "_TRANSPORT": "stdout", "_BOOT_ID": "1"}
     dockerd["_SYSTEMD_INVOCATION_ID"] = "now"
-    return json.dumps({"__REALTIME_TIMESTAMP": str(at), **dockerd, **fields}).encode()
+    return json.dumps({"__REALTIME_TIMESTAMP": str(at), **dockerd, **fields})
 
 
 def at(seconds: int) -> datetime:
@@ -42,18 +42,18 @@ def at(seconds: int) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def parse(*lines: bytes, after: str | None = None) -> Log | None:
+def parse(*lines: str, after: str | None = None) -> Log | None:
     """Return the log of dockerd."""
     return journal.parse(lines, "dockerd", Runs("now", after))
 
 
-def started(seconds: int, run: str = "now", **fields: object) -> bytes:
+def started(seconds: int, run: str = "now", **fields: object) -> str:
     """Return systemd's line about the start of a run."""
     systemd = {**STARTED, "_PID": "1", "_SYSTEMD_INVOCATION_ID": "init", "INVOCATION_ID": run}
     return entry(seconds, **{**systemd, **fields})
 
 
-def line(seconds: int, run: str, **fields: object) -> bytes:
+def line(seconds: int, run: str, **fields: object) -> str:
     """Return a line of dockerd in a run, which is its name."""
     return entry(seconds, MESSAGE=run, _SYSTEMD_INVOCATION_ID=run, **fields)
 
@@ -112,7 +112,7 @@ def test_container_does_not_count_as_a_log() -> None:
 
 def test_what_is_no_message_is_skipped() -> None:
     """A message that is not UTF-8 is a list of bytes."""
-    broken = [b"", b"{", b"[]", b"{}", b'{"__REALTIME_TIMESTAMP": "x"}', b"\xff"]
+    broken = ["", "{", "[]", "{}", '{"__REALTIME_TIMESTAMP": "x"}', "\ufffd"]
     assert parse(*broken) is None
     log = parse(*broken, entry(1, MESSAGE=[104, 105]), entry(2, MESSAGE=None))
     assert log is not None
@@ -123,6 +123,21 @@ def test_missing_journal_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """As on a host without systemd."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert journal.read("docker.service", "dockerd", Runs("0" * 32)) is None
+
+
+def test_line_ends_where_journalctl_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may print other separators, and what is not UTF-8."""
+    printed = entry(1, MESSAGE="a@").encode().replace(b"@", "\u2028b\x85".encode() + b"\xff")
+    (tmp_path / "printed").write_bytes(printed)
+    journalctl = tmp_path / "journalctl"
+    journalctl.write_text(f"#!/bin/sh\nexec /bin/cat {tmp_path}/printed\n")
+    journalctl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    log = journal.read("docker.service", "dockerd", Runs("now"))
+    assert log is not None
+    assert [message for _, message in log.messages] == ["a\u2028b\x85\ufffd"]
 
 
 def test_run_counts_if_it_was_started_after_another_one() -> None:
@@ -186,7 +201,7 @@ def test_lines_suppressed_in_any_run_are_counted() -> None:
         ([line(22, "now", _BOOT_ID="2"), line(23, "now")], True),
     ],
 )
-def test_clock_that_was_set_back_is_noticed(lines: list[bytes], *, is_set_back: bool) -> None:
+def test_clock_that_was_set_back_is_noticed(lines: list[str], *, is_set_back: bool) -> None:
     """By less than a minute at boot is usual; an earlier boot cannot follow a later one."""
     log = parse(*RUNS, *lines, after="old")
     assert log is not None

@@ -270,6 +270,7 @@ _TRIAL: Rows = (
         "return True",
     ),
     ("an end date that has passed is no promise", "if now < accepted.until:", "if True:"),
+    ("only who was rejected begins anew", "elif found.verdict is Verdict.REJECTED:", "else:"),
     ("the set-up restarts dockerd", "if of(str(state), str(each)) is Pickup.RESTART", "if False"),
 )
 _USELESS: Rows = (
@@ -344,12 +345,13 @@ _VERDICT: Rows = (
     ),
     (
         "one that was not restarted is the present one",
-        "None if since == present else since",
-        "since",
+        "None if after == present else after",
+        "after",
     ),
     ("the daemon is asked where it listens", 'addresses or ["localhost"]', '["localhost"]'),
 )
 _JOURNAL: Rows = (
+    ("a line is one of journalctl", 'printed.split("\\n")', "printed.splitlines()"),
     (
         "suppressed lines are counted",
         "sum(entry.dropped for entry in entries if entry.kind == _DROPPED)",
@@ -382,7 +384,7 @@ _JOURNAL: Rows = (
     ),
     ("a container is not the daemon", "if _OF_CONTAINER in kept or ", "if "),
     ("nor is it with syslog", 'kept.get("_TRANSPORT") == _SYSLOG', "False"),
-    ("another name is not the daemon's", " if entry.writer == program]", " if entry.writer]"),
+    ("another name is not the daemon's", " if entry.writer == identifier]", " if entry.writer]"),
     (
         "no line of the present daemon is no log",
         "if not any(entry.run == runs.present for entry in own):",

@@ -172,6 +172,7 @@ _ATTEMPT: Rows = (
         "if before is not None and before.trusts_like(self):",
         "if before:",
     ),
+    ("another type is none of ours", " and is_whole:", ":"),
     ("trust that is not known is not the same", "self.trust is not None and ", ""),
     ("a lost CA changes it", "[str(narrowed), *settings]", "settings"),
     ("so does another link", "[*links, *_id", "[*_id"),
