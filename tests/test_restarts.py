@@ -51,37 +51,50 @@ def test_restart_refuses_no_connection(host: Host, pytestconfig: pytest.Config) 
     assert outcome.missing <= RENEWALS
 
 
-# Streams, and what the docker CLI prints when dockerd ends them.
+# Streams, with what the docker CLI prints when dockerd ends them, and its exit status.
 STREAMS = {
-    "events": "unexpected EOF",
-    "logs --follow counting": "unexpected EOF",
-    "attach --no-stdin counting": "connection reset by peer",
-    "exec counting sh -c 'echo here; sleep 1000'": "connection reset by peer",
+    "events": ("unexpected EOF", 1),
+    "logs --follow counting": ("unexpected EOF", 1),
+    "attach counting": ("connection reset by peer", 1),
+    "exec counting sh -c 'echo here; sleep 1000'": ("connection reset by peer", 1),
+    "exec -i counting sh -c 'echo here; sleep 2000'": ("No such exec instance", 1),
+    "run --network none small sh -c 'echo here; sleep 3000'": ("connection reset by peer", 1),
+    "run -i --network none small sh -c 'echo here; sleep 4000'": (
+        "error waiting for container: unexpected EOF",
+        125,
+    ),
+    "stats": ("", 0),
 }
 # Each has printed something; an event is that a command was started in the container.
-FLOWING = """\
+FLOWING = f"""\
 for n in $(seq 600); do
     docker exec counting sh -c :
-    [ -s /srv/0 ] && [ -s /srv/1 ] && [ -s /srv/2 ] && [ -s /srv/3 ] && exit 0
+    for stream in $(seq 0 {len(STREAMS) - 1}); do
+        [ -s /srv/$stream ] || continue 2
+    done
+    exit 0
 done
 exit 1
 """
 
 
 def test_restart_ends_streams(host: Host) -> None:
-    """The exit status is 1; what `exec` started runs on."""
+    """What `exec` and `run` started runs on."""
     docker = f"docker --tlsverify --tlscacert={load.CLIENT}/ca.pem"
     docker += f" --tlscert={load.CLIENT}/cert.pem --tlskey={load.CLIENT}/key.pem -H 127.0.0.1:2376"
+    host.do("mkfifo /srv/keyboard")  # opened for writing, too, it has no end
     for number, stream in enumerate(STREAMS):
-        host.do(f"({docker} {stream}; echo exit status $?) >/srv/{number} 2>&1 & sleep 0")
+        call = f"{docker} {stream} <>/srv/keyboard; echo exit status $?"
+        host.do(f"({call}) >/srv/{number} 2>&1 & sleep 0")
     host.do(FLOWING)
     host.do("systemctl restart docker.service")
-    for number, words in enumerate(STREAMS.values()):
+    for number, (words, status) in enumerate(STREAMS.values()):
         host.do(f"timeout 60 sh -c 'until grep -q ^exit /srv/{number}; do sleep 0.1; done'")
         printed = host.do(f"tail -n 2 /srv/{number}")
-        assert printed.endswith("exit status 1\n"), printed
+        assert printed.endswith(f"exit status {status}\n"), printed
         assert words in printed
-    host.do("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep --quiet 'sleep 100[0]'")
+    for seconds in ("100[0]", "200[0]", "300[0]", "400[0]"):
+        host.do(f"cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep --quiet 'sleep {seconds}'")
 
 
 def test_port_of_dockerd_refuses_connections(host: Host) -> None:
