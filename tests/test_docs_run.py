@@ -193,7 +193,8 @@ def vault(request: pytest.FixtureRequest, newcomer: Newcomer, tmp_path: Path) ->
             yield newcomer
     newcomer.stop(everything=True)
     newcomer.do("unset BAO_ADDR BAO_TOKEN VAULT_ADDR VAULT_TOKEN BAO_NAMESPACE DOCKERTLS_AUTH")
-    newcomer.do("cd ~ && rm -rf work docker ~/.docker /etc/docker /etc/systemd/system/docker*")
+    newcomer.do("cd ~ && rm -rf work docker .docker .config/docker")
+    newcomer.do("rm -rf /etc/docker /etc/systemd/system/docker*")
 
 
 def commands(page: str, *sections: str) -> list[Shown]:

@@ -9,6 +9,7 @@ import pytest
 
 from . import console
 from .harness.host import Host, running_host
+from .harness.images import ROOTLESS
 from .harness.missing import missing
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def host(engine: Engine, host_image: str, host_program: Path) -> Iterator[Host]:
             f"AppArmor restricts user namespaces: sysctl kernel.{RESTRICTED.name}=0 allows them"
         )
     with running_host(engine, host_image, host_program, devices=[TUN]) as booted:
+        # A HOST_IMAGE may lack some, and then this names them.
+        booted.do(f"dpkg-query --show {' '.join(ROOTLESS)}")
         booted.do(PREPARE)
         do(booted, INSTALL)
         for text in commands(of_root=False):
@@ -92,6 +95,13 @@ def test_only_clients_with_a_certificate_are_accepted(host: Host) -> None:
     do(host, WAIT)
     assert "rootless" in do(host, f"{IN_USE.removesuffix('version')} info")
     do(host, "dockertls-vault check 127.0.0.1")
+
+
+def test_existing_settings_are_not_overwritten(host: Host) -> None:
+    """The command that writes daemon.json fails if there is one."""
+    (text,) = (text for text in commands(of_root=False) if "daemon configure" in text)
+    status, printed = as_alice(host, text)
+    assert (status, "cannot overwrite existing file" in printed) == (1, True)
 
 
 def test_renewal_restarts_dockerd(host: Host) -> None:

@@ -56,8 +56,8 @@ class Debian:
 
 
 # What Docker's rootless mode needs.
-_ROOTLESS = ("dbus-user-session", "libpam-systemd", "rootlesskit", "slirp4netns", "uidmap")
-BOOKWORM = Debian("bookworm", "3.11", _ROOTLESS)  # Docker 20.10
+ROOTLESS = ("dbus-user-session", "libpam-systemd", "rootlesskit", "slirp4netns", "uidmap")
+BOOKWORM = Debian("bookworm", "3.11", ROOTLESS)  # Docker 20.10
 # Docker 26.1, whose client is a package of its own.
 TRIXIE = Debian("trixie", "3.13", ("docker-cli",))
 DEBIANS = (BOOKWORM, TRIXIE)
