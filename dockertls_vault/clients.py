@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from .certificate import also_trusted
 from .certificate.certificate import is_self_signed, load_certificates
-from .certificate.keys import public_key_der
 from .certificate.request import Purpose
 from .credential import condition, contents
 from .credential.naming import GENERATION_NAMES
@@ -268,9 +268,9 @@ def _accepted(
     vaults = {
         ca for known in bundles for ca in known.roots if ca not in also and is_self_signed(ca)
     }
-    ambiguous = namesakes(greeting.authorities, vaults, also, files)
+    unclear = ambiguous(greeting.authorities, vaults, also, files)
     origins = dict.fromkeys((ca.subject for ca in vaults), Origin.VAULT)
-    origins |= dict.fromkeys(ambiguous, Origin.AMBIGUOUS)
+    origins |= dict.fromkeys(unclear, Origin.AMBIGUOUS)
     return tuple(
         AcceptedCA(
             name.rfc4514_string().replace("\n", "\\n"),
@@ -281,7 +281,7 @@ def _accepted(
     )
 
 
-def namesakes(
+def ambiguous(
     named: Sequence[Name],
     vaults: Collection[Certificate],
     also: Collection[Certificate],
@@ -289,13 +289,12 @@ def namesakes(
 ) -> frozenset[Name]:
     """Return the names of Vault's CAs that may be those of others, too.
 
-    They are ``named`` more often than CAs are known, or one of ``files`` has the name and another
-    key.
+    They are ``named`` more often than CAs are known, or one of ``files`` is a namesake.
     """
-    known = Counter(ca.subject for ca in {*vaults, *also})
-    often = {name for name, count in Counter(named).items() if count > known[name]}
-    keys = {public_key_der(ca.public_key()) for ca in (*vaults, *also)}
-    others = {ca.subject for ca in files if public_key_der(ca.public_key()) not in keys}
+    known = {*vaults, *also}
+    expected = Counter(ca.subject for ca in known)
+    often = {name for name, count in Counter(named).items() if count > expected[name]}
+    others = {ca.subject for ca in also_trusted.namesakes(known, files)}
     return frozenset({ca.subject for ca in vaults} & (often | others))
 
 

@@ -56,9 +56,10 @@ class Issued:
     ``dropped_names`` are names detected on this machine that the role does not allow;
     ``ttl_capped`` is whether the validity is shorter than ``requested_ttl``; ``backup`` is the
     directory with the files that were overwritten; ``trusted_roots`` are the mount's roots in
-    ca.pem, ``also_trusted`` the CAs that it contains besides them until their end dates, and
-    ``removed_cas`` those in the previous ca.pem that are no longer trusted; ``hooks`` is what
-    became of the hooks, for whoever runs them afterwards to fill in.
+    ca.pem, ``also_trusted`` the CAs that it contains besides them until their end dates,
+    ``namesakes`` those of them with the name of a root and another key, and ``removed_cas`` those
+    in the previous ca.pem that are no longer trusted; ``hooks`` is what became of the hooks, for
+    whoever runs them afterwards to fill in.
     """
 
     purpose: Purpose
@@ -77,6 +78,7 @@ class Issued:
     backup: Path | None
     trusted_roots: tuple[Description, ...]
     also_trusted: tuple[TrustedUntil, ...]
+    namesakes: tuple[Description, ...]
     removed_cas: tuple[Description, ...]
     warnings: tuple[str, ...]
     hooks: Settled = field(default_factory=Settled)
@@ -148,6 +150,7 @@ def issue(
         inner = verified.intermediates if record.layout is Layout.DIND else ()
         also = record.also_trusted
         bundle = also_trusted.bundle(trusted_roots, also, clocks.now)
+        namesakes = also_trusted.namesakes(trusted_roots, bundle)
         description = describe(verified.leaf)
         schedule = _schedule(place, clocks.now, valid_until)
         stop.check()  # from here on the installation is completed: it takes milliseconds
@@ -191,6 +194,7 @@ def issue(
         backup=installed.backup,
         trusted_roots=tuple(map(describe, trusted_roots)),
         also_trusted=tuple(each.described() for each in also_trusted.current(also, clocks.now)),
+        namesakes=tuple(map(describe, namesakes)),
         removed_cas=removed,
         warnings=(
             *_cap_warnings(signed, request, valid_until, verified, clocks),

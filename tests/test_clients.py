@@ -19,9 +19,9 @@ from dockertls_vault.clients import (
     Origin,
     Rejected,
     Verdict,
+    ambiguous,
     find,
     judge,
-    namesakes,
     summarize,
 )
 from dockertls_vault.credential.registry import Registry
@@ -235,7 +235,7 @@ def test_ca_with_the_name_of_vaults_is_not_taken_for_it(
     is_ambiguous: bool,
 ) -> None:
     """A daemon gives no more than names; how often it gives one, and other files, may tell."""
-    found = namesakes([ca.subject for ca in named], {VAULTS}, also, files)
+    found = ambiguous([ca.subject for ca in named], {VAULTS}, also, files)
     assert found == ({VAULTS.subject} if is_ambiguous else set())
 
 

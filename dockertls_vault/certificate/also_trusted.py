@@ -17,7 +17,7 @@ from dockertls_vault.errors import InvalidInput, VerificationError
 
 from .certificate import Description, certificates_pem, describe, fingerprint, load_certificates
 from .chain import EXTENDED_KEY_USAGE, USAGE_NAMES
-from .keys import has_private_key
+from .keys import has_private_key, public_key_der
 from .verify import extended_key_usages, is_ca
 
 if TYPE_CHECKING:
@@ -175,6 +175,20 @@ def first_end(
     """
     return min(
         (each.until for each in cas if each.ca in trusted and each.ca not in roots), default=None
+    )
+
+
+def namesakes(known: Iterable[Certificate], cas: Iterable[Certificate]) -> tuple[Certificate, ...]:
+    """Return those of ``cas`` that have the name of a CA that is ``known``, and the key of none.
+
+    A daemon shows names only. A root that was issued again with its key is the same CA: it issued
+    the same certificates.
+    """
+    known = tuple(known)
+    names = {ca.subject for ca in known}
+    keys = {public_key_der(ca.public_key()) for ca in known}
+    return tuple(
+        ca for ca in cas if ca.subject in names and public_key_der(ca.public_key()) not in keys
     )
 
 

@@ -395,17 +395,14 @@ def _issue(
 def _warnings_of_other_cas(result: Issued) -> tuple[str, ...]:
     """Return warnings of CAs that may stay, or that look like Vault's.
 
-    A client's credential is of no use by then, and who accepts whose certificate is for the daemon.
+    Only a server's ca.pem decides whose clients are accepted.
     """
     if result.purpose is not Purpose.SERVER:
         return ()
-    roots = result.trusted_roots
-    names = {root.subject for root in roots}
     alike = tuple(
         f"{ca.subject or '(empty)'} is also the name of Vault's CA: `daemon clients` cannot tell "
         "which of the two dockerd accepts"
-        for ca in (each.certificate for each in result.also_trusted)
-        if ca.subject in names and ca not in roots
+        for ca in result.namesakes
     )
     return (*alike, *timer.end_date_warnings(result.also_trusted))
 

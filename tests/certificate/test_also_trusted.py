@@ -121,6 +121,14 @@ def test_bundle_has_each_ca_until_its_end_date() -> None:
     assert also_trusted.bundle(roots, also, end) == roots
 
 
+def test_namesake_has_the_name_and_another_key() -> None:
+    """A root that was issued again with its key is the same CA."""
+    vault, another, other = (Authority.create(name) for name in ("r", "r", "old"))
+    again = Authority.create("r", key=vault.key)
+    cas = [each.certificate for each in (vault, again, another, other)]
+    assert also_trusted.namesakes([vault.certificate], cas) == (another.certificate,)
+
+
 def test_first_end_is_that_of_a_ca_that_must_leave() -> None:
     """A CA that is also Vault's need not, and one that is not in ca.pem has left."""
     (old,), (other,), (root,) = map(parse, (OLD.pem, OTHER.pem, ROOT.pem))

@@ -279,6 +279,14 @@ _USELESS: Rows = (
     ("so is one with an unknown extension", "return extension.critical and", "return False and"),
     ("so is one that is valid too late", "also.until <= also.ca.not_valid_before_utc", "False"),
 )
+_NAMESAKES: Rows = (
+    (
+        "a root that was issued again is no namesake",
+        " and public_key_der(ca.public_key()) not in keys",
+        " and ca not in known",
+    ),
+    ("nor is a CA with another name", "if ca.subject in names and", "if"),
+)
 _OVERDUE: Rows = (
     (
         "a CA that should have been removed is a warning",
@@ -298,23 +306,18 @@ _TIMERS: Rows = (
 _ALIKE: Rows = (
     ("a CA with the name of Vault's is a warning", "return (*alike, ", "return (*(), "),
     (
-        "Vault's own is none",
-        " if ca.subject in names and ca not in roots",
-        " if ca.subject in names",
-    ),
-    (
         "nor is one for a client",
-        "    if result.purpose is not Purpose.SERVER:\n        return ()\n    roots",
-        "    roots",
+        "    if result.purpose is not Purpose.SERVER:\n        return ()\n    alike",
+        "    alike",
     ),
 )
 _VERDICT: Rows = (
     (
         "a CA with the name of Vault's is not taken for it",
-        "    origins |= dict.fromkeys(ambiguous, Origin.AMBIGUOUS)\n",
+        "    origins |= dict.fromkeys(unclear, Origin.AMBIGUOUS)\n",
         "",
     ),
-    ("nor is one that only the daemon has", "if count > known[name]", "if False"),
+    ("nor is one that only the daemon has", "if count > expected[name]", "if False"),
     ("nor is one that only a file has", "& (often | others)", "& often"),
     (
         "nobody is said only if the daemon accepts only Vault's CAs",
@@ -416,6 +419,10 @@ TABLE: Table = {
     "certificate/also_trusted.py of a CA without a use": (
         "certificate/test_also_trusted.py",
         _USELESS,
+    ),
+    "certificate/also_trusted.py of a namesake": (
+        "certificate/test_also_trusted.py",
+        _NAMESAKES,
     ),
     "cli/timer.py at an end date": ("test_also_trust.py", _TIMERS),
     "cli/issue.py of a CA alike": ("test_also_trust.py", _ALIKE),
