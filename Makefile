@@ -19,6 +19,7 @@ pure := $(pure),dockertls_vault/credential/causes.py,dockertls_vault/window.py
 pure := $(pure),dockertls_vault/findings.py
 pure := $(pure),dockertls_vault/daemon/examination/*
 pure := $(pure),dockertls_vault/docker/daemon_json.py,dockertls_vault/docker/flags.py
+pure := $(pure),dockertls_vault/docker/swarm.py
 pure := $(pure),dockertls_vault/host/environment_file.py,dockertls_vault/host/command_line.py
 pure := $(pure),dockertls_vault/daemon/clashes.py,dockertls_vault/daemon/desired.py
 pure := $(pure),dockertls_vault/daemon/order.py,dockertls_vault/host/unit_file.py

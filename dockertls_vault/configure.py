@@ -26,9 +26,7 @@ from .daemon import (
 from .daemon.inspection import Host, look
 from .daemon.records import Records
 from .docker.engine import Engine
-from .errors import (
-    ConflictingState,
-)
+from .errors import ConflictingState
 from .host.steps import discard_staged, refuse_read_only
 from .proof import prove
 
@@ -113,7 +111,7 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
     made = make()
     refuse_read_only(made.steps)
     if made.steps:
-        obstacles.refuse_unusable(made)
+        obstacles.refuse_taken_addresses(made)
         trial.judge(_remaining(made.current.service), made.target.daemon_json or b"")
     return Change(made, make, credential)
 
@@ -135,6 +133,7 @@ def take_back(state: Path) -> Change:
     refuse_read_only(made.steps)
     obstacles.refuse_lost(made)
     obstacles.refuse_plaintext(made)
+    obstacles.warn_of_plaintext(made)
     obstacles.warn_of_upgrade(made)
     return Change(made, make)
 
@@ -171,7 +170,7 @@ def apply(
 
 
 def _made_again(change: Change) -> Plan:
-    """Return the plan as of now: containers that have started or stopped since do not matter.
+    """Make the plan again: containers that have started or stopped since do not matter.
 
     Raises ConflictingState if it has other steps, or stops a container that it did not stop before.
     """

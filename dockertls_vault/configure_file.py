@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .configure import Change
@@ -24,6 +23,7 @@ from .host.steps import refuse_read_only
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from .daemon.desired import Wanted
     from .daemon.plan import Plan
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 # Its engine is not asked.
 _NEVER = timedelta(0)
-_PIDFILE = Path("/var/run/docker.pid")
 
 
 def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
@@ -80,6 +79,7 @@ def take_back(state: Path) -> Change:
     made = make()
     refuse_read_only(made.steps)
     obstacles.refuse_plaintext(made)
+    obstacles.warn_of_plaintext(made)
     return Change(made, make)
 
 
@@ -97,7 +97,7 @@ def _refuse_other(record: Record | None) -> None:
 
 def _service() -> Service:
     """Return the command of the dockerd that runs, if it sees the same files as this process."""
-    process = running.find(None, None, _PIDFILE).process
+    process = running.find(None, None).process
     is_here = process is not None and not process.in_other_namespaces
     return Service(process.arguments if process and is_here else (), "inactive")
 

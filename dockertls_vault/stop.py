@@ -81,7 +81,7 @@ class Bell:
         self._lock.acquire()
 
     def ring(self) -> None:
-        """End the wait of now, or else the next one."""
+        """End the present wait, or else the next one."""
         with suppress(RuntimeError):  # it has rung before
             self._lock.release()
 

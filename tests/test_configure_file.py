@@ -116,7 +116,9 @@ def test_edit_since_the_plan_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not (state / "daemon" / "set-up.json").exists()
 
 
-def test_hosts_of_others_beside_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_of_others_beside_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """They stay, as do those that are added, except on TCP: those would be left without TLS."""
     file, state, tls = tmp_path / "daemon.json", tmp_path / "state", tmp_path / "tls"
     service = Service(("dockerd", "--config-file", str(file)), "inactive")
@@ -145,7 +147,10 @@ def test_hosts_of_others_beside_ours(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert json.loads(file.read_text())["hosts"] == [*ours, local, tcp]
     file.write_text(json.dumps({**edited, "hosts": [*ours, local, "unix:///p"]}))
     assert set_up_hosts() == [*ours, local, "unix:///p"]
+    warning = f"{before} will be open without TLS again"
+    assert warning not in caplog.text
     removal = configure_file.take_back(state)
+    assert warning in caplog.text
     configure.apply(removal, client=None, timeout=second, now=lambda: now)
     assert json.loads(file.read_text()) == {"hosts": [local, before, "unix:///p"]}
 

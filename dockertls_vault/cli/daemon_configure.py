@@ -163,7 +163,7 @@ def configure(
 def _wanted(
     state: Path, directory: str | None, listen: Sequence[str] | None, *, take_over: bool
 ) -> Wanted:
-    """Return the set-up that is asked for; the credential is the one of before by default."""
+    """Return the set-up that is asked for; the credential is the previous one by default."""
     from dockertls_vault.daemon.desired import Wanted
     from dockertls_vault.daemon.records import Records
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker.endpoint import Endpoint
-from dockertls_vault.docker.flags import arguments, parse
+from dockertls_vault.docker.flags import TLS, arguments, parse
 from dockertls_vault.docker.hosts import FD, in_force, is_fd, is_tcp, serves_tls, tcp_address
 from dockertls_vault.errors import ConflictingState, InvalidInput
 from dockertls_vault.host import systemd
 
-from .desired import DEFAULT, LIVE_RESTORE, UNIX_SOCKET, Listen, parse_listen
+from .desired import DEFAULT, EVERY_IPV4, LIVE_RESTORE, UNIX_SOCKET, Listen, parse_listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 HOSTS = "hosts"
 _HOST = "host"
-_TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
-# Here, too, Go listens at every address of both families.
-_EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with
 
 _BOTH = "dockerd refuses to start if daemon.json has {}, too"
 _TWICE = _BOTH.format("it")
@@ -172,7 +169,7 @@ def beside(listed: object, listen: Sequence[Listen]) -> tuple[str, ...]:
 def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
     values, line = existing.document.values, existing.document.line
     for source, flag, _ in existing.flags:
-        if flag.name in _TLS:
+        if flag.name in TLS:
             yield Clash(str(source), " ".join(flag.words), _TWICE)
         elif flag.name == _HOST and is_tcp(flag.value or ""):
             yield Clash(str(source), " ".join(flag.words), _LISTENS)
@@ -191,7 +188,7 @@ def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
 
 
 def _is_taken(flag: Argument) -> bool:
-    return flag.name in _TLS or (flag.name == _HOST and is_tcp(flag.value or ""))
+    return flag.name in TLS or (flag.name == _HOST and is_tcp(flag.value or ""))
 
 
 def _listens(existing: Existing) -> tuple[Listen, ...]:
@@ -212,8 +209,8 @@ def _missing_fd(
 ) -> Mapping[Source, tuple[str, ...]]:
     """Return the words to add, and where, if no -H among those that stay is ``fd://``.
 
-    None if daemon.json is to have it. But if an upgrade of Docker's package may bring back a -H,
-    dockerd would not start with ``hosts``, too.
+    Nothing if daemon.json is to name it. A package's unit gets it as a flag: an upgrade may bring
+    back -H, which dockerd rejects beside ``hosts``.
     """
     start = existing.sources[0]
     if any(is_fd(flag.value or "") for _, flag in staying):
@@ -256,14 +253,15 @@ def _edits(
 
 
 def _has_tls(source: Source) -> bool:
-    return any(flag.name in _TLS for flag in _flags(source))
+    return any(flag.name in TLS for flag in _flags(source))
 
 
 def _listen(host: str) -> Listen:
     """Return where dockerd listens with this host; raises ConflictingState for a name."""
     try:
         found = tcp_address(host)
-        address = DEFAULT.address if found.host == _EVERY_IPV4 else found.host
+        # Here, too, Go listens at every address of both families.
+        address = DEFAULT.address if found.host == EVERY_IPV4 else found.host
         return parse_listen(Endpoint(address, found.port).authority)
     except InvalidInput as error:
         raise ConflictingState(

@@ -72,7 +72,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str] | None) -> Configu
 
 
 def _default_file(environ: Mapping[str, str]) -> Path:
-    """Return the daemon.json of a dockerd without --config-file: rootless, it is its user's."""
+    """Return the daemon.json of a dockerd without --config-file: its user's if it is rootless."""
     if not environ.get("ROOTLESSKIT_STATE_DIR"):
         return flags.DAEMON_JSON
     config = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/"), ".config")

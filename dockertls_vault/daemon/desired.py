@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker.endpoint import DEFAULT_PORT, Endpoint, parse_endpoint
+from dockertls_vault.docker.flags import TLS_FILES
 from dockertls_vault.docker.hosts import DEFAULT_SOCKET
 from dockertls_vault.errors import InvalidInput
 from dockertls_vault.host.listening import Listener
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 LIVE_RESTORE = "live-restore"
 UNIX_SOCKET = f"unix://{DEFAULT_SOCKET}"
-# Without tlscacert, dockerd accepts the clients of every public CA, so that all of them are set.
-_TLS = ("tlscacert", "tlscert", "tlskey")
-_EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with
+EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with
 # Of both families, as in Go and in systemd: BindIPv6Only=both.
 _EVERY = "::"
 _BROADCAST = IPv4Address("255.255.255.255")
@@ -60,12 +59,12 @@ class Listen:
 
     def is_opened_as(self, address: str) -> bool:
         """Tell whether its socket listens there; without IPv6, every address is that of IPv4."""
-        opened = (_EVERY, _EVERY_IPV4) if self.is_every else (self.address,)
+        opened = (_EVERY, EVERY_IPV4) if self.is_every else (self.address,)
         return address in opened
 
     def includes(self, other: Listen) -> bool:
         """Tell whether the kernel refuses ``other`` as in use while this one is open."""
-        every = self.address == _EVERY or (self.address == _EVERY_IPV4 and ":" not in other.address)
+        every = self.address == _EVERY or (self.address == EVERY_IPV4 and ":" not in other.address)
         return self.port == other.port and (every or self.address == other.address)
 
     def overlaps(self, other: Listen) -> bool:
@@ -120,7 +119,8 @@ def parse_listens(texts: Iterable[str]) -> tuple[Listen, ...]:
 
 def settings(files: Sequence[Path], *, live_restore: bool) -> Mapping[str, Any]:
     """Return the settings of daemon.json for the public paths of ca.pem, certificate and key."""
-    paths = dict(zip(_TLS, map(str, files), strict=True))
+    # Without tlscacert, dockerd accepts the clients of every public CA, so that all are set.
+    paths = dict(zip(TLS_FILES, map(str, files), strict=True))
     return {"tlsverify": True} | paths | ({LIVE_RESTORE: True} if live_restore else {})
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dockertls_vault.docker import swarm
 from dockertls_vault.host import systemd
 
 from . import docker_service, set_up_files, units
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 # Older versions stop and remove what was started with --rm: moby#46308.
 _KEEPS_ALL = (24, 0, 8)
 _VERSION = re.compile("[0-9]+")
-# The states of a node in which dockerd rejects live-restore.
-_SWARM = ("active", "pending", "locked", "error")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Inspection:
 
     ``edited`` are the contents of the other files that the set-up has edited, None if missing.
     ``live_restore`` is whether it is in effect, None if dockerd does not run; ``in_swarm`` whether
-    the host is an active node of one, where dockerd rejects it. ``running`` are the names of the
+    the host is a node of a swarm, where dockerd rejects it. ``running`` are the names of the
     containers that run, ``fleeting`` those that it does not restore. ``is_listening`` is whether
     systemd listens at our socket, ``is_open`` whether something listens wherever that was set up to
     be, ``is_held`` whether dockerd listens at it, which goes on until it is restarted, and
@@ -102,7 +101,7 @@ def look(host: Host, service: Service) -> Inspection:
     return replace(
         before,
         live_restore=info.get("LiveRestoreEnabled") is True,
-        in_swarm=_within(info, "Swarm").get("LocalNodeState") in _SWARM,
+        in_swarm=swarm.is_node(info),
         running=tuple(sorted(running)),
         fleeting=tuple(sorted(_fleeting(host.engine, info, running))),
         can_reload=docker_service.can_reload(),

@@ -1,4 +1,7 @@
-"""What keeps a set-up, or its removal, from being made: it is refused before anything is touched.
+"""What keeps a set-up, or its removal, from being made, and what to warn of before it is.
+
+All of it comes before anything is touched, but for ``refuse_unguarded``, which also comes once
+systemd has read our drop-in: before dockerd is restarted.
 
 For what clashes with the set-up see plan.py, for what dockerd itself rejects trial.py.
 """
@@ -67,7 +70,7 @@ def refuse_unguarded() -> None:
         )
 
 
-def refuse_unusable(made: Plan) -> None:
+def refuse_taken_addresses(made: Plan) -> None:
     """Raise ConflictingState unless this host can listen wherever the set-up is to."""
     listen = made.record.listen if made.record else ()
     before = made.current
@@ -121,13 +124,16 @@ def refuse_lost(removal: Plan) -> None:
 
 
 def refuse_plaintext(removal: Plan) -> None:
-    """Raise ConflictingState if a port that others added to the set-up would lose its TLS.
-
-    Warns of each port without TLS that was there before, which the removal opens again.
-    """
+    """Raise ConflictingState if a port that others added to the set-up would lose its TLS."""
     record, given = removal.current.record, removal.current.service.arguments
     if record is not None:
         restored.refuse_plaintext(record, given, removal.edits, removal.configuration)
+
+
+def warn_of_plaintext(removal: Plan) -> None:
+    """Warn of each port without TLS that was there before, which the removal opens again."""
+    record, given = removal.current.record, removal.current.service.arguments
+    if record is not None:
         for host in restored.plaintext(given, removal.edits, removal.configuration):
             logger.warning(
                 "%s will be open without TLS again: anyone who can reach it is root on this host",

@@ -72,7 +72,7 @@ def closing(
 
 def has_live_restore(content: bytes | None) -> bool:
     """Tell whether daemon.json switches live-restore on."""
-    return daemon_json.parse(content or b"").values.get(LIVE_RESTORE) is True
+    return daemon_json.parse(content).values.get(LIVE_RESTORE) is True
 
 
 def _with_tls(
@@ -140,4 +140,4 @@ def _editing(edits: Sequence[Edit]) -> Iterator[Step]:
 
 
 def _with_live_restore(content: bytes | None, *, on: bool) -> bytes:
-    return daemon_json.parse(content or b"").merged({LIVE_RESTORE: on})
+    return daemon_json.parse(content).merged({LIVE_RESTORE: on})

@@ -88,7 +88,7 @@ def _original(known: Edited | None, edit: Edit) -> bytes:
 def put_back(record: Record, contents: Mapping[Path, bytes | None]) -> tuple[Edit, ...]:
     """Return the edits that put back the other files, the last one first.
 
-    ``contents`` are those of now: a file that is missing, or was ``replaced``, stays so. Raises
+    ``contents`` are the present ones: a file that is missing, or was ``replaced``, stays so. Raises
     ConflictingState if others have edited them since.
     """
     _refuse_changed(record, contents)

@@ -7,7 +7,6 @@ TLS settings of the set-up, on a socket that the set-up has opened.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import daemon_json, flags
@@ -20,12 +19,12 @@ from . import docker_service, running, sources, units
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
     from typing import Any
 
 # Seconds by which a file may seem older than it is: the clock of file systems is coarse.
 _COARSE = 0.1
-_PIDFILE = Path("/var/run/docker.pid")
-_NAMES = ("hosts", "tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
+_NAMES = ("hosts", *flags.TLS)
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Started:
 def read() -> Started | None:
     """Return how the dockerd of docker.service was started, None if it cannot be found."""
     main = docker_service.main_pid()
-    service, process = processes.read(main), running.find(None, main, _PIDFILE).process
+    service, process = processes.read(main), running.find(None, main).process
     if service is None or process is None:
         return None
     if process.pid != main and process.in_other_namespaces:

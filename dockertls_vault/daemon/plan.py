@@ -99,7 +99,7 @@ def configure(
     clashes, unless it is to be taken over.
     """
     _refuse_foreign(host, current.files)
-    document = daemon_json.parse(current.files.daemon_json or b"", str(host.daemon_json))
+    document = daemon_json.parse(current.files.daemon_json, str(host.daemon_json))
     values = settings(served.paths, live_restore=_wants_live_restore(current))
     ours = current.record.added if current.record else {}
     existing = Existing(sources, host.daemon_json, document, ours)
@@ -127,9 +127,9 @@ def configure_file(host: Host, current: Inspection, served: Served, wanted: Want
     Raises ConfigurationError as ``parse`` does, and ConflictingState if it has flags for the same
     settings.
     """
-    document = daemon_json.parse(current.files.daemon_json or b"", str(host.daemon_json))
+    document = daemon_json.parse(current.files.daemon_json, str(host.daemon_json))
     listen = wanted.listen or (current.record.listen if current.record else (DEFAULT,))
-    others = clashes.beside(_values(_original(current)).get(HOSTS), listen)
+    others = clashes.beside(daemon_json.parse(_original(current)).values.get(HOSTS), listen)
     every = list(dict.fromkeys((*hosts(listen), *others)))
     live_restore = _wants_live_restore(current)
     values = {HOSTS: every, **settings(served.paths, live_restore=live_restore)}
@@ -169,10 +169,6 @@ def _original(current: Inspection) -> bytes | None:
     """Return daemon.json as it would be without the set-up."""
     original = current.files.daemon_json
     return original if current.record is None else taken_back(original, current.record)
-
-
-def _values(content: bytes | None) -> Mapping[str, Any]:
-    return daemon_json.parse(content or b"").values
 
 
 def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: bool) -> TakenOver:
@@ -216,7 +212,7 @@ def _record(
 
 def _without(content: bytes | None, values: Mapping[str, Any]) -> bytes | None:
     """Return daemon.json without these values; None if nothing else is in it."""
-    document = daemon_json.parse(content or b"")
+    document = daemon_json.parse(content)
     ours = {key for key, value in values.items() if document.values.get(key) == value}
     return None if ours == document.values.keys() else document.without(ours)
 

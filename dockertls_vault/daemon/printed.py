@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from dockertls_vault.credential.naming import GENERATION_NAMES
+from dockertls_vault.docker import swarm
 from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.docker.flags import DAEMON_JSON
 from dockertls_vault.errors import InvalidInput
@@ -142,6 +143,7 @@ def _daemon_json(files: Sequence[Path], hosts: Sequence[str] = ()) -> str:
 def _systemd(files: Sequence[Path], listens: Sequence[Listen]) -> str:
     drop_in = systemd.UNITS / units.DROP_IN
     return _SYSTEMD.format(
+        swarm="|".join(swarm.STATES),
         directories=f"{DAEMON_JSON.parent} {drop_in.parent}",
         files="".join(
             f"cat >{path} <<'END'\n{text}END\n"
@@ -220,7 +222,7 @@ mkdir -p {directories}
 {files}\
 systemctl daemon-reload
 if docker info --format '{{{{.Swarm.LocalNodeState}}}}' \\
-        | grep -qxE 'active|pending|locked|error'; then
+        | grep -qxE '{swarm}'; then
     # On a Swarm node, dockerd does not start with live-restore.
     sed -i /{live_restore}/d {daemon_json}
 else

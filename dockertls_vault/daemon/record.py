@@ -72,7 +72,7 @@ class Record:
 
     @property
     def _before(self) -> Mapping[str, Any]:
-        return daemon_json.parse(self.original or b"").values
+        return daemon_json.parse(self.original).values
 
     def kept_original(self, edited: Edited) -> Path:
         """Return the file that keeps the original of an edited one, for people."""

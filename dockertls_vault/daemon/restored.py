@@ -1,4 +1,4 @@
-"""What the settings of before would bring back: a dockerd that does not start, or without TLS."""
+"""What the previous settings would bring back: a dockerd that does not start, or without TLS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
-from dockertls_vault.docker.flags import arguments, parse
+from dockertls_vault.docker.flags import TLS_FILES, TLS_SWITCHES, arguments, parse
 from dockertls_vault.docker.hosts import is_tcp, serves_tls
 from dockertls_vault.errors import ConflictingState
 from dockertls_vault.host import command_line, environment_file, unit_file
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from dockertls_vault.docker.flags import Argument
 
     from .record import Record
-
-_FILES = ("tlscacert", "tlscert", "tlskey")
-_SWITCHES = ("tls", "tlsverify")
 
 
 def refuse_lost(edits: Iterable[Edit], configuration: Edit) -> None:
@@ -39,7 +36,7 @@ def refuse_lost(edits: Iterable[Edit], configuration: Edit) -> None:
     )
     if lost:
         raise ConflictingState(
-            "dockerd would not start with the settings of before: they name files that are missing",
+            "dockerd would not start with its previous settings: they name files that are missing",
             problems=lost,
             hint="put these files back, then try again, or keep the set-up",
         )
@@ -52,7 +49,7 @@ def plaintext(given: Sequence[str], edits: Iterable[Edit], configuration: Edit) 
     """
     values = daemon_json.parse(configuration.after).values
     back = [each for edit in edits for each in _arguments(edit, edit.after)]
-    if serves_tls(parse(given), values, {}) or any(each.name in _SWITCHES for each in back):
+    if serves_tls(parse(given), values, {}) or any(each.name in TLS_SWITCHES for each in back):
         return ()
     listed = values.get(HOSTS)
     flags = (*parse(given).hosts, *(each.value or "" for each in back if each.name == "host"))
@@ -90,12 +87,12 @@ def _hosts_before(record: Record) -> Iterator[str]:
 def _values(content: bytes) -> set[str]:
     """Return the absolute paths of TLS files in daemon.json."""
     values = daemon_json.parse(content).values
-    return _absolute(values.get(name) for name in _FILES)
+    return _absolute(values.get(name) for name in TLS_FILES)
 
 
 def _flags(edit: Edit, content: bytes) -> set[str]:
     """Return those in the flags of another file."""
-    return _absolute(each.value for each in _arguments(edit, content) if each.name in _FILES)
+    return _absolute(each.value for each in _arguments(edit, content) if each.name in TLS_FILES)
 
 
 def _absolute(values: Iterable[Any]) -> set[str]:

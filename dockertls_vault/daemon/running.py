@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker.diagnosis.report import Result
@@ -14,12 +15,12 @@ from .examination.checks import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from dockertls_vault.docker.diagnosis.report import CheckResult
     from dockertls_vault.host.processes import Process
 
 NAME = "dockerd"
+_PIDFILE = Path("/var/run/docker.pid")
 _START = (
     "start it: sudo systemctl start docker; if it fails, see `journalctl --unit=docker.service`"
 )
@@ -38,7 +39,7 @@ class Search:
     remedy: str = ""
 
 
-def find(asked: int | None, main: int | None, pidfile: Path) -> Search:
+def find(asked: int | None, main: int | None, pidfile: Path = _PIDFILE) -> Search:
     """Find the process: ``asked``, or else systemd's ``main``, or by its PID file or its name."""
     if asked is not None:
         found = processes.read(asked) if processes.is_named(asked, NAME) else None

@@ -1,4 +1,7 @@
-"""The files of a set-up on this host, for a change: one that cannot be read is an error."""
+"""The files of a set-up on this host, and others, as a change reads them.
+
+One that cannot be read is an error, so that nothing is changed that is not understood.
+"""
 
 from __future__ import annotations
 

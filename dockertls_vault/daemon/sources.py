@@ -111,9 +111,9 @@ def read(ours: Mapping[Path, Collection[bytes]]) -> tuple[Source, ...]:
     try:
         contents = {Path(path): reading.read(path) for path in (fragment, *others)}
         environment = {Path(path): reading.read(path) for path, _ in files if Path(path).exists()}
-        command = _unread(contents, ours) or commands[0][1]
-        assigned = [*variables, *_unread_variables(contents, ours)]
-        return tuple(found(command, assigned, contents, environment))
+        command = _command_we_wrote(contents, ours) or commands[0][1]
+        assigned = [*variables, *_variables_we_wrote(contents, ours)]
+        return tuple(of_command(command, assigned, contents, environment))
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"{error.filename} was removed, but systemd still uses it",
@@ -137,7 +137,7 @@ def paths() -> tuple[Path, ...]:
     return tuple(map(Path, filter(None, [*found, *(path for path, _ in files)])))
 
 
-def _unread(
+def _command_we_wrote(
     unit_files: Mapping[Path, bytes], ours: Mapping[Path, Collection[bytes]]
 ) -> list[str] | None:
     """Return the words of ExecStart= if a set-up wrote them, and None if others did."""
@@ -148,7 +148,7 @@ def _unread(
     return [program.lstrip(_PREFIXES), *words]
 
 
-def _unread_variables(
+def _variables_we_wrote(
     unit_files: Mapping[Path, bytes], ours: Mapping[Path, Collection[bytes]]
 ) -> Iterator[str]:
     """Yield each variable, with its value, that a set-up wrote, and that others do not replace."""
@@ -158,7 +158,7 @@ def _unread_variables(
             yield f"{each.name}={each.value}"
 
 
-def found(
+def of_command(
     command: Sequence[str],
     variables: Sequence[str],
     unit_files: Mapping[Path, bytes],

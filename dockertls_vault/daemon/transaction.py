@@ -117,7 +117,7 @@ def _put_back(made: Plan) -> None:
         current = replace(
             current, live_restore=host.engine.info().get("LiveRestoreEnabled") is True
         )
-    steps, last = undo.steps(host, made, current)
+    steps, last = undo.steps(made, current)
     apply(steps)
     if made.current.service.is_running:
         host.engine.info()

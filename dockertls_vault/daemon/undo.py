@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dockertls_vault.docker import daemon_json
+from dockertls_vault.docker.daemon_json import parse
 from dockertls_vault.errors import ConfigurationError
 
 from .order import closing, has_live_restore, opening
@@ -14,21 +14,19 @@ from .set_up_files import Files
 from .steps import Forget, Keep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from dockertls_vault.host.steps import Step
 
-    from .inspection import Host, Inspection
+    from .inspection import Inspection
     from .plan import Plan
     from .record import Record
 
 
-def steps(host: Host, made: Plan, current: Inspection) -> tuple[tuple[Step, ...], Step]:
+def steps(made: Plan, current: Inspection) -> tuple[tuple[Step, ...], Step]:
     """Plan the way back from a plan that failed; the last step is for when dockerd answers again.
 
     It leads to the set-up before, if that was proven or made by hand, and else to none.
     """
-    before, record = made.current, made.current.record
+    host, before, record = made.host, made.current, made.current.record
     restart = before.service.is_running and (
         current.live_restore is None or current.is_listening or current.is_held
     )
@@ -49,7 +47,7 @@ def steps(host: Host, made: Plan, current: Inspection) -> tuple[tuple[Step, ...]
     if record is not None and record.proven:
         target = before.files
         if kept != original:
-            merged = daemon_json.parse(kept or b"").merged(record.added)
+            merged = parse(kept).merged(record.added)
             target = replace(target, daemon_json=merged)
         back = tuple(opening(host, current, target, undone, restart=restart))
         return back, Keep(host.records, record)
@@ -77,10 +75,6 @@ def _with_edits(original: bytes | None, current: Inspection, before: Record | No
     try:
         for record in filter(None, (current.record, before)):
             back = taken_back(back, record)
-        return original if _values(back) == _values(original) else back
+        return original if parse(back).values == parse(original).values else back
     except ConfigurationError:
         return original
-
-
-def _values(content: bytes | None) -> Mapping[str, Any]:
-    return daemon_json.parse(content or b"").values

@@ -97,13 +97,13 @@ class Document:
                 yield before.end, each.end
 
 
-def parse(data: bytes, name: str = "daemon.json") -> Document:
-    """Read a configuration file; an empty one is like an empty object.
+def parse(data: bytes | None, name: str = "daemon.json") -> Document:
+    """Read a configuration file; an empty one, or none, is like an empty object.
 
     Raises ConfigurationError, with line and column, if a version of dockerd rejects it, or if it
     has a key twice, of which dockerd uses the last.
     """
-    text = _decoded(data, name)
+    text = _decoded(data or b"", name)
     if not text.strip(" \t\r\n"):
         return Document(text, ())
     try:

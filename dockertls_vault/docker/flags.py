@@ -23,12 +23,15 @@ _LONG = {
     "l": "log-level", "p": "pidfile", "s": "storage-driver", "v": "version",
 }
 # fmt: on
-# Those without a value, unless it is behind an equals sign.
-_SWITCHES = {"debug", "help", "version", "tls", "tlsverify", "live-restore"}
-_TLS_FILES = {"tlscacert", "tlscert", "tlskey"}
+# Without a value, unless it is behind an equals sign.
+TLS_SWITCHES = ("tls", "tlsverify")
+_SWITCHES = {"debug", "help", "version", "live-restore", *TLS_SWITCHES}
+TLS_FILES = ("tlscacert", "tlscert", "tlskey")
+# The settings of TLS have these names both as flags and in daemon.json.
+TLS = (*TLS_SWITCHES, *TLS_FILES)
 # These take the next word, whatever it is.
-_VALUED = _TLS_FILES | {"config-file", "data-root", "exec-root"} | ({*_LONG.values()} - _SWITCHES)
-_INTERPRETED = {"host", "tls", "tlsverify", "live-restore", "config-file"} | _TLS_FILES
+_VALUED = {"config-file", "data-root", "exec-root", *TLS_FILES} | ({*_LONG.values()} - _SWITCHES)
+_INTERPRETED = {"host", "live-restore", "config-file", *TLS}
 # The keys of daemon.json that are not the name of their flag: moby, the NamedOption of each.
 # dockerd adds the runtimes of both places (skipDuplicates), so that their key is none of a flag's.
 _KEYS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dockertls_vault.daemon.clashes import Existing, find, remaining, take_over, with_flags
-from dockertls_vault.daemon.sources import found
+from dockertls_vault.daemon.sources import of_command
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConflictingState
 from dockertls_vault.host.command_line import words
@@ -43,7 +43,7 @@ def existing(
     # As systemd does it.
     split = [each.value.replace("x41", "A") for each in words(command)]
     environment = {} if options is None else {DEFAULT: f"# Docker's\n{options}\n".encode()}
-    sources = tuple(found(split, variables, files, environment))
+    sources = tuple(of_command(split, variables, files, environment))
     return Existing(sources, JSON, daemon_json.parse(config.encode()), ours or {})
 
 
@@ -60,7 +60,7 @@ def in_unit(line: str, value: str, command: str = DEBIAN) -> Existing:
 def packaged(command: str, config: str = "") -> Existing:
     """Return what there is with this command in the package's own unit file."""
     unit = f"[Service]\nExecStart={command}\nDelegate=yes\n".encode()
-    sources = tuple(found(command.split(), (), {PACKAGED: unit}, {}))
+    sources = tuple(of_command(command.split(), (), {PACKAGED: unit}, {}))
     return Existing(sources, JSON, daemon_json.parse(config.encode()), {})
 
 
@@ -337,7 +337,7 @@ def test_packaged_unit_that_systemd_reads_differently_is_not_edited(flags: str) 
     """Its -H goes to daemon.json, and a flag of TLS is refused."""
     unit = f"[Service]\nExecStart=/usr/bin/dockerd %n {flags}\n".encode()
     command = ["/usr/bin/dockerd", "docker.service", *flags.replace("\\x41", "A").split()]
-    sources = tuple(found(command, (), {PACKAGED: unit}, {}))
+    sources = tuple(of_command(command, (), {PACKAGED: unit}, {}))
     case = Existing(sources, JSON, daemon_json.parse(b""), {})
     if flags:
         with pytest.raises(ConflictingState, match="--tls cannot be taken over"):

@@ -43,18 +43,18 @@ def test_port_that_is_in_use_is_refused() -> None:
         made = Plan(HOST, EMPTY, EMPTY.files, record, ())
         for current in (EMPTY, replace(EMPTY, record=record)):
             with pytest.raises(ConflictingState, match="cannot listen") as failure:
-                obstacles.refuse_unusable(replace(made, current=current))
+                obstacles.refuse_taken_addresses(replace(made, current=current))
             assert f"{listen} is in use" in failure.value.problems[0]
-        obstacles.refuse_unusable(replace(made, freed=(listen,)))
-        obstacles.refuse_unusable(replace(made, current=replace(CURRENT, record=record)))
-    obstacles.refuse_unusable(made)
+        obstacles.refuse_taken_addresses(replace(made, freed=(listen,)))
+        obstacles.refuse_taken_addresses(replace(made, current=replace(CURRENT, record=record)))
+    obstacles.refuse_taken_addresses(made)
 
 
 def test_address_of_another_host_is_refused() -> None:
     """With the reason."""
     record = replace(RECORD, listen=(Listen("192.0.2.1", 2376),))
     with pytest.raises(ConflictingState) as failure:
-        obstacles.refuse_unusable(Plan(HOST, EMPTY, EMPTY.files, record, ()))
+        obstacles.refuse_taken_addresses(Plan(HOST, EMPTY, EMPTY.files, record, ()))
     (problem,) = failure.value.problems
     assert problem == "192.0.2.1:2376: cannot assign requested address"
 

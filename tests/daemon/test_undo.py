@@ -43,7 +43,7 @@ def test_edit_of_others_stays_if_a_set_up_fails(
     edited = others(ours)
     current = replace(CURRENT, files=replace(target, daemon_json=edited), record=record)
     current = replace(current, live_restore=True if is_up else None)
-    steps, _ = undo.steps(HOST, made, current)
+    steps, _ = undo.steps(made, current)
     assert contents(steps)[-1:] == ([] if expected is None and not is_up else [expected])
     assert Restart in kinds(steps)
 
@@ -67,7 +67,7 @@ def test_edit_of_others_stays_in_the_set_up_before(
     for found, kept in ((changed, other), (ours, other), (ours, record)):
         files = replace(target, daemon_json=others(found))
         current = replace(before, files=files, record=kept, live_restore=True if is_up else None)
-        steps, last = undo.steps(HOST, made, current)
+        steps, last = undo.steps(made, current)
         (*_, written) = [files.daemon_json, *contents(steps)]
         assert written == ours.replace(b"false", b"true" if debug else b"false")
         assert last == Keep(HOST.records, record)
@@ -81,7 +81,7 @@ def test_containers_survive_a_start_with_a_file_that_others_broke() -> None:
     before = replace(CURRENT, files=Files(original, None, None), record=None)
     made = Plan(HOST, before, CURRENT.files, record, ())
     current = replace(CURRENT, files=replace(CURRENT.files, daemon_json=b"broken"), record=record)
-    steps, _ = undo.steps(HOST, made, replace(current, live_restore=None))
+    steps, _ = undo.steps(made, replace(current, live_restore=None))
     restart = kinds(steps).index(Restart)
     assert b'"live-restore": true' in (contents(steps[:restart])[-1] or b"")
     assert contents(steps)[-1] == original
@@ -98,7 +98,7 @@ def test_what_a_killed_run_had_edited_is_put_back() -> None:
         edited={edited.path: edited.written},
     )
     made = Plan(HOST, current, current.files, record, ())
-    steps, last = undo.steps(HOST, made, current)
+    steps, last = undo.steps(made, current)
     assert contents(steps, edited.path) == [edited.original]
     assert isinstance(last, Forget)
 
@@ -111,5 +111,5 @@ def test_what_was_set_up_by_hand_stays(edited: bytes | None) -> None:
     before = replace(CURRENT, files=files, record=None)
     made = Plan(HOST, before, files, record, ())
     current = replace(before, files=replace(files, daemon_json=edited or ours), record=record)
-    steps, last = undo.steps(HOST, made, current)
+    steps, last = undo.steps(made, current)
     assert (contents(steps), last) == ([], Forget(HOST.records, ()))

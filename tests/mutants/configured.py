@@ -84,7 +84,7 @@ _OPEN: Rows = (
 _PASSED_ON: Rows = (
     ("a copy was made at the start", "return started.is_newer(file) and ", "return "),
     ("a copy has the same settings", "_values(file) == _values(of) is not None", "True"),
-    ("the hosts are those of systemd", '_NAMES = ("hosts", ', "_NAMES = ("),
+    ("the hosts are those of systemd", '("hosts", *flags.TLS)', "flags.TLS"),
     (
         "what was edited since counts at the next start",
         "    if any(map(started.is_newer, started.files)):",
@@ -123,7 +123,7 @@ _HOSTS: Rows = (
     ),
 )
 _CLASHES: Rows = (
-    ("a TLS flag clashes", "        if flag.name in _TLS:\n", "        if False:\n"),
+    ("a TLS flag clashes", "        if flag.name in TLS:\n", "        if False:\n"),
     (
         "without fd:// there is a clash",
         "if not any(map(is_fd, existing.hosts)):",
@@ -154,7 +154,7 @@ _CLASHES: Rows = (
     ("TLS in two places is refused", "    if len(with_tls) > 1 or", "    if"),
     (
         "0.0.0.0 is both families, as in Go",
-        "DEFAULT.address if found.host == _EVERY_IPV4 else found.host",
+        "DEFAULT.address if found.host == EVERY_IPV4 else found.host",
         "found.host",
     ),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import hosts
 from dockertls_vault.docker.diagnosis.report import Result
+from dockertls_vault.docker.flags import TLS
 
 from . import settings, sockets
 from .checks import Check
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _FIXED = {Check.CLIENT_CA, Check.PLAINTEXT, Check.STRANGERS, Check.TRUST, Check.LIVE_RESTORE}
 _ISSUE = "`sudo -E dockertls-vault issue server`, then "
 _CONFIGURE = "sudo dockertls-vault daemon configure"
-_TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
 # Of Docker without TLS.
 _PLAINTEXT = 2375
 
@@ -45,8 +45,8 @@ def command(
     clashes = (
         is_on_tcp
         or not any(map(hosts.is_fd, in_force.hosts))
-        or any(getattr(flags, name) is not None for name in _TLS)
-        or (not is_ours and not values.keys().isdisjoint(_TLS))
+        or any(getattr(flags, name) is not None for name in TLS)
+        or (not is_ours and not values.keys().isdisjoint(TLS))
     )
     ports = {each.port for each in sockets.expected_tcp(in_force.hosts, ())}
     options = " --take-over" if clashes else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from dockertls_vault.docker import hosts
+from dockertls_vault.docker import hosts, swarm
 from dockertls_vault.docker.diagnosis.causes import ACCEPTS_STRANGERS
 from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.handshake.outcome import Engine, listed
@@ -213,8 +213,7 @@ def judge_live_restore(
     """
     found = Check.LIVE_RESTORE.found
     answer: Mapping[str, Any] = {} if isinstance(info, str) else info
-    swarm = answer.get("Swarm")
-    if isinstance(swarm, dict) and swarm.get("LocalNodeState") not in {None, "", "inactive"}:
+    if swarm.is_node(answer):
         return found(Result.OK, "part of a swarm, which has no live-restore")
     if "name=rootless" in _texts(answer.get("SecurityOptions")):
         return found(
