@@ -306,14 +306,15 @@ def test_killed_take_over_leaves_a_daemon_that_starts(host: Host, step: int) -> 
 
 
 def test_edit_of_others_is_not_lost(host: Host) -> None:
-    """What was edited since is not overwritten: --remove says where the original is."""
+    """What was edited since is not overwritten: --remove says how to put the original back."""
     with files(host, CASES["the old page"].files):
         host.do(f"{CONFIGURE} --take-over; echo '# mine' >>{DEFAULT}")
         status, printed = host.run(f"{CONFIGURE} --remove")
         assert status == 78
         original = "/var/lib/dockertls-vault/daemon/files-2/0.original"
-        assert f"{DEFAULT}: its original is {original}" in printed
-        host.do(f"cp {original} {DEFAULT}; {CONFIGURE} --remove")
+        command = f"cp {original} {DEFAULT}"
+        assert f"{DEFAULT}: `sudo {command}` puts its original back" in printed
+        host.do(f"{command}; {CONFIGURE} --remove")
         assert host.do(f"cat {DEFAULT}") == CASES["the old page"].files[DEFAULT]
 
 

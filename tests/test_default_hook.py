@@ -20,6 +20,7 @@ from dockertls_vault.settings.schema import Settings
 from dockertls_vault.watch import due_at
 from dockertls_vault.window import DAYS
 
+from .certificates import Authority
 from .daemon.test_pickup import SET_UP, write
 from .mounts import lead_to
 
@@ -159,6 +160,16 @@ def test_host_without_a_set_up_has_no_default(host: Host) -> None:
     again = host.run("rollback", str(host.out))
     assert (configure in again, "restart it to use" in again) == (for_root, True)
     assert host.restarts == 0
+
+
+def test_clients_of_another_ca_are_moved_before_the_daemon(host: Host, tmp_path: Path) -> None:
+    """They would reject its new certificate; later, it is in use already."""
+    (tmp_path / "old.pem").write_bytes(Authority.create("old").pem)
+    options = ("--also-trust", str(tmp_path / "old.pem"), "--also-trust-until", "30d")
+    first, again = host.issue(*options), host.issue()
+    for_root = os.geteuid() == 0
+    assert ("once each client trusts the CA of this certificate" in first) == for_root
+    assert "once each client trusts" not in again
 
 
 @pytest.mark.parametrize("has_systemd", [False, True])

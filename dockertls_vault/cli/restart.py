@@ -38,6 +38,8 @@ def note(record: Record, directory: Path, *, can_configure: bool, is_new: bool) 
     unused = "dockerd does not use these files until it is set up"
     if record.hooks is None and can_configure:
         configure = "sudo dockertls-vault daemon configure" + option(directory)
+        if is_new and record.also_trusted:
+            return f"{unused}: run `{configure}` once each client trusts the CA of this certificate"
         advice = f"{unused}:" if is_new else f"{by_hand}, or"
         return f"{advice} run `{configure}`; each renewal then restarts it"
     if is_new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import daemon_json
@@ -113,7 +114,7 @@ def replaced(record: Record, contents: Mapping[Path, bytes | None]) -> tuple[Pat
 
 def _refuse_changed(record: Record, contents: Mapping[Path, bytes | None]) -> None:
     changed = tuple(
-        f"{each.path}: its original is {record.kept_original(each)}"
+        f"{each.path}: `{_copying(record.kept_original(each), each.path)}` puts its original back"
         for each in record.edited
         if not each.is_known(contents.get(each.path)) and not systemd.is_packaged(each.path)
     )
@@ -121,5 +122,10 @@ def _refuse_changed(record: Record, contents: Mapping[Path, bytes | None]) -> No
         raise ConflictingState(
             "files that the set-up has edited were changed since",
             problems=changed,
-            hint="put the originals back by hand, then try again; repeat your changes afterwards",
+            hint="save your changes, put the originals back, then try again; repeat your changes "
+            "afterwards",
         )
+
+
+def _copying(original: Path, path: Path) -> str:
+    return shlex.join(("sudo", "cp", str(original), str(path)))

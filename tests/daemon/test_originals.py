@@ -107,7 +107,7 @@ def test_first_original_is_kept() -> None:
 
 def test_file_that_others_edited_is_not_edited_once_more(tmp_path: Path) -> None:
     """There would be no content to put back that is right."""
-    known = Edited(Path("/etc/default/docker"), b"A=", b"A=-H tcp://", is_unit=False)
+    known = Edited(Path("/etc/default/my docker"), b"A=", b"A=-H tcp://", is_unit=False)
     records = Records(tmp_path / "state")
     records.write(set_up(None, edited=(known,))[0])
     record = records.read()
@@ -115,7 +115,8 @@ def test_file_that_others_edited_is_not_edited_once_more(tmp_path: Path) -> None
     with pytest.raises(ConflictingState, match="were changed since") as raised:
         with_first_originals(record, [Edit(known.path, b"A=theirs", b"A=", is_unit=False)])
     (problem,) = raised.value.problems
-    assert problem == f"{known.path}: its original is {record.kept}/0.original"
+    command = f"sudo cp {record.kept}/0.original '{known.path}'"
+    assert problem == f"{known.path}: `{command}` puts its original back"
     assert (record.kept / "0.original").read_bytes() == known.original
 
 

@@ -7,6 +7,7 @@ tests/harness/pod.py.
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import kubernetes_validate  # type: ignore[import-untyped] # it comes without types
@@ -14,7 +15,9 @@ import pytest
 import yaml  # type: ignore[import-untyped] # it comes without types
 
 from dockertls_vault.cli import main
+from dockertls_vault.credential.naming import GENERATION_NAMES
 from dockertls_vault.daemon.printed import Form
+from tests import console
 from tests.harness import load
 from tests.harness.host import Host, running_host
 from tests.harness.pod import running_pod
@@ -257,6 +260,28 @@ def test_kubernetes_has_no_addresses(capsys: pytest.CaptureFixture[str]) -> None
     assert "--listen 10.0.0.7:2376: a Kubernetes service" in capsys.readouterr().err
     service = next(yaml.safe_load_all(printed(capsys, "kubernetes", "--listen", "2377")))
     assert service["spec"]["ports"] == [{"name": "docker-2377", "port": 2377, "targetPort": 2376}]
+
+
+def test_secret_is_replaced_with_the_command_that_creates_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the guide shows it, for the directory that it uses."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "certs" / "server").mkdir(parents=True)
+    for name in GENERATION_NAMES:
+        (tmp_path / "certs" / "server" / name).touch()
+    text = printed(capsys, "kubernetes", "--dir", "./certs").replace(f"{tmp_path}/", "")
+    create = "\n".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+    (shown,) = (
+        each.text
+        for each in console.commands("docs/how-to/without-systemd.md")
+        if "kubectl create" in each.text
+    )
+    added = "--dry-run=client -o yaml | kubectl apply -f -"
+    whole, expected = (
+        shlex.split(each.replace("\\\n", "")) for each in (shown, f"{create} {added}")
+    )
+    assert whole == expected
 
 
 @pytest.mark.parametrize("other", [["--remove"], ["--certs", "."], ["--dry-run"]])
