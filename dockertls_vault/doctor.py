@@ -123,8 +123,8 @@ def _examine(subject: Subject, target: Target, now: datetime) -> tuple[Dockerd, 
         *examiner.judge_responses(subject, target.environ.get("PATH", ""), target.timeout),
     ]
     if subject.supervision is not None:
-        tls = subject.started.settings.tls
-        results = [set_up.advise(result, configure, tls=tls) for result in results]
+        is_set_up = subject.supervision.is_open is not None
+        results = [set_up.advise(result, configure, is_set_up=is_set_up) for result in results]
     process = subject.process
     return Dockerd(process.pid, process.arguments, process.started, api), results
 

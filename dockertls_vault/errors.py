@@ -172,8 +172,8 @@ class HookFailed(DockerTLSError):
     code = "hook-failed"
     exit_status = 71
     default_hint = (
-        "the credential is installed; fix the hook, then run `dockertls-vault renew`, which runs "
-        "it again"
+        "the credential is installed; fix the cause, then run `dockertls-vault renew`, which runs "
+        "the hook again"
     )
 
     def __init__(

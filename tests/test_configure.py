@@ -712,6 +712,7 @@ def test_only_root_with_systemd_and_docker(host: Host) -> None:
     """Each is said before anything is looked at."""
     status, printed = host.run(CONFIGURE, "alice")
     assert (status, "only root can set up dockerd" in printed) == (73, True)
+    assert "for rootless Docker, use --print" in printed
     hidden = "unshare --mount sh -c 'mount -t tmpfs none /run/systemd && {}'"
     status, printed = host.run(hidden.format(f"{CONFIGURE} --take-over"))
     assert (status, "--take-over is for a dockerd that systemd runs" in printed) == (2, True)

@@ -493,12 +493,13 @@ def test_roles_are_left_out_without_a_token(
     assert reason in words(found, "roles")
 
 
-def test_vault_that_does_not_answer_is_no_failure(daemon: Daemon) -> None:
-    """Its clock is then unknown."""
+def test_vault_that_does_not_answer_makes_the_whole_unknown(daemon: Daemon) -> None:
+    """It was asked, as its address is set: the clock was not left out."""
     address = f"http://127.0.0.1:{free_ports()}"
     opened = session(address, VAULT_TOKEN="x", VAULT_MAX_RETRIES="0")
     found = run(daemon.pid, ask_vault=partial(vault_checks.ask, opened, now))
     assert findings(found) == {"clock": "unknown"}
+    assert found.result is Result.UNKNOWN
 
 
 def test_without_a_dockerd_its_configuration_is_still_judged(tmp_path: Path) -> None:

@@ -201,6 +201,7 @@ def test_failed_hook_is_an_error_and_runs_again(
     assert (result["ok"], result["kind"]) == (False, "issued")
     assert result["data"]["hooks"]["failure"]["reason"] == "exit status 1"
     assert f"error: the hook {hook} failed: exit status 1" in said.err
+    assert "fix the cause, then run `dockertls-vault renew`" in said.err
     assert (out / "cert.pem").exists()
     (tmp_path / "mended").touch()
     assert main.run(["renew", str(out)]) == 0

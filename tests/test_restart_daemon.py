@@ -272,6 +272,7 @@ def test_host_that_was_not_set_up_says_what_to_do(host: Host) -> None:
     assert (status, "hint: run `dockertls-vault daemon configure`" in printed) == (78, True)
     status, printed = host.run(RESTART, user="nobody")
     assert (status, "only root can restart dockerd" in printed) == (73, True)
+    assert "for rootless Docker, run `systemctl --user restart docker`" in printed
 
 
 def test_docker_that_was_uninstalled_is_an_error(host: Host) -> None:

@@ -115,8 +115,10 @@ def test_doctor_examines_it(host: Host) -> None:
     """In the namespaces of RootlessKit, as docs/how-to/diagnose.md says; Vault is not there."""
     do(host, WAIT)
     pid = do(host, "cat $XDG_RUNTIME_DIR/docker.pid")
-    enter = f"nsenter -U --preserve-credentials -m -n -t {pid}"
-    printed = do(host, f"unset VAULT_ADDR; {enter} dockertls-vault daemon doctor")
+    enter = f"nsenter -U --preserve-credentials -m -n -t {pid} dockertls-vault daemon doctor"
+    _, outside = as_alice(host, f"dockertls-vault daemon doctor --pid {pid} -o json")
+    assert f"run this as its user: {enter}" in outside
+    printed = do(host, f"unset VAULT_ADDR; {enter}")
     assert "/home/alice/.config/docker/daemon.json" in printed
     assert "rootless: its containers stop" in printed
 

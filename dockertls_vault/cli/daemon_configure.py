@@ -198,7 +198,11 @@ def _apply(change: Change, certs: str | None, limit: timedelta, *, yes: bool) ->
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        raise CannotWrite("only root can set up dockerd", hint="run it with `sudo`")
+        raise CannotWrite(
+            "only root can set up dockerd",
+            hint="run it with `sudo`; for rootless Docker, use --print (see the guide "
+            "'Configure dockerd without systemd')",
+        )
 
 
 def _refuse(given: Mapping[str, object], why: str) -> None:

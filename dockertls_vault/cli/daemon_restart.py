@@ -51,7 +51,10 @@ def restart(
     from dockertls_vault.restart_daemon import restart as restart_dockerd
 
     if os.geteuid() != 0:
-        raise CannotWrite("only root can restart dockerd", hint="run it with `sudo`")
+        raise CannotWrite(
+            "only root can restart dockerd",
+            hint="run it with `sudo`; for rootless Docker, run `systemctl --user restart docker`",
+        )
     systemd.require_running(
         instead="restart dockerd as this host starts it, then run `dockertls-vault check`"
     )

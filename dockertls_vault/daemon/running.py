@@ -71,9 +71,17 @@ def judge(search: Search, *, by_systemd: bool) -> CheckResult:
             Result.UNKNOWN,
             shown,
             "it sees other files or network addresses than this process, as in a container",
-            "run `dockertls-vault daemon doctor` there",
+            _there(process),
         )
     return Check.PROCESS.found(Result.OK, shown)
+
+
+def _there(process: Process) -> str:
+    """Return how to examine a process in other namespaces; only RootlessKit's have another user."""
+    if process.owner == 0:
+        return "run `dockertls-vault daemon doctor` there"
+    enter = f"nsenter -U --preserve-credentials -m -n -t {process.pid}"
+    return f"run this as its user: {enter} dockertls-vault daemon doctor"
 
 
 def _known(main: int | None, pidfile: Path) -> Iterator[tuple[int, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ from tests.harness.process import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+ENTER = "nsenter -U --preserve-credentials -m -n -t"
 
 
 @contextmanager
@@ -85,3 +88,17 @@ def test_process_that_is_not_dockerd_is_refused(nowhere: Path) -> None:
     assert found.process is None
     assert "PID 1 is not a dockerd" in found.why
     assert "--pid" in (running.judge(found, by_systemd=True).remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("owner", "remedy"),
+    [
+        (0, "run `dockertls-vault daemon doctor` there"),
+        (1000, f"run this as its user: {ENTER} 7 dockertls-vault daemon doctor"),
+    ],
+)
+def test_rootless_dockerd_is_examined_in_its_namespaces(owner: int, remedy: str) -> None:
+    """Its user can enter them, as docs/how-to/diagnose.md shows."""
+    found = processes.Process(7, owner, ("dockerd",), datetime.now(UTC), None, True)
+    judged = running.judge(running.Search(found, "as asked"), by_systemd=True)
+    assert (judged.result, judged.remedy) == ("unknown", remedy)

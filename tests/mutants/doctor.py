@@ -23,9 +23,14 @@ _CHECKS: Rows = (
 )
 _SET_UP: Rows = (
     (
-        "a host without TLS is not advised to open a port for live-restore",
-        "if tls or check is not Check.LIVE_RESTORE",
-        "if True",
+        "a host is not set up for live-restore alone",
+        "(_FIXED | _RESTORED if is_set_up else _FIXED)",
+        "(_FIXED | _RESTORED)",
+    ),
+    (
+        "the CA of others is not replaced without a warning",
+        "_REPLACES if in_force.tls and not is_ours",
+        "_REPLACES if False",
     ),
     ("what clashes is taken over", '" --take-over" if clashes else ""', '""'),
     (
@@ -84,6 +89,7 @@ _KEYS: Rows = (
     ),
 )
 _CLIENTS: Rows = (
+    ("any variable that sudo drops shows -E", ', "DOCKERTLS_", "VAULT_", "BAO_")', ",)"),
     ("what sudo drops is not examined", 'if environ.get("SUDO_USER") and', "if False and"),
     ("versions are numbers", "int(part) for part in version", "part for part in version"),
 )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dockertls_vault.docker.diagnosis.report import CheckResult
 
 _OFF = {"0", "false", "no", "off"}
+# One of them here shows that sudo was told to keep such variables (sudo -E).
+_KEPT = ("DOCKER_", "DOCKERTLS_", "VAULT_", "BAO_")
 
 
 def judge_api(version: Mapping[str, Any] | str, clients: Sequence[Client]) -> CheckResult:
@@ -61,9 +63,9 @@ def judge_environment(
         problems.append(_off_for_dockerd(inherited))
     if problems:
         return Check.ENVIRONMENT.found_all(problems)
-    if environ.get("SUDO_USER") and not any(name.startswith("DOCKER_") for name in environ):
+    if environ.get("SUDO_USER") and not any(name.startswith(_KEPT) for name in environ):
         return Check.ENVIRONMENT.skipped(
-            "no variable of docker is set here, but sudo drops them: use sudo -E to examine yours"
+            "none is set here, and sudo without -E may have dropped yours"
         )
     return Check.ENVIRONMENT.found(
         Result.OK, "no variable changes how docker uses TLS unexpectedly"

@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
-# live-restore is no reason to open a port, so it counts with TLS.
-_FIXED = {Check.CLIENT_CA, Check.PLAINTEXT, Check.STRANGERS, Check.TRUST, Check.LIVE_RESTORE}
+_FIXED = {Check.CLIENT_CA, Check.PLAINTEXT, Check.STRANGERS, Check.TRUST}
+# No reason to open a port, or to replace somebody's CA, on a host that is not set up.
+_RESTORED = {Check.LIVE_RESTORE}
 _ISSUE = "`sudo -E dockertls-vault issue server`, then "
 _CONFIGURE = "sudo dockertls-vault daemon configure"
+# The title of docs/how-to/move-a-hand-made-host.md.
+_GUIDE = "Move a hand-made host to Vault"
+_REPLACES = (
+    " (it replaces the certificate and the CA of dockerd; if clients have certificates of another "
+    f"CA, follow the guide {_GUIDE!r})"
+)
 # Of Docker without TLS.
 _PLAINTEXT = 2375
 
@@ -51,15 +58,17 @@ def command(
     ports = {each.port for each in sockets.expected_tcp(in_force.hosts, ())}
     options = " --take-over" if clashes else ""
     options += " --listen 2376" if _PLAINTEXT in ports else ""
-    return f"run {'' if is_issued or is_set_up else _ISSUE}`{_CONFIGURE}{options}`"
+    first = "" if is_issued or is_set_up else _ISSUE
+    warning = _REPLACES if in_force.tls and not is_ours else ""
+    return f"run {first}`{_CONFIGURE}{options}`{warning}"
 
 
-def advise(found: CheckResult, command: str, *, tls: bool) -> CheckResult:
+def advise(found: CheckResult, command: str, *, is_set_up: bool) -> CheckResult:
     """Return a result with ``command`` as its first remedy, if that fixes it.
 
-    ``tls`` is whether dockerd serves TLS now.
+    ``is_set_up`` is whether dockerd has our socket.
     """
-    fixed = {check.identifier for check in _FIXED if tls or check is not Check.LIVE_RESTORE}
+    fixed = {check.identifier for check in (_FIXED | _RESTORED if is_set_up else _FIXED)}
     if found.remedy is None or found.check not in fixed or found.result is Result.UNREACHABLE:
         return found
     return replace(found, remedy=f"{command}; or by hand: {found.remedy}")

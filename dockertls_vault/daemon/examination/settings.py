@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import hosts, swarm
 from dockertls_vault.docker.diagnosis.causes import ACCEPTS_STRANGERS
+from dockertls_vault.docker.diagnosis.remedies import ALL_FOUR
 from dockertls_vault.docker.diagnosis.report import Result
 from dockertls_vault.docker.handshake.outcome import Engine, listed
 
@@ -57,7 +58,6 @@ _FLAT = frozenset(
 _WORKING_DIRECTORY = PurePosixPath("/")
 # Of root, if a service has no HOME.
 _HOME = "/root"
-_ALL_FOUR = "set tlsverify, tlscacert, tlscert and tlskey in daemon.json, and restart dockerd"
 _STRANGERS = ACCEPTS_STRANGERS[Engine.DOCKER].reason
 
 
@@ -125,14 +125,14 @@ def judge_client_ca(
     found = Check.CLIENT_CA.found
     if not settings.tls:
         if on_tcp:
-            return found(Result.CRITICAL, "TCP sockets, and no TLS at all", _STRANGERS, _ALL_FOUR)
+            return found(Result.CRITICAL, "TCP sockets, and no TLS at all", _STRANGERS, ALL_FOUR)
         summary = "no TLS, and no TCP socket" if on_tcp is False else "no TLS"
         return found(Result.OK, summary)
     # Without a socket to connect to, what is wrong takes effect with the first one.
     grave = Result.WARNING if on_tcp is False else Result.CRITICAL
     if not settings.tlsverify:
         return found(
-            grave, "TLS without tlsverify: no client needs a certificate", _STRANGERS, _ALL_FOUR
+            grave, "TLS without tlsverify: no client needs a certificate", _STRANGERS, ALL_FOUR
         )
     if settings.tlscacert is None:
         return found(

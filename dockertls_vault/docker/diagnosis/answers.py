@@ -16,7 +16,7 @@ from dockertls_vault.docker.handshake.outcome import (
 
 from .causes import ACCEPTS_STRANGERS, Cause
 from .checks import Check
-from .remedies import TRY_AGAIN
+from .remedies import ALL_FOUR, TRY_AGAIN
 from .report import Result
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ _REFUSALS = {_BAD_REQUEST, 401, 403, 495, 496}
 # With these it reports that its upstream does not answer.
 _NO_UPSTREAM = {502, 503, 504}
 _PLAINTEXT_REMEDY = {
-    Engine.DOCKER: "set tls, tlsverify, tlscacert, tlscert and tlskey (dockerd prints no warning "
-    "for a systemd socket, -H fd://) and restart dockerd",
+    Engine.DOCKER: ALL_FOUR,
     Engine.PODMAN: "reach Podman over SSH, or start its service with --tls-cert, --tls-key and "
     "--tls-client-ca (Podman 5.7 and later)",
 }

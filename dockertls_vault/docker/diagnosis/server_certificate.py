@@ -42,10 +42,8 @@ if TYPE_CHECKING:
 WARN_AT_SHARE = 1 / 3
 WARN_AT_MOST = timedelta(days=30)
 
-_ISSUE_AGAIN = (
-    "issue the server's certificate again (dockertls-vault issue server) and restart dockerd, "
-    "which reads it only at startup"
-)
+_RESTART = "restart dockerd, which reads it only at startup"
+_ISSUE_AGAIN = f"issue the server's certificate again (dockertls-vault issue server) and {_RESTART}"
 _RENEW = (
     "if the file on that host has another serial, restart dockerd, which reads it only at "
     "startup; otherwise issue it again (dockertls-vault issue server) and restart"
@@ -243,8 +241,8 @@ def _dual(summary: str) -> CheckResult:
         summary,
         reason="a dual-EKU server certificate is a Docker root credential: anyone who can read its "
         "key is root on every host that trusts its CA",
-        remedy="set client_flag=false in the role, so that it issues serverAuth only, then "
-        + _ISSUE_AGAIN,
+        remedy="issue it with extendedKeyUsage=serverAuth alone (with Vault: set client_flag=false "
+        f"in its role, then `dockertls-vault issue server`), and {_RESTART}",
     )
 
 

@@ -77,16 +77,19 @@ SUDO = {"SUDO_USER": "ann", "PATH": "/bin"}
         (SUDO, None, "skipped"),
         (SUDO, {"DOCKER_TLS_VERIFY": "no"}, "warning"),
         ({**SUDO, "DOCKER_CONFIG": "/c"}, None, "ok"),
+        ({**SUDO, "DOCKERTLS_MOUNT": "m"}, None, "ok"),
+        ({**SUDO, "VAULT_ADDR": "https://v"}, None, "ok"),
+        ({**SUDO, "BAO_TOKEN": "t"}, None, "ok"),
         ({**SUDO, "DOCKER_TLS_VERIFY": "0"}, None, "warning"),
     ],
 )
 def test_variables_that_sudo_drops_are_not_examined(
     environ: dict[str, str], of_daemon: dict[str, str] | None, result: str
 ) -> None:
-    """The row says so, and how to keep them; the environment of dockerd counts all the same."""
+    """Unless one is here that it would have dropped; the environment of dockerd always counts."""
     judged = clients.judge_environment(environ, of_daemon)
     assert judged.result == result
-    assert ("sudo -E" in judged.summary) == (result == "skipped")
+    assert ("sudo without -E" in judged.summary) == (result == "skipped")
 
 
 def test_unverified_tls_is_told_from_plaintext() -> None:

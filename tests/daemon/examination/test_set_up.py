@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from dockertls_vault.docker.diagnosis.report import Result
 
 
 @pytest.mark.parametrize(
-    ("check", "result", "tls", "advised"),
+    ("check", "result", "is_set_up", "advised"),
     [
         (Check.CLIENT_CA, Result.CRITICAL, False, True),
         (Check.PLAINTEXT, Result.CRITICAL, False, True),
-        (Check.STRANGERS, Result.CRITICAL, True, True),
+        (Check.STRANGERS, Result.CRITICAL, False, True),
         (Check.TRUST, Result.WARNING, True, True),
         (Check.TRUST, Result.UNREACHABLE, True, False),
         (Check.LIVE_RESTORE, Result.WARNING, True, True),
@@ -27,10 +28,11 @@ from dockertls_vault.docker.diagnosis.report import Result
     ],
 )
 def test_set_up_is_the_first_remedy_of_what_it_fixes(
-    check: Check, result: Result, tls: bool, advised: bool
+    check: Check, result: Result, is_set_up: bool, advised: bool
 ) -> None:
-    """Not for live-restore alone: the set-up opens a port, which such a host may not want."""
-    found = set_up.advise(check.found(result, "it is", "why", "do this"), "run it", tls=tls)
+    """Not for live-restore alone: the set-up opens a port, and replaces a CA that is there."""
+    fault = check.found(result, "it is", "why", "do this")
+    found = set_up.advise(fault, "run it", is_set_up=is_set_up)
     first = "run it; or by hand: " if advised else ""
     assert found.remedy == f"{first}do this"
 
@@ -38,7 +40,7 @@ def test_set_up_is_the_first_remedy_of_what_it_fixes(
 def test_nothing_is_advised_without_a_fault() -> None:
     """It has no remedy at all."""
     fine = Check.TRUST.found(Result.OK, "it is")
-    assert set_up.advise(fine, "run it", tls=True) == fine
+    assert set_up.advise(fine, "run it", is_set_up=True) == fine
 
 
 FD, VERIFY = "-H fd://", {"tlsverify": True, "tlscacert": "/ca.pem"}
@@ -62,9 +64,8 @@ def test_settings_that_clash_are_taken_over(
     arguments: str, values: dict[str, Any], options: str
 ) -> None:
     """Otherwise `daemon configure` refuses; a plaintext port gets a number of its own."""
-    assert (
-        command(arguments, values, is_set_up=False, is_issued=True) == f"run {CONFIGURE}{options}`"
-    )
+    found = command(arguments, values, is_set_up=False, is_issued=True)
+    assert found.startswith(f"run {CONFIGURE}{options}`")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_settings_that_clash_are_taken_over(
         ({}, False, False, "run `sudo -E dockertls-vault issue server`, then {}`"),
         ({}, True, False, "run {}`"),
         (VERIFY, True, True, "run {}`"),
-        ({**VERIFY, "tlsverify": False}, True, True, "run {} --take-over`"),
+        ({"tlscacert": "/ca.pem"}, True, True, "run {} --take-over`"),
     ],
 )
 def test_credential_comes_first(
@@ -82,6 +83,21 @@ def test_credential_comes_first(
     """A host that is set up has one, and its settings are those of the set-up."""
     found = command(FD, values, is_set_up=is_set_up, is_issued=is_issued)
     assert found == expected.format(CONFIGURE)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_set_up", "is_ours"),
+    [(VERIFY, False, False), ({"tls": True}, False, False), (VERIFY, True, True), ({}, True, True)],
+)
+def test_remedy_says_that_it_replaces_the_ca_of_others(
+    values: dict[str, Any], is_set_up: bool, is_ours: bool
+) -> None:
+    """Their clients would be rejected; a guide shows how to keep them."""
+    found = command(FD, values, is_set_up=is_set_up, is_issued=True)
+    assert ("it replaces the certificate and the CA of dockerd" in found) != is_ours
+    guide = Path(__file__).parents[3] / "docs" / "how-to" / "move-a-hand-made-host.md"
+    title = guide.read_text().splitlines()[0].removeprefix("# ")
+    assert (f"follow the guide {title!r}" in found) != is_ours
 
 
 def command(arguments: str, values: dict[str, Any], **known: bool) -> str:

@@ -119,6 +119,8 @@ def test_extended_key_usage_is_checked(usages: list[ObjectIdentifier], result: R
     judged = server_certificate.judge_usage(ROOT.issue("h", usages=usages).certificate)
     assert judged.result is result
     assert (result is Result.WARNING) == ("Docker root credential" in str(judged.reason))
+    alone = "issue it with extendedKeyUsage=serverAuth alone (with Vault: set client_flag=false"
+    assert (result is Result.WARNING) == str(judged.remedy).startswith(alone)
 
 
 def greeting(*objections: tuple[int, int, str]) -> Greeting:
