@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# In seconds: poll(2) counts milliseconds in a signed 32-bit integer.
+_LONGEST = 24 * 86400.0
+
 
 def run(
     command: Sequence[str], limit: float, environ: Mapping[str, str] | None = None
@@ -23,7 +26,7 @@ def run(
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=limit,
+        timeout=min(limit, _LONGEST),
         check=False,
         env=environ,
         # Ctrl-C is for us: the program would seem to have failed, or leave halfway what it does.

@@ -30,3 +30,8 @@ def test_program_is_killed_when_its_time_is_over() -> None:
 def test_output_that_is_not_utf_8() -> None:
     """It is shown as well as it can be."""
     assert program.run(["printf", "a\\377"], LONG).stdout == "a\N{REPLACEMENT CHARACTER}"
+
+
+def test_time_that_poll_cannot_count() -> None:
+    """Nobody waits for 25 days, but may say so."""
+    assert program.run(["printf", "a"], 25 * 86400.0).stdout == "a"

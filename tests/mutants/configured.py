@@ -248,6 +248,7 @@ _UNIT_FILE: Rows = (
 )
 _PROGRAM: Rows = (
     ("a program is not sent our Ctrl-C", "start_new_session=True", "start_new_session=False"),
+    ("a limit may be longer than poll(2) can count", "min(limit, _LONGEST)", "limit"),
 )
 _STEPS: Rows = (
     ("a directory of the set-up is removed", "directory.rmdir()", "pass"),
