@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .daemon import (
     clashes,
+    distrusted,
     docker_service,
     obstacles,
     plan,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from .certificate.certificate import Description
     from .credential.reader import CredentialFiles
     from .daemon.desired import Wanted
     from .daemon.docker_service import Service
@@ -52,8 +54,9 @@ class Outcome:
 
     ``directory`` is that of the credential, and ``listen`` each address at which dockerd serves it;
     None and empty without a set-up. ``diffs`` are the changes to files as unified diffs,
-    ``stopped`` the containers that the restart stops, ``proofs`` what the check found, none if
-    dockerd does not run.
+    ``stopped`` the containers that the restart stops, ``removed_cas`` the CAs whose clients dockerd
+    accepted before, and rejects from then on, ``proofs`` what the check found, none if dockerd does
+    not run.
     """
 
     directory: Path | None
@@ -61,6 +64,7 @@ class Outcome:
     steps: tuple[str, ...]
     diffs: tuple[str, ...]
     stopped: tuple[str, ...]
+    removed_cas: tuple[Description, ...]
     applied: bool
     proofs: tuple[Proof, ...] = ()
 
@@ -106,7 +110,9 @@ def set_up(state: Path, wanted: Wanted, now: datetime, *, can_reload: bool = Tru
         before = replace(before, can_reload=can_reload and before.can_reload)
         edited = before.record.edited if before.record else ()
         ours = {each.path: (each.written, each.original) for each in edited}
-        return plan.configure(host, before, credential, wanted, sources.read(ours))
+        made = plan.configure(host, before, credential, wanted, sources.read(ours))
+        lost = distrusted.find(before.service.arguments, credential, now)
+        return replace(made, distrusted=lost)
 
     made = make()
     refuse_read_only(made.steps)
@@ -200,6 +206,7 @@ def preview(made: Plan) -> Outcome:
         steps=tuple(step.summary for step in made.steps),
         diffs=made.diffs,
         stopped=made.stops,
+        removed_cas=made.distrusted.cas,
         applied=False,
     )
 

@@ -7,11 +7,12 @@ it is not known; its flags are those of the dockerd that runs, if one does.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from .configure import Change
-from .daemon import obstacles, plan, running, served, set_up_files, units
+from .daemon import distrusted, obstacles, plan, running, served, set_up_files, units
 from .daemon.docker_service import Service
 from .daemon.inspection import Host, Inspection
 from .daemon.pickup import Pickup
@@ -53,7 +54,8 @@ def set_up(state: Path, wanted: Wanted, now: datetime) -> Change:
         obstacles.refuse_other_file(before)
         # They would be recorded as what was there before the set-up, where they had no TLS.
         obstacles.refuse_plaintext(plan.remove(host, before))
-        return plan.configure_file(host, before, credential, wanted)
+        made = plan.configure_file(host, before, credential, wanted)
+        return replace(made, distrusted=distrusted.find(service.arguments, credential, now))
 
     made = make()
     refuse_read_only(made.steps)

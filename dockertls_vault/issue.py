@@ -16,7 +16,7 @@ from .credential import preflight, store
 from .credential.due import Due, jitter_seed
 from .credential.layout import Kind, Layout
 from .credential.settle import Settled
-from .credential.trust import warn_of_removed_cas
+from .credential.trust import ALSO_TRUST, warn_of_removed_cas
 from .credential.worker import by_worker
 from .duration import format_duration, format_time
 from .errors import DockerTLSError, InvalidInput, NameNotAllowed, VerificationError
@@ -125,7 +125,8 @@ def issue(
         try:
             logged_in()
             removed = _removed_cas(place, record, roots, clock)
-            warn_of_removed_cas(request.purpose, removed, replaced=replace_files)
+            keep = ALSO_TRUST if replace_files else ""
+            warn_of_removed_cas(request.purpose, removed, keep=keep)
             signed, granted = _sign(request, key, signer, drop_refused_names=drop_refused_names)
         except DockerTLSError as error:
             # If Vault may have acted on the request, the user must hear of that error.

@@ -15,6 +15,7 @@ from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.errors import CannotWrite, ConflictingState
 
+from .certificates import Authority
 from .daemon.test_record import set_up
 from .daemon.test_served import place
 from .harness.host import Host, running_host
@@ -114,6 +115,21 @@ def test_edit_since_the_plan_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
         configure.apply(change, client=None, timeout=timedelta(seconds=1), now=lambda: now)
     assert file.read_text() == ORIGINAL
     assert not (state / "daemon" / "set-up.json").exists()
+
+
+def test_cas_of_before_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outcome has those whose clients dockerd then rejects, but not once it is set up."""
+    file, state, tls = tmp_path / "daemon.json", tmp_path / "state", tmp_path / "tls"
+    service = Service(("dockerd", "--config-file", str(file)), "inactive")
+    monkeypatch.setattr(configure_file, "_service", lambda: service)
+    tls.mkdir()
+    wanted, now, old = Wanted(place(tls)), datetime.now(UTC), Authority.create("by hand")
+    (tmp_path / "ca.pem").write_bytes(old.pem)
+    file.write_text(json.dumps({"tlsverify": True, "tlscacert": str(tmp_path / "ca.pem")}))
+    change = configure_file.set_up(state, wanted, now)
+    outcome = configure.apply(change, client=None, timeout=timedelta(seconds=1), now=lambda: now)
+    assert [ca.subject for ca in outcome.removed_cas] == ["CN=by hand"]
+    assert configure.preview(configure_file.set_up(state, wanted, now).plan).removed_cas == ()
 
 
 def test_hosts_of_others_beside_ours(

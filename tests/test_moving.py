@@ -169,6 +169,21 @@ def others(host: Host) -> tuple[str, str, list[tuple[str, str]]]:
     return found["verdict"], found["logged_since"], who
 
 
+def test_lock_out_is_named_before_anything_is_touched(host: Host) -> None:
+    """Whoever skips the guide is led to it: the plan names the CA whose clients it rejects."""
+    host.do("dockertls-vault issue server")
+    plan = "dockertls-vault daemon configure --take-over --dry-run"
+    printed = host.do(plan)
+    assert "warning: the new ca.pem no longer contains CN=old CA (SHA-256 " in printed
+    assert "--also-trust /etc/docker/ca.pem --also-trust-until DATE`" in printed
+    assert PAGE in printed
+    assert printed.index('"tlsverify": true') < printed.index("warning: ")
+    removed = json.loads(host.do(f"{plan} -o json 2>/dev/null"))["data"]["removed_cas"]
+    assert [ca["subject"] for ca in removed] == ["CN=old CA"]
+    assert works(host, "alice")
+    host.do("rm -r /etc/docker/tls")
+
+
 def test_old_and_new_clients_call_the_daemon_at_each_step(host: Host) -> None:
     """Until the old CA is removed, which `daemon clients` helps to decide."""
     assert works(host, "alice")

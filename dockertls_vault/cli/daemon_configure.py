@@ -146,6 +146,8 @@ def configure(
     change = plan()
     outcome = preview(change.plan)
     render.text(_plan(outcome), preferences)
+    if outcome.directory is not None:
+        change.plan.distrusted.warn(outcome.directory)
     warnings: tuple[str, ...] = ()
     if change.plan.steps and not dry_run:
         try:

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from dockertls_vault.certificate.certificate import Description
 
-_ALSO_TRUST = "; with --also-trust FILE it stays trusted until a date"
+ALSO_TRUST = "with --also-trust FILE it stays trusted until a date"
 logger = logging.getLogger(__name__)
 
 
 def warn_of_removed_cas(
-    purpose: Purpose, removed: Iterable[Description], *, replaced: bool = False
+    purpose: Purpose, removed: Iterable[Description], *, keep: str = ""
 ) -> None:
     """Name each CA that is no longer trusted, and the consequence.
 
-    ``replaced`` is whether files that this tool did not create are about to be replaced: whoever
+    ``keep`` is how it stays trusted, if what takes its place is not a set-up of this tool: whoever
     uses that CA has probably not heard of it.
     """
     consequence = (
@@ -37,7 +37,7 @@ def warn_of_removed_cas(
             ca.fingerprint_sha256,
             format_time(ca.not_after),
             consequence,
-            _ALSO_TRUST if replaced else "",
+            f"; {keep}" if keep else "",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
@@ -15,6 +15,7 @@ from dockertls_vault.host.steps import Write
 from . import clashes, units
 from .clashes import HOSTS, Edit, Existing, TakenOver
 from .desired import DEFAULT, hosts, settings
+from .distrusted import Distrusted
 from .order import closing, opening
 from .originals import put_back, taken_back, with_first_originals
 from .pickup import Pickup
@@ -41,7 +42,7 @@ class Plan:
     """The steps from ``current`` to the ``target``; ``record`` is that of the target.
 
     ``edits`` are those of other files, ``freed`` the addresses at which dockerd listens by itself
-    until it is restarted.
+    until it is restarted, ``distrusted`` the CAs whose clients it rejects from then on.
     """
 
     host: Host
@@ -51,6 +52,7 @@ class Plan:
     steps: tuple[Step, ...]
     edits: tuple[Edit, ...] = ()
     freed: tuple[Listen, ...] = ()
+    distrusted: Distrusted = field(default_factory=Distrusted)
 
     @property
     def diffs(self) -> tuple[str, ...]:

@@ -336,6 +336,18 @@ _SERVED: Rows = (
     ),
     ("a key of another certificate is refused", "if not is_key_of(key, leaf):", "if False:"),
 )
+_DISTRUSTED: Rows = (
+    (
+        "a CA that the new ca.pem lacks is named",
+        "verify.untrusted(trusted, served.roots, now)",
+        "()",
+    ),
+    (
+        "a file that cannot be read is no obstacle",
+        "    if isinstance(trusted, str):\n        return Distrusted()\n",
+        "",
+    ),
+)
 _SIGNALS: Rows = (
     ("a process that changes a host is not killed", "elif self._stop.kept:", "elif False:"),
 )
@@ -397,6 +409,7 @@ TABLE: Table = {
     "daemon/restored.py of hosts": ("daemon/test_restored.py", _RESTORED),
     "daemon/plan.py without systemd": ("test_configure_file.py", _BESIDE),
     "daemon/docker_service.py": ("daemon/test_docker_service.py", _DOCKER_SERVICE),
+    "daemon/distrusted.py": ("daemon/test_distrusted.py", _DISTRUSTED),
     "daemon/served.py": ("daemon/test_served.py", _SERVED),
     "daemon/desired.py": ("daemon/test_printed.py", _DESIRED),
     "host/listening.py": ("host/test_listening.py", _LISTENING),
