@@ -155,7 +155,7 @@ def _ask_as_stranger(
 def _check(listener: Listener, timeout: timedelta, now: datetime) -> tuple[Report, Endpoint]:
     """Check a socket as a stranger, at the first of its addresses that accepts a connection.
 
-    At the others, a dockerd that does not answer would only let the time of a response pass again.
+    If dockerd does not answer there, each further address would only cost another timeout.
     """
     *others, last = (Endpoint(address, listener.port) for address in listener.dialable)
     for endpoint in others:

@@ -256,17 +256,22 @@ class LeaseQuotaExceeded(TryAgain):
 class CheckFailed(DockerTLSError):
     """dockerd on this host fails its check, and ``problems`` is what is wrong with it.
 
-    ``is_open`` is true if it accepts clients without a trusted certificate, or could.
+    ``admits_anyone`` is true if it accepts clients without a trusted certificate, or could.
     """
 
     code = "check-failed"
     exit_status = 76
 
     def __init__(
-        self, message: str, problems: tuple[str, ...], *, is_open: bool = False, hint: str = ""
+        self,
+        message: str,
+        problems: tuple[str, ...],
+        *,
+        admits_anyone: bool = False,
+        hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint, problems=problems)
-        self.is_open = is_open
+        self.admits_anyone = admits_anyone
 
 
 class Denied(DockerTLSError):

@@ -71,7 +71,7 @@ def prove(
         raise CheckFailed(
             "dockerd fails its check",
             tuple(dict.fromkeys(problems)),
-            is_open=any(proof.report.result is Result.CRITICAL for proof in proofs),
+            admits_anyone=any(proof.report.result is Result.CRITICAL for proof in proofs),
             hint=hint,
         )
     return tuple(proofs)

@@ -6,22 +6,18 @@ meanwhile, so no connection is refused.
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from . import stop
-from .daemon import attempt, closing, docker_service, served, set_up_files
-from .daemon.desired import LIVE_RESTORE, settings
+from .daemon import attempt, close_port, restart_obstacles, served
+from .daemon.allowed_time import CHECK_BY_HAND, AllowedTime
+from .daemon.desired import LIVE_RESTORE
 from .daemon.records import Records
-from .daemon.units import DROP_IN, SERVICE, SOCKET
-from .docker import daemon_json
-from .docker.engine import Engine
-from .duration import format_duration
+from .daemon.units import SERVICE, SOCKET
 from .errors import (
     CheckFailed,
     ConfigurationError,
@@ -48,9 +44,8 @@ logger = logging.getLogger(__name__)
 # For each response: a daemon whose service is not Type=notify may still be starting, while systemd
 # already accepts connections for it.
 _TIMEOUT = timedelta(seconds=30)
-_SHARE = 0.9  # of the time that a hook has
-_PATIENCE = timedelta(seconds=systemd.PATIENCE)
 _POLL = 0.2  # seconds
+_LEAST = 1.0  # seconds in which systemd is asked to close a port, even if the time is over
 # LoadState= of a unit that is there; somebody may have masked it on purpose.
 _STARTABLE = {"loaded", "masked"}
 # ActiveState= of a service that is about to have another one.
@@ -58,6 +53,7 @@ _STOPPING = frozenset({"deactivating"})
 _PASSING = _STOPPING | {"activating"}
 # Its states after a start that has failed; systemd may be about to try again (Restart=).
 _NOT_STARTED = frozenset({"failed", "activating"})
+_STATUS = f"see `systemctl status {SERVICE}`"
 _JOURNAL = f"see `journalctl --unit={SERVICE}`"
 _FAILS = (
     "find the cause with `dockertls-vault daemon doctor`; `renew` does not restart dockerd again "
@@ -68,13 +64,6 @@ _CLOSED = (
     "set-up; then open the port again with `sudo dockertls-vault daemon configure`"
 )
 _STOP = f"stop Docker now: `sudo systemctl stop {SERVICE} docker.socket {SOCKET}`"
-_LATE = "see `systemctl list-jobs`: systemd goes on with what it has begun"
-_LATE_HOOK = (
-    f"{_LATE}, and the next `renew` waits for it and checks the daemon; if it always takes that "
-    "long, raise DOCKERTLS_HOOK_TIMEOUT"
-)
-_CHECK_BY_HAND = "run `dockertls-vault daemon restart --if-needed`, which checks it"
-_LATE_BY_HAND = f"{_LATE}; then {_CHECK_BY_HAND}"
 
 
 @dataclass(frozen=True)
@@ -86,42 +75,6 @@ class Restarted:
 
     restarted: bool
     proofs: tuple[Proof, ...] = ()
-
-
-class _Time:
-    """The time for all of it, and what to do once it is over."""
-
-    def __init__(self, limit: timedelta, hint: str) -> None:
-        self._limit = limit
-        self._hint = hint
-        self._end = time.monotonic() + self._limit.total_seconds()
-
-    @classmethod
-    def of_hook(cls, limit: timedelta) -> Self:
-        """Return the time of a hook, which is killed after ``limit``: it ends before, and says why.
-
-        The rest is for Python to start and to end.
-        """
-        return cls(limit * _SHARE, _LATE_HOOK)
-
-    @contextmanager
-    def before(self, what: str) -> Iterator[float]:
-        """Yield the seconds that are left; raises DockerUnavailable if they do not suffice.
-
-        It says that ``what`` is so then.
-        """
-        late = DockerUnavailable(f"after {format_duration(self._limit)}, {what}", hint=self._hint)
-        seconds = self._end - time.monotonic()
-        if seconds <= 0:
-            raise late
-        try:
-            yield seconds
-        except TimeoutError:
-            raise late from None
-        except ConflictingState:
-            if time.monotonic() < self._end:
-                raise
-            raise late from None
 
 
 def restart(
@@ -136,8 +89,11 @@ def restart(
 
     ``state`` is the directory of the set-up, ``clients`` one that may have a client credential to
     connect with. With ``if_needed``, as a hook, a dockerd that this has restarted since its files
-    changed is only checked, and ``limit`` is how long a hook may run. A set-up that had not been
-    proven, as while dockerd was stopped, is recorded as proven after the check.
+    changed is only checked, and ``limit`` is how long a hook may run; without it, what dockerd has
+    logged of clients counts anew from here on (clients.py). A set-up that had not been proven, as
+    while dockerd was stopped, is recorded as proven after the check.
+
+    The port of a dockerd that lets anyone in is closed, also if it is not to be restarted.
 
     Raises ConfigurationError if this host was not set up; before anything is touched,
     VerificationError, ConflictingState or ConfigurationError for files with which dockerd would not
@@ -145,22 +101,23 @@ def restart(
     if it does not start, or not in time; CheckFailed if it fails its check; and Locked while the
     set-up is changed.
     """
-    allowed = _Time.of_hook(limit) if if_needed else _Time(_PATIENCE, _LATE_BY_HAND)
+    allowed = AllowedTime.of_hook(limit) if if_needed else AllowedTime.by_hand()
     records = Records(state)
     _read(records)  # first, since the lock creates its directory
     with records.locked():
         record = _read(records)
         if not _is_running(allowed, _STOPPING):
             return Restarted(restarted=False)
-        _refuse_unreadable(record.daemon_json)
         # What dockerd is about to read: a renewal may have replaced it while this waited.
         credential = served.load(record.certificates, clock())
-        _refuse_unprotected(record, credential)
+        try:
+            restart_obstacles.refuse_unprotected(record, credential)
+        except ConfigurationError:
+            _close_port_if_open(record, credential, allowed, clock())
+            raise
         is_due = _is_due(records, record, credential, allowed, if_needed=if_needed)
         if is_due:
-            logger.info("restarting %s", SERVICE)
-            with allowed.before("systemd has not answered") as seconds:
-                systemd.try_restart(SERVICE, seconds)
+            _begin_restart(allowed)
         with _interrupted(is_due=is_due):
             if is_due:
                 _wait_for_restart(allowed)
@@ -184,22 +141,34 @@ def _read(records: Records) -> Record:
 
 
 def _is_due(
-    records: Records, record: Record, credential: Served, allowed: _Time, *, if_needed: bool
+    records: Records, record: Record, credential: Served, allowed: AllowedTime, *, if_needed: bool
 ) -> bool:
     """Tell whether dockerd is to be restarted; if so, record that it will be."""
     with allowed.before("systemd has not answered") as seconds:
         now = attempt.of_now(credential.paths, record.daemon_json, seconds)
+    # A restart by hand forgets more than that: what dockerd logged of clients counts from it on.
     before = records.attempt() if if_needed else None
     if before is not None and before.has_led_to(now):
         logger.info("%s was already restarted with these files", SERVICE)
         return False
     if not record.proven and record.added.get(LIVE_RESTORE) is True:
-        _refuse_to_stop_containers()
+        restart_obstacles.refuse_to_stop_containers(_TIMEOUT)
     records.note(now.following(before))
     return True
 
 
-def _wait_for_restart(allowed: _Time) -> None:
+def _begin_restart(allowed: AllowedTime) -> None:
+    """Have systemd restart dockerd; raises DockerUnavailable if it does not accept that in time."""
+    logger.info("restarting %s", SERVICE)
+    try:
+        with allowed.before("systemd has not answered") as seconds:
+            systemd.try_restart(SERVICE, seconds)
+    except ConflictingState as error:
+        message = f"systemd does not restart dockerd: {error.message}"
+        raise DockerUnavailable(message, hint=error.hint or _STATUS) from error
+
+
+def _wait_for_restart(allowed: AllowedTime) -> None:
     """Wait until systemd has restarted dockerd; raises DockerUnavailable if it does not start."""
     while _has_job(allowed):
         stop.wait(_POLL)
@@ -209,7 +178,7 @@ def _wait_for_restart(allowed: _Time) -> None:
         raise DockerUnavailable(f"dockerd is not back: {SERVICE} is {active}", hint=_JOURNAL)
 
 
-def _has_job(allowed: _Time) -> bool:
+def _has_job(allowed: AllowedTime) -> bool:
     with allowed.before("the restart is not done") as seconds:
         return systemd.has_job(SERVICE, seconds)
 
@@ -221,7 +190,7 @@ def _interrupted(*, is_due: bool) -> Iterator[None]:
         yield
     except stop.Stopped:
         what = "systemd completes the restart, and dockerd was" if is_due else "dockerd was"
-        logger.warning("interrupted: %s not checked; %s", what, _CHECK_BY_HAND)
+        logger.warning("interrupted: %s not checked; %s", what, CHECK_BY_HAND)
         raise
 
 
@@ -229,29 +198,29 @@ def _checked(
     record: Record,
     credential: Served,
     client: CredentialFiles | None,
-    allowed: _Time,
+    allowed: AllowedTime,
     clock: Callable[[], datetime],
 ) -> tuple[Proof, ...]:
-    """Check the daemon, and close its port if it lets anyone in; raises as ``_proven`` does.
+    """Check the daemon, and close its port if it lets anyone in; raises as ``_prove`` does.
 
     If the credential was renewed meanwhile, dockerd may have read the new one: it is checked again.
     """
     try:
-        return _proven(record, credential, client, allowed, clock())
+        return _prove(record, credential, client, allowed, clock())
     except CheckFailed as error:
-        if error.is_open:
-            raise _closed(record, error) from error
+        if error.admits_anyone:
+            raise _close_port(record, error, allowed) from error
         renewed = served.load(record.certificates, clock())
         if renewed == credential:
             raise
     return _checked(record, renewed, client, allowed, clock)
 
 
-def _proven(
+def _prove(
     record: Record,
     credential: Served,
     client: CredentialFiles | None,
-    allowed: _Time,
+    allowed: AllowedTime,
     now: datetime,
 ) -> tuple[Proof, ...]:
     """Check the daemon; raises CheckFailed if it fails, DockerUnavailable if time is over."""
@@ -259,15 +228,30 @@ def _proven(
         return prove(record.listen, credential, client, timeout=_TIMEOUT, now=now, hint=_FAILS)
 
 
-def _closed(record: Record, failure: CheckFailed) -> CheckFailed:
+def _close_port_if_open(
+    record: Record, credential: Served, allowed: AllowedTime, now: datetime
+) -> None:
+    """Close the port of a dockerd that is not to be restarted, if it lets anyone in.
+
+    As after a run that was killed, or had no time left, before it was closed. Raises CheckFailed
+    then; that it fails its check otherwise is no news of a set-up that is not complete.
+    """
+    try:
+        _prove(record, credential, None, allowed, now)
+    except CheckFailed as error:
+        if error.admits_anyone:
+            raise _close_port(record, error, allowed) from error
+
+
+def _close_port(record: Record, failure: CheckFailed, allowed: AllowedTime) -> CheckFailed:
     """Close the port of a dockerd that lets anyone in; return the error that says so."""
     message = f"{failure.message}, and lets anyone in"
     logger.warning("%s: closing %s", message, SOCKET)
     try:
         with stop.to_the_end():
-            closing.close(record.listen, _TIMEOUT)
+            close_port.close(record.listen, _TIMEOUT, max(allowed.left, _LEAST))
     except DockerUnavailable as error:
-        message += f"; {SOCKET} is closed, and dockerd does not start without it: {error.message}"
+        message += f"; {SOCKET} is closed, and dockerd is not back without it: {error.message}"
         return CheckFailed(message, failure.problems, hint=_JOURNAL)
     except DockerTLSError as error:
         message += f"; its port is not closed: {error.message}"
@@ -276,57 +260,7 @@ def _closed(record: Record, failure: CheckFailed) -> CheckFailed:
     return CheckFailed(message, failure.problems, hint=_CLOSED)
 
 
-def _refuse_unreadable(file: Path) -> None:
-    """Raise ConfigurationError if dockerd cannot read its configuration, and would not come back.
-
-    The old certificate stays in use.
-    """
-    content = set_up_files.contents([file])[file]
-    daemon_json.parse(content or b"", str(file))
-
-
-def _refuse_unprotected(record: Record, credential: Served) -> None:
-    """Raise ConflictingState if a restart would lose TLS, or what closes the port without it.
-
-    The dockerd that runs goes on serving as it was set up.
-    """
-    problems = tuple(_lost(record, credential))
-    if problems:
-        raise ConflictingState(
-            "dockerd was not restarted, and goes on as it is: its set-up is not complete",
-            problems=problems,
-            hint="complete it with `sudo dockertls-vault daemon configure`",
-        )
-
-
-def _lost(record: Record, credential: Served) -> Iterator[str]:
-    """Yield what the next dockerd would lack of its set-up."""
-    configured = docker_service.read().daemon_json
-    if configured != record.daemon_json:
-        yield f"dockerd reads {configured}, and was set up in {record.daemon_json}"
-    content = set_up_files.contents([record.daemon_json])[record.daemon_json]
-    values = daemon_json.parse(content or b"").values
-    for key, value in settings(credential.paths, live_restore=False).items():
-        if values.get(key) != value:
-            now = json.dumps(values[key]) if key in values else "missing"
-            yield f"{key} in {record.daemon_json} is {now}, and was {json.dumps(value)}"
-    if not docker_service.is_guarded():
-        yield f"{SERVICE} is started without the check for TLS that {DROP_IN} has"
-
-
-def _refuse_to_stop_containers() -> None:
-    """Raise ConflictingState if a set-up was killed before live-restore was in effect."""
-    engine = Engine(docker_service.engine_socket(docker_service.read()), _TIMEOUT)
-    if engine.info().get("LiveRestoreEnabled") is not True:
-        raise ConflictingState(
-            f"the set-up is not complete: {LIVE_RESTORE} is not in effect, so a restart would stop "
-            "the containers",
-            hint="complete it with `dockertls-vault daemon configure`, or take it back with "
-            "--remove",
-        )
-
-
-def _is_running(allowed: _Time, passing: Collection[str]) -> bool:
+def _is_running(allowed: AllowedTime, passing: Collection[str]) -> bool:
     """Tell whether dockerd runs, once its ActiveState= is none of those that are ``passing``.
 
     Raises DockerUnavailable if it has failed, or if they do not pass in time.

@@ -51,6 +51,11 @@ def renew(host: Host) -> tuple[int, str]:
     return start(host)
 
 
+def until(condition: str) -> str:
+    """Return a command that waits for a condition of the shell, which has no single quotes."""
+    return f"timeout 60 sh -c 'until {condition}; do sleep 0.1; done'"
+
+
 def pid(host: Host) -> str:
     """Return the process of dockerd, 0 if there is none."""
     return shown(host, "MainPID", DOCKER)
@@ -162,13 +167,14 @@ echo '{"live-restore": true}' >/srv/other.json
 printf '#!/bin/sh\\nexec dockerd --config-file=/srv/other.json "$@"\\n' >/srv/instead
 chmod 755 /srv/instead
 """
+START_INSTEAD = "[Service]\nExecStart=\nExecStart=/srv/instead -H fd://"
+DROP_IN = "/etc/systemd/system/docker.service.d/zz-docker-tls.conf"
 
 
 def test_dockerd_that_lets_anyone_in_has_its_port_closed(host: Host) -> None:
     """By the hook, which cannot write to /etc; no start opens it until the host is set up again."""
     host.do(INSTEAD)
-    content = "[Service]\nExecStart=\nExecStart=/srv/instead -H fd://"
-    with drop_in(host, DOCKER, content):
+    with drop_in(host, DOCKER, START_INSTEAD):
         status, journal = renew(host)
         assert (status, shown(host, "ExecMainStatus")) == (1, "71"), journal
         assert "connect in plaintext: Docker answers in plaintext" in journal
@@ -181,6 +187,38 @@ def test_dockerd_that_lets_anyone_in_has_its_port_closed(host: Host) -> None:
     host.do(f"systemctl restart {DOCKER}; dockertls-vault daemon configure --yes")
     status, journal = start(host)
     assert (status, wire(host), needs_renewal(host)) == (0, "same", 1), journal
+
+
+def test_closing_that_is_killed_is_completed(host: Host) -> None:
+    """By systemd, from its first change of the host on."""
+    host.do(INSTEAD)
+    with drop_in(host, DOCKER, START_INSTEAD):
+        gone = f"timeout 60 sh -c 'while test -e {DROP_IN}; do :; done'"
+        status, printed = host.run(f"{RESTART} & {gone}; kill -KILL $!; wait $!")
+        assert status == 137, printed
+        host.do(until('[ -z "$(ss -ltnH sport = :2376)" ]'))
+        assert host.do(PLAINTEXT) == "refused\n"
+        host.do(until(f"systemctl is-active --quiet {DOCKER}"))
+    host.do(f"systemctl restart {DOCKER}; dockertls-vault daemon configure --yes")
+
+
+def test_port_that_was_not_closed_in_time_is_closed(host: Host) -> None:
+    """By the next hook, although it does not restart a dockerd whose set-up is not complete."""
+    host.do(INSTEAD)
+    with drop_in(host, DOCKER, START_INSTEAD):
+        host.do(f"systemctl reset-failed {DOCKER}; systemctl restart {DOCKER}")
+        host.do(f"rm {DROP_IN}; systemctl daemon-reload")
+        assert host.do(PLAINTEXT) != "refused\n"
+        _, found = host.run("dockertls-vault daemon doctor")
+        assert "dockerd listens at it until it is restarted" in " ".join(found.split())
+        status, printed = host.run(HOOK)
+        assert (status, "is closed, and dockerd restarted without it" in printed) == (76, True)
+        assert host.do(PLAINTEXT) == "refused\n"
+        _, found = host.run("dockertls-vault daemon doctor")
+        assert "if `daemon restart` has found that dockerd lets anyone in" in " ".join(
+            found.split()
+        )
+    host.do(f"systemctl restart {DOCKER}; dockertls-vault daemon configure --yes")
 
 
 def test_corrupt_set_up_fails_the_hook(host: Host) -> None:
@@ -247,7 +285,7 @@ def test_docker_that_takes_longer_than_a_hook_is_waited_for(host: Host) -> None:
 def test_restart_that_is_interrupted_is_completed(host: Host) -> None:
     """By systemd; the message says that nobody has checked dockerd, and how to."""
     pre = 'ExecStartPre=sh -c "until test -e /srv/on; do sleep 0.1; done"'
-    stopped = f"until [ $(systemctl is-active {DOCKER}) = activating ]; do sleep 0.1; done"
+    stopped = until(f"[ $(systemctl is-active {DOCKER}) = activating ]")
     with drop_in(host, DOCKER, f"[Service]\n{pre}"):
         status, printed = host.run(f"{RESTART} & {stopped}; kill $!; wait $!")
         assert (status, "systemd completes the restart" in printed) == (143, True), printed

@@ -12,7 +12,7 @@ import pytest
 
 from dockertls_vault import restart_daemon, stop
 from dockertls_vault.certificate.also_trusted import AlsoTrusted
-from dockertls_vault.daemon import closing, docker_service, served
+from dockertls_vault.daemon import allowed_time, close_port, docker_service, served
 from dockertls_vault.daemon.desired import Listen, settings
 from dockertls_vault.daemon.docker_service import Service
 from dockertls_vault.daemon.record import Record
@@ -88,6 +88,21 @@ class Systemd:
     def invocation(self, _unit: str, _limit: float) -> str:
         """Return another ID after each restart."""
         return str(self.restarts)
+
+
+class Clock:
+    """Stands in for the module time: nothing passes but what is waited for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Return the seconds that have passed."""
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        """Let them pass."""
+        self.now += seconds
 
 
 @pytest.fixture(name="units")
@@ -173,7 +188,7 @@ def test_daemon_that_accepts_clients_of_another_ca_fails_its_check(
         (None, "docker-tls.socket is closed, and dockerd restarted without it", "configure"),
         (
             DockerUnavailable("no"),
-            "is closed, and dockerd does not start without it: no",
+            "is closed, and dockerd is not back without it: no",
             "journal",
         ),
         (ConflictingState("no"), "its port is not closed: no", "stop Docker now"),
@@ -191,14 +206,15 @@ def test_port_of_a_daemon_that_lets_anyone_in_is_closed(
     closed: list[Listen] = []
 
     def prove(*_: object, **__: object) -> None:
-        raise CheckFailed("it fails", ("plaintext",), is_open=True)
+        raise CheckFailed("it fails", ("plaintext",), admits_anyone=True)
 
-    def close(listens: tuple[Listen, ...], _timeout: timedelta) -> None:
+    def close(listens: tuple[Listen, ...], _timeout: timedelta, limit: float) -> None:
+        assert 0 < limit <= units.longest
         closed.extend(listens)
         if error is not None:
             raise error
 
-    monkeypatch.setattr(closing, "close", close)
+    monkeypatch.setattr(close_port, "close", close)
     monkeypatch.setattr(restart_daemon, "prove", prove)
     made = set_up(host).read()
     with pytest.raises(CheckFailed, match="it fails, and lets anyone in; ") as failure:
@@ -208,6 +224,61 @@ def test_port_of_a_daemon_that_lets_anyone_in_is_closed(
     assert failure.value.problems == ("plaintext",)
     assert made is not None
     assert (tuple(closed), units.restarts) == (made.listen, 1)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_port_that_a_killed_run_has_not_closed_is_closed(
+    is_open: bool, host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although dockerd is not restarted, since its set-up is not complete any more."""
+    closed: list[Listen] = []
+
+    def prove(*_: object, **__: object) -> None:
+        raise CheckFailed("it fails", ("plaintext",), admits_anyone=is_open)
+
+    monkeypatch.setattr(restart_daemon, "prove", prove)
+    monkeypatch.setattr(close_port, "close", lambda listens, *_: closed.extend(listens))
+    monkeypatch.setattr(docker_service, "is_guarded", lambda: False)
+    made = set_up(host).read()
+    with pytest.raises(CheckFailed if is_open else ConflictingState) as failure:
+        run(host, if_needed=True)
+    assert ("is closed" in failure.value.message) == is_open
+    assert made is not None
+    assert (tuple(closed), units.restarts) == (made.listen if is_open else (), 0)
+
+
+def test_port_is_closed_even_if_the_time_is_over(
+    host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systemd is asked, and completes it, whoever waits for that."""
+    clock, limits = Clock(), []
+    monkeypatch.setattr(allowed_time, "time", clock)
+    set_up(host)
+
+    def prove(*_: object, **__: object) -> None:
+        clock.wait(LIMIT.total_seconds())
+        raise CheckFailed("it fails", ("plaintext",), admits_anyone=True)
+
+    monkeypatch.setattr(restart_daemon, "prove", prove)
+    monkeypatch.setattr(close_port, "close", lambda *given: limits.append(given[-1]))
+    with pytest.raises(CheckFailed, match="is closed"):
+        run(host, if_needed=True)
+    assert (limits, units.restarts) == ([1.0], 1)
+
+
+def test_restart_that_systemd_refuses_is_an_error(
+    host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of Docker, as one that fails; the message is systemd's."""
+
+    def try_restart(_unit: str, _limit: float) -> None:
+        raise ConflictingState("`systemctl` failed: no")
+
+    monkeypatch.setattr(systemd, "try_restart", try_restart)
+    set_up(host)
+    with pytest.raises(DockerUnavailable, match="not restart dockerd: `systemctl` failed: no"):
+        run(host)
+    assert units.restarts == 0
 
 
 def test_credential_that_is_renewed_before_the_restart_is_proven(
@@ -551,22 +622,29 @@ def test_dockerd_that_is_still_starting_is_waited_for(host: Host, units: Systemd
 
 
 @pytest.mark.parametrize("state", ["deactivating", "activating"])
-def test_time_is_over_before_the_hook_is_killed(state: str, host: Host, units: Systemd) -> None:
+def test_time_is_over_before_the_hook_is_killed(
+    state: str, host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The message says what it was waiting for."""
     failing(host, units)
+    clock = Clock()
+    monkeypatch.setattr(allowed_time, "time", clock)
+    monkeypatch.setattr(stop, "wait", clock.wait)
     units.state = ("loaded", state)
     with pytest.raises(DockerUnavailable, match=f"docker.service is still {state}") as failure:
-        run(host, timedelta(seconds=2), if_needed=True)
+        run(host, if_needed=True)
     assert "DOCKERTLS_HOOK_TIMEOUT" in failure.value.hint
     assert units.restarts == 1
 
 
-def test_check_of_a_daemon_that_is_silent_ends_in_time(host: Host, units: Systemd) -> None:
+def test_check_of_a_daemon_that_is_silent_ends_in_time(
+    host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However many responses it waits for."""
+    monkeypatch.setattr(allowed_time, "time", Clock())  # what comes before takes none of it
     host.issue()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         record(host, silent.getsockname()[1])
         with pytest.raises(DockerUnavailable, match="the check of dockerd is not done"):
-            # Before the check, the attempt is noted on the disk, which may be busy.
-            run(host, timedelta(seconds=5), if_needed=True)
+            run(host, timedelta(seconds=1), if_needed=True)
     assert units.restarts == 1

@@ -46,6 +46,9 @@ def restart(
     dockerd is not running, it is not started. It is checked at each address at which it listens, as
     `check` does, also with the client certificate in DOCKER_CERT_PATH or ~/.docker if its CA is the
     daemon's. As a hook, all of it takes at most nine tenths of DOCKERTLS_HOOK_TIMEOUT.
+
+    Without `--if-needed`, `daemon clients` counts anew from this restart on: a trial without an old
+    CA begins again.
     """
     from dockertls_vault.host import systemd
     from dockertls_vault.restart_daemon import restart as restart_dockerd

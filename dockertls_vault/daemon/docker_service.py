@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dockertls_vault.docker.flags import Flags
+    from dockertls_vault.host.processes import Process
 
 _STREAM = "Stream"
 _ROOT = ("", "root", "0")
@@ -193,8 +194,12 @@ def listens() -> tuple[Listen, ...]:
 def is_held() -> bool:
     """Tell whether the dockerd that runs was started with docker-tls.socket: sd_listen_fds(3)."""
     process = processes.read(main_pid())
-    environ = process.environ if process and process.environ else {}
-    return units.SOCKET in environ.get("LISTEN_FDNAMES", "").split(":")
+    return process is not None and holds_our_socket(process)
+
+
+def holds_our_socket(process: Process) -> bool:
+    """Tell whether a process was started with docker-tls.socket; only root sees that it was."""
+    return units.SOCKET in (process.environ or {}).get("LISTEN_FDNAMES", "").split(":")
 
 
 def can_reload() -> bool:

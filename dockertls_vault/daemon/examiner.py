@@ -12,7 +12,7 @@ from dockertls_vault.docker.handshake import authorities
 from dockertls_vault.errors import DockerUnavailable
 from dockertls_vault.files.writers import Trust
 
-from . import exposure, served, tls_files, units
+from . import docker_service, exposure, served, tls_files, units
 from .examination import certificates, clients, keys, set_up, settings, sockets
 from .examination.checks import Check, combined
 
@@ -53,11 +53,12 @@ def judge_sockets(subject: Subject, listed: CheckResult, configure: str) -> Chec
         if supervision.is_guarded:
             return listed
         return sockets.judge_unguarded(units.SOCKET, listed, configure)
+    if not supervision.is_guarded:
+        is_held = docker_service.holds_our_socket(subject.process)
+        return sockets.judge_without_drop_in(units.SOCKET, listed, configure, is_held=is_held)
     has_tls = settings.configures_tls(subject.planned.values)
     without_tls = None if has_tls else subject.planned.file
-    return sockets.judge_closed(
-        units.SOCKET, listed, without_tls, configure, is_guarded=supervision.is_guarded
-    )
+    return sockets.judge_closed(units.SOCKET, listed, without_tls, configure)
 
 
 def judge_pending(subject: Subject) -> CheckResult:

@@ -105,7 +105,7 @@ def try_restart(unit: str, limit: float) -> None:
     """Have systemd restart ``unit`` as ``restart`` does, but only if it is running, or starting.
 
     It is not waited for: until systemd has done that, the unit has a job. ``limit`` is in seconds,
-    for each answer of systemd.
+    for each answer of systemd. Raises ConflictingState if it does not accept that.
     """
     reset_failed(unit, limit)
     _systemctl("--no-block", "try-restart", "--", unit, limit=limit)
@@ -125,13 +125,18 @@ def stop(unit: str) -> None:
     _systemctl("stop", "--", unit)
 
 
-def run(unit: str, properties: Mapping[str, str], command: Sequence[str]) -> None:
+def run(
+    unit: str, properties: Mapping[str, str], command: Sequence[str], limit: float = _LIMIT
+) -> None:
     """Start ``command`` as the transient ``unit``, and wait until it has started.
 
-    Raises ConflictingState if it does not start.
+    One with Type=oneshot has started once it has ended; it does so even if this process ends.
+    ``limit`` is in seconds. Raises ConflictingState if it does not start, or not in time.
     """
     options = [f"--property={name}={value}" for name, value in properties.items()]
-    _call("systemd-run", "--quiet", "--collect", f"--unit={unit}", *options, "--", *command)
+    started = ("systemd-run", f"--unit={unit}")
+    others = ("--quiet", "--collect", *options, "--", *command)
+    _call(*started, *others, limit=limit, name=" ".join(started))
 
 
 def reset_failed(unit: str, limit: float = _LIMIT) -> None:
@@ -165,17 +170,19 @@ def _systemctl(*arguments: str, limit: float = _LIMIT) -> str:
     return _call("systemctl", "--no-ask-password", *arguments, limit=limit)
 
 
-def _call(*command: str, limit: float = _LIMIT) -> str:
+def _call(*command: str, limit: float = _LIMIT, name: str = "") -> str:
+    """Run a command, which errors call by its ``name``, and return its output."""
+    name = name or " ".join(command)
     try:
         run = program.run(command, limit)
     except FileNotFoundError:
         raise MissingDependency(f"{command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
         raise ConflictingState(
-            f"`{' '.join(command)}` did not end within {limit:.0f} seconds",
+            f"`{name}` did not end within {limit:.0f} seconds",
             hint="see what systemd is waiting for: systemctl list-jobs",
         ) from None
     if run.returncode:
         why = run.stderr.strip() or f"exit status {run.returncode}"
-        raise ConflictingState(f"`{' '.join(command)}` failed: {why}")
+        raise ConflictingState(f"`{name}` failed: {why}")
     return run.stdout

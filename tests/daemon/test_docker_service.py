@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from socket import create_server
 
@@ -12,6 +13,7 @@ from dockertls_vault.daemon import docker_service
 from dockertls_vault.daemon.desired import Listen
 from dockertls_vault.daemon.docker_service import Service, engine_socket
 from dockertls_vault.errors import ConflictingState
+from dockertls_vault.host.processes import Process
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,23 @@ def test_engine_is_asked_at_the_unix_socket_of_dockerd(
         assert engine_socket(Service(command, "inactive")) == Path("/var/run/docker.sock")
     else:
         assert engine_socket(Service(command, "active")) == Path(socket)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"LISTEN_FDNAMES": "docker.socket:docker-tls.socket"}, True),
+        ({"LISTEN_FDNAMES": "docker.socket"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_dockerd_that_was_started_with_our_socket_holds_it(
+    environ: dict[str, str] | None, expected: bool
+) -> None:
+    """Unless that is not known: only root may read what a process was started with."""
+    process = Process(1, 0, ("dockerd",), datetime.now(UTC), environ, in_other_namespaces=False)
+    assert docker_service.holds_our_socket(process) is expected
 
 
 def test_address_at_which_nothing_listens_is_not_open() -> None:

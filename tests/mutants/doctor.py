@@ -69,7 +69,8 @@ _SETTINGS: Rows = (
     ("a setting in two places is a clash", "if key in written]", "if False]"),
 )
 _SOCKETS: Rows = (
-    ("what closed a socket is fixed first", "remedy = set_up", 'remedy = ""'),
+    ("what closed a socket is fixed first", "    if without_tls is not None:", "    if False:"),
+    ("a dockerd that was restarted does not listen there", "    if is_held:", "    if True:"),
     (
         "an unexpected socket that lets strangers in is one of the API",
         "return is_expected or report.result is Result.CRITICAL",

@@ -96,8 +96,8 @@ _NOTE: Rows = (
 _RESTART: Rows = (
     (
         "files with which dockerd would not start are rejected before",
-        "credential = served.load(record.certificates, clock())\n        _refuse_unprotected",
-        "_refuse_unprotected",
+        "credential = served.load(record.certificates, clock())\n        try",
+        "try",
     ),
     (
         "a Docker that was stopped is not checked, which would start it",
@@ -120,11 +120,7 @@ _RESTART: Rows = (
         "records.attempt() if if_needed else None",
         "records.attempt()",
     ),
-    ("TLS is not lost by a restart", "        if values.get(key) != value:", "        if False:"),
-    ("nor the check for it", "    if not docker_service.is_guarded():", "    if False:"),
-    ("another file is not what was set up", "if configured != record.daemon_json:", "if False:"),
-    ("a hook ends before it is killed", "limit * _SHARE", "limit"),
-    ("only a hook has its time", " if if_needed else _Time(_PATIENCE, _LATE_BY_HAND)", ""),
+    ("only a hook has its time", " if if_needed else AllowedTime.by_hand()", ""),
     ("a set-up is proven by a restart", "replace(record, proven=True)", "record"),
     (
         "one that is still starting is waited for",
@@ -137,20 +133,36 @@ _RESTART: Rows = (
         "records.note(now)",
     ),
     ("all the responses of a check have one limit", ", stop.limited(seconds):", ":"),
-    ("the port of a daemon that lets anyone in is closed", "if error.is_open:", "if False:"),
+    (
+        "the port of a daemon that lets anyone in is closed",
+        "raise _close_port(record, error, allowed) from error\n        renewed",
+        "raise\n        renewed",
+    ),
+    (
+        "also if it is not restarted",
+        "            _close_port_if_open(record, credential, allowed, clock())\n",
+        "",
+    ),
+    ("and if the time is over", "max(allowed.left, _LEAST)", "allowed.left"),
+    (
+        "a restart that systemd refuses is an error of Docker",
+        "        raise DockerUnavailable(message, hint=error.hint or _STATUS) from error",
+        "        raise",
+    ),
     (
         "one that is not closed is not said to be",
         '        message += f"; its port',
         '        f"; its',
     ),
 )
-_CLOSING: Rows = (
-    ("dockerd keeps no socket that is closed", "    failure = _restart()", "    failure = None"),
-    (
-        "nor does its start open it again",
-        '    systemd.run(_REMOVAL, {"Type": "oneshot"}, ("rm", "--force", str(drop_in)))\n',
-        "",
-    ),
+_OBSTACLES: Rows = (
+    ("TLS is not lost by a restart", "        if values.get(key) != value:", "        if False:"),
+    ("nor the check for it", "    if not docker_service.is_guarded():", "    if False:"),
+    ("another file is not what was set up", "if configured != record.daemon_json:", "if False:"),
+)
+_ALLOWED: Rows = (("a hook ends before it is killed", "limit * _SHARE", "limit"),)
+_CLOSE: Rows = (
+    ("systemd waits for all of it", '{"Type": "oneshot"}', "{}"),
     ("a port that stays open is an error", "                continue", "                pass"),
     ("one that is closed has another error", "    if failure:", "    if False:"),
 )
@@ -191,6 +203,8 @@ TABLE: Table = {
     "cli/settled.py": (_TESTS, _NOTE),
     "daemon/attempt.py": ("test_restart_states.py daemon/test_attempt.py", _ATTEMPT),
     "restart_daemon.py": ("test_restart_states.py", _RESTART),
-    "daemon/closing.py": ("daemon/test_closing.py", _CLOSING),
+    "daemon/restart_obstacles.py": ("test_restart_states.py", _OBSTACLES),
+    "daemon/allowed_time.py": ("test_restart_states.py", _ALLOWED),
+    "daemon/close_port.py": ("daemon/test_close_port.py", _CLOSE),
     "proof.py": ("test_restart_states.py", _PROOF),
 }

@@ -73,35 +73,49 @@ def judge_sockets(
 
 
 def judge_closed(
-    socket: str,
-    listed: CheckResult,
-    without_tls: PurePath | None,
-    set_up: str,
-    *,
-    is_guarded: bool = True,
+    socket: str, listed: CheckResult, without_tls: PurePath | None, set_up: str
 ) -> CheckResult:
     """Judge that ``socket`` of a set-up is closed while dockerd runs; ``listed`` are the others.
 
-    ``without_tls`` is the daemon.json that does not configure TLS, None if it does, and
-    ``is_guarded`` whether the drop-in is there; ``set_up`` is what to run if not.
+    ``without_tls`` is the daemon.json that does not configure TLS, None if it does; ``set_up`` is
+    what to run if not.
     """
-    remedy = set_up
-    if not is_guarded:
-        reason = (
-            "the drop-in for docker.service is missing, so systemd has closed the socket; dockerd "
-            "listens at it until it is restarted"
-        )
-    elif without_tls is not None:
+    if without_tls is not None:
         reason = (
             f"{without_tls} does not configure TLS any more, so the socket was closed before "
             "dockerd started, which would serve its API on it without TLS"
         )
-    else:
-        reason = "the connections of clients are refused"
-        remedy = (
-            "restart dockerd, which opens it: sudo systemctl restart docker; if it stays closed, "
-            f"see `systemctl status {socket}`"
-        )
+        return _closed(socket, listed, reason, set_up)
+    remedy = (
+        "restart dockerd, which opens it: sudo systemctl restart docker; if it stays closed, see "
+        f"`systemctl status {socket}`"
+    )
+    return _closed(socket, listed, "the connections of clients are refused", remedy)
+
+
+def judge_without_drop_in(
+    socket: str, listed: CheckResult, set_up: str, *, is_held: bool
+) -> CheckResult:
+    """Judge that ``socket`` is closed since the drop-in, which opens it, is missing.
+
+    ``is_held`` is whether dockerd was started with it.
+    """
+    reason = "the drop-in for docker.service is missing, so systemd "
+    if is_held:
+        reason += "has closed the socket; dockerd listens at it until it is restarted"
+        return _closed(socket, listed, reason, set_up)
+    reason += (
+        "does not open the socket; if `daemon restart` has found that dockerd lets anyone in, it "
+        "has removed the drop-in to close the port"
+    )
+    remedy = (
+        "in that case, first find in `systemctl cat docker.service` what starts dockerd without "
+        f"TLS; then {set_up}"
+    )
+    return _closed(socket, listed, reason, remedy)
+
+
+def _closed(socket: str, listed: CheckResult, reason: str, remedy: str) -> CheckResult:
     lines = (f"{socket} is set up, but closed", *listed.summary.split("\n"))
     return Check.SOCKETS.found(Result.ERROR, lines, reason, remedy)
 

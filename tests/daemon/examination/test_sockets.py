@@ -112,26 +112,40 @@ def test_only_root_sees_the_sockets(arguments: Any, result: str, words: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("without_tls", "is_guarded", "words"),
+    ("without_tls", "words"),
     [
-        (Path("/d.json"), True, "/d.json does not configure TLS any more"),
-        (Path("/d.json"), False, "the drop-in for docker.service is missing"),
-        (None, False, "the drop-in for docker.service is missing"),
-        (None, True, "systemctl restart docker"),
+        (Path("/d.json"), "/d.json does not configure TLS any more"),
+        (None, "systemctl restart docker"),
     ],
 )
-def test_closed_socket_of_a_set_up_is_an_error(
-    without_tls: Path | None, is_guarded: bool, words: str
-) -> None:
+def test_closed_socket_of_a_set_up_is_an_error(without_tls: Path | None, words: str) -> None:
     """With what closed it, if that is known, beside the sockets that are open."""
     listed = sockets.judge_sockets([], [], ["b:2"])
-    found = sockets.judge_closed(
-        "docker-tls.socket", listed, without_tls, "set it up", is_guarded=is_guarded
-    )
+    found = sockets.judge_closed("docker-tls.socket", listed, without_tls, "set it up")
     assert found.result == "error"
     assert found.summary.startswith("docker-tls.socket is set up, but closed\nof the API: none")
     assert words in f"{found.reason} {found.remedy}"
-    assert (found.remedy == "set it up") == (without_tls is not None or not is_guarded)
+    assert (found.remedy == "set it up") == (without_tls is not None)
+
+
+@pytest.mark.parametrize(
+    ("is_held", "words", "remedy"),
+    [
+        (True, "dockerd listens at it until it is restarted", "set it up"),
+        (False, "if `daemon restart` has found that dockerd lets anyone in", "in that case, first"),
+    ],
+)
+def test_socket_whose_drop_in_is_missing_is_an_error(
+    is_held: bool, words: str, remedy: str
+) -> None:
+    """A dockerd that has been restarted since listens there no more, and may have let anyone in."""
+    listed = sockets.judge_sockets([], [], [])
+    found = sockets.judge_without_drop_in("docker-tls.socket", listed, "set it up", is_held=is_held)
+    assert found.summary.startswith("docker-tls.socket is set up, but closed\n")
+    assert f"{found.reason}".startswith("the drop-in for docker.service is missing")
+    assert words in f"{found.reason}"
+    assert f"{found.remedy}".startswith(remedy)
+    assert f"{found.remedy}".endswith("set it up")
 
 
 def test_socket_without_a_check_for_tls_is_an_error() -> None:
