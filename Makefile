@@ -22,6 +22,7 @@ pure := $(pure),dockertls_vault/docker/daemon_json.py,dockertls_vault/docker/fla
 pure := $(pure),dockertls_vault/docker/swarm.py
 pure := $(pure),dockertls_vault/host/environment_file.py,dockertls_vault/host/command_line.py
 pure := $(pure),dockertls_vault/daemon/clashes.py,dockertls_vault/daemon/desired.py
+pure := $(pure),dockertls_vault/daemon/take_over.py,dockertls_vault/host/unit_origin.py
 pure := $(pure),dockertls_vault/daemon/order.py,dockertls_vault/host/unit_file.py
 pure := $(pure),dockertls_vault/duration.py,dockertls_vault/errors.py
 # The stamp files depend on these, so that a change to any of them reinstalls.

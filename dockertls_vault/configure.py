@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .daemon import (
-    clashes,
     distrusted,
     docker_service,
     obstacles,
     plan,
     served,
     sources,
+    take_over,
     transaction,
     trial,
     units,
@@ -222,7 +222,7 @@ def _host(state: Path, service: Service) -> Host:
 
 def _remaining(service: Service) -> Service:
     """Return the service without the flags that are taken over."""
-    return replace(service, command=(service.program, *clashes.remaining(service.arguments)))
+    return replace(service, command=(service.program, *take_over.remaining(service.arguments)))
 
 
 def _apply_and_prove(

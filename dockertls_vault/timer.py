@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .errors import ConfigurationError, UnmanagedFiles
 from .files import guarded
 from .files.refusals import refusals
-from .host import systemd, unit_file, units
+from .host import systemd, unit_origin, units
 from .host.steps import ReloadUnits, Step, Write
 from .settings.method import Method
 from .settings.schema import Flag, sources
@@ -115,7 +115,7 @@ def runs() -> bool:
 def uncovered(directories: Iterable[Path], *, place: Path = systemd.UNITS) -> tuple[Path, ...]:
     """Return the ``directories`` in which the installed service may not write; none without one."""
     text = _read(place / units.SERVICE)
-    if text is None or not unit_file.is_ours(text.encode()):
+    if text is None or not unit_origin.is_ours(text.encode()):
         return ()
     return tuple(each for each in directories if not units.may_write(text, each))
 
@@ -171,7 +171,7 @@ def _refuse_program(program: Program) -> None:
 def _writes(place: Path, texts: Mapping[str, str]) -> Iterator[Write]:
     for name, text in texts.items():
         found = _read(place / name)
-        if found is not None and not unit_file.is_ours(found.encode()):
+        if found is not None and not unit_origin.is_ours(found.encode()):
             raise UnmanagedFiles(
                 f"{place / name} was not written by dockertls-vault",
                 hint="move it elsewhere, or keep it and run `dockertls-vault renew` from your own "

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+HOSTS = "hosts"
 LIVE_RESTORE = "live-restore"
 UNIX_SOCKET = f"unix://{DEFAULT_SOCKET}"
 EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockertls_vault.errors import ConfigurationError, ConflictingState
-from dockertls_vault.host import unit_file
+from dockertls_vault.host import unit_origin
 
 from . import docker_service, originals, passed_on, restored, units
 
@@ -107,7 +107,7 @@ def _obstacle(listen: Listen) -> str | None:
 def refuse_unrecorded(removal: Plan) -> None:
     """Raise ConflictingState if the unit files are ours, and nothing says what else is."""
     host, drop_in = removal.host, removal.current.files.drop_in
-    if removal.current.record is None and drop_in and unit_file.is_ours(drop_in):
+    if removal.current.record is None and drop_in and unit_origin.is_ours(drop_in):
         raise ConflictingState(
             f"{host.records.directory} does not say what was set up",
             hint="run `sudo dockertls-vault daemon configure`, which records it, then try again; "

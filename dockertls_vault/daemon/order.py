@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dockertls_vault.host.steps import Step
 
-    from .clashes import Edit
+    from .edit import Edit
     from .inspection import Host, Inspection
     from .set_up_files import Files
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConflictingState
-from dockertls_vault.host import systemd
+from dockertls_vault.host import unit_origin
 
-from .clashes import HOSTS, Edit
-from .desired import LIVE_RESTORE, UNIX_SOCKET
-from .record import Edited
+from .desired import HOSTS, LIVE_RESTORE, UNIX_SOCKET
+from .edit import Edited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from .edit import Edit
     from .record import Record
 
 
@@ -94,7 +94,7 @@ def put_back(record: Record, contents: Mapping[Path, bytes | None]) -> tuple[Edi
     """
     _refuse_changed(record, contents)
     return tuple(
-        Edit(each.path, each.written, each.original, each.is_unit)
+        each.taking_back()
         for each in reversed(record.edited)
         if contents[each.path] == each.written != each.original
     )
@@ -108,7 +108,7 @@ def replaced(record: Record, contents: Mapping[Path, bytes | None]) -> tuple[Pat
     return tuple(
         each.path
         for each in record.edited
-        if systemd.is_packaged(each.path) and not each.is_known(contents[each.path])
+        if unit_origin.is_packaged(each.path) and not each.is_known(contents[each.path])
     )
 
 
@@ -116,7 +116,7 @@ def _refuse_changed(record: Record, contents: Mapping[Path, bytes | None]) -> No
     changed = tuple(
         f"{each.path}: `{_copying(record.kept_original(each), each.path)}` puts its original back"
         for each in record.edited
-        if not each.is_known(contents.get(each.path)) and not systemd.is_packaged(each.path)
+        if not each.is_known(contents.get(each.path)) and not unit_origin.is_packaged(each.path)
     )
     if changed:
         raise ConflictingState(

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConflictingState, UnmanagedFiles
-from dockertls_vault.host import unit_file
+from dockertls_vault.host import unit_origin
 from dockertls_vault.host.steps import Write
 
-from . import clashes, units
-from .clashes import HOSTS, Edit, Existing, TakenOver
-from .desired import DEFAULT, hosts, settings
+from . import clashes, take_over, units
+from .clashes import Existing
+from .desired import DEFAULT, HOSTS, hosts, settings
 from .distrusted import Distrusted
+from .edit import Edit
 from .order import closing, opening
 from .originals import put_back, taken_back, with_first_originals
 from .pickup import Pickup
 from .record import Record
 from .set_up_files import Files
 from .steps import Forget, Keep, Restart, SwitchLiveRestore
+from .take_over import TakenOver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +107,7 @@ def configure(
     values = settings(served.paths, live_restore=_wants_live_restore(current))
     ours = current.record.added if current.record else {}
     existing = Existing(sources, host.daemon_json, document, ours)
-    taken = _taken_over(existing, values, take_over=wanted.take_over)
+    taken = _taken_over(existing, values, asked=wanted.take_over)
     if taken.hosts is not None:
         values = {**values, HOSTS: list(taken.hosts)}
     merged = document.merged(values)
@@ -173,17 +175,17 @@ def _original(current: Inspection) -> bytes | None:
     return original if current.record is None else taken_back(original, current.record)
 
 
-def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, take_over: bool) -> TakenOver:
+def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, asked: bool) -> TakenOver:
     """Return what takes the place of what clashes; raises ConflictingState if that is not asked."""
     clashing = clashes.find(existing, wanted)
     if not clashing:
         listed = existing.listed if HOSTS in existing.ours else ()
         return TakenOver((), (), listed or None)
-    if take_over:
-        return clashes.take_over(existing)
+    if asked:
+        return take_over.resolve(existing)
     hint = "move them with --take-over (see the plan with --dry-run), or remove them"
     try:
-        clashes.take_over(existing)
+        take_over.resolve(existing)
     except ConflictingState as error:
         hint = f"{error.message}; {error.hint}"
     raise ConflictingState(_CLASH, problems=tuple(map(str, clashing)), hint=hint)
@@ -223,7 +225,7 @@ def _refuse_foreign(host: Host, files: Files) -> None:
     foreign = [
         str(path)
         for path, text in ((host.socket, files.socket), (host.drop_in, files.drop_in))
-        if text is not None and not unit_file.is_ours(text)
+        if text is not None and not unit_origin.is_ours(text)
     ]
     if foreign:
         raise UnmanagedFiles(

@@ -11,29 +11,13 @@ from dockertls_vault.docker import daemon_json
 
 from . import pickup
 from .desired import Listen, parse_listen
+from .edit import Edited
 from .pickup import Pickup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _DAEMON_JSON = "daemon.json"
-
-
-@dataclass(frozen=True)
-class Edited:
-    """A file that was edited: what we wrote, and what was there before.
-
-    ``is_unit`` if systemd has to read it again.
-    """
-
-    path: Path
-    written: bytes = field(repr=False)
-    original: bytes = field(repr=False)
-    is_unit: bool
-
-    def is_known(self, content: bytes | None) -> bool:
-        """Tell whether this is the file as it was or as we wrote it, or that it is missing."""
-        return content in (None, self.original, self.written)
 
 
 @dataclass(frozen=True)

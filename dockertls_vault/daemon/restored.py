@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
-from dockertls_vault.docker.flags import TLS_FILES, TLS_SWITCHES, arguments, parse
+from dockertls_vault.docker.flags import HOST, TLS_FILES, TLS_SWITCHES, arguments, parse
 from dockertls_vault.docker.hosts import is_tcp, serves_tls
 from dockertls_vault.errors import ConflictingState
 from dockertls_vault.host import command_line, environment_file, unit_file
 
-from .clashes import HOSTS, Edit
+from .desired import HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from dockertls_vault.docker.flags import Argument
 
+    from .edit import Edit
     from .record import Record
 
 
@@ -52,7 +53,7 @@ def plaintext(given: Sequence[str], edits: Iterable[Edit], configuration: Edit) 
     if serves_tls(parse(given), values, {}) or any(each.name in TLS_SWITCHES for each in back):
         return ()
     listed = values.get(HOSTS)
-    flags = (*parse(given).hosts, *(each.value or "" for each in back if each.name == "host"))
+    flags = (*parse(given).hosts, *(each.value or "" for each in back if each.name == HOST))
     hosts = (*flags, *map(str, listed if isinstance(listed, list) else ()))
     return tuple(dict.fromkeys(filter(is_tcp, hosts)))
 
@@ -79,9 +80,8 @@ def refuse_plaintext(
 def _hosts_before(record: Record) -> Iterator[str]:
     """Yield the hosts in the files that the set-up has edited, as they were before it."""
     for each in record.edited:
-        edit = Edit(each.path, each.written, each.original, each.is_unit)
-        before = _arguments(edit, each.original)
-        yield from (flag.value or "" for flag in before if flag.name == "host")
+        before = _arguments(each.taking_back(), each.original)
+        yield from (flag.value or "" for flag in before if flag.name == HOST)
 
 
 def _values(content: bytes) -> set[str]:

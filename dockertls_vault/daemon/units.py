@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dockertls_vault.docker.flags import DAEMON_JSON
 from dockertls_vault.errors import InvalidInput
-from dockertls_vault.host import command_line, unit_file
+from dockertls_vault.host import command_line, unit_file, unit_origin
 
 from .desired import Listen, parse_listen
 
@@ -28,7 +28,7 @@ START = "sudo systemctl reset-failed docker && sudo systemctl start docker"
 # The last one by its name: `ExecStartPre=` in a drop-in before it does not reset its command.
 DROP_IN = f"{SERVICE}.d/zz-docker-tls.conf"
 _GUARD = "ExecStartPre"
-_MARK = unit_file.mark("daemon configure", "put changes into a drop-in of your own.")
+_MARK = unit_origin.mark("daemon configure", "put changes into a drop-in of your own.")
 
 _SOCKET = """\
 {mark}
@@ -126,7 +126,7 @@ def guards(text: bytes, commands: Iterable[Sequence[str]]) -> bool:
     """
     settings = unit_file.settings(text.decode(errors="replace"))
     ours = next((each.value for each in settings if each.name == _GUARD and each.value), None)
-    if ours is None or not unit_file.is_ours(text):
+    if ours is None or not unit_origin.is_ours(text):
         return False
     # systemd resolves the specifiers, of which we have "%%" only.
     wanted = [_joined(each.value.replace("%%", "%")) for each in command_line.words(ours)]

@@ -23,6 +23,7 @@ _LONG = {
     "l": "log-level", "p": "pidfile", "s": "storage-driver", "v": "version",
 }
 # fmt: on
+HOST = "host"
 # Without a value, unless it is behind an equals sign.
 TLS_SWITCHES = ("tls", "tlsverify")
 _SWITCHES = {"debug", "help", "version", "live-restore", *TLS_SWITCHES}
@@ -31,7 +32,7 @@ TLS_FILES = ("tlscacert", "tlscert", "tlskey")
 TLS = (*TLS_SWITCHES, *TLS_FILES)
 # These take the next word, whatever it is.
 _VALUED = {"config-file", "data-root", "exec-root", *TLS_FILES} | ({*_LONG.values()} - _SWITCHES)
-_INTERPRETED = {"host", "live-restore", "config-file", *TLS}
+_INTERPRETED = {HOST, "live-restore", "config-file", *TLS}
 # The keys of daemon.json that are not the name of their flag: moby, the NamedOption of each.
 # dockerd adds the runtimes of both places (skipDuplicates), so that their key is none of a flag's.
 _KEYS = {
@@ -121,7 +122,7 @@ def parse(argv: Sequence[str]) -> Flags:
     switches = {each.name: each.is_on for each in found if each.name in _SWITCHES}
     values = {each.name: each.value for each in found}
     return Flags(
-        hosts=tuple(each.value or "" for each in found if each.name == "host"),
+        hosts=tuple(each.value or "" for each in found if each.name == HOST),
         tls=switches.get("tls"),
         tlsverify=switches.get("tlsverify"),
         tlscacert=values.get("tlscacert"),

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 UNITS = Path("/etc/systemd/system")
-# Where packages have theirs: systemd.unit(5), "Unit File Load Path".
-_PACKAGED = (Path("/lib"), Path("/usr/lib"))
 # Exists while systemd is the init system: sd_booted(3).
 _BOOTED = Path("/run/systemd/system")
 _LIMIT = 90.0  # seconds, DefaultTimeoutStartSec of systemd-system.conf(5)
@@ -37,11 +35,6 @@ class UnitState:
     enabled: bool
     active: bool
     stale: bool
-
-
-def is_packaged(path: Path) -> bool:
-    """Tell whether a unit file is a package's, so that its next version replaces it."""
-    return any(path.is_relative_to(each) for each in _PACKAGED)
 
 
 def quote(text: str) -> str:

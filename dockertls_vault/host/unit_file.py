@@ -1,4 +1,4 @@
-"""A unit file as text: who wrote it, and the settings in it (systemd.syntax(7)); pure."""
+"""The settings in a unit file, and where they are in its text (systemd.syntax(7)); pure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,6 @@ _LINE = re.compile(rf"[ \t]*[#;][^\n]*|(?:[^\\\n]|{_CONTINUED}|\\[^\n]|\\\Z)*")
 _BLANKED = re.compile(_CONTINUED)
 _SECTION = re.compile(r"\s*\[(?P<section>[^\]\n]*)\]\s*")
 _SETTING = re.compile(r"[ \t]*(?P<name>[A-Za-z0-9-]+)[ \t]*=[ \t]*")
-
-
-# How each of our unit files begins, by which we recognize it; its command and the rest may change.
-_OURS = "# Written by `dockertls-vault "
 
 
 @dataclass(frozen=True)
@@ -47,16 +43,6 @@ class Variable:
     name: str
     value: str
     start: int | None
-
-
-def mark(command: str, advice: str) -> str:
-    """Return the first line of a unit file that a command of ours writes."""
-    return f"{_OURS}{command}`: {advice}"
-
-
-def is_ours(content: bytes) -> bool:
-    """Tell whether we have written this unit file."""
-    return content.startswith(_OURS.encode())
 
 
 def settings(text: str) -> Iterator[Setting]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import unit_file
+from . import unit_origin
 from .systemd import quote
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SERVICE = "dockertls-renew.service"
 SERVICE_NOW = "dockertls-renew-now.service"
 TIMER = "dockertls-renew.timer"
 TARGET = "dockertls-renew.target"
-_MARK = unit_file.mark("renew --install-timer", "put changes into a drop-in.")
+_MARK = unit_origin.mark("renew --install-timer", "put changes into a drop-in.")
 # What ProtectHome= and PrivateTmp= hide: systemd.exec(5).
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - not used, only compared with

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockertls_vault.daemon import order
-from dockertls_vault.daemon.clashes import Edit
 from dockertls_vault.daemon.docker_service import Service
+from dockertls_vault.daemon.edit import Edit
 from dockertls_vault.daemon.inspection import Host, Inspection
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.daemon.set_up_files import Files

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from dockertls_vault.daemon.clashes import Edit
 from dockertls_vault.daemon.desired import UNIX_SOCKET
+from dockertls_vault.daemon.edit import Edit, Edited
 from dockertls_vault.daemon.originals import (
     put_back,
     replaced,
     taken_back,
     with_first_originals,
 )
-from dockertls_vault.daemon.record import Edited
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.docker import daemon_json
 from dockertls_vault.errors import ConflictingState

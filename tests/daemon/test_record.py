@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dockertls_vault.daemon.desired import DEFAULT
-from dockertls_vault.daemon.record import Edited, Record
+from dockertls_vault.daemon.edit import Edited
+from dockertls_vault.daemon.record import Record
 from dockertls_vault.docker import daemon_json
 
 WANTED = {"tlsverify": True, "tlscacert": "/a/ca.pem", "live-restore": True}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockertls_vault.daemon import pickup
-from dockertls_vault.daemon.record import Edited
+from dockertls_vault.daemon.edit import Edited
 from dockertls_vault.daemon.records import Records
 from dockertls_vault.errors import CannotWrite, ConflictingState, Locked
 from dockertls_vault.files import atomic

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dockertls_vault.daemon.clashes import Edit
-from dockertls_vault.daemon.record import Edited
+from dockertls_vault.daemon.edit import Edit, Edited
 from dockertls_vault.daemon.restored import plaintext, refuse_lost, refuse_plaintext
 from dockertls_vault.errors import ConflictingState
 

@@ -10,8 +10,8 @@ import pytest
 
 from dockertls_vault.daemon import undo, units
 from dockertls_vault.daemon.desired import parse_listens
+from dockertls_vault.daemon.edit import Edited
 from dockertls_vault.daemon.plan import Plan
-from dockertls_vault.daemon.record import Edited
 from dockertls_vault.daemon.set_up_files import Files
 from dockertls_vault.daemon.steps import Forget, Keep, Restart, SwitchLiveRestore
 

@@ -6,7 +6,7 @@ import pytest
 
 from dockertls_vault.daemon import units
 from dockertls_vault.daemon.desired import DEFAULT, parse_listens
-from dockertls_vault.host import command_line, unit_file
+from dockertls_vault.host import command_line, unit_file, unit_origin
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,9 @@ def test_socket_says_where_it_listens(texts: list[str], extra: bytes, is_known: 
 @pytest.mark.parametrize("content", [units.drop_in(), units.socket((DEFAULT,))])
 def test_our_files_begin_with_our_name(content: bytes) -> None:
     """The rest of the line is for people, and another version may word it otherwise."""
-    assert unit_file.is_ours(content)
-    assert unit_file.is_ours(content.replace(b": put changes into", b", version 9", 1))
-    assert not unit_file.is_ours(b"# A copy\n" + content)
+    assert unit_origin.is_ours(content)
+    assert unit_origin.is_ours(content.replace(b": put changes into", b", version 9", 1))
+    assert not unit_origin.is_ours(b"# A copy\n" + content)
 
 
 def read_by_systemd() -> list[str]:

@@ -1,4 +1,4 @@
-"""Unit files: which are ours, and where their settings are."""
+"""Unit files: where their settings are."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockertls_vault.host import units
-from dockertls_vault.host.unit_file import is_ours, settings, variables
+from dockertls_vault.host.unit_file import settings, variables
 
 UNIT = """\
 [Unit]
@@ -92,20 +91,3 @@ def test_variables_are_found(text: str, found: list[tuple[str, str, bool]]) -> N
     for each in values:
         if each.start is not None:
             assert blanked[each.start :].startswith(each.value)
-
-
-TIMER = units.texts(units.Program(("/usr/bin/dockertls-vault",), ()), ())
-
-
-@pytest.mark.parametrize("content", [each.encode() for each in TIMER.values()])
-def test_our_files_begin_with_our_name(content: bytes) -> None:
-    """The rest of the line is for people, and another version may word it otherwise."""
-    assert is_ours(content)
-    assert is_ours(content.replace(b": put changes into", b", version 9", 1))
-    assert not is_ours(b"# A copy\n" + content)
-    assert not is_ours(content.replace(b"# W", b"# Not w", 1))
-
-
-def test_empty_file_is_not_ours() -> None:
-    """Nor is that of a masked unit, which is a link to /dev/null."""
-    assert not is_ours(b"")

@@ -75,7 +75,7 @@ _LISTENING: Rows = (
 )
 _RESTORED: Rows = (
     ("a TCP host of others keeps its TLS", "    if added := tuple(", "    if False and tuple("),
-    ("a TCP host of before is named", 'if each.name == "host"))', "if False))"),
+    ("a TCP host of before is named", "if each.name == HOST))", "if False))"),
     ("what was there before is restored", " if host not in before", ""),
 )
 _OPEN: Rows = (
@@ -131,11 +131,18 @@ _CLASHES: Rows = (
     ),
     (
         "hosts clash with -H",
-        "(HOSTS if each.name == _HOST else each.name, each)",
+        "(HOSTS if each.name == HOST else each.name, each)",
         "(each.name, each)",
     ),
-    ("hosts in two places are refused", "    _refuse_hosts_twice(existing)\n", ""),
     ("another certificate in daemon.json clashes", " and value != wanted[key]", " and False"),
+    (
+        "0.0.0.0 is both families, as in Go",
+        "DEFAULT.address if found.host == EVERY_IPV4 else found.host",
+        "found.host",
+    ),
+)
+_TAKE_OVER: Rows = (
+    ("hosts in two places are refused", "    _refuse_hosts_twice(existing)\n", ""),
     (
         "TLS goes last",
         "sorted(edits, key=lambda each: each[0])",
@@ -148,15 +155,10 @@ _CLASHES: Rows = (
     ),
     (
         "a package's unit without hosts gets them as flags",
-        "    if systemd.is_packaged(start.path) and not start.fixed:\n",
+        "    if unit_origin.is_packaged(start.path) and not start.fixed:\n",
         "    if False:\n",
     ),
     ("TLS in two places is refused", "    if len(with_tls) > 1 or", "    if"),
-    (
-        "0.0.0.0 is both families, as in Go",
-        "DEFAULT.address if found.host == EVERY_IPV4 else found.host",
-        "found.host",
-    ),
 )
 _SOURCES: Rows = (
     (
@@ -243,7 +245,7 @@ _UNITS: Rows = (
     ("a socket with other lines is not taken for ours", "if socket(parsed) == text else ()", ""),
     ("a host is guarded by all of our command", "any(wanted == ", "any(wanted[:2] == "),
 )
-_UNIT_FILE: Rows = (
+_UNIT_ORIGIN: Rows = (
     ("a copy of our file is not ours", "content.startswith(_OURS", "content.count(_OURS"),
 )
 _PROGRAM: Rows = (
@@ -419,7 +421,7 @@ TABLE: Table = {
     "daemon/order.py": ("daemon/test_order.py", _ORDER),
     "daemon/order.py of a removal": ("daemon/test_plan.py", _FLAG),
     "daemon/units.py": ("daemon/test_units.py", _UNITS),
-    "host/unit_file.py": ("host/test_unit_file.py", _UNIT_FILE),
+    "host/unit_origin.py": ("host/test_unit_origin.py", _UNIT_ORIGIN),
     "host/program.py": ("host/test_program.py", _PROGRAM),
     "daemon/steps.py": ("daemon/test_steps.py", _STEPS),
     "host/steps.py": ("host/test_steps.py", _STEPS_OF_HOST),
@@ -427,7 +429,8 @@ TABLE: Table = {
     "docker/daemon_json.py": ("docker/test_daemon_json.py", _DAEMON_JSON),
     "docker/hosts.py": ("docker/test_hosts.py", _HOSTS),
     "daemon/clashes.py": ("daemon/test_clashes.py", _CLASHES),
-    "daemon/sources.py": ("daemon/test_clashes.py", _SOURCES),
+    "daemon/take_over.py": ("daemon/test_take_over.py", _TAKE_OVER),
+    "daemon/sources.py": ("daemon/test_take_over.py", _SOURCES),
     "daemon/sources.py of systemd": ("daemon/test_sources.py", _UNREAD),
     "docker/flags.py": ("docker/test_flags.py", _FLAGS),
     "docker/engine.py": ("docker/test_engine.py", _ENGINE),

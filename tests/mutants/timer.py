@@ -36,7 +36,7 @@ _TIMER: Rows = (
     ),
     (
         "nothing is said of a service of somebody else",
-        "if text is None or not unit_file.is_ours(text.encode()):",
+        "if text is None or not unit_origin.is_ours(text.encode()):",
         "if text is None:",
     ),
 )
