@@ -140,7 +140,8 @@ def replaced_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal
     monkeypatch.setattr(journal, "read", made.of)
     vault = Authority.create("vault")
     install(tmp_path / "tls", SERVER, vault.server(), vault, at=START)
-    set_up = Record(tmp_path / "tls", (), tmp_path / "daemon.json", b"{}", original=None)
+    written = b'{"tlscacert": "/a/ca.pem"}'
+    set_up = Record(tmp_path / "tls", (), tmp_path / "daemon.json", written, original=None)
     Records(tmp_path).write(set_up)
     return made
 

@@ -135,7 +135,8 @@ def record(host: Host, port: int, added: Mapping[str, Any] | None = None) -> Rec
     where = host.out.parent / "daemon.json"
     tls = settings(served.paths(host.out), live_restore=False)
     where.write_text(json.dumps(tls))
-    made = Record(host.out, listen, where, json.dumps(added or {}).encode(), original=None)
+    written = json.dumps({**tls, **(added or {})}).encode()
+    made = Record(host.out, listen, where, written, original=None)
     records = Records(host.out.parent / "state")
     records.write(made)
     return records

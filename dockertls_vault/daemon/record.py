@@ -90,20 +90,20 @@ class Record:
     def from_json(cls, kept: Any, file: Callable[[str], bytes], directory: Path) -> Self:
         """Return a record that is kept in ``directory``; ``file`` returns each of ``files``.
 
-        Raises ValueError, TypeError, KeyError or InvalidInput if it is corrupt.
+        Raises ValueError, TypeError, KeyError, InvalidInput or ConfigurationError if it is corrupt.
         """
         if kept["version"] != pickup.VERSION:
             raise ValueError(kept["version"])
-        return cls(
-            certificates=Path(kept["certificates"]),
+        found = cls(
+            certificates=_path(kept["certificates"]),
             listen=tuple(map(parse_listen, _texts(kept["listen"]))),
-            daemon_json=Path(kept["daemon_json"]),
+            daemon_json=_path(kept["daemon_json"]),
             written=file(_written(_DAEMON_JSON)),
             original=file(_original(_DAEMON_JSON)) if kept["original"] else None,
-            directories=tuple(map(Path, _texts(kept["directories"]))),
+            directories=tuple(map(_path, _texts(kept["directories"]))),
             edited=tuple(
                 Edited(
-                    path=Path(each["path"]),
+                    path=_path(each["path"]),
                     written=file(_written(number)),
                     original=file(_original(number)),
                     is_unit=bool(each["unit"]),
@@ -114,6 +114,10 @@ class Record:
             pickup=Pickup(kept["pickup"]),
             kept=directory,
         )
+        daemon_json.parse(found.original)
+        if "tlscacert" not in daemon_json.parse(found.written).values:
+            raise ValueError(f"{_written(_DAEMON_JSON)} configures no TLS")
+        return found
 
 
 def _original(name: str | int) -> str:
@@ -123,6 +127,12 @@ def _original(name: str | int) -> str:
 
 def _written(name: str | int) -> str:
     return f"{name}.written"
+
+
+def _path(text: str) -> Path:
+    if not text.startswith("/") or "\0" in text:
+        raise ValueError(text)
+    return Path(text)
 
 
 def _texts(texts: Sequence[Any]) -> list[str]:

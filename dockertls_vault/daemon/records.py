@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.credential.layout import Placement
 from dockertls_vault.credential.worker import make_component, refuse_component
-from dockertls_vault.errors import ConflictingState, InvalidInput, Locked
+from dockertls_vault.errors import ConfigurationError, ConflictingState, InvalidInput, Locked
 from dockertls_vault.files import atomic, reading, walk
 from dockertls_vault.files.refusals import refusals
 
@@ -62,7 +62,7 @@ class Records:
                 place = _place(kept)
                 with _files(place, within) as file:
                     return Record.from_json(kept, file, self.directory / place)
-        except (InvalidInput, ValueError, TypeError, KeyError, RecursionError):
+        except (InvalidInput, ConfigurationError, ValueError, TypeError, KeyError, RecursionError):
             raise ConflictingState(
                 f"{self.directory / pickup.NAME} is corrupt",
                 hint=f"move {self.directory} elsewhere; then `sudo dockertls-vault daemon "
@@ -102,7 +102,11 @@ class Records:
 
     def attempt(self) -> Attempt | None:
         """Return the last restart that was attempted, None if it is not known."""
-        with refusals(self.directory), suppress(FileNotFoundError), self._opened() as within:
+        with (
+            refusals(self.directory),
+            suppress(FileNotFoundError, ValueError),  # or if it is no regular file
+            self._opened() as within,
+        ):
             return Attempt.from_bytes(reading.read(attempt.NAME, within, follow=False))
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from contextlib import suppress
@@ -74,6 +75,43 @@ def test_missing_file(tmp_path: Path, name: str) -> None:
     (_directory(records) / name).unlink()
     with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt"):
         records.read()
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"a": ', b'{"tlsverify": true}'])
+def test_damaged_file(tmp_path: Path, content: bytes) -> None:
+    """A removal would leave TLS in daemon.json, or blame the daemon.json of the host."""
+    records = Records(tmp_path / "state")
+    record, _ = set_up(b"{}")
+    records.write(record)
+    (_directory(records) / "daemon.json.written").write_bytes(content)
+    with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt"):
+        records.read()
+
+
+@pytest.mark.parametrize("key", ["certificates", "daemon_json", "directories"])
+@pytest.mark.parametrize("path", ["relative", "/a\0b", ""])
+def test_path_that_is_none(tmp_path: Path, key: str, path: str) -> None:
+    """As the other settings of a record, it is checked before it is used."""
+    records = Records(tmp_path / "state")
+    record, _ = set_up(b"{}", directories=(Path("/x"),))
+    records.write(record)
+    file = records.directory / "set-up.json"
+    kept = json.loads(file.read_bytes())
+    file.write_text(json.dumps({**kept, key: [path] if key == "directories" else path}))
+    with pytest.raises(ConflictingState, match=r"set-up\.json is corrupt"):
+        records.read()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_restart_that_is_no_regular_file_is_not_known(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """Dockerd is then restarted once more."""
+    records = Records(tmp_path / "state")
+    record, _ = set_up(b"{}")
+    records.write(record)
+    make(records.directory / "restart.json")
+    assert records.attempt() is None
 
 
 def _directory(records: Records) -> Path:

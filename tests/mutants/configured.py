@@ -271,6 +271,11 @@ _STEPS_OF_HOST: Rows = (
     ("an edit of others stays", "not in (self.before, self.after):", "is ...:"),
 )
 _RECORDS: Rows = (
+    (
+        "a damaged daemon.json.written is noticed",
+        "InvalidInput, ConfigurationError,",
+        "InvalidInput,",
+    ),
     ("a removal begins with the record", "os.unlink(pickup.NAME, dir_fd=within)", "pass"),
     (
         "only root reads the files",
