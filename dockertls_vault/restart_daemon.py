@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from . import stop
-from .daemon import attempt, close_port, restart_obstacles, served
+from .daemon import attempt, close_port, containers, restart_obstacles, served
 from .daemon.allowed_time import CHECK_BY_HAND, AllowedTime
 from .daemon.desired import LIVE_RESTORE
 from .daemon.records import Records
@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 # For each response: a daemon whose service is not Type=notify may still be starting, while systemd
 # already accepts connections for it.
 _TIMEOUT = timedelta(seconds=30)
+_BRIEF = timedelta(seconds=5)  # for each response that a restart could do without
 _POLL = 0.2  # seconds
 _LEAST = 1.0  # seconds in which systemd is asked to close a port, even if the time is over
 # LoadState= of a unit that is there; somebody may have masked it on purpose.
@@ -117,6 +118,7 @@ def restart(
             raise
         is_due = _is_due(records, record, credential, allowed, if_needed=if_needed)
         if is_due:
+            containers.warn_of_removed(_BRIEF)
             _begin_restart(allowed)
         with _interrupted(is_due=is_due):
             if is_due:

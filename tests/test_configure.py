@@ -29,19 +29,23 @@ RESTART = (
     "systemctl daemon-reload; systemctl reset-failed docker.service; "
     "systemctl restart docker.service"
 )
-# A CA, credentials, and a container of what the host has: it has no network.
-PREPARE = """\
-set -e
-dockertls-vault ca init --allow-any-name --yes
-dockertls-vault issue server
-dockertls-vault issue client
-useradd --create-home alice
+# An image of what the host has: it has no network.
+IMAGE = """\
 mkdir /opt/image
 for file in /usr/bin/sleep $(ldd /usr/bin/sleep | grep -o '/[^ ]*'); do
     mkdir -p /opt/image$(dirname $file)
     cp -L $file /opt/image$file
 done
 tar -C /opt/image -c . | docker import - sleeper
+"""
+# A CA, credentials, and a container.
+PREPARE = f"""\
+set -e
+dockertls-vault ca init --allow-any-name --yes
+dockertls-vault issue server
+dockertls-vault issue client
+useradd --create-home alice
+{IMAGE}
 docker run --detach --name ours --network none --stop-signal KILL sleeper /usr/bin/sleep infinity
 """
 # What `daemon configure` may change: names, modes, owners, targets and contents.

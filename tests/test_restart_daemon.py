@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .harness.host import Host, running_host
-from .test_configure import PLAINTEXT
+from .test_configure import IMAGE, PLAINTEXT
 from .test_timer import MAKE_DUE, NEVER, SERVER, TIMER, drop_in, generations, shown, start
 
 if TYPE_CHECKING:
@@ -253,6 +253,22 @@ def test_restarts_in_a_row_reach_no_start_limit(host: Host) -> None:
     with drop_in(host, DOCKER, "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=10min"):
         printed = host.do(f"for n in $(seq 4); do {RESTART} || exit; done")
     assert printed.count("dockerd was restarted, and passed its check") == 4
+
+
+def test_containers_that_a_restart_removes_are_named(host: Host) -> None:
+    """Before it, and by a diagnosis: Docker 20.10 does not keep what was started with --rm."""
+    host.do(IMAGE)
+    run = "docker run --detach --network none --stop-signal KILL"
+    host.do(f"{run} --rm --name fleeting sleeper /usr/bin/sleep infinity")
+    host.do(f"{run} --name kept sleeper /usr/bin/sleep infinity")
+    status, found = host.run("dockertls-vault daemon doctor")
+    assert status == 1
+    assert "does not keep fleeting: started with --rm" in " ".join(found.split())
+    warning = "warning: the restart removes fleeting: this Docker does not keep what"
+    assert warning in host.do(RESTART)
+    assert host.do("docker ps --all --format '{{.Names}}'") == "kept\n"
+    assert "warning" not in host.do(RESTART)
+    host.do("docker rm --force kept")
 
 
 def test_docker_that_does_not_come_back_is_an_error(host: Host) -> None:

@@ -12,7 +12,7 @@ from dockertls_vault.docker.handshake import authorities
 from dockertls_vault.errors import DockerUnavailable
 from dockertls_vault.files.writers import Trust
 
-from . import docker_service, exposure, served, tls_files, units
+from . import containers, docker_service, exposure, served, tls_files, units
 from .examination import certificates, clients, keys, set_up, settings, sockets
 from .examination.checks import Check, combined
 
@@ -141,12 +141,12 @@ def judge_responses(subject: Subject, path: str, timeout: timedelta) -> list[Che
     """
     in_force = subject.started.settings
     unix_sockets = sockets.expected_unix(in_force.hosts, subject.streams)
-    info, version = _ask_engine(unix_sockets, timeout)
+    info, version, removed = _ask_engine(unix_sockets, timeout)
     assumed = None if subject.started.unknown else in_force.live_restore
     installed = cli_versions.find(path, timeout)
     return [
         settings.judge_live_restore(
-            info, assumed=assumed, by_systemd=subject.supervision is not None
+            info, removed, assumed=assumed, by_systemd=subject.supervision is not None
         ),
         clients.judge_api(version, installed),
     ]
@@ -154,13 +154,18 @@ def judge_responses(subject: Subject, path: str, timeout: timedelta) -> list[Che
 
 def _ask_engine(
     unix_sockets: Sequence[Path], timeout: timedelta
-) -> tuple[Mapping[str, Any] | str, Mapping[str, Any] | str]:
-    """Return ``/info`` and ``/version`` from the first socket that answers, or why none does."""
+) -> tuple[Mapping[str, Any] | str, Mapping[str, Any] | str, tuple[str, ...]]:
+    """Return ``/info``, ``/version`` and the containers that a restart removes.
+
+    They are from the first socket that answers, or are why none does.
+    """
     reason = "it has no Unix socket"
     for path in unix_sockets:
         engine = Engine(path, timeout)
         try:
-            return engine.info(), engine.version()
+            info = engine.info()
+            removed = containers.removed(engine, info, containers.running(engine))
+            return info, engine.version(), removed
         except DockerUnavailable as error:
             reason = f"{error.message}; {error.hint}"
-    return reason, reason
+    return reason, reason, ()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import swarm
 from dockertls_vault.host import systemd
 
-from . import docker_service, set_up_files, units
+from . import containers, docker_service, set_up_files, units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any
 
     from dockertls_vault.docker.engine import Engine
 
@@ -23,10 +21,6 @@ if TYPE_CHECKING:
     from .record import Record
     from .records import Records
     from .set_up_files import Files
-
-# Older versions stop and remove what was started with --rm: moby#46308.
-_KEEPS_ALL = (24, 0, 8)
-_VERSION = re.compile("[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -97,13 +91,13 @@ def look(host: Host, service: Service) -> Inspection:
     if not service.is_running:
         return before
     info = host.engine.info()
-    running = {_name(each): str(each.get("Id")) for each in host.engine.containers()}
+    running = containers.running(host.engine)
     return replace(
         before,
         live_restore=info.get("LiveRestoreEnabled") is True,
         in_swarm=swarm.is_node(info),
         running=tuple(sorted(running)),
-        fleeting=tuple(sorted(_fleeting(host.engine, info, running))),
+        fleeting=containers.removed(host.engine, info, running),
         can_reload=docker_service.can_reload(),
     )
 
@@ -121,26 +115,3 @@ def look_at_files(host: Host, service: Service) -> Inspection:
         is_held=docker_service.is_held(),
         is_stale=docker_service.is_stale(),
     )
-
-
-def _fleeting(engine: Engine, info: Mapping[str, Any], running: Mapping[str, str]) -> Iterator[str]:
-    """Yield the containers, by name and ID, that dockerd stops although live-restore is on."""
-    version = tuple(map(int, _VERSION.findall(str(info.get("ServerVersion")))[:3]))
-    if version >= _KEEPS_ALL:
-        return
-    for name, container in running.items():
-        details = engine.container(container) or {}
-        if _within(details, "HostConfig").get("AutoRemove") is True:
-            yield name
-
-
-def _within(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return the object ``name`` of an answer, an empty one if it has none."""
-    value = answer.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _name(container: Mapping[str, Any]) -> str:
-    names = container.get("Names")
-    name = names[0] if isinstance(names, list) and names else container.get("Id", "")
-    return str(name).removeprefix("/")

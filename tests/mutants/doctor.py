@@ -48,6 +48,7 @@ _CONFIGURATION: Rows = (
     ("a rootless dockerd follows XDG", 'environ.get("XDG_CONFIG_HOME") or ', ""),
 )
 _SETTINGS: Rows = (
+    ("what live-restore does not keep is a warning", "if on and removed:", "if False:"),
     (
         "tlsverify in daemon.json alone has no default tlscacert",
         "return folder / default if by_flag else None",
@@ -99,6 +100,10 @@ _VAULTS: Rows = (
     ("the remedy resets the lists of usages", '[f"{key}="', '["" '),
     ("five minutes are too far", "> CLOCK_TOLERANCE", "> CLOCK_TOLERANCE * 2"),
 )
+_CONTAINERS: Rows = (
+    ("a newer Docker removes none", "if version >= _KEEPS_ALL", "if False"),
+    ("only --rm has one removed", 'settings.get("AutoRemove") is True', "True"),
+)
 _STARTUP: Rows = (
     ("TLS files are read before a start", "[*_of_files(planned)] or", ""),
     ("dockerd itself is asked", "or [*_of_dockerd(command, limit)]", ""),
@@ -139,6 +144,7 @@ TABLE: Table = {
     "daemon/examination/keys.py": ("daemon/examination", _KEYS),
     "daemon/examination/clients.py": ("daemon/examination", _CLIENTS),
     "daemon/examination/vaults.py": ("daemon/examination", _VAULTS),
+    "daemon/containers.py": ("daemon/test_containers.py", _CONTAINERS),
     "daemon/startup.py": ("daemon/test_startup.py", _STARTUP),
     "daemon/tls_files.py": ("daemon/test_startup.py", _TLS_FILES),
     "daemon/exposure.py": ("daemon/test_exposure.py", _EXPOSURE),

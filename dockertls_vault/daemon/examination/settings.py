@@ -204,12 +204,17 @@ def judge_pending(
 
 
 def judge_live_restore(
-    info: Mapping[str, Any] | str, *, assumed: bool | None, by_systemd: bool
+    info: Mapping[str, Any] | str,
+    removed: Sequence[str],
+    *,
+    assumed: bool | None,
+    by_systemd: bool,
 ) -> CheckResult:
     """Judge live-restore: as dockerd reports it in ``info``, or as its settings have it.
 
-    ``info`` is a text if dockerd could not be asked: why. ``assumed`` is None if the settings are
-    not known either; ``by_systemd`` is whether systemd starts dockerd.
+    ``info`` is a text if dockerd could not be asked: why. ``removed`` are the containers that a
+    restart removes all the same. ``assumed`` is None if the settings are not known either;
+    ``by_systemd`` is whether systemd starts dockerd.
     """
     found = Check.LIVE_RESTORE.found
     answer: Mapping[str, Any] = {} if isinstance(info, str) else info
@@ -224,6 +229,14 @@ def judge_live_restore(
     on, source = (reported, "") if is_known else (assumed, ", by its settings")
     if on is None:
         return Check.LIVE_RESTORE.skipped(str(info))
+    if on and removed:
+        return found(
+            Result.WARNING,
+            f"live-restore is on, but does not keep {', '.join(removed)}: started with --rm",
+            "Docker before 24.0.8 stops and removes them when dockerd restarts, as after each "
+            "renewal",
+            "upgrade Docker, or start them without --rm",
+        )
     if on:
         return found(Result.OK, f"live-restore is on{source}")
     return found(

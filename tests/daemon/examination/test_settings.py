@@ -220,7 +220,7 @@ def test_restart_is_that_of_the_host() -> None:
     """Without systemd, there is no systemctl."""
     assert pending(unit=None, is_newer=True).remedy == "restart dockerd"
     assert "systemctl restart docker" in (pending(is_newer=True).remedy or "")
-    off = settings.judge_live_restore({}, assumed=False, by_systemd=False)
+    off = settings.judge_live_restore({}, (), assumed=False, by_systemd=False)
     assert (off.remedy or "").endswith("send SIGHUP to dockerd")
 
 
@@ -246,6 +246,23 @@ def test_live_restore_off_is_a_warning(
     info: dict[str, Any] | str, assumed: bool | None, result: str, words: str
 ) -> None:
     """Unless the daemon cannot have it: as part of a swarm, or rootless."""
-    judged = settings.judge_live_restore(info, assumed=assumed, by_systemd=True)
+    judged = settings.judge_live_restore(info, (), assumed=assumed, by_systemd=True)
     assert judged.result == result
     assert words in judged.summary
+
+
+@pytest.mark.parametrize(
+    ("info", "result", "is_named"),
+    [
+        ({"LiveRestoreEnabled": True}, "warning", True),
+        ({"LiveRestoreEnabled": False}, "warning", False),
+        (SWARM, "ok", False),
+    ],
+)
+def test_containers_that_live_restore_does_not_keep_are_named(
+    info: dict[str, Any], result: str, is_named: bool
+) -> None:
+    """Without it, all of them stop."""
+    judged = settings.judge_live_restore(info, ("db", "web"), assumed=None, by_systemd=True)
+    assert judged.result == result
+    assert ("does not keep db, web: started with --rm" in judged.summary) == is_named
