@@ -8,6 +8,7 @@ earlier runs counts, too, as far as their CAs are known.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from .certificate import also_trusted
 from .certificate.certificate import is_self_signed, load_certificates
 from .certificate.request import Purpose
-from .credential import condition, contents
+from .credential import condition, contents, history
 from .credential.naming import GENERATION_NAMES
 from .credential.reader import locate
 from .credential.worker import by_worker
@@ -109,15 +110,18 @@ class Rejected:
 class Clients:
     """Who connects to ``port``; times in UTC.
 
-    ``accepts`` is None if the daemon could not be asked, ``connected`` if nothing listens there in
-    this network namespace. ``rejected`` is complete since ``logged_since``, None if there is no log
-    to read: since dockerd first ran without a CA that it had accepted, or, if that is not known,
-    since it last started. ``suppressed`` is how many lines journald dropped. ``old_keys`` are
-    private keys of a set-up by hand that are still here. ``unknown`` says what is left out.
+    ``presents`` is the directory of the credential whose certificate the daemon presents, in use or
+    earlier, None if it is of none. ``accepts`` is None if the daemon could not be asked,
+    ``connected`` if nothing listens there in this network namespace. ``rejected`` is complete since
+    ``logged_since``, None if there is no log to read: since dockerd first ran without a CA that it
+    had accepted, or, if that is not known, since it last started. ``suppressed`` is how many lines
+    journald dropped. ``old_keys`` are private keys of a set-up by hand that are still here.
+    ``unknown`` says what is left out.
     """
 
     port: int
     verdict: Verdict
+    presents: Path | None
     accepts: tuple[AcceptedCA, ...] | None
     connected: tuple[Connected, ...] | None
     rejected: tuple[Rejected, ...] | None
@@ -139,12 +143,14 @@ def find(port: int, directories: Sequence[Path], state: Path, timeout: timedelta
     listeners = listening.on_port(port)
     connected = _connected(port) if listeners else None
     bundles, files = list(_bundles(directories)), list(_ca_files(directories))
-    accepts = _accepted(_endpoints(listeners, port), bundles, files, timeout)
+    greeting = _greet(_endpoints(listeners, port), timeout)
+    accepts = _accepted(greeting, bundles, files)
     rejected = None if log is None else summarize(log)
     keys = old_keys.find(directories)
     return Clients(
         port=port,
         verdict=judge(accepts, log, rejected),
+        presents=_presented(greeting, directories),
         accepts=accepts,
         connected=connected,
         rejected=rejected,
@@ -253,14 +259,16 @@ def _greet(endpoints: Sequence[Endpoint], timeout: timedelta) -> Greeting:
     return Greeting()
 
 
+def _presented(greeting: Greeting, directories: Sequence[Path]) -> Path | None:
+    if greeting.certificate is None:
+        return None
+    return history.holder(directories, greeting.certificate)
+
+
 def _accepted(
-    endpoints: Sequence[Endpoint],
-    bundles: Sequence[Certificates],
-    files: Sequence[Certificate],
-    timeout: timedelta,
+    greeting: Greeting, bundles: Sequence[Certificates], files: Sequence[Certificate]
 ) -> tuple[AcceptedCA, ...] | None:
-    """Ask the daemon whose clients it accepts: it names their CAs in each handshake."""
-    greeting = _greet(endpoints, timeout)
+    """Return whose clients the daemon accepts: it names their CAs in each handshake."""
     if not greeting.asks or greeting.unreadable:
         return None
     temporary = {each.ca.subject: each.until for known in bundles for each in known.temporary}
@@ -319,7 +327,7 @@ def _unknown(
     if connected is None:
         yield "who is connected: nothing listens on that port in this network namespace"
     if log is None or runs is None:
-        yield "who was rejected: the journal shows this user no line that dockerd wrote"
+        yield f"who was rejected: {_no_log(runs)}"
     else:
         yield from _unlogged(log, runs)
     if accepts and not _only_vaults(accepts):
@@ -329,6 +337,17 @@ def _unknown(
             f"who was rejected before {format_time(log.since)}: it is not known which CAs dockerd "
             "accepted then"
         )
+
+
+def _no_log(runs: Runs | None) -> str:
+    """Return why there is no log, and where to look instead."""
+    look = 'look for "TLS handshake error" in the log of dockerd'
+    if runs is None:
+        rootless = "rootless: `journalctl --user --unit=docker.service`"
+        return f"systemd does not run {SERVICE} here; {look} ({rootless})"
+    if os.geteuid():
+        return "the journal shows this user no line that dockerd wrote; run this as root"
+    return f"the journal has no line that dockerd wrote; {look}"
 
 
 def _unlogged(log: Log, runs: Runs) -> Iterator[str]:

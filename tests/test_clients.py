@@ -257,35 +257,48 @@ def test_old_ca_with_the_name_of_vaults_proves_nothing(
     assert found.accepts == (AcceptedCA("CN=same name", Origin.VAULT, until=None),)
 
 
-@pytest.mark.parametrize("is_set_up", [False, True])
+@pytest.mark.parametrize(
+    ("is_set_up", "presented", "advice"),
+    [
+        (False, "now", "--also-trust none`, restart dockerd unless a hook does, and run"),
+        (False, "before", "--also-trust none`, restart dockerd unless a hook does, and run"),
+        (False, "by hand", "once dockerd uses a certificate from Vault, which it does not yet"),
+        (True, "now", "--also-trust none`, and run"),
+        (True, "by hand", "--also-trust none`, and run"),
+    ],
+)
 def test_trial_names_the_credential_of_the_daemon(
     is_set_up: bool,
+    presented: str,
+    advice: str,
     host_dockerd: StartDockerd,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It leaves the restart out if the set-up does it."""
+    """Also if it was renewed since; the restart is left out if the set-up does it."""
     state, tls, client = tmp_path / "state", tmp_path / "tls", tmp_path / "client"
     monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(state))
     vault, old = Authority.create("vault"), Authority.create("old")
-    install(tls, SERVER, vault.server(), vault, at=datetime.now(UTC))
+    leaves = {"before": vault.server(), "now": vault.server(), "by hand": old.server()}
+    for name in ("before", "now"):
+        install(tls, SERVER, leaves[name], vault, at=datetime.now(UTC))
     install(client, CLIENT, vault.client(), vault, at=datetime.now(UTC))
     for directory in (client, tls):
         Registry(state).add(directory)
     if is_set_up:
         write(state, SET_UP | {"certificates": str(tls)})
-    write_credential(tmp_path, vault.pem + old.pem, vault.server())
+    write_credential(tmp_path, vault.pem + old.pem, leaves[presented])
     port = host_dockerd(credential=tmp_path)
     assert main.run(["daemon", "clients", "--port", str(port)]) == 3
-    restart = "" if is_set_up else " restart dockerd,"
-    advice = f"issue server --dir {tls} --also-trust none`,{restart} and run"
-    assert advice in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert advice in said
+    assert (f"issue server --dir {tls} --also" in said) is advice.startswith("--also")
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 @pytest.mark.parametrize("is_set_up", [False, True])
-def test_who_was_rejected_is_a_reason_to_begin_anew(
+def test_who_was_rejected_is_a_reason_to_start_over(
     verdict: Verdict,
     is_set_up: bool,
     tmp_path: Path,
@@ -296,11 +309,11 @@ def test_who_was_rejected_is_a_reason_to_begin_anew(
     monkeypatch.setenv("DOCKERTLS_STATE_DIR", str(tmp_path))
     if is_set_up:
         write(tmp_path, SET_UP)
-    found = Clients(1, verdict, None, None, (), START, 0, (), ())
+    found = Clients(1, verdict, None, None, None, (), START, 0, (), ())
     monkeypatch.setattr(clients, "find", lambda *_: found)
     main.run(["daemon", "clients"])
     command = "dockertls-vault daemon restart" if is_set_up else "systemctl restart docker.service"
-    is_said = f"`sudo {command}` begins anew" in capsys.readouterr().err
+    is_said = f"`sudo {command}` starts the count over" in capsys.readouterr().err
     assert is_said is (verdict is Verdict.REJECTED)
 
 
@@ -332,3 +345,43 @@ def test_end_date_that_has_passed_is_no_promise() -> None:
     old = replace(OLD, until=START)
     assert ca(old, START - timedelta(seconds=1)).startswith("CN=old (to be removed at ")
     assert "(should have been removed at 2026-11-27 00:00:00 UTC: run" in ca(old, START)
+
+
+def test_rejections_from_this_host_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They do not count, and each check of the daemon adds some; JSON has them all."""
+    own = Rejected("127.0.0.1", True, Reason.NO_CERTIFICATE, 2, START)
+    later = Rejected("::1", True, Reason.OTHER, 1, START + timedelta(hours=1))
+    found = Clients(1, Verdict.NOBODY, None, None, None, (own, STRANGER, later), START, 0, (), ())
+    monkeypatch.setattr(clients, "find", lambda *_: found)
+    main.run(["daemon", "clients"])
+    rows = capsys.readouterr().out
+    assert "this host: 3 times, the last at 2026-11-27 01:00:00 UTC; that does not count" in rows
+    assert ("10.0.0.5: sent no certificate" in rows, "127.0.0.1" in rows) == (True, False)
+    main.run(["daemon", "clients", "-o", "json"])
+    assert len(json.loads(capsys.readouterr().out)["data"]["rejected"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("invocation", "user", "words"),
+    [
+        (None, 0, "systemd does not run docker.service here; look for"),
+        ("3", 1000, "shows this user no line that dockerd wrote; run this as root"),
+        ("3", 0, "the journal has no line that dockerd wrote; look for"),
+    ],
+)
+def test_log_that_is_not_there_is_looked_for_elsewhere(
+    invocation: str | None,
+    user: int,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By root, too, unless a user may just not read it."""
+    monkeypatch.setattr(supervision, "invocation", lambda: invocation)
+    monkeypatch.setattr(journal, "read", lambda *_: None)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    found = find(1, [], tmp_path, timedelta(seconds=30))
+    (rejected,) = (each for each in found.unknown if each.startswith("who was rejected: "))
+    assert words in rejected

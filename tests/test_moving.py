@@ -193,13 +193,15 @@ def test_old_and_new_clients_call_the_daemon_at_each_step(host: Host) -> None:
     assert works(host, "alice")
     assert verdict(host)["verdict"] == "accepted"
     advice = host.run("dockertls-vault daemon clients")[1]
-    assert "issue server --also-trust none`, restart dockerd, and run this" in advice
+    assert "once dockerd uses a certificate from Vault, which it does not yet" in advice
     follow(host, "3. Move each client", "alice")
     assert works(host, "alice")
     assert works(host, "bob")
     host.do("cp --remove-destination /etc/docker/tls/ca.pem /home/bob/.docker/ca.pem")
     assert works(host, "bob")
     follow(host, "If dockerd keeps its settings")
+    advice = host.run("dockertls-vault daemon clients")[1]
+    assert "server --dir /etc/docker --also-trust none`, restart dockerd unless" in advice
     assert works(host, "alice")
     assert works(host, "bob")
     host.do(PUT_BACK)
@@ -231,7 +233,7 @@ def test_trial_names_who_still_needs_the_old_ca(host: Host) -> None:
     with rejecting(host):
         assert not works(host, "bob")
     printed = follow(host, title, only="another host was rejected", clients=1)
-    assert "`sudo dockertls-vault daemon restart` begins anew" in printed
+    assert "`sudo dockertls-vault daemon restart` starts the count over" in printed
     assert others(host) == ("rejected", found["logged_since"], [(OTHER, "no-certificate")])
     follow(host, title, only="rollback")
     assert works(host, "bob")
@@ -242,7 +244,7 @@ def test_trial_names_who_still_needs_the_old_ca(host: Host) -> None:
 
 
 def test_trial_goes_on_across_restarts(host: Host) -> None:
-    """What dockerd logged while it accepted the old CA does not count; an admin begins anew."""
+    """What dockerd logged while it accepted the old CA does not count; an admin starts over."""
     host.do(f"{NO_LIMIT}; dockertls-vault issue server --also-trust none")
     word, since, rejected = others(host)
     assert (word, rejected) == ("nobody", [])

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockertls_vault.certificate.request import Purpose
 from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.duration import format_time, parse_duration
-from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.settings.schema import Settings
 
 from . import render, restart
@@ -25,7 +23,7 @@ from .preferences import Preferences
 from .text import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dockertls_vault.clients import AcceptedCA, Clients, Rejected
 
@@ -41,8 +39,12 @@ _ORIGINS = {
     "ambiguous": "the name of Vault's, and of another CA",
 }
 _ANEW = (
-    "once such a client has a new certificate, `sudo %s` begins anew: what dockerd logged before "
-    "it does not count"
+    "once such a client has a new certificate, `sudo %s` starts the count over: what dockerd "
+    "logged before no longer matters"
+)
+_NOT_YET = (
+    "who needs it can be found out once dockerd uses a certificate from Vault, which it does not "
+    "yet: first move its clients, then run `sudo dockertls-vault daemon configure`"
 )
 
 
@@ -87,41 +89,33 @@ def clients(
     is_proven, now = found.verdict is Verdict.NOBODY, datetime.now(UTC)
     render.show("daemon-clients", found, preferences, parts=_parts(found, now), ok=is_proven)
     if found.verdict is Verdict.ACCEPTED:
-        logger.info(_trial(state, known))
+        logger.info(_trial(state, known, found.presents))
     elif found.verdict is Verdict.REJECTED:
         how = "dockertls-vault daemon restart" if set_up else f"systemctl restart {SERVICE}"
         logger.info(_ANEW, how)
     raise typer.Exit({Verdict.NOBODY: 0, Verdict.REJECTED: 1}.get(found.verdict, 3))
 
 
-def _trial(state: Path, known: Iterable[Path]) -> str:
-    """Return how to find out who needs a CA, with the credential in ``known`` that dockerd uses."""
+def _trial(state: Path, known: Iterable[Path], presents: Path | None) -> str:
+    """Return how to find out who needs a CA: with the credential that dockerd uses.
+
+    That is the one in ``known`` for which it was set up, or the one that it ``presents``.
+    """
     from dockertls_vault.daemon.pickup import Pickup, of
 
     set_up = [each for each in known if of(str(state), str(each)) is Pickup.RESTART]
-    servers = set_up or [each for each in known if _is_server(each)]
-    directory = servers[0] if len(servers) == 1 else Path("DIR")
-    option = restart.option(directory)
-    by_hand, again = (
-        ("", "brings") if set_up else (" restart dockerd,", "and another restart bring")
+    directory = set_up[0] if len(set_up) == 1 else presents
+    if directory is None:
+        return _NOT_YET
+    restarted, again = (
+        ("", "") if set_up else (" restart dockerd unless a hook does,", ", and restart it again")
     )
     return (
         "to find out who needs it, stop trusting it as a trial: `sudo -E dockertls-vault issue "
-        f"server{option} --also-trust none`,{by_hand} and run this command again once every client "
-        "has called; before the next renewal, `sudo dockertls-vault rollback "
-        f"{quote(str(directory))}` {again} it back"
+        f"server{restart.option(directory)} --also-trust none`,{restarted} and run this command "
+        "again once every client has called; to trust it again, run `sudo dockertls-vault rollback "
+        f"{quote(str(directory))}` before the next renewal{again}"
     )
-
-
-def _is_server(directory: Path) -> bool:
-    from dockertls_vault.credential import condition, reader
-    from dockertls_vault.credential.worker import by_worker
-
-    try:
-        found = by_worker(reader.locate(directory), condition.read)
-    except (DockerTLSError, OSError):
-        return False
-    return found.record.request.purpose is Purpose.SERVER
 
 
 def _parts(found: Clients, now: datetime) -> list[render.Part]:
@@ -132,9 +126,9 @@ def _parts(found: Clients, now: datetime) -> list[render.Part]:
         lines = [f"{each.address} ({each.connections})" for each in found.connected]
         pairs.append(("connected now", lines or ["(nobody)"]))
     if found.rejected is not None and found.logged_since is not None:
-        lines = [_rejected(each) for each in found.rejected]
+        lines = list(_rejections(found.rejected))
         pairs += [
-            ("log since", format_time(found.logged_since)),
+            ("counted since", format_time(found.logged_since)),
             ("rejected", lines or ["(nobody)"]),
         ]
     if found.old_keys:
@@ -144,10 +138,21 @@ def _parts(found: Clients, now: datetime) -> list[render.Part]:
     return [render.Fields([*pairs, ("result", _result(found))])]
 
 
+def _rejections(found: Sequence[Rejected]) -> Iterator[str]:
+    """Yield a line for each, and one for this host: each check of this program is rejected."""
+    yield from (_rejected(each) for each in found if not each.is_this_host)
+    own = [each for each in found if each.is_this_host]
+    if own:
+        often = _often(sum(each.count for each in own), max(each.last for each in own))
+        yield f"this host: {often}; that does not count"
+
+
 def _rejected(found: Rejected) -> str:
-    often = "once, at" if found.count == 1 else f"{found.count} times, the last at"
-    who = f"{found.address} (this host)" if found.is_this_host else found.address
-    return f"{who}: {found.reason.meaning}; {often} {format_time(found.last)}"
+    return f"{found.address}: {found.reason.meaning}; {_often(found.count, found.last)}"
+
+
+def _often(count: int, last: datetime) -> str:
+    return f"{'once, at' if count == 1 else f'{count} times, the last at'} {format_time(last)}"
 
 
 def ca(accepted: AcceptedCA, now: datetime) -> str:

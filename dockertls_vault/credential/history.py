@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from dockertls_vault.certificate.certificate import (
     public_key_fingerprint,
 )
 from dockertls_vault.certificate.keys import is_key_of
-from dockertls_vault.errors import ConflictingState, VerificationError
+from dockertls_vault.errors import ConflictingState, DockerTLSError, VerificationError
 from dockertls_vault.files import reading
 
 from . import generations, glance, record
@@ -23,6 +25,7 @@ from .reader import locate
 from .worker import by_worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from dockertls_vault.certificate.request import Purpose
@@ -91,6 +94,17 @@ def read(place: Placement) -> Generations:
         layout=kind.layout,
         generations=tuple(_described(path_of(place, name), is_used=name == used) for name in names),
     )
+
+
+def holder(directories: Iterable[Path], der: bytes) -> Path | None:
+    """Return the first directory with this certificate in a generation, in use or not."""
+    wanted = hashlib.sha256(der).digest().hex(":").upper()
+    for directory in directories:
+        with suppress(DockerTLSError):
+            described = (each.certificate for each in find(directory).generations)
+            if any(each and each.fingerprint_sha256 == wanted for each in described):
+                return directory
+    return None
 
 
 def path_of(place: Placement, name: str) -> Path:

@@ -265,12 +265,13 @@ _ISSUED_TRUST: Rows = (
 )
 _TRIAL: Rows = (
     (
-        "a client's credential is not the daemon's",
-        "return found.record.request.purpose is Purpose.SERVER",
-        "return True",
+        "the credential is the one that dockerd uses",
+        "    if directory is None:",
+        "    if not known:",
     ),
+    ("this host is one line", "for each in found if not each.is_this_host)", "for each in found)"),
     ("an end date that has passed is no promise", "if now < accepted.until:", "if True:"),
-    ("only who was rejected begins anew", "elif found.verdict is Verdict.REJECTED:", "else:"),
+    ("only who was rejected starts over", "elif found.verdict is Verdict.REJECTED:", "else:"),
     ("the set-up restarts dockerd", "if of(str(state), str(each)) is Pickup.RESTART", "if False"),
 )
 _USELESS: Rows = (
