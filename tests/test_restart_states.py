@@ -228,10 +228,11 @@ def test_port_of_a_daemon_that_lets_anyone_in_is_closed(
 
 
 @pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("is_broken", [True, False])
 def test_port_that_a_killed_run_has_not_closed_is_closed(
-    is_open: bool, host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
+    is_open: bool, is_broken: bool, host: Host, units: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although dockerd is not restarted, since its set-up is not complete any more."""
+    """Although dockerd is not restarted, since its set-up is no longer complete, or is broken."""
     closed: list[Listen] = []
 
     def prove(*_: object, **__: object) -> None:
@@ -241,7 +242,9 @@ def test_port_that_a_killed_run_has_not_closed_is_closed(
     monkeypatch.setattr(close_port, "close", lambda listens, *_: closed.extend(listens))
     monkeypatch.setattr(docker_service, "is_guarded", lambda: False)
     made = set_up(host).read()
-    with pytest.raises(CheckFailed if is_open else ConflictingState) as failure:
+    if is_broken:
+        (host.out.parent / "daemon.json").write_text("{")
+    with pytest.raises(CheckFailed if is_open else ConfigurationError) as failure:
         run(host, if_needed=True)
     assert ("is closed" in failure.value.message) == is_open
     assert made is not None

@@ -143,6 +143,11 @@ _RESTART: Rows = (
         "            _close_port_if_open(record, credential, allowed, clock())\n",
         "",
     ),
+    (
+        "nor if daemon.json is broken",
+        "        except ConfigurationError:",
+        "        except ConflictingState:",
+    ),
     ("and if the time is over", "max(allowed.left, _LEAST)", "allowed.left"),
     (
         "a restart that systemd refuses is an error of Docker",
