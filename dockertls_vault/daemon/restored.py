@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
-from dockertls_vault.docker.flags import HOST, TLS_FILES, TLS_SWITCHES, arguments, parse
+from dockertls_vault.docker.flags import HOST, TLS_FILES, arguments, parse
 from dockertls_vault.docker.hosts import is_tcp, serves_tls
 from dockertls_vault.errors import ConflictingState
 from dockertls_vault.host import command_line, environment_file, unit_file
@@ -50,11 +50,11 @@ def plaintext(given: Sequence[str], edits: Iterable[Edit], configuration: Edit) 
     """
     values = daemon_json.parse(configuration.after).values
     back = [each for edit in edits for each in _arguments(edit, edit.after)]
-    if serves_tls(parse(given), values, {}) or any(each.name in TLS_SWITCHES for each in back):
+    flags = parse([*given, *(word for each in back for word in each.words)])
+    if serves_tls(flags, values, {}):
         return ()
     listed = values.get(HOSTS)
-    flags = (*parse(given).hosts, *(each.value or "" for each in back if each.name == HOST))
-    hosts = (*flags, *map(str, listed if isinstance(listed, list) else ()))
+    hosts = (*flags.hosts, *map(str, listed if isinstance(listed, list) else ()))
     return tuple(dict.fromkeys(filter(is_tcp, hosts)))
 
 

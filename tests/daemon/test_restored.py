@@ -86,4 +86,7 @@ def test_tcp_hosts_without_tls() -> None:
         "tcp://b",
     )
     assert plaintext([], [edit.reversed()], EMPTY) == ()
+    for flag, has_tls in (("--tls", True), ("--tls=false", False), ("--tlsverify=false", True)):
+        back = Edit(path, b"A=-D", f"A='{flag} -H tcp://a'".encode(), is_unit=False)
+        assert plaintext([], [back], EMPTY) == (() if has_tls else ("tcp://a",)), flag
     assert plaintext([], [edit], replace(EMPTY, after=b'{"tlsverify": true}')) == ()

@@ -75,7 +75,7 @@ _LISTENING: Rows = (
 )
 _RESTORED: Rows = (
     ("a TCP host of others keeps its TLS", "    if added := tuple(", "    if False and tuple("),
-    ("a TCP host of before is named", "if each.name == HOST))", "if False))"),
+    ("a TCP host of before is named", "for each in back for word in", "for each in () for word in"),
     ("what was there before is restored", " if host not in before", ""),
 )
 _OPEN: Rows = (
