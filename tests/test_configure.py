@@ -476,6 +476,7 @@ def test_swarm_asks_before_it_stops_containers(host: Host) -> None:
         with unchanged(host):
             status, printed = host.run(f"{CONFIGURE} --quiet")
             assert (status, "which stops these containers" in printed) == (78, True)
+            assert "error: there is no terminal to ask on, so nothing was changed: " in printed
             assert printed.endswith("  - ours\nhint: use --yes to confirm\n")
         assert set_up(host)["stopped"] == ["ours"]
         assert "live-restore" not in host.do(f"cat {JSON}")

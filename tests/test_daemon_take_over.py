@@ -216,7 +216,7 @@ def test_daemon_is_taken_over_and_put_back(host: Host, kind: str) -> None:
         status, printed = host.run(CONFIGURE)
         assert status == 78
         assert all(words in printed for words in case.named), printed
-        assert "hint: move them with --take-over" in printed
+        assert "hint: change them with --take-over" in printed
         assert host.do(FINGERPRINT) == touched
 
         printed = host.do(f"{CONFIGURE} --take-over")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockertls_vault.daemon.printed import Form
-from dockertls_vault.daemon.units import SERVICE, START
+from dockertls_vault.daemon.units import DOCTOR, SERVICE, START
 from dockertls_vault.duration import parse_duration
 from dockertls_vault.errors import CannotWrite, ConfirmationRequired, InvalidInput, LiveRestoreOff
 from dockertls_vault.settings import parsers
@@ -273,7 +273,9 @@ def _confirm(made: Plan, *, yes: bool) -> None:
         raise ConfirmationRequired("not confirmed: nothing was changed")
     if answer is None:
         raise ConfirmationRequired(
-            f"nothing was changed: this would {what}", problems=stops, hint="use --yes to confirm"
+            f"there is no terminal to ask on, so nothing was changed: this would {what}",
+            problems=stops,
+            hint="use --yes to confirm",
         )
 
 
@@ -292,7 +294,7 @@ def _summary(outcome: Outcome, *, by_systemd: bool) -> str:
     if by_systemd:
         return (
             f"dockerd serves TLS at {where} once {SERVICE} is started, which is not running: run "
-            f"`{START}`"
+            f"`{START}`; if it does not start, `{DOCTOR}` says why"
         )
     return (
         f"dockerd serves TLS at {where} once it is restarted, which nothing on this host does: "

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 _BOTH = "dockerd refuses to start if daemon.json has {}, too"
 _TWICE = _BOTH.format("it")
 HOSTS_TWICE = "dockerd refuses to start with both this and -H"
-_LISTENS = "dockerd would close this port when it restarts, and systemd cannot hold it"
+_LISTENS = (
+    "dockerd opens this port itself, so that it is closed while dockerd restarts; systemd is to "
+    "hold it"
+)
 _IGNORES = "without fd:// among its hosts, dockerd ignores the sockets of systemd"
 _OTHER = "the set-up would replace it"
 
@@ -137,10 +140,20 @@ def _clashes(existing: Existing, wanted: Mapping[str, Any]) -> Iterator[Clash]:
     for host in filter(is_tcp, existing.listed):
         yield Clash(f"{existing.path}, line {line(HOSTS)}", f"{HOSTS}: {host}", _LISTENS)
     if not any(map(is_fd, existing.hosts)):
-        said = ", ".join(existing.hosts) or "no -H"
-        yield Clash(str(existing.sources[0]), said, _IGNORES)
+        yield _without_fd(existing)
     for key, value in values.items():
         is_ours = key == LIVE_RESTORE or existing.ours.get(key) == value
         if key in wanted and not is_ours and value != wanted[key]:
             what = f"{key}: {json.dumps(value)}"
             yield Clash(f"{existing.path}, line {line(key)}", what, _OTHER)
+
+
+def _without_fd(existing: Existing) -> Clash:
+    """Return the clash of hosts without ``fd://``, at the place where they are to be changed."""
+    hosts = ", ".join(existing.hosts)
+    if given := [source for source, flag, _ in existing.flags if flag.name == HOST]:
+        return Clash(str(given[0]), hosts, _IGNORES)
+    if HOSTS in existing.document.values:
+        where = f"{existing.path}, line {existing.document.line(HOSTS)}"
+        return Clash(where, f"{HOSTS}: {hosts or 'none'}", _IGNORES)
+    return Clash(str(existing.sources[0]), "no -H", _IGNORES)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dockertls_vault.docker import swarm
+from dockertls_vault.errors import DockerUnavailable
 from dockertls_vault.host import systemd
 
 from . import containers, docker_service, set_up_files, units
@@ -13,6 +14,7 @@ from . import containers, docker_service, set_up_files, units
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any
 
     from dockertls_vault.docker.engine import Engine
 
@@ -90,7 +92,7 @@ def look(host: Host, service: Service) -> Inspection:
     before = look_at_files(host, service)
     if not service.is_running:
         return before
-    info = host.engine.info()
+    info = _info(host.engine)
     running = containers.running(host.engine)
     return replace(
         before,
@@ -100,6 +102,14 @@ def look(host: Host, service: Service) -> Inspection:
         fleeting=containers.removed(host.engine, info, running),
         can_reload=docker_service.can_reload(),
     )
+
+
+def _info(engine: Engine) -> Mapping[str, Any]:
+    """Return what dockerd says of itself, or raise DockerUnavailable: it may fail to start."""
+    try:
+        return engine.info()
+    except DockerUnavailable as error:
+        raise DockerUnavailable(error.message, hint=f"find out why with `{units.DOCTOR}`") from None
 
 
 def look_at_files(host: Host, service: Service) -> Inspection:

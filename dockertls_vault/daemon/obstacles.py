@@ -80,8 +80,11 @@ def refuse_taken_addresses(made: Plan) -> None:
     if before.record is not None and not before.record.proven:
         # A run that was killed may have edited what dockerd was started with.
         ours = (*ours, *docker_service.listens())
-    others = (each for each in listen if not any(map(each.overlaps, ours)))
-    obstacles = tuple(why for each in others if (why := _obstacle(each)))
+    obstacles = tuple(
+        why
+        for each in listen
+        if (why := _obstacle(each, is_ours=any(map(each.overlaps, ours)))) is not None
+    )
     if obstacles:
         raise ConflictingState(
             f"{units.SOCKET} cannot listen",
@@ -90,12 +93,18 @@ def refuse_taken_addresses(made: Plan) -> None:
         )
 
 
-def _obstacle(listen: Listen) -> str | None:
-    """Return why this host cannot listen there, None if it can."""
+def _obstacle(listen: Listen, *, is_ours: bool) -> str | None:
+    """Return why this host cannot listen there, None if it can.
+
+    If the port is our own, another one tells whether this host has the address.
+    """
+    if is_ours and listen.is_every:
+        return None
+    port = 0 if is_ours else listen.port
     family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
     try:
         with socket.create_server(
-            (listen.address, listen.port), family=family, dualstack_ipv6=listen.is_every
+            (listen.address, port), family=family, dualstack_ipv6=listen.is_every
         ):
             return None
     except OSError as error:

@@ -183,7 +183,7 @@ def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, asked: bool) -
         return TakenOver((), (), listed or None)
     if asked:
         return take_over.resolve(existing)
-    hint = "move them with --take-over (see the plan with --dry-run), or remove them"
+    hint = "change them with --take-over (see the plan with --dry-run), or by hand"
     try:
         take_over.resolve(existing)
     except ConflictingState as error:

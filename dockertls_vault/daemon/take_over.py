@@ -132,7 +132,7 @@ def _has_tls(source: Source) -> bool:
 
 
 def _refuse_fixed(source: Source, flag: Argument, words: tuple[int, ...]) -> None:
-    reason = source.fixed or ("" if words else "it shares a word with another flag")
+    reason = source.fixed or ("" if words else "it is combined with another flag, as in -DH")
     if reason:
         raise ConflictingState(
             f"{source}: {' '.join(flag.words)} cannot be taken over",

@@ -25,6 +25,7 @@ SERVICE = "docker.service"
 SOCKET = "docker-tls.socket"
 # Whatever its start limit says (StartLimitBurst=).
 START = "sudo systemctl reset-failed docker && sudo systemctl start docker"
+DOCTOR = "sudo dockertls-vault daemon doctor"
 # The last one by its name: `ExecStartPre=` in a drop-in before it does not reset its command.
 DROP_IN = f"{SERVICE}.d/zz-docker-tls.conf"
 _GUARD = "ExecStartPre"

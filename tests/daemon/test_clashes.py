@@ -115,10 +115,15 @@ def test_old_page_clashes() -> None:
             existing("/usr/bin/dockerd", config='{\n "hosts": ["tcp://0.0.0.0:2376"]}'),
             [
                 f"{JSON}, line 2: hosts: tcp://0.0.0.0:2376",
-                f"{OWN}, line 3 (ExecStart=): tcp://0.0.0.0:2376",
+                f"{JSON}, line 2: hosts: tcp://0.0.0.0:2376",
             ],
         ),
         (existing("/usr/bin/dockerd"), [f"{OWN}, line 3 (ExecStart=): no -H"]),
+        (existing("/usr/bin/dockerd", config='{"hosts": []}'), [f"{JSON}, line 1: hosts: none"]),
+        (
+            existing("/usr/bin/dockerd $DOCKER_OPTS", options="DOCKER_OPTS='-H unix://'"),
+            [f"{DEFAULT}, line 2 (DOCKER_OPTS): unix://"],
+        ),
         (
             existing("/usr/bin/dockerd -H unix://"),
             [f"{OWN}, line 3 (ExecStart=): unix://"],

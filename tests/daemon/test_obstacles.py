@@ -51,12 +51,16 @@ def test_port_that_is_in_use_is_refused() -> None:
 
 
 def test_address_of_another_host_is_refused() -> None:
-    """With the reason."""
-    record = replace(RECORD, listen=(Listen("192.0.2.1", 2376),))
-    with pytest.raises(ConflictingState) as failure:
-        obstacles.refuse_taken_addresses(Plan(HOST, EMPTY, EMPTY.files, record, ()))
-    (problem,) = failure.value.problems
-    assert problem == "192.0.2.1:2376: cannot assign requested address"
+    """With the reason; also if the port is ours now, at every address."""
+    ours = replace(CURRENT, record=replace(RECORD, proven=True))
+    here, elsewhere = Listen("127.0.0.1", 2376), Listen("192.0.2.1", 2376)
+    for current, listen in ((EMPTY, (elsewhere,)), (ours, (here, elsewhere))):
+        record = replace(RECORD, listen=listen)
+        with pytest.raises(ConflictingState) as failure:
+            obstacles.refuse_taken_addresses(Plan(HOST, current, EMPTY.files, record, ()))
+        (problem,) = failure.value.problems
+        assert problem == "192.0.2.1:2376: cannot assign requested address"
+    obstacles.refuse_taken_addresses(Plan(HOST, ours, EMPTY.files, RECORD, ()))
 
 
 def test_set_up_without_its_record_is_not_removed() -> None:

@@ -151,7 +151,7 @@ def test_take_over_is_a_hint_only_if_it_can_be_done(credential: Served) -> None:
     with pytest.raises(ConflictingState, match="clash") as failure:
         plan.configure(HOST, current, credential, wanted, sources)
     assert failure.value.hint is not None
-    assert failure.value.hint.startswith("move them with --take-over")
+    assert failure.value.hint.startswith("change them with --take-over")
     current = replace(current, files=Files(b'{"hosts": []}', None, None))
     with pytest.raises(ConflictingState, match="clash") as failure:
         plan.configure(HOST, current, credential, wanted, sources)

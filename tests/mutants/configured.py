@@ -214,6 +214,7 @@ _OBSTACLES: Rows = (
     ("what a killed run has edited is no edit of others", "before.record is None and ", ""),
     ("a removed Docker reads no other file", " and service.command and ", " and "),
     ("a port that dockerd leaves can be used", ", *made.freed)", ",)"),
+    ("an address of our own port may be another host's", "port = 0 if is_ours else", "port ="),
     ("a port that systemd does not hold is not ours", "known if held else ()", "known"),
 )
 _ORDER: Rows = (
