@@ -116,7 +116,9 @@ def _check(
     ]
     if report.result is not Result.UNREACHABLE:
         peer = probe.connect(endpoint, timeout)
-        problems += _differences(probe.greet(peer, timeout), served)
+        greeting = probe.greet(peer, timeout)
+        if greeting.certificate is not None:  # what is not TLS has failed above
+            problems += _differences(greeting, served)
     return report, problems
 
 

@@ -85,6 +85,15 @@ GRAVE_FAULTS = {
         f"echo '{{\"live-restore\": true}}' >{JSON}; touch -d @0 {JSON}; {RESTART}",
         {"sockets": "error"},
     ),
+    "another process at the port": (
+        f"""\
+systemctl stop docker.socket docker docker-tls.socket
+systemd-run --quiet --unit=squatter python3 -m http.server 2376
+timeout 60 sh -c 'until ss -ltnH sport = :2376 | grep -q .; do sleep 0.1; done'
+{RESTART}
+""",
+        {"sockets": "error"},
+    ),
     "DOCKER_TLS_VERIFY=0 for dockerd": (
         f"""\
 printf '[Service]\\nEnvironment=DOCKER_TLS_VERIFY=0\\n' >{DROP_IN}
@@ -158,7 +167,9 @@ def test_fault_of_a_running_daemon_is_found(host: Host, fault: str) -> None:
     make, expected = GRAVE_FAULTS[fault]
     host.do(make)
     status, found = diagnose(host)
-    host.do(f"systemctl stop plain.socket; {UNDO} systemctl start docker-tls.socket; {RESTART}")
+    host.do(
+        f"systemctl stop plain.socket squatter; {UNDO} systemctl start docker-tls.socket; {RESTART}"
+    )
     assert findings(found) == expected
     statuses = {"critical": 76, "error": 65, "warning": 1}
     assert status == next(code for result, code in statuses.items() if result in expected.values())

@@ -32,6 +32,7 @@ from dockertls_vault.restart_daemon import Restarted, restart
 from dockertls_vault.rollback import roll_back
 
 from .certificates import Authority
+from .docker import servers
 from .harness.dialect.servers import on_openbao
 from .hosts import SERVER
 
@@ -651,4 +652,17 @@ def test_check_of_a_daemon_that_is_silent_ends_in_time(
         record(host, silent.getsockname()[1])
         with pytest.raises(DockerUnavailable, match="the check of dockerd is not done"):
             run(host, timedelta(seconds=1), if_needed=True)
+    assert units.restarts == 1
+
+
+def test_server_that_is_not_docker_is_said_once(host: Host, units: Systemd) -> None:
+    """What it presents and accepts is not compared with the files: it has no TLS."""
+    host.issue()
+    with servers.http(200, b"<!DOCTYPE HTML>" + b"x" * 200) as port:
+        record(host, port)
+        with pytest.raises(CheckFailed) as failure:
+            run(host)
+    assert failure.value.problems
+    assert not any("certificate is not" in each for each in failure.value.problems)
+    assert not any("does not accept clients" in each for each in failure.value.problems)
     assert units.restarts == 1

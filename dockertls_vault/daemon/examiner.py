@@ -11,6 +11,7 @@ from dockertls_vault.docker.engine import Engine
 from dockertls_vault.docker.handshake import authorities
 from dockertls_vault.errors import DockerUnavailable
 from dockertls_vault.files.writers import Trust
+from dockertls_vault.host import listening
 
 from . import containers, docker_service, exposure, served, tls_files, units
 from .examination import certificates, clients, keys, set_up, settings, sockets
@@ -58,7 +59,15 @@ def judge_sockets(subject: Subject, listed: CheckResult, configure: str) -> Chec
         return sockets.judge_without_drop_in(units.SOCKET, listed, configure, is_held=is_held)
     has_tls = settings.configures_tls(subject.planned.values)
     without_tls = None if has_tls else subject.planned.file
-    return sockets.judge_closed(units.SOCKET, listed, without_tls, configure)
+    return sockets.judge_closed(units.SOCKET, listed, without_tls, configure, taken=_taken(subject))
+
+
+def _taken(subject: Subject) -> tuple[int, ...]:
+    """Return the ports of our socket, which is closed, at which another process listens."""
+    if docker_service.holds_our_socket(subject.process):
+        return ()
+    ports = dict.fromkeys(each.port for each in sockets.expected_tcp((), subject.streams))
+    return tuple(port for port in ports if listening.on_port(port))
 
 
 def judge_pending(subject: Subject) -> CheckResult:

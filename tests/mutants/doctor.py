@@ -71,6 +71,7 @@ _SETTINGS: Rows = (
 )
 _SOCKETS: Rows = (
     ("what closed a socket is fixed first", "    if without_tls is not None:", "    if False:"),
+    ("a port that is taken is named", "    if taken:", "    if False:"),
     ("a dockerd that was restarted does not listen there", "    if is_held:", "    if True:"),
     (
         "an unexpected socket that lets strangers in is one of the API",

@@ -73,12 +73,17 @@ def judge_sockets(
 
 
 def judge_closed(
-    socket: str, listed: CheckResult, without_tls: PurePath | None, set_up: str
+    socket: str,
+    listed: CheckResult,
+    without_tls: PurePath | None,
+    set_up: str,
+    *,
+    taken: Sequence[int] = (),
 ) -> CheckResult:
     """Judge that ``socket`` of a set-up is closed while dockerd runs; ``listed`` are the others.
 
     ``without_tls`` is the daemon.json that does not configure TLS, None if it does; ``set_up`` is
-    what to run if not.
+    what to run if not. ``taken`` are its ports at which another process listens.
     """
     if without_tls is not None:
         reason = (
@@ -86,6 +91,12 @@ def judge_closed(
             "dockerd started, which would serve its API on it without TLS"
         )
         return _closed(socket, listed, reason, set_up)
+    if taken:
+        reason = "; ".join(
+            f"port {port} is in use; `ss -ltnp sport = :{port}` says by what" for port in taken
+        )
+        remedy = "stop that process, then restart dockerd: sudo systemctl restart docker"
+        return _closed(socket, listed, reason, remedy)
     remedy = (
         "restart dockerd, which opens it: sudo systemctl restart docker; if it stays closed, see "
         f"`systemctl status {socket}`"

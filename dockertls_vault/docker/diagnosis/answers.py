@@ -61,6 +61,8 @@ _PLAINTEXT_REMEDY = {
     Engine.PODMAN: "reach Podman over SSH, or start its service with --tls-cert, --tls-key and "
     "--tls-client-ca (Podman 5.7 and later)",
 }
+# Characters of an answer that are shown: the start of a page in HTML only shows that it is one.
+_TEXT, _MARKUP = 160, 40
 _NOT_DOCKER = "something other than Docker listens there, or a proxy hides it"
 
 
@@ -283,4 +285,5 @@ def _shown(answer: Answered) -> str:
         platform = "/".join(filter(None, (found.os, found.arch)))
         return ", ".join(filter(None, (engine, f"API {found.api_version}", platform)))
     line = " ".join(answer.body.split())
-    return f"{answer.status} {answer.reason}: {line:.160}" if line else f"{answer.status}"
+    shown = line[: _MARKUP if line.startswith("<") else _TEXT]
+    return f"{answer.status} {answer.reason}: {shown}" if line else f"{answer.status}"

@@ -128,6 +128,14 @@ def test_closed_socket_of_a_set_up_is_an_error(without_tls: Path | None, words: 
     assert (found.remedy == "set it up") == (without_tls is not None)
 
 
+def test_process_at_the_port_of_a_closed_socket_is_to_be_found() -> None:
+    """A restart of dockerd alone cannot open it."""
+    listed = sockets.judge_sockets([], [], [])
+    found = sockets.judge_closed("docker-tls.socket", listed, None, "set it up", taken=[2376])
+    assert found.reason == "port 2376 is in use; `ss -ltnp sport = :2376` says by what"
+    assert f"{found.remedy}".startswith("stop that process, then restart dockerd")
+
+
 @pytest.mark.parametrize(
     ("is_held", "words", "remedy"),
     [

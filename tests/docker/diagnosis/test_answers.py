@@ -197,3 +197,10 @@ def test_worst_result_decides_the_exit_status() -> None:
     found = [worst(tuple(results[: number + 1])).exit_status for number in range(len(results))]
     assert found == [0, 1, 3, 3, 65, 69, 76]
     assert worst((results[0], Check.NAME.skipped("summary"))) is Result.UNKNOWN
+
+
+@pytest.mark.parametrize(("start", "length"), [("<!DOCTYPE HTML>", 40), ("an error", 160)])
+def test_foreign_answer_is_shown_only_in_part(start: str, length: int) -> None:
+    """A page in HTML has no words at its start."""
+    body = start + "x" * 200
+    assert judge_plaintext(http(200, body)).summary.endswith(f": 200 Reason: {body[:length]}")
