@@ -9,12 +9,14 @@ earlier runs counts, too, as far as their CAs are known.
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from . import stop
 from .certificate import also_trusted
 from .certificate.certificate import is_self_signed, load_certificates
 from .certificate.request import Purpose
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from .host.listening import Listener
 
 _LIMIT = 15.0  # seconds, for each response of systemd
+# Seconds until dockerd and journald have logged a connection, at most, and until we look again.
+_LONGEST, _PAUSE = 5.0, 0.25
 
 
 class Verdict(StrEnum):
@@ -131,25 +135,28 @@ class Clients:
     unknown: tuple[str, ...]
 
 
-def find(port: int, directories: Sequence[Path], state: Path, timeout: timedelta) -> Clients:
+def find(
+    port: int, directories: Sequence[Path], state: Path, timeout: timedelta, now: datetime
+) -> Clients:
     """Return who connects to the daemon at ``port``.
 
     ``directories`` are those of the credentials on this host, and where the daemon's old ones may
     be; ``state`` is the directory of its set-up, ``timeout`` the limit for its response.
     """
-    # The log and the connections first: asking the daemon adds to both.
-    runs = _runs(state)
-    log = None if runs is None else journal.read(SERVICE, running.NAME, runs)
     listeners = listening.on_port(port)
+    # Before the daemon is asked, which adds a connection.
     connected = _connected(port) if listeners else None
     bundles, files = list(_bundles(directories)), list(_ca_files(directories))
     greeting = _greet(_endpoints(listeners, port), timeout)
     accepts = _accepted(greeting, bundles, files)
+    source = None if accepts is None else greeting.source
+    runs = _runs(state)
+    log, shows_us = (None, False) if runs is None else _read_log(runs, source, now)
     rejected = None if log is None else summarize(log)
     keys = old_keys.find(directories)
     return Clients(
         port=port,
-        verdict=judge(accepts, log, rejected),
+        verdict=judge(accepts, log, rejected, shows_us=shows_us),
         presents=_presented(greeting, directories),
         accepts=accepts,
         connected=connected,
@@ -157,8 +164,31 @@ def find(port: int, directories: Sequence[Path], state: Path, timeout: timedelta
         logged_since=None if log is None else log.since,
         suppressed=0 if log is None else log.suppressed,
         old_keys=keys.files,
-        unknown=(*_unknown(accepts, connected, log, runs), *_unread(keys)),
+        unknown=(
+            *_unknown(accepts, connected, log, runs, shows_us=shows_us),
+            *_unread(keys),
+        ),
     )
+
+
+def _read_log(runs: Runs, source: tuple[str, int] | None, now: datetime) -> tuple[Log | None, bool]:
+    """Read dockerd's log, and tell whether it shows the connection that we made from ``source``.
+
+    dockerd logs it a moment after it was made, which was after ``now``: an older line is about
+    another one. The line proves that dockerd listens on the port, that no setting of its unit hides
+    such lines, and that journald has said how many it dropped: it does before the next one.
+    """
+    deadline = time.monotonic() + _LONGEST
+    while True:
+        log = journal.read(SERVICE, running.NAME, runs)
+        if log is None or source is None:
+            return log, False
+        recent = (message for at, message in log.messages if at >= now)
+        if any(rejections.is_of(message, *source) for message in recent):
+            return log, True
+        if time.monotonic() > deadline:
+            return log, False
+        stop.wait(_PAUSE)
 
 
 def _runs(state: Path) -> Runs | None:
@@ -194,10 +224,15 @@ def summarize(log: Log) -> tuple[Rejected, ...]:
 
 
 def judge(
-    accepts: Sequence[AcceptedCA] | None, log: Log | None, rejected: Sequence[Rejected] | None
+    accepts: Sequence[AcceptedCA] | None,
+    log: Log | None,
+    rejected: Sequence[Rejected] | None,
+    *,
+    shows_us: bool,
 ) -> Verdict:
     """Return whether somebody still needs a CA besides Vault's, as far as that is proven.
 
+    A log that does not show our own connection may be that of another daemon, and proves nothing.
     Connections from this host do not count: `check`, `status` and `daemon clients` connect without
     a certificate, too, and come from the address at which they reach the daemon.
     """
@@ -205,12 +240,12 @@ def judge(
         return Verdict.UNKNOWN
     if not _only_vaults(accepts):
         return Verdict.ACCEPTED
-    if log is None or rejected is None:
+    if log is None or rejected is None or not shows_us:
         return Verdict.UNKNOWN
     if any(each.reason.is_about_trust and not each.is_this_host for each in rejected):
         return Verdict.REJECTED
-    is_complete = log.has_start and not log.suppressed and not log.is_set_back
-    return Verdict.NOBODY if is_complete else Verdict.UNKNOWN
+    is_whole = log.has_start and not log.suppressed and not log.is_flooded and not log.is_set_back
+    return Verdict.NOBODY if is_whole else Verdict.UNKNOWN
 
 
 def _only_vaults(accepts: Sequence[AcceptedCA]) -> bool:
@@ -311,6 +346,8 @@ def _unknown(
     connected: Sequence[Connected] | None,
     log: Log | None,
     runs: Runs | None,
+    *,
+    shows_us: bool,
 ) -> Iterator[str]:
     if accepts is None:
         yield "whose clients the daemon accepts: it does not answer with TLS on that port (--port)"
@@ -330,6 +367,12 @@ def _unknown(
         yield f"who was rejected: {_no_log(runs)}"
     else:
         yield from _unlogged(log, runs)
+        if accepts is not None and not shows_us:
+            yield (
+                "who else was rejected: dockerd's log does not show the connection that this "
+                "command has just made; another program may listen on that port, or LogLevelMax= "
+                f"or LogFilterPatterns= of {SERVICE}, or journald's rate limit, hides such lines"
+            )
     if accepts and not _only_vaults(accepts):
         yield "which certificate an accepted client has: dockerd does not log it"
     elif log is not None and log.has_start and runs is not None and runs.after is None:
@@ -362,6 +405,11 @@ def _unlogged(log: Log, runs: Runs) -> Iterator[str]:
         yield f"when they were rejected: the clock of this host was set back after {since}"
     if log.suppressed:
         yield f"who else was rejected: journald suppressed {log.suppressed} lines of {SERVICE}"
+    if log.is_flooded:
+        yield (
+            f"who else was rejected: {SERVICE} logged {journal.BURST:,} lines within 30 seconds; "
+            "journald may have dropped more"
+        )
 
 
 def _unread(keys: OldKeys) -> Iterator[str]:

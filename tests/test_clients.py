@@ -30,6 +30,8 @@ from dockertls_vault.daemon.attempt import Attempt
 from dockertls_vault.daemon.old_keys import OldKeys
 from dockertls_vault.daemon.record import Record
 from dockertls_vault.daemon.records import Records
+from dockertls_vault.docker.handshake import probe
+from dockertls_vault.docker.handshake.outcome import Greeting
 from dockertls_vault.docker.rejections import Reason
 from dockertls_vault.host import identity, journal
 from dockertls_vault.host.journal import Log, Runs
@@ -66,6 +68,8 @@ STRANGER = Rejected("10.0.0.5", False, Reason.NO_CERTIFICATE, 1, START)
         ((VAULT,), LOG, (replace(STRANGER, reason=Reason.SERVER_REJECTED),), Verdict.REJECTED),
         ((VAULT,), replace(LOG, suppressed=1), (), Verdict.UNKNOWN),
         ((VAULT,), replace(LOG, suppressed=1), (STRANGER,), Verdict.REJECTED),
+        ((VAULT,), replace(LOG, is_flooded=True), (), Verdict.UNKNOWN),
+        ((VAULT,), replace(LOG, is_flooded=True), (STRANGER,), Verdict.REJECTED),
         ((VAULT,), replace(LOG, is_set_back=True), (), Verdict.UNKNOWN),
         ((VAULT,), replace(LOG, is_set_back=True), (STRANGER,), Verdict.REJECTED),
         ((VAULT,), replace(LOG, has_start=False), (), Verdict.UNKNOWN),
@@ -88,7 +92,13 @@ def test_nobody_is_said_only_if_it_is_proven(
     verdict: Verdict,
 ) -> None:
     """While the daemon accepts another CA, nothing is known of who uses it."""
-    assert judge(accepts, log, rejected) is verdict
+    assert judge(accepts, log, rejected, shows_us=True) is verdict
+
+
+@pytest.mark.parametrize("rejected", [(), (STRANGER,)])
+def test_log_of_another_daemon_proves_nothing(rejected: tuple[Rejected, ...]) -> None:
+    """Whoever it rejected may have no business with the program at this port."""
+    assert judge((VAULT,), LOG, rejected, shows_us=False) is Verdict.UNKNOWN
 
 
 def test_rejections_are_counted_by_address_and_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +174,7 @@ def test_earlier_run_counts_if_it_accepted_no_other_ca(
     if noted:
         Records(tmp_path).note(noted)
     journals.trust = trust
-    find(1, [], tmp_path, timedelta(seconds=30))
+    find(1, [], tmp_path, timedelta(seconds=30), START)
     assert journals.read == Runs("3", after)
 
 
@@ -177,6 +187,7 @@ def test_earlier_run_counts_if_it_accepted_no_other_ca(
         (replace(LOG, has_start=False), False, ["does not reach back to dockerd's start"]),
         (replace(LOG, is_set_back=True), True, ["the clock of this host was set back"]),
         (replace(LOG, suppressed=7), True, ["journald suppressed 7 lines of docker.service"]),
+        (replace(LOG, is_flooded=True), True, ["docker.service logged 10,000 lines within 30"]),
     ],
 )
 def test_what_the_log_does_not_tell_is_unknown(
@@ -186,10 +197,65 @@ def test_what_the_log_does_not_tell_is_unknown(
     if is_whole:
         Records(tmp_path).note(Attempt("before", "1", "now", "1"))
     journals.log = log
-    found = find(1, [], tmp_path, timedelta(seconds=30))
+    found = find(1, [], tmp_path, timedelta(seconds=30), START)
     assert found.logged_since == START
     assert len(found.unknown) == 2 + len(words)  # it is asked at a port at which nothing listens
     assert all(word in text for word, text in zip(words, found.unknown[2:], strict=True))
+
+
+OURS = "http: TLS handshake error from 127.0.0.1:44044: tls: client didn't provide a certificate"
+OTHERS = OURS.replace("44044", "44045")
+EARLIER = START - timedelta(seconds=1)
+
+
+@pytest.fixture(name="greeted")
+def replaced_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the directory of a certificate; a daemon accepts its CA, whatever it is asked."""
+    vault = Authority.create("vault")
+    install(tmp_path / "tls", SERVER, vault.server(), vault, at=START)
+    names, source = (vault.certificate.subject,), ("127.0.0.1", 44044)
+    greeting = Greeting(asks=True, authorities=names, source=source)
+    monkeypatch.setattr(probe, "connect", lambda *_: None)
+    monkeypatch.setattr(probe, "greet", lambda *_: greeting)
+    return tmp_path / "tls"
+
+
+@pytest.mark.parametrize(
+    ("at", "line", "verdict"),
+    [
+        (START, OURS, Verdict.NOBODY),
+        (START, OTHERS, Verdict.UNKNOWN),
+        (EARLIER, OURS, Verdict.UNKNOWN),
+    ],
+)
+def test_log_must_show_the_connection_of_now(
+    at: datetime,
+    line: str,
+    verdict: Verdict,
+    greeted: Path,
+    journals: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may be hidden, or of a daemon at another port; an earlier client had the same port."""
+    journals.log = replace(LOG, messages=((at, line),))
+    monkeypatch.setattr(clients, "_LONGEST", 0.0)
+    found = find(1, [greeted], greeted.parent, timedelta(seconds=30), START)
+    assert found.verdict is verdict
+    is_said = any("this command has just made" in text for text in found.unknown)
+    assert is_said is (verdict is Verdict.UNKNOWN)
+
+
+@pytest.mark.usefixtures("journals")
+def test_log_is_read_until_it_shows_the_connection(
+    greeted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes dockerd and journald a moment."""
+    logs = iter([LOG, LOG, replace(LOG, messages=((START, OURS),))])
+    monkeypatch.setattr(journal, "read", lambda *_: next(logs))
+    monkeypatch.setattr(clients, "_PAUSE", 0.0)
+    monkeypatch.setattr(clients, "_LONGEST", 600.0)
+    found = find(1, [greeted], greeted.parent, timedelta(seconds=30), START)
+    assert found.verdict is Verdict.NOBODY
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
@@ -200,7 +266,7 @@ def test_daemon_is_asked_where_it_listens(
     authority = Authority.create("its clients")
     write_credential(tmp_path, authority.pem, authority.server())
     port = host_dockerd(credential=tmp_path, hosts=[address])
-    found = find(port, [], tmp_path, timedelta(seconds=30))
+    found = find(port, [], tmp_path, timedelta(seconds=30), START)
     assert found.accepts == (AcceptedCA("CN=its clients", Origin.OTHER, until=None),)
     assert found.connected == ()
 
@@ -211,7 +277,7 @@ def test_keys_that_may_be_there_are_unknown(
     """A user who may not look does not read that there are none."""
     unread = OldKeys((), (tmp_path,))
     monkeypatch.setattr(old_keys, "find", lambda _: unread)
-    found = find(1, [tmp_path], tmp_path, timedelta(seconds=30))
+    found = find(1, [tmp_path], tmp_path, timedelta(seconds=30), START)
     assert found.unknown[-1].endswith(f"may not read: needs root: {tmp_path}")
 
 
@@ -249,11 +315,13 @@ def test_old_ca_with_the_name_of_vaults_proves_nothing(
     (tmp_path / "docker").mkdir()
     write_credential(tmp_path / "docker", old.pem, old.server())
     port = host_dockerd(credential=tmp_path / "docker")
-    found = find(port, [tmp_path / "tls", tmp_path / "docker"], tmp_path, timedelta(seconds=30))
+    found = find(
+        port, [tmp_path / "tls", tmp_path / "docker"], tmp_path, timedelta(seconds=30), START
+    )
     assert found.accepts == (AcceptedCA("CN=same name", Origin.AMBIGUOUS, until=None),)
     assert found.verdict is Verdict.UNKNOWN
     assert found.unknown[0].startswith("which of the CAs with the name of Vault's")
-    found = find(port, [tmp_path / "tls"], tmp_path, timedelta(seconds=30))
+    found = find(port, [tmp_path / "tls"], tmp_path, timedelta(seconds=30), START)
     assert found.accepts == (AcceptedCA("CN=same name", Origin.VAULT, until=None),)
 
 
@@ -335,7 +403,7 @@ def test_port_is_that_of_the_set_up(
 
 def test_port_without_a_daemon_leaves_everything_unknown(tmp_path: Path) -> None:
     """That is no failure: the daemon may be stopped."""
-    found = find(1, [], tmp_path, timedelta(seconds=30))
+    found = find(1, [], tmp_path, timedelta(seconds=30), START)
     assert (found.verdict, found.accepts, found.connected) == (Verdict.UNKNOWN, None, None)
     assert found.unknown[0].startswith("whose clients the daemon accepts")
 
@@ -382,6 +450,6 @@ def test_log_that_is_not_there_is_looked_for_elsewhere(
     monkeypatch.setattr(supervision, "invocation", lambda: invocation)
     monkeypatch.setattr(journal, "read", lambda *_: None)
     monkeypatch.setattr("os.geteuid", lambda: user)
-    found = find(1, [], tmp_path, timedelta(seconds=30))
+    found = find(1, [], tmp_path, timedelta(seconds=30), START)
     (rejected,) = (each for each in found.unknown if each.startswith("who was rejected: "))
     assert words in rejected

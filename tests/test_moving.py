@@ -90,6 +90,12 @@ systemctl reset-failed docker.service
 systemctl restart docker.service
 """
 
+# It accepts the same clients as dockerd, and logs elsewhere whom it rejects.
+OTHER_PROGRAM = """\
+systemd-run --quiet openssl s_server -accept 443 -www -Verify 1 -CAfile /etc/docker/tls/ca.pem \
+    -cert /etc/docker/tls/server-cert.pem -key /etc/docker/tls/server-key.pem
+"""
+
 # What two log drivers send to the journal in dockerd's name, more than is read of it.
 FORGED = "http: TLS handshake error from 203.0.113.9:1: tls: client didn't provide a certificate"
 CONTAINERS = f"""\
@@ -274,6 +280,13 @@ def test_nothing_of_before_is_left(host: Host) -> None:
     assert works(host, "alice")
     found = verdict(host)
     assert (found["verdict"], found["old_keys"]) == ("nobody", [])
+    host.do(OTHER_PROGRAM)
+    wait_until(lambda: host.run("bash -c '</dev/tcp/127.0.0.1/443'")[0] == 0)
+    status, printed = host.run("dockertls-vault daemon clients --port 443")
+    assert status == 3
+    assert "log does not show the connection that this command has just made" in " ".join(
+        printed.split()
+    )
     status, printed = host.run("dockertls-vault daemon configure --remove --yes")
     assert (status, "/etc/default/docker: /etc/docker/ca.pem" in printed) == (78, True), printed
     assert works(host, "alice")

@@ -85,8 +85,9 @@ def clients(
     set_up = address.find(state)
     directories = dict.fromkeys((SERVER_DIRECTORY, *known, SERVER_DIRECTORY.parent))
     asked = port or (set_up.port if set_up else DEFAULT_PORT)
-    found = find(asked, tuple(directories), state, limit)
-    is_proven, now = found.verdict is Verdict.NOBODY, datetime.now(UTC)
+    now = datetime.now(UTC)
+    found = find(asked, tuple(directories), state, limit, now)
+    is_proven = found.verdict is Verdict.NOBODY
     render.show("daemon-clients", found, preferences, parts=_parts(found, now), ok=is_proven)
     if found.verdict is Verdict.ACCEPTED:
         logger.info(_trial(state, known, found.presents))

@@ -71,11 +71,24 @@ def parse(message: str) -> Rejection | None:
     found = _LINE.match(message)
     if found is None:
         return None
-    address = plain_address(found[1].rpartition(":")[0].strip("[]").partition("%")[0])
+    address = _address(found[1].rpartition(":")[0])
     if address is None:
         return None
     matching = (reason for pattern, reason in _REASONS if pattern.search(found[2]))
     return Rejection(address, next(matching, Reason.OTHER))
+
+
+def is_of(message: str, address: str, port: int) -> bool:
+    """Tell whether a line is about the handshake with the client at ``address`` and ``port``."""
+    found = _LINE.match(message)
+    if found is None:
+        return False
+    host, _, own_port = found[1].rpartition(":")
+    return own_port == str(port) and _address(host) == _address(address)
+
+
+def _address(host: str) -> str | None:
+    return plain_address(host.strip("[]").partition("%")[0])
 
 
 def plain_address(text: str) -> str | None:

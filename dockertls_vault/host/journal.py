@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +37,9 @@ _FIELDS = (
 _NO_RUN = str(None)
 # A smaller step of the clock misleads nobody: one is usual at boot, once NTP is there.
 _STEP = timedelta(minutes=1)
+# journald's rate limit by default (journald.conf(5)): it drops what else a unit logs meanwhile, and
+# says so only with the next line that it keeps. On a large disk, it keeps some times as many.
+BURST, _INTERVAL = 10_000, timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class Log:
 
     That is the start of the first run that counts, or, unless it ``has_start``, the oldest line
     that is kept. ``suppressed`` is how many journald dropped because of its rate limit;
-    ``is_set_back`` is whether the clock was set back meanwhile, so that the times mislead.
+    ``is_set_back`` is whether the clock was set back meanwhile, so that the times mislead, and
+    ``is_flooded`` whether that limit was reached: journald may have dropped lines without a word.
     """
 
     since: datetime
@@ -53,6 +57,7 @@ class Log:
     suppressed: int
     has_start: bool
     is_set_back: bool = False
+    is_flooded: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def parse(lines: Iterable[str], identifier: str, runs: Runs) -> Log | None:
         sum(entry.dropped for entry in entries if entry.kind == _DROPPED),
         has_start,
         _is_set_back(entries),
+        _is_flooded(entries),
     )
 
 
@@ -131,6 +137,12 @@ def _is_set_back(entries: Sequence[_Entry]) -> bool:
     return len(boots) > len(set(boots)) or any(
         later.at < entry.at - _STEP for entry, later in pairwise(entries)
     )
+
+
+def _is_flooded(entries: Sequence[_Entry]) -> bool:
+    """Tell whether there are so many lines in any interval."""
+    pairs = zip(entries, islice(entries, BURST - 1, None), strict=False)
+    return any(last.at - first.at <= _INTERVAL for first, last in pairs)
 
 
 class _Entry(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockertls_vault.docker.rejections import Reason, Rejection, parse
+from dockertls_vault.docker.rejections import Reason, Rejection, is_of, parse
 
 FROM = "http: TLS handshake error from "
 
@@ -83,3 +83,20 @@ def test_address_is_without_its_port(peer: str, address: str) -> None:
 def test_other_line_tells_of_nobody(message: str) -> None:
     """A Unix socket has no address either, and what a line repeats is not dockerd's own."""
     assert parse(message) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "address", "is_ours"),
+    [
+        (f"{FROM}127.0.0.1:44044: EOF", "127.0.0.1", True),
+        (f"2026/11/27 13:31:40 {FROM}[::1]:44044: EOF", "::1", True),
+        (f"{FROM}[fe80::1%eth0]:44044: EOF", "fe80::1%eth0", True),
+        (f"{FROM}127.0.0.1:4404: EOF", "127.0.0.1", False),
+        (f"{FROM}10.0.0.5:44044: EOF", "127.0.0.1", False),
+        (f"worker dockerd[189]: {FROM}127.0.0.1:44044: EOF", "127.0.0.1", False),
+        ("API listen on 127.0.0.1:44044", "127.0.0.1", False),
+    ],
+)
+def test_line_about_a_connection_is_found(message: str, address: str, *, is_ours: bool) -> None:
+    """By both the address and the port of the client."""
+    assert is_of(message, address, 44044) is is_ours

@@ -208,6 +208,20 @@ def test_clock_that_was_set_back_is_noticed(lines: list[str], *, is_set_back: bo
     assert log.is_set_back is is_set_back
 
 
+@pytest.mark.parametrize(
+    ("count", "seconds", "is_flooded"),
+    [(journal.BURST, 30, True), (journal.BURST, 31, False), (journal.BURST - 1, 30, False)],
+)
+def test_burst_in_which_journald_may_drop_lines_is_noticed(
+    count: int, seconds: int, *, is_flooded: bool
+) -> None:
+    """It says so only with the next line, and never if it is restarted before."""
+    lines = [line(60 + seconds * number // (count - 1), "now") for number in range(count)]
+    log = parse(*RUNS[:-1], *lines, line(120, "now"), after="first")
+    assert log is not None
+    assert (log.is_flooded, log.suppressed) == (is_flooded, 0)
+
+
 def test_container_does_not_show_how_far_the_journal_reaches_back() -> None:
     """Its labels may become fields, such as the invocation ID of systemd's lines."""
     forged = line(12, "first", CONTAINER_ID="a", INVOCATION_ID="old", _PID="1")

@@ -338,10 +338,18 @@ _VERDICT: Rows = (
     ("nobody is said only if no line was suppressed", " and not log.suppressed and", " and"),
     (
         "nobody is said only if the log reaches back to the start",
-        "is_complete = log.has_start and",
-        "is_complete =",
+        "is_whole = log.has_start and",
+        "is_whole =",
     ),
-    ("nobody is said only if the times are right", " and not log.is_set_back", ""),
+    ("nobody is said only if the times are right", " and not log.is_set_back\n", "\n"),
+    ("nobody is said only if no burst may hide lines", " and not log.is_flooded and", " and"),
+    (
+        "a log without our connection proves nothing",
+        "rejected is None or not shows_us:",
+        "rejected is None:",
+    ),
+    ("nor does one with an earlier client at our port", " if at >= now)", ")"),
+    ("it may be logged a moment later", "if time.monotonic() > deadline:", "if True:"),
     (
         "a daemon that may have accepted more does not count",
         " if last.trusts_like(now) else",

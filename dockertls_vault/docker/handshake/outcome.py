@@ -104,7 +104,8 @@ class Greeting:
     ``certificate`` (DER) is None if the handshake did not get so far, and so is ``asks``: whether
     the server requested a certificate. ``authorities`` are the CAs whose clients it accepts, by
     its own account, and empty if it names none; ``unreadable`` is the number of further names
-    that cannot be parsed. ``objections`` is None if there were no roots to verify with.
+    that cannot be parsed. ``objections`` is None if there were no roots to verify with. ``source``
+    is our own address and port, as far as the caller of the probe may want to find the connection.
     """
 
     certificate: bytes | None = None
@@ -112,6 +113,7 @@ class Greeting:
     authorities: tuple[Name, ...] = ()
     unreadable: int = 0
     objections: tuple[Objection, ...] | None = None
+    source: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import io
 import json
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any, cast
@@ -125,7 +125,8 @@ def greet(peer: Peer, timeout: timedelta) -> Greeting:
             # In TLS 1.2 the server has shown everything before it rejects us.
             with contextlib.suppress(OSError):
                 channel.handshake(deadline)
-            return channel.greeting
+            host, port, *_ = connection.getsockname()
+            return replace(channel.greeting, source=(host, port))
     except OSError:
         return Greeting()
 
