@@ -24,8 +24,7 @@ from .credential import condition, contents, history
 from .credential.naming import GENERATION_NAMES
 from .credential.reader import locate
 from .credential.worker import by_worker
-from .daemon import attempt, old_keys, running, served, supervision
-from .daemon.records import Records
+from .daemon import old_keys, running, runs
 from .daemon.units import SERVICE
 from .docker import rejections
 from .docker.endpoint import Endpoint
@@ -35,7 +34,6 @@ from .duration import format_time
 from .errors import DockerTLSError, DockerUnavailable, VerificationError
 from .files import reading
 from .host import connections, identity, journal, listening
-from .host.journal import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -47,11 +45,11 @@ if TYPE_CHECKING:
     from .credential.contents import Certificates
     from .credential.layout import Placement
     from .daemon.old_keys import OldKeys
+    from .daemon.runs import Counted
     from .docker.rejections import Reason, Rejection
-    from .host.journal import Log
+    from .host.journal import Log, Runs
     from .host.listening import Listener
 
-_LIMIT = 15.0  # seconds, for each response of systemd
 # Seconds until dockerd and journald have logged a connection, at most, and until we look again.
 _LONGEST, _PAUSE = 5.0, 0.25
 
@@ -150,13 +148,13 @@ def find(
     greeting = _greet(_endpoints(listeners, port), timeout)
     accepts = _accepted(greeting, bundles, files)
     source = None if accepts is None else greeting.source
-    runs = _runs(state)
-    log, shows_us = (None, False) if runs is None else _read_log(runs, source, now)
+    counted = runs.find(state)
+    log, shows_us = (None, False) if counted is None else _read_log(counted.runs, source, now)
     rejected = None if log is None else summarize(log)
     keys = old_keys.find(directories)
     return Clients(
         port=port,
-        verdict=judge(accepts, log, rejected, shows_us=shows_us),
+        verdict=judge(accepts, log, rejected, counted, shows_us=shows_us),
         presents=_presented(greeting, directories),
         accepts=accepts,
         connected=connected,
@@ -165,13 +163,15 @@ def find(
         suppressed=0 if log is None else log.suppressed,
         old_keys=keys.files,
         unknown=(
-            *_unknown(accepts, connected, log, runs, shows_us=shows_us),
+            *_unknown(accepts, connected, log, counted, shows_us=shows_us),
             *_unread(keys),
         ),
     )
 
 
-def _read_log(runs: Runs, source: tuple[str, int] | None, now: datetime) -> tuple[Log | None, bool]:
+def _read_log(
+    chosen: Runs, source: tuple[str, int] | None, now: datetime
+) -> tuple[Log | None, bool]:
     """Read dockerd's log, and tell whether it shows the connection that we made from ``source``.
 
     dockerd logs it a moment after it was made, which was after ``now``: an older line is about
@@ -180,7 +180,7 @@ def _read_log(runs: Runs, source: tuple[str, int] | None, now: datetime) -> tupl
     """
     deadline = time.monotonic() + _LONGEST
     while True:
-        log = journal.read(SERVICE, running.NAME, runs)
+        log = journal.read(SERVICE, running.NAME, chosen)
         if log is None or source is None:
             return log, False
         recent = (message for at, message in log.messages if at >= now)
@@ -189,24 +189,6 @@ def _read_log(runs: Runs, source: tuple[str, int] | None, now: datetime) -> tupl
         if time.monotonic() > deadline:
             return log, False
         stop.wait(_PAUSE)
-
-
-def _runs(state: Path) -> Runs | None:
-    """Return the runs of dockerd whose log counts, None if systemd does not run it.
-
-    Earlier ones do if none of them accepted a CA that the present one does not.
-    """
-    present = supervision.invocation()
-    if present is None:
-        return None
-    after = None
-    with suppress(DockerTLSError):
-        records = Records(state)
-        record, last = records.read(), records.attempt()
-        if record is not None and last is not None:
-            now = attempt.of_now(served.paths(record.certificates), record.daemon_json, _LIMIT)
-            after = last.after if last.trusts_like(now) else None
-    return Runs(present, None if after == present else after)
 
 
 def summarize(log: Log) -> tuple[Rejected, ...]:
@@ -227,6 +209,7 @@ def judge(
     accepts: Sequence[AcceptedCA] | None,
     log: Log | None,
     rejected: Sequence[Rejected] | None,
+    counted: Counted | None,
     *,
     shows_us: bool,
 ) -> Verdict:
@@ -240,12 +223,13 @@ def judge(
         return Verdict.UNKNOWN
     if not _only_vaults(accepts):
         return Verdict.ACCEPTED
-    if log is None or rejected is None or not shows_us:
+    if log is None or rejected is None or counted is None or not shows_us:
         return Verdict.UNKNOWN
     if any(each.reason.is_about_trust and not each.is_this_host for each in rejected):
         return Verdict.REJECTED
     is_whole = log.has_start and not log.suppressed and not log.is_flooded and not log.is_set_back
-    return Verdict.NOBODY if is_whole else Verdict.UNKNOWN
+    is_complete = is_whole and not counted.unread
+    return Verdict.NOBODY if is_complete else Verdict.UNKNOWN
 
 
 def _only_vaults(accepts: Sequence[AcceptedCA]) -> bool:
@@ -345,7 +329,7 @@ def _unknown(
     accepts: Sequence[AcceptedCA] | None,
     connected: Sequence[Connected] | None,
     log: Log | None,
-    runs: Runs | None,
+    counted: Counted | None,
     *,
     shows_us: bool,
 ) -> Iterator[str]:
@@ -363,10 +347,10 @@ def _unknown(
         )
     if connected is None:
         yield "who is connected: nothing listens on that port in this network namespace"
-    if log is None or runs is None:
-        yield f"who was rejected: {_no_log(runs)}"
+    if log is None or counted is None:
+        yield f"who was rejected: {_no_log(counted)}"
     else:
-        yield from _unlogged(log, runs)
+        yield from _unlogged(log, counted.runs)
         if accepts is not None and not shows_us:
             yield (
                 "who else was rejected: dockerd's log does not show the connection that this "
@@ -375,17 +359,18 @@ def _unknown(
             )
     if accepts and not _only_vaults(accepts):
         yield "which certificate an accepted client has: dockerd does not log it"
-    elif log is not None and log.has_start and runs is not None and runs.after is None:
+    elif log is not None and log.has_start and counted is not None and counted.runs.after is None:
+        why = f" ({counted.unread})" if counted.unread else ""
         yield (
             f"who was rejected before {format_time(log.since)}: it is not known which CAs dockerd "
-            "accepted then"
+            f"accepted then{why}"
         )
 
 
-def _no_log(runs: Runs | None) -> str:
+def _no_log(counted: Counted | None) -> str:
     """Return why there is no log, and where to look instead."""
     look = 'look for "TLS handshake error" in the log of dockerd'
-    if runs is None:
+    if counted is None:
         rootless = "rootless: `journalctl --user --unit=docker.service`"
         return f"systemd does not run {SERVICE} here; {look} ({rootless})"
     if os.geteuid():
@@ -393,10 +378,12 @@ def _no_log(runs: Runs | None) -> str:
     return f"the journal has no line that dockerd wrote; {look}"
 
 
-def _unlogged(log: Log, runs: Runs) -> Iterator[str]:
+def _unlogged(log: Log, counted: Runs) -> Iterator[str]:
     since = format_time(log.since)
     if not log.has_start:
-        first = "dockerd's start" if runs.after is None else "dockerd's first start with these CAs"
+        first = (
+            "dockerd's start" if counted.after is None else "dockerd's first start with these CAs"
+        )
         yield (
             f"who was rejected before {since}: the journal, or its newest {journal.LARGEST:,} "
             f"lines of {SERVICE}, does not reach back to {first}"

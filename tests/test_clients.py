@@ -25,11 +25,9 @@ from dockertls_vault.clients import (
     summarize,
 )
 from dockertls_vault.credential.registry import Registry
-from dockertls_vault.daemon import attempt, old_keys, supervision
-from dockertls_vault.daemon.attempt import Attempt
+from dockertls_vault.daemon import old_keys, runs
 from dockertls_vault.daemon.old_keys import OldKeys
-from dockertls_vault.daemon.record import Record
-from dockertls_vault.daemon.records import Records
+from dockertls_vault.daemon.runs import Counted
 from dockertls_vault.docker.handshake import probe
 from dockertls_vault.docker.handshake.outcome import Greeting
 from dockertls_vault.docker.rejections import Reason
@@ -52,6 +50,7 @@ VAULT = AcceptedCA("CN=docker root", Origin.VAULT, until=None)
 OLD = AcceptedCA("CN=old", Origin.OTHER, until=None)
 UNCLEAR = replace(VAULT, origin=Origin.AMBIGUOUS)
 LOG = Log(START, (), 0, has_start=True)
+WHOLE, PRESENT = Counted(Runs("3", "1")), Counted(Runs("3"))
 STRANGER = Rejected("10.0.0.5", False, Reason.NO_CERTIFICATE, 1, START)
 
 
@@ -92,13 +91,24 @@ def test_nobody_is_said_only_if_it_is_proven(
     verdict: Verdict,
 ) -> None:
     """While the daemon accepts another CA, nothing is known of who uses it."""
-    assert judge(accepts, log, rejected, shows_us=True) is verdict
+    assert judge(accepts, log, rejected, PRESENT, shows_us=True) is verdict
 
 
 @pytest.mark.parametrize("rejected", [(), (STRANGER,)])
 def test_log_of_another_daemon_proves_nothing(rejected: tuple[Rejected, ...]) -> None:
     """Whoever it rejected may have no business with the program at this port."""
-    assert judge((VAULT,), LOG, rejected, shows_us=False) is Verdict.UNKNOWN
+    assert judge((VAULT,), LOG, rejected, PRESENT, shows_us=False) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("rejected", "verdict"), [((), Verdict.UNKNOWN), ((STRANGER,), Verdict.REJECTED)]
+)
+def test_nobody_is_not_said_if_more_runs_may_count(
+    rejected: tuple[Rejected, ...], verdict: Verdict
+) -> None:
+    """Root may read which, and must not get another answer than a user who may not."""
+    counted = replace(PRESENT, unread="needs root")
+    assert judge((VAULT,), LOG, rejected, counted, shows_us=True) is verdict
 
 
 def test_rejections_are_counted_by_address_and_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,78 +135,43 @@ def test_rejections_are_counted_by_address_and_reason(monkeypatch: pytest.Monkey
 
 @dataclass
 class Journal:
-    """Stands in for systemd and its journal: the present run is "3", and which ones are read."""
+    """Stands in for systemd and its journal: the log, and of which runs it is."""
 
     log: Log = LOG
-    trust: str | None = "now"
-    read: Runs | None = None
-
-    def of(self, _unit: str, _program: str, runs: Runs) -> Log:
-        """Return the log, and note of which runs it is to be."""
-        self.read = runs
-        return self.log
-
-    def of_now(self, *_: object) -> Attempt:
-        """Return a restart with the files of now."""
-        return Attempt("files", "3", self.trust)
+    counted: Counted = WHOLE
 
 
 @pytest.fixture(name="journals")
-def replaced_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+def replaced_journal(monkeypatch: pytest.MonkeyPatch) -> Journal:
     """Return the journal of a host that was set up."""
     made = Journal()
-    monkeypatch.setattr(supervision, "invocation", lambda: "3")
-    monkeypatch.setattr(attempt, "of_now", made.of_now)
-    monkeypatch.setattr(journal, "read", made.of)
-    vault = Authority.create("vault")
-    install(tmp_path / "tls", SERVER, vault.server(), vault, at=START)
-    written = b'{"tlscacert": "/a/ca.pem"}'
-    set_up = Record(tmp_path / "tls", (), tmp_path / "daemon.json", written, original=None)
-    Records(tmp_path).write(set_up)
+    monkeypatch.setattr(runs, "find", lambda _: made.counted)
+    monkeypatch.setattr(journal, "read", lambda *_: made.log)
     return made
 
 
 @pytest.mark.parametrize(
-    ("noted", "trust", "after"),
+    ("log", "counted", "words"),
     [
-        (Attempt("before", "1", "now", "1"), "now", "1"),
-        (Attempt("before", "1", "before", "1"), "now", None),
-        (Attempt("before", "1", None, "1"), None, None),
-        (Attempt("before", "1", "now", None), "now", None),
-        (Attempt("before", "3", "now", "3"), "now", None),
-        (None, "now", None),
-    ],
-)
-def test_earlier_run_counts_if_it_accepted_no_other_ca(
-    noted: Attempt | None, trust: str | None, after: str | None, journals: Journal, tmp_path: Path
-) -> None:
-    """So far as `daemon restart` has noted that; a restart that has not begun leaves the same."""
-    if noted:
-        Records(tmp_path).note(noted)
-    journals.trust = trust
-    find(1, [], tmp_path, timedelta(seconds=30), START)
-    assert journals.read == Runs("3", after)
-
-
-@pytest.mark.parametrize(
-    ("log", "is_whole", "words"),
-    [
-        (LOG, True, []),
-        (LOG, False, ["it is not known which CAs dockerd accepted"]),
-        (replace(LOG, has_start=False), True, ["to dockerd's first start with these CAs"]),
-        (replace(LOG, has_start=False), False, ["does not reach back to dockerd's start"]),
-        (replace(LOG, is_set_back=True), True, ["the clock of this host was set back"]),
-        (replace(LOG, suppressed=7), True, ["journald suppressed 7 lines of docker.service"]),
-        (replace(LOG, is_flooded=True), True, ["docker.service logged 10,000 lines within 30"]),
+        (LOG, WHOLE, []),
+        (LOG, PRESENT, ["it is not known which CAs dockerd accepted then"]),
+        (
+            LOG,
+            replace(PRESENT, unread="needs root: /x"),
+            ["dockerd accepted then (needs root: /x)"],
+        ),
+        (replace(LOG, has_start=False), WHOLE, ["to dockerd's first start with these CAs"]),
+        (replace(LOG, has_start=False), PRESENT, ["does not reach back to dockerd's start"]),
+        (replace(LOG, is_set_back=True), WHOLE, ["the clock of this host was set back"]),
+        (replace(LOG, suppressed=7), WHOLE, ["journald suppressed 7 lines of docker.service"]),
+        (replace(LOG, is_flooded=True), WHOLE, ["docker.service logged 10,000 lines within 30"]),
     ],
 )
 def test_what_the_log_does_not_tell_is_unknown(
-    log: Log, words: list[str], journals: Journal, tmp_path: Path, *, is_whole: bool
+    log: Log, counted: Counted, words: list[str], journals: Journal, tmp_path: Path
 ) -> None:
     """With the reason."""
-    if is_whole:
-        Records(tmp_path).note(Attempt("before", "1", "now", "1"))
-    journals.log = log
+    journals.log, journals.counted = log, counted
     found = find(1, [], tmp_path, timedelta(seconds=30), START)
     assert found.logged_since == START
     assert len(found.unknown) == 2 + len(words)  # it is asked at a port at which nothing listens
@@ -447,7 +422,8 @@ def test_log_that_is_not_there_is_looked_for_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By root, too, unless a user may just not read it."""
-    monkeypatch.setattr(supervision, "invocation", lambda: invocation)
+    counted = None if invocation is None else Counted(Runs(invocation))
+    monkeypatch.setattr(runs, "find", lambda _: counted)
     monkeypatch.setattr(journal, "read", lambda *_: None)
     monkeypatch.setattr("os.geteuid", lambda: user)
     found = find(1, [], tmp_path, timedelta(seconds=30), START)

@@ -159,17 +159,17 @@ def rejecting(host: Host) -> Iterator[None]:
     wait_until(lambda: rejections() > before)
 
 
-def verdict(host: Host) -> dict[str, Any]:
+def verdict(host: Host, user: str = "root") -> dict[str, Any]:
     """Return what `daemon clients` tells."""
-    status, printed = host.run(f"{CLIENTS} 2>/dev/null")
+    status, printed = host.run(f"{CLIENTS} 2>/dev/null", user)
     data: dict[str, Any] = json.loads(printed)["data"]
     assert status == STATUSES.get(data["verdict"], 3)
     return data
 
 
-def others(host: Host) -> tuple[str, str, list[tuple[str, str]]]:
+def others(host: Host, user: str = "root") -> tuple[str, str, list[tuple[str, str]]]:
     """Return the verdict, since when it holds, and which other hosts were rejected, and why."""
-    found = verdict(host)
+    found = verdict(host, user)
     rejected = [each for each in found["rejected"] if not each["is_this_host"]]
     who = [(each["address"], each["reason"]) for each in rejected]
     return found["verdict"], found["logged_since"], who
@@ -260,6 +260,11 @@ def test_trial_goes_on_across_restarts(host: Host) -> None:
         host.do(f"{NO_LIMIT}; {restart}")
         assert works(host, "alice")
         assert others(host) == ("rejected", since, [(OTHER, "no-certificate")])
+    host.do("useradd --create-home --groups systemd-journal carol")
+    assert others(host, "carol") == others(host)
+    host.do("chmod 0600 /var/lib/dockertls-vault/daemon/set-up.json")
+    assert others(host, "carol")[0] == "unknown"
+    host.do("chmod 0644 /var/lib/dockertls-vault/daemon/set-up.json")
     follow(host, "5. Find out who still needs the old CA", only="daemon restart")
     word, begun, rejected = others(host)
     assert (word, begun > since, rejected) == ("nobody", True, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -13,10 +14,11 @@ import typer
 
 from dockertls_vault.docker.endpoint import DEFAULT_PORT
 from dockertls_vault.duration import format_time, parse_duration
+from dockertls_vault.errors import DockerTLSError
 from dockertls_vault.settings.schema import Settings
 
 from . import render, restart
-from .directories import SERVER_DIRECTORY, state_directory
+from .directories import SERVER_DIRECTORY, set_up_directory, state_directory
 from .help import examples
 from .options import parsed, with_preferences, with_settings
 from .preferences import Preferences
@@ -75,13 +77,12 @@ def clients(
     to connect for want of a trusted CA since then; 1 if one has; and 3 if that is unknown.
     """
     from dockertls_vault.clients import Verdict, find
-    from dockertls_vault.credential.registry import Registry
     from dockertls_vault.daemon import address
     from dockertls_vault.daemon.units import SERVICE
 
     limit = parsed("--timeout", parse_duration, timeout)
-    state = state_directory(settings, os.environ)
-    known = Registry(state).known()
+    state = set_up_directory(settings)
+    known = _known(state_directory(settings, os.environ), state)
     set_up = address.find(state)
     directories = dict.fromkeys((SERVER_DIRECTORY, *known, SERVER_DIRECTORY.parent))
     asked = port or (set_up.port if set_up else DEFAULT_PORT)
@@ -95,6 +96,16 @@ def clients(
         how = "dockertls-vault daemon restart" if set_up else f"systemctl restart {SERVICE}"
         logger.info(_ANEW, how)
     raise typer.Exit({Verdict.NOBODY: 0, Verdict.REJECTED: 1}.get(found.verdict, 3))
+
+
+def _known(own: Path, host: Path) -> list[Path]:
+    """Return the credentials listed in the state directory of this user, and in the host's."""
+    from dockertls_vault.credential.registry import Registry
+
+    found = {*Registry(own).known()}
+    with suppress(DockerTLSError):  # others may not be allowed to read it
+        found.update(Registry(host).known())
+    return sorted(found)
 
 
 def _trial(state: Path, known: Iterable[Path], presents: Path | None) -> str:

@@ -47,6 +47,11 @@ def state_directory(settings: Settings, environ: Mapping[str, str]) -> Path:
     return parsers.path(places.state_directory(environ, os.geteuid()))
 
 
+def set_up_directory(settings: Settings) -> Path:
+    """Return the state directory with the set-up of dockerd, which is root's for every user."""
+    return settings.state_dir or Path(places.SYSTEM_STATE)
+
+
 def hooks_directories(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the directories of executables that run after every swap, root's first."""
     return tuple(map(parsers.path, places.hooks_directories(environ, os.geteuid())))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NAME = "restart.json"
 _VERSION = 1
+_MISSING = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ class Attempt:
 
     def following(self, before: Attempt | None) -> Attempt:
         """Return this attempt; if trust is as ``before``, it goes on with what was noted then."""
-        if before is not None and before.trusts_like(self):
+        if before is not None and before.trusts_like(self.trust):
             return replace(self, after=before.after)
         return replace(self, after=self.invocation)
 
-    def trusts_like(self, now: Attempt) -> bool:
+    def trusts_like(self, now: str | None) -> bool:
         """Tell whether no dockerd that was started since has accepted more CAs than ``now``."""
-        return self.trust is not None and self.trust == now.trust
+        return self.trust is not None and self.trust == now
 
     def to_bytes(self) -> bytes:
         """Return the content of the file that records it."""
@@ -84,25 +85,42 @@ def of_now(public: tuple[Path, Path, Path], daemon_json: Path, limit: float) -> 
     ``public`` are the paths of ca.pem, the certificate and the key; ``limit`` is in seconds, for
     each answer of systemd.
     """
+    ca, settings = public[0], _settings(daemon_json, limit)
+    current = ca.parent / PRIVATE / CURRENT
+    files = _digest(_identities([*map(str, public), str(current), *settings]))
+    trusted = None
+    with suppress(OSError):
+        trusted = _trust(ca, settings)
+    # Last: a run that has begun meanwhile may have read older files.
+    return Attempt(files, systemd.invocation(units.SERVICE, limit), trusted)
+
+
+def trust(ca: Path, daemon_json: Path, limit: float) -> str | None:
+    """Return what a restart now would have as its ``trust``; ``limit`` is as for ``of_now``.
+
+    Raises OSError if this user may not look at each of the files.
+    """
+    return _trust(ca, _settings(daemon_json, limit))
+
+
+def _settings(daemon_json: Path, limit: float) -> tuple[str, ...]:
+    """Return the paths of what configures dockerd."""
     fragment, drop_ins = systemd.properties(
         units.SERVICE, "Unit", "FragmentPath", "DropInPaths", limit=limit
     )
     (sources,) = systemd.properties(units.SERVICE, "Service", "EnvironmentFiles", limit=limit)
-    settings = [str(daemon_json), fragment, *drop_ins, *(path for path, _ in sources)]
-    private = public[0].parent / PRIVATE
-    files = _digest(_identities([*map(str, public), str(private / CURRENT), *settings]))
-    trust = _trust(public[0], private / NARROWED, settings)
-    # Last: a run that has begun meanwhile may have read older files.
-    return Attempt(files, systemd.invocation(units.SERVICE, limit), trust)
+    return (str(daemon_json), fragment, *drop_ins, *(path for path, _ in sources))
 
 
-def _trust(ca: Path, narrowed: Path, settings: Iterable[str]) -> str | None:
+def _trust(ca: Path, settings: Iterable[str]) -> str | None:
     """Return what stays the same while ca.pem loses no CA, and dockerd reads that one."""
-    if not narrowed.exists():
-        return None
-    # A renewal changes where the link leads to, and not the link.
-    links = _identities([str(ca)], [os.lstat])
-    return _digest([*links, *_identities([str(narrowed), *settings])])
+    narrowed = ca.parent / PRIVATE / NARROWED
+    with suppress(*_MISSING):
+        narrowed.stat()
+        # A renewal changes where the link leads to, and not the link.
+        links = _identities([str(ca)], [os.lstat], _MISSING)
+        return _digest([*links, *_identities([str(narrowed), *settings], ignored=_MISSING)])
+    return None
 
 
 def _digest(identities: Iterable[str]) -> str:
@@ -112,12 +130,13 @@ def _digest(identities: Iterable[str]) -> str:
 def _identities(
     paths: Iterable[str],
     looks: Iterable[Callable[[str], os.stat_result]] = (os.lstat, os.stat),
+    ignored: tuple[type[OSError], ...] = (OSError,),
 ) -> Iterator[str]:
     """Yield for each path what changes whenever the file, or the link to it, is replaced."""
     for path in paths:
         statuses = []
         for look in looks:
-            with suppress(OSError):
+            with suppress(*ignored):
                 status = look(path)
                 statuses.append((status.st_ino, status.st_ctime_ns))
         yield f"{path} {statuses}"

@@ -64,6 +64,23 @@ def listens(state: str, directory: str | None = None) -> tuple[str, ...]:
     return ()
 
 
+def files(state: str) -> tuple[str, str] | None:
+    """Return the credential directory and the path of daemon.json, None if nothing was set up.
+
+    Raises OSError if that cannot be read, and ValueError if it is damaged.
+    """
+    try:
+        kept = _load(state)
+        found = kept["certificates"], kept["daemon_json"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (TypeError, KeyError, RecursionError) as error:
+        raise ValueError from error
+    if not all(isinstance(each, str) for each in found):
+        raise ValueError(found)
+    return found
+
+
 def _load(state: str) -> Any:
     kept = json.loads(reading.read(f"{state}/{DIRECTORY}/{NAME}"))
     if kept["version"] != VERSION:

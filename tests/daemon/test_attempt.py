@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dockertls_vault.daemon import attempt
 from dockertls_vault.daemon.attempt import Attempt
+from dockertls_vault.files import fsuid
+from dockertls_vault.host import systemd
+from tests.harness.missing import as_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOBODY = 65534
 
 BEFORE = Attempt("a", "1")
 
 
-@pytest.mark.parametrize("attempt", [BEFORE, Attempt("a", None), Attempt("a", "2", "t", "1")])
-def test_attempt_is_read_as_it_was_written(attempt: Attempt) -> None:
+@pytest.mark.parametrize("noted", [BEFORE, Attempt("a", None), Attempt("a", "2", "t", "1")])
+def test_attempt_is_read_as_it_was_written(noted: Attempt) -> None:
     """As JSON."""
-    assert Attempt.from_bytes(attempt.to_bytes()) == attempt
+    assert Attempt.from_bytes(noted.to_bytes()) == noted
 
 
 KEPT: dict[str, Any] = json.loads(BEFORE.to_bytes())
@@ -51,6 +60,28 @@ def test_anything_else_counts_as_none(data: bytes) -> None:
 def test_only_a_later_run_has_read_the_files(now: Attempt, *, is_read: bool) -> None:
     """And only if they have not changed since."""
     assert BEFORE.has_led_to(now) is is_read
+
+
+@as_root
+def test_trust_is_not_known_to_who_may_not_look(
+    shared_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart goes on, and what was logged before does not count."""
+    monkeypatch.setattr(
+        systemd, "properties", lambda *names, **_: ("", []) if "Unit" in names else ([],)
+    )
+    monkeypatch.setattr(systemd, "invocation", lambda *_: "1")
+    private = shared_directory / ".dockertls"
+    private.mkdir()
+    (private / "narrowed").touch()
+    ca, cert, key = (shared_directory / name for name in ("ca.pem", "cert.pem", "key.pem"))
+
+    def now() -> Attempt:
+        return attempt.of_now((ca, cert, key), shared_directory / "daemon.json", 1)
+
+    assert now().trust is not None
+    private.chmod(0o700)
+    assert fsuid.as_user(NOBODY, now).trust is None
 
 
 @pytest.mark.parametrize(

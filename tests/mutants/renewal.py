@@ -342,25 +342,34 @@ _VERDICT: Rows = (
         "is_whole =",
     ),
     ("nobody is said only if the times are right", " and not log.is_set_back\n", "\n"),
+    ("nobody is said only if each run is known", " and not counted.unread", ""),
     ("nobody is said only if no burst may hide lines", " and not log.is_flooded and", " and"),
     (
         "a log without our connection proves nothing",
-        "rejected is None or not shows_us:",
-        "rejected is None:",
+        "counted is None or not shows_us:",
+        "counted is None:",
     ),
     ("nor does one with an earlier client at our port", " if at >= now)", ")"),
     ("it may be logged a moment later", "if time.monotonic() > deadline:", "if True:"),
+    ("the daemon is asked where it listens", 'addresses or ["localhost"]', '["localhost"]'),
+)
+_RUNS: Rows = (
     (
         "a daemon that may have accepted more does not count",
-        " if last.trusts_like(now) else",
-        " if True else",
+        "if last.trusts_like(attempt.trust(ca, daemon_json, _LIMIT)) else",
+        "if True else",
     ),
     (
         "one that was not restarted is the present one",
         "None if after == present else after",
         "after",
     ),
-    ("the daemon is asked where it listens", 'addresses or ["localhost"]', '["localhost"]'),
+    ("who may not look hears that", "    _refuse_unseen(directory)\n", ""),
+    (
+        "in any layout",
+        "for place in (directory, directory / Purpose.SERVER):",
+        "for place in (directory,):",
+    ),
 )
 _JOURNAL: Rows = (
     ("a line is one of journalctl", 'printed.split("\\n")', "printed.splitlines()"),
@@ -435,6 +444,7 @@ TABLE: Table = {
     ),
     "cli/timer.py at an end date": ("test_also_trust.py", _TIMERS),
     "cli/issue.py of a CA alike": ("test_also_trust.py", _ALIKE),
+    "daemon/runs.py": ("daemon/test_runs.py", _RUNS),
     "host/journal.py": ("host/test_journal.py", _JOURNAL),
     "daemon/restored.py": ("daemon/test_restored.py", _RESTORED),
     "daemon/old_keys.py": ("daemon/test_old_keys.py", _OLD_KEYS),
