@@ -19,7 +19,7 @@ from .docker.diagnosis.checks import Check
 from .docker.diagnosis.report import Result
 from .docker.handshake import probe
 from .errors import CheckFailed, ConflictingState
-from .host.listening import is_dialable
+from .host import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # A warning is no reason to put a set-up back, nor is what could not be tried.
 _FAILURES = {Result.UNKNOWN, Result.ERROR, Result.UNREACHABLE, Result.CRITICAL}
+_ROOT = 0  # as whom systemd and dockerd open their sockets
 # Not about the daemon: it is reached by an address that its certificate need not have.
 _IGNORED = {Check.CREDENTIAL.identifier, Check.NAME.identifier}
 
@@ -60,18 +61,24 @@ def prove(
 
     ``[::]`` is checked by both families: something may listen, or be blocked, at only one of them.
     Raises CheckFailed with all problems, each with its address, if there are any, and the ``hint``.
+    What answers there may be no socket of root on this host: that is a problem, and not dockerd.
     """
-    proofs, problems = [], []
+    proofs, problems, admits_anyone = [], [], False
     for each in listen:
         for endpoint in _reached(each):
             report, found = _check(endpoint, served, client, timeout, now)
             proofs.append(Proof(str(each), report))
             problems += [f"{each}: {problem}" for problem in found]
+            if report.result is Result.CRITICAL:
+                if listening.is_opened_by(_ROOT, endpoint.host, endpoint.port):
+                    admits_anyone = True
+                else:
+                    problems.append(f"{each}: what answers there is not dockerd on this host")
     if problems:
         raise CheckFailed(
             "dockerd fails its check",
             tuple(dict.fromkeys(problems)),
-            admits_anyone=any(proof.report.result is Result.CRITICAL for proof in proofs),
+            admits_anyone=admits_anyone,
             hint=hint,
         )
     return tuple(proofs)
@@ -97,7 +104,7 @@ def _is_accepted(client: CredentialFiles, served: Served, now: datetime) -> bool
 def _reached(listen: Listen) -> Iterator[Endpoint]:
     """Yield where this host reaches it, without a family of which it has no address."""
     for endpoint in listen.endpoints:
-        if endpoint == listen.endpoint or is_dialable(endpoint.host):
+        if endpoint == listen.endpoint or listening.is_dialable(endpoint.host):
             yield endpoint
 
 

@@ -202,6 +202,40 @@ def test_closing_that_is_killed_is_completed(host: Host) -> None:
     host.do(f"systemctl restart {DOCKER}; dockertls-vault daemon configure --yes")
 
 
+# What any user can run while Docker is stopped.
+IMPOSTOR = f"""\
+cat >/srv/impostor <<'END'
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Docker(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Api-Version", "1.41")
+        self.send_header("Server", "Docker/20.10.24 (linux)")
+        self.end_headers()
+        self.wfile.write(b'{{"ApiVersion": "1.41", "Version": "20.10.24"}}')
+
+HTTPServer(("127.0.0.1", 2376), Docker).serve_forever()
+END
+systemctl stop {DOCKER} docker.socket
+systemd-run --quiet --collect --unit=impostor --uid=65534 python3 /srv/impostor
+{until('[ -n "$(ss -ltnH sport = :2376)" ]')}
+systemctl reset-failed {DOCKER}
+systemctl start docker.socket {DOCKER}
+"""
+
+
+def test_port_that_another_user_took_is_not_that_of_dockerd(host: Host) -> None:
+    """The set-up stays, although whoever answers there lets anyone in."""
+    host.do(IMPOSTOR)
+    status, printed = host.run(RESTART)
+    assert (status, "what answers there is not dockerd on this host" in printed) == (76, True)
+    assert "Docker answers in plaintext" in printed
+    host.do(f"test -e {DROP_IN}; systemctl stop impostor; systemctl reset-failed {DOCKER}")
+    host.do(f"systemctl restart {DOCKER}; {RESTART}")
+    assert wire(host) == "same"
+
+
 def test_port_that_was_not_closed_in_time_is_closed(host: Host) -> None:
     """By the next hook, although it does not restart a dockerd whose set-up is not complete."""
     host.do(INSTEAD)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import tcp_table
+from .identity import has_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,6 +72,16 @@ def of_process(pid: int) -> tuple[Listener, ...]:
 def on_port(port: int) -> tuple[Listener, ...]:
     """Return the TCP sockets of any process on ``port``, in this network namespace."""
     return _listeners(each for each in tcp_table.read() if each.port == port)
+
+
+def is_opened_by(user: int, address: str, port: int) -> bool:
+    """Tell whether what answers there is a socket of this host, of this user (a UID).
+
+    ``address`` is an IP address; another host may have it.
+    """
+    every = {"::", "0.0.0.0" if "." in address else "::"}  # noqa: S104 - what others bind
+    found = _listeners(each for each in tcp_table.read() if (each.port, each.user) == (port, user))
+    return has_address(address) and any(each.address in {address, *every} for each in found)
 
 
 def _listeners(entries: Iterable[Entry]) -> tuple[Listener, ...]:

@@ -61,3 +61,16 @@ def test_address_of_this_host_is_told_from_others() -> None:
     assert listening.is_dialable("127.0.0.1")
     assert not listening.is_dialable("192.0.2.1")
     assert not listening.is_dialable("2001:db8::1")
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - this host alone connects
+def test_socket_is_that_of_a_user_of_this_host(bound: str) -> None:
+    """Another user may have bound the port before, and another host may have the address."""
+    user = os.geteuid()
+    with socket.create_server((bound, 0)) as server:
+        port = server.getsockname()[1]
+        assert listening.is_opened_by(user, "127.0.0.1", port)
+        assert not listening.is_opened_by(user + 1, "127.0.0.1", port)
+        assert not listening.is_opened_by(user, "192.0.2.1", port)
+        assert listening.is_opened_by(user, "127.0.0.2", port) == (bound != "127.0.0.1")
+    assert not listening.is_opened_by(user, "127.0.0.1", port)

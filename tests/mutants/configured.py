@@ -71,6 +71,8 @@ _COMMAND_LINE: Rows = (
 )
 _LISTENING: Rows = (
     ("an address of others cannot be dialed", "connection.bind((address, 0))", "pass"),
+    ("a socket of others is not that of dockerd", " == (port, user))", "[:1] == (port,))"),
+    ("another host may have the address", "return has_address(address) and ", "return "),
     ("every address is one of IPv6, too", '"::": ("::1", "127.0.0.1")', '"::": ("127.0.0.1",)'),
 )
 _RESTORED: Rows = (
