@@ -185,6 +185,12 @@ def test_files_that_are_replaced_may_be_in_use(
     assert ("(sudo systemctl restart docker)" in note) == has_systemd
 
 
+def test_client_has_no_daemon_to_restart(host: Host) -> None:
+    """Nor one to configure."""
+    printed = host.run("issue", "client", "--dir", str(host.out))
+    assert not any(words in printed for words in ("restart", "daemon configure"))
+
+
 def test_set_up_that_would_be_refused_is_not_advised(host: Host) -> None:
     """`daemon configure` refuses a directory in which another user can write."""
     host.issue()
