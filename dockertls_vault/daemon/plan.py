@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dockertls_vault.docker import daemon_json
+from dockertls_vault.docker.flags import HOST
 from dockertls_vault.errors import ConflictingState, UnmanagedFiles
 from dockertls_vault.host import unit_origin
 from dockertls_vault.host.steps import Write
@@ -179,7 +180,9 @@ def _taken_over(existing: Existing, wanted: Mapping[str, Any], *, asked: bool) -
     """Return what takes the place of what clashes; raises ConflictingState if that is not asked."""
     clashing = clashes.find(existing, wanted)
     if not clashing:
-        listed = existing.listed if HOSTS in existing.ours else ()
+        # An upgrade of Docker may have brought -H back, beside which dockerd rejects hosts.
+        is_flag = any(flag.name == HOST for _, flag, _ in existing.flags)
+        listed = existing.listed if HOSTS in existing.ours and not is_flag else ()
         return TakenOver((), (), listed or None)
     if asked:
         return take_over.resolve(existing)

@@ -111,6 +111,23 @@ def test_socket_that_is_not_open_is_opened_anew(credential: Served, is_open: boo
     assert plan.configure(HOST, stopped, credential, WANTED, sources).steps == ()
 
 
+def test_hosts_of_a_set_up_give_way_to_flags(credential: Served) -> None:
+    """An upgrade of Docker brings `-H fd://` back, beside which dockerd does not start."""
+    config = '{"hosts": ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"]}'
+    before = replace(CURRENT, files=Files(config.encode(), None, None), record=None)
+    wanted = replace(WANTED, take_over=True)
+    without_flags = existing("/usr/sbin/dockerd").sources
+    first = plan.configure(HOST, before, credential, wanted, without_flags)
+    assert first.record is not None
+    assert json.loads(first.record.written)["hosts"] == ["unix:///var/run/docker.sock", "fd://"]
+    record = replace(first.record, proven=True)
+    current = replace(CURRENT, files=first.target, record=record)
+    assert plan.configure(HOST, current, credential, WANTED, without_flags).steps == ()
+    upgraded = plan.configure(HOST, current, credential, WANTED, existing().sources)
+    assert "hosts" not in json.loads(upgraded.target.daemon_json or b"")
+    assert upgraded.steps
+
+
 def test_record_comes_before_what_it_describes(credential: Served) -> None:
     """And daemon.json configures TLS before there is a socket."""
     current = replace(

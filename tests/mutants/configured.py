@@ -175,6 +175,7 @@ _SOURCES: Rows = (
     ),
 )
 _PLAN: Rows = (
+    ("our hosts give way to -H", "in existing.ours and not is_flag else", "in existing.ours else"),
     (
         "the record comes before what it describes",
         "(Keep(host.records, record), *steps)",
