@@ -265,7 +265,7 @@ class CheckFailed(DockerTLSError):
     def __init__(
         self,
         message: str,
-        problems: tuple[str, ...],
+        problems: tuple[str, ...] = (),
         *,
         admits_anyone: bool = False,
         hint: str = "",
