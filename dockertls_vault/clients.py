@@ -27,6 +27,7 @@ from .credential.worker import by_worker
 from .daemon import old_keys, running, runs
 from .daemon.units import SERVICE
 from .docker import rejections
+from .docker.diagnosis import server_certificate
 from .docker.endpoint import Endpoint
 from .docker.handshake import probe
 from .docker.handshake.outcome import Greeting
@@ -279,9 +280,8 @@ def _greet(endpoints: Sequence[Endpoint], timeout: timedelta) -> Greeting:
 
 
 def _presented(greeting: Greeting, directories: Sequence[Path]) -> Path | None:
-    if greeting.certificate is None:
-        return None
-    return history.holder(directories, greeting.certificate)
+    certificate = server_certificate.load(greeting.certificate)
+    return None if certificate is None else history.holder(directories, certificate)
 
 
 def _accepted(

@@ -6,7 +6,6 @@ Nothing is changed. What only root may read is left out for other users, with th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .check import check
@@ -24,12 +23,11 @@ from .host import listening
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
+    from pathlib import Path
 
     from .daemon.supervision import Supervision
     from .docker.diagnosis.report import CheckResult, Report
     from .host.listening import Listener
-
-_PIDFILE = Path("/var/run/docker.pid")
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def diagnose(
 
     ``ask_vault`` returns the results of the checks that need Vault.
     """
-    search = running.find(target.pid, supervision.pid if supervision else None, _PIDFILE)
+    search = running.find(target.pid, supervision.pid if supervision else None)
     process, dockerd = search.process, None
     results = [running.judge(search, by_systemd=supervision is not None)]
     if process is None:

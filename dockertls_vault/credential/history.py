@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from dockertls_vault.certificate.certificate import (
     Description,
     describe,
+    fingerprint,
     load_certificates,
     public_key_fingerprint,
 )
@@ -27,6 +27,8 @@ from .worker import by_worker
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from cryptography.x509 import Certificate
 
     from dockertls_vault.certificate.request import Purpose
 
@@ -96,9 +98,9 @@ def read(place: Placement) -> Generations:
     )
 
 
-def holder(directories: Iterable[Path], der: bytes) -> Path | None:
+def holder(directories: Iterable[Path], certificate: Certificate) -> Path | None:
     """Return the first directory with this certificate in a generation, in use or not."""
-    wanted = hashlib.sha256(der).digest().hex(":").upper()
+    wanted = fingerprint(certificate)
     for directory in directories:
         with suppress(DockerTLSError):
             described = (each.certificate for each in find(directory).generations)

@@ -42,8 +42,8 @@ def _lost(record: Record, credential: Served) -> Iterator[str]:
     configured = docker_service.read().daemon_json
     if configured != record.daemon_json:
         yield f"dockerd reads {configured}, and was set up in {record.daemon_json}"
-    content = set_up_files.contents([record.daemon_json])[record.daemon_json]
-    values = daemon_json.parse(content or b"", str(record.daemon_json)).values
+    content = set_up_files.content(record.daemon_json)
+    values = daemon_json.parse(content, str(record.daemon_json)).values
     for key, value in settings(credential.paths, live_restore=False).items():
         if values.get(key) != value:
             now = json.dumps(values[key]) if key in values else "missing"
